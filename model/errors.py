@@ -1,0 +1,39 @@
+"""Errors that reach a person.
+
+    FMANetLiveError
+    └── InputError              bad option, file or footage: exit code 2
+        ├── SourceError         a source cannot be opened or read
+        └── CheckpointError     weights are missing, damaged or do not fit
+
+Each message is one line: what is wrong, the value given, the remedy. Anything else that escapes
+is a bug, and its traceback is shown.
+"""
+
+import sys
+from collections.abc import Callable
+
+
+class FMANetLiveError(Exception):
+    """Base of every error this project raises on purpose."""
+
+
+class InputError(FMANetLiveError):
+    """What the user gave cannot be used: an option, a file, a piece of footage."""
+
+
+class SourceError(InputError):
+    """A source of frames cannot be opened, or broke while it was read."""
+
+
+class CheckpointError(InputError):
+    """A checkpoint is missing, damaged, or does not fit what it was asked to do."""
+
+
+def exit_code(main: Callable[[], None]) -> int:
+    """Run a command's `main`; an `InputError` becomes one line on stderr and exit code 2."""
+    try:
+        main()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0

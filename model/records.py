@@ -1,0 +1,177 @@
+"""The values that flow through the program, in the order in which they arise.
+
+All are frozen: whoever holds one may read it from any thread. Arrays in them are read-only by
+convention and marked so where they are shared between threads. Times are seconds of the source's
+own monotonic clock; images are RGB; displacements are px of the aligned crop, u right, v down.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+ImageU8 = NDArray[np.uint8]
+ArrayF32 = NDArray[np.float32]
+ArrayF64 = NDArray[np.float64]
+
+Kind = Literal["micro", "macro"]
+"""An expression of at most 0.5 s is a micro-expression (ME), a longer one a macro-expression."""
+
+EventState = Literal["early", "confirmed", "withdrawn"]
+"""`early`: named at the apex from the first phase alone. `confirmed`: both phases seen, final.
+`withdrawn`: an early one that turned out not to be an expression (a blink, the head)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Which frame, and when."""
+
+    index: int
+    """0, 1, 2, …; a jump means that frames between were dropped by the source."""
+    time_s: float
+    """Capture time on the source's monotonic clock (a file's own presentation time)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of a source."""
+
+    stamp: Stamp
+    image: ImageU8
+    """(H, W, 3) uint8, RGB, not writeable."""
+    received_s: float
+    """`time.monotonic()` when the frame became available to this program; 0.0 offline.
+    Used for latency and the ledger only, never by perception."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedFace:
+    """The face of a frame, brought onto one fixed geometry."""
+
+    stamp: Stamp
+    crop: ImageU8
+    """(S, S) uint8 grey, S = `model.face.CROP_PX`."""
+    landmarks_px: ArrayF32
+    """(468, 2) float32, FaceMesh points (x, y) in px of the frame."""
+    crop_from_image: ArrayF64
+    """(2, 3) float64, affine: crop px ← image px."""
+    track: int
+    """Number of this face's track: a new one whenever the face was lost and found again."""
+
+
+@dataclass(frozen=True, slots=True)
+class MotionSample:
+    """How the regions of a face stand against its neutral reference, the head's motion removed."""
+
+    stamp: Stamp
+    displacement: ArrayF32
+    """(R, 2) float32, crop px, (u, v) per region, in the order of `realtime.motion.REGIONS`;
+    continuous in time within a track."""
+    field: ArrayF32
+    """(2, S, S) float32, crop px: the dense residual flow reference → this frame."""
+    head: ArrayF32
+    """(4,) float32: the removed head motion since the last frame: shift u, v in crop px, turn in
+    rad, log of the scale."""
+    eye_openness: ArrayF32
+    """(2,) float32: eye aspect ratio of the face's right and left eye (image left, image right)."""
+    track: int
+    """The face track it belongs to; a change means that history before it does not compare."""
+    flags: frozenset[str]
+    """What makes this sample doubtful: `realtime.motion.FLAGS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """An expression in time, annotated or spotted."""
+
+    onset: Stamp
+    apex: Stamp
+    offset: Stamp | None
+    """None while the apex has passed and the return has not."""
+    score: float
+    """Strength over the noise floor (dimensionless); 1.0 is the threshold. Annotated: inf."""
+    kind: Kind = "micro"
+    regions: tuple[str, ...] = ()
+    """Names of the regions that moved, strongest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpotUpdate:
+    """What the spotter says of one candidate. A candidate's life: `apex` (at most once), then
+    `closed` or `rejected`; `closed` or `rejected` may also come without an `apex` before."""
+
+    candidate: int
+    """Number of the candidate, unique within a run."""
+    state: Literal["apex", "closed", "rejected"]
+    window: Window
+    reason: str
+    """In words: why it was accepted or rejected."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpotSignal:
+    """The spotter's view of one sample, for the plot and the motion table."""
+
+    strength: ArrayF32
+    """(R,) float32, crop px: motion of each region against its baseline."""
+    threshold: ArrayF32
+    """(R,) float32, crop px: what `strength` has to exceed now; inf while a region is silenced."""
+    updates: tuple[SpotUpdate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowPair:
+    """The optical flow of both phases of a window, head motion removed."""
+
+    onset_apex: ArrayF32
+    """(2, S, S) float32, px of the crop, u right, v down."""
+    apex_offset: ArrayF32 | None
+    """The same for the second phase; None before the offset is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a classifier says of one window."""
+
+    label: str
+    probabilities: Mapping[str, float]
+    """By label, in the classifier's order; sums to 1."""
+    action_units: Mapping[str, float]
+    """Probability by FACS action unit ("AU12"); empty if the classifier has no such head."""
+    classifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A spotted and named expression. The same `number` comes first as `early`, later as
+    `confirmed` or `withdrawn`; only confirmed events are results."""
+
+    number: int
+    state: EventState
+    window: Window
+    prediction: Prediction | None
+    """None when `withdrawn`."""
+    reason: str
+    known_at: Stamp
+    """The frame on which the spotter's decision fell."""
+    emitted_s: float = 0.0
+    """`time.monotonic()` when the event left the pipeline; 0.0 offline. Latency only."""
+    flows: FlowPair | None = field(default=None, compare=False, repr=False)
+    crops: tuple[ImageU8, ...] = field(default=(), compare=False, repr=False)
+    """Aligned grey crops (S, S) of onset, apex and, once known, offset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """All that the pipeline learnt from one frame."""
+
+    frame: Frame
+    face: AlignedFace | None
+    motion: MotionSample | None
+    signal: SpotSignal | None
+    events: tuple[Event, ...]
+    """Events that became known with this step, in order."""
+    timings_ms: Mapping[str, float]
+    """Milliseconds by stage: face, motion, spot, and flow, classify where they ran inline."""

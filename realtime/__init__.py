@@ -1,0 +1,1 @@
+"""Frames to events, in time: sources, ring, motion, spotting, pipeline, threads, page."""
