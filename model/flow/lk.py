@@ -1,0 +1,178 @@
+"""Dense Lucas–Kanade with a Gaussian window, iterated, coarse to fine.
+
+B. D. Lucas, T. Kanade: An iterative image registration technique with an application to stereo
+vision, IJCAI 1981; the structure tensor of the first picture is computed once, as in S. Baker,
+I. Matthews: Lucas–Kanade 20 years on, IJCV 2004, section 3.2.
+
+At the scale of micro-expressions, 0.1 to 2 px, it loses less of a motion than TV-L1 and costs a
+hundredth of it. Its weakness is motion finer than its window.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import InputError
+from model.flow import Grey, check_pair
+from model.records import ArrayF32
+
+REFERENCE_PX = 128
+"""Crop size to which `sigma_px` refers."""
+
+SUBPIXEL_STEPS = 32
+"""`cv2.remap` rounds coordinates to 1/32 px."""
+
+
+class LucasKanade:
+    """Dense Lucas–Kanade flow; see the module's text. Immutable, so any thread may use it."""
+
+    name = "lk"
+
+    def __init__(
+        self,
+        sigma_px: float = 5.5,
+        iterations: float = 2,
+        levels: float = 2,
+        ridge: float = 6.0,
+    ) -> None:
+        """`sigma_px`: Gaussian window at a 128 px crop, scaled with the picture's smaller side.
+        `iterations`: warps on the finest level (two on each coarser one).
+        `levels`: pyramid levels, each half the size of the one before.
+        `ridge`: added to the structure tensor's diagonal, (grey levels per px)²: how strong
+        texture has to be before it is believed.
+
+        The defaults are those with the least error at 0.2 to 2 px on noisy faces: more iterations
+        sharpen the noise along with the motion.
+        """
+        if sigma_px <= 0 or ridge <= 0 or iterations < 1 or levels < 1:
+            raise InputError(
+                "flow 'lk' needs sigma_px > 0, ridge > 0, iterations >= 1 and levels >= 1, got "
+                f"{sigma_px}, {ridge}, {iterations}, {levels}"
+            )
+        self._sigma_px = float(sigma_px)
+        self._iterations = int(iterations)
+        self._levels = int(levels)
+        self._ridge = float(ridge)
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
+        return MappingProxyType(
+            {
+                "sigma_px": self._sigma_px,
+                "iterations": float(self._iterations),
+                "levels": float(self._levels),
+                "ridge": self._ridge,
+            }
+        )
+
+    def __call__(self, first: Grey, second: Grey) -> ArrayF32:
+        """See `model.flow.Flow`."""
+        first, second = check_pair(first, second)
+        flows = np.empty((len(first), 2, *first.shape[1:]), np.float32)
+        for out, reference, moved in zip(flows, first, second, strict=True):
+            out[:] = self._solver(reference)(moved)
+        return flows
+
+    def against(self, reference: Grey) -> Callable[[Grey], ArrayF32]:
+        """A function that gives the flow from `reference`, (H, W), to any picture of its shape,
+        (H, W) → (2, H, W) float32 px, with all that depends on the reference computed once.
+
+        Equal to `__call__` on the same two pictures.
+        """
+        checked, _ = check_pair(reference[None], reference[None])
+        solve = self._solver(checked[0])
+
+        def flow_to(picture: Grey) -> ArrayF32:
+            _, moved = check_pair(reference[None], picture[None])
+            return solve(moved[0])
+
+        return flow_to
+
+    def _solver(self, reference: ArrayF32) -> Callable[[ArrayF32], ArrayF32]:
+        """Levels of `reference`, finest first, and the coarse-to-fine walk over them."""
+        sigma = self._sigma_px * min(reference.shape) / REFERENCE_PX
+        # The coarse level keeps the fine one's window in its own, larger pixels: a wide window
+        # first finds the motion, a narrow one last finds its shape.
+        levels = [_Level(reference, sigma, self._ridge)]
+        while len(levels) < self._levels and min(levels[-1].shape) >= 16:
+            levels.append(_Level(_halved(levels[-1].picture), sigma, self._ridge))
+
+        def solve(moved: ArrayF32) -> ArrayF32:
+            pyramid = [moved]
+            for _ in levels[1:]:
+                pyramid.append(_halved(pyramid[-1]))
+            flow: ArrayF32 = np.zeros((2, *levels[-1].shape), np.float32)
+            for level, picture in zip(reversed(levels), reversed(pyramid), strict=True):
+                if flow.shape[1:] != level.shape:
+                    flow = _enlarged(flow, level.shape)
+                for _ in range(self._iterations if level is levels[0] else 2):
+                    flow = level.refined(flow, picture)
+            return flow
+
+        return solve
+
+
+class _Level:
+    """What one pyramid level of the reference contributes."""
+
+    def __init__(self, picture: ArrayF32, sigma: float, ridge: float) -> None:
+        self.picture = picture
+        self.shape = picture.shape
+        # Odd, three sigma to each side; a wider kernel costs time and changes nothing.
+        self._window = (2 * int(np.ceil(3 * sigma)) + 1,) * 2
+        self._sigma = sigma
+        height, width = self.shape
+        self._x = np.arange(width, dtype=np.float32)[None, :]
+        self._y = np.arange(height, dtype=np.float32)[:, None]
+        self._gx = cv2.Scharr(picture, cv2.CV_32F, 1, 0, scale=1 / 32)
+        self._gy = cv2.Scharr(picture, cv2.CV_32F, 0, 1, scale=1 / 32)
+        xx = self._blurred(self._gx * self._gx) + ridge
+        yy = self._blurred(self._gy * self._gy) + ridge
+        xy = self._blurred(self._gx * self._gy)
+        determinant = xx * yy - xy * xy
+        self._inverse_xx = yy / determinant
+        self._inverse_yy = xx / determinant
+        self._inverse_xy = -xy / determinant
+
+    def refined(self, flow: ArrayF32, picture: ArrayF32) -> ArrayF32:
+        """One warp of `picture` by `flow` (2, H, W), and the flow that explains what is left."""
+        # Rounding here what remap would round makes the residual belong to exactly this flow.
+        flow = np.rint(flow * SUBPIXEL_STEPS) / SUBPIXEL_STEPS
+        warped = cv2.remap(
+            picture,
+            flow[0] + self._x,
+            flow[1] + self._y,
+            cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        residual = self.picture - warped
+        x = self._blurred(self._gx * residual)
+        y = self._blurred(self._gy * residual)
+        flow[0] += self._inverse_xx * x + self._inverse_xy * y
+        flow[1] += self._inverse_xy * x + self._inverse_yy * y
+        return flow
+
+    def _blurred(self, picture: ArrayF32) -> ArrayF32:
+        return _f32(
+            cv2.GaussianBlur(picture, self._window, self._sigma, borderType=cv2.BORDER_REFLECT_101)
+        )
+
+
+def _f32(picture: NDArray[Any]) -> ArrayF32:
+    """`picture` under the type it has: OpenCV keeps float32, its annotations forget it."""
+    return cast(ArrayF32, picture)
+
+
+def _halved(picture: ArrayF32) -> ArrayF32:
+    return _f32(cv2.pyrDown(picture))
+
+
+def _enlarged(flow: ArrayF32, shape: tuple[int, ...]) -> ArrayF32:
+    """`flow` of a coarser level on the pixels of a finer one of `shape`, in its px."""
+    size = (shape[1], shape[0])
+    u, v = (cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in flow)
+    return np.stack((u * (shape[1] / flow.shape[2]), v * (shape[0] / flow.shape[1])))

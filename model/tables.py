@@ -1,0 +1,22 @@
+"""Tables of things chosen by name: plain dicts of lazy "package.module:Name" strings.
+
+A listed entry is imported only when it is asked for, so that a table costs nothing to look at.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from model.errors import InputError
+
+
+def load_entry(table: Mapping[str, str], name: str, what: str) -> Any:
+    """The object that `name` stands for in `table`; `what` names its kind in the message.
+
+    Raises `InputError` with the choices if the table has no such name.
+    """
+    if name not in table:
+        choices = ", ".join(table)
+        raise InputError(f"unknown {what} {name!r}: choose one of {choices}")
+    module, _, attribute = table[name].partition(":")
+    return getattr(import_module(module), attribute)
