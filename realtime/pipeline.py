@@ -1,0 +1,236 @@
+"""The whole perception path as one synchronous function: `Pipeline.step(frame) -> Step`.
+
+Live threads, offline analysis, benchmark and tests all drive this one; that is why a recording
+analysed again gives the events that were seen live. Classification is the one slow step and goes
+to an executor: inline by default, a worker thread live. Events come out in the order in which
+the spotter decided, whichever it is; only the step with which they arrive differs.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+from model.flow.phases import phase_flows
+
+from model import load_classifier
+from model.classifiers import Classifier
+from model.face import CROP_PX, FaceAligner
+from model.flow import Flow, load_flow
+from model.records import (
+    AlignedFace,
+    Event,
+    FlowPair,
+    Frame,
+    ImageU8,
+    MotionSample,
+    Prediction,
+    SpotSignal,
+    SpotUpdate,
+    Stamp,
+    Step,
+)
+from realtime.motion import Motion
+from realtime.spotting import Spotter, SpotterConfig
+
+T = TypeVar("T")
+
+HISTORY_SLACK_S = 1.0
+"""Aligned faces are kept this much longer than the longest expression, for the decision."""
+MAX_AVERAGE_S = 0.02
+"""Frames at most this far from onset, apex and offset are averaged with them: sensor noise falls
+with their number, and at the apex a face moves little within this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """What perception is made of."""
+
+    flow: str = "lk"
+    """Name in `model.flow.FLOWS`: the flow of both phases."""
+    classifier: str = "fmanet"
+    """Name in `model.classifiers.CLASSIFIERS`, or a path to a checkpoint."""
+    spotter: SpotterConfig = field(default_factory=SpotterConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class _Classified:
+    prediction: Prediction
+    flows: FlowPair
+    crops: tuple[ImageU8, ...]
+    timings_ms: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    update: SpotUpdate
+    known_at: Stamp
+    result: Future[_Classified] | None
+    """None for a withdrawal, which needs no classifier but waits for its turn."""
+
+
+class InlineExecutor(Executor):
+    """Runs what is submitted at once, in the caller's thread."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """`fn(*args, **kwargs)` as a future that is already done; what it raises is raised."""
+        future: Future[T] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+class Pipeline:
+    """Frames of one source, in order, to steps. Not thread-safe: one thread calls it."""
+
+    def __init__(
+        self,
+        *,
+        spotter: SpotterConfig,
+        flow: Flow,
+        classifier: Classifier,
+        executor: Executor | None = None,
+    ) -> None:
+        """`executor` runs classification; the caller shuts it down. Default: inline."""
+        self._aligner = FaceAligner()
+        self._motion = Motion()
+        self._spotter = Spotter(spotter)
+        self._flow = flow
+        self._classifier = classifier
+        self._executor = executor or InlineExecutor()
+        self._history: deque[AlignedFace] = deque()
+        self._history_s = spotter.longest_s + HISTORY_SLACK_S
+        self._pending: deque[_Pending] = deque()
+        self._named: set[int] = set()
+        self._face_seen = False
+
+    def step(self, frame: Frame) -> Step:
+        """Everything `frame` adds. Frames come in the order of their stamps; a frame without a
+        face, or of another size than the last, is a step like any other."""
+        timings_ms: dict[str, float] = {}
+        face = _timed(timings_ms, "face", lambda: self._aligner.align(frame))
+        motion: MotionSample | None = None
+        signal: SpotSignal | None = None
+        if face is not None:
+            motion = _timed(timings_ms, "motion", lambda: self._motion.push(face))
+            self._remember(face)
+            signal = _timed(timings_ms, "spot", lambda: self._spotter.push(motion))
+        elif self._face_seen:
+            self._motion.lost(frame.stamp)
+            signal = self._spotter.lost(frame.stamp)
+        self._face_seen = face is not None
+        if signal is not None:
+            self._submit(signal.updates, frame.stamp)
+        events = tuple(self._collect(timings_ms, wait=False))
+        return Step(frame, face, motion, signal, events, timings_ms)
+
+    def finish(self, last: Stamp) -> tuple[Event, ...]:
+        """The end of the source: what was still open is decided, and every event that was still
+        being classified is waited for. `last` is the stamp of the last frame."""
+        self._submit(self._spotter.finish(), last)
+        return tuple(self._collect({}, wait=True))
+
+    def close(self) -> None:
+        """Release the face tracker. The pipeline cannot be used afterwards."""
+        self._aligner.close()
+
+    def _remember(self, face: AlignedFace) -> None:
+        self._history.append(face)
+        while face.stamp.time_s - self._history[0].stamp.time_s > self._history_s:
+            self._history.popleft()
+
+    def _submit(self, updates: Sequence[SpotUpdate], known_at: Stamp) -> None:
+        for update in updates:
+            if update.state == "rejected":
+                # Only what was named needs to be taken back; other rejections are in the signal.
+                if update.candidate in self._named:
+                    self._pending.append(_Pending(update, known_at, None))
+                continue
+            self._named.add(update.candidate)
+            window = update.window
+            moments = [window.onset, window.apex]
+            if window.offset is not None:
+                moments.append(window.offset)
+            crops = [self._crops_around(moment) for moment in moments]
+            future = self._executor.submit(_classify, self._flow, self._classifier, crops)
+            self._pending.append(_Pending(update, known_at, future))
+
+    def _crops_around(self, moment: Stamp) -> list[ImageU8]:
+        """Crops within the averaging time of `moment`, that of `moment` itself first."""
+        near = [
+            face
+            for face in self._history
+            if abs(face.stamp.time_s - moment.time_s) <= MAX_AVERAGE_S
+        ]
+        near.sort(key=lambda face: abs(face.stamp.time_s - moment.time_s))
+        if not near or near[0].stamp != moment:
+            raise RuntimeError(f"no aligned face is kept for the spotted moment {moment}")
+        return [face.crop for face in near if face.track == near[0].track]
+
+    def _collect(self, timings_ms: dict[str, float], *, wait: bool) -> Iterator[Event]:
+        """Events whose turn has come. A later one never overtakes an earlier one."""
+        while self._pending:
+            update, known_at, future = (
+                self._pending[0].update,
+                self._pending[0].known_at,
+                self._pending[0].result,
+            )
+            if future is not None and not future.done() and not wait:
+                return
+            self._pending.popleft()
+            yield _event(update, known_at, None if future is None else future.result(), timings_ms)
+            if update.state != "apex":
+                self._named.discard(update.candidate)
+
+
+def open_pipeline(config: PipelineConfig, executor: Executor | None = None) -> Pipeline:
+    """A pipeline with its networks loaded and warm.
+
+    Raises `InputError` for an unknown flow or classifier, `CheckpointError` if the classifier was
+    trained on another flow.
+    """
+    flow = load_flow(config.flow)
+    classifier = load_classifier(config.classifier, flow=flow)
+    blank: list[ImageU8] = [np.zeros((CROP_PX, CROP_PX), np.uint8)]
+    _classify(flow, classifier, [blank, blank, blank])
+    return Pipeline(spotter=config.spotter, flow=flow, classifier=classifier, executor=executor)
+
+
+def _classify(
+    flow: Flow, classifier: Classifier, crops: Sequence[Sequence[ImageU8]]
+) -> _Classified:
+    timings_ms: dict[str, float] = {}
+    flows = _timed(timings_ms, "flow", lambda: phase_flows(flow, *crops))
+    prediction = _timed(timings_ms, "classify", lambda: classifier.classify(flows))
+    return _Classified(prediction, flows, tuple(phase[0] for phase in crops), timings_ms)
+
+
+def _event(
+    update: SpotUpdate,
+    known_at: Stamp,
+    classified: _Classified | None,
+    timings_ms: dict[str, float],
+) -> Event:
+    if classified is None:
+        return Event(update.candidate, "withdrawn", update.window, None, update.reason, known_at)
+    for stage, ms in classified.timings_ms.items():
+        timings_ms[stage] = timings_ms.get(stage, 0.0) + ms
+    return Event(
+        number=update.candidate,
+        state="early" if update.state == "apex" else "confirmed",
+        window=update.window,
+        prediction=classified.prediction,
+        reason=update.reason,
+        known_at=known_at,
+        flows=classified.flows,
+        crops=classified.crops,
+    )
+
+
+def _timed(timings_ms: dict[str, float], stage: str, run: Callable[[], T]) -> T:
+    start = time.perf_counter()
+    result = run()
+    timings_ms[stage] = (time.perf_counter() - start) * 1e3
+    return result
