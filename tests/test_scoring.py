@@ -1,0 +1,126 @@
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.errors import InputError
+from realtime.scoring import Interval, iou, match, read_intervals, score, table
+
+
+def interval(onset: float, offset: float, kind: str = "micro", label: str = "") -> Interval:
+    return Interval(onset, (onset + offset) / 2, offset, kind, label)
+
+
+def test_iou_of_known_pairs():
+    assert iou(interval(0, 2), interval(1, 3)) == pytest.approx(1 / 3)
+    assert iou(interval(0, 1), interval(0, 1)) == 1.0
+    assert iou(interval(0, 1), interval(2, 3)) == 0.0
+    assert iou(interval(1, 1), interval(1, 1)) == 0.0
+
+
+def test_one_annotation_is_hit_once():
+    truth = [interval(0.0, 0.4)]
+    assert match([interval(0.0, 0.2), interval(0.2, 0.4), interval(0.0, 0.4)], truth) == ((2, 0),)
+
+
+def test_just_half_is_a_hit():
+    assert match([interval(0.0, 0.25)], [interval(0.0, 0.5)]) == ((0, 0),)
+    assert match([interval(0.0, 0.24)], [interval(0.0, 0.5)]) == ()
+
+
+def test_kinds_are_scored_apart_and_blinks_not_at_all():
+    truth = [interval(0, 0.4), interval(2, 4, "macro"), interval(5, 5.3, "blink")]
+    predicted = [interval(0, 0.4), interval(2, 4), interval(5, 5.3)]
+    micro = score([(predicted, truth)], "micro")
+    macro = score([(predicted, truth)], "macro")
+    assert (micro.annotated, micro.predicted, micro.hits) == (1, 3, 1)
+    assert (macro.annotated, macro.predicted, macro.hits) == (1, 0, 0)
+    assert (macro.precision, macro.recall, macro.f1) == (0.0, 0.0, 0.0)
+
+
+def test_videos_are_pooled_before_the_ratios():
+    good = ([interval(0, 1)], [interval(0, 1)])
+    noisy = ([interval(i, i + 0.4) for i in range(3)], [])
+    pooled = score([good, noisy], "micro")
+    assert pooled.precision == pytest.approx(0.25)
+    assert pooled.recall == 1.0
+    assert pooled.f1 == pytest.approx(0.4)
+
+
+def test_labels_count_on_hits_only():
+    truth = [interval(0, 1, label="positive"), interval(2, 3, label="negative"), interval(4, 5)]
+    predicted = [
+        interval(0, 1, label="positive"),
+        interval(2, 3, label="surprise"),
+        interval(4, 5, label="positive"),
+        interval(8, 9, label="positive"),
+    ]
+    result = score([(predicted, truth)], "micro")
+    assert (result.named, result.named_right) == (2, 1)
+    assert result.label_accuracy == 0.5
+    assert math.isnan(score([], "micro").label_accuracy)
+
+
+def test_errors_are_predicted_minus_annotated():
+    predicted, truth = Interval(0.1, 0.3, 0.5, "micro"), Interval(0, 0.2, 0.6, "micro")
+    result = score([([predicted], [truth])], "micro")
+    assert result.onset_errors_s == pytest.approx((0.1,))
+    assert result.apex_errors_s == pytest.approx((0.1,))
+    assert result.offset_errors_s == pytest.approx((-0.1,))
+    assert "100 (100)" in table([result])
+
+
+intervals = st.lists(
+    st.tuples(st.floats(0, 20), st.floats(0.01, 3)).map(lambda t: interval(t[0], t[0] + t[1])),
+    max_size=8,
+)
+
+
+@given(intervals, intervals)
+def test_matches_are_one_to_one_and_overlap(predicted, truth):
+    pairs = match(predicted, truth)
+    assert len({i for i, _ in pairs}) == len({j for _, j in pairs}) == len(pairs)
+    assert all(iou(predicted[i], truth[j]) >= 0.5 for i, j in pairs)
+
+
+@given(intervals)
+def test_truth_matches_itself_perfectly(truth):
+    result = score([(truth, truth)], "micro")
+    assert result.hits == len(truth)
+    assert result.f1 == (1.0 if truth else 0.0)
+
+
+def write(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_tables_of_events_and_of_truth_are_read(tmp_path):
+    events = write(
+        tmp_path / "events.csv",
+        "onset_s,apex_s,offset_s,kind,label,probabilities",
+        '1.0,1.2,1.4,micro,positive,"{""positive"": 1.0}"',
+    )
+    assert read_intervals(events) == (Interval(1.0, 1.2, 1.4, "micro", "positive"),)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["onset_s,apex_s,kind", "1,2,micro"], "no column 'offset_s'"),
+        (["onset_s,apex_s,offset_s,kind", "1,x,2,micro"], "line 2: apex_s is 'x'"),
+        (["onset_s,apex_s,offset_s,kind", "1,,2,micro"], "line 2: apex_s is ''"),
+        (["onset_s,apex_s,offset_s,kind", "1,nan,2,micro"], "apex_s is 'nan'"),
+        (["onset_s,apex_s,offset_s,kind", "3,2,1,micro"], "must not run back"),
+    ],
+)
+def test_a_bad_table_is_refused_with_its_place(tmp_path, lines, message):
+    with pytest.raises(InputError, match=message):
+        read_intervals(write(tmp_path / "bad.csv", *lines))
+
+
+def test_a_missing_table_is_refused(tmp_path):
+    with pytest.raises(InputError, match="cannot read"):
+        read_intervals(tmp_path / "none.csv")
