@@ -1,0 +1,129 @@
+"""FrameRing: the last seconds of a source, one writer, many readers.
+
+The capture thread appends; analysis, recorder and page each follow at their own pace. Nobody ever
+waits for a reader: who falls behind loses the oldest frames and is told how many. The error that
+ended the capture is raised where the frames are read, so it cannot die inside its own thread.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+
+from model.records import Frame
+
+
+class FrameRing:
+    """Frames of one source in the order of their stamps, bounded in seconds and in bytes.
+
+    Thread-safe. The newest frame is always kept, even if it alone exceeds the bounds. Readers
+    get the frames themselves, not copies: their images are read-only.
+    """
+
+    def __init__(self, seconds: float, max_bytes: int) -> None:
+        """Keep at most `seconds` of source time between oldest and newest frame, and at most
+        `max_bytes` of pictures."""
+        if not seconds > 0 or not max_bytes > 0:
+            raise ValueError(f"a ring needs room: seconds {seconds}, max_bytes {max_bytes}")
+        self._seconds = seconds
+        self._max_bytes = max_bytes
+        self._frames: deque[Frame] = deque()
+        self._bytes = 0
+        self._appended = 0
+        self._closed = False
+        self._error: BaseException | None = None
+        self._changed = threading.Condition()
+
+    def append(self, frame: Frame) -> None:
+        """Add the next frame and wake the readers.
+
+        Raises `ValueError` unless index and time both exceed the last frame's, and `RuntimeError`
+        on a closed ring: both are mistakes of the writer.
+        """
+        with self._changed:
+            if self._closed:
+                raise RuntimeError("append to a closed ring")
+            if self._frames:
+                last, new = self._frames[-1].stamp, frame.stamp
+                if not (new.index > last.index and new.time_s > last.time_s):
+                    raise ValueError(f"stamps must increase: {new} after {last}")
+            self._frames.append(frame)
+            self._bytes += frame.image.nbytes
+            self._appended += 1
+            oldest_s = frame.stamp.time_s - self._seconds
+            while len(self._frames) > 1 and (
+                self._frames[0].stamp.time_s < oldest_s or self._bytes > self._max_bytes
+            ):
+                self._bytes -= self._frames.popleft().image.nbytes
+            self._changed.notify_all()
+
+    def close(self, error: BaseException | None = None) -> None:
+        """No frame follows. Readers get what is left; then they end, or raise `error`, which is
+        what ended the capture. The first call counts."""
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = True
+            self._error = error
+            self._changed.notify_all()
+
+    def latest(self) -> Frame | None:
+        """The newest frame, closed or not; None before the first."""
+        with self._changed:
+            return self._frames[-1] if self._frames else None
+
+    def between(self, t0_s: float, t1_s: float) -> tuple[Frame, ...]:
+        """The frames still held with `t0_s` ≤ time ≤ `t1_s`, in order, closed or not."""
+        with self._changed:
+            return tuple(frame for frame in self._frames if t0_s <= frame.stamp.time_s <= t1_s)
+
+    def follow(self, *, newest: bool = False) -> "Follower":
+        """A reader of its own, from the oldest frame still held (`newest`: the newest) on."""
+        return Follower(self, newest=newest)
+
+
+class Follower:
+    """One reader of a ring: iterate to get `(frame, missed)`.
+
+    `missed` counts the frames appended between the frame before and this one that this reader did
+    not get: too slow, or, with `newest`, skipped on purpose. What the source itself dropped is a
+    jump of `stamp.index` instead. The iteration waits for the next frame without polling, ends
+    when the ring is closed and read out, and raises the error that closed it.
+    """
+
+    def __init__(self, ring: FrameRing, *, newest: bool) -> None:
+        self._ring = ring
+        self._newest = newest
+        self._stopped = False
+        with ring._changed:
+            held = len(ring._frames)
+            self._next = ring._appended - (min(held, 1) if newest else held)
+
+    def __iter__(self) -> Iterator[tuple[Frame, int]]:
+        return self
+
+    def __next__(self) -> tuple[Frame, int]:
+        ring = self._ring
+        with ring._changed:
+            ring._changed.wait_for(
+                lambda: self._stopped or ring._closed or ring._appended > self._next
+            )
+            if self._stopped:
+                raise StopIteration
+            if ring._appended == self._next:
+                if ring._error is not None:
+                    raise ring._error
+                raise StopIteration
+            oldest = ring._appended - len(ring._frames)
+            wanted = ring._appended - 1 if self._newest else max(self._next, oldest)
+            frame = next(islice(ring._frames, wanted - oldest, None))
+            missed = wanted - self._next
+            self._next = wanted + 1
+            return frame, missed
+
+    def stop(self) -> None:
+        """End this reader's iteration, from any thread, even while it waits; what it has not
+        read yet is left. The ring and its other readers go on."""
+        with self._ring._changed:
+            self._stopped = True
+            self._ring._changed.notify_all()
