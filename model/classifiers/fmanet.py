@@ -1,0 +1,148 @@
+"""FMANet: both phases of a micro-expression, magnitude-modulated, fused and attended to.
+
+Nguyen, Khuong, Man, Ngo, Le: arXiv 2510.07810 (2025). No code or layer table was published, so
+this is a reconstruction, and no figure of the paper is claimed for it.
+
+From the paper's text [P]: both phases, onset→apex and apex→offset, are used; the magnitude
+modulation of MM-COF becomes a learnable module; motion cues are fused adaptively; the network
+attends to salient facial regions; all is trained end to end.
+From secondary summaries [2]: a stream per phase, u, v and magnitude as input, magnitudes combined
+as M_c = θ1 M1 + θ2 M2, a threshold on them that strengthens subtle cues and suppresses noise.
+Ours [I]: the form of each block below, the sizes, the residual stages, the position planes, the
+reversal of the second phase (it is roughly the first one backwards), the action unit head, and
+that the network also answers when the second phase is not known yet.
+"""
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.classifiers.inputs import magnitude, normalised, positions
+
+
+class FMANet(nn.Module):
+    """See the module's text; `model.classifiers` has the contract of `forward`."""
+
+    def __init__(
+        self, classes: int, action_units: int, width: int = 24, dropout: float = 0.3
+    ) -> None:
+        """`width`: channels of the stems; the stages have two, three and four times as many."""
+        super().__init__()
+        self.modulations = nn.ModuleList([MagnitudeModulation() for _ in range(2)])
+        self.stems = nn.ModuleList([_stem(5, width) for _ in range(2)])
+        self.fusion = PhaseFusion(width)
+        self.attention = MotionAttention()
+        self.stages = nn.Sequential(
+            ResidualStage(width, 2 * width),
+            ResidualStage(2 * width, 3 * width),
+            ResidualStage(3 * width, 4 * width),
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.classes = nn.Linear(4 * width + 2, classes)
+        self.action_units = nn.Linear(4 * width + 2, action_units)
+
+    def forward(
+        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        first, second, amplitudes = normalised(onset_apex, apex_offset, has_offset)
+        features, magnitudes = [], []
+        for flow, modulate, stem in zip((first, second), self.modulations, self.stems, strict=True):
+            length = magnitude(flow)
+            phase = modulate(torch.cat([flow, length], dim=1), length)
+            features.append(stem(torch.cat([phase, positions(phase)], dim=1)))
+            magnitudes.append(F.avg_pool2d(length, 2))
+        fused, combined = self.fusion(features, magnitudes, has_offset)
+        pooled = self.stages(self.attention(fused, combined)).mean(dim=(2, 3))
+        answer = self.dropout(torch.cat([pooled, amplitudes], dim=1))
+        return self.classes(answer), self.action_units(answer)
+
+
+class MagnitudeModulation(nn.Module):
+    """x (N, C, H, W) → x · (1 + γ σ(k (M − τ))), M the magnitude min-max normalised per map.
+
+    The learnable form of MM-COF's threshold; γ starts at 0, where it changes nothing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.zeros(()))
+        self.steepness = nn.Parameter(torch.tensor(8.0))
+        self.threshold = nn.Parameter(torch.tensor(0.3))
+
+    def forward(self, x: Tensor, length: Tensor) -> Tensor:
+        low = length.amin(dim=(2, 3), keepdim=True)
+        high = length.amax(dim=(2, 3), keepdim=True)
+        share = (length - low) / (high - low + 1e-3)
+        return x * (1 + self.gain * torch.sigmoid(self.steepness * (share - self.threshold)))
+
+
+class PhaseFusion(nn.Module):
+    """Weighs both phases at every place: softmax over a 1×1 convolution of both.
+
+    Starts at ½ and ½, which is MM-COF's weighted sum; an unknown phase weighs nothing. Takes two
+    feature maps (N, C, H, W) and their magnitudes (N, 1, H, W), returns both fused.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.score = nn.Conv2d(2 * channels, 2, 1)
+        nn.init.zeros_(self.score.weight)
+        nn.init.zeros_(cast(Tensor, self.score.bias))
+
+    def forward(
+        self, features: list[Tensor], magnitudes: list[Tensor], has_offset: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        known = has_offset.view(-1, 1, 1, 1)
+        first, second = features[0], features[1] * known
+        score = self.score(torch.cat([first, second], dim=1))
+        weight = torch.sigmoid(score[:, 1:] - score[:, :1]) * known  # a softmax over two
+        return (
+            first + weight * (second - first),
+            magnitudes[0] + weight * (magnitudes[1] - magnitudes[0]),
+        )
+
+
+class MotionAttention(nn.Module):
+    """f (N, C, H, W) → f · (1 + A), A = σ(conv([mean f, max f, M_c])): where motion is salient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.score = nn.Conv2d(3, 1, 7, padding=3)
+
+    def forward(self, features: Tensor, combined: Tensor) -> Tensor:
+        summary = torch.cat(
+            [features.mean(dim=1, keepdim=True), features.amax(dim=1, keepdim=True), combined],
+            dim=1,
+        )
+        return features * (1 + torch.sigmoid(self.score(summary)))
+
+
+class ResidualStage(nn.Module):
+    """Two 3×3 convolutions beside a 1×1 one, halving the side: (N, C, H, W) → (N, D, H/2, W/2)."""
+
+    def __init__(self, channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, out_channels, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+        )
+        self.skip = nn.Conv2d(channels, out_channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.body(x) + self.skip(F.avg_pool2d(x, 2)))
+
+
+def _stem(channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, out_channels, 5, stride=2, padding=2, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(),
+        nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(),
+    )

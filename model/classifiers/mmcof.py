@@ -1,0 +1,77 @@
+"""MM-COF, the Magnitude-Modulated Combined Optical Flow, as a fixed descriptor before a plain CNN.
+
+Nguyen, Khuong, Man, Ngo, Le: arXiv 2510.07810 (2025). The paper's text [P] says that MM-COF joins
+both phases in one descriptor for any network. Summaries [2]: each phase's magnitude is min-max
+normalised, M_c = θ1 M1 + θ2 M2, then a threshold modulation strengthens subtle cues and suppresses
+noise. Ours [I]: θ1 = θ2 = ½, the soft threshold with its constants, a percentile in place of the
+maximum (one wild vector would set the scale), and the direction of F1 − F2 beside the magnitude.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from model.classifiers.inputs import magnitude, normalised, positions
+
+STEEPNESS = 8.0
+THRESHOLD = 0.3
+PERCENTILE = 0.98
+
+
+class MMCOFNet(nn.Module):
+    """MM-COF and four plain convolution blocks; `model.classifiers` has `forward`'s contract."""
+
+    def __init__(
+        self, classes: int, action_units: int, width: int = 24, dropout: float = 0.3
+    ) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            _block(5, width),
+            _block(width, 2 * width),
+            _block(2 * width, 3 * width),
+            _block(3 * width, 4 * width),
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.classes = nn.Linear(4 * width + 2, classes)
+        self.action_units = nn.Linear(4 * width + 2, action_units)
+
+    def forward(
+        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        first, second, amplitudes = normalised(onset_apex, apex_offset, has_offset)
+        descriptor = mmcof(first, second, has_offset)
+        maps = torch.cat([descriptor, positions(descriptor)], dim=1)
+        pooled = self.features(maps).mean(dim=(2, 3))
+        answer = self.dropout(torch.cat([pooled, amplitudes], dim=1))
+        return self.classes(answer), self.action_units(answer)
+
+
+def mmcof(first: Tensor, second: Tensor, has_offset: Tensor) -> Tensor:
+    """The descriptor (N, 3, H, W): (û M, v̂ M, M), M the modulated M_c and (û, v̂) the direction.
+
+    `first` and `second` are (N, 2, H, W) and both point towards the apex, as from
+    `model.classifiers.inputs.normalised`; where (N,) `has_offset` is 0, θ is 1 and 0.
+    """
+    theta = has_offset.view(-1, 1, 1, 1) / 2
+    combined = (1 - theta) * _share(magnitude(first)) + theta * _share(magnitude(second))
+    modulated = combined * torch.sigmoid(STEEPNESS * (combined - THRESHOLD))
+    flow = (1 - theta) * first + theta * second
+    direction = flow / (magnitude(flow) + 1e-3)
+    return torch.cat([direction * modulated, modulated], dim=1)
+
+
+def _share(length: Tensor) -> Tensor:
+    """(N, 1, H, W) → min-max normalised per map, the maximum being a percentile; at most 1."""
+    flat = length.flatten(1)
+    low = flat.amin(dim=1).view(-1, 1, 1, 1)
+    rank = round(PERCENTILE * (flat.shape[1] - 1)) + 1
+    high = flat.kthvalue(rank, dim=1).values.view(-1, 1, 1, 1)
+    return ((length - low) / (high - low + 1e-3)).clamp(max=1)
+
+
+def _block(channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, out_channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+    )
