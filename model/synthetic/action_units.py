@@ -1,0 +1,212 @@
+"""FACS action units as displacement fields of a face's skin.
+
+`action_units.toml` says, per unit, which groups of landmarks move, where to, how far, and how far
+the skin around goes along. Here that becomes a dense, smooth field for any set of FaceMesh points.
+Distances in the catalogue are mm of a face whose inner eye corners are 32 mm apart; so strength 1
+on both sides is the unit at its full intensity on a face of any size in px.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+
+from model.errors import InputError
+from model.records import ArrayF32, ArrayF64
+
+Strengths = Mapping[str, tuple[float, float]]
+"""How strongly each action unit acts on the person's (right, left) side of the face; 1 is the
+full intensity. Right is on the left of the image."""
+
+INNER_EYE_MM = 32.0
+"""Distance of the inner eye corners in the catalogue's mm; in px of the 128 px crop it is 32."""
+
+_OUTER_EYE = (33, 263)
+_INNER_EYE = (133, 362)
+_EYES = ((33, 133, 159, 145), (263, 362, 386, 374))  # outer, inner corner, upper, lower lid
+_MIDLINE_MM = 6.0  # half width of the passage from one side to the other in midline groups
+# The globe stays where it is while the skin around it moves.
+_GLOBE_HOLD, _GLOBE_WIDTH, _GLOBE_HEIGHT_MM = 0.85, 0.3, 2.2
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One landmark group's part in an action unit; see the head of the TOML file."""
+
+    group: str
+    lateral_mm: float
+    up_mm: float
+    extent_mm: float
+
+
+@dataclass(frozen=True, slots=True)
+class ActionUnit:
+    """One entry of the catalogue."""
+
+    name: str
+    """In words: "inner brow raiser"."""
+    one_sided: float
+    """How often one side acts alone or nearly so, among micro-expressions."""
+    moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """Action units that occur together in expressions of a class; the first one leads."""
+
+    units: tuple[str, ...]
+    often: float
+    """Relative frequency within the class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The content of `action_units.toml`."""
+
+    landmarks: Mapping[str, Mapping[str, tuple[int, ...]]]
+    """FaceMesh points by group, then by "right" and "left", or by "middle"."""
+    units: Mapping[str, ActionUnit]
+    """By FACS number: "AU12"."""
+    expressions: Mapping[str, tuple[Combination, ...]]
+    """By class: negative, positive, surprise."""
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The shipped catalogue, read once."""
+    text = files("model.synthetic").joinpath("action_units.toml").read_text(encoding="utf-8")
+    data = tomllib.loads(text)
+    return Catalogue(
+        landmarks={
+            group: {side: tuple(points) for side, points in sides.items()}
+            for group, sides in data["landmarks"].items()
+        },
+        units={
+            number: ActionUnit(
+                name=unit["name"],
+                one_sided=float(unit["one_sided"]),
+                moves=tuple(Move(**move) for move in unit["moves"]),
+            )
+            for number, unit in data["units"].items()
+        },
+        expressions={
+            label: tuple(Combination(tuple(c["units"]), float(c["often"])) for c in combinations)
+            for label, combinations in data["expressions"].items()
+        },
+    )
+
+
+def displacement_field(
+    landmarks_px: ArrayF32, strengths: Strengths, size: int | tuple[int, int]
+) -> ArrayF32:
+    """Where each point of a resting face goes under `strengths`: the true flow onset → apex.
+
+    `landmarks_px` is (468, 2): FaceMesh points of the resting face in px of any picture or crop;
+    `size` is that picture's (width, height), or its side if it is square. Returns (2, H, W)
+    float32 px, u right, v down: what lies at x before lies at x + field[:, x] after. Smooth, and
+    linear in the strengths.
+    Raises `InputError` for a unit that the catalogue does not hold.
+    """
+    width, height = (size, size) if isinstance(size, int) else size
+    points = landmarks_px.astype(np.float64)
+    axes = _axes(points)
+    px_per_mm = float(np.linalg.norm(points[362] - points[133])) / INNER_EYE_MM
+    both, midline = _Sources(), _Sources()
+    for number, (right, left) in strengths.items():
+        for move in _unit(number).moves:
+            sides = catalogue().landmarks[move.group]
+            way = np.array([move.lateral_mm, -move.up_mm]) * px_per_mm
+            sigma = move.extent_mm * px_per_mm
+            if "middle" in sides:
+                group = points[list(sides["middle"])]
+                both.add(group, (right + left) / 2 * (way @ axes), sigma)
+                if right != left:
+                    midline.add(group, (left - right) / 2 * (way @ axes), sigma)
+            else:
+                to_right = way * (-1, 1)
+                both.add(points[list(sides["right"])], right * (to_right @ axes), sigma)
+                both.add(points[list(sides["left"])], left * (way @ axes), sigma)
+    x = np.arange(width, dtype=np.float64)
+    y = np.arange(height, dtype=np.float64)
+    field = both.field(x, y)
+    if midline:
+        centre = points[[168, 4]].mean(axis=0)
+        lateral = (x - centre[0]) * axes[0, 0] + (y[:, None] - centre[1]) * axes[0, 1]
+        field += midline.field(x, y) * np.tanh(lateral / (_MIDLINE_MM * px_per_mm))
+    for eye in _EYES:
+        field *= 1 - _globe(points[list(eye)], px_per_mm, x, y)
+    return field.astype(np.float32)
+
+
+def peak_px(field: ArrayF32) -> float:
+    """The greatest length among the vectors of a field (2, H, W), in its own px."""
+    return float(np.sqrt(np.max(field[0] ** 2 + field[1] ** 2)))
+
+
+def written(strengths: Strengths) -> str:
+    """The units in FACS writing, "AU1+AU2L": R or L marks a unit that acts (nearly) on one side
+    alone, the weaker side below a third of the stronger."""
+    parts = []
+    for number, (right, left) in sorted(strengths.items(), key=lambda item: int(item[0][2:])):
+        side = "R" if left * 3 < right else "L" if right * 3 < left else ""
+        parts.append(number + side)
+    return "+".join(parts)
+
+
+class _Sources:
+    """Landmarks that pull the skin around them along."""
+
+    def __init__(self) -> None:
+        self._places: list[ArrayF64] = []
+        self._vectors: list[ArrayF64] = []
+        self._sigmas: list[ArrayF64] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._places)
+
+    def add(self, places: ArrayF64, vector: ArrayF64, sigma: float) -> None:
+        """A group: Gaussians round its points, together 1 at the point where they are densest."""
+        apart = np.sum((places[:, None] - places[None]) ** 2, axis=-1)
+        densest = np.exp(-apart / (2 * sigma**2)).sum(axis=1).max()
+        self._places.append(places)
+        self._vectors.append(np.broadcast_to(vector / densest, places.shape))
+        self._sigmas.append(np.full(len(places), sigma))
+
+    def field(self, x: ArrayF64, y: ArrayF64) -> ArrayF64:
+        """(2, H, W) at the columns `x` and rows `y`; a Gaussian is the product of its profiles,
+        which makes the sum over all points one matrix product."""
+        if not self._places:
+            return np.zeros((2, len(y), len(x)))
+        places, vectors = np.concatenate(self._places), np.concatenate(self._vectors)
+        sigma = np.concatenate(self._sigmas)[:, None]
+        across = np.exp(-(((x - places[:, :1]) / sigma) ** 2) / 2)
+        along = np.exp(-(((y - places[:, 1:]) / sigma) ** 2) / 2)
+        return np.stack([(along * vectors[:, c, None]).T @ across for c in (0, 1)])
+
+
+def _unit(number: str) -> ActionUnit:
+    try:
+        return catalogue().units[number]
+    except KeyError:
+        known = ", ".join(catalogue().units)
+        raise InputError(f"unknown action unit {number!r}: the catalogue holds {known}") from None
+
+
+def _axes(points: ArrayF64) -> ArrayF64:
+    """Rows: the face's unit vectors towards its left (image right) and towards its chin."""
+    across = sum(points[b] - points[a] for a, b in (_OUTER_EYE, _INNER_EYE))
+    across = across / np.linalg.norm(across)
+    return np.array([across, [-across[1], across[0]]])
+
+
+def _globe(eye: ArrayF64, px_per_mm: float, x: ArrayF64, y: ArrayF64) -> ArrayF64:
+    centre = eye.mean(axis=0)
+    width = _GLOBE_WIDTH * float(np.linalg.norm(eye[0] - eye[1]))
+    height = _GLOBE_HEIGHT_MM * px_per_mm
+    across = np.exp(-(((x - centre[0]) / width) ** 2) / 2)
+    along = np.exp(-(((y - centre[1]) / height) ** 2) / 2)
+    hold: ArrayF64 = _GLOBE_HOLD * along[:, None] * across
+    return hold
