@@ -1,0 +1,157 @@
+"""Sources of frames: what `--source` accepts, and what every source promises.
+
+A source is opened by `open_source` and iterated once, by one thread. To add one: a module here
+with a class that takes `(spec, options)`, and a line in `SOURCES`; `name:rest` then selects it.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+from model.errors import InputError, SourceError
+from model.records import Frame
+from model.tables import load_entry
+
+SOURCES: dict[str, str] = {
+    "auto": "realtime.sources.auto:open_auto",
+    "camera": "realtime.sources.camera:Camera",
+    "file": "realtime.sources.file:VideoFile",
+    "folder": "realtime.sources.folder:ImageFolder",
+    "network": "realtime.sources.network:open_network",
+    "demo": "realtime.sources.demo:Demo",
+    "browser": "realtime.sources.browser:BrowserSource",
+}
+"""Kind to what opens it, called with `(spec, options)`."""
+
+CHOICES = (
+    "auto, a camera (0, 1, /dev/video0), a video file, a folder of images with --fps, "
+    "an rtsp:// or http:// address, demo, or browser"
+)
+"""What a spec may be, in words, for messages and help."""
+
+Clock = Literal["driver", "receipt", "file", "synthetic", "browser"]
+"""Where capture times come from: the camera's driver; this program, right after the frame
+arrived; the file itself (or the rate given for a folder); the generator; the viewer's browser."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """What is asked of a source. Each takes what concerns it."""
+
+    width: int = 640
+    """px, asked of a camera, drawn by the demo."""
+    height: int = 480
+    """px, asked of a camera, drawn by the demo."""
+    fps: float | None = None
+    """Asked of a camera or the demo; stated for a folder of images. None: the source's choice."""
+    seed: int = 7
+    """Of the demo."""
+    seconds: float | None = None
+    """Length of the demo; None: endless."""
+
+    def __post_init__(self) -> None:
+        if not (self.width > 0 and self.height > 0):
+            raise InputError(f"size {self.width}×{self.height}: width and height must exceed 0 px")
+        for name, value in (("fps", self.fps), ("seconds", self.seconds)):
+            if value is not None and not 0 < value < float("inf"):
+                raise InputError(f"{name} {value:g}: must be a finite number above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What was opened."""
+
+    spec: str
+    """As the user gave it."""
+    kind: str
+    """Name in `SOURCES`."""
+    description: str
+    """One line for a person: what it is, its size and rate, as asked and as reported."""
+    live: bool
+    """It delivers in real time by itself, whoever reads."""
+    paced_by_stamps: bool
+    """Frames are there as fast as one reads; for real time, `pacing.paced` paces them."""
+    clock: Clock
+    width: int
+    """px, of the first frame or, before there is one, as asked; a frame's own size counts."""
+    height: int
+    fps_asked: float | None
+    fps_nominal: float | None
+    """As reported by driver or file, not measured; None if neither says."""
+    lossless: bool
+    """False if pictures went through lossy compression on their way into this program."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """How a source is doing: a snapshot."""
+
+    state: Literal["open", "reconnecting", "ended"]
+    message: str
+    """One line for a person; empty while there is nothing to say."""
+    frames: int
+    """Frames delivered."""
+    fps_measured: float | None
+    """From the median interval of the last frames; None before there are two."""
+    dropped: Mapping[str, int]
+    """Frames that never reached this program, or were discarded to keep up, by cause."""
+    unusable: Mapping[str, int]
+    """Frames that arrived and could not be used, by cause."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """An iterator of `Frame`s with strictly increasing stamps and read-only RGB images.
+
+    A jump of `stamp.index` says that frames are missing there. Iterating again goes on where the
+    last iteration stopped. What ends the iteration other than the source's end is raised in it.
+    """
+
+    @property
+    def info(self) -> SourceInfo:
+        """What was opened. May be replaced while it runs: a camera learns its clock."""
+        ...
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+    def status(self) -> SourceStatus:
+        """A snapshot, from any thread."""
+        ...
+
+    def interrupt(self) -> None:
+        """End the iteration soon, from any thread, even while it waits for a frame."""
+        ...
+
+    def close(self) -> None:
+        """Release what is held, from the thread that iterated. May be called twice."""
+        ...
+
+
+def open_source(spec: str, options: SourceOptions | None = None) -> Source:
+    """Open what `spec` names; raises `SourceError`, in one line, if it cannot be opened."""
+    kind, rest = split_spec(spec)
+    source: Source = load_entry(SOURCES, kind, "source")(rest, options or SourceOptions())
+    return source
+
+
+def split_spec(spec: str) -> tuple[str, str]:
+    """The kind of source that `spec` asks for, and what its opener gets.
+
+    `kind` and `kind:rest` name it outright (`folder:demo`); the rest is told apart by its form.
+    """
+    kind, colon, rest = spec.partition(":")
+    if kind in SOURCES and not rest.startswith("//"):
+        return kind, rest if colon else spec
+    if "://" in spec:
+        return "network", spec
+    if spec.isdecimal() or re.fullmatch(r"/dev/(video\d+|v4l/.+)", spec):
+        return "camera", spec
+    path = Path(os.path.expanduser(spec))
+    if spec and path.is_dir():
+        return "folder", str(path)
+    if spec and path.exists():
+        return "file", str(path)
+    raise SourceError(f"source {spec!r}: no such file or folder; choose {CHOICES}")

@@ -1,0 +1,71 @@
+"""The demo face: `model.synthetic` as a source, with its truth."""
+
+from collections.abc import Generator, Iterator
+
+from model.records import Frame
+from model.synthetic import SyntheticFace, TrueExpression
+from realtime.sources import SourceInfo, SourceOptions, SourceStatus
+from realtime.sources.gate import Gate
+
+DEFAULT_FPS = 30.0
+
+
+class Demo:
+    """An animated portrait: frame n at n / fps seconds, the same for the same options."""
+
+    def __init__(self, spec: str, options: SourceOptions, *, why: str = "") -> None:
+        """`why`: appended to the description, where nobody asked for the demo."""
+        fps = options.fps or DEFAULT_FPS
+        self._fps = fps
+        self._frames_in_all = None if options.seconds is None else round(options.seconds * fps)
+        self._face = SyntheticFace(seed=options.seed, fps=fps, size=(options.width, options.height))
+        self._gate = Gate()
+        self._interrupted = False
+        self._info = SourceInfo(
+            spec=spec,
+            kind="demo",
+            description=f"demo face, seed {options.seed}: "
+            f"{options.width}×{options.height}, {fps:.4g} fps{why}",
+            live=False,
+            paced_by_stamps=True,
+            clock="synthetic",
+            width=options.width,
+            height=options.height,
+            fps_asked=options.fps,
+            fps_nominal=fps,
+            lossless=True,
+        )
+        self._frames = self._run()
+
+    @property
+    def info(self) -> SourceInfo:
+        """What was opened."""
+        return self._info
+
+    def truth(self, duration_s: float) -> tuple[TrueExpression, ...]:
+        """The expressions of the first `duration_s` seconds: what a spotter should find."""
+        return self._face.truth(duration_s)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def status(self) -> SourceStatus:
+        """A snapshot, from any thread."""
+        return self._gate.status()
+
+    def interrupt(self) -> None:
+        """End the iteration before the next frame."""
+        self._interrupted = True
+
+    def close(self) -> None:
+        """Nothing is held; the iteration ends."""
+        self._frames.close()
+
+    def _run(self) -> Generator[Frame, None, None]:
+        index = 0
+        while not self._interrupted and index != self._frames_in_all:
+            frame = self._gate.admit(self._face.image(index), index / self._fps)
+            if frame is not None:
+                yield frame
+            index += 1
+        self._gate.ended()

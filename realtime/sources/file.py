@@ -1,0 +1,155 @@
+"""Video files by PyAV: each frame at its own presentation time, variable rates included.
+
+Times are taken from the file as they are: a frame whose time does not exceed the last one's is
+refused and counted, because a time made up for it would move every onset after it.
+"""
+
+import os
+from collections.abc import Generator, Iterator
+
+import av
+import av.error
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+
+from model.errors import SourceError
+from model.records import Frame, ImageU8
+from realtime.sources import SourceInfo, SourceOptions, SourceStatus
+from realtime.sources.gate import NO_TIME, Gate
+from realtime.sources.video import LOSSLESS_CODECS, decoded, video_stream
+
+INCOMPLETE_S = 0.5
+"""A file that ends this much before the length it states is called incomplete."""
+
+
+class Recording:
+    """A container that is open and has an end. Times are seconds since its first picture."""
+
+    def __init__(self, container: InputContainer, *, spec: str, kind: str, name: str) -> None:
+        """Reads up to the first picture, so that a file without one is told at once; raises
+        `SourceError`. `container` is closed with this, and if this fails."""
+        self._container = container
+        self._gate = Gate()
+        self._interrupted = False
+        try:
+            stream = video_stream(container, spec)
+            pictures = decoded(container, stream, self._gate)
+            first = next(pictures, None)
+            if first is None:
+                damaged = sum(self._gate.status().unusable.values())
+                why = f"all {damaged} pictures in it are damaged" if damaged else "it has no frames"
+                raise SourceError(f"{spec}: {why}")
+        except SourceError:
+            container.close()
+            raise
+        height, width = first[1].shape[:2]
+        rate = stream.average_rate or stream.guessed_rate
+        codec = stream.codec_context.name
+        self._length_s = _length_s(container)
+        parts = [f"{name}: {width}×{height}"]
+        if rate:
+            parts.append(f"{float(rate):.4g} fps")
+        if self._length_s:
+            parts.append(f"{self._length_s:.1f} s")
+        self._info = SourceInfo(
+            spec=spec,
+            kind=kind,
+            description=", ".join([*parts, codec]),
+            live=False,
+            paced_by_stamps=True,
+            clock="file",
+            width=width,
+            height=height,
+            fps_asked=None,
+            fps_nominal=float(rate) if rate else None,
+            lossless=codec in LOSSLESS_CODECS,
+        )
+        self._frames = self._run(first, pictures)
+
+    @property
+    def info(self) -> SourceInfo:
+        """What was opened."""
+        return self._info
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def status(self) -> SourceStatus:
+        """A snapshot, from any thread."""
+        return self._gate.status()
+
+    def interrupt(self) -> None:
+        """End the iteration before the next frame."""
+        self._interrupted = True
+
+    def close(self) -> None:
+        """Close the file."""
+        self._frames.close()
+        self._container.close()
+
+    def _run(
+        self, first: tuple[VideoFrame, ImageU8], rest: Iterator[tuple[VideoFrame, ImageU8]]
+    ) -> Generator[Frame, None, None]:
+        start_s: float | None = None
+        time_s = 0.0
+        size = first[1].shape
+        yielded = False
+        following: tuple[VideoFrame, ImageU8] | None = first
+        while following is not None and not self._interrupted:
+            picture, image = following
+            stamp_s = _time_s(picture)
+            if stamp_s is None:
+                self._gate.refuse(NO_TIME)
+            else:
+                start_s = stamp_s if start_s is None else start_s
+                frame = self._gate.admit(image, stamp_s - start_s)
+                if frame is not None:
+                    time_s = frame.stamp.time_s
+                    if image.shape != size:
+                        size = image.shape
+                        self._gate.open(f"size changed to {size[1]}×{size[0]} at {time_s:.2f} s")
+                    yielded = True
+                    yield frame
+            following = next(rest, None)
+        if self._interrupted:
+            self._gate.ended()
+        elif not yielded:
+            raise SourceError(f"{self._info.spec}: none of its pictures has a time; re-encode it")
+        elif self._length_s and time_s < self._length_s - INCOMPLETE_S:
+            self._gate.ended(
+                f"ended at {time_s:.1f} s of {self._length_s:.1f} s: the file is incomplete"
+            )
+        else:
+            self._gate.ended()
+
+
+class VideoFile(Recording):
+    """A video file."""
+
+    def __init__(self, spec: str, options: SourceOptions) -> None:
+        """Raises `SourceError` if there is no such file or no picture can be read from it."""
+        del options  # a file has its own size and rate
+        if not os.path.isfile(spec):
+            raise SourceError(f"{spec}: no such file")
+        if not os.access(spec, os.R_OK):
+            raise SourceError(f"{spec}: no permission to read it")
+        try:
+            # Absolute, so that no name is taken for one of FFmpeg's protocols ("12:30.mp4").
+            container = av.open(os.path.abspath(spec))
+        except av.error.FFmpegError as error:
+            raise SourceError(
+                f"{spec}: not a video, or cut off before its index ({error.strerror})"
+            ) from None
+        super().__init__(container, spec=spec, kind="file", name=os.path.basename(spec))
+
+
+def _time_s(picture: VideoFrame) -> float | None:
+    """Presentation time; where a container states decoding times only (AVI), those."""
+    ticks = picture.pts if picture.pts is not None else picture.dts
+    if ticks is None or picture.time_base is None:
+        return None
+    return float(ticks * picture.time_base)
+
+
+def _length_s(container: InputContainer) -> float | None:
+    return container.duration / av.time_base if container.duration else None
