@@ -1,0 +1,83 @@
+"""The pictures around the last events, for their replay."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+import cv2
+import numpy as np
+
+from model.records import Frame, ImageU8, Stamp
+
+CONTEXT_S = 0.5
+"""What is kept before the onset and after the offset."""
+MAX_CLIPS = 50
+MAX_BYTES = 96 * 2**20
+JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    stamp: Stamp
+    received_s: float
+    jpeg: bytes
+
+
+class Clips:
+    """Frames by event number, packed as JPEG (quality 95: for the eye, not for measuring; a raw
+    clip would take a hundred times the memory). The oldest clips make room for new ones: at most
+    `max_clips`, and `max_bytes` unless a single clip is larger. Any thread."""
+
+    def __init__(self, max_clips: int = MAX_CLIPS, max_bytes: int = MAX_BYTES) -> None:
+        self._max_clips = max_clips
+        self._max_bytes = max_bytes
+        self._clips: OrderedDict[int, tuple[_Packed, ...]] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def keep(self, number: int, frames: Sequence[Frame]) -> None:
+        """Pack and keep the frames of event `number`; an earlier clip of it is replaced."""
+        packed = tuple(_Packed(f.stamp, f.received_s, _jpeg(f.image)) for f in frames)
+        with self._lock:
+            self._forget(number)
+            self._clips[number] = packed
+            self._bytes += _size(packed)
+            while len(self._clips) > 1 and (
+                len(self._clips) > self._max_clips or self._bytes > self._max_bytes
+            ):
+                self._forget(next(iter(self._clips)))
+
+    def frames(self, number: int) -> tuple[Frame, ...]:
+        """The clip of event `number`; empty if it was never kept or has made room."""
+        with self._lock:
+            packed = self._clips.get(number, ())
+        return tuple(Frame(p.stamp, _image(p.jpeg), p.received_s) for p in packed)
+
+    def clear(self) -> None:
+        """Forget all clips."""
+        with self._lock:
+            self._clips.clear()
+            self._bytes = 0
+
+    def _forget(self, number: int) -> None:
+        self._bytes -= _size(self._clips.pop(number, ()))
+
+
+def _size(clip: tuple[_Packed, ...]) -> int:
+    return sum(len(packed.jpeg) for packed in clip)
+
+
+def _jpeg(image: ImageU8) -> bytes:
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not done:
+        raise RuntimeError(f"OpenCV could not pack a picture of {image.shape} as JPEG")
+    return data.tobytes()
+
+
+def _image(jpeg: bytes) -> ImageU8:
+    bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    image = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    image.setflags(write=False)
+    return image

@@ -1,0 +1,179 @@
+"""What a live run is asked to do, checked before anything slow is loaded."""
+
+import os
+import socket
+import ssl
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+
+from model.errors import InputError
+from model.flow import FLOWS
+from realtime.sources import SourceOptions
+
+MAX_SIDE_PX = 8192
+MAX_FPS = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveConfig:
+    """Options of a live run. A value that cannot work raises `InputError` when it is built,
+    naming the option, the value and what would be right."""
+
+    source: str = "auto"
+    """`auto`, a camera number, a file, a folder, an address, `demo` or `browser`."""
+    width: int = 640
+    """px, asked of a camera, drawn by the demo."""
+    height: int = 480
+    """px, asked of a camera, drawn by the demo."""
+    fps: float | None = None
+    """Frames per second asked of a camera, of the demo, or stated for a folder of images; None
+    leaves it to the source."""
+    seed: int = 7
+    """Seed of the demo."""
+    seconds: float | None = None
+    """The run ends after this much of the source; None: at its end."""
+    flow: str = "lk"
+    """Name in `model.flow.FLOWS`: the optical flow of both phases."""
+    classifier: str = "fmanet"
+    """Name in `model.classifiers.CLASSIFIERS`, or a path to a checkpoint."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `cuda:N`; `choose_device` says what `auto` is here."""
+    host: str = "127.0.0.1"
+    """Address that the page listens on."""
+    port: int = 7860
+    auth: tuple[str, str] | None = field(default=None, repr=False)
+    """User and password of the page; demanded unless `host` is loopback."""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    open_browser: bool = True
+
+    def __post_init__(self) -> None:
+        for option, px in (("--width", self.width), ("--height", self.height)):
+            if not 16 <= px <= MAX_SIDE_PX:
+                raise InputError(f"{option} {px}: choose 16 to {MAX_SIDE_PX} px")
+        if self.fps is not None and not 0 < self.fps <= MAX_FPS:
+            raise InputError(f"--fps {self.fps:g}: choose more than 0 and at most {MAX_FPS:g}")
+        if self.seconds is not None and not 0 < self.seconds < float("inf"):
+            raise InputError(f"--seconds {self.seconds:g}: choose more than 0")
+        if self.seed < 0:
+            raise InputError(f"--seed {self.seed}: choose 0 or more")
+        if self.flow not in FLOWS:
+            raise InputError(f"--flow {self.flow}: choose one of {', '.join(FLOWS)}")
+        self._check_page()
+
+    def source_options(self) -> SourceOptions:
+        """What of this concerns the source."""
+        return SourceOptions(
+            width=self.width,
+            height=self.height,
+            fps=self.fps,
+            seed=self.seed,
+            seconds=self.seconds,
+        )
+
+    def _check_page(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise InputError(f"--port {self.port}: choose 0 to 65535 (0: any free one)")
+        for option, path in (("--tls-cert", self.tls_cert), ("--tls-key", self.tls_key)):
+            if path is not None and not path.is_file():
+                raise InputError(f"{option} {path}: no such file")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            given, missing = "--tls-cert", "--tls-key"
+            if self.tls_cert is None:
+                given, missing = missing, given
+            raise InputError(f"{given} needs {missing} with it")
+        if self.tls_cert is not None and self.tls_key is not None:
+            try:
+                ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+                    self.tls_cert, self.tls_key
+                )
+            except (ssl.SSLError, OSError) as error:
+                raise InputError(
+                    f"--tls-cert {self.tls_cert} with --tls-key {self.tls_key} does not work: "
+                    f"{error}; give a PEM certificate and its own key, without a passphrase"
+                ) from None
+        if self.auth is None and not is_loopback(self.host):
+            raise InputError(
+                f"--host {self.host} lets others see the face: give --auth user:password with it "
+                "(and --tls-cert/--tls-key, or the password travels in the clear)"
+            )
+
+
+def parse_auth(text: str) -> tuple[str, str]:
+    """User and password of `--auth user:password`. The value is not repeated in the error."""
+    user, colon, password = text.partition(":")
+    if not (user and colon and password):
+        raise InputError("--auth needs user:password, both not empty")
+    return user, password
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise `InputError` if the page could not listen there: said before models are loaded, not
+    after."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise InputError(f"--host {host}: not an address of this machine ({error})") from None
+    with socket.socket(family, kind, protocol) as probe:
+        if os.name == "posix":  # elsewhere it would let two servers share the port
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise InputError(
+                f"--host {host} --port {port} cannot be used: {error.strerror}; choose another "
+                "--port (0: any free one)"
+            ) from None
+
+
+def choose_device(asked: str) -> str:
+    """The torch device to run on: `cpu` or `cuda:N`.
+
+    `auto` takes the first CUDA device if there is one. A device that is asked for and absent is
+    an `InputError`: a silent fall back would be found out only by the latencies.
+    """
+    kind, colon, number = asked.partition(":")
+    if asked not in ("auto", "cpu") and not (
+        kind == "cuda" and (number.isdecimal() if colon else True)
+    ):
+        raise InputError(f"--device {asked}: choose auto, cpu, cuda or cuda:N")
+    if asked == "cpu":
+        return "cpu"
+    import torch  # seconds to import, and most errors in options show before it
+
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if asked == "auto":
+        return "cuda:0" if found else "cpu"
+    index = int(number or 0)
+    if index < found:
+        return f"cuda:{index}"
+    if found:
+        raise InputError(f"--device {asked}: this machine has cuda:0 to cuda:{found - 1}")
+    why = (
+        "no NVIDIA driver or GPU was found"
+        if torch.version.cuda
+        else f"torch {torch.__version__} was built without CUDA"
+    )
+    raise InputError(f"--device {asked}: {why}; use --device cpu, or install what is missing")
+
+
+def device_name(device: str) -> str:
+    """The device in words: `cpu (4 threads)`, `cuda:0 (NVIDIA H100)`."""
+    import torch
+
+    if device == "cpu":
+        return f"cpu ({torch.get_num_threads()} threads)"
+    return f"{device} ({torch.cuda.get_device_name(device)})"

@@ -1,0 +1,155 @@
+"""What a run has found so far: the newest step, the events, the plot's history, the latencies."""
+
+import time
+from collections import Counter, OrderedDict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from threading import Condition
+from types import MappingProxyType
+
+from model.records import Event, SpotSignal, Stamp, Step
+from realtime.latency import LatencySummary, Percentiles
+
+HISTORY_S = 30.0
+"""How far back the plot's history goes, in time of the source."""
+DETAILED_EVENTS = 50
+"""The last events keep their flows and crops (about 0.3 MB each); older ones only their results."""
+_RECEIVED_FRAMES = 4096  # longer than any expression, at any rate
+
+
+@dataclass(frozen=True, slots=True)
+class SignalAt:
+    """The spotter's view of one frame, for the plot."""
+
+    stamp: Stamp
+    signal: SpotSignal
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A copy of the numbers of a run."""
+
+    analysed: int
+    dropped: Mapping[str, int]
+    """By cause; only frames that were captured and then not analysed."""
+    faces: int
+    """Analysed frames with a face."""
+    frame_to_result: LatencySummary
+    """From the frame's (scheduled) arrival to its step done."""
+    decision: LatencySummary
+    """From the arrival of the expression's last frame to its confirmed event."""
+    stages: Mapping[str, LatencySummary]
+
+
+class Results:
+    """Written by the pipeline thread, read by any. Readers hold the lock only to copy what is
+    bounded; whoever waits for a step sleeps on the condition."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything: a new run begins."""
+        with self._changed:
+            self._latest: Step | None = None
+            self._events: OrderedDict[int, Event] = OrderedDict()
+            self._history: deque[SignalAt] = deque()
+            self._received_s: deque[tuple[int, float]] = deque(maxlen=_RECEIVED_FRAMES)
+            self._analysed = 0
+            self._faces = 0
+            self._dropped: Counter[str] = Counter()
+            self._frame_to_result = Percentiles()
+            self._decision = Percentiles()
+            self._stages: dict[str, Percentiles] = {}
+
+    def add(self, step: Step, *, waited_ms: float) -> Step:
+        """Take a finished step. Returns it with the time at which its events became known.
+        `waited_ms`: how long its frame lay in the ring."""
+        now_s = time.monotonic()
+        step = replace(step, events=tuple(replace(e, emitted_s=now_s) for e in step.events))
+        with self._changed:
+            self._analysed += 1
+            self._faces += step.face is not None
+            self._received_s.append((step.frame.stamp.index, step.frame.received_s))
+            if step.signal is not None:
+                self._history.append(SignalAt(step.frame.stamp, step.signal))
+            oldest_s = step.frame.stamp.time_s - HISTORY_S
+            while self._history and self._history[0].stamp.time_s < oldest_s:
+                self._history.popleft()
+            self._frame_to_result.add((now_s - step.frame.received_s) * 1e3)
+            for stage, ms in {"wait": waited_ms, **step.timings_ms}.items():
+                self._stages.setdefault(stage, Percentiles()).add(ms)
+            self._take(step.events)
+            self._latest = step
+            self._changed.notify_all()
+        return step
+
+    def add_last(self, events: tuple[Event, ...]) -> None:
+        """Take the events that the end of the source decided."""
+        now_s = time.monotonic()
+        with self._changed:
+            self._take(tuple(replace(event, emitted_s=now_s) for event in events))
+            self._changed.notify_all()
+
+    def drop(self, cause: str, frames: int) -> None:
+        """Count captured frames that will not be analysed."""
+        if frames:
+            with self._changed:
+                self._dropped[cause] += frames
+
+    def latest_step(self, after: int | None, timeout_s: float) -> Step | None:
+        """The newest step, once it is another than the one whose frame has index `after`; None if
+        there is none within `timeout_s`. A viewer that comes late skips what it missed."""
+
+        def is_new() -> bool:
+            # Not ">": after a change of source the numbers start again.
+            return self._latest is not None and self._latest.frame.stamp.index != after
+
+        with self._changed:
+            return self._latest if self._changed.wait_for(is_new, timeout_s) else None
+
+    def events(self) -> tuple[Event, ...]:
+        """Each event as it stands now, in the order in which they were first known. Withdrawn
+        ones go when they are older than the last 50."""
+        with self._changed:
+            return tuple(self._events.values())
+
+    def history(self, since_s: float) -> tuple[SignalAt, ...]:
+        """Signals of frames later than `since_s` (time of the source), at most 30 s back."""
+        found: list[SignalAt] = []
+        with self._changed:
+            for entry in reversed(self._history):
+                if entry.stamp.time_s <= since_s:
+                    break
+                found.append(entry)
+        return tuple(reversed(found))
+
+    def counts(self) -> Counts:
+        """The numbers so far."""
+        with self._changed:
+            return Counts(
+                analysed=self._analysed,
+                dropped=MappingProxyType(dict(self._dropped)),
+                faces=self._faces,
+                frame_to_result=self._frame_to_result.summary(),
+                decision=self._decision.summary(),
+                stages=MappingProxyType({k: p.summary() for k, p in self._stages.items()}),
+            )
+
+    def _take(self, events: tuple[Event, ...]) -> None:
+        for event in events:
+            self._events[event.number] = event
+            if event.state == "confirmed" and event.window.offset is not None:
+                for index, received_s in reversed(self._received_s):
+                    if index == event.window.offset.index:
+                        self._decision.add((event.emitted_s - received_s) * 1e3)
+                        break
+        if not events:
+            return
+        for number in list(self._events)[-DETAILED_EVENTS - len(events) : -DETAILED_EVENTS]:
+            old = self._events[number]
+            if old.state == "withdrawn":
+                del self._events[number]
+            else:
+                self._events[number] = replace(old, flows=None, crops=())

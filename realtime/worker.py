@@ -1,0 +1,60 @@
+"""A thread with a short queue, as an `Executor`."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from queue import Full, Queue
+from threading import Thread
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Worker(Executor):
+    """Runs what is submitted one after the other, in one thread of its own.
+
+    At most `backlog` tasks wait. When it is full, `submit` blocks until there is room: nothing is
+    dropped, memory is bounded, and the caller falls behind no more than by the work that it asks
+    for. A task's error belongs to its future.
+    """
+
+    def __init__(self, name: str, backlog: int) -> None:
+        self._tasks: Queue[Callable[[], None] | None] = Queue(backlog)
+        self._thread = Thread(target=self._run, name=name)
+        self._thread.start()
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Queue `fn(*args, **kwargs)`; blocks while the queue is full."""
+        future: Future[T] = Future()
+
+        def task() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = fn(*args, **kwargs)
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._tasks.put(task)
+        return future
+
+    def stop(self, timeout_s: float) -> bool:
+        """Finish what is queued and join the thread; False if that takes longer than
+        `timeout_s`, and the thread is then still alive."""
+        try:
+            self._tasks.put(None, timeout=timeout_s)
+        except Full:
+            return False
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def name(self) -> str:
+        """The thread's name."""
+        return self._thread.name
+
+    def _run(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            task()
