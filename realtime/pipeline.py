@@ -53,6 +53,8 @@ class PipelineConfig:
     """Name in `model.flow.FLOWS`: the flow of both phases."""
     classifier: str = "fmanet"
     """Name in `model.classifiers.CLASSIFIERS`, or a path to a checkpoint."""
+    device: str = "cpu"
+    """The torch device that the classifier runs on."""
     spotter: SpotterConfig = field(default_factory=SpotterConfig)
 
 
@@ -132,6 +134,11 @@ class Pipeline:
         self._submit(self._spotter.finish(), last)
         return tuple(self._collect({}, wait=True))
 
+    @property
+    def classifier(self) -> Classifier:
+        """What names the expressions."""
+        return self._classifier
+
     def close(self) -> None:
         """Release the face tracker. The pipeline cannot be used afterwards."""
         self._aligner.close()
@@ -192,7 +199,7 @@ def open_pipeline(config: PipelineConfig, executor: Executor | None = None) -> P
     trained on another flow.
     """
     flow = load_flow(config.flow)
-    classifier = load_classifier(config.classifier, flow=flow)
+    classifier = load_classifier(config.classifier, flow=flow, device=config.device)
     blank: list[ImageU8] = [np.zeros((CROP_PX, CROP_PX), np.uint8)]
     _classify(flow, classifier, [blank, blank, blank])
     return Pipeline(spotter=config.spotter, flow=flow, classifier=classifier, executor=executor)
