@@ -122,7 +122,7 @@ class Source(Protocol):
         ...
 
     def interrupt(self) -> None:
-        """End the iteration soon, from any thread, even while it waits for a frame."""
+        """End the iteration for good and soon, from any thread, even while it waits."""
         ...
 
     def close(self) -> None:

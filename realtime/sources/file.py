@@ -114,7 +114,10 @@ class Recording:
         if self._interrupted:
             self._gate.ended()
         elif not yielded:
-            raise SourceError(f"{self._info.spec}: none of its pictures has a time; re-encode it")
+            raise SourceError(
+                f"{self._info.spec}: its pictures have no times; put them into a container that "
+                "has (ffmpeg -r RATE -i FILE -c copy clip.mp4)"
+            )
         elif self._length_s and time_s < self._length_s - INCOMPLETE_S:
             self._gate.ended(
                 f"ended at {time_s:.1f} s of {self._length_s:.1f} s: the file is incomplete"

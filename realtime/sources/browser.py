@@ -1,0 +1,115 @@
+"""The viewer's own camera, sent by the page as one JPEG per frame.
+
+The page's socket offers pictures from the event loop, which must not wait; the capture thread
+takes and decodes them. Between the two is a short queue that drops its oldest picture, so what is
+analysed is always recent. The pictures went through the browser's JPEG: not lossless.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+
+from model.records import Frame
+from realtime.sources import SourceInfo, SourceOptions, SourceStatus
+from realtime.sources.gate import Gate
+from realtime.sources.picture import decode_picture
+
+QUEUE_FRAMES = 4
+MAX_JPEG_BYTES = 16_000_000
+"""Far beyond any camera's picture: what is larger is not one."""
+
+OVERTAKEN = "overtaken in the queue"
+BAD_JPEG = "damaged JPEG"
+TOO_LARGE = "picture too large"
+
+
+class BrowserSource:
+    """Frames at the browser's capture times (its own clock, seconds)."""
+
+    def __init__(
+        self, spec: str, options: SourceOptions, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._now = now
+        self._gate = Gate()
+        self._gate.open("waiting for the browser's camera")
+        self._offered = threading.Condition()
+        self._queue: deque[tuple[bytes, float, float]] = deque()
+        self._overtaken = 0
+        self._interrupted = False
+        self._info = SourceInfo(
+            spec=spec,
+            kind="browser",
+            description=f"the viewer's camera: {options.width}×{options.height}"
+            + (f" at {options.fps:.4g} fps" if options.fps else "")
+            + " asked, compressed by the browser",
+            live=True,
+            paced_by_stamps=False,
+            clock="browser",
+            width=options.width,
+            height=options.height,
+            fps_asked=options.fps,
+            fps_nominal=None,
+            lossless=False,
+        )
+        self._frames = self._run()
+
+    @property
+    def info(self) -> SourceInfo:
+        """What was opened; the size is what the browser is asked for."""
+        return self._info
+
+    def offer(self, jpeg: bytes, captured_s: float) -> None:
+        """One picture with its capture time on the browser's clock; from any thread, returns at
+        once. The oldest picture in a full queue is dropped and counted."""
+        received_s = self._now()
+        with self._offered:
+            if self._interrupted:
+                return
+            if len(self._queue) == QUEUE_FRAMES:
+                self._queue.popleft()
+                self._overtaken += 1
+            self._queue.append((jpeg, captured_s, received_s))
+            self._offered.notify()
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def status(self) -> SourceStatus:
+        """A snapshot, from any thread."""
+        return self._gate.status()
+
+    def interrupt(self) -> None:
+        """End the iteration now; what is in the queue is left."""
+        with self._offered:
+            self._interrupted = True
+            self._offered.notify()
+
+    def close(self) -> None:
+        """Nothing is held; pictures offered from now on are ignored."""
+        self.interrupt()
+        self._frames.close()
+
+    def _run(self) -> Generator[Frame, None, None]:
+        while True:
+            with self._offered:
+                self._offered.wait_for(lambda: self._interrupted or self._queue)
+                if self._interrupted:
+                    self._gate.ended()
+                    return
+                jpeg, captured_s, received_s = self._queue.popleft()
+                # Whatever was dropped stood before the picture that is now the oldest.
+                overtaken, self._overtaken = self._overtaken, 0
+            if overtaken:
+                self._gate.drop(OVERTAKEN, overtaken)
+            if len(jpeg) > MAX_JPEG_BYTES:
+                self._gate.refuse(TOO_LARGE)
+                continue
+            image = decode_picture(jpeg)
+            if image is None:
+                self._gate.refuse(BAD_JPEG)
+                continue
+            frame = self._gate.admit(image, captured_s, received_s)
+            if frame is not None:
+                self._gate.open()
+                yield frame

@@ -1,0 +1,114 @@
+"""A folder of images: how the micro-expression datasets ship their clips."""
+
+import os
+import re
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+from model.errors import SourceError
+from model.records import Frame, ImageU8
+from realtime.sources import SourceInfo, SourceOptions, SourceStatus
+from realtime.sources.gate import Gate
+from realtime.sources.picture import decode_picture
+
+SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+UNREADABLE = "unreadable image"
+
+
+class ImageFolder:
+    """Image n of the folder at n / fps seconds, in the order of the numbers in their names.
+
+    The images are taken as evenly spaced. One that cannot be read leaves its place empty: the
+    index jumps and the time goes on.
+    """
+
+    def __init__(self, spec: str, options: SourceOptions) -> None:
+        """Raises `SourceError` without a rate, and if no image in the folder can be read."""
+        folder = Path(spec)
+        if not folder.is_dir():
+            raise SourceError(f"{spec}: no such folder")
+        try:
+            names = sorted(os.listdir(folder), key=_number_key)
+        except OSError as error:
+            raise SourceError(f"{spec}: cannot be listed ({error.strerror})") from None
+        paths = [folder / name for name in names if Path(name).suffix.lower() in SUFFIXES]
+        if not paths:
+            raise SourceError(f"{spec}: no images in this folder ({', '.join(sorted(SUFFIXES))})")
+        if options.fps is None:
+            raise SourceError(f"{spec}: a folder of images has no rate of its own; give --fps")
+        self._gate = Gate()
+        self._interrupted = False
+        self._fps = options.fps
+        pictures = ((i, _read(path)) for i, path in enumerate(paths))
+        first = next(((i, image) for i, image in pictures if image is not None), None)
+        if first is None:
+            raise SourceError(f"{spec}: none of its {len(paths)} images can be read")
+        height, width = first[1].shape[:2]
+        self._info = SourceInfo(
+            spec=spec,
+            kind="folder",
+            description=f"{folder.name or spec}: {len(paths)} images, {width}×{height}, "
+            f"taken as {self._fps:.4g} fps",
+            live=False,
+            paced_by_stamps=True,
+            clock="file",
+            width=width,
+            height=height,
+            fps_asked=options.fps,
+            fps_nominal=options.fps,
+            lossless=not any(path.suffix.lower() in {".jpg", ".jpeg"} for path in paths),
+        )
+        self._frames = self._run(first, pictures)
+
+    @property
+    def info(self) -> SourceInfo:
+        """What was opened."""
+        return self._info
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def status(self) -> SourceStatus:
+        """A snapshot, from any thread."""
+        return self._gate.status()
+
+    def interrupt(self) -> None:
+        """End the iteration before the next frame."""
+        self._interrupted = True
+
+    def close(self) -> None:
+        """Nothing is held; the iteration ends."""
+        self._frames.close()
+
+    def _run(
+        self, first: tuple[int, ImageU8], rest: Iterator[tuple[int, ImageU8 | None]]
+    ) -> Generator[Frame, None, None]:
+        if first[0]:
+            self._gate.refuse(UNREADABLE, first[0])
+        following: tuple[int, ImageU8 | None] | None = first
+        while following is not None and not self._interrupted:
+            position, image = following
+            if image is None:
+                self._gate.refuse(UNREADABLE)
+            else:
+                frame = self._gate.admit(image, position / self._fps)
+                if frame is not None:
+                    yield frame
+            following = next(rest, None)
+        self._gate.ended()
+
+
+def _read(path: Path) -> ImageU8 | None:
+    try:
+        return decode_picture(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _number_key(name: str) -> list[tuple[int, str]]:
+    """Sorts `img2` before `img10`: digits by value, the rest by letter."""
+    return [
+        (int(part), part) if part.isdecimal() else (-1, part)
+        for part in re.split(r"(\d+)", name.casefold())
+        if part
+    ]

@@ -1,0 +1,31 @@
+"""Single encoded pictures: what a folder of images and a browser's camera give."""
+
+import cv2
+import numpy as np
+
+from model.records import ImageU8
+
+
+def decode_picture(data: bytes) -> ImageU8 | None:
+    """(H, W, 3) uint8 RGB of an encoded picture of any kind OpenCV reads, grey and 16 bit
+    included, upright by its EXIF; None if it is damaged.
+
+    OpenCV fills what is missing of a JPEG with grey and calls it read; such a picture counts as
+    damaged here, since a made-up half would move.
+    """
+    if not data or (data.startswith(b"\xff\xd8") and not _jpeg_is_whole(data)):
+        return None
+    try:
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # a size beyond OpenCV's limits
+        return None
+    if bgr is None:
+        return None
+    rgb: ImageU8 = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    return rgb
+
+
+def _jpeg_is_whole(data: bytes) -> bool:
+    """Whether an end of image follows the last start of scan: neither marker can occur within the
+    coded picture (ITU-T T.81, B.1.1.5)."""
+    return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda") > 0
