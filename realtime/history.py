@@ -1,0 +1,79 @@
+"""The last seconds of a series of vectors, smoothed in time whatever its rate."""
+
+import numpy as np
+
+from model.records import ArrayF64, Stamp
+
+_REACH = 2.5  # the smoothing kernel ends after so many sigmas
+
+
+class History:
+    """Time-stamped vectors, oldest first, with a Gaussian smoothing over time.
+
+    The newest values are smoothed from the past alone and settle as later ones come; from
+    2.5 sigma on they are final. At rates whose period exceeds sigma little is smoothed.
+    """
+
+    def __init__(self, width: int, keep_s: float, smoothing_s: float) -> None:
+        self._keep_s = keep_s
+        self._sigma_s = smoothing_s
+        self._start = self._end = 0
+        self._index = np.empty(256, np.int64)
+        self._time_s = np.empty(256)
+        self._raw = np.empty((256, width))
+        self._smooth = np.empty((256, width))
+
+    def __len__(self) -> int:
+        return self._end - self._start
+
+    @property
+    def times_s(self) -> ArrayF64:
+        """(n,) float64, increasing. A view, valid until the next push."""
+        return self._time_s[self._start : self._end]
+
+    @property
+    def values(self) -> ArrayF64:
+        """(n, width) float64, smoothed. A view, valid until the next push."""
+        return self._smooth[self._start : self._end]
+
+    def stamp(self, position: int) -> Stamp:
+        """Stamp of the entry at `position`; negative positions count from the newest."""
+        row = position + (self._end if position < 0 else self._start)
+        return Stamp(int(self._index[row]), float(self._time_s[row]))
+
+    def since(self, time_s: float) -> int:
+        """Position of the first entry not before `time_s`."""
+        return int(np.searchsorted(self.times_s, time_s))
+
+    def push(self, stamp: Stamp, value: ArrayF64) -> None:
+        """Append `value`, (width,), whose stamp is later than all before."""
+        self._make_room(stamp.time_s)
+        row = self._end
+        self._index[row], self._time_s[row], self._raw[row] = stamp.index, stamp.time_s, value
+        self._end += 1
+        reach = _REACH * self._sigma_s
+        times = self._time_s[self._start : self._end]
+        source = self._start + int(np.searchsorted(times, stamp.time_s - 2 * reach))
+        target = self._start + int(np.searchsorted(times, stamp.time_s - reach))
+        near = self._time_s[source : self._end]
+        apart = (self._time_s[target : self._end, None] - near) / self._sigma_s
+        weights = np.exp(-0.5 * apart * apart) * (np.abs(apart) <= _REACH)
+        weights /= weights.sum(axis=1, keepdims=True)
+        self._smooth[target : self._end] = weights @ self._raw[source : self._end]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._start = self._end = 0
+
+    def _make_room(self, time_s: float) -> None:
+        if self._end < len(self._time_s):
+            return
+        self._start += self.since(time_s - self._keep_s)
+        kept = len(self)
+        capacity = len(self._time_s) * (2 if kept > len(self._time_s) // 2 else 1)
+        for name in ("_index", "_time_s", "_raw", "_smooth"):
+            old = getattr(self, name)
+            new = np.empty((capacity, *old.shape[1:]), old.dtype)
+            new[:kept] = old[self._start : self._end]
+            setattr(self, name, new)
+        self._start, self._end = 0, kept

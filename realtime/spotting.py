@@ -1,0 +1,389 @@
+"""Finds expressions in a stream of motion samples: causal, pure, in seconds of their stamps.
+
+Upper and lower face are followed apart, so that speech does not hide a brow; pulses of both that
+belong together become one window. Micro-expressions (ME) are pulses over the rest of the last
+second; macro-expressions are followed beside them against the rest of the last seconds.
+
+What looks like an expression and is none is told by what comes with it: a blink silences the lids
+and raises the brows' thresholds, head motion raises all, a jump of the light silences all.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.records import (
+    ArrayF64,
+    Kind,
+    MotionSample,
+    SpotSignal,
+    SpotUpdate,
+    Stamp,
+    Window,
+)
+from realtime.baseline import Baseline
+from realtime.history import History
+from realtime.motion import REGIONS
+from realtime.pulse import Band, Follower, Pulse
+
+
+@dataclass(frozen=True, slots=True)
+class SpotterConfig:
+    """What counts as an expression. Times in seconds of the capture clock, motion in crop px."""
+
+    baseline: Baseline = field(default_factory=Baseline.default)
+    shortest_s: float = 0.04
+    """Shorter pulses are noise."""
+    micro_s: float = 0.5
+    """The longest micro-expression; what lasts longer is a macro-expression."""
+    longest_s: float = 4.0
+    """The longest macro-expression; what is held longer is the face's new rest."""
+    smoothing_s: float = 0.02
+    """Standard deviation of the Gaussian that smooths the motion in time."""
+    noise_factor: float = 4.0
+    """Threshold over the median deviation from rest of the last seconds."""
+    macro_px: float = 1.0
+    """Least motion of a macro-expression."""
+    apex_fall: float = 0.3
+    """An apex has passed when this share of its height is gone."""
+    max_gap_s: float = 0.2
+    """Frames further apart than this are not followed across."""
+
+
+UPPER = tuple(i for i, name in enumerate(REGIONS) if name.startswith(("brow", "lid")))
+LOWER = tuple(i for i in range(len(REGIONS)) if i not in UPPER)
+_GROUPS = tuple(np.array(group, np.int64) for group in (UPPER, LOWER))
+_BROWS = np.array([name.startswith("brow") for name in REGIONS])
+_LIDS = np.array([name.startswith("lid") for name in REGIONS])
+
+BLINK_BROWS = 2.0
+"""A blink raises the thresholds of the brows by this factor; the lids it silences."""
+BLINK_LEAD_S, BLINK_TAIL_S = 0.1, 0.15
+"""The lids move this long before and after an eye counts as closed."""
+HEAD_RISE_PER_PX = 0.1
+HEAD_TRAVEL_S = 0.3
+"""Each px the head travels within this time raises all thresholds by `HEAD_RISE_PER_PX`."""
+SAME_OVERLAP = 1 / 3
+"""Pulses whose intersection over union in time is at least this are one expression."""
+PATIENCE_S = 0.08
+"""How long an accepted pulse waits for one of the other half of the face to end."""
+
+
+@dataclass(slots=True)
+class _Candidate:
+    number: int
+    pulse: Pulse
+    announced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    candidate: _Candidate
+    group: int
+    window: Window
+    since_s: float
+
+
+class Spotter:
+    """Motion samples of one source, in order, to expressions. Deterministic."""
+
+    def __init__(self, config: SpotterConfig | None = None) -> None:
+        self._config = config or SpotterConfig()
+        c = self._config
+        floor = np.array([c.baseline.floor_px[name] for name in REGIONS])
+        self._history = History(2 * len(REGIONS), c.longest_s + 2.0, c.smoothing_s)
+        micro = Band(longest_s=c.micro_s + 0.1, rest_s=0.8, settle_s=0.06)
+        macro = Band(longest_s=c.longest_s, rest_s=6.0, settle_s=0.3)
+        self._micro = [Follower(g, micro, floor[g], c.noise_factor) for g in _GROUPS]
+        self._macro = [
+            Follower(g, macro, np.maximum(floor[g], c.macro_px), c.noise_factor) for g in _GROUPS
+        ]
+        self._open: list[_Candidate | None] = [None, None]
+        self._accepted: list[_Accepted] = []
+        self._emitted: deque[Window] = deque(maxlen=8)
+        self._nuisances = _Nuisances(c.longest_s + 2.0)
+        self._numbers = 0
+        self._track: int | None = None
+        self._last: Stamp | None = None
+        self._period_s = 0.0
+
+    def push(self, sample: MotionSample) -> SpotSignal:
+        """Take in one sample. Stamps increase; ValueError if not."""
+        updates: list[SpotUpdate] = []
+        if self._last is not None:
+            apart_s = sample.stamp.time_s - self._last.time_s
+            if apart_s <= 0 or sample.stamp.index <= self._last.index:
+                raise ValueError(f"stamp {sample.stamp} does not follow {self._last}")
+            if sample.track != self._track:
+                updates += self._abandon("another face")
+            elif apart_s > self._config.max_gap_s:
+                updates += self._abandon(f"no frame for {apart_s:.2f} s")
+            else:
+                self._period_s += 0.1 * (apart_s - self._period_s) if self._period_s else apart_s
+        self._last, self._track = sample.stamp, sample.track
+
+        self._history.push(sample.stamp, sample.displacement.astype(np.float64).ravel())
+        self._nuisances.push(sample)
+        factor = self._nuisances.factor(sample.stamp.time_s, sample.stamp.time_s)
+        strength, threshold = np.empty(len(REGIONS)), np.empty(len(REGIONS))
+        for i, (follower, regions) in enumerate(zip(self._micro, _GROUPS, strict=True)):
+            threshold[regions] = follower.threshold * factor[regions]
+            pulse = follower.push(self._history, factor[regions])
+            strength[regions] = follower.strength
+            if pulse is not None:
+                updates += self._micro_update(i, pulse)
+        updates += self._settle()
+        for i, (follower, regions) in enumerate(zip(self._macro, _GROUPS, strict=True)):
+            pulse = follower.push(self._history, factor[regions])
+            if pulse is not None and pulse.state == "ended":
+                updates += self._macro_update(i, pulse)
+        return SpotSignal(
+            strength=strength.astype(np.float32),
+            threshold=threshold.astype(np.float32),
+            updates=tuple(updates),
+        )
+
+    def lost(self, stamp: Stamp) -> SpotSignal:
+        """The face is gone at `stamp`: whatever is open is rejected."""
+        updates = self._abandon("the face was lost")
+        return SpotSignal(
+            strength=np.zeros(len(REGIONS), np.float32),
+            threshold=np.full(len(REGIONS), np.inf, np.float32),
+            updates=tuple(updates),
+        )
+
+    def finish(self) -> tuple[SpotUpdate, ...]:
+        """The end of the source: accepted pulses are emitted, open ones rejected."""
+        return tuple(self._abandon("the footage ended"))
+
+    # --- micro-expressions
+
+    def _micro_update(self, group: int, pulse: Pulse) -> Iterable[SpotUpdate]:
+        candidate = self._open[group]
+        if candidate is None:
+            candidate = self._open[group] = self._new_candidate(pulse)
+        candidate.pulse = pulse
+        if pulse.state == "open":
+            if self._may_announce(group, candidate):
+                candidate.announced = True
+                window = self._window(group, pulse, "micro", open_end=True)
+                yield SpotUpdate(candidate.number, "apex", window, _why(window))
+            return
+        self._open[group] = None
+        window = self._window(group, pulse, "micro")
+        reason = self._fault(group, pulse, window)
+        if reason is None:
+            now_s = float(self._history.times_s[-1])
+            self._accepted.append(_Accepted(candidate, group, window, now_s))
+        else:
+            yield SpotUpdate(candidate.number, "rejected", window, reason)
+
+    def _may_announce(self, group: int, candidate: _Candidate) -> bool:
+        pulse = candidate.pulse
+        if candidate.announced or pulse.fall < self._config.apex_fall:
+            return False
+        others = [a.candidate for a in self._accepted] + [c for c in self._open if c is not None]
+        if any(other.announced for other in others):
+            return False
+        if 2 * (pulse.apex_s - pulse.onset_s) > 1.5 * self._config.micro_s:
+            return False
+        window = self._window(group, pulse, "micro", open_end=True)
+        return window.score >= 1 and self._disturbance(pulse) is None
+
+    def _fault(self, group: int, pulse: Pulse, window: Window) -> str | None:
+        """Why an ended pulse is no micro-expression, or None."""
+        c = self._config
+        if pulse.state == "held":
+            return f"did not return within {c.micro_s:g} s"
+        duration_s = pulse.offset_s - pulse.onset_s
+        if duration_s > c.micro_s + self._period_s:
+            return f"{duration_s:.2f} s is longer than a micro-expression"
+        if duration_s < c.shortest_s - self._period_s:
+            return f"{1000 * duration_s:.0f} ms is too short"
+        if pulse.depth < 0.5:
+            return "rose or returned only in part"
+        disturbance = self._disturbance(pulse)
+        if window.score < 1:
+            return disturbance or "too weak"
+        return None
+
+    def _disturbance(self, pulse: Pulse) -> str | None:
+        return self._nuisances.name(pulse.onset_s, pulse.offset_s)
+
+    def _settle(self) -> Iterable[SpotUpdate]:
+        """Emit accepted pulses, together with that of the other half of the face if it belongs
+        to the same expression."""
+        now_s = float(self._history.times_s[-1])
+        while self._accepted:
+            first = self._accepted[0]
+            other = self._open[1 - first.group]
+            if (
+                other is not None
+                and now_s - first.since_s < PATIENCE_S
+                and _overlap(first.window, other.pulse.onset_s, other.pulse.offset_s) > 0.1
+            ):
+                return
+            del self._accepted[0]
+            yield from self._emit(first)
+
+    def _emit(self, first: _Accepted) -> Iterable[SpotUpdate]:
+        window = first.window
+        candidate = first.candidate
+        partners = [a for a in self._accepted if _same(a.window, window)]
+        for partner in partners:
+            self._accepted.remove(partner)
+            strong, weak = window, partner.window
+            if weak.score > strong.score:
+                strong, weak = weak, strong
+            window = Window(
+                strong.onset,
+                strong.apex,
+                strong.offset,
+                strong.score,
+                "micro",
+                strong.regions + weak.regions,
+            )
+            if partner.candidate.announced:
+                candidate, partner = partner.candidate, first
+        if any(_same(earlier, window) for earlier in self._emitted):
+            yield SpotUpdate(candidate.number, "rejected", window, "part of the last expression")
+            return
+        self._emitted.append(window)
+        yield SpotUpdate(candidate.number, "closed", window, _why(window))
+
+    # --- macro-expressions
+
+    def _macro_update(self, group: int, pulse: Pulse) -> Iterable[SpotUpdate]:
+        duration_s = pulse.offset_s - pulse.onset_s
+        if duration_s <= self._config.micro_s + self._period_s or pulse.depth < 0.5:
+            return
+        window = self._window(group, pulse, "macro")
+        if window.score < 1:
+            return
+        candidate = self._new_candidate(pulse)
+        if any(w.kind == "macro" and _same(w, window) for w in self._emitted):
+            return
+        self._emitted.append(window)
+        yield SpotUpdate(candidate.number, "closed", window, _why(window))
+
+    # --- common
+
+    def _new_candidate(self, pulse: Pulse) -> _Candidate:
+        self._numbers += 1
+        return _Candidate(self._numbers, pulse)
+
+    def _abandon(self, reason: str) -> list[SpotUpdate]:
+        updates: list[SpotUpdate] = []
+        for accepted in list(self._accepted):
+            if accepted in self._accepted:
+                self._accepted.remove(accepted)
+                updates += self._emit(accepted)
+        for group, candidate in enumerate(self._open):
+            if candidate is not None:
+                window = self._window(group, candidate.pulse, "micro", open_end=True)
+                updates.append(SpotUpdate(candidate.number, "rejected", window, reason))
+        self._open = [None, None]
+        for follower in (*self._micro, *self._macro):
+            follower.reset()
+        self._history.clear()
+        self._nuisances.clear()
+        return updates
+
+    def _window(self, group: int, pulse: Pulse, kind: Kind, *, open_end: bool = False) -> Window:
+        regions = _GROUPS[group]
+        follower = (self._micro if kind == "micro" else self._macro)[group]
+        factor = self._nuisances.factor(pulse.onset_s, pulse.offset_s)[regions]
+        share = pulse.peak / (follower.threshold * factor)
+        order = np.argsort(-share, kind="stable")
+        moved = [int(i) for i in order if share[i] >= 1] or [int(order[0])]
+        onset, apex, offset = self._positions(pulse)
+        return Window(
+            onset=self._history.stamp(onset),
+            apex=self._history.stamp(apex),
+            offset=None if open_end else self._history.stamp(offset),
+            score=float(share[order[0]]),
+            kind=kind,
+            regions=tuple(REGIONS[regions[i]] for i in moved),
+        )
+
+    def _positions(self, pulse: Pulse) -> tuple[int, int, int]:
+        """Positions in the history nearest to onset, apex and offset, in strict order."""
+        times = self._history.times_s
+        moments = np.array([pulse.onset_s, pulse.apex_s, pulse.offset_s])
+        after = np.clip(np.searchsorted(times, moments), 1, len(times) - 1)
+        nearer = moments - times[after - 1] < times[after] - moments
+        onset, apex, offset = (int(i) for i in after - nearer)
+        apex = min(max(apex, 1), len(times) - 1)
+        return min(onset, apex - 1), apex, max(offset, min(apex + 1, len(times) - 1))
+
+
+class _Nuisances:
+    """Remembers what disturbed the last seconds."""
+
+    def __init__(self, keep_s: float) -> None:
+        self._keep_s = keep_s
+        self.clear()
+
+    def clear(self) -> None:
+        self._blinks: deque[float] = deque()
+        self._jumps: deque[float] = deque()
+        self._head: deque[tuple[float, NDArray[np.float64]]] = deque()
+        self._place = np.zeros(2)
+
+    def push(self, sample: MotionSample) -> None:
+        now_s = sample.stamp.time_s
+        if "blink" in sample.flags:
+            self._blinks.append(now_s)
+        if sample.flags & {"light", "texture"}:
+            self._jumps.append(now_s)
+        self._place = self._place + sample.head[:2]
+        self._head.append((now_s, self._place))
+        for times in (self._blinks, self._jumps):
+            while times and now_s - times[0] > self._keep_s:
+                times.popleft()
+        while now_s - self._head[0][0] > HEAD_TRAVEL_S:
+            self._head.popleft()
+
+    def factor(self, from_s: float, to_s: float) -> ArrayF64:
+        """By how much thresholds rise in that time, (R,)."""
+        factor = np.ones(len(REGIONS))
+        if self._blink(from_s, to_s):
+            factor[_BROWS] = BLINK_BROWS
+            factor[_LIDS] = np.inf
+        if _any(self._jumps, from_s - 0.05, to_s + 0.05):
+            factor[:] = np.inf
+        return factor
+
+    def name(self, from_s: float, to_s: float) -> str | None:
+        if _any(self._jumps, from_s - 0.05, to_s + 0.05):
+            return "the light jumped"
+        if self._blink(from_s, to_s):
+            return "a blink"
+        return None
+
+    def _blink(self, from_s: float, to_s: float) -> bool:
+        return _any(self._blinks, from_s - BLINK_TAIL_S, to_s + BLINK_LEAD_S)
+
+
+def _any(times: Iterable[float], from_s: float, to_s: float) -> bool:
+    return any(from_s <= t <= to_s for t in times)
+
+
+def _overlap(window: Window, onset_s: float, offset_s: float) -> float:
+    """Intersection over union."""
+    end_s = window.offset.time_s if window.offset else window.apex.time_s
+    shared = min(end_s, offset_s) - max(window.onset.time_s, onset_s)
+    union = max(end_s, offset_s) - min(window.onset.time_s, onset_s)
+    return max(0.0, shared / union) if union > 0 else 0.0
+
+
+def _same(a: Window, b: Window) -> bool:
+    end = b.offset or b.apex
+    return _overlap(a, b.onset.time_s, end.time_s) >= SAME_OVERLAP
+
+
+def _why(window: Window) -> str:
+    return f"{', '.join(window.regions[:3])}: {window.score:.1f} × threshold"
