@@ -21,8 +21,7 @@ def decode_picture(data: bytes) -> ImageU8 | None:
         return None
     if bgr is None:
         return None
-    rgb: ImageU8 = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-    return rgb
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
 def _jpeg_is_whole(data: bytes) -> bool:

@@ -1,0 +1,28 @@
+"""`--source auto`: the first camera that opens, else the demo face, and its description says so."""
+
+from collections.abc import Callable, Sequence
+
+from model.errors import SourceError
+from realtime.sources import Source, SourceOptions
+from realtime.sources.camera import Camera
+from realtime.sources.demo import Demo
+from realtime.sources.device import list_cameras
+
+
+def open_auto(
+    spec: str,
+    options: SourceOptions,
+    *,
+    cameras: Sequence[str] | None = None,
+    open_camera: Callable[[str, SourceOptions], Source] = Camera,
+) -> Source:
+    """Try `cameras` (default: those there are) in their order; never fails for want of one."""
+    why = "no camera is connected"
+    for position, camera in enumerate(list_cameras() if cameras is None else cameras):
+        try:
+            return open_camera(camera, options)
+        except SourceError as error:
+            # The first camera is the one that people mean; of the others not all are cameras.
+            if position == 0:
+                why = str(error)
+    return Demo(spec, options, why=f" ({why})")

@@ -1,0 +1,219 @@
+"""A camera: capture times that are true, and a session that survives its cable.
+
+Capture time is the driver's where it proves to be on this machine's monotonic clock, which leaves
+out the wait for the reading thread; else the time of receipt. Which one, is in `info.clock`.
+
+Unplugged, stalled or delivering nothing usable: the status says "reconnecting", the camera is
+tried again until it is back, and the gap shows as a jump of the index, by the frames that its rate
+would have given meanwhile.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from itertools import pairwise
+
+from model.errors import SourceError
+from model.records import Frame
+from realtime.sources import Clock, SourceInfo, SourceOptions, SourceStatus
+from realtime.sources.device import CaptureDevice, open_opencv
+from realtime.sources.gate import Gate
+
+DEFAULT_FPS = 60.0
+"""Asked for when no rate is given: at 30 fps the shortest expression, 40 ms, is one frame. A camera
+without it answers with the nearest it has."""
+
+PROBE_FRAMES = 5
+"""Read when a camera is opened, and not delivered: they show that it works, and its clock."""
+MAX_PROBE_S = 5.0
+"""A camera that has failed to deliver that many by then is refused."""
+MAX_PROBE_AGE_S = 0.5
+"""A driver's time this far before receipt, at most, is taken for the capture time."""
+MAX_AGE_S = 5.0
+"""Later on, when the reading thread may have been held up, a time older than this is nonsense."""
+STALL_S = 2.0
+"""Without a usable picture for this long, the camera counts as lost."""
+RETRY_S = (0.25, 0.5, 1.0, 2.0)
+"""Waits between attempts to reopen; the last one repeats."""
+
+UNPLUGGED = "camera away"
+DAMAGED = "damaged picture"
+IMPLAUSIBLE = "implausible driver time"
+
+OpenDevice = Callable[[str, int, int, float], CaptureDevice]
+
+
+class Camera:
+    """A camera as a source. The device is touched only by the thread that opens and iterates."""
+
+    def __init__(
+        self,
+        spec: str,
+        options: SourceOptions,
+        *,
+        open_device: OpenDevice = open_opencv,
+        now: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
+        """Opens the camera and sees it deliver; raises `SourceError` if it does not.
+
+        `now` is the clock, `wait(seconds)` waits for an interrupt and returns whether it came;
+        both are arguments for tests.
+        """
+        self._spec = spec
+        self._options = options
+        self._open_device = open_device
+        self._now = now
+        self._stop = threading.Event()
+        self._wait = wait or self._stop.wait
+        self._gate = Gate()
+        self._device: CaptureDevice | None
+        self._device, self._info = self._open(spec)
+        self._address = self._device.address
+        self._frames = self._run()
+
+    @property
+    def info(self) -> SourceInfo:
+        """What was opened; replaced when the camera was reopened."""
+        return self._info
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def status(self) -> SourceStatus:
+        """A snapshot, from any thread."""
+        return self._gate.status()
+
+    def interrupt(self) -> None:
+        """End the iteration with the next frame, or when the read that waits for it times out."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Let go of the camera."""
+        self._stop.set()
+        self._frames.close()
+        if self._device is not None:
+            self._device.release()
+            self._device = None
+
+    def _run(self) -> Generator[Frame, None, None]:
+        last_good_s = self._now()
+        failures = 0
+        while not self._stop.is_set():
+            device = self._device
+            if device is None:
+                if not self._reopen():
+                    break
+                gap_s = self._now() - last_good_s
+                self._gate.drop(UNPLUGGED, max(1, round(gap_s * self._expected_fps())))
+                self._gate.open(f"camera back after {gap_s:.1f} s")
+                last_good_s = self._now()
+                failures = 0
+                continue
+            grabbed = device.grab() and device.present()
+            received_s = self._now()
+            if grabbed:
+                failures = 0
+                frame = self._take(device, received_s)
+                if frame is not None:
+                    last_good_s = received_s
+                    yield frame
+                    continue
+            else:
+                failures += 1
+            # One read may fail by chance; several, or one that ran into its timeout, do not.
+            if failures >= PROBE_FRAMES or received_s - last_good_s > STALL_S:
+                self._lose(device)
+        self._gate.ended()
+
+    def _take(self, device: CaptureDevice, received_s: float) -> Frame | None:
+        """The grabbed picture as a frame; None, counted, if it or its time is unusable."""
+        time_s = received_s
+        if self._info.clock == "driver":
+            time_s = device.driver_s()
+            if not 0.0 <= received_s - time_s <= MAX_AGE_S:
+                self._gate.refuse(IMPLAUSIBLE)
+                return None
+        image = device.retrieve()
+        if image is None:
+            self._gate.refuse(DAMAGED)
+            return None
+        return self._gate.admit(image, time_s, received_s)
+
+    def _lose(self, device: CaptureDevice) -> None:
+        gone = "stopped delivering" if device.present() else "was unplugged"
+        self._gate.reconnecting(f"{device.name} {gone}: reconnecting; nothing is recorded")
+        self._address = device.address
+        device.release()
+        self._device = None
+
+    def _reopen(self) -> bool:
+        """Try until the camera is back (True) or this source is interrupted (False)."""
+        attempt = 0
+        while not self._wait(RETRY_S[min(attempt, len(RETRY_S) - 1)]):
+            attempt += 1
+            try:
+                self._device, self._info = self._open(self._address)
+            except SourceError as error:
+                self._gate.reconnecting(f"reconnecting, attempt {attempt}: {error}")
+            else:
+                return True
+        return False
+
+    def _expected_fps(self) -> float:
+        return self._gate.status().fps_measured or self._info.fps_nominal or DEFAULT_FPS
+
+    def _open(self, address: str) -> tuple[CaptureDevice, SourceInfo]:
+        options = self._options
+        fps_asked = options.fps or DEFAULT_FPS
+        device = self._open_device(address, options.width, options.height, fps_asked)
+        try:
+            clock = self._probe(device)
+        except SourceError:
+            device.release()
+            raise
+        mode = device.mode
+        gives = [f"{mode.width}×{mode.height}"]
+        if mode.fps is not None:
+            gives.append(f"at {mode.fps:.4g} fps")
+        if mode.fourcc:
+            gives.append(mode.fourcc)
+        info = SourceInfo(
+            spec=self._spec,
+            kind="camera",
+            description=f"{device.name}: asked {options.width}×{options.height} at "
+            f"{fps_asked:.4g} fps MJPG, gives {' '.join(gives)}; times from the {clock}",
+            live=True,
+            paced_by_stamps=False,
+            clock=clock,
+            width=mode.width,
+            height=mode.height,
+            fps_asked=fps_asked,
+            fps_nominal=mode.fps,
+            lossless=mode.fourcc not in ("MJPG", "JPEG", "H264", "HEVC", ""),
+        )
+        return device, info
+
+    def _probe(self, device: CaptureDevice) -> Clock:
+        """Read some pictures: the clock they allow. Raises `SourceError` if none comes."""
+        ages_s: list[float] = []
+        times_s: list[float] = []
+        failures = 0
+        patience_s = self._now() + MAX_PROBE_S
+        while len(times_s) < PROBE_FRAMES:
+            if self._stop.is_set():
+                raise SourceError(f"{device.name}: interrupted while it was opened")
+            if device.grab():
+                received_s = self._now()
+                times_s.append(device.driver_s())
+                ages_s.append(received_s - times_s[-1])
+                continue
+            failures += 1
+            if failures == PROBE_FRAMES or self._now() > patience_s:
+                raise SourceError(
+                    f"{device.name} opens but delivers no picture: another program may use it, or "
+                    "its cable or hub cannot carry it; close other programs, or try another port"
+                )
+        increasing = all(a < b for a, b in pairwise(times_s))
+        in_time = all(0.0 <= age_s <= MAX_PROBE_AGE_S for age_s in ages_s)
+        return "driver" if increasing and in_time else "receipt"

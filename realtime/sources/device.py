@@ -1,0 +1,234 @@
+"""The one place where OpenCV touches a camera.
+
+`Camera` drives whatever keeps the `CaptureDevice` protocol; `open_opencv` opens a real one and,
+where that fails, finds out why.
+"""
+
+import errno
+import os
+import platform
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+# OpenCV reads these when it opens its first camera of the kind, Media Foundation's perhaps when it
+# is loaded. A V4L2 read of a camera that stopped blocks 10 s by default; Media Foundation looks
+# for hardware transforms for 12–20 s before it opens.
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
+os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")
+
+import cv2
+import numpy as np
+
+from model.errors import SourceError
+from model.records import ImageU8
+
+MAX_FPS = 1000.0
+"""Drivers that do not know their rate report 0 or nonsense above this."""
+
+BACKENDS: dict[str, tuple[int, ...]] = {
+    "Linux": (cv2.CAP_V4L2,),
+    "Darwin": (cv2.CAP_AVFOUNDATION,),
+    "Windows": (cv2.CAP_DSHOW, cv2.CAP_MSMF),
+}
+"""OpenCV's capture backends by platform, in the order in which they are tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """What a camera says it delivers, read back after asking."""
+
+    width: int
+    height: int
+    fps: float | None
+    """None if the driver does not say."""
+    fourcc: str
+    """Pixel format on the wire ("MJPG", "YUYV"); empty if the driver does not say."""
+
+
+class CaptureDevice(Protocol):
+    """An open camera. Used by one thread."""
+
+    name: str
+    """For a person: "/dev/video0 (HD Webcam)"."""
+    address: str
+    """What opens the same camera again, even if it has got another number meanwhile."""
+    mode: Mode
+
+    def grab(self) -> bool:
+        """Wait for the next picture; False if none came in time or the camera is gone."""
+        ...
+
+    def driver_s(self) -> float:
+        """When the driver says that the grabbed picture was taken, in seconds of the monotonic
+        clock; 0.0 or anything else where it does not keep that clock."""
+        ...
+
+    def retrieve(self) -> ImageU8 | None:
+        """The grabbed picture, (H, W, 3) RGB; None if it is damaged."""
+        ...
+
+    def present(self) -> bool:
+        """False once the camera is known to be unplugged; reads may go on saying success."""
+        ...
+
+    def release(self) -> None:
+        """Let go of the camera."""
+        ...
+
+
+class OpenCVDevice:
+    """A camera opened by `cv2.VideoCapture`."""
+
+    def __init__(self, capture: cv2.VideoCapture, name: str, address: str, node: str) -> None:
+        self._capture = capture
+        self._node = node
+        self.name = name
+        self.address = address
+        self.mode = _read_back(capture)
+
+    def grab(self) -> bool:
+        return bool(self._capture.grab())
+
+    def driver_s(self) -> float:
+        return float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000.0
+
+    def retrieve(self) -> ImageU8 | None:
+        try:
+            ok, bgr = self._capture.retrieve()
+        except cv2.error:  # a picture cut short on the wire
+            return None
+        if not ok or bgr is None or bgr.ndim != 3:
+            return None
+        return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+    def present(self) -> bool:
+        return not self._node or os.path.exists(self._node)
+
+    def release(self) -> None:
+        self._capture.release()
+
+
+def open_opencv(spec: str, width: int, height: int, fps: float) -> OpenCVDevice:
+    """Open camera `spec` (a number, or on Linux a path) and ask it for MJPG, size and rate, in
+    that order: the format decides which sizes there are, the size which rates.
+
+    Raises `SourceError` with the reason and the remedy.
+    """
+    node = _node(spec)
+    if node and (problem := node_problem(node)):
+        raise SourceError(problem)
+    if not node and not spec.isdecimal():
+        raise SourceError(f"camera {spec!r}: cameras are chosen by number here (0, 1, …)")
+    for backend in BACKENDS.get(platform.system(), (cv2.CAP_ANY,)):
+        capture = cv2.VideoCapture(node or int(spec), backend)
+        if capture.isOpened():
+            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
+            capture.set(cv2.CAP_PROP_FPS, fps)
+            return OpenCVDevice(capture, *_name_and_address(spec, node), node)
+        capture.release()
+    raise SourceError(busy_problem(node) if node else _closed_problem(spec))
+
+
+def list_cameras(directory: str = "/dev") -> tuple[str, ...]:
+    """What could be a camera, in the order in which to try: on Linux the video devices there
+    are, elsewhere the first numbers."""
+    if platform.system() != "Linux":
+        return ("0", "1")
+    numbers = sorted(
+        int(match[1])
+        for entry in os.listdir(directory)
+        if (match := re.fullmatch(r"video(\d+)", entry))
+    )
+    return tuple(f"{directory}/video{number}" for number in numbers)
+
+
+def node_problem(node: str) -> str | None:
+    """Why device file `node` cannot be used, with the remedy; None if nothing speaks against it."""
+    if not os.path.exists(node):
+        others = list_cameras()
+        remedy = (
+            f"choose one of {', '.join(others)}"
+            if others
+            else "no camera is connected; plug one in, or use --source demo"
+        )
+        return f"no camera at {node}: {remedy}"
+    if not os.access(node, os.R_OK | os.W_OK):
+        return (
+            f"no permission to use {node}: add yourself to its group "
+            "(sudo usermod -aG video $USER) and log in again"
+        )
+    return None
+
+
+def busy_problem(node: str) -> str:
+    """Why OpenCV could not open `node`, which is there and permitted: a camera may be opened by
+    many programs, but only one gets its buffers."""
+    if _request_buffers(node) == errno.EBUSY:
+        return f"{node} is busy: close the program that uses it (fuser -v {node} names it)"
+    return f"{node} is not a camera that delivers pictures; choose another number"
+
+
+def _request_buffers(node: str) -> int:
+    """The errno with which the driver answers the request for a buffer; 0 if it grants it."""
+    import fcntl  # not on Windows
+    import struct
+
+    # struct v4l2_requestbuffers {count, type, memory, capabilities, flags} of linux/videodev2.h:
+    # 1 buffer, V4L2_BUF_TYPE_VIDEO_CAPTURE, V4L2_MEMORY_MMAP.
+    vidioc_reqbufs = 0xC0145608
+    try:
+        device = os.open(node, os.O_RDWR | os.O_NONBLOCK)
+    except OSError as error:
+        return error.errno or errno.EIO
+    try:
+        fcntl.ioctl(device, vidioc_reqbufs, struct.pack("5I", 1, 1, 1, 0, 0))
+    except OSError as error:
+        return error.errno or errno.EIO
+    finally:
+        os.close(device)
+    return 0
+
+
+def _closed_problem(spec: str) -> str:
+    permission = {
+        "Darwin": "System Settings → Privacy & Security → Camera must allow this terminal",
+        "Windows": "Settings → Privacy & security → Camera must allow desktop apps",
+    }.get(platform.system(), "it must be permitted")
+    return (
+        f"camera {spec} does not open: it must be connected, no other program may use it, "
+        f"and {permission}"
+    )
+
+
+def _node(spec: str) -> str:
+    """The device file of `spec` on Linux, links followed; empty elsewhere."""
+    if platform.system() != "Linux":
+        return ""
+    return os.path.realpath(f"/dev/video{spec}" if spec.isdecimal() else spec)
+
+
+def _name_and_address(spec: str, node: str) -> tuple[str, str]:
+    """A camera that is plugged in again may get another number; its link by id stays."""
+    if not node:
+        return f"camera {spec}", spec
+    named = Path("/sys/class/video4linux") / Path(node).name / "name"
+    name = f"{node} ({named.read_text().strip()})" if named.is_file() else node
+    by_id = Path("/dev/v4l/by-id")
+    links = sorted(by_id.iterdir()) if by_id.is_dir() else []
+    return name, next((str(link) for link in links if os.path.realpath(link) == node), node)
+
+
+def _read_back(capture: cv2.VideoCapture) -> Mode:
+    fps = float(capture.get(cv2.CAP_PROP_FPS))
+    code = int(capture.get(cv2.CAP_PROP_FOURCC))
+    letters = "".join(chr(code >> shift & 0xFF) for shift in (0, 8, 16, 24))
+    return Mode(
+        width=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
+        height=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
+        fps=fps if 0 < fps <= MAX_FPS else None,
+        fourcc=letters.strip() if letters.isascii() and letters.isprintable() else "",
+    )

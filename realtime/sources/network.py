@@ -1,0 +1,168 @@
+"""Cameras and recordings on the network, by PyAV: rtsp, rtsps, http, https.
+
+What states its length is a recording and is treated like a file. The rest is live: frames bear the
+time of receipt, because a network camera's own clock is neither this machine's nor steady, and a
+stream that breaks off is opened again like a camera that was unplugged.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+
+import av
+import av.error
+from av.container import InputContainer
+
+from model.errors import SourceError
+from model.records import Frame
+from realtime.sources import Source, SourceInfo, SourceOptions, SourceStatus
+from realtime.sources.camera import RETRY_S
+from realtime.sources.file import Recording
+from realtime.sources.gate import Gate
+from realtime.sources.video import LOSSLESS_CODECS, decoded, video_stream
+
+SCHEMES = ("rtsp", "rtsps", "http", "https")
+OPEN_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 3.0
+"""Longest that a read waits, so also the longest that an interrupt may take."""
+OPTIONS = {
+    # RTP over TCP: a lost datagram would smear the picture until the next key frame.
+    "rtsp_transport": "tcp",
+    "fflags": "nobuffer",
+    "flags": "low_delay",
+}
+AWAY = "stream away"
+
+
+def open_network(spec: str, options: SourceOptions) -> Source:
+    """Open an address; raises `SourceError` if it cannot be reached or has no video."""
+    del options  # the other side decides on size and rate
+    container = open_address(spec)
+    if container.duration:
+        return Recording(container, spec=spec, kind="network", name=spec)
+    return NetworkStream(spec, container)
+
+
+def open_address(spec: str) -> InputContainer:
+    """The container at an address."""
+    scheme, _, _ = spec.partition("://")
+    if scheme not in SCHEMES:
+        raise SourceError(f"{spec}: no source for {scheme}://; choose {'://, '.join(SCHEMES)}://")
+    try:
+        return av.open(spec, options=OPTIONS, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S))
+    except av.error.ExitError:
+        raise SourceError(f"{spec}: no answer within {OPEN_TIMEOUT_S:g} s") from None
+    except av.error.FFmpegError as error:
+        raise SourceError(
+            f"{spec}: {error.strerror}; check the address, and that it plays elsewhere"
+        ) from None
+
+
+class NetworkStream:
+    """A live stream. Used by one thread, but for `status` and `interrupt`."""
+
+    def __init__(
+        self,
+        spec: str,
+        container: InputContainer,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
+        """`container` is open already, and closed with this. `now` and `wait` as for `Camera`."""
+        self._spec = spec
+        self._now = now
+        self._stop = threading.Event()
+        self._wait = wait or self._stop.wait
+        self._gate = Gate()
+        self._container: InputContainer | None = container
+        try:
+            stream = video_stream(container, spec)
+        except SourceError:
+            container.close()
+            raise
+        rate = stream.average_rate or stream.guessed_rate
+        codec = stream.codec_context.name
+        self._info = SourceInfo(
+            spec=spec,
+            kind="network",
+            description=f"{spec}: {stream.width}×{stream.height}"
+            + (f", says {float(rate):.4g} fps" if rate else "")
+            + f", {codec}; times of receipt",
+            live=True,
+            paced_by_stamps=False,
+            clock="receipt",
+            width=stream.width,
+            height=stream.height,
+            fps_asked=None,
+            fps_nominal=float(rate) if rate else None,
+            lossless=codec in LOSSLESS_CODECS,
+        )
+        self._frames = self._run()
+
+    @property
+    def info(self) -> SourceInfo:
+        """What was opened."""
+        return self._info
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def status(self) -> SourceStatus:
+        """A snapshot, from any thread."""
+        return self._gate.status()
+
+    def interrupt(self) -> None:
+        """End the iteration with the next frame, or when the read that waits for it times out."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._stop.set()
+        self._frames.close()
+        self._disconnect()
+
+    def _run(self) -> Generator[Frame, None, None]:
+        last_s = self._now()
+        while self._container is not None:
+            stream = video_stream(self._container, self._spec)
+            # Low delay: frame threads would hold back as many frames as there are threads.
+            stream.thread_type = "SLICE"
+            for _, image in decoded(self._container, stream, self._gate):
+                received_s = self._now()
+                frame = self._gate.admit(image, received_s, received_s)
+                if frame is not None:
+                    last_s = received_s
+                    yield frame
+                if self._stop.is_set():
+                    break
+            self._disconnect()
+            if self._stop.is_set() or not self._reconnect():
+                break
+            gap_s = self._now() - last_s
+            fps = self._gate.status().fps_measured or self._info.fps_nominal or 1.0
+            self._gate.drop(AWAY, max(1, round(gap_s * fps)))
+            self._gate.open(f"stream back after {gap_s:.1f} s")
+        self._gate.ended()
+
+    def _reconnect(self) -> bool:
+        """Try until the stream is back (True) or this source is interrupted (False)."""
+        self._gate.reconnecting(f"{self._spec} broke off: reconnecting; nothing is recorded")
+        attempt = 0
+        while not self._wait(RETRY_S[min(attempt, len(RETRY_S) - 1)]):
+            attempt += 1
+            try:
+                container = open_address(self._spec)
+                self._container = container
+                video_stream(container, self._spec)
+            except SourceError as error:
+                self._disconnect()
+                self._gate.reconnecting(f"reconnecting, attempt {attempt}: {error}")
+            else:
+                return True
+        return False
+
+    def _disconnect(self) -> None:
+        if self._container is not None:
+            self._container.close()
+            self._container = None
