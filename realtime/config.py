@@ -1,12 +1,11 @@
 """What a live run is asked to do, checked before anything slow is loaded."""
 
-import os
-import socket
 import ssl
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
+from model.classifiers import CLASSIFIERS
 from model.errors import InputError
 from model.flow import FLOWS
 from realtime.sources import SourceOptions
@@ -60,6 +59,11 @@ class LiveConfig:
             raise InputError(f"--seed {self.seed}: choose 0 or more")
         if self.flow not in FLOWS:
             raise InputError(f"--flow {self.flow}: choose one of {', '.join(FLOWS)}")
+        if self.classifier not in CLASSIFIERS and not Path(self.classifier).is_file():
+            choices = ", ".join(CLASSIFIERS)
+            raise InputError(
+                f"--classifier {self.classifier}: choose one of {choices}, or a checkpoint's path"
+            )
         self._check_page()
 
     def source_options(self) -> SourceOptions:
@@ -116,27 +120,6 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def check_port(host: str, port: int) -> None:
-    """Raise `InputError` if the page could not listen there: said before models are loaded, not
-    after."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except socket.gaierror as error:
-        raise InputError(f"--host {host}: not an address of this machine ({error})") from None
-    with socket.socket(family, kind, protocol) as probe:
-        if os.name == "posix":  # elsewhere it would let two servers share the port
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address)
-        except OSError as error:
-            raise InputError(
-                f"--host {host} --port {port} cannot be used: {error.strerror}; choose another "
-                "--port (0: any free one)"
-            ) from None
 
 
 def choose_device(asked: str) -> str:

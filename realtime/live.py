@@ -221,9 +221,13 @@ class LiveSession:
         self._clips.clear()
         try:
             # What can be wrong with the options shows before anything slow is loaded.
-            self._device = device_name(choose_device(self._config.device))
+            device = choose_device(self._config.device)
+            self._device = device_name(device)
             source = opened or open_source(self._config.source, self._config.source_options())
-            self._run = _Run(self._config, source, self._results, self._clips, self._on_step)
+            pipeline = PipelineConfig(self._config.flow, self._config.classifier, device)
+            self._run = _Run(
+                pipeline, source, self._config.seconds, self._results, self._clips, self._on_step
+            )
         except InputError as error:
             self._failure = str(error)
             raise
@@ -254,8 +258,9 @@ class _Run:
 
     def __init__(
         self,
-        config: LiveConfig,
+        config: PipelineConfig,
         source: Source,
+        seconds: float | None,
         results: Results,
         clips: Clips,
         on_step: Callable[[Step], None] | None,
@@ -269,7 +274,7 @@ class _Run:
         self.error: BaseException | None = None
         self.captured = Captured()
         self._last: Stamp | None = None
-        self._seconds = config.seconds or math.inf
+        self._seconds = seconds or math.inf
         self._results = results
         self._clips = clips
         self._on_step = on_step
@@ -281,9 +286,7 @@ class _Run:
         self._classify = Worker("classify", CLASSIFY_BACKLOG)
         self._packing = Worker("clips", CLIP_BACKLOG)
         try:
-            self._pipeline = open_pipeline(
-                PipelineConfig(flow=config.flow, classifier=config.classifier), self._classify
-            )
+            self._pipeline = open_pipeline(config, self._classify)
         except BaseException:
             source.close()
             self._join()

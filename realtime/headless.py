@@ -1,0 +1,106 @@
+"""A live run without a page: a progress line while it runs, a summary when it ends."""
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event as Flag
+from types import FrameType
+
+from tqdm import tqdm
+
+from realtime.config import LiveConfig
+from realtime.live import LiveSession
+from realtime.snapshot import Snapshot
+from realtime.sources.demo import Demo
+from realtime.summary import check_new, summarise, write_summary
+
+PROGRESS_S = 0.5
+"""How often the progress line is renewed, and a request to end is looked for."""
+SILENT_S = 5.0
+"""With `--seconds`, how long past them a source that delivers nothing is waited for."""
+
+
+def run_headless(config: LiveConfig, summary: Path | None = None) -> None:
+    """Run until the source ends, `config.seconds` are over, or Ctrl-C (or SIGTERM); then write
+    `summary`. Raises `InputError`, after the summary is written, if the source broke."""
+    if summary is not None:
+        check_new(summary)
+    with _ended_by_signals() as asked_to_end:
+        session = LiveSession(config)
+        session.start()
+        try:
+            _watch(session, asked_to_end)
+        finally:
+            session.stop()
+            _close(session, session.snapshot(), summary)
+
+
+def _watch(session: LiveSession, asked_to_end: Flag) -> None:
+    """Show progress until the run ends; raises what ended it, if that was an error."""
+    seconds = session.config.seconds
+    latest = time.monotonic() + seconds + SILENT_S if seconds else float("inf")
+    shape = "{desc} {n:.1f}/{total_fmt} s{postfix}" if seconds else "{desc} {n:.1f} s{postfix}"
+    with tqdm(total=seconds, file=sys.stderr, bar_format=shape, desc="live", leave=False) as line:
+        while not asked_to_end.is_set() and time.monotonic() < latest:
+            ended = session.wait(PROGRESS_S)
+            snapshot = session.snapshot()
+            line.n = snapshot.seconds
+            line.set_postfix_str(_progress(session, snapshot))
+            if ended:
+                return
+
+
+def _progress(session: LiveSession, snapshot: Snapshot) -> str:
+    events = sum(event.state == "confirmed" for event in session.events())
+    parts = [
+        f"{snapshot.fps_measured or 0:.1f} fps",
+        f"{snapshot.analysed} analysed",
+        f"{sum(snapshot.dropped.values())} dropped",
+        f"{events} events",
+        f"p95 {snapshot.frame_to_result.p95:.1f} ms",
+    ]
+    return ", ".join([*parts, snapshot.message] if snapshot.message else parts)
+
+
+def _close(session: LiveSession, snapshot: Snapshot, summary: Path | None) -> None:
+    source = session.source
+    truth = source.truth(snapshot.seconds) if isinstance(source, Demo) else None
+    if summary is not None:
+        write_summary(summary, summarise(snapshot, session.events(), session.config, truth))
+    print(_closing_line(session, snapshot) + (f"; summary in {summary}" if summary else ""))
+
+
+def _closing_line(session: LiveSession, snapshot: Snapshot) -> str:
+    events = [event for event in session.events() if event.state == "confirmed"]
+    micro = sum(event.window.kind == "micro" for event in events)
+    dropped = ", ".join(f"{n} {cause}" for cause, n in snapshot.dropped.items())
+    if snapshot.analysed and not snapshot.faces:
+        found = "no face in any frame, so no expressions"
+    else:
+        found = f"{micro} micro- and {len(events) - micro} macro-expressions"
+    return (
+        f"{snapshot.source}: {snapshot.captured} frames captured, {snapshot.analysed} analysed, "
+        f"dropped: {dropped or '0'}; {found}; frame to result p50 "
+        f"{snapshot.frame_to_result.p50:.1f} ms, p99 {snapshot.frame_to_result.p99:.1f} ms"
+    )
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[Flag]:
+    """A flag that SIGINT and SIGTERM set. The second one interrupts, in case an end hangs."""
+    flag = Flag()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if flag.is_set():
+            raise KeyboardInterrupt
+        flag.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield flag
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
