@@ -4,6 +4,9 @@ B. D. Lucas, T. Kanade: An iterative image registration technique with an applic
 vision, IJCAI 1981; the structure tensor of the first picture is computed once, as in S. Baker,
 I. Matthews: Lucas–Kanade 20 years on, IJCV 2004, section 3.2.
 
+Brightness may change by a constant within each window (Lucas and Kanade's own generalisation,
+section 4.4: solve for contrast and brightness too): a camera's exposure does.
+
 At the scale of micro-expressions, 0.1 to 2 px, it loses less of a motion than TV-L1 and costs a
 hundredth of it. Its weakness is motion finer than its window.
 """
@@ -37,7 +40,7 @@ class LucasKanade:
         sigma_px: float = 5.5,
         iterations: float = 2,
         levels: float = 2,
-        ridge: float = 6.0,
+        ridge: float = 10.0,
     ) -> None:
         """`sigma_px`: Gaussian window at a 128 px crop, scaled with the picture's smaller side.
         `iterations`: warps on the finest level (two on each coarser one).
@@ -130,9 +133,12 @@ class _Level:
         self._y = np.arange(height, dtype=np.float32)[:, None]
         self._gx = cv2.Scharr(picture, cv2.CV_32F, 1, 0, scale=1 / 32)
         self._gy = cv2.Scharr(picture, cv2.CV_32F, 0, 1, scale=1 / 32)
-        xx = self._blurred(self._gx * self._gx) + ridge
-        yy = self._blurred(self._gy * self._gy) + ridge
-        xy = self._blurred(self._gx * self._gy)
+        # Less the window's means everywhere: a constant is solved for along with the flow. Without
+        # it, light that changes by one percent would pass for more than a micro-expression.
+        self._mean_gx, self._mean_gy = self._blurred(self._gx), self._blurred(self._gy)
+        xx = self._blurred(self._gx * self._gx) - self._mean_gx * self._mean_gx + ridge
+        yy = self._blurred(self._gy * self._gy) - self._mean_gy * self._mean_gy + ridge
+        xy = self._blurred(self._gx * self._gy) - self._mean_gx * self._mean_gy
         determinant = xx * yy - xy * xy
         self._inverse_xx = yy / determinant
         self._inverse_yy = xx / determinant
@@ -150,8 +156,9 @@ class _Level:
             borderMode=cv2.BORDER_REPLICATE,
         )
         residual = self.picture - warped
-        x = self._blurred(self._gx * residual)
-        y = self._blurred(self._gy * residual)
+        mean = self._blurred(residual)
+        x = self._blurred(self._gx * residual) - self._mean_gx * mean
+        y = self._blurred(self._gy * residual) - self._mean_gy * mean
         flow[0] += self._inverse_xx * x + self._inverse_xy * y
         flow[1] += self._inverse_xy * x + self._inverse_yy * y
         return flow
