@@ -83,6 +83,8 @@ class SourceInfo:
     """As reported by driver or file, not measured; None if neither says."""
     lossless: bool
     """False if pictures went through lossy compression on their way into this program."""
+    duration_s: float | None = None
+    """As the file or the options say, not measured; None if it is not known or has no end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class Demo:
             fps_asked=options.fps,
             fps_nominal=fps,
             lossless=True,
+            duration_s=options.seconds,
         )
         self._frames = self._run()
 

@@ -63,6 +63,7 @@ class Recording:
             fps_asked=None,
             fps_nominal=float(rate) if rate else None,
             lossless=codec in LOSSLESS_CODECS,
+            duration_s=container.duration / av.time_base if container.duration else None,
         )
         self._frames = self._run(first, pictures)
 

@@ -57,6 +57,7 @@ class ImageFolder:
             fps_asked=options.fps,
             fps_nominal=options.fps,
             lossless=not any(path.suffix.lower() in {".jpg", ".jpeg"} for path in paths),
+            duration_s=len(paths) / self._fps,
         )
         self._frames = self._run(first, pictures)
 
