@@ -4,14 +4,14 @@ import numpy as np
 
 from model.records import ArrayF64, Stamp
 
-_REACH = 2.5  # the smoothing kernel ends after so many sigmas
+_REACH = 7**0.5  # where the biweight kernel ends, in its own standard deviations
 
 
 class History:
-    """Time-stamped vectors, oldest first, with a Gaussian smoothing over time.
+    """Time-stamped vectors, oldest first, smoothed by a bell (biweight) kernel over time.
 
-    The newest values are smoothed from the past alone and settle as later ones come; from
-    2.5 sigma on they are final. At rates whose period exceeds sigma little is smoothed.
+    The newest values are smoothed from the past alone and settle as later ones come; those older
+    than 2.7 standard deviations of the kernel are final. At low rates little is smoothed.
     """
 
     def __init__(self, width: int, keep_s: float, smoothing_s: float) -> None:
@@ -56,8 +56,8 @@ class History:
         source = self._start + int(np.searchsorted(times, stamp.time_s - 2 * reach))
         target = self._start + int(np.searchsorted(times, stamp.time_s - reach))
         near = self._time_s[source : self._end]
-        apart = (self._time_s[target : self._end, None] - near) / self._sigma_s
-        weights = np.exp(-0.5 * apart * apart) * (np.abs(apart) <= _REACH)
+        apart = (self._time_s[target : self._end, None] - near) / reach
+        weights = np.maximum(1 - apart * apart, 0) ** 2
         weights /= weights.sum(axis=1, keepdims=True)
         self._smooth[target : self._end] = weights @ self._raw[source : self._end]
 
