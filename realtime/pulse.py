@@ -53,7 +53,7 @@ SETTLED = 0.6
 """…or this share, and the rest does not follow (the face came to rest elsewhere)."""
 LOW, HIGH = 0.25, 0.75
 """Shares of a flank's height from whose crossings its foot is extrapolated…"""
-FOOT = 0.7
+FOOT = 1.0
 """…by this share of the time between both: 0.5 suits a straight flank, 1 a half cosine."""
 NOISE_HISTORY_S = 10.0
 _NOISE_EVERY_S = 0.1
