@@ -65,7 +65,7 @@ class SourceInfo:
     """What was opened."""
 
     spec: str
-    """As the user gave it."""
+    """As the user gave it, without a password in it."""
     kind: str
     """Name in `SOURCES`."""
     description: str

@@ -142,7 +142,8 @@ class VideoFile(Recording):
             container = av.open(os.path.abspath(spec))
         except av.error.FFmpegError as error:
             raise SourceError(
-                f"{spec}: not a video, or cut off before its index ({error.strerror})"
+                f"{spec}: not a video, without frames, or cut off before its index "
+                f"({error.strerror})"
             ) from None
         super().__init__(container, spec=spec, kind="file", name=os.path.basename(spec))
 

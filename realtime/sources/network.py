@@ -5,6 +5,7 @@ time of receipt, because a network camera's own clock is neither this machine's 
 stream that breaks off is opened again like a camera that was unplugged.
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -23,6 +24,7 @@ from realtime.sources.video import LOSSLESS_CODECS, decoded, video_stream
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 OPEN_TIMEOUT_S = 10.0
+REOPEN_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 3.0
 """Longest that a read waits, so also the longest that an interrupt may take."""
 OPTIONS = {
@@ -37,25 +39,32 @@ AWAY = "stream away"
 def open_network(spec: str, options: SourceOptions) -> Source:
     """Open an address; raises `SourceError` if it cannot be reached or has no video."""
     del options  # the other side decides on size and rate
-    container = open_address(spec)
+    container = open_address(spec, OPEN_TIMEOUT_S)
     if container.duration:
-        return Recording(container, spec=spec, kind="network", name=spec)
+        name = without_password(spec)
+        return Recording(container, spec=name, kind="network", name=name)
     return NetworkStream(spec, container)
 
 
-def open_address(spec: str) -> InputContainer:
-    """The container at an address."""
+def open_address(spec: str, timeout_s: float) -> InputContainer:
+    """The container at an address; `timeout_s` bounds the wait for its first answer."""
+    name = without_password(spec)
     scheme, _, _ = spec.partition("://")
     if scheme not in SCHEMES:
-        raise SourceError(f"{spec}: no source for {scheme}://; choose {'://, '.join(SCHEMES)}://")
+        raise SourceError(f"{name}: no source for {scheme}://; choose {'://, '.join(SCHEMES)}://")
     try:
-        return av.open(spec, options=OPTIONS, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S))
+        return av.open(spec, options=OPTIONS, timeout=(timeout_s, READ_TIMEOUT_S))
     except av.error.ExitError:
-        raise SourceError(f"{spec}: no answer within {OPEN_TIMEOUT_S:g} s") from None
+        raise SourceError(f"{name}: no answer within {timeout_s:g} s") from None
     except av.error.FFmpegError as error:
         raise SourceError(
-            f"{spec}: {error.strerror}; check the address, and that it plays elsewhere"
+            f"{name}: {error.strerror}; check the address, and that it plays elsewhere"
         ) from None
+
+
+def without_password(spec: str) -> str:
+    """The address as it may be shown and written down."""
+    return re.sub(r"//[^/]*@", "//", spec)
 
 
 class NetworkStream:
@@ -71,22 +80,23 @@ class NetworkStream:
     ) -> None:
         """`container` is open already, and closed with this. `now` and `wait` as for `Camera`."""
         self._spec = spec
+        self._name = without_password(spec)
         self._now = now
         self._stop = threading.Event()
         self._wait = wait or self._stop.wait
         self._gate = Gate()
         self._container: InputContainer | None = container
         try:
-            stream = video_stream(container, spec)
+            stream = video_stream(container, self._name)
         except SourceError:
             container.close()
             raise
         rate = stream.average_rate or stream.guessed_rate
         codec = stream.codec_context.name
         self._info = SourceInfo(
-            spec=spec,
+            spec=self._name,
             kind="network",
-            description=f"{spec}: {stream.width}×{stream.height}"
+            description=f"{self._name}: {stream.width}×{stream.height}"
             + (f", says {float(rate):.4g} fps" if rate else "")
             + f", {codec}; times of receipt",
             live=True,
@@ -125,7 +135,7 @@ class NetworkStream:
     def _run(self) -> Generator[Frame, None, None]:
         last_s = self._now()
         while self._container is not None:
-            stream = video_stream(self._container, self._spec)
+            stream = video_stream(self._container, self._name)
             # Low delay: frame threads would hold back as many frames as there are threads.
             stream.thread_type = "SLICE"
             for _, image in decoded(self._container, stream, self._gate):
@@ -143,18 +153,19 @@ class NetworkStream:
             fps = self._gate.status().fps_measured or self._info.fps_nominal or 1.0
             self._gate.drop(AWAY, max(1, round(gap_s * fps)))
             self._gate.open(f"stream back after {gap_s:.1f} s")
+            last_s += gap_s
         self._gate.ended()
 
     def _reconnect(self) -> bool:
         """Try until the stream is back (True) or this source is interrupted (False)."""
-        self._gate.reconnecting(f"{self._spec} broke off: reconnecting; nothing is recorded")
+        self._gate.reconnecting(f"{self._name} broke off: reconnecting; nothing is recorded")
         attempt = 0
         while not self._wait(RETRY_S[min(attempt, len(RETRY_S) - 1)]):
             attempt += 1
             try:
-                container = open_address(self._spec)
+                container = open_address(self._spec, REOPEN_TIMEOUT_S)
                 self._container = container
-                video_stream(container, self._spec)
+                video_stream(container, self._name)
             except SourceError as error:
                 self._disconnect()
                 self._gate.reconnecting(f"reconnecting, attempt {attempt}: {error}")

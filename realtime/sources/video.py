@@ -89,7 +89,7 @@ def upright(rgb: VideoFrame, decoded_from: VideoFrame) -> ImageU8:
         # is there all the same.
         return np.ascontiguousarray(np.rot90(image, round(decoded_from.rotation / 90)))
     if matrix is None:
-        return image
+        return np.ascontiguousarray(image)  # rows of odd widths are padded
     a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
     if abs(b) > abs(a):
         image = image.transpose(1, 0, 2)

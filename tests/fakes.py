@@ -1,0 +1,223 @@
+"""What the tests need of the outside world: a camera on a port, a clock, clips, a web server."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import av
+import numpy as np
+from av.packet import Packet
+
+from model.errors import SourceError
+from model.records import ImageU8
+from realtime.sources.device import Mode
+
+
+class FakeClock:
+    """A clock that moves when something waits for it or takes time."""
+
+    def __init__(self, start_s: float = 1000.0) -> None:
+        self.now_s = start_s
+        self.stop_after_waits: int | None = None
+        self.waits: list[float] = []
+
+    def now(self) -> float:
+        return self.now_s
+
+    def wait(self, seconds: float) -> bool:
+        """Passes the time; true, as if interrupted meanwhile, after `stop_after_waits`."""
+        self.waits.append(seconds)
+        self.now_s += seconds
+        return self.stop_after_waits is not None and len(self.waits) > self.stop_after_waits
+
+
+class FakePort:
+    """A USB port with a camera, or without. `script` says what each grab does:
+
+    ok        a picture, one period later
+    late      a picture, one second later
+    damaged   a picture that cannot be decoded
+    future    a picture whose driver time is an hour ahead
+    twice     the picture before once more, with its time
+    fail      an error at once
+    timeout   nothing within two seconds
+    unplug    the camera is pulled out; it is back after `away` attempts to open it
+    zombie    the same, but reads go on saying success
+
+    When the script is over, `at_end` is called and grabs fail.
+    """
+
+    def __init__(
+        self,
+        clock: FakeClock,
+        script: Sequence[str] = (),
+        *,
+        mode: Mode | None = None,
+        age_s: Callable[[int], float] = lambda grab: 0.02,
+        away: int = 3,
+    ) -> None:
+        self.clock = clock
+        self.script = iter(["ok"] * 5 + list(script))
+        self.mode = mode or Mode(640, 480, 30.0, "MJPG")
+        self.age_s = age_s
+        self.away = away
+        self.plugged = True
+        self.refusals = 0
+        self.grabs = 0
+        self.opened: list[tuple[str, int, int, float]] = []
+        self.devices: list[FakeDevice] = []
+        self.at_end: Callable[[], None] = lambda: None
+
+    def open(self, address: str, width: int, height: int, fps: float) -> "FakeDevice":
+        self.opened.append((address, width, height, fps))
+        if not self.plugged:
+            self.refusals += 1
+            if self.refusals < self.away:
+                raise SourceError("no camera at /dev/video0: no camera is connected")
+            self.plugged = True
+            self.refusals = 0
+        device = FakeDevice(self)
+        self.devices.append(device)
+        return device
+
+
+class FakeDevice:
+    """The camera on a `FakePort`; keeps `CaptureDevice`."""
+
+    name = "/dev/video0 (Fake)"
+    address = "/dev/v4l/by-id/usb-fake"
+
+    def __init__(self, port: FakePort) -> None:
+        self.port = port
+        self.mode = port.mode
+        self.released = False
+        self.action = ""
+        self.time_s = 0.0
+        self.probing = len(port.opened) > 1  # a reopened camera works, whatever the script says
+        self.probed = 0
+
+    def grab(self) -> bool:
+        assert not self.released
+        port, clock = self.port, self.port.clock
+        port.grabs += 1
+        if self.probing and self.probed < 5:
+            self.probed += 1
+            self.action = "ok"
+        else:
+            self.action = next(port.script, "end")
+        if self.action == "end":
+            port.at_end()
+            return False
+        clock.now_s += {"late": 1.0, "timeout": 2.0, "fail": 0.0}.get(self.action, 1 / 30)
+        if self.action in ("unplug", "zombie"):
+            port.plugged = False
+        if self.action != "twice":
+            self.time_s = clock.now_s - port.age_s(port.grabs)
+            if self.action == "future":
+                self.time_s += 3600.0
+        return self.action not in ("fail", "timeout", "unplug")
+
+    def driver_s(self) -> float:
+        return self.time_s
+
+    def retrieve(self) -> ImageU8 | None:
+        if self.action == "damaged":
+            return None
+        return np.full((self.mode.height, self.mode.width, 3), self.port.grabs % 256, np.uint8)
+
+    def present(self) -> bool:
+        return self.port.plugged
+
+    def release(self) -> None:
+        self.released = True
+
+
+def picture(value: int, width: int = 64, height: int = 48) -> ImageU8:
+    """(H, W, 3) uint8: one grey value, its top left quarter dark, so that turns show."""
+    image = np.full((height, width, 3), value, np.uint8)
+    image[: height // 2, : width // 2] = 0
+    return image
+
+
+def jpeg_packets(images: Sequence[ImageU8]) -> list[Packet]:
+    """Each picture as a packet of motion JPEG, of its own size."""
+    encoded: list[Packet] = []
+    for image in images:
+        encoder = av.CodecContext.create("mjpeg", "w")
+        assert isinstance(encoder, av.VideoCodecContext)
+        encoder.height, encoder.width = image.shape[:2]
+        encoder.pix_fmt = "yuvj420p"
+        encoder.time_base = Fraction(1, 1000)
+        frame = av.VideoFrame.from_ndarray(image, "rgb24").reformat(format="yuvj420p")
+        frame.pts = 0
+        encoded += encoder.encode(frame) + encoder.encode(None)
+    return encoded
+
+
+def mux_jpegs(path: Path, encoded: Sequence[Packet], times_ms: Sequence[int]) -> Path:
+    """A video file with these packets at these times, which need not make sense."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for packet, time_ms in zip(encoded, times_ms, strict=True):
+            packet.stream = stream
+            packet.pts = packet.dts = time_ms
+            packet.time_base = Fraction(1, 1000)
+            container.mux(packet)
+    return path
+
+
+def write_clip(
+    path: Path,
+    images: Sequence[ImageU8],
+    times_ms: Sequence[int],
+    *,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    rotation: int = 0,
+    hflip: bool = False,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """A video file with a picture at each time."""
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream(codec, rate=30)
+        assert isinstance(stream, av.VideoStream)
+        stream.height, stream.width = images[0].shape[:2] if len(images) else (48, 64)
+        stream.pix_fmt = pix_fmt
+        stream.codec_context.time_base = Fraction(1, 1000)
+        if rotation or hflip:
+            stream.set_display_rotation(rotation, hflip=hflip)
+        for image, time_ms in zip(images, times_ms, strict=True):
+            frame = av.VideoFrame.from_ndarray(image, "rgb24")
+            frame.pts, frame.time_base = time_ms, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        if len(images):
+            container.mux(stream.encode())
+        else:
+            container.start_encoding()
+    return path
+
+
+@contextmanager
+def web_server(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
+    """The address of a server on the loopback that answers each GET by `answer`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer(self)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
