@@ -1,2 +1,8 @@
 """Faces that move in known ways: FACS action units as displacement fields, an animated portrait,
 footage with its truth. It is at once the demo source, the test bed and the training data."""
+
+from model.synthetic.action_units import displacement_field
+from model.synthetic.face import Nuisance, SyntheticFace
+from model.synthetic.schedule import Schedule, TrueExpression
+
+__all__ = ["Nuisance", "Schedule", "SyntheticFace", "TrueExpression", "displacement_field"]

@@ -1,0 +1,133 @@
+"""How expressions, speech and the head move over time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.records import ArrayF64
+
+_SPEECH_STEP_S = 0.01
+_SWAY_HZ = (0.06, 0.7)
+_SWAY_WAVES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Onset, apex and offset of one expression: it rises, stays a moment, and falls.
+
+    Rise and fall are minimum-jerk (Flash & Hogan, J. Neurosci. 1985), each at its own pace.
+    """
+
+    onset_s: float
+    """The last moment at rest."""
+    apex_s: float
+    """The middle of the hold."""
+    offset_s: float
+    """The first moment at rest again."""
+    hold_s: float
+    """How long the expression stays at its full strength around the apex."""
+
+    def strength(self, time_s: float) -> float:
+        """0 at rest, 1 at the apex."""
+        if not self.onset_s < time_s < self.offset_s:
+            return 0.0
+        if time_s < self.apex_s:
+            part = (time_s - self.onset_s) / (self.apex_s - self.hold_s / 2 - self.onset_s)
+        else:
+            part = (self.offset_s - time_s) / (self.offset_s - self.apex_s - self.hold_s / 2)
+        return float(ease(min(part, 1.0)))
+
+
+def ease(part: ArrayF64 | float) -> ArrayF64 | float:
+    """Minimum-jerk way from 0 to 1 as `part` goes from 0 to 1."""
+    return part**3 * (10 - 15 * part + 6 * part**2)
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A bout of speech-like motion of the mouth."""
+
+    onset_s: float
+    offset_s: float
+    track: ArrayF64
+    """(K, 2) every 10 ms: the jaw (1 wide open, 0 at rest, -1 lips nearly closed) and the lips
+    (1 pursed, -1 spread)."""
+
+    def at(self, time_s: float) -> tuple[float, float]:
+        """Jaw and lips; at rest outside the bout."""
+        steps = (time_s - self.onset_s) / _SPEECH_STEP_S
+        if not 0 <= steps < len(self.track) - 1:
+            return 0.0, 0.0
+        k = int(steps)
+        jaw, lips = self.track[k] + (steps - k) * (self.track[k + 1] - self.track[k])
+        return float(jaw), float(lips)
+
+
+def speech(rng: np.random.Generator, onset_s: float, offset_s: float) -> Speech:
+    """Syllables of 0.14 to 0.3 s in groups with short pauses between: the rhythm of speech, four
+    to six openings a second."""
+    length_s = offset_s - onset_s
+    times, poses = [0.0], [(0.0, 0.0)]
+    now = 0.0
+    while now < length_s - 0.6:
+        opens, closes = rng.uniform(0.06, 0.13), rng.uniform(0.08, 0.17)
+        lips = rng.uniform(-0.4, 0.8)
+        times += [now + opens, now + opens + closes]
+        poses += [
+            (rng.uniform(0.2, 0.9), lips),
+            (rng.uniform(-0.8, 0.1), lips * rng.uniform(0.3, 1.0)),
+        ]
+        now += opens + closes
+        if rng.random() < 0.12:
+            times += [now + 0.12, now + 0.12 + rng.uniform(0.05, 0.25)]
+            poses += [(0.0, 0.0), (0.0, 0.0)]
+            now = times[-1]
+    times += [now + 0.15, length_s]
+    poses += [(0.0, 0.0), (0.0, 0.0)]
+    return Speech(onset_s, offset_s, _eased(times, poses, length_s))
+
+
+def _eased(times: Sequence[float], poses: Sequence[tuple[float, float]], end_s: float) -> ArrayF64:
+    at = np.arange(0.0, end_s + _SPEECH_STEP_S, _SPEECH_STEP_S)
+    keys, values = np.array(times), np.array(poses)
+    k = np.clip(np.searchsorted(keys, at, side="right") - 1, 0, len(keys) - 2)
+    part = np.clip((at - keys[k]) / (keys[k + 1] - keys[k]), 0.0, 1.0)
+    track: ArrayF64 = values[k] + np.asarray(ease(part))[:, None] * (values[k + 1] - values[k])
+    return track
+
+
+@dataclass(frozen=True, slots=True)
+class HeadPose:
+    """Where the head stands against its resting place, lengths in the face's mm."""
+
+    right_mm: float
+    down_mm: float
+    turn_rad: float
+    """In the image plane, clockwise as seen."""
+    log_scale: float
+    yaw_mm: float
+    """How far the nose goes to the right of the picture against the rest of the face."""
+    pitch_mm: float
+    """How far the nose goes down against the rest of the face."""
+
+
+class Sway:
+    """The slow wander of a head that is held still: sums of sines, slower ones wider."""
+
+    _RMS = np.array([1.3, 0.9, 0.008, 0.006, 0.25, 0.2])  # in the units of HeadPose
+
+    def __init__(self, seed: int) -> None:
+        rng = np.random.default_rng([seed, 0x5A])
+        shape = (len(self._RMS), _SWAY_WAVES)
+        low, high = np.log(_SWAY_HZ)
+        self._hz = np.exp(rng.uniform(low, high, shape))
+        self._phase = rng.uniform(0, 2 * np.pi, shape)
+        size = 1 / self._hz
+        size /= np.sqrt(np.sum(size**2, axis=1, keepdims=True) / 2)
+        self._size = size * self._RMS[:, None]
+
+    def at(self, time_s: float, amount: float = 1.0) -> HeadPose:
+        """The pose at a time, `amount` times as far from rest; smooth, and without end."""
+        angle = 2 * np.pi * self._hz * time_s + self._phase
+        return HeadPose(*(float(x) for x in amount * np.sum(self._size * np.sin(angle), axis=1)))

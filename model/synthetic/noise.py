@@ -1,0 +1,31 @@
+"""Sensor noise that costs next to nothing per frame."""
+
+import cv2
+import numpy as np
+
+from model.records import ImageU8
+
+_SHIFT = 128
+_COLOUR = 0.5  # noise of each colour by itself, as a share of the brightness noise
+
+
+class NoiseBank:
+    """A sheet of noise larger than the frame: each frame takes a random place of it."""
+
+    def __init__(self, size: tuple[int, int], deviation: float) -> None:
+        """`size` is the frame's (width, height), `deviation` in grey levels."""
+        rng = np.random.default_rng(0)
+        width, height = size[0] + _SHIFT, size[1] + _SHIFT
+        bright = rng.standard_normal((height, width, 1), dtype=np.float32)
+        colour = rng.standard_normal((height, width, 3), dtype=np.float32)
+        sheet = np.rint((bright + _COLOUR * colour) * (deviation / np.hypot(1, _COLOUR)))
+        # uint8 saturates in OpenCV's fast paths, so what is added and what is taken away are two.
+        self._more = np.clip(sheet, 0, 255).astype(np.uint8)
+        self._less = np.clip(-sheet, 0, 255).astype(np.uint8)
+
+    def add(self, image: ImageU8, rng: np.random.Generator) -> None:
+        """Add noise to `image`, (H, W, 3) uint8, in place; `rng` chooses the place."""
+        x, y = (int(k) for k in rng.integers(0, _SHIFT, 2))
+        rows, columns = slice(y, y + image.shape[0]), slice(x, x + image.shape[1])
+        cv2.add(image, self._more[rows, columns], dst=image)
+        cv2.subtract(image, self._less[rows, columns], dst=image)
