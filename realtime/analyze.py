@@ -1,0 +1,176 @@
+"""Recordings to tables, offline: as fast as the machine can, the same result every time.
+
+    python -m realtime.analyze clip.mp4 session/ --fps 200 --out results/
+
+For each input `<name>.events.csv` and `<name>.motion.parquet` (or `.csv`); `realtime.tables` says
+what the columns are. It is the pipeline of the live program, so what was seen live is found again.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from itertools import chain, count
+from pathlib import Path
+
+from tqdm import tqdm
+
+from model.classifiers import CLASSIFIERS
+from model.errors import InputError, SourceError, exit_code
+from model.flow import FLOWS
+from model.records import Event, Stamp
+from realtime.config import LiveConfig, choose_device
+from realtime.pipeline import PipelineConfig, open_pipeline
+from realtime.sources import Source, open_source, split_spec
+from realtime.tables import motion_table, write_events
+
+
+def main() -> None:
+    """Analyse what the command line names. An input that cannot be analysed is told and the
+    others go on; then, at the end, `InputError`."""
+    options = vars(_parser().parse_args())
+    inputs: list[str] = options.pop("inputs")
+    out: Path = options.pop("out")
+    suffix: str = options.pop("motion")
+    config = LiveConfig(**options)
+    choose_device(config.device)
+    jobs = plan(inputs, out, suffix)
+    failed = 0
+    for spec, (events, motion) in jobs.items():
+        try:
+            analyze(spec, events, motion, config)
+        except SourceError as error:
+            failed += 1
+            print(f"error: {error}", file=sys.stderr)
+    if failed:
+        raise InputError(f"{failed} of {len(jobs)} inputs could not be analysed to their end")
+
+
+def plan(inputs: Sequence[str], out: Path, motion: str) -> dict[str, tuple[Path, Path]]:
+    """Where the events and the motion of each input go; inputs of one name get numbers. Makes
+    the folder `out`. Raises `InputError` if a table is already there, before any work is done."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is not a folder")
+    jobs: dict[str, tuple[Path, Path]] = {}
+    taken: set[str] = set()
+    for spec in dict.fromkeys(inputs):
+        base = _name(spec)
+        numbered = (f"{base}-{number}" for number in count(2))
+        name = next(name for name in chain([base], numbered) if name.casefold() not in taken)
+        taken.add(name.casefold())
+        jobs[spec] = (out / f"{name}.events.csv", out / f"{name}.motion.{motion}")
+    for path in (path for job in jobs.values() for path in job):
+        if path.exists():
+            raise InputError(f"{path} exists, and results are never overwritten: another --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out} cannot be made: {error.strerror}") from None
+    return jobs
+
+
+def analyze(spec: str, events: Path, motion: Path, config: LiveConfig) -> None:
+    """Run `spec` through the pipeline and write its tables. If the source breaks on the way,
+    what came before is written all the same, and then `SourceError` is raised."""
+    source = open_source(spec, config.source_options())
+    try:
+        if source.info.live:
+            raise SourceError(f"{spec} is live, not a recording: use run_live.py --headless")
+        if source.info.kind == "demo" and config.seconds is None:
+            raise SourceError(f"{spec} has no end: give --seconds")
+        _analyze(source, events, motion, config)
+    finally:
+        source.close()
+
+
+def _analyze(source: Source, events: Path, motion: Path, config: LiveConfig) -> None:
+    device = choose_device(config.device)
+    pipeline = open_pipeline(PipelineConfig(config.flow, config.classifier, device))
+    found: list[Event] = []
+    last: Stamp | None = None
+    faces = 0
+    broken: SourceError | None = None
+    try:
+        with motion_table(motion) as add, _progress(source, config) as bar:
+            try:
+                for frame in source:
+                    if config.seconds and frame.stamp.time_s >= config.seconds:
+                        break
+                    step = pipeline.step(frame)
+                    add(step)
+                    found.extend(step.events)
+                    faces += step.face is not None
+                    last = frame.stamp
+                    bar.update(last.time_s - bar.n)
+            except SourceError as error:
+                broken = error  # what came before it is whole
+        if last is not None:
+            found.extend(pipeline.finish(last))
+        confirmed = [event for event in found if event.state == "confirmed"]
+        classifier = pipeline.classifier
+        write_events(events, confirmed, classifier.labels, classifier.action_units)
+    finally:
+        pipeline.close()
+    print(_report(source, confirmed, faces, events))
+    if broken is not None:
+        raise broken
+
+
+def _progress(source: Source, config: LiveConfig) -> tqdm:
+    lengths = [s for s in (source.info.duration_s, config.seconds) if s is not None]
+    known = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} s, {remaining} left"
+    return tqdm(
+        total=min(lengths, default=None),
+        desc=_name(source.info.spec),
+        bar_format=known if lengths else "{desc}: {n:.1f} s in {elapsed}",
+        file=sys.stderr,
+    )
+
+
+def _report(source: Source, events: Sequence[Event], faces: int, table: Path) -> str:
+    status = source.status()
+    micro = sum(event.window.kind == "micro" for event in events)
+    found = f"{micro} micro- and {len(events) - micro} macro-expressions in {table}"
+    if not faces:
+        found = f"no face in any frame, so no expressions; {table} is empty"
+    lost = ", ".join(f"{n} {cause}" for cause, n in {**status.dropped, **status.unusable}.items())
+    return (
+        f"{source.info.description}: {status.frames} frames{f' ({lost})' if lost else ''}; {found}"
+    )
+
+
+def _name(spec: str) -> str:
+    """What the tables of an input are called: its file's or folder's name, without what a file
+    name cannot hold."""
+    try:
+        kind, rest = split_spec(spec)
+    except SourceError:  # told when its turn comes
+        kind, rest = "input", spec
+    path = Path(rest)
+    name = {"file": path.stem, "folder": path.resolve().name}.get(kind, path.stem)
+    return re.sub(r"[^\w.+-]+", "_", name) or kind
+
+
+def _parser() -> argparse.ArgumentParser:
+    default = LiveConfig()
+    p = argparse.ArgumentParser(
+        prog="python -m realtime.analyze", description=(__doc__ or "").partition("\n")[0]
+    )
+    p.add_argument("inputs", nargs="+", metavar="INPUT", help="video file, folder of images, demo")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="made if need be")
+    p.add_argument("--motion", choices=("parquet", "csv"), default="parquet")
+    p.add_argument("--fps", type=float, help="of a folder's images, or of the demo")
+    p.add_argument("--seconds", type=float, help="only this much of each input")
+    p.add_argument("--seed", type=int, default=default.seed, help="of the demo")
+    p.add_argument("--width", type=int, default=default.width, help="px, of the demo")
+    p.add_argument("--height", type=int, default=default.height, help="px, of the demo")
+    p.add_argument("--flow", default=default.flow, help=", ".join(FLOWS))
+    p.add_argument(
+        "--classifier", default=default.classifier, help=f"{', '.join(CLASSIFIERS)}, or a path"
+    )
+    p.add_argument("--device", default=default.device, help="auto, cpu, cuda or cuda:N")
+    return p
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

@@ -1,0 +1,157 @@
+"""The tables that an analysis writes: events as CSV, motion by frame as Parquet or CSV.
+
+A table grows in `<name>.partial` and takes its name when it is whole; nothing that exists is
+overwritten.
+"""
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from model.records import Event, Step
+from realtime.motion import REGIONS
+from realtime.summary import check_new, event_record
+
+NAMED_FROM = 0.5
+"""Probability from which the column `action_units` of the events names a unit."""
+
+Row = tuple[Any, ...]
+
+_ROWS_PER_GROUP = 4096
+_SHAPES = ("strength_px", "threshold_px", "u_px", "v_px")
+_HEAD = ("head_u_px", "head_v_px", "head_turn_rad", "head_log_scale")
+_EYES = ("eye_right", "eye_left")
+
+MOTION_SCHEMA = pa.schema(
+    [
+        ("index", pa.int64()),
+        ("time_s", pa.float64()),
+        ("track", pa.int32()),
+        ("flags", pa.string()),
+        *((name, pa.float32()) for name in _EYES + _HEAD),
+        *((f"{region}_{shape}", pa.float32()) for region in REGIONS for shape in _SHAPES),
+    ]
+)
+"""Columns of the motion table, a row per frame, empty (null) where there is no face. `track`:
+number of the face track. `flags`: names from `realtime.motion.FLAGS` with spaces between. `eye_…`:
+openness of the person's right and left eye. `head_…`: head motion since the last frame. For each
+region `strength_px` and the `threshold_px` that it has to exceed (inf while silenced), and its
+displacement `u_px` right, `v_px` down; px are those of the aligned crop."""
+
+
+def event_columns(labels: Sequence[str], action_units: Sequence[str]) -> list[str]:
+    """Columns of the event table: times in seconds of the recording, `kind`, `label`, `p_<label>`
+    its probabilities, `action_units` those with probability 0.5 or more, `p_<unit>` all of
+    them."""
+    return [
+        *("onset_s", "apex_s", "offset_s", "kind", "label"),
+        *(f"p_{label}" for label in labels),
+        "action_units",
+        *(f"p_{unit}" for unit in action_units),
+    ]
+
+
+def write_events(
+    path: Path, events: Sequence[Event], labels: Sequence[str], action_units: Sequence[str]
+) -> None:
+    """Write confirmed `events` in order of their onset to the CSV file `path`."""
+    records = sorted((event_record(event) for event in events), key=lambda r: r["onset_s"])
+    with _new_file(path) as partial, _csv(partial) as table:
+        table.writerow(event_columns(labels, action_units))
+        for record in records:
+            units = record["action_units"]
+            table.writerow(
+                [
+                    *(f"{record[moment]:.6f}" for moment in ("onset_s", "apex_s", "offset_s")),
+                    record["kind"],
+                    record["label"],
+                    *(f"{record['probabilities'][label]:.6f}" for label in labels),
+                    " ".join(unit for unit in action_units if units[unit] >= NAMED_FROM),
+                    *(f"{units[unit]:.6f}" for unit in action_units),
+                ]
+            )
+
+
+@contextmanager
+def motion_table(path: Path) -> Iterator[Callable[[Step], None]]:
+    """A new table at `path` with the columns of `MOTION_SCHEMA`, as its suffix says `.parquet` or
+    `.csv`; what is yielded adds the row of a step."""
+    columns = _parquet if path.suffix == ".parquet" else _motion_csv
+    with _new_file(path) as partial, columns(partial) as add:
+        yield lambda step: add(_row(step))
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[Callable[[Row], None]]:
+    rows: list[Row] = []
+
+    def flush() -> None:
+        if rows:
+            arrays = [
+                pa.array(column, field.type)
+                for column, field in zip(zip(*rows, strict=True), MOTION_SCHEMA, strict=True)
+            ]
+            writer.write_batch(pa.record_batch(arrays, schema=MOTION_SCHEMA))
+            rows.clear()
+
+    def add(row: Row) -> None:
+        rows.append(row)
+        if len(rows) == _ROWS_PER_GROUP:
+            flush()
+
+    with pq.ParquetWriter(path, MOTION_SCHEMA) as writer:
+        yield add
+        flush()
+
+
+@contextmanager
+def _motion_csv(path: Path) -> Iterator[Callable[[Row], None]]:
+    with _csv(path) as table:
+        table.writerow(MOTION_SCHEMA.names)
+        yield lambda row: table.writerow([row[0], f"{row[1]:.6f}", *map(_text, row[2:])])
+
+
+@contextmanager
+def _csv(path: Path) -> Iterator[Any]:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        yield csv.writer(file, lineterminator="\n")
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[Path]:
+    partial = path.with_name(path.name + ".partial")
+    yield partial
+    check_new(path)
+    partial.rename(path)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _row(step: Step) -> Row:
+    stamp, motion, signal = step.frame.stamp, step.motion, step.signal
+    if motion is None or signal is None:
+        return (stamp.index, stamp.time_s, *[None] * (len(MOTION_SCHEMA) - 2))
+    regions = zip(
+        signal.strength.tolist(),
+        signal.threshold.tolist(),
+        motion.displacement.tolist(),
+        strict=True,
+    )
+    return (
+        stamp.index,
+        stamp.time_s,
+        motion.track,
+        " ".join(sorted(motion.flags)),
+        *motion.eye_openness.tolist(),
+        *motion.head.tolist(),
+        *(x for strength, threshold, uv in regions for x in (strength, threshold, *uv)),
+    )
