@@ -130,6 +130,7 @@ def test_a_size_that_changes_on_the_way_is_carried_and_said(tmp_path: Path) -> N
     assert [f.image.shape for f in frames] == [(48, 64, 3)] * 3 + [(80, 96, 3)] * 3
     assert times_ms(frames) == [0, 40, 80, 120, 160, 200]
     assert source.status().unusable == {}
+    assert source.status().message == "size changed to 96×80 at 0.12 s"
 
 
 def test_times_that_stand_still_are_refused_and_counted(tmp_path: Path) -> None:

@@ -31,8 +31,11 @@ MAX_PROBE_AGE_S = 0.5
 """A driver's time this far before receipt, at most, is taken for the capture time."""
 MAX_AGE_S = 5.0
 """Later on, when the reading thread may have been held up, a time older than this is nonsense."""
-STALL_S = 2.0
-"""Without a usable picture for this long, the camera counts as lost."""
+STALL_S = 1.5
+"""Without a usable picture for this long, the camera counts as lost; less than V4L2's read timeout,
+so that one is enough."""
+MAX_FAILURES = 5
+"""Reads that fail at once, in a row, after which the camera counts as lost."""
 RETRY_S = (0.25, 0.5, 1.0, 2.0)
 """Waits between attempts to reopen; the last one repeats."""
 
@@ -97,32 +100,34 @@ class Camera:
             self._device = None
 
     def _run(self) -> Generator[Frame, None, None]:
-        last_good_s = self._now()
+        last_seen_s = last_good_s = self._now()
         failures = 0
         while not self._stop.is_set():
             device = self._device
             if device is None:
                 if not self._reopen():
                     break
-                gap_s = self._now() - last_good_s
+                gap_s = self._now() - last_seen_s
                 self._gate.drop(UNPLUGGED, max(1, round(gap_s * self._expected_fps())))
                 self._gate.open(f"camera back after {gap_s:.1f} s")
-                last_good_s = self._now()
+                last_seen_s = last_good_s = self._now()
                 failures = 0
                 continue
-            grabbed = device.grab() and device.present()
+            grabbed = device.grab()
             received_s = self._now()
-            if grabbed:
+            present = device.present()
+            if grabbed and present:
                 failures = 0
+                last_seen_s = received_s
                 frame = self._take(device, received_s)
                 if frame is not None:
-                    last_good_s = received_s
                     yield frame
+                    last_good_s = self._now()  # however long the frame was kept there
                     continue
             else:
                 failures += 1
-            # One read may fail by chance; several, or one that ran into its timeout, do not.
-            if failures >= PROBE_FRAMES or received_s - last_good_s > STALL_S:
+            stalled = received_s - last_good_s > STALL_S
+            if stalled or failures == MAX_FAILURES or not present:
                 self._lose(device)
         self._gate.ended()
 
@@ -209,7 +214,7 @@ class Camera:
                 ages_s.append(received_s - times_s[-1])
                 continue
             failures += 1
-            if failures == PROBE_FRAMES or self._now() > patience_s:
+            if failures == MAX_FAILURES or self._now() > patience_s:
                 raise SourceError(
                     f"{device.name} opens but delivers no picture: another program may use it, or "
                     "its cable or hub cannot carry it; close other programs, or try another port"

@@ -94,6 +94,7 @@ class Recording:
         start_s: float | None = None
         time_s = 0.0
         size = first[1].shape
+        note = ""
         yielded = False
         following: tuple[VideoFrame, ImageU8] | None = first
         while following is not None and not self._interrupted:
@@ -108,12 +109,13 @@ class Recording:
                     time_s = frame.stamp.time_s
                     if image.shape != size:
                         size = image.shape
-                        self._gate.open(f"size changed to {size[1]}×{size[0]} at {time_s:.2f} s")
+                        note = f"size changed to {size[1]}×{size[0]} at {time_s:.2f} s"
+                        self._gate.open(note)
                     yielded = True
                     yield frame
             following = next(rest, None)
         if self._interrupted:
-            self._gate.ended()
+            self._gate.ended(note)
         elif not yielded:
             raise SourceError(
                 f"{self._info.spec}: its pictures have no times; put them into a container that "
@@ -124,7 +126,7 @@ class Recording:
                 f"ended at {time_s:.1f} s of {self._length_s:.1f} s: the file is incomplete"
             )
         else:
-            self._gate.ended()
+            self._gate.ended(note)
 
 
 class VideoFile(Recording):
