@@ -26,6 +26,11 @@ class Nuisance:
     sway: float = 1.0
     """Head motion against that of someone who sits still."""
 
+    def __post_init__(self) -> None:
+        for name, value in (("noise", self.noise), ("sway", self.sway)):
+            if not 0 <= value <= 100:
+                raise InputError(f"{name} {value:g} must be 0 to 100")
+
 
 class SyntheticFace:
     """A portrait that sways, blinks, speaks, and shows expressions at known times.
@@ -89,11 +94,12 @@ class SyntheticFace:
         return image
 
     def truth(self, duration_s: float) -> tuple[TrueExpression, ...]:
-        """All that begins within the first `duration_s` seconds, in the order of onsets."""
+        """All that has begun and ended within the first `duration_s` seconds, in the order of
+        onsets."""
         blocks = [self._plan(k) for k in range(int(max(duration_s, 0.0) // BLOCK_S) + 1)]
         planned = (p.truth for block in blocks for p in (*block.expressions, *block.blinks))
-        begun = (row for row in planned if row.onset_s < duration_s)
-        return tuple(sorted(begun, key=lambda row: row.onset_s))
+        ended = (row for row in planned if row.offset_s <= duration_s)
+        return tuple(sorted(ended, key=lambda row: row.onset_s))
 
     def _new_plan(self, number: int) -> Block:
         lid_way_px = self._portrait.lid_way_mm  # a mm of the face is a px of the crop
