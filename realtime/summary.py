@@ -73,7 +73,7 @@ def event_record(event: Event) -> dict[str, Any]:
     """A confirmed event as plain values: `onset_s`, `apex_s`, `offset_s` in the source's time,
     `kind`, `label`, `probabilities` by label, `action_units`: probability by unit."""
     window, prediction = event.window, event.prediction
-    if window.offset is None or prediction is None:
+    if event.state != "confirmed" or window.offset is None or prediction is None:
         raise ValueError(f"event {event.number} is {event.state}, not confirmed")
     return {
         "onset_s": window.onset.time_s,

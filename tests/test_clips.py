@@ -1,0 +1,58 @@
+"""Clips come back as they were, and old ones make room."""
+
+import numpy as np
+
+from model.records import Frame, ImageU8, Stamp
+from realtime.clips import Clips
+
+
+def picture(level: int) -> ImageU8:
+    ramp = np.linspace(level, level + 40, 64).astype(np.uint8)
+    return np.broadcast_to(ramp[None, :, None], (48, 64, 3)).copy()
+
+
+def clip(number: int, frames: int = 4) -> tuple[Frame, ...]:
+    return tuple(Frame(Stamp(i, i / 30), picture(number + i), 100.0 + i) for i in range(frames))
+
+
+def test_a_clip_comes_back_with_its_stamps_and_nearly_its_pictures() -> None:
+    clips = Clips()
+    clips.keep(3, clip(3))
+    back = clips.frames(3)
+    assert [f.stamp for f in back] == [f.stamp for f in clip(3)]
+    assert [f.received_s for f in back] == [f.received_s for f in clip(3)]
+    for kept, given in zip(back, clip(3), strict=True):
+        assert kept.image.shape == given.image.shape
+        assert np.abs(kept.image.astype(int) - given.image).max() <= 4
+        assert not kept.image.flags.writeable
+
+
+def test_red_stays_red() -> None:
+    red = np.zeros((16, 16, 3), np.uint8)
+    red[..., 0] = 200
+    clips = Clips()
+    clips.keep(0, (Frame(Stamp(0, 0.0), red, 0.0),))
+    assert clips.frames(0)[0].image[8, 8].argmax() == 0
+
+
+def test_the_oldest_make_room_by_number_and_by_bytes() -> None:
+    clips = Clips(max_clips=2)
+    for number in range(3):
+        clips.keep(number, clip(number))
+    assert [bool(clips.frames(n)) for n in range(3)] == [False, True, True]
+
+    tight = Clips(max_bytes=1)
+    tight.keep(0, clip(0))
+    assert tight.frames(0), "the only clip stays, however large"
+    tight.keep(1, clip(1))
+    assert not tight.frames(0)
+    assert tight.frames(1)
+
+
+def test_a_clip_kept_again_replaces_the_earlier_one() -> None:
+    clips = Clips()
+    clips.keep(1, clip(1, frames=2))
+    clips.keep(1, clip(1, frames=5))
+    assert len(clips.frames(1)) == 5
+    clips.clear()
+    assert clips.frames(1) == ()

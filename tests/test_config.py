@@ -1,0 +1,99 @@
+"""Options that cannot work are refused in one line that names option, value and choices."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.errors import InputError
+from realtime.config import LiveConfig, choose_device, device_name, is_loopback, parse_auth
+
+
+def test_the_defaults_work() -> None:
+    config = LiveConfig()
+    assert (config.source, config.flow, config.classifier) == ("auto", "lk", "fmanet")
+    assert is_loopback(config.host)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"width": 8}, ("--width 8", "16")),
+        ({"height": 100_000}, ("--height 100000", "8192")),
+        ({"fps": 0.0}, ("--fps 0",)),
+        ({"fps": float("nan")}, ("--fps nan",)),
+        ({"fps": 5000.0}, ("--fps 5000", "1000")),
+        ({"seconds": -1.0}, ("--seconds -1",)),
+        ({"seconds": float("inf")}, ("--seconds inf",)),
+        ({"seed": -1}, ("--seed -1",)),
+        ({"flow": "raft"}, ("--flow raft", "lk", "tvl1")),
+        ({"classifier": "resnet"}, ("--classifier resnet", "fmanet", "path")),
+        ({"port": 70_000}, ("--port 70000", "65535")),
+        ({"host": "0.0.0.0"}, ("--host 0.0.0.0", "--auth")),
+        ({"host": "example.org"}, ("--host example.org", "--auth")),
+        ({"tls_cert": Path("no.pem")}, ("--tls-cert no.pem", "no such file")),
+        ({"tls_key": Path(__file__)}, ("--tls-key needs --tls-cert",)),
+        ({"tls_cert": Path(__file__)}, ("--tls-cert needs --tls-key",)),
+        ({"tls_cert": Path(__file__), "tls_key": Path(__file__)}, ("does not work", "PEM")),
+    ],
+)
+def test_what_cannot_work_is_refused(options: dict[str, Any], words: tuple[str, ...]) -> None:
+    with pytest.raises(InputError) as caught:
+        LiveConfig(**options)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_others_may_look_with_a_password() -> None:
+    assert LiveConfig(host="0.0.0.0", auth=("a", "b")).auth == ("a", "b")
+
+
+def test_the_password_is_not_in_what_is_printed() -> None:
+    assert "secret" not in repr(LiveConfig(auth=("user", "secret")))
+    with pytest.raises(InputError) as caught:
+        parse_auth("secret")
+    assert "secret" not in str(caught.value)
+
+
+@given(st.text(min_size=1).filter(lambda user: ":" not in user), st.text(min_size=1))
+def test_auth_is_split_at_the_first_colon(user: str, password: str) -> None:
+    assert parse_auth(f"{user}:{password}") == (user, password)
+
+
+@pytest.mark.parametrize("text", ["", "user", ":", "user:", ":password"])
+def test_half_an_auth_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="user:password"):
+        parse_auth(text)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "::1"])
+def test_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "example.org", ""])
+def test_not_loopback(host: str) -> None:
+    assert not is_loopback(host)
+
+
+def test_auto_takes_cuda_where_there_is_one() -> None:
+    assert choose_device("auto") == ("cuda:0" if torch.cuda.is_available() else "cpu")
+    assert choose_device("cpu") == "cpu"
+    assert device_name("cpu").startswith("cpu")
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cuda:-1", "tpu", ""])
+def test_an_unknown_device_is_refused(device: str) -> None:
+    with pytest.raises(InputError, match="choose auto, cpu, cuda or cuda:N"):
+        choose_device(device)
+
+
+def test_a_device_that_is_absent_is_refused_with_the_remedy() -> None:
+    with pytest.raises(InputError, match="--device cuda:99") as caught:
+        choose_device("cuda:99")
+    assert "cpu" in str(caught.value) or "cuda:0 to" in str(caught.value)
