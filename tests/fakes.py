@@ -221,3 +221,19 @@ def web_server(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def serve_file(path: Path) -> Iterator[str]:
+    """The address of a file on the loopback."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        data = path.read_bytes()
+        request.send_response(200)
+        request.send_header("Content-Type", "application/octet-stream")
+        request.send_header("Content-Length", str(len(data)))
+        request.end_headers()
+        request.wfile.write(data)
+
+    with web_server(answer) as address:
+        yield f"{address}/{path.name}"

@@ -8,10 +8,11 @@ stream that breaks off is opened again like a camera that was unplugged.
 import re
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 
 import av
 import av.error
+from av.codec.context import Flags
 from av.container import InputContainer
 
 from model.errors import SourceError
@@ -27,33 +28,33 @@ OPEN_TIMEOUT_S = 10.0
 REOPEN_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 3.0
 """Longest that a read waits, so also the longest that an interrupt may take."""
-OPTIONS = {
-    # RTP over TCP: a lost datagram would smear the picture until the next key frame.
-    "rtsp_transport": "tcp",
-    "fflags": "nobuffer",
-    "flags": "low_delay",
-}
+OPTIONS = {"rtsp_transport": "tcp"}
+"""RTP over TCP: a lost datagram would smear the picture until the next key frame."""
+LIVE_OPTIONS = OPTIONS | {"fflags": "nobuffer"}
+"""What was read to find out about a stream is thrown away: it would come as one burst, late."""
 AWAY = "stream away"
 
 
 def open_network(spec: str, options: SourceOptions) -> Source:
     """Open an address; raises `SourceError` if it cannot be reached or has no video."""
     del options  # the other side decides on size and rate
-    container = open_address(spec, OPEN_TIMEOUT_S)
-    if container.duration:
-        name = without_password(spec)
-        return Recording(container, spec=name, kind="network", name=name)
-    return NetworkStream(spec, container)
+    container = open_address(spec, OPEN_TIMEOUT_S, LIVE_OPTIONS)
+    if not container.duration:
+        return NetworkStream(spec, container)
+    container.close()
+    container = open_address(spec, OPEN_TIMEOUT_S, OPTIONS)
+    name = without_password(spec)
+    return Recording(container, spec=name, kind="network", name=name)
 
 
-def open_address(spec: str, timeout_s: float) -> InputContainer:
+def open_address(spec: str, timeout_s: float, options: Mapping[str, str]) -> InputContainer:
     """The container at an address; `timeout_s` bounds the wait for its first answer."""
     name = without_password(spec)
     scheme, _, _ = spec.partition("://")
     if scheme not in SCHEMES:
         raise SourceError(f"{name}: no source for {scheme}://; choose {'://, '.join(SCHEMES)}://")
     try:
-        return av.open(spec, options=OPTIONS, timeout=(timeout_s, READ_TIMEOUT_S))
+        return av.open(spec, options=dict(options), timeout=(timeout_s, READ_TIMEOUT_S))
     except av.error.ExitError:
         raise SourceError(f"{name}: no answer within {timeout_s:g} s") from None
     except av.error.FFmpegError as error:
@@ -138,6 +139,7 @@ class NetworkStream:
             stream = video_stream(self._container, self._name)
             # Low delay: frame threads would hold back as many frames as there are threads.
             stream.thread_type = "SLICE"
+            stream.codec_context.flags |= Flags.low_delay
             for _, image in decoded(self._container, stream, self._gate):
                 received_s = self._now()
                 frame = self._gate.admit(image, received_s, received_s)
@@ -163,7 +165,7 @@ class NetworkStream:
         while not self._wait(RETRY_S[min(attempt, len(RETRY_S) - 1)]):
             attempt += 1
             try:
-                container = open_address(self._spec, REOPEN_TIMEOUT_S)
+                container = open_address(self._spec, REOPEN_TIMEOUT_S, LIVE_OPTIONS)
                 self._container = container
                 video_stream(container, self._name)
             except SourceError as error:

@@ -1,0 +1,105 @@
+"""The browser's camera, without a browser: pictures offered from one thread, read in another."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import pytest
+from fakes import picture
+
+from model.records import Frame
+from realtime.sources import SourceOptions
+from realtime.sources.browser import QUEUE_FRAMES, BrowserSource
+
+WAIT_S = 30.0
+"""Bound of every wait for another thread: reached only if something is broken."""
+
+
+def jpeg(value: int = 100, width: int = 64, height: int = 48) -> bytes:
+    return cv2.imencode(".jpg", picture(value, width, height))[1].tobytes()
+
+
+def open_browser() -> BrowserSource:
+    return BrowserSource("browser", SourceOptions())
+
+
+def test_frames_bear_the_browsers_times() -> None:
+    source = open_browser()
+    assert source.info.clock == "browser"
+    assert not source.info.lossless
+    assert "waiting" in source.status().message
+    for i in range(QUEUE_FRAMES):
+        source.offer(jpeg(50 * i), 100.0 + i / 30)
+    frames = iter(source)
+    got = [next(frames) for _ in range(QUEUE_FRAMES)]
+    assert [f.stamp.time_s for f in got] == [100.0 + i / 30 for i in range(QUEUE_FRAMES)]
+    assert [f.stamp.index for f in got] == list(range(QUEUE_FRAMES))
+    assert [round(float(f.image[-1, -1, 0]) / 50) for f in got] == [0, 1, 2, 3]
+    assert all(f.received_s > 0 and not f.image.flags.writeable for f in got)
+    assert source.status().message == ""
+
+
+def test_a_full_queue_drops_its_oldest_and_counts_it() -> None:
+    source = open_browser()
+    for i in range(QUEUE_FRAMES + 3):
+        source.offer(jpeg(), float(i))
+    frames = iter(source)
+    got = [next(frames) for _ in range(QUEUE_FRAMES)]
+    assert [f.stamp.index for f in got] == [3, 4, 5, 6]
+    assert [f.stamp.time_s for f in got] == [3.0, 4.0, 5.0, 6.0]
+    assert source.status().dropped == {"overtaken in the queue": 3}
+
+
+@pytest.mark.parametrize(
+    ("data", "time_s", "cause"),
+    [
+        (b"", 2.0, "damaged JPEG"),
+        (b"no picture", 2.0, "damaged JPEG"),
+        (jpeg()[:-20], 2.0, "damaged JPEG"),
+        (bytes(16_000_001), 2.0, "picture too large"),
+        (jpeg(), 1.0, "timestamp stands still"),
+        (jpeg(), 0.5, "timestamp runs back"),
+        (jpeg(), float("nan"), "no timestamp"),
+    ],
+)
+def test_what_cannot_be_used_is_counted(data: bytes, time_s: float, cause: str) -> None:
+    source = open_browser()
+    source.offer(jpeg(), 1.0)
+    source.offer(data, time_s)
+    source.offer(jpeg(), 3.0)
+    frames = iter(source)
+    assert [next(frames).stamp.time_s, next(frames).stamp.time_s] == [1.0, 3.0]
+    assert source.status().unusable == {cause: 1}
+
+
+def test_the_size_may_change_on_the_way() -> None:
+    source = open_browser()
+    source.offer(jpeg(), 1.0)
+    source.offer(jpeg(width=48, height=64), 2.0)  # the phone was turned
+    frames = iter(source)
+    assert [next(frames).image.shape for _ in range(2)] == [(48, 64, 3), (64, 48, 3)]
+
+
+def test_a_waiting_reader_is_woken_by_a_picture_and_by_interrupt() -> None:
+    source = open_browser()
+    got: list[Frame] = []
+
+    def read() -> None:
+        for frame in source:
+            got.append(frame)
+            source.offer(jpeg(), frame.stamp.time_s + 1.0)
+            if len(got) == 5:
+                source.interrupt()
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        source.offer(jpeg(), 0.0)
+        reading.result(WAIT_S)
+        assert [f.stamp.time_s for f in got] == [0, 1, 2, 3, 4]
+        other = open_browser()
+        waiting = pool.submit(list, other)
+        other.interrupt()
+        assert waiting.result(WAIT_S) == []
+    assert source.status().state == "ended"
+    source.close()
+    source.offer(jpeg(), 99.0)  # a page that has not heard of it yet
+    assert list(source) == []
