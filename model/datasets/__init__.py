@@ -1,0 +1,37 @@
+"""The field's data sets, read from the layouts in which their owners ship them.
+
+    dataset = open_dataset("casme2", Path("CASME2"))
+    for clip in dataset:
+        for frame in clip.frames():
+            ...
+
+None of them is free: each is obtained from its owners under a licence of its own.
+"""
+
+from pathlib import Path
+
+from model.datasets.clips import Clip, Dataset, Footage, Problem, Video
+from model.datasets.layout import Layout
+from model.tables import load_entry
+
+__all__ = ["DATASETS", "Clip", "Dataset", "Footage", "Problem", "Video", "open_dataset"]
+
+DATASETS = {
+    "casme2": "model.datasets.casme2:LAYOUT",
+    "samm": "model.datasets.samm:LAYOUT",
+    "smic": "model.datasets.smic:LAYOUT",
+    "mmew": "model.datasets.mmew:LAYOUT",
+    "casme_sq": "model.datasets.casme_sq:LAYOUT",
+    "casme3": "model.datasets.casme3:LAYOUT",
+    "samm_lv": "model.datasets.samm_lv:LAYOUT",
+}
+
+
+def open_dataset(name: str, root: Path) -> Dataset:
+    """The data set of that name in `DATASETS`, found in the folder `root`.
+
+    Pictures are looked up but not read. Raises `InputError` for an unknown name, and where `root`
+    does not hold that data set, saying what was expected.
+    """
+    layout: Layout = load_entry(DATASETS, name, "data set")
+    return layout.open(root)

@@ -1,0 +1,70 @@
+"""CASME II: W.-J. Yan et al., CASME II: an improved spontaneous micro-expression database and the
+baseline evaluation, PLoS ONE 9(1), 2014.
+
+Table `CASME2-coding-20140508.xlsx` (255 rows; the paper counts 247): Subject (a number), Filename,
+OnsetFrame, ApexFrame ("/" in about 21 rows), OffsetFrame, Action Units, Estimated Emotion.
+Pictures `CASME2-RAW/sub01/EP02_01f/img46.jpg`, counted from 1 without leading zeros; the cropped
+set names them `reg_img46.jpg`.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from model.datasets.layout import Found, Layout, Row, find_file, find_folder, not_here, subfolders
+from model.datasets.rules import text
+from model.datasets.sheets import rows_by_header
+
+_TITLE = "CASME II"
+_COLUMNS = {
+    "Subject": (),
+    "Filename": (),
+    "OnsetFrame": (),
+    "ApexFrame": ("ApexFrame1",),
+    "OffsetFrame": (),
+    "Action Units": (),
+    "Estimated Emotion": (),
+}
+
+
+def read(root: Path) -> Found:
+    """See `model.datasets.layout.Reader`."""
+    table = find_file(root, "CASME2-coding*.xlsx", "CASME2*.xlsx")
+    if table is None:
+        raise not_here(root, _TITLE, "the table CASME2-coding-20140508.xlsx in it")
+    pictures = find_folder(root, _holds_subjects, prefer=("raw", "cropped"))
+    if pictures is None:
+        raise not_here(root, _TITLE, "pictures CASME2-RAW/sub01/EP02_01f/img46.jpg in it")
+    return Found(tuple(_rows(table, pictures)), (table, pictures))
+
+
+def _holds_subjects(folder: Path) -> bool:
+    return any(re.fullmatch(r"sub\d+", sub.name) for sub in subfolders(folder))
+
+
+def _rows(table: Path, pictures: Path) -> Iterator[Row]:
+    for where, cells in ((row.where, row.cells) for row in rows_by_header(table, _COLUMNS)):
+        subject, name = text(cells["Subject"], []), text(cells["Filename"], [])
+        yield Row(
+            where=where,
+            subject=cells["Subject"],
+            name=cells["Filename"],
+            onset=cells["OnsetFrame"],
+            apex=cells["ApexFrame"],
+            offset=cells["OffsetFrame"],
+            action_units=cells["Action Units"],
+            emotion=cells["Estimated Emotion"],
+            folder=pictures / f"sub{subject.zfill(2)}" / name,
+        )
+
+
+LAYOUT = Layout(
+    name="casme2",
+    title=_TITLE,
+    fps=200.0,
+    emotions=frozenset(
+        ("happiness", "surprise", "disgust", "repression", "others", "sadness", "fear")
+    ),
+    read=read,
+    subject_digits=2,
+)

@@ -1,0 +1,132 @@
+"""CAS(ME)³, part A: J. Li et al., CAS(ME)³: a third generation facial spontaneous micro-expression
+database with depth information and high ecological validity, IEEE TPAMI 45(3), 2023.
+
+Tables `cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx` (860 rows): Subject (spNO.1), Filename (a … m),
+Onset, Apex, Offset, AU, Objective class, emotion; and, where it lies beside,
+`cas(me)3_part_A_MaE_label_JpgIndex_v2_emotion.xlsx` for the macro-expressions, whose columns are
+called sub, seq, onset, apex, offset, emotion. Pictures `part_A/spNO.1/a/color/175.jpg`, or in the
+release of cut clips `Part_A_ME_clip/frame/spNO.1_a_355/355.jpg` (subject, video, onset), which has
+no macro-expressions. Depth pictures are not read.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from model.datasets.layout import (
+    Found,
+    Layout,
+    Recording,
+    Row,
+    find_file,
+    find_folder,
+    not_here,
+    subfolders,
+)
+from model.datasets.rules import text
+from model.datasets.sheets import rows_by_header
+from model.records import Kind
+
+_TITLE = "CAS(ME)³ part A"
+_SUBJECT = re.compile(r"spNO\.\d+", re.IGNORECASE)
+_COLUMNS = {
+    "Subject": ("sub",),
+    "Filename": ("seq",),
+    "Onset": (),
+    "Apex": (),
+    "Offset": (),
+    "AU": ("AUs", "Action Units"),
+    "emotion": (),
+}
+
+
+def read(root: Path) -> Found:
+    """See `model.datasets.layout.Reader`."""
+    micro = find_file(root, "cas(me)3_part_A_ME*.xlsx")
+    if micro is None:
+        raise not_here(root, _TITLE, "the table cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx in it")
+    long = find_folder(root, _holds_subjects)
+    cut = find_folder(root, _holds_clips, prefer=("frame", "color"))
+    if long is None:
+        if cut is None:
+            raise not_here(
+                root,
+                _TITLE,
+                "pictures part_A/spNO.1/a/color/175.jpg or "
+                "Part_A_ME_clip/frame/spNO.1_a_355/355.jpg in it",
+            )
+        return Found(tuple(_rows(micro, "micro", cut, long=False)), (micro, cut))
+    rows = list(_rows(micro, "micro", long, long=True))
+    sources = [micro, long]
+    macro = find_file(root, "cas(me)3_part_A_MaE*.xlsx")
+    if macro is not None:
+        rows.extend(_rows(macro, "macro", long, long=True))
+        sources.insert(1, macro)
+    recordings = tuple(
+        Recording(subject.name, video.name, _colour(video))
+        for subject in subfolders(long)
+        if _SUBJECT.fullmatch(subject.name)
+        for video in subfolders(subject)
+    )
+    return Found(tuple(rows), tuple(sources), recordings)
+
+
+def _holds_subjects(folder: Path) -> bool:
+    return any(_SUBJECT.fullmatch(subject.name) for subject in subfolders(folder))
+
+
+def _holds_clips(folder: Path) -> bool:
+    return any(
+        re.fullmatch(_SUBJECT.pattern + r"_[^_]+_\d+", clip.name, re.IGNORECASE)
+        for clip in subfolders(folder)
+    )
+
+
+def _rows(table: Path, kind: Kind, pictures: Path, *, long: bool) -> Iterator[Row]:
+    for row in rows_by_header(table, _COLUMNS, optional=("AU", "emotion")):
+        cells = row.cells
+        subject, name = text(cells["Subject"], []), text(cells["Filename"], [])
+        if long:
+            folder = _colour(pictures / subject / name)
+        else:
+            folder = pictures / f"{subject}_{name}_{text(cells['Onset'], [])}"
+        yield Row(
+            where=row.where,
+            subject=cells["Subject"],
+            name=cells["Filename"],
+            onset=cells["Onset"],
+            apex=cells["Apex"],
+            offset=cells["Offset"],
+            action_units=cells["AU"],
+            emotion=cells["emotion"],
+            folder=folder,
+            kind=kind,
+        )
+
+
+def _colour(video: Path) -> Path:
+    colour = video / "color"
+    return colour if colour.is_dir() or not video.is_dir() else video
+
+
+LAYOUT = Layout(
+    name="casme3",
+    title=_TITLE,
+    fps=30.0,
+    emotions=frozenset(
+        # Releases differ in how they spell happiness and sadness; macro tables may lack the word.
+        (
+            "",
+            "anger",
+            "disgust",
+            "fear",
+            "happy",
+            "happiness",
+            "others",
+            "sad",
+            "sadness",
+            "surprise",
+        )
+    ),
+    read=read,
+)

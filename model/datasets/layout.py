@@ -1,0 +1,256 @@
+"""What the published layouts have in common: a table of expressions, folders of pictures.
+
+A layout's own file says how to read its table and where a row's pictures lie; here the rows
+become clips, by the rules of `model.datasets.rules`, or are left out with their reason.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+from model.datasets.clips import Clip, Dataset, Footage, Problem, Video
+from model.datasets.rules import Cell, Moments, UnusableError, settle, text
+from model.errors import InputError
+from model.records import Kind, Window
+
+MARGIN_S = 0.5
+"""How much of a long recording a clip keeps before its onset and after its offset: time for the
+aligner's filter to settle, and frames to average."""
+_DEPTH = 4  # releases nest folders of one name ("CASME2-RAW/CASME2-RAW")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One annotated expression, as the table has it."""
+
+    where: str
+    subject: Cell
+    name: Cell
+    onset: Cell
+    apex: Cell
+    offset: Cell
+    action_units: Cell
+    emotion: Cell
+    folder: Path
+    """Where its pictures should be."""
+    kind: Kind = "micro"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A folder that holds one long video."""
+
+    subject: str
+    name: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a layout's reader made of a folder."""
+
+    rows: Iterable[Row | Problem]
+    sources: tuple[Path, ...]
+    recordings: tuple[Recording, ...] = ()
+
+
+class Reader(Protocol):
+    """Finds one data set in `root`; `InputError` saying what is expected where if it is not."""
+
+    def __call__(self, root: Path) -> Found: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One published data set."""
+
+    name: str
+    title: str
+    fps: float
+    emotions: frozenset[str]
+    """In lower case, as its table spells them; "" where an emotion may be missing."""
+    read: Reader
+    subject_digits: int = 0
+    """A subject that is a bare number is filled with zeros to this width."""
+
+    def open(self, root: Path) -> Dataset:
+        """The data set in `root`. `InputError` if it is not there."""
+        if not root.is_dir():
+            raise InputError(f"{root} is not a folder: give the folder that holds {self.title}")
+        found = self.read(root)
+        clips: list[Clip] = []
+        left_out: list[Problem] = []
+        listing: Callable[[Path], Footage] = lru_cache(32)(lambda p: Footage.of(p, self.fps))
+        long = {recording.folder for recording in found.recordings}
+        seen: dict[str, str] = {}
+        for row in found.rows:
+            if isinstance(row, Problem):
+                left_out.append(row)
+                continue
+            try:
+                clip = self._clip(row, listing, cut=row.folder in long)
+                if clip.key in seen:
+                    raise UnusableError(f"the same expression stands in {seen[clip.key]}")
+            except UnusableError as error:
+                named = f"{text(row.subject, [])}/{text(row.name, [])}"
+                left_out.append(Problem(row.where, named, str(error)))
+                continue
+            seen[clip.key] = row.where
+            clips.append(clip)
+        videos = tuple(_video(self, r, clips, listing) for r in found.recordings)
+        return Dataset(
+            self.name, self.title, root, tuple(clips), tuple(left_out), videos, found.sources
+        )
+
+    def _clip(self, row: Row, listing: Callable[[Path], Footage], *, cut: bool) -> Clip:
+        repairs: list[str] = []
+        subject = text(row.subject, repairs)
+        name = text(row.name, repairs)
+        label = text(row.emotion, repairs).lower()
+        if subject.isdigit():
+            subject = subject.zfill(self.subject_digits)
+        if label not in self.emotions:
+            known = ", ".join(sorted(self.emotions - {""}))
+            raise UnusableError(f"unknown emotion {label!r}: {self.title} has {known}")
+        footage = listing(row.folder)
+        if not row.folder.is_dir():
+            raise UnusableError(f"no folder {row.folder}")
+        if not footage.numbers:
+            raise UnusableError(f"no numbered pictures in {row.folder}")
+        moments = settle(row.onset, row.apex, row.offset, footage.numbers, self.fps)
+        repairs.extend(moments.repairs)
+        if footage.doubled:
+            repairs.append("picture-doubled")
+        if cut:
+            margin = round(MARGIN_S * self.fps)
+            footage = footage.between(moments.onset - margin, _end(moments) + margin)
+        coding = text(row.action_units, [])
+        return Clip(
+            dataset=self.name,
+            subject=subject,
+            name=name,
+            onset=moments.onset,
+            apex=moments.apex,
+            offset=moments.offset,
+            label=label,
+            action_units=parse_action_units(coding),
+            coding=coding,
+            kind=row.kind,
+            footage=footage,
+            repairs=tuple(repairs),
+        )
+
+
+def parse_action_units(coding: str) -> tuple[str, ...]:
+    """FACS units of a coding such as "L4+7", "AU12B", "R12 + 25": "AU4", "AU7"; sides (L, R, U,
+    B, T before the number), intensities (A–E after it) and doubts ("?") are left out."""
+    numbers = {int(n) for n in re.findall(r"(?<!\d)(\d{1,2})(?!\d)", coding)}
+    return tuple(f"AU{n}" for n in sorted(numbers - {0}))
+
+
+def find_file(root: Path, *patterns: str) -> Path | None:
+    """The last by name of the files that match a pattern (in any case), in `root` or up to two
+    folders below; a shallower folder wins, then an earlier pattern. Releases carry a date or a
+    version in the name, so the last is the newest."""
+    level = [root]
+    for _ in range(3):
+        files = [Path(entry.path) for folder in level for entry in _entries(folder, files=True)]
+        for pattern in patterns:
+            matching = [f for f in files if fnmatch(f.name.lower(), pattern.lower())]
+            if matching:
+                return max(matching, key=lambda file: file.name)
+        level = [sub for folder in level for sub in subfolders(folder)]
+    return None
+
+
+def find_folder(
+    root: Path, holds: Callable[[Path], bool], prefer: Sequence[str] = ()
+) -> Path | None:
+    """The folder, `root` or up to four below, that `holds` accepts; of several, one whose path has
+    an earlier word of `prefer`, then the shallowest."""
+    accepted: list[Path] = []
+    level = [root]
+    for _ in range(_DEPTH + 1):
+        accepted.extend(folder for folder in level if holds(folder))
+        level = [sub for folder in level if folder not in accepted for sub in subfolders(folder)]
+    lowered = [word.lower() for word in prefer]
+
+    def rank(folder: Path) -> tuple[int, int, str]:
+        path = folder.relative_to(root).as_posix().lower()
+        words = [i for i, word in enumerate(lowered) if word in path]
+        return (min(words, default=len(lowered)), len(folder.parts), path)
+
+    return min(accepted, key=rank, default=None)
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Folders in `folder`, in the order in which a person counts them (s2 before s10)."""
+    found = [Path(entry.path) for entry in _entries(folder, files=False)]
+    return sorted(found, key=lambda path: natural(path.name))
+
+
+def _entries(folder: Path, *, files: bool) -> Iterator[os.DirEntry[str]]:
+    """Files or folders in `folder`, hidden ones and a spreadsheet program's locks left out. Asks
+    the disk once: some folders hold ten thousand pictures."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.startswith((".", "~$")) and entry.is_dir() != files:
+                yield entry
+
+
+def natural(name: str) -> tuple[tuple[int, str], ...]:
+    """A sorting key that takes digits as numbers."""
+    parts = re.split(r"(\d+)", name.lower())
+    return tuple((int(p), "") if p.isdigit() else (-1, p) for p in parts if p)
+
+
+def not_here(root: Path, title: str, expected: str) -> InputError:
+    """The error of a folder that is not the data set named."""
+    return InputError(f"{root} is not {title}: expected {expected}")
+
+
+def _end(moments: Moments | Clip) -> int:
+    if moments.offset is not None:
+        return moments.offset
+    if moments.apex is None:
+        raise UnusableError("neither apex nor offset is usable")
+    return moments.apex
+
+
+def _video(
+    layout: Layout,
+    recording: Recording,
+    clips: Sequence[Clip],
+    listing: Callable[[Path], Footage],
+) -> Video:
+    within = [clip for clip in clips if clip.footage.folder == recording.folder]
+    within.sort(key=lambda clip: clip.onset)
+    footage = listing(recording.folder) if within else None
+    windows = tuple(_windows(footage, within)) if footage is not None else ()
+    return Video(
+        dataset=layout.name,
+        subject=recording.subject,
+        name=recording.name,
+        folder=recording.folder,
+        fps=layout.fps,
+        windows=windows,
+        labels=tuple(clip.label for clip in within),
+    )
+
+
+def _windows(footage: Footage, clips: Iterable[Clip]) -> Iterator[Window]:
+    for clip in clips:
+        end = _end(clip)
+        apex = (clip.onset + end) // 2 if clip.apex is None else clip.apex
+        yield Window(
+            onset=footage.stamp(clip.onset),
+            apex=footage.stamp(apex),
+            offset=footage.stamp(end),
+            score=float("inf"),
+            kind=clip.kind,
+        )

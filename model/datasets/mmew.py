@@ -1,0 +1,74 @@
+"""MMEW: X. Ben et al., Video-based facial micro-expression analysis: a survey of datasets, features
+and algorithms, IEEE TPAMI 44(9), 2022.
+
+Table `MMEW_Micro_Exp.xlsx` (300 rows): Subject, Filename (S01-01-001), OnsetFrame (1), ApexFrame,
+OffsetFrame, Action Units, Estimated Emotion, remarks. Pictures
+`Micro_Expression/<emotion>/<Filename>/1.jpg`; copies with one more folder between are read too.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from model.datasets.layout import Found, Layout, Row, find_file, find_folder, not_here, subfolders
+from model.datasets.rules import text
+from model.datasets.sheets import rows_by_header
+
+_TITLE = "MMEW"
+_COLUMNS = {
+    "Subject": (),
+    "Filename": (),
+    "OnsetFrame": (),
+    "ApexFrame": (),
+    "OffsetFrame": (),
+    "Action Units": (),
+    "Estimated Emotion": (),
+}
+
+
+def read(root: Path) -> Found:
+    """See `model.datasets.layout.Reader`."""
+    table = find_file(root, "MMEW_Micro_Exp*.xlsx")
+    if table is None:
+        raise not_here(root, _TITLE, "the table MMEW_Micro_Exp.xlsx in it")
+    pictures = find_folder(root, lambda folder: folder.name.lower() == "micro_expression")
+    if pictures is None:
+        raise not_here(root, _TITLE, "pictures Micro_Expression/<emotion>/S01-01-001/1.jpg in it")
+    return Found(tuple(_rows(table, pictures)), (table, pictures))
+
+
+def _rows(table: Path, pictures: Path) -> Iterator[Row]:
+    folders = {folder.name: folder for folder in _clip_folders(pictures, depth=3)}
+    for row in rows_by_header(table, _COLUMNS, optional=("Action Units",)):
+        cells = row.cells
+        name = text(cells["Filename"], [])
+        emotion = text(cells["Estimated Emotion"], []).lower()
+        yield Row(
+            where=row.where,
+            subject=cells["Subject"],
+            name=cells["Filename"],
+            onset=cells["OnsetFrame"],
+            apex=cells["ApexFrame"],
+            offset=cells["OffsetFrame"],
+            action_units=cells["Action Units"],
+            emotion=cells["Estimated Emotion"],
+            folder=folders.get(name, pictures / emotion / name),
+        )
+
+
+def _clip_folders(folder: Path, depth: int) -> Iterator[Path]:
+    for sub in subfolders(folder):
+        if re.fullmatch(r"S\d+-\d+-\d+", sub.name):
+            yield sub
+        elif depth > 1:
+            yield from _clip_folders(sub, depth - 1)
+
+
+LAYOUT = Layout(
+    name="mmew",
+    title=_TITLE,
+    fps=90.0,
+    emotions=frozenset(("happiness", "surprise", "disgust", "others", "fear", "sadness", "anger")),
+    read=read,
+    subject_digits=2,
+)

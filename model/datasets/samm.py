@@ -1,0 +1,79 @@
+"""SAMM: A. K. Davison et al., SAMM: a spontaneous micro-facial movement dataset, IEEE Trans.
+Affective Computing 9(1), 2018.
+
+Table `SAMM_Micro_FACS_Codes_v2.xlsx` (159 rows under 12–13 rows of text): Subject ("006"),
+Filename (006_1_2), Inducement Code, Onset Frame, Apex Frame, Offset Frame, Duration, Micro, Action
+Units, Estimated Emotion, Objective Classes, Notes. Pictures `SAMM/006/006_1_2/006_05562.jpg`,
+grey, with four or five digits.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from model.datasets.layout import Found, Layout, Row, find_file, find_folder, not_here, subfolders
+from model.datasets.rules import text
+from model.datasets.sheets import SheetRow, rows_by_header
+
+EMOTIONS = frozenset(
+    ("anger", "contempt", "disgust", "fear", "happiness", "other", "sadness", "surprise")
+)
+TABLE = "SAMM*Micro_FACS_Codes*.xlsx"
+"""Pattern of the table's name; releases put a date or version around it."""
+
+_TITLE = "SAMM"
+_COLUMNS = {
+    "Subject": (),
+    "Filename": (),
+    "Onset Frame": ("Onset",),
+    "Apex Frame": ("Apex",),
+    "Offset Frame": ("Offset",),
+    "Action Units": (),
+    "Estimated Emotion": (),
+}
+
+
+def read(root: Path) -> Found:
+    """See `model.datasets.layout.Reader`."""
+    table = find_file(root, TABLE)
+    if table is None:
+        raise not_here(root, _TITLE, "the table SAMM_Micro_FACS_Codes_v2.xlsx in it")
+    pictures = find_folder(root, _holds_subjects, prefer=("samm/",))
+    if pictures is None:
+        raise not_here(root, _TITLE, "pictures SAMM/006/006_1_2/006_05562.jpg in it")
+    return Found(tuple(_rows(table, pictures)), (table, pictures))
+
+
+def table_rows(table: Path) -> Iterator[SheetRow]:
+    """The rows of SAMM's table; SAMM Long Videos takes its emotions from there."""
+    return rows_by_header(table, _COLUMNS)
+
+
+def _holds_subjects(folder: Path) -> bool:
+    return any(
+        re.fullmatch(r"\d{3}", subject.name)
+        and any(clip.name.startswith(subject.name + "_") for clip in subfolders(subject))
+        for subject in subfolders(folder)
+    )
+
+
+def _rows(table: Path, pictures: Path) -> Iterator[Row]:
+    for row in table_rows(table):
+        cells = row.cells
+        subject, name = text(cells["Subject"], []), text(cells["Filename"], [])
+        yield Row(
+            where=row.where,
+            subject=cells["Subject"],
+            name=cells["Filename"],
+            onset=cells["Onset Frame"],
+            apex=cells["Apex Frame"],
+            offset=cells["Offset Frame"],
+            action_units=cells["Action Units"],
+            emotion=cells["Estimated Emotion"],
+            folder=pictures / subject.zfill(3) / name,
+        )
+
+
+LAYOUT = Layout(
+    name="samm", title=_TITLE, fps=200.0, emotions=EMOTIONS, read=read, subject_digits=3
+)

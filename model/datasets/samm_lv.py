@@ -1,0 +1,107 @@
+"""SAMM Long Videos: C. H. Yap, C. Kendrick, M. H. Yap: SAMM Long Videos: a spontaneous facial
+micro- and macro-expressions dataset, FG 2020.
+
+Table `SAMM_LongVideos_V*_Release.xlsx` (text above the header): Subject, Filename (006_1_2),
+Inducement Code, Onset, Apex (−1: none), Offset, Duration, Type ("Macro", "Micro - 1/2"), Action
+Units, Notes. Pictures `SAMM_longvideos/006_1/006_1_0001.jpg`, with four or five digits. It has no
+emotions: those of its micro-expressions are SAMM's, and are read from SAMM's table by file name
+where that lies beside.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from model.datasets.clips import Problem
+from model.datasets.layout import (
+    Found,
+    Layout,
+    Recording,
+    Row,
+    find_file,
+    find_folder,
+    not_here,
+    subfolders,
+)
+from model.datasets.rules import text
+from model.datasets.samm import EMOTIONS, TABLE, table_rows
+from model.datasets.sheets import rows_by_header
+from model.records import Kind
+
+_TITLE = "SAMM Long Videos"
+_VIDEO = re.compile(r"\d{3}_\d+")
+_COLUMNS = {
+    "Subject": (),
+    "Filename": (),
+    "Onset": ("Onset Frame",),
+    "Apex": ("Apex Frame",),
+    "Offset": ("Offset Frame",),
+    "Type": (),
+    "Action Units": (),
+}
+
+
+def read(root: Path) -> Found:
+    """See `model.datasets.layout.Reader`."""
+    table = find_file(root, "SAMM_LongVideos*.xlsx")
+    if table is None:
+        raise not_here(root, _TITLE, "the table SAMM_LongVideos_V3_Release.xlsx in it")
+    pictures = find_folder(root, _holds_videos, prefer=("long",))
+    if pictures is None:
+        raise not_here(root, _TITLE, "pictures SAMM_longvideos/006_1/006_1_0001.jpg in it")
+    sources = [table, pictures]
+    emotions: dict[str, str] = {}
+    samm = find_file(root, TABLE)
+    if samm is not None:
+        sources.insert(1, samm)
+        emotions = {
+            text(row.cells["Filename"], []): text(row.cells["Estimated Emotion"], [])
+            for row in table_rows(samm)
+        }
+    recordings = tuple(
+        Recording(video.name.split("_")[0], video.name, video)
+        for video in subfolders(pictures)
+        if _VIDEO.fullmatch(video.name)
+    )
+    return Found(tuple(_rows(table, pictures, emotions)), tuple(sources), recordings)
+
+
+def _holds_videos(folder: Path) -> bool:
+    return any(_VIDEO.fullmatch(video.name) for video in subfolders(folder))
+
+
+def _rows(table: Path, pictures: Path, emotions: dict[str, str]) -> Iterator[Row | Problem]:
+    for row in rows_by_header(table, _COLUMNS):
+        cells = row.cells
+        name, kind_text = text(cells["Filename"], []), text(cells["Type"], []).lower()
+        kind: Kind
+        if kind_text.startswith("micro"):
+            kind = "micro"
+        elif kind_text.startswith("macro"):
+            kind = "macro"
+        else:
+            reason = f"the type is {cells['Type']!r}: expected Macro or Micro - 1/2"
+            yield Problem(row.where, name, reason)
+            continue
+        yield Row(
+            where=row.where,
+            subject=cells["Subject"],
+            name=cells["Filename"],
+            onset=cells["Onset"],
+            apex=cells["Apex"],
+            offset=cells["Offset"],
+            action_units=cells["Action Units"],
+            emotion=emotions.get(name) if kind == "micro" else None,
+            folder=pictures / "_".join(name.split("_")[:2]),
+            kind=kind,
+        )
+
+
+LAYOUT = Layout(
+    name="samm_lv",
+    title=_TITLE,
+    fps=200.0,
+    emotions=EMOTIONS | {""},
+    read=read,
+    subject_digits=3,
+)

@@ -1,0 +1,60 @@
+"""SMIC-HS: X. Li, T. Pfister, X. Huang, G. Zhao, M. Pietikäinen: A spontaneous micro-expression
+database: inducement, collection and baseline, FG 2013.
+
+No table: the folders are the annotation. `HS/s1/micro/negative/s1_ne_01/image000123.bmp`; a clip
+runs from onset to offset, and no apex is given.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from model.datasets.clips import Footage
+from model.datasets.layout import Found, Layout, Row, find_folder, not_here, subfolders
+
+_TITLE = "SMIC-HS"
+_FPS = 100.0
+
+
+def read(root: Path) -> Found:
+    """See `model.datasets.layout.Reader`."""
+    pictures = find_folder(root, _holds_subjects, prefer=("hs",))
+    if pictures is None:
+        raise not_here(root, _TITLE, "HS/s1/micro/negative/s1_ne_01/image000001.bmp in it")
+    return Found(tuple(_rows(pictures)), (pictures,))
+
+
+def _holds_subjects(folder: Path) -> bool:
+    return any(
+        re.fullmatch(r"s\d+", subject.name) and (subject / "micro").is_dir()
+        for subject in subfolders(folder)
+    )
+
+
+def _rows(pictures: Path) -> Iterator[Row]:
+    for subject in subfolders(pictures):
+        if not re.fullmatch(r"s\d+", subject.name) or not (subject / "micro").is_dir():
+            continue
+        for emotion in subfolders(subject / "micro"):
+            for clip in subfolders(emotion):
+                numbers = Footage.of(clip, _FPS).numbers
+                yield Row(
+                    where=clip.relative_to(pictures).as_posix(),
+                    subject=subject.name,
+                    name=clip.name,
+                    onset=numbers[0] if numbers else None,
+                    apex=None,
+                    offset=numbers[-1] if numbers else None,
+                    action_units=None,
+                    emotion=emotion.name,
+                    folder=clip,
+                )
+
+
+LAYOUT = Layout(
+    name="smic",
+    title=_TITLE,
+    fps=_FPS,
+    emotions=frozenset(("negative", "positive", "surprise")),
+    read=read,
+)
