@@ -30,8 +30,9 @@ READ_TIMEOUT_S = 3.0
 """Longest that a read waits, so also the longest that an interrupt may take."""
 OPTIONS = {"rtsp_transport": "tcp"}
 """RTP over TCP: a lost datagram would smear the picture until the next key frame."""
-LIVE_OPTIONS = OPTIONS | {"fflags": "nobuffer"}
-"""What was read to find out about a stream is thrown away: it would come as one burst, late."""
+LIVE_OPTIONS = OPTIONS | {"fflags": "nobuffer", "analyzeduration": "1000000"}
+"""What was read to find out about a stream, for 1 s at most, is thrown away: it would come as one
+burst, late."""
 AWAY = "stream away"
 
 

@@ -1,0 +1,174 @@
+"""Network sources against real servers on the loopback."""
+
+import socket
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
+from itertools import islice, pairwise
+from pathlib import Path
+
+import cv2
+import pytest
+from fakes import picture, serve_file, web_server, write_clip
+from fakes_rtsp import rtsp_camera
+
+from model.errors import SourceError
+from realtime.sources import SourceOptions, open_source
+from realtime.sources.network import (
+    LIVE_OPTIONS,
+    OPEN_TIMEOUT_S,
+    NetworkStream,
+    open_address,
+    without_password,
+)
+
+
+def no_wait(seconds: float) -> bool:
+    """Waits between attempts take no time in these tests."""
+    return False
+
+
+def motion_jpeg(frames: int):  # type: ignore[no-untyped-def]
+    """What an IP camera answers: JPEGs one after the other; it hangs up after `frames`."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        request.end_headers()
+        with suppress(ConnectionError):  # the client hangs up first
+            for i in range(frames):
+                jpeg = cv2.imencode(".jpg", picture(i % 200))[1].tobytes()
+                request.wfile.write(
+                    b"--frame\r\nContent-Type: image/jpeg\r\n"
+                    + f"Content-Length: {len(jpeg)}\r\n\r\n".encode()
+                    + jpeg
+                    + b"\r\n"
+                )
+
+    return answer
+
+
+def test_a_recording_on_a_web_server_is_read_like_a_file(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mkv", [picture(90)] * 8, [33 * i for i in range(8)])
+    with serve_file(clip) as address:
+        source = open_source(address)
+        frames = list(source)
+        source.close()
+    assert (source.info.kind, source.info.clock, source.info.live) == ("network", "file", False)
+    assert [round(f.stamp.time_s * 1000) for f in frames] == [33 * i for i in range(8)]
+
+
+def test_a_live_stream_bears_times_of_receipt() -> None:
+    with web_server(motion_jpeg(200)) as address:
+        source = open_source(address)
+        assert source.info.live
+        assert source.info.clock == "receipt"
+        assert (source.info.width, source.info.height) == (64, 48)
+        frames = list(islice(source, 20))
+        assert all(f.stamp.time_s == f.received_s for f in frames)
+        assert all(a.stamp.time_s < b.stamp.time_s for a, b in pairwise(frames))
+        assert [f.stamp.index for f in frames] == list(range(20))
+        source.interrupt()
+        assert list(source) == []
+        source.close()
+
+
+def test_a_stream_that_breaks_off_comes_back_by_itself_and_the_gap_shows() -> None:
+    with web_server(motion_jpeg(100)) as address:
+        source = NetworkStream(
+            address, open_address(address, OPEN_TIMEOUT_S, LIVE_OPTIONS), wait=no_wait
+        )
+        frames = []
+        for frame in source:
+            frames.append(frame)
+            if source.status().dropped.get("stream away"):
+                source.interrupt()
+        source.close()
+        assert frames[-1].stamp.index - frames[-2].stamp.index > 1
+        assert source.status().message == ""
+        assert source.status().state == "ended"
+
+
+def test_a_stream_that_does_not_come_back_is_tried_until_interrupted() -> None:
+    said = []
+    with web_server(motion_jpeg(100)) as address:
+        container = open_address(address, OPEN_TIMEOUT_S, LIVE_OPTIONS)
+
+    def wait(seconds: float) -> bool:
+        said.append((source.status().state, source.status().message, seconds))
+        return len(said) == 4
+
+    source = NetworkStream(address, container, wait=wait)
+    for _ in source:
+        pass
+    source.close()
+    assert [seconds for *_, seconds in said] == [0.25, 0.5, 1.0, 2.0]
+    assert {state for state, *_ in said} == {"reconnecting"}
+    assert "broke off" in said[0][1]
+    assert "Connection refused" in said[1][1]
+
+
+def test_an_rtsp_camera_is_read_and_reconnected() -> None:
+    with rtsp_camera([picture(10 * i) for i in range(25)] * 4) as address:
+        source = NetworkStream(
+            address, open_address(address, OPEN_TIMEOUT_S, LIVE_OPTIONS), wait=no_wait
+        )
+        assert source.info.kind == "network"
+        assert "h264" in source.info.description
+        frames = []
+        for frame in source:
+            frames.append(frame)
+            if source.status().dropped.get("stream away"):
+                source.interrupt()
+        source.close()
+    assert len(frames) > 20
+    assert all(f.image.shape == (48, 64, 3) for f in frames)
+    assert all(a.stamp.time_s < b.stamp.time_s for a, b in pairwise(frames))
+    assert frames[-1].stamp.index - frames[-2].stamp.index > 1
+
+
+def nothing_there() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("scheme", ["http", "rtsp"])
+def test_an_address_where_nobody_answers_is_said(scheme: str) -> None:
+    with pytest.raises(SourceError, match="Connection refused") as caught:
+        open_source(f"{scheme}://{nothing_there()}/live")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_server_that_never_answers_is_given_up() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.raises(SourceError, match=r"no answer within 0\.2 s"),
+    ):
+        open_address(f"http://127.0.0.1:{server.getsockname()[1]}/", 0.2, LIVE_OPTIONS)
+
+
+def test_a_page_or_a_missing_one_is_no_video() -> None:
+    def page(request: BaseHTTPRequestHandler) -> None:
+        body = b"<html>hello</html>" * 50
+        request.send_response(200 if request.path == "/page" else 404)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+    with web_server(page) as address:
+        with pytest.raises(SourceError, match="Invalid data"):
+            open_source(f"{address}/page")
+        with pytest.raises(SourceError, match="404"):
+            open_source(f"{address}/nothing", SourceOptions())
+
+
+def test_other_schemes_are_said_with_the_choices() -> None:
+    with pytest.raises(SourceError, match="no source for ftp://; choose rtsp://"):
+        open_source("ftp://host/clip.mp4")
+
+
+def test_a_password_is_not_shown() -> None:
+    with pytest.raises(SourceError) as caught:
+        open_source(f"http://me:secret@{nothing_there()}/live")
+    assert "secret" not in str(caught.value)
+    assert without_password("rtsp://a:b@c@host/x") == "rtsp://host/x"
+    assert without_password("rtsp://host/x?mail=a@b") == "rtsp://host/x?mail=a@b"
