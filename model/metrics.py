@@ -1,0 +1,187 @@
+"""Scores of recognition, and the splits under which they mean something.
+
+Counts are pooled over all folds before any ratio is taken (See et al., MEGC 2019, "Recognition"):
+a mean of per-fold scores would weigh a subject of one clip like one of thirty. Truth and
+predictions are class numbers; wherever a ratio is 0/0 its class takes no part in a mean.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from model.errors import InputError
+
+Confusion = NDArray[np.int64]
+"""(C, C) int64: row the true class, column the predicted one."""
+Indices = NDArray[np.int64]
+
+
+def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> Confusion:
+    """Counts (C, C) of N clips, from class numbers (N,) in 0 … C − 1.
+
+    Raises `InputError` on lengths that differ and on numbers out of range.
+    """
+    rows, columns = _class_numbers(truth, classes), _class_numbers(predicted, classes)
+    if rows.shape != columns.shape:
+        raise InputError(f"{rows.size} true classes but {columns.size} predictions")
+    counts = np.bincount(rows * classes + columns, minlength=classes * classes)
+    return counts.reshape(classes, classes).astype(np.int64)
+
+
+def f1_by_class(confusion: Confusion) -> NDArray[np.float64]:
+    """2 TP / (2 TP + FP + FN) of each class (C,); NaN for one neither true nor predicted."""
+    hits = np.diagonal(confusion)
+    return _ratio(2 * hits, confusion.sum(axis=0) + confusion.sum(axis=1))
+
+
+def recall_by_class(confusion: Confusion) -> NDArray[np.float64]:
+    """TP / N of each class (C,); NaN for one without clips."""
+    return _ratio(np.diagonal(confusion), confusion.sum(axis=1))
+
+
+def uf1(confusion: Confusion) -> float:
+    """Unweighted F1: the mean of `f1_by_class`; NaN without clips."""
+    return _mean(f1_by_class(confusion))
+
+
+def uar(confusion: Confusion) -> float:
+    """Unweighted average recall: the mean of `recall_by_class`; NaN without clips."""
+    return _mean(recall_by_class(confusion))
+
+
+def accuracy(confusion: Confusion) -> float:
+    """Share of clips named right; NaN without clips."""
+    total = int(confusion.sum())
+    return float(np.trace(confusion) / total) if total else math.nan
+
+
+def calibration_error(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15) -> float:
+    """Expected calibration error, 0–1: the mean gap between the confidence of the named class and
+    how often it is right, over equally wide bins of confidence (C. Guo et al., On calibration of
+    modern neural networks, ICML 2017, section 2). `probabilities` is (N, C), rows sum to 1.
+
+    Raises `InputError` on other shapes, on values outside 0–1 and without clips.
+    """
+    shares = np.asarray(probabilities, np.float64)
+    if shares.ndim != 2 or shares.size == 0 or bins < 1:
+        raise InputError(f"calibration needs (N, C) probabilities and bins, got {shares.shape}")
+    if not (np.isfinite(shares).all() and shares.min() >= 0 and shares.max() <= 1 + 1e-6):
+        raise InputError("calibration needs probabilities from 0 to 1")
+    right = shares.argmax(axis=1) == _class_numbers(truth, shares.shape[1])
+    confidence = shares.max(axis=1)
+    # A confidence on an edge belongs to the bin below it, as in the paper's (m − 1)/M < p ≤ m/M.
+    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    gap = np.bincount(place, weights=right - confidence, minlength=bins)
+    return float(np.abs(gap).sum() / len(confidence))
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One split by subject."""
+
+    subject: str
+    """Whose clips are tested."""
+    train: Indices
+    """Indices of the clips of all others, rising."""
+    test: Indices
+    """Indices of this subject's clips, rising."""
+
+
+def leave_one_subject_out(subjects: Sequence[str]) -> Iterator[Fold]:
+    """One fold for each subject, in order of name: its clips are tested, all others trained on.
+
+    `subjects` names the subject of each clip. `InputError` with fewer than two subjects.
+    """
+    names = np.asarray(subjects, dtype=object)
+    distinct = sorted(set(subjects))
+    if len(distinct) < 2:
+        raise InputError(f"leaving one subject out needs two or more, there are {len(distinct)}")
+    for subject in distinct:
+        tested = names == subject
+        yield Fold(subject, np.flatnonzero(~tested), np.flatnonzero(tested))
+
+
+def split_subjects(subjects: Sequence[str], fraction: float, seed: int) -> tuple[Indices, Indices]:
+    """Indices (kept, held out): about `fraction` of the subjects, at least one and not all, drawn
+    by `seed`, are held out with all their clips."""
+    distinct = sorted(set(subjects))
+    if len(distinct) < 2 or not 0 < fraction < 1:
+        raise InputError(
+            f"a split by subject needs two subjects or more and a fraction between 0 and 1, got "
+            f"{len(distinct)} and {fraction}"
+        )
+    count = min(max(1, round(fraction * len(distinct))), len(distinct) - 1)
+    drawn = np.random.default_rng(seed).permutation(len(distinct))[:count]
+    held = {distinct[i] for i in drawn}
+    out = np.array([subject in held for subject in subjects])
+    return np.flatnonzero(~out), np.flatnonzero(out)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A score and how far it may be chance."""
+
+    value: float
+    low: float
+    high: float
+
+
+def bootstrap(
+    truth: ArrayLike,
+    predicted: ArrayLike,
+    subjects: Sequence[str],
+    classes: int,
+    score: Callable[[Confusion], float],
+    *,
+    samples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Percentile interval of `score` over subjects drawn with replacement: clips of one face are
+    not independent, so whole subjects are drawn (A. C. Davison, D. V. Hinkley: Bootstrap methods
+    and their application, 1997, section 3.8). Samples whose score is NaN are not counted.
+    """
+    confusion = confusion_matrix(truth, predicted, classes)
+    if len(subjects) != confusion.sum():
+        raise InputError(f"{confusion.sum()} clips but {len(subjects)} subjects")
+    if samples < 1 or not 0 < level < 1 or not len(subjects):
+        raise InputError(f"a bootstrap needs clips, samples and a level in 0–1, got {level}")
+    rows, columns = _class_numbers(truth, classes), _class_numbers(predicted, classes)
+    distinct, owner = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)
+    counts = np.zeros((len(distinct), classes, classes), np.int64)
+    np.add.at(counts, (owner, rows, columns), 1)
+    drawn = np.random.default_rng(seed).integers(len(distinct), size=(samples, len(distinct)))
+    scores = np.array([score(counts[draw].sum(axis=0)) for draw in drawn])
+    tail = (1 - level) / 2
+    scores = scores[np.isfinite(scores)]
+    if not scores.size:
+        return Interval(score(confusion), math.nan, math.nan)
+    low, high = np.quantile(scores, [tail, 1 - tail])
+    return Interval(score(confusion), float(low), float(high))
+
+
+def _class_numbers(values: ArrayLike, classes: int) -> Indices:
+    numbers = np.asarray(values)
+    if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
+        raise InputError(
+            f"class numbers must be whole and (N,), got {numbers.dtype} {numbers.shape}"
+        )
+    if numbers.size and not (numbers.min() >= 0 and numbers.max() < classes):
+        raise InputError(
+            f"class numbers must lie in 0 … {classes - 1}, got {numbers.min()} to {numbers.max()}"
+        )
+    return numbers.astype(np.int64)
+
+
+def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    ratio = np.full(part.shape, math.nan)
+    np.divide(part, whole, out=ratio, where=whole > 0)
+    return ratio
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    present = values[np.isfinite(values)]
+    return float(present.mean()) if present.size else math.nan

@@ -1,0 +1,174 @@
+"""Scores against formulas written out by hand, and splits that keep subjects apart."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.errors import InputError
+from model.metrics import (
+    accuracy,
+    bootstrap,
+    calibration_error,
+    confusion_matrix,
+    f1_by_class,
+    leave_one_subject_out,
+    recall_by_class,
+    split_subjects,
+    uar,
+    uf1,
+)
+
+CLIPS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=40)
+SUBJECTS = st.lists(st.sampled_from(["01", "02", "03", "s10", "é"]), min_size=2, max_size=30)
+
+
+def test_a_known_example() -> None:
+    # Three classes; class 0: 3 clips, 2 right; class 1: 2 clips, 1 right; class 2: 1 clip, right.
+    confusion = confusion_matrix([0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 2, 2], 3)
+    assert confusion.tolist() == [[2, 1, 0], [0, 1, 1], [0, 0, 1]]
+    assert f1_by_class(confusion) == pytest.approx([4 / 5, 2 / 4, 2 / 3])
+    assert recall_by_class(confusion) == pytest.approx([2 / 3, 1 / 2, 1.0])
+    assert uf1(confusion) == pytest.approx((0.8 + 0.5 + 2 / 3) / 3)
+    assert uar(confusion) == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+    assert accuracy(confusion) == pytest.approx(4 / 6)
+
+
+def test_naming_everything_alike_is_chance() -> None:
+    # 90 : 30 : 25, all called the first: accuracy flatters, UF1 and UAR do not.
+    truth = [0] * 90 + [1] * 30 + [2] * 25
+    confusion = confusion_matrix(truth, [0] * 145, 3)
+    assert accuracy(confusion) == pytest.approx(90 / 145)
+    assert uar(confusion) == pytest.approx(1 / 3)
+    assert uf1(confusion) == pytest.approx((2 * 90 / (2 * 90 + 55)) / 3)
+
+
+@given(CLIPS)
+def test_scores_follow_their_formulas(clips: list[tuple[int, int]]) -> None:
+    truth, predicted = [t for t, _ in clips], [p for _, p in clips]
+    confusion = confusion_matrix(truth, predicted, 4)
+    f1, recall = [], []
+    for c in range(4):
+        tp = sum(t == p == c for t, p in clips)
+        fp = sum(p == c != t for t, p in clips)
+        fn = sum(t == c != p for t, p in clips)
+        if tp + fp + fn:
+            f1.append(2 * tp / (2 * tp + fp + fn))
+        if tp + fn:
+            recall.append(tp / (tp + fn))
+    if clips:
+        assert uf1(confusion) == pytest.approx(sum(f1) / len(f1))
+        assert uar(confusion) == pytest.approx(sum(recall) / len(recall))
+        assert accuracy(confusion) == pytest.approx(sum(t == p for t, p in clips) / len(clips))
+    else:
+        assert math.isnan(uf1(confusion))
+        assert math.isnan(uar(confusion))
+        assert math.isnan(accuracy(confusion))
+
+
+@given(CLIPS, st.permutations(range(4)))
+def test_names_of_classes_do_not_matter(clips: list[tuple[int, int]], names: list[int]) -> None:
+    truth, predicted = [t for t, _ in clips], [p for _, p in clips]
+    one = confusion_matrix(truth, predicted, 4)
+    other = confusion_matrix([names[t] for t in truth], [names[p] for p in predicted], 4)
+    for score in (uf1, uar, accuracy):
+        assert score(one) == pytest.approx(score(other), nan_ok=True)
+
+
+@given(SUBJECTS)
+def test_no_subject_stands_on_both_sides(subjects: list[str]) -> None:
+    if len(set(subjects)) < 2:
+        with pytest.raises(InputError, match="two"):
+            list(leave_one_subject_out(subjects))
+        return
+    folds = list(leave_one_subject_out(subjects))
+    assert [fold.subject for fold in folds] == sorted(set(subjects))
+    for fold in folds:
+        assert {subjects[i] for i in fold.test} == {fold.subject}
+        assert fold.subject not in {subjects[i] for i in fold.train}
+        assert sorted([*fold.train, *fold.test]) == list(range(len(subjects)))
+    tested = sorted(i for fold in folds for i in fold.test)
+    assert tested == list(range(len(subjects)))
+
+
+@given(SUBJECTS, st.floats(0.01, 0.99), st.integers(0, 5))
+def test_held_out_subjects_are_held_out_whole(
+    subjects: list[str], fraction: float, seed: int
+) -> None:
+    if len(set(subjects)) < 2:
+        return
+    kept, held = split_subjects(subjects, fraction, seed)
+    assert sorted([*kept, *held]) == list(range(len(subjects)))
+    assert not {subjects[i] for i in kept} & {subjects[i] for i in held}
+    assert kept.size
+    assert held.size
+    again = split_subjects(subjects, fraction, seed)
+    np.testing.assert_array_equal(held, again[1])
+
+
+def test_calibration_of_known_bins() -> None:
+    # Two bins of ten: 0.95 and right half the time, 0.55 and always right.
+    sure, unsure = [0.95, 0.05], [0.55, 0.45]
+    error = calibration_error([sure, sure, unsure, unsure], [0, 1, 0, 0], bins=10)
+    assert error == pytest.approx(0.5 * 0.45 + 0.5 * 0.45)
+    assert calibration_error([[1.0, 0.0], [0.0, 1.0]], [0, 1]) == 0.0
+    assert calibration_error([[1.0, 0.0]], [1]) == 1.0
+
+
+@given(st.integers(0, 100), st.integers(1, 20))
+def test_calibration_follows_its_formula(seed: int, bins: int) -> None:
+    rng = np.random.default_rng(seed)
+    probabilities = rng.dirichlet(np.ones(3), 25)
+    truth = rng.integers(3, size=25)
+    expected = 0.0
+    for m in range(bins):
+        inside = [i for i, p in enumerate(probabilities) if m / bins < p.max() <= (m + 1) / bins]
+        if inside:
+            right = np.mean([probabilities[i].argmax() == truth[i] for i in inside])
+            sure = np.mean([probabilities[i].max() for i in inside])
+            expected += len(inside) / 25 * abs(right - sure)
+    assert calibration_error(probabilities, truth, bins) == pytest.approx(expected)
+
+
+def test_bootstrap_draws_subjects_not_clips() -> None:
+    truth = [0] * 50 + [1] * 50
+    predicted = [0] * 50 + [0] * 50
+    one_each = [str(i) for i in range(100)]
+    two_only = ["a"] * 50 + ["b"] * 50
+    narrow = bootstrap(truth, predicted, one_each, 2, accuracy, seed=1)
+    wide = bootstrap(truth, predicted, two_only, 2, accuracy, seed=1)
+    assert narrow.value == wide.value == 0.5
+    assert 0.35 < narrow.low < 0.5 < narrow.high < 0.65
+    assert (wide.low, wide.high) == (0.0, 1.0)
+    assert narrow == bootstrap(truth, predicted, one_each, 2, accuracy, seed=1)
+
+
+def test_a_perfect_result_has_no_spread() -> None:
+    truth = [0, 1, 2, 0, 1, 2]
+    interval = bootstrap(truth, truth, ["a", "a", "a", "b", "b", "b"], 3, uf1)
+    assert (interval.value, interval.low, interval.high) == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted"), [([0, 1], [0]), ([3], [0]), ([-1], [0]), ([0.5], [0]), ([[0]], [[0]])]
+)
+def test_wrong_class_numbers_are_refused(truth: list[int], predicted: list[int]) -> None:
+    with pytest.raises(InputError):
+        confusion_matrix(truth, predicted, 3)
+
+
+@pytest.mark.parametrize("probabilities", [[0.5, 0.5], [[1.5, -0.5]], [], [[math.nan, 1.0]]])
+def test_wrong_probabilities_are_refused(probabilities: list[float]) -> None:
+    with pytest.raises(InputError):
+        calibration_error(probabilities, [0])
+
+
+def test_wrong_bootstraps_are_refused() -> None:
+    with pytest.raises(InputError, match="subjects"):
+        bootstrap([0, 1], [0, 1], ["a"], 2, uf1)
+    with pytest.raises(InputError, match="level"):
+        bootstrap([0, 1], [0, 1], ["a", "b"], 2, uf1, level=1.5)
+    with pytest.raises(InputError, match="fraction"):
+        split_subjects(["a", "b"], 0.0, 0)
