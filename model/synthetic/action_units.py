@@ -28,8 +28,11 @@ _OUTER_EYE = (33, 263)
 _INNER_EYE = (133, 362)
 _EYES = ((33, 133, 159, 145), (263, 362, 386, 374))  # outer, inner corner, upper, lower lid
 _MIDLINE_MM = 6.0  # half width of the passage from one side to the other in midline groups
-# The globe stays where it is while the skin around it moves.
-_GLOBE_HOLD, _GLOBE_WIDTH, _GLOBE_HEIGHT_MM = 0.85, 0.3, 2.2
+_LIDS = ("lid_upper", "lid_lower")
+# The eyeball stays where it is while the skin around it moves. Brow and cheek leave the lids'
+# edges in place too, which lie on it; the lids' own muscles move all but the eyeball's middle.
+# Share held, width by the eye's width, height in mm (both sigmas).
+_HOLDS_SKIN, _HOLDS_LIDS = (0.95, 0.32, 3.6), (0.85, 0.3, 2.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +117,11 @@ def displacement_field(
     points = landmarks_px.astype(np.float64)
     axes = _axes(points)
     px_per_mm = float(np.linalg.norm(points[362] - points[133])) / INNER_EYE_MM
-    both, midline = _Sources(), _Sources()
+    skin, lids, midline = _Sources(), _Sources(), _Sources()
     for number, (right, left) in strengths.items():
         for move in _unit(number).moves:
             sides = catalogue().landmarks[move.group]
+            both = lids if move.group in _LIDS else skin
             way = np.array([move.lateral_mm, -move.up_mm]) * px_per_mm
             sigma = move.extent_mm * px_per_mm
             if "middle" in sides:
@@ -131,14 +135,16 @@ def displacement_field(
                 both.add(points[list(sides["left"])], left * (way @ axes), sigma)
     x = np.arange(width, dtype=np.float64)
     y = np.arange(height, dtype=np.float64)
-    field = both.field(x, y)
+    field = skin.field(x, y)
     if midline:
         centre = points[[168, 4]].mean(axis=0)
         lateral = (x - centre[0]) * axes[0, 0] + (y[:, None] - centre[1]) * axes[0, 1]
         field += midline.field(x, y) * np.tanh(lateral / (_MIDLINE_MM * px_per_mm))
+    of_lids = lids.field(x, y)
     for eye in _EYES:
-        field *= 1 - _globe(points[list(eye)], px_per_mm, x, y)
-    return field.astype(np.float32)
+        field *= 1 - _held(points[list(eye)], _HOLDS_SKIN, px_per_mm, x, y)
+        of_lids *= 1 - _held(points[list(eye)], _HOLDS_LIDS, px_per_mm, x, y)
+    return (field + of_lids).astype(np.float32)
 
 
 def peak_px(field: ArrayF32) -> float:
@@ -202,11 +208,13 @@ def _axes(points: ArrayF64) -> ArrayF64:
     return np.array([across, [-across[1], across[0]]])
 
 
-def _globe(eye: ArrayF64, px_per_mm: float, x: ArrayF64, y: ArrayF64) -> ArrayF64:
+def _held(
+    eye: ArrayF64, hold: tuple[float, float, float], px_per_mm: float, x: ArrayF64, y: ArrayF64
+) -> ArrayF64:
+    share, widths, height_mm = hold
     centre = eye.mean(axis=0)
-    width = _GLOBE_WIDTH * float(np.linalg.norm(eye[0] - eye[1]))
-    height = _GLOBE_HEIGHT_MM * px_per_mm
+    width = widths * float(np.linalg.norm(eye[0] - eye[1]))
     across = np.exp(-(((x - centre[0]) / width) ** 2) / 2)
-    along = np.exp(-(((y - centre[1]) / height) ** 2) / 2)
-    hold: ArrayF64 = _GLOBE_HOLD * along[:, None] * across
-    return hold
+    along = np.exp(-(((y - centre[1]) / (height_mm * px_per_mm)) ** 2) / 2)
+    held: ArrayF64 = share * along[:, None] * across
+    return held

@@ -1,6 +1,8 @@
 """Eyes from open to closed: the skin above the eye stretches down as the lid, its lashes with it,
 and hides an eyeball that stays where it is."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from model.records import ArrayF32, ArrayF64, ImageU8
@@ -14,11 +16,16 @@ _LEFT = (
     (263, 249, 390, 373, 374, 380, 381, 382, 362),
 )
 _BROWS = ((52, 65, 53), (282, 295, 283))
-_UPPER_SHARE = 0.88  # of the closing is the upper lid's, the rest the lower's
-_LASH_MM = 0.7  # of what lies below the landmarks' lid edge goes with the lid
+_UPPER_SHARE = 0.92  # of the closing is the upper lid's, the rest the lower's
+_UPPER_LOWER_MM = 1.0  # the upper lid's edge lies below its landmarks, which follow the lashes
+_LOWER_LOWER_MM = 0.5  # the lower one's too
+_LASHES_MM = 3.2  # height of the lashes that stand before the open eye's lid
+_BROW_MM = 1.5  # of brow hair below its landmarks
 _CHEEK_MM = 6.0  # how far down the lower lid's rise reaches
 _EDGE_MM = 0.5
-_SHADE, _SHADE_MM = 0.3, 1.6  # the lid's shadow on the eyeball, by its depth and height
+_SHADE, _SHADE_MM = 0.45, 1.4  # the lid's shadow on the eyeball
+_LINE, _LINE_MM = 0.62, 0.7  # the line of the lashes, its darkness and half width
+_LASH_COLOUR = (58.0, 38.0, 30.0)
 
 
 def eyelids(texture: ImageU8, landmarks: ArrayF32, px_per_mm: float) -> tuple[Patch, Patch]:
@@ -32,6 +39,22 @@ def eyelids(texture: ImageU8, landmarks: ArrayF32, px_per_mm: float) -> tuple[Pa
     return right, left
 
 
+@dataclass(frozen=True, slots=True)
+class _Eye:
+    """The open eye over its columns, texture px."""
+
+    top: ArrayF64
+    """The upper lid's edge."""
+    bottom: ArrayF64
+    """The lower lid's edge."""
+    brow: float
+    """Where the brow ends, below which the lid's skin stretches."""
+    wide: ArrayF64
+    """1 where the eye is open, 0 at and beyond its corners."""
+    mm: float
+    """A mm of the face."""
+
+
 def _eye(
     texture: ArrayF32, upper: ArrayF32, lower: ArrayF32, brow: ArrayF32, px_per_mm: float
 ) -> Patch:
@@ -43,43 +66,44 @@ def _eye(
     x = np.arange(x0, x1, dtype=np.float64)
     y = np.arange(y0, y1, dtype=np.float64)[:, None]
     top, bottom = line(upper, x, px_per_mm), line(lower, x, px_per_mm)
-    gap = np.maximum(bottom - top, 0.0)
-    top = top + np.minimum(_LASH_MM * px_per_mm, gap / 2)
-    gap = np.maximum(bottom - top, 0.0)
-    skin = np.maximum(top - brow[:, 1].max(), 4 * px_per_mm)
+    wide = smoothstep((bottom - top) / (4 * px_per_mm))
+    eye = _Eye(
+        top=top + _UPPER_LOWER_MM * px_per_mm * wide,
+        bottom=np.maximum(bottom + _LOWER_LOWER_MM * px_per_mm * wide, top),
+        brow=float(brow[:, 1].max()) + _BROW_MM * px_per_mm,
+        wide=wide,
+        mm=px_per_mm,
+    )
     columns = np.broadcast_to(x, (len(y), len(x)))
-    pictures = [
-        _closed(texture, columns, y, (top, bottom, gap, skin), level, px_per_mm)
-        for level in np.linspace(0.0, 1.0, LEVELS)
-    ]
+    pictures = [_closed(texture, columns, y, eye, k) for k in np.linspace(0.0, 1.0, LEVELS)]
     return Patch(x0, y0, 0.0, 1.0, np.stack(pictures))
 
 
-def _closed(
-    texture: ArrayF32,
-    x: ArrayF64,
-    y: ArrayF64,
-    edges: tuple[ArrayF64, ArrayF64, ArrayF64, ArrayF64],
-    level: float,
-    px_per_mm: float,
-) -> ImageU8:
-    top, bottom, gap, skin = edges
+def _closed(texture: ArrayF32, x: ArrayF64, y: ArrayF64, eye: _Eye, level: float) -> ImageU8:
+    gap = np.maximum(eye.bottom - eye.top, 0.0)
     falls, rises = level * _UPPER_SHARE * gap, level * (1 - _UPPER_SHARE) * gap
-    lid_edge, lower_edge = top + falls, bottom - rises
+    lid_edge, lower_edge = eye.top + falls, eye.bottom - rises
+    # Lashes that stood up before the lid point away from it as it falls: the skin's lowest strip,
+    # which shows them, goes under, and a line of lashes is drawn instead.
+    strip = level * _LASHES_MM * eye.mm * eye.wide
+    edge, way = eye.top - strip, falls + strip
     # The skin's way fades out towards the brow above and the cheek below; both stretch, so what
     # comes to y is found by inverting a rising function column by column.
-    down = y + falls * smoothstep(1 - (top - y) / skin)
-    up = y - rises * smoothstep(1 - (y - bottom) / (_CHEEK_MM * px_per_mm))
-    lid = taken_from(texture, x, np.minimum(_inverse(down, y), top))
-    cheek = taken_from(texture, x, np.maximum(_inverse(up, y), bottom))
+    down = y + way * smoothstep(1 - (edge - y) / np.maximum(edge - eye.brow, 4 * eye.mm))
+    up = y - rises * smoothstep(1 - (y - eye.bottom) / (_CHEEK_MM * eye.mm))
+    lid = taken_from(texture, x, np.minimum(_inverse(down, y), edge))
+    cheek = taken_from(texture, x, np.maximum(_inverse(up, y), eye.bottom))
     eyeball = taken_from(texture, x, np.broadcast_to(y, x.shape))
-    shade = np.exp(-np.maximum(y - lid_edge, 0) / (_SHADE_MM * px_per_mm))
-    eyeball = eyeball * (1 - _SHADE * level * shade * (gap > 0))[..., None]
-    soft = _EDGE_MM * px_per_mm
+    shade = np.exp(-np.maximum(y - lid_edge, 0) / (_SHADE_MM * eye.mm))
+    eyeball = eyeball * (1 - _SHADE * level * shade * eye.wide)[..., None]
+    soft = _EDGE_MM * eye.mm
     is_lid = smoothstep((lid_edge - y) / soft + 0.5)[..., None]
     is_cheek = smoothstep((y - lower_edge) / soft + 0.5)[..., None]
     drawn = eyeball * (1 - is_cheek) + cheek * is_cheek
     drawn = drawn * (1 - is_lid) + lid * is_lid
+    away = (y - lid_edge) / (_LINE_MM * eye.mm)
+    lashes = _LINE * smoothstep(np.array(2 * level)) * np.exp(-(away**2)) * eye.wide
+    drawn = drawn * (1 - lashes[..., None]) + np.array(_LASH_COLOUR) * lashes[..., None]
     picture: ImageU8 = np.clip(drawn + 0.5, 0, 255).astype(np.uint8)
     return picture
 

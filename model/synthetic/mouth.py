@@ -11,12 +11,12 @@ LEVELS = 33
 _UPPER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 _LOWER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 _CHIN, _NOSE = 152, 2
-_OPEN_MM = 8.0  # the lower lip's way at level 1
+_OPEN_MM = 7.0  # the lower lip's way at level 1
 _CLOSE_SHARE = 0.75  # of the gap between the lips closes at level -1
 _UPPER_SHARE = 0.3  # of that closing is the upper lip's
 _NECK_MM = 22.0  # below the chin, where its motion has faded out
-_DARK = ((86.0, 40.0, 38.0), (38.0, 16.0, 16.0))  # behind the teeth: near them, and deeper
-_EDGE_MM = 0.6
+_DARK, _TONGUE = (44.0, 18.0, 17.0), (118.0, 58.0, 55.0)  # below the teeth; at the lower lip
+_EDGE_MM = 1.0
 
 
 def mouth(texture: ImageU8, landmarks: ArrayF32, px_per_mm: float) -> Patch:
@@ -66,7 +66,7 @@ class _Shape:
             way = (1 - _UPPER_SHARE) * _CLOSE_SHARE * self._gap * level
         # Round the lip like a mouth, further down as wide as the chin.
         deep = smoothstep((y - self._corner_y) / (self._chin_y - self._corner_y))
-        width = 0.5 + 0.55 * deep
+        width = 0.4 + 0.65 * deep
         across = np.exp(-((self._offset / width) ** 2) / 2)
         starts = smoothstep((y - self._corner_y) / (12 * self.px_per_mm) + 0.5)
         # Closing lips lift the chin less than an opening jaw drops it.
@@ -98,7 +98,7 @@ def _drawn(texture: ArrayF32, shape: _Shape, x: ArrayF64, y: ArrayF64, level: fl
     above = smoothstep((shape.top - upper) / soft + 0.5)[..., None]
     teeth = taken_from(texture, columns, np.broadcast_to(y, columns.shape))
     deep = smoothstep((y - shape.bottom) / (_OPEN_MM * shape.px_per_mm))[..., None]
-    dark = np.array(_DARK[0]) * (1 - deep) + np.array(_DARK[1]) * deep
+    dark = np.array(_DARK) * (1 - deep) + np.array(_TONGUE) * deep
     ends = smoothstep((y - shape.bottom) / soft + 0.5)[..., None]
     between = teeth * (1 - ends) + dark * ends
     lip = taken_from(texture, columns, lower)
