@@ -19,7 +19,7 @@ Confusion = NDArray[np.int64]
 Indices = NDArray[np.int64]
 
 
-def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> Confusion:
+def confusion(truth: ArrayLike, predicted: ArrayLike, classes: int) -> Confusion:
     """Counts (C, C) of N clips, from class numbers (N,) in 0 … C − 1.
 
     Raises `InputError` on lengths that differ and on numbers out of range.
@@ -31,31 +31,31 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> Co
     return counts.reshape(classes, classes).astype(np.int64)
 
 
-def f1_by_class(confusion: Confusion) -> NDArray[np.float64]:
+def f1_by_class(counts: Confusion) -> NDArray[np.float64]:
     """2 TP / (2 TP + FP + FN) of each class (C,); NaN for one neither true nor predicted."""
-    hits = np.diagonal(confusion)
-    return _ratio(2 * hits, confusion.sum(axis=0) + confusion.sum(axis=1))
+    hits = np.diagonal(counts)
+    return _ratio(2 * hits, counts.sum(axis=0) + counts.sum(axis=1))
 
 
-def recall_by_class(confusion: Confusion) -> NDArray[np.float64]:
+def recall_by_class(counts: Confusion) -> NDArray[np.float64]:
     """TP / N of each class (C,); NaN for one without clips."""
-    return _ratio(np.diagonal(confusion), confusion.sum(axis=1))
+    return _ratio(np.diagonal(counts), counts.sum(axis=1))
 
 
-def uf1(confusion: Confusion) -> float:
+def uf1(counts: Confusion) -> float:
     """Unweighted F1: the mean of `f1_by_class`; NaN without clips."""
-    return _mean(f1_by_class(confusion))
+    return _mean(f1_by_class(counts))
 
 
-def uar(confusion: Confusion) -> float:
+def uar(counts: Confusion) -> float:
     """Unweighted average recall: the mean of `recall_by_class`; NaN without clips."""
-    return _mean(recall_by_class(confusion))
+    return _mean(recall_by_class(counts))
 
 
-def accuracy(confusion: Confusion) -> float:
+def accuracy(counts: Confusion) -> float:
     """Share of clips named right; NaN without clips."""
-    total = int(confusion.sum())
-    return float(np.trace(confusion) / total) if total else math.nan
+    total = int(counts.sum())
+    return float(np.trace(counts) / total) if total else math.nan
 
 
 def calibration_error(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15) -> float:
@@ -144,9 +144,9 @@ def bootstrap(
     not independent, so whole subjects are drawn (A. C. Davison, D. V. Hinkley: Bootstrap methods
     and their application, 1997, section 3.8). Samples whose score is NaN are not counted.
     """
-    confusion = confusion_matrix(truth, predicted, classes)
-    if len(subjects) != confusion.sum():
-        raise InputError(f"{confusion.sum()} clips but {len(subjects)} subjects")
+    whole = confusion(truth, predicted, classes)
+    if len(subjects) != whole.sum():
+        raise InputError(f"{whole.sum()} clips but {len(subjects)} subjects")
     if samples < 1 or not 0 < level < 1 or not len(subjects):
         raise InputError(f"a bootstrap needs clips, samples and a level in 0–1, got {level}")
     rows, columns = _class_numbers(truth, classes), _class_numbers(predicted, classes)
@@ -158,9 +158,9 @@ def bootstrap(
     tail = (1 - level) / 2
     scores = scores[np.isfinite(scores)]
     if not scores.size:
-        return Interval(score(confusion), math.nan, math.nan)
+        return Interval(score(whole), math.nan, math.nan)
     low, high = np.quantile(scores, [tail, 1 - tail])
-    return Interval(score(confusion), float(low), float(high))
+    return Interval(score(whole), float(low), float(high))
 
 
 def _class_numbers(values: ArrayLike, classes: int) -> Indices:

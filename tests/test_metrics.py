@@ -12,7 +12,7 @@ from model.metrics import (
     accuracy,
     bootstrap,
     calibration_error,
-    confusion_matrix,
+    confusion,
     f1_by_class,
     leave_one_subject_out,
     recall_by_class,
@@ -27,28 +27,28 @@ SUBJECTS = st.lists(st.sampled_from(["01", "02", "03", "s10", "é"]), min_size=2
 
 def test_a_known_example() -> None:
     # Three classes; class 0: 3 clips, 2 right; class 1: 2 clips, 1 right; class 2: 1 clip, right.
-    confusion = confusion_matrix([0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 2, 2], 3)
-    assert confusion.tolist() == [[2, 1, 0], [0, 1, 1], [0, 0, 1]]
-    assert f1_by_class(confusion) == pytest.approx([4 / 5, 2 / 4, 2 / 3])
-    assert recall_by_class(confusion) == pytest.approx([2 / 3, 1 / 2, 1.0])
-    assert uf1(confusion) == pytest.approx((0.8 + 0.5 + 2 / 3) / 3)
-    assert uar(confusion) == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
-    assert accuracy(confusion) == pytest.approx(4 / 6)
+    counts = confusion([0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 2, 2], 3)
+    assert counts.tolist() == [[2, 1, 0], [0, 1, 1], [0, 0, 1]]
+    assert f1_by_class(counts) == pytest.approx([4 / 5, 2 / 4, 2 / 3])
+    assert recall_by_class(counts) == pytest.approx([2 / 3, 1 / 2, 1.0])
+    assert uf1(counts) == pytest.approx((0.8 + 0.5 + 2 / 3) / 3)
+    assert uar(counts) == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+    assert accuracy(counts) == pytest.approx(4 / 6)
 
 
 def test_naming_everything_alike_is_chance() -> None:
     # 90 : 30 : 25, all called the first: accuracy flatters, UF1 and UAR do not.
     truth = [0] * 90 + [1] * 30 + [2] * 25
-    confusion = confusion_matrix(truth, [0] * 145, 3)
-    assert accuracy(confusion) == pytest.approx(90 / 145)
-    assert uar(confusion) == pytest.approx(1 / 3)
-    assert uf1(confusion) == pytest.approx((2 * 90 / (2 * 90 + 55)) / 3)
+    counts = confusion(truth, [0] * 145, 3)
+    assert accuracy(counts) == pytest.approx(90 / 145)
+    assert uar(counts) == pytest.approx(1 / 3)
+    assert uf1(counts) == pytest.approx((2 * 90 / (2 * 90 + 55)) / 3)
 
 
 @given(CLIPS)
 def test_scores_follow_their_formulas(clips: list[tuple[int, int]]) -> None:
     truth, predicted = [t for t, _ in clips], [p for _, p in clips]
-    confusion = confusion_matrix(truth, predicted, 4)
+    counts = confusion(truth, predicted, 4)
     f1, recall = [], []
     for c in range(4):
         tp = sum(t == p == c for t, p in clips)
@@ -59,20 +59,20 @@ def test_scores_follow_their_formulas(clips: list[tuple[int, int]]) -> None:
         if tp + fn:
             recall.append(tp / (tp + fn))
     if clips:
-        assert uf1(confusion) == pytest.approx(sum(f1) / len(f1))
-        assert uar(confusion) == pytest.approx(sum(recall) / len(recall))
-        assert accuracy(confusion) == pytest.approx(sum(t == p for t, p in clips) / len(clips))
+        assert uf1(counts) == pytest.approx(sum(f1) / len(f1))
+        assert uar(counts) == pytest.approx(sum(recall) / len(recall))
+        assert accuracy(counts) == pytest.approx(sum(t == p for t, p in clips) / len(clips))
     else:
-        assert math.isnan(uf1(confusion))
-        assert math.isnan(uar(confusion))
-        assert math.isnan(accuracy(confusion))
+        assert math.isnan(uf1(counts))
+        assert math.isnan(uar(counts))
+        assert math.isnan(accuracy(counts))
 
 
 @given(CLIPS, st.permutations(range(4)))
 def test_names_of_classes_do_not_matter(clips: list[tuple[int, int]], names: list[int]) -> None:
     truth, predicted = [t for t, _ in clips], [p for _, p in clips]
-    one = confusion_matrix(truth, predicted, 4)
-    other = confusion_matrix([names[t] for t in truth], [names[p] for p in predicted], 4)
+    one = confusion(truth, predicted, 4)
+    other = confusion([names[t] for t in truth], [names[p] for p in predicted], 4)
     for score in (uf1, uar, accuracy):
         assert score(one) == pytest.approx(score(other), nan_ok=True)
 
@@ -156,7 +156,7 @@ def test_a_perfect_result_has_no_spread() -> None:
 )
 def test_wrong_class_numbers_are_refused(truth: list[int], predicted: list[int]) -> None:
     with pytest.raises(InputError):
-        confusion_matrix(truth, predicted, 3)
+        confusion(truth, predicted, 3)
 
 
 @pytest.mark.parametrize("probabilities", [[0.5, 0.5], [[1.5, -0.5]], [], [[math.nan, 1.0]]])
