@@ -1,0 +1,30 @@
+"""What several tests need."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.checkpoint import Checkpoint, save_checkpoint
+from model.flow import load_flow
+
+ACTION_UNITS = ("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU12", "AU14", "AU15")
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of FMANet with random weights: for tests in which names do not matter."""
+    flow = load_flow("lk")
+    checkpoint = Checkpoint(
+        classifier="fmanet",
+        labels=("negative", "positive", "surprise"),
+        action_units=ACTION_UNITS,
+        flow=flow.name,
+        flow_parameters=dict(flow.parameters),
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        weights = checkpoint.network().state_dict()
+    path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
+    save_checkpoint(path, checkpoint, weights)
+    return path
