@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
-from fakes import FakeClock, FakePort
+from fakes import FakeClock, FakePort, write_clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -226,6 +228,33 @@ def test_interrupt_ends_a_wait_for_the_camera() -> None:
         assert reading.result(WAIT_S) == []
     assert camera.status().state == "ended"
     camera.close()
+
+
+def test_opencv_pictures_come_as_rgb_with_their_mode_and_time(tmp_path: Path) -> None:
+    """The device on a `cv2.VideoCapture` of a file: no camera is needed for what it does there."""
+    red = np.zeros((48, 64, 3), np.uint8)
+    red[..., 0] = 255
+    clip = write_clip(
+        tmp_path / "red.avi", [red] * 3, [0, 40, 80], codec="mjpeg", pix_fmt="yuvj420p"
+    )
+    capture = cv2.VideoCapture(str(clip), cv2.CAP_FFMPEG)
+    opened = device.OpenCVDevice(capture, "clip", "address", str(clip))
+    assert (opened.mode.width, opened.mode.height, opened.mode.fourcc) == (64, 48, "MJPG")
+    assert opened.grab()
+    first_s = opened.driver_s()
+    image = opened.retrieve()
+    assert image is not None
+    assert image.shape == (48, 64, 3)
+    assert image[24, 32, 0] > 240
+    assert image[24, 32, 2] < 15
+    assert opened.grab()
+    assert opened.driver_s() - first_s == pytest.approx(0.04, abs=0.01)
+    assert opened.present()
+    clip.unlink()
+    assert not opened.present()
+    opened.release()
+    assert not opened.grab()
+    assert opened.retrieve() is None
 
 
 @linux

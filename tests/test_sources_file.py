@@ -232,6 +232,20 @@ def test_damaged_pictures_are_counted(tmp_path: Path) -> None:
     assert source.status().unusable == {"damaged": 4}
 
 
+def test_a_picture_that_the_decoder_would_patch_up_counts_as_damaged(tmp_path: Path) -> None:
+    noise = np.random.default_rng(4)
+    images = [noise.integers(0, 255, (48, 64, 3), np.uint8) for _ in range(5)]
+    encoded = jpeg_packets(images)
+    scan = bytearray(bytes(encoded[2]))
+    scan[-900:-800] = bytes(100)
+    encoded[2] = av.Packet(bytes(scan))
+    clip = mux_jpegs(tmp_path / "c.mkv", encoded, [40 * i for i in range(5)])
+    source, frames = read(clip)
+    assert times_ms(frames) == [0, 40, 120, 160]
+    assert [f.stamp.index for f in frames] == [0, 1, 3, 4]
+    assert source.status().unusable == {"damaged": 1}
+
+
 def sound(path: Path) -> None:
     with wave.open(str(path), "wb") as out:
         out.setnchannels(1)

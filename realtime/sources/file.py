@@ -11,6 +11,7 @@ import av
 import av.error
 from av.container import InputContainer
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from model.errors import SourceError
 from model.records import Frame, ImageU8
@@ -33,6 +34,8 @@ class Recording:
         self._interrupted = False
         try:
             stream = video_stream(container, spec)
+            # A picture patched up by the decoder would move where the face did not: rather none.
+            stream.codec_context.options = {"err_detect": "explode"}
             pictures = decoded(container, stream, self._gate)
             first = next(pictures, None)
             if first is None:
@@ -45,7 +48,7 @@ class Recording:
         height, width = first[1].shape[:2]
         rate = stream.average_rate or stream.guessed_rate
         codec = stream.codec_context.name
-        self._length_s = _length_s(container)
+        self._length_s = _length_s(container, stream)
         parts = [f"{name}: {width}×{height}"]
         if rate:
             parts.append(f"{float(rate):.4g} fps")
@@ -158,5 +161,10 @@ def _time_s(picture: VideoFrame) -> float | None:
     return float(ticks * picture.time_base)
 
 
-def _length_s(container: InputContainer) -> float | None:
-    return container.duration / av.time_base if container.duration else None
+def _length_s(container: InputContainer, stream: VideoStream) -> float | None:
+    """Of the pictures, if the file says; sound beside them may be longer."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    if container.duration and len(container.streams) == 1:
+        return container.duration / av.time_base
+    return None

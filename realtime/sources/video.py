@@ -27,8 +27,11 @@ LOSSLESS_CODECS = frozenset({"ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo"
 
 
 def video_stream(container: InputContainer, spec: str) -> VideoStream:
-    """The stream to watch. Raises `SourceError` if there is none: cover art does not count, nor
-    does a text file, which FFmpeg would render as a terminal."""
+    """The stream to watch, its decoder not opened yet.
+
+    Raises `SourceError` if there is none: cover art does not count, nor does a text file, which
+    FFmpeg would render as a terminal.
+    """
     if container.format.name == "tty":
         raise SourceError(f"{spec}: a text file, not a video")
     streams = [
