@@ -8,7 +8,8 @@ from threading import Lock
 import cv2
 import numpy as np
 
-from model.records import Frame, ImageU8, Stamp
+from model.records import Event, Frame, ImageU8, Stamp
+from realtime.ring import FrameRing
 
 CONTEXT_S = 0.5
 """What is kept before the onset and after the offset."""
@@ -62,6 +63,17 @@ class Clips:
 
     def _forget(self, number: int) -> None:
         self._bytes -= _size(self._clips.pop(number, ()))
+
+
+def span_s(event: Event) -> tuple[float, float]:
+    """From when to when the clip of `event` goes."""
+    end = event.window.offset or event.window.apex
+    return event.window.onset.time_s - CONTEXT_S, end.time_s + CONTEXT_S
+
+
+def cut(ring: FrameRing, event: Event) -> tuple[Frame, ...]:
+    """What `ring` still holds, or holds already, of the clip of `event`."""
+    return ring.between(*span_s(event))
 
 
 def _size(clip: tuple[_Packed, ...]) -> int:

@@ -41,7 +41,7 @@ from typing import Self
 from model.errors import InputError
 from model.records import Event, Frame, Stamp, Step
 from realtime.captured import Captured, recent_fps
-from realtime.clips import CONTEXT_S, Clips
+from realtime.clips import Clips, cut, span_s
 from realtime.config import LiveConfig, choose_device, device_name
 from realtime.pipeline import PipelineConfig, open_pipeline
 from realtime.results import Results, SignalAt
@@ -188,7 +188,7 @@ class LiveSession:
             return frames
         for event in self._results.events():
             if event.number == number:
-                return _around(run.ring, event)
+                return cut(run.ring, event)
         return ()
 
     def snapshot(self) -> Snapshot:
@@ -361,11 +361,14 @@ class _Run:
         catching_up = False
         for frame, missed in self.ring.follow():
             self._results.drop(BEHIND, missed)
-            waited_s = max(0.0, time.monotonic() - frame.received_s)
-            catching_up = (catching_up or waited_s > MAX_LAG_S) and frame is not self.ring.latest()
+            newest = self.ring.latest() or frame
+            # Against the newest frame, not the clock: a source that is late itself is no reason.
+            behind = newest.received_s - frame.received_s > MAX_LAG_S
+            catching_up = (catching_up or behind) and frame is not newest
             if self._abandoned.is_set() or catching_up:
                 self._results.drop(STOPPED if self._abandoned.is_set() else BEHIND, 1)
                 continue
+            waited_s = max(0.0, time.monotonic() - frame.received_s)
             step = self._results.add(self._pipeline.step(frame), waited_ms=waited_s * 1e3)
             self._last = frame.stamp
             self._pack(step.events, frame.stamp.time_s)
@@ -376,9 +379,9 @@ class _Run:
         """Have the clips packed whose last frame has come."""
         self._unpacked.update((e.number, e) for e in events if e.state == "confirmed")
         for number, event in list(self._unpacked.items()):
-            if now_s >= _end_s(event) + CONTEXT_S:
+            if now_s >= span_s(event)[1]:
                 del self._unpacked[number]
-                frames = _around(self.ring, event)
+                frames = cut(self.ring, event)
                 self._packed.append(self._packing.submit(self._clips.keep, number, frames))
         while self._packed and self._packed[0].done():
             self._packed.popleft().result()
@@ -393,11 +396,3 @@ class _Run:
         alive += [thread.name for thread in self._threads if thread.is_alive()]
         if alive:
             raise RuntimeError(f"threads still alive after stop: {', '.join(alive)}")
-
-
-def _end_s(event: Event) -> float:
-    return (event.window.offset or event.window.apex).time_s
-
-
-def _around(ring: FrameRing, event: Event) -> tuple[Frame, ...]:
-    return ring.between(event.window.onset.time_s - CONTEXT_S, _end_s(event) + CONTEXT_S)
