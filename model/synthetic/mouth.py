@@ -6,7 +6,7 @@ import numpy as np
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.patches import Patch, line, smoothstep, taken_from
 
-LEVELS = 33
+LEVELS = 21
 
 _UPPER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 _LOWER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
@@ -17,6 +17,7 @@ _UPPER_SHARE = 0.3  # of that closing is the upper lip's
 _NECK_MM = 22.0  # below the chin, where its motion has faded out
 _DARK, _TONGUE = (44.0, 18.0, 17.0), (118.0, 58.0, 55.0)  # below the teeth; at the lower lip
 _EDGE_MM = 1.0
+_INVERSIONS = 8
 
 
 def mouth(texture: ImageU8, landmarks: ArrayF32, px_per_mm: float) -> Patch:
@@ -89,22 +90,21 @@ class _Shape:
 def _drawn(texture: ArrayF32, shape: _Shape, x: ArrayF64, y: ArrayF64, level: float) -> ImageU8:
     columns = np.broadcast_to(x, (len(y), len(x)))
     lower = upper = np.broadcast_to(y, columns.shape)
-    for _ in range(15):
+    for _ in range(_INVERSIONS):
         lower = y - shape.lower_way(lower, level)
         upper = y - shape.upper_way(upper, level)
     soft = _EDGE_MM * shape.px_per_mm
-    inside = shape.inside[None, :, None]
-    below = smoothstep((lower - shape.bottom) / soft + 0.5)[..., None]
-    above = smoothstep((shape.top - upper) / soft + 0.5)[..., None]
-    teeth = taken_from(texture, columns, np.broadcast_to(y, columns.shape))
+    teeth = texture[int(y[0, 0]) :, int(x[0]) :][: len(y), : len(x)]
     deep = smoothstep((y - shape.bottom) / (_OPEN_MM * shape.px_per_mm))[..., None]
     dark = np.array(_DARK) * (1 - deep) + np.array(_TONGUE) * deep
-    ends = smoothstep((y - shape.bottom) / soft + 0.5)[..., None]
+    opened = smoothstep(np.array(level * _OPEN_MM / _EDGE_MM))  # nothing dark shows at rest
+    ends = (opened * smoothstep((y - shape.bottom) / soft + 0.5))[..., None]
     between = teeth * (1 - ends) + dark * ends
-    lip = taken_from(texture, columns, lower)
+    # Beside the mouth nothing hides anything: skin alone, moved by both lips.
+    lip = taken_from(texture, columns, np.where(shape.inside, lower, lower + upper - y))
+    below = np.where(shape.inside, smoothstep((lower - shape.bottom) / soft + 0.5), 1.0)[..., None]
     drawn = between * (1 - below) + lip * below
+    above = np.where(shape.inside, smoothstep((shape.top - upper) / soft + 0.5), 0.0)[..., None]
     drawn = drawn * (1 - above) + taken_from(texture, columns, upper) * above
-    # Beside the mouth nothing hides anything: skin alone.
-    skin = taken_from(texture, columns, lower + upper - y)
-    drawn = np.where(inside, drawn, skin)
-    return np.clip(drawn + 0.5, 0, 255).astype(np.uint8)
+    picture: ImageU8 = np.clip(drawn + 0.5, 0, 255).astype(np.uint8)
+    return picture

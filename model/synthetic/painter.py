@@ -1,5 +1,6 @@
 """Draws a portrait in a given state: head pose, skin displacement, lids, jaw."""
 
+import math
 import threading
 from typing import Any
 
@@ -14,7 +15,7 @@ from model.synthetic.portrait import CANVAS_SIZE, SUPERSAMPLING, Portrait
 _INVERSIONS = 4
 _HEAD_MM = (105.0, 120.0)  # half axes of what moves wholly with the head: face and hair
 _HEAD_DOWN_MM = 8.0  # that ellipse's middle, below the eyes
-_FADE = 0.55  # how much further out, relative, the background rests
+_FADE = 0.45  # how much further out, relative, the background rests
 _NECK_MM = 120.0  # below the eyes: what the head turns about
 _DEPTH_MM = 32.0  # the nose stands out of the face like a bell of this width
 _NOSE = 4
@@ -50,7 +51,7 @@ class Painter:
         `skin` is the displacement (h, w, 2) on the canvas, mm, or None; `closed` is the lids',
         0 to 1; `jaw` is the mouth's, -1 to 1.
         """
-        moved = np.multiply(self._depth[..., None], (-pose.yaw_mm, -pose.pitch_mm)).astype("f4")
+        moved = self._depth[..., None] * np.array([-pose.yaw_mm, -pose.pitch_mm], np.float32)
         if skin is not None:
             moved -= self._inverted(skin)
         where = self._grid.sources(self._neutral_from_image(pose), moved)
@@ -71,14 +72,13 @@ class Painter:
         return came
 
     def _neutral_from_image(self, pose: HeadPose) -> ArrayF64:
-        """(3, 3), image px of the head at rest ← image px."""
-        scale = np.exp(pose.log_scale)
-        c, s = scale * np.cos(pose.turn_rad), scale * np.sin(pose.turn_rad)
-        linear = np.array([[c, -s], [s, c]])
-        pivot = self._eyes + np.array([0.0, _NECK_MM * self._mm])
-        shift = np.array([pose.right_mm, pose.down_mm]) * self._mm
-        moved = np.column_stack([linear, pivot - linear @ pivot + shift])
-        return np.linalg.inv(_square(moved))
+        """(3, 3), image px of the head at rest ← image px; the head turns about the neck."""
+        scale = math.exp(-pose.log_scale)
+        c, s = scale * math.cos(pose.turn_rad), scale * math.sin(pose.turn_rad)
+        linear = np.array([[c, s], [-s, c]])
+        neck = self._eyes + np.array([0.0, _NECK_MM * self._mm])
+        moved = neck + np.array([pose.right_mm, pose.down_mm]) * self._mm
+        return _square(np.column_stack([linear, neck - linear @ moved]))
 
     def _in_image(self, canvas: ArrayF64) -> ArrayF64:
         return self._image_from_canvas[:2, :2] @ canvas + self._image_from_canvas[:2, 2]
