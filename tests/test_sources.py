@@ -52,7 +52,7 @@ def open_browser(folder: Path, cleanup: ExitStack) -> Source:
     source = open_source("browser", OPTIONS)
     assert isinstance(source, BrowserSource)
     for i in range(3):
-        source.offer(cv2.imencode(".jpg", picture(50 * i))[1].tobytes(), 5.0 + i / 30)
+        source.offer(cv2.imencode(".jpg", picture(50 * i))[1].tobytes(), i / 30 - 1.0)
     return source
 
 

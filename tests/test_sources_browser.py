@@ -19,7 +19,7 @@ def jpeg(value: int = 100, width: int = 64, height: int = 48) -> bytes:
 
 
 def open_browser() -> BrowserSource:
-    return BrowserSource("browser", SourceOptions())
+    return BrowserSource("browser", SourceOptions(), now=lambda: 1000.0)
 
 
 def test_frames_bear_the_browsers_times() -> None:
@@ -59,6 +59,7 @@ def test_a_full_queue_drops_its_oldest_and_counts_it() -> None:
         (jpeg(), 1.0, "timestamp stands still"),
         (jpeg(), 0.5, "timestamp runs back"),
         (jpeg(), float("nan"), "no timestamp"),
+        (jpeg(), 1002.0, "capture time in the future"),
     ],
 )
 def test_what_cannot_be_used_is_counted(data: bytes, time_s: float, cause: str) -> None:

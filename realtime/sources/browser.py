@@ -20,12 +20,16 @@ MAX_JPEG_BYTES = 16_000_000
 """Far beyond any camera's picture: what is larger is not one."""
 
 OVERTAKEN = "overtaken in the queue"
+MAX_AHEAD_S = 1.0
+"""A capture time this far in the future is wrong; let in, it would have all later ones refused."""
+
 BAD_JPEG = "damaged JPEG"
 TOO_LARGE = "picture too large"
+FROM_THE_FUTURE = "capture time in the future"
 
 
 class BrowserSource:
-    """Frames at the browser's capture times (its own clock, seconds)."""
+    """Frames at the browser's capture times."""
 
     def __init__(
         self, spec: str, options: SourceOptions, *, now: Callable[[], float] = time.monotonic
@@ -60,8 +64,9 @@ class BrowserSource:
         return self._info
 
     def offer(self, jpeg: bytes, captured_s: float) -> None:
-        """One picture with its capture time on the browser's clock; from any thread, returns at
-        once. The oldest picture in a full queue is dropped and counted."""
+        """One picture and when the browser captured it, converted by the page to this program's
+        `time.monotonic()`. From any thread; returns at once. The oldest picture in a full queue
+        is dropped and counted."""
         received_s = self._now()
         with self._offered:
             if self._interrupted:
@@ -104,6 +109,9 @@ class BrowserSource:
                 self._gate.drop(OVERTAKEN, overtaken)
             if len(jpeg) > MAX_JPEG_BYTES:
                 self._gate.refuse(TOO_LARGE)
+                continue
+            if captured_s - received_s > MAX_AHEAD_S:
+                self._gate.refuse(FROM_THE_FUTURE)
                 continue
             image = decode_picture(jpeg)
             if image is None:
