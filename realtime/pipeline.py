@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
-from model.flow.phases import phase_flows
+import torch
 
 from model import load_classifier
 from model.classifiers import Classifier
 from model.face import CROP_PX, FaceAligner
 from model.flow import Flow, load_flow
+from model.flow.phases import phase_flows
 from model.records import (
     AlignedFace,
     Event,
@@ -38,6 +39,8 @@ from realtime.spotting import Spotter, SpotterConfig
 
 T = TypeVar("T")
 
+INFERENCE_THREADS = 1
+"""Threads of torch in this process, in which nothing but inference of one window at a time runs."""
 HISTORY_SLACK_S = 1.0
 """Aligned faces are kept this much longer than the longest expression, for the decision."""
 MAX_AVERAGE_S = 0.02
@@ -179,17 +182,13 @@ class Pipeline:
     def _collect(self, timings_ms: dict[str, float], *, wait: bool) -> Iterator[Event]:
         """Events whose turn has come. A later one never overtakes an earlier one."""
         while self._pending:
-            update, known_at, future = (
-                self._pending[0].update,
-                self._pending[0].known_at,
-                self._pending[0].result,
-            )
-            if future is not None and not future.done() and not wait:
+            pending = self._pending[0]
+            if pending.result is not None and not pending.result.done() and not wait:
                 return
             self._pending.popleft()
-            yield _event(update, known_at, None if future is None else future.result(), timings_ms)
-            if update.state != "apex":
-                self._named.discard(update.candidate)
+            yield _event(pending, timings_ms)
+            if pending.update.state != "apex":
+                self._named.discard(pending.update.candidate)
 
 
 def open_pipeline(config: PipelineConfig, executor: Executor | None = None) -> Pipeline:
@@ -198,6 +197,9 @@ def open_pipeline(config: PipelineConfig, executor: Executor | None = None) -> P
     Raises `InputError` for an unknown flow or classifier, `CheckpointError` if the classifier was
     trained on another flow.
     """
+    # Small batches gain nothing from more threads, and a pool as large as the machine, whose
+    # threads wait for each other in a spin, stalls for seconds when a core is busy otherwise.
+    torch.set_num_threads(INFERENCE_THREADS)
     flow = load_flow(config.flow)
     classifier = load_classifier(config.classifier, flow=flow, device=config.device)
     blank: list[ImageU8] = [np.zeros((CROP_PX, CROP_PX), np.uint8)]
@@ -214,14 +216,11 @@ def _classify(
     return _Classified(prediction, flows, tuple(phase[0] for phase in crops), timings_ms)
 
 
-def _event(
-    update: SpotUpdate,
-    known_at: Stamp,
-    classified: _Classified | None,
-    timings_ms: dict[str, float],
-) -> Event:
-    if classified is None:
+def _event(pending: _Pending, timings_ms: dict[str, float]) -> Event:
+    update, known_at = pending.update, pending.known_at
+    if pending.result is None:
         return Event(update.candidate, "withdrawn", update.window, None, update.reason, known_at)
+    classified = pending.result.result()
     for stage, ms in classified.timings_ms.items():
         timings_ms[stage] = timings_ms.get(stage, 0.0) + ms
     return Event(
