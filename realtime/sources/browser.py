@@ -18,11 +18,10 @@ from realtime.sources.picture import decode_picture
 QUEUE_FRAMES = 4
 MAX_JPEG_BYTES = 16_000_000
 """Far beyond any camera's picture: what is larger is not one."""
-
-OVERTAKEN = "overtaken in the queue"
 MAX_AHEAD_S = 1.0
 """A capture time this far in the future is wrong; let in, it would have all later ones refused."""
 
+OVERTAKEN = "overtaken in the queue"
 BAD_JPEG = "damaged JPEG"
 TOO_LARGE = "picture too large"
 FROM_THE_FUTURE = "capture time in the future"
