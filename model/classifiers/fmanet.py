@@ -26,7 +26,7 @@ class FMANet(nn.Module):
     """See the module's text; `model.classifiers` has the contract of `forward`."""
 
     def __init__(
-        self, classes: int, action_units: int, width: int = 24, dropout: float = 0.3
+        self, classes: int, action_units: int, width: int = 16, dropout: float = 0.3
     ) -> None:
         """`width`: channels of the stems; the stages have two, three and four times as many."""
         super().__init__()

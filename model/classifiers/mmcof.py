@@ -21,7 +21,7 @@ class MMCOFNet(nn.Module):
     """MM-COF and four plain convolution blocks; `model.classifiers` has `forward`'s contract."""
 
     def __init__(
-        self, classes: int, action_units: int, width: int = 24, dropout: float = 0.3
+        self, classes: int, action_units: int, width: int = 16, dropout: float = 0.3
     ) -> None:
         super().__init__()
         self.features = nn.Sequential(

@@ -4,8 +4,8 @@ B. D. Lucas, T. Kanade: An iterative image registration technique with an applic
 vision, IJCAI 1981; the structure tensor of the first picture is computed once, as in S. Baker,
 I. Matthews: Lucas–Kanade 20 years on, IJCV 2004, section 3.2.
 
-Brightness may change by a constant within each window (Lucas and Kanade's own generalisation,
-section 4.4: solve for contrast and brightness too): a camera's exposure does.
+Brightness may change by a constant within each window (Lucas and Kanade solve for contrast and
+brightness too, in the paper's section on generalisations): a camera's exposure does.
 
 At the scale of micro-expressions, 0.1 to 2 px, it loses less of a motion than TV-L1 and costs a
 hundredth of it. Its weakness is motion finer than its window.
@@ -131,15 +131,15 @@ class _Level:
         height, width = self.shape
         self._x = np.arange(width, dtype=np.float32)[None, :]
         self._y = np.arange(height, dtype=np.float32)[:, None]
-        self._gx = cv2.Scharr(picture, cv2.CV_32F, 1, 0, scale=1 / 32)
-        self._gy = cv2.Scharr(picture, cv2.CV_32F, 0, 1, scale=1 / 32)
+        self._gx = _f32(cv2.Scharr(picture, cv2.CV_32F, 1, 0, scale=1 / 32))
+        self._gy = _f32(cv2.Scharr(picture, cv2.CV_32F, 0, 1, scale=1 / 32))
         # Less the window's means everywhere: a constant is solved for along with the flow. Without
         # it, light that changes by one percent would pass for more than a micro-expression.
         self._mean_gx, self._mean_gy = self._blurred(self._gx), self._blurred(self._gy)
         xx = self._blurred(self._gx * self._gx) - self._mean_gx * self._mean_gx + ridge
         yy = self._blurred(self._gy * self._gy) - self._mean_gy * self._mean_gy + ridge
         xy = self._blurred(self._gx * self._gy) - self._mean_gx * self._mean_gy
-        determinant = xx * yy - xy * xy
+        determinant: ArrayF32 = xx * yy - xy * xy
         self._inverse_xx = yy / determinant
         self._inverse_yy = xx / determinant
         self._inverse_xy = -xy / determinant

@@ -1,0 +1,255 @@
+"""Stills of faces: a face at rest, as different from the portrait as warps can make it, drawn with
+its skin displaced; and the camera that takes such drawings. In px of the 128 px aligned crop.
+
+Only one portrait is at hand, so shape, resting expression, skin texture, light and camera vary
+widely; what stays is one person's features.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+import cv2
+import numpy as np
+from skimage import data
+
+from model.face import CROP_PX, crop_transform, find_landmarks
+from model.records import ArrayF32, ArrayF64, ImageU8
+from model.synthetic.action_units import displacement_field
+
+Range = tuple[float, float]
+"""(low, high), sampled uniformly."""
+
+_MARGIN_PX = 32  # what the canvas shows around the crop
+_FINENESS = 2  # canvas px per crop px: keeps OpenCV's rounding to 1/32 px far below the motion
+_PAD_PX = 8  # how far from outside the crop displaced skin may come
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How far faces differ from the portrait."""
+
+    shape_px: Range = (0.0, 3.5)
+    """Standard deviation of a smooth warp of the whole face."""
+    stretch: Range = (-0.1, 0.1)
+    """Share by which it is wider and shorter."""
+    rest: Mapping[str, Range] = field(
+        default_factory=lambda: {
+            "AU1": (-0.3, 0.3),
+            "AU2": (-0.3, 0.3),
+            "AU4": (-0.4, 0.4),
+            "AU5": (-0.4, 0.4),
+            "AU6": (-0.5, 0.2),
+            "AU12": (-0.9, 0.1),
+            "AU25": (-1.6, 0.2),
+        }
+    )
+    """Strengths in the resting face, by action unit: the portrait smiles, most faces do not."""
+    texture_levels: Range = (0.0, 9.0)
+    """Contrast of added skin texture, grey levels."""
+    softness_px: Range = (0.1, 1.6)
+    """Blur of the portrait's own detail."""
+    contrast: Range = (0.45, 1.15)
+    misplaced_px: float = 2.0
+    """Standard deviation of the crop's shift against its geometry."""
+    misplaced_turn: float = 0.03
+    """The same in rad."""
+    misplaced_scale: float = 0.03
+    """The same as log of the scale."""
+
+
+class Still:
+    """One face at rest, and drawings of it with its skin displaced."""
+
+    def __init__(self, rng: np.random.Generator, looks: Looks) -> None:
+        canvas, points = _portrait()
+        self._canvas = _dressed(canvas, rng, looks)
+        extent = CROP_PX + 2 * _MARGIN_PX
+        shape = _shape(rng, looks, points, extent)
+        points = points + _sampled(shape, points)
+        inverse = inverse_displacement(shape)
+
+        # The crop is cut from the reshaped face as the live aligner would, less its errors.
+        align = crop_transform(points)
+        turn = rng.normal(0, looks.misplaced_turn)
+        scale = np.exp(rng.normal(0, looks.misplaced_scale))
+        align = _similarity(rng.normal(0, looks.misplaced_px, 2), turn, scale, align)
+        self.landmarks_px = (points @ align[:, :2].T + align[:, 2]).astype(np.float32)
+        """(468, 2) float32: FaceMesh points of the resting face in the crop."""
+
+        axis = np.arange(-_PAD_PX, CROP_PX + _PAD_PX, dtype=np.float32)
+        crop = np.stack(np.broadcast_arrays(axis[None, :], axis[:, None])).astype(np.float32)
+        back = cv2.invertAffineTransform(align)
+        shaped = np.einsum("ij,jyx->iyx", back[:, :2], crop) + back[:, 2, None, None]
+        shaped = shaped.astype(np.float32)
+        source = shaped + np.stack([_looked_up(part, shaped) for part in inverse])
+        source = (source + _MARGIN_PX) * _FINENESS + (_FINENESS - 1) / 2
+        inner = slice(_PAD_PX, -_PAD_PX)
+        self._source = source[:, inner, inner]
+        self._dx = np.gradient(source, axis=2)[:, inner, inner]
+        self._dy = np.gradient(source, axis=1)[:, inner, inner]
+
+    def drawn(self, displacement: ArrayF32) -> ArrayF32:
+        """The face with the skin at x moved to x + `displacement`[:, x], (2, S, S) px of at most
+        8 px: (S, S) float32 grey levels."""
+        back = inverse_displacement(displacement)
+        # The first two terms of Taylor's series: looking the map up would round the motion.
+        source = self._source + self._dx * back[0] + self._dy * back[1]
+        x, y = source.astype(np.float32)
+        return np.asarray(
+            cv2.remap(self._canvas, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE),
+            np.float32,
+        )
+
+
+@dataclass(frozen=True)
+class Optics:
+    """How far cameras and light differ."""
+
+    blur_px: Range = (0.0, 1.1)
+    shrinking: Range = (0.5, 1.0)
+    """Sampled coarser by this factor and enlarged again: faces far from the camera."""
+    gamma: Range = (0.7, 1.4)
+    gradient: Range = (-0.35, 0.35)
+    """Share by which light falls off from one side to the other."""
+    flicker: float = 0.008
+    """Standard deviation of the gain between moments, and of its gradient."""
+    noise_levels: Range = (0.3, 4.0)
+    """Sensor noise of one frame, grey levels."""
+    jpeg: float = 0.6
+    """How often frames are compressed."""
+    jpeg_quality: Range = (45, 95)
+    frames: tuple[int, int] = (1, 4)
+    """How many frames are averaged around each moment, as in `model.flow.phases`."""
+
+
+class Camera:
+    """One camera in one light."""
+
+    def __init__(self, rng: np.random.Generator, optics: Optics) -> None:
+        self._rng = rng
+        self._blur = rng.uniform(*optics.blur_px)
+        self._small = round(CROP_PX * rng.uniform(*optics.shrinking))
+        self._gamma = rng.uniform(*optics.gamma)
+        self._light = _ramp(rng.uniform(*optics.gradient), rng.uniform(0, np.pi))
+        self._flicker = optics.flicker
+        self._noise = rng.uniform(*optics.noise_levels)
+        self._quality = (
+            round(rng.uniform(*optics.jpeg_quality)) if rng.random() < optics.jpeg else None
+        )
+        self._frames = int(rng.integers(optics.frames[0], optics.frames[1] + 1))
+
+    def taken(self, picture: ArrayF32) -> list[ImageU8]:
+        """Frames of one moment: `picture` (S, S) float32 as this camera gives it, uint8."""
+        rng = self._rng
+        if self._blur > 0.3:
+            picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), self._blur), np.float32)
+        light = self._light * _ramp(rng.normal(0, self._flicker), rng.uniform(0, np.pi))
+        light *= 1 + rng.normal(0, self._flicker)
+        lit = 255 * (np.clip(picture, 0, 255) / 255) ** self._gamma * light
+        small = cv2.resize(lit, (self._small, self._small), interpolation=cv2.INTER_AREA)
+        frames = []
+        for _ in range(self._frames):
+            noise = self._noise * rng.standard_normal(small.shape, np.float32)
+            frame = np.clip(np.rint(small + noise), 0, 255).astype(np.uint8)
+            if self._quality is not None:
+                quality = [cv2.IMWRITE_JPEG_QUALITY, self._quality]
+                coded = cv2.imencode(".jpg", frame, quality)[1]
+                frame = np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), np.uint8)
+            enlarged = cv2.resize(frame, (CROP_PX, CROP_PX), interpolation=cv2.INTER_LINEAR)
+            frames.append(np.asarray(enlarged, np.uint8))
+        return frames
+
+
+def smooth_noise(rng: np.random.Generator, grain_px: float, size: int = CROP_PX) -> ArrayF32:
+    """(size, size) float32 of mean about 0 and deviation about 1, smooth over `grain_px`."""
+    cells = max(2, round(size / grain_px) + 2)
+    coarse = rng.standard_normal((cells, cells), np.float32)
+    smooth = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(1.3 * smooth, np.float32)
+
+
+def inverse_displacement(displacement: ArrayF32) -> ArrayF32:
+    """G (2, S, S) with y + G(y) = x wherever x + `displacement`(x) = y: fixed-point iteration."""
+    size = displacement.shape[1]
+    axis = np.arange(size, dtype=np.float32)
+    back = -displacement
+    for _ in range(4):
+        at = np.stack([axis[None, :] + back[0], axis[:, None] + back[1]])
+        back = -np.stack([_looked_up(part, at, margin=0) for part in displacement])
+    return back
+
+
+@cache
+def _portrait() -> tuple[ArrayF32, ArrayF32]:
+    """scikit-image's portrait of the astronaut Eileen Collins (NASA, public domain): canvas of
+    the crop and its margin, float32 grey, and its landmarks (468, 2) in crop px."""
+    image: ImageU8 = data.astronaut()  # type: ignore[no-untyped-call]
+    landmarks_px = find_landmarks(image)
+    if landmarks_px is None:
+        raise RuntimeError("no face found in the shipped portrait")
+    align = crop_transform(landmarks_px)
+    points = landmarks_px @ align[:, :2].T + align[:, 2]
+    onto_canvas = align * _FINENESS
+    onto_canvas[:, 2] += _MARGIN_PX * _FINENESS + (_FINENESS - 1) / 2
+    extent = (CROP_PX + 2 * _MARGIN_PX) * _FINENESS
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    canvas = cv2.warpAffine(
+        grey, onto_canvas, (extent, extent), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    return canvas.astype(np.float32), points.astype(np.float32)
+
+
+def _dressed(canvas: ArrayF32, rng: np.random.Generator, looks: Looks) -> ArrayF32:
+    """The portrait with less of its own texture and some of another."""
+    size = canvas.shape[0]
+    softness = rng.uniform(*looks.softness_px) * _FINENESS
+    dressed = cv2.GaussianBlur(canvas, (0, 0), softness)
+    dressed = 128 + rng.uniform(*looks.contrast) * (dressed - 128)
+    dressed += rng.uniform(-25, 25)
+    for grain_px in (1.5, 3.0, 7.0, 16.0):
+        levels = rng.uniform(*looks.texture_levels) / 2
+        dressed += levels * smooth_noise(rng, grain_px * _FINENESS, size)
+    return np.asarray(dressed, np.float32)
+
+
+def _shape(rng: np.random.Generator, looks: Looks, points: ArrayF32, extent: int) -> ArrayF32:
+    """Displacement from the portrait's face to another one, over crop and margin."""
+    rest = {unit: (rng.uniform(*span),) * 2 for unit, span in looks.rest.items()}
+    shape = displacement_field(points + np.float32(_MARGIN_PX), rest, extent)
+    sigma = rng.uniform(*looks.shape_px)
+    shape += sigma * np.stack([smooth_noise(rng, 45, extent) for _ in range(2)])
+    axis = np.arange(extent, dtype=np.float32) - extent / 2
+    stretch = np.float32(rng.uniform(*looks.stretch))
+    shape[0] += stretch * axis[None, :]
+    shape[1] -= stretch * axis[:, None]
+    return shape
+
+
+def _looked_up(plane: ArrayF32, at: ArrayF32, margin: int = _MARGIN_PX) -> ArrayF32:
+    """`plane`, whose pixel (margin, margin) is the crop's first, at crop px `at` (2, H, W)."""
+    x, y = at[0] + margin, at[1] + margin
+    found = cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found, np.float32)
+
+
+def _sampled(shape: ArrayF32, points: ArrayF32) -> ArrayF32:
+    at = points.T[:, None, :].astype(np.float32)
+    return np.stack([_looked_up(part, at)[0] for part in shape], axis=1)
+
+
+def _similarity(shift: ArrayF64, turn: float, scale: float, onto: ArrayF64) -> ArrayF64:
+    """`onto` (2, 3) followed by a shift, turn and scale about the crop's centre."""
+    centre = np.full(2, (CROP_PX - 1) / 2)
+    c, s = scale * np.cos(turn), scale * np.sin(turn)
+    linear = np.array([[c, -s], [s, c]])
+    return np.column_stack([linear @ onto[:, :2], linear @ (onto[:, 2] - centre) + centre + shift])
+
+
+def _ramp(strength: float, angle: float) -> ArrayF32:
+    """(S, S) gain falling by `strength` across the crop in the direction `angle`, 1 at centre."""
+    axis = (np.arange(CROP_PX, dtype=np.float32) + 0.5) / CROP_PX - 0.5
+    ramp: ArrayF32 = 1 + np.float32(strength) * (
+        np.float32(np.cos(angle)) * axis[None, :] + np.float32(np.sin(angle)) * axis[:, None]
+    )
+    return ramp
