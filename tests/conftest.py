@@ -4,9 +4,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from model.checkpoint import Checkpoint, save_checkpoint
 from model.flow import load_flow
+
+# The same examples on every run, and no deadline: machines are shared.
+settings.register_profile("deterministic", derandomize=True, deadline=None)
+settings.load_profile("deterministic")
+
+# A pool of threads as large as the machine stalls as soon as something else runs on it.
+torch.set_num_threads(1)
 
 ACTION_UNITS = ("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU12", "AU14", "AU15")
 
