@@ -138,14 +138,16 @@ def _drawn(
     at: tuple[float, float],
     size: tuple[int, int],
 ) -> ImageU8:
-    """`picture` enlarged by `scale` so that its point `middle` comes to `at`."""
+    """`picture` enlarged by `scale` so that its point `middle` comes to `at`, or near it."""
     while scale < 0.5:  # a large picture is halved first: Lanczos alone would alias
         half = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         picture = np.asarray(half, dtype=np.uint8)
         scale, middle = scale * 2, middle / 2
-    transform = np.array(
-        [[scale, 0.0, at[0] - scale * middle[0]], [0.0, scale, at[1] - scale * middle[1]]]
-    )
+    # Rather move the face than show what lies beyond the picture's edge.
+    before = scale * middle
+    behind = np.array(size) - scale * np.array(picture.shape[1::-1]) + before
+    x, y = np.minimum(np.maximum(at, behind), before) - before
+    transform = np.array([[scale, 0.0, x], [0.0, scale, y]])
     drawn = cv2.warpAffine(
         picture, transform, size, flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101
     )
