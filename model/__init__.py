@@ -6,7 +6,13 @@ Knows no clock, thread, camera or page. Start with `model.records`.
     classifier = load_classifier("fmanet")
 """
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# Before numpy is imported, which is when OpenBLAS reads it. The matrices of a frame are small:
+# BLAS threads gain nothing on them and spin between calls, which cost half of all processor time
+# of a live run. Whoever sets it decides; torch has threads of its own.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
     from model.checkpoint import load_classifier
