@@ -1,0 +1,117 @@
+"""Checkpoints come back as they went, and refuse what does not fit."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import model
+from model.checkpoint import Checkpoint, load_classifier, read_checkpoint, save_checkpoint
+from model.errors import CheckpointError
+from model.flow import load_flow
+
+CHECKPOINT = Checkpoint(
+    classifier="fmanet",
+    labels=("negative", "positive", "surprise"),
+    action_units=("AU4", "AU12"),
+    flow="lk",
+    flow_parameters=dict(load_flow("lk").parameters),
+    recipe={"seed": 7},
+    metrics={"uf1": 0.5},
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "some.safetensors"
+    save_checkpoint(path, CHECKPOINT, CHECKPOINT.network().state_dict())
+    return path
+
+
+def test_what_is_saved_is_read(path: Path) -> None:
+    checkpoint, weights = read_checkpoint(path)
+    assert checkpoint == CHECKPOINT
+    network = checkpoint.network()
+    network.load_state_dict(weights)
+    save_checkpoint(path, checkpoint, network.state_dict())
+    for name, tensor in read_checkpoint(path)[1].items():
+        assert torch.equal(tensor, weights[name])
+
+
+def test_the_flow_it_was_trained_on_is_accepted(path: Path) -> None:
+    classifier = load_classifier(path, flow=load_flow("lk"))
+    assert classifier.flow_name == "lk"
+    assert load_flow(classifier.flow_name, **classifier.flow_parameters)
+
+
+def test_another_flow_is_refused_with_both_names(path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"'lk'.*'tvl1'"):
+        load_classifier(path, flow=load_flow("tvl1"))
+    with pytest.raises(CheckpointError, match=r"5\.5.*7\.0"):
+        load_classifier(path, flow=load_flow("lk", sigma_px=7))
+
+
+@pytest.mark.parametrize("keep", [0, 10, 400, -1])
+def test_a_truncated_file_is_refused(path: Path, keep: int) -> None:
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(CheckpointError, match="safetensors"):
+        load_classifier(path)
+
+
+def test_a_flipped_bit_is_noticed(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 0x10
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_classifier(path)
+
+
+def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.safetensors"
+    save_file({"weight": torch.zeros(3)}, path)
+    with pytest.raises(CheckpointError, match="format"):
+        load_classifier(path)
+
+
+def test_weights_of_another_network_are_refused(path: Path) -> None:
+    mmcof = replace(CHECKPOINT, classifier="mmcof-cnn")
+    save_checkpoint(path, mmcof, CHECKPOINT.network().state_dict())
+    with pytest.raises(CheckpointError, match="mmcof-cnn"):
+        load_classifier(path)
+    save_checkpoint(path, replace(CHECKPOINT, classifier="other"), {"x": torch.zeros(1)})
+    with pytest.raises(CheckpointError, match="fmanet"):
+        load_classifier(path)
+    save_checkpoint(path, replace(CHECKPOINT, input_px=28), CHECKPOINT.network().state_dict())
+    with pytest.raises(CheckpointError, match="28"):
+        load_classifier(path)
+
+
+def test_names_that_stand_for_nothing_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="nothing-here"):
+        load_classifier("nothing-here")
+    with pytest.raises(CheckpointError, match="absent"):
+        load_classifier(tmp_path / "absent.safetensors")
+
+
+def test_the_package_offers_it_without_loading_torch() -> None:
+    assert model.load_classifier is load_classifier
+    with pytest.raises(AttributeError):
+        _ = model.nothing
+    code = "import sys, model, model.flow, model.records; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["fmanet", "mmcof-cnn"])
+def test_shipped_weights_work(name: str) -> None:
+    classifier = load_classifier(name, flow=load_flow("lk"))
+    assert classifier.labels == ("negative", "positive", "surprise")
+    still = np.zeros((1, 2, 128, 128), np.float32)
+    assert classifier.predict(still, still).sum() == pytest.approx(1, abs=1e-5)
+    card = Path(model.__file__).parent / "weights" / f"{name}.md"
+    assert "synthetic only" in card.read_text(encoding="utf-8").lower()
+    assert card.with_suffix(".safetensors").stat().st_size < 8e6
