@@ -1,15 +1,19 @@
 """Look at a data set before anything is trained on it.
 
 python -m model.datasets check casme2 PATH [--json OUT]
+python -m model.datasets check maps PATH
+python -m model.datasets flows casme2 PATH --cache DIR
 """
 
 import argparse
 import json
 from pathlib import Path
 
-from model.datasets import DATASETS, open_dataset
-from model.datasets.check import as_json, report
+from model.datasets import DATASETS, Dataset, open_dataset
+from model.datasets.check import as_json, report, report_maps
+from model.datasets.maps import read_maps
 from model.errors import InputError, exit_code
+from model.flow import FLOWS, load_flow
 
 
 def main() -> None:
@@ -18,17 +22,43 @@ def main() -> None:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="what a folder holds, what is broken or was repaired")
-    check.add_argument("dataset", choices=DATASETS, help="which data set it should be")
+    check.add_argument(
+        "dataset", choices=(*DATASETS, "maps"), help="which data set it should be; maps: flow maps"
+    )
     check.add_argument("path", type=Path, help="the folder as its owners ship it")
     check.add_argument("--json", type=Path, metavar="OUT", help="write the same there as JSON")
+    flows = commands.add_parser("flows", help="compute the flow of both phases of every clip")
+    flows.add_argument("dataset", choices=DATASETS)
+    flows.add_argument("path", type=Path)
+    flows.add_argument("--cache", type=Path, required=True, help="where the flows are kept")
+    flows.add_argument("--flow", choices=FLOWS, default="lk", help="default: %(default)s")
+    flows.add_argument("--workers", type=int, help="processes (default: one less than cores)")
     options = parser.parse_args()
+    if options.dataset == "maps":
+        if options.json is not None:
+            raise InputError("--json is for data sets of clips: a table of maps is its own list")
+        print(report_maps(read_maps(options.path), options.path))
+        return
     dataset = open_dataset(options.dataset, options.path)
+    if options.command == "flows":
+        _flows(dataset, options)
+        return
     print(report(dataset))
     if options.json is not None:
         try:
             options.json.write_text(json.dumps(as_json(dataset), indent=1), encoding="utf-8")
         except OSError as error:
             raise InputError(f"cannot write {options.json}: {error.strerror}") from error
+
+
+def _flows(dataset: Dataset, options: argparse.Namespace) -> None:
+    # The flow path brings mediapipe, which the check does without.
+    from model.datasets.flows import flow_pairs
+
+    pairs = flow_pairs(dataset, load_flow(options.flow), options.cache, workers=options.workers)
+    print(f"{len(pairs)} clips, {int(pairs.both_phases.sum())} of them with both phases")
+    for problem in pairs.left_out:
+        print(f"left out: {problem.clip}: {problem.reason}")
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from model.datasets.clips import Clip, Dataset
 from model.datasets.layout import natural
 from model.datasets.merges import merges_of
+from model.datasets.pairs import FlowPairSet
 from model.datasets.rules import RULES
 
 
@@ -26,7 +28,8 @@ def report(dataset: Dataset) -> str:
     for kind in ("micro", "macro"):
         clips = [clip for clip in dataset if clip.kind == kind]
         if clips:
-            lines += ["", f"{kind}-expressions by subject and emotion", *_by_subject(clips)]
+            pairs = [(clip.subject, clip.label) for clip in clips]
+            lines += ["", f"{kind}-expressions by subject and emotion", *_by_subject(pairs)]
     lines += ["", "classes after merging (micro-expressions)"]
     for name, counts in merged_counts(dataset).items():
         shown = ", ".join(f"{label} {n}" for label, n in counts.items())
@@ -39,6 +42,22 @@ def report(dataset: Dataset) -> str:
         lines += ["", "left out"]
         lines.extend(f"  {p.where} ({p.clip}): {p.reason}" for p in dataset.left_out)
     return "\n".join(lines)
+
+
+def report_maps(maps: FlowPairSet, source: Path) -> str:
+    """Text: what a table of flow maps holds, and what its maps lost."""
+    both = int(maps.both_phases.sum())
+    lines = [
+        f"{len(maps)} clips of {len(set(maps.subjects))} subjects in {source}, {both} of them with "
+        f"both phases; maps of {maps.flows.shape[-1]} px",
+    ]
+    if maps.unit == "relative":
+        lines.append(
+            "8-bit maps without their range: the zero is estimated, the scale is lost, and u and v "
+            "do not compare in size"
+        )
+    pairs = list(zip(maps.subjects, maps.labels, strict=True))
+    return "\n".join([*lines, "", "clips by subject and label", *_by_subject(pairs)])
 
 
 def as_json(dataset: Dataset) -> dict[str, Any]:
@@ -93,11 +112,12 @@ def _repairs(dataset: Dataset) -> Mapping[str, int]:
     return Counter(rule for clip in dataset for rule in clip.repairs)
 
 
-def _by_subject(clips: Sequence[Clip]) -> list[str]:
-    labels = sorted({clip.label for clip in clips})
+def _by_subject(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """A table of (subject, label) pairs."""
+    labels = sorted({label for _, label in pairs})
     headings = [label or "(none)" for label in labels]
-    counts = Counter((clip.subject, clip.label) for clip in clips)
-    subjects = sorted({clip.subject for clip in clips}, key=natural)
+    counts = Counter(pairs)
+    subjects = sorted({subject for subject, _ in pairs}, key=natural)
     first = max(len("together"), *(len(subject) for subject in subjects))
     widths = [max(len(heading), 5) for heading in headings]
 

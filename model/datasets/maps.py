@@ -1,0 +1,274 @@
+"""Flow maps that someone else computed: a folder of (u, v[, strain]) maps and a table.
+
+The table is a CSV with a header. Needed: `file` (relative to the table), `subject`, `clip`,
+`label`. Optional: `phase` ("onset_apex", the default, or "apex_offset"; the two rows of a clip
+share subject, clip and label), `u_min`, `u_max`, `v_min`, `v_max` (the range that 0 … 255 of an
+8-bit map stands for), `action_units` ("4+L12").
+
+A map is one of
+
+- `.npy`: float (2 or 3, S, S) or (S, S, 2 or 3): u, v and perhaps strain, in px of the map;
+- `.npz`: the same under `flow`, or (S, S) arrays `u` and `v`;
+- `.png`, or `.npy` of uint8: three channels u, v, strain, each min–max normalised to 0 … 255.
+
+Strain is not read: it follows from u and v. What an 8-bit map lost comes back by these rules:
+
+1. With the range stored, value = min + level / 255 · (max − min), in px, exact to half a level.
+2. Without it, neither scale nor zero is known. The zero is taken to be the most frequent level
+   (most of a face does not move), the scale one over the range: each channel spans at most −1 to 1,
+   and the set is marked `relative`. u and v of such a map do not compare in size.
+3. A colour picture holds u, v, strain as red, green, blue ("rgb"), or the other way round where
+   OpenCV wrote the array ("bgr"). Unless it is said which, it is read off the set: strain is never
+   negative, so its most frequent level is the darkest of the three. Where that does not decide,
+   reading is refused until it is said.
+"""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from zipfile import BadZipFile
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.datasets.layout import parse_action_units
+from model.datasets.pairs import FlowPairSet, Unit
+from model.errors import InputError
+from model.records import ArrayF32
+
+Channels = Literal["rgb", "bgr"]
+PHASES = ("onset_apex", "apex_offset")
+_RANGE = ("u_min", "u_max", "v_min", "v_max")
+_SMOOTHING = np.exp(-0.5 * (np.arange(-6, 7) / 2.0) ** 2)  # over levels, σ 2
+_CLEARLY = 16  # levels by which strain has to be darker than u
+
+
+@dataclass(slots=True)
+class _Sample:
+    subject: str
+    clip: str
+    label: str
+    units: tuple[str, ...]
+    rows: dict[str, tuple[Path, tuple[float, ...] | None, str]] = field(default_factory=dict)
+    """Map, range (u_min, u_max, v_min, v_max) if stored, and where it is listed, by phase."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    where: str
+    planes: NDArray[np.float32] | NDArray[np.uint8]
+    """(K, S, S), K at least 2: as stored, colour pictures as red, green, blue."""
+    colour: bool
+    """A picture, whose order of channels is open."""
+
+
+def read_maps(
+    source: Path, *, channels: Channels | None = None, size_px: int | None = None
+) -> FlowPairSet:
+    """The maps listed in a table, or in the only .csv of a folder.
+
+    `size_px` brings all maps to that side, vectors in px with it; without it they must be of one
+    size. Raises `InputError` naming the file or the line for anything that does not fit: maps that
+    are not square, values that are not finite, maps with and without a scale in one set.
+    """
+    table = _table(source)
+    samples = _samples(table)
+    maps = {
+        (n, phase): (_read(path, where), stored)
+        for n, sample in enumerate(samples)
+        for phase, (path, stored, where) in sample.rows.items()
+    }
+    swapped = _swapped([raw for raw, _ in maps.values() if raw.colour], channels)
+    units = {_unit(raw, stored) for raw, stored in maps.values()}
+    if len(units) > 1:
+        raise InputError(f"{table} lists maps with and without a scale: split it in two tables")
+    unit = units.pop()
+    sizes = {raw.planes.shape[-1] for raw, _ in maps.values()}
+    if size_px is None and len(sizes) > 1:
+        raise InputError(f"maps of {table} have sizes {sorted(sizes)} px: say which one to use")
+    size = size_px or sizes.pop()
+    flows = np.zeros((len(samples), 2, 2, size, size), np.float32)
+    for (n, phase), (raw, stored) in maps.items():
+        flow = _flow(raw, stored, swapped=raw.colour and swapped)
+        flows[n, PHASES.index(phase)] = _resized(flow, size, scaled=unit == "px")
+    return FlowPairSet(
+        name=table.parent.name or "maps",
+        flows=flows,
+        both_phases=np.array(["apex_offset" in sample.rows for sample in samples]),
+        subjects=tuple(sample.subject for sample in samples),
+        clips=tuple(f"{sample.subject}/{sample.clip}" for sample in samples),
+        labels=tuple(sample.label for sample in samples),
+        action_units=tuple(sample.units for sample in samples),
+        unit=unit,
+    )
+
+
+def still_level(levels: NDArray[np.uint8]) -> float:
+    """The most frequent level of an 8-bit channel, where the face does not move: the top of the
+    smoothed histogram, refined by the mean of the levels around it."""
+    counts = np.bincount(levels.ravel(), minlength=256).astype(np.float64)
+    top = int(np.argmax(np.convolve(counts, _SMOOTHING, mode="same")))
+    low, high = max(0, top - 4), min(256, top + 5)
+    return float(np.average(np.arange(low, high), weights=counts[low:high] + 1e-9))
+
+
+def _table(source: Path) -> Path:
+    if not source.is_dir():
+        return source
+    tables = sorted(source.glob("*.csv"))
+    if len(tables) != 1:
+        raise InputError(
+            f"{source} holds {len(tables)} .csv tables of maps: keep one, or give its path"
+        )
+    return tables[0]
+
+
+def _samples(table: Path) -> list[_Sample]:
+    samples: dict[tuple[str, str], _Sample] = {}
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            for needed in ("file", "subject", "clip", "label"):
+                if needed not in (reader.fieldnames or ()):
+                    raise InputError(
+                        f"{table} has no column {needed!r}; it has {reader.fieldnames or []}"
+                    )
+            for row in reader:
+                _add(samples, row, table, f"{table} line {reader.line_num}")
+    except OSError as error:
+        raise InputError(f"cannot read {table}: {error.strerror}; give a CSV of maps") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{table} is not a CSV table: {error}") from error
+    if not samples:
+        raise InputError(f"{table} lists no maps")
+    for sample in samples.values():
+        if "onset_apex" not in sample.rows:
+            raise InputError(f"{sample.rows['apex_offset'][2]}: the clip has no onset_apex map")
+    return list(samples.values())
+
+
+def _add(
+    samples: dict[tuple[str, str], _Sample],
+    row: Mapping[str, str | None],
+    table: Path,
+    where: str,
+) -> None:
+    cells = {name: (row.get(name) or "").strip() for name in ("file", "subject", "clip", "label")}
+    for name, cell in cells.items():
+        if not cell:
+            raise InputError(f"{where}: {name} is empty")
+    phase = (row.get("phase") or "").strip() or PHASES[0]
+    if phase not in PHASES:
+        raise InputError(f"{where}: phase is {phase!r}; it must be {' or '.join(PHASES)}")
+    units = parse_action_units(row.get("action_units") or "")
+    key = cells["subject"], cells["clip"]
+    sample = samples.setdefault(key, _Sample(*key, cells["label"].lower(), units))
+    if sample.label != cells["label"].lower():
+        raise InputError(f"{where}: label is {cells['label']!r}; before it was {sample.label!r}")
+    if phase in sample.rows:
+        raise InputError(f"{where}: the {phase} map of this clip is already listed")
+    sample.rows[phase] = (table.parent / cells["file"], _stored_range(row, where), where)
+
+
+def _stored_range(row: Mapping[str, str | None], where: str) -> tuple[float, ...] | None:
+    texts = [(row.get(name) or "").strip() for name in _RANGE]
+    if not any(texts):
+        return None
+    try:
+        numbers = tuple(float(text) for text in texts)
+    except ValueError:
+        raise InputError(f"{where}: {', '.join(_RANGE)} must be four numbers or empty") from None
+    if not (np.isfinite(numbers).all() and numbers[0] <= numbers[1] and numbers[2] <= numbers[3]):
+        raise InputError(f"{where}: the range {numbers} is not min to max")
+    return numbers
+
+
+def _read(path: Path, where: str) -> _Raw:
+    if not path.is_file():
+        raise InputError(f"{where}: no file {path}")
+    colour = path.suffix.lower() == ".png"
+    if colour:
+        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if picture is None or picture.dtype != np.uint8 or picture.ndim != 3:
+            raise InputError(f"{where}: {path} is not a PNG of three channels of 8 bits")
+        array: NDArray[np.generic] = picture[..., 2::-1]
+    else:
+        array = _load(path, where)
+    if array.ndim != 3:
+        raise InputError(f"{where}: {path} is {array.shape}; expected (2 or 3, S, S)")
+    if array.shape[0] not in (2, 3) and array.shape[2] in (2, 3):
+        array = np.moveaxis(array, 2, 0)
+    if array.shape[0] not in (2, 3) or array.shape[1] != array.shape[2] or array.shape[1] < 8:
+        raise InputError(
+            f"{where}: {path} is {array.shape}; expected a square map of 8 px or more, (2 or 3, "
+            "S, S)"
+        )
+    if array.dtype == np.uint8:
+        return _Raw(where, np.asarray(array, np.uint8), colour)
+    if array.dtype.kind != "f" or not np.isfinite(array).all():
+        raise InputError(f"{where}: {path} must hold finite floats or bytes, it is {array.dtype}")
+    return _Raw(where, np.asarray(array, np.float32), colour)
+
+
+def _load(path: Path, where: str) -> NDArray[np.generic]:
+    try:
+        with path.open("rb") as file:
+            content = np.load(file)
+            if isinstance(content, np.ndarray):
+                return content
+            if "flow" in content:
+                return np.asarray(content["flow"])
+            return np.stack([content["u"], content["v"]])
+    except (OSError, BadZipFile, ValueError, KeyError, EOFError) as error:
+        raise InputError(
+            f"{where}: {path} is not a map ({error}); expected .npy, .npz with flow or u and v, or "
+            ".png"
+        ) from error
+
+
+def _swapped(pictures: list[_Raw], channels: Channels | None) -> bool:
+    """Whether u is the blue channel."""
+    if channels is not None or not pictures:
+        return channels == "bgr"
+    red, blue = (
+        np.median([still_level(np.asarray(raw.planes[i], np.uint8)) for raw in pictures])
+        for i in (0, 2)
+    )
+    if abs(red - blue) < _CLEARLY:
+        raise InputError(
+            f"{pictures[0].where}: cannot tell which channel of the pictures is u (red rests at "
+            f"{red:.0f}, blue at {blue:.0f}): say whether they are rgb or bgr"
+        )
+    return bool(red < blue)
+
+
+def _unit(raw: _Raw, stored: tuple[float, ...] | None) -> Unit:
+    return "px" if stored is not None or raw.planes.dtype != np.uint8 else "relative"
+
+
+def _flow(raw: _Raw, stored: tuple[float, ...] | None, *, swapped: bool) -> ArrayF32:
+    v, u = raw.planes[1], raw.planes[2 if swapped else 0]
+    flow: ArrayF32 = np.stack([u, v]).astype(np.float32)
+    if raw.planes.dtype != np.uint8:
+        return flow
+    flow /= 255
+    for i, plane in enumerate((u, v)):
+        if stored is None:
+            flow[i] -= still_level(np.asarray(plane, np.uint8)) / 255
+        else:
+            low, high = stored[2 * i : 2 * i + 2]
+            flow[i] = low + flow[i] * (high - low)
+    return flow
+
+
+def _resized(flow: ArrayF32, size: int, *, scaled: bool) -> ArrayF32:
+    old = flow.shape[-1]
+    if old == size:
+        return flow
+    method = cv2.INTER_AREA if size < old else cv2.INTER_LINEAR
+    planes = [cv2.resize(plane, (size, size), interpolation=method) for plane in flow]
+    resized: ArrayF32 = np.stack(planes).astype(np.float32)
+    return resized * np.float32(size / old) if scaled else resized

@@ -1,0 +1,318 @@
+"""Flows of clips: the same as live, computed once, left out with a reason without a face."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import layouts
+import numpy as np
+import pytest
+from layouts import WRITERS, Made, usual
+
+from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
+from model.datasets.apex import largest_motion, resolve_apex
+from model.datasets.flows import clip_flows, flow_pairs, open_flow_pairs
+from model.datasets.merges import merge
+from model.datasets.pairs import FlowPairSet, join
+from model.errors import InputError
+from model.face import CROP_PX
+from model.flow import load_flow
+from model.metrics import leave_one_subject_out
+from model.moments import MAX_AVERAGE_S, crops_around
+from model.records import AlignedFace, Event, FlowPair, Frame, ImageU8, Prediction, Stamp
+from model.synthetic.face import Nuisance, SyntheticFace
+from realtime.pipeline import MAX_AVERAGE_S as LIVE_AVERAGE_S
+from realtime.pipeline import Pipeline
+from realtime.spotting import SpotterConfig
+
+FPS = 60.0
+
+
+@lru_cache(maxsize=1)
+def face() -> SyntheticFace:
+    return SyntheticFace(seed=1, fps=FPS, size=(320, 240), nuisance=Nuisance(noise=0.5, sway=0.5))
+
+
+@lru_cache(maxsize=400)
+def image(index: int) -> ImageU8:
+    return face().image(index)
+
+
+def portrait(made: Made, number: int) -> ImageU8:
+    """Frame `number` of the animated portrait, a different stretch for each clip."""
+    return image(number + 12 * (len(made.name + made.emotion) % 3))
+
+
+@dataclass(frozen=True)
+class Even:
+    """A classifier that knows nothing: parity is about what it is given."""
+
+    name: str = "even"
+    labels: tuple[str, ...] = ("one",)
+    action_units: tuple[str, ...] = ()
+
+    def classify(self, flows: FlowPair) -> Prediction:
+        return Prediction("one", {"one": 1.0}, {}, self.name)
+
+
+def live_events(images: Sequence[ImageU8]) -> list[Event]:
+    pipeline = Pipeline(spotter=SpotterConfig(), flow=load_flow("lk"), classifier=Even())  # type: ignore[arg-type]
+    frames = [Frame(Stamp(i, i / FPS), picture, 0.0) for i, picture in enumerate(images)]
+    events = [event for frame in frames for event in pipeline.step(frame).events]
+    events += pipeline.finish(frames[-1].stamp)
+    pipeline.close()
+    return [event for event in events if event.state == "confirmed"]
+
+
+def write_pictures(folder: Path, images: Sequence[ImageU8], first: int = 1) -> Footage:
+    for number, picture in enumerate(images, start=first):
+        layouts.save(folder / f"img{number}.png", picture)
+    return Footage.of(folder, FPS)
+
+
+def a_clip(footage: Footage, onset: int, apex: int | None, offset: int | None) -> Clip:
+    return Clip(
+        "casme2", "01", "EP01", onset, apex, offset, "disgust", ("AU4",), "4", "micro", footage
+    )
+
+
+@pytest.fixture(scope="module")
+def recording() -> list[ImageU8]:
+    """3.4 s with a micro-expression at its end."""
+    return [image(index) for index in range(204)]
+
+
+def test_a_clip_gets_the_flows_that_the_same_frames_get_live(
+    recording: list[ImageU8], tmp_path: Path
+) -> None:
+    footage = write_pictures(tmp_path, recording)
+    events = live_events(recording)
+    assert events
+    for event in events:
+        window, live = event.window, event.flows
+        assert window.offset is not None
+        assert live is not None
+        numbers = [1 + moment.index for moment in (window.onset, window.apex, window.offset)]
+        flows, apex = clip_flows(a_clip(footage, *numbers), load_flow("lk"))
+        assert apex == numbers[1]
+        np.testing.assert_array_equal(flows.onset_apex, live.onset_apex)
+        np.testing.assert_array_equal(flows.apex_offset, live.apex_offset)
+
+
+def test_live_averages_over_the_same_time() -> None:
+    assert MAX_AVERAGE_S == LIVE_AVERAGE_S
+
+
+def faces_at(times_s: Sequence[float], tracks: Sequence[int]) -> list[AlignedFace]:
+    return [
+        AlignedFace(
+            Stamp(i, time_s),
+            np.full((CROP_PX, CROP_PX), i, np.uint8),
+            np.zeros((468, 2), np.float32),
+            np.eye(2, 3),
+            track,
+        )
+        for i, (time_s, track) in enumerate(zip(times_s, tracks, strict=True))
+    ]
+
+
+def test_crops_around_a_moment_are_near_and_of_its_track() -> None:
+    faces = faces_at([0.0, 0.01, 0.02, 0.03, 0.06], [0, 0, 1, 1, 1])
+    assert [c[0, 0] for c in crops_around(faces, faces[2].stamp)] == [2, 3]
+    assert [c[0, 0] for c in crops_around(faces, faces[0].stamp)] == [0, 1]
+    assert crops_around(faces, Stamp(9, 0.045)) == []
+
+
+def test_an_apex_is_found_where_the_motion_is_largest(
+    recording: list[ImageU8], tmp_path: Path
+) -> None:
+    truth = next(e for e in face().truth(3.4) if e.kind == "micro")
+    onset, peak, offset = (
+        1 + round(time_s * FPS) for time_s in (truth.onset_s, truth.apex_s, truth.offset_s)
+    )
+    clip = a_clip(write_pictures(tmp_path, recording), onset, None, offset)
+    resolved = resolve_apex(clip, load_flow("lk"))
+    assert resolved.apex is not None
+    assert abs(resolved.apex - peak) <= 0.06 * FPS
+    assert resolved.repairs == ()
+    assert resolve_apex(resolved, load_flow("lk")) is resolved
+    assert clip_flows(clip, load_flow("lk"))[1] == resolved.apex
+
+
+def test_without_a_face_the_middle_of_the_picture_stands_in(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    texture = cv2.GaussianBlur(rng.integers(0, 255, (200, 160, 3), np.uint8), (0, 0), 2)
+    y, x = np.mgrid[0:200, 0:160].astype(np.float32)
+    bump = np.exp(-((x - 80) ** 2 + (y - 140) ** 2) / 400)
+    pictures = []
+    for strength in (0, 1, 2, 4, 2, 0):
+        moved = cv2.remap(texture, x, y + strength * bump, cv2.INTER_CUBIC)
+        pictures.append(np.asarray(moved, np.uint8))
+    clip = a_clip(write_pictures(tmp_path, pictures, first=10), 10, None, 15)
+    resolved = resolve_apex(clip, load_flow("lk"))
+    assert resolved.apex == 13
+    assert resolved.repairs == ("apex-unaligned",)
+
+
+def test_an_apex_needs_faces() -> None:
+    with pytest.raises(InputError, match="after it"):
+        largest_motion(faces_at([0.0, 0.1], [0, 1]), load_flow("lk"))
+
+
+def made(name: str, root: Path, count: int = 3) -> Dataset:
+    clips = [replace(c, offset=c.offset and 12) for c in usual(name)[:: 9 // count][:count]]
+    WRITERS[name](root, clips, portrait, suffix="png")
+    return open_dataset(name, root)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_layout_goes_from_check_to_flows(name: str, tmp_path: Path) -> None:
+    dataset = made(name, tmp_path / "data")
+    pairs = flow_pairs(dataset, load_flow("lk"), tmp_path / "cache", workers=1)
+    assert pairs.left_out == ()
+    assert pairs.flows.shape == (3, 2, 2, CROP_PX, CROP_PX)
+    assert pairs.flows.dtype == np.float32
+    assert np.isfinite(pairs.flows).all()
+    assert pairs.subjects == tuple(clip.subject for clip in dataset)
+    assert pairs.unit == "px"
+    merged = pairs.merged(merge(3))
+    assert len(merged) == 3
+    assert merged.class_numbers(merge(3).classes).tolist() == [0, 0, 0]
+    assert len(list(leave_one_subject_out(merged.subjects))) == 3
+
+
+def test_flows_are_computed_once(tmp_path: Path) -> None:
+    dataset, cache = made("casme2", tmp_path / "data"), tmp_path / "cache"
+    lk = load_flow("lk")
+    part = replace(dataset, clips=dataset.clips[:2])
+    flow_pairs(part, lk, cache, workers=1)  # what an interrupted run leaves
+    kept = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")}
+    assert len(kept) == 2
+    (cache / "casme2" / "torn.123.part").write_bytes(b"half a file")
+    pairs = flow_pairs(dataset, lk, cache, workers=1)
+    assert len(pairs) == 3
+    assert kept.items() <= {p: p.stat().st_mtime_ns for p in cache.rglob("*.npz")}.items()
+
+    picture = dataset.clips[0].footage.paths[3]
+    os.utime(picture, ns=(1, 1))
+    flow_pairs(dataset, lk, cache, workers=1)
+    assert len(list(cache.rglob("*.npz"))) == 4
+    flow_pairs(part, load_flow("lk", iterations=1), cache, workers=1)
+    assert len(list(cache.rglob("*.npz"))) == 6
+
+
+def test_processes_give_what_one_gives(tmp_path: Path) -> None:
+    dataset = made("smic", tmp_path / "data")
+    one = flow_pairs(dataset, load_flow("lk"), tmp_path / "one", workers=1)
+    two = flow_pairs(dataset, load_flow("lk"), tmp_path / "two", workers=2)
+    np.testing.assert_array_equal(one.flows, two.flows)
+    assert one.clips == two.clips
+
+
+def test_a_clip_without_a_face_is_left_out_and_said(tmp_path: Path) -> None:
+    clips = usual("casme2")[:2]
+    blank = clips[1].name
+
+    def picture(made: Made, number: int) -> ImageU8:
+        return layouts.grey(made, number) if made.name == blank else portrait(made, number)
+
+    WRITERS["casme2"](tmp_path, clips, picture, suffix="png")
+    dataset = open_dataset("casme2", tmp_path)
+    for _ in range(2):  # computed, then from the cache
+        pairs = flow_pairs(dataset, load_flow("lk"), tmp_path / "cache", workers=1)
+        assert len(pairs) == 1
+        (problem,) = pairs.left_out
+        assert problem.reason == "no face found at the onset, frame 3"
+        assert blank in problem.clip
+
+
+def test_a_clip_without_an_offset_has_one_phase(tmp_path: Path) -> None:
+    WRITERS["casme2"](tmp_path, [replace(usual("casme2")[0], offset=0)], portrait, suffix="png")
+    pairs = flow_pairs(
+        open_dataset("casme2", tmp_path), load_flow("lk"), tmp_path / "cache", workers=1
+    )
+    assert pairs.both_phases.tolist() == [False]
+    assert not pairs.flows[0, 1].any()
+
+
+def test_no_flow_at_all_is_an_error(tmp_path: Path) -> None:
+    WRITERS["samm"](tmp_path, usual("samm")[:1])
+    dataset = open_dataset("samm", tmp_path)
+    with pytest.raises(InputError, match="no face found at the onset"):
+        flow_pairs(dataset, load_flow("lk"), tmp_path / "cache", workers=1)
+    with pytest.raises(InputError, match="workers"):
+        flow_pairs(dataset, load_flow("lk"), tmp_path / "cache", workers=0)
+
+
+def test_a_damaged_cache_is_said(tmp_path: Path) -> None:
+    dataset, cache = made("samm", tmp_path / "data", count=1), tmp_path / "cache"
+    flow_pairs(dataset, load_flow("lk"), cache, workers=1)
+    (file,) = cache.rglob("*.npz")
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(InputError, match="delete it"):
+        flow_pairs(dataset, load_flow("lk"), cache, workers=1)
+
+
+def test_the_command_fills_the_cache(tmp_path: Path) -> None:
+    made("mmew", tmp_path / "data", count=1)
+    command = [sys.executable, "-m", "model.datasets", "flows", "mmew", str(tmp_path / "data")]
+    command += ["--cache", str(tmp_path / "cache"), "--workers", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "1 clips, 1 of them with both phases" in done.stdout
+
+
+def test_data_is_named_by_a_word_and_a_path(tmp_path: Path) -> None:
+    made("casme_sq", tmp_path / "data", count=1)
+    lk = load_flow("lk")
+    spec = f"casme_sq:{tmp_path / 'data'}"
+    assert len(open_flow_pairs(spec, lk, tmp_path / "cache", workers=1)) == 1
+    with pytest.raises(InputError, match="NAME:PATH"):
+        open_flow_pairs("casme2", lk, tmp_path)
+    with pytest.raises(InputError, match="unknown data set"):
+        open_flow_pairs("casme9:there", lk, tmp_path)
+    with pytest.raises(InputError, match="cannot read"):
+        open_flow_pairs(f"maps:{tmp_path / 'maps.csv'}", lk, tmp_path)
+
+
+def pair_set(name: str, subjects: Sequence[str], labels: Sequence[str]) -> FlowPairSet:
+    n = len(subjects)
+    return FlowPairSet(
+        name=name,
+        flows=np.arange(n, dtype=np.float32)[:, None, None, None, None] * np.ones((2, 2, 8, 8)),
+        both_phases=np.ones(n, np.bool_),
+        subjects=tuple(subjects),
+        clips=tuple(str(i) for i in range(n)),
+        labels=tuple(labels),
+        action_units=((),) * n,
+    )
+
+
+def test_a_composite_keeps_subjects_of_data_sets_apart() -> None:
+    one = pair_set("casme2", ["01", "02", "02"], ["disgust", "others", "happiness"])
+    other = pair_set("smic", ["01", "s2"], ["negative", "surprise"])
+    both = join([part.merged(merge(3)) for part in (one, other)])
+    assert both.subjects == ("casme2/01", "casme2/02", "smic/01", "smic/s2")
+    assert both.labels == ("negative", "positive", "negative", "surprise")
+    assert both.flows[:, 0, 0, 0, 0].tolist() == [0, 2, 0, 1]
+    assert both.name == "casme2+smic"
+    assert both.class_numbers(merge(3).classes).tolist() == [0, 1, 0, 2]
+    with pytest.raises(InputError, match="disgust"):
+        one.class_numbers(merge(3).classes)
+
+
+def test_what_does_not_fit_is_not_joined() -> None:
+    one = pair_set("casme2", ["01"], ["disgust"])
+    with pytest.raises(InputError, match="names"):
+        join([one, one])
+    with pytest.raises(InputError, match="units"):
+        join([one, replace(pair_set("maps", ["01"], ["disgust"]), unit="relative")])
+    with pytest.raises(InputError, match="flows"):
+        join([one, replace(pair_set("samm", ["01"], ["disgust"]), flow_name="tvl1")])
+    with pytest.raises(InputError, match="as many"):
+        replace(one, subjects=("01", "02"))
