@@ -106,13 +106,15 @@ class _Grid:
         high = np.minimum(np.ceil(middle + (1 + _FADE) * reach), portrait.size).astype(int)
         self._x0, self._y0 = int(low[0]), int(low[1])
         self._width, self._height = int(high[0] - low[0]), int(high[1] - low[1])
-        columns, rows = -(-self._width // step), -(-self._height // step)
+        # One point more on each side: beyond its outermost points a refined grid is flat.
+        columns, rows = -(-self._width // step) + 2, -(-self._height // step) + 2
         self._size, self._fine = (columns, rows), (columns * step, rows * step)
+        self._step = step
         # Pixel centres, not corners, stay in place when the grid is refined.
         self._image_from_grid = np.array(
             [
-                [step, 0.0, self._x0 + (step - 1) / 2],
-                [0.0, step, self._y0 + (step - 1) / 2],
+                [step, 0.0, self._x0 - step + (step - 1) / 2],
+                [0.0, step, self._y0 - step + (step - 1) / 2],
                 [0.0, 0.0, 1.0],
             ]
         )
@@ -142,18 +144,22 @@ class _Grid:
         change = (neutral_from_image - np.eye(3))[:2] * SUPERSAMPLING
         head = cv2.transform(self._held, change.astype(np.float32))
         where = cv2.resize(self._rest + head + skin, self._fine, interpolation=cv2.INTER_LINEAR)
-        return np.asarray(where, dtype=np.float32)
+        rows = slice(self._step, self._step + self._height)
+        columns = slice(self._step, self._step + self._width)
+        return np.asarray(where, dtype=np.float32)[rows, columns]
 
     def insert(self, part: ImageU8, frame: ImageU8) -> None:
         """Put the drawn part into its place."""
         rows = slice(self._y0, self._y0 + self._height)
         columns = slice(self._x0, self._x0 + self._width)
-        frame[rows, columns] = part[: self._height, : self._width]
+        frame[rows, columns] = part
 
 
 def _looked_up(what: Any, places: ArrayF32) -> Any:
-    """`what` (H, W, C) at `places` (h, w, 2) px."""
-    return cv2.remap(what, places, None, cv2.INTER_LINEAR)  # type: ignore[call-overload]
+    """`what` (H, W, C) at `places` (h, w, 2) px, its edges repeated."""
+    return cv2.remap(  # type: ignore[call-overload]
+        what, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def _square(affine: ArrayF64) -> ArrayF64:

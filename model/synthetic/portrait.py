@@ -26,7 +26,8 @@ so the picture does not soften and sharpen as the head moves."""
 CANVAS_SIZE = (176, 208)
 """(width, height) of the canvas in px, each a mm of the face."""
 
-_CANVAS_SHIFT = (24.0, 20.0)  # of the canvas's origin left of and above the crop's
+_CROP_AT = (24, 20)  # canvas px of the 128 px crop's first pixel
+_CROP_PX = 128
 _FACE_WIDTH = 0.43  # of the frame's shorter side
 _FACE_Y = 0.52  # where the face's middle comes in the frame's height
 _MARGIN_PX = 24  # image px around the frame, times the frame's size over 640x480
@@ -74,10 +75,11 @@ class Portrait:
 
     def field(self, strengths: Strengths, peak_mm: float | None = None) -> ArrayF32:
         """The displacement (H, W, 2) of the canvas under an expression, mm; scaled so that its
-        greatest displacement is `peak_mm` if given."""
+        greatest displacement within the 128 px crop is `peak_mm` if given."""
         field = displacement_field(self.landmarks_canvas, strengths, CANVAS_SIZE)
         if peak_mm is not None:
-            field *= peak_mm / peak_px(field)
+            x, y = _CROP_AT
+            field *= peak_mm / peak_px(field[:, y : y + _CROP_PX, x : x + _CROP_PX])
         return np.ascontiguousarray(field.transpose(1, 2, 0))
 
 
@@ -118,7 +120,7 @@ def prepare(picture: ImageU8, size: tuple[int, int]) -> Portrait:
         raise InputError("the portrait's face is too indistinct: give a larger or sharper picture")
     landmarks_px = ((landmarks + 0.5) / k - margin - 0.5).astype(np.float32)
     canvas_from_image = crop_transform(landmarks_px)
-    canvas_from_image[:, 2] += _CANVAS_SHIFT
+    canvas_from_image[:, 2] += _CROP_AT
     texture_px_per_mm = k / math.hypot(canvas_from_image[0, 0], canvas_from_image[1, 0])
     return Portrait(
         texture=texture,

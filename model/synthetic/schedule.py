@@ -79,6 +79,12 @@ class Schedule:
             raise InputError(f"micro_s {self.micro_s} must lie within 0.04 to 0.5 s")
         if self.macro_s[0] < _MACRO_MIN_S:
             raise InputError(f"macro_s {self.macro_s} must start at {_MACRO_MIN_S} s or more")
+        if min(self.labels) < 0 or not math.isclose(sum(self.labels), 1):
+            raise InputError(f"labels {self.labels} must be shares that sum to 1")
+        for name in ("one_sided", "blink_over_micro"):
+            share = getattr(self, name)
+            if share is not None and not 0 <= share <= 1:
+                raise InputError(f"{name} {share:g} must be 0 to 1")
         if sum(rate * seconds for rate, seconds in _kinds(self)) > 55:
             raise InputError(
                 f"{self.micro_per_min:g} micro-, {self.macro_per_min:g} macro-expressions and "

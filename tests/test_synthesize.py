@@ -1,0 +1,116 @@
+"""Footage written to files."""
+
+import csv
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from model.errors import InputError, exit_code
+from model.synthesize import TRUTH_COLUMNS, main
+from model.synthetic import SyntheticFace
+
+SMALL = ["--size", "160x120", "--seed", "7"]
+
+
+def decoded(path: Path) -> list[av.VideoFrame]:
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))
+
+
+def test_lossless_footage_is_the_face_frame_by_frame(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mkv"
+    main(["--out", str(clip), "--seconds", "1", "--fps", "12.5", *SMALL])
+    face = SyntheticFace(seed=7, fps=12.5, size=(160, 120))
+    frames = decoded(clip)
+    assert len(frames) == 12
+    for index, frame in enumerate(frames):
+        assert frame.time == pytest.approx(index / 12.5, abs=0.001)
+        np.testing.assert_array_equal(frame.to_ndarray(format="rgb24"), face.image(index))
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+def test_h264_footage_plays_at_its_rate(tmp_path: Path, name: str) -> None:
+    clip = tmp_path / name
+    main(["--out", str(clip), "--seconds", "0.5", "--fps", "60", "--codec", "h264", *SMALL])
+    frames = decoded(clip)
+    assert [frame.time for frame in frames] == pytest.approx([k / 60 for k in range(30)], abs=0.001)
+
+
+def test_truth_goes_beside_it(tmp_path: Path) -> None:
+    clip, table = tmp_path / "clip.mkv", tmp_path / "truth.csv"
+    main(["--out", str(clip), "--truth", str(table), "--seconds", "8", "--fps", "2", *SMALL])
+    with table.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == TRUTH_COLUMNS
+    assert ",".join(TRUTH_COLUMNS) == "onset_s,apex_s,offset_s,kind,label,action_units,amplitude_px"
+    truth = SyntheticFace(seed=7, fps=2, size=(160, 120)).truth(8)
+    assert [row["kind"] for row in rows] == [row.kind for row in truth]
+    assert float(rows[0]["onset_s"]) == pytest.approx(truth[0].onset_s, abs=1e-6)
+    assert {row["label"] for row in rows if row["kind"] == "blink"} == {""}
+
+
+def test_options_reach_the_face(tmp_path: Path) -> None:
+    table = tmp_path / "truth.csv"
+    options = ["--seconds", "60", "--fps", "0.1", "--rate", "20", "--amplitude", "0.3", "0.4"]
+    main(["--out", str(tmp_path / "a.mkv"), "--truth", str(table), "--no-speech", *options, *SMALL])
+    with table.open(encoding="utf-8") as file:
+        micro = [row for row in csv.DictReader(file) if row["kind"] == "micro"]
+    assert len(micro) >= 17
+    assert all(0.3 <= float(row["amplitude_px"]) <= 0.4 for row in micro)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--fps", "0"], "fps 0"),
+        (["--seconds", "0"], "not even one frame"),
+        (["--seconds", "nan"], "not even one frame"),
+        (["--amplitude", "2", "1"], "low end first"),
+        (["--noise", "-1"], "noise -1"),
+        (["--rate", "500"], "lower a rate"),
+        (["--seed", "-4"], "seed -4"),
+        (["--size", "20x20"], "160x120"),
+        (["--size", "161x121", "--codec", "h264"], "even width"),
+    ],
+)
+def test_bad_values_are_refused(tmp_path: Path, options: list[str], said: str) -> None:
+    clip = tmp_path / "clip.mkv"
+    with pytest.raises(InputError, match=said):
+        main(["--out", str(clip), "--seconds", "1", *SMALL, *options])
+    assert not clip.exists()
+
+
+@pytest.mark.parametrize("taken", ["--out", "--truth"])
+def test_nothing_is_overwritten(tmp_path: Path, taken: str) -> None:
+    files = {"--out": tmp_path / "clip.mkv", "--truth": tmp_path / "truth.csv"}
+    files[taken].write_text("mine")
+    arguments = [str(part) for pair in files.items() for part in pair]
+    with pytest.raises(InputError, match="exists already"):
+        main([*arguments, "--seconds", "1"])
+    assert files[taken].read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("clip.avi", r"\.mkv"), ("missing/clip.mkv", "folder"), ("clip.mp4", "ffv1 goes into")],
+)
+def test_unusable_names_are_refused(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        main(["--out", str(tmp_path / name), "--seconds", "1", "--codec", "ffv1"])
+
+
+def test_truth_and_video_need_two_names(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="two names"):
+        main(["--out", str(tmp_path / "a.mkv"), "--truth", str(tmp_path / "a.mkv")])
+
+
+def test_errors_end_with_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(lambda: main(["--out", str(tmp_path / "a.mkv"), "--fps", "-3"])) == 2
+    assert "fps -3" in capsys.readouterr().err
+
+
+def test_a_size_that_is_none_is_refused_by_the_parser(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--out", str(tmp_path / "a.mkv"), "--size", "wide"])
