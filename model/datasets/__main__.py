@@ -7,6 +7,7 @@ python -m model.datasets flows casme2 PATH --cache DIR
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from model.datasets import DATASETS, Dataset, open_dataset
@@ -55,7 +56,12 @@ def _flows(dataset: Dataset, options: argparse.Namespace) -> None:
     # The flow path brings mediapipe, which the check does without.
     from model.datasets.flows import flow_pairs
 
-    pairs = flow_pairs(dataset, load_flow(options.flow), options.cache, workers=options.workers)
+    flow = load_flow(options.flow)
+    try:
+        pairs = flow_pairs(dataset, flow, options.cache, workers=options.workers)
+    except KeyboardInterrupt:
+        print("stopped: what was computed is kept, the same command goes on", file=sys.stderr)
+        raise SystemExit(130) from None
     print(f"{len(pairs)} clips, {int(pairs.both_phases.sum())} of them with both phases")
     for problem in pairs.left_out:
         print(f"left out: {problem.clip}: {problem.reason}")

@@ -139,16 +139,16 @@ def _compute_all(jobs: list[_Job], workers: int, title: str) -> None:
             return
         # Spawned, not forked: a fork copies the locks of threads that it does not copy.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(
+        pool = ProcessPoolExecutor(
             min(workers, len(jobs)), context, initializer=cv2.setNumThreads, initargs=(1,)
-        ) as pool:
-            try:
-                for done in as_completed([pool.submit(_compute, job) for job in jobs]):
-                    done.result()
-                    bar.update()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        )
+        try:
+            for done in as_completed([pool.submit(_compute, job) for job in jobs]):
+                done.result()
+                bar.update()
+        finally:
+            # Not `with`: it waits for all that is queued, also after an interruption.
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _compute(job: _Job) -> None:
@@ -169,8 +169,9 @@ def _compute(job: _Job) -> None:
             np.savez(file, **content)  # type: ignore[arg-type]
         partial.replace(job.path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise InputError(f"cannot write to the cache {partial}: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _read_all(dataset: Dataset, jobs: list[_Job], flow: Flow) -> FlowPairSet:
