@@ -142,6 +142,12 @@ class Pipeline:
         """What names the expressions."""
         return self._classifier
 
+    def warm_up(self) -> None:
+        """Run every network once, so that the first frames do not wait for it."""
+        blank: list[ImageU8] = [np.zeros((CROP_PX, CROP_PX), np.uint8)]
+        _classify(self._flow, self._classifier, [blank, blank, blank])
+        self._aligner.warm_up()
+
     def close(self) -> None:
         """Release the face tracker. The pipeline cannot be used afterwards."""
         self._aligner.close()
@@ -202,9 +208,9 @@ def open_pipeline(config: PipelineConfig, executor: Executor | None = None) -> P
     torch.set_num_threads(INFERENCE_THREADS)
     flow = load_flow(config.flow)
     classifier = load_classifier(config.classifier, flow=flow, device=config.device)
-    blank: list[ImageU8] = [np.zeros((CROP_PX, CROP_PX), np.uint8)]
-    _classify(flow, classifier, [blank, blank, blank])
-    return Pipeline(spotter=config.spotter, flow=flow, classifier=classifier, executor=executor)
+    pipeline = Pipeline(spotter=config.spotter, flow=flow, classifier=classifier, executor=executor)
+    pipeline.warm_up()
+    return pipeline
 
 
 def _classify(
