@@ -1,0 +1,9 @@
+"""The page: `serve(config)` runs it, `build_app(session)` is it. The only part that knows Gradio.
+
+Importing this loads Gradio, which takes seconds: only who shows a page does.
+"""
+
+from realtime.ui.page import build_app
+from realtime.ui.server import serve
+
+__all__ = ["build_app", "serve"]

@@ -1,0 +1,94 @@
+"""The Gradio page, its theme and the app it is mounted on.
+
+Gradio gives the frame (theme, dark and light, the place for further tabs); the live view inside
+is one `gr.HTML` whose script, served from this package, draws picture, overlay, plot and list
+from the view socket. Nothing is fetched from outside, and no frame enters Gradio's cache.
+"""
+
+from importlib.resources import files
+from pathlib import Path
+
+import gradio as gr
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from realtime.config import is_loopback
+from realtime.live import LiveSession
+from realtime.ui.guard import Guard
+from realtime.ui.pictures import picture_routes
+from realtime.ui.sockets import Sockets
+
+STATIC = Path(str(files("realtime.ui") / "static"))
+
+FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
+FONT_MONO = ["ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "Consolas", "monospace"]
+
+_HEAD = (
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    '<link rel="stylesheet" href="live/static/live.css">'
+)
+_ON_LOAD = (
+    "import(new URL('live/static/live.js', document.baseURI))"
+    ".then((page) => page.mount(element.querySelector('.fl')));"
+)
+
+
+def build_app(session: LiveSession, auth: tuple[str, str] | None = None) -> FastAPI:
+    """The page over `session`, which the caller starts and stops.
+
+    `auth`, user and password, guards every route and socket; default: what the session's
+    configuration says.
+    """
+    config = session.config
+    app = FastAPI(title="FMANet Live", docs_url=None, redoc_url=None, openapi_url=None)
+    sockets = Sockets(session)
+    app.add_api_websocket_route("/live/view", sockets.view)
+    app.add_api_websocket_route("/live/camera", sockets.camera)
+    app.include_router(picture_routes(session))
+    app.mount("/live/static", StaticFiles(directory=STATIC))
+    gr.mount_gradio_app(
+        app,
+        _blocks(),
+        path="/",
+        theme=_theme(),
+        head=_HEAD,
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        ssr_mode=False,
+        mcp_server=False,
+        pwa=False,
+    )
+    app.add_middleware(
+        Guard,
+        auth=auth or config.auth,
+        loopback=is_loopback(config.host),
+        https=config.tls_cert is not None,
+    )
+    return app
+
+
+def _blocks() -> gr.Blocks:
+    blocks = gr.Blocks(title="FMANet Live", analytics_enabled=False, fill_width=True)
+    with blocks:
+        _live_tab()
+    return blocks
+
+
+def _live_tab() -> None:
+    gr.HTML(
+        html_template=(STATIC / "live.html").read_text(encoding="utf-8"),
+        js_on_load=_ON_LOAD,
+        apply_default_css=False,
+        elem_id="live",
+    )
+
+
+def _theme() -> gr.Theme:
+    """Gradio's plain theme with fonts that every system has: the default ones are downloaded."""
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.teal,
+        neutral_hue=gr.themes.colors.slate,
+        font=FONT,
+        font_mono=FONT_MONO,
+    )

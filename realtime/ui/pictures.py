@@ -1,0 +1,143 @@
+"""Pictures of one event: its moments, the flow of both phases, its replay. Made when asked for."""
+
+import threading
+from collections import OrderedDict
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from fastapi import APIRouter, HTTPException, Query, Response
+from numpy.typing import NDArray
+
+from model.errors import InputError
+from model.records import Event, ImageU8
+from realtime.flow_colour import colour_flow, full_scale_px, wheel
+from realtime.live import LiveSession
+from realtime.replay import LARGEST_FACTOR, REPLAY_PX, Replay, magnify, open_replay
+
+KEPT_REPLAYS = 2
+"""Opened replays kept, for the factor's slider: up to 45 MB each."""
+COLUMNS = 8
+JPEG_QUALITY = 90
+WHEEL_PX = 192
+
+Moment = Literal["onset", "apex", "offset"]
+Phase = Literal["onset_apex", "apex_offset"]
+_MOMENTS: tuple[Moment, ...] = ("onset", "apex", "offset")
+
+
+def picture_routes(session: LiveSession) -> APIRouter:
+    """Routes under `/live/events/{run}/{number}/`; 404, in words, for what is not kept."""
+    router = APIRouter(prefix="/live")
+    replays = _Replays(session)
+
+    def found(run: int, number: int) -> Event:
+        if session.snapshot().run == run:
+            for event in session.events():
+                if event.number == number:
+                    return event
+        raise HTTPException(404, "this event belongs to an earlier run")
+
+    @router.get("/wheel.png")
+    def flow_wheel() -> Response:
+        return _png(wheel(WHEEL_PX))
+
+    @router.get("/events/{run}/{number}/crop/{moment}.png")
+    def crop(run: int, number: int, moment: Moment) -> Response:
+        crops = found(run, number).crops
+        position = _MOMENTS.index(moment)
+        if position >= len(crops):
+            raise HTTPException(404, f"no crop of the {moment} is kept")
+        return _png(crops[position])
+
+    @router.get("/events/{run}/{number}/flow/{phase}.png")
+    def flow(run: int, number: int, phase: Phase) -> Response:
+        event = found(run, number)
+        shown = None if event.flows is None else getattr(event.flows, phase)
+        full_px = _full_px(event)
+        if shown is None or full_px is None:
+            raise HTTPException(404, f"no flow of the phase {phase} is kept")
+        under = event.crops[0 if phase == "onset_apex" else 1]
+        return _png(colour_flow(shown, full_px, under))
+
+    @router.get("/events/{run}/{number}/replay.json")
+    def replay(run: int, number: int) -> dict[str, Any]:
+        event = found(run, number)
+        window = event.window
+        return {
+            "times_s": replays.open(run, event).times_s.tolist(),
+            "size_px": REPLAY_PX,
+            "columns": COLUMNS,
+            "largest_factor": LARGEST_FACTOR,
+            "onset_s": window.onset.time_s,
+            "apex_s": window.apex.time_s,
+            "offset_s": None if window.offset is None else window.offset.time_s,
+            "full_scale_px": _full_px(event),
+        }
+
+    @router.get("/events/{run}/{number}/replay.jpg")
+    def replay_sheet(
+        run: int, number: int, factor: float = Query(1.0, ge=1, le=LARGEST_FACTOR)
+    ) -> Response:
+        opened = replays.open(run, found(run, number))
+        pictures = opened.pictures if factor == 1 else magnify(opened, factor)
+        return _answer(".jpg", _sheet(pictures), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+
+    return router
+
+
+class _Replays:
+    """The last opened replays. Opening takes a face mesh and half a second: one at a time."""
+
+    def __init__(self, session: LiveSession) -> None:
+        self._session = session
+        self._lock = threading.Lock()
+        self._opened: OrderedDict[tuple[int, int, str], Replay] = OrderedDict()
+
+    def open(self, run: int, event: Event) -> Replay:
+        # The state is part of the key: an early event's clip ends before its offset.
+        key = (run, event.number, event.state)
+        with self._lock:
+            replay = self._opened.get(key)
+            if replay is None:
+                try:
+                    replay = open_replay(self._session.clip(event.number), event.window)
+                except InputError as error:
+                    raise HTTPException(404, str(error)) from None
+                self._opened[key] = replay
+                while len(self._opened) > KEPT_REPLAYS:
+                    self._opened.popitem(last=False)
+            self._opened.move_to_end(key)
+            return replay
+
+
+def _full_px(event: Event) -> float | None:
+    """One scale for both phases, so that their colours compare."""
+    if event.flows is None:
+        return None
+    first, second = event.flows.onset_apex, event.flows.apex_offset
+    return full_scale_px(first) if second is None else full_scale_px(first, second)
+
+
+def _sheet(pictures: ImageU8) -> ImageU8:
+    """(N, S, S, 3) in rows of `COLUMNS`, the last row filled with black."""
+    missing = -len(pictures) % COLUMNS
+    filled = np.concatenate([pictures, np.zeros((missing, *pictures.shape[1:]), np.uint8)])
+    rows = filled.reshape(-1, COLUMNS, *pictures.shape[1:])
+    side = pictures.shape[1]
+    sheet: ImageU8 = rows.transpose(0, 2, 1, 3, 4).reshape(len(rows) * side, COLUMNS * side, 3)
+    return sheet
+
+
+def _png(picture: ImageU8) -> Response:
+    return _answer(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+
+
+def _answer(kind: str, picture: NDArray[np.uint8], options: list[int]) -> Response:
+    if picture.ndim == 3:
+        order = cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
+        picture = np.asarray(cv2.cvtColor(picture, order), np.uint8)
+    _, data = cv2.imencode(kind, picture, options)
+    media = "image/png" if kind == ".png" else "image/jpeg"
+    # Faces stay out of the browser's disk cache.
+    return Response(data.tobytes(), media_type=media, headers={"Cache-Control": "no-store"})

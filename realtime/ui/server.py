@@ -1,0 +1,69 @@
+"""The page's server: from the options to an open page, until Ctrl-C."""
+
+import socket
+import webbrowser
+
+import uvicorn
+
+from model.errors import InputError
+from realtime.config import LiveConfig
+from realtime.live import LiveSession
+from realtime.ui.page import build_app
+
+SHUTDOWN_S = 3
+
+
+def serve(config: LiveConfig) -> None:
+    """Run a live session with its page until it is interrupted.
+
+    Prints the page's address and opens it in the browser unless `config` says not to. Raises
+    `InputError` if the source cannot be opened or the port is taken.
+    """
+    listener = open_listener(config.host, config.port)
+    address = page_address(config, listener)
+    with listener, LiveSession(config) as session:
+        server = build_server(session, config)
+        print(f"FMANet Live: {address}   (Ctrl-C ends it)", flush=True)
+        if config.open_browser:
+            webbrowser.open(address)  # the listener queues it until the server is up
+        server.run(sockets=[listener])
+
+
+def build_server(session: LiveSession, config: LiveConfig) -> uvicorn.Server:
+    """uvicorn around the page of `session`."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            build_app(session),
+            log_level="warning",
+            # A JPEG does not get smaller, and zlib per frame costs more than the encoding.
+            ws_per_message_deflate=False,
+            ws_max_size=16 * 2**20,
+            timeout_graceful_shutdown=SHUTDOWN_S,
+            ssl_certfile=config.tls_cert,
+            ssl_keyfile=config.tls_key,
+        )
+    )
+
+
+def open_listener(host: str, port: int) -> socket.socket:
+    """A bound socket, so that a port that is taken is known before models are loaded."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise InputError(
+            f"--host {host} --port {port} cannot be used: {error.strerror}; choose another --port"
+        ) from None
+    return listener
+
+
+def page_address(config: LiveConfig, listener: socket.socket) -> str:
+    """What to type into a browser on this machine."""
+    scheme = "http" if config.tls_cert is None else "https"
+    host = "localhost" if config.host in ("0.0.0.0", "::") else config.host
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"

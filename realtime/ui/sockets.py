@@ -1,0 +1,279 @@
+"""The page's two sockets: the view (frames and news out, commands in) and a viewer's camera (in).
+
+Nothing here blocks the event loop: waiting for a step, encoding it and every command to the
+session run in threads. A viewer has at most `IN_FLIGHT` frames that it has not yet painted; while
+it has, newer ones pass it by. So a slow viewer is shown fewer frames, never old ones, and slows
+nobody else.
+"""
+
+import json
+import struct
+import time
+from typing import Any
+
+import anyio
+from anyio import to_thread
+from anyio.abc import TaskGroup
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from model.errors import InputError
+from model.records import Event, Step
+from realtime.latency import Percentiles
+from realtime.live import LiveSession
+from realtime.overlay import current_event
+from realtime.snapshot import Snapshot
+from realtime.ui.view import (
+    FrameEncoder,
+    event_message,
+    frame_message,
+    hello_message,
+    status_message,
+)
+
+IN_FLIGHT = 2
+STATUS_S = 0.5
+HISTORY_S = 15.0
+"""What a new viewer's plot starts with."""
+MAX_JPEG_BYTES = 8 * 2**20
+_WAIT_S = 0.5  # for a step, before looking whether the viewer is still there
+
+
+class Sockets:
+    """What all viewers of one session share."""
+
+    def __init__(self, session: LiveSession) -> None:
+        self._session = session
+        self._encoder = FrameEncoder()
+        # A pool of its own: viewers who wait for a frame must not use up the threads that
+        # commands and pictures need.
+        self._waiting = anyio.CapacityLimiter(64)
+        self._feeding = False
+
+    async def view(self, socket: WebSocket) -> None:
+        """Serve one viewer until it leaves."""
+        await socket.accept()
+        viewer = _Viewer(socket, self._session, self._encoder, self._waiting)
+        try:
+            await viewer.serve()
+        except* WebSocketDisconnect:
+            pass
+
+    async def camera(self, socket: WebSocket) -> None:
+        """Take frames from a viewer's camera until it leaves; one camera at a time.
+
+        In: binary, a little-endian float64 (capture time, s of `time.monotonic()` here) and the
+        JPEG; or text `{"ping": x}`. Out: `{"credit": 1}` for each frame taken, `{"ping": x,
+        "server_s": …}`, or `{"error": …}` and the end.
+        """
+        await socket.accept()
+        if self._feeding:
+            await socket.send_json({"error": "another page's camera is the source already"})
+            await socket.close()
+            return
+        self._feeding = True
+        try:
+            await self._take_frames(socket)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            self._feeding = False
+
+    async def _take_frames(self, socket: WebSocket) -> None:
+        while True:
+            message = await socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            if message.get("text"):
+                await socket.send_json(_pong(parse_message(message["text"])))
+                continue
+            source = self._session.browser
+            if source is None:
+                await socket.send_json({"error": "the source is no longer the browser's camera"})
+                await socket.close()
+                return
+            data = message["bytes"]
+            if not 8 < len(data) <= MAX_JPEG_BYTES:
+                await socket.close(1009)
+                return
+            (captured_s,) = struct.unpack_from("<d", data)
+            await to_thread.run_sync(source.offer, data[8:], captured_s)
+            await socket.send_json({"credit": 1})
+
+
+class _Viewer:
+    """One open page."""
+
+    def __init__(
+        self,
+        socket: WebSocket,
+        session: LiveSession,
+        encoder: FrameEncoder,
+        waiting: anyio.CapacityLimiter,
+    ) -> None:
+        self._socket = socket
+        self._session = session
+        self._encoder = encoder
+        self._waiting = waiting
+        self._credit = anyio.Semaphore(IN_FLIGHT, max_value=IN_FLIGHT)
+        self._in_flight: dict[int, float] = {}
+        self._sent = 0
+        self._painted = Percentiles()
+        self._run = -1
+        self._start_s = 0.0
+        self._told: dict[int, Event] = {}
+        self._last: Step | None = None
+        self._telling = anyio.Lock()
+
+    async def serve(self) -> None:
+        await self._socket.send_json(hello_message())
+        await self._tell()  # before the first frame: a new run clears the plot
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._send_frames)
+            tasks.start_soon(self._send_status)
+            await self._listen(tasks)
+            tasks.cancel_scope.cancel()
+
+    async def _listen(self, tasks: TaskGroup) -> None:
+        async for text in self._socket.iter_text():
+            message = parse_message(text)
+            if "ack" in message:
+                self._acknowledged(message)
+            elif "ping" in message:
+                await self._socket.send_json(_pong(message))
+            elif "do" in message:
+                # Loading models takes seconds, in which frames are still to be acknowledged.
+                source = str(message.get("source", ""))
+                tasks.start_soon(self._command, str(message["do"]), source)
+
+    def _acknowledged(self, message: dict[str, Any]) -> None:
+        number = message["ack"]
+        captured_s = self._in_flight.pop(number, None) if isinstance(number, int) else None
+        if captured_s is None:
+            return
+        self._credit.release()
+        painted_s = message.get("painted_s")  # None: a newer one was painted instead
+        if isinstance(painted_s, int | float):
+            # The viewer's clock is known to half a round trip: a small negative is that error.
+            self._painted.add(max(0.0, (painted_s - captured_s) * 1e3))
+
+    async def _send_frames(self) -> None:
+        after: int | None = None
+        while True:
+            await self._credit.acquire()
+            message = None
+            while message is None:
+                message = await to_thread.run_sync(
+                    self._next_frame, after, limiter=self._waiting, abandon_on_cancel=True
+                )
+            data, step, captured_s = message
+            after = step.frame.stamp.index
+            self._in_flight[self._sent] = captured_s
+            self._sent += 1
+            if step.events:
+                await self._tell()
+            await self._socket.send_bytes(data)
+
+    def _next_frame(self, after: int | None) -> tuple[bytes, Step, float] | None:
+        """The newest frame, encoded. In a thread."""
+        step = self._session.latest_step(after, _WAIT_S)
+        if step is None:
+            return None
+        time_s = step.frame.stamp.time_s
+        last_s = time_s - HISTORY_S
+        if self._last is not None and self._last.frame.stamp.time_s < time_s:
+            last_s = max(last_s, self._last.frame.stamp.time_s)
+        self._last = step
+        signals = [s for s in self._session.history(last_s) if s.stamp.time_s <= time_s]
+        captured_s = self._captured_s(step)
+        event = current_event(self._session.events(), time_s)
+        parts = self._encoder.parts(step)
+        data = frame_message(self._sent, step, event, signals, parts, captured_s)
+        return data, step, captured_s
+
+    def _captured_s(self, step: Step) -> float:
+        """When the frame was captured, on this program's clock: the source's own time where that
+        is the same clock, else when the frame became available."""
+        source = self._session.source
+        frame = step.frame
+        same_clock = source is not None and source.info.clock in ("driver", "browser")
+        if same_clock and 0 <= frame.received_s - frame.stamp.time_s < 1:
+            return frame.stamp.time_s
+        return frame.received_s
+
+    async def _send_status(self) -> None:
+        while True:
+            await self._tell()
+            await anyio.sleep(STATUS_S)
+
+    async def _tell(self) -> None:
+        """Send the status and every event that is new or has changed."""
+        async with self._telling:
+            for message in await to_thread.run_sync(self._news):
+                await self._socket.send_json(message)
+
+    def _news(self) -> list[dict[str, Any]]:
+        snapshot = self._session.snapshot()
+        if snapshot.run != self._run:
+            self._run = snapshot.run
+            self._told = {}
+            self._last = None
+            self._start_s = self._begin_s(snapshot)
+        source = self._session.source
+        status = status_message(
+            snapshot,
+            badge=_badge(snapshot, None if source is None else source.status().state),
+            kind="" if source is None else source.info.kind,
+            start_s=self._start_s,
+            painted=self._painted.summary(),
+        )
+        news = [status]
+        for event in self._session.events():
+            if self._told.get(event.number) != event:
+                self._told[event.number] = event
+                news.append(event_message(event))
+        return news
+
+    def _begin_s(self, snapshot: Snapshot) -> float:
+        ring = self._session.ring
+        latest = None if ring is None else ring.latest()
+        return 0.0 if latest is None else latest.stamp.time_s - snapshot.seconds
+
+    async def _command(self, name: str, source: str) -> None:
+        try:
+            await to_thread.run_sync(self._do, name, source)
+        except InputError as error:
+            await self._socket.send_json({"type": "error", "message": str(error)})
+        await self._tell()
+
+    def _do(self, name: str, source: str) -> None:
+        if name == "start":
+            if self._session.snapshot().state == "paused":
+                self._session.resume()
+            else:
+                self._session.start()
+        elif name == "pause":
+            self._session.pause()
+        elif name == "stop":
+            self._session.stop()
+        elif name == "switch":
+            self._session.switch(source)
+
+
+def _badge(snapshot: Snapshot, source_state: str | None) -> str:
+    if snapshot.state == "running":
+        return "RECONNECTING" if source_state == "reconnecting" else "LIVE"
+    return snapshot.state.upper()
+
+
+def parse_message(text: str) -> dict[str, Any]:
+    """A message as an object; an empty one, which asks for nothing, if it is not one."""
+    try:
+        message = json.loads(text)
+    except ValueError:
+        return {}
+    return message if isinstance(message, dict) else {}
+
+
+def _pong(message: dict[str, Any]) -> dict[str, Any]:
+    """The answer by which the browser finds its clock's offset from `time.monotonic()` here."""
+    return {"type": "pong", "ping": message.get("ping"), "server_s": time.monotonic()}

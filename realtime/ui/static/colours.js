@@ -1,0 +1,67 @@
+// Colours and words that several parts share.
+
+// Told apart with every common kind of colour vision; the word always stands beside the colour.
+const LABELS = { negative: "#e0654f", positive: "#2ea886", surprise: "#4f86e8" };
+const OTHERS = ["#a06fd6", "#c9922e", "#6b8e23", "#c45d9a"];
+
+export function labelColour(label) {
+  if (label === null || label === undefined) return "#94a3b8";
+  const letters = [...label].reduce((sum, letter) => sum + letter.codePointAt(0), 0);
+  return LABELS[label] ?? OTHERS[letters % OTHERS.length];
+}
+
+export function title(word) {
+  return word ? word[0].toUpperCase() + word.slice(1) : "…";
+}
+
+// Motion in crop px → colour. Cool to bright, because skin is warm; nothing below 0.15 px, which
+// is what noise alone does.
+const HEAT = [
+  [0.15, [56, 189, 248, 0]],
+  [0.5, [56, 189, 248, 85]],
+  [1.0, [129, 140, 248, 125]],
+  [1.6, [217, 99, 240, 145]],
+  [2.5, [244, 114, 182, 160]],
+];
+const heatTable = Array.from({ length: 256 }, (_, i) => ramp(i / 100));
+
+function ramp(px) {
+  if (px <= HEAT[0][0]) return HEAT[0][1];
+  for (let i = 1; i < HEAT.length; i++) {
+    const [[low, from], [high, to]] = [HEAT[i - 1], HEAT[i]];
+    if (px <= high) {
+      const part = (px - low) / (high - low);
+      return from.map((value, j) => Math.round(value + part * (to[j] - value)));
+    }
+  }
+  return HEAT.at(-1)[1];
+}
+
+/** [r, g, b, alpha], 0 to 255, of a motion in crop px. */
+export function heatColour(px) {
+  return heatTable[Math.min(255, Math.round(px * 100))];
+}
+
+/** 75.3 → "1:15.30": a time since the start, to the hundredth of a second. */
+export function clockTime(seconds) {
+  const sign = seconds < 0 ? "−" : "";
+  const hundredths = Math.round(Math.abs(seconds) * 100);
+  const minutes = Math.floor(hundredths / 6000);
+  const rest = ((hundredths % 6000) / 100).toFixed(2).padStart(5, "0");
+  return `${sign}${minutes}:${rest}`;
+}
+
+export function ms(seconds) {
+  return `${Math.round(1000 * seconds)} ms`;
+}
+
+/** An element with attributes and children; text is set as text. */
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "style") for (const [key, set] of Object.entries(value)) element.style.setProperty(key, set);
+    else if (value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}

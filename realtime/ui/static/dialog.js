@@ -1,0 +1,99 @@
+// One expression opened: its moments, the flow of both phases, its replay.
+
+import { bars, units } from "./events.js";
+import { clockTime, labelColour, make, ms, title } from "./colours.js";
+import { Replay } from "./replay.js";
+
+export class EventDialog {
+  #dialog;
+  #replay = null;
+
+  constructor(dialog) {
+    this.#dialog = dialog;
+    dialog.addEventListener("close", () => this.#replay?.stop());
+    dialog.addEventListener("click", (event) => {
+      if (event.target === dialog) dialog.close(); // the backdrop
+    });
+  }
+
+  async open(event, run, startS) {
+    const base = new URL(`../events/${run}/${event.number}/`, import.meta.url);
+    const close = make("button", { type: "button", class: "fl-close", "aria-label": "Close" }, "×");
+    close.addEventListener("click", () => this.#dialog.close());
+    this.#replay?.stop();
+    this.#replay = new Replay(base);
+    this.#dialog.replaceChildren(
+      make(
+        "div",
+        { class: "fl-sheet", style: { "--label": labelColour(event.label) } },
+        make(
+          "header",
+          {},
+          make("h2", {}, `${title(event.label)}${event.state === "early" ? "?" : ""}`),
+          make("p", {}, summary(event, startS)),
+          close,
+        ),
+        this.#replay.element,
+        make("div", { class: "fl-figures" }, ...moments(event, base), ...phases(event, base)),
+        make(
+          "div",
+          { class: "fl-facts" },
+          make("div", {}, make("h3", {}, "Classes"), bars(event.probabilities)),
+          make("div", {}, make("h3", {}, "Action units"), allUnits(event.action_units)),
+          make("div", {}, make("h3", {}, "Why"), make("p", {}, why(event))),
+        ),
+      ),
+    );
+    this.#dialog.showModal();
+    const facts = await this.#replay.load();
+    const wheel = this.#dialog.querySelector(".fl-wheel figcaption");
+    if (facts?.full_scale_px && wheel) wheel.textContent = `rim ${facts.full_scale_px.toFixed(1)} px`;
+  }
+}
+
+function summary(event, startS) {
+  const words = [clockTime(event.apex_s - startS), event.kind === "macro" ? "macro-expression" : "micro-expression"];
+  if (event.offset_s !== null) words.push(ms(event.offset_s - event.onset_s));
+  if (event.state === "early") words.push("not over yet when opened");
+  return words.join(" · ");
+}
+
+function why(event) {
+  return title(event.reason.replaceAll("_", " "));
+}
+
+function moments(event, base) {
+  if (!event.pictures) return [make("p", {}, "The pictures of this expression are no longer kept.")];
+  const named = [
+    ["onset", "Onset", null],
+    ["apex", "Apex", event.apex_s],
+    ["offset", "Offset", event.offset_s],
+  ].slice(0, event.pictures);
+  return named.map(([name, words, timeS]) =>
+    figure(
+      new URL(`crop/${name}.png`, base),
+      timeS === null ? words : `${words} +${ms(timeS - event.onset_s)}`,
+      `The face at its ${name}`,
+    ),
+  );
+}
+
+function phases(event, base) {
+  if (!event.pictures) return [];
+  const flows = [figure(new URL("flow/onset_apex.png", base), "Onset → apex", "Flow of the first phase")];
+  if (event.pictures > 2) {
+    flows.push(figure(new URL("flow/apex_offset.png", base), "Apex → offset", "Flow of the second phase"));
+  }
+  const wheel = figure(new URL("../../../wheel.png", base), "Direction", "Colour by direction");
+  wheel.classList.add("fl-wheel");
+  return [...flows, wheel];
+}
+
+function figure(url, words, alt) {
+  return make("figure", {}, make("img", { src: url.href, alt }), make("figcaption", {}, words));
+}
+
+function allUnits(probabilities) {
+  const shown = units(probabilities);
+  return shown.childElementCount ? shown : make("p", {}, "None above one half.");
+}

@@ -1,0 +1,99 @@
+// The list of expressions, newest first.
+
+import { clockTime, labelColour, make, ms, title } from "./colours.js";
+
+const KEPT = 200;
+const SHOWN_UNIT = 0.5; // probability from which an action unit is listed
+
+export class EventList {
+  #list;
+  #none;
+  #count;
+  #opened;
+  #items = new Map();
+  startS = 0;
+
+  constructor(list, none, count, opened) {
+    this.#list = list;
+    this.#none = none;
+    this.#count = count;
+    this.#opened = opened;
+  }
+
+  clear() {
+    this.#items.clear();
+    this.#list.replaceChildren();
+    this.#summarise();
+  }
+
+  put(event) {
+    const item = this.#item(event);
+    const before = this.#items.get(event.number);
+    if (before) before.item.replaceWith(item);
+    else this.#list.prepend(item);
+    this.#items.set(event.number, { event, item });
+    if (this.#items.size > KEPT) {
+      const [number, oldest] = this.#items.entries().next().value;
+      oldest.item.remove();
+      this.#items.delete(number);
+    }
+    this.#summarise();
+  }
+
+  #summarise() {
+    const confirmed = [...this.#items.values()].filter(({ event }) => event.state === "confirmed");
+    this.#none.hidden = this.#items.size > 0;
+    this.#count.textContent = confirmed.length ? `${confirmed.length} confirmed` : "";
+  }
+
+  #item(event) {
+    const gone = event.state === "withdrawn";
+    const button = make(
+      "button",
+      { type: "button", disabled: gone ? "" : null, style: { "--label": labelColour(event.label) } },
+      make("span", { class: "fl-when" }, clockTime(event.apex_s - this.startS)),
+      make("span", { class: "fl-name" }, gone ? "Withdrawn" : title(event.label)),
+      make("span", { class: "fl-how" }, describe(event)),
+      gone ? event.reason : bars(event.probabilities),
+      units(event.action_units),
+    );
+    button.addEventListener("click", () => this.#opened(event));
+    return make("li", { "data-state": event.state, "data-number": event.number }, button);
+  }
+}
+
+function describe(event) {
+  if (event.state === "withdrawn") return "";
+  if (event.offset_s === null) return "at its apex";
+  const kind = event.kind === "macro" ? "macro-expression, " : "";
+  return kind + ms(event.offset_s - event.onset_s);
+}
+
+/** One bar per class, the likeliest in its colour. */
+export function bars(probabilities) {
+  const likeliest = Math.max(...Object.values(probabilities));
+  return make(
+    "span",
+    { class: "fl-bars" },
+    ...Object.entries(probabilities).map(([label, p]) =>
+      make(
+        "span",
+        { class: p === likeliest ? "fl-bar fl-likeliest" : "fl-bar" },
+        make("span", {}, title(label)),
+        make("i", { style: { "--p": `${100 * p}%`, "--label": labelColour(label) } }),
+        make("span", {}, `${Math.round(100 * p)} %`),
+      ),
+    ),
+  );
+}
+
+export function units(probabilities) {
+  const shown = Object.entries(probabilities)
+    .filter(([, p]) => p >= SHOWN_UNIT)
+    .sort(([, a], [, b]) => b - a);
+  return make(
+    "span",
+    { class: "fl-units" },
+    ...shown.map(([unit, p]) => make("span", { title: `${Math.round(100 * p)} %` }, unit)),
+  );
+}

@@ -1,0 +1,114 @@
+// The live page: wires socket, picture, plot, list and controls together.
+
+import { Camera } from "./camera.js";
+import { EventList } from "./events.js";
+import { EventDialog } from "./dialog.js";
+import { Plot } from "./plot.js";
+import { ViewSocket } from "./socket.js";
+import { Stage } from "./stage.js";
+import { StatusLine } from "./status.js";
+
+const NOTICE_MS = 8000;
+
+/** Start the page inside `root`, the element of live.html. */
+export function mount(root) {
+  const ref = (name) => root.querySelector(`[data-ref="${name}"]`);
+  const stage = new Stage(ref("picture"), ref("frame"), ref("overlay"), ref("empty"));
+  const plot = new Plot(ref("plot"));
+  const status = new StatusLine(root, ref);
+  const dialog = new EventDialog(ref("dialog"));
+  const list = new EventList(ref("events"), ref("none"), ref("count"), (event) =>
+    dialog.open(event, state.run, state.startS),
+  );
+  const state = { run: null, startS: 0, kind: "" };
+  let notice = 0;
+
+  function say(message) {
+    const line = ref("notice");
+    line.textContent = message;
+    line.hidden = !message;
+    clearTimeout(notice);
+    if (message) notice = setTimeout(() => (line.hidden = true), NOTICE_MS);
+  }
+
+  const socket = new ViewSocket(new URL("../view", import.meta.url), {
+    frame(frame) {
+      // One animation frame paints picture, overlay and plot: they show the same moment.
+      plot.push(frame.header);
+      return stage.paint(frame, () => plot.draw());
+    },
+    hello: (message) => plot.setRegions(message.lanes, message.regions),
+    status(message) {
+      if (message.run !== state.run) {
+        state.run = message.run;
+        list.clear();
+        plot.clear();
+      }
+      state.startS = message.start_s;
+      list.startS = plot.startS = message.start_s;
+      if (message.kind !== state.kind) {
+        state.kind = message.kind;
+        stage.sourceChanged(message.kind);
+      }
+      status.show(message);
+      camera.sourceIs(message.kind === "browser" && message.badge !== "STOPPED");
+    },
+    event(message) {
+      list.put(message);
+      plot.putEvent(message);
+    },
+    error: (message) => say(message.message),
+    closed: () => status.lost(),
+  });
+  const camera = new Camera(new URL("../camera", import.meta.url), ref("share"), say);
+
+  for (const button of root.querySelectorAll("[data-do]")) {
+    button.addEventListener("click", () => socket.send({ do: button.dataset.do }));
+  }
+  wireSource(ref, socket);
+  wireChips(root, stage);
+  wireTheme(ref("theme"), () => {
+    plot.themeChanged();
+    stage.redraw();
+  });
+  socket.connect();
+}
+
+function wireSource(ref, socket) {
+  const choice = ref("choice");
+  const address = ref("address");
+  const use = (source) => socket.send({ do: "switch", source });
+  choice.addEventListener("change", () => {
+    address.hidden = choice.value !== "other";
+    if (address.hidden) use(choice.value);
+    else address.focus();
+    if (address.hidden) choice.value = "";
+  });
+  ref("controls").addEventListener("submit", (submitted) => {
+    submitted.preventDefault();
+    if (address.value.trim()) use(address.value.trim());
+  });
+}
+
+function wireChips(root, stage) {
+  for (const chip of root.querySelectorAll("[data-chip]")) {
+    const name = chip.dataset.chip;
+    const show = () => chip.setAttribute("aria-pressed", String(stage.shows(name)));
+    chip.addEventListener("click", () => {
+      stage.toggle(name);
+      show();
+    });
+    stage.addEventListener("chips", show);
+    show();
+  }
+}
+
+function wireTheme(button, changed) {
+  const stored = localStorage.getItem("fmanet-theme");
+  if (stored) document.body.classList.toggle("dark", stored === "dark");
+  button.addEventListener("click", () => {
+    const dark = document.body.classList.toggle("dark");
+    localStorage.setItem("fmanet-theme", dark ? "dark" : "light");
+  });
+  new MutationObserver(changed).observe(document.body, { attributeFilter: ["class"] });
+}

@@ -1,0 +1,103 @@
+// The view socket: frames and news in, acknowledgements and commands out.
+
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 5000;
+const PING_MS = 2000;
+
+const decoder = new TextDecoder();
+
+/** The offset of the server's monotonic clock from this page's, by the fastest of the last pings. */
+export class Clock {
+  #samples = [];
+
+  /** Take the answer to a ping sent at `sentS` that carried the server's time `serverS`. */
+  answered(sentS, serverS, nowS = performance.now() / 1000) {
+    this.#samples.push({ trip: nowS - sentS, offset: serverS - (sentS + nowS) / 2 });
+    if (this.#samples.length > 16) this.#samples.shift();
+  }
+
+  get ready() {
+    return this.#samples.length > 0;
+  }
+
+  /** Seconds to add to `performance.now() / 1000`; exact to half the round trip. */
+  get offsetS() {
+    return this.#samples.reduce((a, b) => (b.trip < a.trip ? b : a)).offset;
+  }
+}
+
+/** Header and named parts of a binary message. */
+export function unpack(buffer) {
+  const length = new DataView(buffer).getUint32(0, true);
+  const header = JSON.parse(decoder.decode(new Uint8Array(buffer, 4, length)));
+  const parts = {};
+  let at = 4 + length;
+  for (const [name, bytes] of header.parts) {
+    parts[name] = buffer.slice(at, at + bytes);
+    at += bytes;
+  }
+  return { header, parts };
+}
+
+/** Absolute address of a socket beside the page's own address. */
+export function socketUrl(url) {
+  const absolute = new URL(url);
+  absolute.protocol = absolute.protocol.replace("http", "ws");
+  return absolute;
+}
+
+export class ViewSocket {
+  #url;
+  #on;
+  #socket = null;
+  #retryMs = FIRST_RETRY_MS;
+  #clock = new Clock();
+  #pinging = 0;
+
+  /** `on`: frame(frame) → promise of whether it was painted; hello, status, event, error, closed. */
+  constructor(url, on) {
+    this.#url = socketUrl(url);
+    this.#on = on;
+  }
+
+  connect() {
+    const socket = new WebSocket(this.#url);
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => {
+      this.#retryMs = FIRST_RETRY_MS;
+      this.#ping();
+      this.#pinging = setInterval(() => this.#ping(), PING_MS);
+    };
+    socket.onmessage = ({ data }) => {
+      if (typeof data === "string") this.#news(JSON.parse(data));
+      else this.#frame(unpack(data));
+    };
+    socket.onclose = () => {
+      clearInterval(this.#pinging);
+      this.#on.closed();
+      setTimeout(() => this.connect(), this.#retryMs);
+      this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
+    };
+    this.#socket = socket;
+  }
+
+  send(message) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  #ping() {
+    this.send({ ping: performance.now() / 1000 });
+  }
+
+  #news(message) {
+    if (message.type === "pong") this.#clock.answered(message.ping, message.server_s);
+    else this.#on[message.type]?.(message);
+  }
+
+  async #frame(frame) {
+    const painted = await this.#on.frame(frame);
+    const known = painted && this.#clock.ready;
+    const paintedS = known ? performance.now() / 1000 + this.#clock.offsetS : null;
+    this.send({ ack: frame.header.message, painted_s: paintedS });
+  }
+}

@@ -1,0 +1,431 @@
+"""The real page in a real browser, over a real session of the demo face or a fake camera."""
+
+import base64
+import gc
+import http.client
+import json
+import re
+import shutil
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from model.synthetic import SyntheticFace
+from realtime.config import LiveConfig
+from realtime.live import LiveSession
+from realtime.ui.server import build_server, open_listener, page_address
+from realtime.ui.sockets import parse_message
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--no-first-run"),
+]
+SLOW_MS = 90_000
+"""Patience with a loaded machine; nothing here waits that long when it works."""
+AUTH = ("ana", "pässword: with colon")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome"),
+]
+
+
+@dataclass
+class Served:
+    """A running page."""
+
+    address: str
+    session: LiveSession
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rsplit(":", 1)[1].strip("/"))
+
+
+@contextmanager
+def serving(config: LiveConfig) -> Iterator[Served]:
+    listener = open_listener(config.host, 0)
+    with listener, LiveSession(config) as session:
+        with warnings.catch_warnings():
+            # Gradio makes event loops for its locks and leaves them to the garbage collector.
+            warnings.simplefilter("ignore", ResourceWarning)
+            server = build_server(session, config)
+            gc.collect()
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            yield Served(page_address(config, listener), session)
+        finally:
+            server.should_exit = True
+            thread.join(20)
+            assert not thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def demo(untrained: Path) -> Iterator[Served]:
+    config = LiveConfig(source="demo", fps=15, seed=3, classifier=str(untrained))
+    with serving(config) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def guarded(untrained: Path) -> Iterator[Served]:
+    config = LiveConfig(source="demo", fps=15, auth=AUTH, classifier=str(untrained))
+    with serving(config) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Watched:
+    """A page with everything that it said and fetched."""
+
+    page: Page
+    said: list[str] = field(default_factory=list)
+    fetched: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
+        self.page.on("request", lambda request: self.fetched.append(request.url))
+        self.page.on("websocket", lambda socket: self.fetched.append(socket.url))
+
+    def check(self, served: Served) -> None:
+        """Nothing went wrong and nothing came from outside."""
+        assert [line for line in self.said if re.match("error|warning", line)] == []
+        own = (
+            f"http://127.0.0.1:{served.port}/",
+            f"ws://127.0.0.1:{served.port}/",
+            "data:",
+            "blob:",
+        )
+        assert [url for url in self.fetched if not url.startswith(own)] == []
+
+
+@contextmanager
+def opened(browser: Browser, served: Served, **options: object) -> Iterator[Watched]:
+    context: BrowserContext = browser.new_context(**options)  # type: ignore[arg-type]
+    context.set_default_timeout(SLOW_MS)
+    try:
+        watched = Watched(context.new_page())
+        watched.page.goto(served.address)
+        yield watched
+    finally:
+        context.close()
+
+
+def wait_for_frames(page: Page, frames: int = 3) -> None:
+    """Until the picture has been painted at that many different frames."""
+    page.wait_for_function(
+        """(frames) => {
+            const seen = (window.seenFrames ??= new Set());
+            seen.add(document.querySelector("[data-ref=picture]")?.dataset.index);
+            seen.delete(undefined);
+            return seen.size >= frames;
+        }""",
+        arg=frames,
+    )
+
+
+PIXELS = """(canvas) => {
+    // Of a copy: Chromium warns of canvases that are drawn and read in turns.
+    const copy = new OffscreenCanvas(canvas.width, canvas.height);
+    const ctx = copy.getContext("2d", { willReadFrequently: true });
+    ctx.drawImage(canvas, 0, 0);
+    return ctx.getImageData(0, 0, copy.width, copy.height).data;
+}"""
+
+
+def overlay_ink(page: Page) -> int:
+    """Pixels of the overlay that are drawn on."""
+    return int(
+        page.evaluate(
+            f"""() => {{
+                const data = ({PIXELS})(document.querySelector("[data-ref=overlay]"));
+                return data.filter((value, i) => i % 4 === 3 && value > 0).length;
+            }}"""
+        )
+    )
+
+
+def test_frames_are_painted_and_an_expression_is_listed_and_replayed(
+    demo: Served, chromium: Browser
+) -> None:
+    with opened(chromium, demo, viewport={"width": 1440, "height": 900}) as watched:
+        page = watched.page
+        wait_for_frames(page)
+        assert page.inner_text("[data-ref=badge]") == "LIVE"
+        # The script's own line, in which this viewer's lag is known.
+        page.wait_for_function(
+            "/Captured → painted\\s+[\\d.]+ \\/ [\\d.]+ ms/.test("
+            "document.querySelector('[data-ref=status]').innerText)"
+        )
+        page.click(".fl-events li[data-state=confirmed] button")
+        page.wait_for_selector(".fl-replay[data-ready=yes]")
+        page.wait_for_function("document.querySelector('.fl-replay').dataset.picture > 0")
+        assert page.locator(".fl-figures img").count() == 6
+        page.wait_for_function(
+            "[...document.querySelectorAll('.fl-figures img')].every((i) => i.naturalWidth > 60)"
+        )
+        page.locator("input[aria-label=Magnification]").fill("20")
+        page.wait_for_selector(".fl-replay[data-factor='20']")
+        page.wait_for_function(
+            f"""() => {{
+                const [was, magnified] = document.querySelectorAll(".fl-pair canvas");
+                const before = ({PIXELS})(was);
+                return ({PIXELS})(magnified).some((value, i) => Math.abs(value - before[i]) > 24);
+            }}"""
+        )
+        page.keyboard.press("Escape")
+        page.wait_for_selector("dialog:not([open])", state="attached")
+        watched.check(demo)
+
+
+def test_chips_and_mirror_switch_what_is_drawn(demo: Served, chromium: Browser) -> None:
+    with opened(chromium, demo) as watched:
+        page = watched.page
+        wait_for_frames(page)
+        page.click("[data-do=pause]")
+        page.wait_for_function("document.querySelector('[data-ref=badge]').innerText === 'PAUSED'")
+        try:
+            page.click("[data-chip=landmarks]")
+            full = overlay_ink(page)
+            assert full > 1000
+            for chip in ("landmarks", "outline", "regions", "heat", "label"):
+                page.click(f"[data-chip={chip}]")
+            assert overlay_ink(page) == 0
+            assert page.locator(".fl-mirrored").count() == 0
+            page.click("[data-chip=mirror]")
+            assert page.locator(".fl-mirrored").count() == 1
+            page.click("[data-chip=outline]")
+            assert 0 < overlay_ink(page) < full
+        finally:
+            page.click("[data-do=start]")
+        page.wait_for_function("document.querySelector('[data-ref=badge]').innerText === 'LIVE'")
+        watched.check(demo)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_has_nothing_beyond_its_width(demo: Served, chromium: Browser, scheme: str) -> None:
+    with opened(
+        chromium, demo, viewport={"width": 360, "height": 740}, color_scheme=scheme
+    ) as watched:
+        wait_for_frames(watched.page)
+        width = watched.page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 360
+        dark = watched.page.evaluate("document.body.classList.contains('dark')")
+        assert dark == (scheme == "dark")
+        watched.check(demo)
+
+
+def test_a_source_that_does_not_exist_is_told_and_what_runs_goes_on(
+    demo: Served, chromium: Browser
+) -> None:
+    with opened(chromium, demo) as watched:
+        page = watched.page
+        wait_for_frames(page)
+        page.select_option("[data-ref=choice]", "other")
+        page.fill("[data-ref=address]", "nowhere.mp4")
+        page.press("[data-ref=address]", "Enter")
+        page.wait_for_selector("[data-ref=notice]:not([hidden])")
+        assert "nowhere.mp4" in page.inner_text("[data-ref=notice]")
+        page.evaluate("window.seenFrames?.clear()")
+        wait_for_frames(page)
+        watched.check(demo)
+
+
+def test_the_browsers_camera_is_analysed(tmp_path: Path, untrained: Path) -> None:
+    film = tmp_path / "camera.y4m"
+    write_y4m(film, SyntheticFace(seed=5, fps=15, size=(320, 240)), frames=45)
+    flags = [
+        *(*FLAGS, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
+        f"--use-file-for-fake-video-capture={film}",
+    ]
+    with (
+        serving(LiveConfig(source="browser", classifier=str(untrained))) as served,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        with opened(browser, served) as watched:
+            watched.page.click("[data-ref=share]")
+            wait_for_frames(watched.page, 10)
+            assert watched.page.locator(".fl-mirrored").count() == 1
+            snapshot = served.session.snapshot()
+            assert snapshot.analysed >= 10
+            assert snapshot.faces >= 5
+            watched.check(served)
+        browser.close()
+
+
+def test_with_the_password_the_page_works_sockets_included(
+    guarded: Served, chromium: Browser
+) -> None:
+    user, password = AUTH
+    with opened(
+        chromium, guarded, http_credentials={"username": user, "password": password}
+    ) as watched:
+        wait_for_frames(watched.page)
+        watched.check(guarded)
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    token = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {token}"}
+
+
+def status_of(served: Served, path: str, headers: dict[str, str], method: str = "GET") -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+    try:
+        connection.request(method, path, headers=headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+ROUTES = ["/", "/config", "/theme.css", "/live/static/live.js", "/live/wheel.png",
+          "/live/events/1/0/replay.json"]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_every_route_asks_for_the_password(guarded: Served, path: str) -> None:
+    assert status_of(guarded, path, {}) == 401
+    assert status_of(guarded, path, basic(AUTH[0], "wrong")) == 401
+    assert status_of(guarded, path, {"Authorization": "Basic not-base64!"}) == 401
+    assert status_of(guarded, path, {"Cookie": "fmanet_live=guess"}) == 401
+    assert status_of(guarded, path, basic(*AUTH)) in (200, 404)
+
+
+@pytest.mark.parametrize("socket", ["view", "camera"])
+def test_a_socket_without_the_password_is_refused(guarded: Served, socket: str) -> None:
+    url = f"ws://127.0.0.1:{guarded.port}/live/{socket}"
+    for headers in ({}, basic(AUTH[0], "wrong"), {"Cookie": "fmanet_live=guess"}):
+        with pytest.raises(InvalidStatus) as refused:
+            connect(url, additional_headers=headers)
+        assert refused.value.response.status_code == 403
+    with connect(url, additional_headers=basic(*AUTH)) as allowed:
+        allowed.send(json.dumps({"ping": 1.5}))
+        assert any(json.loads(m).get("ping") == 1.5 for m in allowed if isinstance(m, str))
+
+
+def test_the_cookie_of_a_good_answer_opens_the_socket(guarded: Served) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", guarded.port, timeout=30)
+    connection.request("GET", "/live/wheel.png", headers=basic(*AUTH))
+    cookie = connection.getresponse().getheader("Set-Cookie")
+    connection.close()
+    assert cookie is not None
+    assert {"HttpOnly", "SameSite=Strict"} <= {part.strip() for part in cookie.split(";")}
+    url = f"ws://127.0.0.1:{guarded.port}/live/view"
+    with connect(url, additional_headers={"Cookie": cookie.split(";")[0]}) as socket:
+        assert json.loads(socket.recv(30))["type"] == "hello"
+
+
+def test_another_sites_page_is_refused(demo: Served) -> None:
+    url = f"ws://127.0.0.1:{demo.port}/live/view"
+    with pytest.raises(InvalidStatus):
+        connect(url, origin="http://evil.example")  # type: ignore[arg-type]
+    with pytest.raises(InvalidStatus):
+        connect(url, origin=f"http://localhost:{demo.port + 1}")  # type: ignore[arg-type]
+    with connect(url, origin=f"http://127.0.0.1:{demo.port}"):  # type: ignore[arg-type]
+        pass
+    assert (
+        status_of(demo, "/gradio_api/queue/join", {"Origin": "http://evil.example"}, "POST") == 403
+    )
+    embedded = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    assert status_of(demo, "/live/wheel.png", embedded) == 403
+
+
+def test_a_name_rebound_to_loopback_is_refused(demo: Served) -> None:
+    assert status_of(demo, "/", {"Host": "evil.example"}) == 421
+    assert status_of(demo, "/", {"Host": f"evil.example:{demo.port}"}) == 421
+    assert status_of(demo, "/", {"Host": f"localhost:{demo.port}"}) == 200
+
+
+def test_a_viewer_who_does_not_acknowledge_gets_two_frames_and_no_more(demo: Served) -> None:
+    with connect(f"ws://127.0.0.1:{demo.port}/live/view", max_size=2**24) as socket:
+        frames: list[bytes] = []
+        told = 0
+        while told < 6:  # several status messages, half a second apart
+            message = socket.recv(60)
+            if isinstance(message, bytes):
+                frames.append(message)
+            else:
+                told += json.loads(message)["type"] == "status"
+        assert len(frames) == 2
+        socket.send(json.dumps({"ack": header(frames[0])["message"], "painted_s": None}))
+        while isinstance(message := socket.recv(60), str):
+            pass
+        assert header(message)["index"] > header(frames[1])["index"]
+
+
+def test_a_frame_message_holds_the_analysed_frame(demo: Served) -> None:
+    with connect(f"ws://127.0.0.1:{demo.port}/live/view", max_size=2**24) as socket:
+        while isinstance(message := socket.recv(60), str):
+            pass
+    found = header(message)
+    sizes = dict(found["parts"])
+    at = len(message) - sizes["jpeg"]
+    image = cv2.imdecode(np.frombuffer(message[at:], np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape == (found["height"], found["width"], 3)
+    assert sizes["heat"] == 32 * 32
+    assert sizes["landmarks"] == 468 * 2 * 4
+    for _, strength, threshold in found["signals"]:
+        assert len(strength) == len(threshold) == len(found["regions"])
+
+
+NONSENSE = [
+    *("", "[", "[1]", "null", '{"ack": []}', '{"ack": {}}', '{"do": 3}', '{"ping": "x"}'),
+    '{"ack": 1, "painted_s": "x"}',
+]
+
+
+@pytest.mark.parametrize("message", NONSENSE)
+def test_nonsense_from_a_viewer_is_ignored(demo: Served, message: str) -> None:
+    with connect(f"ws://127.0.0.1:{demo.port}/live/view", max_size=2**24) as socket:
+        socket.send(message)
+        socket.send(json.dumps({"ping": 7}))
+        assert any(json.loads(m).get("ping") == 7 for m in socket if isinstance(m, str))
+
+
+@given(st.text() | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps))
+def test_a_message_is_always_an_object(text: str) -> None:
+    assert isinstance(parse_message(text), dict)
+
+
+@pytest.mark.parametrize("path", ["events/99/0/replay.json", "events/1/9999/crop/apex.png"])
+def test_an_event_that_is_not_kept_is_not_found(demo: Served, path: str) -> None:
+    assert status_of(demo, f"/live/{path}", {}) == 404
+
+
+def header(message: bytes) -> dict[str, object]:
+    length = int.from_bytes(message[:4], "little")
+    found: dict[str, object] = json.loads(message[4 : 4 + length])
+    return found
+
+
+def write_y4m(path: Path, face: SyntheticFace, frames: int) -> None:
+    """The face as an uncompressed film, which Chromium plays as its camera."""
+    with path.open("wb") as film:
+        film.write(b"YUV4MPEG2 W320 H240 F15:1 Ip A1:1 C420jpeg\n")
+        for index in range(frames):
+            yuv = cv2.cvtColor(face.image(index), cv2.COLOR_RGB2YUV_I420)
+            film.write(b"FRAME\n" + yuv.tobytes())
