@@ -75,6 +75,10 @@ class Schedule:
             low, high = getattr(self, name)
             if not (0 < low <= high < math.inf):
                 raise InputError(f"{name} {low:g} {high:g} must be a range above 0, low end first")
+        if not 0 <= self.first_micro_s[0] <= self.first_micro_s[1] <= BLOCK_S / 2:
+            raise InputError(
+                f"first_micro_s {self.first_micro_s} must lie within 0 to {BLOCK_S / 2:g} s"
+            )
         if self.micro_s[0] < 0.04 or self.micro_s[1] > 0.5:
             raise InputError(f"micro_s {self.micro_s} must lie within 0.04 to 0.5 s")
         if self.macro_s[0] < _MACRO_MIN_S:
