@@ -41,7 +41,7 @@ class Recipe:
     seed: int = 7
     """Of the weights, the batches and the training set; the validation set is the next one."""
     report_seed: int = FIRST_REPORT_SEED
-    pairs: int = 12000
+    pairs: int = 14000
     validation_pairs: int = 2000
     epochs: int = 12
     batch: int = 96
@@ -196,7 +196,7 @@ def evaluate(network: nn.Module, pairs: PairSet, device: str, both: bool) -> dic
         "confidence": float(probabilities.max(axis=1).mean()),
         "action_unit_map": _mean_average_precision(pairs.action_units > 0.5, unit_scores),
     }
-    for low, high in ((0.2, 0.4), (0.4, 0.8), (0.8, 2.5)):
+    for low, high in ((0.2, 0.4), (0.4, 0.8), (0.8, 3.0)):
         within = (pairs.amplitude_px >= low) & (pairs.amplitude_px < high)
         part = confusion(pairs.labels[within], probabilities[within].argmax(axis=1), len(CLASSES))
         figures[f"uf1_{low}_to_{high}_px"] = uf1(part)

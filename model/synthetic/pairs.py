@@ -34,7 +34,7 @@ class Nuisance:
 
     looks: Looks = field(default_factory=Looks)
     optics: Optics = field(default_factory=Optics)
-    amplitude_px: Range = (0.2, 2.5)
+    amplitude_px: Range = (0.2, 3.0)
     """Greatest displacement at the true apex, log-uniform."""
     direction_rad: float = 0.25
     """Smooth deviation of the skin's direction from the catalogue's."""
@@ -49,11 +49,11 @@ class Nuisance:
     """Share still there at the frame taken for the offset."""
     drift: float = 0.12
     """Deviation of single action units from their common time course, as a share."""
-    shift_px: float = 1.0
+    shift_px: float = 0.6
     """Head motion between the moments, deviation per axis."""
-    turn_rad: float = 0.012
-    scale_log: float = 0.01
-    nod_px: float = 0.35
+    turn_rad: float = 0.008
+    scale_log: float = 0.006
+    nod_px: float = 0.3
     """Motion of the nose against the face's rim when the head nods or turns."""
     blink: float = 0.25
     """How often one of the three moments falls into a blink."""

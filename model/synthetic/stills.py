@@ -47,9 +47,9 @@ class Looks:
     """Strengths in the resting face, by action unit: the portrait smiles, most faces do not."""
     texture_levels: Range = (0.0, 9.0)
     """Contrast of added skin texture, grey levels."""
-    softness_px: Range = (0.1, 1.6)
+    softness_px: Range = (0.1, 1.4)
     """Blur of the portrait's own detail."""
-    contrast: Range = (0.45, 1.15)
+    contrast: Range = (0.55, 1.15)
     misplaced_px: float = 2.0
     """Standard deviation of the crop's shift against its geometry."""
     misplaced_turn: float = 0.03
@@ -107,7 +107,7 @@ class Optics:
     """How far cameras and light differ."""
 
     blur_px: Range = (0.0, 1.1)
-    shrinking: Range = (0.5, 1.0)
+    shrinking: Range = (0.6, 1.0)
     """Sampled coarser by this factor and enlarged again: faces far from the camera."""
     gamma: Range = (0.7, 1.4)
     gradient: Range = (-0.35, 0.35)
