@@ -54,8 +54,9 @@ FLAGS = {
 }
 """What makes a sample special or doubtful, and what each flag means."""
 
-BLINK_OPENNESS = 0.72
-"""Share of its usual openness below which an eye is taken to blink."""
+BLINK_OPENNESS = 0.85
+"""Share of its usual openness below which an eye is taken to blink: the mesh follows a lid only
+part of its way."""
 FAST_HEAD_PX_S = 60.0
 """Head motion, crop px per second, above which a sample is flagged."""
 LIGHT_JUMP = 0.06
@@ -69,7 +70,7 @@ STALE_PX = 1.0
 REST_S = 0.3
 REST_PX = 0.25
 """A face rests while no region moved further than `REST_PX` within `REST_S`."""
-OPENNESS_HISTORY_S = 6.0
+OPENNESS_HISTORY_S = 2.0
 """Time over which an eye's usual openness is taken."""
 
 _EYES = np.array([(33, 160, 158, 133, 153, 144), (362, 385, 387, 263, 373, 380)])
@@ -83,7 +84,9 @@ class Motion:
     """Turns the aligned faces of one source, in order, into motion samples."""
 
     def __init__(self) -> None:
-        self._flow = LucasKanade()
+        # One level only: a pyramid lets a blink reach the brows and the head's motion, and against
+        # a reference that is renewed there is no far motion to find.
+        self._flow = LucasKanade(levels=1)
         self._track: _Track | None = None
 
     def push(self, face: AlignedFace) -> MotionSample:
@@ -240,8 +243,7 @@ class _UsualOpenness:
             self._history.append((time_s, openness))
             while time_s - self._history[0][0] > OPENNESS_HISTORY_S:
                 self._history.popleft()
-            # Above the median: who blinks often or looks down at times still has open eyes.
-            self._usual = np.percentile(np.stack([o for _, o in self._history]), 60, axis=0)
+            self._usual = np.median(np.stack([o for _, o in self._history]), axis=0)
         return bool((openness < BLINK_OPENNESS * self._usual).any())
 
 

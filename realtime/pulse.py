@@ -56,6 +56,8 @@ LOW, HIGH = 0.25, 0.75
 FOOT = 1.0
 """…by this share of the time between both: 0.5 suits a straight flank, 1 a half cosine."""
 NOISE_HISTORY_S = 10.0
+ACTIVITY_HISTORY_S, ACTIVITY_FACTOR = 2.0, 2.0
+"""A group that moved most of the last seconds (speech) has to move further than it did then."""
 _NOISE_EVERY_S = 0.1
 _REST_SAMPLES = 24  # of the time over which rest is taken; more only cost time
 _WARM_UP_S = 0.3
@@ -74,7 +76,7 @@ class Follower:
         self._floor_px = floor_px
         self._noise_factor = noise_factor
         self._deviations: deque[tuple[float, ArrayF64]] = deque()
-        self._usual = np.zeros(len(regions))
+        self._unrest_px = np.zeros(len(regions))
         self.strength = np.zeros(len(regions))
         """(G,) px: distance from rest at the newest sample."""
         self.reset()
@@ -85,11 +87,16 @@ class Follower:
         self._level = np.zeros(len(self._columns))
         self._open_s: float | None = None
         self._after_s = -np.inf
+        self._armed = True
 
     @property
     def threshold(self) -> ArrayF64:
         """(G,) px: what `strength` has to exceed when nothing disturbs."""
-        return np.maximum(self._floor_px, self._noise_factor * self._usual)
+        return np.maximum(self._floor_px, self._unrest_px)
+
+    def unrest(self, pulse: Pulse) -> float:
+        """How far the group stands from rest now, as a share of how far it stood at the apex."""
+        return float((self.strength / self.threshold).max() / (pulse.peak / self.threshold).max())
 
     def push(self, history: History, factor: ArrayF64) -> Pulse | None:
         """Take in the newest entry of `history`; the pulse that is open or has just ended.
@@ -104,8 +111,11 @@ class Follower:
         self._learn_noise(now_s)
         if self._open_s is None:
             self._learn_rest(now_s, value)
+            exceeds = bool((self.strength > self.threshold * factor).any())
             warm = now_s - self._rest[0][0] >= _WARM_UP_S
-            if not warm or not (self.strength > self.threshold * factor).any():
+            if not exceeds:
+                self._armed = True
+            if not (exceeds and warm and self._armed):
                 return None
             self._open_s = now_s
         pulse = self._measure(history, self._open_s)
@@ -153,6 +163,7 @@ class Follower:
         self._open_s = None
         if pulse.state == "ended":
             self._after_s = pulse.offset_s
+            self._armed = False  # until the tail of this pulse is over
         else:
             # What is held is the new rest: start from where the face is now.
             self._after_s = float(history.times_s[-1])
@@ -175,7 +186,14 @@ class Follower:
         self._deviations.append((now_s, self.strength))
         while now_s - self._deviations[0][0] > NOISE_HISTORY_S:
             self._deviations.popleft()
-        self._usual = np.median([d for _, d in self._deviations], axis=0)
+        if self._open_s is not None:
+            return  # a pulse is measured by what was usual before it
+        deviations = np.stack([d for _, d in self._deviations])
+        recent = deviations[-round(ACTIVITY_HISTORY_S / _NOISE_EVERY_S) :]
+        self._unrest_px = np.maximum(
+            self._noise_factor * np.median(deviations, axis=0),
+            ACTIVITY_FACTOR * np.percentile(recent, 65, axis=0),
+        )
 
 
 def _lengths(vectors: ArrayF64) -> ArrayF64:

@@ -69,7 +69,10 @@ HEAD_TRAVEL_S = 0.3
 SAME_OVERLAP = 1 / 3
 """Pulses whose intersection over union in time is at least this are one expression."""
 PATIENCE_S = 0.08
-"""How long an accepted pulse waits for one of the other half of the face to end."""
+"""How long an ended pulse waits: the face has to stay at rest, or it speaks, and a pulse of the
+other half of the face may belong to it."""
+MOVES_ON = 0.4
+"""Share of its height at the apex beyond which the face is not at rest after a pulse."""
 
 
 @dataclass(slots=True)
@@ -217,17 +220,15 @@ class Spotter:
         """Emit accepted pulses, together with that of the other half of the face if it belongs
         to the same expression."""
         now_s = float(self._history.times_s[-1])
-        while self._accepted:
-            first = self._accepted[0]
-            other = self._open[1 - first.group]
-            if (
-                other is not None
-                and now_s - first.since_s < PATIENCE_S
-                and _overlap(first.window, other.pulse.onset_s, other.pulse.offset_s) > 0.1
-            ):
-                return
-            del self._accepted[0]
-            yield from self._emit(first)
+        while (
+            self._accepted
+            and now_s - self._accepted[0].since_s >= PATIENCE_S - 0.5 * self._period_s
+        ):
+            first = self._accepted.pop(0)
+            if self._micro[first.group].unrest(first.candidate.pulse) > MOVES_ON:
+                yield SpotUpdate(first.candidate.number, "rejected", first.window, "moves on")
+            else:
+                yield from self._emit(first)
 
     def _emit(self, first: _Accepted) -> Iterable[SpotUpdate]:
         window = first.window
