@@ -20,7 +20,7 @@ from realtime.summary import check_new, summarise, write_summary
 PROGRESS_S = 0.5
 """How often the progress line is renewed, and a request to end is looked for."""
 SILENT_S = 5.0
-"""With `--seconds`, how long past them a source that delivers nothing is waited for."""
+"""After `--seconds` are over, how long a source that delivers nothing is waited for."""
 
 
 def run_headless(config: LiveConfig, summary: Path | None = None) -> None:
@@ -34,22 +34,28 @@ def run_headless(config: LiveConfig, summary: Path | None = None) -> None:
         try:
             _watch(session, asked_to_end)
         finally:
-            session.stop()
-            _close(session, session.snapshot(), summary)
+            try:
+                session.stop()
+            finally:  # a thread that hangs must not cost the results
+                _close(session, session.snapshot(), summary)
 
 
 def _watch(session: LiveSession, asked_to_end: Flag) -> None:
     """Show progress until the run ends; raises what ended it, if that was an error."""
     seconds = session.config.seconds
-    latest = time.monotonic() + seconds + SILENT_S if seconds else float("inf")
+    over_s = time.monotonic() + (seconds or float("inf"))
+    captured, captured_at_s = 0, time.monotonic()
     shape = "{desc} {n:.1f}/{total_fmt} s{postfix}" if seconds else "{desc} {n:.1f} s{postfix}"
     with tqdm(total=seconds, file=sys.stderr, bar_format=shape, desc="live", leave=False) as line:
-        while not asked_to_end.is_set() and time.monotonic() < latest:
+        while not asked_to_end.is_set():
             ended = session.wait(PROGRESS_S)
             snapshot = session.snapshot()
+            now_s = time.monotonic()
+            if snapshot.captured != captured:
+                captured, captured_at_s = snapshot.captured, now_s
             line.n = snapshot.seconds
             line.set_postfix_str(_progress(session, snapshot))
-            if ended:
+            if ended or now_s > max(over_s, captured_at_s + SILENT_S):
                 return
 
 

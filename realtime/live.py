@@ -54,7 +54,7 @@ from realtime.worker import Worker
 
 RING_S = 6.0
 """Longer than the longest expression with its context and the pipeline's lag."""
-RING_BYTES = 768 * 2**20
+RING_BYTES = 512 * 2**20
 MAX_LAG_S = 1.0
 DRAIN_S = 5.0
 JOIN_S = 5.0
@@ -68,8 +68,10 @@ class LiveSession:
     """Source, ring, pipeline and their threads, from start to stop, as often as wanted."""
 
     def __init__(self, config: LiveConfig, on_step: Callable[[Step], None] | None = None) -> None:
-        """`on_step` is called in the pipeline thread with every step, in order."""
+        """`on_step` is called in the pipeline thread with every step, in order. Raises
+        `InputError` if the device that `config` asks for is absent."""
         self._config = config
+        self._device = choose_device(config.device)
         self._on_step = on_step
         self._results = Results()
         self._clips = Clips()
@@ -78,7 +80,6 @@ class LiveSession:
         self._runs = 0
         self._starting = False
         self._failure = ""
-        self._device = ""
 
     def __enter__(self) -> Self:
         self.start()
@@ -208,7 +209,7 @@ class LiveSession:
             run=self._runs,
             message=self._message(run, status),
             fps_measured=recent_fps(run.ring) if run and running else captured.fps(),
-            device=self._device,
+            device=device_name(self._device),
         )
 
     def _begin(self, opened: Source | None) -> None:
@@ -221,10 +222,8 @@ class LiveSession:
         self._clips.clear()
         try:
             # What can be wrong with the options shows before anything slow is loaded.
-            device = choose_device(self._config.device)
-            self._device = device_name(device)
             source = opened or open_source(self._config.source, self._config.source_options())
-            pipeline = PipelineConfig(self._config.flow, self._config.classifier, device)
+            pipeline = PipelineConfig(self._config.flow, self._config.classifier, self._device)
             self._run = _Run(
                 pipeline, source, self._config.seconds, self._results, self._clips, self._on_step
             )
