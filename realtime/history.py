@@ -58,8 +58,8 @@ class History:
         near = self._time_s[source : self._end]
         apart = (self._time_s[target : self._end, None] - near) / reach
         weights = np.maximum(1 - apart * apart, 0) ** 2
-        weights /= weights.sum(axis=1, keepdims=True)
-        self._smooth[target : self._end] = weights @ self._raw[source : self._end]
+        total = weights.sum(axis=1, keepdims=True)
+        self._smooth[target : self._end] = weights @ self._raw[source : self._end] / total
 
     def clear(self) -> None:
         """Forget everything."""

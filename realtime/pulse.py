@@ -94,9 +94,19 @@ class Follower:
         """(G,) px: what `strength` has to exceed when nothing disturbs."""
         return np.maximum(self._floor_px, self._unrest_px)
 
-    def unrest(self, pulse: Pulse) -> float:
-        """How far the group stands from rest now, as a share of how far it stood at the apex."""
-        return float((self.strength / self.threshold).max() / (pulse.peak / self.threshold).max())
+    def unrest(self) -> float:
+        """How far the group stands from rest now, in thresholds."""
+        return float((self.strength / self.threshold).max())
+
+    def unrest_before(self, history: History, pulse: Pulse, reach_s: float) -> float:
+        """How far the group stood from rest within `reach_s` before the pulse that has just
+        ended, in thresholds."""
+        begin, end = history.since(pulse.onset_s - reach_s), history.since(pulse.onset_s - 0.05)
+        if begin >= end:
+            return 0.0
+        deviation = history.values[begin:end, self._columns] - self._level
+        size = np.hypot(deviation[:, 0::2], deviation[:, 1::2])
+        return float((size / self.threshold).max())
 
     def push(self, history: History, factor: ArrayF64) -> Pulse | None:
         """Take in the newest entry of `history`; the pulse that is open or has just ended.

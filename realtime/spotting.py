@@ -56,6 +56,7 @@ class SpotterConfig:
 UPPER = tuple(i for i, name in enumerate(REGIONS) if name.startswith(("brow", "lid")))
 LOWER = tuple(i for i in range(len(REGIONS)) if i not in UPPER)
 _GROUPS = tuple(np.array(group, np.int64) for group in (UPPER, LOWER))
+_MOUTH = 1
 _BROWS = np.array([name.startswith("brow") for name in REGIONS])
 _LIDS = np.array([name.startswith("lid") for name in REGIONS])
 
@@ -71,8 +72,10 @@ SAME_OVERLAP = 1 / 3
 PATIENCE_S = 0.08
 """How long an ended pulse waits: the face has to stay at rest, or it speaks, and a pulse of the
 other half of the face may belong to it."""
-MOVES_ON = 0.4
-"""Share of its height at the apex beyond which the face is not at rest after a pulse."""
+UNREST_SHARE = 0.3
+"""Share of a pulse's height (and at least the threshold) beyond which the face is not at rest."""
+CALM_BEFORE_S = 0.7
+"""The mouth has rested this long before a pulse of its own; else it speaks."""
 
 
 @dataclass(slots=True)
@@ -194,7 +197,7 @@ class Spotter:
         if 2 * (pulse.apex_s - pulse.onset_s) > 1.5 * self._config.micro_s:
             return False
         window = self._window(group, pulse, "micro", open_end=True)
-        return window.score >= 1 and self._disturbance(pulse) is None
+        return self._doubt(group, pulse, window) is None
 
     def _fault(self, group: int, pulse: Pulse, window: Window) -> str | None:
         """Why an ended pulse is no micro-expression, or None."""
@@ -208,13 +211,17 @@ class Spotter:
             return f"{1000 * duration_s:.0f} ms is too short"
         if pulse.depth < 0.5:
             return "rose or returned only in part"
-        disturbance = self._disturbance(pulse)
-        if window.score < 1:
-            return disturbance or "too weak"
-        return None
+        return self._doubt(group, pulse, window)
 
-    def _disturbance(self, pulse: Pulse) -> str | None:
-        return self._nuisances.name(pulse.onset_s, pulse.offset_s)
+    def _doubt(self, group: int, pulse: Pulse, window: Window) -> str | None:
+        """What speaks against a pulse whatever its course, or None."""
+        if window.score < 1:
+            return self._nuisances.name(pulse.onset_s, pulse.offset_s) or "too weak"
+        if group == _MOUTH:
+            before = self._micro[group].unrest_before(self._history, pulse, CALM_BEFORE_S)
+            if before > max(1.0, UNREST_SHARE * window.score):
+                return "the mouth moved before, as in speech"
+        return None
 
     def _settle(self) -> Iterable[SpotUpdate]:
         """Emit accepted pulses, together with that of the other half of the face if it belongs
@@ -225,7 +232,7 @@ class Spotter:
             and now_s - self._accepted[0].since_s >= PATIENCE_S - 0.5 * self._period_s
         ):
             first = self._accepted.pop(0)
-            if self._micro[first.group].unrest(first.candidate.pulse) > MOVES_ON:
+            if self._micro[first.group].unrest() > max(1.0, UNREST_SHARE * first.window.score):
                 yield SpotUpdate(first.candidate.number, "rejected", first.window, "moves on")
             else:
                 yield from self._emit(first)
