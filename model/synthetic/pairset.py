@@ -20,7 +20,7 @@ from model.records import ArrayF32
 from model.synthetic.pairs import ACTION_UNITS, Nuisance, synthetic_pair
 
 CHUNK = 250
-"""Pairs per file: what an interruption costs at most, per process."""
+"""Pairs per file."""
 
 _GENERATOR = (
     "classifiers/inputs.py",
@@ -54,25 +54,37 @@ class PairSet:
 @dataclass(frozen=True)
 class _Job:
     seed: int
-    chunk: int
+    numbers: range
     flow: str
     path: Path
 
 
-def open_pairs(count: int, *, seed: int, flow: str, cache: Path, workers: int) -> PairSet:
+def open_pairs(
+    count: int, *, seed: int, flow: str, cache: Path, workers: int, chunk: int = CHUNK
+) -> PairSet:
     """The first `count` pairs of data set `seed` through the flow of that name, with the default
-    nuisance. What `cache` does not hold is drawn by `workers` processes, with a progress bar."""
-    chunks = -(-count // CHUNK)
-    folder = cache / f"{flow}-{seed}-{_generator_hash(flow)}"
+    nuisance.
+
+    What `cache` does not hold is drawn, with a progress bar, by `workers` processes, or by this
+    one if `workers` is 1, and kept in files of `chunk` pairs: an interruption costs no more than
+    one file per process.
+    """
+    folder = cache / f"{flow}-{seed}-{chunk}-{_generator_hash(flow)}"
     folder.mkdir(parents=True, exist_ok=True)
-    jobs = [_Job(seed, chunk, flow, folder / f"{chunk:05d}.npz") for chunk in range(chunks)]
+    jobs = [
+        _Job(seed, range(first, first + chunk), flow, folder / f"{first:06d}.npz")
+        for first in range(0, count, chunk)
+    ]
     missing = [job for job in jobs if not job.path.exists()]
-    if missing:
+    if workers == 1:
+        for job in tqdm(missing, desc=f"pairs of set {seed}", unit="file", disable=not missing):
+            _draw(job)
+    elif missing:
         # Spawned, not forked: a fork copies the locks of threads that it does not copy.
         context = multiprocessing.get_context("spawn")
         with context.Pool(min(workers, len(missing)), initializer=_calm) as pool:
             drawn = pool.imap_unordered(_draw, missing)
-            for _ in tqdm(drawn, total=len(missing), desc=f"pairs of set {seed}", unit="chunk"):
+            for _ in tqdm(drawn, total=len(missing), desc=f"pairs of set {seed}", unit="file"):
                 pass
     parts = [dict(np.load(job.path)) for job in jobs]
     joined = {name: np.concatenate([part[name] for part in parts])[:count] for name in parts[0]}
@@ -82,10 +94,7 @@ def open_pairs(count: int, *, seed: int, flow: str, cache: Path, workers: int) -
 def _draw(job: _Job) -> None:
     flow = load_flow(job.flow)
     nuisance = Nuisance()
-    first = job.chunk * CHUNK
-    pairs = [
-        synthetic_pair((job.seed, number), flow, nuisance) for number in range(first, first + CHUNK)
-    ]
+    pairs = [synthetic_pair((job.seed, number), flow, nuisance) for number in job.numbers]
     first_phase = torch.from_numpy(np.stack([pair.flows.onset_apex for pair in pairs]))
     # Every pair has its offset.
     second = [cast(ArrayF32, pair.flows.apex_offset) for pair in pairs]
