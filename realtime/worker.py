@@ -42,7 +42,9 @@ class Worker(Executor):
 
     def stop(self, timeout_s: float) -> bool:
         """Finish what is queued and join the thread; False if that takes longer than
-        `timeout_s`, and the thread is then still alive."""
+        `timeout_s`, and the thread is then still alive. May be called again."""
+        if not self._thread.is_alive():
+            return True
         try:
             self._tasks.put(None, timeout=timeout_s)
         except Full:

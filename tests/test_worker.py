@@ -64,7 +64,7 @@ def test_stop_finishes_what_is_queued_and_says_when_it_cannot() -> None:
     queued = worker.submit(int, "3")
     assert not worker.stop(0.01)
     release.set()
-    assert worker.stop(TIMEOUT_S)
+    assert all(worker.stop(TIMEOUT_S) for _ in range(10)), "as often as one likes"
     assert stuck.result() is True
     assert queued.result() == 3
 
