@@ -3,7 +3,8 @@
 Lagrangian magnification (Liu et al., "Motion Magnification", SIGGRAPH 2005): the flow of each
 frame against the onset is measured, the head's motion is taken out of it, and the picture is
 warped as if the face had moved `factor` times as far. What is shown moved; nothing is invented,
-but sensor noise is magnified with it, which is why the flow is smoothed first.
+but sensor noise is magnified with it, which is why the flow is smoothed first. Where a factor
+would tear the picture (a blink, an opened mouth: movements that anyone sees), it is lowered.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,9 @@ LARGEST_FACTOR = 20.0
 _SMOOTH_PX = 2.0  # of the crop: below the width of any action unit's motion
 _SMOOTH_S = 0.03  # shorter than the rise of the fastest expression (40 ms up)
 _RIM_PX = 5.0  # over which magnification fades out at the edge of the face
-_LIMIT_PX = 16.0  # a lid in a blink moves 5 px: twenty times that would tear the picture
+_FARTHEST_PX = 16.0  # what moves, moves at most this far
+_STEEPEST = 1.2  # of displacement per px: at 1 the picture folds over itself
+_REACH_PX = 9  # over which the gain adapts between parts that move differently
 _ROUNDS = 12
 
 
@@ -85,12 +88,11 @@ def magnify(replay: Replay, factor: float) -> ImageU8:
     """
     if not 1 <= factor <= LARGEST_FACTOR:
         raise InputError(f"magnification {factor:g}: choose 1 to {LARGEST_FACTOR:g}")
+    far = replay.motion * np.minimum(factor, _largest_gain(replay.motion))
     return np.stack(
         [
-            _magnified(picture, flow, motion, factor)
-            for picture, flow, motion in zip(
-                replay.pictures, replay.flow, replay.motion, strict=True
-            )
+            _magnified(picture, flow, moved)
+            for picture, flow, moved in zip(replay.pictures, replay.flow, far, strict=True)
         ]
     )
 
@@ -107,15 +109,26 @@ def face_mask(face: AlignedFace) -> ArrayF32:
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), _RIM_PX / 2), np.float32)
 
 
-def _magnified(picture: ImageU8, flow: ArrayF32, motion: ArrayF32, factor: float) -> ImageU8:
-    """A point x of the onset stands at x + flow(x) in `picture` and goes to x + factor·motion(x).
+def _largest_gain(motion: ArrayF32) -> ArrayF32:
+    """(C, C) float32, at least 1: by how much `motion` (N, 2, C, C) may be multiplied at each
+    place without tearing the picture there in any of its frames."""
+    farthest = np.hypot(motion[:, 0], motion[:, 1]).max(axis=0)
+    slopes = np.stack(np.gradient(motion, axis=(2, 3)))
+    steepest = np.sqrt((slopes**2).sum(axis=(0, 2))).max(axis=0)
+    gain = np.minimum(
+        _FARTHEST_PX / np.maximum(farthest, 1e-3), _STEEPEST / np.maximum(steepest, 1e-3)
+    )
+    gain = np.clip(gain, 1, LARGEST_FACTOR).astype(np.float32)
+    lowest = cv2.erode(gain, np.ones((_REACH_PX, _REACH_PX)))
+    return np.asarray(cv2.GaussianBlur(lowest, (0, 0), _REACH_PX / 3), np.float32)
+
+
+def _magnified(picture: ImageU8, flow: ArrayF32, far: ArrayF32) -> ImageU8:
+    """A point x of the onset stands at x + flow(x) in `picture` and goes to x + far(x).
 
     So the pixel y of the result needs the x that goes there: a fixed point, found by damped
-    iteration since a large factor may fold the field.
+    iteration since the field is steep in places.
     """
-    far = factor * motion
-    length = np.hypot(far[0], far[1])
-    far = far * np.minimum(1, _LIMIT_PX / np.maximum(length, 1e-6))
     y_grid, x_grid = np.mgrid[:CROP_PX, :CROP_PX].astype(np.float32)
     x, y = x_grid.copy(), y_grid.copy()
     for _ in range(_ROUNDS):

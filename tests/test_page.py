@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -89,11 +89,16 @@ def guarded(untrained: Path) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield browser
+    browser.close()
 
 
 @dataclass
@@ -254,17 +259,16 @@ def test_a_source_that_does_not_exist_is_told_and_what_runs_goes_on(
         watched.check(demo)
 
 
-def test_the_browsers_camera_is_analysed(tmp_path: Path, untrained: Path) -> None:
+def test_the_browsers_camera_is_analysed(
+    tmp_path: Path, untrained: Path, playwright: Playwright
+) -> None:
     film = tmp_path / "camera.y4m"
     write_y4m(film, SyntheticFace(seed=5, fps=15, size=(320, 240)), frames=45)
     flags = [
         *(*FLAGS, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
         f"--use-file-for-fake-video-capture={film}",
     ]
-    with (
-        serving(LiveConfig(source="browser", classifier=str(untrained))) as served,
-        sync_playwright() as playwright,
-    ):
+    with serving(LiveConfig(source="browser", classifier=str(untrained))) as served:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         with opened(browser, served) as watched:
             watched.page.click("[data-ref=share]")
@@ -345,7 +349,7 @@ def test_another_sites_page_is_refused(demo: Served) -> None:
         connect(url, origin="http://evil.example")  # type: ignore[arg-type]
     with pytest.raises(InvalidStatus):
         connect(url, origin=f"http://localhost:{demo.port + 1}")  # type: ignore[arg-type]
-    with connect(url, origin=f"http://127.0.0.1:{demo.port}"):  # type: ignore[arg-type]
+    with connect(url, origin=f"http://127.0.0.1:{demo.port}", close_timeout=0.1):  # type: ignore[arg-type]
         pass
     assert (
         status_of(demo, "/gradio_api/queue/join", {"Origin": "http://evil.example"}, "POST") == 403

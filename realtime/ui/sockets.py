@@ -7,6 +7,7 @@ nobody else.
 """
 
 import json
+import math
 import struct
 import time
 from typing import Any
@@ -83,8 +84,9 @@ class Sockets:
             message = await socket.receive()
             if message["type"] == "websocket.disconnect":
                 return
-            if message.get("text"):
-                await socket.send_json(_pong(parse_message(message["text"])))
+            text = message.get("text")
+            if text is not None:
+                await socket.send_json(_pong(parse_message(text)))
                 continue
             source = self._session.browser
             if source is None:
@@ -96,7 +98,10 @@ class Sockets:
                 await socket.close(1009)
                 return
             (captured_s,) = struct.unpack_from("<d", data)
-            await to_thread.run_sync(source.offer, data[8:], captured_s)
+            if not math.isfinite(captured_s):
+                await socket.close(1007)
+                return
+            source.offer(data[8:], captured_s)
             await socket.send_json({"credit": 1})
 
 
@@ -118,6 +123,7 @@ class _Viewer:
         self._in_flight: dict[int, float] = {}
         self._sent = 0
         self._painted = Percentiles()
+        self._since_s = time.monotonic()
         self._run = -1
         self._start_s = 0.0
         self._told: dict[int, Event] = {}
@@ -152,7 +158,8 @@ class _Viewer:
             return
         self._credit.release()
         painted_s = message.get("painted_s")  # None: a newer one was painted instead
-        if isinstance(painted_s, int | float):
+        # A frame from before this viewer came waited for the viewer, not for the program.
+        if isinstance(painted_s, int | float) and captured_s >= self._since_s:
             # The viewer's clock is known to half a round trip: a small negative is that error.
             self._painted.add(max(0.0, (painted_s - captured_s) * 1e3))
 

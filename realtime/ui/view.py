@@ -7,6 +7,7 @@ that the header names in `parts` [[name, bytes], …], the last of them the JPEG
 import json
 import threading
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -112,7 +113,7 @@ def status_message(
         "painted": _summary(painted),
         "device": snapshot.device,
         "flow": snapshot.flow,
-        "classifier": snapshot.classifier,
+        "classifier": Path(snapshot.classifier).stem,
         "engine": snapshot.engine,
     }
 

@@ -58,7 +58,7 @@ export class EventList {
       units(event.action_units),
     );
     button.addEventListener("click", () => this.#opened(event));
-    return make("li", { "data-state": event.state, "data-number": event.number }, button);
+    return make("li", { "data-state": event.state, "data-number": event.number, "data-score": event.score }, button);
   }
 }
 

@@ -9,6 +9,7 @@ const SHOWN_NARROW_S = 6;
 const TOP_PX = 30; // the strip in which expressions are marked
 const BOTTOM_PX = 18;
 const GUTTER_PX = 58;
+const GAP_S = 0.5; // without a sample for longer, the line is broken
 const FULL = 2.5; // times the threshold at the top of a lane
 
 export class Plot {
@@ -177,15 +178,19 @@ export class Plot {
     ctx.lineTo(width, Math.round(y(1)) + 0.5);
     ctx.stroke();
     ctx.setLineDash([]);
-    if (!this.#rows.length) return;
+    for (const columns of this.#runs(members, x, width, perS)) {
+      this.#drawRun(ctx, columns, members, y, { base, height, width });
+    }
+  }
 
-    const columns = this.#columns(members, x, width, perS);
+  #drawRun(ctx, columns, members, y, { base, height, width }) {
+    const { text, accent } = this.#colours;
     ctx.save();
     ctx.beginPath();
     ctx.rect(GUTTER_PX, base - height - 8, width - GUTTER_PX, height + 8);
     ctx.clip();
     ctx.globalAlpha = 0.35;
-    ctx.strokeStyle = colours.text;
+    ctx.strokeStyle = text;
     ctx.lineWidth = 0.75;
     members.forEach((_, i) => {
       trace(ctx, columns, (column) => y(column.each[i]));
@@ -193,7 +198,7 @@ export class Plot {
     });
     ctx.globalAlpha = 1;
     trace(ctx, columns, (column) => y(column.top));
-    ctx.strokeStyle = colours.text;
+    ctx.strokeStyle = text;
     ctx.lineWidth = 1.5;
     ctx.stroke();
     // What is over the threshold once more, in the accent's colour.
@@ -201,20 +206,20 @@ export class Plot {
     ctx.rect(GUTTER_PX, base - height - 8, width - GUTTER_PX, y(1) - base + height + 8);
     ctx.clip();
     trace(ctx, columns, (column) => y(column.top));
-    ctx.strokeStyle = colours.accent;
+    ctx.strokeStyle = ctx.fillStyle = accent;
     ctx.lineWidth = 2;
     ctx.stroke();
     ctx.lineTo(columns.at(-1).x, base);
     ctx.lineTo(columns[0].x, base);
-    ctx.fillStyle = colours.accent;
     ctx.globalAlpha = 0.18;
     ctx.fill();
     ctx.restore();
   }
 
-  /** The samples that fall on one px column as one: their maximum, so that no peak is lost. */
-  #columns(members, x, width, perS) {
-    const columns = [];
+  /** The shown samples, apart where frames are missing. Samples that fall on one px column are
+   * one: their maximum, so that no peak is lost. */
+  #runs(members, x, width, perS) {
+    const runs = [];
     const oldest = this.#nowS - width / perS;
     let last = null;
     for (const { t, strength, threshold } of this.#rows) {
@@ -222,11 +227,16 @@ export class Plot {
       const at = Math.round(x(t));
       const each = members.map((i) => (threshold[i] ? (strength[i] ?? 0) / threshold[i] : 0));
       if (last?.x === at) last.each = last.each.map((value, i) => Math.max(value, each[i]));
-      else columns.push((last = { x: at, t, each, gap: last !== null && t - last.t > 0.5 }));
+      else {
+        const apart = last === null || t - last.t > GAP_S;
+        last = { x: at, each };
+        if (apart) runs.push([last]);
+        else runs.at(-1).push(last);
+      }
       last.top = Math.max(...last.each);
       last.t = t;
     }
-    return columns.length ? columns : [{ x: width, t: 0, each: members.map(() => 0), top: 0 }];
+    return runs;
   }
 
   #drawPointer({ ctx, height, width, perS }, laneHeight) {
@@ -254,10 +264,7 @@ export class Plot {
 
 function trace(ctx, columns, y) {
   ctx.beginPath();
-  for (const column of columns) {
-    if (column.gap) ctx.moveTo(column.x, y(column));
-    else ctx.lineTo(column.x, y(column));
-  }
+  for (const column of columns) ctx.lineTo(column.x, y(column));
 }
 
 function diamond(ctx, x, y, r) {

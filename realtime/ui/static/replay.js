@@ -135,7 +135,12 @@ export class Replay {
       const timeS = facts[`${name}_s`];
       if (timeS === null) continue;
       const place = `${(100 * (timeS - times[0])) / this.#lengthS}%`;
-      this.#parts.marks.append(make("span", { style: { "--at": place }, "data-moment": name }, name));
+      const mark = make("button", { type: "button", style: { "--at": place }, "data-moment": name }, name);
+      mark.addEventListener("click", () => {
+        this.#play(false);
+        this.#atS = timeS - times[0];
+      });
+      this.#parts.marks.append(mark);
     }
   }
 

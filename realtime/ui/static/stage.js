@@ -107,6 +107,7 @@ export class Stage extends EventTarget {
     this.#shown = frame;
     this.#empty.hidden = true;
     this.#box.dataset.index = header.index;
+    this.#box.dataset.event = header.event?.state ?? "";
     this.redraw();
   }
 }

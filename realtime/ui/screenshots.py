@@ -1,0 +1,132 @@
+"""Pictures of the page for the documentation.
+
+    python -m realtime.ui.screenshots --out docs/images
+
+Runs the demo face, waits for an expression, pauses and photographs: wide in light and in dark, a
+phone, and an expression opened. Needs playwright (extra `dev`) and a Chromium.
+"""
+
+import argparse
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.errors import InputError, exit_code
+from realtime.config import LiveConfig
+from realtime.live import LiveSession
+from realtime.ui.server import build_server, open_listener, page_address
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+WIDE = (1440, 900)
+PHONE = (390, 844)
+EXPRESSIONS = 4
+"""The list holds that many confirmed ones before the first picture is taken."""
+PATIENCE_MS = 120_000
+JOIN_S = 20.0
+
+
+def main() -> None:
+    """Parse the options and take the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, default=Path("docs/images"), help="folder to write to")
+    parser.add_argument("--source", default="demo")
+    parser.add_argument("--seed", type=int, default=7, help="of the demo")
+    parser.add_argument("--classifier", default="fmanet", help="name or checkpoint")
+    options = parser.parse_args()
+    config = LiveConfig(source=options.source, seed=options.seed, classifier=options.classifier)
+    for path in take_screenshots(config, options.out):
+        print(path)
+
+
+def take_screenshots(config: LiveConfig, out: Path) -> list[Path]:
+    """Write the pictures of a page over `config` into `out` and return their paths.
+
+    Raises `InputError` without playwright or a Chromium.
+    """
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise InputError("screenshots need playwright: pip install -e '.[dev]'") from None
+    if chromium is None:
+        raise InputError("screenshots need chromium or google-chrome in the PATH")
+    out.mkdir(parents=True, exist_ok=True)
+    with _served(config) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        try:
+            return _photograph(browser, address, out)
+        finally:
+            browser.close()
+
+
+def _photograph(browser: "Browser", address: str, out: Path) -> list[Path]:
+    wide = _page(browser, address, WIDE, "light")
+    wide.wait_for_function(
+        "(n) => document.querySelectorAll('.fl-events [data-state=confirmed]').length >= n"
+        " && document.querySelector('[data-ref=picture]').dataset.event === 'confirmed'",
+        arg=EXPRESSIONS,
+    )
+    wide.click("[data-do=pause]")
+    wide.wait_for_selector(".fl[data-badge=PAUSED]")
+    dark = _page(browser, address, WIDE, "dark")
+    phone = _page(browser, address, PHONE, "light")
+    taken = []
+    for name, page in (("wide", wide), ("dark", dark), ("phone", phone)):
+        page.wait_for_selector("[data-ref=picture][data-index]")
+        page.wait_for_selector(".fl-events [data-state=confirmed]")
+        taken.append(_take(page, out / f"live-{name}.png"))
+    wide.evaluate(
+        """() => [...document.querySelectorAll(".fl-events [data-state=confirmed]")]
+            .reduce((a, b) => (Number(b.dataset.score) > Number(a.dataset.score) ? b : a))
+            .querySelector("button").click()"""
+    )
+    wide.wait_for_selector(".fl-replay[data-ready=yes]")
+    wide.click(".fl-replay [data-moment=apex]")
+    wide.wait_for_function(
+        "[...document.querySelectorAll('.fl-figures img')].every((i) => i.complete)"
+    )
+    taken.append(_take(wide, out / "live-event.png"))
+    return taken
+
+
+def _page(browser: "Browser", address: str, size: tuple[int, int], scheme: str) -> "Page":
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        device_scale_factor=2 if size == PHONE else 1,
+        color_scheme="dark" if scheme == "dark" else "light",
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    page.goto(address)
+    return page
+
+
+def _take(page: "Page", path: Path) -> Path:
+    page.screenshot(path=path)
+    return path
+
+
+@contextmanager
+def _served(config: LiveConfig) -> Iterator[str]:
+    listener = open_listener(config.host, 0)
+    with listener, LiveSession(config) as session:
+        server = build_server(session, config)
+        thread = threading.Thread(target=server.run, args=([listener],), name="server")
+        thread.start()
+        try:
+            yield page_address(config, listener)
+        finally:
+            server.should_exit = True
+            thread.join(JOIN_S)
+            if thread.is_alive():
+                raise RuntimeError("the page's server did not stop")
+
+
+if __name__ == "__main__":
+    raise SystemExit(exit_code(main))
