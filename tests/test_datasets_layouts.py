@@ -146,6 +146,11 @@ def test_a_named_rule_repairs(case: str, tmp_path: Path) -> None:
     assert set(moments) <= set(clip.footage.numbers)
 
 
+def test_every_rule_has_its_case() -> None:
+    tried = {rule for _, rules in BROKEN.values() for rule in rules}
+    assert tried | {"picture-doubled", "apex-unaligned"} == set(RULES)
+
+
 LEFT_OUT = {
     "no onset": ({"onset": None}, "no onset"),
     "onset 0": ({"onset": 0}, "no onset"),

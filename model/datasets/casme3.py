@@ -45,7 +45,7 @@ def read(root: Path) -> Found:
     micro = find_file(root, "cas(me)3_part_A_ME*.xlsx")
     if micro is None:
         raise not_here(root, _TITLE, "the table cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx in it")
-    long = find_folder(root, _holds_subjects)
+    long = find_folder(root, _holds_subjects, prefer=("part_a",))
     cut = find_folder(root, _holds_clips, prefer=("frame", "color"))
     if long is None:
         if cut is None:

@@ -7,13 +7,14 @@ leaves this package is in seconds (`Stamp`).
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from model.errors import InputError, SourceError
-from model.records import Frame, Kind, Stamp, Window
+from model.records import Frame, ImageU8, Kind, Stamp, Window
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
@@ -72,9 +73,9 @@ class Footage:
             picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
             if picture is None:
                 raise SourceError(f"cannot read the picture {path}: replace it, or take it away")
-            image = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+            image: ImageU8 = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
             image.flags.writeable = False
-            yield Frame(self.stamp(number), image, 0.0)  # type: ignore[arg-type]
+            yield Frame(self.stamp(number), image, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ class Dataset:
     left_out: tuple[Problem, ...]
     videos: tuple[Video, ...] = ()
     """Long recordings; empty for data sets of cut clips."""
-    sources: tuple[Path, ...] = field(default=())
+    sources: tuple[Path, ...] = ()
     """Tables and folders that were read."""
 
     def __iter__(self) -> Iterator[Clip]:
@@ -175,6 +176,4 @@ class Dataset:
         clips = tuple(clip for clip in self.clips if clip.kind == "micro")
         if not clips:
             raise InputError(f"{self.root}: {self.title} holds no usable micro-expression")
-        return Dataset(
-            self.name, self.title, self.root, clips, self.left_out, self.videos, self.sources
-        )
+        return replace(self, clips=clips)

@@ -203,7 +203,7 @@ def _read_all(dataset: Dataset, jobs: list[_Job], flow: Flow) -> FlowPairSet:
         flows=flows[: len(usable)],
         both_phases=both[: len(usable)],
         subjects=tuple(clip.subject for clip in usable),
-        clips=tuple(clip.key for clip in usable),
+        clips=tuple(f"{clip.subject}/{clip.name}@{clip.onset}" for clip in usable),
         labels=tuple(clip.label for clip in usable),
         action_units=tuple(clip.action_units for clip in usable),
         flow_name=flow.name,

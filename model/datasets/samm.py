@@ -38,7 +38,7 @@ def read(root: Path) -> Found:
     table = find_file(root, TABLE)
     if table is None:
         raise not_here(root, _TITLE, "the table SAMM_Micro_FACS_Codes_v2.xlsx in it")
-    pictures = find_folder(root, _holds_subjects, prefer=("samm/",))
+    pictures = find_folder(root, _holds_subjects)
     if pictures is None:
         raise not_here(root, _TITLE, "pictures SAMM/006/006_1_2/006_05562.jpg in it")
     return Found(tuple(_rows(table, pictures)), (table, pictures))

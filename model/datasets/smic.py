@@ -18,7 +18,7 @@ _FPS = 100.0
 
 def read(root: Path) -> Found:
     """See `model.datasets.layout.Reader`."""
-    pictures = find_folder(root, _holds_subjects, prefer=("hs",))
+    pictures = find_folder(root, _holds_subjects, prefer=("raw/hs", "hs"))
     if pictures is None:
         raise not_here(root, _TITLE, "HS/s1/micro/negative/s1_ne_01/image000001.bmp in it")
     return Found(tuple(_rows(pictures)), (pictures,))
