@@ -21,6 +21,7 @@ from model.classifiers import Classifier
 from model.face import CROP_PX, FaceAligner
 from model.flow import Flow, load_flow
 from model.flow.phases import phase_flows
+from model.moments import crops_around
 from model.records import (
     AlignedFace,
     Event,
@@ -43,9 +44,6 @@ INFERENCE_THREADS = 1
 """Threads of torch in this process, in which nothing but inference of one window at a time runs."""
 HISTORY_SLACK_S = 1.0
 """Aligned faces are kept this much longer than the longest expression, for the decision."""
-MAX_AVERAGE_S = 0.02
-"""Frames at most this far from onset, apex and offset are averaged with them: sensor noise falls
-with their number, and at the apex a face moves little within this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,16 +172,10 @@ class Pipeline:
             self._pending.append(_Pending(update, known_at, future))
 
     def _crops_around(self, moment: Stamp) -> list[ImageU8]:
-        """Crops within the averaging time of `moment`, that of `moment` itself first."""
-        near = [
-            face
-            for face in self._history
-            if abs(face.stamp.time_s - moment.time_s) <= MAX_AVERAGE_S
-        ]
-        near.sort(key=lambda face: abs(face.stamp.time_s - moment.time_s))
-        if not near or near[0].stamp != moment:
+        crops = crops_around(self._history, moment)
+        if not crops:
             raise RuntimeError(f"no aligned face is kept for the spotted moment {moment}")
-        return [face.crop for face in near if face.track == near[0].track]
+        return crops
 
     def _collect(self, timings_ms: dict[str, float], *, wait: bool) -> Iterator[Event]:
         """Events whose turn has come. A later one never overtakes an earlier one."""

@@ -23,10 +23,9 @@ from model.errors import InputError
 from model.face import CROP_PX
 from model.flow import load_flow
 from model.metrics import leave_one_subject_out
-from model.moments import MAX_AVERAGE_S, crops_around
+from model.moments import crops_around
 from model.records import AlignedFace, Event, FlowPair, Frame, ImageU8, Prediction, Stamp
 from model.synthetic.face import Nuisance, SyntheticFace
-from realtime.pipeline import MAX_AVERAGE_S as LIVE_AVERAGE_S
 from realtime.pipeline import Pipeline
 from realtime.spotting import SpotterConfig
 
@@ -118,10 +117,6 @@ def test_a_clip_gets_the_flows_that_the_same_frames_get_live(
         assert apex == numbers[1]
         np.testing.assert_array_equal(flows.onset_apex, live.onset_apex)
         np.testing.assert_array_equal(flows.apex_offset, live.apex_offset)
-
-
-def test_live_averages_over_the_same_time() -> None:
-    assert MAX_AVERAGE_S == LIVE_AVERAGE_S
 
 
 def faces_at(times_s: Sequence[float], tracks: Sequence[int]) -> list[AlignedFace]:
