@@ -30,10 +30,14 @@ class CheckpointError(InputError):
 
 
 def exit_code(main: Callable[[], None]) -> int:
-    """Run a command's `main`; an `InputError` becomes one line on stderr and exit code 2."""
+    """Run a command's `main`; an `InputError` becomes one line on stderr and exit code 2, Ctrl-C
+    where the command makes nothing of it one line and exit code 130, as shells have it."""
     try:
         main()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
     return 0
