@@ -11,6 +11,7 @@ from types import FrameType
 
 from tqdm import tqdm
 
+from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.snapshot import Snapshot
@@ -26,6 +27,8 @@ SILENT_S = 5.0
 def run_headless(config: LiveConfig, summary: Path | None = None) -> None:
     """Run until the source ends, `config.seconds` are over, or Ctrl-C (or SIGTERM); then write
     `summary`. Raises `InputError`, after the summary is written, if the source broke."""
+    if config.source.partition(":")[0] == "browser":
+        raise InputError("--source browser needs the page: leave out --headless")
     if summary is not None:
         check_new(summary)
     with _ended_by_signals() as asked_to_end:

@@ -85,6 +85,7 @@ def test_ctrl_c_ends_cleanly_with_the_summary_written(
         (["--source", "absent.mp4"], "no such file"),
         (["--source", "demo", "--fps", "0"], "--fps 0"),
         (["--source", "demo", "--flow", "raft"], "--flow raft"),
+        (["--source", "browser"], "needs the page"),
         (["--device", "cuda:99"], "--device cuda:99"),
         (["--summary", "no/such/folder/out.json"], "no folder"),
     ],
