@@ -1,13 +1,11 @@
 """The real page in a real browser, over a real session of the demo face or a fake camera."""
 
 import base64
-import gc
 import http.client
 import json
 import re
 import shutil
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -59,11 +57,7 @@ class Served:
 def serving(config: LiveConfig) -> Iterator[Served]:
     listener = open_listener(config.host, 0)
     with listener, LiveSession(config) as session:
-        with warnings.catch_warnings():
-            # Gradio makes event loops for its locks and leaves them to the garbage collector.
-            warnings.simplefilter("ignore", ResourceWarning)
-            server = build_server(session, config)
-            gc.collect()
+        server = build_server(session, config)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:

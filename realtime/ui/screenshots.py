@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 WIDE = (1440, 900)
 PHONE = (390, 844)
-EXPRESSIONS = 4
-"""The list holds that many confirmed ones before the first picture is taken."""
 PATIENCE_MS = 120_000
 JOIN_S = 20.0
 
@@ -43,9 +41,10 @@ def main() -> None:
         print(path)
 
 
-def take_screenshots(config: LiveConfig, out: Path) -> list[Path]:
+def take_screenshots(config: LiveConfig, out: Path, expressions: int = 4) -> list[Path]:
     """Write the pictures of a page over `config` into `out` and return their paths.
 
+    The first is taken once `expressions` are confirmed, while one is named on the picture.
     Raises `InputError` without playwright or a Chromium.
     """
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
@@ -59,17 +58,17 @@ def take_screenshots(config: LiveConfig, out: Path) -> list[Path]:
     with _served(config) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         try:
-            return _photograph(browser, address, out)
+            return _photograph(browser, address, out, expressions)
         finally:
             browser.close()
 
 
-def _photograph(browser: "Browser", address: str, out: Path) -> list[Path]:
+def _photograph(browser: "Browser", address: str, out: Path, expressions: int) -> list[Path]:
     wide = _page(browser, address, WIDE, "light")
     wide.wait_for_function(
         "(n) => document.querySelectorAll('.fl-events [data-state=confirmed]').length >= n"
         " && document.querySelector('[data-ref=picture]').dataset.event === 'confirmed'",
-        arg=EXPRESSIONS,
+        arg=expressions,
     )
     wide.click("[data-do=pause]")
     wide.wait_for_selector(".fl[data-badge=PAUSED]")

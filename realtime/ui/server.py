@@ -1,7 +1,10 @@
 """The page's server: from the options to an open page, until Ctrl-C."""
 
+import signal
 import socket
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -26,14 +29,18 @@ def serve(config: LiveConfig) -> None:
         print(f"FMANet Live: {address}   (Ctrl-C ends it)", flush=True)
         if config.open_browser:
             webbrowser.open(address)  # the listener queues it until the server is up
-        server.run(sockets=[listener])
+        with _signals_spent():
+            server.run(sockets=[listener])
 
 
 def build_server(session: LiveSession, config: LiveConfig) -> uvicorn.Server:
     """uvicorn around the page of `session`."""
     return uvicorn.Server(
         uvicorn.Config(
-            build_app(session),
+            # Built inside the server's event loop: outside of one Gradio makes its own for each of
+            # its locks and leaves them open.
+            lambda: build_app(session),
+            factory=True,
             log_level="warning",
             # A JPEG does not get smaller, and zlib per frame costs more than the encoding.
             ws_per_message_deflate=False,
@@ -45,15 +52,32 @@ def build_server(session: LiveSession, config: LiveConfig) -> uvicorn.Server:
     )
 
 
+@contextmanager
+def _signals_spent() -> Iterator[None]:
+    """uvicorn ends at SIGINT or SIGTERM and then raises the signal again for whoever had it
+    before; it has done its work then, and the session is still to be stopped in order."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def open_listener(host: str, port: int) -> socket.socket:
     """A bound socket, so that a port that is taken is known before models are loaded."""
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise InputError(f"--host {host}: not an address of this machine ({error})") from None
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
+        listener.listen()
     except OSError as error:
         listener.close()
         raise InputError(

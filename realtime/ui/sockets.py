@@ -35,6 +35,8 @@ IN_FLIGHT = 2
 STATUS_S = 0.5
 HISTORY_S = 15.0
 """What a new viewer's plot starts with."""
+RECENT = 16
+"""Among the last that many events is the one going on."""
 MAX_JPEG_BYTES = 8 * 2**20
 _WAIT_S = 0.5  # for a step, before looking whether the viewer is still there
 
@@ -192,7 +194,7 @@ class _Viewer:
         self._last = step
         signals = [s for s in self._session.history(last_s) if s.stamp.time_s <= time_s]
         captured_s = self._captured_s(step)
-        event = current_event(self._session.events(), time_s)
+        event = current_event(self._session.events()[-RECENT:], time_s)
         parts = self._encoder.parts(step)
         data = frame_message(self._sent, step, event, signals, parts, captured_s)
         return data, step, captured_s
@@ -235,7 +237,8 @@ class _Viewer:
         )
         news = [status]
         for event in self._session.events():
-            if self._told.get(event.number) != event:
+            # Identity, not equality: an event whose pictures have made room is told again too.
+            if self._told.get(event.number) is not event:
                 self._told[event.number] = event
                 news.append(event_message(event))
         return news
