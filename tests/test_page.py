@@ -7,7 +7,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -253,6 +253,36 @@ def test_a_source_that_does_not_exist_is_told_and_what_runs_goes_on(
         watched.check(demo)
 
 
+def test_another_source_begins_anew_and_the_page_survives_the_servers_end(
+    chromium: Browser, untrained: Path, tmp_path: Path
+) -> None:
+    film = tmp_path / "film.avi"
+    write_film(film, SyntheticFace(seed=5, fps=15, size=(320, 240)), frames=20)
+    with ExitStack() as server:
+        config = LiveConfig(source="demo", fps=15, seed=3, classifier=str(untrained))
+        served = server.enter_context(serving(config))
+        with opened(chromium, served) as watched:
+            page = watched.page
+            page.wait_for_selector(".fl-events li")
+            page.select_option("[data-ref=choice]", "browser")
+            page.wait_for_selector("[data-ref=share]")  # offers this device's camera
+            assert page.locator(".fl-events li").count() == 0
+            page.select_option("[data-ref=choice]", "other")
+            page.fill("[data-ref=address]", str(film))
+            page.press("[data-ref=address]", "Enter")
+            page.wait_for_selector(".fl[data-badge=ENDED]")
+            page.wait_for_function(
+                "document.querySelector('[data-ref=frame]').width === 320"
+                " && document.querySelector('[data-ref=picture]').dataset.index === '19'"
+            )
+            assert page.locator("[data-ref=share]").is_hidden()
+            assert page.locator("[data-do=start]").is_enabled()
+            watched.check(served)
+            server.close()
+            page.wait_for_selector(".fl[data-badge='NO CONNECTION']")
+            assert page.locator("[data-do=start]").is_disabled()
+
+
 def test_the_browsers_camera_is_analysed(
     tmp_path: Path, untrained: Path, playwright: Playwright
 ) -> None:
@@ -427,3 +457,11 @@ def write_y4m(path: Path, face: SyntheticFace, frames: int) -> None:
         for index in range(frames):
             yuv = cv2.cvtColor(face.image(index), cv2.COLOR_RGB2YUV_I420)
             film.write(b"FRAME\n" + yuv.tobytes())
+
+
+def write_film(path: Path, face: SyntheticFace, frames: int) -> None:
+    """The face as a file."""
+    film = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 15, (320, 240))
+    for index in range(frames):
+        film.write(cv2.cvtColor(face.image(index), cv2.COLOR_RGB2BGR))
+    film.release()
