@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from fakes import write_clip
 from hypothesis import settings
 
 from model.checkpoint import Checkpoint, save_checkpoint
 from model.flow import load_flow
+from model.synthetic import Schedule, SyntheticFace
 
 # The same examples on every run, and no deadline: machines are shared.
 settings.register_profile("deterministic", derandomize=True, deadline=None)
@@ -35,4 +37,29 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         weights = checkpoint.network().state_dict()
     path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
     save_checkpoint(path, checkpoint, weights)
+    return path
+
+
+@pytest.fixture(scope="session")
+def expression_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lossless video of 3.5 s at 25 fps, `expression.mkv`: a face with one strong
+    micro-expression after two seconds, and no blink."""
+    strong = Schedule(
+        micro_per_min=20,
+        macro_per_min=0,
+        blinks_per_min=0,
+        speech_per_min=0,
+        amplitude_px=(1.8, 2.0),
+        first_micro_s=(2.0, 2.2),
+    )
+    face = SyntheticFace(seed=5, fps=25, size=(320, 240), schedule=strong)
+    frames = range(87)
+    path = tmp_path_factory.mktemp("footage") / "expression.mkv"
+    write_clip(
+        path,
+        [face.image(index) for index in frames],
+        [40 * index for index in frames],
+        codec="ffv1",
+        pix_fmt="bgr0",
+    )
     return path

@@ -28,29 +28,27 @@ def run(monkeypatch: pytest.MonkeyPatch, *options: object) -> int:
     return exit_code(analyze.main)
 
 
-def test_the_demo_gives_both_tables_twice_the_same(
-    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_clip_gives_both_tables_twice_the_same(
+    untrained: Path, expression_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    demo = ("demo", "--seconds", 5, "--width", 320, "--height", 240, "--classifier", untrained)
-    assert run(monkeypatch, *demo, "--out", tmp_path / "a") == 0
-    assert run(monkeypatch, *demo, "--out", tmp_path / "b") == 0
-    for name in ("demo.events.csv", "demo.motion.parquet"):
+    for out in ("a", "b"):
+        options = (expression_clip, "--classifier", untrained, "--out", tmp_path / out)
+        assert run(monkeypatch, *options) == 0
+    names = ["expression.events.csv", "expression.motion.parquet"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == names
+    for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [
-        "demo.events.csv",
-        "demo.motion.parquet",
-    ]
-    motion = pq.read_table(tmp_path / "a" / "demo.motion.parquet")
+    motion = pq.read_table(tmp_path / "a" / "expression.motion.parquet")
     assert motion.schema.equals(MOTION_SCHEMA)
-    assert motion.column("index").to_pylist() == list(range(150))
-    assert motion.column("time_s").to_pylist() == pytest.approx([n / 30 for n in range(150)])
+    assert motion.column("index").to_pylist() == list(range(87))
+    assert motion.column("time_s").to_pylist() == pytest.approx([n / 25 for n in range(87)])
     assert motion.column(f"{REGIONS[0]}_strength_px").null_count == 0
-    with (tmp_path / "a" / "demo.events.csv").open(newline="", encoding="utf-8") as file:
+    with (tmp_path / "a" / "expression.events.csv").open(newline="", encoding="utf-8") as file:
         events = list(csv.DictReader(file))
-    assert events, "the demo shows an expression in its first seconds"
+    assert events, "the clip shows an expression"
     for event in events:
         onset_s, apex_s, offset_s = (float(event[f"{m}_s"]) for m in ("onset", "apex", "offset"))
-        assert 0 <= onset_s < apex_s < offset_s < 5
+        assert 0 <= onset_s < apex_s < offset_s < 3.5
         assert event["kind"] in ("micro", "macro")
         shares = {name: float(event[f"p_{name}"]) for name in ("negative", "positive", "surprise")}
         assert sum(shares.values()) == pytest.approx(1, abs=1e-5)

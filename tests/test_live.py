@@ -99,9 +99,10 @@ def test_a_run_ends_by_itself_and_every_frame_has_a_fate(untrained: Path) -> Non
         ended.captured = 0  # type: ignore[misc]
 
 
-def test_live_and_inline_find_the_same_events(untrained: Path) -> None:
+def test_live_and_inline_find_the_same_events(untrained: Path, expression_clip: Path) -> None:
     steps: list[Step] = []
-    with LiveSession(demo(untrained, 8), steps.append) as session:
+    config = LiveConfig(source=str(expression_clip), classifier=str(untrained))
+    with LiveSession(config, steps.append) as session:
         session.wait(TIMEOUT_S)
         found = confirmed(session.events())
         clips = {event.number: session.clip(event.number) for event in found}
@@ -112,7 +113,7 @@ def test_live_and_inline_find_the_same_events(untrained: Path) -> None:
     again.extend(pipeline.finish(steps[-1].frame.stamp))
     pipeline.close()
     assert found == confirmed(again)
-    assert found, "the demo shows an expression in its first seconds"
+    assert found, "the clip shows an expression"
     for event in found:
         offset = event.window.offset
         assert offset is not None
