@@ -65,11 +65,15 @@ LOW_CONTRAST = 8.0
 """Standard deviation of the crop's grey levels below which a sample is flagged."""
 RENEW_AFTER_S = 8.0
 """Age at which a reference is renewed as soon as the face rests."""
-STALE_PX = 1.0
-"""Median residual motion over the crop beyond which a reference is renewed at once."""
-REST_S = 0.3
-REST_PX = 0.25
-"""A face rests while no region moved further than `REST_PX` within `REST_S`."""
+MOVED_PX, MOVED_REST_S = 0.6, 1.0
+"""A face that rests for `MOVED_REST_S` with a region further than `MOVED_PX` from the reference
+rests somewhere else, and that is the new reference."""
+STALE_PX, STALE_S = 1.5, 0.5
+"""Median residual motion over the crop that, kept up for `STALE_S`, renews a reference even in a
+moving face: such a change is the head's, turned out of the plane."""
+REST_S, REST_PX = 0.3, 0.15
+"""A face rests while no region's mean over the last third of `REST_S` differs by more than
+`REST_PX` from that over the rest of it."""
 OPENNESS_HISTORY_S = 2.0
 """Time over which an eye's usual openness is taken."""
 
@@ -134,7 +138,8 @@ class _Track:
         self._face = face
         self._head_px = np.zeros(4, np.float32)  # against the reference
         self._velocity = np.zeros(4)
-        self._recent: deque[tuple[float, ArrayF32]] = deque()
+        self._rest = _Rest()
+        self._fresh_s = face.stamp.time_s
         self._eyes = _UsualOpenness()
         still = np.zeros((len(REGIONS), 2), np.float32)
         openness = eye_openness(face.landmarks_px)
@@ -152,7 +157,7 @@ class _Track:
         )
 
     def pause(self) -> None:
-        self._recent.clear()
+        self._rest.clear()
 
     def push(self, face: AlignedFace) -> MotionSample:
         time_s = face.stamp.time_s
@@ -171,12 +176,10 @@ class _Track:
             flags.add("light")
         if contrast < LOW_CONTRAST:
             flags.add("texture")
-        rests = self._rests(time_s, displacement) and not flags
-        stale = float(np.median(np.abs(field[:, ::8, ::8]))) > STALE_PX
-        old = time_s - self._reference.time_s > RENEW_AFTER_S
-        if stale or (rests and old):
+        if self._outdated(time_s, displacement, field, bool(flags)):
             flags.add("reference")
-            self._reference = _Reference(self._flow, face, displacement)
+            base = self._rest.place if self._rest.lasted_s > 0 else displacement
+            self._reference = _Reference(self._flow, face, base)
             head_px = np.zeros(4, np.float32)
         self._face, self._head_px, self._level = face, head_px, level
         return MotionSample(
@@ -195,14 +198,51 @@ class _Track:
         u, v, turn, scale = self._velocity
         return math.hypot(u, v, _LEVER_PX * turn, _LEVER_PX * scale)
 
-    def _rests(self, time_s: float, displacement: ArrayF32) -> bool:
+    def _outdated(
+        self, time_s: float, displacement: ArrayF32, field: ArrayF32, disturbed: bool
+    ) -> bool:
+        """Whether the reference is to be renewed by the face of `time_s`."""
+        self._rest.push(time_s, displacement)
+        if float(np.median(np.abs(field[:, ::8, ::8]))) < STALE_PX:
+            self._fresh_s = time_s
+        if time_s - self._fresh_s > STALE_S:
+            self._fresh_s = time_s
+            return True
+        if disturbed or self._rest.lasted_s < REST_S:  # at an apex, both halves agree for a moment
+            return False
+        moved_px = float(np.abs(self._rest.place - self._reference.base).max())
+        return time_s - self._reference.time_s > RENEW_AFTER_S or (
+            moved_px > MOVED_PX and self._rest.lasted_s > MOVED_REST_S
+        )
+
+
+class _Rest:
+    """Whether the regions stand still, and for how long."""
+
+    def __init__(self) -> None:
+        self.lasted_s = 0.0
+        """How long the face has rested; 0 while it moves."""
+        self.place: ArrayF32 = np.zeros((len(REGIONS), 2), np.float32)
+        """Mean displacement lately, (R, 2) px."""
+        self._recent: deque[tuple[float, ArrayF32]] = deque()
+
+    def push(self, time_s: float, displacement: ArrayF32) -> None:
+        last_s = self._recent[-1][0] if self._recent else time_s
         self._recent.append((time_s, displacement))
         while time_s - self._recent[0][0] > REST_S:
             self._recent.popleft()
-        if time_s - self._recent[0][0] < REST_S / 2:
-            return False
-        moved = np.stack([d for _, d in self._recent]) - displacement
-        return bool(np.abs(moved).max() < REST_PX)
+        now_s = time_s - REST_S / 3
+        late = [d for t, d in self._recent if t > now_s]
+        early = [d for t, d in self._recent if t <= now_s]
+        self.place = np.mean(late, axis=0, dtype=np.float32)
+        if not early or np.abs(self.place - np.mean(early, axis=0)).max() > REST_PX:
+            self.lasted_s = 0.0
+        else:
+            self.lasted_s += time_s - last_s
+
+    def clear(self) -> None:
+        self.lasted_s = 0.0
+        self._recent.clear()
 
 
 class _Reference:
@@ -212,7 +252,8 @@ class _Reference:
         self.time_s = face.stamp.time_s
         self.flow_to = flow.against(face.crop)
         self.level, self.contrast = _level_and_contrast(face.crop)
-        self._base = base
+        self.base = base
+        """Displacement of the regions in this picture, (R, 2)."""
         self._weights = _region_weights(
             region_centres(face.landmarks_px, face.crop_from_image), face.crop.shape[0]
         )
@@ -228,7 +269,7 @@ class _Reference:
     def displacement(self, field: ArrayF32) -> ArrayF32:
         """Displacement of each region, (R, 2) float32 px, under the residual `field`."""
         sampled = field[:, ::_STEP_PX, ::_STEP_PX].reshape(2, -1)
-        return self._base + self._weights @ sampled.T
+        return self.base + self._weights @ sampled.T
 
 
 class _UsualOpenness:

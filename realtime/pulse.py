@@ -43,8 +43,8 @@ class Pulse:
     """How far it has returned from the apex, 0–1."""
     depth: float
     """Height of the apex over the higher of both valleys, as a share of that over rest."""
-    peak: ArrayF64
-    """(G,) px: how far each region of the group stood from rest at the apex."""
+    motion: ArrayF64
+    """(G, 2) px: where each region of the group stood at the apex, against rest."""
 
 
 RETURNED = 0.75
@@ -94,14 +94,9 @@ class Follower:
         """(G,) px: what `strength` has to exceed when nothing disturbs."""
         return np.maximum(self._floor_px, self._unrest_px)
 
-    def unrest(self) -> float:
-        """How far the group stands from rest now, in thresholds."""
-        return float((self.strength / self.threshold).max())
-
-    def unrest_before(self, history: History, pulse: Pulse, reach_s: float) -> float:
-        """How far the group stood from rest within `reach_s` before the pulse that has just
-        ended, in thresholds."""
-        begin, end = history.since(pulse.onset_s - reach_s), history.since(pulse.onset_s - 0.05)
+    def unrest(self, history: History, from_s: float, to_s: float) -> float:
+        """How far the group stood from its resting level in that time at most, in thresholds."""
+        begin, end = history.since(from_s), history.since(to_s)
         if begin >= end:
             return 0.0
         deviation = history.values[begin:end, self._columns] - self._level
@@ -166,7 +161,7 @@ class Follower:
             offset_s=min(offset_s, now_s) if fall >= RETURNED or settled else now_s,
             fall=fall,
             depth=1 - max(before, after) / max(top, 1e-9),
-            peak=_lengths(deviation[apex]),
+            motion=deviation[apex].reshape(-1, 2),
         )
 
     def _close(self, history: History, pulse: Pulse) -> None:

@@ -57,6 +57,7 @@ UPPER = tuple(i for i, name in enumerate(REGIONS) if name.startswith(("brow", "l
 LOWER = tuple(i for i in range(len(REGIONS)) if i not in UPPER)
 _GROUPS = tuple(np.array(group, np.int64) for group in (UPPER, LOWER))
 _MOUTH = 1
+_JAW = [LOWER.index(REGIONS.index(name)) for name in ("lip_lower", "chin")]
 _BROWS = np.array([name.startswith("brow") for name in REGIONS])
 _LIDS = np.array([name.startswith("lid") for name in REGIONS])
 
@@ -74,6 +75,8 @@ PATIENCE_S = 0.08
 other half of the face may belong to it."""
 UNREST_SHARE = 0.3
 """Share of a pulse's height (and at least the threshold) beyond which the face is not at rest."""
+JAW_DROP_PX = 1.2
+"""A micro-expression parts the lips; a jaw that drops further than this speaks."""
 CALM_BEFORE_S = 0.7
 """The mouth has rested this long before a pulse of its own; else it speaks."""
 
@@ -86,7 +89,7 @@ class _Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class _Accepted:
+class _Ended:
     candidate: _Candidate
     group: int
     window: Window
@@ -108,7 +111,7 @@ class Spotter:
             Follower(g, macro, np.maximum(floor[g], c.macro_px), c.noise_factor) for g in _GROUPS
         ]
         self._open: list[_Candidate | None] = [None, None]
-        self._accepted: list[_Accepted] = []
+        self._ended: list[_Ended] = []
         self._emitted: deque[Window] = deque(maxlen=8)
         self._nuisances = _Nuisances(c.longest_s + 2.0)
         self._numbers = 0
@@ -183,7 +186,7 @@ class Spotter:
         reason = self._fault(group, pulse, window)
         if reason is None:
             now_s = float(self._history.times_s[-1])
-            self._accepted.append(_Accepted(candidate, group, window, now_s))
+            self._ended.append(_Ended(candidate, group, window, now_s))
         else:
             yield SpotUpdate(candidate.number, "rejected", window, reason)
 
@@ -191,7 +194,7 @@ class Spotter:
         pulse = candidate.pulse
         if candidate.announced or pulse.fall < self._config.apex_fall:
             return False
-        others = [a.candidate for a in self._accepted] + [c for c in self._open if c is not None]
+        others = [a.candidate for a in self._ended] + [c for c in self._open if c is not None]
         if any(other.announced for other in others):
             return False
         if 2 * (pulse.apex_s - pulse.onset_s) > 1.5 * self._config.micro_s:
@@ -218,31 +221,35 @@ class Spotter:
         if window.score < 1:
             return self._nuisances.name(pulse.onset_s, pulse.offset_s) or "too weak"
         if group == _MOUTH:
-            before = self._micro[group].unrest_before(self._history, pulse, CALM_BEFORE_S)
-            if before > max(1.0, UNREST_SHARE * window.score):
+            if (pulse.motion[_JAW, 1] > JAW_DROP_PX).all():
+                return "the mouth opened wide, as in speech"
+            onset_s = pulse.onset_s
+            if self._moving(group, onset_s - CALM_BEFORE_S, onset_s - 0.05, window):
                 return "the mouth moved before, as in speech"
         return None
 
     def _settle(self) -> Iterable[SpotUpdate]:
-        """Emit accepted pulses, together with that of the other half of the face if it belongs
-        to the same expression."""
+        """Emit pulses that ended a while ago, unless the face moves on; with each that of the
+        other half of the face if it belongs to the same expression."""
         now_s = float(self._history.times_s[-1])
-        while (
-            self._accepted
-            and now_s - self._accepted[0].since_s >= PATIENCE_S - 0.5 * self._period_s
-        ):
-            first = self._accepted.pop(0)
-            if self._micro[first.group].unrest() > max(1.0, UNREST_SHARE * first.window.score):
+        while self._ended and now_s - self._ended[0].since_s >= PATIENCE_S - self._period_s / 2:
+            first = self._ended.pop(0)
+            if self._moving(first.group, now_s - PATIENCE_S / 2, np.inf, first.window):
                 yield SpotUpdate(first.candidate.number, "rejected", first.window, "moves on")
             else:
                 yield from self._emit(first)
 
-    def _emit(self, first: _Accepted) -> Iterable[SpotUpdate]:
+    def _moving(self, group: int, from_s: float, to_s: float, window: Window) -> bool:
+        """Whether the face was not at rest then, compared with the height of `window`."""
+        unrest = self._micro[group].unrest(self._history, from_s, to_s)
+        return unrest > max(1.0, UNREST_SHARE * window.score)
+
+    def _emit(self, first: _Ended) -> Iterable[SpotUpdate]:
         window = first.window
         candidate = first.candidate
-        partners = [a for a in self._accepted if _same(a.window, window)]
+        partners = [a for a in self._ended if _same(a.window, window)]
         for partner in partners:
-            self._accepted.remove(partner)
+            self._ended.remove(partner)
             strong, weak = window, partner.window
             if weak.score > strong.score:
                 strong, weak = weak, strong
@@ -285,9 +292,9 @@ class Spotter:
 
     def _abandon(self, reason: str) -> list[SpotUpdate]:
         updates: list[SpotUpdate] = []
-        for accepted in list(self._accepted):
-            if accepted in self._accepted:
-                self._accepted.remove(accepted)
+        for accepted in list(self._ended):
+            if accepted in self._ended:
+                self._ended.remove(accepted)
                 updates += self._emit(accepted)
         for group, candidate in enumerate(self._open):
             if candidate is not None:
@@ -304,7 +311,7 @@ class Spotter:
         regions = _GROUPS[group]
         follower = (self._micro if kind == "micro" else self._macro)[group]
         factor = self._nuisances.factor(pulse.onset_s, pulse.offset_s)[regions]
-        share = pulse.peak / (follower.threshold * factor)
+        share = np.hypot(*pulse.motion.T) / (follower.threshold * factor)
         order = np.argsort(-share, kind="stable")
         moved = [int(i) for i in order if share[i] >= 1] or [int(order[0])]
         onset, apex, offset = self._positions(pulse)

@@ -222,11 +222,34 @@ def test_the_reference_is_renewed_at_rest_and_the_series_goes_on(skin):
     np.testing.assert_allclose(renewed[-1].displacement, before.displacement, atol=0.03)
 
 
-def test_too_large_a_motion_renews_the_reference_at_once(skin):
+def test_a_pulse_does_not_renew_the_reference(skin):
+    motion = Motion()
+    for i in range(300):
+        time_s = i / 30
+        size = math.sin(math.pi * (time_s - 8.9) / 0.4) ** 2 if 8.9 < time_s < 9.3 else 0.0
+        sample = motion.push(face(i, warped(skin, 0 * skin, -size * bump("brow_inner_right"))))
+        assert not (size > 0.1 and "reference" in sample.flags)
+
+
+def test_a_face_at_rest_elsewhere_becomes_the_reference(skin):
+    smile = warped(skin, 1.5 * bump("mouth_corner_left"), -1.5 * bump("mouth_corner_left"))
     motion = Motion()
     motion.push(face(0, skin))
-    waves = 3.0 * np.sin(np.arange(CROP_PX) / 12)[:, None] * np.ones((1, CROP_PX))
-    assert "reference" in motion.push(face(1, warped(skin, waves, waves))).flags
+    samples = [motion.push(face(i, smile)) for i in range(1, 60)]
+    times = [s.stamp.time_s for s in samples if "reference" in s.flags]
+    assert len(times) == 1
+    assert times[0] > 1
+
+
+def test_a_turned_head_renews_the_reference_even_in_motion(skin):
+    motion = Motion()
+    motion.push(face(0, skin))
+    flags = set()
+    for i in range(1, 30):
+        waves = (3.0 + 0.5 * (-1) ** i) * np.sin(np.arange(CROP_PX) / 12)[:, None]
+        waves = waves * np.ones((1, CROP_PX))
+        flags |= motion.push(face(i, warped(skin, waves, waves))).flags
+    assert "reference" in flags
 
 
 def test_a_new_track_starts_a_new_reference(skin):
