@@ -57,7 +57,7 @@ UPPER = tuple(i for i, name in enumerate(REGIONS) if name.startswith(("brow", "l
 LOWER = tuple(i for i in range(len(REGIONS)) if i not in UPPER)
 _GROUPS = tuple(np.array(group, np.int64) for group in (UPPER, LOWER))
 _MOUTH = 1
-_JAW = [LOWER.index(REGIONS.index(name)) for name in ("lip_lower", "chin")]
+_LIP = LOWER.index(REGIONS.index("lip_lower"))
 _BROWS = np.array([name.startswith("brow") for name in REGIONS])
 _LIDS = np.array([name.startswith("lid") for name in REGIONS])
 
@@ -75,8 +75,9 @@ PATIENCE_S = 0.08
 other half of the face may belong to it."""
 UNREST_SHARE = 0.3
 """Share of a pulse's height (and at least the threshold) beyond which the face is not at rest."""
-JAW_DROP_PX = 1.2
-"""A micro-expression parts the lips; a jaw that drops further than this speaks."""
+LIP_PX = 1.2
+"""A micro-expression parts the lips or pushes the lower one up; further than this it goes only
+with the jaw, in speech."""
 CALM_BEFORE_S = 0.7
 """The mouth has rested this long before a pulse of its own; else it speaks."""
 
@@ -221,8 +222,8 @@ class Spotter:
         if window.score < 1:
             return self._nuisances.name(pulse.onset_s, pulse.offset_s) or "too weak"
         if group == _MOUTH:
-            if (pulse.motion[_JAW, 1] > JAW_DROP_PX).all():
-                return "the mouth opened wide, as in speech"
+            if np.hypot(*pulse.motion[_LIP]) > LIP_PX:
+                return "the lower lip moved as far as in speech"
             onset_s = pulse.onset_s
             if self._moving(group, onset_s - CALM_BEFORE_S, onset_s - 0.05, window):
                 return "the mouth moved before, as in speech"
