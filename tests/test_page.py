@@ -25,6 +25,7 @@ from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.ui.server import build_server, open_listener, page_address
 from realtime.ui.sockets import parse_message
+from realtime.ui.view import hello_message
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
@@ -167,6 +168,19 @@ def overlay_ink(page: Page) -> int:
     )
 
 
+def topmost(page: Page) -> str:
+    """What lies in front in the middle of the picture."""
+    return str(
+        page.evaluate(
+            """() => {
+                const box = document.querySelector("[data-ref=picture]").getBoundingClientRect();
+                const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+                return document.elementFromPoint(x, y).dataset.ref;
+            }"""
+        )
+    )
+
+
 def test_frames_are_painted_and_an_expression_is_listed_and_replayed(
     demo: Served, chromium: Browser
 ) -> None:
@@ -216,6 +230,7 @@ def test_chips_and_mirror_switch_what_is_drawn(demo: Served, chromium: Browser) 
             assert page.locator(".fl-mirrored").count() == 0
             page.click("[data-chip=mirror]")
             assert page.locator(".fl-mirrored").count() == 1
+            assert topmost(page) == "overlay"
             page.click("[data-chip=outline]")
             assert 0 < overlay_ink(page) < full
         finally:
@@ -266,6 +281,8 @@ def test_another_source_begins_anew_and_the_page_survives_the_servers_end(
             page.wait_for_selector(".fl-events li")
             page.select_option("[data-ref=choice]", "browser")
             page.wait_for_selector("[data-ref=share]")  # offers this device's camera
+            assert page.inner_text("[data-ref=badge]") == "WAITING"
+            assert page.locator("[data-ref=picture][data-index]").count() == 0
             assert page.locator(".fl-events li").count() == 0
             page.select_option("[data-ref=choice]", "other")
             page.fill("[data-ref=address]", str(film))
@@ -432,6 +449,13 @@ def test_nonsense_from_a_viewer_is_ignored(demo: Served, message: str) -> None:
         socket.send(message)
         socket.send(json.dumps({"ping": 7}))
         assert any(json.loads(m).get("ping") == 7 for m in socket if isinstance(m, str))
+
+
+def test_every_region_has_a_lane_and_a_name_in_words() -> None:
+    hello = hello_message()
+    assert {region["lane"] for region in hello["regions"]} == set(hello["lanes"])
+    names = {region["name"] for region in hello["regions"]}
+    assert {"right inner brow", "left mouth corner", "upper lip", "chin"} <= names
 
 
 @given(st.text() | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps))

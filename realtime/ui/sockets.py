@@ -22,6 +22,7 @@ from model.records import Event, Step
 from realtime.latency import Percentiles
 from realtime.live import LiveSession
 from realtime.overlay import current_event
+from realtime.ring import FrameRing
 from realtime.snapshot import Snapshot
 from realtime.ui.view import (
     FrameEncoder,
@@ -127,6 +128,7 @@ class _Viewer:
         self._painted = Percentiles()
         self._since_s = time.monotonic()
         self._run = -1
+        self._ring: FrameRing | None = None
         self._start_s = 0.0
         self._told: dict[int, Event] = {}
         self._last: Step | None = None
@@ -169,18 +171,26 @@ class _Viewer:
         after: int | None = None
         while True:
             await self._credit.acquire()
-            message = None
-            while message is None:
-                message = await to_thread.run_sync(
-                    self._next_frame, after, limiter=self._waiting, abandon_on_cancel=True
-                )
-            data, step, captured_s = message
+            data, step, captured_s = await self._wait_for_frame(after)
             after = step.frame.stamp.index
             self._in_flight[self._sent] = captured_s
             self._sent += 1
             if step.events:
                 await self._tell()
             await self._socket.send_bytes(data)
+
+    async def _wait_for_frame(self, after: int | None) -> tuple[bytes, Step, float]:
+        while True:
+            message = await to_thread.run_sync(
+                self._next_frame, after, limiter=self._waiting, abandon_on_cancel=True
+            )
+            if self._session.ring is not self._ring:
+                # Another run: told before its first frame, since the page then clears itself.
+                # What was just taken may still be of the last one.
+                await self._tell()
+                after = None
+            elif message is not None:
+                return message
 
     def _next_frame(self, after: int | None) -> tuple[bytes, Step, float] | None:
         """The newest frame, encoded. In a thread."""
@@ -221,6 +231,7 @@ class _Viewer:
                 await self._socket.send_json(message)
 
     def _news(self) -> list[dict[str, Any]]:
+        self._ring = self._session.ring
         snapshot = self._session.snapshot()
         if snapshot.run != self._run:
             self._run = snapshot.run
@@ -271,7 +282,9 @@ class _Viewer:
 
 def _badge(snapshot: Snapshot, source_state: str | None) -> str:
     if snapshot.state == "running":
-        return "RECONNECTING" if source_state == "reconnecting" else "LIVE"
+        if source_state == "reconnecting":
+            return "RECONNECTING"
+        return "LIVE" if snapshot.captured else "WAITING"
     return snapshot.state.upper()
 
 

@@ -164,5 +164,9 @@ def _summary(summary: LatencySummary) -> dict[str, float]:
 
 
 def _words(region: str) -> str:
-    """`brow_inner_right` → `right inner brow`."""
-    return " ".join(reversed(region.split("_")))
+    """`brow_inner_right` → `right inner brow`, `mouth_corner_left` → `left mouth corner`."""
+    words = region.split("_")
+    side = [words.pop()] if words[-1] in ("right", "left") else []
+    if words[-1] in ("inner", "middle", "outer", "upper", "lower"):
+        words.reverse()
+    return " ".join(side + words)

@@ -43,6 +43,8 @@ export function mount(root) {
         state.run = message.run;
         list.clear();
         plot.clear();
+        stage.clear();
+        say("");
       }
       state.startS = message.start_s;
       list.startS = plot.startS = message.start_s;

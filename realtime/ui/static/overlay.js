@@ -81,7 +81,7 @@ function drawLandmarks(ctx, bytes, at, ratio) {
   ctx.fillStyle = "rgb(255 255 255 / 0.75)";
   for (let i = 0; i < values.length; i += 2) {
     const [x, y] = at([values[i], values[i + 1]]);
-    ctx.fillRect(x - 0.6 * ratio, y - 0.6 * ratio, 1.2 * ratio, 1.2 * ratio);
+    ctx.fillRect(x - 0.75 * ratio, y - 0.75 * ratio, 1.5 * ratio, 1.5 * ratio);
   }
 }
 
@@ -97,7 +97,7 @@ function drawRegions(ctx, regions, at, scale, ratio) {
       ctx.fill();
     }
     ctx.lineWidth = (over >= 1 ? 2 : 1) * ratio;
-    ctx.strokeStyle = over >= 1 ? "rgb(94 234 212)" : `rgb(255 255 255 / ${0.28 + 0.4 * over})`;
+    ctx.strokeStyle = over >= 1 ? "rgb(94 234 212)" : `rgb(255 255 255 / ${0.36 + 0.4 * over})`;
     ctx.stroke();
   }
   ctx.setLineDash([]);

@@ -48,6 +48,8 @@ export class Plot {
   clear() {
     this.#rows = [];
     this.#events.clear();
+    this.#nowS = 0;
+    this.startS = 0;
     this.draw();
   }
 

@@ -10,8 +10,9 @@ export class Stage extends EventTarget {
   #picture;
   #overlay;
   #empty;
-  #shown; // the frame on screen
+  #shown = null; // the frame on screen
   #waiting = null; // the frame to paint next
+  #run = 0; // counts the calls of clear()
   #chips = { ...DEFAULTS, ...JSON.parse(localStorage.getItem(STORED) ?? "{}") };
   #ownFace = false;
 
@@ -28,7 +29,12 @@ export class Stage extends EventTarget {
    * is painted, to false if a newer one was painted instead. */
   async paint(frame, also) {
     const order = frame.header.message;
+    const run = this.#run;
     const bitmap = await createImageBitmap(new Blob([frame.parts.jpeg], { type: "image/jpeg" }));
+    if (run !== this.#run) {
+      bitmap.close();
+      return false;
+    }
     if (this.#waiting) {
       const older = this.#waiting.order < order ? this.#waiting : null;
       if (!older) {
@@ -66,6 +72,19 @@ export class Stage extends EventTarget {
       [this.#overlay.width, this.#overlay.height] = size;
     }
     drawOverlay(this.#overlay.getContext("2d"), this.#shown, this.#chips, this.#mirrored, ratio);
+  }
+
+  /** Another run begins: nothing of the last one stays on screen. */
+  clear() {
+    this.#run += 1;
+    this.#waiting?.skip();
+    this.#waiting = null;
+    this.#shown = null;
+    delete this.#box.dataset.index;
+    for (const canvas of [this.#picture, this.#overlay]) {
+      canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+    }
+    this.#empty.hidden = false;
   }
 
   /** A camera that shows its viewer is mirrored, as everyone knows themselves, until told not to. */
