@@ -93,7 +93,7 @@ def heat(step: Step) -> ImageU8 | None:
         return None
     length = np.hypot(step.motion.field[0], step.motion.field[1])
     cells = cv2.resize(length, (HEAT_GRID, HEAT_GRID), interpolation=cv2.INTER_AREA)
-    return np.clip(np.rint(cells / HEAT_STEP_PX), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(cells / HEAT_STEP_PX), 0, 255), np.uint8)
 
 
 def strength_over_threshold(signal: SpotSignal) -> ArrayF32:
