@@ -42,6 +42,8 @@ class Checkpoint:
     """Side of the flow maps that the network sees; any crop is resized to it."""
     reference_px: int = REFERENCE_PX
     """Side of the crop in whose px the network takes displacements."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What its network is built with beside the numbers of classes and units: blocks left out."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     """The options of the training run, its seed among them."""
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -50,7 +52,9 @@ class Checkpoint:
     def network(self) -> nn.Module:
         """A new network of this kind, its weights untrained."""
         build = load_entry(CLASSIFIERS, self.classifier, "classifier")
-        network: nn.Module = build(classes=len(self.labels), action_units=len(self.action_units))
+        network: nn.Module = build(
+            classes=len(self.labels), action_units=len(self.action_units), **self.options
+        )
         return network
 
 
@@ -105,8 +109,6 @@ def load_classifier(
     """
     path = _path(name_or_path)
     checkpoint, tensors = read_checkpoint(path)
-    if flow is not None:
-        _refuse_other_flow(path, checkpoint, flow)
     if (checkpoint.input_px, checkpoint.reference_px) != (INPUT_PX, REFERENCE_PX):
         raise CheckpointError(
             f"{path} takes maps of {checkpoint.input_px} px in px of a {checkpoint.reference_px} "
@@ -117,11 +119,17 @@ def load_classifier(
         network.load_state_dict(tensors)
     except InputError as error:
         raise CheckpointError(f"{path}: {error}") from None
+    except TypeError:
+        raise CheckpointError(
+            f"{path}: {checkpoint.classifier!r} has no such options: {dict(checkpoint.options)}"
+        ) from None
     except RuntimeError:
         raise CheckpointError(
             f"the weights in {path} do not fit the network {checkpoint.classifier!r}: "
             "train it again with this version"
         ) from None
+    if flow is not None and network.inputs != "frames":
+        _refuse_other_flow(path, checkpoint, flow)
     return NetworkClassifier(
         network,
         name=checkpoint.classifier,

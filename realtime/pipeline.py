@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,12 +22,13 @@ from model.classifiers import Classifier
 from model.face import CROP_PX, FaceAligner
 from model.flow import Flow, load_flow
 from model.flow.phases import phase_flows
-from model.moments import crops_around
+from model.moments import PHASE_FRAMES, crops_around, frames_between
 from model.records import (
     AlignedFace,
     Event,
     FlowPair,
     Frame,
+    FramePair,
     ImageU8,
     MotionSample,
     Prediction,
@@ -143,7 +145,9 @@ class Pipeline:
     def warm_up(self) -> None:
         """Run every network once, so that the first frames do not wait for it."""
         blank: list[ImageU8] = [np.zeros((CROP_PX, CROP_PX), np.uint8)]
-        _classify(self._flow, self._classifier, [blank, blank, blank])
+        still = np.zeros((PHASE_FRAMES, CROP_PX, CROP_PX), np.float32)
+        frames = FramePair(still, still)
+        _classify(self._flow, self._classifier, [blank, blank, blank], frames)
         self._aligner.warm_up()
 
     def close(self) -> None:
@@ -168,7 +172,8 @@ class Pipeline:
             if window.offset is not None:
                 moments.append(window.offset)
             crops = [self._crops_around(moment) for moment in moments]
-            future = self._executor.submit(_classify, self._flow, self._classifier, crops)
+            frames = None if self._classifier.inputs == "flows" else self._frames(moments)
+            future = self._executor.submit(_classify, self._flow, self._classifier, crops, frames)
             self._pending.append(_Pending(update, known_at, future))
 
     def _crops_around(self, moment: Stamp) -> list[ImageU8]:
@@ -176,6 +181,10 @@ class Pipeline:
         if not crops:
             raise RuntimeError(f"no aligned face is kept for the spotted moment {moment}")
         return crops
+
+    def _frames(self, moments: Sequence[Stamp]) -> FramePair:
+        phases = [frames_between(self._history, *ends) for ends in pairwise(moments)]
+        return FramePair(phases[0], phases[1] if len(phases) == 2 else None)
 
     def _collect(self, timings_ms: dict[str, float], *, wait: bool) -> Iterator[Event]:
         """Events whose turn has come. A later one never overtakes an earlier one."""
@@ -206,11 +215,14 @@ def open_pipeline(config: PipelineConfig, executor: Executor | None = None) -> P
 
 
 def _classify(
-    flow: Flow, classifier: Classifier, crops: Sequence[Sequence[ImageU8]]
+    flow: Flow,
+    classifier: Classifier,
+    crops: Sequence[Sequence[ImageU8]],
+    frames: FramePair | None,
 ) -> _Classified:
     timings_ms: dict[str, float] = {}
     flows = _timed(timings_ms, "flow", lambda: phase_flows(flow, *crops))
-    prediction = _timed(timings_ms, "classify", lambda: classifier.classify(flows))
+    prediction = _timed(timings_ms, "classify", lambda: classifier.classify(flows, frames))
     return _Classified(prediction, flows, tuple(phase[0] for phase in crops), timings_ms)
 
 

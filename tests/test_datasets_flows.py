@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from layouts import WRITERS, Made, usual
 
+from model.classifiers import Inputs
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
 from model.datasets.apex import largest_motion, resolve_apex
 from model.datasets.flows import clip_flows, flow_pairs, open_flow_pairs
@@ -24,7 +25,16 @@ from model.face import CROP_PX
 from model.flow import load_flow
 from model.metrics import leave_one_subject_out
 from model.moments import crops_around
-from model.records import AlignedFace, Event, FlowPair, Frame, ImageU8, Prediction, Stamp
+from model.records import (
+    AlignedFace,
+    Event,
+    FlowPair,
+    Frame,
+    FramePair,
+    ImageU8,
+    Prediction,
+    Stamp,
+)
 from model.synthetic.face import Nuisance, SyntheticFace
 from realtime.pipeline import Pipeline
 from realtime.spotting import SpotterConfig
@@ -54,8 +64,9 @@ class Even:
     name: str = "even"
     labels: tuple[str, ...] = ("one",)
     action_units: tuple[str, ...] = ()
+    inputs: Inputs = "flows"
 
-    def classify(self, flows: FlowPair) -> Prediction:
+    def classify(self, flows: FlowPair, frames: FramePair | None) -> Prediction:
         return Prediction("one", {"one": 1.0}, {}, self.name)
 
 

@@ -1,21 +1,52 @@
-"""Networks that name an expression from the flow of both its phases.
+"""Networks that name an expression from both its phases.
 
-A network of this table is an `nn.Module` built as `Network(classes=3, action_units=12)` whose
-`forward(onset_apex, apex_offset, has_offset)` takes two (N, 2, S, S) float32 flows in px of the
-128 px crop, S = `model.classifiers.inputs.INPUT_PX`, and (N,) float32 of ones where the second
-phase is known and zeros where it is not (what stands there then is ignored), and returns class
-logits (N, C) and action unit logits (N, A). `model.load_classifier` wraps a trained one for numpy.
+A network of this table is an `nn.Module` built as `Network(classes=3, action_units=12)` with
+
+    inputs: Inputs      what a phase is given as
+    phases: Phases      which phases it looks at
+    forward(onset_apex, apex_offset, has_offset) -> class logits (N, C), action unit logits (N, A)
+
+`has_offset` is (N,) float32: one where the second phase is known, zero where it is not, and then
+what stands there is ignored. A phase is float32, S = `model.classifiers.inputs.INPUT_PX`:
+
+    flows       (N, 2, S, S): its optical flow in px of the 128 px crop, (u right, v down)
+    frames      (N, F, S, S): its aligned frames, evenly spaced in time, first and last moment
+                included, grey 0 to 1; F = `model.moments.PHASE_FRAMES`
+    long_flows  (N, F − 1, 2, S, S): the flow from the onset (of both phases) to each of its frames
+                but the first
+
+A network whose paper trains with more than the error of the answers is also a `SelfTaught`.
+`model.load_classifier` wraps a trained network for numpy.
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
-from model.records import ArrayF32, FlowPair, Prediction
+from model.records import ArrayF32, FlowPair, FramePair, Prediction
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Inputs = Literal["flows", "frames", "long_flows"]
+Phases = Literal["both", "onset_apex", "apex_offset"]
 
 CLASSIFIERS = {
     "fmanet": "model.classifiers.fmanet:FMANet",
     "mmcof-cnn": "model.classifiers.mmcof:MMCOFNet",
 }
+
+
+@runtime_checkable
+class SelfTaught(Protocol):
+    """A network that brings a loss of its own."""
+
+    def learn(
+        self, onset_apex: "Tensor", apex_offset: "Tensor", has_offset: "Tensor", labels: "Tensor"
+    ) -> "tuple[Tensor, Tensor, Tensor]":
+        """What `forward` returns, and a scalar to be added to the loss of those answers.
+
+        `labels` are (N,) int64 class numbers.
+        """
 
 
 class Classifier(Protocol):
@@ -34,6 +65,10 @@ class Classifier(Protocol):
         """The FACS action units ("AU12"), in the order of `predict_action_units`' columns."""
 
     @property
+    def inputs(self) -> Inputs:
+        """What a phase is given as; see the module's text."""
+
+    @property
     def flow_name(self) -> str:
         """The flow that it was trained on, a name in `model.flow.FLOWS`."""
 
@@ -44,10 +79,11 @@ class Classifier(Protocol):
     def predict(self, onset_apex: ArrayF32, apex_offset: ArrayF32 | None = None) -> ArrayF32:
         """Probabilities (N, C) float32 in the order of `labels`; each row sums to 1.
 
-        `onset_apex`, `apex_offset`: (N, 2, S, S) float32 flows of both phases, (u right, v down),
-        in px of that very square crop, any S from 16, head motion removed. Without the second
-        phase the answer rests on the first alone. Raises `InputError` on any other shape or type
-        and on values that are not finite.
+        `onset_apex`, `apex_offset`: float32, both phases as `inputs` says, on any square crop of
+        16 px or more: flows (N, 2, S, S), long flows (N, F − 1, 2, S, S), in px of that very crop,
+        head motion removed; frames (N, F, S, S), grey 0 to 255. Without the second phase the
+        answer rests on the first alone. Raises `InputError` on any other shape or type and on
+        values that are not finite.
         """
 
     def predict_action_units(
@@ -56,5 +92,9 @@ class Classifier(Protocol):
         """Probabilities (N, A) float32, each by itself, in the order of `action_units`; takes and
         raises what `predict` does."""
 
-    def classify(self, flows: FlowPair) -> Prediction:
-        """Name one expression from the flow of its phases."""
+    def classify(self, flows: FlowPair, frames: FramePair | None = None) -> Prediction:
+        """Name one expression from the flow of its phases.
+
+        `frames` are those of the same phases: needed, and the flows ignored, unless `inputs` is
+        "flows". Raises `InputError` without them.
+        """

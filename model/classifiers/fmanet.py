@@ -19,21 +19,44 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.classifiers import Inputs, Phases
+from model.classifiers.blocks import ResidualStage
 from model.classifiers.inputs import magnitude, normalised, positions
+from model.classifiers.phases import seen
 
 
 class FMANet(nn.Module):
     """See the module's text; `model.classifiers` has the contract of `forward`."""
 
+    inputs: Inputs = "flows"
+
     def __init__(
-        self, classes: int, action_units: int, width: int = 16, dropout: float = 0.3
+        self,
+        classes: int,
+        action_units: int,
+        width: int = 16,
+        dropout: float = 0.3,
+        *,
+        modulation: bool = True,
+        fusion: bool = True,
+        attention: bool = True,
+        phases: Phases = "both",
     ) -> None:
-        """`width`: channels of the stems; the stages have two, three and four times as many."""
+        """`width`: channels of the stems; the stages have two, three and four times as many.
+
+        For ablation: no `modulation` leaves the stems' input as it is, no `fusion` weighs known
+        phases equally everywhere, no `attention` leaves the fused features as they are, and a
+        single one of `phases` has one stream and nothing to fuse.
+        """
         super().__init__()
-        self.modulations = nn.ModuleList([MagnitudeModulation() for _ in range(2)])
-        self.stems = nn.ModuleList([_stem(5, width) for _ in range(2)])
-        self.fusion = PhaseFusion(width)
-        self.attention = MotionAttention()
+        streams = 2 if phases == "both" else 1
+        self.phases: Phases = phases
+        self.modulations = (
+            nn.ModuleList([MagnitudeModulation() for _ in range(streams)]) if modulation else None
+        )
+        self.stems = nn.ModuleList([_stem(5, width) for _ in range(streams)])
+        self.fusion = PhaseFusion(width, learnt=fusion) if streams == 2 else None
+        self.attention = MotionAttention() if attention else None
         self.stages = nn.Sequential(
             ResidualStage(width, 2 * width),
             ResidualStage(2 * width, 3 * width),
@@ -46,15 +69,23 @@ class FMANet(nn.Module):
     def forward(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
-        first, second, amplitudes = normalised(onset_apex, apex_offset, has_offset)
+        given = seen(self.phases, onset_apex, apex_offset, has_offset)
+        first, second, amplitudes = normalised(*given)
         features, magnitudes = [], []
-        for flow, modulate, stem in zip((first, second), self.modulations, self.stems, strict=True):
+        for number, stem in enumerate(self.stems):
+            flow = (first, second)[number]
             length = magnitude(flow)
-            phase = modulate(torch.cat([flow, length], dim=1), length)
+            phase = torch.cat([flow, length], dim=1)
+            if self.modulations is not None:
+                phase = self.modulations[number](phase, length)
             features.append(stem(torch.cat([phase, positions(phase)], dim=1)))
             magnitudes.append(F.avg_pool2d(length, 2))
-        fused, combined = self.fusion(features, magnitudes, has_offset)
-        pooled = self.stages(self.attention(fused, combined)).mean(dim=(2, 3))
+        fused, combined = features[0], magnitudes[0]
+        if self.fusion is not None:
+            fused, combined = self.fusion(features, magnitudes, has_offset)
+        if self.attention is not None:
+            fused = self.attention(fused, combined)
+        pooled = self.stages(fused).mean(dim=(2, 3))
         answer = self.dropout(torch.cat([pooled, amplitudes], dim=1))
         return self.classes(answer), self.action_units(answer)
 
@@ -82,22 +113,26 @@ class PhaseFusion(nn.Module):
     """Weighs both phases at every place: softmax over a 1×1 convolution of both.
 
     Starts at ½ and ½, which is MM-COF's weighted sum; an unknown phase weighs nothing. Takes two
-    feature maps (N, C, H, W) and their magnitudes (N, 1, H, W), returns both fused.
+    feature maps (N, C, H, W) and their magnitudes (N, 1, H, W), returns both fused. Not `learnt`,
+    it stays at ½ and ½.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, learnt: bool = True) -> None:
         super().__init__()
-        self.score = nn.Conv2d(2 * channels, 2, 1)
-        nn.init.zeros_(self.score.weight)
-        nn.init.zeros_(cast(Tensor, self.score.bias))
+        self.score = nn.Conv2d(2 * channels, 2, 1) if learnt else None
+        if self.score is not None:
+            nn.init.zeros_(self.score.weight)
+            nn.init.zeros_(cast(Tensor, self.score.bias))
 
     def forward(
         self, features: list[Tensor], magnitudes: list[Tensor], has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
         known = has_offset.view(-1, 1, 1, 1)
         first, second = features[0], features[1] * known
-        score = self.score(torch.cat([first, second], dim=1))
-        weight = torch.sigmoid(score[:, 1:] - score[:, :1]) * known  # a softmax over two
+        weight = known / 2
+        if self.score is not None:
+            score = self.score(torch.cat([first, second], dim=1))
+            weight = torch.sigmoid(score[:, 1:] - score[:, :1]) * known  # a softmax over two
         return (
             first + weight * (second - first),
             magnitudes[0] + weight * (magnitudes[1] - magnitudes[0]),
@@ -117,24 +152,6 @@ class MotionAttention(nn.Module):
             dim=1,
         )
         return features * (1 + torch.sigmoid(self.score(summary)))
-
-
-class ResidualStage(nn.Module):
-    """Two 3×3 convolutions beside a 1×1 one, halving the side: (N, C, H, W) → (N, D, H/2, W/2)."""
-
-    def __init__(self, channels: int, out_channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, out_channels, 3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(),
-            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
-        )
-        self.skip = nn.Conv2d(channels, out_channels, 1, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.body(x) + self.skip(F.avg_pool2d(x, 2)))
 
 
 def _stem(channels: int, out_channels: int) -> nn.Sequential:

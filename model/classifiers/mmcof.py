@@ -10,6 +10,7 @@ maximum (one wild vector would set the scale), and the direction of F1 − F2 be
 import torch
 from torch import Tensor, nn
 
+from model.classifiers import Inputs, Phases
 from model.classifiers.inputs import magnitude, normalised, positions
 
 STEEPNESS = 8.0
@@ -19,6 +20,9 @@ PERCENTILE = 0.98
 
 class MMCOFNet(nn.Module):
     """MM-COF and four plain convolution blocks; `model.classifiers` has `forward`'s contract."""
+
+    inputs: Inputs = "flows"
+    phases: Phases = "both"
 
     def __init__(
         self, classes: int, action_units: int, width: int = 16, dropout: float = 0.3
@@ -37,12 +41,18 @@ class MMCOFNet(nn.Module):
     def forward(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
-        first, second, amplitudes = normalised(onset_apex, apex_offset, has_offset)
-        descriptor = mmcof(first, second, has_offset)
+        descriptor, amplitudes = self.described(onset_apex, apex_offset, has_offset)
         maps = torch.cat([descriptor, positions(descriptor)], dim=1)
         pooled = self.features(maps).mean(dim=(2, 3))
         answer = self.dropout(torch.cat([pooled, amplitudes], dim=1))
         return self.classes(answer), self.action_units(answer)
+
+    def described(
+        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What stands for the pair: maps (N, 3, S, S), and the strengths (N, 2) of the phases."""
+        first, second, amplitudes = normalised(onset_apex, apex_offset, has_offset)
+        return mmcof(first, second, has_offset), amplitudes
 
 
 def mmcof(first: Tensor, second: Tensor, has_offset: Tensor) -> Tensor:

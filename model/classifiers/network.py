@@ -1,15 +1,18 @@
-"""A trained network for numpy: flows in px in, probabilities out."""
+"""A trained network for numpy: both phases in, probabilities out."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from model.classifiers.inputs import resized
+from model.classifiers import Inputs
+from model.classifiers.phases import PHASE_SHAPES, prepared
 from model.errors import InputError
-from model.records import ArrayF32, FlowPair, Prediction
+from model.flow import load_flow
+from model.flow.courses import long_flows
+from model.records import ArrayF32, FlowPair, FramePair, Prediction
 
 
 class NetworkClassifier:
@@ -31,6 +34,7 @@ class NetworkClassifier:
         self.action_units = action_units
         self.flow_name = flow_name
         self.flow_parameters = flow_parameters
+        self.inputs = cast(Inputs, network.inputs)
         self._device = torch.device(device)
         self._network = network.eval().to(self._device)
 
@@ -42,9 +46,9 @@ class NetworkClassifier:
     ) -> ArrayF32:
         return self._answer(onset_apex, apex_offset)[1]
 
-    def classify(self, flows: FlowPair) -> Prediction:
-        second = None if flows.apex_offset is None else flows.apex_offset[None]
-        classes, units = self._answer(flows.onset_apex[None], second)
+    def classify(self, flows: FlowPair, frames: FramePair | None = None) -> Prediction:
+        first, second = self._phases(flows, frames)
+        classes, units = self._answer(first[None], None if second is None else second[None])
         return Prediction(
             label=self.labels[int(classes[0].argmax())],
             probabilities=dict(zip(self.labels, map(float, classes[0]), strict=True)),
@@ -52,12 +56,24 @@ class NetworkClassifier:
             classifier=self.name,
         )
 
+    def _phases(
+        self, flows: FlowPair, frames: FramePair | None
+    ) -> tuple[ArrayF32, ArrayF32 | None]:
+        """Both phases of one expression as the network's `inputs` says."""
+        if self.inputs == "flows":
+            return flows.onset_apex, flows.apex_offset
+        if frames is None:
+            raise InputError(f"{self.name} looks at frames: give those of both phases too")
+        if self.inputs == "frames":
+            return frames.onset_apex, frames.apex_offset
+        return long_flows(load_flow(self.flow_name, **self.flow_parameters), frames)
+
     def _answer(
         self, onset_apex: ArrayF32, apex_offset: ArrayF32 | None
     ) -> tuple[ArrayF32, ArrayF32]:
-        _check("onset_apex", onset_apex)
+        self._check("onset_apex", onset_apex)
         if apex_offset is not None:
-            _check("apex_offset", apex_offset)
+            self._check("apex_offset", apex_offset)
             if apex_offset.shape != onset_apex.shape:
                 raise InputError(
                     f"both phases need one shape, got {onset_apex.shape} and {apex_offset.shape}"
@@ -72,17 +88,19 @@ class NetworkClassifier:
             classes, units = self._network(first, second, known)
             return classes.softmax(dim=1).cpu().numpy(), units.sigmoid().cpu().numpy()
 
-    def _input(self, flow: ArrayF32) -> Tensor:
-        return resized(torch.tensor(flow, device=self._device))
+    def _input(self, phase: ArrayF32) -> Tensor:
+        return prepared(self.inputs, torch.tensor(phase, device=self._device))
 
-
-def _check(phase: str, flow: Any) -> None:
-    if not isinstance(flow, np.ndarray) or flow.dtype != np.float32:
-        kind = flow.dtype if isinstance(flow, np.ndarray) else type(flow).__name__
-        raise InputError(f"{phase} needs to be a float32 array (N, 2, S, S), got {kind}")
-    if flow.ndim != 4 or flow.shape[1] != 2 or flow.shape[2] != flow.shape[3]:
-        raise InputError(f"{phase} needs the shape (N, 2, S, S), got {flow.shape}")
-    if flow.shape[2] < 16:
-        raise InputError(f"{phase} needs crops of 16 px or more, got {flow.shape[2]}")
-    if not np.isfinite(flow).all():
-        raise InputError(f"{phase} holds NaN or infinity: displacements have to be finite")
+    def _check(self, phase: str, given: Any) -> None:
+        inner = PHASE_SHAPES[self.inputs]
+        shape = f"(N, {', '.join(map(str, inner))}, S, S)"
+        if not isinstance(given, np.ndarray) or given.dtype != np.float32:
+            kind = given.dtype if isinstance(given, np.ndarray) else type(given).__name__
+            raise InputError(f"{phase} needs to be a float32 array {shape}, got {kind}")
+        square = given.ndim == 3 + len(inner) and given.shape[-1] == given.shape[-2]
+        if not square or given.shape[1:-2] != inner:
+            raise InputError(f"{phase} needs the shape {shape}, got {given.shape}")
+        if given.shape[-1] < 16:
+            raise InputError(f"{phase} needs crops of 16 px or more, got {given.shape[-1]}")
+        if not np.isfinite(given).all():
+            raise InputError(f"{phase} holds NaN or infinity: it has to be finite")
