@@ -33,6 +33,9 @@ Phases = Literal["both", "onset_apex", "apex_offset"]
 CLASSIFIERS = {
     "fmanet": "model.classifiers.fmanet:FMANet",
     "mmcof-cnn": "model.classifiers.mmcof:MMCOFNet",
+    "cof-cnn": "model.classifiers.cof:COFNet",
+    "onset-apex-cnn": "model.classifiers.cof:OnsetApexNet",
+    "apex-offset-cnn": "model.classifiers.cof:ApexOffsetNet",
 }
 
 

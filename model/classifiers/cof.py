@@ -1,0 +1,39 @@
+"""COF, the combined optical flow of both phases without magnitude modulation, and each phase alone.
+
+Nguyen et al., arXiv 2510.15471 (2025). From the abstract [P]: combining the flow of both phases
+beats one phase. Ours [I]: the combination is F1 − F2 over the known phases (F2 returns, so a sum
+would cancel), its magnitude beside it, and the network after it is MM-COF's here, so that the
+variants differ in the descriptor alone. With F1 alone this is what most of the field takes.
+"""
+
+import torch
+from torch import Tensor
+
+from model.classifiers import Phases
+from model.classifiers.inputs import magnitude, normalised
+from model.classifiers.mmcof import MMCOFNet
+from model.classifiers.phases import seen
+
+
+class COFNet(MMCOFNet):
+    """The mean flow towards the apex, [u, v, M], into MM-COF's plain CNN."""
+
+    def described(
+        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        given = seen(self.phases, onset_apex, apex_offset, has_offset)
+        first, second, amplitudes = normalised(*given)
+        flow = (first + second) / (1 + given[2].view(-1, 1, 1, 1))
+        return torch.cat([flow, magnitude(flow)], dim=1), amplitudes
+
+
+class OnsetApexNet(COFNet):
+    """The same on the first phase alone."""
+
+    phases: Phases = "onset_apex"
+
+
+class ApexOffsetNet(COFNet):
+    """The same on the second phase alone; without it, it answers as for a face at rest."""
+
+    phases: Phases = "apex_offset"
