@@ -36,6 +36,7 @@ CLASSIFIERS = {
     "cof-cnn": "model.classifiers.cof:COFNet",
     "onset-apex-cnn": "model.classifiers.cof:OnsetApexNet",
     "apex-offset-cnn": "model.classifiers.cof:ApexOffsetNet",
+    "jfm": "model.classifiers.jfm:JFMNet",
     "ststnet": "model.classifiers.ststnet:STSTNet",
 }
 
