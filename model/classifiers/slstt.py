@@ -1,0 +1,105 @@
+"""SLSTT: a transformer over the patches of each long-term flow, an LSTM over time.
+
+Zhang, Hong, Arandjelović, Zhao: "Short and Long Range Relation Based Spatio-Temporal Transformer
+for Micro-Expression Recognition", IEEE TAC 13 (2022), arXiv 2112.05851.
+
+From the paper [P]: long-term flows, from the onset to each frame, as input; a spatial encoder of
+transformer layers over their patches; a temporal aggregator over the frames, a mean or an LSTM; a
+classification head; 11 flows a clip. No convolution but the patches' projection.
+Ours [I]: eight flows, evenly spaced within each phase, 8 px patches of 64 px maps, a width of 64
+and three layers (the paper's encoder has the size of ViT-Base and its weights), the LSTM read at
+the last frame that is known, the normalisation, the action unit head.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from model.classifiers import Inputs, Phases
+from model.classifiers.blocks import Heads, TransformerBlock
+from model.classifiers.inputs import INPUT_PX, magnitude
+
+PATCH_PX = 8
+FLOOR_PX = 0.03  # flow of a face at rest: below it there is nothing to normalise by
+
+
+class SLSTT(nn.Module):
+    """See the module's text; `model.classifiers` has the contract of `forward`."""
+
+    inputs: Inputs = "long_flows"
+    phases: Phases = "both"
+
+    def __init__(
+        self,
+        classes: int,
+        action_units: int,
+        width: int = 64,
+        layers: int = 3,
+        heads: int = 4,
+        dropout: float = 0.3,
+    ) -> None:
+        super().__init__()
+        self.encoder = SpatialEncoder(width, layers, heads)
+        self.aggregator = TemporalAggregator(width)
+        self.heads = Heads(width, classes, action_units, dropout)
+
+    def forward(
+        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        flows = _normalised(onset_apex, apex_offset, has_offset)
+        count, times = flows.shape[:2]
+        frames = self.encoder(flows.flatten(0, 1)).view(count, times, -1)
+        course = self.aggregator(frames)
+        apex, offset = course[:, onset_apex.shape[1] - 1], course[:, -1]
+        # Memory runs forward in time: at the apex it has not seen the second phase.
+        last = torch.where(has_offset.view(-1, 1) > 0, offset, apex)
+        answers: tuple[Tensor, Tensor] = self.heads(last)
+        return answers
+
+
+class SpatialEncoder(nn.Module):
+    """Flow maps (N, 2, 64, 64) → (N, D): patches and a class token through transformer layers,
+    what the class token holds at the end."""
+
+    def __init__(self, width: int, layers: int, heads: int) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(2, width, PATCH_PX, stride=PATCH_PX)
+        self.token = nn.Parameter(torch.zeros(1, 1, width))
+        self.places = nn.Parameter(torch.randn(1, (INPUT_PX // PATCH_PX) ** 2, width) * 0.02)
+        self.layers = nn.Sequential(*[TransformerBlock(width, heads) for _ in range(layers)])
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        patches = self.patches(maps).flatten(2).transpose(1, 2) + self.places
+        tokens = torch.cat([self.token.expand(len(maps), -1, -1), patches], dim=1)
+        encoded: Tensor = self.norm(self.layers(tokens)[:, 0])
+        return encoded
+
+
+class TemporalAggregator(nn.Module):
+    """Frames (N, T, D) → what an LSTM holds after each of them (N, T, D)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.cell = nn.LSTMCell(width, width)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        # A cell, step by step: `nn.LSTM` cannot be exported without a warning.
+        hidden = memory = torch.zeros_like(frames[:, 0])
+        course = []
+        for frame in frames.unbind(dim=1):
+            hidden, memory = self.cell(frame, (hidden, memory))
+            course.append(hidden)
+        return torch.stack(course, dim=1)
+
+
+def _normalised(onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> Tensor:
+    """Both phases (N, K, 2, H, W) → (N, 2 K, 2, H, W) in order of time, divided by the first
+    phase's root mean square, lengths l compressed to asinh(l); zero where unknown."""
+    known = has_offset.view(-1, 1, 1, 1, 1) > 0
+    # `where`, not a product: nothing that stands in an unknown phase may pass, not even NaN.
+    second = torch.where(known, apex_offset, torch.zeros_like(apex_offset))
+    strength = (2 * onset_apex.square().mean(dim=(1, 2, 3, 4), keepdim=True)).sqrt()
+    flows = torch.cat([onset_apex, second], dim=1) / (strength + FLOOR_PX)
+    maps = flows.flatten(0, 1)
+    length = magnitude(maps)
+    return (maps * (torch.asinh(length) / length)).view(flows.shape)
