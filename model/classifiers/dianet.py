@@ -1,0 +1,73 @@
+"""DIANet: a dynamic image per phase, a stream each, fused by cross-attention.
+
+Khuong, Nguyen, Man, Le, Ngo: "DIANet: A Phase-Aware Dual-Stream Network for Micro-Expression
+Recognition via Dynamic Images", arXiv 2510.12219 (2025).
+
+From the abstract [P]: one dynamic image encodes onset to apex, the other apex to offset; each is
+processed by a convolutional network of its own; a cross-attention module integrates both by their
+relevance. Ours [I]: five frames a phase, approximate rank pooling, two residual stages a stream
+(small, and trained from nothing), cross-attention in both directions between the places of both
+maps, the sum with what it found, the normalisation, position planes, the action unit head.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from model.classifiers import Inputs, Phases
+from model.classifiers.blocks import Attention, Heads, ResidualStage, convolution
+from model.classifiers.dynamic import dynamic_image, scaled, standardised
+from model.classifiers.inputs import positions
+
+
+class DIANet(nn.Module):
+    """See the module's text; `model.classifiers` has the contract of `forward`."""
+
+    inputs: Inputs = "frames"
+    phases: Phases = "both"
+
+    def __init__(
+        self, classes: int, action_units: int, width: int = 16, dropout: float = 0.3
+    ) -> None:
+        """`width`: channels of the stems; the streams end with four times as many."""
+        super().__init__()
+        self.streams = nn.ModuleList([_stream(width) for _ in range(2)])
+        self.fusion = CrossAttention(4 * width)
+        self.heads = Heads(8 * width, classes, action_units, dropout)
+
+    def forward(
+        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        phases = standardised(onset_apex, apex_offset, has_offset)
+        images = scaled(*(dynamic_image(phase) for phase in phases))
+        tokens = []
+        for image, stream in zip(images, self.streams, strict=True):
+            maps = stream(torch.cat([image, positions(image)], dim=1))
+            tokens.append(maps.flatten(2).transpose(1, 2))
+        answers: tuple[Tensor, Tensor] = self.heads(self.fusion(*tokens, has_offset))
+        return answers
+
+
+class CrossAttention(nn.Module):
+    """Places of both streams (N, L, D) → (N, 2 D): each asks the other, adds what it finds, and is
+    averaged over its places; an unknown second stream says nothing."""
+
+    def __init__(self, width: int, heads: int = 4) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList([nn.LayerNorm(width) for _ in range(2)])
+        self.attentions = nn.ModuleList([Attention(width, heads) for _ in range(2)])
+
+    def forward(self, first: Tensor, second: Tensor, has_offset: Tensor) -> Tensor:
+        known = has_offset.view(-1, 1, 1)
+        rising, falling = self.norms[0](first), self.norms[1](second)
+        first = first + known * self.attentions[0](rising, falling)
+        second = known * (second + self.attentions[1](falling, rising))
+        return torch.cat([first.mean(dim=1), second.mean(dim=1)], dim=1)
+
+
+def _stream(width: int) -> nn.Sequential:
+    """(N, 3, 64, 64) → (N, 4 width, 8, 8)."""
+    return nn.Sequential(
+        convolution(3, width, 5, stride=2),
+        ResidualStage(width, 2 * width),
+        ResidualStage(2 * width, 4 * width),
+    )
