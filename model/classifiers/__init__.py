@@ -37,6 +37,7 @@ CLASSIFIERS = {
     "onset-apex-cnn": "model.classifiers.cof:OnsetApexNet",
     "apex-offset-cnn": "model.classifiers.cof:ApexOffsetNet",
     "jfm": "model.classifiers.jfm:JFMNet",
+    "fdp": "model.classifiers.fdp:FDP",
     "dianet": "model.classifiers.dianet:DIANet",
     "slstt": "model.classifiers.slstt:SLSTT",
     "tstsan": "model.classifiers.tstsan:TSTSAN",

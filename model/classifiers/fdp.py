@@ -1,0 +1,183 @@
+"""FDP: fine-grained dynamic perception, learnt from raw frames by ranking them in time.
+
+Shao, Cheng, Zhang, Shi, Li, Ma, Yeung: ACM TOMM 2025, arXiv 2509.06015.
+
+From the paper [P]: raw frames; a local-global feature-aware transformer per frame (a stem, then
+stages of patch embedding, local relational aggregators: multi-head convolution, concatenation,
+pointwise, residual, MLP; and global ones: pointwise convolution and multi-head self-attention); a
+rank scorer puts frame features in the order of time; rank features, pooled over time, serve both
+the micro-expression head and an encoder-decoder that builds the dynamic image. From the released
+code [C]: grey frames of 64 px, the image's loss is the squared error to the rank-pooled one.
+Ours [I]: nine frames, evenly spaced within each phase (the paper needs no key frames and takes
+eight), their difference from the onset beside them, the scorer as a linear layer with a logistic
+loss over all pairs of frames, pooling by centred scores, all sizes, the losses' weights, batch
+norm, the action unit head.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.classifiers import Inputs, Phases
+from model.classifiers.blocks import Heads, TransformerBlock, convolution
+from model.classifiers.dynamic import dynamic_image, scaled, standardised
+
+RANK_WEIGHT = 0.5
+IMAGE_WEIGHT = 0.5
+
+
+class FDP(nn.Module):
+    """See the module's text; `model.classifiers` has the contracts of `forward` and `learn`."""
+
+    inputs: Inputs = "frames"
+    phases: Phases = "both"
+
+    def __init__(
+        self, classes: int, action_units: int, width: int = 16, dropout: float = 0.3
+    ) -> None:
+        """`width`: channels of the stem; the stages have two and four times as many."""
+        super().__init__()
+        self.perception = nn.Sequential(
+            convolution(2, width, 3, stride=2),
+            *_stage(width, 2 * width),
+            *_stage(2 * width, 4 * width),
+        )
+        self.scorer = RankScorer(4 * width)
+        self.heads = Heads(4 * width, classes, action_units, dropout)
+        self.builder = ImageBuilder(4 * width)
+
+    def forward(
+        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        frames, known = _course(onset_apex, apex_offset, has_offset)
+        pooled, _ = self._pooled(frames, known)
+        answers: tuple[Tensor, Tensor] = self.heads(pooled.mean(dim=(2, 3)))
+        return answers
+
+    def learn(
+        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        frames, known = _course(onset_apex, apex_offset, has_offset)
+        pooled, scores = self._pooled(frames, known)
+        classes, units = self.heads(pooled.mean(dim=(2, 3)))
+        built = self.builder(pooled)
+        first = dynamic_image(frames[:, : onset_apex.shape[1]])
+        both = dynamic_image(frames)
+        whole = torch.where(has_offset.view(-1, 1, 1, 1) > 0, both, first)
+        (target,) = scaled(F.avg_pool2d(whole, 2))
+        own = RANK_WEIGHT * _rank_loss(scores, known) + IMAGE_WEIGHT * F.mse_loss(built, target)
+        return classes, units, own
+
+    def _pooled(self, frames: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """Rank features pooled over time (N, D, 8, 8), and the frames' scores (N, T)."""
+        count, times = frames.shape[:2]
+        (moved,) = scaled(frames - frames[:, :1])
+        features = self.perception(torch.stack([frames, moved], dim=2).flatten(0, 1))
+        features = features.view(count, times, *features.shape[1:])
+        scores = self.scorer(features.mean(dim=(3, 4)))
+        weights = _centred(scores, known)
+        return (features * weights[:, :, None, None, None]).sum(dim=1), scores
+
+
+class LocalAggregator(nn.Module):
+    """(N, C, H, W) → the same: each head convolves its own channels, the pointwise convolution
+    joins them; then an MLP. Both beside a skip."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.relation = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, groups=heads, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 1),
+        )
+        self.mlp = nn.Sequential(
+            nn.BatchNorm2d(channels),
+            nn.Conv2d(channels, 2 * channels, 1),
+            nn.GELU(),
+            nn.Conv2d(2 * channels, channels, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.relation(x)
+        passed: Tensor = x + self.mlp(x)
+        return passed
+
+
+class GlobalAggregator(nn.Module):
+    """(N, C, H, W) → the same: a pointwise convolution, then all places attend to all."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.pointwise = nn.Conv2d(channels, channels, 1)
+        self.attention = TransformerBlock(channels, heads)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.attention(self.pointwise(x).flatten(2).transpose(1, 2))
+        passed: Tensor = tokens.transpose(1, 2).reshape(x.shape)
+        return passed
+
+
+class RankScorer(nn.Module):
+    """Frame features (N, T, D) → scores (N, T), learnt to rise with time."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        # No bias: only differences of scores matter.
+        self.score = nn.Linear(width, 1, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        scores: Tensor = self.score(features)[..., 0]
+        return scores
+
+
+class ImageBuilder(nn.Module):
+    """Rank features (N, D, 8, 8) → the dynamic image (N, 1, 32, 32): an encoder-decoder."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.encoder = convolution(channels, channels, 3, stride=2)
+        self.decoder = nn.Sequential(
+            nn.Upsample(scale_factor=2.0),
+            convolution(channels, channels // 2),
+            nn.Upsample(scale_factor=2.0),
+            convolution(channels // 2, channels // 4),
+            nn.Upsample(scale_factor=2.0),
+            nn.Conv2d(channels // 4, 1, 3, padding=1),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        built: Tensor = self.decoder(self.encoder(features))
+        return built
+
+
+def _stage(channels: int, out_channels: int) -> tuple[nn.Module, ...]:
+    """(N, C, H, W) → (N, D, H/2, W/2)."""
+    embedding = nn.Conv2d(channels, out_channels, 2, stride=2)
+    heads = out_channels // 16
+    return embedding, LocalAggregator(out_channels, heads), GlobalAggregator(out_channels, heads)
+
+
+def _course(onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> tuple[Tensor, Tensor]:
+    """All frames of both phases in order of time (N, T, H, W), the apex once, and (N, T) of ones
+    where they are known and zeros where not."""
+    first, second = standardised(onset_apex, apex_offset, has_offset)
+    frames = torch.cat([first, second[:, 1:]], dim=1)
+    late = has_offset[:, None].expand(-1, second.shape[1] - 1)
+    known = torch.cat([torch.ones_like(has_offset)[:, None].expand(-1, first.shape[1]), late], 1)
+    return frames, known
+
+
+def _centred(scores: Tensor, known: Tensor) -> Tensor:
+    """Weights (N, T) of the known frames that sum to zero, as a dynamic image's do, their squares
+    to one."""
+    mean = (scores * known).sum(dim=1, keepdim=True) / known.sum(dim=1, keepdim=True)
+    centred = (scores - mean) * known
+    return centred / (centred.square().sum(dim=1, keepdim=True) + 1e-6).sqrt()
+
+
+def _rank_loss(scores: Tensor, known: Tensor) -> Tensor:
+    """Logistic loss over all pairs of known frames: the later one has to score higher."""
+    gain = scores[:, None, :] - scores[:, :, None]
+    pairs = (known[:, None, :] * known[:, :, None]).triu(diagonal=1)
+    return (F.softplus(-gain) * pairs).sum() / pairs.sum()
