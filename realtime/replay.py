@@ -62,8 +62,10 @@ def open_replay(clip: Sequence[Frame], window: Window) -> Replay:
     finally:
         aligner.close()
     pairs = [(frame, face) for frame, face in seen if face is not None]
+    if not clip:
+        raise InputError("the pictures of this expression are no longer kept")
     if not pairs:
-        raise InputError("no face is found in the frames kept of this event: nothing to replay")
+        raise InputError("no face is found in the pictures of this expression")
     times_s = np.array([frame.stamp.time_s for frame, _ in pairs])
     onset = int(np.argmin(np.abs(times_s - window.onset.time_s)))
     track = pairs[onset][1].track

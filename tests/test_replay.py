@@ -93,11 +93,11 @@ def test_a_factor_out_of_range_is_refused(replay: Replay, factor: float) -> None
         magnify(replay, factor)
 
 
-@pytest.mark.parametrize("frames", [0, 3])
-def test_a_clip_without_a_face_is_refused_in_words(frames: int) -> None:
+@pytest.mark.parametrize(("frames", "words"), [(0, "no longer kept"), (3, "no face")])
+def test_a_clip_without_a_face_is_refused_in_words(frames: int, words: str) -> None:
     blank = np.full((120, 160, 3), 128, np.uint8)
     clip = [Frame(Stamp(i, i / FPS), blank, 0.0) for i in range(frames)]
-    with pytest.raises(InputError, match="no face"):
+    with pytest.raises(InputError, match=words):
         open_replay(clip, WINDOW)
 
 

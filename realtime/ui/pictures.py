@@ -64,8 +64,13 @@ def picture_routes(session: LiveSession) -> APIRouter:
     def replay(run: int, number: int) -> dict[str, Any]:
         event = found(run, number)
         window = event.window
+        try:
+            opened = replays.open(run, event)
+        except InputError as error:
+            # Not a failure of the page: browsers log a 404 as one.
+            return {"missing": str(error)}
         return {
-            "times_s": replays.open(run, event).times_s.tolist(),
+            "times_s": opened.times_s.tolist(),
             "size_px": REPLAY_PX,
             "columns": COLUMNS,
             "largest_factor": LARGEST_FACTOR,
@@ -79,7 +84,10 @@ def picture_routes(session: LiveSession) -> APIRouter:
     def replay_sheet(
         run: int, number: int, factor: float = Query(1.0, ge=1, le=LARGEST_FACTOR)
     ) -> Response:
-        opened = replays.open(run, found(run, number))
+        try:
+            opened = replays.open(run, found(run, number))
+        except InputError as error:
+            raise HTTPException(404, str(error)) from None
         pictures = opened.pictures if factor == 1 else magnify(opened, factor)
         return _answer(".jpg", _sheet(pictures), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
 
@@ -95,15 +103,13 @@ class _Replays:
         self._opened: OrderedDict[tuple[int, int, str], Replay] = OrderedDict()
 
     def open(self, run: int, event: Event) -> Replay:
+        """The replay of `event`; raises `InputError` if its clip is not kept any more."""
         # The state is part of the key: an early event's clip ends before its offset.
         key = (run, event.number, event.state)
         with self._lock:
             replay = self._opened.get(key)
             if replay is None:
-                try:
-                    replay = open_replay(self._session.clip(event.number), event.window)
-                except InputError as error:
-                    raise HTTPException(404, str(error)) from None
+                replay = open_replay(self._session.clip(event.number), event.window)
                 self._opened[key] = replay
                 while len(self._opened) > KEPT_REPLAYS:
                     self._opened.popitem(last=False)

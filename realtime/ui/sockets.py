@@ -237,6 +237,7 @@ class _Viewer:
             self._run = snapshot.run
             self._told = {}
             self._last = None
+            self._painted = Percentiles()
             self._start_s = self._begin_s(snapshot)
         source = self._session.source
         status = status_message(

@@ -7,6 +7,7 @@ import { Replay } from "./replay.js";
 export class EventDialog {
   #dialog;
   #replay = null;
+  #event = null;
 
   constructor(dialog) {
     this.#dialog = dialog;
@@ -16,7 +17,18 @@ export class EventDialog {
     });
   }
 
+  close() {
+    this.#dialog.close();
+  }
+
+  /** News of an expression: if it is the one on show, it is shown as it now stands. */
+  put(event, run, startS) {
+    if (!this.#dialog.open || this.#event.number !== event.number) return;
+    if (this.#event.state !== event.state) this.open(event, run, startS);
+  }
+
   async open(event, run, startS) {
+    this.#event = event;
     const base = new URL(`../events/${run}/${event.number}/`, import.meta.url);
     const close = make("button", { type: "button", class: "fl-close", "aria-label": "Close" }, "×");
     close.addEventListener("click", () => this.#dialog.close());
@@ -44,7 +56,7 @@ export class EventDialog {
         ),
       ),
     );
-    this.#dialog.showModal();
+    if (!this.#dialog.open) this.#dialog.showModal();
     const facts = await this.#replay.load();
     const wheel = this.#dialog.querySelector(".fl-wheel figcaption");
     if (facts?.full_scale_px && wheel) wheel.textContent = `rim ${facts.full_scale_px.toFixed(1)} px`;
@@ -54,7 +66,8 @@ export class EventDialog {
 function summary(event, startS) {
   const words = [clockTime(event.apex_s - startS), event.kind === "macro" ? "macro-expression" : "micro-expression"];
   if (event.offset_s !== null) words.push(ms(event.offset_s - event.onset_s));
-  if (event.state === "early") words.push("not over yet when opened");
+  if (event.state === "early") words.push("not over yet");
+  if (event.state === "withdrawn") words.push("withdrawn");
   return words.join(" · ");
 }
 

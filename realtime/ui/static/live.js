@@ -44,6 +44,7 @@ export function mount(root) {
         list.clear();
         plot.clear();
         stage.clear();
+        dialog.close();
         say("");
       }
       state.startS = message.start_s;
@@ -58,6 +59,7 @@ export function mount(root) {
     event(message) {
       list.put(message);
       plot.putEvent(message);
+      dialog.put(message, state.run, state.startS);
     },
     error: (message) => say(message.message),
     closed: () => status.lost(),

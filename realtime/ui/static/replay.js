@@ -12,6 +12,7 @@ export class Replay {
   #original = null;
   #magnified = null;
   #request = 0;
+  #stopped = false;
   #asking = 0;
   #lastMs = 0;
   #atS = 0; // since the first picture
@@ -28,14 +29,15 @@ export class Replay {
   /** Fetch and play. Resolves to what the server says of it, to null if there is no replay. */
   async load() {
     const answer = await fetch(new URL("replay.json", this.#base));
-    if (!answer.ok) {
-      const { detail } = await answer.json();
-      this.#say(String(detail));
+    const facts = await answer.json();
+    if (facts.missing || facts.detail) {
+      this.#say(facts.missing ?? facts.detail);
       return null;
     }
-    this.#facts = await answer.json();
+    this.#facts = facts;
     this.#original = await this.#sheet(1);
     await this.#magnify(FACTOR);
+    if (this.#stopped) return null;
     this.#say("");
     this.#atS = Math.max(0, this.#facts.onset_s - this.#facts.times_s[0] - 0.15);
     this.#request = requestAnimationFrame((now) => {
@@ -46,9 +48,9 @@ export class Replay {
   }
 
   stop() {
+    this.#stopped = true;
     cancelAnimationFrame(this.#request);
     clearTimeout(this.#asking);
-    this.#request = -1;
   }
 
   #build() {
@@ -150,7 +152,6 @@ export class Replay {
   }
 
   #tick(now) {
-    if (this.#request === -1) return;
     const passedS = (now - this.#lastMs) / 1000;
     this.#lastMs = now;
     if (this.#playing) this.#atS = (this.#atS + passedS * this.#speed) % this.#lengthS;

@@ -21,7 +21,7 @@ export class StatusLine {
     this.#enable("start", !running && status.state !== "starting");
     this.#enable("pause", running);
     this.#enable("stop", running || status.state === "paused");
-    this.#ref("status").replaceChildren(...this.#items(status));
+    this.#fill(this.#items(status));
   }
 
   lost() {
@@ -30,8 +30,21 @@ export class StatusLine {
   }
 
   #badge(badge) {
+    if (this.#root.dataset.badge === badge) return; // a screen reader would say it again
     this.#root.dataset.badge = badge;
     this.#ref("badge").textContent = badge;
+  }
+
+  /** In place, so that what is hovered or selected stays so. */
+  #fill(items) {
+    const line = this.#ref("status");
+    for (const [i, { name, value, title, warn }] of items.entries()) {
+      const cell = line.children[i] ?? line.appendChild(make("div", {}, make("span"), make("b")));
+      if (cell.children[1].textContent !== value) cell.children[1].textContent = value;
+      cell.children[0].textContent ||= name;
+      cell.title = title;
+      cell.classList.toggle("fl-warn", warn);
+    }
   }
 
   #enable(name, enabled) {
@@ -64,10 +77,5 @@ function times({ p50, p95, n }) {
 }
 
 function item(name, value, title = "", warn = false) {
-  return make(
-    "div",
-    { title, class: warn ? "fl-warn" : null },
-    make("span", {}, name),
-    make("b", {}, value),
-  );
+  return { name, value, title, warn };
 }
