@@ -43,6 +43,8 @@ class Pulse:
     """How far it has returned from the apex, 0–1."""
     depth: float
     """Height of the apex over the higher of both valleys, as a share of that over rest."""
+    detour: float
+    """Length of the way from onset to offset over that of a plain rise and fall, 1 or more."""
     motion: ArrayF64
     """(G, 2) px: where each region of the group stood at the apex, against rest."""
 
@@ -61,6 +63,7 @@ ACTIVITY_HISTORY_S, ACTIVITY_FACTOR = 2.0, 2.0
 _NOISE_EVERY_S = 0.1
 _REST_SAMPLES = 24  # of the time over which rest is taken; more only cost time
 _WARM_UP_S = 0.3
+_DETOUR_STEP_S = 0.05  # finer steps would count noise
 
 
 class Follower:
@@ -88,6 +91,7 @@ class Follower:
         self._open_s: float | None = None
         self._after_s = -np.inf
         self._armed = True
+        self._factor = np.ones(len(self._floor_px))  # the most since the pulse opened
 
     @property
     def threshold(self) -> ArrayF64:
@@ -123,6 +127,8 @@ class Follower:
             if not (exceeds and warm and self._armed):
                 return None
             self._open_s = now_s
+            self._factor = factor
+        self._factor = np.maximum(self._factor, factor)
         pulse = self._measure(history, self._open_s)
         if pulse.state != "open":
             self._close(history, pulse)
@@ -133,10 +139,10 @@ class Follower:
         times = history.times_s[begin:]
         first = min(int(np.searchsorted(times, open_s)), len(times) - 1)
         deviation = history.values[begin:, self._columns] - self._level
-        scaled = deviation / np.repeat(self.threshold, 2)
+        scaled = deviation / np.repeat(self.threshold * self._factor, 2)
         energy = np.einsum("ij,ij->i", scaled[first:], scaled[first:])
         strongest = scaled[first + int(np.argmax(energy))]
-        course = scaled @ strongest / (strongest @ strongest)
+        course = scaled @ strongest / max(strongest @ strongest, 1e-12)
         apex = first + int(np.argmax(course[first:]))
 
         before = max(0.0, float(course[: apex + 1].min()))
@@ -161,6 +167,7 @@ class Follower:
             offset_s=min(offset_s, now_s) if fall >= RETURNED or settled else now_s,
             fall=fall,
             depth=1 - max(before, after) / max(top, 1e-9),
+            detour=_detour(times, course, onset_s, offset_s),
             motion=deviation[apex].reshape(-1, 2),
         )
 
@@ -211,6 +218,15 @@ def _foot(times: ArrayF64, course: ArrayF64, valley: float, top: float) -> float
     low = _crossing(times, course, valley + LOW * (top - valley))
     high = _crossing(times, course, valley + HIGH * (top - valley))
     return low + FOOT * (low - high)
+
+
+def _detour(times: ArrayF64, course: ArrayF64, onset_s: float, offset_s: float) -> float:
+    """Total variation of `course` between the two times, in steps of 50 ms, over the least that
+    reaches its height."""
+    steps = np.arange(onset_s, offset_s + _DETOUR_STEP_S, _DETOUR_STEP_S)
+    sampled = np.interp(steps, times, course)
+    height = 2 * sampled.max() - sampled[0] - sampled[-1]
+    return float(np.abs(np.diff(sampled)).sum() / max(height, 1e-9)) if len(steps) > 1 else 1.0
 
 
 def _crossing(times: ArrayF64, course: ArrayF64, level: float) -> float:

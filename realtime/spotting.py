@@ -78,6 +78,8 @@ UNREST_SHARE = 0.3
 LIP_PX = 1.2
 """A micro-expression parts the lips or pushes the lower one up; further than this it goes only
 with the jaw, in speech."""
+DETOUR = 1.3
+"""An expression rises and falls; what goes to and fro further than this speaks."""
 CALM_BEFORE_S = 0.7
 """The mouth has rested this long before a pulse of its own; else it speaks."""
 
@@ -221,6 +223,8 @@ class Spotter:
         """What speaks against a pulse whatever its course, or None."""
         if window.score < 1:
             return self._nuisances.name(pulse.onset_s, pulse.offset_s) or "too weak"
+        if pulse.detour > DETOUR:
+            return "to and fro, as in speech"
         if group == _MOUTH:
             if np.hypot(*pulse.motion[_LIP]) > LIP_PX:
                 return "the lower lip moved as far as in speech"
@@ -277,7 +281,7 @@ class Spotter:
         if duration_s <= self._config.micro_s + self._period_s or pulse.depth < 0.5:
             return
         window = self._window(group, pulse, "macro")
-        if window.score < 1:
+        if window.score < 1 or pulse.detour > DETOUR:
             return
         candidate = self._new_candidate(pulse)
         if any(w.kind == "macro" and _same(w, window) for w in self._emitted):
