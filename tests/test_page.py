@@ -315,6 +315,10 @@ def test_the_browsers_camera_is_analysed(
             watched.page.click("[data-ref=share]")
             wait_for_frames(watched.page, 10)
             assert watched.page.locator(".fl-mirrored").count() == 1
+            # Its capture times count from this machine's start, the page's from its first frame.
+            watched.page.wait_for_function(
+                "document.querySelector('[data-ref=plot]').dataset.now < 120"
+            )
             snapshot = served.session.snapshot()
             assert snapshot.analysed >= 10
             assert snapshot.faces >= 5

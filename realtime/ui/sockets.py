@@ -129,7 +129,7 @@ class _Viewer:
         self._since_s = time.monotonic()
         self._run = -1
         self._ring: FrameRing | None = None
-        self._start_s = 0.0
+        self._start_s: float | None = None
         self._told: dict[int, Event] = {}
         self._last: Step | None = None
         self._telling = anyio.Lock()
@@ -238,13 +238,15 @@ class _Viewer:
             self._told = {}
             self._last = None
             self._painted = Percentiles()
+            self._start_s = None
+        if self._start_s is None:
             self._start_s = self._begin_s(snapshot)
         source = self._session.source
         status = status_message(
             snapshot,
             badge=_badge(snapshot, None if source is None else source.status().state),
             kind="" if source is None else source.info.kind,
-            start_s=self._start_s,
+            start_s=self._start_s or 0.0,
             painted=self._painted.summary(),
         )
         news = [status]
@@ -255,10 +257,14 @@ class _Viewer:
                 news.append(event_message(event))
         return news
 
-    def _begin_s(self, snapshot: Snapshot) -> float:
-        ring = self._session.ring
+    def _begin_s(self, snapshot: Snapshot) -> float | None:
+        """The source's time at which the page's clock stands at 0:00, None before it is known.
+        A file's times and the demo's are their own; a camera's count from its first frame."""
+        source, ring = self._session.source, self._session.ring
+        if source is not None and source.info.clock in ("file", "synthetic"):
+            return 0.0
         latest = None if ring is None else ring.latest()
-        return 0.0 if latest is None else latest.stamp.time_s - snapshot.seconds
+        return None if latest is None else latest.stamp.time_s - snapshot.seconds
 
     async def _command(self, name: str, source: str) -> None:
         try:

@@ -60,7 +60,7 @@ export class Plot {
     let old = 0;
     while (old < this.#rows.length && this.#rows[old].t < timeS - KEPT_S) old++;
     if (old) this.#rows.splice(0, old);
-    this.#canvas.dataset.rows = this.#rows.length;
+    this.#canvas.dataset.now = (timeS - this.startS).toFixed(2);
   }
 
   putEvent(event) {
