@@ -281,18 +281,18 @@ def test_gradients_reach_every_parameter(name: str, inputs: Inputs) -> None:
 def test_eight_samples_are_learnt_by_heart(name: str, inputs: Inputs) -> None:
     torch.manual_seed(0)
     net = checkpoint(name).network()
-    optimizer = torch.optim.AdamW(net.parameters(), lr=4e-3)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3)
     first, second = as_taken(inputs, 8), as_taken(inputs, 8, seed=1)
     truth = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
     known = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
     if net.phases == "apex_offset":
         known = torch.ones(8)
-    for _ in range(80):
+    for _ in range(120):
         optimizer.zero_grad()
         classes, loss = answered(net, first, second, known, truth)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        if F.cross_entropy(classes, truth) < 0.02:
+        if F.cross_entropy(classes, truth) < 0.1:
             break
     assert classes.argmax(dim=1).tolist() == truth.tolist()
 

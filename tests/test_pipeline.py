@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model.checkpoint import Checkpoint, save_checkpoint
+from model.classifiers import Inputs
 from model.errors import CheckpointError, InputError
-from model.records import Event, Frame, Stamp, Step
+from model.flow import load_flow
+from model.records import Event, FlowPair, Frame, FramePair, Prediction, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace
-from realtime.pipeline import PipelineConfig, open_pipeline
+from realtime.pipeline import Pipeline, PipelineConfig, open_pipeline
+from realtime.spotting import SpotterConfig
 
 FPS = 30
 SIZE = (320, 240)
@@ -129,6 +134,53 @@ def test_footage_without_a_face_gives_nothing(untrained: Path) -> None:
     steps, events = run(tuple(Frame(Stamp(i, i / FPS), blank, 0.0) for i in range(5)), untrained)
     assert not events
     assert all(step.face is step.motion is step.signal is None for step in steps)
+
+
+@dataclass
+class Onlooker:
+    """A classifier that remembers which frames it was shown."""
+
+    shown: list[FramePair] = field(default_factory=list)
+    name: str = "onlooker"
+    labels: tuple[str, ...] = ("one",)
+    action_units: tuple[str, ...] = ()
+    inputs: Inputs = "frames"
+
+    def classify(self, flows: FlowPair, frames: FramePair | None) -> Prediction:
+        assert frames is not None
+        self.shown.append(frames)
+        return Prediction("one", {"one": 1.0}, {}, self.name)
+
+
+def test_a_network_on_frames_gets_those_of_the_window() -> None:
+    onlooker = Onlooker()
+    flow = load_flow("lk")
+    pipeline = Pipeline(spotter=SpotterConfig(), flow=flow, classifier=onlooker)  # type: ignore[arg-type]
+    pipeline.warm_up()
+    onlooker.shown.clear()
+    events = [event for frame in footage(3.5) for event in pipeline.step(frame).events]
+    events += pipeline.finish(footage(3.5)[-1].stamp)
+    pipeline.close()
+    named = [event for event in events if event.prediction is not None]
+    assert len(named) >= 2
+    for event, frames in zip(named, onlooker.shown, strict=True):
+        moments = [frames.onset_apex[0], frames.onset_apex[-1]]
+        if frames.apex_offset is not None:
+            np.testing.assert_array_equal(frames.apex_offset[0], frames.onset_apex[-1])
+            moments.append(frames.apex_offset[-1])
+        # At 30 frames a second there is nothing to average.
+        for moment, crop in zip(moments, event.crops, strict=True):
+            np.testing.assert_array_equal(moment, crop)
+
+
+def test_long_term_flows_are_computed_live(tmp_path: Path) -> None:
+    flow = load_flow("lk")
+    slstt = Checkpoint("slstt", ("one", "two"), ("AU4",), flow.name, dict(flow.parameters))
+    save_checkpoint(tmp_path / "slstt", slstt, slstt.network().state_dict())
+    _, events = run(footage(3.5), tmp_path / "slstt")
+    named = [event.prediction for event in events if event.prediction is not None]
+    assert named
+    assert {prediction.classifier for prediction in named} == {"slstt"}
 
 
 def test_what_cannot_be_opened_says_so(untrained: Path) -> None:

@@ -1,9 +1,11 @@
 """COF, the combined optical flow of both phases without magnitude modulation, and each phase alone.
 
-Nguyen et al., arXiv 2510.15471 (2025). From the abstract [P]: combining the flow of both phases
-beats one phase. Ours [I]: the combination is F1 − F2 over the known phases (F2 returns, so a sum
-would cancel), its magnitude beside it, and the network after it is MM-COF's here, so that the
-variants differ in the descriptor alone. With F1 alone this is what most of the field takes.
+Khuong, Man, Nguyen, Le, Ngo: "A Novel Combined Optical Flow Approach for Comprehensive
+Micro-Expression Recognition", arXiv 2510.15471 (2025). From the abstract [P]: combining the flow of
+both phases beats one phase. Ours [I]: the combination is F1 − F2 over the known phases (F2
+returns, so a sum would cancel), its magnitude beside it, and the network after it is MM-COF's
+here, so that the variants differ in the descriptor alone. With F1 alone this is what most of the
+field takes.
 """
 
 import torch

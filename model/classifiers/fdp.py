@@ -39,6 +39,7 @@ class FDP(nn.Module):
         super().__init__()
         self.perception = nn.Sequential(
             convolution(2, width, 3, stride=2),
+            convolution(width, width, 3, stride=2),
             *_stage(width, 2 * width),
             *_stage(2 * width, 4 * width),
         )
@@ -69,7 +70,7 @@ class FDP(nn.Module):
         return classes, units, own
 
     def _pooled(self, frames: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-        """Rank features pooled over time (N, D, 8, 8), and the frames' scores (N, T)."""
+        """Rank features pooled over time (N, D, 4, 4), and the frames' scores (N, T)."""
         count, times = frames.shape[:2]
         (moved,) = scaled(frames - frames[:, :1])
         features = self.perception(torch.stack([frames, moved], dim=2).flatten(0, 1))
@@ -132,7 +133,7 @@ class RankScorer(nn.Module):
 
 
 class ImageBuilder(nn.Module):
-    """Rank features (N, D, 8, 8) → the dynamic image (N, 1, 32, 32): an encoder-decoder."""
+    """Rank features (N, D, 4, 4) → the dynamic image (N, 1, 32, 32): an encoder-decoder."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -140,7 +141,7 @@ class ImageBuilder(nn.Module):
         self.decoder = nn.Sequential(
             nn.Upsample(scale_factor=2.0),
             convolution(channels, channels // 2),
-            nn.Upsample(scale_factor=2.0),
+            nn.Upsample(scale_factor=4.0),
             convolution(channels // 2, channels // 4),
             nn.Upsample(scale_factor=2.0),
             nn.Conv2d(channels // 4, 1, 3, padding=1),
