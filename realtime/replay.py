@@ -107,8 +107,11 @@ def face_mask(face: AlignedFace) -> ArrayF32:
     cv2.fillConvexPoly(mask, cv2.convexHull(np.rint(points).astype(np.int32)), (1.0,))
     # Shrunk before it is blurred, so that the background's own flow never counts in full.
     width = 2 * int(_RIM_PX) + 1
-    mask = np.asarray(cv2.erode(mask, np.ones((width, width))), np.float32)
-    return np.asarray(cv2.GaussianBlur(mask, (0, 0), _RIM_PX / 2), np.float32)
+    # It also ends at the edge of the crop: beyond there is no picture to bring in.
+    square = np.ones((width, width))
+    mask = np.asarray(cv2.erode(mask, square, borderType=cv2.BORDER_CONSTANT, borderValue=(0,)))
+    faded = cv2.GaussianBlur(mask, (0, 0), _RIM_PX / 2, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(faded, np.float32)
 
 
 def _largest_gain(motion: ArrayF32) -> ArrayF32:

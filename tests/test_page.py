@@ -57,8 +57,9 @@ class Served:
 @contextmanager
 def serving(config: LiveConfig) -> Iterator[Served]:
     listener = open_listener(config.host, 0)
-    with listener, LiveSession(config) as session:
-        server = build_server(session, config)
+    session = LiveSession(config)
+    server = build_server(session, config)
+    with listener, session:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:

@@ -55,6 +55,12 @@ def test_the_motion_is_found_where_and_when_it_was(replay: Replay, clip: list[Fr
     assert 0.8 < up.max() < 2.5
 
 
+def test_only_the_face_moves_and_nothing_at_the_edge_of_the_picture(replay: Replay) -> None:
+    lengths = np.hypot(replay.motion[:, 0], replay.motion[:, 1])
+    edge = np.concatenate([lengths[:, 0], lengths[:, -1], lengths[..., 0], lengths[..., -1]], 1)
+    assert edge.max() < 0.02
+
+
 def test_magnified_by_one_the_onset_is_as_it_was(replay: Replay) -> None:
     assert mean_difference(magnify(replay, 1)[5], replay.pictures[5]) < 1.0
 

@@ -114,8 +114,9 @@ def _take(page: "Page", path: Path) -> Path:
 @contextmanager
 def _served(config: LiveConfig) -> Iterator[str]:
     listener = open_listener(config.host, 0)
-    with listener, LiveSession(config) as session:
-        server = build_server(session, config)
+    session = LiveSession(config)
+    server = build_server(session, config)
+    with listener, session:
         thread = threading.Thread(target=server.run, args=([listener],), name="server")
         thread.start()
         try:

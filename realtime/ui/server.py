@@ -1,12 +1,15 @@
 """The page's server: from the options to an open page, until Ctrl-C."""
 
+import asyncio
 import signal
 import socket
 import webbrowser
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import uvicorn
+from fastapi import FastAPI
 
 from model.errors import InputError
 from realtime.config import LiveConfig
@@ -22,25 +25,24 @@ def serve(config: LiveConfig) -> None:
     Prints the page's address and opens it in the browser unless `config` says not to. Raises
     `InputError` if the source cannot be opened or the port is taken.
     """
-    listener = open_listener(config.host, config.port)
-    address = page_address(config, listener)
-    with listener, LiveSession(config) as session:
+    with open_listener(config.host, config.port) as listener:
+        address = page_address(config, listener)
+        session = LiveSession(config)
+        # Before capture starts: building takes a second in which Python does little else.
         server = build_server(session, config)
-        print(f"FMANet Live: {address}   (Ctrl-C ends it)", flush=True)
-        if config.open_browser:
-            webbrowser.open(address)  # the listener queues it until the server is up
-        with _signals_spent():
-            server.run(sockets=[listener])
+        with session:
+            print(f"FMANet Live: {address}   (Ctrl-C ends it)", flush=True)
+            if config.open_browser:
+                webbrowser.open(address)  # the listener queues it until the server is up
+            with _signals_spent():
+                server.run(sockets=[listener])
 
 
 def build_server(session: LiveSession, config: LiveConfig) -> uvicorn.Server:
     """uvicorn around the page of `session`."""
     return uvicorn.Server(
         uvicorn.Config(
-            # Built inside the server's event loop: outside of one Gradio makes its own for each of
-            # its locks and leaves them open.
-            lambda: build_app(session),
-            factory=True,
+            _built(session),
             log_level="warning",
             # A JPEG does not get smaller, and zlib per frame costs more than the encoding.
             ws_per_message_deflate=False,
@@ -50,6 +52,17 @@ def build_server(session: LiveSession, config: LiveConfig) -> uvicorn.Server:
             ssl_keyfile=config.tls_key,
         )
     )
+
+
+def _built(session: LiveSession) -> FastAPI:
+    """The app, built inside an event loop: outside of one Gradio makes a loop for each of its
+    locks and leaves it open. In a thread, since the caller's may have a loop already."""
+
+    async def build() -> FastAPI:
+        return build_app(session)
+
+    with ThreadPoolExecutor(1) as builder:
+        return builder.submit(asyncio.run, build()).result()
 
 
 @contextmanager
