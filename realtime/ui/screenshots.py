@@ -44,7 +44,7 @@ def main() -> None:
 def take_screenshots(config: LiveConfig, out: Path, expressions: int = 4) -> list[Path]:
     """Write the pictures of a page over `config` into `out` and return their paths.
 
-    The first is taken once `expressions` are confirmed, while one is named on the picture.
+    The first is taken once `expressions` are confirmed, while the next is at its apex.
     Raises `InputError` without playwright or a Chromium.
     """
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
@@ -66,11 +66,15 @@ def take_screenshots(config: LiveConfig, out: Path, expressions: int = 4) -> lis
 def _photograph(browser: "Browser", address: str, out: Path, expressions: int) -> list[Path]:
     wide = _page(browser, address, WIDE, "light")
     wide.wait_for_function(
-        "(n) => document.querySelectorAll('.fl-events [data-state=confirmed]').length >= n"
-        " && document.querySelector('[data-ref=picture]').dataset.event === 'confirmed'",
+        """(n) => {
+            const confirmed = document.querySelectorAll(".fl-events [data-state=confirmed]");
+            const apex = document.querySelector("[data-ref=picture][data-event=early]");
+            if (confirmed.length < n || !apex) return false;
+            document.querySelector("[data-do=pause]").click();  // from here it would be too late
+            return true;
+        }""",
         arg=expressions,
     )
-    wide.click("[data-do=pause]")
     wide.wait_for_selector(".fl[data-badge=PAUSED]")
     dark = _page(browser, address, WIDE, "dark")
     phone = _page(browser, address, PHONE, "light")
