@@ -1,31 +1,19 @@
 """The real page in a real browser, over a real session of the demo face or a fake camera."""
 
-import base64
-import http.client
-import json
 import re
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
-from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
+from served import AUTH, Served, serving
 
 from model.synthetic import SyntheticFace
 from realtime.config import LiveConfig
-from realtime.live import LiveSession
-from realtime.ui.server import build_server, open_listener, page_address
-from realtime.ui.sockets import parse_message
-from realtime.ui.view import hello_message
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
@@ -34,40 +22,11 @@ FLAGS = [
 ]
 SLOW_MS = 90_000
 """Patience with a loaded machine; nothing here waits that long when it works."""
-AUTH = ("ana", "pässword: with colon")
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome"),
 ]
-
-
-@dataclass
-class Served:
-    """A running page."""
-
-    address: str
-    session: LiveSession
-
-    @property
-    def port(self) -> int:
-        return int(self.address.rsplit(":", 1)[1].strip("/"))
-
-
-@contextmanager
-def serving(config: LiveConfig) -> Iterator[Served]:
-    listener = open_listener(config.host, 0)
-    session = LiveSession(config)
-    server = build_server(session, config)
-    with listener, session:
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            yield Served(page_address(config, listener), session)
-        finally:
-            server.should_exit = True
-            thread.join(20)
-            assert not thread.is_alive()
 
 
 @pytest.fixture(scope="module")
@@ -336,147 +295,6 @@ def test_with_the_password_the_page_works_sockets_included(
     ) as watched:
         wait_for_frames(watched.page)
         watched.check(guarded)
-
-
-def basic(user: str, password: str) -> dict[str, str]:
-    token = base64.b64encode(f"{user}:{password}".encode()).decode()
-    return {"Authorization": f"Basic {token}"}
-
-
-def status_of(served: Served, path: str, headers: dict[str, str], method: str = "GET") -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
-    try:
-        connection.request(method, path, headers=headers)
-        return connection.getresponse().status
-    finally:
-        connection.close()
-
-
-ROUTES = ["/", "/config", "/theme.css", "/live/static/live.js", "/live/wheel.png",
-          "/live/events/1/0/replay.json"]  # fmt: skip
-
-
-@pytest.mark.parametrize("path", ROUTES)
-def test_every_route_asks_for_the_password(guarded: Served, path: str) -> None:
-    assert status_of(guarded, path, {}) == 401
-    assert status_of(guarded, path, basic(AUTH[0], "wrong")) == 401
-    assert status_of(guarded, path, {"Authorization": "Basic not-base64!"}) == 401
-    assert status_of(guarded, path, {"Cookie": "fmanet_live=guess"}) == 401
-    assert status_of(guarded, path, basic(*AUTH)) in (200, 404)
-
-
-@pytest.mark.parametrize("socket", ["view", "camera"])
-def test_a_socket_without_the_password_is_refused(guarded: Served, socket: str) -> None:
-    url = f"ws://127.0.0.1:{guarded.port}/live/{socket}"
-    for headers in ({}, basic(AUTH[0], "wrong"), {"Cookie": "fmanet_live=guess"}):
-        with pytest.raises(InvalidStatus) as refused:
-            connect(url, additional_headers=headers)
-        assert refused.value.response.status_code == 403
-    with connect(url, additional_headers=basic(*AUTH)) as allowed:
-        allowed.send(json.dumps({"ping": 1.5}))
-        assert any(json.loads(m).get("ping") == 1.5 for m in allowed if isinstance(m, str))
-
-
-def test_the_cookie_of_a_good_answer_opens_the_socket(guarded: Served) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", guarded.port, timeout=30)
-    connection.request("GET", "/live/wheel.png", headers=basic(*AUTH))
-    cookie = connection.getresponse().getheader("Set-Cookie")
-    connection.close()
-    assert cookie is not None
-    assert {"HttpOnly", "SameSite=Strict"} <= {part.strip() for part in cookie.split(";")}
-    url = f"ws://127.0.0.1:{guarded.port}/live/view"
-    with connect(url, additional_headers={"Cookie": cookie.split(";")[0]}) as socket:
-        assert json.loads(socket.recv(30))["type"] == "hello"
-
-
-def test_another_sites_page_is_refused(demo: Served) -> None:
-    url = f"ws://127.0.0.1:{demo.port}/live/view"
-    with pytest.raises(InvalidStatus):
-        connect(url, origin="http://evil.example")  # type: ignore[arg-type]
-    with pytest.raises(InvalidStatus):
-        connect(url, origin=f"http://localhost:{demo.port + 1}")  # type: ignore[arg-type]
-    with connect(url, origin=f"http://127.0.0.1:{demo.port}", close_timeout=0.1):  # type: ignore[arg-type]
-        pass
-    assert (
-        status_of(demo, "/gradio_api/queue/join", {"Origin": "http://evil.example"}, "POST") == 403
-    )
-    embedded = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
-    assert status_of(demo, "/live/wheel.png", embedded) == 403
-
-
-def test_a_name_rebound_to_loopback_is_refused(demo: Served) -> None:
-    assert status_of(demo, "/", {"Host": "evil.example"}) == 421
-    assert status_of(demo, "/", {"Host": f"evil.example:{demo.port}"}) == 421
-    assert status_of(demo, "/", {"Host": f"localhost:{demo.port}"}) == 200
-
-
-def test_a_viewer_who_does_not_acknowledge_gets_two_frames_and_no_more(demo: Served) -> None:
-    with connect(f"ws://127.0.0.1:{demo.port}/live/view", max_size=2**24) as socket:
-        frames: list[bytes] = []
-        told = 0
-        while told < 6:  # several status messages, half a second apart
-            message = socket.recv(60)
-            if isinstance(message, bytes):
-                frames.append(message)
-            else:
-                told += json.loads(message)["type"] == "status"
-        assert len(frames) == 2
-        socket.send(json.dumps({"ack": header(frames[0])["message"], "painted_s": None}))
-        while isinstance(message := socket.recv(60), str):
-            pass
-        assert header(message)["index"] > header(frames[1])["index"]
-
-
-def test_a_frame_message_holds_the_analysed_frame(demo: Served) -> None:
-    with connect(f"ws://127.0.0.1:{demo.port}/live/view", max_size=2**24) as socket:
-        while isinstance(message := socket.recv(60), str):
-            pass
-    found = header(message)
-    sizes = dict(found["parts"])
-    at = len(message) - sizes["jpeg"]
-    image = cv2.imdecode(np.frombuffer(message[at:], np.uint8), cv2.IMREAD_COLOR)
-    assert image.shape == (found["height"], found["width"], 3)
-    assert sizes["heat"] == 32 * 32
-    assert sizes["landmarks"] == 468 * 2 * 4
-    for _, strength, threshold in found["signals"]:
-        assert len(strength) == len(threshold) == len(found["regions"])
-
-
-NONSENSE = [
-    *("", "[", "[1]", "null", '{"ack": []}', '{"ack": {}}', '{"do": 3}', '{"ping": "x"}'),
-    '{"ack": 1, "painted_s": "x"}',
-]
-
-
-@pytest.mark.parametrize("message", NONSENSE)
-def test_nonsense_from_a_viewer_is_ignored(demo: Served, message: str) -> None:
-    with connect(f"ws://127.0.0.1:{demo.port}/live/view", max_size=2**24) as socket:
-        socket.send(message)
-        socket.send(json.dumps({"ping": 7}))
-        assert any(json.loads(m).get("ping") == 7 for m in socket if isinstance(m, str))
-
-
-def test_every_region_has_a_lane_and_a_name_in_words() -> None:
-    hello = hello_message()
-    assert {region["lane"] for region in hello["regions"]} == set(hello["lanes"])
-    names = {region["name"] for region in hello["regions"]}
-    assert {"right inner brow", "left mouth corner", "upper lip", "chin"} <= names
-
-
-@given(st.text() | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps))
-def test_a_message_is_always_an_object(text: str) -> None:
-    assert isinstance(parse_message(text), dict)
-
-
-@pytest.mark.parametrize("path", ["events/99/0/replay.json", "events/1/9999/crop/apex.png"])
-def test_an_event_that_is_not_kept_is_not_found(demo: Served, path: str) -> None:
-    assert status_of(demo, f"/live/{path}", {}) == 404
-
-
-def header(message: bytes) -> dict[str, object]:
-    length = int.from_bytes(message[:4], "little")
-    found: dict[str, object] = json.loads(message[4 : 4 + length])
-    return found
 
 
 def write_y4m(path: Path, face: SyntheticFace, frames: int) -> None:

@@ -1,0 +1,40 @@
+"""A page served in this process, for the tests of the page and of its sockets."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from realtime.config import LiveConfig
+from realtime.live import LiveSession
+from realtime.ui.server import build_server, open_listener, page_address
+
+AUTH = ("ana", "pässword: with colon")
+
+
+@dataclass
+class Served:
+    """A running page."""
+
+    address: str
+    session: LiveSession
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rsplit(":", 1)[1].strip("/"))
+
+
+@contextmanager
+def serving(config: LiveConfig) -> Iterator[Served]:
+    listener = open_listener(config.host, 0)
+    session = LiveSession(config)
+    server = build_server(session, config)
+    with listener, session:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            yield Served(page_address(config, listener), session)
+        finally:
+            server.should_exit = True
+            thread.join(20)
+            assert not thread.is_alive()
