@@ -13,10 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model.records import (
-    ArrayF64,
     Kind,
     MotionSample,
     SpotSignal,
@@ -27,6 +25,7 @@ from model.records import (
 from realtime.baseline import Baseline
 from realtime.history import History
 from realtime.motion import REGIONS
+from realtime.nuisances import Nuisances
 from realtime.pulse import Band, Follower, Pulse
 
 
@@ -42,7 +41,7 @@ class SpotterConfig:
     longest_s: float = 4.0
     """The longest macro-expression; what is held longer is the face's new rest."""
     smoothing_s: float = 0.02
-    """Standard deviation of the Gaussian that smooths the motion in time."""
+    """Standard deviation of the kernel that smooths the motion in time."""
     noise_factor: float = 4.0
     """Threshold over the median deviation from rest of the last seconds."""
     macro_px: float = 1.0
@@ -50,7 +49,7 @@ class SpotterConfig:
     apex_fall: float = 0.3
     """An apex has passed when this share of its height is gone."""
     max_gap_s: float = 0.2
-    """Frames further apart than this are not followed across."""
+    """Frames further apart than this, and than three periods, are not followed across."""
 
 
 UPPER = tuple(i for i, name in enumerate(REGIONS) if name.startswith(("brow", "lid")))
@@ -58,16 +57,7 @@ LOWER = tuple(i for i in range(len(REGIONS)) if i not in UPPER)
 _GROUPS = tuple(np.array(group, np.int64) for group in (UPPER, LOWER))
 _MOUTH = 1
 _LIP = LOWER.index(REGIONS.index("lip_lower"))
-_BROWS = np.array([name.startswith("brow") for name in REGIONS])
-_LIDS = np.array([name.startswith("lid") for name in REGIONS])
-
-BLINK_BROWS = 2.0
-"""A blink raises the thresholds of the brows by this factor; the lids it silences."""
-BLINK_LEAD_S, BLINK_TAIL_S = 0.1, 0.15
-"""The lids move this long before and after an eye counts as closed."""
-HEAD_RISE_PER_PX = 0.1
-HEAD_TRAVEL_S = 0.3
-"""Each px the head travels within this time raises all thresholds by `HEAD_RISE_PER_PX`."""
+GAP_PERIODS = 3
 SAME_OVERLAP = 1 / 3
 """Pulses whose intersection over union in time is at least this are one expression."""
 PATIENCE_S = 0.08
@@ -78,6 +68,8 @@ UNREST_SHARE = 0.3
 LIP_PX = 1.2
 """A micro-expression parts the lips or pushes the lower one up; further than this it goes only
 with the jaw, in speech."""
+COHERENCE = 0.7
+"""A crop that slipped moves all regions alike: their mean motion is this share of the largest."""
 DETOUR = 1.3
 """An expression rises and falls; what goes to and fro further than this speaks."""
 CALM_BEFORE_S = 0.7
@@ -116,7 +108,7 @@ class Spotter:
         self._open: list[_Candidate | None] = [None, None]
         self._ended: list[_Ended] = []
         self._emitted: deque[Window] = deque(maxlen=8)
-        self._nuisances = _Nuisances(c.longest_s + 2.0)
+        self._nuisances = Nuisances(c.longest_s + 2.0)
         self._numbers = 0
         self._track: int | None = None
         self._last: Stamp | None = None
@@ -131,7 +123,7 @@ class Spotter:
                 raise ValueError(f"stamp {sample.stamp} does not follow {self._last}")
             if sample.track != self._track:
                 updates += self._abandon("another face")
-            elif apart_s > self._config.max_gap_s:
+            elif apart_s > max(self._config.max_gap_s, GAP_PERIODS * self._period_s):
                 updates += self._abandon(f"no frame for {apart_s:.2f} s")
             else:
                 self._period_s += 0.1 * (apart_s - self._period_s) if self._period_s else apart_s
@@ -223,6 +215,8 @@ class Spotter:
         """What speaks against a pulse whatever its course, or None."""
         if window.score < 1:
             return self._nuisances.name(pulse.onset_s, pulse.offset_s) or "too weak"
+        if self._together(pulse):
+            return "the whole face moved as one"
         if pulse.detour > DETOUR:
             return "to and fro, as in speech"
         if group == _MOUTH:
@@ -232,6 +226,14 @@ class Spotter:
             if self._moving(group, onset_s - CALM_BEFORE_S, onset_s - 0.05, window):
                 return "the mouth moved before, as in speech"
         return None
+
+    def _together(self, pulse: Pulse) -> bool:
+        """Whether all regions moved alike from onset to apex: then the crop slipped."""
+        onset, apex, _ = self._positions(pulse)
+        values = self._history.values
+        motion = (values[apex] - values[onset]).reshape(-1, 2)
+        mean_px = float(np.hypot(*motion.mean(axis=0)))
+        return mean_px > COHERENCE * float(np.hypot(*motion.T).max())
 
     def _settle(self) -> Iterable[SpotUpdate]:
         """Emit pulses that ended a while ago, unless the face moves on; with each that of the
@@ -338,58 +340,6 @@ class Spotter:
         onset, apex, offset = (int(i) for i in after - nearer)
         apex = min(max(apex, 1), len(times) - 1)
         return min(onset, apex - 1), apex, max(offset, min(apex + 1, len(times) - 1))
-
-
-class _Nuisances:
-    """Remembers what disturbed the last seconds."""
-
-    def __init__(self, keep_s: float) -> None:
-        self._keep_s = keep_s
-        self.clear()
-
-    def clear(self) -> None:
-        self._blinks: deque[float] = deque()
-        self._jumps: deque[float] = deque()
-        self._head: deque[tuple[float, NDArray[np.float64]]] = deque()
-        self._place = np.zeros(2)
-
-    def push(self, sample: MotionSample) -> None:
-        now_s = sample.stamp.time_s
-        if "blink" in sample.flags:
-            self._blinks.append(now_s)
-        if sample.flags & {"light", "texture"}:
-            self._jumps.append(now_s)
-        self._place = self._place + sample.head[:2]
-        self._head.append((now_s, self._place))
-        for times in (self._blinks, self._jumps):
-            while times and now_s - times[0] > self._keep_s:
-                times.popleft()
-        while now_s - self._head[0][0] > HEAD_TRAVEL_S:
-            self._head.popleft()
-
-    def factor(self, from_s: float, to_s: float) -> ArrayF64:
-        """By how much thresholds rise in that time, (R,)."""
-        factor = np.ones(len(REGIONS))
-        if self._blink(from_s, to_s):
-            factor[_BROWS] = BLINK_BROWS
-            factor[_LIDS] = np.inf
-        if _any(self._jumps, from_s - 0.05, to_s + 0.05):
-            factor[:] = np.inf
-        return factor
-
-    def name(self, from_s: float, to_s: float) -> str | None:
-        if _any(self._jumps, from_s - 0.05, to_s + 0.05):
-            return "the light jumped"
-        if self._blink(from_s, to_s):
-            return "a blink"
-        return None
-
-    def _blink(self, from_s: float, to_s: float) -> bool:
-        return _any(self._blinks, from_s - BLINK_TAIL_S, to_s + BLINK_LEAD_S)
-
-
-def _any(times: Iterable[float], from_s: float, to_s: float) -> bool:
-    return any(from_s <= t <= to_s for t in times)
 
 
 def _overlap(window: Window, onset_s: float, offset_s: float) -> float:

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.records import MotionSample, SpotUpdate, Stamp, Window
-from realtime.motion import REGIONS
+from model.face import FaceAligner
+from model.records import Frame, MotionSample, SpotUpdate, Stamp, Window
+from model.synthetic import Schedule, SyntheticFace
+from realtime.motion import REGIONS, Motion
 from realtime.spotting import Spotter, SpotterConfig
 
 FIELD = np.zeros((2, 8, 8), np.float32)
@@ -198,8 +200,56 @@ def test_a_blink_does_not_silence_the_mouth():
     assert window.regions == ("mouth_corner_left",)
 
 
+@pytest.mark.parametrize("fps", RATES)
+def test_speech_is_not_reported(fps):
+    """Syllables one after the other, four to five a second, of uneven strength."""
+    mouth = ("lip_lower", "chin", "mouth_corner_left")
+    starts = 3.0 + 0.22 * np.arange(10)
+    sizes = (0.9, 0.6, 1.0, 0.7, 0.9, 0.5, 1.0, 0.8, 0.6, 0.9)
+    words = [
+        Pulse(on, on + 0.1, on + 0.22, px, mouth) for on, px in zip(starts, sizes, strict=True)
+    ]
+    assert [w for w in closed(series(fps, 8, words)) if w.kind == "micro"] == []
+
+
+def test_a_brow_during_speech_is_reported():
+    words = [
+        Pulse(on, on + 0.1, on + 0.22, 0.9, ("lip_lower", "chin"))
+        for on in 3.0 + 0.22 * np.arange(10)
+    ]
+    brow = Pulse(4.0, 4.15, 4.35, 1.0)
+    (window,) = [w for w in closed(series(60, 8, [*words, brow])) if w.kind == "micro"]
+    assert set(window.regions) == set(brow.regions)
+
+
+def test_a_wide_open_mouth_is_no_micro_expression():
+    found = updates(series(60, 6, [Pulse(3.0, 3.15, 3.35, 2.0, ("lip_lower", "chin"))]))
+    assert [u for u in found if u.state == "closed"] == []
+    assert any("lower lip" in u.reason for u in found)
+
+
+def test_a_slip_of_the_crop_is_not_reported():
+    found = updates(series(60, 6, [Pulse(3.0, 3.15, 3.35, 1.0, REGIONS)]))
+    assert [u for u in found if u.state == "closed"] == []
+    assert any("as one" in u.reason for u in found)
+
+
+def test_a_moving_head_raises_the_thresholds():
+    pulse = Pulse(3.0, 3.15, 3.35, 0.5)
+    still = list(series(60, 6, [pulse]))
+    moving = [
+        sample(s.stamp.index, s.stamp.time_s, s.displacement, head=(1.5, 0, 0, 0)) for s in still
+    ]
+    assert len(closed(still)) == 1
+    assert closed(moving) == []
+
+
+def test_five_frames_a_second_are_followed_though_no_micro_expression_shows():
+    assert closed(series(5, 20, [Pulse(8.0, 8.7, 9.6, 3.0, ("mouth_corner_left",))]))
+
+
 def test_an_exposure_jump_is_not_reported():
-    pulse = Pulse(3.0, 3.15, 3.35, 1.0, REGIONS)
+    pulse = Pulse(3.0, 3.15, 3.35, 1.0)
     samples = [
         sample(s.stamp.index, s.stamp.time_s, s.displacement, flags={"light"})
         if abs(s.stamp.time_s - 3.1) < 0.02
@@ -316,3 +366,32 @@ def test_windows_are_always_in_order_and_in_the_past(samples):
 @given(motions())
 def test_the_same_samples_give_the_same_updates(samples):
     assert updates(samples) == updates(samples)
+
+
+def test_a_synthetic_face_shows_its_micro_expressions_and_nothing_else():
+    """Face, motion and spotter on rendered footage: a second of it holds one expression."""
+    footage = SyntheticFace(
+        seed=3,
+        fps=30,
+        schedule=Schedule(
+            macro_per_min=0, speech_per_min=0, blinks_per_min=12, amplitude_px=(1.2, 1.6)
+        ),
+    )
+    seconds = 6.0
+    aligner, motion, spotter = FaceAligner(), Motion(), Spotter()
+    windows = []
+    for i in range(round(30 * seconds)):
+        face = aligner.align(Frame(Stamp(i, i / 30), footage.image(i), 0.0))
+        assert face is not None
+        found = spotter.push(motion.push(face)).updates
+        windows += [u.window for u in found if u.state == "closed"]
+    aligner.close()
+    truth = [e for e in footage.truth(seconds - 0.3) if e.kind == "micro"]
+    assert truth
+    assert len(windows) == len(truth)
+    for window, expression in zip(windows, truth, strict=True):
+        assert window.kind == "micro"
+        assert window.offset is not None
+        assert abs(window.onset.time_s - expression.onset_s) < 0.07
+        assert abs(window.apex.time_s - expression.apex_s) < 0.07
+        assert abs(window.offset.time_s - expression.offset_s) < 0.07
