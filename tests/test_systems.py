@@ -1,6 +1,7 @@
 """What the blocks of single systems promise, and what is prepared for networks on frames."""
 
 import math
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from model.checkpoint import Checkpoint, load_classifier, save_checkpoint
 from model.classifiers import CLASSIFIERS, Inputs, SelfTaught
 from model.classifiers.blocks import Attention, strain
 from model.classifiers.dynamic import dynamic_image, standardised
@@ -15,7 +17,7 @@ from model.classifiers.fdp import FDP
 from model.classifiers.jfm import PredictionFusion
 from model.classifiers.phases import PHASE_SHAPES
 from model.classifiers.tstsan import GRID, gridded, temporal_shift
-from model.errors import InputError
+from model.errors import CheckpointError, InputError
 from model.flow import load_flow
 from model.flow.courses import long_flows
 from model.flow.phases import phase_flows
@@ -141,6 +143,16 @@ def test_long_flows_end_at_the_apex_with_the_flow_of_the_phase() -> None:
     early, unknown = long_flows(flow, FramePair(frames[:5], None))
     assert unknown is None
     np.testing.assert_allclose(early, first, atol=1e-5)
+
+
+def test_a_network_on_frames_serves_any_flow(tmp_path: Path) -> None:
+    trained, other = load_flow("lk"), load_flow("tvl1")
+    for name in ("fdp", "slstt"):
+        checkpoint = Checkpoint(name, ("one", "two"), ("AU4",), "lk", dict(trained.parameters))
+        save_checkpoint(tmp_path / name, checkpoint, checkpoint.network().state_dict())
+    assert load_classifier(tmp_path / "fdp", flow=other).inputs == "frames"
+    with pytest.raises(CheckpointError, match=r"'lk'.*'tvl1'"):
+        load_classifier(tmp_path / "slstt", flow=other)
 
 
 def faces(times_s: list[float], tracks: list[int] | None = None) -> list[AlignedFace]:

@@ -3,12 +3,13 @@
 Zhang, Hong, Arandjelović, Zhao: "Short and Long Range Relation Based Spatio-Temporal Transformer
 for Micro-Expression Recognition", IEEE TAC 13 (2022), arXiv 2112.05851.
 
-From the paper [P]: long-term flows, from the onset to each frame, as input; a spatial encoder of
-transformer layers over their patches; a temporal aggregator over the frames, a mean or an LSTM; a
-classification head; 11 flows a clip. No convolution but the patches' projection.
+From the abstract [P]: long-term optical flow as input; purely a transformer, without convolutional
+network: a spatial encoder, a temporal aggregator, a classification head. Summaries [2]: eleven
+flows, each from the onset to a later frame; self-attention over the patches of a flow; the
+aggregator is a mean or an LSTM.
 Ours [I]: eight flows, evenly spaced within each phase, 8 px patches of 64 px maps, a width of 64
-and three layers (the paper's encoder has the size of ViT-Base and its weights), the LSTM read at
-the last frame that is known, the normalisation, the action unit head.
+and three layers, trained from nothing; the LSTM read at the last frame that is known; the
+normalisation; the action unit head.
 """
 
 import torch

@@ -9,11 +9,11 @@ mixes motion of two temporal domains without a parameter; auxiliary classifiers 
 blocks are taught by the deepest. Summaries [2]: the domains are onset → apex and apex → offset, the
 local stream takes the face as a grid of blocks, and the spatial streams see frames magnified by a
 network that was trained for it.
-Ours [I]: the spatial streams see the flow's magnitude and strain in place of magnified frames (as
-motion that is already out of its face, it needs no magnification), the grid's 4×4 blocks are
-channels, so that weighing channels weighs regions, three blocks a stream, all sizes, the
-temperature and the weights of the distillation, the normalisation and the action unit head that
-all networks here share. No feature distillation.
+Ours [I]: the spatial streams see the flow's magnitude and strain in place of magnified frames (a
+flow divided by its own strength is motion magnified already), the grid's 4×4 blocks are channels,
+so that weighing channels weighs regions, three blocks a stream, all sizes, the temperature and
+the weights of the distillation, the normalisation and the action unit head that all networks here
+share. Answers are distilled, features are not.
 """
 
 from itertools import pairwise

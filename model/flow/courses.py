@@ -1,6 +1,6 @@
 """Long-term flows: how far the face is from its onset at each frame of both phases.
 
-SLSTT's input (Zhang, Hong, Arandjelović, Zhao, IEEE TAC 2022, section 3.1).
+SLSTT's input (Zhang, Hong, Arandjelović, Zhao, IEEE TAC 13, 2022).
 """
 
 import numpy as np
