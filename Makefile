@@ -29,7 +29,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 screenshots: $(VENV)/.dev ## make the pictures in docs/images again
-	$(BIN)/python -m realtime.ui.screenshots --out docs/images
+	$(BIN)/python -m realtime.ui.screenshots --seed 20 --out docs/images
 
 $(VENV)/.live: pyproject.toml | python
 	$(PYTHON) -m venv $(VENV)
