@@ -58,8 +58,9 @@ LOW, HIGH = 0.25, 0.75
 FOOT = 1.0
 """…by this share of the time between both: 0.5 suits a straight flank, 1 a half cosine."""
 NOISE_HISTORY_S = 10.0
-ACTIVITY_HISTORY_S, ACTIVITY_FACTOR = 2.0, 2.0
-"""A group that moved most of the last seconds (speech) has to move further than it did then."""
+ACTIVITY_HISTORY_S, ACTIVITY_SHARE, ACTIVITY_FACTOR = 2.0, 0.65, 2.0
+"""A group that moved for more than the rest of this share of the last seconds (speech) has to move
+further than it did then."""
 _NOISE_EVERY_S = 0.1
 _REST_SAMPLES = 24  # of the time over which rest is taken; more only cost time
 _WARM_UP_S = 0.3
@@ -200,12 +201,20 @@ class Follower:
             self._deviations.popleft()
         if self._open_s is not None:
             return  # a pulse is measured by what was usual before it
-        deviations = np.stack([d for _, d in self._deviations])
+        deviations = np.array([d for _, d in self._deviations])
         recent = deviations[-round(ACTIVITY_HISTORY_S / _NOISE_EVERY_S) :]
         self._unrest_px = np.maximum(
-            self._noise_factor * np.median(deviations, axis=0),
-            ACTIVITY_FACTOR * np.percentile(recent, 65, axis=0),
+            self._noise_factor * _quantile(deviations, 0.5),
+            ACTIVITY_FACTOR * _quantile(recent, ACTIVITY_SHARE),
         )
+
+
+def _quantile(rows: ArrayF64, share: float) -> ArrayF64:
+    """The row's value at that share of each column (n, G), (G,), not interpolated: numpy's own
+    takes ten times as long, and an answer is due with every frame."""
+    rank = round(share * (len(rows) - 1))
+    ranked: ArrayF64 = np.partition(rows, rank, axis=0)[rank]
+    return ranked
 
 
 def _lengths(vectors: ArrayF64) -> ArrayF64:

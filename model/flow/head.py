@@ -10,6 +10,7 @@ outlier there, which iteratively reweighted least squares with Cauchy weights le
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.records import ArrayF32, ArrayF64
@@ -44,33 +45,49 @@ def remove_head_motion(flow: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
     size = flow.shape[1]
     if size < 16:
         raise InputError(f"head motion needs a crop of 16 px or more, got {size}")
-    rows, columns, design, bridge = _stable_points(size)
-    u, v = flow[0, rows, columns].astype(np.float64), flow[1, rows, columns].astype(np.float64)
+    rows, columns, place, bridge = _stable_points(size)
+    moved = flow[0, rows, columns] + 1j * flow[1, rows, columns].astype(np.float64)
     noise = _NOISE_PX * size / REFERENCE_PX
 
     # The bridge is the stillest part, so it decides what counts as an outlier at first.
-    head = np.array([np.median(u[bridge]), np.median(v[bridge]), 0.0, 0.0])
-    target = np.concatenate([u, v])
+    still = moved[bridge]
+    shift, growth = complex(np.median(still.real), np.median(still.imag)), 0j
+    middle = len(moved) // 2
     for _ in range(_ROUNDS):
-        fitted_u, fitted_v = np.split(design @ head, 2)
-        residual = np.hypot(u - fitted_u, v - fitted_v)
-        spread = max(float(np.median(residual)), noise)
-        weights = np.tile(1 / (1 + (residual / spread) ** 2), 2)
-        weighted = design * weights[:, None]
-        head = np.linalg.solve(weighted.T @ design, weighted.T @ target)
+        residual = np.abs(moved - shift - growth * place)
+        # The upper median: `np.median` takes several times as long.
+        spread = max(float(np.partition(residual, middle)[middle]), noise)
+        weights = 1 / (1 + (residual / spread) ** 2)
+        weights /= weights.sum()
+        shift, growth = _weighted_similarity(place, moved, weights)
 
+    scale, turn = np.float32(growth.real), np.float32(growth.imag)
+    shift_u, shift_v = np.float32(shift.real), np.float32(shift.imag)
     x, y = _axes(size)
-    shift_u, shift_v, turn, scale = head.astype(np.float32)
     residual_flow = np.empty_like(flow)
     residual_flow[0] = flow[0] - (shift_u + scale * x) + turn * y
     residual_flow[1] = flow[1] - (shift_v + scale * y) - turn * x
     return residual_flow, np.array([shift_u, shift_v, turn, np.log1p(scale)], np.float32)
 
 
+def _weighted_similarity(
+    place: NDArray[np.complex128], moved: NDArray[np.complex128], weights: ArrayF64
+) -> tuple[complex, complex]:
+    """(shift, growth) of the least-squares fit `moved` = shift + growth · `place`, points as
+    complex numbers x + iy: growth is the change of scale + i · the turn. Weights sum to 1."""
+    centre, mean = weights @ place, weights @ moved
+    arm = place - centre
+    weighted = weights * arm
+    growth = np.vdot(weighted, moved - mean) / np.vdot(weighted, arm).real
+    return complex(mean - growth * centre), complex(growth)
+
+
 @cache
-def _stable_points(size: int) -> tuple[ArrayF64, ArrayF64, ArrayF64, ArrayF64]:
-    """Rows and columns of the sampled points, the design matrix that gives u then v from
-    (shift u, shift v, turn, scale), and which points lie on the nose bridge."""
+def _stable_points(
+    size: int,
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.complex128], NDArray[np.bool_]]:
+    """Rows and columns of the sampled points, their places x + iy from the crop's centre, and
+    which of them lie on the nose bridge."""
     scale = size / REFERENCE_PX
     step = max(1, round(_STEP_PX * scale))
     rows, columns, bridge = [], [], []
@@ -82,12 +99,8 @@ def _stable_points(size: int) -> tuple[ArrayF64, ArrayF64, ArrayF64, ArrayF64]:
         bridge.append(np.full(grid.shape[1], number == 0))
     row, column = np.concatenate(rows), np.concatenate(columns)
     x_axis, y_axis = _axes(size)
-    x, y = x_axis[0, column].astype(np.float64), y_axis[row, 0].astype(np.float64)
-    one, zero = np.ones_like(x), np.zeros_like(x)
-    design = np.concatenate(
-        [np.column_stack([one, zero, -y, x]), np.column_stack([zero, one, x, y])]
-    )
-    return row, column, design, np.concatenate(bridge)
+    place = x_axis[0, column].astype(np.float64) + 1j * y_axis[row, 0].astype(np.float64)
+    return row, column, place, np.concatenate(bridge)
 
 
 @cache

@@ -11,6 +11,7 @@ At the scale of micro-expressions, 0.1 to 2 px, it loses less of a motion than T
 hundredth of it. Its weakness is motion finer than its window.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, cast
@@ -28,6 +29,8 @@ REFERENCE_PX = 128
 
 SUBPIXEL_STEPS = 32
 """`cv2.remap` rounds coordinates to 1/32 px."""
+
+_POOLED_FROM_PX = 4.0  # sigma from which window means are taken of 2 × 2 pixels
 
 
 class LucasKanade:
@@ -125,20 +128,23 @@ class _Level:
     def __init__(self, picture: ArrayF32, sigma: float, ridge: float) -> None:
         self.picture = picture
         self.shape = picture.shape
-        # Odd, three sigma to each side; a wider kernel costs time and changes nothing.
-        self._window = (2 * int(np.ceil(3 * sigma)) + 1,) * 2
-        self._sigma = sigma
         height, width = self.shape
+        # A wide window leaves nothing that every other pixel would not show as well.
+        pooled = 2 if sigma >= _POOLED_FROM_PX else 1
+        self._pooled = (-(-width // pooled), -(-height // pooled)) if pooled > 1 else None
+        self._sigma = sigma / pooled
+        # Odd, three sigma to each side; a wider kernel costs time and changes nothing.
+        self._window = (2 * math.ceil(3 * self._sigma) + 1,) * 2
         self._x = np.arange(width, dtype=np.float32)[None, :]
         self._y = np.arange(height, dtype=np.float32)[:, None]
         self._gx = _f32(cv2.Scharr(picture, cv2.CV_32F, 1, 0, scale=1 / 32))
         self._gy = _f32(cv2.Scharr(picture, cv2.CV_32F, 0, 1, scale=1 / 32))
         # Less the window's means everywhere: a constant is solved for along with the flow. Without
         # it, light that changes by one percent would pass for more than a micro-expression.
-        self._mean_gx, self._mean_gy = self._blurred(self._gx), self._blurred(self._gy)
-        xx = self._blurred(self._gx * self._gx) - self._mean_gx * self._mean_gx + ridge
-        yy = self._blurred(self._gy * self._gy) - self._mean_gy * self._mean_gy + ridge
-        xy = self._blurred(self._gx * self._gy) - self._mean_gx * self._mean_gy
+        self._mean_gx, self._mean_gy = self._windowed(self._gx), self._windowed(self._gy)
+        xx = self._windowed(self._gx * self._gx) - self._mean_gx * self._mean_gx + ridge
+        yy = self._windowed(self._gy * self._gy) - self._mean_gy * self._mean_gy + ridge
+        xy = self._windowed(self._gx * self._gy) - self._mean_gx * self._mean_gy
         determinant: ArrayF32 = xx * yy - xy * xy
         self._inverse_xx = yy / determinant
         self._inverse_yy = xx / determinant
@@ -156,17 +162,26 @@ class _Level:
             borderMode=cv2.BORDER_REPLICATE,
         )
         residual = self.picture - warped
-        mean = self._blurred(residual)
-        x = self._blurred(self._gx * residual) - self._mean_gx * mean
-        y = self._blurred(self._gy * residual) - self._mean_gy * mean
-        flow[0] += self._inverse_xx * x + self._inverse_xy * y
-        flow[1] += self._inverse_xy * x + self._inverse_yy * y
+        mean = self._windowed(residual)
+        x = self._windowed(self._gx * residual) - self._mean_gx * mean
+        y = self._windowed(self._gy * residual) - self._mean_gy * mean
+        flow[0] += self._unpooled(self._inverse_xx * x + self._inverse_xy * y)
+        flow[1] += self._unpooled(self._inverse_xy * x + self._inverse_yy * y)
         return flow
 
-    def _blurred(self, picture: ArrayF32) -> ArrayF32:
+    def _windowed(self, picture: ArrayF32) -> ArrayF32:
+        """Gaussian means of `picture` (H, W), pooled."""
+        if self._pooled is not None:
+            picture = _f32(cv2.resize(picture, self._pooled, interpolation=cv2.INTER_AREA))
         return _f32(
             cv2.GaussianBlur(picture, self._window, self._sigma, borderType=cv2.BORDER_REFLECT_101)
         )
+
+    def _unpooled(self, means: ArrayF32) -> ArrayF32:
+        if self._pooled is None:
+            return means
+        size = (self.shape[1], self.shape[0])
+        return _f32(cv2.resize(means, size, interpolation=cv2.INTER_LINEAR))
 
 
 def _f32(picture: NDArray[Any]) -> ArrayF32:
