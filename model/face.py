@@ -13,15 +13,15 @@ Crop geometry, px of the 128 px crop: the inner eye corners lie 16 px left and r
 
 import math
 from functools import cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
-import mediapipe
 import numpy as np
-from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
-from mediapipe.python.solution_base import SolutionBase
 
 from model.records import AlignedFace, ArrayF32, ArrayF64, Frame, ImageU8
+
+if TYPE_CHECKING:
+    from model.mesh import FaceMesh
 
 CROP_PX = 128
 """Side of the aligned crop in px."""
@@ -39,8 +39,6 @@ MIN_EYE_HALF_PX = 3.0
 RELOCK_S = 0.5
 """A face found again within this time at the same place goes on as the same track."""
 
-_MESH_GRAPH = "modules/face_landmark/face_landmark_front_cpu.binarypb"
-_MESH_MAX_PX = 320  # the mesh works on 192 px inside; more input only costs conversion
 _REGION_FACES = 2.0  # side of the searched region in face widths
 _MIN_CUTOFF_HZ = 1.0
 _CUTOFF_HZ_PER_PX_S = 0.2
@@ -53,7 +51,7 @@ class FaceAligner:
     one until it is lost. Deterministic: the same frames give the same faces."""
 
     def __init__(self) -> None:
-        self._mesh = _Mesh(faces=1, follows=True)
+        self._mesh = _open_mesh(faces=1, follows=True)
         self._region: _Region | None = None
         self._track = -1
         self._template: ArrayF64 | None = None
@@ -180,46 +178,6 @@ def warp_crop(
     return np.asarray(crop, dtype=np.uint8)
 
 
-class _Mesh:
-    """MediaPipe's FaceMesh, run by the thread that asks: handing a picture's thirty small steps
-    from thread to thread, as its own Python class does, takes a third longer, and waits for a
-    free core at every step."""
-
-    def __init__(self, *, faces: int, follows: bool) -> None:
-        """`faces`: at most so many are found. Whether it `follows` them from picture to picture,
-        or searches every picture anew."""
-        config = CalculatorGraphConfig()
-        config.ParseFromString((Path(mediapipe.__file__).parent / _MESH_GRAPH).read_bytes())
-        config.executor.add(type="ApplicationThreadExecutor")
-        self._graph = SolutionBase(
-            graph_config=config,
-            side_inputs={
-                "num_faces": faces, "with_attention": False, "use_prev_landmarks": follows
-            },
-            outputs=["multi_face_landmarks"],
-        )  # fmt: skip
-
-    def find(self, image: ImageU8) -> list[ArrayF32]:
-        """The points (468, 2) float32 px of each face of `image` (H, W, 3) uint8 RGB."""
-        # Whole pixels averaged: several times faster than any other ratio, and none is left out.
-        k = -(-max(image.shape[:2]) // _MESH_MAX_PX)
-        height, width = (max(k, side // k * k) for side in image.shape[:2])
-        picture: ImageU8 = np.ascontiguousarray(image[:height, :width])
-        if k > 1:
-            size = (width // k, height // k)
-            picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-        found = self._graph.process({"image": picture}).multi_face_landmarks or ()
-        side_px = np.array([width, height], np.float32)
-        return [np.array([(p.x, p.y) for p in f.landmark], np.float32) * side_px for f in found]
-
-    def reset(self) -> None:
-        """Search anew in the next picture."""
-        self._graph.reset()
-
-    def close(self) -> None:
-        self._graph.close()
-
-
 class _Region:
     """The square part of the picture in which the tracker sees the followed face and little
     else: other faces cannot take its place, and a large picture costs no more than a small."""
@@ -245,7 +203,7 @@ class _Region:
     def fits(self, image: ImageU8) -> bool:
         return image.shape == self._shape
 
-    def landmarks(self, mesh: "_Mesh", image: ImageU8) -> ArrayF32 | None:
+    def landmarks(self, mesh: "FaceMesh", image: ImageU8) -> ArrayF32 | None:
         x0, y0, x1, y1 = self._box
         found = mesh.find(image[y0:y1, x0:x1])
         return found[0] + np.array([x0, y0], np.float32) if found else None
@@ -350,5 +308,12 @@ def _eye_half_px(landmarks_px: ArrayF32) -> float:
 
 
 @cache
-def _picture_mesh() -> _Mesh:
-    return _Mesh(faces=4, follows=False)
+def _picture_mesh() -> "FaceMesh":
+    return _open_mesh(faces=4, follows=False)
+
+
+def _open_mesh(*, faces: int, follows: bool) -> "FaceMesh":
+    # The crop's geometry serves machines without mediapipe too.
+    from model.mesh import FaceMesh
+
+    return FaceMesh(faces=faces, follows=follows)

@@ -1,0 +1,39 @@
+"""What native libraries print, less the lines that say nothing to who runs the program."""
+
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryFile
+
+_STDERR = 2
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@contextmanager
+def stderr_without(idle: re.Pattern[bytes]) -> Iterator[None]:
+    """Hold back what is written to stderr meanwhile, by any thread and by native code, which
+    Python's own `sys.stderr` does not see; afterwards let all of it out but the lines that `idle`
+    matches from their start."""
+    try:
+        real = os.dup(_STDERR)
+    except OSError:  # a program without a console has none
+        yield
+        return
+    try:
+        with _ONE_AT_A_TIME, TemporaryFile() as held:
+            if sys.stderr is not None:
+                sys.stderr.flush()
+            os.dup2(held.fileno(), _STDERR)
+            try:
+                yield
+            finally:
+                if sys.stderr is not None:
+                    sys.stderr.flush()
+                os.dup2(real, _STDERR)
+                held.seek(0)
+                os.write(real, b"".join(line for line in held if not idle.match(line)))
+    finally:
+        os.close(real)

@@ -1,0 +1,59 @@
+"""What native libraries print."""
+
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from model.mesh import FaceMesh
+from model.native import stderr_without
+
+
+def test_only_idle_lines_are_held_back(capfd: pytest.CaptureFixture[str]) -> None:
+    with stderr_without(re.compile(rb"noise|hum")):
+        os.write(2, b"noise: nothing\nerror: the network is damaged\n")
+        print("from python", file=sys.stderr)
+        os.write(2, b"hum\nan unfinished line")
+
+    said = capfd.readouterr().err
+    assert "noise" not in said
+    assert "hum" not in said
+    assert "error: the network is damaged\n" in said
+    assert "from python\n" in said
+    assert said.endswith("an unfinished line")
+
+
+def test_what_was_printed_comes_out_although_the_body_fails(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(ValueError, match="why"), stderr_without(re.compile(rb"noise")):
+        os.write(2, b"last words\n")
+        raise ValueError("why")
+
+    assert capfd.readouterr().err == "last words\n"
+
+
+def test_a_program_without_stderr_runs() -> None:
+    program = (
+        "import os, re; from model.native import stderr_without\n"
+        "os.close(2)\n"
+        "with stderr_without(re.compile(b'x')): print('ran')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, check=True, text=True
+    )
+    assert done.stdout == "ran\n"
+
+
+def test_the_face_mesh_starts_and_restarts_silently(capfd: pytest.CaptureFixture[str]) -> None:
+    grey = np.full((64, 48, 3), 90, np.uint8)
+    mesh = FaceMesh(faces=1, follows=True)
+    assert mesh.find(grey) == []
+    mesh.reset()
+    assert mesh.find(grey) == []
+    mesh.close()
+
+    assert capfd.readouterr().err == ""
