@@ -1,4 +1,4 @@
-"""Scores of recognition, and the splits under which they mean something.
+"""Scores of recognition.
 
 Counts are pooled over all folds before any ratio is taken (See et al., MEGC 2019, "Recognition"):
 a mean of per-fold scores would weigh a subject of one clip like one of thirty. Truth and
@@ -6,7 +6,7 @@ predictions are class numbers; wherever a ratio is 0/0 its class takes no part i
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,48 +76,6 @@ def calibration_error(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15
     place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     gap = np.bincount(place, weights=right - confidence, minlength=bins)
     return float(np.abs(gap).sum() / len(confidence))
-
-
-@dataclass(frozen=True, slots=True)
-class Fold:
-    """One split by subject."""
-
-    subject: str
-    """Whose clips are tested."""
-    train: Indices
-    """Indices of the clips of all others, rising."""
-    test: Indices
-    """Indices of this subject's clips, rising."""
-
-
-def leave_one_subject_out(subjects: Sequence[str]) -> Iterator[Fold]:
-    """One fold for each subject, in order of name: its clips are tested, all others trained on.
-
-    `subjects` names the subject of each clip. `InputError` with fewer than two subjects.
-    """
-    names = np.asarray(subjects, dtype=object)
-    distinct = sorted(set(subjects))
-    if len(distinct) < 2:
-        raise InputError(f"leaving one subject out needs two or more, there are {len(distinct)}")
-    for subject in distinct:
-        tested = names == subject
-        yield Fold(subject, np.flatnonzero(~tested), np.flatnonzero(tested))
-
-
-def split_subjects(subjects: Sequence[str], fraction: float, seed: int) -> tuple[Indices, Indices]:
-    """Indices (kept, held out): about `fraction` of the subjects, at least one and not all, drawn
-    by `seed`, are held out with all their clips."""
-    distinct = sorted(set(subjects))
-    if len(distinct) < 2 or not 0 < fraction < 1:
-        raise InputError(
-            f"a split by subject needs two subjects or more and a fraction between 0 and 1, got "
-            f"{len(distinct)} and {fraction}"
-        )
-    count = min(max(1, round(fraction * len(distinct))), len(distinct) - 1)
-    drawn = np.random.default_rng(seed).permutation(len(distinct))[:count]
-    held = {distinct[i] for i in drawn}
-    out = np.array([subject in held for subject in subjects])
-    return np.flatnonzero(~out), np.flatnonzero(out)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from model.datasets.pairs import FlowPairSet, join
 from model.errors import InputError
 from model.face import CROP_PX
 from model.flow import load_flow
-from model.metrics import leave_one_subject_out
+from model.folds import leave_one_subject_out
 from model.moments import crops_around
 from model.records import (
     AlignedFace,

@@ -1,4 +1,4 @@
-"""Scores against formulas written out by hand, and splits that keep subjects apart."""
+"""Scores against formulas written out by hand."""
 
 import math
 
@@ -14,15 +14,12 @@ from model.metrics import (
     calibration_error,
     confusion,
     f1_by_class,
-    leave_one_subject_out,
     recall_by_class,
-    split_subjects,
     uar,
     uf1,
 )
 
 CLIPS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=40)
-SUBJECTS = st.lists(st.sampled_from(["01", "02", "03", "s10", "é"]), min_size=2, max_size=30)
 
 
 def test_a_known_example() -> None:
@@ -75,37 +72,6 @@ def test_names_of_classes_do_not_matter(clips: list[tuple[int, int]], names: lis
     other = confusion([names[t] for t in truth], [names[p] for p in predicted], 4)
     for score in (uf1, uar, accuracy):
         assert score(one) == pytest.approx(score(other), nan_ok=True)
-
-
-@given(SUBJECTS)
-def test_no_subject_stands_on_both_sides(subjects: list[str]) -> None:
-    if len(set(subjects)) < 2:
-        with pytest.raises(InputError, match="two"):
-            list(leave_one_subject_out(subjects))
-        return
-    folds = list(leave_one_subject_out(subjects))
-    assert [fold.subject for fold in folds] == sorted(set(subjects))
-    for fold in folds:
-        assert {subjects[i] for i in fold.test} == {fold.subject}
-        assert fold.subject not in {subjects[i] for i in fold.train}
-        assert sorted([*fold.train, *fold.test]) == list(range(len(subjects)))
-    tested = sorted(i for fold in folds for i in fold.test)
-    assert tested == list(range(len(subjects)))
-
-
-@given(SUBJECTS, st.floats(0.01, 0.99), st.integers(0, 5))
-def test_held_out_subjects_are_held_out_whole(
-    subjects: list[str], fraction: float, seed: int
-) -> None:
-    if len(set(subjects)) < 2:
-        return
-    kept, held = split_subjects(subjects, fraction, seed)
-    assert sorted([*kept, *held]) == list(range(len(subjects)))
-    assert not {subjects[i] for i in kept} & {subjects[i] for i in held}
-    assert kept.size
-    assert held.size
-    again = split_subjects(subjects, fraction, seed)
-    np.testing.assert_array_equal(held, again[1])
 
 
 def test_calibration_of_known_bins() -> None:
@@ -170,5 +136,3 @@ def test_wrong_bootstraps_are_refused() -> None:
         bootstrap([0, 1], [0, 1], ["a"], 2, uf1)
     with pytest.raises(InputError, match="level"):
         bootstrap([0, 1], [0, 1], ["a", "b"], 2, uf1, level=1.5)
-    with pytest.raises(InputError, match="fraction"):
-        split_subjects(["a", "b"], 0.0, 0)
