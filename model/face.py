@@ -39,6 +39,11 @@ MIN_EYE_HALF_PX = 3.0
 RELOCK_S = 0.5
 """A face found again within this time at the same place goes on as the same track."""
 
+MESH_EVERY_S = 0.0075
+"""At rates above, frames nearer to the last one that went through the mesh keep its landmarks and
+crop: a head moves less than the landmarks jitter within that time, and the mesh is the dearest
+step of all. What motion there was, the flow sees."""
+
 _REGION_FACES = 2.0  # side of the searched region in face widths
 _MIN_CUTOFF_HZ = 1.0
 _CUTOFF_HZ_PER_PX_S = 0.2
@@ -57,14 +62,16 @@ class FaceAligner:
         self._template: ArrayF64 | None = None
         self._supersampling = 1
         self._filter = _PoseFilter()
-        self._last_landmarks: ArrayF32 | None = None
-        self._last_time_s = -math.inf
+        self._last: AlignedFace | None = None  # of the frames that went through the mesh
 
     def align(self, frame: Frame) -> AlignedFace | None:
         """The followed face of `frame`, or None where there is none.
 
         Frames come in the order of their stamps.
         """
+        last = self._last
+        if last is not None and self._still_holds(last, frame):
+            return self._cut(frame, last.landmarks_px, last.crop_from_image)
         landmarks_px = self._follow(frame.image)
         if landmarks_px is None or _eye_half_px(landmarks_px) < MIN_EYE_HALF_PX:
             self._region = None
@@ -77,8 +84,15 @@ class FaceAligner:
         stable = landmarks_px[list(STABLE_POINTS)].astype(np.float64)
         pose = self._filter.push(_pose(_fit_similarity(stable, template)), frame.stamp.time_s)
         transform = _transform(pose)
-        self._last_landmarks = landmarks_px
-        self._last_time_s = frame.stamp.time_s
+        self._last = self._cut(frame, landmarks_px, transform)
+        return self._last
+
+    def _still_holds(self, last: AlignedFace, frame: Frame) -> bool:
+        if self._region is None or not self._region.fits(frame.image):
+            return False
+        return frame.stamp.time_s - last.stamp.time_s < MESH_EVERY_S
+
+    def _cut(self, frame: Frame, landmarks_px: ArrayF32, transform: ArrayF64) -> AlignedFace:
         return AlignedFace(
             stamp=frame.stamp,
             crop=warp_crop(frame.image, transform, supersampling=self._supersampling),
@@ -121,9 +135,9 @@ class FaceAligner:
         return self._region
 
     def _continues(self, landmarks_px: ArrayF32, time_s: float) -> bool:
-        last = self._last_landmarks
-        if last is None or time_s - self._last_time_s > RELOCK_S:
+        if self._last is None or time_s - self._last.stamp.time_s > RELOCK_S:
             return False
+        last = self._last.landmarks_px
         moved = float(np.linalg.norm(landmarks_px.mean(axis=0) - last.mean(axis=0)))
         size = _eye_half_px(last)
         return moved < 4 * size and 0.7 < _eye_half_px(landmarks_px) / size < 1.4

@@ -10,6 +10,7 @@ from model.face import (
     EYE_HALF_PX,
     EYE_MIDPOINT_PX,
     INNER_EYE_CORNERS,
+    MESH_EVERY_S,
     RELOCK_S,
     FaceAligner,
     crop_transform,
@@ -170,3 +171,28 @@ def test_a_crop_beyond_the_picture_repeats_its_edge() -> None:
     image = np.full((60, 80, 3), 77, np.uint8)
     shifted = np.array([[1.0, 0.0, 500.0], [0.0, 1.0, -400.0]])
     assert np.unique(warp_crop(image, shifted)).tolist() == [77]
+
+
+def test_frames_closer_than_the_mesh_needs_keep_its_crop_but_show_their_own_picture() -> None:
+    aligner = FaceAligner()
+    images = [picture(place(300 + i, 220, 1.7)) for i in range(4)]
+    faces = [aligner.align(frame(i, image, i / 200)) for i, image in enumerate(images)]
+    aligner.close()
+    first, second, third, _ = faces
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    np.testing.assert_array_equal(second.crop_from_image, first.crop_from_image)
+    assert not np.array_equal(second.crop, first.crop)
+    assert not np.array_equal(third.crop_from_image, first.crop_from_image)
+
+
+def test_a_picture_of_another_size_goes_through_the_mesh_however_close() -> None:
+    aligner = FaceAligner()
+    image = picture(place(300, 220, 1.7))
+    aligner.align(frame(0, image, 0.0))
+    smaller = cv2.resize(image, (320, 240), interpolation=cv2.INTER_AREA)
+    face = aligner.align(frame(1, np.asarray(smaller, np.uint8), MESH_EVERY_S / 3))
+    aligner.close()
+    assert face is not None
+    np.testing.assert_allclose(corners_in_crop(face), _rest(), atol=1.5)
