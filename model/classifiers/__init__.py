@@ -55,7 +55,7 @@ class SelfTaught(Protocol):
     ) -> "tuple[Tensor, Tensor, Tensor]":
         """What `forward` returns, and a scalar to be added to the loss of those answers.
 
-        `labels` are (N,) int64 class numbers.
+        `labels` are (N,) int64 class numbers, or −1 where no expression is (`model.samples`).
         """
 
 

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import Heads, convolution, strain
 from model.classifiers.inputs import magnitude, normalised, positions
+from model.samples import NO_EXPRESSION
 
 GRID = 4
 TEMPERATURE = 3.0
@@ -147,5 +148,6 @@ def _distilled(logits: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
         (teacher / TEMPERATURE).softmax(dim=1),
         reduction="batchmean",
     )
-    named = F.cross_entropy(logits, labels)
+    # Without an expression the truth is that of the answer alone.
+    named = F.cross_entropy(logits, labels, ignore_index=NO_EXPRESSION, reduction="none").mean()
     return (1 - DISTILLED_SHARE) * named + DISTILLED_SHARE * TEMPERATURE**2 * softened

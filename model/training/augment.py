@@ -1,0 +1,102 @@
+"""Samples varied so that what is seen in them stays true: flow turns with its picture.
+
+Mirroring, small rotations, scales and shifts; time reversal; a withheld second phase; channels
+scaled and moved on their own. All of it acts on a batch of phases (N, 2, *inner, 64, 64), `inner`
+by the kind of inputs (`model.classifiers`): (2,) flows, (F,) frames, (F − 1, 2) long flows.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from model.classifiers import Inputs
+from model.training.recipe import Variation
+
+
+def varied(
+    phases: Tensor,
+    has_offset: Tensor,
+    inputs: Inputs,
+    variation: Variation,
+    rng: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Phases (N, 2, *inner, S, S) and which second phases are known (N,), each sample varied by
+    its own draw from `rng` (of the CPU, so that a draw is the same on any device)."""
+    count, device = len(phases), phases.device
+
+    def chosen(share: float) -> Tensor:
+        return (torch.rand(count, generator=rng) < share).to(device)
+
+    def spread(half: float, *shape: int) -> Tensor:
+        return (half * (2 * torch.rand(count, *shape, generator=rng) - 1)).to(device)
+
+    mirror, reverse = chosen(variation.mirror), chosen(variation.reverse)
+    dropped = chosen(variation.drop_phase)
+    turn, scale = spread(variation.turn_rad), spread(variation.scale_log).exp()
+    shift = spread(variation.shift_px, 2)
+    phases = _where(reverse & (has_offset > 0), reversed_in_time(phases, inputs), phases)
+    phases = moved(phases, inputs, mirror=mirror, turn_rad=turn, scale=scale, shift_px=shift)
+    if inputs == "flows":
+        gain, zero = spread(variation.gain_log, 2, 2).exp(), spread(variation.zero, 2, 2)
+        phases = distorted(phases, gain, zero)
+    return phases, torch.where(dropped, torch.zeros_like(has_offset), has_offset)
+
+
+def reversed_in_time(phases: Tensor, inputs: Inputs) -> Tensor:
+    """The same expression shown backwards: (N, 2, *inner, S, S) → the same shape.
+
+    Flows are swapped and negated, which leaves out that they stand on the pixels of another
+    moment; long flows then start from what was the offset.
+    """
+    if inputs == "flows":
+        return -phases.flip(1)
+    if inputs == "frames":
+        return phases.flip(1, 2)
+    course = phases.flatten(1, 2)  # moments 1 to 2 K; moment 0, the onset, is zero
+    onset = torch.zeros_like(course[:, :1])
+    backwards = torch.cat([onset, course[:, :-1]], dim=1).flip(1) - course[:, -1:]
+    return backwards.view(phases.shape)
+
+
+def moved(
+    phases: Tensor,
+    inputs: Inputs,
+    *,
+    mirror: Tensor,
+    turn_rad: Tensor,
+    scale: Tensor,
+    shift_px: Tensor,
+) -> Tensor:
+    """Pictures mirrored where `mirror` (N,) bool, then turned clockwise (as y points down) by
+    `turn_rad` (N,), scaled by `scale` (N,) about their middle, and shifted right and down by
+    `shift_px` (N, 2); vectors turned and scaled with them. What comes in at the rim repeats it."""
+    side = phases.shape[-1]
+    sign = torch.where(mirror, -1.0, 1.0)
+    cos, sin = turn_rad.cos(), turn_rad.sin()
+    # Rows of: point of the old picture ← point of the new one, both from −1 to 1.
+    towards = 2 * shift_px / side
+    a, b = cos / scale, sin / scale
+    x0 = -(a * towards[:, 0] + b * towards[:, 1])
+    y0 = b * towards[:, 0] - a * towards[:, 1]
+    rows = torch.stack([sign * a, sign * b, sign * x0, -b, a, y0], dim=1).view(-1, 2, 3)
+    planes = phases.flatten(1, -3)
+    grid = F.affine_grid(rows, list(planes.shape), align_corners=False)
+    warped = F.grid_sample(planes, grid, padding_mode="border", align_corners=False)
+    if inputs == "frames":
+        return warped.view(phases.shape)
+    # New vector = scale · turn · mirror · old vector.
+    turned = torch.stack([sign * cos, -sin, sign * sin, cos], dim=1).view(-1, 2, 2)
+    vectors = warped.view(len(phases), -1, 2, side * side)
+    vectors = (scale.view(-1, 1, 1) * turned)[:, None] @ vectors
+    return vectors.view(phases.shape)
+
+
+def distorted(flows: Tensor, gain: Tensor, zero: Tensor) -> Tensor:
+    """Flows (N, 2, 2, S, S) whose u and v were scaled by `gain` (N, 2 phases, 2) each and moved by
+    `zero`, shares (N, 2, 2) of the phase's root mean square."""
+    strength = flows.square().mean(dim=(2, 3, 4), keepdim=True).sqrt()
+    return flows * gain[..., None, None] + strength * zero[..., None, None]
+
+
+def _where(chosen: Tensor, these: Tensor, those: Tensor) -> Tensor:
+    return torch.where(chosen.view(-1, *[1] * (these.dim() - 1)), these, those)
