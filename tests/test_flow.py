@@ -100,7 +100,7 @@ def test_a_smooth_bump_is_found(flow: Flow, peak_px: float) -> None:
     error = np.hypot(*(found - true)).mean() / np.hypot(*true).mean()
     assert error < 0.35
     slope = (found * true).sum() / (true * true).sum()
-    assert 0.75 < slope < 1.1
+    assert 0.75 < slope < 1.15
 
 
 def test_a_batch_equals_its_members(flow: Flow) -> None:
@@ -143,7 +143,7 @@ def test_unusable_pictures_are_refused(flow: Flow, first: ArrayF32, second: Arra
 
 
 def test_unknown_flows_and_parameters_are_refused() -> None:
-    with pytest.raises(InputError, match="choose one of lk, tvl1"):
+    with pytest.raises(InputError, match="choose one of lk, dis, tvl1"):
         load_flow("farneback")
     with pytest.raises(InputError, match="sigma_px"):
         load_flow("lk", window=3)

@@ -19,6 +19,7 @@ from model.tables import load_entry
 
 FLOWS = {
     "lk": "model.flow.lk:LucasKanade",
+    "dis": "model.flow.dis:DIS",
     "tvl1": "model.flow.tvl1:TVL1",
 }
 
