@@ -125,7 +125,7 @@ class _Run:
         title = f"epoch {number + 1}/{recipe.epochs}"
         bar = tqdm(torch.split(order, size), desc=title, unit="batch", leave=False, disable=None)
         for step, batch in enumerate(bar):
-            rate = _rate((number * steps + step + 1) / (recipe.epochs * steps))
+            rate = _rate((number * steps + step + 0.5) / (recipe.epochs * steps))
             for group in self.optimizer.param_groups:
                 group["lr"] = recipe.learning_rate * rate
             loss = self.loss(batch, rng)
@@ -227,21 +227,22 @@ def _start_from(init: Path, network: nn.Module, checkpoint: Checkpoint) -> None:
     network.load_state_dict(own | fitting)
 
 
+def samples_digest(samples: SampleSet) -> bytes:
+    """Tells sets of samples apart by all that weights depend on."""
+    names = samples.classes, samples.action_unit_names
+    digest = hashlib.sha256(repr(names).encode())
+    for column in (samples.phases, samples.both_phases, samples.labels, samples.action_units):
+        digest.update(np.ascontiguousarray(column).data)
+    return digest.digest()
+
+
 def _key(
     recipe: Recipe, training: SampleSet, validation: SampleSet | None, init: Path | None
 ) -> str:
-    """Changes with all that the weights depend on."""
     digest = hashlib.sha256(repr(asdict(recipe)).encode())
     for samples in (training, validation):
         if samples is not None:
-            digest.update(repr((samples.classes, samples.action_unit_names)).encode())
-            for column in (
-                samples.phases,
-                samples.both_phases,
-                samples.labels,
-                samples.action_units,
-            ):
-                digest.update(np.ascontiguousarray(column).data)
+            digest.update(samples_digest(samples))
     if init is not None:
         digest.update(init.read_bytes())
     return digest.hexdigest()

@@ -1,13 +1,19 @@
-"""What is looked at after each epoch."""
+"""What is looked at after each epoch, and what is measured at the end."""
+
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from model.metrics import confusion, uf1
+from model.checkpoint import Checkpoint, read_checkpoint
+from model.metrics import accuracy, calibration_error, confusion, uar, uf1
 from model.records import ArrayF32
 from model.samples import NO_EXPRESSION, SampleSet
+
+AMPLITUDES_PX = ((0.1, 0.3), (0.3, 0.6), (0.6, 1.2), (1.2, 4.0))
+"""Greatest displacement at the apex, by which figures are split."""
 
 
 def watched(network: nn.Module, samples: SampleSet, device: str) -> dict[str, float]:
@@ -20,6 +26,36 @@ def watched(network: nn.Module, samples: SampleSet, device: str) -> dict[str, fl
         said = logits[named].argmax(axis=1)
         figures[name] = uf1(confusion(samples.labels[named], said, len(samples.classes)))
     figures["action_unit_map"] = mean_average_precision(samples.action_units, units)
+    return figures
+
+
+def measured(network: nn.Module, samples: SampleSet, device: str) -> dict[str, float]:
+    """Figures for a checkpoint: UF1, UAR, accuracy, by amplitude, and of first phases alone
+    ("first_phase_uf1"), over the samples with an expression; what is said with the others."""
+    named = samples.labels != NO_EXPRESSION
+    truth, amplitude_px = samples.labels[named], samples.amplitude_px[named]
+    figures: dict[str, float] = {}
+    for prefix, first_alone in (("", False), ("first_phase_", True)):
+        logits, units = answered(network, samples, device, first_alone=first_alone)
+        shares = torch.from_numpy(logits).softmax(dim=1).numpy()
+        said = shares[named].argmax(axis=1)
+        counts = confusion(truth, said, len(samples.classes))
+        scores = {
+            "uf1": uf1(counts),
+            "uar": uar(counts),
+            "accuracy": accuracy(counts),
+            "confidence": float(shares[named].max(axis=1).mean()),
+            "calibration_error": calibration_error(shares[named], truth),
+            "action_unit_map": mean_average_precision(samples.action_units, units),
+        }
+        if not named.all():
+            scores["confidence_without_expression"] = float(shares[~named].max(axis=1).mean())
+        for low, high in AMPLITUDES_PX:
+            within = (amplitude_px >= low) & (amplitude_px < high)
+            if within.any():
+                part = confusion(truth[within], said[within], len(samples.classes))
+                scores[f"uf1_{low:g}_to_{high:g}_px"] = uf1(part)
+        figures |= {prefix + name: value for name, value in scores.items()}
     return figures
 
 
@@ -38,6 +74,14 @@ def answered(
             classes.append(answer[0].cpu().numpy())
             units.append(answer[1].cpu().numpy())
     return np.concatenate(classes), np.concatenate(units)
+
+
+def load_network(path: Path, device: str) -> tuple[Checkpoint, nn.Module]:
+    """The network of a checkpoint just written, and what it says of itself."""
+    checkpoint, weights = read_checkpoint(path)
+    network = checkpoint.network().to(device)
+    network.load_state_dict(weights)
+    return checkpoint, network
 
 
 def mean_average_precision(truth: ArrayF32, scores: ArrayF32) -> float:

@@ -1,0 +1,142 @@
+"""Which samples a run trains on: synthetic pairs, data sets, or both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from model.classifiers import CLASSIFIERS, Inputs
+from model.datasets.samples import open_samples
+from model.errors import InputError
+from model.flow import load_flow
+from model.labels import CLASSES
+from model.samples import SampleSet, join_samples
+from model.synthetic.pairs import ACTION_UNITS
+from model.synthetic.pairset import open_pairs
+from model.tables import load_entry
+
+SYNTHETIC = "synthetic"
+FIRST_REPORT_SEED = 1000
+"""Synthetic sets from this seed on are for reporting: nothing is chosen on them."""
+
+Nuisance = Literal["training", "held_out"]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where samples come from, and how many."""
+
+    specs: tuple[str, ...] = (SYNTHETIC,)
+    """"synthetic", or "NAME:PATH" as `model.datasets.samples.open_samples` takes it."""
+    classes: int = 3
+    pairs: int = 30000
+    """Synthetic pairs to train on."""
+    validation_pairs: int = 3000
+    """To watch and to calibrate on, and as many to report on."""
+    view: str = "mixed"
+    """Of synthetic pairs: "crop", "maps" or "mixed"."""
+    none_share: float = 0.15
+    """Of synthetic pairs: the share in which no expression is."""
+    seed: int = 7
+    """Of the synthetic pairs to train on; the next one's are to validate on."""
+
+    def __post_init__(self) -> None:
+        names = [spec for spec in self.specs if spec == SYNTHETIC or ":" in spec]
+        if not self.specs or len(names) < len(self.specs) or len(set(names)) < len(names):
+            given = ",".join(self.specs)
+            raise InputError(
+                f"--data {given!r}: give synthetic, NAME:PATH, or several of them with commas, "
+                "each once"
+            )
+        if self.synthetic and self.classes != len(CLASSES):
+            raise InputError(
+                f"synthetic pairs have {len(CLASSES)} classes: leave out --classes "
+                f"{self.classes}, or synthetic"
+            )
+        if self.synthetic and (self.pairs < 2 or self.validation_pairs < 1):
+            raise InputError(
+                f"--pairs has to be 2 or more and --validation-pairs 1 or more, got {self.pairs} "
+                f"and {self.validation_pairs}"
+            )
+        if not 0 <= self.seed < FIRST_REPORT_SEED - 1:
+            raise InputError(
+                f"--seed has to be from 0 to {FIRST_REPORT_SEED - 2}, got {self.seed}: the rest "
+                "report only"
+            )
+
+    @property
+    def synthetic(self) -> bool:
+        return SYNTHETIC in self.specs
+
+    def said(self) -> dict[str, Any]:
+        """For the recipe: names without the paths of this machine."""
+        names = [spec.partition(":")[0] for spec in self.specs]
+        said: dict[str, Any] = {"sets": names, "classes": self.classes}
+        if self.synthetic:
+            said |= {name: getattr(self, name) for name in ("pairs", "view", "none_share", "seed")}
+        return said
+
+
+@dataclass(frozen=True)
+class Opener:
+    """Opens samples as one network takes them."""
+
+    sources: Sources
+    classifier: str
+    flow: str
+    cache: Path
+    """Folder in which all that is drawn or computed is kept."""
+    workers: int
+
+    @property
+    def inputs(self) -> Inputs:
+        return cast(Inputs, load_entry(CLASSIFIERS, self.classifier, "classifier").inputs)
+
+    def training_pairs(self) -> SampleSet:
+        return self._pairs(self.sources.pairs, self.sources.seed, "training")
+
+    def validation_pairs(self) -> SampleSet:
+        return self._pairs(self.sources.validation_pairs, self.sources.seed + 1, "training")
+
+    def report_pairs(self) -> SampleSet:
+        """Pairs with nuisance that training does not have; only to be measured."""
+        return self._pairs(self.sources.validation_pairs, FIRST_REPORT_SEED, "held_out")
+
+    def clips(self) -> SampleSet | None:
+        """All data sets named, joined; None if there is none but synthetic pairs."""
+        sets: Sequence[SampleSet] = [
+            open_samples(
+                spec,
+                inputs=self.inputs,
+                flow=load_flow(self.flow),
+                cache=self.cache / "clips",
+                workers=self.workers,
+                classes=self.sources.classes,
+            )
+            for spec in self.sources.specs
+            if spec != SYNTHETIC
+        ]
+        if len({one.name for one in sets}) < len(sets):
+            raise InputError(f"--data names {', '.join(one.name for one in sets)}: each once")
+        return join_samples(sets) if sets else None
+
+    def _pairs(self, count: int, seed: int, nuisance: Nuisance) -> SampleSet:
+        # Until the generator gives samples itself.
+        drawn = open_pairs(
+            count, seed=seed, flow=self.flow, cache=self.cache / "pairs", workers=self.workers
+        )
+        return SampleSet(
+            SYNTHETIC,
+            "flows",
+            drawn.flows,
+            np.ones(count, np.bool_),
+            drawn.labels,
+            CLASSES,
+            drawn.action_units,
+            ACTION_UNITS,
+            drawn.amplitude_px,
+            tuple(f"synthetic/{seed}-{i % 40}" for i in range(count)),
+            tuple(f"synthetic/{seed}-{i}" for i in range(count)),
+        )

@@ -1,0 +1,196 @@
+"""Leave-one-subject-out: one network per subject, tested on the clips of a face it never saw.
+
+The test subject chooses nothing: its clips are looked at once, by the network whose epochs were
+fixed beforehand, or chosen on other subjects split off the training set. Scores are pooled over
+all folds (See et al., MEGC 2019).
+"""
+
+import csv
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from model.errors import InputError
+from model.folds import Fold, leave_one_subject_out, validation_split
+from model.metrics import accuracy, bootstrap, confusion, f1_by_class, uar, uf1
+from model.samples import NO_EXPRESSION, SampleSet, join_samples
+from model.training.fit import fit, samples_digest
+from model.training.recipe import Recipe
+from model.training.watch import answered, load_network
+
+SCORES = {"uf1": uf1, "uar": uar, "accuracy": accuracy}
+
+
+@dataclass(frozen=True, slots=True)
+class FoldAnswers:
+    """What the network of one fold said of its subject's clips."""
+
+    subject: str
+    clips: tuple[str, ...]
+    truth: tuple[int, ...]
+    """Class numbers."""
+    probabilities: tuple[tuple[float, ...], ...]
+    """By clip and class."""
+
+
+def leave_one_out(
+    recipe: Recipe,
+    samples: SampleSet,
+    always: SampleSet | None,
+    out: Path,
+    *,
+    validation_share: float = 0.0,
+    device: str = "cpu",
+    init: Path | None = None,
+    after_fold: Callable[[FoldAnswers], None] = lambda answers: None,
+) -> dict[str, Any]:
+    """Train and test a network for each subject of `samples`; `always` is trained on in each fold.
+
+    With a `validation_share`, that share of the other subjects is held out of each fold's training
+    and the epoch with the best UF1 on them is kept. The folder `out` gets a checkpoint, a log and
+    the answers of each fold, at the end `predictions.csv` and the report, `report.json`, which is
+    also returned: scores pooled over folds, with 95 % intervals over subjects. An interrupted run
+    goes on where it stopped. Raises `InputError` if `out` holds folds of another run, or `samples`
+    has fewer than two subjects (three with a `validation_share`).
+    """
+    named = np.flatnonzero(samples.labels != NO_EXPRESSION)
+    samples = samples.take(named)
+    if always is not None and set(always.subjects) & set(samples.subjects):
+        raise InputError(f"{always.name} and {samples.name} share subjects: give one of them")
+    recipe = replace(recipe, keep="best" if validation_share else "last")
+    folds = list(leave_one_subject_out(samples.subjects))
+    key = _key(recipe, samples, always, init, validation_share)
+    out.mkdir(parents=True, exist_ok=True)
+    done = []
+    for number, fold in enumerate(folds):
+        name = f"{number + 1:03d}-{re.sub(r'[^A-Za-z0-9.]+', '-', fold.subject)}"
+        path = out / f"{name}.json"
+        answers = _read(path, key)
+        if answers is None:
+            training, validation = fold_samples(
+                fold, samples, always, validation_share, recipe.seed
+            )
+            weights = out / f"{name}.safetensors"
+            fit(recipe, training, validation, weights, device=device, init=init)
+            answers = _answered(weights, samples.take(fold.test), fold.subject, device)
+            _write(path, {"key": key, **asdict(answers)})
+            after_fold(answers)
+        done.append(answers)
+    report = pooled(done, samples.classes) | {"recipe": asdict(recipe), "data": samples.name}
+    _write_predictions(out / "predictions.csv", done, samples.classes)
+    _write(out / "report.json", report)
+    return report
+
+
+def fold_samples(
+    fold: Fold, samples: SampleSet, always: SampleSet | None, validation_share: float, seed: int
+) -> tuple[SampleSet, SampleSet | None]:
+    """What a fold is trained on, and what chooses its epoch: nothing of its subject in either, and
+    no subject in both."""
+    others, validation = samples.take(fold.train), None
+    if validation_share:
+        kept, held = validation_split(others.subjects, validation_share, seed)
+        others, validation = others.take(kept), others.take(held)
+    return (others if always is None else join_samples([others, always])), validation
+
+
+def pooled(folds: Sequence[FoldAnswers], classes: Sequence[str]) -> dict[str, Any]:
+    """Scores over the clips of all folds together, in all and by data set."""
+    clips = [
+        (fold.subject, truth, int(np.argmax(shares)))
+        for fold in folds
+        for truth, shares in zip(fold.truth, fold.probabilities, strict=True)
+    ]
+    report = _scored(clips, classes)
+    sets = sorted({subject.partition("/")[0] for subject, _, _ in clips})
+    if len(sets) > 1:
+        report["by_data_set"] = {
+            name: _scored([clip for clip in clips if clip[0].partition("/")[0] == name], classes)
+            for name in sets
+        }
+    return report
+
+
+def _scored(clips: list[tuple[str, int, int]], classes: Sequence[str]) -> dict[str, Any]:
+    subjects, truth, said = zip(*clips, strict=True)
+    counts = confusion(truth, said, len(classes))
+    report: dict[str, Any] = {
+        "clips": len(clips),
+        "subjects": len(set(subjects)),
+        "classes": list(classes),
+        "confusion": counts.tolist(),
+        "f1": dict(zip(classes, map(float, f1_by_class(counts)), strict=True)),
+    }
+    for name, score in SCORES.items():
+        report[name] = asdict(bootstrap(truth, said, subjects, len(classes), score))
+    return report
+
+
+def _answered(weights: Path, tested: SampleSet, subject: str, device: str) -> FoldAnswers:
+    _, network = load_network(weights, device)
+    logits, _ = answered(network, tested, device)
+    probabilities = torch.from_numpy(logits).softmax(dim=1).numpy()
+    return FoldAnswers(
+        subject=subject,
+        clips=tested.clips,
+        truth=tuple(map(int, tested.labels)),
+        probabilities=tuple(tuple(map(float, row)) for row in probabilities),
+    )
+
+
+def _read(path: Path, key: str) -> FoldAnswers | None:
+    if not path.exists():
+        return None
+    said = json.loads(path.read_text(encoding="utf-8"))
+    if said.pop("key") != key:
+        raise InputError(
+            f"{path} belongs to a run with other options or samples: give another folder, or "
+            "delete this one to start anew"
+        )
+    return FoldAnswers(
+        said["subject"],
+        tuple(said["clips"]),
+        tuple(said["truth"]),
+        tuple(tuple(row) for row in said["probabilities"]),
+    )
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    partial.replace(path)
+
+
+def _write_predictions(path: Path, folds: Sequence[FoldAnswers], classes: Sequence[str]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["subject", "clip", "truth", "predicted", *classes])
+        for fold in folds:
+            for clip, truth, shares in zip(fold.clips, fold.truth, fold.probabilities, strict=True):
+                said = classes[int(np.argmax(shares))]
+                rounded = [f"{share:.6f}" for share in shares]
+                writer.writerow([fold.subject, clip, classes[truth], said, *rounded])
+
+
+def _key(
+    recipe: Recipe,
+    samples: SampleSet,
+    always: SampleSet | None,
+    init: Path | None,
+    validation_share: float,
+) -> str:
+    digest = hashlib.sha256(repr((asdict(recipe), validation_share)).encode())
+    for one in (samples, always):
+        if one is not None:
+            digest.update(samples_digest(one))
+            digest.update(repr(one.subjects).encode())
+    if init is not None:
+        digest.update(init.read_bytes())
+    return digest.hexdigest()
