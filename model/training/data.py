@@ -92,7 +92,7 @@ class Opener:
 
     @property
     def inputs(self) -> Inputs:
-        return cast(Inputs, load_entry(CLASSIFIERS, self.classifier, "classifier").inputs)
+        return inputs_of(self.classifier)
 
     def training_pairs(self) -> SampleSet:
         return self._pairs(self.sources.pairs, self.sources.seed, "training")
@@ -140,3 +140,8 @@ class Opener:
             tuple(f"synthetic/{seed}-{i % 40}" for i in range(count)),
             tuple(f"synthetic/{seed}-{i}" for i in range(count)),
         )
+
+
+def inputs_of(classifier: str) -> Inputs:
+    """What the networks of that name in `CLASSIFIERS` are given."""
+    return cast(Inputs, load_entry(CLASSIFIERS, classifier, "classifier").inputs)

@@ -1,0 +1,70 @@
+"""The ablation measures what it says, the same each time, and goes on where it stopped."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from easy import easy_samples
+
+from model.ablate import VARIANTS, Row, Variant, main, measure, table
+from model.classifiers import CLASSIFIERS
+from model.errors import InputError, exit_code
+from model.metrics import Interval
+from model.samples import SampleSet
+from model.tables import load_entry
+from model.training.recipe import Recipe
+
+VARIANT = Variant("COF, narrow", "cof-cnn", {"width": 8})
+TRAINING = easy_samples(48, 0)
+REPORT = easy_samples(30, 1, none_share=0.2)
+
+
+def measured(out: Path, training: SampleSet = TRAINING) -> Row:
+    recipes = [
+        Recipe("cof-cnn", options=VARIANT.options, epochs=6, batch=12, learning_rate=1e-2, seed=s)
+        for s in (1, 2)
+    ]
+    return measure(VARIANT, recipes, training, REPORT, out)
+
+
+def test_every_system_and_every_part_has_its_line() -> None:
+    assert {variant.classifier for variant in VARIANTS} == set(CLASSIFIERS)
+    assert len({variant.name for variant in VARIANTS}) == len(VARIANTS)
+    for variant in VARIANTS:
+        network = load_entry(CLASSIFIERS, variant.classifier, "classifier")
+        network(classes=3, action_units=2, **variant.options)
+
+
+def test_a_system_is_measured_once(tmp_path: Path) -> None:
+    row = measured(tmp_path)
+    assert row.uf1.value > 0.6
+    assert row.uf1.low <= row.uf1.value <= row.uf1.high
+    assert row.parameters > 1000
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("cof-narrow-*")}
+    assert {path.suffix for path in kept} == {".safetensors", ".json", ".csv"}
+    assert measured(tmp_path) == row
+    assert kept == {path: path.stat().st_mtime_ns for path in tmp_path.glob("cof-narrow-*")}
+    said = json.loads((tmp_path / "cof-narrow-1.json").read_text())
+    assert len(said["both"]) == np.count_nonzero(REPORT.labels >= 0)
+    with pytest.raises(InputError, match="another --out"):
+        measured(tmp_path, replace(TRAINING, labels=(TRAINING.labels + 1) % 3))
+
+
+def test_the_table_is_markdown() -> None:
+    score = Interval(0.5, 0.4, 0.6)
+    text = table([Row("fmanet", 129089, score, score, score, 0.345)])
+    lines = text.splitlines()
+    assert len(lines) == 3
+    assert lines[2].startswith("| fmanet | 129,089 | 0.500 (0.400 to 0.600) |")
+    assert len({each.count("|") for each in lines}) == 1
+
+
+@pytest.mark.parametrize("options", [["--systems", "vgg"], ["--epochs", "0"], ["--pairs", "1"]])
+def test_unusable_options_are_one_line(
+    options: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["ablate", *options])
+    assert exit_code(main) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
