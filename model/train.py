@@ -43,6 +43,9 @@ def main() -> None:
         raise InputError(f"--device {args.device}: no CUDA device is available, use --device cpu")
     if not 0 <= args.validation < 1:
         raise InputError(f"--validation has to be from 0 to below 1, got {args.validation:g}")
+    if args.out.exists() and args.out.is_dir() != args.loso:
+        wanted = "a folder with --loso, a file without it"
+        raise InputError(f"--out {args.out} has to be {wanted}: give another one")
     sources = Sources(specs=tuple(args.data.split(",")), **_given(args, Sources))
     recipe = Recipe(args.classifier, data=sources.said(), **_given(args, Recipe))
     if args.epochs is None and not sources.synthetic:

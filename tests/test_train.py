@@ -188,6 +188,8 @@ def test_the_state_of_another_run_is_refused(other: str, tmp_path: Path) -> None
         ["--validation", "0.2"],
         ["--validation", "1.5"],
         ["--init", "no.safetensors"],
+        ["--out", "tests"],
+        ["--loso", "--out", "README.md"],
     ],
 )
 def test_unusable_options_are_one_line(
