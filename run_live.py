@@ -11,6 +11,7 @@ from pathlib import Path
 from model.classifiers import CLASSIFIERS
 from model.errors import InputError, exit_code
 from model.flow import FLOWS
+from realtime.baseline import load_baseline
 from realtime.config import LiveConfig, choose_device, parse_auth
 from realtime.sources import CHOICES
 
@@ -21,7 +22,12 @@ def main() -> None:
     headless: bool = options.pop("headless")
     summary: Path | None = options.pop("summary")
     auth: str | None = options.pop("auth")
-    config = LiveConfig(**options, auth=None if auth is None else parse_auth(auth))
+    baseline: Path | None = options.pop("baseline")
+    config = LiveConfig(
+        **options,
+        auth=None if auth is None else parse_auth(auth),
+        baseline=None if baseline is None else load_baseline(baseline),
+    )
     choose_device(config.device)
     # What follows imports the networks and the page: seconds, and errors in options come first.
     if headless:
@@ -54,6 +60,9 @@ def parser() -> argparse.ArgumentParser:
     perception.add_argument("--flow", default=default.flow, help=", ".join(FLOWS))
     perception.add_argument(
         "--classifier", default=default.classifier, help=f"{', '.join(CLASSIFIERS)}, or a path"
+    )
+    perception.add_argument(
+        "--baseline", type=Path, metavar="JSON", help="of this face, made by calibrate baseline"
     )
     perception.add_argument("--device", default=default.device, help="auto, cpu, cuda or cuda:N")
     alone = p.add_argument_group("without a page")

@@ -19,8 +19,9 @@ from model.classifiers import CLASSIFIERS
 from model.errors import InputError, SourceError, exit_code
 from model.flow import FLOWS
 from model.records import Event, Stamp
+from realtime.baseline import load_baseline, rate_warning
 from realtime.config import LiveConfig, choose_device
-from realtime.pipeline import PipelineConfig, open_pipeline
+from realtime.pipeline import configured, open_pipeline
 from realtime.sources import Source, open_source, split_spec
 from realtime.tables import motion_table, write_events
 
@@ -32,7 +33,8 @@ def main() -> None:
     inputs: list[str] = options.pop("inputs")
     out: Path = options.pop("out")
     suffix: str = options.pop("motion")
-    config = LiveConfig(**options)
+    baseline: Path | None = options.pop("baseline")
+    config = LiveConfig(**options, baseline=None if baseline is None else load_baseline(baseline))
     choose_device(config.device)
     jobs = plan(inputs, out, suffix)
     failed = 0
@@ -84,8 +86,10 @@ def analyze(spec: str, events: Path, motion: Path, config: LiveConfig) -> None:
 
 
 def _analyze(source: Source, events: Path, motion: Path, config: LiveConfig) -> None:
-    device = choose_device(config.device)
-    pipeline = open_pipeline(PipelineConfig(config.flow, config.classifier, device))
+    wanted, warning = configured(config, choose_device(config.device), source.info)
+    if warning:
+        print(f"warning: {warning}", file=sys.stderr)
+    pipeline = open_pipeline(wanted)
     found: list[Event] = []
     last: Stamp | None = None
     faces = 0
@@ -112,6 +116,9 @@ def _analyze(source: Source, events: Path, motion: Path, config: LiveConfig) -> 
     finally:
         pipeline.close()
     print(_report(source, confirmed, faces, events))
+    late = config.baseline and rate_warning(config.baseline, source.status().fps_measured)
+    if late:
+        print(f"warning: {late}", file=sys.stderr)
     if broken is not None:
         raise broken
 
@@ -168,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--classifier", default=default.classifier, help=f"{', '.join(CLASSIFIERS)}, or a path"
     )
+    p.add_argument("--baseline", type=Path, metavar="JSON", help="made by calibrate baseline")
     p.add_argument("--device", default=default.device, help="auto, cpu, cuda or cuda:N")
     return p
 

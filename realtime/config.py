@@ -8,6 +8,7 @@ from pathlib import Path
 from model.classifiers import CLASSIFIERS
 from model.errors import InputError
 from model.flow import FLOWS
+from realtime.baseline import Baseline
 from realtime.sources import SourceOptions
 
 MAX_SIDE_PX = 8192
@@ -38,6 +39,8 @@ class LiveConfig:
     """Name in `model.classifiers.CLASSIFIERS`, or a path to a checkpoint."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`; `choose_device` says what `auto` is here."""
+    baseline: Baseline | None = field(default=None, repr=False)
+    """What is usual for this face before this camera; None: what is usual for most."""
     host: str = "127.0.0.1"
     """Address that the page listens on."""
     port: int = 7860

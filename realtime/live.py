@@ -40,13 +40,14 @@ from typing import Self
 
 from model.errors import InputError
 from model.records import Event, Frame, Stamp, Step
+from realtime.baseline import Baseline
 from realtime.captured import Captured, recent_fps
 from realtime.clips import Clips, cut, span_s
 from realtime.config import LiveConfig, choose_device, device_name
-from realtime.pipeline import PipelineConfig, open_pipeline
+from realtime.pipeline import configured, open_pipeline
 from realtime.results import Results, SignalAt
 from realtime.ring import FrameRing
-from realtime.snapshot import Snapshot, State, take_snapshot
+from realtime.snapshot import Snapshot, State, doubt, take_snapshot
 from realtime.sources import Source, SourceStatus, open_source
 from realtime.sources.browser import BrowserSource
 from realtime.sources.pacing import paced
@@ -101,11 +102,13 @@ class LiveSession:
                 return
             self._begin(None)
 
-    def switch(self, source: str) -> None:
-        """Stop, and start with another source. One that cannot be opened raises `InputError`, and
-        what ran goes on; only a camera has to be let go before the next source is tried."""
+    def switch(self, source: str, baseline: Baseline | None = None) -> None:
+        """Stop, and start with another source or another baseline (None: as it was). A source that
+        cannot be opened raises `InputError`, and what ran goes on; only a camera has to be let go
+        before the next source is tried."""
         with self._control:
-            config = replace(self._config, source=source)
+            baseline = baseline or self._config.baseline
+            config = replace(self._config, source=source, baseline=baseline)
             run = self._run
             opened: Source | None = None
             if run is not None and run.source.info.kind != "camera":
@@ -223,10 +226,8 @@ class LiveSession:
         try:
             # What can be wrong with the options shows before anything slow is loaded.
             source = opened or open_source(self._config.source, self._config.source_options())
-            pipeline = PipelineConfig(self._config.flow, self._config.classifier, self._device)
-            self._run = _Run(
-                pipeline, source, self._config.seconds, self._results, self._clips, self._on_step
-            )
+            results, clips = self._results, self._clips
+            self._run = _Run(self._config, self._device, source, results, clips, self._on_step)
         except InputError as error:
             self._failure = str(error)
             raise
@@ -249,7 +250,8 @@ class LiveSession:
             return self._failure
         if run is not None and run.error is not None:
             return str(run.error)
-        return status.message if status else ""
+        told = status.message if status else ""
+        return told or (doubt(self._config.baseline, run.captured, run.warning) if run else "")
 
 
 class _Run:
@@ -257,9 +259,9 @@ class _Run:
 
     def __init__(
         self,
-        config: PipelineConfig,
+        config: LiveConfig,
+        device: str,
         source: Source,
-        seconds: float | None,
         results: Results,
         clips: Clips,
         on_step: Callable[[Step], None] | None,
@@ -273,7 +275,7 @@ class _Run:
         self.error: BaseException | None = None
         self.captured = Captured()
         self._last: Stamp | None = None
-        self._seconds = seconds or math.inf
+        self._seconds = config.seconds or math.inf
         self._results = results
         self._clips = clips
         self._on_step = on_step
@@ -285,7 +287,8 @@ class _Run:
         self._classify = Worker("classify", CLASSIFY_BACKLOG)
         self._packing = Worker("clips", CLIP_BACKLOG)
         try:
-            self._pipeline = open_pipeline(config, self._classify)
+            pipeline, self.warning = configured(config, device, source.info)
+            self._pipeline = open_pipeline(pipeline, self._classify)
         except BaseException:
             source.close()
             self._join()

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -37,7 +37,10 @@ from model.records import (
     Stamp,
     Step,
 )
+from realtime.baseline import suited
+from realtime.config import LiveConfig
 from realtime.motion import Motion
+from realtime.sources import SourceInfo
 from realtime.spotting import Spotter, SpotterConfig
 
 T = TypeVar("T")
@@ -196,6 +199,18 @@ class Pipeline:
             yield _event(pending, timings_ms)
             if pending.update.state != "apex":
                 self._named.discard(pending.update.candidate)
+
+
+def configured(config: LiveConfig, device: str, info: SourceInfo) -> tuple[PipelineConfig, str]:
+    """What `config` asks for, for a source that was just opened, and a warning, empty if none.
+
+    Raises `InputError` if its baseline does not hold for that source.
+    """
+    pipeline = PipelineConfig(config.flow, config.classifier, device)
+    if config.baseline is None:
+        return pipeline, ""
+    baseline, warning = suited(config.baseline, info)
+    return replace(pipeline, spotter=replace(pipeline.spotter, baseline=baseline)), warning
 
 
 def open_pipeline(config: PipelineConfig, executor: Executor | None = None) -> Pipeline:

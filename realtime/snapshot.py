@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from realtime.baseline import Baseline, rate_warning
 from realtime.captured import Captured
 from realtime.config import LiveConfig
 from realtime.latency import LatencySummary
@@ -13,6 +14,7 @@ from realtime.results import Counts
 from realtime.sources import SourceInfo, SourceStatus
 
 PAUSED = "paused"
+_RATE_KNOWN_S = 3.0
 
 State = Literal["stopped", "starting", "running", "paused", "ended", "failed"]
 """`ended`: the source came to its end. `failed`: see the message. Both still need `stop`."""
@@ -50,6 +52,14 @@ class Snapshot:
     flow: str
     classifier: str
     engine: str
+
+
+def doubt(baseline: Baseline | None, captured: Captured, warning: str) -> str:
+    """What speaks against the results of a run with this baseline, empty if nothing: `warning`, as
+    its source was opened, or a rate that is not the baseline's."""
+    if baseline is None or captured.seconds() < _RATE_KNOWN_S:
+        return warning
+    return rate_warning(baseline, captured.fps()) or warning
 
 
 def take_snapshot(

@@ -3,11 +3,15 @@
 from collections.abc import Generator, Iterator
 
 from model.records import Frame
-from model.synthetic import SyntheticFace, TrueExpression
+from model.synthetic import Schedule, SyntheticFace, TrueExpression
 from realtime.sources import SourceInfo, SourceOptions, SourceStatus
 from realtime.sources.gate import Gate
 
 DEFAULT_FPS = 30.0
+REST = "rest"
+"""`demo:rest` blinks and sways, and shows nothing else: what a baseline is measured on."""
+
+_RESTS = Schedule(micro_per_min=0, macro_per_min=0, speech_per_min=0)
 
 
 class Demo:
@@ -18,13 +22,18 @@ class Demo:
         fps = options.fps or DEFAULT_FPS
         self._fps = fps
         self._frames_in_all = None if options.seconds is None else round(options.seconds * fps)
-        self._face = SyntheticFace(seed=options.seed, fps=fps, size=(options.width, options.height))
+        self._face = SyntheticFace(
+            seed=options.seed,
+            fps=fps,
+            size=(options.width, options.height),
+            schedule=_RESTS if spec == REST else None,
+        )
         self._gate = Gate()
         self._interrupted = False
         self._info = SourceInfo(
             spec=spec,
             kind="demo",
-            description=f"demo face, seed {options.seed}: "
+            description=f"demo face{' at rest' if spec == REST else ''}, seed {options.seed}: "
             f"{options.width}×{options.height}, {fps:.4g} fps{why}",
             live=False,
             paced_by_stamps=True,

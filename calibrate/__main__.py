@@ -1,0 +1,162 @@
+"""Calibration on the command line: is the camera good enough, and what is this face at rest?
+
+    python -m calibrate camera --source 0
+    python -m calibrate baseline --source 0 --out P07.json
+    python -m calibrate confidence predictions.csv --out confidence.json
+    python -m calibrate spotting …
+
+Exit code 0: it went well; 1: the camera can't show micro-expressions; 2: what was given, or what
+was seen, cannot be used, and nothing is saved.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tqdm import tqdm
+
+from model.errors import InputError, exit_code
+from model.tables import load_entry
+from realtime.config import LiveConfig
+from realtime.sources import CHOICES, SourceInfo
+from realtime.summary import check_new, versions
+
+STEPS = {
+    "camera": "calibrate.__main__:check_camera",
+    "baseline": "calibrate.__main__:measure_baseline",
+    "confidence": "calibrate.confidence:main",
+    "spotting": "calibrate.spotting:main",
+}
+"""Command to what runs it, called with the arguments after it; it returns the exit code, or None
+for 0."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the step that the command line names; the exit code."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print((__doc__ or "").strip())
+        return 0 if arguments else 2
+    code = 0
+
+    def run() -> None:
+        nonlocal code
+        step: Callable[[Sequence[str]], int | None] = load_entry(STEPS, arguments[0], "step")
+        code = step(arguments[1:]) or 0
+
+    return exit_code(run) or code
+
+
+def check_camera(arguments: Sequence[str]) -> int:
+    """`calibrate camera`: measure, print the verdict; 1 if the camera can't be used."""
+    from calibrate.camera import USUAL_S, CameraCheck
+    from calibrate.report import camera_text
+    from calibrate.steps import watch
+
+    parser = _parser("camera", "Whether a camera, in its room, can show micro-expressions.")
+    parser.add_argument("--seconds", type=float, default=USUAL_S, help="how long to look")
+    parser.add_argument("--out", type=Path, metavar="JSON", help="the report; must not exist")
+    options = vars(parser.parse_args(arguments))
+    out: Path | None = options.pop("out")
+    seconds: float = options.pop("seconds")
+    if out is not None:
+        check_new(out)
+    config = LiveConfig(**options, seconds=seconds)
+    checks: list[CameraCheck] = []
+    with _bar("camera", seconds) as bar:
+        behind = watch(
+            config,
+            seconds,
+            lambda step: checks[0].push(step),
+            lambda info: checks.append(CameraCheck(info)),
+            lambda now_s: bar.update(min(now_s, seconds) - bar.n),
+        )
+    report = checks[0].report(behind=behind)
+    print(camera_text(report))
+    if out is not None:
+        document = {
+            "format": "fmanet-live camera",
+            "version": 1,
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "software": versions(),
+            **report.plain(),
+        }
+        out.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
+    return int(report.light == "red")
+
+
+def measure_baseline(arguments: Sequence[str]) -> None:
+    """`calibrate baseline`: measure, save, print what was found."""
+    from calibrate.baseline import FALSE_ALARMS_PER_MIN, USUAL_S, BaselineMeasure
+    from calibrate.report import baseline_text
+    from calibrate.steps import watch
+    from realtime.baseline import save_baseline
+
+    parser = _parser("baseline", "A participant's baseline, from a face that is neutral and still.")
+    parser.add_argument("--seconds", type=float, default=USUAL_S, help="10 to 20 are good")
+    parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="must not exist")
+    parser.add_argument("--participant", default="", help="written into the file")
+    parser.add_argument(
+        "--false-alarms-per-minute",
+        dest="rate",
+        type=float,
+        default=FALSE_ALARMS_PER_MIN,
+        help="how many are acceptable while the face rests",
+    )
+    options = vars(parser.parse_args(arguments))
+    out: Path = options.pop("out")
+    seconds: float = options.pop("seconds")
+    participant: str = options.pop("participant")
+    rate: float = options.pop("rate")
+    check_new(out)
+    config = LiveConfig(**options, seconds=seconds)
+    measure = BaselineMeasure(false_alarms_per_min=rate)
+    infos: list[SourceInfo] = []
+    with _bar("a neutral face, eyes on the camera, no talking", seconds) as bar:
+        watch(
+            config,
+            seconds,
+            measure.push,
+            infos.append,
+            lambda now_s: bar.update(min(now_s, seconds) - bar.n),
+        )
+    baseline = measure.baseline(
+        infos[0], now=datetime.now(UTC), software=versions(), participant=participant
+    )
+    save_baseline(out, baseline)
+    print(baseline_text(baseline))
+    print(f"saved in {out}; use it with run_live.py --baseline {out}")
+
+
+def _parser(step: str, what: str) -> argparse.ArgumentParser:
+    default = LiveConfig()
+    p = argparse.ArgumentParser(
+        prog=f"python -m calibrate {step}",
+        description=what,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    p.add_argument("--source", default=default.source, help=CHOICES)
+    p.add_argument("--width", type=int, default=default.width, help="px, of camera and demo")
+    p.add_argument("--height", type=int, default=default.height, help="px, of camera and demo")
+    p.add_argument("--fps", type=float, help="of camera and demo, or of a folder's images")
+    p.add_argument("--seed", type=int, default=default.seed, help="of the demo")
+    return p
+
+
+def _bar(what: str, seconds: float) -> tqdm:
+    if not 0 < seconds < 3600:
+        raise InputError(f"--seconds {seconds:g}: choose more than 0")
+    return tqdm(
+        total=seconds,
+        desc=what,
+        bar_format="{desc}: {n:.1f}/{total:.0f} s |{bar}|",
+        file=sys.stderr,
+        leave=False,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

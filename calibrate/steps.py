@@ -1,0 +1,99 @@
+"""The steps of a source for as long as a measurement takes, without naming any expression."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from model.errors import SourceError
+from model.face import FaceAligner
+from model.records import Frame, MotionSample, SpotSignal, Step
+from realtime.config import LiveConfig
+from realtime.live import LiveSession
+from realtime.motion import Motion
+from realtime.sources import Source, SourceInfo, open_source
+from realtime.spotting import Spotter
+
+SILENT_S = 10.0
+"""How much longer than it should take a live source is waited for."""
+_LOOK_S = 0.2
+
+
+class Perception:
+    """Frames of one source, in order, to steps: `Pipeline` without its networks for names."""
+
+    def __init__(self) -> None:
+        self._aligner = FaceAligner()
+        self._motion = Motion()
+        self._spotter = Spotter()
+        self._seen = False
+
+    def step(self, frame: Frame) -> Step:
+        """What `frame` adds; its events are always empty."""
+        face = self._aligner.align(frame)
+        motion: MotionSample | None = None
+        signal: SpotSignal | None = None
+        if face is not None:
+            motion = self._motion.push(face)
+            signal = self._spotter.push(motion)
+        elif self._seen:
+            self._motion.lost(frame.stamp)
+            signal = self._spotter.lost(frame.stamp)
+        self._seen = face is not None
+        return Step(frame, face, motion, signal, (), {})
+
+    def close(self) -> None:
+        """Release the face tracker."""
+        self._aligner.close()
+
+
+def steps_of(source: Source, seconds: float) -> Iterator[Step]:
+    """Steps of the first `seconds` of a recording or the demo, as fast as the machine can."""
+    perception = Perception()
+    first_s: float | None = None
+    try:
+        for frame in source:
+            first_s = frame.stamp.time_s if first_s is None else first_s
+            if frame.stamp.time_s - first_s > seconds:
+                return
+            yield perception.step(frame)
+    finally:
+        perception.close()
+        source.close()
+
+
+def watch(
+    config: LiveConfig,
+    seconds: float,
+    take: Callable[[Step], None],
+    opened: Callable[[SourceInfo], None],
+    progress: Callable[[float], None],
+) -> int:
+    """Hand the steps of `config.source` to `take` until `seconds` of it are over or it ends, after
+    its info to `opened`. Returns how many frames this machine was too slow for.
+
+    A live source is captured by a `LiveSession`, in whose threads `take` then runs, so that
+    perception does not delay capture. Raises `SourceError` if it breaks or delivers nothing.
+    """
+    if config.source.partition(":")[0] == "browser":
+        raise SourceError("the browser's camera is measured on its page: run_live.py, Calibrate")
+    source = open_source(config.source, config.source_options())
+    if not source.info.live:
+        opened(source.info)
+        first_s: float | None = None
+        for step in steps_of(source, seconds):
+            first_s = step.frame.stamp.time_s if first_s is None else first_s
+            take(step)
+            progress(step.frame.stamp.time_s - first_s)
+        return 0
+    source.close()
+    with LiveSession(replace(config, seconds=seconds), on_step=take) as session:
+        running = session.source
+        if running is not None:
+            opened(running.info)
+        for _ in range(round((seconds + SILENT_S) / _LOOK_S)):
+            ended = session.wait(_LOOK_S)
+            progress(session.snapshot().seconds)
+            if ended:
+                break
+        else:
+            raise SourceError(f"{config.source} delivered too little in {seconds + SILENT_S:g} s")
+        return session.snapshot().dropped.get("pipeline behind", 0)
