@@ -48,7 +48,7 @@ class Recipe:
     """Name in `model.flow.FLOWS` of the flow that the samples were computed with."""
     seed: int = 7
     """Of the weights, the batches and the variations."""
-    epochs: int = 12
+    epochs: int = 16
     batch: int = 96
     learning_rate: float = 2e-3
     """Greatest one, AdamW: rises over the first quarter, then falls to nothing as a cosine."""
