@@ -37,9 +37,10 @@ def main() -> None:
         return
     if summary is not None:
         raise InputError(f"--summary {summary} belongs to --headless: give both or neither")
+    from calibrate.guide import Guide
     from realtime.ui import serve
 
-    serve(config)
+    serve(config, Guide())
 
 
 def parser() -> argparse.ArgumentParser:

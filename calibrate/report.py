@@ -10,33 +10,50 @@ from realtime.spotting import LOWER, UPPER
 
 def camera_text(report: CameraReport) -> str:
     """The verdict, what to change, and the figures behind it."""
-    t, p = report.timing, report.picture
     lines = [f"{report.light.upper()}: {report.verdict}"]
     lines += [f"  {f.light}: {f.what} → {f.remedy}" for f in report.findings]
-    lines += [
-        report.source,
-        f"  rate       {t.fps:.2f} fps over {t.seconds:.1f} s; intervals p50 "
-        f"{t.interval_p50_ms:.1f}, p95 {t.interval_p95_ms:.1f}, max {t.interval_max_ms:.1f} ms; "
-        f"{t.missing} lost, {t.gaps} gaps, {100 * t.repeated:.0f} % repeated",
+    lines.append(report.source)
+    lines += [f"  {name:<13}{value}" for name, value in camera_rows(report)]
+    return "\n".join(lines)
+
+
+def camera_rows(report: CameraReport) -> list[list[str]]:
+    """The figures of a report, [name, value] each."""
+    t, p = report.timing, report.picture
+    rows = [
+        ["Rate", f"{t.fps:.2f} fps over {t.seconds:.1f} s, {100 * t.repeated:.0f} % repeated"],
+        [
+            "Intervals",
+            f"p50 {t.interval_p50_ms:.1f}, p95 {t.interval_p95_ms:.1f}, max "
+            f"{t.interval_max_ms:.1f} ms; {t.missing} lost, {t.gaps} gaps",
+        ],
     ]
     if t.delay_p50_ms is not None:
-        lines.append(
-            f"  delay      p50 {t.delay_p50_ms:.0f}, p95 {t.delay_p95_ms:.0f} ms from capture to "
-            "this program"
-        )
-    lines.append(f"  flicker    {flicker_words(report)}")
-    lines.append(
-        f"  picture    noise {p.noise:.1f} grey levels; brightness {p.level:.0f}, wanders by "
-        f"{100 * p.drift:.0f} %; 8×8 borders × {p.blockiness:.2f}, {100 * p.frozen:.0f} % frozen"
-    )
+        delays = f"p50 {t.delay_p50_ms:.0f}, p95 {t.delay_p95_ms:.0f} ms to this program"
+        rows.append(["Delay", delays])
+    rows += [
+        ["Flicker", flicker_words(report)],
+        ["Noise", f"{p.noise:.1f} grey levels"],
+        ["Brightness", f"{p.level:.0f}, wanders by {100 * p.drift:.0f} %"],
+        ["Compression", f"8×8 borders × {p.blockiness:.2f}, {100 * p.frozen:.0f} % frozen"],
+    ]
     if report.face is not None:
         f = report.face
-        lines.append(
-            f"  face       in {100 * f.share:.0f} % of the frames; {f.eye_distance_px:.0f} px "
-            f"between the inner eye corners ({f.crop_px_per_image_px:.2f} crop px per px); "
-            f"brightness {f.level:.0f}, contrast {f.contrast:.0f}; head {f.head_px_s:.1f} px/s"
-        )
-    return "\n".join(lines)
+        rows += [
+            [
+                "Face",
+                f"in {100 * f.share:.0f} % of the frames; level {f.level:.0f}, contrast "
+                f"{f.contrast:.0f}",
+            ],
+            [
+                "Size",
+                f"{f.eye_distance_px:.0f} px between the inner eye corners, "
+                f"{f.crop_px_per_image_px:.2f} crop px per px",
+            ],
+            ["Head", f"{f.head_px_s:.1f} px/s"],
+            ["Threshold", f"{f.threshold_px:.2f} px, of nearly all regions"],
+        ]
+    return rows
 
 
 def flicker_words(report: CameraReport) -> str:

@@ -87,7 +87,7 @@ def judge(
         return light, f"this camera can't show micro-expressions here: {whats}", tuple(findings)
     # Upwards: "at least" must hold.
     least_ms = 10 * math.ceil(100 * timing.least_s - 1e-6)
-    px = math.ceil(10 * (least_px or 0.0) - 1e-6) / 10
+    px = math.ceil(20 * (least_px or 0.0) - 1e-6) / 20
     return (
         light,
         f"this camera resolves MEs of at least {least_ms} ms and {px:g} px",

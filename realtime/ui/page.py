@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from realtime.config import is_loopback
 from realtime.live import LiveSession
+from realtime.ui.calibration import Calibrator, calibration_routes
 from realtime.ui.guard import Guard
 from realtime.ui.pictures import picture_routes
 from realtime.ui.sockets import Sockets
@@ -26,6 +27,7 @@ FONT_MONO = ["ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "Consolas", "m
 _HEAD = (
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
     '<link rel="stylesheet" href="live/static/live.css">'
+    '<link rel="stylesheet" href="live/static/calibrate.css">'
 )
 _ON_LOAD = (
     "import(new URL('live/static/live.js', document.baseURI))"
@@ -33,11 +35,15 @@ _ON_LOAD = (
 )
 
 
-def build_app(session: LiveSession, auth: tuple[str, str] | None = None) -> FastAPI:
+def build_app(
+    session: LiveSession,
+    auth: tuple[str, str] | None = None,
+    calibrator: Calibrator | None = None,
+) -> FastAPI:
     """The page over `session`, which the caller starts and stops.
 
     `auth`, user and password, guards every route and socket; default: what the session's
-    configuration says.
+    configuration says. `calibrator`, who takes the session's steps, gets a tab of its own.
     """
     config = session.config
     app = FastAPI(title="FMANet Live", docs_url=None, redoc_url=None, openapi_url=None)
@@ -45,10 +51,12 @@ def build_app(session: LiveSession, auth: tuple[str, str] | None = None) -> Fast
     app.add_api_websocket_route("/live/view", sockets.view)
     app.add_api_websocket_route("/live/camera", sockets.camera)
     app.include_router(picture_routes(session))
+    if calibrator is not None:
+        app.include_router(calibration_routes(calibrator))
     app.mount("/live/static", StaticFiles(directory=STATIC))
     gr.mount_gradio_app(
         app,
-        _blocks(),
+        _blocks(calibrated=calibrator is not None),
         path="/",
         theme=_theme(),
         head=_HEAD,
@@ -68,19 +76,27 @@ def build_app(session: LiveSession, auth: tuple[str, str] | None = None) -> Fast
     return app
 
 
-def _blocks() -> gr.Blocks:
+def _blocks(*, calibrated: bool) -> gr.Blocks:
     blocks = gr.Blocks(title="FMANet Live", analytics_enabled=False, fill_width=True)
     with blocks:
-        _live_tab()
+        if not calibrated:
+            _view("live")
+            return blocks
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Live"):
+                _view("live")
+            with gr.Tab("Calibrate"):
+                _view("calibrate")
     return blocks
 
 
-def _live_tab() -> None:
+def _view(name: str) -> None:
+    """The view that `<name>.html` and `<name>.js` of the static files are."""
     gr.HTML(
-        html_template=(STATIC / "live.html").read_text(encoding="utf-8"),
-        js_on_load=_ON_LOAD,
+        html_template=(STATIC / f"{name}.html").read_text(encoding="utf-8"),
+        js_on_load=_ON_LOAD.replace("live.js", f"{name}.js"),
         apply_default_css=False,
-        elem_id="live",
+        elem_id=name,
     )
 
 

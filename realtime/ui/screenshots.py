@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from model.errors import InputError, exit_code
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
+from realtime.ui.calibration import Calibrator
 from realtime.ui.server import build_server, open_listener, page_address
 
 if TYPE_CHECKING:
@@ -47,6 +48,16 @@ def take_screenshots(config: LiveConfig, out: Path, expressions: int = 4) -> lis
     The first is taken once `expressions` are confirmed, while the next is at its apex.
     Raises `InputError` without playwright or a Chromium.
     """
+    with photographer(config, out) as (browser, address):
+        return _photograph(browser, address, out, expressions)
+
+
+@contextmanager
+def photographer(
+    config: LiveConfig, out: Path, calibrator: Calibrator | None = None
+) -> Iterator[tuple["Browser", str]]:
+    """A browser, and the address of a page over `config`; the folder `out` is there. Raises
+    `InputError` without playwright or a Chromium."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     try:
         from playwright.sync_api import sync_playwright
@@ -55,16 +66,16 @@ def take_screenshots(config: LiveConfig, out: Path, expressions: int = 4) -> lis
     if chromium is None:
         raise InputError("screenshots need chromium or google-chrome in the PATH")
     out.mkdir(parents=True, exist_ok=True)
-    with _served(config) as address, sync_playwright() as playwright:
+    with _served(config, calibrator) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         try:
-            return _photograph(browser, address, out, expressions)
+            yield browser, address
         finally:
             browser.close()
 
 
 def _photograph(browser: "Browser", address: str, out: Path, expressions: int) -> list[Path]:
-    wide = _page(browser, address, WIDE, "light")
+    wide = open_page(browser, address, WIDE, "light")
     wide.wait_for_function(
         """(n) => {
             const confirmed = document.querySelectorAll(".fl-events [data-state=confirmed]");
@@ -76,13 +87,13 @@ def _photograph(browser: "Browser", address: str, out: Path, expressions: int) -
         arg=expressions,
     )
     wide.wait_for_selector(".fl[data-badge=PAUSED]")
-    dark = _page(browser, address, WIDE, "dark")
-    phone = _page(browser, address, PHONE, "light")
+    dark = open_page(browser, address, WIDE, "dark")
+    phone = open_page(browser, address, PHONE, "light")
     taken = []
     for name, page in (("wide", wide), ("dark", dark), ("phone", phone)):
         page.wait_for_selector("[data-ref=picture][data-index]")
         page.wait_for_selector(".fl-events [data-state=confirmed]")
-        taken.append(_take(page, out / f"live-{name}.png"))
+        taken.append(take(page, out / f"live-{name}.png"))
     wide.evaluate(
         """() => [...document.querySelectorAll(".fl-events [data-state=confirmed]")]
             .reduce((a, b) => (Number(b.dataset.score) > Number(a.dataset.score) ? b : a))
@@ -93,11 +104,12 @@ def _photograph(browser: "Browser", address: str, out: Path, expressions: int) -
     wide.wait_for_function(
         "[...document.querySelectorAll('.fl-figures img')].every((i) => i.complete)"
     )
-    taken.append(_take(wide, out / "live-event.png"))
+    taken.append(take(wide, out / "live-event.png"))
     return taken
 
 
-def _page(browser: "Browser", address: str, size: tuple[int, int], scheme: str) -> "Page":
+def open_page(browser: "Browser", address: str, size: tuple[int, int], scheme: str) -> "Page":
+    """The page in a window of `size`, px, in the scheme "light" or "dark"."""
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         device_scale_factor=2 if size == PHONE else 1,
@@ -110,16 +122,17 @@ def _page(browser: "Browser", address: str, size: tuple[int, int], scheme: str) 
     return page
 
 
-def _take(page: "Page", path: Path) -> Path:
+def take(page: "Page", path: Path) -> Path:
+    """Photograph what the window shows."""
     page.screenshot(path=path)
     return path
 
 
 @contextmanager
-def _served(config: LiveConfig) -> Iterator[str]:
+def _served(config: LiveConfig, calibrator: Calibrator | None) -> Iterator[str]:
     listener = open_listener(config.host, 0)
-    session = LiveSession(config)
-    server = build_server(session, config)
+    session = LiveSession(config, None if calibrator is None else calibrator.take)
+    server = build_server(session, config, calibrator)
     with listener, session:
         thread = threading.Thread(target=server.run, args=([listener],), name="server")
         thread.start()

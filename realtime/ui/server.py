@@ -14,22 +14,23 @@ from fastapi import FastAPI
 from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
+from realtime.ui.calibration import Calibrator
 from realtime.ui.page import build_app
 
 SHUTDOWN_S = 3
 
 
-def serve(config: LiveConfig) -> None:
-    """Run a live session with its page until it is interrupted.
+def serve(config: LiveConfig, calibrator: Calibrator | None = None) -> None:
+    """Run a live session with its page until it is interrupted; `calibrator` for its tab.
 
     Prints the page's address and opens it in the browser unless `config` says not to. Raises
     `InputError` if the source cannot be opened or the port is taken.
     """
     with open_listener(config.host, config.port) as listener:
         address = page_address(config, listener)
-        session = LiveSession(config)
+        session = LiveSession(config, None if calibrator is None else calibrator.take)
         # Before capture starts: building takes a second in which Python does little else.
-        server = build_server(session, config)
+        server = build_server(session, config, calibrator)
         with session:
             print(f"FMANet Live: {address}   (Ctrl-C ends it)", flush=True)
             if config.open_browser:
@@ -38,11 +39,15 @@ def serve(config: LiveConfig) -> None:
                 server.run(sockets=[listener])
 
 
-def build_server(session: LiveSession, config: LiveConfig) -> uvicorn.Server:
-    """uvicorn around the page of `session`."""
+def build_server(
+    session: LiveSession, config: LiveConfig, calibrator: Calibrator | None = None
+) -> uvicorn.Server:
+    """uvicorn around the page of `session`, whose steps `calibrator` takes, if there is one."""
+    if calibrator is not None:
+        calibrator.attach(session)
     return uvicorn.Server(
         uvicorn.Config(
-            _built(session),
+            _built(session, calibrator),
             log_level="warning",
             # A JPEG does not get smaller, and zlib per frame costs more than the encoding.
             ws_per_message_deflate=False,
@@ -54,12 +59,12 @@ def build_server(session: LiveSession, config: LiveConfig) -> uvicorn.Server:
     )
 
 
-def _built(session: LiveSession) -> FastAPI:
+def _built(session: LiveSession, calibrator: Calibrator | None) -> FastAPI:
     """The app, built inside an event loop: outside of one Gradio makes a loop for each of its
     locks and leaves it open. In a thread, since the caller's may have a loop already."""
 
     async def build() -> FastAPI:
-        return build_app(session)
+        return build_app(session, calibrator=calibrator)
 
     with ThreadPoolExecutor(1) as builder:
         return builder.submit(asyncio.run, build()).result()

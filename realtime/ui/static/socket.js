@@ -53,6 +53,7 @@ export class ViewSocket {
   #retryMs = FIRST_RETRY_MS;
   #clock = new Clock();
   #pinging = 0;
+  #retrying = 0;
 
   /** `on`: frame(frame) → promise of whether it was painted; hello, status, event, error, closed. */
   constructor(url, on) {
@@ -75,10 +76,19 @@ export class ViewSocket {
     socket.onclose = () => {
       clearInterval(this.#pinging);
       this.#on.closed();
-      setTimeout(() => this.connect(), this.#retryMs);
+      if (socket !== this.#socket) return; // closed on purpose
+      this.#retrying = setTimeout(() => this.connect(), this.#retryMs);
       this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
     };
     this.#socket = socket;
+  }
+
+  /** Leave, until `connect` is called again. */
+  close() {
+    const socket = this.#socket;
+    this.#socket = null;
+    clearTimeout(this.#retrying);
+    socket?.close();
   }
 
   send(message) {

@@ -1,0 +1,102 @@
+"""The page's Calibrate tab: what it needs of who calibrates, and its routes.
+
+The measurements are `calibrate`'s, which this package does not know: `run_live.py` hands in what
+keeps `Calibrator`. The script of the tab asks for its state a few times a second, and draws it.
+"""
+
+from typing import Any, Protocol
+
+from fastapi import APIRouter, HTTPException, Response
+from pydantic import BaseModel
+
+from model.errors import InputError
+from model.records import Step
+from realtime.live import LiveSession
+
+
+class Calibrator(Protocol):
+    """Measures what a running session sees. Any thread."""
+
+    def take(self, step: Step) -> None:
+        """Every step of the session, in order, in its pipeline thread; quick."""
+        ...
+
+    def attach(self, session: LiveSession) -> None:
+        """The session whose steps it takes; called once, before that starts."""
+        ...
+
+    def begin(self, what: str, *, participant: str, false_alarms_per_min: float) -> None:
+        """Begin the measurement `what`, "camera" or "baseline"; the last one's result of that
+        kind goes. Raises `InputError` if it cannot begin."""
+        ...
+
+    def cancel(self) -> None:
+        """End what is going on; nothing of it is kept."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """How it stands, for the page: JSON values."""
+        ...
+
+    def use(self) -> None:
+        """Let the session go on with the measured baseline. Raises `InputError` without one."""
+        ...
+
+    def file(self) -> tuple[str, str]:
+        """Name and text of the measured baseline's file. Raises `InputError` without one."""
+        ...
+
+
+class Wish(BaseModel):
+    """What a measurement is to begin with."""
+
+    participant: str = ""
+    false_alarms_per_min: float = 0.5
+
+
+def calibration_routes(calibrator: Calibrator) -> APIRouter:
+    """Routes under `/live/calibrate/`. What cannot be done is told in the answer, as `error`."""
+    router = APIRouter(prefix="/live/calibrate")
+
+    @router.get("/state")
+    def state() -> dict[str, Any]:
+        return calibrator.state()
+
+    @router.post("/begin/{what}")
+    def begin(what: str, wish: Wish) -> dict[str, Any]:
+        try:
+            calibrator.begin(
+                what,
+                participant=wish.participant,
+                false_alarms_per_min=wish.false_alarms_per_min,
+            )
+        except InputError as error:
+            return {**calibrator.state(), "error": str(error)}
+        return calibrator.state()
+
+    @router.post("/cancel")
+    def cancel() -> dict[str, Any]:
+        calibrator.cancel()
+        return calibrator.state()
+
+    @router.post("/use")
+    def use() -> dict[str, Any]:
+        try:
+            calibrator.use()
+        except InputError as error:
+            return {**calibrator.state(), "error": str(error)}
+        return calibrator.state()
+
+    @router.get("/baseline.json")
+    def file() -> Response:
+        try:
+            name, text = calibrator.file()
+        except InputError as error:
+            raise HTTPException(404, str(error)) from None
+        headers = {
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "no-store",
+        }
+        return Response(text, media_type="application/json", headers=headers)
+
+    return router

@@ -1,0 +1,189 @@
+// The Calibrate tab: shows the picture, asks the server for the state of the guide, draws it.
+
+import { make } from "./colours.js";
+import { ViewSocket } from "./socket.js";
+import { Stage } from "./stage.js";
+
+const BUSY_MS = 200;
+const IDLE_MS = 1000;
+const BASELINE_DONE = "The neutral face is measured.";
+const IN_USE = "In use: the expressions on the Live tab are spotted with these thresholds.";
+
+/** Start the tab inside `root`, the element of calibrate.html. */
+export function mount(root) {
+  new Guide(root).watch();
+}
+
+class Guide {
+  #root;
+  #timer = 0;
+  #visible = false;
+  #asking = false;
+  #socket;
+
+  constructor(root) {
+    this.#root = root;
+    const stage = new Stage(
+      this.#ref("picture"),
+      this.#ref("frame"),
+      this.#ref("overlay"),
+      this.#ref("empty"),
+    );
+    let run = null;
+    this.#socket = new ViewSocket(new URL("../view", import.meta.url), {
+      frame: (frame) => stage.paint(frame, () => {}),
+      status(message) {
+        if (message.run === run) return;
+        run = message.run;
+        stage.clear();
+      },
+      closed: () => {},
+    });
+    for (const button of root.querySelectorAll("[data-begin]")) {
+      button.addEventListener("click", () => this.#begin(button.dataset.begin));
+    }
+    for (const button of root.querySelectorAll("[data-cancel]")) {
+      button.addEventListener("click", () => this.#ask("cancel", {}));
+    }
+    this.#ref("use").addEventListener("click", () => {
+      this.#say("use", "", "Starting anew with the baseline…");
+      this.#ref("use").disabled = true;
+      this.#ask("use", {});
+    });
+  }
+
+  /** Follow the guide while the tab is seen; the picture is fetched no longer than that. */
+  watch() {
+    new IntersectionObserver(([seen]) => {
+      if (seen.isIntersecting === this.#visible) return;
+      this.#visible = seen.isIntersecting;
+      clearTimeout(this.#timer);
+      if (this.#visible) {
+        this.#socket.connect();
+        this.#ask("state");
+      } else {
+        this.#socket.close();
+      }
+    }).observe(this.#root);
+  }
+
+  #ref(name) {
+    return this.#root.querySelector(`[data-ref="${name}"]`);
+  }
+
+  #begin(what) {
+    for (const button of this.#root.querySelectorAll("[data-begin]")) button.disabled = true;
+    this.#ask(`begin/${what}`, {
+      participant: this.#ref("participant").value,
+      false_alarms_per_min: Number(this.#ref("rate").value),
+    });
+  }
+
+  /** Ask for the state, with `body` for a change; and again after a while. */
+  async #ask(path, body = null) {
+    if (this.#asking && body === null) return;
+    clearTimeout(this.#timer);
+    this.#asking = true;
+    let state = null;
+    try {
+      const address = new URL(`../calibrate/${path}`, import.meta.url);
+      const options = body && {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(body),
+      };
+      state = await (await fetch(address, options ?? {})).json();
+    } catch {
+      // The server is away: the Live tab says so, and this one asks again.
+    }
+    this.#asking = false;
+    if (state) this.#show(state);
+    clearTimeout(this.#timer);
+    const wait = state?.doing ? BUSY_MS : IDLE_MS;
+    if (this.#visible) this.#timer = setTimeout(() => this.#ask("state"), wait);
+  }
+
+  #show(state) {
+    this.#root.dataset.doing = state.doing ?? "";
+    this.#ref("hint").textContent = state.error || state.hint;
+    for (const button of this.#root.querySelectorAll("[data-begin]")) {
+      button.disabled = Boolean(state.doing) || !state.running;
+    }
+    for (const what of ["camera", "baseline"]) this.#progress(what, state);
+    this.#camera(state);
+    this.#baseline(state);
+    this.#use(state);
+  }
+
+  #progress(what, state) {
+    const here = state.doing === what;
+    const bar = this.#ref(`${what}-progress`);
+    bar.hidden = !here;
+    if (here) bar.value = state.seconds / state.of;
+    this.#root.querySelector(`[data-step="${what}"] [data-cancel]`).hidden = !here;
+  }
+
+  #camera(state) {
+    const report = state.camera;
+    const error = state.camera_error;
+    this.#say("camera", report?.light ?? (error ? "red" : ""), report?.verdict ?? error);
+    fill(
+      this.#ref("camera-findings"),
+      (report?.findings ?? []).map(({ light, what, do: remedy }) =>
+        make("li", { "data-light": light }, make("b", {}, what), make("span", {}, remedy)),
+      ),
+    );
+    this.#rows("camera", report?.rows);
+  }
+
+  #baseline(state) {
+    const { baseline, baseline_error: error } = state;
+    const light = baseline ? "green" : error ? "red" : "";
+    this.#say("baseline", light, baseline ? BASELINE_DONE : error && `Not saved: ${error}`);
+    this.#rows("baseline", baseline?.rows);
+    const regions = baseline?.regions ?? [];
+    const most = Math.max(...regions.map((region) => region.floor_px), 0.25);
+    fill(
+      this.#ref("floors"),
+      regions.map(({ name, noise_px: noise, floor_px: floor }) => {
+        const bar = make("i");
+        bar.style.setProperty("--noise", `${(100 * noise) / most}%`);
+        bar.style.setProperty("--floor", `${(100 * floor) / most}%`);
+        return make("div", {}, make("span", {}, name), bar, make("span", {}, floor.toFixed(2)));
+      }),
+    );
+  }
+
+  #use(state) {
+    const ready = Boolean(state.baseline) && !state.doing;
+    this.#ref("use").disabled = !ready || !state.running;
+    const save = this.#ref("save");
+    save.setAttribute("aria-disabled", String(!ready));
+    if (ready) save.href = new URL("../calibrate/baseline.json", import.meta.url);
+    else save.removeAttribute("href");
+    this.#say("use", state.used ? "green" : "", state.used ? IN_USE : "");
+  }
+
+  #say(step, light, words) {
+    this.#root.querySelector(`[data-step="${step}"]`).dataset.light = light;
+    const line = this.#ref(`${step}-verdict`);
+    if (line.textContent !== (words ?? "")) line.textContent = words ?? "";
+  }
+
+  #rows(what, rows) {
+    this.#ref(`${what}-more`).hidden = !rows;
+    const list = (rows ?? []).flatMap(([name, value]) => [
+      make("dt", {}, name),
+      make("dd", {}, value),
+    ]);
+    fill(this.#ref(`${what}-rows`), list);
+  }
+}
+
+/** Replace the children only when they say something else, so that what is selected stays so. */
+function fill(parent, children) {
+  const said = children.map((child) => child.outerHTML).join("");
+  if (parent.dataset.said === said) return;
+  parent.dataset.said = said;
+  parent.replaceChildren(...children);
+}
