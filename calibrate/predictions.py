@@ -1,0 +1,107 @@
+"""Held-out predictions with their labels, read from CSV or JSON.
+
+CSV: a header and a row per clip; `label` is the true class, `p_<class>` the probability of each,
+`subject`, if it is there, whose clip it is. JSON: `labels` (the classes), `probabilities` (N, C),
+`truth` (N names or numbers) and, if known, `subjects` (N).
+"""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import InputError
+from model.records import ArrayF64
+
+_PREFIX = "p_"
+_SUM_TOLERANCE = 0.02  # of probabilities that were rounded when they were written
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What a classifier said of clips that it was not trained on."""
+
+    labels: tuple[str, ...]
+    probabilities: ArrayF64
+    """(N, C), rows sum to 1, in the order of `labels`."""
+    truth: NDArray[np.int64]
+    """(N,) class numbers."""
+    subjects: tuple[str, ...] | None
+    """(N) whose clip each is; None where that is not known."""
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read `path`; raises `InputError`, in one line, if it is no such table."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is neither CSV nor JSON text") from None
+    try:
+        if path.suffix.lower() == ".json":
+            return _checked(*_from_json(json.loads(text)))
+        return _checked(*_from_csv(text))
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        why = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+        raise InputError(
+            f"{path} holds no predictions: {why}; needed are label, p_<class> and perhaps subject"
+        ) from None
+
+
+_Table = tuple[list[str], list[list[float]], list[Any], list[str] | None]
+
+
+def _from_csv(text: str) -> _Table:
+    table = csv.DictReader(text.splitlines())
+    columns = list(table.fieldnames or ())
+    names = [name for name in columns if name.startswith(_PREFIX)]
+    rows = list(table)
+    # A table of events has a column for each action unit too; those are no classes.
+    labels = [n.removeprefix(_PREFIX) for n in names if n.removeprefix(_PREFIX)[:2] != "AU"]
+    probabilities = [[float(row[_PREFIX + label]) for label in labels] for row in rows]
+    subjects = [row["subject"] for row in rows] if "subject" in columns else None
+    return labels, probabilities, [row["label"] for row in rows], subjects
+
+
+def _from_json(document: dict[str, Any]) -> _Table:
+    subjects = document.get("subjects")
+    return (
+        [str(label) for label in document["labels"]],
+        document["probabilities"],
+        list(document["truth"]),
+        None if subjects is None else [str(subject) for subject in subjects],
+    )
+
+
+def _checked(
+    labels: list[str], probabilities: list[list[float]], truth: list[Any], subjects: Any
+) -> Predictions:
+    shares = np.array(probabilities, np.float64)
+    if len(labels) < 2 or len(set(labels)) < len(labels):
+        raise ValueError(f"its classes are {labels}")
+    if shares.shape != (len(truth), len(labels)) or not len(truth):
+        raise ValueError(f"{len(truth)} labels, probabilities of shape {shares.shape}")
+    if not (np.isfinite(shares).all() and shares.min() >= 0):
+        raise ValueError("a probability is negative or no number")
+    sums = shares.sum(axis=1)
+    if np.abs(sums - 1).max() > _SUM_TOLERANCE:
+        raise ValueError(f"probabilities sum to {sums.min():.3g} … {sums.max():.3g}, not to 1")
+    unknown = sorted({str(name) for name in truth if _number(name, labels) is None})
+    if unknown:
+        raise ValueError(f"the labels {unknown} are none of {labels}")
+    if subjects is not None and len(subjects) != len(truth):
+        raise ValueError(f"{len(subjects)} subjects for {len(truth)} labels")
+    numbers = np.array([_number(name, labels) for name in truth], np.int64)
+    whose = None if subjects is None else tuple(subjects)
+    return Predictions(tuple(labels), shares / sums[:, None], numbers, whose)
+
+
+def _number(name: Any, labels: list[str]) -> int | None:
+    if isinstance(name, int) and not isinstance(name, bool):
+        return name if 0 <= name < len(labels) else None
+    return labels.index(name) if name in labels else None
