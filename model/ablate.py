@@ -21,18 +21,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from model.answers import answers
+from model.checkpoint import load_network
 from model.classifiers import CLASSIFIERS, Inputs
 from model.errors import InputError, exit_code
+from model.figures import VISIBLE_PX
 from model.flow import FLOWS
-from model.metrics import Interval, bootstrap, uf1
+from model.metrics import Interval, bootstrap, mean_average_precision, uf1
 from model.samples import NO_EXPRESSION, SampleSet
 from model.training.data import Opener, Sources, inputs_of
 from model.training.fit import fit, samples_digest
 from model.training.recipe import Recipe
-from model.training.watch import answered, load_network, mean_average_precision
-
-VISIBLE_PX = 0.3
-"""Amplitude from which an expression should be named."""
 
 
 @dataclass(frozen=True)
@@ -203,15 +202,15 @@ def _answers(
             raise InputError(f"{kept} is of a run with other options: give another --out")
         return said
     fit(recipe, training, None, path, device=device)
-    _, network = load_network(path, device)
-    both, units = answered(network, report, device)
-    first, _ = answered(network, report, device, first_alone=True)
+    both = answers(path, report, device=device)
+    first = answers(path, report, first_phase_only=True, device=device)
+    _, network = load_network(path)
     said = {
         "key": key,
         "parameters": sum(each.numel() for each in network.parameters()),
-        "both": both.argmax(axis=1).tolist(),
-        "first": first.argmax(axis=1).tolist(),
-        "action_unit_map": mean_average_precision(report.action_units, units),
+        "both": both.logits.argmax(axis=1).tolist(),
+        "first": first.logits.argmax(axis=1).tolist(),
+        "action_unit_map": mean_average_precision(report.action_units, both.action_units),
     }
     partial = kept.with_suffix(".partial")
     partial.write_text(json.dumps(said), encoding="utf-8")

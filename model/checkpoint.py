@@ -6,7 +6,7 @@ p = classifier.predict(onset_apex, apex_offset)
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from model.classifiers.inputs import INPUT_PX, REFERENCE_PX
 from model.classifiers.network import NetworkClassifier
 from model.errors import CheckpointError, InputError
 from model.flow import Flow
+from model.labels import UNCLEAR
 from model.tables import load_entry
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -48,6 +49,12 @@ class Checkpoint:
     """The options of the training run, its seed among them."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Measured on data that chose nothing."""
+    temperature: float = 1.0
+    """By which class logits are divided (`model.confidence`)."""
+    least_confidence: float = 0.0
+    """An answer whose greatest probability is below is "no clear expression"."""
+    command: str = ""
+    """That made it, without paths of the machine it ran on; empty if it was not a command."""
 
     def network(self) -> nn.Module:
         """A new network of this kind, its weights untrained."""
@@ -86,8 +93,12 @@ def read_checkpoint(path: Path) -> tuple[Checkpoint, dict[str, Tensor]]:
     if metadata.get("format") != FORMAT:
         found = metadata.get("format", "none")
         raise CheckpointError(f"{path} has the format {found!r}, this version reads {FORMAT!r}")
-    if metadata.get("sha256") != _digest(tensors):
-        raise CheckpointError(f"{path} is damaged: its weights do not match their hash")
+    said_hash, own_hash = metadata.get("sha256", "none"), _digest(tensors)
+    if said_hash != own_hash:
+        raise CheckpointError(
+            f"{path} is damaged: its weights have the hash {own_hash[:12]}, it names "
+            f"{said_hash[:12]}; copy or train it again"
+        )
     try:
         said = json.loads(metadata["checkpoint"])
         for name in ("labels", "action_units"):
@@ -95,39 +106,31 @@ def read_checkpoint(path: Path) -> tuple[Checkpoint, dict[str, Tensor]]:
         checkpoint = Checkpoint(**said)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} does not describe its weights: {error}") from None
+    _check(path, checkpoint)
     return checkpoint, tensors
 
 
 def load_classifier(
-    name_or_path: str | Path, *, flow: Flow | None = None, device: str = "cpu"
+    name_or_path: str | Path,
+    *,
+    flow: Flow | None = None,
+    labels: Sequence[str] | None = None,
+    device: str = "cpu",
 ) -> Classifier:
     """A trained classifier: a shipped one by its name, or any checkpoint by its path.
 
     `flow` is the one whose output it will be given: if that is not the flow that it was trained
-    on, parameters included, it is refused, as amplitudes would mean something else. Raises
-    `CheckpointError` for that and for a checkpoint that is missing, damaged or of another kind.
+    on, parameters included, it is refused, as amplitudes would mean something else. `labels` are
+    the classes that are expected, in order: others are refused too. Raises `CheckpointError` for
+    either and for a checkpoint that is missing, damaged or of another kind.
     """
-    path = _path(name_or_path)
-    checkpoint, tensors = read_checkpoint(path)
-    if (checkpoint.input_px, checkpoint.reference_px) != (INPUT_PX, REFERENCE_PX):
+    path = checkpoint_path(name_or_path)
+    checkpoint, network = load_network(path, device=device)
+    if labels is not None and tuple(labels) != checkpoint.labels:
         raise CheckpointError(
-            f"{path} takes maps of {checkpoint.input_px} px in px of a {checkpoint.reference_px} "
-            f"px crop, this version gives {INPUT_PX} and {REFERENCE_PX}: train it again"
+            f"{path.name} names the classes {', '.join(checkpoint.labels)}, asked for were "
+            f"{', '.join(labels)}: choose a checkpoint trained on these"
         )
-    try:
-        network = checkpoint.network()
-        network.load_state_dict(tensors)
-    except InputError as error:
-        raise CheckpointError(f"{path}: {error}") from None
-    except TypeError:
-        raise CheckpointError(
-            f"{path}: {checkpoint.classifier!r} has no such options: {dict(checkpoint.options)}"
-        ) from None
-    except RuntimeError:
-        raise CheckpointError(
-            f"the weights in {path} do not fit the network {checkpoint.classifier!r}: "
-            "train it again with this version"
-        ) from None
     if flow is not None and network.inputs != "frames":
         _refuse_other_flow(path, checkpoint, flow)
     return NetworkClassifier(
@@ -137,11 +140,40 @@ def load_classifier(
         action_units=checkpoint.action_units,
         flow_name=checkpoint.flow,
         flow_parameters=checkpoint.flow_parameters,
+        temperature=checkpoint.temperature,
+        least_confidence=checkpoint.least_confidence,
         device=device,
     )
 
 
-def _path(name_or_path: str | Path) -> Path:
+def load_network(path: Path, *, device: str = "cpu") -> tuple[Checkpoint, nn.Module]:
+    """What the checkpoint in the file `path` says, and its trained network, in evaluation mode.
+
+    Raises `CheckpointError` for a file that is missing, damaged or of another kind, and for
+    weights that do not fit what it says of them.
+    """
+    checkpoint, tensors = read_checkpoint(path)
+    if (checkpoint.input_px, checkpoint.reference_px) != (INPUT_PX, REFERENCE_PX):
+        raise CheckpointError(
+            f"{path} takes maps of {checkpoint.input_px} px in px of a {checkpoint.reference_px} "
+            f"px crop, this version gives {INPUT_PX} and {REFERENCE_PX}: train it again"
+        )
+    try:
+        network = checkpoint.network()
+    except InputError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    except TypeError:
+        raise CheckpointError(
+            f"{path}: {checkpoint.classifier!r} has no such options: {dict(checkpoint.options)}"
+        ) from None
+    _refuse_other_weights(path, checkpoint, network, tensors)
+    network.load_state_dict(tensors)
+    return checkpoint, network.eval().to(device)
+
+
+def checkpoint_path(name_or_path: str | Path) -> Path:
+    """The file of a shipped checkpoint by its name, or any by its path; `CheckpointError` if it is
+    not there."""
     if isinstance(name_or_path, str) and name_or_path in CLASSIFIERS:
         path = WEIGHTS / f"{name_or_path}.safetensors"
         if not path.is_file():
@@ -157,6 +189,35 @@ def _path(name_or_path: str | Path) -> Path:
             f"no checkpoint {str(name_or_path)!r}: give a file, or one of the shipped {shipped}"
         )
     return path
+
+
+def _check(path: Path, checkpoint: Checkpoint) -> None:
+    labels = checkpoint.labels
+    if not labels or len(set(labels)) < len(labels) or UNCLEAR in labels:
+        raise CheckpointError(
+            f"{path} names the classes {', '.join(labels) or 'none'}: they have to be distinct, "
+            f"and {UNCLEAR!r} is none"
+        )
+    if not (checkpoint.temperature > 0 and 0 <= checkpoint.least_confidence <= 1):
+        raise CheckpointError(
+            f"{path} has the temperature {checkpoint.temperature} and the least confidence "
+            f"{checkpoint.least_confidence}: above 0 and from 0 to 1 are possible"
+        )
+
+
+def _refuse_other_weights(
+    path: Path, checkpoint: Checkpoint, network: nn.Module, tensors: Mapping[str, Tensor]
+) -> None:
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise CheckpointError(
+                f"the weights in {path} do not fit {checkpoint.classifier!r} for "
+                f"{len(checkpoint.labels)} classes and {len(checkpoint.action_units)} action "
+                f"units: {name} is {found.get(name, 'absent')}, the network's is "
+                f"{expected.get(name, 'absent')}; train it again with this version"
+            )
 
 
 def _refuse_other_flow(path: Path, checkpoint: Checkpoint, flow: Flow) -> None:

@@ -8,6 +8,10 @@ from model.errors import InputError
 
 CLASSES = ("negative", "positive", "surprise")
 
+UNCLEAR = "unclear"
+"""What stands for a class in records and files where no class is likely enough: "no clear
+expression" for people. Never a class itself."""
+
 CLASS_OF_EMOTION = {
     "anger": "negative",
     "contempt": "negative",

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from model.errors import InputError
+from model.records import ArrayF32
 
 Confusion = NDArray[np.int64]
 """(C, C) int64: row the true class, column the predicted one."""
@@ -58,6 +59,21 @@ def accuracy(counts: Confusion) -> float:
     return float(np.trace(counts) / total) if total else math.nan
 
 
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Clips whose confidence lies within equal limits."""
+
+    low: float
+    """Above it …"""
+    high: float
+    """… up to it."""
+    clips: int
+    confidence: float
+    """Mean probability of the named class; NaN without clips, so is the next."""
+    accuracy: float
+    """Share named right."""
+
+
 def calibration_error(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15) -> float:
     """Expected calibration error, 0–1: the mean gap between the confidence of the named class and
     how often it is right, over equally wide bins of confidence (C. Guo et al., On calibration of
@@ -65,17 +81,58 @@ def calibration_error(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15
 
     Raises `InputError` on other shapes, on values outside 0–1 and without clips.
     """
+    filled = [each for each in reliability(probabilities, truth, bins) if each.clips]
+    gaps = sum(each.clips * abs(each.accuracy - each.confidence) for each in filled)
+    return gaps / sum(each.clips for each in filled)
+
+
+def reliability(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15) -> tuple[Bin, ...]:
+    """Bins of equal width from 0 to 1, rising, for what `calibration_error` takes and raises."""
     shares = np.asarray(probabilities, np.float64)
     if shares.ndim != 2 or shares.size == 0 or bins < 1:
         raise InputError(f"calibration needs (N, C) probabilities and bins, got {shares.shape}")
     if not (np.isfinite(shares).all() and shares.min() >= 0 and shares.max() <= 1 + 1e-6):
         raise InputError("calibration needs probabilities from 0 to 1")
-    right = shares.argmax(axis=1) == _class_numbers(truth, shares.shape[1])
+    numbers = _class_numbers(truth, shares.shape[1])
+    if len(numbers) != len(shares):
+        raise InputError(f"{len(numbers)} true classes but {len(shares)} rows of probabilities")
+    right = shares.argmax(axis=1) == numbers
     confidence = shares.max(axis=1)
     # A confidence on an edge belongs to the bin below it, as in the paper's (m − 1)/M < p ≤ m/M.
     place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    gap = np.bincount(place, weights=right - confidence, minlength=bins)
-    return float(np.abs(gap).sum() / len(confidence))
+    found = []
+    for number in range(bins):
+        inside = place == number
+        count = int(inside.sum())
+        mean = float(confidence[inside].mean()) if count else math.nan
+        share = float(right[inside].mean()) if count else math.nan
+        found.append(Bin(number / bins, (number + 1) / bins, count, mean, share))
+    return tuple(found)
+
+
+def mean_average_precision(truth: ArrayF32, scores: ArrayF32) -> float:
+    """Mean over the action units that occur of `average_precision`; 0 where none occurs."""
+    precisions = average_precision(truth, scores)
+    occurring = precisions[np.isfinite(precisions)]
+    return float(occurring.mean()) if occurring.size else 0.0
+
+
+def average_precision(truth: ArrayF32, scores: ArrayF32) -> NDArray[np.float64]:
+    """(A,): of each action unit, the mean precision at the rank of each true one (M. Everingham et
+    al., The PASCAL visual object classes challenge, IJCV 2010, section 4.2, without interpolation);
+    NaN for one that never occurs. `truth` (N, A) holds zeros and ones, NaN where nobody coded,
+    `scores` (N, A) what ranks the clips."""
+    if truth.shape != scores.shape or truth.ndim != 2:
+        raise InputError(f"units need (N, A) and as many scores: {truth.shape}, {scores.shape}")
+    precisions = np.full(truth.shape[1], math.nan)
+    for number, (column, score) in enumerate(zip(truth.T, scores.T, strict=True)):
+        coded = ~np.isnan(column)
+        present: NDArray[np.bool_] = column[coded] > 0.5
+        if present.any():
+            ranked = present[np.argsort(-score[coded], kind="stable")]
+            precision = np.cumsum(ranked) / np.arange(1, len(ranked) + 1)
+            precisions[number] = precision[ranked].mean()
+    return precisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +176,30 @@ def bootstrap(
         return Interval(score(whole), math.nan, math.nan)
     low, high = np.quantile(scores, [tail, 1 - tail])
     return Interval(score(whole), float(low), float(high))
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectScore:
+    """How one subject's clips were named."""
+
+    subject: str
+    clips: int
+    right: int
+
+
+def by_subject(
+    truth: ArrayLike, predicted: ArrayLike, subjects: Sequence[str]
+) -> tuple[SubjectScore, ...]:
+    """One for each subject, in order of name. A subject rarely shows each class, so no mean over
+    classes is taken of one alone. Raises `InputError` on lengths that differ."""
+    right = np.asarray(truth) == np.asarray(predicted)
+    if right.shape != (len(subjects),):
+        raise InputError(f"{right.size} clips but {len(subjects)} subjects")
+    names = np.asarray(subjects, dtype=object)
+    return tuple(
+        SubjectScore(name, int((names == name).sum()), int(right[names == name].sum()))
+        for name in sorted(set(subjects))
+    )
 
 
 def _class_numbers(values: ArrayLike, classes: int) -> Indices:

@@ -146,6 +146,7 @@ class Prediction:
     """What a classifier says of one window."""
 
     label: str
+    """The likeliest class, or `model.labels.UNCLEAR` where none is likely enough."""
     probabilities: Mapping[str, float]
     """By label, in the classifier's order; sums to 1."""
     action_units: Mapping[str, float]

@@ -12,6 +12,7 @@ on where it stopped when started again with the same options.
 """
 
 import argparse
+import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -19,9 +20,10 @@ from typing import Any, get_args
 
 import torch
 
-from model.checkpoint import WEIGHTS, save_checkpoint
+from model.checkpoint import checkpoint_path, read_checkpoint, save_checkpoint
 from model.classifiers import CLASSIFIERS
 from model.errors import InputError, exit_code
+from model.figures import measured
 from model.flow import FLOWS
 from model.folds import validation_split
 from model.samples import SampleSet, join_samples
@@ -29,7 +31,6 @@ from model.training.data import Opener, Sources
 from model.training.fit import fit
 from model.training.loso import FoldAnswers, leave_one_out
 from model.training.recipe import ClassWeights, Loss, Recipe
-from model.training.watch import load_network, measured
 
 CLIP_EPOCHS = 60
 """Epochs without synthetic pairs: a data set has some hundred clips."""
@@ -37,7 +38,7 @@ CLIP_EPOCHS = 60
 
 def main() -> None:
     """Command line."""
-    args = _arguments()
+    args = _parser().parse_args()
     torch.set_num_threads(args.threads)
     if args.device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"--device {args.device}: no CUDA device is available, use --device cpu")
@@ -50,7 +51,7 @@ def main() -> None:
     recipe = Recipe(args.classifier, data=sources.said(), **_given(args, Recipe))
     if args.epochs is None and not sources.synthetic:
         recipe = replace(recipe, epochs=CLIP_EPOCHS)
-    init = _init(args.init)
+    init = None if args.init is None else checkpoint_path(args.init)
     opener = Opener(sources, recipe.classifier, recipe.flow, args.cache, args.workers)
     if args.loso:
         _leave_one_out(recipe, opener, args, init)
@@ -73,21 +74,20 @@ def _train(recipe: Recipe, opener: Opener, args: argparse.Namespace, init: Path 
         parts.append(opener.training_pairs())
         validation = validation or opener.validation_pairs()
         report = opener.report_pairs()
-    fit(
+    checkpoint = fit(
         recipe,
-        join_samples(parts),
+        parts[0] if len(parts) == 1 else join_samples(parts),
         validation,
         args.out,
         device=args.device,
         init=init,
         after_epoch=_print_line,
     )
-    if report is not None:
-        checkpoint, network = load_network(args.out, args.device)
-        metrics = measured(network, report, args.device)
-        save_checkpoint(args.out, replace(checkpoint, metrics=metrics), network.state_dict())
-        for name, value in metrics.items():
-            print(f"{name:40} {value:.3f}")
+    metrics = {} if report is None else measured(args.out, report, args.device)
+    checkpoint = replace(checkpoint, metrics=metrics, command=_command(args))
+    save_checkpoint(args.out, checkpoint, read_checkpoint(args.out)[1])
+    for name, value in metrics.items():
+        print(f"{name:40} {value:.3f}")
 
 
 def _leave_one_out(
@@ -124,13 +124,20 @@ def _print_fold(answers: FoldAnswers) -> None:
     print(f"{answers.subject}: {right} of {len(answers.clips)} named right", flush=True)
 
 
-def _init(given: str | None) -> Path | None:
-    if given is None:
-        return None
-    path = WEIGHTS / f"{given}.safetensors" if given in CLASSIFIERS else Path(given)
-    if not path.is_file():
-        raise InputError(f"--init {given}: no such checkpoint; give a file, or a shipped name")
-    return path
+def _command(args: argparse.Namespace) -> str:
+    """What was asked for, without the paths of this machine and what changes nothing."""
+    words = ["python -m model.train", args.classifier]
+    for name, value in vars(args).items():
+        usual = value == _parser().get_default(name) and name != "threads"
+        if name in ("classifier", "cache", "workers", "device") or usual:
+            continue
+        shown = str(value)
+        if name == "data":
+            shown = re.sub(r":[^,]*", ":PATH", shown)
+        elif Path(shown).is_absolute():
+            shown = Path(shown).name
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [shown])]
+    return " ".join(words)
 
 
 def _given(args: argparse.Namespace, record: type) -> dict[str, Any]:
@@ -141,7 +148,7 @@ def _given(args: argparse.Namespace, record: type) -> dict[str, Any]:
     }
 
 
-def _arguments() -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m model.train",
         description="Train a classifier on synthetic pairs, on data sets, or on both.",
@@ -195,7 +202,7 @@ def _arguments() -> argparse.Namespace:
     )
     recipe.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     recipe.add_argument("--threads", type=int, default=2, help="of the CPU")
-    return parser.parse_args()
+    return parser
 
 
 if __name__ == "__main__":

@@ -56,17 +56,21 @@ def describe(step: Step, event: Event | None) -> dict[str, Any]:
 
 def describe_current(event: Event, signal: SpotSignal | None) -> dict[str, Any]:
     """The expression as it is named over the face: `number`, `state`, `kind`, `label`,
-    `probability`, `score` at its apex, and `strength` now, both over the threshold (1.0)."""
+    `probability` (None where no class is likely enough), `score` at its apex, and `strength` now,
+    both over the threshold (1.0)."""
     prediction = event.prediction
     ratios = [] if signal is None else strength_over_threshold(signal).tolist()
     by_region = dict(zip(REGIONS, ratios, strict=False))
     moved = [by_region[name] for name in event.window.regions if name in by_region]
+    label, shares = (
+        (None, {}) if prediction is None else (prediction.label, prediction.probabilities)
+    )
     return {
         "number": event.number,
         "state": event.state,
         "kind": event.window.kind,
-        "label": None if prediction is None else prediction.label,
-        "probability": (None if prediction is None else prediction.probabilities[prediction.label]),
+        "label": label,
+        "probability": None if label is None else shares.get(label),
         "score": finite(event.window.score),
         "strength": max(moved, default=0.0),
     }

@@ -49,7 +49,7 @@ class Score:
     named: int
     """Hits whose annotation and prediction both carry a label."""
     named_right: int
-    """Those of them whose labels agree."""
+    """Those of them whose labels agree; an "unclear" prediction agrees with none."""
     onset_errors_s: tuple[float, ...]
     """Predicted − annotated, one for each hit; so are the next two."""
     apex_errors_s: tuple[float, ...]

@@ -1,9 +1,11 @@
 """Checkpoints come back as they went, and refuse what does not fit."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ import model
 from model.checkpoint import Checkpoint, load_classifier, read_checkpoint, save_checkpoint
 from model.errors import CheckpointError
 from model.flow import load_flow
+from model.labels import UNCLEAR
+from model.records import FlowPair
 
 CHECKPOINT = Checkpoint(
     classifier="fmanet",
@@ -67,8 +71,66 @@ def test_a_flipped_bit_is_noticed(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-5] ^= 0x10
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="damaged"):
+    with pytest.raises(CheckpointError, match=r"damaged.* hash \w{12}, it names \w{12}"):
         load_classifier(path)
+
+
+def test_other_classes_than_expected_are_refused_with_both(path: Path) -> None:
+    assert load_classifier(path, labels=CHECKPOINT.labels).labels == CHECKPOINT.labels
+    with pytest.raises(CheckpointError, match=r"negative, positive, surprise.*happy, sad"):
+        load_classifier(path, labels=("happy", "sad"))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"labels": ("a", "a", "b")},
+        {"labels": ("a", "b", UNCLEAR)},
+        {"labels": ()},
+        {"temperature": 0.0},
+        {"least_confidence": 1.5},
+    ],
+)
+def test_what_cannot_be_is_refused(path: Path, odd: dict[str, Any]) -> None:
+    save_checkpoint(path, replace(CHECKPOINT, **odd), CHECKPOINT.network().state_dict())
+    with pytest.raises(CheckpointError, match=r"classes|least confidence"):
+        load_classifier(path)
+
+
+def test_weights_for_other_classes_are_refused_with_both_shapes(path: Path) -> None:
+    five = replace(CHECKPOINT, labels=("a", "b", "c", "d", "e"))
+    save_checkpoint(path, CHECKPOINT, five.network().state_dict())
+    with pytest.raises(CheckpointError, match=r"3 classes.*classes.* is \(5.*network's is \(3"):
+        load_classifier(path)
+
+
+def test_a_file_from_before_confidence_was_calibrated_is_read(path: Path) -> None:
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    said = json.loads(header["__metadata__"]["checkpoint"])
+    for name in ("temperature", "least_confidence", "command"):
+        del said[name]
+    header["__metadata__"]["checkpoint"] = json.dumps(said)
+    new = json.dumps(header).encode()
+    path.write_bytes(len(new).to_bytes(8, "little") + new + content[8 + size :])
+    assert read_checkpoint(path)[0] == CHECKPOINT
+
+
+def test_temperature_flattens_and_the_least_confidence_refuses(path: Path) -> None:
+    flows = np.random.default_rng(0).normal(size=(2, 2, 64, 64)).astype(np.float32)
+    weights = read_checkpoint(path)[1]
+    sure = load_classifier(path).classify(FlowPair(flows[0], flows[1]))
+    most = max(sure.probabilities.values())
+    assert sure.label == max(sure.probabilities, key=lambda label: sure.probabilities[label])
+    save_checkpoint(path, replace(CHECKPOINT, least_confidence=most + 1e-4), weights)
+    refused = load_classifier(path).classify(FlowPair(flows[0], flows[1]))
+    assert refused.label == UNCLEAR
+    assert refused.probabilities == sure.probabilities
+    save_checkpoint(path, replace(CHECKPOINT, temperature=4.0), weights)
+    flat = load_classifier(path).classify(FlowPair(flows[0], flows[1]))
+    logs = [np.log(list(each.probabilities.values())) for each in (sure, flat)]
+    np.testing.assert_allclose(np.diff(logs[1]), np.diff(logs[0]) / 4, atol=1e-4)
 
 
 def test_a_foreign_file_is_refused(tmp_path: Path) -> None:

@@ -9,12 +9,17 @@ from hypothesis import strategies as st
 
 from model.errors import InputError
 from model.metrics import (
+    SubjectScore,
     accuracy,
+    average_precision,
     bootstrap,
+    by_subject,
     calibration_error,
     confusion,
     f1_by_class,
+    mean_average_precision,
     recall_by_class,
+    reliability,
     uar,
     uf1,
 )
@@ -96,6 +101,35 @@ def test_calibration_follows_its_formula(seed: int, bins: int) -> None:
             sure = np.mean([probabilities[i].max() for i in inside])
             expected += len(inside) / 25 * abs(right - sure)
     assert calibration_error(probabilities, truth, bins) == pytest.approx(expected)
+
+
+def test_bins_hold_every_clip_once() -> None:
+    bins = reliability([[0.95, 0.05], [0.9, 0.1], [0.55, 0.45]], [0, 1, 1], bins=10)
+    assert [each.clips for each in bins] == [0, 0, 0, 0, 0, 1, 0, 0, 1, 1]
+    assert (bins[8].low, bins[8].high) == (0.8, 0.9)
+    assert bins[8].confidence == pytest.approx(0.9)
+    assert [bins[i].accuracy for i in (5, 8, 9)] == [0.0, 0.0, 1.0]
+    assert math.isnan(bins[0].accuracy)
+
+
+def test_precision_at_each_unit_that_is_there() -> None:
+    # Ranked: there, not there, there → (1/1 + 2/3) / 2; a clip that nobody coded does not count.
+    truth = np.array([[1, 0], [0, 0], [1, 0], [np.nan, 0]], np.float32)
+    scores = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.3], [0.95, 0.4]], np.float32)
+    found = average_precision(truth, scores)
+    assert found[0] == pytest.approx((1 + 2 / 3) / 2)
+    assert math.isnan(found[1])
+    assert mean_average_precision(truth, scores) == found[0]
+    assert mean_average_precision(truth[:, 1:], scores[:, 1:]) == 0
+    with pytest.raises(InputError, match="units"):
+        average_precision(truth, scores[:2])
+
+
+def test_each_subject_is_counted() -> None:
+    found = by_subject([0, 1, 2], [0, 1, 1], ["b", "a", "b"])
+    assert found == (SubjectScore("a", 1, 1), SubjectScore("b", 2, 1))
+    with pytest.raises(InputError, match="subjects"):
+        by_subject([0, 1], [0, 1], ["a"])
 
 
 def test_bootstrap_draws_subjects_not_clips() -> None:

@@ -103,7 +103,8 @@ class Classifier(Protocol):
         raises what `predict` does."""
 
     def classify(self, flows: FlowPair, frames: FramePair | None = None) -> Prediction:
-        """Name one expression from the flow of its phases.
+        """Name one expression from the flow of its phases: its label is the likeliest class, or
+        `model.labels.UNCLEAR` where that is less likely than the checkpoint's least confidence.
 
         `frames` are those of the same phases: needed, and the flows ignored, unless `inputs` is
         "flows". Raises `InputError` without them.

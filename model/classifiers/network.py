@@ -12,6 +12,7 @@ from model.classifiers.phases import PHASE_SHAPES, prepared
 from model.errors import InputError
 from model.flow import load_flow
 from model.flow.courses import long_flows
+from model.labels import UNCLEAR
 from model.records import ArrayF32, FlowPair, FramePair, Prediction
 
 
@@ -27,14 +28,19 @@ class NetworkClassifier:
         action_units: tuple[str, ...],
         flow_name: str,
         flow_parameters: Mapping[str, float],
+        temperature: float = 1.0,
+        least_confidence: float = 0.0,
         device: str = "cpu",
     ) -> None:
+        """`temperature` and `least_confidence` as in `model.checkpoint.Checkpoint`."""
         self.name = name
         self.labels = labels
         self.action_units = action_units
         self.flow_name = flow_name
         self.flow_parameters = flow_parameters
         self.inputs = cast(Inputs, network.inputs)
+        self._temperature = temperature
+        self._least_confidence = least_confidence
         self._device = torch.device(device)
         self._network = network.eval().to(self._device)
 
@@ -49,8 +55,10 @@ class NetworkClassifier:
     def classify(self, flows: FlowPair, frames: FramePair | None = None) -> Prediction:
         first, second = self._phases(flows, frames)
         classes, units = self._answer(first[None], None if second is None else second[None])
+        likeliest = int(classes[0].argmax())
+        clear = classes[0, likeliest] >= self._least_confidence
         return Prediction(
-            label=self.labels[int(classes[0].argmax())],
+            label=self.labels[likeliest] if clear else UNCLEAR,
             probabilities=dict(zip(self.labels, map(float, classes[0]), strict=True)),
             action_units=dict(zip(self.action_units, map(float, units[0]), strict=True)),
             classifier=self.name,
@@ -86,7 +94,8 @@ class NetworkClassifier:
             second = torch.zeros_like(first) if apex_offset is None else self._input(apex_offset)
             known = first.new_full((len(first),), 0.0 if apex_offset is None else 1.0)
             classes, units = self._network(first, second, known)
-            return classes.softmax(dim=1).cpu().numpy(), units.sigmoid().cpu().numpy()
+            shares = (classes / self._temperature).softmax(dim=1)
+            return shares.cpu().numpy(), units.sigmoid().cpu().numpy()
 
     def _input(self, phase: ArrayF32) -> Tensor:
         return prepared(self.inputs, torch.tensor(phase, device=self._device))

@@ -10,7 +10,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from model.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from model.classifiers import SelfTaught
+from model.confidence import fit_confidence
 from model.errors import InputError
 from model.flow import load_flow
 from model.samples import NO_EXPRESSION, SampleSet
@@ -46,10 +47,11 @@ def fit(
     """Train by `recipe` and write the checkpoint to `out`.
 
     Beside `out` there will be `.log.csv`, a line per epoch, and until the end `.state`, to go on
-    from. `validation` is watched, and chooses only if the recipe keeps the best epoch. `init` is a
-    checkpoint whose weights to start from, as far as they have a place in the network.
-    `after_epoch` gets each line of the log. Raises `InputError` where samples and recipe do not
-    fit, or `.state` is of a run with other samples or another recipe.
+    from. `validation` is watched, and chooses only if the recipe keeps the best epoch; at the end
+    confidence is calibrated on it (`model.confidence`). `init` is a checkpoint whose weights to
+    start from, as far as they have a place in the network. `after_epoch` gets each line of the
+    log. Raises `InputError` where samples and recipe do not fit, or `.state` is of a run with
+    other samples or another recipe.
     """
     checkpoint = _described(recipe, training)
     _check(recipe, training, validation, checkpoint)
@@ -97,6 +99,11 @@ def fit(
 
     if best is not None:
         network.load_state_dict(best["network"])
+    if validation is not None:
+        fitted = fit_confidence(network, validation, device)
+        checkpoint = replace(
+            checkpoint, temperature=fitted.temperature, least_confidence=fitted.least
+        )
     save_checkpoint(out, checkpoint, network.state_dict())
     state_path.unlink(missing_ok=True)
     return checkpoint

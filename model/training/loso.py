@@ -15,17 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from model.answers import answers
 from model.errors import InputError
+from model.figures import SCORES
 from model.folds import Fold, leave_one_subject_out, validation_split
-from model.metrics import accuracy, bootstrap, confusion, f1_by_class, uar, uf1
+from model.metrics import bootstrap, confusion, f1_by_class
 from model.samples import NO_EXPRESSION, SampleSet, join_samples
 from model.training.fit import fit, samples_digest
 from model.training.recipe import Recipe
-from model.training.watch import answered, load_network
-
-SCORES = {"uf1": uf1, "uar": uar, "accuracy": accuracy}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +132,7 @@ def _scored(clips: list[tuple[str, int, int]], classes: Sequence[str]) -> dict[s
 
 
 def _answered(weights: Path, tested: SampleSet, subject: str, device: str) -> FoldAnswers:
-    _, network = load_network(weights, device)
-    logits, _ = answered(network, tested, device)
-    probabilities = torch.from_numpy(logits).softmax(dim=1).numpy()
+    probabilities = answers(weights, tested, device=device).probabilities
     return FoldAnswers(
         subject=subject,
         clips=tested.clips,

@@ -5,12 +5,14 @@ const LABELS = { negative: "#e0654f", positive: "#2ea886", surprise: "#4f86e8" }
 const OTHERS = ["#a06fd6", "#c9922e", "#6b8e23", "#c45d9a"];
 
 export function labelColour(label) {
-  if (label === null || label === undefined) return "#94a3b8";
+  if (label === null || label === undefined || label === "unclear") return "#94a3b8";
   const letters = [...label].reduce((sum, letter) => sum + letter.codePointAt(0), 0);
   return LABELS[label] ?? OTHERS[letters % OTHERS.length];
 }
 
+/** A class as people read it; "unclear" stands where no class is likely enough. */
 export function title(word) {
+  if (word === "unclear") return "No clear expression";
   return word ? word[0].toUpperCase() + word.slice(1) : "…";
 }
 
