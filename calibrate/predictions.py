@@ -68,7 +68,9 @@ def _from_csv(text: str) -> _Table:
     return labels, probabilities, [row["label"] for row in rows], subjects
 
 
-def _from_json(document: dict[str, Any]) -> _Table:
+def _from_json(document: Any) -> _Table:
+    if not isinstance(document, dict):
+        raise ValueError("it is no object")
     subjects = document.get("subjects")
     return (
         [str(label) for label in document["labels"]],

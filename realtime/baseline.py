@@ -196,7 +196,7 @@ def load_baseline(path: Path) -> Baseline:
             MappingProxyType(_numbers(document["floor_px"])),
             None if measured is None else _measurement(measured),
         )
-    except (KeyError, TypeError, ValueError, InputError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, InputError) as error:
         raise InputError(f"--baseline {path} is damaged: {error}") from None
 
 
@@ -219,13 +219,16 @@ def _measurement(document: dict[str, Any]) -> Measurement:
         date=str(document["date"]),
         participant=str(document["participant"]),
         noise_px=MappingProxyType(_numbers(document["noise_px"])),
-        software=MappingProxyType({str(k): str(v) for k, v in document["software"].items()}),
+        software=MappingProxyType({str(k): str(v) for k, v in dict(document["software"]).items()}),
         **{f.name: _number(document[f.name]) for f in fields(Measurement) if f.type is float},
     )
 
 
 def _numbers(values: dict[str, Any]) -> dict[str, float]:
-    return {str(name): _number(value) for name, value in values.items()}
+    numbers = {str(name): _number(value) for name, value in dict(values).items()}
+    if not set(REGIONS) <= set(numbers):
+        raise ValueError(f"it needs a number for each region, and has {list(numbers)}")
+    return numbers
 
 
 def _number(value: Any) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
+from realtime.ui.calibration import Calibrator
 from realtime.ui.server import build_server, open_listener, page_address
 
 AUTH = ("ana", "pässword: with colon")
@@ -25,10 +26,10 @@ class Served:
 
 
 @contextmanager
-def serving(config: LiveConfig) -> Iterator[Served]:
+def serving(config: LiveConfig, calibrator: Calibrator | None = None) -> Iterator[Served]:
     listener = open_listener(config.host, 0)
-    session = LiveSession(config)
-    server = build_server(session, config)
+    session = LiveSession(config, None if calibrator is None else calibrator.take)
+    server = build_server(session, config, calibrator)
     with listener, session:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
