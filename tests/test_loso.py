@@ -71,7 +71,7 @@ def test_the_test_subject_chooses_nothing(share: float, tmp_path: Path) -> None:
 
 
 def test_what_is_written(tmp_path: Path) -> None:
-    recipe = replace(RECIPE, options={}, epochs=8, learning_rate=8e-3)
+    recipe = replace(RECIPE, options={}, epochs=16, learning_rate=8e-3)
     report = leave_one_out(recipe, SAMPLES, None, tmp_path)
     assert report == json.loads((tmp_path / "report.json").read_text())
     assert report["uf1"]["value"] > 0.6

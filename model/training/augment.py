@@ -1,7 +1,7 @@
 """Samples varied so that what is seen in them stays true: flow turns with its picture.
 
 Mirroring, small rotations, scales and shifts; time reversal; a withheld second phase; channels
-scaled and moved on their own. All of it acts on a batch of phases (N, 2, *inner, 64, 64), `inner`
+scaled on their own. All of it acts on a batch of phases (N, 2, *inner, 64, 64), `inner`
 by the kind of inputs (`model.classifiers`): (2,) flows, (F,) frames, (F − 1, 2) long flows.
 """
 
@@ -37,8 +37,8 @@ def varied(
     phases = _where(reverse & (has_offset > 0), reversed_in_time(phases, inputs), phases)
     phases = moved(phases, inputs, mirror=mirror, turn_rad=turn, scale=scale, shift_px=shift)
     if inputs == "flows":
-        gain, zero = spread(variation.gain_log, 2, 2).exp(), spread(variation.zero, 2, 2)
-        phases = distorted(phases, gain, zero)
+        # Not moved as well: networks take off what most of a map shares.
+        phases = phases * spread(variation.gain_log, 2, 2, 1, 1).exp()
     return phases, torch.where(dropped, torch.zeros_like(has_offset), has_offset)
 
 
@@ -89,13 +89,6 @@ def moved(
     vectors = warped.view(len(phases), -1, 2, side * side)
     vectors = (scale.view(-1, 1, 1) * turned)[:, None] @ vectors
     return vectors.view(phases.shape)
-
-
-def distorted(flows: Tensor, gain: Tensor, zero: Tensor) -> Tensor:
-    """Flows (N, 2, 2, S, S) whose u and v were scaled by `gain` (N, 2 phases, 2) each and moved by
-    `zero`, shares (N, 2, 2) of the phase's root mean square."""
-    strength = flows.square().mean(dim=(2, 3, 4), keepdim=True).sqrt()
-    return flows * gain[..., None, None] + strength * zero[..., None, None]
 
 
 def _where(chosen: Tensor, these: Tensor, those: Tensor) -> Tensor:

@@ -30,9 +30,6 @@ class Variation:
     shift_px: float = 2.5
     gain_log: float = 0.15
     """u and v of each map scaled on their own, as in maps normalised by channel; flows alone."""
-    zero: float = 0.05
-    """u and v of each map moved by up to this share of its root mean square, as where a map's
-    zero had to be guessed; flows alone."""
 
 
 @dataclass(frozen=True)
