@@ -29,17 +29,16 @@ from numpy.typing import NDArray
 
 from calibrate.predictions import Predictions, read_predictions
 from calibrate.reliability import reliability_svg
+from model.confidence import fit_temperature
 from model.errors import InputError
 from model.metrics import calibration_error
-from model.records import ArrayF64
+from model.records import ArrayF32, ArrayF64
 from realtime.summary import check_new, versions
 
 FORMAT, VERSION = "fmanet-live confidence", 1
 LEAST_CLIPS = 20
 """For a temperature and a look at it: ten in each half."""
-MAX_LOG_T = math.log(20.0)
 _TINY = 1e-6  # tables round: a 0 in them is no certainty
-_STEPS = 80  # of the golden section, far below any error that matters
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +137,7 @@ def measure(
     """Temperature from the clips `fit`, all else from the clips `shown`. Raises `InputError` where
     `coverage` cannot be had from so few."""
     probabilities, truth = predictions.probabilities, predictions.truth
-    temperature = fit_temperature(probabilities[fit], truth[fit])
+    temperature = fit_temperature(logits(probabilities[fit]), truth[fit])
     before, after = probabilities[shown], warmed(probabilities[shown], temperature)
     conformal = None
     if coverage is not None:
@@ -164,24 +163,18 @@ def measure(
     )
 
 
-def fit_temperature(probabilities: ArrayF64, truth: NDArray[np.int64]) -> float:
-    """The temperature of the greatest likelihood, 1/20 to 20. The negative log likelihood is convex
-    in 1/T, so has one minimum, which a golden section over log T finds."""
-    ratio = (math.sqrt(5) - 1) / 2
-    low, high = -MAX_LOG_T, MAX_LOG_T
-    for _ in range(_STEPS):
-        a, b = high - ratio * (high - low), low + ratio * (high - low)
-        losses = [_nll(warmed(probabilities, math.exp(at)), truth) for at in (a, b)]
-        low, high = (low, b) if losses[0] < losses[1] else (a, high)
-    return math.exp((low + high) / 2)
-
-
 def warmed(probabilities: ArrayF64, temperature: float) -> ArrayF64:
     """Probabilities (N, C) as they are at another temperature: softmax(log p / T)."""
-    logits = np.log(np.maximum(probabilities, _TINY)) / temperature
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    scaled = logits(probabilities) / temperature
+    shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     result: ArrayF64 = shares / shares.sum(axis=1, keepdims=True)
     return result
+
+
+def logits(probabilities: ArrayF64) -> ArrayF32:
+    """(N, C) logits of these probabilities; those are known but for a constant in each row."""
+    logs: ArrayF32 = np.log(np.maximum(probabilities, _TINY)).astype(np.float32)
+    return logs
 
 
 def conformal_quantile(probabilities: ArrayF64, truth: NDArray[np.int64], coverage: float) -> float:

@@ -1,7 +1,8 @@
 """Held-out predictions with their labels, read from CSV or JSON.
 
 CSV: a header and a row per clip; `label` is the true class, `p_<class>` the probability of each,
-`subject`, if it is there, whose clip it is. JSON: `labels` (the classes), `probabilities` (N, C),
+`subject`, if it is there, whose clip it is. The `predictions.csv` of a training that left one subject
+out after another is read as well: `truth`, `predicted` and then a column for each class. JSON: `labels` (the classes), `probabilities` (N, C),
 `truth` (N names or numbers) and, if known, `subjects` (N).
 """
 
@@ -59,13 +60,18 @@ _Table = tuple[list[str], list[list[float]], list[Any], list[str] | None]
 def _from_csv(text: str) -> _Table:
     table = csv.DictReader(text.splitlines())
     columns = list(table.fieldnames or ())
-    names = [name for name in columns if name.startswith(_PREFIX)]
     rows = list(table)
-    # A table of events has a column for each action unit too; those are no classes.
-    labels = [n.removeprefix(_PREFIX) for n in names if n.removeprefix(_PREFIX)[:2] != "AU"]
-    probabilities = [[float(row[_PREFIX + label]) for label in labels] for row in rows]
+    if "predicted" in columns:
+        truth, prefix = "truth", ""
+        labels = columns[columns.index("predicted") + 1 :]
+    else:
+        # A table of events has a column for each action unit too; those are no classes.
+        truth, prefix = "label", _PREFIX
+        named = [name.removeprefix(_PREFIX) for name in columns if name.startswith(_PREFIX)]
+        labels = [name for name in named if not name.startswith("AU")]
+    probabilities = [[float(row[prefix + label]) for label in labels] for row in rows]
     subjects = [row["subject"] for row in rows] if "subject" in columns else None
-    return labels, probabilities, [row["label"] for row in rows], subjects
+    return labels, probabilities, [row[truth] for row in rows], subjects
 
 
 def _from_json(document: Any) -> _Table:

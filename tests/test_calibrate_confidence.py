@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from calibrate.__main__ import main
 from calibrate.confidence import (
     conformal_quantile,
-    fit_temperature,
+    logits,
     measure,
     split,
     warmed,
 )
 from calibrate.predictions import Predictions, read_predictions
 from calibrate.reliability import BINS, reliability
+from model.confidence import fit_temperature
 from model.errors import InputError
 
 LABELS = ("negative", "positive", "surprise")
@@ -40,7 +41,9 @@ def drawn(seed: int, n: int, sharper: float = 1.0, subjects: int = 0) -> Predict
 @pytest.mark.parametrize("sharper", [0.5, 1.0, 3.0])
 def test_the_temperature_undoes_what_sharpened_the_logits(sharper: float) -> None:
     found = drawn(1300, 4000, sharper)
-    assert fit_temperature(found.probabilities, found.truth) == pytest.approx(sharper, rel=0.1)
+    assert fit_temperature(logits(found.probabilities), found.truth) == pytest.approx(
+        sharper, rel=0.1
+    )
 
 
 def test_calibration_improves_on_the_half_that_was_not_fitted() -> None:
@@ -135,6 +138,15 @@ def test_csv_and_json_say_the_same(tmp_path: Path) -> None:
     assert from_csv.subjects == from_json.subjects == found.subjects
     assert (from_csv.truth == from_json.truth).all()
     assert from_csv.probabilities == pytest.approx(from_json.probabilities, abs=1e-3)
+
+
+def test_what_leaving_one_subject_out_writes_is_read(tmp_path: Path) -> None:
+    table = tmp_path / "predictions.csv"
+    table.write_text("subject,clip,truth,predicted,a,b\n1,x,b,a,0.7,0.3\n2,y,a,a,0.9,0.1\n")
+    found = read_predictions(table)
+    assert (found.labels, found.subjects) == (("a", "b"), ("1", "2"))
+    assert found.truth.tolist() == [1, 0]
+    assert found.probabilities == pytest.approx(np.array([[0.7, 0.3], [0.9, 0.1]]))
 
 
 @pytest.mark.parametrize(
