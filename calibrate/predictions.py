@@ -1,9 +1,10 @@
 """Held-out predictions with their labels, read from CSV or JSON.
 
 CSV: a header and a row per clip; `label` is the true class, `p_<class>` the probability of each,
-`subject`, if it is there, whose clip it is. The `predictions.csv` of a training that left one subject
-out after another is read as well: `truth`, `predicted` and then a column for each class. JSON: `labels` (the classes), `probabilities` (N, C),
-`truth` (N names or numbers) and, if known, `subjects` (N).
+`subject`, if it is there, whose clip it is. The `predictions.csv` of a training that left one
+subject out after another is read as well: `truth`, `predicted`, then a column for each class.
+JSON: `labels` (the classes), `probabilities` (N, C), `truth` (N names or numbers) and, if known,
+`subjects` (N).
 """
 
 import csv

@@ -148,9 +148,13 @@ def rate_warning(baseline: Baseline, fps: float | None) -> str:
     )
 
 
-def to_json(baseline: Baseline) -> str:
-    """The file's text."""
-    document = {"format": FORMAT, "version": VERSION, "floor_px": dict(baseline.floor_px)}
+def as_document(baseline: Baseline) -> dict[str, Any]:
+    """What the file holds, as values that JSON knows."""
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "floor_px": dict(baseline.floor_px),
+    }
     if baseline.measured is not None:
         plain = replace(
             baseline.measured,
@@ -158,6 +162,12 @@ def to_json(baseline: Baseline) -> str:
             software=dict(baseline.measured.software),
         )
         document["measured"] = asdict(plain)
+    return document
+
+
+def to_json(baseline: Baseline) -> str:
+    """The file's text."""
+    document = as_document(baseline)
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 

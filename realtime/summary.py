@@ -12,6 +12,7 @@ from typing import Any
 from model.errors import InputError
 from model.records import Event
 from model.synthetic import TrueExpression
+from realtime.baseline import as_document
 from realtime.config import LiveConfig
 from realtime.snapshot import Snapshot
 
@@ -61,6 +62,7 @@ def summarise(
             "flow": config.flow,
             "classifier": config.classifier,
             "device": config.device,
+            "baseline": None if config.baseline is None else as_document(config.baseline),
         },
         "versions": versions(),
     }
