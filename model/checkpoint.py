@@ -46,7 +46,8 @@ class Checkpoint:
     options: Mapping[str, Any] = field(default_factory=dict)
     """What its network is built with beside the numbers of classes and units: blocks left out."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    """The options of the training run, its seed among them."""
+    """The options of the training run, its seed among them; under "init" that of the weights that
+    it started from."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Measured on data that chose nothing."""
     temperature: float = 1.0

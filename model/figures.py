@@ -31,6 +31,10 @@ VISIBLE_PX = 0.3
 FIRST_PHASE = "first_phase_"
 """Before the names of figures of onset → apex alone."""
 
+_COUNTED = {
+    FIRST_PHASE + name for name in ("samples", "subjects", "samples_without_expression")
+}  # the same as of both phases
+
 
 def measured(path: Path, samples: SampleSet, device: str = "cpu") -> dict[str, float]:
     """Figures of the checkpoint in the file `path`: `figures` of both phases, and those of first
@@ -39,12 +43,13 @@ def measured(path: Path, samples: SampleSet, device: str = "cpu") -> dict[str, f
     found: dict[str, float] = {}
     for prefix, alone in (("", False), (FIRST_PHASE, True)):
         said = answers(path, samples, first_phase_only=alone, device=device)
-        found |= {prefix + name: value for name, value in figures(said, samples, least).items()}
+        part = figures(said, samples, least).items()
+        found |= {prefix + name: value for name, value in part if prefix + name not in _COUNTED}
     return found
 
 
 def figures(said: Answers, samples: SampleSet, least_confidence: float) -> dict[str, float]:
-    """Figures by name; all but the last three over the samples with an expression, the likeliest
+    """Figures by name; all but the last four over the samples with an expression, the likeliest
     class taken for the answer however little it is likely:
 
         samples, subjects                           how many
@@ -53,9 +58,9 @@ def figures(said: Answers, samples: SampleSet, least_confidence: float) -> dict[
         uf1_from_0.3_px, uf1_0.1_to_0.3_px, …       by amplitude, where it is known
         confidence, calibration_error
         refused                                     share answered with "no clear expression"
-        action_unit_map                             mean average precision, over all samples
-        refused_without_expression                  the same of samples without one, if there are
-        confidence_without_expression
+        action_unit_map                             mean average precision, over all coded samples
+        samples_without_expression                  how many, and if there are:
+        refused_without_expression, confidence_without_expression
 
     Raises `InputError` without a sample that has an expression.
     """
@@ -81,7 +86,9 @@ def figures(said: Answers, samples: SampleSet, least_confidence: float) -> dict[
     found["confidence"] = float(confidence[named].mean())
     found["calibration_error"] = calibration_error(shares, truth)
     found["refused"] = float((confidence[named] < least_confidence).mean())
-    found["action_unit_map"] = mean_average_precision(samples.action_units, said.action_units)
+    if (samples.action_units > 0).any():
+        found["action_unit_map"] = mean_average_precision(samples.action_units, said.action_units)
+    found["samples_without_expression"] = float((~named).sum())
     if not named.all():
         refused = confidence[~named] < least_confidence
         found["refused_without_expression"] = float(refused.mean())

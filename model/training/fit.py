@@ -58,7 +58,8 @@ def fit(
     torch.manual_seed(recipe.seed)
     network = checkpoint.network()
     if init is not None:
-        _start_from(init, network, checkpoint)
+        began = _start_from(init, network, checkpoint)
+        checkpoint = replace(checkpoint, recipe={**checkpoint.recipe, "init": dict(began.recipe)})
     network = network.to(device)
     # A fifth faster on CPUs.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -212,9 +213,9 @@ def _check(
         raise InputError("to keep the best epoch, give validation samples that choose it")
 
 
-def _start_from(init: Path, network: nn.Module, checkpoint: Checkpoint) -> None:
+def _start_from(init: Path, network: nn.Module, checkpoint: Checkpoint) -> Checkpoint:
     """Weights of `init` wherever name and shape agree; what names classes or action units only if
-    these are the same."""
+    these are the same. Returns what `init` says of itself."""
     given, weights = read_checkpoint(init)
     for what, theirs, ours in (
         ("a network", given.classifier, checkpoint.classifier),
@@ -232,6 +233,7 @@ def _start_from(init: Path, network: nn.Module, checkpoint: Checkpoint) -> None:
         if not same:
             fitting = {n: w for n, w in fitting.items() if heads not in n.split(".")}
     network.load_state_dict(own | fitting)
+    return given
 
 
 def samples_digest(samples: SampleSet) -> bytes:

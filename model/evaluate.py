@@ -1,0 +1,298 @@
+"""Measure networks on samples that they were not trained on.
+
+    python -m model.evaluate                            # each shipped network, its report set
+    python -m model.evaluate fmanet my.safetensors --speed
+    python -m model.evaluate fmanet --data casme2:PATH,samm:PATH --out runs/eval
+    python -m model.evaluate fmanet --data casme2:PATH --protocol loso --out runs/loso
+
+Protocols:
+
+- holdout: all clips of the data sets named, as one set. Refused for a network that was trained on
+  one of them. With synthetic pairs, the report set of the checkpoint's own recipe: faces and
+  nuisances that training does not have; the figures are compared with those that the checkpoint
+  holds, and the command ends with 1 unless they are reproduced.
+- cross: for each data set named, the network is trained on from the checkpoint on that one, and
+  tested on each of the others.
+- loso: each subject is tested by a network trained on from the checkpoint on all other subjects
+  (`model.training.loso`).
+
+The likeliest class is the answer, however little it is likely; what would be refused stands beside
+it. --out gets evaluation.json and evaluation.html, a page that needs no network.
+"""
+
+import argparse
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from model.answers import Answers, answers
+from model.checkpoint import WEIGHTS, Checkpoint, checkpoint_path, load_network, read_checkpoint
+from model.classifiers import CLASSIFIERS
+from model.errors import InputError, exit_code
+from model.evaluation import Evaluation, evaluated, table
+from model.figures import measured
+from model.machine import machine
+from model.report import page
+from model.samples import SampleSet
+from model.speed import forward_speed
+from model.train import CLIP_EPOCHS
+from model.training.data import SYNTHETIC, Opener, Sources
+from model.training.fit import fit
+from model.training.loso import leave_one_out
+from model.training.recipe import Recipe
+
+TOLERANCE = 0.002
+"""Within which a figure is reproduced: another number of threads rounds differently, which tips a
+sample in some thousand."""
+
+
+def main() -> None:
+    """Command line."""
+    args = _arguments()
+    torch.set_num_threads(args.threads)
+    specs = tuple(args.data.split(","))
+    if args.protocol != "holdout" and args.out is None:
+        raise InputError(f"--protocol {args.protocol} trains networks: say where with --out FOLDER")
+    if SYNTHETIC in specs and (len(specs) > 1 or args.protocol != "holdout"):
+        raise InputError(
+            f"--data {args.data}: synthetic pairs stand alone, and with --protocol holdout"
+        )
+    names = args.networks or sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
+    evaluations: list[Evaluation] = []
+    differing, speeds = [], {}
+    for name in names:
+        if args.protocol == "holdout" and SYNTHETIC in specs:
+            found = _on_report_set(name, args)
+            evaluations.append(found)
+            if found.remark not in ("", "reproduced"):
+                differing.append(name)
+        else:
+            evaluations += PROTOCOLS[args.protocol](name, specs, args)
+        if args.speed:
+            speeds[name] = asdict(forward_speed(load_network(checkpoint_path(name))[1]))
+    print(table(evaluations))
+    for name, speed in speeds.items():
+        print(
+            f"{name}: forward pass of one expression, both phases, one thread: "
+            f"{speed['p50_ms']:.2f} ms (95th percentile {speed['p95_ms']:.2f} ms) on {machine()}"
+        )
+    if args.out is not None:
+        _write(args.out, evaluations, speeds)
+    if differing:
+        print(f"not reproduced: {', '.join(differing)}")
+        raise SystemExit(1)
+
+
+def report_set(checkpoint: Checkpoint, cache: Path, workers: int) -> SampleSet:
+    """The synthetic pairs that a checkpoint's figures are of."""
+    data, metrics = checkpoint.recipe.get("data", {}), checkpoint.metrics
+    known = {name: data[name] for name in ("view", "none_share") if name in data}
+    if "samples_without_expression" in metrics:
+        count = metrics["samples"] + metrics["samples_without_expression"]
+        known["validation_pairs"] = round(count)
+    opener = Opener(Sources(**known), checkpoint.classifier, checkpoint.flow, cache, workers)
+    return opener.report_pairs()
+
+
+def compare(stored: dict[str, float], found: dict[str, float]) -> str:
+    """ "reproduced" if each stored figure was found again within `TOLERANCE`, otherwise those that
+    were not; empty if nothing is stored."""
+    differing = [
+        f"{name} is {found[name]:.3f}, the checkpoint says {value:.3f}"
+        if name in found
+        else f"{name} is in the checkpoint alone"
+        for name, value in stored.items()
+        if not (name in found and abs(found[name] - value) <= TOLERANCE)
+    ]
+    if differing:
+        more = f"; {len(differing) - 3} more" if len(differing) > 3 else ""
+        return f"differs: {'; '.join(differing[:3])}{more}"
+    return "reproduced" if stored else ""
+
+
+def seen_sets(checkpoint: Checkpoint) -> frozenset[str]:
+    """Names of what its weights were trained on, those it started from among them."""
+    seen: set[str] = set()
+    recipe: Any = checkpoint.recipe
+    while recipe:
+        seen |= set(recipe.get("data", {}).get("sets", ()))
+        recipe = recipe.get("init")
+    return frozenset(seen)
+
+
+def _on_report_set(name: str, args: argparse.Namespace) -> Evaluation:
+    path = checkpoint_path(name)
+    checkpoint = read_checkpoint(path)[0]
+    samples = report_set(checkpoint, args.cache, args.workers)
+    remark = compare(dict(checkpoint.metrics), measured(path, samples, args.device))
+    return _held_out(name, path, samples, args, remark)
+
+
+def _on_clips(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[Evaluation]:
+    path = checkpoint_path(name)
+    checkpoint = read_checkpoint(path)[0]
+    _refuse_seen(name, checkpoint, specs)
+    return [_held_out(name, path, _opened(checkpoint, specs, args), args)]
+
+
+def _held_out(
+    name: str, path: Path, samples: SampleSet, args: argparse.Namespace, remark: str = ""
+) -> Evaluation:
+    said = answers(path, samples, first_phase_only=args.first_phase, device=args.device)
+    return evaluated(
+        Path(name).stem,
+        said,
+        samples,
+        protocol="holdout",
+        first_phase_only=args.first_phase,
+        least_confidence=read_checkpoint(path)[0].least_confidence,
+        remark=remark,
+    )
+
+
+def _across(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[Evaluation]:
+    if len(specs) < 2:
+        raise InputError(f"--protocol cross needs two data sets or more, got {','.join(specs)}")
+    recipe, init, checkpoint = _trainable(name, specs, args)
+    sets = [_opened(checkpoint, (spec,), args) for spec in specs]
+    found = []
+    for training in sets:
+        path = args.out / f"{Path(name).stem}-on-{training.name}.safetensors"
+        fit(recipe, training, None, path, device=args.device, init=init)
+        for tested in sets:
+            if tested is not training:
+                said = answers(path, tested, device=args.device)
+                title = f"{Path(name).stem} on {training.name}"
+                found.append(
+                    evaluated(
+                        title,
+                        said,
+                        tested,
+                        protocol="cross",
+                        first_phase_only=args.first_phase,
+                    )
+                )
+    return found
+
+
+def _leaving_out(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[Evaluation]:
+    recipe, init, checkpoint = _trainable(name, specs, args)
+    samples = _opened(checkpoint, specs, args)
+    folder = args.out / Path(name).stem
+    leave_one_out(recipe, samples, None, folder, device=args.device, init=init)
+    shares = dict(_predictions(folder / "predictions.csv", samples.classes))
+    probabilities = np.array([shares[clip] for clip in samples.clips], np.float32)
+    # What folds keep are the classes' probabilities.
+    samples = replace(
+        samples, action_units=np.zeros((len(samples), 0), np.float32), action_unit_names=()
+    )
+    said = Answers(np.log(np.maximum(probabilities, 1e-7)), probabilities, samples.action_units)
+    return [
+        evaluated(
+            Path(name).stem,
+            said,
+            samples,
+            protocol="loso",
+            first_phase_only=args.first_phase,
+        )
+    ]
+
+
+PROTOCOLS = {"holdout": _on_clips, "cross": _across, "loso": _leaving_out}
+
+
+def _trainable(
+    name: str, specs: tuple[str, ...], args: argparse.Namespace
+) -> tuple[Recipe, Path | None, Checkpoint]:
+    """How a network is trained on, from which weights (None: from nothing, where none are shipped
+    under that name), and what is known of it."""
+    data = Sources(specs=specs, classes=args.classes).said()
+    if name in CLASSIFIERS and not (WEIGHTS / f"{name}.safetensors").is_file():
+        recipe = Recipe(name, epochs=args.epochs, data=data)
+        return recipe, None, Checkpoint(name, (), (), recipe.flow, {})
+    path = checkpoint_path(name)
+    checkpoint = read_checkpoint(path)[0]
+    _refuse_seen(name, checkpoint, specs)
+    recipe = Recipe(
+        checkpoint.classifier,
+        options=checkpoint.options,
+        flow=checkpoint.flow,
+        epochs=args.epochs,
+        data=data,
+    )
+    return recipe, path, checkpoint
+
+
+def _opened(checkpoint: Checkpoint, specs: tuple[str, ...], args: argparse.Namespace) -> SampleSet:
+    sources = Sources(specs=specs, classes=args.classes)
+    opener = Opener(sources, checkpoint.classifier, checkpoint.flow, args.cache, args.workers)
+    samples = opener.clips()
+    if samples is None:
+        raise InputError(f"--data {','.join(specs)} names no data set")
+    if args.first_phase:
+        samples = replace(samples, both_phases=np.zeros(len(samples), np.bool_))
+    return samples
+
+
+def _refuse_seen(name: str, checkpoint: Checkpoint, specs: tuple[str, ...]) -> None:
+    seen = seen_sets(checkpoint) & {spec.partition(":")[0] for spec in specs}
+    if seen:
+        raise InputError(
+            f"{name} was trained on {', '.join(sorted(seen))}: it would be tested on what it has "
+            "seen; give a network that was not, or other data"
+        )
+
+
+def _predictions(path: Path, classes: tuple[str, ...]) -> Iterator[tuple[str, list[float]]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            yield row["clip"], [float(row[label]) for label in classes]
+
+
+def _write(out: Path, evaluations: list[Evaluation], speeds: dict[str, Any]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    document = {
+        "format": "fmanet-live evaluation",
+        "version": 1,
+        "machine": machine(),
+        "evaluations": [each.plain() for each in evaluations],
+        "speed": speeds,
+    }
+    text = json.dumps(document, indent=1, allow_nan=False)
+    (out / "evaluation.json").write_text(text, encoding="utf-8")
+    (out / "evaluation.html").write_text(page(evaluations), encoding="utf-8")
+    print(f"written to {out / 'evaluation.html'} and {out / 'evaluation.json'}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m model.evaluate",
+        description="Measure networks on samples that they were not trained on.",
+    )
+    parser.add_argument("networks", nargs="*", help="shipped names or checkpoints (all shipped)")
+    parser.add_argument(
+        "--data", default=SYNTHETIC, help="synthetic, or casme2:PATH, maps:PATH …, with commas"
+    )
+    parser.add_argument("--classes", type=int, default=3, help="after merging: 3, 4, 5, 7")
+    parser.add_argument("--protocol", choices=PROTOCOLS, default="holdout")
+    parser.add_argument(
+        "--first-phase", action="store_true", help="withhold apex → offset, in training too"
+    )
+    parser.add_argument("--epochs", type=int, default=CLIP_EPOCHS, help="of cross and loso")
+    parser.add_argument("--out", type=Path, help="folder for evaluation.json and evaluation.html")
+    parser.add_argument("--speed", action="store_true", help="time the forward pass as well")
+    parser.add_argument("--cache", type=Path, default=Path("runs"), help="what was computed")
+    parser.add_argument("--workers", type=int, default=3, help="processes that compute it")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--threads", type=int, default=2, help="of the CPU")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    raise SystemExit(exit_code(main))
