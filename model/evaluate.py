@@ -161,6 +161,8 @@ def _across(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list
         raise InputError(f"--protocol cross needs two data sets or more, got {','.join(specs)}")
     recipe, init, checkpoint = _trainable(name, specs, args)
     sets = [_opened(checkpoint, (spec,), args) for spec in specs]
+    if len({one.name for one in sets}) < len(sets):
+        raise InputError(f"--data names {', '.join(one.name for one in sets)}: each once")
     found = []
     for training in sets:
         path = args.out / f"{Path(name).stem}-on-{training.name}.safetensors"

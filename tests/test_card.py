@@ -1,0 +1,90 @@
+"""Model cards say what checkpoints say."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from easy import easy_samples
+
+from model import card
+from model.checkpoint import WEIGHTS, Checkpoint, read_checkpoint, save_checkpoint
+from model.errors import InputError, exit_code
+from model.figures import measured
+from model.training.fit import fit
+from model.training.recipe import Recipe
+
+DATA = {"sets": ["synthetic"], "classes": 3, "pairs": 48, "view": "mixed", "none_share": 0.2}
+RECIPE = Recipe("mmcof-cnn", options={"width": 4}, epochs=2, batch=16, data={**DATA, "seed": 7})
+COMMAND = "python -m model.train mmcof-cnn --out easy.safetensors --epochs 2"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("net") / "easy.safetensors"
+    validation = easy_samples(24, 1, none_share=0.3)
+    checkpoint = fit(RECIPE, easy_samples(48, 0, none_share=0.2), validation, path)
+    metrics = measured(path, validation)
+    save_checkpoint(
+        path, replace(checkpoint, metrics=metrics, command=COMMAND), read_checkpoint(path)[1]
+    )
+    return path
+
+
+def written(checkpoint: Checkpoint) -> str:
+    return card.card("easy", checkpoint, 1234, 5678)
+
+
+def test_a_card_is_written_beside_its_weights(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["card", str(trained)])
+    assert exit_code(card.main) == 0
+    text = trained.with_suffix(".md").read_text(encoding="utf-8")
+    checkpoint, weights = read_checkpoint(trained)
+    metrics = checkpoint.metrics
+    assert f"    {COMMAND}\n" in text
+    assert f"{sum(w.numel() for w in weights.values()):,} numbers" in text
+    interval = f"{metrics['uf1']:.3f} ({metrics['uf1_low']:.3f} to {metrics['uf1_high']:.3f})"
+    assert f"| UF1 | {interval} | {metrics['first_phase_uf1']:.3f} (" in text
+    assert f"Temperature {checkpoint.temperature:.3f}" in text
+    for words in (
+        "Synthetic only", "48 synthetic pairs of set 7", "24 of set 1000", "Seed 7; 2 epochs",
+        "sigma_px 5.5", "width = 4", "hiring, education, lie detection", "any other decision",
+    ):  # fmt: skip
+        assert words in text
+
+
+def test_data_sets_bind_weights_and_starts_are_named(trained: Path) -> None:
+    checkpoint = read_checkpoint(trained)[0]
+    recipe = {
+        **checkpoint.recipe,
+        "data": {"sets": ["casme2"], "classes": 3},
+        "init": {"data": {"sets": ["synthetic"]}},
+    }
+    text = written(replace(checkpoint, recipe=recipe))
+    assert "The licences of casme2 bind these weights too" in text
+    assert "Started from weights that were trained on synthetic" in text
+    assert "Synthetic only" not in text
+
+
+def test_weak_action_units_are_called_so(trained: Path) -> None:
+    checkpoint = read_checkpoint(trained)[0]
+    for precision, weak in ((0.3, True), (0.8, False)):
+        metrics = {**checkpoint.metrics, "action_unit_map": precision}
+        assert ("Read its units as hints" in written(replace(checkpoint, metrics=metrics))) == weak
+
+
+def test_a_checkpoint_without_figures_gets_no_card(trained: Path) -> None:
+    with pytest.raises(InputError, match="no figures"):
+        written(replace(read_checkpoint(trained)[0], metrics={}))
+
+
+@pytest.mark.parametrize("path", sorted(WEIGHTS.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_shipped_cards_say_what_their_weights_say(path: Path) -> None:
+    checkpoint, weights = read_checkpoint(path)
+    text = path.with_suffix(".md").read_text(encoding="utf-8")
+    if checkpoint.command:
+        numbers = sum(tensor.numel() for tensor in weights.values())
+        assert text == card.card(path.stem, checkpoint, numbers, path.stat().st_size)
+    for words in ("Synthetic only", "Ruled out", "lie detection", "hiring", "education"):
+        assert words in text
