@@ -164,9 +164,10 @@ def _across(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list
     if len({one.name for one in sets}) < len(sets):
         raise InputError(f"--data names {', '.join(one.name for one in sets)}: each once")
     found = []
-    for training in sets:
+    for spec, training in zip(specs, sets, strict=True):
         path = args.out / f"{Path(name).stem}-on-{training.name}.safetensors"
-        fit(recipe, training, None, path, device=args.device, init=init)
+        own = replace(recipe, data=Sources(specs=(spec,), classes=args.classes).said())
+        fit(own, training, None, path, device=args.device, init=init)
         for tested in sets:
             if tested is not training:
                 said = answers(path, tested, device=args.device)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from easy import easy_samples
+from layouts import WRITERS, usual
 
 from model import evaluate
 from model.answers import answers
@@ -24,6 +25,7 @@ from model.flow import load_flow
 from model.report import page
 from model.samples import SampleSet
 from model.speed import forward_speed
+from model.synthetic.face import Nuisance, SyntheticFace
 from model.synthetic.pairs import ACTION_UNITS
 from model.training.fit import fit
 from model.training.recipe import Recipe
@@ -149,6 +151,28 @@ def test_each_subject_is_left_out(
     assert said["confusion"] == report["confusion"]
     assert said["figures"]["uf1"] == pytest.approx(report["uf1"]["value"])
     assert said["figures"]["uar_high"] == pytest.approx(report["uar"]["high"])
+
+
+def test_each_data_set_is_tested_by_networks_of_the_others(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    face = SyntheticFace(seed=1, fps=60.0, size=(320, 240), nuisance=Nuisance(noise=0, sway=0))
+    clips = usual("casme2")
+    root, out = tmp_path / "casme2", tmp_path / "out"
+    WRITERS["casme2"](
+        root, [clips[0], clips[2]], lambda made, number: face.image(number % 9), suffix="png"
+    )
+    data = f"casme2:{root},{maps(tmp_path / 'maps', 6, 2)}"
+    options = ["--protocol", "cross", "--epochs", "1", "--data", data, "--out", out]
+    assert run([trained, *options], monkeypatch, tmp_path) == 0
+    first, second = json.loads((out / "evaluation.json").read_text())["evaluations"]
+    assert (first["network"], first["data"]) == ("easy on casme2", "maps")
+    assert (second["network"], second["data"]) == ("easy on maps", "casme2")
+    assert (np.sum(first["confusion"]), np.sum(second["confusion"])) == (6, 2)
+    tuned = read_checkpoint(out / "easy-on-casme2.safetensors")[0]
+    assert seen_sets(tuned) == {"casme2", "synthetic", "samm"}
+    twice = [*options[:-3], f"maps:{tmp_path / 'maps'},maps:{root}/../maps", *options[-2:]]
+    assert run([trained, *twice], monkeypatch, tmp_path) == 2
 
 
 @pytest.mark.parametrize(

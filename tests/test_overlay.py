@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.face import CROP_PX
+from model.labels import UNCLEAR
 from model.records import (
     AlignedFace,
     Event,
@@ -121,6 +122,14 @@ def test_the_event_is_named_with_its_strength_now() -> None:
     assert event["probability"] == 0.75
     assert event["strength"] == 2.0
     assert event["score"] == 2.5
+
+
+def test_an_unclear_expression_has_no_probability() -> None:
+    event = make_event()
+    assert event.prediction is not None
+    unclear = replace(event, prediction=replace(event.prediction, label=UNCLEAR))
+    said = describe(make_step(), unclear)["event"]
+    assert (said["label"], said["probability"]) == (UNCLEAR, None)
 
 
 @given(st.floats(0, 10))

@@ -49,6 +49,12 @@ def test_videos_are_pooled_before_the_ratios():
     assert pooled.f1 == pytest.approx(0.4)
 
 
+def test_an_unclear_answer_is_not_right():
+    truth = [interval(0, 1, label="positive")]
+    result = score([([interval(0, 1, label="unclear")], truth)], "micro")
+    assert (result.hits, result.named, result.named_right) == (1, 1, 0)
+
+
 def test_labels_count_on_hits_only():
     truth = [interval(0, 1, label="positive"), interval(2, 3, label="negative"), interval(4, 5)]
     predicted = [
