@@ -45,9 +45,9 @@ displacement `u_px` right, `v_px` down; px are those of the aligned crop."""
 
 
 def event_columns(labels: Sequence[str], action_units: Sequence[str]) -> list[str]:
-    """Columns of the event table: times in seconds of the recording, `kind`, `label` ("unclear" where no
-    class is likely enough), `p_<label>` its probabilities, `action_units` those with probability
-    0.5 or more, `p_<unit>` all of them."""
+    """Columns of the event table: times in seconds of the recording, `kind`, `label` ("unclear"
+    where no class is likely enough), `p_<label>` its probabilities, `action_units` those with
+    probability 0.5 or more, `p_<unit>` all of them."""
     return [
         *("onset_s", "apex_s", "offset_s", "kind", "label"),
         *(f"p_{label}" for label in labels),
