@@ -70,10 +70,12 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, weights: Mapping[str, Te
     """Write `checkpoint` and its `weights` (a network's `state_dict`) to `path`, whole or not at
     all."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    description = json.dumps(asdict(checkpoint))
     metadata = {
         "format": FORMAT,
         "sha256": _digest(tensors),
-        "checkpoint": json.dumps(asdict(checkpoint)),
+        "checkpoint": description,
+        "checkpoint_sha256": hashlib.sha256(description.encode()).hexdigest(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(path.suffix + ".partial")
@@ -94,14 +96,20 @@ def read_checkpoint(path: Path) -> tuple[Checkpoint, dict[str, Tensor]]:
     if metadata.get("format") != FORMAT:
         found = metadata.get("format", "none")
         raise CheckpointError(f"{path} has the format {found!r}, this version reads {FORMAT!r}")
-    said_hash, own_hash = metadata.get("sha256", "none"), _digest(tensors)
-    if said_hash != own_hash:
-        raise CheckpointError(
-            f"{path} is damaged: its weights have the hash {own_hash[:12]}, it names "
-            f"{said_hash[:12]}; copy or train it again"
-        )
+    description = metadata.get("checkpoint", "")
+    described = hashlib.sha256(description.encode()).hexdigest()
+    for what, own, said_to_be in (
+        ("weights have", _digest(tensors), metadata.get("sha256", "none")),
+        # Files from before it was written have none.
+        ("description has", described, metadata.get("checkpoint_sha256", described)),
+    ):
+        if own != said_to_be:
+            raise CheckpointError(
+                f"{path} is damaged: its {what} the hash {own[:12]}, it names "
+                f"{said_to_be[:12]}; copy or train it again"
+            )
     try:
-        said = json.loads(metadata["checkpoint"])
+        said = json.loads(description)
         for name in ("labels", "action_units"):
             said[name] = tuple(said[name])
         checkpoint = Checkpoint(**said)

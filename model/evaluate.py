@@ -23,6 +23,7 @@ it. --out gets evaluation.json and evaluation.html, a page that needs no network
 import argparse
 import csv
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -108,12 +109,17 @@ def compare(stored: dict[str, float], found: dict[str, float]) -> str:
         if name in found
         else f"{name} is in the checkpoint alone"
         for name, value in stored.items()
-        if not (name in found and abs(found[name] - value) <= TOLERANCE)
+        if not (name in found and _same(found[name], value))
     ]
     if differing:
         more = f"; {len(differing) - 3} more" if len(differing) > 3 else ""
         return f"differs: {'; '.join(differing[:3])}{more}"
     return "reproduced" if stored else ""
+
+
+def _same(one: float, other: float) -> bool:
+    """NaN, as of a class that no sample has, is the same as NaN."""
+    return abs(one - other) <= TOLERANCE or (math.isnan(one) and math.isnan(other))
 
 
 def seen_sets(checkpoint: Checkpoint) -> frozenset[str]:

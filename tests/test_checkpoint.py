@@ -75,6 +75,14 @@ def test_a_flipped_bit_is_noticed(path: Path) -> None:
         load_classifier(path)
 
 
+def test_a_changed_description_is_noticed(path: Path) -> None:
+    content = path.read_bytes()
+    assert content.count(b"positive") == 1
+    path.write_bytes(content.replace(b"positive", b"positivo"))
+    with pytest.raises(CheckpointError, match=r"damaged: its description has the hash"):
+        load_classifier(path)
+
+
 def test_other_classes_than_expected_are_refused_with_both(path: Path) -> None:
     assert load_classifier(path, labels=CHECKPOINT.labels).labels == CHECKPOINT.labels
     with pytest.raises(CheckpointError, match=r"negative, positive, surprise.*happy, sad"):
@@ -112,6 +120,7 @@ def test_a_file_from_before_confidence_was_calibrated_is_read(path: Path) -> Non
     for name in ("temperature", "least_confidence", "command"):
         del said[name]
     header["__metadata__"]["checkpoint"] = json.dumps(said)
+    del header["__metadata__"]["checkpoint_sha256"]
     new = json.dumps(header).encode()
     path.write_bytes(len(new).to_bytes(8, "little") + new + content[8 + size :])
     assert read_checkpoint(path)[0] == CHECKPOINT

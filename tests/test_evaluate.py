@@ -108,6 +108,7 @@ def test_figures_are_compared_name_by_name() -> None:
     )
     assert "uar is in the checkpoint alone" in compare(stored, {"uf1": 0.8})
     assert "uf1" in compare({"uf1": 0.5}, {"uf1": float("nan")})
+    assert compare({"uf1": float("nan")}, {"uf1": float("nan")}) == "reproduced"
 
 
 def test_what_weights_have_seen_includes_where_they_started(trained: Path, tmp_path: Path) -> None:
