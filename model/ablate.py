@@ -27,6 +27,7 @@ from model.classifiers import CLASSIFIERS, Inputs
 from model.errors import InputError, exit_code
 from model.figures import VISIBLE_PX
 from model.flow import FLOWS
+from model.machine import checked_device
 from model.metrics import Interval, bootstrap, mean_average_precision, uf1
 from model.samples import NO_EXPRESSION, SampleSet
 from model.training.data import Opener, Sources, inputs_of
@@ -77,6 +78,7 @@ def main() -> None:
         raise InputError(
             f"--seeds and --epochs have to be 1 or more, got {args.seeds} and {args.epochs}"
         )
+    checked_device(args.device)
     sources = Sources(
         pairs=args.pairs, validation_pairs=args.report_pairs, view="crop", none_share=0.0
     )

@@ -38,7 +38,7 @@ from model.classifiers import CLASSIFIERS
 from model.errors import InputError, exit_code
 from model.evaluation import Evaluation, evaluated, table
 from model.figures import measured
-from model.machine import machine
+from model.machine import checked_device, machine
 from model.report import page
 from model.samples import SampleSet
 from model.speed import forward_speed
@@ -57,6 +57,7 @@ def main() -> None:
     """Command line."""
     args = _arguments()
     torch.set_num_threads(args.threads)
+    checked_device(args.device)
     specs = tuple(args.data.split(","))
     if args.protocol != "holdout" and args.out is None:
         raise InputError(f"--protocol {args.protocol} trains networks: say where with --out FOLDER")

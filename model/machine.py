@@ -6,11 +6,24 @@ from pathlib import Path
 
 import torch
 
+from model.errors import InputError
+
 
 def machine() -> str:
     """ "4 cores, AMD EPYC 7763, no GPU": cores that this process may use, processor, GPU."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return f"{cores()} cores, {processor()}, {gpu}"
+
+
+def checked_device(device: str) -> str:
+    """`device` of torch ("cpu", "cuda", "cuda:1") if this machine has it; otherwise `InputError`,
+    here and not after minutes of other work."""
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()):
+        raise InputError(f"--device {device}: choose cpu, cuda or cuda:N")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise InputError(f"--device {device}: no such CUDA device is available, use --device cpu")
+    return device
 
 
 def cores() -> int:

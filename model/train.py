@@ -26,6 +26,7 @@ from model.errors import InputError, exit_code
 from model.figures import measured
 from model.flow import FLOWS
 from model.folds import validation_split
+from model.machine import checked_device
 from model.samples import SampleSet, join_samples
 from model.training.data import Opener, Sources
 from model.training.fit import fit
@@ -40,8 +41,7 @@ def main() -> None:
     """Command line."""
     args = _parser().parse_args()
     torch.set_num_threads(args.threads)
-    if args.device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"--device {args.device}: no CUDA device is available, use --device cpu")
+    checked_device(args.device)
     if not 0 <= args.validation < 1:
         raise InputError(f"--validation has to be from 0 to below 1, got {args.validation:g}")
     if args.out.exists() and args.out.is_dir() != args.loso:
