@@ -2,6 +2,7 @@
 
 python run_live.py                              the page, on a camera or else the demo face
 python run_live.py --source demo --headless --seconds 30 --summary out.json
+python run_live.py --headless --record sessions/P07 --participant P07 --consent "analysis"
 """
 
 import argparse
@@ -13,6 +14,7 @@ from model.errors import InputError, exit_code
 from model.flow import FLOWS
 from realtime.baseline import load_baseline
 from realtime.config import LiveConfig, choose_device, parse_auth
+from realtime.session.plan import take_plan
 from realtime.sources import CHOICES
 
 
@@ -23,8 +25,10 @@ def main() -> None:
     summary: Path | None = options.pop("summary")
     auth: str | None = options.pop("auth")
     baseline: Path | None = options.pop("baseline")
+    record = take_plan(options)
     config = LiveConfig(
         **options,
+        record=record,
         auth=None if auth is None else parse_auth(auth),
         baseline=None if baseline is None else load_baseline(baseline),
     )
@@ -69,6 +73,17 @@ def parser() -> argparse.ArgumentParser:
     alone = p.add_argument_group("without a page")
     alone.add_argument("--headless", action="store_true", help="no page: progress and a summary")
     alone.add_argument("--summary", type=Path, metavar="PATH", help="JSON; must not exist")
+    study = p.add_argument_group("recording a session")
+    study.add_argument("--record", type=Path, metavar="DIR", help="the session's folder, made new")
+    study.add_argument("--participant", metavar="CODE", help="a code, never a name")
+    study.add_argument(
+        "--codec", metavar="NAME", help="h264 (visually lossless) or ffv1 (lossless)"
+    )
+    study.add_argument("--consent", metavar="SCOPE", help="what the participant agreed to")
+    study.add_argument("--protocol", type=Path, metavar="TOML", help="names of keys, questions")
+    study.add_argument(
+        "--strict", action="store_true", help="what the check list misses is an error"
+    )
     page = p.add_argument_group("page")
     page.add_argument("--host", default=default.host, help="address that the page listens on")
     page.add_argument("--port", type=int, default=default.port, help="0: any free one")

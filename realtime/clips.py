@@ -55,6 +55,11 @@ class Clips:
             packed = self._clips.get(number, ())
         return tuple(Frame(p.stamp, _image(p.jpeg), p.received_s) for p in packed)
 
+    def forget(self, number: int) -> None:
+        """Forget the clip of event `number`, if it is kept."""
+        with self._lock:
+            self._forget(number)
+
     def clear(self) -> None:
         """Forget all clips."""
         with self._lock:

@@ -9,6 +9,7 @@ from model.classifiers import CLASSIFIERS
 from model.errors import InputError
 from model.flow import FLOWS
 from realtime.baseline import Baseline
+from realtime.session.plan import RecordPlan
 from realtime.sources import SourceOptions
 
 MAX_SIDE_PX = 8192
@@ -41,6 +42,8 @@ class LiveConfig:
     """`auto`, `cpu`, `cuda` or `cuda:N`; `choose_device` says what `auto` is here."""
     baseline: Baseline | None = field(default=None, repr=False)
     """What is usual for this face before this camera; None: what is usual for most."""
+    record: RecordPlan | None = None
+    """The session that is recorded; None: none is."""
     host: str = "127.0.0.1"
     """Address that the page listens on."""
     port: int = 7860

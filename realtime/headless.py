@@ -58,6 +58,9 @@ def _watch(session: LiveSession, asked_to_end: Flag) -> None:
                 captured, captured_at_s = snapshot.captured, now_s
             line.n = snapshot.seconds
             line.set_postfix_str(_progress(session, snapshot))
+            recording = session.recording()
+            if recording is not None and recording.failure:
+                raise InputError(recording.failure)
             if ended or now_s > max(over_s, captured_at_s + SILENT_S):
                 return
 
@@ -79,7 +82,12 @@ def _close(session: LiveSession, snapshot: Snapshot, summary: Path | None) -> No
     truth = source.truth(snapshot.seconds) if isinstance(source, Demo) else None
     if summary is not None:
         write_summary(summary, summarise(snapshot, session.events(), session.config, truth))
-    print(_closing_line(session, snapshot) + (f"; summary in {summary}" if summary else ""))
+    recording = session.recording()
+    print(
+        _closing_line(session, snapshot)
+        + (f"; summary in {summary}" if summary else "")
+        + (f"; {recording.frames} frames recorded in {recording.folder}" if recording else "")
+    )
 
 
 def _closing_line(session: LiveSession, snapshot: Snapshot) -> str:

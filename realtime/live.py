@@ -1,68 +1,32 @@
-"""LiveSession: a source analysed in real time. Every thread of the program is made here.
+"""LiveSession: a source analysed in real time, started, switched and stopped as one likes.
 
-capture     Alone touches the source. Takes a frame, appends it to the ring, nothing else: no
-            conversion, no lock that a reader may hold for long, no callback. So neither a slow
-            analysis nor a slow viewer delays a capture time. Closes the ring, with the error if
-            there was one, and then the source.
-pipeline    Follows the ring frame by frame, because a spotter needs consecutive frames, and runs
-            `Pipeline.step`. Writes `Results`. May fall behind by `MAX_LAG_S`; then it leaves out
-            everything up to the newest frame and counts it: one long gap instead of many short
-            ones, and results that are never old. Calls `on_step`, which must be quick.
-classify    A `Worker`: flow of both phases and the network, window by window, so that the
-            pipeline's next frame does not wait for it. If its short queue is full the pipeline
-            thread waits; no window is dropped.
-clips       A `Worker`: packs the pictures around an event for its replay. Apart from classify,
-            because packing takes longer than a classification and is in no hurry.
-
-Whoever looks (page, progress line) does so from threads of its own, through `snapshot`, `events`,
-`history`, `clip` and `latest_step`: copies and frozen records, nothing that capture or pipeline
-waits for. `start`, `stop`, `switch`, `pause` and `resume` may be called from any thread, not from
+It makes one `realtime.run.Run` per start, in which all threads live. Whoever looks (page, progress
+line) does so from threads of its own, through `snapshot`, `events`, `history`, `clip` and
+`latest_step`: copies and frozen records, nothing that capture or pipeline waits for. `start`,
+`stop`, `switch`, `pause`, `resume`, `mark` and `redact` may be called from any thread, not from
 `on_step`.
-
-Stop: capture is told and its source interrupted → it closes the ring → the pipeline reads the
-ring out, for at most `DRAIN_S`, decides what was open and waits for what is being classified →
-the workers finish → every join is bounded, and a thread that is still alive then is an error with
-its name. Models are loaded and warm before capture starts.
-
-Each captured frame has one fate: analysed, or dropped as "pipeline behind", "paused" or
-"stopped". What a source itself lost or could not use stands beside that, under its own causes.
 """
 
-import math
 import threading
-import time
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from model.errors import InputError
-from model.records import Event, Frame, Stamp, Step
+from model.records import Event, Frame, Step
 from realtime.baseline import Baseline
 from realtime.captured import Captured, recent_fps
-from realtime.clips import Clips, cut, span_s
+from realtime.clips import Clips, cut
 from realtime.config import LiveConfig, choose_device, device_name
-from realtime.pipeline import configured, open_pipeline
 from realtime.results import Results, SignalAt
 from realtime.ring import FrameRing
+from realtime.run import Run
+from realtime.session.markers import MarkerKind
+from realtime.session.recorder import RecordingStatus
 from realtime.snapshot import Snapshot, State, doubt, take_snapshot
 from realtime.sources import Source, SourceStatus, open_source
 from realtime.sources.browser import BrowserSource
-from realtime.sources.pacing import paced
-from realtime.worker import Worker
-
-RING_S = 6.0
-"""Longer than the longest expression with its context and the pipeline's lag."""
-RING_BYTES = 512 * 2**20
-MAX_LAG_S = 1.0
-DRAIN_S = 5.0
-JOIN_S = 5.0
-CLASSIFY_BACKLOG = 8
-CLIP_BACKLOG = 4
-
-BEHIND, STOPPED = "pipeline behind", "stopped"
 
 
 class LiveSession:
@@ -77,7 +41,7 @@ class LiveSession:
         self._results = Results()
         self._clips = Clips()
         self._control = threading.RLock()  # one start, stop or switch at a time
-        self._run: _Run | None = None
+        self._run: Run | None = None
         self._runs = 0
         self._starting = False
         self._failure = ""
@@ -127,14 +91,38 @@ class LiveSession:
     def pause(self) -> None:
         """Stop analysing. A file or the demo waits where it is; frames of a camera are dropped."""
         with self._control:
-            if self._run is not None:
+            if self._run is not None and self._run.resumed.is_set():
+                if self._run.recording() is not None:
+                    self._run.mark("pause", "", "")
                 self._run.resumed.clear()
 
     def resume(self) -> None:
         """Go on after `pause`."""
         with self._control:
-            if self._run is not None:
+            if self._run is not None and not self._run.resumed.is_set():
                 self._run.resumed.set()
+                if self._run.recording() is not None:
+                    self._run.mark("resume", "", "")
+
+    def mark(self, name: str, note: str = "", kind: MarkerKind = "mark") -> None:
+        """Note, in the session that is recorded, that `name` happens now. A question's start and
+        end are the kinds `question_start` and `question_end`. Raises `InputError` if nothing is
+        recorded."""
+        self._recorded().mark(kind, name, note)
+
+    def redact(self, seconds: float) -> None:
+        """Forget the last `seconds`: they are deleted from the recording, its tables, and what is
+        shown. Raises `InputError` if nothing is recorded."""
+        if not seconds > 0:
+            raise InputError(f"redact {seconds:g} s: choose more than 0")
+        start_s, end_s = self._recorded().redact(seconds)
+        for number in self._results.forget(start_s, end_s):
+            self._clips.forget(number)
+
+    def recording(self) -> RecordingStatus | None:
+        """How the recording stands; None if there is none."""
+        run = self._run
+        return run.recording() if run else None
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Sleep until the source has ended and everything is analysed; False if that takes longer
@@ -215,6 +203,12 @@ class LiveSession:
             device=device_name(self._device),
         )
 
+    def _recorded(self) -> Run:
+        run = self._run
+        if run is None or run.recording() is None:
+            raise InputError("nothing is recorded that could be marked: start with --record")
+        return run
+
     def _begin(self, opened: Source | None) -> None:
         self.stop()
         self._starting = True
@@ -227,14 +221,14 @@ class LiveSession:
             # What can be wrong with the options shows before anything slow is loaded.
             source = opened or open_source(self._config.source, self._config.source_options())
             results, clips = self._results, self._clips
-            self._run = _Run(self._config, self._device, source, results, clips, self._on_step)
+            self._run = Run(self._config, self._device, source, results, clips, self._on_step)
         except InputError as error:
             self._failure = str(error)
             raise
         finally:
             self._starting = False
 
-    def _state(self, run: "_Run | None") -> State:
+    def _state(self, run: Run | None) -> State:
         if self._starting:
             return "starting"
         if self._failure:
@@ -245,156 +239,13 @@ class LiveSession:
             return "failed" if run.error else "ended"
         return "running" if run.resumed.is_set() else "paused"
 
-    def _message(self, run: "_Run | None", status: SourceStatus | None) -> str:
+    def _message(self, run: Run | None, status: SourceStatus | None) -> str:
         if self._failure:
             return self._failure
         if run is not None and run.error is not None:
             return str(run.error)
+        recording = run.recording() if run is not None else None
+        if recording is not None and recording.failure:
+            return recording.failure
         told = status.message if status else ""
         return told or (doubt(self._config.baseline, run.captured, run.warning) if run else "")
-
-
-class _Run:
-    """One source from start to end: its ring, its pipeline, its threads."""
-
-    def __init__(
-        self,
-        config: LiveConfig,
-        device: str,
-        source: Source,
-        results: Results,
-        clips: Clips,
-        on_step: Callable[[Step], None] | None,
-    ) -> None:
-        self.source = source
-        self.ring = FrameRing(RING_S, RING_BYTES)
-        self.resumed = threading.Event()
-        self.resumed.set()
-        self.finished = threading.Event()
-        self.stopped = False
-        self.error: BaseException | None = None
-        self.captured = Captured()
-        self._last: Stamp | None = None
-        self._seconds = config.seconds or math.inf
-        self._results = results
-        self._clips = clips
-        self._on_step = on_step
-        self._ending = threading.Event()
-        self._abandoned = threading.Event()
-        self._unpacked: dict[int, Event] = {}  # confirmed, their context not yet captured
-        self._packed: deque[Future[None]] = deque()
-        self._threads: list[threading.Thread] = []
-        self._classify = Worker("classify", CLASSIFY_BACKLOG)
-        self._packing = Worker("clips", CLIP_BACKLOG)
-        try:
-            pipeline, self.warning = configured(config, device, source.info)
-            self._pipeline = open_pipeline(pipeline, self._classify)
-        except BaseException:
-            source.close()
-            self._join()
-            raise
-        self._threads = [
-            threading.Thread(target=self._capture, name="capture"),
-            threading.Thread(target=self._analyse, name="pipeline"),
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """See `LiveSession.stop`."""
-        if self.stopped:
-            return
-        self._end_capture()
-        capture, pipeline = self._threads
-        capture.join(JOIN_S)
-        pipeline.join(DRAIN_S)
-        self._abandoned.set()
-        pipeline.join(JOIN_S)
-        self._join()
-        self.stopped = True
-
-    def _capture(self) -> None:
-        error: BaseException | None = None
-        try:
-            while self._capture_until_pause():
-                self.resumed.wait()
-        except BaseException as caught:  # raised again where the frames are read
-            error = caught
-        finally:
-            self.ring.close(error)
-            self.source.close()
-
-    def _capture_until_pause(self) -> bool:
-        """Take frames until the source or the run ends; True if it was only a pause."""
-        info = self.source.info
-        frames = paced(self.source, self._ending) if info.paced_by_stamps else iter(self.source)
-        for frame in frames:
-            if self._ending.is_set() or self.captured.age_s(frame.stamp) >= self._seconds:
-                return False
-            self.captured.take(frame.stamp)
-            if self.resumed.is_set():
-                self.ring.append(frame)
-            elif info.live:
-                self.captured.paused += 1  # unread, a camera would show the past afterwards
-            else:
-                self.ring.append(frame)
-                return True  # a file waits; its clock starts anew when it goes on
-        return False
-
-    def _analyse(self) -> None:
-        try:
-            try:
-                self._follow()
-            except InputError as error:  # the capture's, raised where its frames are read
-                self.error = error
-            if self._last is not None:
-                last_events = self._pipeline.finish(self._last)
-                self._results.add_last(last_events)
-                self._pack(last_events, math.inf)
-        except BaseException as error:
-            self.error = error
-            raise
-        finally:
-            self._end_capture()
-            self._pipeline.close()
-            self.finished.set()
-
-    def _follow(self) -> None:
-        catching_up = False
-        for frame, missed in self.ring.follow():
-            self._results.drop(BEHIND, missed)
-            newest = self.ring.latest() or frame
-            # Against the newest frame, not the clock: a source that is late itself is no reason.
-            behind = newest.received_s - frame.received_s > MAX_LAG_S
-            catching_up = (catching_up or behind) and frame is not newest
-            if self._abandoned.is_set() or catching_up:
-                self._results.drop(STOPPED if self._abandoned.is_set() else BEHIND, 1)
-                continue
-            waited_s = max(0.0, time.monotonic() - frame.received_s)
-            step = self._results.add(self._pipeline.step(frame), waited_ms=waited_s * 1e3)
-            self._last = frame.stamp
-            self._pack(step.events, frame.stamp.time_s)
-            if self._on_step is not None:
-                self._on_step(step)
-
-    def _pack(self, events: tuple[Event, ...], now_s: float) -> None:
-        """Have the clips packed whose last frame has come."""
-        self._unpacked.update((e.number, e) for e in events if e.state == "confirmed")
-        for number, event in list(self._unpacked.items()):
-            if now_s >= span_s(event)[1]:
-                del self._unpacked[number]
-                frames = cut(self.ring, event)
-                self._packed.append(self._packing.submit(self._clips.keep, number, frames))
-        while self._packed and self._packed[0].done():
-            self._packed.popleft().result()
-
-    def _end_capture(self) -> None:
-        self._ending.set()
-        self.resumed.set()
-        self.source.interrupt()
-
-    def _join(self) -> None:
-        alive = [w.name for w in (self._classify, self._packing) if not w.stop(JOIN_S)]
-        alive += [thread.name for thread in self._threads if thread.is_alive()]
-        if alive:
-            raise RuntimeError(f"threads still alive after stop: {', '.join(alive)}")

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from model.records import Event, SpotSignal, Stamp, Step
 from realtime.latency import LatencySummary, Percentiles
+from realtime.session.events import within
 
 HISTORY_S = 30.0
 """How far back the plot's history goes, in time of the source."""
@@ -56,6 +57,7 @@ class Results:
             self._events: OrderedDict[int, Event] = OrderedDict()
             self._history: deque[SignalAt] = deque()
             self._received_s: deque[tuple[int, float]] = deque(maxlen=_RECEIVED_FRAMES)
+            self._forgotten: list[tuple[float, float]] = []
             self._analysed = 0
             self._faces = 0
             self._dropped: Counter[str] = Counter()
@@ -98,6 +100,19 @@ class Results:
             with self._changed:
                 self._dropped[cause] += frames
 
+    def forget(self, start_s: float, end_s: float) -> tuple[int, ...]:
+        """Take out what lies between these times of the source, also of what comes late; returns
+        the numbers of the events that are gone."""
+        with self._changed:
+            self._forgotten.append((start_s, end_s))
+            self._history = deque(
+                entry for entry in self._history if not start_s <= entry.stamp.time_s <= end_s
+            )
+            gone = tuple(n for n, event in self._events.items() if within(event, start_s, end_s))
+            for number in gone:
+                del self._events[number]
+            return gone
+
     def latest_step(self, after: int | None, timeout_s: float) -> Step | None:
         """The newest step, once it is another than the one whose frame has index `after`; None if
         there is none within `timeout_s`. A viewer that comes late skips what it missed."""
@@ -139,6 +154,8 @@ class Results:
 
     def _take(self, events: tuple[Event, ...]) -> None:
         for event in events:
+            if any(within(event, *span) for span in self._forgotten):
+                continue
             self._events[event.number] = event
             if event.state == "confirmed" and event.window.offset is not None:
                 for index, received_s in reversed(self._received_s):

@@ -10,7 +10,10 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
-from model.records import Frame
+from model.records import Frame, Stamp
+
+STAMPS = 65_536
+"""Stamps kept of frames that were let go, for readers that were too slow: 18 min at 60 fps."""
 
 
 class FrameRing:
@@ -30,6 +33,7 @@ class FrameRing:
         self._frames: deque[Frame] = deque()
         self._bytes = 0
         self._appended = 0
+        self._let_go: deque[Stamp] = deque(maxlen=STAMPS)
         self._closed = False
         self._error: BaseException | None = None
         self._changed = threading.Condition()
@@ -54,7 +58,9 @@ class FrameRing:
             while len(self._frames) > 1 and (
                 self._frames[0].stamp.time_s < oldest_s or self._bytes > self._max_bytes
             ):
-                self._bytes -= self._frames.popleft().image.nbytes
+                oldest = self._frames.popleft()
+                self._bytes -= oldest.image.nbytes
+                self._let_go.append(oldest.stamp)
             self._changed.notify_all()
 
     def close(self, error: BaseException | None = None) -> None:
@@ -95,6 +101,7 @@ class Follower:
         self._ring = ring
         self._newest = newest
         self._stopped = False
+        self._missed: tuple[Stamp, ...] = ()
         with ring._changed:
             held = len(ring._frames)
             self._next = ring._appended - (min(held, 1) if newest else held)
@@ -103,11 +110,34 @@ class Follower:
         return self
 
     def __next__(self) -> tuple[Frame, int]:
+        taken = self._take(None)
+        assert taken is not None  # without a time limit it waits for as long as it takes
+        return taken
+
+    def beats(self, beat_s: float) -> Iterator[tuple[Frame, int] | None]:
+        """The same iteration with None in it whenever no frame has come for `beat_s`, for a reader
+        that has other things to do."""
+        while True:
+            try:
+                yield self._take(beat_s)
+            except StopIteration:
+                return
+
+    @property
+    def missed(self) -> tuple[Stamp, ...]:
+        """The stamps of the frames that were missed before the last one, in order; the oldest of
+        more than `STAMPS` are not known."""
+        return self._missed
+
+    def _take(self, timeout_s: float | None) -> tuple[Frame, int] | None:
+        """The next frame; None if it has not come after `timeout_s`."""
         ring = self._ring
         with ring._changed:
-            ring._changed.wait_for(
-                lambda: self._stopped or ring._closed or ring._appended > self._next
+            ready = ring._changed.wait_for(
+                lambda: self._stopped or ring._closed or ring._appended > self._next, timeout_s
             )
+            if not ready:
+                return None
             if self._stopped:
                 raise StopIteration
             if ring._appended == self._next:
@@ -118,8 +148,17 @@ class Follower:
             wanted = ring._appended - 1 if self._newest else max(self._next, oldest)
             frame = next(islice(ring._frames, wanted - oldest, None))
             missed = wanted - self._next
+            self._missed = self._stamps(oldest, wanted) if missed else ()
             self._next = wanted + 1
             return frame, missed
+
+    def _stamps(self, oldest: int, wanted: int) -> tuple[Stamp, ...]:
+        """Of the frames from `self._next` to before `wanted`; `oldest` is the first still held."""
+        ring = self._ring
+        gone = max(0, oldest - self._next)
+        let_go = islice(reversed(ring._let_go), gone)
+        held = islice(ring._frames, max(0, self._next - oldest), wanted - oldest)
+        return (*reversed([*let_go]), *(frame.stamp for frame in held))
 
     def stop(self) -> None:
         """End this reader's iteration, from any thread, even while it waits; what it has not

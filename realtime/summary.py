@@ -52,23 +52,28 @@ def summarise(
         },
         "device": snapshot.device,
         "engine": snapshot.engine,
-        "config": {
-            "source": config.source,
-            "width": config.width,
-            "height": config.height,
-            "fps": config.fps,
-            "seed": config.seed,
-            "seconds": config.seconds,
-            "flow": config.flow,
-            "classifier": config.classifier,
-            "device": config.device,
-            "baseline": None if config.baseline is None else as_document(config.baseline),
-        },
+        "config": config_record(config),
         "versions": versions(),
     }
     if truth is not None:
         document["truth"] = [asdict(expression) for expression in truth]
     return document
+
+
+def config_record(config: LiveConfig) -> dict[str, Any]:
+    """The options that results depend on, as plain values."""
+    return {
+        "source": config.source,
+        "width": config.width,
+        "height": config.height,
+        "fps": config.fps,
+        "seed": config.seed,
+        "seconds": config.seconds,
+        "flow": config.flow,
+        "classifier": config.classifier,
+        "device": config.device,
+        "baseline": None if config.baseline is None else as_document(config.baseline),
+    }
 
 
 def event_record(event: Event) -> dict[str, Any]:

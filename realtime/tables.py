@@ -86,6 +86,11 @@ def motion_table(path: Path) -> Iterator[Callable[[Step], None]]:
         yield lambda step: add(_row(step))
 
 
+def motion_cells(step: Step) -> list[str]:
+    """The row of a step as text, in the columns of `MOTION_SCHEMA`; no cell holds a comma."""
+    return _cells(_row(step))
+
+
 @contextmanager
 def _parquet(path: Path) -> Iterator[Callable[[Row], None]]:
     rows: list[Row] = []
@@ -113,7 +118,7 @@ def _parquet(path: Path) -> Iterator[Callable[[Row], None]]:
 def _motion_csv(path: Path) -> Iterator[Callable[[Row], None]]:
     with _csv(path) as table:
         table.writerow(MOTION_SCHEMA.names)
-        yield lambda row: table.writerow([row[0], f"{row[1]:.6f}", *map(_text, row[2:])])
+        yield lambda row: table.writerow(_cells(row))
 
 
 @contextmanager
@@ -128,6 +133,10 @@ def _new_file(path: Path) -> Iterator[Path]:
     yield partial
     check_new(path)
     partial.rename(path)
+
+
+def _cells(row: Row) -> list[str]:
+    return [str(row[0]), f"{row[1]:.6f}", *map(_text, row[2:])]
 
 
 def _text(value: object) -> str:

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import realtime.live as live
+import realtime.run as run
 from model.errors import CheckpointError, InputError, SourceError
 from model.records import Event, Frame, Stamp, Step
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.pipeline import PipelineConfig, open_pipeline
+from realtime.run import BEHIND
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus
 
 TIMEOUT_S = 60
@@ -179,7 +180,7 @@ def test_a_slow_viewer_of_the_steps_loses_frames_and_is_told(untrained: Path) ->
     snapshot = session.snapshot()
     assert snapshot.captured == 90
     assert snapshot.analysed == 2, "the first frame, then the newest: one long gap"
-    assert dict(snapshot.dropped) == {live.BEHIND: 88, "lost in the cable": 2}
+    assert dict(snapshot.dropped) == {BEHIND: 88, "lost in the cable": 2}
 
 
 def test_a_paused_file_waits_where_it_is(untrained: Path) -> None:
@@ -285,7 +286,7 @@ def test_what_is_left_when_it_is_stopped_is_analysed(untrained: Path) -> None:
 def test_a_backlog_that_takes_too_long_is_dropped_and_counted(
     untrained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "DRAIN_S", 0.01)
+    monkeypatch.setattr(run, "DRAIN_S", 0.01)
     seen, go_on = threading.Event(), threading.Event()
 
     def hold(step: Step) -> None:
@@ -310,8 +311,8 @@ def test_a_backlog_that_takes_too_long_is_dropped_and_counted(
 def test_a_thread_that_does_not_end_is_named(
     untrained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "JOIN_S", 0.05)
-    monkeypatch.setattr(live, "DRAIN_S", 0.05)
+    monkeypatch.setattr(run, "JOIN_S", 0.05)
+    monkeypatch.setattr(run, "DRAIN_S", 0.05)
     session = LiveSession(scripted(untrained, "scripted:deaf"))
     session.start()
     with pytest.raises(RuntimeError, match="still alive after stop: capture, pipeline"):
@@ -319,7 +320,7 @@ def test_a_thread_that_does_not_end_is_named(
     (source,) = Scripted.opened
     source.sent.put(None)
     assert source.closed.wait(TIMEOUT_S)
-    monkeypatch.setattr(live, "JOIN_S", TIMEOUT_S)
+    monkeypatch.setattr(run, "JOIN_S", TIMEOUT_S)
     session.stop()
 
 

@@ -1,0 +1,300 @@
+"""Run: one source from start to end. Every thread of the program is made here.
+
+capture     Alone touches the source. Takes a frame, appends it to the ring, nothing else: no
+            conversion, no lock that a reader may hold for long, no callback. So neither a slow
+            analysis nor a slow viewer delays a capture time. Closes the ring, with the error if
+            there was one, and then the source.
+pipeline    Follows the ring frame by frame, because a spotter needs consecutive frames, and runs
+            `Pipeline.step`. Writes `Results`. May fall behind by `MAX_LAG_S`; then it leaves out
+            everything up to the newest frame and counts it: one long gap instead of many short
+            ones, and results that are never old. Calls `on_step`, which must be quick.
+classify    A `Worker`: flow of both phases and the network, window by window, so that the
+            pipeline's next frame does not wait for it. If its short queue is full the pipeline
+            thread waits; no window is dropped.
+recorder    Of a run that is recorded: follows the ring on its own, so that the video is whole even
+            when the analysis lags, and is the only one that writes the session's files. If the
+            disk is so slow that the ring runs over, the frames it missed are in the ledger.
+clips       A `Worker`: packs the pictures around an event for its replay. Apart from classify,
+            because packing takes longer than a classification and is in no hurry.
+
+Stop: capture is told and its source interrupted → it closes the ring → the pipeline reads the
+ring out, for at most `DRAIN_S`, decides what was open and waits for what is being classified →
+the recorder writes what is left and closes its files → the workers finish → every join is bounded,
+and a thread that is still alive then is an error with its name. Models are loaded and warm before
+capture starts.
+
+Each captured frame has one fate: analysed, or dropped as "pipeline behind", "paused" or
+"stopped". What a source itself lost or could not use stands beside that, under its own causes.
+"""
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from model.errors import InputError
+from model.records import Event, Stamp, Step
+from realtime.captured import Captured
+from realtime.clips import Clips, cut, span_s
+from realtime.config import LiveConfig, device_name
+from realtime.pipeline import configured, open_pipeline
+from realtime.results import Results
+from realtime.ring import FrameRing
+from realtime.session.clocks import iso
+from realtime.session.markers import Marker, MarkerKind
+from realtime.session.opening import open_recorder
+from realtime.session.recorder import RecordingStatus
+from realtime.snapshot import PAUSED
+from realtime.sources import Source, SourceStatus
+from realtime.sources.pacing import paced
+from realtime.worker import Worker
+
+RING_S = 6.0
+"""Longer than the longest expression with its context and the pipeline's lag."""
+RING_BYTES = 512 * 2**20
+MAX_LAG_S = 1.0
+DRAIN_S = 5.0
+JOIN_S = 5.0
+BEAT_S = 0.2
+"""How often the recorder writes what was noted, where no frames come: within what a killed program
+may lose."""
+CLASSIFY_BACKLOG = 8
+CLIP_BACKLOG = 4
+
+BEHIND, STOPPED = "pipeline behind", "stopped"
+END = "end of the source"
+SOURCE_TIME = frozenset({"driver", "receipt", "browser"})
+"""Clocks of sources that are this system's monotonic clock."""
+
+
+class Run:
+    """One source from start to end: its ring, its pipeline, its threads."""
+
+    def __init__(
+        self,
+        config: LiveConfig,
+        device: str,
+        source: Source,
+        results: Results,
+        clips: Clips,
+        on_step: Callable[[Step], None] | None,
+    ) -> None:
+        self.source = source
+        self.ring = FrameRing(RING_S, RING_BYTES)
+        self.resumed = threading.Event()
+        self.resumed.set()
+        self.finished = threading.Event()
+        self.stopped = False
+        self._asked_to_stop = False
+        self.error: BaseException | None = None
+        self.captured = Captured()
+        self._last: Stamp | None = None
+        self._seconds = config.seconds or math.inf
+        self._results = results
+        self._clips = clips
+        self._on_step = on_step
+        self._ending = threading.Event()
+        self._abandoned = threading.Event()
+        self._unpacked: dict[int, Event] = {}  # confirmed, their context not yet captured
+        self._packed: deque[Future[None]] = deque()
+        self._threads: list[threading.Thread] = []
+        self._classify = Worker("classify", CLASSIFY_BACKLOG)
+        self._packing = Worker("clips", CLIP_BACKLOG)
+        try:
+            pipeline, self.warning = configured(config, device, source.info)
+            self._pipeline = open_pipeline(pipeline, self._classify)
+            self._recorder = open_recorder(config, source, device_name(device), self._losses)
+        except BaseException:
+            source.close()
+            self._join()
+            raise
+        self._threads = [
+            threading.Thread(target=self._capture, name="capture"),
+            threading.Thread(target=self._analyse, name="pipeline"),
+        ]
+        if self._recorder is not None:
+            self._threads.append(threading.Thread(target=self._record, name="recorder"))
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """See `LiveSession.stop`."""
+        if self.stopped:
+            return
+        self._asked_to_stop = not self.finished.is_set()
+        self._end_capture()
+        capture, pipeline, *recorder = self._threads
+        capture.join(JOIN_S)
+        pipeline.join(DRAIN_S)
+        self._abandoned.set()
+        pipeline.join(JOIN_S)
+        for thread in recorder:
+            thread.join(JOIN_S)
+        self._join()
+        self.stopped = True
+
+    def mark(self, kind: MarkerKind, name: str, note: str) -> None:
+        """Note a marker at this moment. Only of a run that is recorded."""
+        now_s = time.monotonic()
+        self._note(Marker(kind, name, note, self._time_s(now_s), now_s, iso(time.time())))
+
+    def redact(self, seconds: float) -> tuple[float, float]:
+        """Have the last `seconds` deleted; returns from when to when, on the source's clock. Only
+        of a run that is recorded."""
+        now_s = time.monotonic()
+        end_s = self._time_s(now_s)
+        start_s = end_s - seconds
+        self._note(Marker("redact", "", "", start_s, now_s, iso(time.time()), end_s))
+        return start_s, end_s
+
+    def _note(self, marker: Marker) -> None:
+        assert self._recorder is not None  # said by both that call this
+        self._recorder.mark(marker)
+
+    def recording(self) -> RecordingStatus | None:
+        """How the recording stands; None if this run is not recorded."""
+        return None if self._recorder is None else self._recorder.status()
+
+    def _time_s(self, now_s: float) -> float:
+        """The time of the source at `now_s` of the monotonic clock."""
+        newest = self.ring.latest()
+        if self.source.info.clock in SOURCE_TIME or newest is None:
+            return now_s if newest is not None else 0.0
+        shown_s = now_s - newest.received_s if self.resumed.is_set() else 0.0
+        return newest.stamp.time_s + max(0.0, shown_s)
+
+    def _losses(self) -> Mapping[str, int]:
+        status = self.source.status()
+        return {**status.dropped, **status.unusable, PAUSED: self.captured.paused}
+
+    def _record(self) -> None:
+        recorder = self._recorder
+        assert recorder is not None
+        ended = END
+        follower = self.ring.follow()
+        try:
+            try:
+                for taken in follower.beats(BEAT_S):
+                    if taken is None:
+                        recorder.beat()
+                    else:
+                        recorder.write(taken[0], follower.missed)
+            except InputError as error:  # the capture's, and told by the pipeline
+                ended = str(error)
+            while not self.finished.wait(BEAT_S):
+                recorder.beat()
+        finally:
+            if self._asked_to_stop and ended == END:
+                ended = STOPPED
+            status = self.source.status()
+            measured = {"fps": self.captured.fps(), "seconds": self.captured.seconds()}
+            recorder.close(ended, measured=measured, source=_counts(status))
+
+    def _capture(self) -> None:
+        error: BaseException | None = None
+        try:
+            while self._capture_until_pause():
+                self.resumed.wait()
+        except BaseException as caught:  # raised again where the frames are read
+            error = caught
+        finally:
+            self.ring.close(error)
+            self.source.close()
+
+    def _capture_until_pause(self) -> bool:
+        """Take frames until the source or the run ends; True if it was only a pause."""
+        info = self.source.info
+        frames = paced(self.source, self._ending) if info.paced_by_stamps else iter(self.source)
+        for frame in frames:
+            if self._ending.is_set() or self.captured.age_s(frame.stamp) >= self._seconds:
+                return False
+            self.captured.take(frame.stamp)
+            if self.resumed.is_set():
+                self.ring.append(frame)
+            elif info.live:
+                self.captured.paused += 1  # unread, a camera would show the past afterwards
+            else:
+                self.ring.append(frame)
+                return True  # a file waits; its clock starts anew when it goes on
+        return False
+
+    def _analyse(self) -> None:
+        try:
+            try:
+                self._follow()
+            except InputError as error:  # the capture's, raised where its frames are read
+                self.error = error
+            if self._last is not None:
+                last_events = self._pipeline.finish(self._last)
+                self._results.add_last(last_events)
+                if self._recorder is not None:
+                    self._recorder.finished(last_events)
+                self._pack(last_events, math.inf)
+        except BaseException as error:
+            self.error = error
+            raise
+        finally:
+            self._end_capture()
+            self._pipeline.close()
+            self.finished.set()
+
+    def _follow(self) -> None:
+        catching_up = False
+        follower = self.ring.follow()
+        for frame, missed in follower:
+            self._leave_out(BEHIND, missed, follower.missed)
+            newest = self.ring.latest() or frame
+            # Against the newest frame, not the clock: a source that is late itself is no reason.
+            behind = newest.received_s - frame.received_s > MAX_LAG_S
+            catching_up = (catching_up or behind) and frame is not newest
+            if self._abandoned.is_set() or catching_up:
+                cause = STOPPED if self._abandoned.is_set() else BEHIND
+                self._leave_out(cause, 1, (frame.stamp,))
+                continue
+            waited_s = max(0.0, time.monotonic() - frame.received_s)
+            step = self._results.add(self._pipeline.step(frame), waited_ms=waited_s * 1e3)
+            if self._recorder is not None:
+                self._recorder.analysed(step, time.monotonic())
+            self._last = frame.stamp
+            self._pack(step.events, frame.stamp.time_s)
+            if self._on_step is not None:
+                self._on_step(step)
+
+    def _leave_out(self, cause: str, frames: int, stamps: tuple[Stamp, ...]) -> None:
+        self._results.drop(cause, frames)
+        if self._recorder is not None:
+            self._recorder.left_out(stamps, cause)
+
+    def _pack(self, events: tuple[Event, ...], now_s: float) -> None:
+        """Have the clips packed whose last frame has come."""
+        self._unpacked.update((e.number, e) for e in events if e.state == "confirmed")
+        for number, event in list(self._unpacked.items()):
+            if now_s >= span_s(event)[1]:
+                del self._unpacked[number]
+                frames = cut(self.ring, event)
+                self._packed.append(self._packing.submit(self._clips.keep, number, frames))
+        while self._packed and self._packed[0].done():
+            self._packed.popleft().result()
+
+    def _end_capture(self) -> None:
+        self._ending.set()
+        self.resumed.set()
+        self.source.interrupt()
+
+    def _join(self) -> None:
+        alive = [w.name for w in (self._classify, self._packing) if not w.stop(JOIN_S)]
+        alive += [thread.name for thread in self._threads if thread.is_alive()]
+        if alive:
+            raise RuntimeError(f"threads still alive after stop: {', '.join(alive)}")
+
+
+def _counts(status: SourceStatus) -> dict[str, Any]:
+    return {
+        "frames": status.frames,
+        "dropped": dict(status.dropped),
+        "unusable": dict(status.unusable),
+        "message": status.message,
+    }

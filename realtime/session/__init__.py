@@ -1,0 +1,16 @@
+"""Study sessions: a run recorded in a folder of its own, kept whole whatever happens.
+
+    session.json    who, what, when: participant's code, consent, configuration, camera, software,
+                    clocks; `realtime.session.folder`
+    video.mkv       every recorded frame; `video-2.mkv` … where the size changed or a part was
+                    redacted; `realtime.session.video`
+    frames.csv      the ledger: what became of every frame; `realtime.session.ledger`
+    motion.csv      a row per analysed frame; `realtime.tables.MOTION_SCHEMA`
+    events.jsonl    what was found, each time something became known; `realtime.session.events`
+    markers.jsonl   keys, questions, notes, pauses, redactions; `realtime.session.markers`
+
+Tables are append-only text: what was written stays readable however the program ends. Times are
+seconds of the source's clock throughout; `session.json` ties that clock to UTC.
+
+python -m realtime.session --help says what can be done with a folder afterwards.
+"""

@@ -1,0 +1,45 @@
+"""Anchors: what the system's monotonic clock showed when UTC was such and such.
+
+One is taken when a recording starts and one every minute, since the two drift apart and UTC may be
+set on the way.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+ANCHOR_S = 60.0
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The two clocks at one moment."""
+
+    monotonic_s: float
+    utc: str
+    """ISO 8601 with microseconds."""
+    within_s: float
+    """The two readings lie no further apart than this."""
+
+
+def take_anchor(
+    monotonic: Callable[[], float] = time.monotonic, utc: Callable[[], float] = time.time
+) -> Anchor:
+    """Both clocks now: of a few tries the one least disturbed."""
+    best: tuple[float, float, float] | None = None
+    for _ in range(_TRIES):
+        before_s = monotonic()
+        utc_s = utc()
+        after_s = monotonic()
+        half_s = (after_s - before_s) / 2
+        if best is None or half_s < best[0]:
+            best = (half_s, before_s + half_s, utc_s)
+    assert best is not None
+    return Anchor(best[1], iso(best[2]), best[0])
+
+
+def iso(utc_s: float) -> str:
+    """Unix time as ISO 8601 in UTC, with microseconds."""
+    return datetime.fromtimestamp(utc_s, UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,155 @@
+"""Copies of video parts, packet by packet: nothing changes but what is left out.
+
+Redaction leaves out a span; recovery leaves out the torn end of a file that was cut off.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeAlias
+
+import av
+import av.error
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from realtime.session.lines import sync_folder
+from realtime.session.video import CONTAINER, TIME_BASE
+
+VideoPacket: TypeAlias = "Packet[VideoStream]"  # generic to type checkers alone
+
+
+def pts_of(path: Path) -> list[int]:
+    """The presentation times, in ms, of the pictures in `path`, in order; empty if it has none."""
+    container = _open(path)
+    if container is None:
+        return []
+    with container:
+        return [_ms(packet) for packet in _packets(container)]
+
+
+def copy_without(path: Path, leave_out: Callable[[int], bool]) -> set[int]:
+    """Rewrite `path` without the pictures whose presentation time in ms `leave_out` names; what
+    follows them up to the next key frame goes too, since it cannot be shown without them. Returns
+    the times left out. A file of which nothing is left is deleted."""
+    container = _open(path)
+    if container is None:
+        return set()
+    gone: set[int] = set()
+    with container:
+        kept = _kept(_packets(container), leave_out, gone)
+        _write(path, container.streams.video[0], kept)
+    return gone
+
+
+def mend(path: Path) -> list[int]:
+    """Make a file that was cut off whole again: everything up to the last picture that can be
+    shown, with an index. Returns the presentation times, in ms, of what it then holds. A file in
+    which there is nothing to show is deleted."""
+    whole = _last_whole(path)
+    if whole is None:
+        path.unlink(missing_ok=True)
+        return []
+    copy_without(path, lambda ms: ms > whole)
+    return pts_of(path)
+
+
+def _last_whole(path: Path) -> int | None:
+    """Presentation time of the last picture that can be decoded; None if there is none. Only what
+    follows the last key frames is decoded: what came before was whole when it was written."""
+    container = _open(path)
+    if container is None:
+        return None
+    last: int | None = None
+    with container:
+        keys = [_ms(packet) for packet in _packets(container) if packet.is_keyframe]
+    for key in reversed(keys[-3:]):
+        last = _decodable(path, key)
+        if last is not None:
+            return last
+    return None
+
+
+def _decodable(path: Path, key_ms: int) -> int | None:
+    """The last picture that decodes, from the key frame at `key_ms` on."""
+    last: int | None = None
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "NONE"
+        stream.codec_context.options = {"err_detect": "explode"}
+        for packet in _packets(container):
+            if _ms(packet) < key_ms:
+                continue
+            try:
+                pictures = stream.decode(packet)
+            except av.error.FFmpegError:
+                return last
+            if not pictures or any(picture.is_corrupt for picture in pictures):
+                return last
+            last = _ms(packet)
+    return last
+
+
+def _open(path: Path) -> InputContainer | None:
+    """None for a file that was cut off before its first picture."""
+    try:
+        container = av.open(str(path))
+    except (av.error.FFmpegError, FileNotFoundError):
+        return None
+    if not container.streams.video:
+        container.close()
+        return None
+    return container
+
+
+def _packets(container: InputContainer) -> Iterator[VideoPacket]:
+    packets = container.demux(container.streams.video[0])
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:  # the torn end
+            return
+        if packet is None:
+            return
+        if packet.pts is not None and packet.size and not packet.is_corrupt:
+            yield packet
+
+
+def _kept(
+    packets: Iterator[VideoPacket], leave_out: Callable[[int], bool], gone: set[int]
+) -> Iterator[VideoPacket]:
+    broken = False
+    for packet in packets:
+        ms = _ms(packet)
+        broken = leave_out(ms) or (broken and not packet.is_keyframe)
+        if broken:
+            gone.add(ms)
+        else:
+            yield packet
+
+
+def _write(path: Path, template: VideoStream, packets: Iterator[VideoPacket]) -> None:
+    partial = path.with_name(path.name + ".partial")
+    first = next(packets, None)
+    if first is None:
+        path.unlink()
+        return
+    with av.open(str(partial), "w", format="matroska", options=dict(CONTAINER)) as out:
+        stream = out.add_stream_from_template(template)
+        for packet in (first, *packets):
+            packet.stream = stream
+            out.mux(packet)
+    handle = os.open(partial, os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    partial.replace(path)
+    sync_folder(path.parent)
+
+
+def _ms(packet: VideoPacket) -> int:
+    assert packet.pts is not None
+    return round(Fraction(packet.pts) * (packet.time_base or TIME_BASE) * 1000)

@@ -1,0 +1,67 @@
+"""What `session.json` says at the start of a recording."""
+
+import hashlib
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from model.checkpoint import checkpoint_path
+from model.machine import machine
+from realtime.config import LiveConfig
+from realtime.session.clocks import iso
+from realtime.session.folder import FORMAT, VERSION
+from realtime.session.plan import RecordPlan
+from realtime.session.protocol import Protocol
+from realtime.session.video import CODECS
+from realtime.sources import SourceInfo
+from realtime.summary import config_record, versions
+
+
+def describe(
+    config: LiveConfig,
+    plan: RecordPlan,
+    info: SourceInfo,
+    *,
+    device: str,
+    protocol: Protocol,
+    warnings: tuple[str, ...],
+) -> dict[str, Any]:
+    """`format`, `version`; `participant`, `consent` (`scope`, `utc`; null if none), `protocol`;
+    `started_utc`; `config` with the `baseline` in it; `camera` (as asked and as reported; what was
+    measured is added at the end); `video`; `weights`; `software`, `machine`, `device`;
+    `warnings` of the check list. The recorder adds `state`, `anchors`, `zero_s` (the source's time
+    of the first frame) and, at the end, what it counted."""
+    now = iso(time.time())
+    codec = CODECS[plan.codec]
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "participant": plan.participant,
+        "consent": {"scope": plan.consent, "utc": now} if plan.consent else None,
+        "protocol": protocol.document(),
+        "started_utc": now,
+        "config": config_record(config),
+        "camera": asdict(info),
+        "video": {
+            "codec": plan.codec,
+            "encoder": codec.encoder,
+            "options": dict(codec.options),
+            "lossless": codec.lossless,
+            "audio": None,
+        },
+        "weights": {
+            "classifier": config.classifier,
+            "sha256": weights_hash(config.classifier),
+        },
+        "software": versions(),
+        "machine": machine(),
+        "device": device,
+        "warnings": list(warnings),
+    }
+
+
+def weights_hash(classifier: str) -> str:
+    """SHA-256 of the checkpoint's file."""
+    with Path(checkpoint_path(classifier)).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,144 @@
+"""The folder of a session: its files by name, and its document."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+
+from model.errors import InputError
+from realtime.session.lines import replace_text
+
+FORMAT = "fmanet-live-session"
+VERSION = 1
+DOCUMENT = "session.json"
+
+RESERVE_BYTES = 32 * 2**20
+"""Left free on the disk, so that a recording that fills it can still be closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFolder:
+    """The names in a session's folder."""
+
+    path: Path
+
+    @property
+    def document(self) -> Path:
+        """`session.json`."""
+        return self.path / DOCUMENT
+
+    @property
+    def frames(self) -> Path:
+        """The ledger."""
+        return self.path / "frames.csv"
+
+    @property
+    def motion(self) -> Path:
+        """The motion table."""
+        return self.path / "motion.csv"
+
+    @property
+    def events(self) -> Path:
+        """The events."""
+        return self.path / "events.jsonl"
+
+    @property
+    def markers(self) -> Path:
+        """The markers."""
+        return self.path / "markers.jsonl"
+
+    def video(self, part: int) -> Path:
+        """Part 1, 2, … of the video."""
+        return self.path / ("video.mkv" if part == 1 else f"video-{part}.mkv")
+
+    def parts(self) -> list[int]:
+        """The numbers of the parts that are there. Redaction may have left out some."""
+        numbers = {path.name: path for path in self.path.glob("video*.mkv")}
+        found = [1] if "video.mkv" in numbers else []
+        for name in numbers:
+            number = name.removeprefix("video-").removesuffix(".mkv")
+            if number.isdecimal():
+                found.append(int(number))
+        return sorted(found)
+
+    def write_document(self, document: dict[str, Any]) -> None:
+        """Replace `session.json` at one stroke; raises `OSError`."""
+        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+        replace_text(self.document, text.splitlines())
+
+    def read_document(self) -> dict[str, Any]:
+        """`session.json`; raises `InputError` if this is no session, or one of a later version."""
+        try:
+            document = json.loads(self.document.read_text("utf-8"))
+        except FileNotFoundError:
+            raise InputError(f"{self.path} is not a session: it has no {DOCUMENT}") from None
+        except OSError as error:
+            raise InputError(f"{self.document} cannot be read: {error.strerror}") from None
+        except ValueError:
+            raise InputError(f"{self.document} is damaged: it is not JSON") from None
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise InputError(f"{self.document} does not describe a session of this program")
+        if document.get("version") != VERSION:
+            raise InputError(
+                f"{self.path} has version {document.get('version')} of the format, this program "
+                f"knows {VERSION}: use the version that recorded it, or a later one"
+            )
+        return document
+
+
+def is_session(path: Path) -> bool:
+    """Whether `path` is a session's folder, as far as its names tell."""
+    return (path / DOCUMENT).is_file()
+
+
+def create_folder(wanted: Path) -> SessionFolder:
+    """A new folder: `wanted`, or with the first number that is free (`wanted-2`). Raises
+    `InputError` if none can be made."""
+    numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
+    for path in chain([wanted], numbered):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise InputError(f"--record {path} cannot be made: {error.strerror}") from None
+        return SessionFolder(path)
+    raise AssertionError("unreachable: count() has no end")
+
+
+def free_bytes(path: Path) -> int:
+    """Room on the disk of `path`, or of the nearest folder above it that exists."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def check_room(path: Path, needed: float) -> None:
+    """Raise `InputError` unless `path`'s disk has room for `needed` bytes and the reserve, and its
+    folder can be written to."""
+    folder = path
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(f"--record {path}: no permission to write into {folder}")
+    free = free_bytes(path)
+    if free < needed + RESERVE_BYTES:
+        raise InputError(
+            f"--record {path}: the recording needs about {_size(needed + RESERVE_BYTES)}, the disk "
+            f"has {_size(free)} free; make room, record on another disk, or for less long"
+        )
+
+
+def remove(paths: Iterable[Path]) -> None:
+    """Delete files; what is not there is no error."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _size(count_: float) -> str:
+    return f"{count_ / 2**30:.1f} GiB" if count_ >= 2**30 else f"{count_ / 2**20:.0f} MiB"

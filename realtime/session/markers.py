@@ -1,0 +1,42 @@
+"""Markers: what was noted while it was recorded."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+MarkerKind = Literal["mark", "question_start", "question_end", "pause", "resume", "redact", "gap"]
+_KINDS = frozenset(get_args(MarkerKind))
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A moment, or, of a redaction and a gap, a span."""
+
+    kind: MarkerKind
+    name: str
+    """From the protocol, or free."""
+    note: str
+    time_s: float
+    """On the source's clock."""
+    monotonic_s: float
+    """On the system's monotonic clock, when it was made."""
+    utc: str
+    """The same as ISO 8601."""
+    until_s: float | None = None
+    """End of a span, on the source's clock."""
+
+
+def marker_line(marker: Marker) -> str:
+    """As a line of `markers.jsonl`."""
+    return json.dumps(asdict(marker), ensure_ascii=False, allow_nan=False)
+
+
+def parse_marker(line: str) -> Marker | None:
+    """The marker of a line; None for what is damaged."""
+    try:
+        values: dict[str, Any] = json.loads(line)
+        if values["kind"] not in _KINDS:
+            return None
+        return Marker(**{field.name: values[field.name] for field in fields(Marker)})
+    except (ValueError, KeyError, TypeError):
+        return None

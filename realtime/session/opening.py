@@ -1,0 +1,38 @@
+"""A recording opened: checks, folder, document, recorder."""
+
+from collections.abc import Callable, Mapping
+
+from model.errors import InputError
+from realtime.config import LiveConfig
+from realtime.session.checks import check_list, enforce, require_room
+from realtime.session.document import describe
+from realtime.session.folder import create_folder
+from realtime.session.protocol import Protocol, load_protocol
+from realtime.session.recorder import SessionRecorder
+from realtime.sources import Source
+
+
+def open_recorder(
+    config: LiveConfig,
+    source: Source,
+    device: str,
+    losses: Callable[[], Mapping[str, int]],
+) -> SessionRecorder | None:
+    """The recorder that `config.record` asks for, in a folder of its own; None if it asks for none.
+
+    Raises `InputError` if there is no room, if `--strict` misses something, or if the folder
+    cannot be written to. `losses`: see `SessionRecorder`.
+    """
+    plan = config.record
+    if plan is None:
+        return None
+    info = source.info
+    protocol = Protocol() if plan.protocol is None else load_protocol(plan.protocol)
+    warnings = enforce(plan, check_list(plan, info, config.baseline))
+    require_room(plan, info, config.seconds)
+    document = describe(config, plan, info, device=device, protocol=protocol, warnings=warnings)
+    folder = create_folder(plan.folder)
+    try:
+        return SessionRecorder(folder, document, clock=lambda: source.info.clock, losses=losses)
+    except OSError as error:
+        raise InputError(f"--record {folder.path} cannot be written: {error.strerror}") from None

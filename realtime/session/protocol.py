@@ -1,0 +1,100 @@
+"""A study's protocol: which keys mark what, and which questions are asked.
+
+name = "Interview A"
+
+[keys]                  # hot keys and what they mark
+s = "stimulus"
+d = "disturbance"
+
+[[questions]]           # in the order in which they are asked
+name = "q1"
+text = "How did you come here today?"
+key = "1"               # starts it; the next question, or the key again, ends it
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from model.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question of the protocol."""
+
+    name: str
+    text: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """Names for keys, and questions."""
+
+    name: str = ""
+    keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Marker by key; no key of a question among them."""
+    questions: tuple[Question, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """For `session.json`."""
+        questions = [{"name": q.name, "text": q.text, "key": q.key} for q in self.questions]
+        return {"name": self.name, "keys": dict(self.keys), "questions": questions}
+
+
+def load_protocol(path: Path) -> Protocol:
+    """Read a protocol file; raises `InputError` saying what is wrong with it."""
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"--protocol {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"--protocol {path} is not TOML: {error}") from None
+    unknown = sorted(set(document) - {"name", "keys", "questions"})
+    if unknown:
+        raise InputError(f"--protocol {path}: {unknown[0]} is none of name, keys, questions")
+    name = document.get("name", "")
+    keys = document.get("keys", {})
+    questions = document.get("questions", [])
+    if not isinstance(name, str) or not isinstance(keys, dict) or not isinstance(questions, list):
+        raise InputError(
+            f'--protocol {path}: needs name = "…", a table [keys] and tables [[questions]]'
+        )
+    asked = tuple(_question(path, entry) for entry in questions)
+    _check_keys(path, [*keys, *(q.key for q in asked if q.key)])
+    _check_names(path, keys, asked)
+    return Protocol(name, MappingProxyType(dict(keys)), asked)
+
+
+def _question(path: Path, entry: Any) -> Question:
+    if (
+        not isinstance(entry, dict)
+        or not entry.keys() <= {"name", "text", "key"}
+        or not all(isinstance(value, str) for value in entry.values())
+        or not entry.get("name")
+        or not entry.get("text")
+    ):
+        raise InputError(f"--protocol {path}: a question has name, text and key, not {entry!r}")
+    return Question(**entry)
+
+
+def _check_keys(path: Path, keys: list[str]) -> None:
+    for key in keys:
+        if len(key) != 1 or key.isspace():
+            raise InputError(f"--protocol {path}: key {key!r} must be one character")
+        if keys.count(key) > 1:
+            raise InputError(f"--protocol {path}: key {key!r} is used twice")
+
+
+def _check_names(path: Path, keys: dict[str, Any], questions: tuple[Question, ...]) -> None:
+    for key, name in keys.items():
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(f"--protocol {path}: key {key!r} needs a name to mark, not {name!r}")
+    names = [question.name for question in questions]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"--protocol {path}: two questions are called {name!r}")

@@ -1,0 +1,328 @@
+"""SessionRecorder: everything of a run into its folder, by one writer.
+
+`write` and `beat` belong to the recorder thread, `close` to it or to whoever made the recorder.
+The other threads leave notes (`analysed`, `left_out`, `finished`, `mark`, `redact`), which cost
+them no file access; the recorder's thread writes them with its next frame or beat. It makes no
+thread and waits for nothing itself.
+
+If the disk fills or fails, what is written stays, the files are closed, and `status` says so; from
+then on frames are counted as dropped, and the run goes on.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import av.error
+
+from model.records import Event, Frame, Stamp, Step
+from realtime.latency import Percentiles
+from realtime.session.clocks import ANCHOR_S, take_anchor
+from realtime.session.events import event_line, within
+from realtime.session.folder import RESERVE_BYTES, SessionFolder, free_bytes
+from realtime.session.ledger import BEHIND, HEADER, LATE_S, Line
+from realtime.session.lines import LineFile
+from realtime.session.markers import Marker, marker_line
+from realtime.session.redact import REDACTED, redact
+from realtime.session.video import VideoWriter
+from realtime.tables import MOTION_SCHEMA, motion_cells
+
+SYNC_S = 2.0
+"""What the loss of power may cost."""
+ROOM_S = 1.0
+MAX_NOTES = 20_000
+"""Notes of frames that wait for the writer: minutes of a disk that stands still, a few MB. Beyond
+them, notes of analysed frames are dropped and counted; events and markers never are."""
+
+FULL = "the disk is full"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStatus:
+    """How a recording stands."""
+
+    folder: str
+    frames: int
+    """In the video."""
+    dropped: int
+    """Captured and not in the video."""
+    seconds: float
+    """Time of the source from the first frame recorded to the last."""
+    failure: str
+    """Why it stopped before the run did; empty if it did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    time_s: float
+    """Of the frame that it speaks of: a redaction asks for it."""
+    ledger: Line | None = None
+    motion: str = ""
+    event: Event | None = None
+    marker: Marker | None = None
+
+
+class SessionRecorder:
+    """One recording, from its first frame to `close`."""
+
+    def __init__(
+        self,
+        folder: SessionFolder,
+        document: dict[str, Any],
+        *,
+        clock: Callable[[], str],
+        losses: Callable[[], Mapping[str, int]],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`document` is what `session.json` says at the start; `clock` names where capture times
+        come from; `losses` counts, by cause, the frames that the source never handed over. Raises
+        `OSError` if the folder cannot be written to."""
+        self._folder = folder
+        self._document = document | {"state": "recording", "anchors": []}
+        self._codec: str = document["video"]["codec"]
+        self._clock, self._losses, self._now = clock, losses, now
+        self._lock = threading.Lock()
+        self._notes: deque[_Note] = deque()
+        self._notes_lost = 0
+        self._redacted: list[tuple[float, float]] = []
+        self._video: VideoWriter | None = None
+        self._part = 0
+        self._zero_s: float | None = None
+        self._last: Stamp | None = None
+        self._told: dict[str, int] = {}
+        self._frames = self._dropped = 0
+        self._intervals = Percentiles()
+        self._failure = ""
+        self._closed = False
+        self._anchor_due_s = self._sync_due_s = self._room_due_s = -1.0
+        self._open_tables()
+        self.beat()
+
+    def write(self, frame: Frame, missed: Sequence[Stamp] = ()) -> None:
+        """Record `frame`. `missed`: frames between the last one and this that never came to this
+        thread."""
+        for stamp in missed:
+            self._drop(stamp, BEHIND)
+        if self._failure:
+            self._dropped += 1
+            return
+        try:
+            self._gap_before(frame.stamp.index)
+            if self._last is not None:
+                self._intervals.add((frame.stamp.time_s - self._last.time_s) * 1e3)
+            self._last = frame.stamp
+            if self._is_redacted(frame.stamp.time_s):
+                self._ledger.write(Line(frame.stamp.index, "redacted", cause=REDACTED).text())
+            else:
+                self._record(frame)
+        except (OSError, av.error.FFmpegError) as error:
+            self._fail(error)
+        self.beat()
+
+    def beat(self) -> None:
+        """Write what has been noted, and what is due; at least a few times a second."""
+        if self._failure:
+            with self._lock:
+                self._notes.clear()
+            return
+        try:
+            self._write_notes()
+            now_s = self._now()
+            if now_s >= self._room_due_s:
+                self._room_due_s = now_s + ROOM_S
+                if free_bytes(self._folder.path) < RESERVE_BYTES:
+                    raise OSError(FULL)
+            if now_s >= self._anchor_due_s:
+                self._anchor_due_s = now_s + ANCHOR_S
+                self._document["anchors"].append(asdict(take_anchor()))
+                self._folder.write_document(self._document)
+            if now_s >= self._sync_due_s:
+                self._sync_due_s = now_s + SYNC_S
+                # The ledger first: a picture must not outlive its line.
+                for table in self._tables:
+                    table.sync()
+                if self._video is not None:
+                    self._video.sync()
+        except (OSError, av.error.FFmpegError) as error:
+            self._fail(error)
+
+    def analysed(self, step: Step, done_s: float) -> None:
+        """Note a frame's analysis, done at `done_s` of the monotonic clock. Any thread."""
+        stamp = step.frame.stamp
+        late = done_s - step.frame.received_s > LATE_S
+        line = Line(stamp.index, "late" if late else "analysed")
+        self._note(_Note(stamp.time_s, line, ",".join(motion_cells(step))))
+        self.finished(step.events)
+
+    def left_out(self, stamps: Sequence[Stamp], cause: str) -> None:
+        """Note frames that will not be analysed. Any thread."""
+        for stamp in stamps:
+            self._note(_Note(stamp.time_s, Line(stamp.index, "unanalysed", cause=cause)))
+
+    def finished(self, events: Sequence[Event]) -> None:
+        """Note events. Any thread."""
+        for event in events:
+            self._note(_Note(event.known_at.time_s, event=event))
+
+    def mark(self, marker: Marker) -> None:
+        """Note a marker; of kind `redact`, it has its span deleted. Any thread."""
+        self._note(_Note(marker.time_s, marker=marker))
+
+    def close(self, ended: str, **said: Any) -> None:
+        """Write what is noted still, close the files, and say in `session.json` why it ended and
+        what else is `said`. Later calls do nothing."""
+        if self._closed:
+            return
+        self.beat()
+        self._closed = True
+        try:
+            self._close_files()
+        except (OSError, av.error.FFmpegError) as error:
+            self._failure = self._failure or f"closing: {_reason(error)}"
+        intervals = self._intervals.summary()
+        self._document |= {
+            "state": "stopped" if self._failure else "complete",
+            "ended": ended,
+            "failure": self._failure,
+            "frames": {"recorded": self._frames, "dropped": self._dropped},
+            "notes_lost": self._notes_lost,
+            "interval_ms": asdict(intervals),
+            **said,
+        }
+        try:
+            self._document["anchors"].append(asdict(take_anchor()))
+            self._folder.write_document(self._document)
+        except OSError as error:  # `recover` writes it once there is room
+            self._failure = self._failure or f"closing: {_reason(error)}"
+
+    def status(self) -> RecordingStatus:
+        """A snapshot, from any thread."""
+        last, zero_s = self._last, self._zero_s
+        seconds = last.time_s - zero_s if last is not None and zero_s is not None else 0.0
+        return RecordingStatus(
+            str(self._folder.path), self._frames, self._dropped, seconds, self._failure
+        )
+
+    def _record(self, frame: Frame) -> None:
+        stamp, (height, width) = frame.stamp, frame.image.shape[:2]
+        if self._zero_s is None:
+            self._zero_s = stamp.time_s
+            self._document["zero_s"] = stamp.time_s
+            self._folder.write_document(self._document)
+        if self._video is not None and self._video.size != (width, height):
+            self._video.close()
+            self._video = None
+        if self._video is None:
+            self._part += 1
+            path = self._folder.video(self._part)
+            self._video = VideoWriter(path, width, height, self._codec)
+        pts_ms = self._video.next_pts(round((stamp.time_s - self._zero_s) * 1000))
+        line = Line(
+            stamp.index,
+            "recorded",
+            stamp.time_s,
+            frame.received_s,
+            self._clock(),
+            self._part,
+            pts_ms,
+        )
+        self._ledger.write(line.text())
+        self._video.write(frame.image, pts_ms)
+        self._frames += 1
+
+    def _gap_before(self, index: int) -> None:
+        """A line for the frames that the source never handed over before frame `index`."""
+        expected = self._last.index + 1 if self._last is not None else 0
+        counts = dict(self._losses())
+        grown = [cause for cause, n in counts.items() if n > self._told.get(cause, 0)]
+        if index > expected:
+            self._told = counts
+            cause = "; ".join(grown) or "source"
+            line = Line(expected, "missing", cause=cause, count=index - expected)
+            self._ledger.write(line.text())
+
+    def _drop(self, stamp: Stamp, cause: str) -> None:
+        self._dropped += 1
+        if self._failure:
+            return
+        try:
+            self._gap_before(stamp.index)
+            self._last = stamp
+            line = Line(stamp.index, "dropped", stamp.time_s, clock=self._clock(), cause=cause)
+            if self._is_redacted(stamp.time_s):
+                line = Line(stamp.index, "redacted", cause=REDACTED)
+            self._ledger.write(line.text())
+        except OSError as error:
+            self._fail(error)
+
+    def _note(self, note: _Note) -> None:
+        with self._lock:
+            if len(self._notes) >= MAX_NOTES and note.ledger is not None:
+                self._notes_lost += 1
+            else:
+                self._notes.append(note)
+
+    def _write_notes(self) -> None:
+        while True:
+            with self._lock:
+                if not self._notes:
+                    return
+                note = self._notes.popleft()
+            if note.marker is not None:
+                self._markers.write(marker_line(note.marker))
+                if note.marker.kind == "redact" and note.marker.until_s is not None:
+                    self._redact(note.marker.time_s, note.marker.until_s)
+            elif note.event is not None:
+                if not any(within(note.event, *span) for span in self._redacted):
+                    self._events.write(event_line(note.event))
+            elif not self._is_redacted(note.time_s) and note.ledger is not None:
+                self._ledger.write(note.ledger.text())
+                if note.motion:
+                    self._motion.write(note.motion)
+
+    def _redact(self, start_s: float, end_s: float) -> None:
+        # The marker is on the disk first: if the program ends in the middle, `recover` goes on.
+        self._markers.sync()
+        self._redacted.append((start_s, end_s))
+        self._close_files()
+        try:
+            redact(self._folder, start_s, end_s)
+        finally:
+            self._open_tables()
+
+    def _is_redacted(self, time_s: float) -> bool:
+        return any(start_s <= time_s <= end_s for start_s, end_s in self._redacted)
+
+    def _open_tables(self) -> None:
+        self._ledger = LineFile(self._folder.frames, HEADER)
+        self._motion = LineFile(self._folder.motion, ",".join(MOTION_SCHEMA.names))
+        self._events = LineFile(self._folder.events)
+        self._markers = LineFile(self._folder.markers)
+        self._tables = [self._ledger, self._motion, self._events, self._markers]
+
+    def _close_files(self) -> None:
+        tables, self._tables = self._tables, []
+        for table in tables:
+            table.close()
+        video, self._video = self._video, None
+        if video is not None:
+            video.close()
+
+    def _fail(self, error: Exception) -> None:
+        """Keep what there is, and say why it ends here."""
+        at_s = self.status().seconds
+        self._failure = (
+            f"recording stopped at {at_s:.1f} s: {_reason(error)}; what was recorded is kept in "
+            f"{self._folder.path}"
+        )
+        try:
+            self._close_files()
+        except (OSError, av.error.FFmpegError):  # told already, by the error that led here
+            return
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

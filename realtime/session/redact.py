@@ -1,0 +1,68 @@
+"""Redaction: a span of a session deleted from its video and its tables.
+
+Deleted, not overwritten: on a disk that keeps old blocks, and in backups, traces may remain.
+"""
+
+from realtime.session import lines
+from realtime.session.cut import copy_without
+from realtime.session.events import parse_event, within
+from realtime.session.folder import SessionFolder
+from realtime.session.ledger import HEADER, FrameRecord, Line, fold, parse_line
+from realtime.session.markers import parse_marker
+
+REDACTED = "redacted on request"
+
+
+def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
+    """Delete what was recorded from `start_s` to `end_s` (the source's clock, both included) and
+    return how many frames the ledger then names as redacted.
+
+    Of the frames only their numbers stay, of the events, the motion and the markers in the span
+    nothing. Nothing else may have the files open. Done again, it changes nothing.
+    """
+    records = fold(filter(None, map(parse_line, lines.read_lines(folder.frames))))
+    chosen = [r for r in records if r.time_s is not None and start_s <= r.time_s <= end_s]
+    spans: dict[int, set[int]] = {}
+    for record in chosen:
+        if record.part is not None and record.pts_ms is not None:
+            spans.setdefault(record.part, set()).add(record.pts_ms)
+    gone = set()
+    for part, times in spans.items():
+        gone |= {(part, ms) for ms in copy_without(folder.video(part), times.__contains__)}
+    indices = {record.index for record in chosen}
+    indices |= {record.index for record in records if (record.part, record.pts_ms) in gone}
+    if indices:
+        _rewrite_ledger(folder, records, indices)
+        lines.keep_lines(folder.motion, lambda row: _index(row) not in indices, header=True)
+    lines.keep_lines(folder.events, lambda line: _event_stays(line, start_s, end_s))
+    lines.keep_lines(folder.markers, lambda line: _marker_stays(line, start_s, end_s))
+    return len(indices)
+
+
+def _rewrite_ledger(folder: SessionFolder, records: list[FrameRecord], indices: set[int]) -> None:
+    kept = [
+        line
+        for line in filter(None, map(parse_line, lines.read_lines(folder.frames)))
+        if line.index not in indices
+    ]
+    kept += [
+        Line(record.index, "redacted", cause=REDACTED, count=record.count)
+        for record in records
+        if record.index in indices
+    ]
+    lines.replace_text(folder.frames, [HEADER, *(line.text() for line in kept)])
+
+
+def _index(row: str) -> int | None:
+    first = row.partition(",")[0]
+    return int(first) if first.isdecimal() else None
+
+
+def _event_stays(line: str, start_s: float, end_s: float) -> bool:
+    event = parse_event(line)
+    return event is not None and not within(event, start_s, end_s)
+
+
+def _marker_stays(line: str, start_s: float, end_s: float) -> bool:
+    marker = parse_marker(line)
+    return marker is not None and (marker.kind == "redact" or not start_s <= marker.time_s <= end_s)

@@ -1,0 +1,120 @@
+"""The video of a session: Matroska that survives being cut off.
+
+Clusters of 100 ms are written as they fill (`cluster_time_limit`, `flush_packets`; FFmpeg,
+libavformat/matroskaenc.c), and the encoder holds no picture back, so a killed program loses about
+a tenth of a second. Pictures bear their capture time, rounded to Matroska's millisecond; the exact
+one is in the ledger.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType
+
+import av
+import av.error
+from av.video.stream import VideoStream
+
+from model.records import ImageU8
+
+TIME_BASE = Fraction(1, 1000)
+CONTAINER = {"cluster_time_limit": "100", "flush_packets": "1"}
+THREADS = 2
+_BT601 = 5  # what swscale converts RGB with; said in the stream, so that players undo the same
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How pictures are packed."""
+
+    encoder: str
+    """FFmpeg's name."""
+    even: str
+    """Pixel format of pictures with even sides."""
+    odd: str
+    """Pixel format of the others."""
+    options: Mapping[str, str]
+    bytes_per_px: float
+    """For the planning of disk space: more than faces before a wall have been seen to take."""
+    lossless: bool
+
+
+CODECS: dict[str, Codec] = {
+    # Constant quality below what the eye sees; no look-ahead and no B-frames; a key frame a second
+    # at 30 fps, to scrub by.
+    "h264": Codec(
+        "libx264",
+        "yuv420p",
+        "yuv444p",
+        MappingProxyType({"crf": "14", "preset": "superfast", "tune": "zerolatency", "g": "30"}),
+        bytes_per_px=0.1,
+        lossless=False,
+    ),
+    # Every frame a key frame, every slice with a checksum; RGB as it came.
+    "ffv1": Codec(
+        "ffv1",
+        "bgr0",
+        "bgr0",
+        MappingProxyType({"level": "3", "slices": "4", "slicecrc": "1", "g": "1"}),
+        bytes_per_px=2.4,
+        lossless=True,
+    ),
+}
+"""By name: `h264` visually lossless, `ffv1` (IETF RFC 9043) bit by bit."""
+
+
+class VideoWriter:
+    """One file of pictures of one size. One thread writes it."""
+
+    def __init__(self, path: Path, width: int, height: int, codec: str) -> None:
+        """Makes `path`, which must not exist; raises `OSError` if it cannot."""
+        packing = CODECS[codec]
+        if path.exists():
+            raise FileExistsError(f"{path} exists")
+        self.path = path
+        self.size = (width, height)
+        self._last_ms = -1
+        even = width % 2 == 0 and height % 2 == 0
+        self._format = packing.even if even else packing.odd
+        self._container = av.open(str(path), "w", format="matroska", options=dict(CONTAINER))
+        stream = self._container.add_stream(packing.encoder, rate=30, options=dict(packing.options))
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = width, height, self._format
+        stream.codec_context.time_base = TIME_BASE
+        stream.codec_context.thread_count = THREADS
+        if not packing.lossless:
+            stream.codec_context.colorspace = _BT601
+            stream.codec_context.color_range = 1
+        self._stream = stream
+
+    def next_pts(self, pts_ms: int) -> int:
+        """The presentation time that a picture due at `pts_ms` gets: later than the last one's."""
+        return max(pts_ms, self._last_ms + 1)
+
+    def write(self, image: ImageU8, pts_ms: int) -> None:
+        """Append a picture, (H, W, 3) uint8 RGB of this file's size, at `next_pts(pts_ms)`.
+        Raises `OSError` if it cannot be written."""
+        frame = av.VideoFrame.from_ndarray(image, "rgb24").reformat(format=self._format)
+        frame.pts = self._last_ms = self.next_pts(pts_ms)
+        frame.time_base = TIME_BASE
+        self._container.mux(self._stream.encode(frame))
+
+    def sync(self) -> None:
+        """Return when everything written is on the disk."""
+        handle = os.open(self.path, os.O_RDWR)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def close(self) -> None:
+        """Write the index and close; raises `OSError` if there is no room for it: the pictures
+        are kept all the same."""
+        try:
+            if self._last_ms >= 0:
+                self._container.mux(self._stream.encode(None))
+        finally:
+            self._container.close()
+        self.sync()
