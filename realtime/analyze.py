@@ -4,6 +4,10 @@
 
 For each input `<name>.events.csv` and `<name>.motion.parquet` (or `.csv`); `realtime.tables` says
 what the columns are. It is the pipeline of the live program, so what was seen live is found again.
+
+    python -m realtime.analyze sessions/P07 --compare
+
+says of recorded sessions what is found that was not seen live, or the other way round.
 """
 
 import argparse
@@ -22,7 +26,9 @@ from model.records import Event, Stamp
 from realtime.baseline import load_baseline, rate_warning
 from realtime.config import LiveConfig, choose_device
 from realtime.pipeline import configured, open_pipeline
+from realtime.session.compare import compare
 from realtime.sources import Source, open_source, split_spec
+from realtime.sources.session import SessionSource
 from realtime.tables import motion_table, write_events
 
 
@@ -31,11 +37,18 @@ def main() -> None:
     others go on; then, at the end, `InputError`."""
     options = vars(_parser().parse_args())
     inputs: list[str] = options.pop("inputs")
-    out: Path = options.pop("out")
+    out: Path | None = options.pop("out")
+    against_live: bool = options.pop("compare")
     suffix: str = options.pop("motion")
     baseline: Path | None = options.pop("baseline")
     config = LiveConfig(**options, baseline=None if baseline is None else load_baseline(baseline))
     choose_device(config.device)
+    if against_live:
+        for spec in inputs:
+            _compare(spec, config)
+        return
+    if out is None:
+        raise InputError("--out is missing: name the folder for the tables")
     jobs = plan(inputs, out, suffix)
     failed = 0
     for spec, (events, motion) in jobs.items():
@@ -92,20 +105,23 @@ def _analyze(source: Source, events: Path, motion: Path, config: LiveConfig) -> 
     pipeline = open_pipeline(wanted)
     found: list[Event] = []
     last: Stamp | None = None
+    start_s = 0.0
     faces = 0
     broken: SourceError | None = None
     try:
         with motion_table(motion) as add, _progress(source, config) as bar:
             try:
                 for frame in source:
-                    if config.seconds and frame.stamp.time_s >= config.seconds:
+                    start_s = frame.stamp.time_s if last is None else start_s
+                    past_s = frame.stamp.time_s - start_s  # a session's times are the camera's
+                    if config.seconds and past_s >= config.seconds:
                         break
                     step = pipeline.step(frame)
                     add(step)
                     found.extend(step.events)
                     faces += step.face is not None
                     last = frame.stamp
-                    bar.update(last.time_s - bar.n)
+                    bar.update(past_s - bar.n)
             except SourceError as error:
                 broken = error  # what came before it is whole
         if last is not None:
@@ -121,6 +137,22 @@ def _analyze(source: Source, events: Path, motion: Path, config: LiveConfig) -> 
         print(f"warning: {late}", file=sys.stderr)
     if broken is not None:
         raise broken
+
+
+def _compare(spec: str, config: LiveConfig) -> None:
+    source = open_source(spec)
+    try:
+        if not isinstance(source, SessionSource):
+            raise SourceError(f"{spec} is not a recorded session: there is nothing to compare with")
+        found = compare(source, config.device)
+    finally:
+        source.close()
+    print(
+        f"{source.info.description}: {found.live} expressions live, {found.replayed} in the "
+        f"recording, {len(found.differences)} differences"
+    )
+    for line in (*found.differences, *(f"note: {caution}" for caution in found.cautions)):
+        print(f"  {line}")
 
 
 def _progress(source: Source, config: LiveConfig) -> tqdm:
@@ -154,7 +186,8 @@ def _name(spec: str) -> str:
     except SourceError:  # told when its turn comes
         kind, rest = "input", spec
     path = Path(rest)
-    name = {"file": path.stem, "folder": path.resolve().name}.get(kind, path.stem)
+    folder = path.resolve().name
+    name = {"file": path.stem, "folder": folder, "session": folder}.get(kind, path.stem)
     return re.sub(r"[^\w.+-]+", "_", name) or kind
 
 
@@ -164,7 +197,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m realtime.analyze", description=(__doc__ or "").partition("\n")[0]
     )
     p.add_argument("inputs", nargs="+", metavar="INPUT", help="video file, folder of images, demo")
-    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="made if need be")
+    p.add_argument("--out", type=Path, metavar="DIR", help="for the tables; made if need be")
+    p.add_argument("--compare", action="store_true", help="sessions with what was seen live")
     p.add_argument("--motion", choices=("parquet", "csv"), default="parquet")
     p.add_argument("--fps", type=float, help="of a folder's images, or of the demo")
     p.add_argument("--seconds", type=float, help="only this much of each input")

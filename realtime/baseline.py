@@ -26,7 +26,7 @@ from realtime.sources import SourceInfo
 FORMAT, VERSION = "fmanet-live baseline", 1
 MAX_RATE_RATIO = 1.2
 MAX_SIZE_RATIO = 2.0
-_RECORDINGS = ("file", "folder", "network")
+_RECORDINGS = ("file", "folder", "network", "session")
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,11 +90,6 @@ class SessionFolder:
         return document
 
 
-def is_session(path: Path) -> bool:
-    """Whether `path` is a session's folder, as far as its names tell."""
-    return (path / DOCUMENT).is_file()
-
-
 def create_folder(wanted: Path) -> SessionFolder:
     """A new folder: `wanted`, or with the first number that is free (`wanted-2`). Raises
     `InputError` if none can be made."""

@@ -20,6 +20,7 @@ SOURCES: dict[str, str] = {
     "camera": "realtime.sources.camera:Camera",
     "file": "realtime.sources.file:VideoFile",
     "folder": "realtime.sources.folder:ImageFolder",
+    "session": "realtime.sources.session:SessionSource",
     "network": "realtime.sources.network:open_network",
     "demo": "realtime.sources.demo:Demo",
     "browser": "realtime.sources.browser:BrowserSource",
@@ -27,7 +28,8 @@ SOURCES: dict[str, str] = {
 """Kind to what opens it, called with `(spec, options)`."""
 
 CHOICES = (
-    "auto, a camera (0, 1, /dev/video0), a video file, a folder of images with --fps, "
+    "auto, a camera (0, 1, /dev/video0), a video file, a folder of images with --fps, a recorded "
+    "session's folder, "
     "an rtsp:// or http:// address, demo, or browser"
 )
 """What a spec may be, in words, for messages and help."""
@@ -153,7 +155,7 @@ def split_spec(spec: str) -> tuple[str, str]:
         return "camera", spec
     path = Path(os.path.expanduser(spec))
     if spec and path.is_dir():
-        return "folder", str(path)
+        return "session" if (path / "session.json").is_file() else "folder", str(path)
     if spec and path.exists():
         return "file", str(path)
     raise SourceError(f"source {spec!r}: no such file or folder; choose {CHOICES}")

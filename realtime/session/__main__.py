@@ -1,0 +1,74 @@
+"""What can be done with a recorded session.
+
+python -m realtime.session recover DIR                make a recording whole that was cut off
+python -m realtime.session redact DIR --from 61 --to 75.5
+python -m realtime.session delete DIR --receipt receipt.json
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from model.errors import InputError, exit_code
+from realtime.session.clocks import iso
+from realtime.session.delete import delete
+from realtime.session.folder import SessionFolder
+from realtime.session.lines import LineFile
+from realtime.session.markers import Marker, marker_line
+from realtime.session.reader import open_session
+from realtime.session.recover import recover
+from realtime.session.redact import redact
+
+
+def main() -> None:
+    """Do what the command line asks."""
+    options = _parser().parse_args()
+    folder: Path = options.folder
+    if options.command == "recover":
+        done = recover(SessionFolder(folder))
+        print(
+            f"{folder}: {done.frames} frames in the video, {done.lost} lost when it was cut off, "
+            f"{done.unlisted} told from the video alone, {done.redactions} redactions finished"
+        )
+    elif options.command == "redact":
+        frames = redact_span(folder, options.start, options.end)
+        print(f"{folder}: {frames} frames deleted, with what the tables said of them")
+    else:
+        count = delete(folder, options.receipt)
+        print(f"{folder}: {count} files deleted; receipt in {options.receipt}")
+
+
+def redact_span(path: Path, start: float, end: float) -> int:
+    """Delete from `start` to `end`, in seconds of the video; returns how many frames went. Raises
+    `InputError` if the span is empty or the session is not whole."""
+    if not start < end:
+        raise InputError(f"--from {start:g} --to {end:g}: the end must come after the start")
+    session = open_session(path)
+    start_s, end_s = start + session.zero_s, end + session.zero_s
+    # The marker first: what is cut off in the middle of it, `recover` finishes.
+    marker = Marker("redact", "", "", start_s, time.monotonic(), iso(time.time()), end_s)
+    markers = LineFile(session.folder.markers)
+    markers.write(marker_line(marker))
+    markers.close()
+    return redact(session.folder, start_s, end_s)
+
+
+def _parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="python -m realtime.session", description=(__doc__ or "").partition("\n")[0]
+    )
+    commands = p.add_subparsers(dest="command", required=True)
+    whole = commands.add_parser("recover", help="make a recording whole that was cut off")
+    forget = commands.add_parser("redact", help="delete a span from video and tables")
+    away = commands.add_parser("delete", help="delete a session, with a receipt")
+    for command in (whole, forget, away):
+        command.add_argument("folder", type=Path, metavar="DIR")
+    forget.add_argument("--from", dest="start", type=float, required=True, metavar="S")
+    forget.add_argument("--to", dest="end", type=float, required=True, metavar="S")
+    away.add_argument("--receipt", type=Path, required=True, metavar="JSON", help="must not exist")
+    return p
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

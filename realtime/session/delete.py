@@ -1,0 +1,64 @@
+"""Deletion of a session, with a receipt of what was removed.
+
+Deleted, not overwritten: on a disk that keeps old blocks, and in backups, traces may remain, which
+the receipt says too.
+"""
+
+import hashlib
+import time
+from pathlib import Path
+
+from model.errors import InputError
+from realtime.session.clocks import iso
+from realtime.session.folder import SessionFolder
+from realtime.session.lines import sync_folder
+from realtime.summary import check_new, write_summary
+
+NOTE = "deleted, not overwritten: backups and the disk's old blocks are not reached by this"
+
+
+def delete(path: Path, receipt: Path) -> int:
+    """Delete the session in `path` and write `receipt`: participant, when, and each file with its
+    size and SHA-256. Returns how many files went.
+
+    Raises `InputError`, before anything is deleted, if `path` is no session, holds what no session
+    holds, or the receipt cannot be written beside it.
+    """
+    folder = SessionFolder(path)
+    document = folder.read_document()
+    check_new(receipt)
+    if path.resolve() in receipt.resolve().parents:
+        raise InputError(f"--receipt {receipt} lies in the session that is deleted: put it outside")
+    files = sorted(path.iterdir())
+    foreign = [file for file in files if not _own(folder, file)]
+    if foreign:
+        raise InputError(f"{foreign[0]} is no part of the session: move it away first")
+    listed = [
+        {"name": file.name, "bytes": file.stat().st_size, "sha256": _hash(file)} for file in files
+    ]
+    said = {
+        "participant": document["participant"],
+        "session": path.resolve().name,
+        "recorded_utc": document["started_utc"],
+        "deleted_utc": iso(time.time()),
+        "files": listed,
+        "note": NOTE,
+    }
+    write_summary(receipt, said)
+    # The document last: while it is there, what is left can be deleted by the same command.
+    for file in sorted(files, key=lambda file: file == folder.document):
+        file.unlink()
+    path.rmdir()
+    sync_folder(path.resolve().parent)
+    return len(files)
+
+
+def _own(folder: SessionFolder, file: Path) -> bool:
+    names = (folder.document, folder.frames, folder.motion, folder.events, folder.markers)
+    known = {name.name for name in names} | {folder.video(part).name for part in folder.parts()}
+    return file.is_file() and file.name.removesuffix(".partial") in known
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,0 +1,86 @@
+"""A recorded session, read."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from model.errors import InputError
+from model.records import Event
+from realtime.session.events import as_they_stand, parse_event
+from realtime.session.folder import SessionFolder
+from realtime.session.ledger import FrameRecord, fold, parse_line
+from realtime.session.lines import read_lines
+from realtime.session.markers import Marker, parse_marker
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a folder holds, but for the pictures."""
+
+    folder: SessionFolder
+    document: dict[str, Any]
+    frames: tuple[FrameRecord, ...]
+    """In order of the index."""
+    events: tuple[Event, ...]
+    """Each as it stood last, in the order in which they were first known."""
+    markers: tuple[Marker, ...]
+    """In the order in which they were made."""
+
+    @property
+    def participant(self) -> str:
+        """The code."""
+        return str(self.document["participant"])
+
+    @property
+    def zero_s(self) -> float:
+        """The source's time of the first frame recorded: 0 s of every export and of the video."""
+        return float(self.document.get("zero_s", 0.0))
+
+    @property
+    def confirmed(self) -> tuple[Event, ...]:
+        """The events that are results, in order of their onset."""
+        found = [event for event in self.events if event.state == "confirmed"]
+        return tuple(sorted(found, key=lambda event: event.window.onset.time_s))
+
+    @property
+    def seconds(self) -> float:
+        """From the first frame recorded to the last."""
+        times = [f.time_s for f in self.frames if f.fate == "recorded" and f.time_s is not None]
+        return max(times) - min(times) if times else 0.0
+
+    def utc(self, time_s: float) -> datetime | None:
+        """The source's time as UTC; None where the session has nothing to tell by."""
+        anchors = self.document.get("anchors", [])
+        ties = [f for f in self.frames if f.time_s is not None and f.received_s]
+        if not anchors or not ties:
+            return None
+        tie = ties[0]
+        assert tie.time_s is not None
+        assert tie.received_s is not None
+        on_monotonic = tie.clock in ("driver", "receipt", "browser")
+        monotonic_s = time_s if on_monotonic else time_s + tie.received_s - tie.time_s
+        after = bisect_right([anchor["monotonic_s"] for anchor in anchors], monotonic_s)
+        anchor = anchors[max(0, after - 1)]
+        then = datetime.fromisoformat(anchor["utc"])
+        return then + timedelta(seconds=monotonic_s - anchor["monotonic_s"])
+
+
+def open_session(path: Path) -> Session:
+    """Read the session in `path`; raises `InputError` if it is none, or was cut off and has not
+    been recovered."""
+    folder = SessionFolder(path)
+    document = folder.read_document()
+    if document["state"] == "recording":
+        raise InputError(
+            f"{path} is being recorded, or was cut off: when nothing records it any more, make it "
+            f"whole with python -m realtime.session recover {path}"
+        )
+    return Session(
+        folder,
+        document,
+        tuple(fold(filter(None, map(parse_line, read_lines(folder.frames))))),
+        as_they_stand(filter(None, map(parse_event, read_lines(folder.events)))),
+        tuple(filter(None, map(parse_marker, read_lines(folder.markers)))),
+    )

@@ -1,0 +1,117 @@
+"""A recorded session as a source: its frames with the numbers and times that they had live."""
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import av
+import av.error
+
+from model.errors import InputError, SourceError
+from model.records import Frame
+from realtime.session.ledger import FrameRecord
+from realtime.session.reader import Session, open_session
+from realtime.sources import SourceInfo, SourceOptions, SourceStatus
+from realtime.sources.gate import Gate
+from realtime.sources.video import decoded, video_stream
+
+UNLISTED = "not in the ledger"
+
+
+class SessionSource:
+    """The recorded frames of a session, in order. What was dropped or redacted is a jump of the
+    index, as it was live."""
+
+    def __init__(self, spec: str, options: SourceOptions) -> None:
+        """Raises `SourceError` if `spec` is no session or has no pictures."""
+        del options  # a session has its own size and rate
+        try:
+            self._session: Session = open_session(Path(spec))
+        except InputError as error:
+            raise SourceError(str(error)) from None
+        self._records = {
+            (record.part, record.pts_ms): record
+            for record in self._session.frames
+            if record.fate == "recorded"
+        }
+        if not self._records:
+            raise SourceError(f"{spec}: no frame was recorded in this session")
+        document = self._session.document
+        camera, seconds = document["camera"], self._session.seconds
+        fps = (len(self._records) - 1) / seconds if seconds else None
+        self._gate = Gate()
+        self._interrupted = False
+        self._info = SourceInfo(
+            spec=spec,
+            kind="session",
+            description=f"session {Path(spec).resolve().name} of {self._session.participant}: "
+            f"{camera['width']}×{camera['height']}, {seconds:.1f} s, {document['video']['codec']}",
+            live=False,
+            paced_by_stamps=True,
+            clock="file",
+            width=camera["width"],
+            height=camera["height"],
+            fps_asked=None,
+            fps_nominal=fps,
+            lossless=bool(document["video"]["lossless"] and camera["lossless"]),
+            duration_s=seconds,
+        )
+        self._frames = self._run()
+
+    @property
+    def info(self) -> SourceInfo:
+        """What was opened."""
+        return self._info
+
+    @property
+    def session(self) -> Session:
+        """The session itself: its events, markers, document."""
+        return self._session
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def status(self) -> SourceStatus:
+        """A snapshot, from any thread."""
+        return self._gate.status()
+
+    def interrupt(self) -> None:
+        """End the iteration before the next frame."""
+        self._interrupted = True
+
+    def close(self) -> None:
+        """Close the video."""
+        self._frames.close()
+
+    def _run(self) -> Generator[Frame, None, None]:
+        expected = 0
+        for part in self._session.folder.parts():
+            path = self._session.folder.video(part)
+            try:
+                container = av.open(str(path))
+            except av.error.FFmpegError as error:
+                raise SourceError(
+                    f"{path} is damaged ({error.strerror}): make it whole with python -m "
+                    f"realtime.session recover {self._session.folder.path}"
+                ) from None
+            with container:
+                stream = video_stream(container, str(path))
+                for picture, image in decoded(container, stream, self._gate):
+                    record = self._record(part, picture)
+                    if record is None or record.time_s is None:
+                        self._gate.refuse(UNLISTED, 0)
+                        continue
+                    if record.index > expected:
+                        self._gate.drop("not recorded", record.index - expected)
+                    expected = record.index + 1
+                    frame = self._gate.admit(image, record.time_s)
+                    if self._interrupted:
+                        self._gate.ended()
+                        return
+                    if frame is not None:
+                        yield frame
+        self._gate.ended()
+
+    def _record(self, part: int, picture: av.VideoFrame) -> FrameRecord | None:
+        if picture.pts is None or picture.time_base is None:
+            return None
+        return self._records.get((part, round(picture.pts * picture.time_base * 1000)))

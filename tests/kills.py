@@ -1,0 +1,99 @@
+"""Recordings killed at random moments: the real program, SIGKILL, recovery, and what was lost.
+
+python tests/kills.py --runs 50 --classifier CHECKPOINT     prints each run and the worst loss
+"""
+
+import argparse
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from realtime.session.cut import pts_of
+from realtime.session.folder import SessionFolder
+from realtime.session.ledger import parse_line
+from realtime.session.lines import read_lines
+from realtime.session.recover import recover
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a kill cost."""
+
+    frames: int
+    """In the video after recovery."""
+    lost_s: float
+    """From the last frame in the video to the kill, on the monotonic clock."""
+    unlisted: int
+    """Pictures whose ledger line recovery had to make up."""
+
+
+def record_and_kill(folder: Path, after_s: float, *options: str) -> float:
+    """Start a recording, kill it `after_s` after its first frame is in the ledger; returns when,
+    on the monotonic clock."""
+    command = [sys.executable, "run_live.py", "--headless", "--source", "demo", *options]
+    command += ["--record", str(folder), "--participant", "P07"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        due_s = float("inf")
+        while time.monotonic() < due_s:
+            wait_s = min(0.02, due_s - time.monotonic())
+            if select.select([process.stderr], [], [], max(0.0, wait_s))[0]:
+                told = os.read(process.stderr.fileno(), 65536)
+                assert told, "the recording ended before it was killed"
+            ledger = read_lines(SessionFolder(folder).frames)
+            if due_s == float("inf") and any(",recorded," in line for line in ledger):
+                due_s = time.monotonic() + after_s
+        process.send_signal(signal.SIGKILL)
+        return time.monotonic()
+
+
+def loss(folder: Path, killed_s: float) -> Loss:
+    """Recover `folder`, check that ledger and video agree, and say what was lost."""
+    session = SessionFolder(folder)
+    done = recover(session)
+    lines = [line for text in read_lines(session.frames) if (line := parse_line(text))]
+    listed = Counter(line.pts_ms for line in lines if line.fate == "recorded")
+    assert listed == Counter(pts_of(session.video(1))), "ledger and video disagree"
+    assert set(listed.values()) <= {1}, "a frame is there twice"
+    received = [line.received_s for line in lines if line.fate == "recorded" and line.received_s]
+    return Loss(done.frames, killed_s - max(received), done.unlisted)
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--runs", type=int, default=50)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--longest", type=float, default=3.0, help="s from the first frame to the kill")
+    p.add_argument("--classifier", default="fmanet")
+    options = p.parse_args()
+    moments = random.Random(options.seed)
+    losses = []
+    for run in range(options.runs):
+        with tempfile.TemporaryDirectory() as made:
+            folder = Path(made) / "session"
+            fps = "30" if run % 2 else "60"
+            codec = "ffv1" if run % 4 == 3 else "h264"
+            after_s = moments.uniform(0, options.longest)
+            killed_s = record_and_kill(
+                folder, after_s, "--fps", fps, "--codec", codec, "--classifier", options.classifier
+            )
+            losses.append(loss(folder, killed_s))
+            print(f"{run + 1}: {fps} fps {codec}, killed at {after_s:.2f} s: {losses[-1]}")
+    worst = max(losses, key=lambda one: one.lost_s)
+    print(f"{len(losses)} kills; worst loss {worst.lost_s:.3f} s")
+
+
+if __name__ == "__main__":
+    main()
