@@ -67,8 +67,12 @@ def loss(folder: Path, killed_s: float) -> Loss:
     listed = Counter(line.pts_ms for line in lines if line.fate == "recorded")
     assert listed == Counter(pts_of(session.video(1))), "ledger and video disagree"
     assert set(listed.values()) <= {1}, "a frame is there twice"
-    received = [line.received_s for line in lines if line.fate == "recorded" and line.received_s]
-    return Loss(done.frames, killed_s - max(received), done.unlisted)
+    kept = [line.received_s for line in lines if line.fate == "recorded" and line.received_s]
+    lost = [line.received_s for line in lines if line.fate == "dropped" and line.received_s]
+    # With no picture kept, everything from the first frame on is lost.
+    return Loss(
+        done.frames, killed_s - max(kept, default=min(lost, default=killed_s)), done.unlisted
+    )
 
 
 def main() -> None:

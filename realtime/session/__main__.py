@@ -22,7 +22,17 @@ from realtime.session.redact import redact
 
 
 def main() -> None:
-    """Do what the command line asks."""
+    """Do what the command line asks. Raises `InputError` if the disk does not let it."""
+    try:
+        _do()
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or 'the session'}: {error.strerror}; nothing was lost: a copy of the "
+            "longest part of the video needs room beside it, then the same command goes on"
+        ) from None
+
+
+def _do() -> None:
     options = _parser().parse_args()
     folder: Path = options.folder
     if options.command == "recover":

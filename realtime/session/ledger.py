@@ -21,6 +21,7 @@ LATE_S = 0.5
 """An analysis that is done this long after its frame arrived is `late`: by then the longest
 micro-expression is over."""
 
+FROM_VIDEO = "ledger line lost; told from the video"
 LOST = "lost when the recording was cut off"
 BEHIND = "recorder behind"
 

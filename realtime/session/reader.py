@@ -14,6 +14,9 @@ from realtime.session.ledger import FrameRecord, fold, parse_line
 from realtime.session.lines import read_lines
 from realtime.session.markers import Marker, parse_marker
 
+UNFINISHED = ("recording", "torn")
+"""States of a session that is being recorded, was cut off, or could not be written to its end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -72,7 +75,7 @@ def open_session(path: Path) -> Session:
     been recovered."""
     folder = SessionFolder(path)
     document = folder.read_document()
-    if document["state"] == "recording":
+    if document["state"] in UNFINISHED:
         raise InputError(
             f"{path} is being recorded, or was cut off: when nothing records it any more, make it "
             f"whole with python -m realtime.session recover {path}"

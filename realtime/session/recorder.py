@@ -40,6 +40,10 @@ them, notes of analysed frames are dropped and counted; events and markers never
 FULL = "the disk is full"
 
 
+class _DiskFullError(OSError):
+    """The reserve is touched: everything can still be closed properly."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordingStatus:
     """How a recording stands."""
@@ -96,6 +100,7 @@ class SessionRecorder:
         self._frames = self._dropped = 0
         self._intervals = Percentiles()
         self._failure = ""
+        self._torn = False
         self._closed = False
         self._anchor_due_s = self._sync_due_s = self._room_due_s = -1.0
         self._open_tables()
@@ -134,7 +139,7 @@ class SessionRecorder:
             if now_s >= self._room_due_s:
                 self._room_due_s = now_s + ROOM_S
                 if free_bytes(self._folder.path) < RESERVE_BYTES:
-                    raise OSError(FULL)
+                    raise _DiskFullError(FULL)
             if now_s >= self._anchor_due_s:
                 self._anchor_due_s = now_s + ANCHOR_S
                 self._document["anchors"].append(asdict(take_anchor()))
@@ -181,10 +186,11 @@ class SessionRecorder:
         try:
             self._close_files()
         except (OSError, av.error.FFmpegError) as error:
+            self._torn = True
             self._failure = self._failure or f"closing: {_reason(error)}"
         intervals = self._intervals.summary()
         self._document |= {
-            "state": "stopped" if self._failure else "complete",
+            "state": "torn" if self._torn else "stopped" if self._failure else "complete",
             "ended": ended,
             "failure": self._failure,
             "frames": {"recorded": self._frames, "dropped": self._dropped},
@@ -313,6 +319,7 @@ class SessionRecorder:
 
     def _fail(self, error: Exception) -> None:
         """Keep what there is, and say why it ends here."""
+        self._torn = not isinstance(error, _DiskFullError)
         at_s = self.status().seconds
         self._failure = (
             f"recording stopped at {at_s:.1f} s: {_reason(error)}; what was recorded is kept in "
@@ -320,8 +327,8 @@ class SessionRecorder:
         )
         try:
             self._close_files()
-        except (OSError, av.error.FFmpegError):  # told already, by the error that led here
-            return
+        except (OSError, av.error.FFmpegError):  # why is told by the error that led here
+            self._torn = True
 
 
 def _reason(error: Exception) -> str:

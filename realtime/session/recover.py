@@ -6,11 +6,10 @@ from realtime.session import lines
 from realtime.session.cut import mend
 from realtime.session.events import parse_event
 from realtime.session.folder import SessionFolder, remove
-from realtime.session.ledger import HEADER, LOST, Line, parse_line
+from realtime.session.ledger import FROM_VIDEO, HEADER, LOST, Line, parse_line
 from realtime.session.markers import parse_marker
+from realtime.session.reader import UNFINISHED
 from realtime.session.redact import redact
-
-FROM_VIDEO = "ledger line lost, told from the video"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def recover(folder: SessionFolder) -> Recovery:
         unlisted=unlisted,
         redactions=sum(frames > 0 for frames in redacted),
     )
-    if document["state"] == "recording" or lost or unlisted:
+    if document["state"] in UNFINISHED or lost or unlisted:
         document["state"] = "recovered"
         document["recovered"] = asdict(done)
         folder.write_document(document)

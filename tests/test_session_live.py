@@ -1,0 +1,195 @@
+"""Sessions recorded by the program itself, and read again as a source."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import picture, write_clip
+
+import realtime.analyze as analyze_command
+import run_live
+from model.errors import InputError, SourceError, exit_code
+from realtime.config import LiveConfig
+from realtime.live import LiveSession
+from realtime.session.__main__ import redact_span
+from realtime.session.compare import compare
+from realtime.session.plan import RecordPlan
+from realtime.session.reader import open_session
+from realtime.sources import open_source
+from realtime.sources.session import SessionSource
+
+TIMEOUT_S = 60
+
+
+@pytest.fixture(scope="module")
+def recorded(
+    untrained: Path, expression_clip: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A lossless session of a clip with one expression, marked on the way."""
+    folder = tmp_path_factory.mktemp("sessions") / "P07"
+    plan = RecordPlan(folder, "P07", codec="ffv1", consent="analysis")
+    config = LiveConfig(source=str(expression_clip), classifier=str(untrained), record=plan)
+    with LiveSession(config) as session:
+        session.mark("stimulus", "a picture of a dog")
+        session.mark("q1", kind="question_start")
+        assert session.wait(TIMEOUT_S)
+    return folder
+
+
+@pytest.fixture
+def source(recorded: Path) -> Iterator[SessionSource]:
+    opened = open_source(str(recorded))
+    assert isinstance(opened, SessionSource)
+    yield opened
+    opened.close()
+
+
+def test_a_session_holds_what_was_seen(recorded: Path, expression_clip: Path) -> None:
+    session = open_session(recorded)
+    assert {frame.fate for frame in session.frames} == {"recorded"}
+    assert {frame.analysis for frame in session.frames} <= {"analysed", "late"}
+    assert len(session.confirmed) == 1
+    assert [(m.kind, m.name, m.note) for m in session.markers] == [
+        ("mark", "stimulus", "a picture of a dog"),
+        ("question_start", "q1", ""),
+    ]
+    document = session.document
+    assert document["participant"] == "P07"
+    assert document["consent"]["scope"] == "analysis"
+    assert document["config"]["source"] == str(expression_clip)
+    assert len(document["weights"]["sha256"]) == 64
+    assert document["state"] == "complete"
+    assert document["ended"] == "end of the source"
+    assert [warning.partition(":")[0] for warning in document["warnings"]] == ["baseline"]
+    assert session.utc(session.zero_s) is not None
+
+
+def test_a_session_is_a_source_with_its_own_times(
+    recorded: Path, expression_clip: Path, source: SessionSource
+) -> None:
+    original = open_source(str(expression_clip))
+    pairs = list(zip(original, source, strict=True))
+    original.close()
+    assert all(then.stamp == now.stamp for then, now in pairs)
+    assert all(np.array_equal(then.image, now.image) for then, now in pairs)
+    assert source.info.kind == "session"
+    assert source.info.lossless
+
+
+def test_a_lossless_recording_gives_what_was_seen_live(source: SessionSource) -> None:
+    found = compare(source, "cpu")
+    assert found.live == found.replayed == 1
+    assert found.differences == ()
+    assert found.cautions == ()
+
+
+def test_a_changed_event_is_told(
+    recorded: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changed = copied(recorded, tmp_path)
+    lines = [json.loads(line) for line in (changed / "events.jsonl").read_text().splitlines()]
+    for line in lines:
+        line["apex"] = [line["apex"][0] + 1, line["apex"][1] + 0.04]
+    (changed / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    monkeypatch.setattr(sys, "argv", ["analyze", str(changed), "--compare", "--device", "cpu"])
+    assert exit_code(analyze_command.main) == 0
+    told = capsys.readouterr().out
+    assert "1 expressions live, 1 in the recording, 1 differences" in told
+    assert "apex -40.0 ms" in told
+
+
+def copied(folder: Path, to: Path) -> Path:
+    target = to / folder.name
+    target.mkdir()
+    for file in folder.iterdir():
+        (target / file.name).write_bytes(file.read_bytes())
+    return target
+
+
+def test_a_span_of_a_finished_session_can_be_redacted(recorded: Path, tmp_path: Path) -> None:
+    folder = copied(recorded, tmp_path)
+    assert redact_span(folder, 1.0, 9.0) == 87 - 25
+    session = open_session(folder)
+    assert session.events == ()
+    assert sum(frame.fate == "redacted" for frame in session.frames) == 87 - 25
+    opened = open_source(str(folder))
+    assert [frame.stamp.index for frame in opened] == list(range(25))
+    opened.close()
+    with pytest.raises(InputError, match="end must come after"):
+        redact_span(folder, 2.0, 2.0)
+
+
+def test_forgetting_takes_it_from_the_running_session_too(
+    untrained: Path, expression_clip: Path, tmp_path: Path
+) -> None:
+    plan = RecordPlan(tmp_path / "s", "P07")
+    config = LiveConfig(source=str(expression_clip), classifier=str(untrained), record=plan)
+    with LiveSession(config) as session:
+        step = None
+        while not session.events():
+            step = session.latest_step(step.frame.stamp.index if step else None, TIMEOUT_S)
+            assert step is not None
+        session.redact(30)
+        assert session.events() == ()
+        assert session.history(0.0) == ()
+        assert session.wait(TIMEOUT_S)
+        assert session.events() == ()
+    found = open_session(tmp_path / "s")
+    assert found.events == ()
+    assert {frame.fate for frame in found.frames} == {"recorded", "redacted"}
+
+
+def test_without_a_recording_nothing_can_be_marked(untrained: Path, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "c.mkv", [picture(20 * n) for n in range(4)], [0, 40, 80, 120])
+    with LiveSession(LiveConfig(source=str(clip), classifier=str(untrained))) as session:
+        assert session.recording() is None
+        with pytest.raises(InputError, match="--record"):
+            session.mark("stimulus")
+        with pytest.raises(InputError, match="--record"):
+            session.redact(30)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--record", "s"], "--participant"),
+        (["--participant", "P07"], "--record"),
+        (["--record", "s", "--participant", "Anna Müller"], "never a name"),
+        (["--record", "s", "--participant", "P07", "--codec", "mp4"], "h264, ffv1"),
+        (["--record", "s", "--participant", "P07", "--protocol", "absent.toml"], "no such file"),
+        (["--record", "s", "--participant", "P07", "--strict"], "consent"),
+        (["--record", "s", "--participant", "P07", "--seconds", "1e9"], "GiB"),
+    ],
+)
+def test_wrong_options_of_a_recording_end_with_one_line_and_2(
+    options: list[str],
+    words: str,
+    untrained: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    program = ["run_live.py", "--headless", "--source", "demo", "--classifier", str(untrained)]
+    monkeypatch.setattr(sys, "argv", [*program, *options])
+    assert exit_code(run_live.main) == 2
+    told = capfd.readouterr().err.splitlines()
+    assert words in told[-1]
+    assert told[-1].startswith("error: ")
+    assert not (tmp_path / "s").exists()
+
+
+def test_what_is_no_session_cannot_be_compared(
+    expression_clip: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["analyze", str(expression_clip), "--compare"])
+    assert exit_code(analyze_command.main) == 2
+    assert "nothing to compare" in capsys.readouterr().err
+    with pytest.raises(SourceError, match="not a session"):
+        open_source(f"session:{expression_clip.parent}")

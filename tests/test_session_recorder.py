@@ -1,0 +1,215 @@
+"""Recording without a run: what reaches the folder, whatever the disk does."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from fakes import FakeClock
+
+from model.records import Frame, ImageU8, Stamp, Step
+from realtime.session.cut import pts_of
+from realtime.session.folder import SessionFolder, create_folder
+from realtime.session.ledger import FrameRecord, fold, parse_line
+from realtime.session.lines import read_lines
+from realtime.session.markers import Marker
+from realtime.session.recorder import SessionRecorder
+from realtime.session.recover import recover
+
+DOCUMENT: dict[str, Any] = {
+    "format": "fmanet-live-session",
+    "version": 1,
+    "participant": "P07",
+    "started_utc": "2026-01-01T00:00:00+00:00",
+    "video": {"codec": "ffv1", "lossless": True},
+    "camera": {"width": 64, "height": 48, "lossless": True},
+    "config": {},
+}
+
+
+def noise(index: int, width: int = 64, height: int = 48) -> ImageU8:
+    return np.random.default_rng(index).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def frame(index: int, width: int = 64, height: int = 48) -> Frame:
+    """Number `index` of a camera at 25 fps that was switched on 100 s ago."""
+    time_s = 100 + index / 25 + 1e-4 / 3
+    return Frame(Stamp(index, time_s), noise(index, width, height), time_s + 0.01)
+
+
+def recorder(path: Path, clock: FakeClock | None = None, **losses: int) -> SessionRecorder:
+    now = (clock or FakeClock()).now
+    return SessionRecorder(
+        create_folder(path), DOCUMENT, clock=lambda: "driver", losses=lambda: losses, now=now
+    )
+
+
+def records(path: Path) -> list[FrameRecord]:
+    return fold(filter(None, map(parse_line, read_lines(path / "frames.csv"))))
+
+
+def test_every_frame_is_in_the_video_and_in_the_ledger(tmp_path: Path) -> None:
+    made = recorder(tmp_path / "s")
+    for index in range(12):
+        made.write(frame(index))
+    made.close("end")
+    found = records(tmp_path / "s")
+    assert [r.stamp for r in found] == [frame(index).stamp for index in range(12)]
+    assert {(r.fate, r.clock, r.part) for r in found} == {("recorded", "driver", 1)}
+    assert [r.pts_ms for r in found] == pts_of(tmp_path / "s" / "video.mkv")
+    assert [r.pts_ms for r in found] == [40 * index for index in range(12)]
+    with av.open(str(tmp_path / "s" / "video.mkv")) as container:
+        for index, picture in enumerate(container.decode(video=0)):
+            assert np.array_equal(picture.to_ndarray(format="rgb24"), noise(index))
+    document = SessionFolder(tmp_path / "s").read_document()
+    assert document["state"] == "complete"
+    assert document["zero_s"] == frame(0).stamp.time_s
+    assert document["frames"] == {"recorded": 12, "dropped": 0}
+
+
+def test_what_is_not_in_the_video_is_in_the_ledger_with_its_cause(tmp_path: Path) -> None:
+    made = recorder(tmp_path / "s", **{"camera away": 3})
+    made.write(frame(0))
+    made.write(frame(6), [frame(4).stamp, frame(5).stamp])
+    made.left_out([frame(6).stamp], "pipeline behind")
+    made.analysed(Step(frame(0), None, None, None, (), {}), frame(0).received_s + 0.1)
+    made.close("end")
+    told = [(r.index, r.fate, r.cause, r.count, r.analysis) for r in records(tmp_path / "s")]
+    assert told == [
+        (0, "recorded", "", 1, "analysed"),
+        (1, "missing", "camera away", 3, ""),
+        (4, "dropped", "recorder behind", 1, ""),
+        (5, "dropped", "recorder behind", 1, ""),
+        (6, "recorded", "", 1, "unanalysed"),
+    ]
+
+
+def test_a_result_that_comes_too_late_is_called_late(tmp_path: Path) -> None:
+    made = recorder(tmp_path / "s")
+    made.write(frame(0))
+    made.analysed(Step(frame(0), None, None, None, (), {}), frame(0).received_s + 0.6)
+    made.close("end")
+    assert records(tmp_path / "s")[0].analysis == "late"
+
+
+def test_another_size_begins_another_part(tmp_path: Path) -> None:
+    made = recorder(tmp_path / "s")
+    sizes = [(64, 48)] * 3 + [(33, 21)] * 2 + [(64, 48)]
+    for index, size in enumerate(sizes):
+        made.write(frame(index, *size))
+    made.close("end")
+    folder = SessionFolder(tmp_path / "s")
+    assert [r.part for r in records(tmp_path / "s")] == [1, 1, 1, 2, 2, 3]
+    assert [pts_of(folder.video(part)) for part in folder.parts()] == [
+        [0, 40, 80],
+        [120, 160],
+        [200],
+    ]
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    names = []
+    for _ in range(3):
+        made = recorder(tmp_path / "s")
+        made.close("end")
+        names.append(Path(made.status().folder).name)
+    assert names == ["s", "s-2", "s-3"]
+
+
+def test_clocks_are_tied_together_again_every_minute(tmp_path: Path) -> None:
+    clock = FakeClock()
+    made = recorder(tmp_path / "s", clock)
+    for _ in range(13):
+        clock.now_s += 10
+        made.beat()
+    made.close("end")
+    assert len(SessionFolder(tmp_path / "s").read_document()["anchors"]) == 1 + 2 + 1
+
+
+def test_the_last_seconds_can_be_forgotten_while_it_records(tmp_path: Path) -> None:
+    made = recorder(tmp_path / "s")
+    for index in range(20):
+        made.write(frame(index))
+        made.analysed(Step(frame(index), None, None, None, (), {}), frame(index).received_s)
+    start_s, end_s = frame(10).stamp.time_s, frame(21).stamp.time_s
+    made.mark(Marker("mark", "secret", "", start_s + 0.1, 0.0, ""))
+    made.mark(Marker("mark", "before", "", start_s - 0.1, 0.0, ""))
+    made.mark(Marker("redact", "", "", start_s, 0.0, "", end_s))
+    for index in range(20, 26):  # two of them were captured before it was asked for
+        made.write(frame(index))
+        made.analysed(Step(frame(index), None, None, None, (), {}), frame(index).received_s)
+    made.close("end")
+    folder = SessionFolder(tmp_path / "s")
+    fates = [(r.fate, r.time_s is None, r.analysis) for r in records(tmp_path / "s")]
+    kept, gone = ("recorded", False, "analysed"), ("redacted", True, "")
+    assert fates == [kept] * 10 + [gone] * 12 + [kept] * 4
+    assert [len(pts_of(folder.video(part))) for part in folder.parts()] == [10, 4]
+    assert "secret" not in folder.markers.read_text()
+    assert "before" in folder.markers.read_text()
+    rows = [row.partition(",")[0] for row in read_lines(folder.motion)]
+    assert rows == ["index", *map(str, range(10)), *map(str, range(22, 26))]
+
+
+FILLS_THE_DISK = """
+import sys
+from pathlib import Path
+from fakes import FakeClock
+import test_session_recorder as t
+clock = FakeClock()
+made = t.recorder(Path(sys.argv[1]) / "s", clock)
+written = 0
+while not made.status().failure and written < 2000:
+    made.write(t.frame(written, 640, 480))
+    written += 1
+    clock.now_s += float(sys.argv[2])
+made.write(t.frame(written, 640, 480))
+made.close("end")
+status = made.status()
+print(status.frames, status.dropped, status.failure)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a tmpfs")
+@pytest.mark.parametrize(
+    ("beat_s", "reason", "state"),
+    [("0.3", "the disk is full", "stopped"), ("0", "No space left on device", "torn")],
+    ids=["seen coming", "another program filled it"],
+)
+def test_a_full_disk_ends_it_and_keeps_what_is_written(
+    tmp_path: Path, beat_s: str, reason: str, state: str
+) -> None:
+    disk, kept = tmp_path / "disk", tmp_path / "kept"
+    disk.mkdir()
+    script = (
+        f"mount -t tmpfs -o size=44m tmpfs {disk} && "
+        f"{sys.executable} -c '{FILLS_THE_DISK}' {disk} {beat_s} && cp -r {disk}/s {kept}"
+    )
+    if not shutil.which("unshare"):
+        pytest.skip("no tmpfs can be mounted here: no unshare")
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(["tests", "."])},
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if "unshare:" in done.stderr or "mount:" in done.stderr:
+        pytest.skip(f"no tmpfs can be mounted here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    frames, dropped, failure = done.stdout.strip().split(" ", 2)
+    assert reason in failure
+    assert int(frames) > 5
+    assert int(dropped) >= 1
+    assert SessionFolder(kept).read_document()["state"] in (state, "recording")
+    if state == "torn":
+        recover(SessionFolder(kept))
+    recorded = [r.pts_ms for r in records(kept) if r.fate == "recorded"]
+    assert recorded == pts_of(kept / "video.mkv")
+    assert int(frames) - 4 <= len(recorded) <= int(frames)

@@ -1,0 +1,110 @@
+"""Recordings that were cut off, wherever that was."""
+
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from kills import loss, record_and_kill
+from test_session_recorder import frame, recorder, records
+
+from model.errors import InputError
+from realtime.session.cut import pts_of
+from realtime.session.folder import SessionFolder
+from realtime.session.ledger import FROM_VIDEO, LOST
+from realtime.session.markers import Marker, marker_line
+from realtime.session.reader import open_session
+from realtime.session.recover import recover
+
+
+def cut_off(path: Path, frames: int = 30) -> SessionFolder:
+    """A session that looks as if its program had been killed."""
+    made = recorder(path)
+    for index in range(frames):
+        made.write(frame(index))
+    made.close("end")
+    folder = SessionFolder(path)
+    folder.write_document(folder.read_document() | {"state": "recording"})
+    return folder
+
+
+def agree(folder: SessionFolder) -> None:
+    listed = Counter((r.part, r.pts_ms) for r in records(folder.path) if r.fate == "recorded")
+    assert listed == Counter((p, ms) for p in folder.parts() for ms in pts_of(folder.video(p)))
+    assert not listed or max(listed.values()) == 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_ledger_and_video_agree_wherever_they_were_torn(tmp_path: Path, seed: int) -> None:
+    folder = cut_off(tmp_path / "s")
+    moments = random.Random(seed)
+    for file in (folder.video(1), folder.frames):
+        data = file.read_bytes()
+        file.write_bytes(data[: moments.randrange(len(data) + 1)])
+    recover(folder)
+    agree(folder)
+    assert [r.index for r in records(folder.path)] == sorted(
+        {r.index for r in records(folder.path)}
+    )
+    assert open_session(folder.path).document["state"] == "recovered"
+    before = {path.name: path.read_bytes() for path in folder.path.glob("*.csv")}
+    again = recover(folder)
+    assert (again.lost, again.unlisted) == (0, 0)
+    assert before == {path.name: path.read_bytes() for path in folder.path.glob("*.csv")}
+
+
+def test_frames_that_were_lost_are_named(tmp_path: Path) -> None:
+    folder = cut_off(tmp_path / "s")
+    data = folder.video(1).read_bytes()
+    folder.video(1).write_bytes(data[: len(data) // 2])
+    done = recover(folder)
+    lost = [r for r in records(folder.path) if r.cause == LOST]
+    assert 0 < done.lost == len(lost) == 30 - done.frames
+    assert [r.index for r in lost] == list(range(done.frames, 30))
+    assert all(r.time_s is not None for r in lost)
+
+
+def test_pictures_without_a_line_get_one(tmp_path: Path) -> None:
+    folder = cut_off(tmp_path / "s")
+    text = folder.frames.read_text().splitlines(keepends=True)
+    folder.frames.write_text("".join(text[:21]) + text[21][:9])
+    done = recover(folder)
+    assert (done.frames, done.unlisted, done.lost) == (30, 10, 0)
+    agree(folder)
+    told = [r for r in records(folder.path) if r.cause == FROM_VIDEO]
+    times = [r.time_s for r in told if r.time_s is not None]
+    assert times == pytest.approx([frame(index).stamp.time_s for index in range(20, 30)], abs=1e-3)
+
+
+def test_a_redaction_that_was_cut_off_is_finished(tmp_path: Path) -> None:
+    folder = cut_off(tmp_path / "s")
+    start_s = frame(20).stamp.time_s
+    with folder.markers.open("a") as file:
+        file.write(marker_line(Marker("redact", "", "", start_s, 0.0, "", start_s + 9)) + "\n")
+    assert recover(folder).redactions == 1
+    assert len(pts_of(folder.video(1))) == 20
+    assert {r.fate for r in records(folder.path)[20:]} == {"redacted"}
+    agree(folder)
+
+
+def test_a_session_that_was_cut_off_is_not_opened_before_that(tmp_path: Path) -> None:
+    folder = cut_off(tmp_path / "s")
+    with pytest.raises(InputError, match="recover"):
+        open_session(folder.path)
+    with pytest.raises(InputError, match="not a session"):
+        recover(SessionFolder(tmp_path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
+@pytest.mark.parametrize(("seed", "fps"), [(0, "30"), (1, "60")])
+def test_a_killed_program_loses_half_a_second_at_most(
+    tmp_path: Path, untrained: Path, seed: int, fps: str
+) -> None:
+    after_s = random.Random(seed).uniform(0.2, 1.5)
+    small = ["--width", "320", "--height", "240", "--fps", fps, "--classifier", str(untrained)]
+    killed_s = record_and_kill(tmp_path / "s", after_s, *small)
+    lost = loss(tmp_path / "s", killed_s)
+    assert lost.lost_s <= 0.5
+    assert lost.unlisted == 0
+    assert open_session(tmp_path / "s").document["state"] == "recovered"
