@@ -49,7 +49,7 @@ CODECS: dict[str, Codec] = {
         "yuv420p",
         "yuv444p",
         MappingProxyType({"crf": "14", "preset": "superfast", "tune": "zerolatency", "g": "30"}),
-        bytes_per_px=0.1,
+        bytes_per_px=0.25,
         lossless=False,
     ),
     # Every frame a key frame, every slice with a checksum; RGB as it came.

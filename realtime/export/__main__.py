@@ -1,0 +1,44 @@
+"""Sessions to the tables that other tools read.
+
+python -m realtime.export sessions/P07 --to elan
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from model.errors import InputError, exit_code
+from model.tables import load_entry
+from realtime.export import EXPORTS
+from realtime.session.reader import open_session
+
+
+def main() -> None:
+    """Export what the command line names."""
+    options = _parser().parse_args()
+    folder: Path = options.folder
+    session = open_session(folder)
+    out: Path = options.out or folder.resolve().with_name(f"{folder.resolve().name}-export")
+    if out.resolve() == folder.resolve():
+        raise InputError(f"--out {out} is the session itself: name another folder")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name in dict.fromkeys(options.to):
+            for path in load_entry(EXPORTS, name, "export")(session, out):
+                print(path)
+    except OSError as error:
+        raise InputError(f"--out {out} cannot be written: {error.strerror}") from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="python -m realtime.export", description=(__doc__ or "").partition("\n")[0]
+    )
+    p.add_argument("folder", type=Path, metavar="DIR", help="the session")
+    p.add_argument("--to", nargs="+", required=True, choices=tuple(EXPORTS))
+    p.add_argument("--out", type=Path, metavar="DIR", help="default: DIR-export, beside it")
+    return p
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

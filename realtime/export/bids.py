@@ -1,0 +1,127 @@
+"""BIDS-style events (BIDS 1.10, "Events"): a table with its columns described in JSON.
+
+A draft: for video BIDS has no rules yet (BEP047 is under way), so the table lies under `beh`, and
+the video is named in the JSON, not copied. Onset and duration come first, in seconds of the video;
+what is not known is `n/a`.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from realtime.export.plain import text
+from realtime.export.rows import EVENT_COLUMNS, event_rows, marker_rows, new_file, questions, stem
+from realtime.session.reader import Session
+
+BIDS_VERSION = "1.10.0"
+COLUMNS: dict[str, str] = {
+    "onset": "s from the first recorded frame, which is 0 s of the video",
+    "duration": "s; 0 for a moment",
+    "trial_type": "micro, macro, question, or a marker's kind",
+    "value": "label of an expression, name of a question or a marker",
+    **{
+        name: EVENT_COLUMNS[name]
+        for name in ("apex_s", "probability", "action_units", "score", "question")
+    },
+    "note": "in words",
+}
+_UNITS = {"onset": "s", "duration": "s", "apex_s": "s"}
+
+
+def write_bids(session: Session, folder: Path) -> list[Path]:
+    """`sub-<code>/ses-<start>/beh/…_events.tsv` and `.json`, and `dataset_description.json` where
+    there is none yet. Labels in BIDS are letters and digits: others are left out of the code."""
+    subject = "".join(c for c in session.participant if c.isalnum())
+    start = stem(session).rpartition("_")[2]
+    name = session.document.get("protocol", {}).get("name", "")
+    task = "".join(c for c in name if c.isascii() and c.isalnum()) or "session"
+    where = folder / f"sub-{subject}" / f"ses-{start}" / "beh"
+    base = f"sub-{subject}_ses-{start}_task-{task}_events"
+    table, described = new_file(where / f"{base}.tsv"), new_file(where / f"{base}.json")
+    where.mkdir(parents=True, exist_ok=True)
+    rows = sorted(_rows(session), key=lambda row: float(row["onset"]))
+    lines = ["\t".join(COLUMNS), *("\t".join(map(_cell, row.values())) for row in rows)]
+    table.write_text("\n".join(lines) + "\n", "utf-8", newline="\n")
+    described.write_text(json.dumps(_description(session), indent=2) + "\n", "utf-8")
+    files = [table, described]
+    dataset = folder / "dataset_description.json"
+    if not dataset.exists():
+        about = {
+            "Name": "FMANet Live sessions",
+            "BIDSVersion": BIDS_VERSION,
+            "DatasetType": "derivative",
+            "GeneratedBy": [{"Name": "FMANet Live", "Version": _version(session)}],
+        }
+        dataset.write_text(json.dumps(about, indent=2) + "\n", "utf-8")
+        files.append(dataset)
+    return files
+
+
+def _rows(session: Session) -> list[dict[str, Any]]:
+    empty: dict[str, Any] = dict.fromkeys(COLUMNS)
+    rows = [
+        empty
+        | {name: row[name] for name in COLUMNS if name in row}
+        | {
+            "onset": row["onset_s"],
+            "duration": row["duration_s"],
+            "trial_type": row["kind"],
+            "value": row["label"],
+        }
+        for row in event_rows(session)
+    ]
+    rows += [
+        empty
+        | {
+            "onset": question.start_s,
+            "duration": question.end_s - question.start_s,
+            "trial_type": "question",
+            "value": question.name,
+        }
+        for question in questions(session)
+    ]
+    return rows + [
+        empty
+        | {
+            "onset": row["time_s"],
+            "duration": 0.0 if row["until_s"] is None else row["until_s"] - row["time_s"],
+            "trial_type": row["kind"],
+            "value": row["name"] or None,
+            "note": row["note"] or None,
+        }
+        for row in marker_rows(session)
+        if not row["kind"].startswith("question")
+    ]
+
+
+def _description(session: Session) -> dict[str, Any]:
+    columns: dict[str, Any] = {
+        name: {"Description": words} | ({"Units": _UNITS[name]} if name in _UNITS else {})
+        for name, words in COLUMNS.items()
+    }
+    columns["trial_type"]["Levels"] = {
+        "micro": "micro-expression, 0.5 s at most",
+        "macro": "longer expression",
+        "question": "question of the protocol",
+        "mark": "marked by hand",
+        "pause": "the analysis was paused",
+        "resume": "it went on",
+        "redact": "deleted on request",
+    }
+    videos = [session.folder.video(part).name for part in session.folder.parts()]
+    return columns | {
+        "StimulusPresentation": {
+            "SoftwareName": "FMANet Live",
+            "SoftwareVersion": _version(session),
+        },
+        "RecordedVideo": {"Files": videos, "Draft": "BIDS has no rules for video yet (BEP047)"},
+        "Classifier": session.document.get("weights", {}),
+    }
+
+
+def _version(session: Session) -> str:
+    return str(session.document.get("software", {}).get("fmanet-live", "n/a"))
+
+
+def _cell(value: object) -> str:
+    return " ".join(text(value).split()) or "n/a"

@@ -1,0 +1,146 @@
+"""ELAN annotations (EAF 3.0, https://www.mpi.nl/tools/elan/EAFv3.0.xsd), the video linked.
+
+Tiers: micro- and macro-expressions (their labels), their phases, action units, questions, markers,
+and what is missing of the video. Times are whole ms, as ELAN has them. In a tier nothing overlaps;
+what does goes to a second one.
+"""
+
+import os
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+from pathlib import Path
+
+from realtime.export.rows import event_rows, marker_rows, new_file, questions, stem
+from realtime.session.reader import Session
+
+POINT_MS = 40
+"""ELAN has no moments: one is shown this long."""
+
+_XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_TYPE = "free"
+
+Span = tuple[int, int, str]
+"""From, to (ms), value."""
+
+
+def write_elan(session: Session, folder: Path) -> list[Path]:
+    """`<code>_<start>.eaf`. If the video has several parts, the first is linked."""
+    path = new_file(folder / f"{stem(session)}.eaf")
+    root = ET.Element(
+        "ANNOTATION_DOCUMENT",
+        {
+            "AUTHOR": "FMANet Live",
+            "DATE": session.document["started_utc"],
+            "FORMAT": "3.0",
+            "VERSION": "3.0",
+            "xmlns:xsi": _XSI,
+            "xsi:noNamespaceSchemaLocation": "http://www.mpi.nl/tools/elan/EAFv3.0.xsd",
+        },
+    )
+    header = ET.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
+    parts = session.folder.parts()
+    if parts:
+        video = session.folder.video(parts[0]).resolve()
+        relative = Path(os.path.relpath(video, folder.resolve())).as_posix()
+        # No absolute path: folders are often called by names.
+        link = {"MEDIA_URL": relative, "RELATIVE_MEDIA_URL": relative}
+        ET.SubElement(header, "MEDIA_DESCRIPTOR", {**link, "MIME_TYPE": "video/x-matroska"})
+    times = ET.SubElement(root, "TIME_ORDER")
+    slots = annotations = 0
+    for name, spans in _lanes(_tiers(session)):
+        tier = ET.SubElement(
+            root,
+            "TIER",
+            {
+                "TIER_ID": name,
+                "LINGUISTIC_TYPE_REF": _TYPE,
+                "PARTICIPANT": session.participant,
+            },
+        )
+        for start, end, value in spans:
+            references = {}
+            for number, ms in ((1, start), (2, end)):
+                slots += 1
+                slot = {"TIME_SLOT_ID": f"ts{slots}", "TIME_VALUE": str(ms)}
+                ET.SubElement(times, "TIME_SLOT", slot)
+                references[f"TIME_SLOT_REF{number}"] = f"ts{slots}"
+            annotations += 1
+            annotation = ET.SubElement(
+                ET.SubElement(tier, "ANNOTATION"),
+                "ALIGNABLE_ANNOTATION",
+                {"ANNOTATION_ID": f"a{annotations}", **references},
+            )
+            ET.SubElement(annotation, "ANNOTATION_VALUE").text = value
+    last = {"NAME": "lastUsedAnnotationId"}
+    ET.SubElement(header, "PROPERTY", last).text = str(annotations)
+    kind = {"LINGUISTIC_TYPE_ID": _TYPE, "TIME_ALIGNABLE": "true", "GRAPHIC_REFERENCES": "false"}
+    ET.SubElement(root, "LINGUISTIC_TYPE", kind)
+    ET.indent(root)
+    ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+    return [path]
+
+
+def _tiers(session: Session) -> dict[str, list[Span]]:
+    tiers: dict[str, list[Span]] = {
+        name: []
+        for name in (
+            "micro-expressions",
+            "macro-expressions",
+            "phases",
+            "action units",
+            "questions",
+            "markers",
+            "missing video",
+        )
+    }
+    for row in event_rows(session):
+        onset, apex, offset = (_ms(row[f"{moment}_s"]) for moment in ("onset", "apex", "offset"))
+        tiers[f"{row['kind']}-expressions"].append((onset, offset, row["label"]))
+        tiers["phases"] += [(onset, apex, "onset to apex"), (apex, offset, "apex to offset")]
+        if row["action_units"]:
+            tiers["action units"].append((onset, offset, row["action_units"]))
+    for question in questions(session):
+        tiers["questions"].append((_ms(question.start_s), _ms(question.end_s), question.name))
+    for row in marker_rows(session):
+        if not row["kind"].startswith("question"):
+            name = row["name"] or row["kind"]
+            value = f"{name}: {row['note']}" if row["note"] else name
+            start = _ms(row["time_s"])
+            end = start + POINT_MS if row["until_s"] is None else _ms(row["until_s"])
+            tiers["markers"].append((start, end, value))
+    tiers["missing video"] = list(_missing(session))
+    return tiers
+
+
+def _missing(session: Session) -> Iterable[Span]:
+    """From the last picture before to the first after what is not in the video."""
+    before = 0
+    why = ""
+    for frame in session.frames:
+        if frame.fate != "recorded" or frame.time_s is None:
+            why = why or frame.cause or frame.fate
+            continue
+        now = _ms(frame.time_s - session.zero_s)
+        if why and now > before:
+            yield before, now, why
+        before, why = now, ""
+
+
+def _lanes(tiers: dict[str, list[Span]]) -> Iterable[tuple[str, list[Span]]]:
+    """Each tier, split into as many as it takes for nothing in one to overlap."""
+    for name, spans in tiers.items():
+        lanes: list[list[Span]] = [[]]
+        for span in sorted(spans):
+            start, end, value = max(0, span[0]), max(1, span[1]), span[2]
+            end = max(end, start + 1)  # an annotation without length is none
+            free = next((lane for lane in lanes if not lane or lane[-1][1] <= start), None)
+            if free is None:
+                free = []
+                lanes.append(free)
+            free.append((start, end, value))
+        for number, lane in enumerate(lanes, 1):
+            yield (name if number == 1 else f"{name} {number}"), lane
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,91 @@
+"""Tables as CSV or Parquet: expressions, markers, frames, with their columns described beside them.
+
+Numbers in CSV have six decimals; an empty cell is a value that is not known.
+"""
+
+import csv
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from realtime.export.rows import (
+    EVENT_COLUMNS,
+    FRAME_COLUMNS,
+    MARKER_COLUMNS,
+    event_columns,
+    event_rows,
+    frame_rows,
+    marker_rows,
+    new_file,
+    stem,
+)
+from realtime.session.reader import Session
+
+_NUMBERS = {"event", "index", "part", "pts_ms", "count"}
+_TIMES = {"probability", "score"}
+
+
+def write_csv(session: Session, folder: Path) -> list[Path]:
+    """`<code>_<start>_events.csv`, `…_markers.csv`, `…_frames.csv`, `…_columns.json`."""
+    files = [_csv(folder, session, *table) for table in _tables(session)]
+    return [*files, _columns(folder, session)]
+
+
+def write_parquet(session: Session, folder: Path) -> list[Path]:
+    """The same as `<code>_<start>_events.parquet` and so on."""
+    files = [_parquet(folder, session, *table) for table in _tables(session)]
+    return [*files, _columns(folder, session)]
+
+
+def _tables(session: Session) -> list[tuple[str, list[str], list[dict[str, Any]]]]:
+    return [
+        ("events", event_columns(session), list(event_rows(session))),
+        ("markers", list(MARKER_COLUMNS), list(marker_rows(session))),
+        ("frames", list(FRAME_COLUMNS), list(frame_rows(session))),
+    ]
+
+
+def _csv(
+    folder: Path, session: Session, name: str, columns: list[str], rows: Iterable[dict[str, Any]]
+) -> Path:
+    path = new_file(folder / f"{stem(session)}_{name}.csv")
+    with path.open("x", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, columns, lineterminator="\n")
+        table.writeheader()
+        for row in rows:
+            table.writerow({column: text(value) for column, value in row.items()})
+    return path
+
+
+def _parquet(
+    folder: Path, session: Session, name: str, columns: list[str], rows: list[dict[str, Any]]
+) -> Path:
+    path = new_file(folder / f"{stem(session)}_{name}.parquet")
+    schema = pa.schema([(column, _type(column)) for column in columns])
+    pq.write_table(pa.Table.from_pylist(rows, schema), path)
+    return path
+
+
+def _columns(folder: Path, session: Session) -> Path:
+    path = folder / f"{stem(session)}_columns.json"  # the same for both formats
+    described = {"events": EVENT_COLUMNS, "markers": MARKER_COLUMNS, "frames": FRAME_COLUMNS}
+    path.write_text(json.dumps(described, indent=2) + "\n", "utf-8")
+    return path
+
+
+def text(value: object) -> str:
+    """A cell: floats with six decimals, empty for None."""
+    if value is None:
+        return ""
+    return f"{value:.6f}" if isinstance(value, float) else str(value)
+
+
+def _type(column: str) -> pa.DataType:
+    if column in _NUMBERS:
+        return pa.int64()
+    is_number = column.endswith("_s") or column.startswith("p_") or column in _TIMES
+    return pa.float64() if is_number else pa.string()

@@ -1,0 +1,212 @@
+"""Exports read back, by the formats' own libraries where there are some."""
+
+import csv
+import json
+import re
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from test_session_recorder import frame, recorder, records
+
+from model.errors import exit_code
+from model.records import Event, Prediction, Stamp, Window
+from model.tables import load_entry
+from realtime.export import EXPORTS
+from realtime.export.__main__ import main
+from realtime.export.boris import COLUMNS as BORIS_COLUMNS
+from realtime.export.rows import EVENT_COLUMNS, questions
+from realtime.session.markers import Marker, MarkerKind
+from realtime.session.reader import Session, open_session
+
+PROBABILITIES = {"negative": 0.2, "positive": 0.7, "surprise": 0.1}
+
+
+def event(number: int, onset: int, apex: int, offset: int, state: Any = "confirmed") -> Event:
+    stamps = [frame(index).stamp for index in (onset, apex, offset)]
+    window = Window(*stamps, score=2.5, kind="micro", regions=("brow_inner_left", "chin"))
+    prediction = Prediction("positive", PROBABILITIES, {"AU6": 0.6, "AU12": 0.9, "AU4": 0.1}, "x")
+    known: Stamp = stamps[2]
+    return Event(number, state, window, prediction, "returned", known)
+
+
+def marker(kind: MarkerKind, name: str, index: int, note: str = "") -> Marker:
+    return Marker(kind, name, note, frame(index).stamp.time_s, 0.0, "2026-01-01T00:00:01+00:00")
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """3 s at 25 fps with two expressions that overlap, a withdrawn one, two questions, a note with
+    what tables trip over, and a gap."""
+    folder = tmp_path_factory.mktemp("sessions") / "Anna"
+    made = recorder(folder, **{"camera away": 5})
+    for index in [*range(40), *range(45, 75)]:
+        made.write(frame(index))
+    made.finished([event(1, 10, 14, 20), event(2, 15, 18, 25), event(3, 30, 33, 36, "early")])
+    made.finished([event(3, 30, 33, 36, "withdrawn")])
+    made.mark(marker("question_start", "q1", 5))
+    made.mark(marker("question_start", "q2", 12))
+    made.mark(marker("question_end", "q2", 60))
+    made.mark(marker("mark", "stimulus", 50, 'a "dog",\tor <cat> & more'))
+    made.close("end")
+    return open_session(folder)
+
+
+def export(session: Session, name: str, folder: Path) -> list[Path]:
+    files: list[Path] = load_entry(EXPORTS, name, "export")(session, folder)
+    return files
+
+
+def read(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter=delimiter))
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_every_export_names_the_participant_by_code_only(
+    session: Session, tmp_path: Path, name: str
+) -> None:
+    files = export(session, name, tmp_path)
+    assert files
+    for path in files:
+        assert "Anna" not in str(path.relative_to(tmp_path))
+        if path.suffix != ".parquet":
+            # The link to the video has to name the folder that the session lies in.
+            text = re.sub(r'MEDIA_URL="[^"]*"', "", path.read_text("utf-8"))
+            assert "Anna" not in text
+            assert str(session.folder.path.parent) not in text
+    if name not in ("csv", "parquet"):
+        assert "P07" in str(files[0].relative_to(tmp_path))
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_no_export_is_overwritten(
+    session: Session,
+    tmp_path: Path,
+    name: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command = ["export", str(session.folder.path), "--to", name, "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", command)
+    assert exit_code(main) == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.*")}
+    assert [str(path) for path in before if str(path) in capsys.readouterr().out]
+    assert exit_code(main) == 2
+    assert "never overwritten" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.*")}
+
+
+def test_questions_end_where_they_are_ended_or_the_next_begins(session: Session) -> None:
+    asked = [(q.name, round(q.start_s, 6), round(q.end_s, 6)) for q in questions(session)]
+    assert asked == [("q1", 0.2, 0.48), ("q2", 0.48, 2.4)]
+
+
+def test_csv_and_parquet_say_the_same(session: Session, tmp_path: Path) -> None:
+    written = {
+        path.name: path for name in ("csv", "parquet") for path in export(session, name, tmp_path)
+    }
+    for table in ("events", "markers", "frames"):
+        (plain,) = (p for name, p in written.items() if name.endswith(f"_{table}.csv"))
+        (packed,) = (p for name, p in written.items() if name.endswith(f"_{table}.parquet"))
+        rows = read(plain)
+        again = pq.read_table(packed).to_pylist()
+        assert len(rows) == len(again) > 0
+        for row, other in zip(rows, again, strict=True):
+            assert row.keys() == other.keys()
+            for column, cell in row.items():
+                value = other[column]
+                if isinstance(value, float):
+                    assert float(cell) == pytest.approx(value, abs=1e-6)
+                else:
+                    assert cell == ("" if value is None else str(value))
+    (path,) = (p for name, p in written.items() if name.endswith("_events.csv"))
+    rows = read(path)
+    first = rows[0]
+    assert [row["event"] for row in rows] == ["1", "2"]
+    assert first["onset_s"] == "0.400000"
+    assert first["duration_s"] == "0.400000"
+    assert (first["label"], first["probability"], first["p_surprise"]) == (
+        "positive",
+        "0.700000",
+        "0.100000",
+    )
+    assert first["action_units"] == "AU6 AU12"
+    assert [row["question"] for row in rows] == ["q1", "q2"]
+    (columns,) = (p for name, p in written.items() if name.endswith("_columns.json"))
+    assert json.loads(columns.read_text())["events"] == EVENT_COLUMNS
+
+
+def test_the_frames_add_up(session: Session, tmp_path: Path) -> None:
+    (path,) = (p for p in export(session, "csv", tmp_path) if p.name.endswith("_frames.csv"))
+    rows = read(path)
+    assert sum(int(row["count"]) for row in rows) == 75
+    assert [row["cause"] for row in rows if row["fate"] == "missing"] == ["camera away"]
+    assert len(records(session.folder.path)) == len(rows)
+
+
+def test_elan_is_read_back_by_pympi(session: Session, tmp_path: Path) -> None:
+    elan = pytest.importorskip("pympi.Elan", reason="pympi-ling is not installed")
+    (path,) = export(session, "elan", tmp_path)
+    found = elan.Eaf(str(path))
+    micro = found.get_annotation_data_for_tier("micro-expressions")
+    assert [tuple(part[:3]) for part in micro] == [(400, 800, "positive")]
+    # The second one overlaps the first, and ELAN's tiers hold nothing that overlaps.
+    second = found.get_annotation_data_for_tier("micro-expressions 2")
+    assert [tuple(part[:3]) for part in second] == [(600, 1000, "positive")]
+    phases = found.get_annotation_data_for_tier("phases")
+    assert (400, 560, "onset to apex") in [tuple(part[:3]) for part in phases]
+    asked = found.get_annotation_data_for_tier("questions")
+    assert [tuple(part[:3]) for part in asked] == [(200, 480, "q1"), (480, 2400, "q2")]
+    notes = found.get_annotation_data_for_tier("markers")
+    assert [part[2] for part in notes] == ['stimulus: a "dog",\tor <cat> & more']
+    gap = found.get_annotation_data_for_tier("missing video")
+    assert [tuple(part[:3]) for part in gap] == [(1560, 1800, "camera away")]
+    (media,) = found.get_linked_files()
+    assert (tmp_path / media["RELATIVE_MEDIA_URL"]).resolve() == session.folder.video(1)
+
+
+def test_elan_has_nothing_that_its_schema_does_not_know(session: Session, tmp_path: Path) -> None:
+    (path,) = export(session, "elan", tmp_path)
+    root = ET.parse(path).getroot()
+    order = [child.tag for child in root if child.tag != "TIER"]
+    assert order == ["HEADER", "TIME_ORDER", "LINGUISTIC_TYPE"]
+    assert [child.tag for child in root[0]] == ["MEDIA_DESCRIPTOR", "PROPERTY"]
+    identities = [a.get("ANNOTATION_ID") for a in root.iter("ALIGNABLE_ANNOTATION")]
+    assert len(identities) == len(set(identities)) == int(root[0][1].text or "")
+
+
+def test_bids_has_onset_and_duration_first_and_describes_its_columns(
+    session: Session, tmp_path: Path
+) -> None:
+    table, described, dataset = export(session, "bids", tmp_path)
+    assert table.relative_to(tmp_path).as_posix() == (
+        "sub-P07/ses-20260101T000000/beh/sub-P07_ses-20260101T000000_task-session_events.tsv"
+    )
+    lines = [line.split("\t") for line in table.read_text("utf-8").splitlines()]
+    assert lines[0][:3] == ["onset", "duration", "trial_type"]
+    assert {len(line) for line in lines} == {len(lines[0])}
+    assert all(cell for line in lines for cell in line)
+    onsets = [float(line[0]) for line in lines[1:]]
+    assert onsets == sorted(onsets)
+    kinds = [line[2] for line in lines[1:]]
+    assert sorted(kinds) == ["mark", "micro", "micro", "question", "question"]
+    words = json.loads(described.read_text("utf-8"))
+    assert all("Description" in words[column] for column in lines[0])
+    assert set(kinds) <= words["trial_type"]["Levels"].keys()
+    assert "Draft" in words["RecordedVideo"]
+    assert json.loads(dataset.read_text("utf-8"))["BIDSVersion"]
+
+
+def test_boris_has_its_own_columns(session: Session, tmp_path: Path) -> None:
+    (path,) = export(session, "boris", tmp_path)
+    rows = read(path, "\t")
+    assert tuple(rows[0]) == BORIS_COLUMNS
+    assert [row["Behavior"] for row in rows] == ["q1", "positive", "q2", "positive", "stimulus"]
+    assert [row["Behavior type"] for row in rows] == ["STATE"] * 4 + ["POINT"]
+    assert rows[1]["Start (s)"] == "0.400"
+    assert rows[1]["Modifiers"] == "AU6|AU12"
+    assert rows[4]["Comment start"] == 'a "dog",\tor <cat> & more'

@@ -1,0 +1,209 @@
+"""The parts of a session's folder on their own."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_session_recorder import frame, recorder
+
+from model.errors import InputError, exit_code
+from model.records import Event, Prediction, Stamp, Window
+from realtime.session.__main__ import main
+from realtime.session.clocks import take_anchor
+from realtime.session.events import event_line, parse_event
+from realtime.session.ledger import HEADER, Line, parse_line
+from realtime.session.lines import LineFile, read_lines
+from realtime.session.markers import Marker, marker_line, parse_marker
+from realtime.session.protocol import load_protocol
+
+times = st.floats(allow_nan=False, allow_infinity=False)
+words = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters=",\n"))
+stamps = st.builds(Stamp, st.integers(0, 2**40), times)
+lines = st.builds(
+    Line,
+    index=st.integers(0, 2**40),
+    fate=st.sampled_from(["recorded", "dropped", "missing", "redacted", "analysed", "late"]),
+    time_s=st.none() | times,
+    received_s=st.none() | times,
+    clock=st.sampled_from(["", "driver", "receipt"]),
+    part=st.none() | st.integers(1, 99),
+    pts_ms=st.none() | st.integers(0, 2**40),
+    cause=words,
+    count=st.integers(1, 10**6),
+)
+shares = st.dictionaries(st.text(), st.floats(0, 1), max_size=3)
+events = st.builds(
+    Event,
+    number=st.integers(0),
+    state=st.sampled_from(["early", "confirmed", "withdrawn"]),
+    window=st.builds(
+        Window,
+        stamps,
+        stamps,
+        st.none() | stamps,
+        times,
+        st.sampled_from(["micro", "macro"]),
+        st.tuples(st.text()),
+    ),
+    prediction=st.none() | st.builds(Prediction, st.text(), shares, shares, st.text()),
+    reason=st.text(),
+    known_at=stamps,
+    emitted_s=times,
+    flows=st.none(),
+    crops=st.just(()),
+)
+markers = st.builds(
+    Marker,
+    kind=st.sampled_from(["mark", "question_start", "redact"]),
+    name=st.text(),
+    note=st.text(),
+    time_s=times,
+    monotonic_s=times,
+    utc=st.just("2026-01-01T00:00:00+00:00"),
+    until_s=st.none() | times,
+)
+
+
+@given(lines)
+def test_a_ledger_line_comes_back_with_every_bit(line: Line) -> None:
+    assert parse_line(line.text()) == line
+
+
+@given(st.text())
+def test_what_is_no_ledger_line_is_none(text: str) -> None:
+    found = parse_line(text)
+    assert found is None or isinstance(found, Line)
+
+
+def test_the_header_is_no_line() -> None:
+    assert parse_line(HEADER) is None
+
+
+@given(events)
+def test_an_event_comes_back_with_every_bit(event: Event) -> None:
+    line = event_line(event)
+    assert "\n" not in line
+    assert parse_event(line) == event
+
+
+@given(markers)
+def test_a_marker_comes_back(marker: Marker) -> None:
+    line = marker_line(marker)
+    assert "\n" not in line
+    assert parse_marker(line) == marker
+
+
+@pytest.mark.parametrize("line", ["", "{", "[]", "3", '{"kind": "mark"}', '{"number": 1}'])
+def test_damaged_lines_are_left_out(line: str) -> None:
+    assert parse_event(line) is None
+    assert parse_marker(line) is None
+
+
+def test_torn_lines_and_zeros_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    file = LineFile(path, "head")
+    file.write("one", "two")
+    file.close()
+    path.write_bytes(path.read_bytes() + b"\0\0\0\nthree\nto")
+    assert list(read_lines(path)) == ["head", "one", "two", "three"]
+    again = LineFile(path, "head")
+    again.close()
+    assert next(read_lines(path)) == "head"
+    assert list(read_lines(tmp_path / "absent")) == []
+
+
+def test_an_anchor_is_the_least_disturbed_of_a_few_readings() -> None:
+    monotonic = iter([0.0, 9.0, 10.0, 10.5, 20.0, 21.0, 30.0, 33.0, 40.0, 44.0])
+    utc = iter([1e9, 2e9, 3e9, 4e9, 5e9])
+    anchor = take_anchor(lambda: next(monotonic), lambda: next(utc))
+    assert (anchor.monotonic_s, anchor.within_s) == (10.25, 0.25)
+    assert anchor.utc == "2033-05-18T03:33:20.000000+00:00"
+
+
+PROTOCOL = """
+name = "Interview A"
+[keys]
+s = "stimulus"
+[[questions]]
+name = "q1"
+text = "How did you come here?"
+key = "1"
+[[questions]]
+name = "q2"
+text = "And back?"
+"""
+
+
+def test_a_protocol_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "protocol.toml"
+    path.write_text(PROTOCOL)
+    protocol = load_protocol(path)
+    assert protocol.keys == {"s": "stimulus"}
+    assert [(q.name, q.key) for q in protocol.questions] == [("q1", "1"), ("q2", "")]
+    assert json.loads(json.dumps(protocol.document()))["name"] == "Interview A"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("name = ", "not TOML"),
+        ("nom = 'x'", "nom is none of"),
+        ("keys = 3", "table"),
+        ("[keys]\nss = 'x'", "one character"),
+        ("[keys]\ns = 3", "needs a name"),
+        ("[[questions]]\nname = 'q1'", "a question has"),
+        ("[keys]\n1 = 'x'\n[[questions]]\nname='a'\ntext='b'\nkey='1'", "used twice"),
+        ("[[questions]]\nname='a'\ntext='b'\n[[questions]]\nname='a'\ntext='c'", "two questions"),
+    ],
+)
+def test_a_wrong_protocol_is_told_in_one_line(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "protocol.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=told) as caught:
+        load_protocol(path)
+    assert "\n" not in str(caught.value)
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["session", *options])
+    return exit_code(main)
+
+
+def test_a_session_is_deleted_with_a_receipt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, receipt = tmp_path / "s", tmp_path / "receipt.json"
+    made = recorder(folder)
+    made.write(frame(0))
+    made.close("end")
+    inside = str(folder / "receipt.json")
+    assert command(monkeypatch, "delete", str(folder), "--receipt", inside) == 2
+    (folder / "letter.txt").write_text("mine")
+    assert command(monkeypatch, "delete", str(folder), "--receipt", str(receipt)) == 2
+    assert "letter.txt is no part" in capsys.readouterr().err
+    (folder / "letter.txt").unlink()
+    names = {file.name for file in folder.iterdir()}
+    assert command(monkeypatch, "delete", str(folder), "--receipt", str(receipt)) == 0
+    assert not folder.exists()
+    said = json.loads(receipt.read_text("utf-8"))
+    assert said["participant"] == "P07"
+    assert {file["name"] for file in said["files"]} == names
+    assert "not overwritten" in said["note"]
+
+
+def test_commands_work_on_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = recorder(tmp_path / "s")
+    for index in range(10):
+        made.write(frame(index))
+    made.close("end")
+    folder = str(tmp_path / "s")
+    assert command(monkeypatch, "redact", folder, "--from", "0.1", "--to", "0.2") == 0
+    assert "3 frames deleted" in capsys.readouterr().out
+    assert command(monkeypatch, "recover", folder) == 0
+    assert "7 frames in the video, 0 lost" in capsys.readouterr().out
+    assert command(monkeypatch, "recover", str(tmp_path)) == 2
