@@ -1,5 +1,7 @@
 """A live run without a page: a progress line while it runs, a summary when it ends."""
 
+import os
+import select
 import signal
 import sys
 import time
@@ -14,6 +16,8 @@ from tqdm import tqdm
 from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
+from realtime.session.keys import Keys
+from realtime.session.protocol import Protocol, load_protocol
 from realtime.snapshot import Snapshot
 from realtime.sources.demo import Demo
 from realtime.summary import check_new, summarise, write_summary
@@ -48,10 +52,13 @@ def _watch(session: LiveSession, asked_to_end: Flag) -> None:
     seconds = session.config.seconds
     over_s = time.monotonic() + (seconds or float("inf"))
     captured, captured_at_s = 0, time.monotonic()
+    keys = _keys(session)
     shape = "{desc} {n:.1f}/{total_fmt} s{postfix}" if seconds else "{desc} {n:.1f} s{postfix}"
     with tqdm(total=seconds, file=sys.stderr, bar_format=shape, desc="live", leave=False) as line:
         while not asked_to_end.is_set():
-            ended = session.wait(PROGRESS_S)
+            if keys is not None and not _listen(keys, line):
+                keys = None
+            ended = session.wait(0.0 if keys else PROGRESS_S)
             snapshot = session.snapshot()
             now_s = time.monotonic()
             if snapshot.captured != captured:
@@ -63,6 +70,33 @@ def _watch(session: LiveSession, asked_to_end: Flag) -> None:
                 raise InputError(recording.failure)
             if ended or now_s > max(over_s, captured_at_s + SILENT_S):
                 return
+
+
+def _keys(session: LiveSession) -> Keys | None:
+    """What hears a person at the terminal, if something is recorded there."""
+    plan = session.config.record
+    if plan is None or os.name != "posix":
+        return None
+    try:
+        sys.stdin.fileno()
+    except (AttributeError, OSError, ValueError):  # there is none, or it is no file
+        return None
+    protocol = Protocol() if plan.protocol is None else load_protocol(plan.protocol)
+    return Keys(protocol, session)
+
+
+def _listen(keys: Keys, line: tqdm) -> bool:
+    """Wait `PROGRESS_S` for something to be typed, and do it at once: its moment is what counts.
+    False when nothing more will come."""
+    typed = sys.stdin.fileno()
+    if not select.select([typed], [], [], PROGRESS_S)[0]:
+        return True
+    if os.isatty(typed) and os.tcgetpgrp(typed) != os.getpgrp():
+        return False  # in the background, where reading would stop the program
+    heard = os.read(typed, 4096)
+    for done in keys.hear(heard.decode("utf-8", "replace")):
+        line.write(done, file=sys.stderr)
+    return bool(heard)
 
 
 def _progress(session: LiveSession, snapshot: Snapshot) -> str:

@@ -194,3 +194,36 @@ def test_stop_ends_a_waiting_reader_and_leaves_the_others() -> None:
     assert next(other)[0].stamp.index == 0
     with pytest.raises(StopIteration):
         next(stopped)
+
+
+def test_a_reader_that_was_too_slow_learns_which_frames_it_missed() -> None:
+    ring = FrameRing(2.0, 10**6)
+    reader, newest = ring.follow(), ring.follow(newest=True)
+    ring.append(frame(0, 0.0))
+    assert (next(reader)[1], reader.missed) == (0, ())
+    assert next(newest)[0].stamp.index == 0
+    for index in range(1, 7):
+        ring.append(frame(index, float(index)))
+    taken, missed = next(reader)
+    assert (taken.stamp.index, missed) == (4, 3)
+    assert [stamp.index for stamp in reader.missed] == [1, 2, 3]
+    taken, missed = next(newest)
+    assert (taken.stamp.index, missed) == (6, 5)
+    assert [stamp.index for stamp in newest.missed] == [1, 2, 3, 4, 5]
+    assert (next(reader)[1], reader.missed) == (0, ())
+
+
+def test_a_reader_with_other_things_to_do_gets_beats() -> None:
+    ring = FrameRing(2.0, 10**6)
+    beats = ring.follow().beats(0.001)
+    assert next(beats) is None
+    ring.append(frame(0, 0.0))
+    taken = next(beats)
+    assert taken is not None
+    assert taken[0].stamp.index == 0
+    ring.close(SourceError("the cable is cut"))
+    with pytest.raises(SourceError, match="cable is cut"):
+        next(beats)
+    ended = FrameRing(2.0, 10**6)
+    ended.close()
+    assert list(ended.follow().beats(0.001)) == []

@@ -14,9 +14,10 @@ from model.records import Event, Prediction, Stamp, Window
 from realtime.session.__main__ import main
 from realtime.session.clocks import take_anchor
 from realtime.session.events import event_line, parse_event
+from realtime.session.keys import Keys
 from realtime.session.ledger import HEADER, Line, parse_line
 from realtime.session.lines import LineFile, read_lines
-from realtime.session.markers import Marker, marker_line, parse_marker
+from realtime.session.markers import Marker, MarkerKind, marker_line, parse_marker
 from realtime.session.protocol import load_protocol
 
 times = st.floats(allow_nan=False, allow_infinity=False)
@@ -165,6 +166,54 @@ def test_a_wrong_protocol_is_told_in_one_line(tmp_path: Path, text: str, told: s
     with pytest.raises(InputError, match=told) as caught:
         load_protocol(path)
     assert "\n" not in str(caught.value)
+
+
+class Heard:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[object, ...]] = []
+
+    def mark(self, name: str, note: str = "", kind: MarkerKind = "mark") -> None:
+        self.told.append((kind, name, note))
+
+    def redact(self, seconds: float) -> None:
+        self.told.append(("redact", seconds))
+
+    def pause(self) -> None:
+        self.told.append(("pause",))
+
+    def resume(self) -> None:
+        self.told.append(("resume",))
+
+
+def test_what_is_typed_is_done(tmp_path: Path) -> None:
+    path = tmp_path / "protocol.toml"
+    path.write_text(PROTOCOL)
+    heard = Heard()
+    keys = Keys(load_protocol(path), heard)
+    assert keys.hear("1\ns\n\n1\npause\nresume\nforg") == [
+        "q1 started",
+        "marked stimulus",
+        "q1 ended",
+        "paused",
+        "resumed",
+    ]
+    told = keys.hear("et 30\ncat ran by\nforget me\n")
+    assert told[:2] == ["the last 30 s are deleted", "noted"]
+    assert "how many seconds" in told[2]
+    assert heard.told == [
+        ("question_start", "q1", ""),
+        ("mark", "stimulus", ""),
+        ("question_end", "q1", ""),
+        ("pause",),
+        ("resume",),
+        ("redact", 30.0),
+        ("mark", "note", "cat ran by"),
+    ]
+    for wrong in ("forget", "forget it", "forget -3", "forget nan"):
+        with pytest.raises(InputError, match="forget"):
+            keys.say(wrong)
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:

@@ -1,6 +1,8 @@
 """Sessions recorded by the program itself, and read again as a source."""
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,3 +195,26 @@ def test_what_is_no_session_cannot_be_compared(
     assert "nothing to compare" in capsys.readouterr().err
     with pytest.raises(SourceError, match="not a session"):
         open_source(f"session:{expression_clip.parent}")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="listens to a terminal as POSIX has it")
+def test_what_is_typed_beside_a_recording_is_in_it(untrained: Path, tmp_path: Path) -> None:
+    protocol = tmp_path / "protocol.toml"
+    protocol.write_text('[keys]\ns = "stimulus"\n')
+    command = [sys.executable, "run_live.py", "--headless", "--source", "demo", "--seconds", "2"]
+    command += ["--width", "320", "--height", "240", "--classifier", str(untrained)]
+    command += ["--record", str(tmp_path / "s"), "--participant", "P07"]
+    done = subprocess.run(
+        [*command, "--protocol", str(protocol)],
+        cwd=Path(run_live.__file__).parent,
+        input="s\nthe door fell shut\n",
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "60 frames recorded" in done.stdout
+    session = open_session(tmp_path / "s")
+    told = [(m.name, m.note) for m in session.markers]
+    assert told == [("stimulus", ""), ("note", "the door fell shut")]

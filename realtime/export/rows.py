@@ -35,7 +35,7 @@ MARKER_COLUMNS: dict[str, str] = {
     "time_s": "s from the first recorded frame",
     "until_s": "s: end of a span; empty for a moment",
     "utc": "when it was made, ISO 8601",
-    "kind": "mark, question_start, question_end, pause, resume, redact or gap",
+    "kind": "mark, question_start, question_end, pause, resume or redact",
     "name": "as the protocol names it",
     "note": "in words",
 }

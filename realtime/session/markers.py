@@ -4,13 +4,13 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
-MarkerKind = Literal["mark", "question_start", "question_end", "pause", "resume", "redact", "gap"]
+MarkerKind = Literal["mark", "question_start", "question_end", "pause", "resume", "redact"]
 _KINDS = frozenset(get_args(MarkerKind))
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A moment, or, of a redaction and a gap, a span."""
+    """A moment or, of a redaction, a span."""
 
     kind: MarkerKind
     name: str
