@@ -106,7 +106,11 @@ class Run:
         try:
             pipeline, self.warning = configured(config, device, source.info)
             self._pipeline = open_pipeline(pipeline, self._classify)
-            self._recorder = open_recorder(config, source, device_name(device), self._losses)
+            try:
+                self._recorder = open_recorder(config, source, device_name(device), self._losses)
+            except BaseException:
+                self._pipeline.close()
+                raise
         except BaseException:
             source.close()
             self._join()

@@ -1,6 +1,7 @@
 """The parts of a session's folder on their own."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -256,3 +257,15 @@ def test_commands_work_on_a_folder(
     assert command(monkeypatch, "recover", folder) == 0
     assert "7 frames in the video, 0 lost" in capsys.readouterr().out
     assert command(monkeypatch, "recover", str(tmp_path)) == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows does not hold folders")
+def test_what_is_being_recorded_is_not_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = recorder(tmp_path / "s")
+    made.write(frame(0))
+    assert command(monkeypatch, "recover", str(tmp_path / "s")) == 2
+    assert "is being recorded" in capsys.readouterr().err
+    made.close("end")
+    assert command(monkeypatch, "recover", str(tmp_path / "s")) == 0

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,13 +15,14 @@ from fakes import picture, write_clip
 import realtime.analyze as analyze_command
 import run_live
 from model.errors import InputError, SourceError, exit_code
+from model.records import Frame, Stamp
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.session.__main__ import redact_span
 from realtime.session.compare import compare
 from realtime.session.plan import RecordPlan
 from realtime.session.reader import open_session
-from realtime.sources import open_source
+from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus, open_source
 from realtime.sources.session import SessionSource
 
 TIMEOUT_S = 60
@@ -145,6 +147,49 @@ def test_forgetting_takes_it_from_the_running_session_too(
     found = open_session(tmp_path / "s")
     assert found.events == ()
     assert {frame.fate for frame in found.frames} == {"recorded", "redacted"}
+
+
+class Unplugged:
+    """Three frames, a gap in which it was away, three more; then it is gone for good."""
+
+    info = SourceInfo("", "unplugged", "", True, False, "driver", 64, 48, None, None, True)
+
+    def __init__(self, spec: str, options: SourceOptions) -> None:
+        self.lost = 0
+
+    def __iter__(self) -> Iterator[Frame]:
+        start_s = time.monotonic()
+        for index in (0, 1, 2, 50, 51, 52):
+            self.lost = 47 if index >= 50 else 0
+            yield Frame(Stamp(index, start_s + index / 25), picture(90 + index), time.monotonic())
+        raise SourceError("the cable is cut")
+
+    def status(self) -> SourceStatus:
+        return SourceStatus("open", "", 6, None, {"camera away": self.lost}, {})
+
+    def interrupt(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_camera_that_goes_away_leaves_a_gap_and_a_whole_session(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SOURCES, "unplugged", f"{__name__}:Unplugged")
+    plan = RecordPlan(tmp_path / "s", "P07")
+    session = LiveSession(LiveConfig("unplugged", classifier=str(untrained), record=plan))
+    session.start()
+    with pytest.raises(SourceError, match="cable is cut"):
+        session.wait(TIMEOUT_S)
+    session.stop()
+    found = open_session(tmp_path / "s")
+    told = [(f.index, f.fate, f.cause, f.count) for f in found.frames]
+    assert told[3] == (3, "missing", "camera away", 47)
+    assert [line[0] for line in told if line[1] == "recorded"] == [0, 1, 2, 50, 51, 52]
+    assert found.document["ended"] == "the cable is cut"
+    assert found.document["state"] == "complete"
 
 
 def test_without_a_recording_nothing_can_be_marked(untrained: Path, tmp_path: Path) -> None:

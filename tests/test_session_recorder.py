@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from fakes import FakeClock
 
+import realtime.session.recorder as recording
 from model.records import Frame, ImageU8, Stamp, Step
 from realtime.session.cut import pts_of
 from realtime.session.folder import SessionFolder, create_folder
@@ -153,6 +154,21 @@ def test_the_last_seconds_can_be_forgotten_while_it_records(tmp_path: Path) -> N
     assert "before" in folder.markers.read_text()
     rows = [row.partition(",")[0] for row in read_lines(folder.motion)]
     assert rows == ["index", *map(str, range(10)), *map(str, range(22, 26))]
+
+
+def test_a_disk_that_stands_still_costs_notes_not_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "MAX_NOTES", 10)
+    made = recorder(tmp_path / "s")
+    made.write(frame(0))
+    for _ in range(15):  # the recorder's thread is held up meanwhile
+        made.left_out([frame(0).stamp], "pipeline behind")
+    made.mark(Marker("mark", "stimulus", "", 100.0, 0.0, ""))
+    made.close("end")
+    folder = SessionFolder(tmp_path / "s")
+    assert folder.read_document()["notes_lost"] == 5
+    assert "stimulus" in folder.markers.read_text()
 
 
 FILLS_THE_DISK = """

@@ -13,7 +13,7 @@ from pathlib import Path
 from model.errors import InputError, exit_code
 from realtime.session.clocks import iso
 from realtime.session.delete import delete
-from realtime.session.folder import SessionFolder
+from realtime.session.folder import SessionFolder, claim
 from realtime.session.lines import LineFile
 from realtime.session.markers import Marker, marker_line
 from realtime.session.reader import open_session
@@ -35,6 +35,15 @@ def main() -> None:
 def _do() -> None:
     options = _parser().parse_args()
     folder: Path = options.folder
+    SessionFolder(folder).read_document()  # that it is a session at all
+    let_go = claim(folder)
+    try:
+        _command(options, folder)
+    finally:
+        let_go()
+
+
+def _command(options: argparse.Namespace, folder: Path) -> None:
     if options.command == "recover":
         done = recover(SessionFolder(folder))
         print(

@@ -3,8 +3,9 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,25 @@ def create_folder(wanted: Path) -> SessionFolder:
             raise InputError(f"--record {path} cannot be made: {error.strerror}") from None
         return SessionFolder(path)
     raise AssertionError("unreachable: count() has no end")
+
+
+def claim(path: Path) -> Callable[[], None]:
+    """Hold the session in `path` for this program; returns what lets it go, and a program's end
+    does too, however it comes. Raises `InputError` if it is held already. Windows has nothing of
+    the kind for folders: there, nothing is held."""
+    try:
+        import fcntl
+    except ImportError:
+        return lambda: None
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise InputError(
+            f"{path} is being recorded, or changed by another program: wait until that has ended"
+        ) from None
+    return partial(os.close, handle)
 
 
 def free_bytes(path: Path) -> int:

@@ -22,7 +22,7 @@ from model.records import Event, Frame, Stamp, Step
 from realtime.latency import Percentiles
 from realtime.session.clocks import ANCHOR_S, take_anchor
 from realtime.session.events import event_line, within
-from realtime.session.folder import RESERVE_BYTES, SessionFolder, free_bytes
+from realtime.session.folder import RESERVE_BYTES, SessionFolder, claim, free_bytes
 from realtime.session.ledger import BEHIND, HEADER, LATE_S, Line
 from realtime.session.lines import LineFile
 from realtime.session.markers import Marker, marker_line
@@ -85,6 +85,7 @@ class SessionRecorder:
         come from; `losses` counts, by cause, the frames that the source never handed over. Raises
         `OSError` if the folder cannot be written to."""
         self._folder = folder
+        self._let_go = claim(folder.path)
         self._document = document | {"state": "recording", "anchors": []}
         self._codec: str = document["video"]["codec"]
         self._clock, self._losses, self._now = clock, losses, now
@@ -203,6 +204,7 @@ class SessionRecorder:
             self._folder.write_document(self._document)
         except OSError as error:  # `recover` writes it once there is room
             self._failure = self._failure or f"closing: {_reason(error)}"
+        self._let_go()
 
     def status(self) -> RecordingStatus:
         """A snapshot, from any thread."""
