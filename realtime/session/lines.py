@@ -64,10 +64,18 @@ def keep_lines(path: Path, keep: Callable[[str], bool], *, header: bool = False)
     `header` stays. Does nothing if there is no such file."""
     if not path.exists():
         return 0
-    lines = list(read_lines(path))
-    kept = [line for n, line in enumerate(lines) if (header and n == 0) or keep(line)]
-    replace_text(path, kept)
-    return len(lines) - len(kept)
+    left_out = 0
+
+    def kept() -> Iterator[str]:
+        nonlocal left_out
+        for number, line in enumerate(read_lines(path)):
+            if (header and number == 0) or keep(line):
+                yield line
+            else:
+                left_out += 1
+
+    replace_text(path, kept())
+    return left_out
 
 
 def sync_folder(folder: Path) -> None:
