@@ -11,6 +11,7 @@ import pytest
 from fakes import FakeClock, FakePort, picture, serve_file, write_clip
 from hypothesis import given
 from hypothesis import strategies as st
+from test_session_recorder import frame, recorder
 
 from model.errors import InputError, SourceError
 from model.records import Frame
@@ -56,6 +57,14 @@ def open_browser(folder: Path, cleanup: ExitStack) -> Source:
     return source
 
 
+def open_session(folder: Path, cleanup: ExitStack) -> Source:
+    made = recorder(folder / "session")
+    for index in (0, 1, 4, 5):
+        made.write(frame(index))
+    made.close("end")
+    return open_source(str(folder / "session"), OPTIONS)
+
+
 OPENERS: dict[str, Callable[[Path, ExitStack], Source]] = {
     "auto": lambda folder, cleanup: open_auto(
         "auto", OPTIONS, cameras=["0"], open_camera=open_camera
@@ -64,6 +73,7 @@ OPENERS: dict[str, Callable[[Path, ExitStack], Source]] = {
     "file": open_file,
     "folder": open_folder,
     "network": open_network,
+    "session": open_session,
     "demo": lambda folder, cleanup: open_source("demo", OPTIONS),
     "browser": open_browser,
 }
@@ -162,7 +172,7 @@ def test_options_that_cannot_work_are_refused(options: dict[str, float]) -> None
 
 def test_the_choices_name_every_kind() -> None:
     words = {"auto": "auto", "camera": "camera", "file": "file", "folder": "folder"}
-    words |= {"network": "rtsp://", "demo": "demo", "browser": "browser"}
+    words |= {"session": "session", "network": "rtsp://", "demo": "demo", "browser": "browser"}
     assert set(words) == set(SOURCES)
     assert all(word in sources.CHOICES for word in words.values())
 

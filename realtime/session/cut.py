@@ -6,6 +6,7 @@ Redaction leaves out a span; recovery leaves out the torn end of a file that was
 import os
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,7 +17,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from realtime.session.lines import sync_folder
-from realtime.session.video import CONTAINER, TIME_BASE
+from realtime.session.video import TIME_BASE
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"  # generic to type checkers alone
 
@@ -136,9 +137,9 @@ def _write(path: Path, template: VideoStream, packets: Iterator[VideoPacket]) ->
     if first is None:
         path.unlink()
         return
-    with av.open(str(partial), "w", format="matroska", options=dict(CONTAINER)) as out:
+    with av.open(str(partial), "w", format="matroska") as out:
         stream = out.add_stream_from_template(template)
-        for packet in (first, *packets):
+        for packet in chain([first], packets):
             packet.stream = stream
             out.mux(packet)
     handle = os.open(partial, os.O_RDWR)
