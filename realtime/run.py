@@ -190,6 +190,10 @@ class Run:
                 ended = str(error)
             while not self.finished.wait(BEAT_S):
                 recorder.beat()
+        except BaseException as error:
+            ended = repr(error)
+            self.error = error
+            raise
         finally:
             if self._asked_to_stop and ended == END:
                 ended = STOPPED
