@@ -3,7 +3,6 @@
     python -m calibrate camera --source 0
     python -m calibrate baseline --source 0 --out P07.json
     python -m calibrate confidence predictions.csv --out confidence.json
-    python -m calibrate spotting …
 
 Exit code 0: it went well; 1: the camera can't show micro-expressions; 2: what was given, or what
 was seen, cannot be used, and nothing is saved.
@@ -28,7 +27,6 @@ STEPS = {
     "camera": "calibrate.__main__:check_camera",
     "baseline": "calibrate.__main__:measure_baseline",
     "confidence": "calibrate.confidence:main",
-    "spotting": "calibrate.spotting:main",
 }
 """Command to what runs it, called with the arguments after it; it returns the exit code, or None
 for 0."""
