@@ -342,13 +342,27 @@ def test_options_that_a_network_has_not_are_refused(tmp_path: Path) -> None:
         load_classifier(path)
 
 
-def test_normalisation_forgets_the_amplitude_but_for_one_number() -> None:
+def test_normalisation_forgets_the_unit_and_keeps_how_the_phases_compare() -> None:
     first, second = torch.from_numpy(flows(1)), torch.from_numpy(flows(1, seed=1))
     known = torch.ones(1)
     weak = normalised(0.5 * first, 0.5 * second, known)
     strong = normalised(2 * first, 2 * second, known)
     torch.testing.assert_close(weak[0], strong[0], atol=0.12, rtol=0)
-    assert (strong[2] > weak[2]).all()
+    torch.testing.assert_close(weak[2], strong[2], atol=0.12, rtol=0)
+    longer = normalised(first, 3 * second, known)
+    assert (longer[2] > strong[2] + 0.8).all()
+
+
+@pytest.mark.parametrize("zero", [(0.5, -0.2), (-40.0, 128.0)])
+def test_normalisation_finds_the_zero_that_a_map_lost(zero: tuple[float, float]) -> None:
+    flow = torch.zeros(1, 2, 64, 64)
+    flow[:, 1, 10:25, 12:30] = -1.0
+    moved = flow + torch.tensor(zero).view(1, 2, 1, 1)
+    nothing = torch.zeros(1)
+    expected, _, _ = normalised(flow, flow, nothing)
+    found, _, _ = normalised(moved, flow, nothing)
+    torch.testing.assert_close(found, expected, atol=0.05, rtol=0)
+    assert expected[0, :, 40:, 40:].abs().max() < 0.05
 
 
 def test_resized_flow_is_in_px_of_the_reference_crop() -> None:

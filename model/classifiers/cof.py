@@ -24,9 +24,9 @@ class COFNet(MMCOFNet):
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
         given = seen(self.phases, onset_apex, apex_offset, has_offset)
-        first, second, amplitudes = normalised(*given)
+        first, second, balance = normalised(*given)
         flow = (first + second) / (1 + given[2].view(-1, 1, 1, 1))
-        return torch.cat([flow, magnitude(flow)], dim=1), amplitudes
+        return torch.cat([flow, magnitude(flow)], dim=1), balance
 
 
 class OnsetApexNet(COFNet):

@@ -63,14 +63,14 @@ class FMANet(nn.Module):
             ResidualStage(3 * width, 4 * width),
         )
         self.dropout = nn.Dropout(dropout)
-        self.classes = nn.Linear(4 * width + 2, classes)
-        self.action_units = nn.Linear(4 * width + 2, action_units)
+        self.classes = nn.Linear(4 * width + 1, classes)
+        self.action_units = nn.Linear(4 * width + 1, action_units)
 
     def forward(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
         given = seen(self.phases, onset_apex, apex_offset, has_offset)
-        first, second, amplitudes = normalised(*given)
+        first, second, balance = normalised(*given)
         features, magnitudes = [], []
         for number, stem in enumerate(self.stems):
             flow = (first, second)[number]
@@ -86,7 +86,7 @@ class FMANet(nn.Module):
         if self.attention is not None:
             fused = self.attention(fused, combined)
         pooled = self.stages(fused).mean(dim=(2, 3))
-        answer = self.dropout(torch.cat([pooled, amplitudes], dim=1))
+        answer = self.dropout(torch.cat([pooled, balance], dim=1))
         return self.classes(answer), self.action_units(answer)
 
 

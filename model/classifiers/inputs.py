@@ -1,8 +1,10 @@
 """What every network on flow pairs shares: one input scale, and amplitudes made comparable.
 
 A micro-expression of 0.2 px and one of 2 px are the same movement, so vectors are divided by the
-pair's own strength and their lengths compressed; the direction and the pattern decide. How strong
-the pair was stays available as one number per phase.
+pair's own strength and their lengths compressed; the direction and the pattern decide. What most
+of a map shares is taken off before: motion of the head that is left, or the zero that a map lost
+when it was stretched to 8 bits. How strong a pair was in px is not passed on: maps come in
+whatever unit.
 """
 
 import torch
@@ -15,6 +17,7 @@ REFERENCE_PX = 128
 """Side of the crop whose px all displacements are brought to."""
 
 _FLOOR_PX = 0.03  # flow of a face at rest: below it there is nothing to normalise by
+_CENTRING_ROUNDS = 4
 
 
 def resized(flow: Tensor) -> Tensor:
@@ -38,26 +41,41 @@ def strength(flow: Tensor) -> Tensor:
     return (2 * face.square().mean(dim=(1, 2, 3), keepdim=True)).sqrt()
 
 
+def centred(flow: Tensor) -> Tensor:
+    """Maps (N, 2, H, W) less the vector that most of each map shares: a mean of u and of v in
+    which a value counts the less the further it is off (Cauchy weights; P. W. Holland,
+    R. E. Welsch, Comm. Stat. A 6, 1977)."""
+    centre = flow.mean(dim=(2, 3), keepdim=True)
+    for _ in range(_CENTRING_ROUNDS):
+        away = flow - centre
+        spread = away.abs().mean(dim=(2, 3), keepdim=True) / 2 + 1e-9
+        weight = 1 / (1 + (away / spread).square())
+        total = weight.sum(dim=(2, 3), keepdim=True)
+        centre = (weight * flow).sum(dim=(2, 3), keepdim=True) / total
+    return flow - centre
+
+
 def normalised(
     onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Both phases on one scale, and how strong they were.
+    """Both phases on one scale, and how they compare.
 
-    Takes what a network's `forward` takes. Returns both flows (N, 2, H, W), the second one
-    reversed so that both point towards the apex and zero where it is unknown, divided by their
-    joint strength, lengths l compressed to asinh(l); and (N, 2) log strengths in log px / 3,
-    zero for an unknown phase.
+    Takes what a network's `forward` takes. Returns both flows (N, 2, H, W), centred, the second
+    one reversed so that both point towards the apex and zero where it is unknown, divided by their
+    joint strength, lengths l compressed to asinh(l); and (N, 1) the log of the second phase's
+    strength over the first's, zero where it is unknown.
     """
     known = has_offset.view(-1, 1, 1, 1)
     # `where`, not a product: nothing that stands in an unknown phase may pass, not even NaN.
     returning = torch.where(known > 0, -apex_offset, torch.zeros_like(apex_offset))
+    onset_apex, returning = centred(onset_apex), centred(returning)
     first, second = strength(onset_apex), strength(returning)
     joint = ((first.square() + second.square()) / (1 + known)).sqrt() + _FLOOR_PX
-    amplitudes = torch.cat([(first + _FLOOR_PX).log(), known * (second + _FLOOR_PX).log()], dim=1)
+    balance = known * ((second + _FLOOR_PX) / (first + _FLOOR_PX)).log()
     return (
         _compressed(onset_apex / joint),
         _compressed(returning / joint),
-        amplitudes.flatten(1) / 3,
+        balance.flatten(1),
     )
 
 

@@ -35,24 +35,24 @@ class MMCOFNet(nn.Module):
             _block(3 * width, 4 * width),
         )
         self.dropout = nn.Dropout(dropout)
-        self.classes = nn.Linear(4 * width + 2, classes)
-        self.action_units = nn.Linear(4 * width + 2, action_units)
+        self.classes = nn.Linear(4 * width + 1, classes)
+        self.action_units = nn.Linear(4 * width + 1, action_units)
 
     def forward(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
-        descriptor, amplitudes = self.described(onset_apex, apex_offset, has_offset)
+        descriptor, balance = self.described(onset_apex, apex_offset, has_offset)
         maps = torch.cat([descriptor, positions(descriptor)], dim=1)
         pooled = self.features(maps).mean(dim=(2, 3))
-        answer = self.dropout(torch.cat([pooled, amplitudes], dim=1))
+        answer = self.dropout(torch.cat([pooled, balance], dim=1))
         return self.classes(answer), self.action_units(answer)
 
     def described(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
         """What stands for the pair: maps (N, 3, S, S), and the strengths (N, 2) of the phases."""
-        first, second, amplitudes = normalised(onset_apex, apex_offset, has_offset)
-        return mmcof(first, second, has_offset), amplitudes
+        first, second, balance = normalised(onset_apex, apex_offset, has_offset)
+        return mmcof(first, second, has_offset), balance
 
 
 def mmcof(first: Tensor, second: Tensor, has_offset: Tensor) -> Tensor:

@@ -51,19 +51,19 @@ class TSTSAN(nn.Module):
         self.attention = nn.ModuleList([ChannelAttention() for _ in widths])
         self.dynamic = _blocks([4, *widths], stride=2)
         self.auxiliary = nn.ModuleList([nn.Linear(3 * each, classes) for each in widths[:-1]])
-        self.heads = Heads(3 * widths[-1] + 2, classes, action_units, dropout)
+        self.heads = Heads(3 * widths[-1] + 1, classes, action_units, dropout)
 
     def forward(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
-        depths, amplitudes = self._depths(onset_apex, apex_offset, has_offset)
-        return self._named(depths[-1], amplitudes)
+        depths, balance = self._depths(onset_apex, apex_offset, has_offset)
+        return self._named(depths[-1], balance)
 
     def learn(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor, labels: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        depths, amplitudes = self._depths(onset_apex, apex_offset, has_offset)
-        classes, units = self._named(depths[-1], amplitudes)
+        depths, balance = self._depths(onset_apex, apex_offset, has_offset)
+        classes, units = self._named(depths[-1], balance)
         taught = torch.stack(
             [
                 _distilled(auxiliary(features), classes.detach(), labels)
@@ -72,15 +72,15 @@ class TSTSAN(nn.Module):
         )
         return classes, units, taught.mean()
 
-    def _named(self, features: Tensor, amplitudes: Tensor) -> tuple[Tensor, Tensor]:
-        answers: tuple[Tensor, Tensor] = self.heads(torch.cat([features, amplitudes], dim=1))
+    def _named(self, features: Tensor, balance: Tensor) -> tuple[Tensor, Tensor]:
+        answers: tuple[Tensor, Tensor] = self.heads(torch.cat([features, balance], dim=1))
         return answers
 
     def _depths(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[list[Tensor], Tensor]:
         """Features of all three streams after each block, (N, 3 D) each, and the strengths."""
-        first, second, amplitudes = normalised(onset_apex, apex_offset, has_offset)
+        first, second, balance = normalised(onset_apex, apex_offset, has_offset)
         known = has_offset.view(-1, 1, 1, 1)
         moved = torch.cat([magnitude(first), strain(first)], dim=1)
         static = torch.cat([moved, positions(first)], dim=1)
@@ -96,7 +96,7 @@ class TSTSAN(nn.Module):
             motion = (dynamic[0] + dynamic[1]) / (1 + known)
             streams = [each.mean(dim=(2, 3)) for each in (static, local, motion)]
             depths.append(torch.cat(streams, dim=1))
-        return depths, amplitudes
+        return depths, balance
 
 
 class ChannelAttention(nn.Module):

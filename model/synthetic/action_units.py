@@ -103,12 +103,17 @@ def catalogue() -> Catalogue:
 
 
 def displacement_field(
-    landmarks_px: ArrayF32, strengths: Strengths, size: int | tuple[int, int]
+    landmarks_px: ArrayF32,
+    strengths: Strengths,
+    size: int | tuple[int, int],
+    *,
+    extent: float = 1.0,
 ) -> ArrayF32:
     """Where each point of a resting face goes under `strengths`: the true flow onset → apex.
 
     `landmarks_px` is (468, 2): FaceMesh points of the resting face in px of any picture or crop;
-    `size` is that picture's (width, height), or its side if it is square. Returns (2, H, W)
+    `size` is that picture's (width, height), or its side if it is square; `extent` is how much
+    further than in the catalogue the skin around is dragged along. Returns (2, H, W)
     float32 px, u right, v down: what lies at x before lies at x + field[:, x] after. Smooth, and
     linear in the strengths.
     Raises `InputError` for a unit that the catalogue does not hold.
@@ -123,7 +128,7 @@ def displacement_field(
             sides = catalogue().landmarks[move.group]
             both = lids if move.group in _LIDS else skin
             way = np.array([move.lateral_mm, -move.up_mm]) * px_per_mm
-            sigma = move.extent_mm * px_per_mm
+            sigma = move.extent_mm * px_per_mm * extent
             if "middle" in sides:
                 group = points[list(sides["middle"])]
                 both.add(group, (right + left) / 2 * (way @ axes), sigma)

@@ -1,11 +1,12 @@
 """Synthetic flow pairs: expressions of a varied face, taken by a varied camera, through the very
-flow algorithm and head motion removal that run live.
+flow algorithm and head motion removal that run live, or through those of exchanged maps.
 
-A pair is drawn at its onset, apex and offset only; the animated face of this package shows whole
-time courses.
+A pair is drawn at its onset, apex and offset only, a course at `PHASE_FRAMES` moments of each
+phase; the animated face of this package shows whole videos.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,57 +14,42 @@ from model.face import CROP_PX
 from model.flow import Flow
 from model.flow.phases import phase_flows
 from model.labels import CLASSES
-from model.records import ArrayF32, FlowPair
+from model.moments import PHASE_FRAMES
+from model.records import ArrayF32, FlowPair, FramePair, ImageU8
 from model.synthetic.action_units import Strengths, catalogue, displacement_field, peak_px
+from model.synthetic.exchange import exchanged
 from model.synthetic.expressions import sample_expression, scaled
-from model.synthetic.stills import Camera, Looks, Optics, Range, Still, smooth_noise
+from model.synthetic.nuisance import Nuisance
+from model.synthetic.stills import Camera, Still, smooth_noise
 
 ACTION_UNITS = tuple(unit for unit in catalogue().units if unit != "AU45")
 """Units that a pair's truth speaks of: all of the catalogue but the blink."""
 VISIBLE_PX = 0.15
 """A unit counts as present if it alone moves some point by this much."""
+NO_EXPRESSION = "none"
+"""The label of a face that shows none: it rests, blinks, speaks or nods."""
+PERSONS = 200
+"""Different faces in one data set."""
 
-_DISTRACTORS = ("AU18", "AU23", "AU24", "AU25", "AU26")
+_RIDERS = ("AU7", "AU18", "AU23", "AU24", "AU25", "AU26")
+_SPEECH = ("AU18", "AU23", "AU24", "AU25", "AU26", "AU17", "AU12")
 _NOSE_PX = (64.0, 80.0)
 
 
 @dataclass(frozen=True)
-class Nuisance:
-    """Everything that varies between pairs beside the expression; ranges are uniform, deviations
-    those of a normal distribution, displacements px of the 128 px crop."""
+class Truth:
+    """What is known of a synthetic sample."""
 
-    looks: Looks = field(default_factory=Looks)
-    optics: Optics = field(default_factory=Optics)
-    amplitude_px: Range = (0.2, 3.0)
-    """Greatest displacement at the true apex, log-uniform."""
-    direction_rad: float = 0.25
-    """Smooth deviation of the skin's direction from the catalogue's."""
-    extent: float = 0.3
-    """Smooth deviation of its amplitude, as a share: skin drags more here, less there."""
-    landmark_px: float = 1.5
-    """How far the muscles attach from where the landmarks say, smooth over the face."""
-    onset_left: Range = (0.0, 0.25)
-    """Share of the expression already there at the frame taken for the onset."""
-    apex_reached: Range = (0.75, 1.0)
-    offset_left: Range = (0.0, 0.55)
-    """Share still there at the frame taken for the offset."""
-    drift: float = 0.12
-    """Deviation of single action units from their common time course, as a share."""
-    shift_px: float = 0.6
-    """Head motion between the moments, deviation per axis."""
-    turn_rad: float = 0.008
-    scale_log: float = 0.006
-    nod_px: float = 0.3
-    """Motion of the nose against the face's rim when the head nods or turns."""
-    blink: float = 0.25
-    """How often one of the three moments falls into a blink."""
-    blink_strength: Range = (0.03, 0.4)
-    distractor: float = 0.3
-    """How often the mouth or another unit moves along, as in speech or lip pressing."""
-    distractor_share: Range = (0.1, 0.45)
-    """Its amplitude against the expression's."""
-    wobble: float = 0.06
-    """Smooth motion of everything else, as a share of the expression's amplitude."""
+    label: str
+    """A class, or `NO_EXPRESSION`."""
+    strengths: Strengths
+    """Of every action unit at the true apex, blinks aside."""
+    action_units: frozenset[str]
+    """Those of `ACTION_UNITS` that move some point by `VISIBLE_PX` or more."""
+    amplitude_px: float
+    """Greatest displacement of the expression at its true apex; 0 without one."""
+    person: int
+    """Which of the set's `PERSONS` it is."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +57,16 @@ class Pair:
     """A flow pair and the truth about it."""
 
     flows: FlowPair
-    label: str
-    strengths: Strengths
-    """Of every action unit at the true apex, blinks aside."""
-    action_units: frozenset[str]
-    """Those of `ACTION_UNITS` that move some point by `VISIBLE_PX` or more."""
-    amplitude_px: float
-    """Greatest displacement of the expression at its true apex."""
+    """(2, S, S) each; S and the unit are the exchange's where maps are exchanged."""
+    truth: Truth
+
+
+@dataclass(frozen=True)
+class Course:
+    """A sample's aligned frames and the truth about it."""
+
+    frames: FramePair
+    truth: Truth
 
 
 def synthetic_pair(
@@ -85,52 +74,135 @@ def synthetic_pair(
 ) -> Pair:
     """Pair number `seed[1]` of the data set `seed[0]`: the same arguments give the same pair.
 
-    `label` fixes the class; otherwise the classes are equally frequent.
+    `label` fixes the class, or `NO_EXPRESSION`; otherwise the classes are equally frequent.
     """
     nuisance = nuisance or Nuisance()
-    rng = np.random.default_rng(seed)
-    label = label or CLASSES[rng.integers(len(CLASSES))]
-    still = Still(rng, nuisance.looks)
-    skin = _Skin(still, rng, nuisance)
-    strengths = sample_expression(rng, label)
-    amplitude_px = float(np.exp(rng.uniform(*np.log(nuisance.amplitude_px))))
-    strengths = scaled(strengths, amplitude_px / skin.peak_px(strengths))
-    lead = dict(strengths)
-    if rng.random() < nuisance.distractor:
-        unit = str(rng.choice(_DISTRACTORS if rng.random() < 0.5 else ACTION_UNITS))
-        if unit not in strengths:
-            share = rng.uniform(*nuisance.distractor_share) * amplitude_px
-            strength = share / skin.peak_px({unit: (1.0, 1.0)})
-            strengths = {**strengths, unit: (strength, strength)}
+    scene = _Scene(seed, nuisance, label)
+    moments = [scene.taken(displacement) for displacement in scene.keys]
+    style = nuisance.exchange
+    if style is None:
+        return Pair(phase_flows(flow, *moments), scene.truth)
+    known = 3 if scene.rng.random() < style.both_phases else 2
+    maps = exchanged(scene.rng, style, *(frames[0] for frames in moments[:known]))
+    return Pair(FlowPair(maps[0], maps[1] if known == 3 else None), scene.truth)
 
-    camera = Camera(rng, nuisance.optics)
-    reached = [rng.uniform(*nuisance.onset_left), rng.uniform(*nuisance.apex_reached)]
-    reached.append(rng.uniform(*nuisance.offset_left))
-    blinks = int(rng.integers(3)) if rng.random() < nuisance.blink else None
-    moments = []
-    for number, share in enumerate(reached):
+
+def synthetic_course(
+    seed: tuple[int, int], nuisance: Nuisance | None = None, label: str | None = None
+) -> Course:
+    """The frames of an expression, drawn as `synthetic_pair` draws its three moments."""
+    scene = _Scene(seed, nuisance or Nuisance(), label)
+    phases = []
+    for start, end in ((0, 1), (1, 2)):
+        shares = (1 - np.cos(np.pi * np.linspace(0, 1, PHASE_FRAMES))) / 2
+        between = [
+            (1 - share) * scene.keys[start] + share * scene.keys[end]
+            for share in shares.astype(np.float32)
+        ]
+        moments = [np.mean(scene.taken(d), axis=0, dtype=np.float32) for d in between]
+        phases.append(np.stack(moments))
+    return Course(FramePair(*phases), scene.truth)
+
+
+class _Scene:
+    """One person, one camera, one expression or none: where the skin is at onset, apex, offset."""
+
+    def __init__(self, seed: tuple[int, int], nuisance: Nuisance, label: str | None) -> None:
+        self.rng = rng = np.random.default_rng(seed)
+        label = label or CLASSES[rng.integers(len(CLASSES))]
+        person = int(rng.integers(PERSONS))
+        face = np.random.default_rng((seed[0], person, PERSONS))
+        still = Still(rng, nuisance.looks, face)
+        skin = _Skin(still, face, nuisance)
+        self._still, self._camera = still, Camera(rng, nuisance.optics)
+        amplitude_px = float(np.exp(rng.uniform(*np.log(nuisance.amplitude_px))))
+        if label == NO_EXPRESSION:
+            lead: Strengths = {}
+            others, blinking, nodding = _without_expression(rng, skin, amplitude_px)
+        else:
+            lead = sample_expression(rng, label)
+            lead = scaled(lead, amplitude_px / skin.peak_px(lead))
+            others = _riders(rng, skin, nuisance, lead, amplitude_px)
+            blinking, nodding = rng.random() < nuisance.blink, 1.0
+
+        reached = [rng.uniform(*nuisance.onset_left), rng.uniform(*nuisance.apex_reached)]
+        reached.append(rng.uniform(*nuisance.offset_left))
+        closed = int(rng.integers(3)) if blinking else None
+        self.keys: Sequence[ArrayF32] = [
+            self._key(skin, nuisance, lead, others, share, number == closed, nodding, amplitude_px)
+            for number, share in enumerate(reached)
+        ]
+        """(2, 128, 128) px each: displacement from rest at onset, apex and offset."""
+        strengths = {**lead, **others}
+        peaks = {unit: skin.peak_px({unit: sides}) for unit, sides in strengths.items()}
+        self.truth = Truth(
+            label=label,
+            strengths=strengths,
+            action_units=frozenset(unit for unit, px in peaks.items() if px >= VISIBLE_PX),
+            amplitude_px=amplitude_px if lead else 0.0,
+            person=person,
+        )
+
+    def taken(self, displacement: ArrayF32) -> list[ImageU8]:
+        """The camera's frames (S, S) of the face with its skin there."""
+        return self._camera.taken(self._still.drawn(displacement))
+
+    def _key(
+        self,
+        skin: "_Skin",
+        nuisance: Nuisance,
+        lead: Strengths,
+        others: Strengths,
+        share: float,
+        closed: bool,
+        nodding: float,
+        amplitude_px: float,
+    ) -> ArrayF32:
+        rng = self.rng
         acting = {}
-        for unit, (right, left) in strengths.items():
-            # A distractor has its own course; the expression's units keep nearly together.
-            own = share if unit in lead else rng.uniform(0, 1)
-            own *= 1 + rng.normal(0, nuisance.drift)
-            acting[unit] = (right * own, left * own)
-        if number == blinks:
-            lids = rng.uniform(*nuisance.blink_strength)
+        for strengths in (lead, others):
+            for unit, (right, left) in strengths.items():
+                # A rider has its own course; the expression's units keep nearly together.
+                own = share if strengths is lead else rng.uniform(0, 1)
+                own *= 1 + rng.normal(0, nuisance.drift)
+                acting[unit] = (right * own, left * own)
+        if closed:
+            lids = rng.uniform(*nuisance.blink_strength) * (1.0 if lead else 2.5)
             acting["AU45"] = (lids, lids)
-        displacement = skin.moved(acting) + _head_motion(rng, nuisance)
-        displacement += nuisance.wobble * amplitude_px * _smooth_field(rng, 24)
-        moments.append(camera.taken(still.drawn(displacement)))
-    visible = {
-        unit for unit, sides in strengths.items() if skin.peak_px({unit: sides}) >= VISIBLE_PX
-    }
-    return Pair(
-        flows=phase_flows(flow, *moments),
-        label=label,
-        strengths=strengths,
-        action_units=frozenset(visible),
-        amplitude_px=amplitude_px,
-    )
+        displacement = skin.moved(acting) + np.float32(nodding) * _head_motion(rng, nuisance)
+        displacement += np.float32(nuisance.wobble * amplitude_px) * _smooth_field(rng, 24)
+        return displacement
+
+
+def _without_expression(
+    rng: np.random.Generator, skin: "_Skin", amplitude_px: float
+) -> tuple[Strengths, bool, float]:
+    """Units that act, whether the lids close, and how much more than usual the head moves."""
+    kind = rng.choice(["rest", "blink", "speech", "nod"])
+    others: Strengths = {}
+    if kind == "speech":
+        units = rng.choice(_SPEECH, size=int(rng.integers(1, 4)), replace=False)
+        others = {str(unit): (rng.uniform(0.2, 1),) * 2 for unit in units}
+        others = scaled(others, amplitude_px / skin.peak_px(others))
+    return others, kind == "blink" or rng.random() < 0.15, 3.0 if kind == "nod" else 1.0
+
+
+def _riders(
+    rng: np.random.Generator,
+    skin: "_Skin",
+    nuisance: Nuisance,
+    lead: Strengths,
+    amplitude_px: float,
+) -> Strengths:
+    """A unit that moves along but does not make the class, or none."""
+    if rng.random() >= nuisance.rider:
+        return {}
+    unit = str(rng.choice(_RIDERS if rng.random() < 0.7 else ACTION_UNITS))
+    if unit in lead:
+        return {}
+    share = rng.uniform(*nuisance.rider_share) * amplitude_px
+    strength = share / skin.peak_px({unit: (1.0, 1.0)})
+    return {unit: (strength, strength)}
 
 
 class _Skin:
@@ -141,12 +213,13 @@ class _Skin:
         error = nuisance.landmark_px * _smooth_field(rng, 40)
         column, row = np.clip(np.rint(points), 0, CROP_PX - 1).astype(int).T
         self._points = points + error[:, row, column].T
-        gain = np.exp(nuisance.extent * smooth_noise(rng, 30))
+        self._extent = float(np.exp(rng.normal(0, nuisance.extent_log)))
+        gain = np.exp(nuisance.gain_log * smooth_noise(rng, 30))
         turn = nuisance.direction_rad * smooth_noise(rng, 40)
         self._cos, self._sin = gain * np.cos(turn), gain * np.sin(turn)
 
     def moved(self, strengths: Strengths) -> ArrayF32:
-        u, v = displacement_field(self._points, strengths, CROP_PX)
+        u, v = displacement_field(self._points, strengths, CROP_PX, extent=self._extent)
         return np.stack([self._cos * u - self._sin * v, self._sin * u + self._cos * v])
 
     def peak_px(self, strengths: Strengths) -> float:

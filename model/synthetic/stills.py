@@ -50,6 +50,15 @@ class Looks:
     softness_px: Range = (0.1, 1.4)
     """Blur of the portrait's own detail."""
     contrast: Range = (0.55, 1.15)
+    yaw: Range = (-0.15, 0.15)
+    """The head turned: by how much wider the near half of the face is than the far half, a share
+    at the crop's rim."""
+    pitch: Range = (-0.12, 0.12)
+    """The same for its upper and lower half."""
+    framing: Range = (1.0, 1.0)
+    """Size of the face against the crop's geometry: below 1 the crop is looser."""
+    lift_px: Range = (0.0, 0.0)
+    """How far the face is moved down in the crop."""
     misplaced_px: float = 2.0
     """Standard deviation of the crop's shift against its geometry."""
     misplaced_turn: float = 0.03
@@ -61,19 +70,26 @@ class Looks:
 class Still:
     """One face at rest, and drawings of it with its skin displaced."""
 
-    def __init__(self, rng: np.random.Generator, looks: Looks) -> None:
+    def __init__(
+        self, rng: np.random.Generator, looks: Looks, person: np.random.Generator | None = None
+    ) -> None:
+        """`person` draws what belongs to the face, `rng` how it is seen; `rng` draws both where
+        no `person` is given."""
+        person = person or rng
         canvas, points = _portrait()
-        self._canvas = _dressed(canvas, rng, looks)
+        self._canvas = _dressed(canvas, person, looks)
         extent = CROP_PX + 2 * _MARGIN_PX
-        shape = _shape(rng, looks, points, extent)
+        shape = _shape(person, looks, points, extent) + _turned(rng, looks, extent)
         points = points + _sampled(shape, points)
         inverse = inverse_displacement(shape)
 
         # The crop is cut from the reshaped face as the live aligner would, less its errors.
         align = crop_transform(points)
         turn = rng.normal(0, looks.misplaced_turn)
-        scale = np.exp(rng.normal(0, looks.misplaced_scale))
-        align = _similarity(rng.normal(0, looks.misplaced_px, 2), turn, scale, align)
+        scale = rng.uniform(*looks.framing) * np.exp(rng.normal(0, looks.misplaced_scale))
+        shift = rng.normal(0, looks.misplaced_px, 2)
+        shift[1] += rng.uniform(*looks.lift_px)
+        align = _similarity(shift, turn, scale, align)
         self.landmarks_px = (points @ align[:, :2].T + align[:, 2]).astype(np.float32)
         """(468, 2) float32: FaceMesh points of the resting face in the crop."""
 
@@ -119,7 +135,7 @@ class Optics:
     jpeg: float = 0.6
     """How often frames are compressed."""
     jpeg_quality: Range = (45, 95)
-    frames: tuple[int, int] = (1, 4)
+    frames: tuple[int, int] = (1, 6)
     """How many frames are averaged around each moment, as in `model.flow.phases`."""
 
 
@@ -224,6 +240,17 @@ def _shape(rng: np.random.Generator, looks: Looks, points: ArrayF32, extent: int
     shape[0] += stretch * axis[None, :]
     shape[1] -= stretch * axis[:, None]
     return shape
+
+
+def _turned(rng: np.random.Generator, looks: Looks, extent: int) -> ArrayF32:
+    """Displacement (2, E, E) from a face seen frontally to one turned and nodded a little."""
+    axis = np.arange(extent, dtype=np.float32) - extent / 2
+    bent = axis * axis / (CROP_PX / 2)
+    yaw, pitch = (np.float32(rng.uniform(*span)) for span in (looks.yaw, looks.pitch))
+    field = np.zeros((2, extent, extent), np.float32)
+    field[0] += yaw * bent[None, :]
+    field[1] += pitch * bent[:, None]
+    return field
 
 
 def _looked_up(plane: ArrayF32, at: ArrayF32, margin: int = _MARGIN_PX) -> ArrayF32:

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
-
-import numpy as np
+from typing import Any, cast
 
 from model.classifiers import CLASSIFIERS, Inputs
 from model.datasets.samples import open_samples
@@ -13,15 +11,13 @@ from model.errors import InputError
 from model.flow import load_flow
 from model.labels import CLASSES
 from model.samples import SampleSet, join_samples
-from model.synthetic.pairs import ACTION_UNITS
+from model.synthetic.nuisance import View, World
 from model.synthetic.pairset import open_pairs
 from model.tables import load_entry
 
 SYNTHETIC = "synthetic"
 FIRST_REPORT_SEED = 1000
 """Synthetic sets from this seed on are for reporting: nothing is chosen on them."""
-
-Nuisance = Literal["training", "held_out"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,7 @@ class Sources:
     """Synthetic pairs to train on."""
     validation_pairs: int = 3000
     """To watch and to calibrate on, and as many to report on."""
-    view: str = "mixed"
+    view: View = "mixed"
     """Of synthetic pairs: "crop", "maps" or "mixed"."""
     none_share: float = 0.15
     """Of synthetic pairs: the share in which no expression is."""
@@ -122,23 +118,17 @@ class Opener:
             raise InputError(f"--data names {', '.join(one.name for one in sets)}: each once")
         return join_samples(sets) if sets else None
 
-    def _pairs(self, count: int, seed: int, nuisance: Nuisance) -> SampleSet:
-        # Until the generator gives samples itself.
-        drawn = open_pairs(
-            count, seed=seed, flow=self.flow, cache=self.cache / "pairs", workers=self.workers
-        )
-        return SampleSet(
-            SYNTHETIC,
-            "flows",
-            drawn.flows,
-            np.ones(count, np.bool_),
-            drawn.labels,
-            CLASSES,
-            drawn.action_units,
-            ACTION_UNITS,
-            drawn.amplitude_px,
-            tuple(f"synthetic/{seed}-{i % 40}" for i in range(count)),
-            tuple(f"synthetic/{seed}-{i}" for i in range(count)),
+    def _pairs(self, count: int, seed: int, nuisance: World) -> SampleSet:
+        return open_pairs(
+            count,
+            seed=seed,
+            flow=self.flow,
+            cache=self.cache / "pairs",
+            workers=self.workers,
+            view=self.sources.view,
+            nuisance=nuisance,
+            none_share=self.sources.none_share,
+            inputs=self.inputs,
         )
 
 
