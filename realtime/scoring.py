@@ -24,6 +24,8 @@ MIN_IOU = 0.5
 KINDS = ("micro", "macro")
 """What is scored; other annotated kinds (a blink) are nuisances, never hits."""
 
+_MOMENTS = ("onset", "apex", "offset")
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -36,24 +38,37 @@ class Interval:
     """"micro", "macro", or another annotated thing such as "blink"."""
     label: str = ""
     """Emotion class; empty where none was given."""
+    amplitude_px: float = math.nan
+    """Greatest displacement at the apex, px of the 128 px crop; NaN where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Counts over any number of videos for one kind, and what follows from them."""
+    """What became of all predictions and annotations of one kind in any number of videos, and
+    what follows from it."""
 
     kind: str
-    annotated: int
-    predicted: int
-    hits: int
-    named: int
-    """Hits whose annotation and prediction both carry a label."""
-    named_right: int
-    """Those of them whose labels agree; an "unclear" prediction agrees with none."""
-    onset_errors_s: tuple[float, ...]
-    """Predicted − annotated, one for each hit; so are the next two."""
-    apex_errors_s: tuple[float, ...]
-    offset_errors_s: tuple[float, ...]
+    pairs: tuple[tuple[Interval, Interval], ...]
+    """The hits: (predicted, annotated)."""
+    false: tuple[Interval, ...]
+    """Predictions that hit nothing."""
+    missed: tuple[Interval, ...]
+    """Annotations that nothing hit."""
+
+    @property
+    def hits(self) -> int:
+        """True positives."""
+        return len(self.pairs)
+
+    @property
+    def predicted(self) -> int:
+        """How many were predicted."""
+        return len(self.pairs) + len(self.false)
+
+    @property
+    def annotated(self) -> int:
+        """How many there are."""
+        return len(self.pairs) + len(self.missed)
 
     @property
     def precision(self) -> float:
@@ -72,9 +87,55 @@ class Score:
         return 2 * self.hits / total if total else 0.0
 
     @property
+    def onset_errors_s(self) -> tuple[float, ...]:
+        """Predicted − annotated, one for each hit; so are the next two."""
+        return tuple(p.onset_s - a.onset_s for p, a in self.pairs)
+
+    @property
+    def apex_errors_s(self) -> tuple[float, ...]:
+        """Of the apex."""
+        return tuple(p.apex_s - a.apex_s for p, a in self.pairs)
+
+    @property
+    def offset_errors_s(self) -> tuple[float, ...]:
+        """Of the offset."""
+        return tuple(p.offset_s - a.offset_s for p, a in self.pairs)
+
+    @property
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """(predicted, annotated) label of each hit that carries both."""
+        return tuple((p.label, a.label) for p, a in self.pairs if p.label and a.label)
+
+    @property
+    def named(self) -> int:
+        """Hits whose annotation and prediction both carry a label."""
+        return len(self.names)
+
+    @property
+    def named_right(self) -> int:
+        """Those of them whose labels agree; an "unclear" prediction agrees with none."""
+        return sum(p == a for p, a in self.names)
+
+    @property
     def label_accuracy(self) -> float:
         """Share of the labelled hits that carry the right label; NaN without any."""
         return self.named_right / self.named if self.named else math.nan
+
+    @property
+    def analysis_f1(self) -> float:
+        """Mean over the classes annotated among the labelled hits of 2 TP / (2 TP + FP + FN);
+        NaN without any. An "unclear" prediction is a miss of its class and of no other."""
+        scores = []
+        for label in sorted({a for _, a in self.names}):
+            said = sum(p == label for p, _ in self.names)
+            true = sum(a == label for _, a in self.names)
+            scores.append(2 * sum(p == a == label for p, a in self.names) / (said + true))
+        return float(np.mean(scores)) if scores else math.nan
+
+    @property
+    def strs(self) -> float:
+        """Spot-then-recognise score: `f1` × `analysis_f1` (MEGC 2022); NaN without labels."""
+        return self.f1 * self.analysis_f1
 
 
 def iou(a: Interval, b: Interval) -> float:
@@ -114,34 +175,52 @@ def score(
     min_iou: float = MIN_IOU,
 ) -> Score:
     """Score the (predicted, annotated) intervals of any number of videos as one, for one kind."""
-    annotated_n = predicted_n = named = named_right = 0
-    hits: list[tuple[Interval, Interval]] = []
+    pairs: list[tuple[Interval, Interval]] = []
+    false: list[Interval] = []
+    missed: list[Interval] = []
     for predicted, annotated in videos:
-        of_kind = [p for p in predicted if p.kind == kind]
+        said = [p for p in predicted if p.kind == kind]
         truth = [a for a in annotated if a.kind == kind]
-        predicted_n += len(of_kind)
-        annotated_n += len(truth)
-        hits.extend((of_kind[i], truth[j]) for i, j in match(of_kind, truth, min_iou))
-    for p, a in hits:
-        if p.label and a.label:
-            named += 1
-            named_right += p.label == a.label
-    return Score(
-        kind=kind,
-        annotated=annotated_n,
-        predicted=predicted_n,
-        hits=len(hits),
-        named=named,
-        named_right=named_right,
-        onset_errors_s=tuple(p.onset_s - a.onset_s for p, a in hits),
-        apex_errors_s=tuple(p.apex_s - a.apex_s for p, a in hits),
-        offset_errors_s=tuple(p.offset_s - a.offset_s for p, a in hits),
-    )
+        found = match(said, truth, min_iou)
+        pairs += [(said[i], truth[j]) for i, j in found]
+        hit_i, hit_j = {i for i, _ in found}, {j for _, j in found}
+        false += [p for i, p in enumerate(said) if i not in hit_i]
+        missed += [a for j, a in enumerate(truth) if j not in hit_j]
+    return Score(kind, tuple(pairs), tuple(false), tuple(missed))
+
+
+def record(scored: Score) -> dict[str, float | int | str | None]:
+    """A score as plain values: counts, ratios, and of the absolute errors of onset, apex and
+    offset the median and 95th percentile in ms; what is not known is None."""
+    figures: dict[str, float | int | str | None] = {
+        "kind": scored.kind,
+        **{name: getattr(scored, name) for name in ("annotated", "predicted", "hits", "named")},
+    }
+    for name in ("precision", "recall", "f1", "label_accuracy", "analysis_f1", "strs"):
+        figures[name] = _known(getattr(scored, name))
+    for moment in _MOMENTS:
+        median_ms, p95_ms = error_ms(getattr(scored, f"{moment}_errors_s"))
+        figures[f"{moment}_error_median_ms"] = _known(median_ms)
+        figures[f"{moment}_error_p95_ms"] = _known(p95_ms)
+    return figures
+
+
+def error_ms(errors_s: Sequence[float]) -> tuple[float, float]:
+    """Median and 95th percentile of the absolute values, ms; NaN without any."""
+    if not errors_s:
+        return math.nan, math.nan
+    errors_ms = 1000 * np.abs(np.asarray(errors_s))
+    return float(np.median(errors_ms)), float(np.percentile(errors_ms, 95))
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def read_intervals(path: Path) -> tuple[Interval, ...]:
     """Read a table of events or of truth: CSV with a header, of which the columns `onset_s`,
-    `apex_s`, `offset_s`, `kind` are needed and `label` is used where it stands."""
+    `apex_s`, `offset_s`, `kind` are needed; `label` and `amplitude_px` are used where they stand.
+    Raises `InputError` for a file that is no such table."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             table = csv.DictReader(file)
@@ -157,34 +236,46 @@ def read_intervals(path: Path) -> tuple[Interval, ...]:
 
 
 def _interval(row: dict[str, str | None], where: str) -> Interval:
-    times: list[float] = []
-    for column in ("onset_s", "apex_s", "offset_s"):
-        text = row[column] or ""
-        try:
-            time_s = float(text)
-        except ValueError:
-            time_s = math.nan
-        if not math.isfinite(time_s):
-            raise InputError(f"{where}: {column} is {text!r}; it must be a time in seconds")
-        times.append(time_s)
-    if not times[0] <= times[1] <= times[2]:
-        raise InputError(f"{where}: onset, apex, offset are {times}; they must not run back")
-    onset_s, apex_s, offset_s = times
-    return Interval(onset_s, apex_s, offset_s, row["kind"] or "", row.get("label") or "")
+    onset_s, apex_s, offset_s = (_seconds(row, f"{moment}_s", where) for moment in _MOMENTS)
+    if not onset_s <= apex_s <= offset_s:
+        raise InputError(
+            f"{where}: onset, apex, offset are {[onset_s, apex_s, offset_s]}; they must not run "
+            "back"
+        )
+    kind, label, amplitude = (row.get(name) or "" for name in ("kind", "label", "amplitude_px"))
+    return Interval(onset_s, apex_s, offset_s, kind, label, _number(amplitude))
+
+
+def _seconds(row: dict[str, str | None], column: str, where: str) -> float:
+    time_s = _number(row[column] or "")
+    if not math.isfinite(time_s):
+        raise InputError(
+            f"{where}: {column} is {row[column] or ''!r}; it must be a time in seconds"
+        )
+    return time_s
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def table(scores: Iterable[Score]) -> str:
     """Scores as one table of text, errors in ms as median of the absolute value (p95)."""
     lines = [
         f"{'kind':<6}{'true':>6}{'found':>7}{'hits':>6}{'precision':>11}{'recall':>8}{'F1':>7}"
-        f"{'label':>7}{'onset ms':>13}{'apex ms':>13}{'offset ms':>13}"
+        f"{'label':>7}{'STRS':>7}{'onset ms':>13}{'apex ms':>13}{'offset ms':>13}"
     ]
     for s in scores:
         errors = (s.onset_errors_s, s.apex_errors_s, s.offset_errors_s)
         label = f"{s.label_accuracy:.2f}" if s.named else "–"
+        strs = f"{s.strs:.2f}" if s.named else "–"
         lines.append(
             f"{s.kind:<6}{s.annotated:>6}{s.predicted:>7}{s.hits:>6}{s.precision:>11.2f}"
-            f"{s.recall:>8.2f}{s.f1:>7.2f}{label:>7}" + "".join(f"{_spread(e):>13}" for e in errors)
+            f"{s.recall:>8.2f}{s.f1:>7.2f}{label:>7}{strs:>7}"
+            + "".join(f"{_spread(e):>13}" for e in errors)
         )
     return "\n".join(lines)
 
@@ -192,8 +283,7 @@ def table(scores: Iterable[Score]) -> str:
 def _spread(errors_s: Sequence[float]) -> str:
     if not errors_s:
         return "–"
-    errors_ms = 1000 * np.abs(np.asarray(errors_s))
-    return f"{np.median(errors_ms):.0f} ({np.percentile(errors_ms, 95):.0f})"
+    return "{:.0f} ({:.0f})".format(*error_ms(errors_s))
 
 
 def main() -> None:

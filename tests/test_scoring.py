@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import InputError
-from realtime.scoring import Interval, iou, match, read_intervals, score, table
+from realtime.scoring import Interval, error_ms, iou, match, read_intervals, record, score, table
 
 
 def interval(onset: float, offset: float, kind: str = "micro", label: str = "") -> Interval:
@@ -78,6 +78,32 @@ def test_errors_are_predicted_minus_annotated():
     assert "100 (100)" in table([result])
 
 
+def test_spot_then_recognise_is_the_product_of_both_f1():
+    truth = [interval(k, k + 0.4, label=label) for k, label in enumerate("aabb")]
+    said = [interval(k, k + 0.4, label=label) for k, label in enumerate(["a", "b", "b", "unclear"])]
+    false = [interval(k, k + 0.4, label="a") for k in (10, 12)]
+    result = score([(said + false, truth)], "micro")
+    assert result.f1 == pytest.approx(0.8)
+    assert result.analysis_f1 == pytest.approx((2 / 3 + 1 / 2) / 2)  # a: 2/(1+2), b: 2/(2+2)
+    assert result.strs == pytest.approx(0.8 * result.analysis_f1)
+
+
+def test_what_was_missed_and_what_was_false_is_kept():
+    truth, said = [interval(0, 1), interval(2, 3)], [interval(0, 1), interval(5, 6)]
+    result = score([(said, truth)], "micro")
+    assert (result.false, result.missed) == ((said[1],), (truth[1],))
+    assert result.pairs == ((said[0], truth[0]),)
+
+
+def test_a_record_is_plain_and_says_what_is_not_known():
+    figures = record(score([([interval(0.1, 1.1)], [interval(0, 1)])], "micro"))
+    assert figures["onset_error_median_ms"] == pytest.approx(100)
+    assert figures["f1"] == 1.0
+    assert figures["strs"] is None
+    assert all(value is None or value == value for value in figures.values())
+    assert all(math.isnan(value) for value in error_ms([]))
+
+
 intervals = st.lists(
     st.tuples(st.floats(0, 20), st.floats(0.01, 3)).map(lambda t: interval(t[0], t[0] + t[1])),
     max_size=8,
@@ -110,6 +136,14 @@ def test_tables_of_events_and_of_truth_are_read(tmp_path):
         '1.0,1.2,1.4,micro,positive,"{""positive"": 1.0}"',
     )
     assert read_intervals(events) == (Interval(1.0, 1.2, 1.4, "micro", "positive"),)
+
+
+def test_amplitudes_are_read_where_they_are_known(tmp_path):
+    header = "onset_s,apex_s,offset_s,kind,amplitude_px"
+    truth = write(tmp_path / "truth.csv", header, "1,1.2,1.4,micro,0.7", "3,3.2,3.4,micro,")
+    known, unknown = read_intervals(truth)
+    assert known.amplitude_px == 0.7
+    assert math.isnan(unknown.amplitude_px)
 
 
 @pytest.mark.parametrize(
