@@ -1,0 +1,69 @@
+"""Reports as one HTML file that needs no network: the page, its tables, its pictures in SVG."""
+
+from collections.abc import Sequence
+from html import escape
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1e293b; --quiet: #64748b; --line: #cbd5e1; --back: #fff;
+  --fill: #0d9488; --mark: #b45309; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e2e8f0; --quiet: #94a3b8; --line: #334155;
+  --back: #0f172a; --fill: #2dd4bf; --mark: #f59e0b; } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back);
+  max-width: 1080px; margin: 32px auto; padding: 0 20px; }
+h1 { font-size: 24px; } h2 { font-size: 19px; margin: 40px 0 4px; }
+h3 { font-size: 14px; margin: 0 0 6px; } figure { margin: 0; }
+p, caption { color: var(--quiet); margin: 0 0 12px; text-align: left; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line); text-align: right; }
+th:first-child, td:first-child { text-align: left; }
+.plots { display: flex; flex-wrap: wrap; gap: 28px 40px; margin-top: 20px; }
+svg { font: 12px system-ui, sans-serif; fill: var(--ink); display: block; overflow: visible; }
+.quiet { fill: var(--quiet); } .line { stroke: var(--line); fill: none; }
+.fill { fill: var(--fill); } .mark { fill: var(--mark); }
+.even { stroke: var(--quiet); stroke-dasharray: 4 4; fill: none; }
+"""
+
+
+def document(title: str, body: str, style: str = "") -> str:
+    """A whole HTML document that may load nothing, neither from outside nor from scripts.
+
+    `title` is plain text, `body` markup; `style` are further rules, for which the colours `--ink`,
+    `--quiet`, `--line`, `--back`, `--fill` and `--mark` are set, for light and dark.
+    """
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        "style-src 'unsafe-inline'\">"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_STYLE}{style}</style></head><body>\n{body}\n"
+        "</body></html>\n"
+    )
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of plain texts; the first column is set left, the others right."""
+
+    def row(cells: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    body = "\n".join(row(cells, "td") for cells in rows)
+    return f"<table><thead>{row(head, 'th')}</thead><tbody>\n{body}\n</tbody></table>"
+
+
+def svg(width: float, height: float, parts: Sequence[str], what: str) -> str:
+    """A picture of `width` × `height` px made of SVG elements; `what` it shows, in words."""
+    return (
+        f'<svg role="img" aria-label="{escape(what)}" width="{width:.0f}" height="{height:.0f}" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}">{"".join(parts)}</svg>'
+    )
+
+
+def text(x: float, y: float, words: str, anchor: str = "start", kind: str = "") -> str:
+    """Words in a picture, their base line at (x, y) px; `kind` is a class of the style sheet."""
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f'<text {place} class="{kind}">{escape(words)}</text>'
+
+
+def width(names: Sequence[str]) -> float:
+    """px that a column of `names` beside a picture takes."""
+    return 12 + 7 * max((len(name) for name in names), default=0)
