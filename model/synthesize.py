@@ -1,12 +1,14 @@
-"""Footage of a synthetic face with its truth, as files.
+"""Footage with micro-expressions whose truth is known, as files: of a synthetic face, or written
+over footage of a real one.
 
 python -m model.synthesize --seconds 60 --fps 30 --seed 7 --out clip.mkv --truth truth.csv
+python -m model.synthesize --over interview.mp4 --seed 7 --out clip.mkv --truth truth.csv
 """
 
 import argparse
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
@@ -15,14 +17,20 @@ import av
 from tqdm import tqdm
 
 from model.errors import InputError, exit_code
+from model.records import ImageU8
 from model.synthetic.face import Nuisance, SyntheticFace
+from model.synthetic.footage import WrittenFootage, follow_face, read_frames
 from model.synthetic.schedule import Schedule, TrueExpression
 
 TRUTH_COLUMNS = tuple(f.name for f in fields(TrueExpression))
 CODECS = {"ffv1": (".mkv",), "h264": (".mkv", ".mp4")}
 """What each codec may be put into. `ffv1` keeps every bit of the RGB frames."""
+TICKS_HZ = 90_000
+"""Of the times of footage that is written over: as fine as any container's."""
 
 _DECIMALS = 6
+_NUISANCES = ("noise", "sway", "glances_per_min", "light", "flicker")
+_FACE_ONLY = ("seconds", "fps", "size", "speech", *_NUISANCES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,7 @@ class Output:
     codec: str
     """A name of `CODECS`."""
 
-    def check(self, size: tuple[int, int]) -> None:
+    def check(self) -> None:
         """Raises `InputError` where writing would fail, or overwrite something."""
         for path in (self.video, self.truth):
             if path is None:
@@ -51,8 +59,11 @@ class Output:
                 f"{self.video}: {self.codec} goes into {' or '.join(suffixes)}: "
                 "choose such a name, or another --codec"
             )
-        if self.codec == "h264" and (size[0] % 2 or size[1] % 2):
-            raise InputError(f"size {size[0]}x{size[1]}: h264 needs even width and height")
+
+    def check_size(self, width: int, height: int) -> None:
+        """Raises `InputError` for a size, px, that the codec cannot hold."""
+        if self.codec == "h264" and (width % 2 or height % 2):
+            raise InputError(f"size {width}x{height}: h264 needs even width and height")
 
 
 def write_footage(face: SyntheticFace, output: Output, *, seconds: float, fps: float) -> None:
@@ -63,13 +74,34 @@ def write_footage(face: SyntheticFace, output: Output, *, seconds: float, fps: f
     """
     if not (math.isfinite(seconds) and round(seconds * fps) >= 1):
         raise InputError(f"{seconds:g} s at {fps:g} fps is not even one frame: give more seconds")
-    try:
-        _write_video(face, output, count=round(seconds * fps), fps=fps)
-        if output.truth is not None:
-            write_truth(output.truth, face.truth(seconds))
-    except BaseException:
-        output.video.unlink(missing_ok=True)
-        raise
+    count = round(seconds * fps)
+    rate = Fraction(fps).limit_denominator(10**6)
+    images = ((index, face.image(index)) for index in tqdm(range(count), "frames", disable=None))
+    _write(output, images, rate, 1 / rate, face.truth(seconds))
+
+
+def write_over(video: Path, output: Output, *, seed: int, schedule: Schedule) -> int:
+    """Write the footage `video` with micro-expressions on its face, at its own frame times, and
+    their truth; returns how many there are.
+
+    Raises `InputError` if there is no face in it, no expression in `schedule` or no room for one,
+    or if it cannot be read or written.
+    """
+    if schedule.micro_per_min == 0:
+        raise InputError("--rate 0 leaves nothing to write over the footage: choose more")
+    followed = follow_face(tqdm(read_frames(video), "following the face", disable=None))
+    written = WrittenFootage(followed, seed=seed, schedule=schedule)
+    if not written.truth():
+        raise InputError(f"{video} shows a face for too short a time: 1.5 s at least are needed")
+    lasts_s = max(followed.times_s[-1], 1e-3)
+    rate = Fraction((len(followed.times_s) - 1) / lasts_s).limit_denominator(1000)
+    ticks = Fraction(1, TICKS_HZ)
+    images = (
+        (round(frame.stamp.time_s * TICKS_HZ), written.image(frame))
+        for frame in tqdm(read_frames(video), "writing", total=len(followed.times_s), disable=None)
+    )
+    _write(output, images, max(rate, Fraction(1)), ticks, written.truth())
+    return len(written.truth())
 
 
 def write_truth(path: Path, rows: Sequence[TrueExpression]) -> None:
@@ -82,9 +114,26 @@ def write_truth(path: Path, rows: Sequence[TrueExpression]) -> None:
             table.writerow([round(c, _DECIMALS) if isinstance(c, float) else c for c in cells])
 
 
-def _write_video(face: SyntheticFace, output: Output, *, count: int, fps: float) -> None:
-    rate = Fraction(fps).limit_denominator(10**6)
-    first = face.image(0)
+def _write(
+    output: Output,
+    images: Iterable[tuple[int, ImageU8]],
+    rate: Fraction,
+    tick_s: Fraction,
+    truth: Sequence[TrueExpression],
+) -> None:
+    try:
+        _write_video(output, images, rate, tick_s)
+        if output.truth is not None:
+            write_truth(output.truth, truth)
+    except BaseException:
+        output.video.unlink(missing_ok=True)
+        raise
+
+
+def _write_video(
+    output: Output, images: Iterable[tuple[int, ImageU8]], rate: Fraction, tick_s: Fraction
+) -> None:
+    """`images` with their presentation times in ticks."""
     try:
         with av.open(str(output.video), "w") as container:
             if output.codec == "ffv1":
@@ -93,11 +142,13 @@ def _write_video(face: SyntheticFace, output: Output, *, count: int, fps: float)
             else:
                 stream = container.add_stream("libx264", rate=rate, options={"crf": "16"})
                 stream.pix_fmt = "yuv420p"
-            stream.height, stream.width = first.shape[:2]
-            stream.codec_context.time_base = 1 / rate
-            for index in tqdm(range(count), unit="frame", disable=None):
-                frame = av.VideoFrame.from_ndarray(face.image(index), format="rgb24")
-                frame.pts, frame.time_base = index, 1 / rate
+            stream.codec_context.time_base = tick_s
+            for number, (ticks, image) in enumerate(images):
+                if number == 0:
+                    stream.height, stream.width = image.shape[:2]
+                    output.check_size(image.shape[1], image.shape[0])
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                frame.pts, frame.time_base = ticks, tick_s
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
     except av.FFmpegError as error:
@@ -106,16 +157,28 @@ def _write_video(face: SyntheticFace, output: Output, *, count: int, fps: float)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and write what it asks for."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    usual = Schedule()
     schedule = Schedule(
         micro_per_min=options.rate,
+        macro_per_min=0.0 if options.over else usual.macro_per_min,
         amplitude_px=tuple(options.amplitude),
-        speech_per_min=Schedule().speech_per_min if options.speech else 0.0,
+        speech_per_min=usual.speech_per_min if options.speech and not options.over else 0.0,
     )
-    nuisance = Nuisance(noise=options.noise, sway=options.sway)
     codec = options.codec or ("h264" if options.out.suffix.lower() == ".mp4" else "ffv1")
     output = Output(options.out, options.truth, codec)
-    output.check(options.size)
+    output.check()
+    if options.over is not None:
+        for name in _FACE_ONLY:
+            if getattr(options, name) != parser.get_default(name):
+                option = name.replace("_", "-")
+                raise InputError(f"--{option} does not go with --over: the footage has its own")
+        count = write_over(options.over, output, seed=options.seed, schedule=schedule)
+        print(f"{options.out}: {count} micro-expressions over {options.over.name}")
+        return
+    output.check_size(*(int(side) for side in options.size))
+    nuisance = Nuisance(**{name: getattr(options, name) for name in _NUISANCES})
     face = SyntheticFace(
         seed=options.seed,
         fps=options.fps,
@@ -129,13 +192,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m model.synthesize",
-        description="Write footage of a synthetic face whose expressions are known.",
+        description="Write footage whose micro-expressions are known.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     usual, still = Schedule(), Nuisance()
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="CLIP", help="video to write, .mkv or .mp4")
     add("--truth", type=Path, metavar="CSV", help="table to write of what the face does when")
+    add("--over", type=Path, metavar="VIDEO", help="write the expressions over this footage")
     add("--seconds", type=float, default=60.0, help="length")
     add("--fps", type=float, default=30.0, help="frames per second")
     add(
@@ -144,7 +208,7 @@ def _parser() -> argparse.ArgumentParser:
         default=7,
         help="decides what happens when; equal seeds give equal footage",
     )
-    add("--size", type=_size, default="640x480", metavar="WxH", help="of the frame, px")
+    add("--size", type=_size, default=(640, 480), metavar="WxH", help="of the frame, px")
     add("--codec", choices=CODECS, help="lossless ffv1 for .mkv, h264 for .mp4 unless said")
     add(
         "--amplitude",
@@ -157,6 +221,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--rate", type=float, default=usual.micro_per_min, help="micro-expressions per minute")
     add("--noise", type=float, default=still.noise, help="sensor noise, grey levels")
     add("--sway", type=float, default=still.sway, help="head motion, 1 is sitting still, 0 none")
+    add("--glances-per-min", type=float, default=still.glances_per_min, help="looks to the side")
+    add("--light", type=float, default=still.light, help="changes of the room's light, a share")
+    add("--flicker", type=float, default=still.flicker, help="of 50 Hz mains, a share")
     add(
         "--speech",
         action=argparse.BooleanOptionalAction,

@@ -8,6 +8,7 @@ import numpy as np
 from model.errors import InputError
 from model.records import ArrayF32, ImageU8
 from model.synthetic.courses import Sway
+from model.synthetic.disturbances import Glances, Light, gaze_mask
 from model.synthetic.noise import NoiseBank
 from model.synthetic.painter import Painter
 from model.synthetic.portrait import CANVAS_SIZE, astronaut, prepare
@@ -25,11 +26,30 @@ class Nuisance:
     """Sensor noise, standard deviation in grey levels."""
     sway: float = 1.0
     """Head motion against that of someone who sits still."""
+    speech: float = 1.0
+    """Size of the movements of speech against the usual."""
+    glances_per_min: float = 0.0
+    """Looks to the side and back."""
+    light: float = 0.0
+    """Greatest change of the room's light, as a share; there are ten or so a minute."""
+    flicker: float = 0.0
+    """Amplitude of the mains' flicker at 100 Hz, as a share."""
 
     def __post_init__(self) -> None:
-        for name, value in (("noise", self.noise), ("sway", self.sway)):
-            if not 0 <= value <= 100:
-                raise InputError(f"{name} {value:g} must be 0 to 100")
+        for name, most in _NUISANCE_RANGES.items():
+            value = getattr(self, name)
+            if not 0 <= value <= most:
+                raise InputError(f"{name} {value:g} must be 0 to {most:g}")
+
+
+_NUISANCE_RANGES = {
+    "noise": 100,
+    "sway": 100,
+    "speech": 10,
+    "glances_per_min": 60,
+    "light": 0.9,
+    "flicker": 0.9,
+}
 
 
 class SyntheticFace:
@@ -69,6 +89,10 @@ class SyntheticFace:
         self._plan = lru_cache(maxsize=8)(self._new_plan)
         self._field = lru_cache(maxsize=8)(self._new_field)
         self._painter = Painter(self._portrait)
+        n = self._nuisance
+        self._glances = Glances(seed, n.glances_per_min) if n.glances_per_min else None
+        self._gaze = gaze_mask(self._portrait.landmarks_canvas, CANVAS_SIZE)[..., None]
+        self._light = Light(seed, size, n.light, n.flicker) if n.light or n.flicker else None
 
     def image(self, index: int) -> ImageU8:
         """Frame `index` (0, 1, …): (H, W, 3) uint8 RGB."""
@@ -82,13 +106,18 @@ class SyntheticFace:
                 skin += self._field(number, k) * np.float32(strength)
         jaw = 0.0
         for bout in block.speech:
-            opens, purses = bout.at(time_s)
+            opens, purses = (self._nuisance.speech * way for way in bout.at(time_s))
             jaw += opens
             if purses:
                 skin += self._painter.pursed * np.float32(purses)
         closed = max((blink.course.strength(time_s) for blink in block.blinks), default=0.0)
+        if self._glances is not None:
+            gaze = np.array(self._glances.at(time_s), np.float32)
+            skin += self._gaze * gaze * np.float32(1 - closed)
         pose = self._sway.at(time_s, self._nuisance.sway)
         image = self._painter.paint(pose, skin if skin.any() else None, closed=closed, jaw=jaw)
+        if self._light is not None:
+            image = self._light.shine(image, time_s)
         if self._noise is not None:
             self._noise.add(image, np.random.default_rng([self._seed, index]))
         return image

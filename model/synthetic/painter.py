@@ -2,6 +2,7 @@
 
 import math
 import threading
+from functools import cache
 from typing import Any
 
 import cv2
@@ -37,7 +38,6 @@ class Painter:
         self._grid = _Grid(portrait, self._eyes, self._mm)
         height, width = CANVAS_SIZE[1], CANVAS_SIZE[0]
         y, x = np.mgrid[:height, :width].astype(np.float32)
-        self._canvas = np.stack([x, y], axis=-1)
         nose = portrait.landmarks_canvas[_NOSE]
         away = (x - nose[0]) ** 2 + (y - nose[1]) ** 2
         self._depth = np.exp(-away / np.float32(2 * _DEPTH_MM**2))
@@ -53,7 +53,7 @@ class Painter:
         """
         moved = self._depth[..., None] * np.array([-pose.yaw_mm, -pose.pitch_mm], np.float32)
         if skin is not None:
-            moved -= self._inverted(skin)
+            moved -= inverted(skin)
         where = self._grid.sources(self._neutral_from_image(pose), moved)
         frame = self._rest.copy()
         with self._lock:
@@ -63,13 +63,6 @@ class Painter:
             head = _looked_up(self._texture, where)
         self._grid.insert(head, frame)
         return frame
-
-    def _inverted(self, field: ArrayF32) -> ArrayF32:
-        """For each place after the motion, how far what lies there came: v(y) = u(y - v(y))."""
-        came: ArrayF32 = field
-        for _ in range(_INVERSIONS):
-            came = _looked_up(field, self._canvas - came)
-        return came
 
     def _neutral_from_image(self, pose: HeadPose) -> ArrayF64:
         """(3, 3), image px of the head at rest ← image px; the head turns about the neck."""
@@ -92,6 +85,23 @@ class Painter:
         ]
         drawn = cv2.resize(inner, (width, height), interpolation=cv2.INTER_LINEAR)
         return np.asarray(drawn, dtype=np.uint8)
+
+
+def inverted(field: ArrayF32) -> ArrayF32:
+    """For each place of the canvas after the motion `field` (H, W, 2), how far what lies there
+    came: v(y) = u(y - v(y)), (H, W, 2)."""
+    canvas = _canvas()
+    came: ArrayF32 = field
+    for _ in range(_INVERSIONS):
+        came = _looked_up(field, canvas - came)
+    return came
+
+
+@cache
+def _canvas() -> ArrayF32:
+    y, x = np.mgrid[: CANVAS_SIZE[1], : CANVAS_SIZE[0]].astype(np.float32)
+    places: ArrayF32 = np.stack([x, y], axis=-1)
+    return places
 
 
 class _Grid:

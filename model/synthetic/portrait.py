@@ -26,7 +26,9 @@ so the picture does not soften and sharpen as the head moves."""
 CANVAS_SIZE = (176, 208)
 """(width, height) of the canvas in px, each a mm of the face."""
 
-_CROP_AT = (24, 20)  # canvas px of the 128 px crop's first pixel
+CROP_AT = (24, 20)
+"""Canvas px of the 128 px crop's first pixel."""
+
 _CROP_PX = 128
 _FACE_WIDTH = 0.43  # of the frame's shorter side
 _FACE_Y = 0.52  # where the face's middle comes in the frame's height
@@ -76,11 +78,18 @@ class Portrait:
     def field(self, strengths: Strengths, peak_mm: float | None = None) -> ArrayF32:
         """The displacement (H, W, 2) of the canvas under an expression, mm; scaled so that its
         greatest displacement within the 128 px crop is `peak_mm` if given."""
-        field = displacement_field(self.landmarks_canvas, strengths, CANVAS_SIZE)
-        if peak_mm is not None:
-            x, y = _CROP_AT
-            field *= peak_mm / peak_px(field[:, y : y + _CROP_PX, x : x + _CROP_PX])
-        return np.ascontiguousarray(field.transpose(1, 2, 0))
+        return canvas_field(self.landmarks_canvas, strengths, peak_mm)
+
+
+def canvas_field(
+    landmarks_canvas: ArrayF32, strengths: Strengths, peak_mm: float | None = None
+) -> ArrayF32:
+    """`Portrait.field` of a face with landmarks (468, 2) in canvas px."""
+    field = displacement_field(landmarks_canvas, strengths, CANVAS_SIZE)
+    if peak_mm is not None:
+        x, y = CROP_AT
+        field *= peak_mm / peak_px(field[:, y : y + _CROP_PX, x : x + _CROP_PX])
+    return np.ascontiguousarray(field.transpose(1, 2, 0))
 
 
 @lru_cache(maxsize=4)
@@ -120,7 +129,7 @@ def prepare(picture: ImageU8, size: tuple[int, int]) -> Portrait:
         raise InputError("the portrait's face is too indistinct: give a larger or sharper picture")
     landmarks_px = ((landmarks + 0.5) / k - margin - 0.5).astype(np.float32)
     canvas_from_image = crop_transform(landmarks_px)
-    canvas_from_image[:, 2] += _CROP_AT
+    canvas_from_image[:, 2] += CROP_AT
     texture_px_per_mm = k / math.hypot(canvas_from_image[0, 0], canvas_from_image[1, 0])
     return Portrait(
         texture=texture,

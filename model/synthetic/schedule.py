@@ -5,6 +5,7 @@ end, any frame can be drawn first, and the truth does not depend on frame rate o
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,7 @@ MIN_GAP_S = 1.0
 
 _BLINK_CLEAR_S = 0.15  # a blink that does not ride along keeps this far from an expression
 _MACRO_MIN_S = 0.6
+_SPAN_LEAD_S, _SPAN_TAIL_S = 0.7, 0.3  # rest that a spotter needs before and after
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,22 @@ def plan_block(schedule: Schedule, seed: int, number: int, *, lid_way_px: float)
             talk.append(speech(rng, at, at + length_s))
     blinks = _blinks(rng, schedule, number * BLOCK_S, expressions, lid_way_px)
     return Block(tuple(expressions), tuple(blinks), tuple(talk))
+
+
+def plan_micros(
+    schedule: Schedule, seed: int, spans: Sequence[tuple[float, float]]
+) -> tuple[Planned, ...]:
+    """Micro-expressions for footage that is there already: within `spans` of (start, end) seconds,
+    away from their ends, at the schedule's rate, or as often as `MIN_GAP_S` between them lets."""
+    rng = np.random.default_rng([seed, 0x0E])
+    planned = []
+    apart_s = 60 / schedule.micro_per_min - sum(schedule.micro_s) / 2 - MIN_GAP_S
+    for start_s, end_s in spans:
+        onset_s = start_s + _SPAN_LEAD_S + rng.uniform(0, MIN_GAP_S)
+        while (length_s := _length_s(rng, schedule, "micro")) + onset_s + _SPAN_TAIL_S <= end_s:
+            planned.append(_expression(rng, schedule, "micro", onset_s, length_s))
+            onset_s += length_s + MIN_GAP_S + rng.exponential(max(apart_s, 0.0))
+    return tuple(planned)
 
 
 def _kinds(schedule: Schedule) -> list[tuple[float, float]]:
