@@ -76,6 +76,7 @@ OPENERS: dict[str, Callable[[Path, ExitStack], Source]] = {
     "session": open_session,
     "demo": lambda folder, cleanup: open_source("demo", OPTIONS),
     "browser": open_browser,
+    "loop": lambda folder, cleanup: open_source("loop:demo", OPTIONS),
 }
 
 
@@ -173,6 +174,7 @@ def test_options_that_cannot_work_are_refused(options: dict[str, float]) -> None
 def test_the_choices_name_every_kind() -> None:
     words = {"auto": "auto", "camera": "camera", "file": "file", "folder": "folder"}
     words |= {"session": "session", "network": "rtsp://", "demo": "demo", "browser": "browser"}
+    words["loop"] = "loop:"
     assert set(words) == set(SOURCES)
     assert all(word in sources.CHOICES for word in words.values())
 

@@ -24,13 +24,14 @@ SOURCES: dict[str, str] = {
     "network": "realtime.sources.network:open_network",
     "demo": "realtime.sources.demo:Demo",
     "browser": "realtime.sources.browser:BrowserSource",
+    "loop": "realtime.sources.loop:Loop",
 }
 """Kind to what opens it, called with `(spec, options)`."""
 
 CHOICES = (
     "auto, a camera (0, 1, /dev/video0), a video file, a folder of images with --fps, a recorded "
     "session's folder, "
-    "an rtsp:// or http:// address, demo, or browser"
+    "an rtsp:// or http:// address, demo, browser, or loop:SOURCE (a piece from memory, to and fro)"
 )
 """What a spec may be, in words, for messages and help."""
 

@@ -1,0 +1,110 @@
+"""A piece of a recording or of the demo, held in memory and played to and fro without end.
+
+For measuring: taking a frame costs nothing here, so neither drawing nor decoding competes with the
+program for the processor, and any rate can be kept. Played backwards every other time, the piece
+has no cut in it: a face that jumped would lose the spotter's reference.
+"""
+
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from itertools import chain, islice
+
+from model.errors import SourceError
+from model.records import Frame, ImageU8
+from realtime.sources import Source, SourceInfo, SourceOptions, SourceStatus, open_source
+from realtime.sources.demo import DEFAULT_FPS, Demo
+from realtime.sources.gate import Gate
+
+PIECE_S = 3.0
+"""Length of the piece where memory allows: an expression with its context."""
+PIECE_BYTES = 640 * 2**20
+"""Of pictures; more than any processor's cache, so that every frame comes from memory."""
+_LOOKED_THROUGH_S = 30.0
+
+
+class Loop:
+    """Frame n at n / fps seconds: the frames of the piece forwards, then backwards, and so on."""
+
+    def __init__(self, spec: str, options: SourceOptions) -> None:
+        """`spec` names a file, a folder or `demo` (also the default); of the demo the piece around
+        the first micro-expression is taken, of anything else the beginning. `options.fps` is the
+        rate at which it is played. Raises `SourceError` if that cannot be held in memory."""
+        inner = open_source("demo" if spec == "loop" else spec, replace(options, seconds=None))
+        try:
+            if inner.info.live:
+                raise SourceError(f"source loop:{spec} is live: loop a file, a folder or demo")
+            self._fps = options.fps or inner.info.fps_nominal or DEFAULT_FPS
+            self._images = _piece(inner, self._fps)
+        finally:
+            inner.close()
+        if len(self._images) < 2:
+            raise SourceError(f"source loop:{spec} has fewer than two frames: nothing to loop")
+        self._frames_in_all = (
+            None if options.seconds is None else round(options.seconds * self._fps)
+        )
+        self._gate = Gate()
+        self._interrupted = False
+        height, width = self._images[0].shape[:2]
+        self._info = SourceInfo(
+            spec=inner.info.spec,
+            kind="loop",
+            description=f"{inner.info.description}: {len(self._images)} frames from memory, to and "
+            f"fro at {self._fps:.4g} fps",
+            live=False,
+            paced_by_stamps=True,
+            clock="synthetic",
+            width=width,
+            height=height,
+            fps_asked=options.fps,
+            fps_nominal=self._fps,
+            lossless=inner.info.lossless,
+            duration_s=options.seconds,
+        )
+        self._frames = self._run()
+
+    @property
+    def info(self) -> SourceInfo:
+        """What was opened."""
+        return self._info
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def status(self) -> SourceStatus:
+        """A snapshot, from any thread."""
+        return self._gate.status()
+
+    def interrupt(self) -> None:
+        """End the iteration before the next frame."""
+        self._interrupted = True
+
+    def close(self) -> None:
+        """Let the pictures go; the iteration ends."""
+        self._frames.close()
+        self._images = []
+
+    def _run(self) -> Generator[Frame, None, None]:
+        index = 0
+        there = len(self._images) - 1
+        while not self._interrupted and index != self._frames_in_all:
+            back = there - index % (2 * there)  # the ends are shown once each
+            frame = self._gate.admit(self._images[there - abs(back)], index / self._fps)
+            if frame is not None:
+                yield frame
+            index += 1
+        self._gate.ended()
+
+
+def _piece(source: Source, fps: float) -> list[ImageU8]:
+    """The frames to hold: at most `PIECE_S` at `fps`, at most `PIECE_BYTES`."""
+    frames = iter(source)
+    first = next(frames, None)
+    if first is None:
+        return []
+    count = min(round(PIECE_S * fps), PIECE_BYTES // first.image.nbytes)
+    start = 0
+    if isinstance(source, Demo):
+        truth = source.truth(_LOOKED_THROUGH_S)
+        apex_s = next((e.apex_s for e in truth if e.kind == "micro"), 0.0)
+        start = max(0, round(apex_s * fps) - count // 2)
+    return [frame.image for frame in islice(chain([first], frames), start, start + count)]
