@@ -2,6 +2,7 @@
 
     python -m model.evaluate                            # each shipped network, its report set
     python -m model.evaluate fmanet my.safetensors --speed
+    python -m model.evaluate --view crop                # as they come in live, no exchanged maps
     python -m model.evaluate fmanet --data casme2:PATH,samm:PATH --out runs/eval
     python -m model.evaluate fmanet --data casme2:PATH --protocol loso --out runs/loso
 
@@ -42,6 +43,7 @@ from model.machine import checked_device, machine
 from model.report import page
 from model.samples import SampleSet
 from model.speed import forward_speed
+from model.synthetic.nuisance import VIEWS, View
 from model.train import CLIP_EPOCHS
 from model.training.data import SYNTHETIC, Opener, Sources
 from model.training.fit import fit
@@ -65,6 +67,8 @@ def main() -> None:
         raise InputError(
             f"--data {args.data}: synthetic pairs stand alone, and with --protocol holdout"
         )
+    if args.view is not None and SYNTHETIC not in specs:
+        raise InputError(f"--view {args.view} is of synthetic pairs, not of --data {args.data}")
     names = args.networks or sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
     evaluations: list[Evaluation] = []
     differing, speeds = [], {}
@@ -91,13 +95,17 @@ def main() -> None:
         raise SystemExit(1)
 
 
-def report_set(checkpoint: Checkpoint, cache: Path, workers: int) -> SampleSet:
-    """The synthetic pairs that a checkpoint's figures are of."""
+def report_set(
+    checkpoint: Checkpoint, cache: Path, workers: int, view: View | None = None
+) -> SampleSet:
+    """The synthetic pairs that a checkpoint's figures are of, or as many in another `view`."""
     data, metrics = checkpoint.recipe.get("data", {}), checkpoint.metrics
     known = {name: data[name] for name in ("view", "none_share") if name in data}
     if "samples_without_expression" in metrics:
         count = metrics["samples"] + metrics["samples_without_expression"]
         known["validation_pairs"] = round(count)
+    if view is not None:
+        known["view"] = view
     opener = Opener(Sources(**known), checkpoint.classifier, checkpoint.flow, cache, workers)
     return opener.report_pairs()
 
@@ -136,8 +144,10 @@ def seen_sets(checkpoint: Checkpoint) -> frozenset[str]:
 def _on_report_set(name: str, args: argparse.Namespace) -> Evaluation:
     path = checkpoint_path(name)
     checkpoint = read_checkpoint(path)[0]
-    samples = report_set(checkpoint, args.cache, args.workers)
-    remark = compare(dict(checkpoint.metrics), measured(path, samples, args.device))
+    samples = report_set(checkpoint, args.cache, args.workers, args.view)
+    remark = ""
+    if args.view in (None, checkpoint.recipe.get("data", {}).get("view")):
+        remark = compare(dict(checkpoint.metrics), measured(path, samples, args.device))
     return _held_out(name, path, samples, args, remark)
 
 
@@ -288,6 +298,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("networks", nargs="*", help="shipped names or checkpoints (all shipped)")
     parser.add_argument(
         "--data", default=SYNTHETIC, help="synthetic, or casme2:PATH, maps:PATH …, with commas"
+    )
+    parser.add_argument(
+        "--view", choices=VIEWS, help="of synthetic pairs (that of the network's training)"
     )
     parser.add_argument("--classes", type=int, default=3, help="after merging: 3, 4, 5, 7")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="holdout")

@@ -181,6 +181,7 @@ def test_each_data_set_is_tested_by_networks_of_the_others(
     [
         (["--data", "synthetic,maps:here"], "synthetic pairs stand alone"),
         (["--data", "synthetic", "--protocol", "loso", "--out", "here"], "stand alone"),
+        (["--data", "maps:here", "--view", "crop"], "--view crop"),
         (["--data", "maps:here", "--protocol", "loso"], "--out"),
         (["--data", "maps:here", "--protocol", "cross", "--out", "here"], "two data sets"),
         (["--data", "samm:here"], "was trained on samm"),
