@@ -30,6 +30,8 @@ class LatencySummary:
     p50: float = 0.0
     p95: float = 0.0
     p99: float = 0.0
+    p999: float = 0.0
+    """The 99.9th percentile: of fewer than 1000 values the greatest."""
     max: float = 0.0
     n: int = 0
 
@@ -59,11 +61,11 @@ class Percentiles:
         """The percentiles so far: each is the smallest value that at least p % do not exceed."""
         if self._n == 0:
             return LatencySummary()
-        ranks = np.array([math.ceil(self._n * p / 100) for p in (50, 95, 99)])
+        ranks = np.array([math.ceil(self._n * p / 100) for p in (50, 95, 99, 99.9)])
         if self._n <= len(self._values):
             values = np.sort(self._values[: self._n])[ranks - 1]
         else:
             bins = np.searchsorted(np.cumsum(self._counts), ranks)
             values = np.minimum(_LOWEST_MS * np.exp((bins + 0.5) * _STEP), self._max)
-        p50, p95, p99 = (float(value) for value in values)
-        return LatencySummary(p50, p95, p99, self._max, self._n)
+        p50, p95, p99, p999 = (float(value) for value in values)
+        return LatencySummary(p50, p95, p99, p999, self._max, self._n)

@@ -94,11 +94,17 @@ class Results:
             self._take(tuple(replace(event, emitted_s=now_s) for event in events))
             self._changed.notify_all()
 
-    def drop(self, cause: str, frames: int) -> None:
-        """Count captured frames that will not be analysed."""
+    def drop(self, cause: str, frames: int, stamps: tuple[Stamp, ...] = ()) -> None:
+        """Count captured frames that will not be analysed; `stamps` are theirs, where known."""
         if frames:
             with self._changed:
                 self._dropped[cause] += frames
+
+    def shown(self, index: int, timings_ms: Mapping[str, float]) -> None:
+        """Take how long the steps from the result of frame `index` to a viewer's eye took."""
+        with self._changed:
+            for stage, ms in timings_ms.items():
+                self._stages.setdefault(stage, Percentiles()).add(ms)
 
     def forget(self, start_s: float, end_s: float) -> tuple[int, ...]:
         """Take out what lies between these times of the source, also of what comes late; returns

@@ -30,8 +30,8 @@ def summarise(
     `source`, `message`, `seconds`, `frames` (`captured`, `analysed`, `with_face`, `dropped` by
     cause), `fps_measured`, `events` (confirmed ones, see `event_record`), `latency_ms`
     (`frame_to_result` from the arrival of a frame, `decision` from the arrival of an expression's
-    last frame, `stages`: each `p50`, `p95`, `p99`, `max`, `n`), `device`, `engine`, `config`,
-    `versions`; for the demo also `truth`, the expressions that its frames really show.
+    last frame, `stages`: each `p50`, `p95`, `p99`, `p999`, `max`, `n`), `device`, `engine`,
+    `config`, `versions`; for the demo also `truth`, the expressions that its frames really show.
     """
     document: dict[str, Any] = {
         "source": snapshot.source,

@@ -29,6 +29,7 @@ def test_few_values_give_exact_percentiles(values: list[float]) -> None:
     assert summary.p50 == nearest_rank(values, 50)
     assert summary.p95 == nearest_rank(values, 95)
     assert summary.p99 == nearest_rank(values, 99)
+    assert summary.p999 == nearest_rank(values, 99.9)
     assert (summary.max, summary.n) == (max(values), len(values))
 
 
@@ -38,7 +39,7 @@ def test_many_values_give_percentiles_within_one_percent(values: list[float]) ->
     for value in values:
         percentiles.add(value)
     summary = percentiles.summary()
-    for p, got in ((50, summary.p50), (95, summary.p95), (99, summary.p99)):
+    for p, got in ((50, summary.p50), (95, summary.p95), (99.9, summary.p999)):
         assert got == pytest.approx(nearest_rank(values, p), rel=0.0101)
     assert (summary.max, summary.n) == (max(values), len(values))
 

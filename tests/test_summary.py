@@ -68,7 +68,7 @@ def test_it_has_what_is_promised() -> None:
     ]
     latency = summary["latency_ms"]
     assert isinstance(latency, dict)
-    assert latency["frame_to_result"].keys() == {"p50", "p95", "p99", "max", "n"}
+    assert latency["frame_to_result"].keys() == {"p50", "p95", "p99", "p999", "max", "n"}
     assert latency["decision"].keys() == latency["frame_to_result"].keys()
     assert latency["stages"] == {}
     versions = summary["versions"]
