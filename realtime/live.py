@@ -8,7 +8,7 @@ line) does so from threads of its own, through `snapshot`, `events`, `history`, 
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -32,13 +32,19 @@ from realtime.sources.browser import BrowserSource
 class LiveSession:
     """Source, ring, pipeline and their threads, from start to stop, as often as wanted."""
 
-    def __init__(self, config: LiveConfig, on_step: Callable[[Step], None] | None = None) -> None:
-        """`on_step` is called in the pipeline thread with every step, in order. Raises
-        `InputError` if the device that `config` asks for is absent."""
+    def __init__(
+        self,
+        config: LiveConfig,
+        on_step: Callable[[Step], None] | None = None,
+        results: Results | None = None,
+    ) -> None:
+        """`on_step` is called in the pipeline thread with every step, in order. `results` takes
+        what is found, for who wants to see each of it on its way. Raises `InputError` if the
+        device that `config` asks for is absent."""
         self._config = config
         self._device = choose_device(config.device)
         self._on_step = on_step
-        self._results = Results()
+        self._results = results or Results()
         self._clips = Clips()
         self._control = threading.RLock()  # one start, stop or switch at a time
         self._run: Run | None = None
@@ -162,6 +168,10 @@ class LiveSession:
     def latest_step(self, after: int | None, timeout_s: float) -> Step | None:
         """See `Results.latest_step`."""
         return self._results.latest_step(after, timeout_s)
+
+    def shown(self, index: int, timings_ms: Mapping[str, float]) -> None:
+        """See `Results.shown`."""
+        self._results.shown(index, timings_ms)
 
     def events(self) -> tuple[Event, ...]:
         """See `Results.events`."""

@@ -272,7 +272,7 @@ class Run:
                 self._on_step(step)
 
     def _leave_out(self, cause: str, frames: int, stamps: tuple[Stamp, ...]) -> None:
-        self._results.drop(cause, frames)
+        self._results.drop(cause, frames, stamps)
         if self._recorder is not None:
             self._recorder.left_out(stamps, cause)
 
