@@ -22,6 +22,7 @@ from model.evaluate import TOLERANCE, compare, seen_sets
 from model.evaluation import Evaluation, evaluated, table
 from model.figures import measured
 from model.flow import load_flow
+from model.records import ImageU8
 from model.report import page
 from model.samples import SampleSet
 from model.speed import forward_speed
@@ -154,14 +155,34 @@ def test_each_subject_is_left_out(
     assert said["figures"]["uar_high"] == pytest.approx(report["uar"]["high"])
 
 
-def test_each_data_set_is_tested_by_networks_of_the_others(
-    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(scope="module")
+def pictures() -> list[ImageU8]:
     face = SyntheticFace(seed=1, fps=60.0, size=(320, 240), nuisance=Nuisance(noise=0, sway=0))
+    return [face.image(number) for number in range(9)]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_layout_goes_from_its_folder_to_scores(
+    name: str, pictures: list[ImageU8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = [replace(clip, offset=clip.offset and 12) for clip in usual(name)]
+    root, out = tmp_path / "data", tmp_path / "out"
+    WRITERS[name](root, clips, lambda made, number: pictures[number % 9], suffix="png")
+    options = ["--protocol", "loso", "--epochs", "1", "--data", f"{name}:{root}", "--out", out]
+    assert run(["ststnet", *options], monkeypatch, tmp_path / "cache") == 0
+    (said,) = json.loads((out / "evaluation.json").read_text())["evaluations"]
+    assert said["figures"]["subjects"] == len({clip.subject for clip in clips}) == 3
+    assert np.sum(said["confusion"]) == len(clips)
+    assert sum(each["clips"] for each in said["subjects"]) == len(clips)
+
+
+def test_each_data_set_is_tested_by_networks_of_the_others(
+    trained: Path, pictures: list[ImageU8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clips = usual("casme2")
     root, out = tmp_path / "casme2", tmp_path / "out"
     WRITERS["casme2"](
-        root, [clips[0], clips[2]], lambda made, number: face.image(number % 9), suffix="png"
+        root, [clips[0], clips[2]], lambda made, number: pictures[number % 9], suffix="png"
     )
     data = f"casme2:{root},{maps(tmp_path / 'maps', 6, 2)}"
     options = ["--protocol", "cross", "--epochs", "1", "--data", data, "--out", out]
