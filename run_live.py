@@ -80,11 +80,21 @@ def parser() -> argparse.ArgumentParser:
         "--codec", metavar="NAME", help="h264 (visually lossless) or ffv1 (lossless)"
     )
     study.add_argument("--consent", metavar="SCOPE", help="what the participant agreed to")
+    study.add_argument(
+        "--pictures", action="store_true", help="consent covers pictures of the face in reports"
+    )
     study.add_argument("--protocol", type=Path, metavar="TOML", help="names of keys, questions")
     study.add_argument(
         "--strict", action="store_true", help="what the check list misses is an error"
     )
     page = p.add_argument_group("page")
+    page.add_argument(
+        "--sessions",
+        type=Path,
+        metavar="DIR",
+        default=default.sessions,
+        help="where the page records sessions, and finds those to review",
+    )
     page.add_argument("--host", default=default.host, help="address that the page listens on")
     page.add_argument("--port", type=int, default=default.port, help="0: any free one")
     page.add_argument("--auth", metavar="USER:PASSWORD", help="demanded beyond this machine")

@@ -44,6 +44,8 @@ class LiveConfig:
     """What is usual for this face before this camera; None: what is usual for most."""
     record: RecordPlan | None = None
     """The session that is recorded; None: none is."""
+    sessions: Path = Path("sessions")
+    """Where the page records sessions, and looks for those to review."""
     host: str = "127.0.0.1"
     """Address that the page listens on."""
     port: int = 7860

@@ -17,7 +17,6 @@ from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.session.keys import Keys
-from realtime.session.protocol import Protocol, load_protocol
 from realtime.snapshot import Snapshot
 from realtime.sources.demo import Demo
 from realtime.summary import check_new, summarise, write_summary
@@ -81,8 +80,7 @@ def _keys(session: LiveSession) -> Keys | None:
         sys.stdin.fileno()
     except (AttributeError, OSError, ValueError):  # there is none, or it is no file
         return None
-    protocol = Protocol() if plan.protocol is None else load_protocol(plan.protocol)
-    return Keys(protocol, session)
+    return Keys(plan.protocol, session)
 
 
 def _listen(keys: Keys, line: tqdm) -> bool:

@@ -3,8 +3,8 @@
 It makes one `realtime.run.Run` per start, in which all threads live. Whoever looks (page, progress
 line) does so from threads of its own, through `snapshot`, `events`, `history`, `clip` and
 `latest_step`: copies and frozen records, nothing that capture or pipeline waits for. `start`,
-`stop`, `switch`, `pause`, `resume`, `mark` and `redact` may be called from any thread, not from
-`on_step`.
+`stop`, `switch`, `record`, `pause`, `resume`, `mark` and `redact` may be called from any thread,
+not from `on_step`.
 """
 
 import threading
@@ -23,6 +23,7 @@ from realtime.results import Results, SignalAt
 from realtime.ring import FrameRing
 from realtime.run import Run
 from realtime.session.markers import MarkerKind
+from realtime.session.plan import RecordPlan
 from realtime.session.recorder import RecordingStatus
 from realtime.snapshot import Snapshot, State, doubt, take_snapshot
 from realtime.sources import Source, SourceStatus, open_source
@@ -110,11 +111,27 @@ class LiveSession:
                 if self._run.recording() is not None:
                     self._run.mark("resume", "", "")
 
-    def mark(self, name: str, note: str = "", kind: MarkerKind = "mark") -> None:
-        """Note, in the session that is recorded, that `name` happens now. A question's start and
-        end are the kinds `question_start` and `question_end`. Raises `InputError` if nothing is
-        recorded."""
-        self._recorded().mark(kind, name, note)
+    def record(self, plan: RecordPlan | None) -> None:
+        """Stop, and start anew: recorded as `plan` says, or, with None, not recorded. A recording
+        is a run of its own, so that analysing it again begins where the live analysis began.
+        Raises `InputError` if it cannot be recorded; then it goes on unrecorded."""
+        with self._control:
+            self.stop()
+            self._config = replace(self._config, record=plan)
+            try:
+                self._begin(None)
+            except InputError:
+                if plan is not None:
+                    self.record(None)
+                raise
+
+    def mark(
+        self, name: str, note: str = "", kind: MarkerKind = "mark", at_s: float | None = None
+    ) -> None:
+        """Note, in the session that is recorded, that `name` happens now, or happened at `at_s` of
+        the monotonic clock. A question's start and end are the kinds `question_start` and
+        `question_end`. Raises `InputError` if nothing is recorded."""
+        self._recorded().mark(kind, name, note, at_s)
 
     def redact(self, seconds: float) -> None:
         """Forget the last `seconds`: they are deleted from the recording, its tables, and what is

@@ -61,6 +61,8 @@ JOIN_S = 5.0
 BEAT_S = 0.2
 """How often the recorder writes what was noted, where no frames come: within what a killed program
 may lose."""
+MARKED_LATE_S = 5.0
+"""How long a marker may take from the key to this program."""
 CLASSIFY_BACKLOG = 8
 CLIP_BACKLOG = 4
 
@@ -140,10 +142,15 @@ class Run:
         self._join()
         self.stopped = True
 
-    def mark(self, kind: MarkerKind, name: str, note: str) -> None:
-        """Note a marker at this moment. Only of a run that is recorded."""
+    def mark(self, kind: MarkerKind, name: str, note: str, at_s: float | None = None) -> None:
+        """Note a marker at `at_s` of the monotonic clock, at most `MARKED_LATE_S` ago; None or
+        beyond: at this moment. Only of a run that is recorded."""
         now_s = time.monotonic()
-        self._note(Marker(kind, name, note, self._time_s(now_s), now_s, iso(time.time())))
+        late_s = now_s - at_s if at_s is not None else 0.0
+        late_s = late_s if 0 <= late_s <= MARKED_LATE_S else 0.0
+        moment_s = self._time_s(now_s) - late_s
+        utc = iso(time.time() - late_s)
+        self._note(Marker(kind, name, note, moment_s, now_s - late_s, utc))
 
     def redact(self, seconds: float) -> tuple[float, float]:
         """Have the last `seconds` deleted; returns from when to when, on the source's clock. Only

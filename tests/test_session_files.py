@@ -175,7 +175,9 @@ class Heard:
     def __init__(self) -> None:
         self.told: list[tuple[object, ...]] = []
 
-    def mark(self, name: str, note: str = "", kind: MarkerKind = "mark") -> None:
+    def mark(
+        self, name: str, note: str = "", kind: MarkerKind = "mark", at_s: float | None = None
+    ) -> None:
         self.told.append((kind, name, note))
 
     def redact(self, seconds: float) -> None:

@@ -209,7 +209,7 @@ def test_without_a_recording_nothing_can_be_marked(untrained: Path, tmp_path: Pa
         (["--participant", "P07"], "--record"),
         (["--record", "s", "--participant", "Anna Müller"], "never a name"),
         (["--record", "s", "--participant", "P07", "--codec", "mp4"], "h264, ffv1"),
-        (["--record", "s", "--participant", "P07", "--protocol", "absent.toml"], "no such file"),
+        (["--record", "s", "--participant", "P07", "--protocol", "absent.toml"], "absent.toml cannot be read"),
         (["--record", "s", "--participant", "P07", "--strict"], "consent"),
         (["--record", "s", "--participant", "P07", "--seconds", "1e9"], "GiB"),
     ],

@@ -1,43 +1,40 @@
 """The check list before a recording: what a study will miss afterwards."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from model.errors import InputError
 from realtime.baseline import Baseline
-from realtime.session.folder import check_room
-from realtime.session.plan import RecordPlan
+from realtime.session.folder import check_room, free_bytes, size
+from realtime.session.plan import Check, RecordPlan
 from realtime.session.video import CODECS
 from realtime.sources import SourceInfo
 
-PLANNED_S = 600.0
-"""Room for this long is asked for where no length is given."""
 DEFAULT_FPS = 30.0
+SPEED_RESERVE = 2.0
+"""A disk has to write this many times as fast as pictures come: other programs write too."""
+NO_BASELINE = "none: measure one, python -m calibrate baseline or the Calibrate tab"
+NOT_CHECKED = "not checked: run python -m calibrate camera, or the Calibrate tab"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One item of the list."""
-
-    name: str
-    good: bool
-    text: str
-    """What was found; where it is not good, with the remedy."""
-
-
-def check_list(plan: RecordPlan, info: SourceInfo, baseline: Baseline | None) -> tuple[Check, ...]:
-    """Every item but disk space, which is never only a warning: `require_room`."""
+def check_list(
+    plan: RecordPlan, info: SourceInfo, baseline: Baseline | None, disk_bytes_s: float
+) -> tuple[Check, ...]:
+    """Every item but disk space, which is never only a warning: `require_room`. `disk_bytes_s`:
+    how fast the disk writes, see `realtime.session.folder.disk_speed`."""
     steady = info.clock in ("driver", "file", "synthetic")
+    needed_s = SPEED_RESERVE * bytes_per_s(plan, info)
+    camera = plan.camera or (Check("camera", False, NOT_CHECKED) if info.live else None)
     return (
+        *([camera] if camera else []),
         Check(
             "consent",
             bool(plan.consent),
-            plan.consent or "no consent is recorded: give --consent with what was agreed to",
+            plan.consent or "not recorded: say what was agreed to",
         ),
         Check(
             "baseline",
             baseline is not None,
-            "of this face" if baseline else "none: make one with python -m calibrate baseline",
+            "of this face" if baseline else NO_BASELINE,
         ),
         Check(
             "clock",
@@ -52,15 +49,39 @@ def check_list(plan: RecordPlan, info: SourceInfo, baseline: Baseline | None) ->
             if info.lossless
             else "compressed before they reach this program",
         ),
+        Check(
+            "disk speed",
+            disk_bytes_s >= needed_s,
+            f"writes {disk_bytes_s / 1e6:.0f} MB/s, {needed_s / 1e6:.0f} MB/s are wanted"
+            + ("" if disk_bytes_s >= needed_s else ": record on another disk, or with h264"),
+        ),
     )
+
+
+def bytes_per_s(plan: RecordPlan, info: SourceInfo) -> float:
+    """What the recording will take at most, bytes a second of the source."""
+    fps = info.fps_nominal or info.fps_asked or DEFAULT_FPS
+    return fps * info.width * info.height * CODECS[plan.codec].bytes_per_px
+
+
+def room(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> Check:
+    """Disk space for the planned length, as an item of the list."""
+    try:
+        require_room(plan, info, seconds)
+    except InputError as error:
+        return Check("disk space", False, str(error))
+    needed = _length_s(plan, info, seconds) * bytes_per_s(plan, info)
+    free = free_bytes(plan.folder)
+    return Check("disk space", True, f"{size(free)} free, {size(needed)} needed at most")
 
 
 def require_room(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> None:
     """Raise `InputError` unless the disk has room for the planned length."""
-    fps = info.fps_nominal or info.fps_asked or DEFAULT_FPS
-    length_s = seconds or info.duration_s or PLANNED_S
-    px = info.width * info.height
-    check_room(plan.folder, length_s * fps * px * CODECS[plan.codec].bytes_per_px)
+    check_room(plan.folder, _length_s(plan, info, seconds) * bytes_per_s(plan, info))
+
+
+def _length_s(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> float:
+    return seconds or info.duration_s or plan.planned_s
 
 
 def enforce(plan: RecordPlan, checks: Sequence[Check]) -> tuple[str, ...]:

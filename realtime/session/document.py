@@ -12,7 +12,6 @@ from realtime.config import LiveConfig
 from realtime.session.clocks import iso
 from realtime.session.folder import FORMAT, VERSION
 from realtime.session.plan import RecordPlan
-from realtime.session.protocol import Protocol
 from realtime.session.video import CODECS
 from realtime.sources import SourceInfo
 from realtime.summary import config_record, versions
@@ -24,10 +23,10 @@ def describe(
     info: SourceInfo,
     *,
     device: str,
-    protocol: Protocol,
     warnings: tuple[str, ...],
 ) -> dict[str, Any]:
-    """`format`, `version`; `participant`, `consent` (`scope`, `utc`; null if none), `protocol`;
+    """`format`, `version`; `participant`, `consent` (`scope`, `pictures`: whether reports may show
+    the face, `utc`; null if none), `protocol`;
     `started_utc`; `config` with the `baseline` in it; `camera` (as asked and as reported; what was
     measured is added at the end); `video`; `weights`; `software`, `machine`, `device`;
     `warnings` of the check list. The recorder adds `state`, `anchors`, `zero_s` (the source's time
@@ -38,8 +37,8 @@ def describe(
         "format": FORMAT,
         "version": VERSION,
         "participant": plan.participant,
-        "consent": {"scope": plan.consent, "utc": now} if plan.consent else None,
-        "protocol": protocol.document(),
+        "consent": _consent(plan, now),
+        "protocol": plan.protocol.document(),
         "started_utc": now,
         "config": config_record(config),
         "camera": asdict(info),
@@ -59,6 +58,12 @@ def describe(
         "device": device,
         "warnings": list(warnings),
     }
+
+
+def _consent(plan: RecordPlan, utc: str) -> dict[str, Any] | None:
+    if not plan.consent:
+        return None
+    return {"scope": plan.consent, "pictures": plan.pictures, "utc": utc}
 
 
 def weights_hash(classifier: str) -> str:

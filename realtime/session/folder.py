@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import tempfile
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +21,7 @@ DOCUMENT = "session.json"
 
 RESERVE_BYTES = 32 * 2**20
 """Left free on the disk, so that a recording that fills it can still be closed."""
+_PROBE_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,24 +131,35 @@ def claim(path: Path) -> Callable[[], None]:
 
 def free_bytes(path: Path) -> int:
     """Room on the disk of `path`, or of the nearest folder above it that exists."""
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    return shutil.disk_usage(path).free
+    return shutil.disk_usage(_nearest(path)).free
+
+
+def disk_speed(path: Path) -> float:
+    """How fast the disk of `path` writes, bytes a second, tried with a file of 16 MiB that is
+    deleted again; 0 where nothing can be written."""
+    data = os.urandom(_PROBE_BYTES)
+    try:
+        with tempfile.TemporaryFile(dir=_nearest(path)) as probe:
+            began_s = time.perf_counter()
+            probe.write(data)
+            probe.flush()
+            os.fsync(probe.fileno())
+            return _PROBE_BYTES / (time.perf_counter() - began_s)
+    except OSError:
+        return 0.0
 
 
 def check_room(path: Path, needed: float) -> None:
     """Raise `InputError` unless `path`'s disk has room for `needed` bytes and the reserve, and its
     folder can be written to."""
-    folder = path
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
+    folder = _nearest(path)
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise InputError(f"--record {path}: no permission to write into {folder}")
     free = free_bytes(path)
     if free < needed + RESERVE_BYTES:
         raise InputError(
-            f"--record {path}: the recording needs about {_size(needed + RESERVE_BYTES)}, the disk "
-            f"has {_size(free)} free; make room, record on another disk, or for less long"
+            f"--record {path}: the recording needs about {size(needed + RESERVE_BYTES)}, the disk "
+            f"has {size(free)} free; make room, record on another disk, or for less long"
         )
 
 
@@ -155,5 +169,13 @@ def remove(paths: Iterable[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
-def _size(count_: float) -> str:
+def _nearest(path: Path) -> Path:
+    """`path`, or the nearest folder above it that exists."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
+
+
+def size(count_: float) -> str:
+    """A number of bytes, in words."""
     return f"{count_ / 2**30:.1f} GiB" if count_ >= 2**30 else f"{count_ / 2**20:.0f} MiB"

@@ -18,7 +18,9 @@ NOTE = "note"
 class Recorded(Interface):
     """What is spoken to: a `LiveSession`."""
 
-    def mark(self, name: str, note: str = "", kind: MarkerKind = "mark") -> None:
+    def mark(
+        self, name: str, note: str = "", kind: MarkerKind = "mark", at_s: float | None = None
+    ) -> None:
         """See `LiveSession.mark`."""
 
     def redact(self, seconds: float) -> None:
@@ -60,11 +62,8 @@ class Keys:
         word, _, rest = text.partition(" ")
         if not text:
             return ""
-        if text in self._questions:
-            return self._question(self._questions[text])
-        if text in self._protocol.keys:
-            self._session.mark(self._protocol.keys[text])
-            return f"marked {self._protocol.keys[text]}"
+        if text in self._questions or text in self._protocol.keys:
+            return self.press(text)
         if text == "pause":
             self._session.pause()
             return "paused"
@@ -76,9 +75,26 @@ class Keys:
         self._session.mark(NOTE, text)
         return "noted"
 
-    def _question(self, name: str) -> str:
+    @property
+    def open_question(self) -> str:
+        """The name of the question that was started and has not ended; empty if there is none."""
+        return self._open
+
+    def press(self, key: str, at_s: float | None = None) -> str:
+        """Do what `key` of the protocol stands for, at `at_s` of the monotonic clock (None: now);
+        returns what was done, in words. Raises `InputError` if the protocol has no such key."""
+        if key in self._questions:
+            return self.ask(self._questions[key], at_s)
+        name = self._protocol.keys.get(key)
+        if name is None:
+            raise InputError(f"key {key!r}: the protocol has none of that name")
+        self._session.mark(name, at_s=at_s)
+        return f"marked {name}"
+
+    def ask(self, name: str, at_s: float | None = None) -> str:
+        """Start the question `name`, or end it if it is open; see `press`."""
         ends = self._open == name
-        self._session.mark(name, kind="question_end" if ends else "question_start")
+        self._session.mark(name, kind="question_end" if ends else "question_start", at_s=at_s)
         self._open = "" if ends else name
         return f"{name} {'ended' if ends else 'started'}"
 

@@ -6,8 +6,7 @@ from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.session.checks import check_list, enforce, require_room
 from realtime.session.document import describe
-from realtime.session.folder import create_folder
-from realtime.session.protocol import Protocol, load_protocol
+from realtime.session.folder import create_folder, disk_speed
 from realtime.session.recorder import SessionRecorder
 from realtime.sources import Source
 
@@ -27,10 +26,10 @@ def open_recorder(
     if plan is None:
         return None
     info = source.info
-    protocol = Protocol() if plan.protocol is None else load_protocol(plan.protocol)
-    warnings = enforce(plan, check_list(plan, info, config.baseline))
     require_room(plan, info, config.seconds)
-    document = describe(config, plan, info, device=device, protocol=protocol, warnings=warnings)
+    checks = check_list(plan, info, config.baseline, disk_speed(plan.folder))
+    warnings = enforce(plan, checks)
+    document = describe(config, plan, info, device=device, warnings=warnings)
     folder = create_folder(plan.folder)
     try:
         return SessionRecorder(folder, document, clock=lambda: source.info.clock, losses=losses)

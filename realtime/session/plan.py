@@ -1,15 +1,29 @@
 """What is asked of a recording, checked before anything is opened."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
+from realtime.session.protocol import Protocol, load_protocol
 from realtime.session.video import CODECS
+
+PLANNED_S = 600.0
+"""Room for this long is asked for where no length is given."""
 
 PARTICIPANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 """A code, never a name: what is exported bears it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One item of the list that is gone through before a recording."""
+
+    name: str
+    good: bool
+    text: str
+    """What was found; where it is not good, with the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +38,33 @@ class RecordPlan:
     """Name in `realtime.session.video.CODECS`."""
     consent: str = ""
     """What the participant consented to, in words; empty: not recorded."""
-    protocol: Path | None = None
-    """The study's protocol file, see `realtime.session.protocol`."""
+    pictures: bool = False
+    """The participant consented to pictures of the face in reports."""
+    protocol: Protocol = field(default_factory=Protocol)
+    """The study's keys and questions."""
+    camera: Check | None = None
+    """What the camera check found; None: it was not made."""
+    planned_s: float = PLANNED_S
+    """How long it is meant to take, where neither options nor source say."""
     strict: bool = False
     """What the check list misses is an error, not a warning kept in the session."""
 
     def __post_init__(self) -> None:
         if not PARTICIPANT.fullmatch(self.participant):
             raise InputError(
-                f"--participant {self.participant!r}: give a code of letters, digits, - and _ "
+                f"participant {self.participant!r}: give a code of letters, digits, - and _ "
                 "(at most 32, like P07), never a name"
             )
         if self.codec not in CODECS:
             raise InputError(f"--codec {self.codec}: choose one of {', '.join(CODECS)}")
-        if self.protocol is not None and not self.protocol.is_file():
-            raise InputError(f"--protocol {self.protocol}: no such file")
+        if not 0 < self.planned_s < float("inf"):
+            raise InputError(f"planned length {self.planned_s:g} s: choose more than 0")
 
 
 def take_plan(options: dict[str, Any]) -> RecordPlan | None:
     """Take the options of a recording out of a command line's `options`; None if none is asked
     for. Raises `InputError` if one cannot work or lacks another."""
-    names = ("participant", "codec", "consent", "protocol", "strict")
+    names = ("participant", "codec", "consent", "pictures", "protocol", "strict")
     folder: Path | None = options.pop("record")
     asked = {name: value for name in names if (value := options.pop(name))}
     if folder is None:
@@ -55,4 +75,6 @@ def take_plan(options: dict[str, Any]) -> RecordPlan | None:
         return None
     if "participant" not in asked:
         raise InputError(f"--record {folder} needs --participant with the participant's code")
+    if "protocol" in asked:
+        asked["protocol"] = load_protocol(asked["protocol"])
     return RecordPlan(folder, **asked)

@@ -49,28 +49,35 @@ class Protocol:
 def load_protocol(path: Path) -> Protocol:
     """Read a protocol file; raises `InputError` saying what is wrong with it."""
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        return parse_protocol(path.read_text("utf-8"), f"--protocol {path}")
     except OSError as error:
         raise InputError(f"--protocol {path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise InputError(f"--protocol {path} is not TOML: {error}") from None
+
+
+def parse_protocol(text: str, path: str) -> Protocol:
+    """The protocol that `text` is; raises `InputError` saying what is wrong with it. `path`: what
+    the text is called in that."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not TOML: {error}") from None
     unknown = sorted(set(document) - {"name", "keys", "questions"})
     if unknown:
-        raise InputError(f"--protocol {path}: {unknown[0]} is none of name, keys, questions")
+        raise InputError(f"{path}: {unknown[0]} is none of name, keys, questions")
     name = document.get("name", "")
     keys = document.get("keys", {})
     questions = document.get("questions", [])
     if not isinstance(name, str) or not isinstance(keys, dict) or not isinstance(questions, list):
-        raise InputError(
-            f'--protocol {path}: needs name = "…", a table [keys] and tables [[questions]]'
-        )
+        raise InputError(f'{path}: needs name = "…", a table [keys] and tables [[questions]]')
     asked = tuple(_question(path, entry) for entry in questions)
     _check_keys(path, [*keys, *(q.key for q in asked if q.key)])
     _check_names(path, keys, asked)
     return Protocol(name, MappingProxyType(dict(keys)), asked)
 
 
-def _question(path: Path, entry: Any) -> Question:
+def _question(path: str, entry: Any) -> Question:
     if (
         not isinstance(entry, dict)
         or not entry.keys() <= {"name", "text", "key"}
@@ -78,23 +85,23 @@ def _question(path: Path, entry: Any) -> Question:
         or not entry.get("name")
         or not entry.get("text")
     ):
-        raise InputError(f"--protocol {path}: a question has name, text and key, not {entry!r}")
+        raise InputError(f"{path}: a question has name, text and key, not {entry!r}")
     return Question(**entry)
 
 
-def _check_keys(path: Path, keys: list[str]) -> None:
+def _check_keys(path: str, keys: list[str]) -> None:
     for key in keys:
         if len(key) != 1 or key.isspace():
-            raise InputError(f"--protocol {path}: key {key!r} must be one character")
+            raise InputError(f"{path}: key {key!r} must be one character")
         if keys.count(key) > 1:
-            raise InputError(f"--protocol {path}: key {key!r} is used twice")
+            raise InputError(f"{path}: key {key!r} is used twice")
 
 
-def _check_names(path: Path, keys: dict[str, Any], questions: tuple[Question, ...]) -> None:
+def _check_names(path: str, keys: dict[str, Any], questions: tuple[Question, ...]) -> None:
     for key, name in keys.items():
         if not isinstance(name, str) or not name.strip():
-            raise InputError(f"--protocol {path}: key {key!r} needs a name to mark, not {name!r}")
+            raise InputError(f"{path}: key {key!r} needs a name to mark, not {name!r}")
     names = [question.name for question in questions]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"--protocol {path}: two questions are called {name!r}")
+            raise InputError(f"{path}: two questions are called {name!r}")

@@ -5,6 +5,7 @@ is one `gr.HTML` whose script, served from this package, draws picture, overlay,
 from the view socket. Nothing is fetched from outside, and no frame enters Gradio's cache.
 """
 
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from starlette.staticfiles import StaticFiles
 
 from realtime.config import is_loopback
 from realtime.live import LiveSession
+from realtime.study import Study
 from realtime.ui.calibration import Calibrator, calibration_routes
 from realtime.ui.guard import Guard
 from realtime.ui.pictures import picture_routes
 from realtime.ui.sockets import Sockets
+from realtime.ui.study import camera_check, study_routes
 
 STATIC = Path(str(files("realtime.ui") / "static"))
 
@@ -28,6 +31,7 @@ _HEAD = (
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
     '<link rel="stylesheet" href="live/static/live.css">'
     '<link rel="stylesheet" href="live/static/calibrate.css">'
+    '<link rel="stylesheet" href="live/static/study.css">'
 )
 _ON_LOAD = (
     "import(new URL('live/static/live.js', document.baseURI))"
@@ -53,10 +57,12 @@ def build_app(
     app.include_router(picture_routes(session))
     if calibrator is not None:
         app.include_router(calibration_routes(calibrator))
+    study = Study(session, lambda: camera_check(calibrator))
+    app.include_router(study_routes(study))
     app.mount("/live/static", StaticFiles(directory=STATIC))
     gr.mount_gradio_app(
         app,
-        _blocks(calibrated=calibrator is not None),
+        _blocks(("live", *(("calibrate",) if calibrator else ()), "study")),
         path="/",
         theme=_theme(),
         head=_HEAD,
@@ -76,17 +82,12 @@ def build_app(
     return app
 
 
-def _blocks(*, calibrated: bool) -> gr.Blocks:
+def _blocks(tabs: Sequence[str]) -> gr.Blocks:
     blocks = gr.Blocks(title="FMANet Live", analytics_enabled=False, fill_width=True)
-    with blocks:
-        if not calibrated:
-            _view("live")
-            return blocks
-        with gr.Tabs(elem_id="tabs"):
-            with gr.Tab("Live"):
-                _view("live")
-            with gr.Tab("Calibrate"):
-                _view("calibrate")
+    with blocks, gr.Tabs(elem_id="tabs"):
+        for name in tabs:
+            with gr.Tab(name.capitalize()):
+                _view(name)
     return blocks
 
 

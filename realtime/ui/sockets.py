@@ -23,6 +23,7 @@ from realtime.latency import Percentiles
 from realtime.live import LiveSession
 from realtime.overlay import current_event
 from realtime.ring import FrameRing
+from realtime.session.recorder import RecordingStatus
 from realtime.snapshot import Snapshot
 from realtime.ui.view import (
     FrameEncoder,
@@ -244,7 +245,11 @@ class _Viewer:
         source = self._session.source
         status = status_message(
             snapshot,
-            badge=_badge(snapshot, None if source is None else source.status().state),
+            badge=_badge(
+                snapshot,
+                None if source is None else source.status().state,
+                self._session.recording(),
+            ),
             kind="" if source is None else source.info.kind,
             start_s=self._start_s or 0.0,
             painted=self._painted.summary(),
@@ -287,10 +292,12 @@ class _Viewer:
             self._session.switch(source)
 
 
-def _badge(snapshot: Snapshot, source_state: str | None) -> str:
+def _badge(snapshot: Snapshot, source_state: str | None, recording: RecordingStatus | None) -> str:
     if snapshot.state == "running":
         if source_state == "reconnecting":
             return "RECONNECTING"
+        if recording is not None and snapshot.captured:
+            return "NOT RECORDING" if recording.failure else "REC"
         return "LIVE" if snapshot.captured else "WAITING"
     return snapshot.state.upper()
 

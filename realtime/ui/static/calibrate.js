@@ -1,8 +1,7 @@
-// The Calibrate tab: shows the picture, asks the server for the state of the guide, draws it.
+// The Calibrate tab: draws the state of the guide.
 
 import { make } from "./colours.js";
-import { ViewSocket } from "./socket.js";
-import { Stage } from "./stage.js";
+import { Tab, fill } from "./tab.js";
 
 const BUSY_MS = 200;
 const IDLE_MS = 1000;
@@ -15,92 +14,43 @@ export function mount(root) {
 }
 
 class Guide {
-  #root;
-  #timer = 0;
-  #visible = false;
-  #asking = false;
-  #socket;
+  #tab;
 
   constructor(root) {
-    this.#root = root;
-    const stage = new Stage(
-      this.#ref("picture"),
-      this.#ref("frame"),
-      this.#ref("overlay"),
-      this.#ref("empty"),
+    this.#tab = new Tab(root, new URL("../calibrate/", import.meta.url), (state) =>
+      this.#show(state),
     );
-    let run = null;
-    this.#socket = new ViewSocket(new URL("../view", import.meta.url), {
-      frame: (frame) => stage.paint(frame, () => {}),
-      status(message) {
-        if (message.run === run) return;
-        run = message.run;
-        stage.clear();
-      },
-      closed: () => {},
-    });
     for (const button of root.querySelectorAll("[data-begin]")) {
       button.addEventListener("click", () => this.#begin(button.dataset.begin));
     }
     for (const button of root.querySelectorAll("[data-cancel]")) {
-      button.addEventListener("click", () => this.#ask("cancel", {}));
+      button.addEventListener("click", () => this.#tab.ask("cancel", {}));
     }
     this.#ref("use").addEventListener("click", () => {
       this.#say("use", "", "Starting anew with the baseline…");
       this.#ref("use").disabled = true;
-      this.#ask("use", {});
+      this.#tab.ask("use", {});
     });
   }
 
-  /** Follow the guide while the tab is seen; the picture is fetched no longer than that. */
   watch() {
-    new IntersectionObserver(([seen]) => {
-      if (seen.isIntersecting === this.#visible) return;
-      this.#visible = seen.isIntersecting;
-      clearTimeout(this.#timer);
-      if (this.#visible) {
-        this.#socket.connect();
-        this.#ask("state");
-      } else {
-        this.#socket.close();
-      }
-    }).observe(this.#root);
+    this.#tab.watch();
   }
 
   #ref(name) {
-    return this.#root.querySelector(`[data-ref="${name}"]`);
+    return this.#tab.ref(name);
+  }
+
+  get #root() {
+    return this.#tab.root;
   }
 
   #begin(what) {
     for (const button of this.#root.querySelectorAll("[data-begin]")) button.disabled = true;
-    this.#ask(`begin/${what}`, {
+    this.#tab.ask(`begin/${what}`, {
       participant: this.#ref("participant").value,
       false_alarms_per_min: Number(this.#ref("rate").value),
     });
-  }
-
-  /** Ask for the state, with `body` for a change; and again after a while. */
-  async #ask(path, body = null) {
-    if (this.#asking && body === null) return;
-    clearTimeout(this.#timer);
-    this.#asking = true;
-    let state = null;
-    try {
-      const address = new URL(`../calibrate/${path}`, import.meta.url);
-      const options = body && {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(body),
-      };
-      state = await (await fetch(address, options ?? {})).json();
-    } catch {
-      // The server is away: the Live tab says so, and this one asks again.
-    }
-    this.#asking = false;
-    if (state) this.#show(state);
-    clearTimeout(this.#timer);
-    const wait = state?.doing ? BUSY_MS : IDLE_MS;
-    if (this.#visible) this.#timer = setTimeout(() => this.#ask("state"), wait);
   }
 
   #show(state) {
@@ -113,6 +63,7 @@ class Guide {
     this.#camera(state);
     this.#baseline(state);
     this.#use(state);
+    return state.doing ? BUSY_MS : IDLE_MS;
   }
 
   #progress(what, state) {
@@ -178,12 +129,4 @@ class Guide {
     ]);
     fill(this.#ref(`${what}-rows`), list);
   }
-}
-
-/** Replace the children only when they say something else, so that what is selected stays so. */
-function fill(parent, children) {
-  const said = children.map((child) => child.outerHTML).join("");
-  if (parent.dataset.said === said) return;
-  parent.dataset.said = said;
-  parent.replaceChildren(...children);
 }

@@ -91,6 +91,11 @@ export class ViewSocket {
     socket?.close();
   }
 
+  /** This moment on the server's monotonic clock, in s; null before it is known. */
+  nowS() {
+    return this.#clock.ready ? performance.now() / 1000 + this.#clock.offsetS : null;
+  }
+
   send(message) {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
   }
@@ -106,8 +111,6 @@ export class ViewSocket {
 
   async #frame(frame) {
     const painted = await this.#on.frame(frame);
-    const known = painted && this.#clock.ready;
-    const paintedS = known ? performance.now() / 1000 + this.#clock.offsetS : null;
-    this.send({ ack: frame.header.message, painted_s: paintedS });
+    this.send({ ack: frame.header.message, painted_s: painted ? this.nowS() : null });
   }
 }

@@ -1,0 +1,209 @@
+"""Study: one recording after the other, as a person at the page wants them.
+
+Keeps what is filled in before a recording, says what is still missing, starts and stops it, and
+hears keys, notes and wishes to forget while it runs. Any thread.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from model.errors import InputError
+from realtime.live import LiveSession
+from realtime.session.checks import check_list, room
+from realtime.session.folder import disk_speed
+from realtime.session.keys import NOTE, Keys
+from realtime.session.plan import PLANNED_S, Check, RecordPlan
+from realtime.session.protocol import Protocol, parse_protocol
+from realtime.session.recorder import RecordingStatus
+from realtime.session.video import CODECS
+
+GOING_ON = ("running", "paused")
+SAID = 50
+"""That many of the last markers are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is filled in before a recording; not checked yet."""
+
+    participant: str = ""
+    consent: str = ""
+    pictures: bool = False
+    codec: str = "h264"
+    minutes: float = PLANNED_S / 60
+
+
+class Study:
+    """The recordings of one live session."""
+
+    def __init__(self, session: LiveSession, camera: Callable[[], Check | None]) -> None:
+        """`camera` says what the camera check found, None if it was not made."""
+        self._session = session
+        self._root = session.config.sessions
+        self._camera = camera
+        self._lock = threading.Lock()
+        self._draft = Draft()
+        self._protocol = Protocol()
+        self._keys = Keys(self._protocol, session)
+        self._speed: float | None = None
+        self._said: deque[tuple[float, str]] = deque(maxlen=SAID)
+        self._last: RecordingStatus | None = None
+        plan = session.config.record
+        if plan is not None:  # asked for on the command line, and under way by now
+            self._draft = Draft(
+                plan.participant, plan.consent, plan.pictures, plan.codec, plan.planned_s / 60
+            )
+            self._protocol = plan.protocol
+            self._keys = Keys(plan.protocol, session)
+
+    def fill_in(self, draft: Draft) -> None:
+        """Take what is filled in. Raises `InputError` for a codec that is not known."""
+        if draft.codec not in CODECS:
+            raise InputError(f"codec {draft.codec}: choose one of {', '.join(CODECS)}")
+        with self._lock:
+            self._draft = draft
+
+    def take_protocol(self, text: str) -> None:
+        """Use the protocol that `text`, TOML, is, from the next recording on; raises `InputError`
+        saying what is wrong with it."""
+        protocol = parse_protocol(text, "the protocol")
+        with self._lock:
+            self._protocol = protocol
+
+    def start(self) -> None:
+        """Begin a recording: the source starts anew. Raises `InputError` if it cannot begin, or
+        one is going on."""
+        if self._active() is not None:
+            raise InputError("a recording is going on: stop it first")
+        plan = self._plan()
+        with self._lock:
+            self._keys = Keys(plan.protocol, self._session)
+            self._said.clear()
+            self._speed = None  # measured again, beside what else the disk has to do by then
+        self._session.record(plan)
+
+    def stop(self) -> None:
+        """End the recording; the source starts anew without one."""
+        self._session.stop()
+        self._last = self._session.recording()
+        self._session.record(None)
+
+    def press(self, key: str, at_s: float | None) -> None:
+        """A key of the protocol was pressed, at `at_s` of the monotonic clock (None: now). Raises
+        `InputError` if it has no such key or nothing is recorded."""
+        self._tell(self._keys.press(key, at_s))
+
+    def ask(self, name: str, at_s: float | None) -> None:
+        """Start the question `name`, or end it if it is open; see `press`."""
+        if name not in (question.name for question in self._protocol.questions):
+            raise InputError(f"question {name!r}: the protocol has none of that name")
+        self._tell(self._keys.ask(name, at_s))
+
+    def note(self, text: str, at_s: float | None) -> None:
+        """Note `text`; see `press`."""
+        if not text.strip():
+            raise InputError("a note needs words")
+        self._session.mark(NOTE, text.strip(), at_s=at_s)
+        self._tell(f"noted: {text.strip()}")
+
+    def pause(self) -> None:
+        """Let analysis and recording wait."""
+        self._session.pause()
+        self._tell("paused")
+
+    def resume(self) -> None:
+        """Go on."""
+        self._session.resume()
+        self._tell("resumed")
+
+    def forget(self, seconds: float) -> None:
+        """Delete the last `seconds`. Raises `InputError` if nothing is recorded."""
+        self._session.redact(seconds)
+        with self._lock:
+            self._said = deque(
+                (pair for pair in self._said if pair[0] < self._seconds() - seconds), maxlen=SAID
+            )
+        self._tell(f"the last {seconds:g} s are deleted")
+
+    def state(self) -> dict[str, Any]:
+        """How it stands, as JSON values: `recording` (folder, frames, dropped, seconds, failure,
+        paused; None if there is none), `last` (the one before), `draft`, `checks`, `missing` (what
+        keeps it from beginning), `protocol` with the question that is `open`, `said`."""
+        active = self._active()
+        checks, missing = self._checks() if active is None else ((), "")
+        with self._lock:
+            keys = self._keys if active is not None else Keys(self._protocol, self._session)
+            protocol = self._protocol if active is None else self._recorded_protocol()
+            return {
+                "recording": active and {**asdict(active), "paused": self._paused()},
+                "last": self._last and asdict(self._last),
+                "draft": asdict(self._draft),
+                "codecs": list(CODECS),
+                "checks": [asdict(check) for check in checks],
+                "missing": missing,
+                "protocol": {**protocol.document(), "open": keys.open_question},
+                "said": [{"at_s": at_s, "words": words} for at_s, words in self._said],
+            }
+
+    def _active(self) -> RecordingStatus | None:
+        status = self._session.recording()
+        going_on = self._session.snapshot().state in GOING_ON
+        if status is not None and not going_on:
+            self._last = status
+        return status if going_on else None
+
+    def _paused(self) -> bool:
+        return self._session.snapshot().state == "paused"
+
+    def _seconds(self) -> float:
+        return self._session.snapshot().seconds
+
+    def _recorded_protocol(self) -> Protocol:
+        plan = self._session.config.record
+        return self._protocol if plan is None else plan.protocol
+
+    def _tell(self, words: str) -> None:
+        with self._lock:
+            self._said.append((self._seconds(), words))
+
+    def _plan(self) -> RecordPlan:
+        draft = self._draft
+        return RecordPlan(
+            self._root / draft.participant,
+            draft.participant,
+            codec=draft.codec,
+            consent=draft.consent.strip(),
+            pictures=draft.pictures and bool(draft.consent.strip()),
+            protocol=self._protocol,
+            camera=self._camera(),
+            planned_s=60 * draft.minutes,
+        )
+
+    def _checks(self) -> tuple[tuple[Check, ...], str]:
+        """The list, and what keeps a recording from beginning; empty if nothing does."""
+        source = self._session.source
+        if source is None:
+            return (), "no source is open: start one on the Live tab"
+        try:
+            plan = self._plan()
+            missing = ""
+        except InputError as error:
+            # The rest of the list can be seen before everything is filled in.
+            missing = str(error)
+            plan = replace(self._blank(), consent=self._draft.consent.strip())
+        if self._speed is None:
+            self._speed = disk_speed(plan.folder)
+        config = self._session.config
+        space = room(plan, source.info, config.seconds)
+        if not space.good:
+            missing = missing or space.text
+        return (space, *check_list(plan, source.info, config.baseline, self._speed)), missing
+
+    def _blank(self) -> RecordPlan:
+        return RecordPlan(
+            Path(self._root / "X"), "X", codec=self._draft.codec, camera=self._camera()
+        )

@@ -1,0 +1,216 @@
+// The Study tab: what is filled in before a recording, the check list, the recording itself.
+
+import { clockTime, make } from "./colours.js";
+import { Tab, fill } from "./tab.js";
+
+const GOING_MS = 250;
+const IDLE_MS = 1000;
+const ERROR_MS = 8000;
+const FIELDS = ["participant", "consent", "codec", "minutes"];
+
+/** Start the tab inside `root`, the element of study.html. */
+export function mount(root) {
+  new StudyTab(root).watch();
+}
+
+class StudyTab {
+  #tab;
+  #filled = false;
+  #recording = false;
+  #hot = new Set();
+  #noteBegunS = null;
+  #errorUntil = 0;
+
+  constructor(root) {
+    this.#tab = new Tab(root, new URL("../study/", import.meta.url), (state) => this.#show(state));
+    for (const name of [...FIELDS, "pictures"]) {
+      this.#ref(name).addEventListener("input", () => this.#tab.ask("draft", this.#draft()));
+    }
+    this.#ref("protocol").addEventListener("change", async ({ target }) => {
+      const [file] = target.files;
+      if (file) this.#tab.ask("protocol", { text: await file.text() });
+    });
+    this.#ref("start").addEventListener("click", () => this.#begin());
+    this.#ref("stop").addEventListener("click", () => {
+      this.#ref("stop").disabled = true;
+      this.#tab.ask("stop", {});
+    });
+    this.#ref("pause").addEventListener("click", ({ target }) => this.#tab.ask(target.dataset.to, {}));
+    this.#ref("forget").addEventListener("click", () =>
+      this.#tab.ask("forget", { seconds: Number(this.#ref("seconds").value) }),
+    );
+    this.#wireNote();
+    document.addEventListener("keydown", (pressed) => this.#key(pressed));
+  }
+
+  watch() {
+    this.#tab.watch();
+  }
+
+  #ref(name) {
+    return this.#tab.ref(name);
+  }
+
+  #draft() {
+    const value = (name) => this.#ref(name).value;
+    return {
+      participant: value("participant").trim(),
+      consent: value("consent"),
+      pictures: this.#ref("pictures").checked,
+      codec: value("codec"),
+      minutes: Number(value("minutes")),
+    };
+  }
+
+  #begin() {
+    this.#ref("start").disabled = true;
+    this.#ref("hint").textContent = "Starting…";
+    this.#tab.ask("start", {});
+  }
+
+  /** A key of the protocol, unless it is typed into a field. */
+  #key(pressed) {
+    const typing = pressed.target.closest?.("input, textarea, select");
+    if (!this.#recording || !this.#tab.visible || typing || pressed.repeat) return;
+    if (pressed.ctrlKey || pressed.metaKey || pressed.altKey || !this.#hot.has(pressed.key)) return;
+    pressed.preventDefault();
+    this.#tab.ask("key", { text: pressed.key, at_s: this.#tab.nowS() });
+  }
+
+  #wireNote() {
+    const note = this.#ref("note");
+    note.addEventListener("input", () => {
+      this.#noteBegunS = note.value ? (this.#noteBegunS ?? this.#tab.nowS()) : null;
+    });
+    note.addEventListener("keydown", ({ key }) => {
+      if (key === "Escape") note.blur();
+      if (key !== "Enter" || !note.value.trim()) return;
+      this.#tab.ask("note", { text: note.value, at_s: this.#noteBegunS });
+      note.value = "";
+      this.#noteBegunS = null;
+    });
+  }
+
+  #show(state) {
+    const { recording } = state;
+    this.#recording = recording !== null;
+    this.#tab.root.dataset.recording = recording ? "yes" : "no";
+    for (const part of this.#tab.root.querySelectorAll("[data-part]")) {
+      part.hidden = part.dataset.part !== (recording ? "during" : "before");
+    }
+    this.#say(state.error);
+    this.#tape(recording);
+    this.#markers(state, recording);
+    if (!recording) this.#before(state);
+    return recording ? GOING_MS : IDLE_MS;
+  }
+
+  #say(error) {
+    const hint = this.#ref("hint");
+    if (error) {
+      hint.textContent = error;
+      this.#errorUntil = performance.now() + ERROR_MS;
+    } else if (performance.now() > this.#errorUntil) hint.textContent = "";
+  }
+
+  #tape(recording) {
+    const tape = this.#ref("tape");
+    const failure = this.#ref("failure");
+    failure.hidden = !recording?.failure;
+    if (failure.textContent !== (recording?.failure ?? "")) failure.textContent = recording?.failure ?? "";
+    tape.hidden = !recording;
+    if (!recording) return;
+    tape.dataset.paused = recording.paused || recording.failure ? "yes" : "no";
+    const dropped = recording.dropped ? `, ${recording.dropped} dropped` : "";
+    fill(tape, [
+      make("i", { "aria-hidden": "true" }),
+      make("b", {}, clockTime(recording.seconds).slice(0, -3)),
+      make("span", {}, `${recording.frames} frames${dropped} · ${recording.folder}`),
+    ]);
+    const words = recording.failure ? "Not recording" : recording.paused ? "Paused" : "Recording";
+    this.#ref("going").textContent = words;
+    this.#ref("stop").disabled = false;
+    this.#ref("pause").textContent = recording.paused ? "Go on" : "Pause";
+    this.#ref("pause").dataset.to = recording.paused ? "resume" : "pause";
+  }
+
+  #before({ draft, checks, missing, last, protocol }) {
+    if (!this.#filled) {
+      for (const name of FIELDS) this.#ref(name).value = draft[name];
+      this.#ref("pictures").checked = draft.pictures;
+      this.#filled = true;
+    }
+    const name = this.#ref("protocol-name");
+    const count = `${Object.keys(protocol.keys).length} keys, ${protocol.questions.length} questions`;
+    name.textContent = protocol.name || protocol.questions.length ? `${protocol.name} (${count})` : "none";
+    fill(
+      this.#ref("checks"),
+      checks.map(({ name: item, good, text }) =>
+        make(
+          "li",
+          { "data-check": item, "data-good": good ? "yes" : "no" },
+          make("i", { "aria-label": good ? "right" : "missing" }),
+          make("b", {}, item),
+          make("span", {}, text),
+        ),
+      ),
+    );
+    const bad = checks.filter(({ good }) => !good).length;
+    const step = this.#tab.root.querySelector("[data-step=checks]");
+    step.dataset.light = bad || missing ? "red" : "green";
+    const start = this.#ref("start");
+    start.disabled = Boolean(missing);
+    start.textContent = bad && !missing ? "Record all the same" : "Record";
+    this.#ref("missing").textContent =
+      missing || (bad ? "What is red will be kept with the session as a warning." : "");
+    this.#ref("last").textContent = last
+      ? `Recorded: ${last.frames} frames, ${last.dropped} dropped, in ${last.folder}. ${last.failure}`
+      : "";
+  }
+
+  #markers({ protocol, said }, recording) {
+    const { keys, questions } = protocol;
+    this.#hot = new Set([...Object.keys(keys), ...questions.map(({ key }) => key).filter(Boolean)]);
+    if (!recording) return;
+    const now = () => this.#tab.nowS();
+    this.#list(this.#ref("keys"), keys, () =>
+      Object.entries(keys).map(([key, name]) =>
+        button([make("kbd", {}, key), name], () => this.#tab.ask("key", { text: key, at_s: now() })),
+      ),
+    );
+    this.#list(this.#ref("questions"), [questions, protocol.open], () =>
+      questions.map(({ name, text, key }) => {
+        const open = name === protocol.open;
+        const words = `${name} ${open ? "ends" : "starts"}`;
+        const ask = () => this.#tab.ask("question", { text: name, at_s: now() });
+        const caption = [...(key ? [make("kbd", {}, key)] : []), words];
+        return make(
+          "li",
+          { "data-open": open ? "yes" : "no", "data-question": name },
+          button(caption, ask),
+          make("span", {}, text),
+        );
+      }),
+    );
+    fill(
+      this.#ref("said"),
+      said
+        .toReversed()
+        .map(({ at_s: atS, words }) => make("li", {}, make("time", {}, clockTime(atS)), words)),
+    );
+  }
+
+  /** Buttons are made again only when `what` they stand for changes: a click takes time. */
+  #list(parent, what, children) {
+    const said = JSON.stringify(what);
+    if (parent.dataset.said === said) return;
+    parent.dataset.said = said;
+    parent.replaceChildren(...children());
+  }
+}
+
+function button(children, pressed) {
+  const made = make("button", { type: "button" }, ...children);
+  made.addEventListener("click", pressed);
+  return made;
+}

@@ -1,0 +1,243 @@
+"""Recordings as the Study tab makes them: without a page, then on one, in a real browser."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+from served import serving
+
+from model.errors import InputError
+from realtime.config import LiveConfig
+from realtime.live import LiveSession
+from realtime.session.plan import Check, RecordPlan
+from realtime.session.reader import open_session
+from realtime.study import Draft, Study
+from realtime.ui.study import camera_check
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+PROTOCOL = """
+name = "Interview A"
+[keys]
+s = "stimulus"
+[[questions]]
+name = "q1"
+text = "How did you come here today?"
+key = "1"
+"""
+TIMEOUT_S = 60
+
+
+def small_demo(untrained: Path, sessions: Path) -> LiveConfig:
+    return LiveConfig(
+        "demo", fps=10, width=200, height=150, classifier=str(untrained), sessions=sessions
+    )
+
+
+@pytest.fixture
+def live(untrained: Path, tmp_path: Path) -> Iterator[LiveSession]:
+    with LiveSession(small_demo(untrained, tmp_path)) as session:
+        yield session
+
+
+def recorded(session: LiveSession, frames: int) -> None:
+    """Return once that many frames are in the video."""
+    index = None
+    while (status := session.recording()) is None or status.frames < frames:
+        step = session.latest_step(index, TIMEOUT_S)
+        assert step is not None
+        index = step.frame.stamp.index
+
+
+def test_the_list_is_red_until_it_is_right(live: LiveSession) -> None:
+    study = Study(live, lambda: Check("camera", False, "the rate wavers"))
+    state = study.state()
+    assert "never a name" in state["missing"]
+    with pytest.raises(InputError, match="never a name"):
+        study.start()
+    study.fill_in(Draft(participant="P07"))
+    study.take_protocol(PROTOCOL)
+    state = study.state()
+    assert state["missing"] == ""
+    assert state["recording"] is None
+    red = {check["name"] for check in state["checks"] if not check["good"]}
+    assert red == {"camera", "consent", "baseline"}
+    study.fill_in(Draft(participant="P07", consent="analysis"))
+    assert "consent" not in {c["name"] for c in study.state()["checks"] if not c["good"]}
+    study.fill_in(Draft(participant="P07", consent="analysis", minutes=1e9))
+    assert "GiB" in study.state()["missing"]
+    with pytest.raises(InputError, match="h264, ffv1"):
+        study.fill_in(Draft(participant="P07", codec="mp4"))
+    with pytest.raises(InputError, match="TOML"):
+        study.take_protocol("[keys")
+
+
+def test_a_recording_is_marked_paused_and_ends(live: LiveSession, tmp_path: Path) -> None:
+    study = Study(live, lambda: None)
+    study.fill_in(Draft(participant="P07", consent="analysis", pictures=True))
+    study.take_protocol(PROTOCOL)
+    study.start()
+    with pytest.raises(InputError, match="stop it first"):
+        study.start()
+    recorded(live, 2)
+    study.press("1", None)
+    assert study.state()["protocol"]["open"] == "q1"
+    study.press("s", None)
+    study.ask("q1", None)
+    study.note(" the door fell shut ", None)
+    for wrong in (lambda: study.press("x", None), lambda: study.ask("q2", None)):
+        with pytest.raises(InputError, match="protocol has none"):
+            wrong()
+    study.pause()
+    assert study.state()["recording"]["paused"]
+    study.resume()
+    assert [said["words"] for said in study.state()["said"]] == [
+        *("q1 started", "marked stimulus", "q1 ended", "noted: the door fell shut"),
+        *("paused", "resumed"),
+    ]
+    study.stop()
+    assert live.snapshot().state == "running"
+    assert live.recording() is None
+    assert study.state()["last"]["folder"] == str(tmp_path / "P07")
+    session = open_session(tmp_path / "P07")
+    assert session.document["consent"]["pictures"]
+    assert [warning.partition(":")[0] for warning in session.document["warnings"]] == ["baseline"]
+    assert [(m.kind, m.name, m.note) for m in session.markers] == [
+        ("question_start", "q1", ""),
+        ("mark", "stimulus", ""),
+        ("question_end", "q1", ""),
+        ("mark", "note", "the door fell shut"),
+        ("pause", "", ""),
+        ("resume", "", ""),
+    ]
+    with pytest.raises(InputError, match="nothing is recorded"):
+        study.forget(30)
+
+
+def test_a_marker_has_the_moment_of_its_key(live: LiveSession, tmp_path: Path) -> None:
+    live.record(RecordPlan(tmp_path / "s", "P07"))
+    recorded(live, 3)
+    pressed_s = time.monotonic() - 0.25
+    live.mark("pressed", at_s=pressed_s)
+    for unbelievable in (pressed_s - 3600, pressed_s + 3600):
+        live.mark("unbelievable", at_s=unbelievable)
+    asked_s = time.monotonic()
+    live.record(None)
+    pressed, *others = open_session(tmp_path / "s").markers
+    assert pressed.monotonic_s == pytest.approx(pressed_s)
+    assert all(pressed_s + 0.25 <= marker.monotonic_s <= asked_s for marker in others)
+    assert pressed.time_s < others[0].time_s - 0.2
+
+
+def test_a_recording_that_cannot_begin_leaves_the_source_running(
+    live: LiveSession, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.touch()
+    with pytest.raises(InputError, match="no permission"):
+        live.record(RecordPlan(blocked / "s", "P07"))
+    assert live.snapshot().state == "running"
+    assert live.config.record is None
+
+
+def test_without_a_calibrator_there_is_no_verdict() -> None:
+    assert camera_check(None) is None
+
+
+def filled_in(page: Page, tmp_path: Path) -> None:
+    """Go to the tab and fill in what makes a recording possible."""
+    protocol = tmp_path / "protocol.toml"
+    protocol.write_text(PROTOCOL)
+    page.get_by_role("tab", name="Study").click()
+    page.wait_for_selector(".fl-study [data-check=consent][data-good=no]")
+    assert page.locator(".fl-study [data-ref=start]").is_disabled()
+    page.set_input_files(".fl-study [data-ref=protocol]", protocol)
+    page.fill(".fl-study [data-ref=participant]", "P07")
+    page.fill(".fl-study [data-ref=consent]", "analysis")
+    page.wait_for_selector(".fl-study [data-check=consent][data-good=yes]")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_the_tab_records_marks_and_forgets(untrained: Path, tmp_path: Path) -> None:
+    config = small_demo(untrained, tmp_path / "sessions")
+    with serving(config) as served, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page.set_default_timeout(90_000)
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(served.address)
+        filled_in(page, tmp_path)
+        page.click(".fl-study [data-ref=start]:not([disabled])")
+        page.wait_for_selector(".fl-study[data-recording=yes] [data-ref=picture][data-index]")
+        page.keyboard.press("1")
+        page.wait_for_selector("[data-question=q1][data-open=yes]")
+        page.keyboard.press("s")
+        page.fill(".fl-study [data-ref=note]", "1 s")  # keys in a field are letters
+        page.press(".fl-study [data-ref=note]", "Enter")
+        page.wait_for_selector("[data-ref=said] li:nth-child(3)")
+        page.click(".fl-study [data-ref=pause]")
+        page.wait_for_selector(".fl-study [data-to=resume]")
+        page.click(".fl-study [data-ref=pause]")
+        page.wait_for_selector(".fl-study [data-to=pause]")
+        page.get_by_role("tab", name="Live").click()
+        page.wait_for_selector("#live .fl[data-badge=REC]")
+        page.get_by_role("tab", name="Study").click()
+        recorded(served.session, 5)
+        page.click(".fl-study [data-ref=forget]")
+        page.wait_for_function(
+            "document.querySelector('[data-ref=said]').innerText.includes('30 s are deleted')"
+        )
+        page.click(".fl-study [data-ref=stop]")
+        page.wait_for_selector(".fl-study[data-recording=no]")
+        page.wait_for_function(
+            "document.querySelector('[data-ref=last]').innerText.includes('P07')"
+        )
+        assert said == []
+        browser.close()
+    session = open_session(tmp_path / "sessions" / "P07")
+    assert [m.kind for m in session.markers] == ["redact"]
+    assert "redacted" in {frame.fate for frame in session.frames}
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+@pytest.mark.skipif(os.name != "posix", reason="kills a group of processes")
+def test_the_recording_goes_on_when_the_browser_is_killed(untrained: Path, tmp_path: Path) -> None:
+    config = small_demo(untrained, tmp_path / "sessions")
+    profile = tmp_path / "profile"
+    command = [str(CHROMIUM), "--headless=new", "--no-sandbox", "--disable-gpu"]
+    command += [f"--user-data-dir={profile}", "--remote-debugging-port=0", "about:blank"]
+    with serving(config) as served, sync_playwright() as playwright:
+        chromium = subprocess.Popen(
+            command, start_new_session=True, stderr=subprocess.PIPE, text=True
+        )
+        assert chromium.stderr is not None
+        told = next(line for line in chromium.stderr if "DevTools listening" in line)
+        browser = playwright.chromium.connect_over_cdp(told.split(" on ")[1].strip())
+        page = browser.contexts[0].pages[0]
+        page.set_default_timeout(90_000)
+        page.goto(served.address)
+        filled_in(page, tmp_path)
+        page.click(".fl-study [data-ref=start]:not([disabled])")
+        page.wait_for_selector(".fl-study[data-recording=yes]")
+        recorded(served.session, 3)
+        os.killpg(chromium.pid, signal.SIGKILL)
+        chromium.wait(TIMEOUT_S)
+        chromium.stderr.close()
+        status = served.session.recording()
+        assert status is not None
+        recorded(served.session, status.frames + 5)
+        served.session.record(None)
+    document = json.loads((tmp_path / "sessions" / "P07" / "session.json").read_text())
+    assert document["state"] == "complete"
+    assert document["frames"]["recorded"] >= status.frames + 5
+    assert document["frames"]["dropped"] == 0
