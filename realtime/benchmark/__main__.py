@@ -1,0 +1,139 @@
+"""Latency under load.
+
+    python -m realtime.benchmark --source demo --fps 30,60,200 --seconds 30 --out r/
+
+runs the live program on a source that delivers on a clock, ready or not, and writes into the
+folder `r/` a page, the figures as JSON, and every frame as a Parquet table.
+"""
+
+import argparse
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from model.classifiers import CLASSIFIERS
+from model.errors import exit_code
+from model.flow import FLOWS
+from realtime.benchmark.plan import WARM_UP_S, Plan, loads, parse_rates, parse_sizes
+from realtime.config import LiveConfig, choose_device
+from realtime.sources import CHOICES
+
+
+def main() -> None:
+    """Parse the command line and run what it asks for."""
+    options = vars(_parser().parse_args())
+    out: Path = options.pop("out")
+    slow: str | None = options.pop("slow")
+    cold: bool = options.pop("start")
+    plan = _plan(options)
+    choose_device(plan.loads[0].device)
+    # What follows imports the networks: seconds, and errors in options come first.
+    from realtime.benchmark.report import new_folder
+    from realtime.benchmark.slow import parse_slow
+
+    delay = None if slow is None else parse_slow(slow)
+    new_folder(out)
+    run(plan, out, slow=delay, start=cold)
+
+
+def run(
+    plan: Plan, out: Path, *, slow: tuple[str, float] | None = None, start: bool = True
+) -> dict[str, Any]:
+    """Run the loads of `plan` one after the other and write the report into the folder `out`.
+
+    `slow`: a stage, and the ms by which it is slowed on purpose. `start`: whether to time the
+    program's start too, in processes of their own.
+    """
+    from realtime.benchmark.alone import model_only
+    from realtime.benchmark.facts import facts
+    from realtime.benchmark.figures import figures
+    from realtime.benchmark.load import measure
+    from realtime.benchmark.report import write_report
+    from realtime.benchmark.slow import slowed
+    from realtime.benchmark.start import starts
+    from realtime.benchmark.terminal import progress, summary
+    from realtime.benchmark.verdict import overall
+
+    first = plan.loads[0]
+    known = facts(first, sys.argv[1:])
+    documents, tables = [], []
+    whole_s = sum((load.seconds or 0.0) + WARM_UP_S for load in plan.loads)
+    with ExitStack() as around, progress(whole_s) as bar:
+        if slow is not None:
+            around.enter_context(slowed(*slow))
+        for number, load in enumerate(plan.loads):
+            rate = f" at {load.fps:g} fps" if load.fps else ""
+            bar.begin(f"{load.width}×{load.height}{rate}")
+            measured = measure(load, number, progress=bar.at)
+            documents.append(figures(measured, plan.deadline_ms))
+            tables.append(measured.table)
+    report = {
+        "facts": known,
+        "slowed": None if slow is None else {"stage": slow[0], "ms": slow[1]},
+        "loads": documents,
+        "model_only_ms": model_only(first),
+        "start": starts(_start_options(first)) if start else None,
+        "verdict": overall(documents, known["machine"]),
+    }
+    write_report(out, report, tables)
+    print(summary(report))
+    print(f"report in {out / 'report.html'}")
+    return report
+
+
+def _start_options(load: LiveConfig) -> dict[str, Any]:
+    """Of a start as a user would have it: the source itself, not a piece of it from memory."""
+    return {
+        "source": load.source.removeprefix("loop:"),
+        "width": load.width,
+        "height": load.height,
+        "fps": load.fps,
+        "flow": load.flow,
+        "classifier": load.classifier,
+        "device": load.device,
+    }
+
+
+def _plan(options: dict[str, Any]) -> Plan:
+    rates = options.pop("fps")
+    sizes = options.pop("size")
+    minutes: float | None = options.pop("minutes")
+    deadline_ms = options.pop("deadline_ms")
+    if minutes is not None:
+        options["seconds"] = 60 * minutes
+    config = LiveConfig(**options)
+    wanted = (None,) if rates is None else parse_rates(rates)
+    return Plan(loads(config, wanted, parse_sizes(sizes)), deadline_ms)
+
+
+def _parser() -> argparse.ArgumentParser:
+    default = LiveConfig()
+    p = argparse.ArgumentParser(
+        prog="python -m realtime.benchmark", description=(__doc__ or "").partition("\n")[0]
+    )
+    p.add_argument("--source", default="demo", help=CHOICES)
+    p.add_argument("--fps", metavar="RATES", help="as 30,60,200; default: the source's own")
+    p.add_argument("--size", metavar="SIZES", default="640x480", help="as 640x480,1280x720")
+    length = p.add_mutually_exclusive_group()
+    length.add_argument("--seconds", type=float, default=30.0, help="of each load, after warm-up")
+    length.add_argument("--minutes", type=float, help="the same in minutes, to see drift")
+    p.add_argument("--deadline-ms", type=float, help="default: by the next frame")
+    p.add_argument("--seed", type=int, default=default.seed, help="of the demo")
+    p.add_argument("--flow", default=default.flow, help=", ".join(FLOWS))
+    p.add_argument(
+        "--classifier", default=default.classifier, help=f"{', '.join(CLASSIFIERS)}, or a path"
+    )
+    p.add_argument("--device", default=default.device, help="auto, cpu, cuda or cuda:N")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the report; new")
+    p.add_argument(
+        "--no-start", dest="start", action="store_false", help="do not time the program's start"
+    )
+    p.add_argument(
+        "--slow", metavar="STAGE=MS", help="slow a stage on purpose, to see that it is seen"
+    )
+    return p
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

@@ -1,0 +1,77 @@
+"""Where and with what a benchmark ran: no figure goes without it."""
+
+import platform
+import shlex
+import subprocess
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import cv2
+import psutil
+import torch
+
+from model.checkpoint import checkpoint_digest, checkpoint_path
+from model.machine import cores, machine
+from realtime.benchmark.gpu import open_gpu
+from realtime.config import LiveConfig, choose_device
+from realtime.session.clocks import iso
+from realtime.summary import versions
+
+_EXTRAS = ("torch-tensorrt", "triton", "playwright", "pyarrow", "psutil", "gradio", "websockets")
+
+
+def facts(config: LiveConfig, command: list[str]) -> dict[str, Any]:
+    """Machine, versions, commit, weights and command, as plain values."""
+    device = choose_device(config.device)
+    gpu = open_gpu(device)
+    driver = None
+    if gpu is not None:
+        driver = gpu.driver()
+        gpu.close()
+    weights = checkpoint_digest(checkpoint_path(config.classifier))
+    return {
+        "at": iso(time.time()),
+        "command": shlex.join(["python", "-m", "realtime.benchmark", *command]),
+        "machine": machine(),
+        "system": platform.platform(),
+        "cores": cores(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "device": device,
+        "driver": driver,
+        "cuda": torch.version.cuda,
+        "threads": {"torch": torch.get_num_threads(), "opencv": cv2.getNumThreads()},
+        "versions": versions() | _versions(),
+        "commit": commit(),
+        "weights": {"name": config.classifier, "sha256": weights},
+        "flow": config.flow,
+    }
+
+
+def commit() -> str | None:
+    """The commit that this program is, with "+" if files differ from it; None outside of a
+    repository."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        run = subprocess.run(
+            ["git", *arguments], cwd=here, capture_output=True, text=True, timeout=10, check=True
+        )
+        return run.stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _EXTRAS:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

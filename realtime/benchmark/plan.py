@@ -1,0 +1,73 @@
+"""What a benchmark is asked to do, checked before anything slow begins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from model.errors import InputError
+from realtime.config import LiveConfig
+from realtime.sources import split_spec
+
+WARM_UP_S = 2.0
+"""Of each load, kept in the samples and left out of the figures: caches fill, clocks rise."""
+SHORTEST_S = 1.0
+LOOPED = ("demo", "file", "folder")
+"""Kinds of source that are played from memory, so that drawing or decoding costs nothing."""
+STEADY = ("loop",)
+"""Kinds whose rate the benchmark sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The loads of a benchmark, and how each is run."""
+
+    loads: tuple[LiveConfig, ...]
+    """Each with `seconds` to be measured; a warm-up comes before."""
+    deadline_ms: float | None = None
+    """By when a result is due, from its frame's arrival on; None: by the next frame's."""
+    page: bool = False
+    """With the page open in a real browser."""
+
+    def __post_init__(self) -> None:
+        if self.deadline_ms is not None and not 0 < self.deadline_ms < float("inf"):
+            raise InputError(f"--deadline-ms {self.deadline_ms:g}: choose more than 0")
+        for load in self.loads:
+            if load.seconds is None or load.seconds < SHORTEST_S:
+                raise InputError(f"--seconds {load.seconds:g}: choose {SHORTEST_S:g} or more")
+
+
+def loads(
+    config: LiveConfig, rates: Sequence[float | None], sizes: Sequence[tuple[int, int]]
+) -> tuple[LiveConfig, ...]:
+    """`config` at each of `rates` and `sizes` (width, height), its source played from memory where
+    that is possible. Raises `InputError` for what cannot be."""
+    kind, rest = split_spec(config.source)
+    source = f"loop:{rest}" if kind in LOOPED else config.source
+    return tuple(
+        replace(config, source=source, fps=fps, width=width, height=height)
+        for (width, height), fps in product(sizes, rates)
+    )
+
+
+def parse_rates(text: str) -> tuple[float, ...]:
+    """`30,60,200` as rates per second."""
+    try:
+        rates = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"--fps {text}: give rates with commas between, as 30,60,200") from None
+    if len(set(rates)) < len(rates):
+        raise InputError(f"--fps {text}: each rate once")
+    return rates
+
+
+def parse_sizes(text: str) -> tuple[tuple[int, int], ...]:
+    """`640x480,1280x720` as (width, height) in px."""
+    sizes = []
+    for part in text.split(","):
+        width, x, height = part.partition("x")
+        if not (x and width.isdecimal() and height.isdecimal()):
+            raise InputError(f"--size {text}: give sizes as 640x480,1280x720")
+        sizes.append((int(width), int(height)))
+    if len(set(sizes)) < len(sizes):
+        raise InputError(f"--size {text}: each size once")
+    return tuple(sizes)

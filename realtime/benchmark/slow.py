@@ -1,0 +1,60 @@
+"""A stage of the program made slower on purpose, to see that the benchmark sees it.
+
+    with slowed("motion", ms=20):
+        measure(...)
+
+The program itself knows nothing of it: the stage's function is replaced while it lasts.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import realtime.pipeline
+from model.errors import InputError
+from model.face import FaceAligner
+from realtime.motion import Motion
+from realtime.spotting import Spotter
+
+SLOWABLE: dict[str, tuple[Any, str]] = {
+    "face": (FaceAligner, "align"),
+    "motion": (Motion, "push"),
+    "spot": (Spotter, "push"),
+    "flow": (realtime.pipeline, "phase_flows"),
+}
+"""By stage: what holds its function, and the function's name."""
+
+
+@contextmanager
+def slowed(stage: str, ms: float, every: int = 1) -> Iterator[None]:
+    """Every `every`-th run of `stage` takes `ms` more. A great `ms` at a great `every` is a stall
+    of the whole program."""
+    holder, name = SLOWABLE[stage]
+    original: Callable[..., Any] = getattr(holder, name)
+    runs = 0
+
+    def slower(*arguments: Any) -> Any:
+        nonlocal runs
+        runs += 1
+        if runs % every == 0:
+            time.sleep(ms / 1e3)
+        return original(*arguments)
+
+    setattr(holder, name, slower)
+    try:
+        yield
+    finally:
+        setattr(holder, name, original)
+
+
+def parse_slow(text: str) -> tuple[str, float]:
+    """`motion=20`: the stage and the ms that it takes more."""
+    stage, _, ms = text.partition("=")
+    try:
+        more_ms = float(ms)
+    except ValueError:
+        more_ms = 0.0
+    if stage not in SLOWABLE or not 0 < more_ms < 60_000:
+        raise InputError(f"--slow {text}: give one of {', '.join(SLOWABLE)} and ms, as motion=20")
+    return stage, more_ms

@@ -1,0 +1,72 @@
+"""How long the program takes from its start to the first result, in a process of its own.
+
+    python -m realtime.benchmark.start '{"source": "demo"}' 1700000000.0
+
+is what `starts` runs: options of a `LiveConfig`, and the time at which the process was begun.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+from model.errors import InputError
+
+RUNS = 3
+TIMEOUT_S = 120.0
+
+
+def starts(options: dict[str, Any], runs: int = RUNS) -> dict[str, Any]:
+    """Seconds from the start of a process to the modules imported (`imported_s`), the models
+    loaded and the source delivering (`delivering_s`) and the first result (`first_result_s`).
+
+    `first`: of the first run, whose files the system may have had to fetch; `warm`: of the
+    fastest of the others. Raises `InputError` if one does not start.
+    """
+    found = [_start(options) for _ in range(runs)]
+    warm = min(found[1:], key=lambda run: run["first_result_s"], default=None)
+    return {"first": found[0], "warm": warm, "runs": runs}
+
+
+def _start(options: dict[str, Any]) -> dict[str, float]:
+    command = [sys.executable, "-m", "realtime.benchmark.start", json.dumps(options)]
+    try:
+        run = subprocess.run(
+            [*command, repr(time.time())],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=True,
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError(f"the program did not start within {TIMEOUT_S:g} s") from None
+    except subprocess.CalledProcessError as error:
+        last = error.stderr.strip().rpartition("\n")[2]
+        raise InputError(f"the program did not start: {last}") from None
+    found: dict[str, float] = json.loads(run.stdout.strip().rpartition("\n")[2])
+    return found
+
+
+def main(options: str, begun_s: str) -> None:
+    """Start a session, wait for its first result, print the times as JSON."""
+    from realtime.config import LiveConfig
+    from realtime.live import LiveSession
+
+    start_s = float(begun_s)
+    imported_s = time.time() - start_s
+    with LiveSession(LiveConfig(**json.loads(options))) as session:
+        delivering_s = time.time() - start_s
+        if session.latest_step(None, TIMEOUT_S) is None:
+            raise InputError("no frame came")
+        first_result_s = time.time() - start_s
+    times = {
+        "imported_s": imported_s,
+        "delivering_s": delivering_s,
+        "first_result_s": first_result_s,
+    }
+    print(json.dumps(times))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
