@@ -1,4 +1,5 @@
-"""What each class looks like on average: the mean onset→apex flow of its samples, drawn as arrows.
+"""What each class looks like on average: the mean onset→apex flow of its samples, drawn as arrows
+that start at their dots.
 
     python -m model.means                                # synthetic pairs, mean-maps.svg
     python -m model.means --data casme2:PATH --out casme2.svg
@@ -25,7 +26,7 @@ from model.synthetic.pairset import open_pairs
 from model.training.data import SYNTHETIC
 
 _SIDE, _GAP, _TITLE = 240, 24, 24  # px of a panel, between panels, above them
-_CELLS = 20  # arrows along a side
+_CELLS = 16  # arrows along a side
 _STYLE = (
     "text{font:13px system-ui,sans-serif}line{stroke:#0d9488;stroke-width:1.6;"
     "stroke-linecap:round}circle{fill:#0d9488}rect{fill:none;stroke:#94a3b8}text{fill:#64748b}"
@@ -73,7 +74,7 @@ def _panel(left: float, label: str, mean: ArrayF32) -> str:
             u, v = 1.5 * cell * mean[:, y, x]
             x0, y0 = left + (column + 0.5) * cell, _TITLE + (row + 0.5) * cell
             marks.append(
-                f'<circle cx="{x0:.1f}" cy="{y0:.1f}" r="1.2"/>'
+                f'<circle cx="{x0:.1f}" cy="{y0:.1f}" r="2.2"/>'
                 f'<line x1="{x0:.1f}" y1="{y0:.1f}" x2="{x0 + u:.1f}" y2="{y0 + v:.1f}"/>'
             )
     return text(left, _TITLE - 8, label) + "".join(marks)
