@@ -8,10 +8,10 @@ import numpy as np
 from model.page import svg, text
 from model.records import ArrayF64
 
-WIDE, TALL = 480, 170
+WIDE, TALL = 440, 170
 _LEFT, _BELOW, _RIGHT = 52, 24, 12
 _BINS = 60
-_COLUMNS = 480
+_COLUMNS = 440
 
 
 class _Axis:

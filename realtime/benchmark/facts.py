@@ -41,7 +41,7 @@ def facts(config: LiveConfig, command: list[str]) -> dict[str, Any]:
         "device": device,
         "driver": driver,
         "cuda": torch.version.cuda,
-        "threads": {"torch": torch.get_num_threads(), "opencv": cv2.getNumThreads()},
+        "opencv_threads": cv2.getNumThreads(),
         "versions": versions() | _versions(),
         "commit": commit(),
         "weights": {"name": config.classifier, "sha256": weights},

@@ -18,7 +18,7 @@ _STYLE = """
 .c1.curve { stroke: var(--mark); } .c2.curve { stroke: var(--quiet); }
 text.c0 { fill: var(--fill); } text.c1 { fill: var(--mark); } text.c2 { fill: var(--quiet); }
 .verdict { color: var(--ink); font-size: 17px; } .caution { color: var(--mark); }
-pre { overflow-x: auto; }
+.facts td { text-align: left; overflow-wrap: anywhere; }
 """
 _HEAD = ("", "p50", "p95", "p99", "p99.9", "max", "n")
 
@@ -78,14 +78,17 @@ def _section(load: dict[str, Any], samples: pa.Table) -> str:
         ("Memory, MB", curves(at_s, memory, "MB")),
     ]
     figures = "\n".join(f"<figure><h3>{t}</h3>{svg}</figure>" for t, svg in plots if svg)
+    tables = "\n".join(
+        f"<div>{part}</div>"
+        for part in (_stages(load), _decisions(load), _machine_load(load), _parts(load))
+    )
     doubt = caution(load)
     return (
         f"<section><h2>{escape(load['name'])}</h2>\n"
         f'<p class="verdict">{escape(verdict(load))}.</p>\n'
         + (f'<p class="caution">{escape(doubt)}.</p>\n' if doubt else "")
         + f"<p>{escape(load['source'])}; {escape(load['device'])}; flow {load['flow']}.</p>\n"
-        f"{_stages(load)}\n{_decisions(load)}\n{_machine_load(load)}\n{_parts(load)}\n"
-        f'<div class="plots">{figures}</div></section>'
+        f'<div class="plots">{tables}</div>\n<div class="plots">{figures}</div></section>'
     )
 
 
@@ -109,7 +112,7 @@ _STAGE_WORDS = {
 
 
 def _decisions(load: dict[str, Any]) -> str:
-    head = ("decision, ms", "p50", "p95", "max", "n")
+    head = ("", "p50", "p95", "max", "n")
     words = {"early": "apex → named early", "confirmed": "offset → confirmed"}
     rows = []
     for state, found in load["decision_ms"].items():
@@ -121,7 +124,7 @@ def _decisions(load: dict[str, Any]) -> str:
             cells = found[part]
             rows.append([what, *(_ms(cells[name]) for name in ("p50", "p95", "max"))])
             rows[-1].append(str(cells["n"]))
-    return table(head, rows)
+    return "<h3>Decision, ms</h3>" + table(head, rows)
 
 
 def _machine_load(load: dict[str, Any]) -> str:
@@ -140,7 +143,7 @@ def _machine_load(load: dict[str, Any]) -> str:
     if memory["most_mb"] is not None:
         rows.append(["memory at most, MB", f"{memory['most_mb']:.0f}"])
         rows.append(["memory grows by, MB a minute", f"{memory['mb_per_min']:+.1f}"])
-    return "<h3>Machine</h3>" + table(("mean", ""), rows)
+    return "<h3>Machine, mean</h3>" + table(("", ""), rows)
 
 
 def _parts(load: dict[str, Any]) -> str:
@@ -187,7 +190,7 @@ def _facts(facts: Mapping[str, Any]) -> str:
         else:
             flat[name] = value
     rows = [[name, "–" if value is None else str(value)] for name, value in flat.items()]
-    return "<h2>Machine and versions</h2>\n" + table(("", ""), rows)
+    return f'<h2>Machine and versions</h2>\n<div class="facts">{table(("", ""), rows)}</div>'
 
 
 def _cells(found: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,128 @@
+"""Percentiles, samples and the figures that come from them: pure, without a run."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.records import Event, Frame, Prediction, Stamp, Step, Window
+from realtime.benchmark.figures import deadline, rate
+from realtime.benchmark.percentiles import BLOCK_S, NAMES, RANKS, block_length, resampled, tail
+from realtime.benchmark.samples import LOST, Observed, latencies, samples, stage
+
+IMAGE = np.zeros((16, 16, 3), np.uint8)
+FPS = 50.0
+
+
+def step(index: int, events: Sequence[Event] = (), *, due_s: float) -> Step:
+    frame = Frame(Stamp(index, index / FPS), IMAGE, due_s)
+    return Step(frame, None, None, None, tuple(events), {"face": 2.0})
+
+
+def confirmed(offset: int, known: int) -> Event:
+    stamps = [Stamp(i, i / FPS) for i in (offset - 10, offset - 5, offset)]
+    prediction = Prediction("positive", {"positive": 1.0}, {}, "fmanet")
+    known_at = Stamp(known, known / FPS)
+    return Event(0, "confirmed", Window(*stamps, 2.0), prediction, "", known_at)
+
+
+@given(st.lists(st.floats(0.01, 1e5), min_size=1, max_size=3000))
+def test_a_percentile_is_the_smallest_value_that_so_many_do_not_exceed(values: list[float]) -> None:
+    found = tail(np.array(values), FPS)
+    for name, p in zip(NAMES, RANKS, strict=True):
+        value = getattr(found, name)
+        if value is None:
+            assert len(values) * (100 - p) < 100 + 1e-6
+            continue
+        not_above = sum(v <= value for v in values) / len(values)
+        below = sum(v < value for v in values) / len(values)
+        assert below < p / 100 + 1e-9
+        assert not_above >= p / 100 - 1e-9
+    assert (found.max, found.n) == (max(values), len(values))
+
+
+def test_a_frame_that_was_never_analysed_is_later_than_any_other() -> None:
+    found = tail(np.array([1.0] * 90 + [math.inf] * 10), 10)
+    assert (found.p50, found.p95, found.max) == (1.0, None, None)
+    assert found.intervals["p50"] == (1.0, 1.0)
+
+
+def test_intervals_hold_the_percentile_and_widen_when_neighbours_share_their_fate() -> None:
+    rng = np.random.default_rng(4)
+    alone = rng.lognormal(0, 0.5, 3000)
+    together = np.repeat(rng.lognormal(0, 0.5, 3000 // 30), 30)  # stalls of 30 frames
+    widths = []
+    for values in (alone, together):
+        found = tail(values, 60)
+        low, high = found.intervals["p95"]
+        assert high is not None
+        assert found.p95 is not None
+        assert low <= found.p95 <= high
+        widths.append(high - low)
+    assert widths[1] > 2 * widths[0]
+    assert tail(alone[:100], 60).intervals == {}
+
+
+def test_resampling_keeps_whole_blocks() -> None:
+    block = block_length(60)
+    assert block == round(60 * BLOCK_S)
+    drawn = resampled(np.repeat(np.arange(10.0), block), block, (50.0,))
+    assert drawn.shape == (1000, 1)
+    assert (np.diff(drawn[:, 0]) >= 0).all()
+
+
+def test_every_frame_that_was_due_is_in_the_table() -> None:
+    """Analysed, left out by the program, lost by the source: due at its own time in each case."""
+    observed = Observed()
+    for index in (0, 1, 5, 6):
+        observed.add(step(index, due_s=100 + index / FPS), waited_ms=1)
+    observed.drop("pipeline behind", 2, (Stamp(2, 2 / FPS), Stamp(3, 3 / FPS)))
+    table = samples(observed, 7, warm_up_s=0.05)
+    fates = ["analysed"] * 2 + ["pipeline behind"] * 2 + [LOST] + ["analysed"] * 2
+    assert table["fate"].to_pylist() == fates
+    assert table["load"].to_pylist() == [7] * 7
+    assert table["frame"].to_pylist() == list(range(7))
+    assert table["due_s"].to_pylist() == pytest.approx([n / FPS for n in range(7)])
+    assert table["measured"].to_pylist() == [False] * 3 + [True] * 4
+    late = latencies(table)
+    assert np.isinf(late).tolist() == [True, True, False, False]
+    assert stage(table, "face").tolist() == [2.0, 2.0]
+    assert stage(table, "paint").tolist() == []
+    assert rate(table) == pytest.approx(FPS)
+
+
+def test_what_a_viewer_saw_stands_at_its_frame() -> None:
+    observed = Observed()
+    for index in range(3):
+        observed.add(step(index, due_s=index / FPS), waited_ms=1)
+    observed.shown(1, {"encode": 1.0, "send": 2.0, "paint": 3.0})
+    observed.shown(1, {"encode": 9.0, "send": 9.0, "paint": 9.0})  # by a second viewer
+    table = samples(observed, 0, 0.0)
+    assert table["paint_ms"].to_pylist() == [None, 3.0, None]
+
+
+def test_a_decision_is_split_where_its_frame_was_due() -> None:
+    observed = Observed()
+    for index in range(30):
+        # The event comes out with a later frame than the one on which it was decided.
+        events = [confirmed(offset=20, known=24)] if index == 27 else []
+        observed.add(step(index, events, due_s=-1000 + index / FPS), waited_ms=0)
+    (decision,) = observed.decisions
+    assert decision.state == "confirmed"
+    assert decision.look_ahead_ms == pytest.approx(4 / FPS * 1e3)
+    emitted_s = observed.rows[27][3]
+    assert decision.after_ms / 1e3 == pytest.approx(emitted_s - (-1000 + 24 / FPS), abs=0.1)
+
+
+def test_misses_are_counted_with_their_longest_run() -> None:
+    observed = Observed()
+    for index in range(8):
+        observed.add(step(index, due_s=index / FPS), waited_ms=0)
+    table = samples(observed, 0, 0.0)
+    late_ms = np.array([1, 30, 1, 30, math.inf, 30, 1, 20.0])
+    found = deadline(table, late_ms, 20.0)
+    assert (found["misses"], found["streaks"], found["longest_streak"]) == (4, 2, 3)
+    assert found["at_s"] == pytest.approx([1 / FPS, 3 / FPS, 4 / FPS, 5 / FPS])
