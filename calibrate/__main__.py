@@ -1,7 +1,9 @@
-"""Calibration on the command line: is the camera good enough, and what is this face at rest?
+"""Calibration on the command line: is the camera good enough, what is this face at rest, can the
+spotter and the names be trusted?
 
     python -m calibrate camera --source 0
     python -m calibrate baseline --source 0 --out P07.json
+    python -m calibrate spotting score clip.events.csv clip.truth.csv
     python -m calibrate confidence predictions.csv --out confidence.json
 
 Exit code 0: it went well; 1: the camera can't show micro-expressions; 2: what was given, or what
@@ -26,6 +28,7 @@ from realtime.summary import check_new, versions
 STEPS = {
     "camera": "calibrate.__main__:check_camera",
     "baseline": "calibrate.__main__:measure_baseline",
+    "spotting": "calibrate.spotting:main",
     "confidence": "calibrate.confidence:main",
 }
 """Command to what runs it, called with the arguments after it; it returns the exit code, or None

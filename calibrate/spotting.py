@@ -1,0 +1,306 @@
+"""Can the spotter be trusted? Scores of event tables, the test bed, and thresholds for footage.
+
+    python -m calibrate spotting score clip.events.csv clip.truth.csv
+    python -m calibrate spotting evaluate --seeds 1400 1401 --out spotting.json --page spotting.html
+    python -m calibrate spotting evaluate --over interview.mp4 --seeds 1400 --page over.html
+    python -m calibrate spotting fit --footage a.mp4 a.csv --footage b.mp4 b.csv --out room.json
+
+`score` compares tables, `evaluate` runs the spotter over footage whose truth is known (synthetic
+faces, expressions written over real ones, annotated recordings), `fit` chooses its thresholds for
+footage that someone has labelled.
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from calibrate.spotting_figures import Row, outcome, resting_baseline, table
+from calibrate.spotting_fit import FACTORS, Piece, fit, seen
+from calibrate.spotting_footage import (
+    USUAL,
+    Annotated,
+    Drawn,
+    Footage,
+    Recorded,
+    conditions,
+    over,
+)
+from calibrate.spotting_motion import MotionCache
+from calibrate.spotting_names import named
+from calibrate.spotting_page import page
+from model.datasets import open_dataset
+from model.datasets.flows import split_spec
+from model.errors import InputError, exit_code
+from model.machine import machine
+from realtime.baseline import Baseline, load_baseline, save_baseline
+from realtime.pipeline import PipelineConfig
+from realtime.scoring import KINDS, read_intervals, record
+from realtime.scoring import score as scored
+from realtime.scoring import table as score_table
+from realtime.spotting import SpotterConfig
+from realtime.summary import check_new, versions
+
+FORMAT, VERSION = "fmanet-live spotting", 1
+_MEASURED, _DEFAULT = "measured", "default"
+
+
+def main(arguments: Sequence[str]) -> None:
+    """`calibrate spotting`: the command that the first argument names."""
+    parser = argparse.ArgumentParser(
+        prog="python -m calibrate spotting", description="Whether the spotter can be trusted."
+    )
+    commands = parser.add_subparsers(required=True, metavar="score|evaluate|fit")
+    for add in (_add_score, _add_evaluate, _add_fit):
+        add(commands)
+    options = vars(parser.parse_args(arguments))
+    options.pop("run")(**options)
+
+
+def score(tables: Sequence[Path], out: Path | None) -> None:
+    """Print, and write to `out`, how well tables of events fit tables of the truth: predicted and
+    true in turn, all of them together as one video."""
+    if len(tables) % 2:
+        raise InputError(f"{len(tables)} tables: give them in pairs, predicted and true in turn")
+    if out is not None:
+        check_new(out)
+    read = [read_intervals(path) for path in tables]
+    videos = list(zip(read[::2], read[1::2], strict=True))
+    scores = [scored(videos, kind) for kind in KINDS]
+    print(score_table(scores))
+    if out is not None:
+        _write(out, {"tables": [path.name for path in tables], "scores": [*map(record, scores)]})
+
+
+def evaluate(
+    seeds: Sequence[int],
+    seconds: float,
+    only: Sequence[str],
+    videos: Sequence[Path],
+    given: Sequence[tuple[str, str]],
+    data: Sequence[str],
+    baseline: str,
+    classifier: str | None,
+    cache: Path,
+    jobs: int,
+    out: Path | None,
+) -> None:
+    """Run the spotter over footage whose truth is known; print the table, and put spotting.json
+    and spotting.html into `out`."""
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for name in ("spotting.json", "spotting.html"):
+            check_new(out / name)
+    groups = _footage(seeds, seconds, only, videos, given, data)
+    chosen = None if baseline in (_MEASURED, _DEFAULT) else load_baseline(Path(baseline))
+    motions = MotionCache(cache)
+    footage = [each for _, _, pieces in groups for each in pieces]
+    if baseline == _MEASURED:
+        footage += [each.resting() for each in footage if isinstance(each, Drawn)]
+
+    def held(each: Footage) -> Baseline | None:
+        if baseline == _MEASURED and isinstance(each, Drawn):
+            return resting_baseline(motions.get(each.resting()))
+        return chosen
+
+    with tqdm(total=len(footage), desc="motion", unit="piece", disable=None) as bar:
+        motions.fill(footage, jobs, bar.update)
+    rows = []
+    for group, value, pieces in tqdm(groups, desc="spotting", disable=None):
+        outcomes = [
+            outcome(motions.get(each), each.truth(), _config(held(each))) for each in pieces
+        ]
+        rows.append(Row(group, value, tuple(outcomes)))
+    if classifier is not None:
+        rows += _named_rows(groups, held, classifier)
+    print(table(rows))
+    if out is not None:
+        about = f"Seeds {', '.join(map(str, seeds))}; baseline: {baseline}."
+        _write(
+            out / "spotting.json",
+            {"about": about, "machine": machine(), "rows": [row.plain() for row in rows]},
+        )
+        (out / "spotting.html").write_text(page(rows, about), encoding="utf-8")
+        print(f"{out / 'spotting.html'} shows it with plots")
+
+
+def fit_thresholds(
+    given: Sequence[tuple[str, str]],
+    data: Sequence[str],
+    per_min: float,
+    cache: Path,
+    jobs: int,
+    out: Path,
+) -> None:
+    """Choose thresholds for labelled footage, print how they do on what was left out, and write
+    them to `out` as a baseline."""
+    check_new(out)
+    footage: list[Recorded | Annotated] = [*_recorded(given), *_annotated(data)]
+    motions = MotionCache(cache)
+    with tqdm(total=len(footage), desc="motion", unit="piece", disable=None) as bar:
+        motions.fill(footage, jobs, bar.update)
+    pieces = [
+        Piece(each.title, motions.get(each), each.truth(), *seen(each.frames())) for each in footage
+    ]
+    with tqdm(total=len(FACTORS), desc="thresholds", disable=None) as bar:
+        fitted = fit(pieces, per_min, now=datetime.now(UTC), software=versions(), tick=bar.update)
+    print(table([fitted.left_out]))
+    save_baseline(out, fitted.baseline)
+    print(
+        f"thresholds are {fitted.factor:g} × the noise, "
+        f"{min(fitted.baseline.floor_px.values()):.2f}–"
+        f"{max(fitted.baseline.floor_px.values()):.2f} px; saved in {out}, for --baseline"
+    )
+
+
+def _footage(
+    seeds: Sequence[int],
+    seconds: float,
+    only: Sequence[str],
+    videos: Sequence[Path],
+    given: Sequence[tuple[str, str]],
+    data: Sequence[str],
+) -> list[tuple[str, str, Sequence[Footage]]]:
+    """(group, value, pieces): the test bed, unless other footage is named."""
+    if min(seeds) < 0 or not 1 <= seconds < math.inf:
+        raise InputError(f"--seeds {seeds}, --seconds {seconds:g}: seeds from 0, 1 s or more")
+    groups: list[tuple[str, str, Sequence[Footage]]] = []
+    for video in videos:
+        for px, written in over(video, tuple(seeds)).items():
+            groups.append((video.name, f"{px:g} px" if px else "as it is", written))
+    groups += [("given", each.title, [each]) for each in _recorded(given)]
+    groups += [("data set", each.title, [each]) for each in _annotated(data)]
+    if groups:
+        return groups
+    chosen = [c for c in conditions() if not only or c.group in only]
+    return [(c.group, c.value, [c.drawn(seed, seconds) for seed in seeds]) for c in chosen]
+
+
+def _recorded(given: Sequence[tuple[str, str]]) -> list[Recorded]:
+    return [Recorded(spec, Path(table)) for spec, table in given]
+
+
+def _annotated(data: Sequence[str]) -> list[Annotated]:
+    """The long recordings of data sets."""
+    found = []
+    for spec in data:
+        name, root = split_spec(spec)
+        dataset = open_dataset(name, root)
+        if not dataset.videos:
+            raise InputError(f"{spec}: {dataset.title} has no long recordings to spot in")
+        found += [Annotated(video) for video in dataset.videos]
+    return found
+
+
+def _config(baseline: Baseline | None) -> SpotterConfig:
+    return SpotterConfig() if baseline is None else SpotterConfig(baseline=baseline)
+
+
+def _named_rows(
+    groups: Sequence[tuple[str, str, Sequence[Footage]]],
+    held: Callable[[Footage], Baseline | None],
+    classifier: str,
+) -> list[Row]:
+    """The usual footage, or what was given in its place, with names."""
+    rows = []
+    for group, value, pieces in groups:
+        if group in (USUAL, "given", "data set"):
+            outcomes = [
+                named(each, PipelineConfig(classifier=classifier, spotter=_config(held(each))))
+                for each in tqdm(pieces, desc=f"naming, {value}", disable=None)
+            ]
+            rows.append(Row(f"named by {classifier}", value, tuple(outcomes)))
+    return rows
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "software": versions(),
+        **content,
+    }
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _add_score(commands: Any) -> None:
+    parser = commands.add_parser("score", help="tables of events against tables of the truth")
+    parser.add_argument("tables", type=Path, nargs="+", metavar="PRED.csv TRUTH.csv")
+    parser.add_argument("--out", type=Path, metavar="JSON", help="must not exist")
+    parser.set_defaults(run=score)
+
+
+def _add_evaluate(commands: Any) -> None:
+    groups = tuple(dict.fromkeys(c.group for c in conditions()))
+    parser = commands.add_parser(
+        "evaluate",
+        help="the spotter on footage whose truth is known",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--seeds", type=int, nargs="+", default=[0, 1], help="0–999 to choose, others to report")
+    add("--seconds", type=float, default=120.0, help="of synthetic footage, for each seed")
+    add("--only", nargs="+", choices=groups, default=[], metavar="GROUP", help=", ".join(groups))
+    add(
+        "--over",
+        dest="videos",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="VIDEO",
+        help="write micro-expressions over these, once for each seed",
+    )
+    add(
+        "--baseline",
+        default=_MEASURED,
+        help=f"{_MEASURED}: on 20 s of rest of each synthetic face; {_DEFAULT}; or a file",
+    )
+    add("--classifier", help="also name what is found in the usual footage, for STRS")
+    add("--out", type=Path, metavar="FOLDER", help="for spotting.json and spotting.html")
+    _add_footage(parser)
+    parser.set_defaults(run=evaluate)
+
+
+def _add_fit(commands: Any) -> None:
+    parser = commands.add_parser(
+        "fit",
+        help="thresholds for labelled footage",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    _add_footage(parser)
+    parser.add_argument(
+        "--false-alarms-per-minute",
+        dest="per_min",
+        type=float,
+        default=1.0,
+        help="how many are acceptable in such footage",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="must not exist")
+    parser.set_defaults(run=fit_thresholds)
+
+
+def _add_footage(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--footage",
+        dest="given",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("VIDEO", "TRUTH.csv"),
+        help="a labelled recording; may be repeated",
+    )
+    add("--data", nargs="+", default=[], metavar="NAME:PATH", help="data sets of long recordings")
+    add("--cache", type=Path, default=Path("runs") / "motion", help="motion that was computed")
+    add("--jobs", type=int, default=1, help="processes")
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(lambda: main(sys.argv[1:])))

@@ -1,0 +1,350 @@
+"""The measure of the spotter: footage, its motion, figures, thresholds, commands."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calibrate.__main__ import main
+from calibrate.spotting_figures import UNSEEN, Outcome, Row, outcome, resting_baseline, table
+from calibrate.spotting_fit import FACTORS, Piece, fit
+from calibrate.spotting_footage import (
+    NO_MICRO,
+    USUAL,
+    Drawn,
+    Recorded,
+    Written,
+    conditions,
+    interval_of,
+)
+from calibrate.spotting_motion import MotionCache, Motions, measure, spot
+from calibrate.spotting_page import page
+from calibrate.steps import Perception
+from model.errors import InputError
+from model.records import Frame, Stamp
+from model.synthetic import Schedule
+from realtime.baseline import load_baseline
+from realtime.motion import FLAGS, REGIONS
+from realtime.scoring import Interval
+from realtime.spotting import SpotterConfig
+
+STRONG = Schedule(
+    micro_per_min=20,
+    macro_per_min=0,
+    blinks_per_min=0,
+    speech_per_min=0,
+    amplitude_px=(1.5, 2.0),
+    first_micro_s=(2.0, 2.2),
+)
+BROWS = [i for i, name in enumerate(REGIONS) if name.startswith("brow")]
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Drawn:
+    return Drawn(seed=5, seconds=4.0, fps=25, schedule=STRONG)
+
+
+@pytest.fixture(scope="module")
+def motions(drawn: Drawn) -> Motions:
+    return measure(drawn)
+
+
+def made(
+    seconds: float, pulses: Sequence[tuple[float, float]], *, noise_px: float, seed: int = 0
+) -> tuple[Motions, list[Interval]]:
+    """Motion of brows that rise by (s, px), and the truth of it, at 30 fps."""
+    times_s = np.arange(0, seconds, 1 / 30)
+    n = len(times_s)
+    motion = np.random.default_rng(seed).normal(0, noise_px, (n, len(REGIONS), 2))
+    truth = []
+    for start_s, size_px in pulses:
+        part = np.clip((times_s - start_s) / 0.3, 0, 1)
+        motion[:, BROWS, 1] -= (size_px * (1 - np.cos(2 * np.pi * part)) / 2)[:, None]
+        truth.append(Interval(start_s, start_s + 0.15, start_s + 0.3, "micro", "", size_px))
+    blank = np.zeros((n, 4), np.float32)
+    counts = np.zeros(n, np.int64)
+    eyes = np.full((n, 2), 0.3, np.float32)
+    numbers = np.arange(n)
+    made = Motions(numbers, times_s, counts, motion.astype(np.float32), blank, eyes, counts)
+    return made, truth
+
+
+# --- footage
+
+
+def test_the_test_bed_varies_one_thing_at_a_time() -> None:
+    usual, *others = conditions()
+    assert (usual.group, usual.schedule.micro_per_min) == (USUAL, 12)
+    names = [(c.group, c.value) for c in (usual, *others)]
+    assert len(set(names)) == len(names)
+    for condition in others:
+        changed = [
+            name
+            for name in ("fps", "schedule", "nuisance", "crf")
+            if getattr(condition, name) != getattr(usual, name)
+        ]
+        assert len(changed) == 1 or condition.group == NO_MICRO
+        quiet = condition.schedule.micro_per_min == 0
+        assert quiet == (condition.group == NO_MICRO)
+    wanted = {"amplitude", "rate", "noise", "compression", "head motion", "speech", "blinks"}
+    assert wanted <= {c.group for c in others}
+
+
+def test_equal_names_are_equal_footage(drawn: Drawn) -> None:
+    assert drawn.name == replace(drawn).name
+    changed = [replace(drawn, seed=6), replace(drawn, crf=30), replace(drawn, seconds=5.0)]
+    assert len({each.name for each in (drawn, drawn.resting(), *changed)}) == 5
+
+
+def test_a_resting_face_shows_blinks_alone() -> None:
+    rest = Drawn(seed=5, seconds=60, schedule=Schedule()).resting()
+    assert {row.kind for row in rest.truth()} == {"blink"}
+
+
+def test_compressed_footage_keeps_its_frames(drawn: Drawn) -> None:
+    short = replace(drawn, seconds=0.4, crf=30)
+    stamps = [frame.stamp for frame in short.frames()]
+    assert stamps == [frame.stamp for frame in replace(short, crf=None).frames()]
+
+
+# --- motion
+
+
+def test_the_spotter_says_of_stored_motion_what_it_says_live(
+    drawn: Drawn, motions: Motions
+) -> None:
+    live, perception = [], Perception()
+    for frame in drawn.frames():
+        signal = perception.step(frame).signal
+        live += [] if signal is None else [(u, frame.stamp.time_s) for u in signal.updates]
+    perception.close()
+    stored = [(d.update, d.known_s) for d in spot(motions, SpotterConfig())]
+    assert live
+    assert stored[: len(live)] == live
+
+
+def test_frames_without_a_face_are_kept_as_such() -> None:
+    class Gone:
+        name = "gone"
+
+        def frames(self):
+            for k, frame in enumerate(Drawn(seed=5, seconds=1.0, fps=10).frames()):
+                yield Frame(frame.stamp, np.zeros_like(frame.image), 0.0) if k == 4 else frame
+
+        def truth(self):
+            return ()
+
+    motions = measure(Gone())
+    assert (motions.track < 0).tolist() == [k == 4 for k in range(10)]
+    samples = list(motions.samples())
+    assert samples[4] == Stamp(4, 0.4)
+    assert sum(isinstance(sample, Stamp) for sample in samples) == 1
+
+
+def test_motion_is_measured_once(drawn: Drawn, motions: Motions, tmp_path: Path) -> None:
+    short = replace(drawn, seconds=0.2)
+    ticks = []
+    cache = MotionCache(tmp_path / "new")
+    cache.fill([short], 1, lambda: ticks.append(1))
+    (file,) = (tmp_path / "new").iterdir()
+    written_ns = file.stat().st_mtime_ns
+    cache.fill([short], 1, lambda: ticks.append(1))
+    assert len(ticks) == 2
+    kept = MotionCache(tmp_path / "new").get(short)
+    assert file.stat().st_mtime_ns == written_ns
+    np.testing.assert_array_equal(kept.displacement, motions.displacement[: len(kept.time_s)])
+
+
+def test_flags_survive_storing(motions: Motions) -> None:
+    first = next(motions.samples())
+    assert not isinstance(first, Stamp)
+    assert first.flags == {"start"}
+    assert set(FLAGS) >= {name for name in FLAGS if motions.flagged(name).any()}
+
+
+# --- figures
+
+
+def test_an_expression_is_found_and_timed(drawn: Drawn, motions: Motions) -> None:
+    row = Row(USUAL, "short", (outcome(motions, drawn.truth(), SpotterConfig()),))
+    micro = row.score("micro")
+    assert (micro.hits, micro.annotated, micro.predicted) == (1, 1, 1)
+    assert row.minutes == pytest.approx(4 / 60)
+    assert row.apex_error_frames() <= 2
+    (delay_ms,) = row.delays_ms()
+    assert -100 < delay_ms < 200
+    assert row.recall_by_amplitude() == [(1.5, 2.5, 1, 1)]
+    assert not row.missed_because()
+
+
+def test_what_is_missed_has_a_reason() -> None:
+    motions, truth = made(8, [(4.0, 0.0)], noise_px=0.02)
+    unseen = Row("", "", (outcome(motions, truth, SpotterConfig()),))
+    assert unseen.missed_because() == {UNSEEN: 1}
+    said = Outcome({}, ((truth[0], "a blink"),), tuple(truth), 8.0, 1 / 30)
+    assert Row("", "", (said,)).missed_because() == {"a blink": 1}
+    macro = replace(truth[0], kind="macro")
+    taken = Outcome({macro: 5.0}, (), tuple(truth), 8.0, 1 / 30)
+    assert Row("", "", (taken,)).missed_because() == {"taken for a macro-expression": 1}
+
+
+def test_false_alarms_are_counted_by_the_minute() -> None:
+    motions, _ = made(30, [(4.0, 1.0), (8.0, 1.0)], noise_px=0.02)
+    row = Row(NO_MICRO, "", (outcome(motions, [], SpotterConfig()),))
+    assert row.false_per_min("micro") == pytest.approx(4)
+    assert row.plain()["decision_median_ms"] is None
+
+
+def test_a_baseline_follows_the_noise_of_rest() -> None:
+    quiet, loud = (made(20, [], noise_px=px)[0] for px in (0.02, 0.06))
+    low, high = (resting_baseline(motions).floor_px["chin"] for motions in (quiet, loud))
+    assert high == pytest.approx(3 * low, rel=0.3)
+    with pytest.raises(InputError, match="too short"):
+        resting_baseline(made(2, [], noise_px=0.02)[0])
+
+
+def test_the_page_loads_nothing_and_tells_all(drawn: Drawn, motions: Motions) -> None:
+    rows = [
+        Row(USUAL, "30 fps", (outcome(motions, drawn.truth(), SpotterConfig()),)),
+        Row("noise", "8 <grey> levels", (outcome(motions, [], SpotterConfig()),)),
+    ]
+    html = page(rows, "Seeds 5 & 6.")
+    assert "8 &lt;grey&gt; levels" in html
+    assert "Seeds 5 &amp; 6." in html
+    assert "http" not in html.replace("http-equiv", "")
+    assert html.count("<table>") == 2
+    assert "noise" in table(rows)
+
+
+# --- fitting
+
+
+def piece(name: str, noise_px: float, sizes_px: Sequence[float], seed: int) -> Piece:
+    pulses = [(4.0 + 2.0 * k, px) for k, px in enumerate(sizes_px)]
+    motions, truth = made(26, pulses, noise_px=noise_px, seed=seed)
+    return Piece(name, motions, truth, Frame(Stamp(0, 0.0), np.zeros((48, 64, 3), np.uint8), 0), 1)
+
+
+def fitted(pieces: Sequence[Piece], per_min: float = 1.0):
+    return fit(pieces, per_min, now=datetime(2026, 1, 1, tzinfo=UTC), software={"numpy": "1"})
+
+
+def test_thresholds_are_fitted_between_noise_and_expressions() -> None:
+    ticks: list[int] = []
+    pieces = [piece(name, 0.05, [0.6, 0.7, 0.8, 0.6], seed) for seed, name in enumerate("ab")]
+    found = fit(
+        pieces,
+        1.0,
+        now=datetime(2026, 1, 1, tzinfo=UTC),
+        software={},
+        tick=lambda: ticks.append(1),
+    )
+    assert len(ticks) == len(FACTORS)
+    assert found.left_out.score("micro").f1 > 0.9
+    brow = found.baseline.floor_px["brow_inner_left"]
+    assert 0.05 < brow < 0.6
+    measured = found.baseline.measured
+    assert measured is not None
+    assert (measured.setting.camera, measured.setting.width) == ("a, b", 64)
+    assert measured.setting.fps == pytest.approx(30)
+
+
+def test_fitting_needs_labels_and_something_to_leave_out() -> None:
+    one = piece("a", 0.05, [0.7], 0)
+    with pytest.raises(InputError, match="two or more"):
+        fitted([one])
+    blank = piece("b", 0.05, [], 1)
+    with pytest.raises(InputError, match="no micro-expression"):
+        fitted([blank, blank])
+    motions, truth = made(6, [(4.0, 0.7)], noise_px=0.05)
+    short = replace(one, motions=motions, truth=truth)
+    with pytest.raises(InputError, match="30 s"):
+        fitted([short, short])
+
+
+# --- commands
+
+
+def run(*arguments: object) -> int:
+    return main(["spotting", *map(str, arguments)])
+
+
+def test_tables_are_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    truth, said = tmp_path / "truth.csv", tmp_path / "said.csv"
+    head = "onset_s,apex_s,offset_s,kind,label\n"
+    truth.write_text(head + "1,1.1,1.3,micro,positive\n5,5.2,5.4,micro,negative\n")
+    said.write_text(head + "1,1.1,1.3,micro,positive\n9,9.2,9.4,micro,negative\n")
+    out = tmp_path / "score.json"
+    assert run("score", said, truth, said, truth, "--out", out) == 0
+    assert "0.50" in capsys.readouterr().out
+    micro = json.loads(out.read_text())["scores"][0]
+    assert (micro["kind"], micro["hits"], micro["annotated"], micro["f1"]) == ("micro", 2, 4, 0.5)
+    assert micro["strs"] == 0.5
+    assert run("score", said, truth, "--out", out) == 2
+    assert run("score", said) == 2
+
+
+def test_evaluate_writes_figures_and_a_page(tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    options = ["--seeds", 5, "--seconds", 6, "--only", USUAL, "--baseline", "default"]
+    options += ["--cache", tmp_path / "cache"]
+    assert run("evaluate", *options, "--out", out) == 0
+    (row,) = json.loads((out / "spotting.json").read_text())["rows"]
+    assert (row["group"], row["minutes"]) == (USUAL, pytest.approx(6 / 60))
+    assert row["micro"]["annotated"] >= 1
+    assert "<svg" in (out / "spotting.html").read_text()
+    assert run("evaluate", *options, "--out", out) == 2
+
+
+def test_recordings_are_evaluated_with_names_and_fitted(
+    expression_clip: Path, untrained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth = tmp_path / "truth.csv"
+    truth.write_text(
+        "onset_s,apex_s,offset_s,kind,label\n2.1,2.25,2.45,micro,positive\n", encoding="utf-8"
+    )
+    given = ["--footage", expression_clip, truth, "--cache", tmp_path / "cache"]
+    assert run("evaluate", *given, "--classifier", untrained, "--out", tmp_path / "report") == 0
+    plain, named = json.loads((tmp_path / "report" / "spotting.json").read_text())["rows"]
+    assert plain["micro"]["predicted"] == named["micro"]["predicted"] == 1
+    assert plain["micro"]["named"] == 0
+    assert run("fit", *given, "--out", tmp_path / "fitted.json") == 2
+    assert "two or more" in capsys.readouterr().err
+    assert not (tmp_path / "fitted.json").exists()
+
+
+def test_fitted_thresholds_are_a_baseline_file(tmp_path: Path) -> None:
+    from realtime.baseline import save_baseline
+
+    pieces = [piece(name, 0.05, [0.6, 0.7], seed) for seed, name in enumerate("ab")]
+    found = fitted(pieces).baseline
+    save_baseline(tmp_path / "fitted.json", found)
+    assert load_baseline(tmp_path / "fitted.json") == found
+
+
+def test_expressions_over_a_recording_are_named_by_amplitude(expression_clip: Path) -> None:
+    over = Written(expression_clip, seed=1, amplitude_px=1.0)
+    assert over.name != replace(over, amplitude_px=0.5).name
+    assert all(row.amplitude_px == 1.0 for row in over.truth())
+    assert replace(over, amplitude_px=0.0).truth() == ()
+
+
+def test_what_cannot_be_evaluated_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("evaluate", "--seeds", -1) == 2
+    assert "--seeds" in capsys.readouterr().err
+    assert run("evaluate", "--data", "nowhere:x") == 2
+    assert run("evaluate", "--baseline", tmp_path / "none.json", "--only", USUAL) == 2
+    with pytest.raises(InputError, match="no recording"):
+        next(Recorded("demo", tmp_path / "x.csv").frames())
+
+
+def test_windows_become_intervals(drawn: Drawn, motions: Motions) -> None:
+    for decision in spot(motions, SpotterConfig()):
+        interval = interval_of(decision.update.window)
+        assert interval.onset_s < interval.apex_s <= interval.offset_s
