@@ -4,6 +4,10 @@
 
 runs the live program on a source that delivers on a clock, ready or not, and writes into the
 folder `r/` a page, the figures as JSON, and every frame as a Parquet table.
+
+    python -m realtime.benchmark compare before/ after/
+
+says whether the second of two such folders is slower, and then ends with exit code 1.
 """
 
 import argparse
@@ -22,6 +26,9 @@ from realtime.sources import CHOICES
 
 def main() -> None:
     """Parse the command line and run what it asks for."""
+    if sys.argv[1:2] == ["compare"]:
+        _compare(sys.argv[2:])
+        return
     options = vars(_parser().parse_args())
     out: Path = options.pop("out")
     slow: str | None = options.pop("slow")
@@ -82,6 +89,25 @@ def run(
     return report
 
 
+def _compare(arguments: list[str]) -> None:
+    from realtime.benchmark.compare import TOLERANCE, compare, words
+
+    p = argparse.ArgumentParser(
+        prog="python -m realtime.benchmark compare",
+        description="Is the second of two benchmarks of one machine slower? Exit code 1 if so.",
+    )
+    p.add_argument("before", type=Path, help="folder of a report")
+    p.add_argument("after", type=Path, help="folder of a report")
+    p.add_argument(
+        "--tolerance", type=float, default=TOLERANCE, help=f"share that is noise ({TOLERANCE:g})"
+    )
+    options = p.parse_args(arguments)
+    found = compare(options.before, options.after, options.tolerance)
+    print(words(found, options.tolerance))
+    if any(ratio.change == "slower" for ratio in found):
+        raise SystemExit(1)
+
+
 def _start_options(load: LiveConfig) -> dict[str, Any]:
     """Of a start as a user would have it: the source itself, not a piece of it from memory."""
     return {
@@ -110,7 +136,9 @@ def _plan(options: dict[str, Any]) -> Plan:
 def _parser() -> argparse.ArgumentParser:
     default = LiveConfig()
     p = argparse.ArgumentParser(
-        prog="python -m realtime.benchmark", description=(__doc__ or "").partition("\n")[0]
+        prog="python -m realtime.benchmark",
+        description=(__doc__ or "").partition("\n")[0],
+        epilog="compare A B: is the second of two reports slower? (compare --help)",
     )
     p.add_argument("--source", default="demo", help=CHOICES)
     p.add_argument("--fps", metavar="RATES", help="as 30,60,200; default: the source's own")
