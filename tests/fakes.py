@@ -237,3 +237,12 @@ def serve_file(path: Path) -> Iterator[str]:
 
     with web_server(answer) as address:
         yield f"{address}/{path.name}"
+
+
+def copied(folder: Path, to: Path) -> Path:
+    """A copy of a session's folder in `to`, to be changed."""
+    target = to / folder.name
+    target.mkdir(parents=True)
+    for file in folder.iterdir():
+        (target / file.name).write_bytes(file.read_bytes())
+    return target

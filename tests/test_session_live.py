@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import picture, write_clip
+from fakes import copied, picture, write_clip
 
 import realtime.analyze as analyze_command
 import run_live
@@ -26,21 +26,6 @@ from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus, o
 from realtime.sources.session import SessionSource
 
 TIMEOUT_S = 60
-
-
-@pytest.fixture(scope="module")
-def recorded(
-    untrained: Path, expression_clip: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A lossless session of a clip with one expression, marked on the way."""
-    folder = tmp_path_factory.mktemp("sessions") / "P07"
-    plan = RecordPlan(folder, "P07", codec="ffv1", consent="analysis")
-    config = LiveConfig(source=str(expression_clip), classifier=str(untrained), record=plan)
-    with LiveSession(config) as session:
-        session.mark("stimulus", "a picture of a dog")
-        session.mark("q1", kind="question_start")
-        assert session.wait(TIMEOUT_S)
-    return folder
 
 
 @pytest.fixture
@@ -106,14 +91,6 @@ def test_a_changed_event_is_told(
     told = capsys.readouterr().out
     assert "1 expressions live, 1 in the recording, 1 differences" in told
     assert "apex -40.0 ms" in told
-
-
-def copied(folder: Path, to: Path) -> Path:
-    target = to / folder.name
-    target.mkdir()
-    for file in folder.iterdir():
-        (target / file.name).write_bytes(file.read_bytes())
-    return target
 
 
 def test_a_span_of_a_finished_session_can_be_redacted(recorded: Path, tmp_path: Path) -> None:
@@ -209,7 +186,10 @@ def test_without_a_recording_nothing_can_be_marked(untrained: Path, tmp_path: Pa
         (["--participant", "P07"], "--record"),
         (["--record", "s", "--participant", "Anna Müller"], "never a name"),
         (["--record", "s", "--participant", "P07", "--codec", "mp4"], "h264, ffv1"),
-        (["--record", "s", "--participant", "P07", "--protocol", "absent.toml"], "absent.toml cannot be read"),
+        (
+            ["--record", "s", "--participant", "P07", "--protocol", "absent.toml"],
+            "absent.toml cannot be read",
+        ),
         (["--record", "s", "--participant", "P07", "--strict"], "consent"),
         (["--record", "s", "--participant", "P07", "--seconds", "1e9"], "GiB"),
     ],

@@ -1,6 +1,7 @@
 """Sessions to the tables that other tools read.
 
 python -m realtime.export sessions/P07 --to elan
+python -m realtime.export sessions/P07 --to csv --coder C1
 """
 
 import argparse
@@ -10,6 +11,7 @@ from pathlib import Path
 from model.errors import InputError, exit_code
 from model.tables import load_entry
 from realtime.export import EXPORTS
+from realtime.review.coding import reviewed
 from realtime.session.reader import open_session
 
 
@@ -18,6 +20,8 @@ def main() -> None:
     options = _parser().parse_args()
     folder: Path = options.folder
     session = open_session(folder)
+    if options.coder is not None:
+        session = reviewed(session, options.coder)
     out: Path = options.out or folder.resolve().with_name(f"{folder.resolve().name}-export")
     if out.resolve() == folder.resolve():
         raise InputError(f"--out {out} is the session itself: name another folder")
@@ -36,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     p.add_argument("folder", type=Path, metavar="DIR", help="the session")
     p.add_argument("--to", nargs="+", required=True, choices=tuple(EXPORTS))
+    p.add_argument("--coder", metavar="CODE", help="the expressions as this coder left them")
     p.add_argument("--out", type=Path, metavar="DIR", help="default: DIR-export, beside it")
     return p
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from realtime.export.plain import text
-from realtime.export.rows import EVENT_COLUMNS, event_rows, marker_rows, new_file, questions, stem
+from realtime.export.rows import EVENT_COLUMNS, event_rows, marker_rows, new_file, questions, start
 from realtime.session.reader import Session
 
 BIDS_VERSION = "1.10.0"
@@ -32,11 +32,12 @@ def write_bids(session: Session, folder: Path) -> list[Path]:
     """`sub-<code>/ses-<start>/beh/…_events.tsv` and `.json`, and `dataset_description.json` where
     there is none yet. Labels in BIDS are letters and digits: others are left out of the code."""
     subject = "".join(c for c in session.participant if c.isalnum())
-    start = stem(session).rpartition("_")[2]
     name = session.document.get("protocol", {}).get("name", "")
     task = "".join(c for c in name if c.isascii() and c.isalnum()) or "session"
-    where = folder / f"sub-{subject}" / f"ses-{start}" / "beh"
-    base = f"sub-{subject}_ses-{start}_task-{task}_events"
+    coder = "".join(c for c in session.coder if c.isalnum())
+    task += f"_desc-{coder}" if coder else ""
+    where = folder / f"sub-{subject}" / f"ses-{start(session)}" / "beh"
+    base = f"sub-{subject}_ses-{start(session)}_task-{task}_events"
     table, described = new_file(where / f"{base}.tsv"), new_file(where / f"{base}.json")
     where.mkdir(parents=True, exist_ok=True)
     rows = sorted(_rows(session), key=lambda row: float(row["onset"]))

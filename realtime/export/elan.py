@@ -108,22 +108,11 @@ def _tiers(session: Session) -> dict[str, list[Span]]:
             start = _ms(row["time_s"])
             end = start + POINT_MS if row["until_s"] is None else _ms(row["until_s"])
             tiers["markers"].append((start, end, value))
-    tiers["missing video"] = list(_missing(session))
+    tiers["missing video"] = [
+        (_ms(start_s - session.zero_s), _ms(end_s - session.zero_s), why)
+        for start_s, end_s, why in session.gaps()
+    ]
     return tiers
-
-
-def _missing(session: Session) -> Iterable[Span]:
-    """From the last picture before to the first after what is not in the video."""
-    before = 0
-    why = ""
-    for frame in session.frames:
-        if frame.fate != "recorded" or frame.time_s is None:
-            why = why or frame.cause or frame.fate
-            continue
-        now = _ms(frame.time_s - session.zero_s)
-        if why and now > before:
-            yield before, now, why
-        before, why = now, ""
 
 
 def _lanes(tiers: dict[str, list[Span]]) -> Iterable[tuple[str, list[Span]]]:

@@ -1,5 +1,6 @@
 """What is exported, in rows: expressions, markers, frames."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,8 @@ EVENT_COLUMNS: dict[str, str] = {
     "regions": "regions of the face that moved, strongest first, with spaces between",
     "score": "strength of the motion over the noise floor; 1 is the threshold",
     "question": "name of the question in which the onset lies; empty if none",
+    "coder": "who reviewed it; empty: as the program found it",
+    "verdict": "the coder's: accepted or added; empty if nothing was said of it",
 }
 """Column to what it holds. Columns `p_<label>` (probability of each class) follow."""
 
@@ -62,9 +65,15 @@ class Question:
 
 
 def stem(session: Session) -> str:
-    """What the files of an export are called: code and start, `P07_20260101T120000`."""
-    started = datetime.fromisoformat(session.document["started_utc"])
-    return f"{session.participant}_{started:%Y%m%dT%H%M%S}"
+    """What the files of an export are called: code and start, `P07_20260101T120000`, and the coder
+    if one reviewed it."""
+    reviewed = f"_{session.coder}" if session.coder else ""
+    return f"{session.participant}_{start(session)}{reviewed}"
+
+
+def start(session: Session) -> str:
+    """When it was recorded, UTC, `20260101T120000`."""
+    return f"{datetime.fromisoformat(session.document['started_utc']):%Y%m%dT%H%M%S}"
 
 
 def new_file(path: Path) -> Path:
@@ -100,11 +109,13 @@ def event_rows(session: Session) -> Iterator[dict[str, Any]]:
             "onset_utc": None if utc is None else utc.isoformat(timespec="milliseconds"),
             "kind": window.kind,
             "label": prediction.label,
-            "probability": max(prediction.probabilities.values()),
+            "probability": max(prediction.probabilities.values(), default=None),
             "action_units": " ".join(units),
             "regions": " ".join(window.regions),
-            "score": window.score,
+            "score": window.score if math.isfinite(window.score) else None,
             "question": next((q.name for q in asked if q.start_s <= onset_s < q.end_s), None),
+            "coder": session.coder,
+            "verdict": session.verdicts.get(event.number, ""),
             **{f"p_{label}": prediction.probabilities.get(label) for label in labels},
         }
 

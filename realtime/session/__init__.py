@@ -8,6 +8,7 @@
     motion.csv      a row per analysed frame; `realtime.tables.MOTION_SCHEMA`
     events.jsonl    what was found, each time something became known; `realtime.session.events`
     markers.jsonl   keys, questions, notes, pauses, redactions; `realtime.session.markers`
+    edits-….jsonl   what a coder says of the events; `realtime.session.edits`
 
 Tables are append-only text: what was written stays readable however the program ends. Times are
 seconds of the source's clock throughout; `session.json` ties that clock to UTC.

@@ -3,6 +3,7 @@
 python -m realtime.session recover DIR                make a recording whole that was cut off
 python -m realtime.session redact DIR --from 61 --to 75.5
 python -m realtime.session delete DIR --receipt receipt.json
+python -m realtime.session agree DIR C1 C2            how far two coders agree
 """
 
 import argparse
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 from model.errors import InputError, exit_code
+from realtime.review.agreement import agree, report_lines
 from realtime.session.clocks import iso
 from realtime.session.delete import delete
 from realtime.session.folder import SessionFolder, claim
@@ -53,6 +55,9 @@ def _command(options: argparse.Namespace, folder: Path) -> None:
     elif options.command == "redact":
         frames = redact_span(folder, options.start, options.end)
         print(f"{folder}: {frames} frames deleted, with what the tables said of them")
+    elif options.command == "agree":
+        found = agree(open_session(folder), options.first, options.second)
+        print("\n".join(report_lines(found)))
     else:
         count = delete(folder, options.receipt)
         print(f"{folder}: {count} files deleted; receipt in {options.receipt}")
@@ -81,10 +86,13 @@ def _parser() -> argparse.ArgumentParser:
     whole = commands.add_parser("recover", help="make a recording whole that was cut off")
     forget = commands.add_parser("redact", help="delete a span from video and tables")
     away = commands.add_parser("delete", help="delete a session, with a receipt")
-    for command in (whole, forget, away):
+    two = commands.add_parser("agree", help="how far two coders agree")
+    for command in (whole, forget, away, two):
         command.add_argument("folder", type=Path, metavar="DIR")
     forget.add_argument("--from", dest="start", type=float, required=True, metavar="S")
     forget.add_argument("--to", dest="end", type=float, required=True, metavar="S")
+    two.add_argument("first", metavar="CODER")
+    two.add_argument("second", metavar="CODER")
     away.add_argument("--receipt", type=Path, required=True, metavar="JSON", help="must not exist")
     return p
 

@@ -69,6 +69,15 @@ class SessionFolder:
                 found.append(int(number))
         return sorted(found)
 
+    def edits(self, coder: str) -> Path:
+        """What `coder`, a code, has said in reviewing it."""
+        return self.path / f"edits-{coder}.jsonl"
+
+    def coders(self) -> list[str]:
+        """Who has reviewed it, by code."""
+        names = (path.stem for path in self.path.glob("edits-*.jsonl"))
+        return sorted(name.removeprefix("edits-") for name in names)
+
     def write_document(self, document: dict[str, Any]) -> None:
         """Replace `session.json` at one stroke; raises `OSError`."""
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)

@@ -1,7 +1,8 @@
 """A recorded session, read."""
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,10 @@ class Session:
     """Each as it stood last, in the order in which they were first known."""
     markers: tuple[Marker, ...]
     """In the order in which they were made."""
+    coder: str = ""
+    """Who reviewed these events; empty: they are as the program found them."""
+    verdicts: Mapping[int, str] = field(default_factory=dict)
+    """By number, the events of which the coder said something: `accepted` or `added`."""
 
     @property
     def participant(self) -> str:
@@ -52,6 +57,20 @@ class Session:
         """From the first frame recorded to the last."""
         times = [f.time_s for f in self.frames if f.fate == "recorded" and f.time_s is not None]
         return max(times) - min(times) if times else 0.0
+
+    def gaps(self) -> list[tuple[float, float, str]]:
+        """What is missing of the video: from the last picture before it to the first after it, on
+        the source's clock, and why."""
+        found = []
+        before_s, why = self.zero_s, ""
+        for frame in self.frames:
+            if frame.fate != "recorded" or frame.time_s is None:
+                why = why or frame.cause or frame.fate
+                continue
+            if why and frame.time_s > before_s:
+                found.append((before_s, frame.time_s, why))
+            before_s, why = frame.time_s, ""
+        return found
 
     def utc(self, time_s: float) -> datetime | None:
         """The source's time as UTC; None where the session has nothing to tell by."""

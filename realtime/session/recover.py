@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 
 from realtime.session import lines
 from realtime.session.cut import mend
+from realtime.session.edits import parse_edit
 from realtime.session.events import parse_event
 from realtime.session.folder import SessionFolder, remove
 from realtime.session.ledger import FROM_VIDEO, HEADER, LOST, Line, parse_line
@@ -107,6 +108,8 @@ def _drop_damaged(folder: SessionFolder) -> None:
     """Cut torn lines off the other tables."""
     lines.keep_lines(folder.events, lambda line: parse_event(line) is not None)
     lines.keep_lines(folder.markers, lambda line: parse_marker(line) is not None)
+    for coder in folder.coders():
+        lines.keep_lines(folder.edits(coder), lambda line: parse_edit(line) is not None)
     header = next(lines.read_lines(folder.motion), "")
     cells = header.count(",")
     lines.keep_lines(folder.motion, lambda row: row.count(",") == cells)

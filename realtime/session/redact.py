@@ -5,6 +5,7 @@ Deleted, not overwritten: on a disk that keeps old blocks, and in backups, trace
 
 from realtime.session import lines
 from realtime.session.cut import copy_without
+from realtime.session.edits import parse_edit
 from realtime.session.events import parse_event, within
 from realtime.session.folder import SessionFolder
 from realtime.session.ledger import HEADER, FrameRecord, Line, fold, parse_line
@@ -36,6 +37,8 @@ def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
         lines.keep_lines(folder.motion, lambda row: _index(row) not in indices, header=True)
     lines.keep_lines(folder.events, lambda line: _event_stays(line, start_s, end_s))
     lines.keep_lines(folder.markers, lambda line: _marker_stays(line, start_s, end_s))
+    for coder in folder.coders():
+        lines.keep_lines(folder.edits(coder), lambda line: _edit_stays(line, start_s, end_s))
     return len(indices)
 
 
@@ -66,3 +69,8 @@ def _event_stays(line: str, start_s: float, end_s: float) -> bool:
 def _marker_stays(line: str, start_s: float, end_s: float) -> bool:
     marker = parse_marker(line)
     return marker is not None and (marker.kind == "redact" or not start_s <= marker.time_s <= end_s)
+
+
+def _edit_stays(line: str, start_s: float, end_s: float) -> bool:
+    edit = parse_edit(line)
+    return edit is not None and not (edit.onset.time_s <= end_s and edit.offset.time_s >= start_s)

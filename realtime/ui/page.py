@@ -19,6 +19,7 @@ from realtime.study import Study
 from realtime.ui.calibration import Calibrator, calibration_routes
 from realtime.ui.guard import Guard
 from realtime.ui.pictures import picture_routes
+from realtime.ui.review import review_routes
 from realtime.ui.sockets import Sockets
 from realtime.ui.study import camera_check, study_routes
 
@@ -32,6 +33,7 @@ _HEAD = (
     '<link rel="stylesheet" href="live/static/live.css">'
     '<link rel="stylesheet" href="live/static/calibrate.css">'
     '<link rel="stylesheet" href="live/static/study.css">'
+    '<link rel="stylesheet" href="live/static/review.css">'
 )
 _ON_LOAD = (
     "import(new URL('live/static/live.js', document.baseURI))"
@@ -59,10 +61,11 @@ def build_app(
         app.include_router(calibration_routes(calibrator))
     study = Study(session, lambda: camera_check(calibrator))
     app.include_router(study_routes(study))
+    app.include_router(review_routes(config.sessions))
     app.mount("/live/static", StaticFiles(directory=STATIC))
     gr.mount_gradio_app(
         app,
-        _blocks(("live", *(("calibrate",) if calibrator else ()), "study")),
+        _blocks(("live", *(("calibrate",) if calibrator else ()), "study", "review")),
         path="/",
         theme=_theme(),
         head=_HEAD,

@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Literal
 
 import cv2
@@ -10,7 +11,7 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from model.records import Event, ImageU8
+from model.records import Event, Frame, ImageU8, Window
 from realtime.flow_colour import colour_flow, full_scale_px, wheel
 from realtime.live import LiveSession
 from realtime.replay import LARGEST_FACTOR, REPLAY_PX, Replay, magnify, open_replay
@@ -29,7 +30,12 @@ _MOMENTS: tuple[Moment, ...] = ("onset", "apex", "offset")
 def picture_routes(session: LiveSession) -> APIRouter:
     """Routes under `/live/events/{run}/{number}/`; 404, in words, for what is not kept."""
     router = APIRouter(prefix="/live")
-    replays = _Replays(session)
+    replays = Replays()
+
+    def opened(run: int, event: Event) -> Replay:
+        # The state is part of the key: an early event's clip ends before its offset.
+        key = (run, event.number, event.state)
+        return replays.open(key, lambda: session.clip(event.number), event.window)
 
     def found(run: int, number: int) -> Event:
         if session.snapshot().run == run:
@@ -63,53 +69,62 @@ def picture_routes(session: LiveSession) -> APIRouter:
     @router.get("/events/{run}/{number}/replay.json")
     def replay(run: int, number: int) -> dict[str, Any]:
         event = found(run, number)
-        window = event.window
-        try:
-            opened = replays.open(run, event)
-        except InputError as error:
-            # Not a failure of the page: browsers log a 404 as one.
-            return {"missing": str(error)}
-        return {
-            "times_s": opened.times_s.tolist(),
-            "size_px": REPLAY_PX,
-            "columns": COLUMNS,
-            "largest_factor": LARGEST_FACTOR,
-            "onset_s": window.onset.time_s,
-            "apex_s": window.apex.time_s,
-            "offset_s": None if window.offset is None else window.offset.time_s,
-            "full_scale_px": _full_px(event),
-        }
+        facts = replay_facts(lambda: opened(run, event), event.window)
+        return facts | {"full_scale_px": _full_px(event)}
 
     @router.get("/events/{run}/{number}/replay.jpg")
     def replay_sheet(
         run: int, number: int, factor: float = Query(1.0, ge=1, le=LARGEST_FACTOR)
     ) -> Response:
-        try:
-            opened = replays.open(run, found(run, number))
-        except InputError as error:
-            raise HTTPException(404, str(error)) from None
-        pictures = opened.pictures if factor == 1 else magnify(opened, factor)
-        return _answer(".jpg", _sheet(pictures), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        event = found(run, number)
+        return replay_picture(lambda: opened(run, event), factor)
 
     return router
 
 
-class _Replays:
+def replay_facts(opened: Callable[[], Replay], window: Window) -> dict[str, Any]:
+    """What the page's replay needs to know of the pictures of `window`; only `missing`, with the
+    reason, where `opened` raises `InputError`."""
+    try:
+        replay = opened()
+    except InputError as error:
+        # Not a failure of the page: browsers log a 404 as one.
+        return {"missing": str(error)}
+    return {
+        "times_s": replay.times_s.tolist(),
+        "size_px": REPLAY_PX,
+        "columns": COLUMNS,
+        "largest_factor": LARGEST_FACTOR,
+        "onset_s": window.onset.time_s,
+        "apex_s": window.apex.time_s,
+        "offset_s": None if window.offset is None else window.offset.time_s,
+    }
+
+
+def replay_picture(opened: Callable[[], Replay], factor: float) -> Response:
+    """All pictures of a replay in one; 404 where `opened` raises `InputError`."""
+    try:
+        replay = opened()
+    except InputError as error:
+        raise HTTPException(404, str(error)) from None
+    pictures = replay.pictures if factor == 1 else magnify(replay, factor)
+    return jpeg(_sheet(pictures), JPEG_QUALITY)
+
+
+class Replays:
     """The last opened replays. Opening takes a face mesh and half a second: one at a time."""
 
-    def __init__(self, session: LiveSession) -> None:
-        self._session = session
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._opened: OrderedDict[tuple[int, int, str], Replay] = OrderedDict()
+        self._opened: OrderedDict[Hashable, Replay] = OrderedDict()
 
-    def open(self, run: int, event: Event) -> Replay:
-        """The replay of `event`; raises `InputError` if its clip is not kept any more."""
-        # The state is part of the key: an early event's clip ends before its offset.
-        key = (run, event.number, event.state)
+    def open(self, key: Hashable, clip: Callable[[], Sequence[Frame]], window: Window) -> Replay:
+        """The replay of `window` in the frames of `clip`, kept as `key`; raises `InputError` if
+        there are none, or no face in them."""
         with self._lock:
             replay = self._opened.get(key)
             if replay is None:
-                replay = open_replay(self._session.clip(event.number), event.window)
+                replay = open_replay(clip(), window)
                 self._opened[key] = replay
                 while len(self._opened) > KEPT_REPLAYS:
                     self._opened.popitem(last=False)
@@ -133,6 +148,11 @@ def _sheet(pictures: ImageU8) -> ImageU8:
     side = pictures.shape[1]
     sheet: ImageU8 = rows.transpose(0, 2, 1, 3, 4).reshape(len(rows) * side, COLUMNS * side, 3)
     return sheet
+
+
+def jpeg(picture: ImageU8, quality: int) -> Response:
+    """(H, W, 3) uint8 RGB as an answer that stays out of the browser's cache on disk."""
+    return _answer(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
 def _png(picture: ImageU8) -> Response:

@@ -18,15 +18,12 @@ from realtime.latency import LatencySummary
 from realtime.motion import FLAGS, REGIONS
 from realtime.overlay import describe, finite, heat
 from realtime.results import SignalAt
+from realtime.review.lanes import LANES, lane_of
 from realtime.snapshot import Snapshot
 
 JPEG_QUALITY = 85
 MAX_SIDE_PX = 1280
 """A larger picture is shown reduced; analysis and recording have it whole."""
-
-GROUPS = {"brow": "Brows", "lid": "Eyes", "nose": "Nose", "cheek": "Nose"}
-"""Lane of the plot by the first word of a region's name; any other is part of the mouth's."""
-LANES = ("Brows", "Eyes", "Nose", "Mouth")
 
 
 class FrameEncoder:
@@ -79,10 +76,7 @@ def frame_message(
 
 def hello_message() -> dict[str, Any]:
     """What does not change while the program runs."""
-    regions = [
-        {"name": _words(name), "lane": GROUPS.get(name.split("_")[0], LANES[-1])}
-        for name in REGIONS
-    ]
+    regions = [{"name": _words(name), "lane": lane_of(name)} for name in REGIONS]
     return {"type": "hello", "lanes": list(LANES), "regions": regions, "flags": dict(FLAGS)}
 
 

@@ -1,6 +1,7 @@
 // The scrolling plot: per lane (brows, eyes, nose, mouth) how far each region's motion stands over
 // its threshold, with the expressions marked above. It moves with the frames: a pause holds it.
 
+import { fitted, readColours } from "./canvas.js";
 import { clockTime, labelColour, title } from "./colours.js";
 
 const KEPT_S = 15;
@@ -77,16 +78,9 @@ export class Plot {
   }
 
   draw() {
+    const ctx = fitted(this.#canvas);
+    if (!ctx) return;
     const { width, height } = this.#canvas.getBoundingClientRect();
-    if (!width || !height) return;
-    const ratio = window.devicePixelRatio || 1;
-    const size = [Math.round(width * ratio), Math.round(height * ratio)];
-    if (this.#canvas.width !== size[0] || this.#canvas.height !== size[1]) {
-      [this.#canvas.width, this.#canvas.height] = size;
-    }
-    const ctx = this.#canvas.getContext("2d");
-    ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-    ctx.clearRect(0, 0, width, height);
     this.#colours ??= readColours(this.#canvas);
     const shownS = width < 520 ? SHOWN_NARROW_S : SHOWN_S;
     const perS = (width - GUTTER_PX) / shownS;
@@ -285,17 +279,4 @@ function label(ctx, words, x, y, colours) {
   ctx.strokeText(words, x, y);
   ctx.fillStyle = colours.text;
   ctx.fillText(words, x, y);
-}
-
-function readColours(element) {
-  const style = getComputedStyle(element);
-  const read = (name) => style.getPropertyValue(name).trim();
-  return {
-    text: read("--fl-text"),
-    quiet: read("--fl-quiet"),
-    line: read("--fl-line"),
-    grid: read("--fl-grid"),
-    paper: read("--fl-paper"),
-    accent: read("--fl-accent"),
-  };
 }

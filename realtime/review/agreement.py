@@ -1,0 +1,143 @@
+"""Agreement of two people who coded the same session.
+
+Two expressions are the same one if they overlap by at least half (intersection over union, as in
+spotting; `realtime.scoring`). Cohen's kappa (J. Cohen, "A Coefficient of Agreement for Nominal
+Scales", Educational and Psychological Measurement 20, 1960) is agreement beyond chance: 1 is all of
+it, 0 what two coders reach who do not look.
+"""
+
+import math
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+from model.errors import InputError
+from realtime.review.coding import coded, edits, kind_of
+from realtime.scoring import MIN_IOU, Interval, iou, match
+from realtime.session.edits import Edit
+from realtime.session.reader import Session
+
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far two coders say the same; what cannot be told is NaN."""
+
+    coders: tuple[str, str]
+    matched: int
+    """Expressions that both have."""
+    alone: tuple[int, int]
+    """Expressions that only the first, only the second has."""
+    f1: float
+    """2 × matched / (all of the first + all of the second)."""
+    iou: float
+    """Mean overlap of the matched ones."""
+    label_kappa: float
+    """Of the labels of the matched ones."""
+    frame_kappa: float
+    """Of nothing, micro or macro, frame by frame."""
+    verdict_kappa: float
+    """Of accepting or rejecting the events on which both decided."""
+    decided: int
+    """Events on which both decided."""
+    moment_ms: tuple[float, float, float]
+    """Mean absolute difference of onset, apex, offset of the matched ones."""
+
+
+def agree(session: Session, first: str, second: str) -> Agreement:
+    """How far coders `first` and `second` agree on `session`: on what each accepted or added.
+    Raises `InputError` if one of them is unknown."""
+    for coder in (first, second):
+        if not edits(session.folder, coder):
+            known = ", ".join(session.folder.coders()) or "nobody"
+            raise InputError(f"coder {coder} has not reviewed {session.folder.path}; {known} has")
+    mine, theirs = coded(session, first), coded(session, second)
+    a = [edit for edit in mine if edit.verdict == "accepted"]
+    b = [edit for edit in theirs if edit.verdict == "accepted"]
+    spans_a, spans_b = [_interval(edit) for edit in a], [_interval(edit) for edit in b]
+    pairs = match(spans_a, spans_b, MIN_IOU)
+    times = [f.time_s for f in session.frames if f.fate == "recorded" and f.time_s is not None]
+    other = {edit.number: edit for edit in theirs}
+    decisions = [
+        (edit.verdict, other[edit.number].verdict)
+        for edit in mine
+        if edit.number >= 0 and "open" not in (edit.verdict, other[edit.number].verdict)
+    ]
+    return Agreement(
+        coders=(first, second),
+        matched=len(pairs),
+        alone=(len(a) - len(pairs), len(b) - len(pairs)),
+        f1=2 * len(pairs) / (len(a) + len(b)) if a or b else math.nan,
+        iou=_mean([iou(spans_a[i], spans_b[j]) for i, j in pairs]),
+        label_kappa=cohen_kappa([(a[i].label, b[j].label) for i, j in pairs]),
+        frame_kappa=cohen_kappa(list(zip(_by_frame(times, a), _by_frame(times, b), strict=True))),
+        verdict_kappa=cohen_kappa(decisions),
+        decided=len(decisions),
+        moment_ms=(
+            _mean([1e3 * abs(spans_a[i].onset_s - spans_b[j].onset_s) for i, j in pairs]),
+            _mean([1e3 * abs(spans_a[i].apex_s - spans_b[j].apex_s) for i, j in pairs]),
+            _mean([1e3 * abs(spans_a[i].offset_s - spans_b[j].offset_s) for i, j in pairs]),
+        ),
+    )
+
+
+def cohen_kappa(pairs: Sequence[tuple[Hashable, Hashable]]) -> float:
+    """Cohen's kappa of pairs of categories: (p_o − p_e) / (1 − p_e), p_o the share that agrees,
+    p_e what chance alone would reach with how often each coder uses each category. NaN without
+    pairs, and where both use one category only, since chance then explains everything."""
+    if not pairs:
+        return math.nan
+    n = len(pairs)
+    observed = sum(a == b for a, b in pairs) / n
+    of_a, of_b = Counter(a for a, _ in pairs), Counter(b for _, b in pairs)
+    chance = sum(of_a[category] * of_b[category] for category in of_a) / n**2
+    return math.nan if chance == 1 else (observed - chance) / (1 - chance)
+
+
+def report_lines(found: Agreement) -> list[str]:
+    """In words, a line each."""
+    one, two = found.coders
+    words = [
+        f"{found.matched} expressions in common (IoU ≥ {MIN_IOU:g}), {found.alone[0]} only {one}, "
+        f"{found.alone[1]} only {two}: F1 {_number(found.f1)}, mean IoU {_number(found.iou)}",
+        f"Cohen's kappa: labels of those in common {_number(found.label_kappa)}, frames (nothing, "
+        f"micro, macro) {_number(found.frame_kappa)}, accepting or rejecting "
+        f"{_number(found.verdict_kappa)} (of {found.decided} events on which both decided)",
+    ]
+    if found.matched:
+        onset, apex, offset = found.moment_ms
+        words.append(
+            f"mean difference: onset {onset:.0f} ms, apex {apex:.0f} ms, offset {offset:.0f} ms"
+        )
+    return words
+
+
+def _interval(edit: Edit) -> Interval:
+    return Interval(
+        edit.onset.time_s,
+        edit.apex.time_s,
+        edit.offset.time_s,
+        kind_of(edit.seconds),
+        edit.label,
+    )
+
+
+def _by_frame(times_s: Sequence[float], found: Sequence[Edit]) -> list[str]:
+    """What each frame shows; an expression reaches from its onset to its offset, both included.
+    Where two overlap, the one that begins later counts."""
+    shown = [NOTHING] * len(times_s)
+    for edit in found:
+        first = bisect_left(times_s, edit.onset.time_s)
+        last = bisect_right(times_s, edit.offset.time_s)
+        shown[first:last] = [kind_of(edit.seconds)] * (last - first)
+    return shown
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else math.nan
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2f}"

@@ -1,0 +1,154 @@
+"""Coding: a person's view of a session's expressions, kept edit by edit.
+
+The originals stay untouched: what a coder sees is the events with the coder's last words over
+them, and what the coder added.
+"""
+
+import time
+from dataclasses import replace
+
+from model.errors import InputError
+from model.records import Event, Kind, Prediction, Stamp, Window
+from realtime.session.clocks import iso
+from realtime.session.edits import Edit, Verdict, edit_line, parse_edit
+from realtime.session.folder import SessionFolder, claim
+from realtime.session.lines import LineFile, read_lines
+from realtime.session.plan import PARTICIPANT
+from realtime.session.reader import Session
+
+MICRO_S = 0.5
+"""An expression is a micro-expression up to this long (`model.records.Kind`)."""
+MAX_TEXT = 500
+
+
+def check_coder(coder: str) -> str:
+    """`coder`; raises `InputError` unless it is a code, as a participant's is."""
+    if not PARTICIPANT.fullmatch(coder):
+        raise InputError(
+            f"coder {coder!r}: give a code of letters, digits, - and _ (at most 32, like C1)"
+        )
+    return coder
+
+
+def edits(folder: SessionFolder, coder: str) -> tuple[Edit, ...]:
+    """Everything that `coder` has said of the session, in order."""
+    lines = read_lines(folder.edits(check_coder(coder)))
+    return tuple(filter(None, map(parse_edit, lines)))
+
+
+def coded(session: Session, coder: str) -> tuple[Edit, ...]:
+    """Every expression as `coder` sees it, in order of the onset: each confirmed event, `open`
+    where nothing was said of it, and what the coder added."""
+    seen = {event.number: _as_found(event, coder) for event in session.confirmed}
+    for edit in edits(session.folder, coder):
+        if edit.number in seen or edit.number < 0:
+            seen[edit.number] = edit
+    return tuple(sorted(seen.values(), key=lambda edit: edit.onset.time_s))
+
+
+def say(
+    session: Session,
+    coder: str,
+    number: int | None,
+    *,
+    verdict: Verdict,
+    moments: tuple[Stamp, Stamp, Stamp],
+    label: str,
+    note: str = "",
+) -> Edit:
+    """Append what `coder` says of event `number`; None adds an expression that was missed.
+    `moments` are onset, apex and offset, frames of the session.
+
+    Raises `InputError` if there is no such event, the moments run back, or the session is being
+    changed by another program.
+    """
+    known = {edit.number for edit in coded(session, coder)}
+    if number is not None and number not in known:
+        raise InputError(f"event {number}: the session has none of that number")
+    onset, apex, offset = moments
+    if not onset.time_s <= apex.time_s <= offset.time_s or onset == offset:
+        raise InputError("onset, apex and offset must follow each other: move the others first")
+    if not label.strip() or max(len(label), len(note)) > MAX_TEXT:
+        raise InputError(f"an expression needs a label, and texts of at most {MAX_TEXT} letters")
+    added = min((n for n in known if n < 0), default=0) - 1
+    edit = Edit(
+        coder,
+        iso(time.time()),
+        added if number is None else number,
+        verdict,
+        onset,
+        apex,
+        offset,
+        label.strip(),
+        note.strip(),
+    )
+    let_go = claim(session.folder.path)
+    try:
+        file = LineFile(session.folder.edits(coder))
+        file.write(edit_line(edit))
+        file.close()
+    finally:
+        let_go()
+    return edit
+
+
+def reviewed(session: Session, coder: str) -> Session:
+    """`session` as `coder` left it: without what was rejected, with what was moved, relabelled
+    and added; what the coder said nothing of stays as it was found. `verdicts` says which is
+    which. Raises `InputError` if the coder has said nothing at all."""
+    if not session.folder.edits(check_coder(coder)).exists():
+        coders = ", ".join(session.folder.coders()) or "nobody"
+        raise InputError(f"coder {coder} has not reviewed {session.folder.path}; {coders} has")
+    found = {event.number: event for event in session.confirmed}
+    kept: list[Event] = []
+    verdicts: dict[int, str] = {}
+    for edit in coded(session, coder):
+        if edit.verdict == "rejected":
+            continue
+        kept.append(_as_coded(edit, found.get(edit.number)))
+        if edit.verdict == "accepted":
+            verdicts[edit.number] = "added" if edit.number < 0 else "accepted"
+    return replace(session, events=tuple(kept), verdicts=verdicts, coder=coder)
+
+
+def kind_of(seconds: float) -> Kind:
+    """What an expression of that length is called."""
+    return "micro" if seconds <= MICRO_S else "macro"
+
+
+def _as_found(event: Event, coder: str) -> Edit:
+    window, prediction = event.window, event.prediction
+    assert window.offset is not None
+    assert prediction is not None  # of confirmed events both are known
+    return Edit(
+        coder, "", event.number, "open", window.onset, window.apex, window.offset, prediction.label
+    )
+
+
+def _as_coded(edit: Edit, event: Event | None) -> Event:
+    untouched = not edit.utc
+    if event is not None and untouched:
+        return event
+    found = event.prediction if event is not None else None
+    prediction = Prediction(
+        edit.label,
+        found.probabilities if found is not None and found.label == edit.label else {},
+        found.action_units if found is not None else {},
+        f"coder {edit.coder}",
+    )
+    window = Window(
+        edit.onset,
+        edit.apex,
+        edit.offset,
+        event.window.score if event is not None else float("inf"),
+        kind_of(edit.seconds),
+        event.window.regions if event is not None else (),
+    )
+    return Event(
+        number=edit.number,
+        state="confirmed",
+        window=window,
+        prediction=prediction,
+        reason=f"coded by {edit.coder}",
+        known_at=edit.offset,
+    )

@@ -1,0 +1,136 @@
+"""Pictures: the recorded frames of a session by their place, to scrub and step through.
+
+A place counts the frames that are in the video, 0 being the first. The next ones are decoded where
+the last left off; a place further away from the key frame before it.
+"""
+
+import threading
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import av
+import av.error
+
+from model.errors import InputError
+from model.records import Frame, ImageU8, Stamp
+from realtime.session.ledger import FrameRecord
+from realtime.session.reader import Session
+from realtime.sources.gate import Gate
+from realtime.sources.video import decoded, video_stream
+
+KEPT_BYTES = 96 * 2**20
+"""Decoded pictures kept, so that stepping back is as quick as stepping on."""
+AHEAD_MS = 2000
+"""Up to that far ahead, decoding on is quicker than looking for a key frame."""
+
+
+class Pictures:
+    """Random access to the recorded frames. Any thread, one at a time."""
+
+    def __init__(self, session: Session) -> None:
+        """Nothing is opened yet."""
+        self._folder = session.folder
+        self._records = tuple(r for r in session.frames if r.fate == "recorded" and r.part)
+        self.stamps: tuple[Stamp, ...] = tuple(record.stamp for record in self._records)
+        """Of each place, as it was live."""
+        self._places = {(r.part, r.pts_ms): place for place, r in enumerate(self._records)}
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[int, ImageU8] = OrderedDict()
+        self._bytes = 0
+        self._decoder: Iterator[tuple[int, ImageU8]] = iter(())
+        self._at: FrameRecord | None = None
+        self._container: av.container.InputContainer | None = None
+
+    def nearest(self, time_s: float) -> int:
+        """The place nearest to a time of the source."""
+        times = [stamp.time_s for stamp in self.stamps]
+        after = bisect_left(times, time_s)
+        near = [place for place in (after - 1, after) if 0 <= place < len(times)]
+        if not near:
+            raise InputError("this session has no pictures")
+        return min(near, key=lambda place: abs(times[place] - time_s))
+
+    def frame(self, place: int) -> Frame:
+        """The frame at `place`. Raises `InputError` if there is none, or it cannot be decoded."""
+        if not 0 <= place < len(self._records):
+            raise InputError(f"frame {place}: the session has {len(self._records)}, from 0 on")
+        with self._lock:
+            image = self._kept.get(place)
+            if image is None:
+                image = self._decode(place)
+            self._kept.move_to_end(place)
+        return Frame(self._records[place].stamp, image, 0.0)
+
+    def between(self, first: int, last: int) -> list[Frame]:
+        """The frames from place `first` to `last`, both included, as far as they exist."""
+        places = range(max(0, first), min(last + 1, len(self._records)))
+        return [self.frame(place) for place in places]
+
+    def close(self) -> None:
+        """Close the video. Later calls open it again."""
+        with self._lock:
+            self._close()
+
+    def _decode(self, wanted: int) -> ImageU8:
+        record, at = self._records[wanted], self._at
+        assert record.pts_ms is not None
+        on = (
+            at is not None
+            and at.part == record.part
+            and at.pts_ms is not None
+            and 0 < record.pts_ms - at.pts_ms <= AHEAD_MS
+        )
+        if not on:
+            self._seek(record)
+        for place, image in self._decoder:
+            self._at = self._records[place]
+            self._keep(place, image)
+            if place == wanted:
+                return image
+            if place > wanted:
+                break
+        self._at = None
+        raise InputError(
+            f"frame {wanted} cannot be decoded: make the session whole with python -m "
+            f"realtime.session recover {self._folder.path}"
+        )
+
+    def _seek(self, record: FrameRecord) -> None:
+        self._close()
+        assert record.part is not None
+        assert record.pts_ms is not None
+        path = self._folder.video(record.part)
+        try:
+            self._container = container = av.open(str(path))
+            stream = video_stream(container, str(path))
+            assert stream.time_base is not None
+            container.seek(round(record.pts_ms / 1000 / stream.time_base), stream=stream)
+        except av.error.FFmpegError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror}") from None
+        self._decoder = self._pictures(container, stream, record.part)
+
+    def _pictures(
+        self, container: av.container.InputContainer, stream: av.VideoStream, part: int
+    ) -> Iterator[tuple[int, ImageU8]]:
+        for picture, image in decoded(container, stream, Gate()):
+            if picture.pts is None or picture.time_base is None:
+                continue
+            place = self._places.get((part, round(picture.pts * picture.time_base * 1000)))
+            if place is not None:
+                image.setflags(write=False)
+                yield place, image
+
+    def _keep(self, place: int, image: ImageU8) -> None:
+        if place in self._kept:
+            return
+        self._kept[place] = image
+        self._bytes += image.nbytes
+        while len(self._kept) > 1 and self._bytes > KEPT_BYTES:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+
+    def _close(self) -> None:
+        self._decoder, self._at = iter(()), None
+        if self._container is not None:
+            self._container.close()
+            self._container = None

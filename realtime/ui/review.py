@@ -1,0 +1,283 @@
+"""The routes of the page's Review tab.
+
+Times are seconds of the video, 0 being the first recorded frame; frames are named by their place
+in it (`realtime.review.pictures`).
+"""
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from fastapi import APIRouter, HTTPException, Query, Response
+from pydantic import BaseModel
+
+from model.errors import InputError
+from model.labels import CLASSES
+from model.records import Stamp, Window
+from realtime.clips import CONTEXT_S
+from realtime.export.rows import marker_rows, questions
+from realtime.overlay import finite
+from realtime.replay import LARGEST_FACTOR, Replay
+from realtime.review.agreement import agree
+from realtime.review.coding import coded, kind_of, say
+from realtime.review.lanes import LANES, Motion, read_motion
+from realtime.review.pictures import Pictures
+from realtime.session.edits import Edit
+from realtime.session.folder import DOCUMENT, SessionFolder
+from realtime.session.reader import Session, open_session
+from realtime.ui.pictures import Replays, jpeg, replay_facts, replay_picture
+
+KEPT_SESSIONS = 2
+JPEG_QUALITY = 92
+MAX_BINS = 4000
+MAX_REPLAY_S = 12.0
+
+
+class Said(BaseModel):
+    """What a coder says of one expression; frames by their places."""
+
+    coder: str
+    number: int | None
+    verdict: Literal["open", "accepted", "rejected"]
+    onset: int
+    apex: int
+    offset: int
+    label: str
+    note: str = ""
+
+
+class _Opened:
+    """One session with what reviewing it needs."""
+
+    def __init__(self, path: Path) -> None:
+        self.session: Session = open_session(path)
+        self.pictures = Pictures(self.session)
+        self.motion: Motion = read_motion(self.session.folder)
+
+    def seconds(self, time_s: float) -> float:
+        return time_s - self.session.zero_s
+
+    def described(self) -> dict[str, Any]:
+        """Everything but the pictures and the motion."""
+        session = self.session
+        labels = dict.fromkeys(CLASSES)
+        for event in session.confirmed:
+            if event.prediction is not None:
+                labels.update(dict.fromkeys(event.prediction.probabilities))
+        return {
+            "participant": session.participant,
+            "started_utc": session.document["started_utc"],
+            "seconds": session.seconds,
+            "warnings": session.document["warnings"],
+            "times_s": [round(self.seconds(s.time_s), 6) for s in self.pictures.stamps],
+            "lanes": list(LANES),
+            "labels": list(labels),
+            "markers": list(marker_rows(session)),
+            "questions": [asdict(question) for question in questions(session)],
+            "gaps": [
+                {"start_s": self.seconds(a), "end_s": self.seconds(b), "why": why}
+                for a, b, why in session.gaps()
+            ],
+            "coders": session.folder.coders(),
+        }
+
+    def edit(self, edit: Edit) -> dict[str, Any]:
+        """One expression as a coder sees it."""
+        stamps = {"onset": edit.onset, "apex": edit.apex, "offset": edit.offset}
+        return {
+            "number": edit.number,
+            "verdict": edit.verdict,
+            "label": edit.label,
+            "kind": kind_of(edit.seconds),
+            "note": edit.note,
+            "changed": bool(edit.utc),
+            **{name: self.pictures.nearest(stamp.time_s) for name, stamp in stamps.items()},
+            **{f"{name}_s": self.seconds(stamp.time_s) for name, stamp in stamps.items()},
+        }
+
+    def stamp(self, place: int) -> Stamp:
+        if not 0 <= place < len(self.pictures.stamps):
+            raise InputError(f"frame {place}: the session has {len(self.pictures.stamps)}")
+        return self.pictures.stamps[place]
+
+
+class _Shelf:
+    """The sessions of a folder; the last opened ones are kept."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._lock = threading.Lock()
+        self._opened: OrderedDict[str, tuple[tuple[int, ...], _Opened]] = OrderedDict()
+
+    def names(self) -> list[str]:
+        folders = self._root.iterdir() if self._root.is_dir() else ()
+        return sorted(path.name for path in folders if (path / DOCUMENT).is_file())
+
+    def open(self, name: str) -> _Opened:
+        """Raises `InputError` if there is none of that name, or it is not whole."""
+        if name not in self.names():
+            raise InputError(f"session {name!r}: there is none in {self._root}")
+        folder = SessionFolder(self._root / name)
+        # A redaction or recovery since then has made all of it another.
+        state = tuple(
+            path.stat().st_mtime_ns for path in (folder.document, folder.frames, folder.events)
+        )
+        with self._lock:
+            kept = self._opened.get(name)
+            if kept is None or kept[0] != state:
+                if kept is not None:
+                    kept[1].pictures.close()
+                kept = (state, _Opened(folder.path))
+                self._opened[name] = kept
+            self._opened.move_to_end(name)
+            while len(self._opened) > KEPT_SESSIONS:
+                self._opened.popitem(last=False)[1][1].pictures.close()
+            return kept[1]
+
+    def listed(self) -> list[dict[str, Any]]:
+        """One line for each, the newest first; what cannot be opened says why."""
+        found: list[dict[str, Any]] = []
+        for name in self.names():
+            folder = SessionFolder(self._root / name)
+            try:
+                document = folder.read_document()
+            except InputError as error:
+                found.append({"name": name, "started_utc": "", "error": str(error)})
+                continue
+            found.append(
+                {
+                    "name": name,
+                    "participant": document["participant"],
+                    "started_utc": document["started_utc"],
+                    "state": document["state"],
+                    "coders": folder.coders(),
+                }
+            )
+        return sorted(found, key=lambda one: str(one["started_utc"]), reverse=True)
+
+
+def review_routes(root: Path) -> APIRouter:
+    """Routes under `/live/review/` over the sessions in `root`. What cannot be done is told in the
+    answer, as `error`; a picture that is not there is a 404."""
+    router = APIRouter(prefix="/live/review")
+    shelf = _Shelf(root)
+    replays = Replays()
+
+    def told(answer: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        try:
+            return answer()
+        except InputError as error:
+            return {"error": str(error)}
+
+    @router.get("/sessions")
+    def sessions() -> dict[str, Any]:
+        return {"folder": str(root), "sessions": shelf.listed()}
+
+    @router.get("/{name}/session")
+    def session(name: str) -> dict[str, Any]:
+        return told(lambda: shelf.open(name).described())
+
+    @router.get("/{name}/coding")
+    def coding(name: str, coder: str) -> dict[str, Any]:
+        return told(lambda: _coding(shelf.open(name), coder))
+
+    @router.post("/{name}/edit")
+    def edit(name: str, said: Said) -> dict[str, Any]:
+        return told(lambda: _edited(shelf.open(name), said))
+
+    @router.get("/{name}/motion")
+    def motion(
+        name: str, start_s: float, end_s: float, bins: int = Query(1000, ge=1, le=MAX_BINS)
+    ) -> dict[str, Any]:
+        def answer() -> dict[str, Any]:
+            opened = shelf.open(name)
+            zero_s = opened.session.zero_s
+            return {"over": opened.motion.binned(start_s + zero_s, end_s + zero_s, bins)}
+
+        return told(answer)
+
+    @router.get("/{name}/frame/{place}.jpg")
+    def frame(name: str, place: int) -> Response:
+        try:
+            image = shelf.open(name).pictures.frame(place).image
+        except InputError as error:
+            raise HTTPException(404, str(error)) from None
+        return jpeg(image, JPEG_QUALITY)
+
+    @router.get("/{name}/replay/{onset}-{apex}-{offset}/replay.json")
+    def replay(name: str, onset: int, apex: int, offset: int) -> dict[str, Any]:
+        def answer() -> dict[str, Any]:
+            opened = shelf.open(name)
+            window = _window(opened, onset, apex, offset)
+            return replay_facts(lambda: _replay(replays, name, opened, window), window)
+
+        return told(answer)
+
+    @router.get("/{name}/replay/{onset}-{apex}-{offset}/replay.jpg")
+    def replay_sheet(
+        name: str,
+        onset: int,
+        apex: int,
+        offset: int,
+        factor: float = Query(1.0, ge=1, le=LARGEST_FACTOR),
+    ) -> Response:
+        def made() -> Replay:
+            opened = shelf.open(name)
+            return _replay(replays, name, opened, _window(opened, onset, apex, offset))
+
+        return replay_picture(made, factor)
+
+    @router.get("/{name}/agreement")
+    def agreement(name: str, first: str, second: str) -> dict[str, Any]:
+        def answer() -> dict[str, Any]:
+            found = asdict(agree(shelf.open(name).session, first, second))
+            return {key: _known(value) for key, value in found.items()}
+
+        return told(answer)
+
+    return router
+
+
+def _coding(opened: _Opened, coder: str) -> dict[str, Any]:
+    expressions = [opened.edit(edit) for edit in coded(opened.session, coder)]
+    return {"coder": coder, "expressions": expressions}
+
+
+def _edited(opened: _Opened, said: Said) -> dict[str, Any]:
+    moments = (opened.stamp(said.onset), opened.stamp(said.apex), opened.stamp(said.offset))
+    edit = say(
+        opened.session,
+        said.coder,
+        said.number,
+        verdict=said.verdict,
+        moments=moments,
+        label=said.label,
+        note=said.note,
+    )
+    return _coding(opened, said.coder) | {"number": edit.number}
+
+
+def _window(opened: _Opened, onset: int, apex: int, offset: int) -> Window:
+    start, middle, end = opened.stamp(onset), opened.stamp(apex), opened.stamp(offset)
+    if not 0 <= end.time_s - start.time_s <= MAX_REPLAY_S:
+        raise InputError(f"a replay is at most {MAX_REPLAY_S:g} s long: play the video instead")
+    return Window(start, middle, end, math.inf)
+
+
+def _replay(replays: Replays, name: str, opened: _Opened, window: Window) -> Replay:
+    assert window.offset is not None
+    first = opened.pictures.nearest(window.onset.time_s - CONTEXT_S)
+    last = opened.pictures.nearest(window.offset.time_s + CONTEXT_S)
+    key = (name, id(opened), window.onset, window.apex, window.offset)
+    return replays.open(key, lambda: opened.pictures.between(first, last), window)
+
+
+def _known(value: object) -> object:
+    """Numbers that are not known as null: JSON has no NaN."""
+    if isinstance(value, tuple):
+        return [_known(one) for one in value]
+    return finite(value) if isinstance(value, float) else value

@@ -1,0 +1,83 @@
+// The recorded pictures of a session: fetched by their place, the next ones ahead of time.
+
+const KEPT = 160;
+const AHEAD = 16;
+const AT_ONCE = 4;
+
+export class Film {
+  #canvas;
+  #base;
+  #length;
+  #kept = new Map(); // place → ImageBitmap, the oldest first
+  #asked = new Map(); // place → promise
+  #wanted = 0;
+  #closed = false;
+
+  /** `base`: address of the session's routes; `length`: how many frames it has. */
+  constructor(canvas, base, length) {
+    this.#canvas = canvas;
+    this.#base = base;
+    this.#length = length;
+  }
+
+  has(place) {
+    return this.#kept.has(place);
+  }
+
+  /** Show the frame at `place` as soon as it is here, unless another is wanted by then. */
+  async show(place, direction = 1) {
+    this.#wanted = place;
+    if (!this.#kept.has(place)) await this.#fetch(place);
+    if (this.#closed || place !== this.#wanted || !this.#kept.has(place)) return;
+    const bitmap = this.#kept.get(place);
+    if (this.#canvas.width !== bitmap.width || this.#canvas.height !== bitmap.height) {
+      [this.#canvas.width, this.#canvas.height] = [bitmap.width, bitmap.height];
+      this.#canvas.parentElement.style.setProperty("--ratio", bitmap.width / bitmap.height);
+    }
+    this.#canvas.getContext("2d").drawImage(bitmap, 0, 0);
+    this.#canvas.dataset.place = place;
+    this.#ahead(place, direction);
+  }
+
+  close() {
+    this.#closed = true;
+    for (const bitmap of this.#kept.values()) bitmap.close();
+    this.#kept.clear();
+  }
+
+  #ahead(place, direction) {
+    for (let step = 1; step <= AHEAD && this.#asked.size < AT_ONCE; step++) {
+      const next = place + direction * step;
+      if (next < 0 || next >= this.#length) return;
+      if (!this.#kept.has(next)) this.#fetch(next).then(() => this.#ahead(this.#wanted, direction));
+    }
+  }
+
+  #fetch(place) {
+    if (!this.#asked.has(place)) {
+      this.#asked.set(
+        place,
+        this.#load(place).finally(() => this.#asked.delete(place)),
+      );
+    }
+    return this.#asked.get(place);
+  }
+
+  async #load(place) {
+    const answer = await fetch(new URL(`frame/${place}.jpg`, this.#base));
+    if (!answer.ok) return;
+    const bitmap = await createImageBitmap(await answer.blob());
+    if (this.#closed) {
+      bitmap.close();
+      return;
+    }
+    this.#kept.set(place, bitmap);
+    if (this.#kept.size > KEPT) {
+      const farthest = [...this.#kept.keys()].reduce((a, b) =>
+        Math.abs(b - this.#wanted) > Math.abs(a - this.#wanted) ? b : a,
+      );
+      this.#kept.get(farthest).close();
+      this.#kept.delete(farthest);
+    }
+  }
+}

@@ -1,0 +1,278 @@
+// The timeline of a recorded session: a stretch of it with motion, expressions and markers, and
+// below it the whole session.
+
+import { fitted, readColours } from "./canvas.js";
+import { clockTime, labelColour, title } from "./colours.js";
+
+const SPAN_S = 12;
+const LEAST_S = 1;
+const MOST_S = 120;
+const GUTTER_PX = 58;
+const TOP_PX = 52; // questions, markers, expressions
+const BOTTOM_PX = 16;
+const FULL = 2.5; // times the threshold at the top of a lane
+const BINS = 1500;
+
+export class Timeline {
+  #stretch;
+  #whole;
+  #base;
+  #facts;
+  #nowS = 0;
+  #spanS = SPAN_S;
+  #expressions = [];
+  #selected = null;
+  #near = null; // { from, to, over } around the playhead
+  #all = null;
+  #asking = false;
+  #colours = null;
+  #observer;
+
+  /** `stretch`, `whole`: canvases. `moved(s)`: a time was pointed at. */
+  constructor(stretch, whole, base, facts, moved) {
+    this.#stretch = stretch;
+    this.#whole = whole;
+    this.#base = base;
+    this.#facts = facts;
+    this.#observer = new ResizeObserver(() => this.draw());
+    this.#observer.observe(stretch);
+    const point = (canvas, at) => {
+      const drag = (event) => {
+        if (event.type === "pointermove" && !event.buttons) return;
+        moved(Math.min(Math.max(at(event), 0), facts.seconds));
+      };
+      canvas.onpointerdown = canvas.onpointermove = drag;
+    };
+    point(stretch, ({ offsetX }) => this.#timeAt(offsetX));
+    point(whole, ({ offsetX }) => (offsetX / whole.clientWidth) * facts.seconds);
+    stretch.onwheel = (event) => {
+      event.preventDefault();
+      const wider = this.#spanS * Math.exp(event.deltaY / 400);
+      this.#spanS = Math.min(Math.max(wider, LEAST_S), MOST_S);
+      this.draw();
+    };
+    this.#load(0, facts.seconds, 1000).then((over) => {
+      this.#all = over;
+      this.draw();
+    });
+  }
+
+  show(nowS) {
+    this.#nowS = nowS;
+    this.draw();
+  }
+
+  /** What the coder sees, and which of it is being looked at. */
+  setExpressions(expressions, selected) {
+    this.#expressions = expressions;
+    this.#selected = selected;
+    this.draw();
+  }
+
+  close() {
+    this.#observer.disconnect();
+  }
+
+  themeChanged() {
+    this.#colours = null;
+    this.draw();
+  }
+
+  draw() {
+    this.#colours ??= readColours(this.#stretch);
+    this.#drawStretch();
+    this.#drawWhole();
+  }
+
+  get #fromS() {
+    return this.#nowS - this.#spanS / 2;
+  }
+
+  #timeAt(x) {
+    const width = this.#stretch.clientWidth - GUTTER_PX;
+    return this.#fromS + ((x - GUTTER_PX) / width) * this.#spanS;
+  }
+
+  async #load(startS, endS, bins) {
+    const url = new URL("motion", this.#base);
+    url.search = new URLSearchParams({ start_s: startS, end_s: endS, bins });
+    return (await (await fetch(url)).json()).over ?? null;
+  }
+
+  /** Have the motion around the playhead at hand, twice as far as is seen. */
+  async #follow(from, to) {
+    const near = this.#near;
+    const enough = near && near.from <= Math.max(from, 0) && near.to >= to;
+    const fine = near && near.to - near.from < 8 * this.#spanS;
+    if (this.#asking || (enough && fine)) return;
+    this.#asking = true;
+    const [start, end] = [Math.max(0, from - this.#spanS), to + this.#spanS];
+    try {
+      this.#near = { from: start, to: end, over: await this.#load(start, end, BINS) };
+    } finally {
+      this.#asking = false;
+    }
+    this.draw();
+  }
+
+  #drawStretch() {
+    const ctx = fitted(this.#stretch);
+    if (!ctx) return;
+    const { width, height } = this.#stretch.getBoundingClientRect();
+    const from = this.#fromS;
+    this.#follow(from, from + this.#spanS);
+    const x = (s) => GUTTER_PX + ((s - from) / this.#spanS) * (width - GUTTER_PX);
+    const frame = { ctx, width, height, x };
+    const { lanes } = this.#facts;
+    const laneHeight = (height - TOP_PX - BOTTOM_PX) / lanes.length;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(GUTTER_PX, 0, width - GUTTER_PX, height);
+    ctx.clip();
+    this.#drawTime(frame);
+    this.#drawGaps(frame);
+    this.#drawQuestions(frame);
+    this.#drawExpressions(frame);
+    lanes.forEach((_, i) => this.#drawLane(frame, i, TOP_PX + (i + 1) * laneHeight, laneHeight - 6));
+    this.#drawMarkers(frame);
+    ctx.fillStyle = this.#colours.text;
+    ctx.fillRect(Math.round(x(this.#nowS)), 0, 1.5, height - BOTTOM_PX);
+    ctx.restore();
+    ctx.font = "500 12px system-ui, sans-serif";
+    ctx.textAlign = "left";
+    ctx.fillStyle = this.#colours.text;
+    lanes.forEach((name, i) => ctx.fillText(name, 0, TOP_PX + (i + 1) * laneHeight - 3));
+  }
+
+  #drawTime({ ctx, height, x }) {
+    const every = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20].find((s) => this.#spanS / s <= 14) ?? 60;
+    ctx.font = "11px system-ui, sans-serif";
+    ctx.textAlign = "center";
+    const first = Math.max(0, Math.ceil(this.#fromS / every));
+    for (let n = first; n * every <= this.#fromS + this.#spanS; n++) {
+      const at = x(n * every);
+      ctx.fillStyle = this.#colours.grid;
+      ctx.fillRect(Math.round(at), TOP_PX, 1, height - TOP_PX - BOTTOM_PX);
+      ctx.fillStyle = this.#colours.quiet;
+      const words = clockTime(n * every);
+      ctx.fillText(every < 1 ? words : words.slice(0, -3), at, height - 3);
+    }
+  }
+
+  #drawGaps({ ctx, height, x }) {
+    ctx.globalAlpha = 0.25;
+    ctx.fillStyle = this.#colours.red;
+    for (const { start_s: a, end_s: b } of this.#facts.gaps) {
+      ctx.fillRect(x(a), TOP_PX, Math.max(1, x(b) - x(a)), height - TOP_PX - BOTTOM_PX);
+    }
+    ctx.globalAlpha = 1;
+  }
+
+  #drawQuestions({ ctx, x }) {
+    ctx.font = "600 11px system-ui, sans-serif";
+    ctx.textAlign = "left";
+    for (const { name, start_s: a, end_s: b } of this.#facts.questions) {
+      ctx.globalAlpha = 0.16;
+      ctx.fillStyle = this.#colours.accent;
+      ctx.fillRect(x(a), 0, x(b) - x(a), 16);
+      ctx.globalAlpha = 1;
+      if (x(b) > GUTTER_PX) ctx.fillText(name, Math.max(x(a), GUTTER_PX) + 5, 12);
+    }
+  }
+
+  #drawMarkers({ ctx, height, x }) {
+    ctx.font = "11px system-ui, sans-serif";
+    ctx.textAlign = "left";
+    for (const { time_s: s, kind, name, note } of this.#facts.markers) {
+      if (kind.startsWith("question")) continue;
+      const at = Math.round(x(s));
+      ctx.fillStyle = this.#colours.quiet;
+      ctx.fillRect(at, 16, 1, height - 16 - BOTTOM_PX);
+      ctx.fillText(note || name || kind, at + 4, 28);
+    }
+  }
+
+  #drawExpressions({ ctx, height, x }) {
+    for (const one of this.#expressions) {
+      const [from, apex, to] = [x(one.onset_s), x(one.apex_s), x(one.offset_s)];
+      const gone = one.verdict === "rejected";
+      const chosen = one.number === this.#selected;
+      const colour = gone ? this.#colours.quiet : labelColour(one.label);
+      ctx.fillStyle = ctx.strokeStyle = colour;
+      ctx.globalAlpha = gone ? 0.05 : chosen ? 0.3 : 0.15;
+      ctx.fillRect(from, TOP_PX, to - from, height - TOP_PX - BOTTOM_PX);
+      ctx.globalAlpha = gone ? 0.5 : 1;
+      ctx.lineWidth = chosen ? 3 : 1.5;
+      ctx.setLineDash(one.verdict === "accepted" ? [] : [3, 3]);
+      ctx.strokeRect(from, TOP_PX - 6, to - from, 0);
+      ctx.setLineDash([]);
+      for (const at of [from, apex, to]) ctx.fillRect(at - 0.75, TOP_PX - 10, 1.5, 8);
+      ctx.font = "600 11px system-ui, sans-serif";
+      ctx.textAlign = "center";
+      ctx.fillText(title(one.label), (from + to) / 2, TOP_PX - 13);
+      ctx.globalAlpha = 1;
+    }
+  }
+
+  #drawLane({ ctx, width, x }, lane, base, height) {
+    const y = (over) => base - (Math.min(over, FULL) / FULL) * height;
+    ctx.fillStyle = this.#colours.line;
+    ctx.fillRect(GUTTER_PX, base, width, 1);
+    ctx.strokeStyle = this.#colours.quiet;
+    ctx.lineWidth = 1;
+    ctx.setLineDash([2, 4]);
+    ctx.beginPath();
+    ctx.moveTo(GUTTER_PX, Math.round(y(1)) + 0.5);
+    ctx.lineTo(width, Math.round(y(1)) + 0.5);
+    ctx.stroke();
+    ctx.setLineDash([]);
+    if (!this.#near?.over) return;
+    const { from, to, over } = this.#near;
+    const stepS = (to - from) / over[lane].length;
+    const drawn = () => {
+      ctx.beginPath();
+      over[lane].forEach((value, i) => {
+        if (value !== null) ctx.lineTo(x(from + (i + 0.5) * stepS), y(value));
+      });
+      ctx.stroke();
+    };
+    ctx.lineWidth = 1.5;
+    ctx.strokeStyle = this.#colours.text;
+    drawn();
+    ctx.save(); // what is over the threshold once more, in the accent's colour
+    ctx.beginPath();
+    ctx.rect(GUTTER_PX, base - height - 6, width, y(1) - base + height + 6);
+    ctx.clip();
+    ctx.strokeStyle = this.#colours.accent;
+    ctx.lineWidth = 2.5;
+    drawn();
+    ctx.restore();
+  }
+
+  #drawWhole() {
+    const ctx = fitted(this.#whole);
+    if (!ctx) return;
+    const { width, height } = this.#whole.getBoundingClientRect();
+    const x = (s) => (s / Math.max(this.#facts.seconds, 1e-6)) * width;
+    ctx.fillStyle = this.#colours.accent;
+    ctx.globalAlpha = 0.15;
+    for (const { start_s: a, end_s: b } of this.#facts.questions) ctx.fillRect(x(a), 0, x(b) - x(a), height);
+    ctx.globalAlpha = 1;
+    ctx.fillStyle = this.#colours.quiet;
+    const bins = this.#all?.[0].length ?? 0;
+    for (let i = 0; i < bins; i++) {
+      const most = Math.max(...this.#all.map((lane) => lane[i] ?? 0));
+      const tall = (Math.min(most, FULL) / FULL) * (height - 14);
+      ctx.fillRect((i / bins) * width, height - tall, Math.max(1, width / bins), tall);
+    }
+    ctx.fillStyle = this.#colours.red;
+    for (const { start_s: a, end_s: b } of this.#facts.gaps) ctx.fillRect(x(a), height - 4, Math.max(1, x(b) - x(a)), 4);
+    for (const { onset_s: s, label, verdict } of this.#expressions) {
+      ctx.fillStyle = verdict === "rejected" ? this.#colours.line : labelColour(label);
+      ctx.fillRect(x(s) - 1.5, 2, 3, 9);
+    }
+    ctx.strokeStyle = ctx.fillStyle = this.#colours.text;
+    ctx.strokeRect(x(this.#fromS), 0.5, x(this.#spanS), height - 1);
+    ctx.fillRect(x(this.#nowS), 0, 1.5, height);
+  }
+}

@@ -1,0 +1,326 @@
+"""A recorded session looked at again, coded by people, and their agreement."""
+
+import csv
+import json
+import math
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import copied
+from hypothesis import given
+from hypothesis import strategies as st
+from playwright.sync_api import Page, sync_playwright
+from served import serving
+from test_session_files import stamps
+
+import realtime.export.__main__ as export_command
+import realtime.session.__main__ as session_command
+from model.errors import InputError, exit_code
+from model.records import Stamp
+from realtime.config import LiveConfig
+from realtime.review.agreement import agree, cohen_kappa
+from realtime.review.coding import coded, reviewed, say
+from realtime.review.lanes import LANES, read_motion
+from realtime.review.pictures import Pictures
+from realtime.session.__main__ import redact_span
+from realtime.session.edits import Edit, edit_line, parse_edit
+from realtime.session.reader import Session, open_session
+from realtime.session.recover import recover
+from realtime.sources import open_source
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+edits = st.builds(
+    Edit,
+    coder=st.text(),
+    utc=st.text(),
+    number=st.integers(),
+    verdict=st.sampled_from(["open", "accepted", "rejected"]),
+    onset=stamps,
+    apex=stamps,
+    offset=stamps,
+    label=st.text(),
+    note=st.text(),
+)
+
+
+@given(edits)
+def test_an_edit_comes_back_with_every_bit(edit: Edit) -> None:
+    line = edit_line(edit)
+    assert "\n" not in line
+    assert parse_edit(line) == edit
+
+
+@pytest.mark.parametrize("line", ["", "{", "[]", "3", '{"verdict": "accepted"}'])
+def test_damaged_edits_are_left_out(line: str) -> None:
+    assert parse_edit(line) is None
+
+
+@pytest.fixture
+def session(recorded: Path, tmp_path: Path) -> Session:
+    return open_session(copied(recorded, tmp_path))
+
+
+def moments(session: Session, *places: int) -> tuple[Stamp, Stamp, Stamp]:
+    onset, apex, offset = (session.frames[place].stamp for place in places)
+    return onset, apex, offset
+
+
+def as_found(session: Session) -> tuple[Stamp, Stamp, Stamp]:
+    window = session.confirmed[0].window
+    assert window.offset is not None
+    return window.onset, window.apex, window.offset
+
+
+def test_the_last_word_counts_and_the_originals_stay(session: Session) -> None:
+    before = {path.name: path.read_bytes() for path in session.folder.path.iterdir()}
+    (found,) = coded(session, "C1")
+    assert (found.verdict, found.utc) == ("open", "")
+    span = as_found(session)
+    say(session, "C1", found.number, verdict="rejected", moments=span, label="negative")
+    say(session, "C1", found.number, verdict="accepted", moments=span, label="surprise")
+    added = say(
+        session,
+        "C1",
+        None,
+        verdict="accepted",
+        moments=moments(session, 5, 8, 30),
+        label="positive",
+    )
+    assert added.number == -1
+    assert [(e.number, e.verdict, e.label) for e in coded(session, "C1")] == [
+        (-1, "accepted", "positive"),
+        (found.number, "accepted", "surprise"),
+    ]
+    assert [e.verdict for e in coded(session, "C2")] == ["open"]
+    lines = session.folder.edits("C1").read_text().splitlines()
+    assert [json.loads(line)["verdict"] for line in lines] == ["rejected", "accepted", "accepted"]
+    assert all(json.loads(line)["utc"] for line in lines)
+    after = {path.name: path.read_bytes() for path in session.folder.path.iterdir()}
+    del after["edits-C1.jsonl"]
+    assert after == before
+
+
+def test_what_cannot_be_said_is_refused(session: Session) -> None:
+    number, span = session.confirmed[0].number, as_found(session)
+    for coder in ("", "Anna Müller", "../x"):
+        with pytest.raises(InputError, match="give a code"):
+            say(session, coder, number, verdict="accepted", moments=span, label="positive")
+    with pytest.raises(InputError, match="none of that number"):
+        say(session, "C1", 99, verdict="accepted", moments=span, label="positive")
+    backwards = (span[2], span[1], span[0])
+    with pytest.raises(InputError, match="follow each other"):
+        say(session, "C1", number, verdict="accepted", moments=backwards, label="positive")
+    with pytest.raises(InputError, match="label"):
+        say(session, "C1", number, verdict="accepted", moments=span, label=" ")
+    with pytest.raises(InputError, match="nobody has"):
+        reviewed(session, "C1")
+    assert session.folder.coders() == []
+
+
+def test_what_a_coder_left_can_be_exported(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, (onset, apex, offset) = session.confirmed[0].number, as_found(session)
+    moved = session.frames[apex.index + 1].stamp
+    say(session, "C1", number, verdict="accepted", moments=(onset, moved, offset), label="surprise")
+    say(
+        session,
+        "C1",
+        None,
+        verdict="accepted",
+        moments=moments(session, 5, 8, 30),
+        label="positive",
+    )
+    rejected = say(
+        session,
+        "C1",
+        None,
+        verdict="accepted",
+        moments=moments(session, 5, 8, 30),
+        label="positive",
+    )
+    say(
+        session,
+        "C1",
+        rejected.number,
+        verdict="rejected",
+        moments=moments(session, 5, 8, 30),
+        label="positive",
+    )
+    folder = session.folder.path
+    options = ["--to", "csv", "elan", "bids", "boris", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["export", str(folder), *options, "--coder", "C1"])
+    assert exit_code(export_command.main) == 0
+    (table,) = (tmp_path / "out").glob("*_C1_events.csv")
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["verdict"], row["kind"], row["label"]) for row in rows] == [
+        ("added", "macro", "positive"),
+        ("accepted", "micro", "surprise"),
+    ]
+    assert float(rows[1]["apex_s"]) == pytest.approx(moved.time_s - session.zero_s, abs=1e-6)
+    assert rows[0]["score"] == rows[0]["probability"] == ""
+    assert rows[1]["score"] != ""
+
+
+def test_redaction_and_recovery_reach_the_edits_too(session: Session) -> None:
+    number, span = session.confirmed[0].number, as_found(session)
+    say(session, "C1", number, verdict="accepted", moments=span, label="surprise", note="secret")
+    early = moments(session, 2, 4, 6)
+    say(session, "C1", None, verdict="accepted", moments=early, label="positive")
+    path = session.folder.edits("C1")
+    redact_span(session.folder.path, 1.0, 9.0)
+    assert "secret" not in path.read_text()
+    assert len(path.read_text().splitlines()) == 1
+    with path.open("a") as file:
+        file.write('{"coder": "C1", "utc"')
+    recover(session.folder)
+    assert len(path.read_text().splitlines()) == 1
+
+
+def test_agreement_is_counted(
+    session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number, (onset, apex, offset) = session.confirmed[0].number, as_found(session)
+    later = session.frames[apex.index + 1].stamp
+    for coder, moment, label in (("C1", apex, "positive"), ("C2", later, "negative")):
+        span = (onset, moment, offset)
+        say(session, coder, number, verdict="accepted", moments=span, label=label)
+    alone = moments(session, 2, 4, 6)
+    say(session, "C2", None, verdict="accepted", moments=alone, label="positive")
+    found = agree(session, "C1", "C2")
+    assert (found.matched, found.alone, found.decided) == (1, (0, 1), 1)
+    assert found.f1 == pytest.approx(2 / 3)
+    assert found.iou == 1
+    assert found.moment_ms == pytest.approx((0, 40, 0))
+    assert found.label_kappa == 0
+    assert math.isnan(found.verdict_kappa)
+    assert 0 < found.frame_kappa < 1
+    same = agree(session, "C1", "C1")
+    assert (same.f1, same.frame_kappa) == (1, 1)
+    with pytest.raises(InputError, match="C1, C2 has"):
+        agree(session, "C1", "C3")
+    monkeypatch.setattr(sys, "argv", ["session", "agree", str(session.folder.path), "C1", "C2"])
+    assert exit_code(session_command.main) == 0
+    assert "1 expressions in common" in capsys.readouterr().out
+
+
+def test_kappa_is_that_of_the_textbooks() -> None:
+    # 2 by 2: 20 both yes, 15 both no, 5 and 10 apart: p_o 0.7, p_e 0.5.
+    pairs = [("y", "y")] * 20 + [("y", "n")] * 5 + [("n", "y")] * 10 + [("n", "n")] * 15
+    assert cohen_kappa(pairs) == pytest.approx(0.4)
+    assert cohen_kappa([(1, 1), (2, 2)]) == 1
+    assert cohen_kappa([(1, 2), (2, 1)]) == -1
+    assert math.isnan(cohen_kappa([]))
+    assert math.isnan(cohen_kappa([(1, 1)]))
+
+
+def test_every_frame_can_be_reached_from_any_other(recorded: Path) -> None:
+    source = open_source(str(recorded))
+    frames = list(source)
+    source.close()
+    pictures = Pictures(open_session(recorded))
+    assert pictures.stamps == tuple(frame.stamp for frame in frames)
+    for place in (0, 1, 2, 40, 39, 86, 3, 60, 61, 0):
+        found = pictures.frame(place)
+        assert found.stamp == frames[place].stamp
+        assert np.array_equal(found.image, frames[place].image)
+    assert [f.stamp.index for f in pictures.between(-3, 2)] == [0, 1, 2]
+    assert pictures.nearest(frames[7].stamp.time_s + 0.01) == 7
+    assert pictures.nearest(1e9) == 86
+    with pytest.raises(InputError, match="has 87"):
+        pictures.frame(87)
+    pictures.close()
+    assert pictures.frame(5).stamp == frames[5].stamp
+    pictures.close()
+
+
+def test_the_motion_is_there_by_lane(recorded: Path, session: Session) -> None:
+    motion = read_motion(session.folder)
+    assert motion.over.shape == (87, len(LANES))
+    assert motion.with_face.all()
+    window = session.confirmed[0].window
+    peak_s = motion.times_s[np.argmax(motion.over.max(axis=1))]
+    assert abs(peak_s - window.apex.time_s) < 0.1
+    binned = motion.binned(session.zero_s, session.zero_s + session.seconds, 10)
+    assert [len(lane) for lane in binned] == [10] * len(LANES)
+    most = max(value for lane in binned for value in lane if value is not None)
+    assert most == pytest.approx(float(motion.over.max()), abs=1e-3)
+    assert motion.binned(1e6, 1e6 + 1, 2) == [[None, None]] * len(LANES)
+    empty = read_motion(replace(session.folder, path=recorded.parent))
+    assert empty.over.shape == (0, len(LANES))
+
+
+@pytest.fixture
+def page(recorded: Path, untrained: Path, tmp_path: Path) -> Iterator[Page]:
+    """The Review tab over a folder with one session in it."""
+    copied(recorded, tmp_path / "sessions")
+    config = LiveConfig(
+        "demo",
+        fps=5,
+        width=200,
+        height=150,
+        classifier=str(untrained),
+        sessions=tmp_path / "sessions",
+    )
+    with serving(config) as served, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1300, "height": 900})
+        page.set_default_timeout(90_000)
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(served.address)
+        page.get_by_role("tab", name="Review").click()
+        page.wait_for_selector("[data-ref=film][data-place='0']")
+        yield page
+        assert said == []
+        browser.close()
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
+    page.keyboard.press("]")
+    page.wait_for_selector(".fl-coding li[aria-current=true]")
+    page.keyboard.press("Enter")  # nobody has said who codes
+    page.wait_for_selector(".fl-review [data-ref=notice]:not([hidden])")
+    for coder in ("C1", "C2"):
+        page.fill(".fl-review [data-ref=coder]", coder)
+        page.press(".fl-review [data-ref=coder]", "Enter")
+        page.locator(".fl-review [data-ref=coder]").blur()
+        page.wait_for_selector(".fl-coding li[data-verdict=open]")
+        page.click(".fl-coding li button")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("a")
+        page.wait_for_selector(".fl-coding li[data-verdict=accepted]")
+    page.select_option(".fl-review [data-ref=label]", "surprise")
+    page.wait_for_function("document.querySelector('.fl-coding li b').innerText === 'Surprise'")
+    page.keyboard.press("Escape")
+    page.locator(".fl-review [data-ref=label]").blur()
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("n")
+    page.wait_for_selector(".fl-coding li[data-number='-1']")
+    page.click(".fl-review [data-ref=magnify]")
+    page.wait_for_selector(".fl-review .fl-replay[data-ready=yes]")
+    page.keyboard.press("Escape")
+    page.click(".fl-review [data-ref=compare]")
+    page.wait_for_function(
+        "document.querySelector('.fl-agree dl')?.innerText.includes('only C2 1')"
+    )
+    page.keyboard.press("Escape")
+    page.click(".fl-review [data-ref=play]")
+    place = "document.querySelector('[data-ref=film]').dataset.place"
+    at = page.evaluate(place)
+    page.wait_for_function(f"Number({place}) > {at} + 3")
+    session = open_session(tmp_path / "sessions" / "P07")
+    (mine,) = coded(session, "C1")
+    assert mine.apex.index == session.confirmed[0].window.apex.index + 1
+    assert [(e.number < 0, e.label) for e in coded(session, "C2")][1] == (False, "surprise")
