@@ -10,6 +10,9 @@ from hypothesis import settings
 from model.checkpoint import Checkpoint, save_checkpoint
 from model.flow import load_flow
 from model.synthetic import Schedule, SyntheticFace
+from realtime.config import LiveConfig
+from realtime.live import LiveSession
+from realtime.session.plan import RecordPlan
 
 # The same examples on every run, and no deadline: machines are shared.
 settings.register_profile("deterministic", derandomize=True, deadline=None)
@@ -63,3 +66,19 @@ def expression_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pix_fmt="bgr0",
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def recorded(
+    untrained: Path, expression_clip: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A lossless session, `P07`, of a clip with one expression, marked on the way. Not to be
+    changed: `fakes.copied`."""
+    folder = tmp_path_factory.mktemp("sessions") / "P07"
+    plan = RecordPlan(folder, "P07", codec="ffv1", consent="analysis")
+    config = LiveConfig(source=str(expression_clip), classifier=str(untrained), record=plan)
+    with LiveSession(config) as session:
+        session.mark("stimulus", "a picture of a dog")
+        session.mark("q1", kind="question_start")
+        assert session.wait(60)
+    return folder
