@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from model.classifiers import CLASSIFIERS
+from model.engine import ENGINES
 from model.errors import InputError, exit_code
 from model.flow import FLOWS
 from realtime.baseline import load_baseline
@@ -70,6 +71,9 @@ def parser() -> argparse.ArgumentParser:
         "--baseline", type=Path, metavar="JSON", help="of this face, made by calibrate baseline"
     )
     perception.add_argument("--device", default=default.device, help="auto, cpu, cuda or cuda:N")
+    perception.add_argument(
+        "--engine", default=default.engine, help=f"runs the classifier: auto, {', '.join(ENGINES)}"
+    )
     alone = p.add_argument_group("without a page")
     alone.add_argument("--headless", action="store_true", help="no page: progress and a summary")
     alone.add_argument("--summary", type=Path, metavar="PATH", help="JSON; must not exist")

@@ -9,16 +9,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from model.classifiers import CLASSIFIERS, Classifier
+from model.classifiers import CLASSIFIERS, Classifier, Inputs
 from model.classifiers.inputs import INPUT_PX, REFERENCE_PX
 from model.classifiers.network import NetworkClassifier
+from model.engine.eager import Eager
+from model.engine.forward import Forward
 from model.errors import CheckpointError, InputError
 from model.flow import Flow
 from model.labels import UNCLEAR
@@ -125,16 +127,19 @@ def load_classifier(
     flow: Flow | None = None,
     labels: Sequence[str] | None = None,
     device: str = "cpu",
+    forward: Forward | None = None,
 ) -> Classifier:
     """A trained classifier: a shipped one by its name, or any checkpoint by its path.
 
     `flow` is the one whose output it will be given: if that is not the flow that it was trained
     on, parameters included, it is refused, as amplitudes would mean something else. `labels` are
-    the classes that are expected, in order: others are refused too. Raises `CheckpointError` for
-    either and for a checkpoint that is missing, damaged or of another kind.
+    the classes that are expected, in order: others are refused too. PyTorch runs it on `device`,
+    unless `forward` answers in its place, as a `model.engine.serving.Serving` of the same
+    checkpoint does. Raises `CheckpointError` for flow and labels that do not fit and for a
+    checkpoint that is missing, damaged or of another kind.
     """
     path = checkpoint_path(name_or_path)
-    checkpoint, network = load_network(path, device=device)
+    checkpoint, network = load_network(path)
     if labels is not None and tuple(labels) != checkpoint.labels:
         raise CheckpointError(
             f"{path.name} names the classes {', '.join(checkpoint.labels)}, asked for were "
@@ -143,7 +148,8 @@ def load_classifier(
     if flow is not None and network.inputs != "frames":
         _refuse_other_flow(path, checkpoint, flow)
     return NetworkClassifier(
-        network,
+        forward or Eager(device).forward(network),
+        inputs=cast(Inputs, network.inputs),
         name=checkpoint.classifier,
         labels=checkpoint.labels,
         action_units=checkpoint.action_units,
@@ -151,7 +157,6 @@ def load_classifier(
         flow_parameters=checkpoint.flow_parameters,
         temperature=checkpoint.temperature,
         least_confidence=checkpoint.least_confidence,
-        device=device,
     )
 
 
@@ -198,6 +203,11 @@ def checkpoint_path(name_or_path: str | Path) -> Path:
             f"no checkpoint {str(name_or_path)!r}: give a file, or one of the shipped {shipped}"
         )
     return path
+
+
+def checkpoint_digest(path: Path) -> str:
+    """What tells a checkpoint's file from any other: weights and all that it says of them."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _check(path: Path, checkpoint: Checkpoint) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import platform
+import subprocess
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -42,3 +44,14 @@ def processor() -> str:
             if key.strip() == "model name":
                 return value.strip()
     return platform.processor() or platform.machine()
+
+
+@cache
+def driver() -> str:
+    """Version of the NVIDIA driver, "none" without one."""
+    asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        found = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return "none"
+    return found.stdout.partition("\n")[0].strip() or "none"

@@ -41,7 +41,12 @@ def main() -> None:
     against_live: bool = options.pop("compare")
     suffix: str = options.pop("motion")
     baseline: Path | None = options.pop("baseline")
-    config = LiveConfig(**options, baseline=None if baseline is None else load_baseline(baseline))
+    # PyTorch itself: what engine is ready here must not decide what is found.
+    config = LiveConfig(
+        **options,
+        engine="eager",
+        baseline=None if baseline is None else load_baseline(baseline),
+    )
     choose_device(config.device)
     if against_live:
         for spec in inputs:

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from model.classifiers import CLASSIFIERS
+from model.engine import ENGINES
 from model.errors import InputError
 from model.flow import FLOWS
 from realtime.baseline import Baseline
@@ -40,6 +41,8 @@ class LiveConfig:
     """Name in `model.classifiers.CLASSIFIERS`, or a path to a checkpoint."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`; `choose_device` says what `auto` is here."""
+    engine: str = "auto"
+    """Name in `model.engine.ENGINES`: what runs the classifier; `auto`: the best one there is."""
     baseline: Baseline | None = field(default=None, repr=False)
     """What is usual for this face before this camera; None: what is usual for most."""
     record: RecordPlan | None = None
@@ -67,6 +70,9 @@ class LiveConfig:
             raise InputError(f"--seed {self.seed}: choose 0 or more")
         if self.flow not in FLOWS:
             raise InputError(f"--flow {self.flow}: choose one of {', '.join(FLOWS)}")
+        if self.engine not in ("auto", *ENGINES):
+            choices = ", ".join(("auto", *ENGINES))
+            raise InputError(f"--engine {self.engine}: choose one of {choices}")
         if self.classifier not in CLASSIFIERS and not Path(self.classifier).is_file():
             choices = ", ".join(CLASSIFIERS)
             raise InputError(

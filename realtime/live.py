@@ -186,9 +186,9 @@ class LiveSession:
         """See `Results.latest_step`."""
         return self._results.latest_step(after, timeout_s)
 
-    def shown(self, index: int, timings_ms: Mapping[str, float]) -> None:
+    def shown(self, index: int, *, painted_ms: float, timings_ms: Mapping[str, float]) -> None:
         """See `Results.shown`."""
-        self._results.shown(index, timings_ms)
+        self._results.shown(index, painted_ms=painted_ms, timings_ms=timings_ms)
 
     def events(self) -> tuple[Event, ...]:
         """See `Results.events`."""
@@ -228,6 +228,7 @@ class LiveSession:
             message=self._message(run, status),
             fps_measured=recent_fps(run.ring) if run and running else captured.fps(),
             device=device_name(self._device),
+            engine=run.engine if run else "",
         )
 
     def _recorded(self) -> Run:
@@ -274,5 +275,7 @@ class LiveSession:
         recording = run.recording() if run is not None else None
         if recording is not None and recording.failure:
             return recording.failure
+        if run is not None and run.trouble:
+            return f"{run.trouble}; {run.engine} goes on in its place"
         told = status.message if status else ""
         return told or (doubt(self._config.baseline, run.captured, run.warning) if run else "")

@@ -18,7 +18,9 @@ import numpy as np
 import torch
 
 from model import load_classifier
+from model.checkpoint import checkpoint_path
 from model.classifiers import Classifier
+from model.engine.serving import Serving
 from model.face import CROP_PX, FaceAligner
 from model.flow import Flow, load_flow
 from model.flow.phases import phase_flows
@@ -61,6 +63,8 @@ class PipelineConfig:
     """Name in `model.classifiers.CLASSIFIERS`, or a path to a checkpoint."""
     device: str = "cpu"
     """The torch device that the classifier runs on."""
+    engine: str = "eager"
+    """What runs it: a name in `model.engine.ENGINES`, or `auto`."""
     spotter: SpotterConfig = field(default_factory=SpotterConfig)
 
 
@@ -100,14 +104,17 @@ class Pipeline:
         flow: Flow,
         classifier: Classifier,
         executor: Executor | None = None,
+        engine: Serving | None = None,
     ) -> None:
-        """`executor` runs classification; the caller shuts it down. Default: inline."""
+        """`executor` runs classification; the caller shuts it down. Default: inline. `engine` is
+        what runs the classifier, if that is to be told and closed with the pipeline."""
         self._aligner = FaceAligner()
         self._motion = Motion()
         self._spotter = Spotter(spotter)
         self._flow = flow
         self._classifier = classifier
         self._executor = executor or InlineExecutor()
+        self._engine = engine
         self._history: deque[AlignedFace] = deque()
         self._history_s = spotter.longest_s + HISTORY_SLACK_S
         self._pending: deque[_Pending] = deque()
@@ -145,6 +152,16 @@ class Pipeline:
         """What names the expressions."""
         return self._classifier
 
+    @property
+    def engine(self) -> str:
+        """What runs the classifier, and what is being built for it; empty if that is not known."""
+        return "" if self._engine is None else self._engine.line()
+
+    @property
+    def trouble(self) -> str:
+        """What of the classifier's engine failed and was replaced; empty if nothing did."""
+        return "" if self._engine is None else self._engine.trouble()
+
     def warm_up(self) -> None:
         """Run every network once, so that the first frames do not wait for it."""
         blank: list[ImageU8] = [np.zeros((CROP_PX, CROP_PX), np.uint8)]
@@ -154,8 +171,11 @@ class Pipeline:
         self._aligner.warm_up()
 
     def close(self) -> None:
-        """Release the face tracker. The pipeline cannot be used afterwards."""
+        """Release the face tracker, end what is being built. The pipeline cannot be used
+        afterwards."""
         self._aligner.close()
+        if self._engine is not None:
+            self._engine.close()
 
     def _remember(self, face: AlignedFace) -> None:
         self._history.append(face)
@@ -206,7 +226,7 @@ def configured(config: LiveConfig, device: str, info: SourceInfo) -> tuple[Pipel
 
     Raises `InputError` if its baseline does not hold for that source.
     """
-    pipeline = PipelineConfig(config.flow, config.classifier, device)
+    pipeline = PipelineConfig(config.flow, config.classifier, device, config.engine)
     if config.baseline is None:
         return pipeline, ""
     baseline, warning = suited(config.baseline, info)
@@ -216,16 +236,28 @@ def configured(config: LiveConfig, device: str, info: SourceInfo) -> tuple[Pipel
 def open_pipeline(config: PipelineConfig, executor: Executor | None = None) -> Pipeline:
     """A pipeline with its networks loaded and warm.
 
-    Raises `InputError` for an unknown flow or classifier, `CheckpointError` if the classifier was
-    trained on another flow.
+    Raises `InputError` for an unknown flow or classifier and for an engine that is asked for by
+    name and absent, `CheckpointError` if the classifier was trained on another flow.
     """
     # Small batches gain nothing from more threads, and a pool as large as the machine, whose
     # threads wait for each other in a spin, stalls for seconds when a core is busy otherwise.
     torch.set_num_threads(INFERENCE_THREADS)
     flow = load_flow(config.flow)
-    classifier = load_classifier(config.classifier, flow=flow, device=config.device)
-    pipeline = Pipeline(spotter=config.spotter, flow=flow, classifier=classifier, executor=executor)
-    pipeline.warm_up()
+    path = checkpoint_path(config.classifier)
+    load_classifier(path, flow=flow)  # refuses before anything is built
+    engine = Serving(path, device=config.device, engine=config.engine)
+    try:
+        pipeline = Pipeline(
+            spotter=config.spotter,
+            flow=flow,
+            classifier=load_classifier(path, flow=flow, forward=engine),
+            executor=executor,
+            engine=engine,
+        )
+        pipeline.warm_up()
+    except BaseException:
+        engine.close()
+        raise
     return pipeline
 
 

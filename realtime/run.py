@@ -165,6 +165,16 @@ class Run:
         assert self._recorder is not None  # said by both that call this
         self._recorder.mark(marker)
 
+    @property
+    def engine(self) -> str:
+        """What runs the classifier now."""
+        return self._pipeline.engine
+
+    @property
+    def trouble(self) -> str:
+        """What of the classifier's engine failed and was replaced; empty if nothing did."""
+        return self._pipeline.trouble
+
     def recording(self) -> RecordingStatus | None:
         """How the recording stands; None if this run is not recorded."""
         return None if self._recorder is None else self._recorder.status()

@@ -52,6 +52,7 @@ class Snapshot:
     flow: str
     classifier: str
     engine: str
+    """What runs the classifier now, and what is being built for it; empty before a run."""
 
 
 def doubt(baseline: Baseline | None, captured: Captured, warning: str) -> str:
@@ -74,6 +75,7 @@ def take_snapshot(
     message: str,
     fps_measured: float | None,
     device: str,
+    engine: str,
 ) -> Snapshot:
     """Bring together what the run, its source and its results count."""
     dropped = Counter(counts.dropped)
@@ -100,5 +102,5 @@ def take_snapshot(
         device=device,
         flow=config.flow,
         classifier=config.classifier,
-        engine="PyTorch",
+        engine=engine,
     )

@@ -72,6 +72,7 @@ def config_record(config: LiveConfig) -> dict[str, Any]:
         "flow": config.flow,
         "classifier": config.classifier,
         "device": config.device,
+        "engine": config.engine,
         "baseline": None if config.baseline is None else as_document(config.baseline),
     }
 

@@ -1,5 +1,6 @@
 """What several tests need."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from fakes import write_clip
 from hypothesis import settings
 
 from model.checkpoint import Checkpoint, save_checkpoint
+from model.engine import ORDER
 from model.flow import load_flow
 from model.synthetic import Schedule, SyntheticFace
 from realtime.config import LiveConfig
@@ -18,10 +20,21 @@ from realtime.session.plan import RecordPlan
 settings.register_profile("deterministic", derandomize=True, deadline=None)
 settings.load_profile("deterministic")
 
+# Sessions of seconds would each begin to build an engine, beside what is tested.
+ORDER["cpu"] = ("eager",)
+
 # A pool of threads as large as the machine stalls as soon as something else runs on it.
 torch.set_num_threads(1)
 
 ACTION_UNITS = ("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU12", "AU14", "AU15")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What programs under test build and keep, they keep here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,7 @@ def document() -> dict[str, object]:
         message="",
         fps_measured=captured.fps(),
         device="cpu",
+        engine="PyTorch, FP32",
     )
     events = [event(0, "withdrawn"), event(1, "confirmed"), event(2, "early")]
     return summarise(snapshot, events, LiveConfig(auth=("user", "secret")), truth=())

@@ -1,14 +1,15 @@
 """A trained network for numpy: both phases in, probabilities out."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from model.classifiers import Inputs
 from model.classifiers.phases import PHASE_SHAPES, prepared
+from model.engine.forward import Forward
 from model.errors import InputError
 from model.flow import load_flow
 from model.flow.courses import long_flows
@@ -21,8 +22,9 @@ class NetworkClassifier:
 
     def __init__(
         self,
-        network: nn.Module,
+        forward: Forward,
         *,
+        inputs: Inputs,
         name: str,
         labels: tuple[str, ...],
         action_units: tuple[str, ...],
@@ -30,19 +32,18 @@ class NetworkClassifier:
         flow_parameters: Mapping[str, float],
         temperature: float = 1.0,
         least_confidence: float = 0.0,
-        device: str = "cpu",
     ) -> None:
-        """`temperature` and `least_confidence` as in `model.checkpoint.Checkpoint`."""
+        """`forward` is the network's, or does the same; `inputs` what that takes; `temperature` and
+        `least_confidence` as in `model.checkpoint.Checkpoint`."""
         self.name = name
         self.labels = labels
         self.action_units = action_units
         self.flow_name = flow_name
         self.flow_parameters = flow_parameters
-        self.inputs = cast(Inputs, network.inputs)
+        self.inputs = inputs
         self._temperature = temperature
         self._least_confidence = least_confidence
-        self._device = torch.device(device)
-        self._network = network.eval().to(self._device)
+        self._forward = forward
 
     def predict(self, onset_apex: ArrayF32, apex_offset: ArrayF32 | None = None) -> ArrayF32:
         return self._answer(onset_apex, apex_offset)[0]
@@ -93,12 +94,12 @@ class NetworkClassifier:
             first = self._input(onset_apex)
             second = torch.zeros_like(first) if apex_offset is None else self._input(apex_offset)
             known = first.new_full((len(first),), 0.0 if apex_offset is None else 1.0)
-            classes, units = self._network(first, second, known)
+            classes, units = self._forward(first, second, known)
             shares = (classes / self._temperature).softmax(dim=1)
-            return shares.cpu().numpy(), units.sigmoid().cpu().numpy()
+            return shares.numpy(), units.sigmoid().numpy()
 
     def _input(self, phase: ArrayF32) -> Tensor:
-        return prepared(self.inputs, torch.tensor(phase, device=self._device))
+        return prepared(self.inputs, torch.tensor(phase))
 
     def _check(self, phase: str, given: Any) -> None:
         inner = PHASE_SHAPES[self.inputs]

@@ -1,0 +1,95 @@
+"""Built engines on disk, each with what it holds for.
+
+A file is taken only where all of that is still so: it runs as native code, and one built for other
+weights, another GPU or another library version gives wrong answers or none.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+MEGABYTES_KEPT = 512
+"""Of all files together; the ones longest unused go first."""
+
+
+def cache_folder() -> Path:
+    """Where this system keeps what can be made again."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "fmanet-live" / "engines"
+
+
+_STALE_S = 24 * 3600.0
+
+
+class Kept:
+    """One built engine's place in the cache: `FOLDER/engine-….bin`, its key beside it."""
+
+    def __init__(self, key: Mapping[str, str], folder: Path | None = None) -> None:
+        """`key`: whatever the engine depends on, by name; "engine", "weights", "shapes" and, if
+        there is one, "gpu" name the file, the rest has to agree with what lies there."""
+        self.key = dict(key)
+        named = [self.key.get(name, "") for name in ("engine", "weights", "shapes", "gpu")]
+        digest = hashlib.sha256("\n".join(named).encode()).hexdigest()[:16]
+        self.path = (folder or cache_folder()) / f"{self.key['engine']}-{digest}.bin"
+
+    def find(self) -> str:
+        """Empty if a whole file with this key lies there; otherwise why not, in words."""
+        try:
+            said = json.loads(self._description.read_text())
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            return "not built yet"
+        except (OSError, ValueError):
+            return "its description cannot be read"
+        if not isinstance(said, dict) or hashlib.sha256(data).hexdigest() != said.get("sha256"):
+            return "the file is damaged"
+        for name, value in self.key.items():
+            if said.get("key", {}).get(name) != value:
+                return f"built for {name} {said.get('key', {}).get(name)}, this is {value}"
+        self.path.touch()  # what was used last is kept longest
+        return ""
+
+    def write(self, build: Callable[[Path], None]) -> None:
+        """Have `build` write the file, whole or not at all; raises what it raises."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_suffix(f".{os.getpid()}.partial")
+        try:
+            build(partial)
+            said = {"key": self.key, "sha256": hashlib.sha256(partial.read_bytes()).hexdigest()}
+            # Until both are new, the hash does not fit, and the file counts as damaged.
+            partial.replace(self.path)
+            self._description.write_text(json.dumps(said, indent=1))
+        finally:
+            partial.unlink(missing_ok=True)
+        _trim(self.path.parent, spared=self.path)
+
+    def forget(self) -> None:
+        """Delete the file, if there is one."""
+        self.path.unlink(missing_ok=True)
+        self._description.unlink(missing_ok=True)
+
+    @property
+    def _description(self) -> Path:
+        return self.path.with_suffix(".json")
+
+
+def _trim(folder: Path, spared: Path) -> None:
+    for partial in folder.glob("*.partial*"):  # of builds that were killed
+        if time.time() - partial.stat().st_mtime > _STALE_S:
+            partial.unlink(missing_ok=True)
+    files = sorted(folder.glob("*.bin"), key=lambda path: path.stat().st_mtime, reverse=True)
+    total = 0
+    for path in files:
+        total += path.stat().st_size
+        if total > MEGABYTES_KEPT * 2**20 and path != spared:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".json").unlink(missing_ok=True)

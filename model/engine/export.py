@@ -1,0 +1,63 @@
+"""A network as others read it: exported, in half precision, as ONNX."""
+
+import copy
+import warnings
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from model.engine.forward import Inputs
+
+
+def exported(network: nn.Module, inputs: Inputs) -> ExportedProgram:
+    """`network` as a graph for inputs of this shape."""
+    with torch.no_grad(), warnings.catch_warnings():
+        # torch.export warns of what it does itself.
+        warnings.simplefilter("ignore")
+        return torch.export.export(network.eval(), inputs)
+
+
+def onnx_document(network: nn.Module, inputs: Inputs) -> bytes:
+    """`network` as an ONNX model for inputs of this shape, weights included."""
+    from onnxscript import optimizer
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # The exporter's own optimiser takes 1e-9 for zero, and a face at rest is then 0 / 0. What
+        # is constant is folded all the same: TensorRT reads no axes that are computed.
+        program = torch.onnx.export(
+            exported(network, inputs), inputs, dynamo=True, verbose=False, optimize=False
+        )
+        assert program is not None  # it is None only when a file is written
+        optimizer.fold_constants(program.model)
+    document: bytes = program.model_proto.SerializeToString()
+    return document
+
+
+def halved(network: nn.Module) -> nn.Module:
+    """A copy of `network` that convolves and multiplies in FP16, and does all between in FP32:
+    normalisation divides by motions of hundredths of a pixel, which FP16 would round away."""
+    halves = copy.deepcopy(network)
+    _halve(halves)
+    return halves
+
+
+def _halve(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, nn.Conv2d | nn.Linear):
+            setattr(module, name, _Half(child))
+        else:
+            _halve(child)
+
+
+class _Half(nn.Module):
+    """A layer in FP16 between FP32."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer.half()
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer: Tensor = self.layer(x.half())
+        return answer.float()

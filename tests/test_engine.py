@@ -1,0 +1,301 @@
+"""Engines give the answers of the network they run, or do not run it."""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from model.checkpoint import checkpoint_path, load_classifier, load_network
+from model.engine import ENGINES, ORDER
+from model.engine.__main__ import build, check
+from model.engine.building import build_here, kept_for
+from model.engine.cache import MEGABYTES_KEPT, Kept
+from model.engine.compiled import Compiled
+from model.engine.eager import Eager
+from model.engine.equality import FIXED_INPUTS, compared, example, fixed_inputs
+from model.engine.export import halved
+from model.engine.forward import Forward, Inputs
+from model.engine.ort import ONNXRuntime
+from model.engine.serving import Serving
+from model.engine.trt import TensorRTRTX
+from model.errors import InputError
+from model.tables import load_entry
+
+KEY = {"engine": "onnx", "weights": "ab12", "shapes": "batch 1", "torch": "2.13", "gpu": "none"}
+
+
+@pytest.fixture(scope="module")
+def network() -> nn.Module:
+    return load_network(checkpoint_path("fmanet"))[1]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that holds FMANet for ONNX Runtime."""
+    folder = tmp_path_factory.mktemp("engines")
+    build_here(ONNXRuntime("cpu"), checkpoint_path("fmanet"), 1, folder)
+    return folder
+
+
+class Failing(Eager):
+    """An engine that answers three times and then not any more, as one without memory."""
+
+    name = "failing"
+
+    def forward(self, network: nn.Module) -> Forward:
+        whole = super().forward(network)
+        calls = 0
+
+        def forward(*given: Tensor) -> tuple[Tensor, Tensor]:
+            nonlocal calls
+            calls += 1
+            if calls > FIXED_INPUTS + 3:
+                raise RuntimeError("CUDA out of memory.\nTried to allocate 2 GiB")
+            return whole(*given)
+
+        return forward
+
+
+class Wrong(Eager):
+    """An engine whose answers are others."""
+
+    name = "wrong"
+
+    def forward(self, network: nn.Module) -> Forward:
+        whole = super().forward(network)
+        return lambda *given: tuple(-each for each in whole(*given))  # type: ignore[return-value]
+
+
+class Unbuildable(Eager):
+    """An engine whose build fails."""
+
+    name = "unbuildable"
+    built = True
+
+    def versions(self) -> Mapping[str, str]:
+        return {"version": "1"}
+
+    def build(self, network: nn.Module, inputs: Inputs, path: Path) -> None:
+        path.write_text("half of it")
+        raise RuntimeError("no kernel fits\nand more")
+
+
+@pytest.fixture
+def _strange(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("Failing", "Wrong", "Unbuildable"):
+        monkeypatch.setitem(ENGINES, name.lower(), f"test_engine:{name}")
+
+
+def test_every_engine_is_there_or_says_what_is_missing() -> None:
+    for name in ENGINES:
+        engine = load_entry(ENGINES, name, "engine")("cpu")
+        assert engine.name == name
+        assert 0 < engine.tolerance <= 0.02
+        assert "\n" not in engine.absent()
+    assert {name for order in ORDER.values() for name in order} <= set(ENGINES)
+
+
+@pytest.mark.parametrize("name", ["tensorrt", "tensorrt-rtx", "graph"])
+def test_an_engine_asked_for_by_name_and_absent_is_an_error(name: str) -> None:
+    with pytest.raises(InputError, match=f"--engine {name}: runs on CUDA devices.*--device cuda"):
+        Serving(checkpoint_path("fmanet"), engine=name)
+
+
+def test_what_would_bring_an_absent_engine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.engine.ort.find_spec", lambda name: name != "onnxruntime" or None)
+    assert ONNXRuntime("cpu").absent().endswith("pip install onnxruntime")
+    monkeypatch.setenv("PATH", "")
+    assert "apt install g++" in Compiled("cpu").absent()
+
+
+def test_onnx_runtime_gives_the_same_answers(network: nn.Module, cache: Path) -> None:
+    engine = ONNXRuntime("cpu")
+    kept = kept_for(engine, checkpoint_path("fmanet"), 1, cache)
+    assert kept.find() == ""
+    forward = engine.load(network, example(network, 1), kept.path)
+    equality = compared(network, forward, 1, engine.tolerance)
+    assert equality.refusal == ""
+    assert equality.max_difference < 1e-5
+    assert equality.inputs == FIXED_INPUTS
+
+
+def test_faces_at_rest_are_among_what_is_compared(network: nn.Module) -> None:
+    still = [given for given in fixed_inputs(network, 1) if not given[0].any()]
+    assert {float(given[2]) for given in still} == {1.0}
+    assert any(float(given[2]) == 0 for given in fixed_inputs(network, 1))
+    assert torch.equal(fixed_inputs(network, 2)[0][0][:1], fixed_inputs(network, 1)[0][0])
+
+
+def test_half_precision_is_within_its_tolerance(network: nn.Module) -> None:
+    half = halved(network)
+    types = {each.dtype for each in half.parameters() if each.dim() == 4}
+    assert types == {torch.float16}
+    assert {each.dtype for each in network.parameters()} == {torch.float32}
+    with torch.inference_mode():
+        assert compared(network, half, 1, 0.02).refusal == ""
+
+
+def test_answers_that_are_not_numbers_are_refused(network: nn.Module) -> None:
+    def forward(*given: Tensor) -> tuple[Tensor, Tensor]:
+        classes, units = network(*given)
+        return classes * torch.nan, units
+
+    with torch.inference_mode():
+        equality = compared(network, forward, 1, 0.02)
+    assert "differ by at most 1.0e+00" in equality.refusal
+
+
+def test_flips_count_where_the_answer_was_clear(network: nn.Module) -> None:
+    def forward(*given: Tensor) -> tuple[Tensor, Tensor]:
+        classes, units = network(*given)
+        return classes.roll(1, dims=1), units
+
+    with torch.inference_mode():
+        assert compared(network, forward, 1, 1e-3).flips > FIXED_INPUTS // 2
+
+
+def test_a_kept_engine_is_found_again(tmp_path: Path) -> None:
+    kept = Kept(KEY, tmp_path)
+    assert kept.find() == "not built yet"
+    kept.write(lambda path: path.write_bytes(b"engine"))
+    assert kept.find() == ""
+    assert Kept(KEY, tmp_path).path.read_bytes() == b"engine"
+
+
+def test_a_damaged_or_foreign_file_is_not_taken(tmp_path: Path) -> None:
+    kept = Kept(KEY, tmp_path)
+    kept.write(lambda path: path.write_bytes(b"engine"))
+    for name, other in (("torch", "2.14"), ("precision", "fp16")):
+        assert Kept({**KEY, name: other}, tmp_path).find().startswith(f"built for {name} ")
+    for name in ("weights", "shapes", "gpu"):
+        assert Kept({**KEY, name: "other"}, tmp_path).find() == "not built yet"
+    kept.path.write_bytes(b"engima")
+    assert kept.find() == "the file is damaged"
+    kept.path.with_suffix(".json").write_text("{")
+    assert kept.find() == "its description cannot be read"
+    kept.write(lambda path: path.write_bytes(b"engine"))
+    assert kept.find() == ""
+
+
+def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    kept = Kept(KEY, tmp_path)
+
+    def build(path: Path) -> None:
+        path.write_bytes(b"half")
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError):
+        kept.write(build)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.engine.cache.MEGABYTES_KEPT", 1)
+    assert MEGABYTES_KEPT > 1
+    for number in range(3):
+        kept = Kept({**KEY, "weights": str(number)}, tmp_path)
+        kept.write(lambda path: path.write_bytes(bytes(600 * 2**10)))
+    assert len(list(tmp_path.glob("*.bin"))) == 1
+    assert kept.find() == ""
+
+
+def test_what_is_kept_serves_at_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ORDER, "cpu", ("onnx", "eager"))
+    serving = Serving(checkpoint_path("fmanet"), folder=cache)
+    assert serving.line().startswith("ONNX Runtime")
+    classifier = load_classifier("fmanet", forward=serving)
+    plain = load_classifier("fmanet")
+    flows = torch.randn(3, 2, 128, 128).numpy()
+    expected = torch.from_numpy(plain.predict(flows, flows[::-1].copy()))
+    found = torch.from_numpy(classifier.predict(flows, flows[::-1].copy()))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_a_better_engine_is_built_while_another_serves(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ORDER, "cpu", ("onnx", "eager"))
+    serving = Serving(untrained, folder=tmp_path)
+    assert serving.loaded.name == "eager"
+    assert serving.reasons["onnx"] == "not built yet"
+    assert "(onnx is being built, " in serving.line()
+    given = fixed_inputs(load_network(untrained)[1], 2)[0]
+    before = serving(*given)
+    serving.wait()
+    assert serving.line().startswith("ONNX Runtime")
+    torch.testing.assert_close(serving(*given), before, atol=1e-4, rtol=0)
+    assert serving.trouble() == ""
+
+
+def test_what_is_being_built_ends_with_the_run(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ORDER, "cpu", ("onnx", "eager"))
+    serving = Serving(untrained, folder=tmp_path)
+    serving.close()
+    assert serving.loaded.name == "eager"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("_strange")
+def test_an_engine_that_fails_is_replaced_while_it_runs(network: nn.Module) -> None:
+    serving = Serving(checkpoint_path("fmanet"), engine="failing")
+    given = example(network, 1)
+    answers = [serving(*given) for _ in range(5)]
+    for answer in answers[1:]:
+        torch.testing.assert_close(answer, answers[0])
+    assert serving.loaded.name == "eager"
+    assert serving.trouble() == "failing failed on cpu: RuntimeError: CUDA out of memory."
+
+
+@pytest.mark.usefixtures("_strange")
+def test_an_engine_with_other_answers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"--engine wrong: its answers differ: .* labels flip"):
+        Serving(checkpoint_path("fmanet"), engine="wrong")
+    monkeypatch.setitem(ORDER, "cpu", ("wrong", "eager"))
+    serving = Serving(checkpoint_path("fmanet"))
+    assert serving.loaded.name == "eager"
+    assert "differ" in serving.reasons["wrong"]
+
+
+@pytest.mark.usefixtures("_strange")
+def test_a_build_that_fails_says_why(tmp_path: Path) -> None:
+    engine = Unbuildable("cpu")
+    with pytest.raises(InputError, match="unbuildable cannot be built: RuntimeError: no kernel"):
+        build_here(engine, checkpoint_path("fmanet"), 1, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_inputs_than_an_engine_takes_are_sliced(network: nn.Module) -> None:
+    serving = Serving(checkpoint_path("fmanet"), engine="eager", batch=2)
+    given = tuple(torch.cat(parts) for parts in zip(*fixed_inputs(network, 1)[1:6], strict=True))
+    with torch.inference_mode():
+        torch.testing.assert_close(serving(*given), network(*given), atol=1e-5, rtol=1e-5)
+
+
+def test_check_tells_the_truth_about_this_machine(
+    cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ORDER, "cpu", ("onnx", "eager"))
+    check("fmanet", "cpu", 1, cache)
+    said = capsys.readouterr().out
+    assert "chosen: ONNX Runtime" in said
+    assert "0 of 48 labels flip" in said
+    assert "tensorrt  runs on CUDA devices" in said
+
+
+def test_build_says_what_it_did(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError, match="tensorrt"):
+        build("tensorrt", "fmanet", "cpu", 1, cache)
+    build("eager", "fmanet", "cpu", 1, cache)
+    assert "eager: nothing to build" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(find_spec("tensorrt_rtx") is None, reason="tensorrt-rtx is not installed")
+def test_tensorrt_rtx_builds_an_engine_without_a_gpu(tmp_path: Path) -> None:
+    kept = build_here(TensorRTRTX("cpu"), checkpoint_path("fmanet"), 1, tmp_path)
+    assert kept.find() == ""
+    assert kept.path.stat().st_size > 100_000
