@@ -39,6 +39,8 @@ class Counts:
     """From the frame's (scheduled) arrival to its step done."""
     decision: LatencySummary
     """From the arrival of the expression's last frame to its confirmed event."""
+    painted: LatencySummary
+    """From the frame's (scheduled) arrival to a viewer's screen, over all viewers."""
     stages: Mapping[str, LatencySummary]
 
 
@@ -63,6 +65,7 @@ class Results:
             self._dropped: Counter[str] = Counter()
             self._frame_to_result = Percentiles()
             self._decision = Percentiles()
+            self._painted = Percentiles()
             self._stages: dict[str, Percentiles] = {}
 
     def add(self, step: Step, *, waited_ms: float) -> Step:
@@ -100,9 +103,11 @@ class Results:
             with self._changed:
                 self._dropped[cause] += frames
 
-    def shown(self, index: int, timings_ms: Mapping[str, float]) -> None:
-        """Take how long the steps from the result of frame `index` to a viewer's eye took."""
+    def shown(self, index: int, *, painted_ms: float, timings_ms: Mapping[str, float]) -> None:
+        """Take when a viewer saw frame `index`, from its (scheduled) arrival on, and what the
+        steps from its result to there took."""
         with self._changed:
+            self._painted.add(painted_ms)
             for stage, ms in timings_ms.items():
                 self._stages.setdefault(stage, Percentiles()).add(ms)
 
@@ -155,6 +160,7 @@ class Results:
                 faces=self._faces,
                 frame_to_result=self._frame_to_result.summary(),
                 decision=self._decision.summary(),
+                painted=self._painted.summary(),
                 stages=MappingProxyType({k: p.summary() for k, p in self._stages.items()}),
             )
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from model.errors import InputError
 from realtime.benchmark.__main__ import run
+from realtime.benchmark.browser import BROWSERS, watched
 from realtime.benchmark.figures import figures
 from realtime.benchmark.load import Measured, measure
 from realtime.benchmark.plan import Plan, loads, parse_rates, parse_sizes
@@ -196,3 +198,19 @@ def test_what_cannot_work_is_said_before_it_runs(tmp_path: Path) -> None:
         new_folder(tmp_path)
     with pytest.raises(InputError, match=r"report\.json"):
         read_report(tmp_path)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(
+    not any(shutil.which(name) for name in BROWSERS), reason="needs chromium or google-chrome"
+)
+def test_with_a_page_open_frames_are_followed_to_the_screen(untrained: Path) -> None:
+    measured = measure(config(untrained, 2.0), 0, warm_up_s=1.0, around=watched)
+    stages = figures(measured, None)["stages_ms"]
+    assert {"encode", "send", "paint", "painted"} <= set(stages)
+    rows = measured_rows(measured)
+    seen = rows.filter(pc.is_valid(rows["painted_ms"]))
+    assert len(seen) > 5
+    shown = sum(seen[f"{name}_ms"].to_numpy() for name in ("latency", "encode", "paint"))
+    # The browser's clock is known to a few ms.
+    assert (seen["painted_ms"].to_numpy() > shown - 30).all()

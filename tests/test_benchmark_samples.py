@@ -98,8 +98,9 @@ def test_what_a_viewer_saw_stands_at_its_frame() -> None:
     observed = Observed()
     for index in range(3):
         observed.add(step(index, due_s=index / FPS), waited_ms=1)
-    observed.shown(1, {"encode": 1.0, "send": 2.0, "paint": 3.0})
-    observed.shown(1, {"encode": 9.0, "send": 9.0, "paint": 9.0})  # by a second viewer
+    for ms in (3.0, 9.0):  # by two viewers
+        timings_ms = {"encode": ms, "send": ms, "paint": ms}
+        observed.shown(1, painted_ms=ms, timings_ms=timings_ms)
     table = samples(observed, 0, 0.0)
     assert table["paint_ms"].to_pylist() == [None, 3.0, None]
 

@@ -12,7 +12,7 @@ says whether the second of two such folders is slower, and then ends with exit c
 
 import argparse
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ def run(
     program's start too, in processes of their own.
     """
     from realtime.benchmark.alone import model_only
+    from realtime.benchmark.browser import check_browser, watched
     from realtime.benchmark.facts import facts
     from realtime.benchmark.figures import figures
     from realtime.benchmark.load import measure
@@ -62,6 +63,8 @@ def run(
     from realtime.benchmark.terminal import progress, summary
     from realtime.benchmark.verdict import overall
 
+    if plan.page:
+        check_browser()
     first = plan.loads[0]
     known = facts(first, sys.argv[1:])
     documents, tables = [], []
@@ -72,11 +75,13 @@ def run(
         for number, load in enumerate(plan.loads):
             rate = f" at {load.fps:g} fps" if load.fps else ""
             bar.begin(f"{load.width}×{load.height}{rate}")
-            measured = measure(load, number, progress=bar.at)
+            open_page = watched if plan.page else lambda session: nullcontext()
+            measured = measure(load, number, around=open_page, progress=bar.at)
             documents.append(figures(measured, plan.deadline_ms))
             tables.append(measured.table)
     report = {
         "facts": known,
+        "page": plan.page,
         "slowed": None if slow is None else {"stage": slow[0], "ms": slow[1]},
         "loads": documents,
         "model_only_ms": model_only(first),
@@ -125,12 +130,13 @@ def _plan(options: dict[str, Any]) -> Plan:
     rates = options.pop("fps")
     sizes = options.pop("size")
     minutes: float | None = options.pop("minutes")
-    deadline_ms = options.pop("deadline_ms")
+    deadline_ms: float | None = options.pop("deadline_ms")
+    page: bool = options.pop("page")
     if minutes is not None:
         options["seconds"] = 60 * minutes
     config = LiveConfig(**options)
     wanted = (None,) if rates is None else parse_rates(rates)
-    return Plan(loads(config, wanted, parse_sizes(sizes)), deadline_ms)
+    return Plan(loads(config, wanted, parse_sizes(sizes)), deadline_ms, page)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -147,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     length.add_argument("--seconds", type=float, default=30.0, help="of each load, after warm-up")
     length.add_argument("--minutes", type=float, help="the same in minutes, to see drift")
     p.add_argument("--deadline-ms", type=float, help="default: by the next frame")
+    p.add_argument("--page", action="store_true", help="with the page open in Chromium, headless")
     p.add_argument("--seed", type=int, default=default.seed, help="of the demo")
     p.add_argument("--flow", default=default.flow, help=", ".join(FLOWS))
     p.add_argument(

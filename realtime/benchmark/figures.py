@@ -12,7 +12,16 @@ import pyarrow.compute as pc
 from model.records import ArrayF64
 from realtime.benchmark.load import Measured
 from realtime.benchmark.percentiles import Tail, tail
-from realtime.benchmark.samples import ANALYSED, SHOWN, STAGES, Decision, column, latencies, stage
+from realtime.benchmark.samples import (
+    ANALYSED,
+    PAINTED,
+    SHOWN,
+    STAGES,
+    Decision,
+    column,
+    latencies,
+    stage,
+)
 
 LATE_SHARE = 0.01
 """A load is kept up with if nothing is dropped and no more than this share of results is late."""
@@ -91,7 +100,7 @@ def deadline(frames: pa.Table, late_ms: ArrayF64, due_ms: float) -> dict[str, An
 def stages(table: pa.Table, fps: float) -> dict[str, Any]:
     """Percentiles of each stage that any frame went through, and the mean of each."""
     found = {}
-    for name in (*STAGES, *SHOWN):
+    for name in (*STAGES, *SHOWN, PAINTED):
         values = stage(table, name)
         if len(values):
             found[name] = {"mean": float(values.mean()), **asdict(tail(values, fps))}

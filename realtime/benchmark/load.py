@@ -64,15 +64,14 @@ def measure(
     observed = Observed()
     whole_s = load.seconds + warm_up_s
     session = LiveSession(replace(load, seconds=whole_s), results=observed)
-    before_s = time.monotonic()
-    with Monitor(choose_device(load.device)) as monitor:
+    with Monitor(choose_device(load.device)) as monitor, around(session):
+        before_s = time.monotonic()
         with session:
             start_s = time.monotonic() - before_s
-            with around(session):
-                over_s = time.monotonic() + whole_s + SILENT_S
-                while not session.wait(BEAT_S) and time.monotonic() < over_s:
-                    progress(session.snapshot().seconds)
-                end_s = time.monotonic()
+            over_s = time.monotonic() + whole_s + SILENT_S
+            while not session.wait(BEAT_S) and time.monotonic() < over_s:
+                progress(session.snapshot().seconds)
+            end_s = time.monotonic()
         snapshot = session.snapshot()
     first_time_s, first_due_s = observed.rows[0][1:3] if observed.rows else (0.0, end_s)
     warm_s = first_due_s + warm_up_s

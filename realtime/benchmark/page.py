@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from model.page import document, table
 from realtime.benchmark.charts import curves, exceedance, histogram, timeline
 from realtime.benchmark.percentiles import NAMES
-from realtime.benchmark.samples import SHOWN, STAGES, column, latencies
+from realtime.benchmark.samples import PAINTED, SHOWN, STAGES, column, latencies
 from realtime.benchmark.verdict import caution, figure, shown, verdict
 
 _STYLE = """
@@ -96,7 +96,7 @@ def _stages(load: dict[str, Any]) -> str:
     rows = [["frame due → result", *_cells(load["latency_ms"])]]
     rows += [
         [_STAGE_WORDS.get(name, name), *_cells(load["stages_ms"][name])]
-        for name in (*STAGES, *SHOWN)
+        for name in (*STAGES, *SHOWN, PAINTED)
         if name in load["stages_ms"]
     ]
     return "<h3>Spans, ms</h3>" + table(_HEAD, rows)
@@ -107,7 +107,8 @@ _STAGE_WORDS = {
     "flow": "flow of both phases",
     "encode": "encode for the page",
     "send": "send",
-    "paint": "paint and acknowledge",
+    "paint": "to the screen",
+    "painted": "frame due → painted",
 }
 
 

@@ -20,6 +20,8 @@ STAGES = ("wait", "face", "motion", "spot", "flow", "classify")
 stand at the frame with which their event came out."""
 SHOWN = ("encode", "send", "paint")
 """From the result to a viewer's eye, where a page was open."""
+PAINTED = "painted"
+"""From a frame's scheduled arrival to a viewer's eye."""
 ANALYSED = "analysed"
 LOST = "lost by the source"
 
@@ -31,14 +33,15 @@ SCHEMA = pa.schema(
         ("measured", pa.bool_()),
         ("fate", pa.string()),
         ("latency_ms", pa.float64()),
-        *((f"{name}_ms", pa.float64()) for name in (*STAGES, *SHOWN)),
+        *((f"{name}_ms", pa.float64()) for name in (*STAGES, *SHOWN, PAINTED)),
         ("face", pa.bool_()),
     ]
 )
 """Columns of `samples.parquet`, a row per frame that was due. `load`: its place in the report's
 `loads`. `frame`: number within the source. `due_s`: scheduled arrival, from the load's first frame
 on. `measured`: false during warm-up. `fate`: "analysed", or why not. `latency_ms`: from the
-scheduled arrival to the result. `…_ms`: stages; empty where a frame did not go through one.
+scheduled arrival to the result; `painted_ms`: to a viewer's eye. Other `…_ms`: stages; empty where
+a frame did not go through one.
 `face`: whether one was found."""
 
 
@@ -93,10 +96,10 @@ class Observed(Results):
         super().drop(cause, frames, stamps)
         self.left_out += [(stamp.index, stamp.time_s, cause) for stamp in stamps]
 
-    def shown(self, index: int, timings_ms: Mapping[str, float]) -> None:
+    def shown(self, index: int, *, painted_ms: float, timings_ms: Mapping[str, float]) -> None:
         """See `Results.shown`."""
-        super().shown(index, timings_ms)
-        self.views.setdefault(index, dict(timings_ms))
+        super().shown(index, painted_ms=painted_ms, timings_ms=timings_ms)
+        self.views.setdefault(index, {**timings_ms, PAINTED: painted_ms})
 
     def _decide(self, event: Event, due_minus_time_s: float) -> None:
         window = event.window
@@ -122,9 +125,11 @@ def samples(observed: Observed, load: int, warm_up_s: float) -> pa.Table:
     rows: list[tuple[Any, ...]] = []
     for index, _, due_s, done_s, timings_ms, face in observed.rows:
         views = observed.views.get(index, {})
-        stages = [timings_ms.get(name) for name in STAGES] + [views.get(name) for name in SHOWN]
+        stages = [timings_ms.get(name) for name in STAGES] + [
+            views.get(name) for name in (*SHOWN, PAINTED)
+        ]
         rows.append((index, due_s, ANALYSED, (done_s - due_s) * 1e3, *stages, face))
-    empty = (None,) * (len(STAGES) + len(SHOWN) + 2)
+    empty = (None,) * (len(STAGES) + len(SHOWN) + 3)
     for index, time_s, cause in (*observed.left_out, *_lost(times)):
         rows.append((index, time_s + offset_s, cause, *empty))
     rows.sort(key=lambda row: row[0])

@@ -10,6 +10,7 @@ import json
 import math
 import struct
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -109,6 +110,35 @@ class Sockets:
             await socket.send_json({"credit": 1})
 
 
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """A frame as a viewer gets it."""
+
+    data: bytes
+    step: Step
+    captured_s: float
+    """On this program's clock."""
+    start_s: float
+    done_s: float
+
+    @property
+    def took_ms(self) -> float:
+        return (self.done_s - self.start_s) * 1e3
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A frame on its way to a viewer's eye."""
+
+    encoded: _Encoded
+    at_s: float = 0.0
+    """When the socket had taken it."""
+
+    @property
+    def took_ms(self) -> float:
+        return (self.at_s - self.encoded.done_s) * 1e3
+
+
 class _Viewer:
     """One open page."""
 
@@ -124,7 +154,7 @@ class _Viewer:
         self._encoder = encoder
         self._waiting = waiting
         self._credit = anyio.Semaphore(IN_FLIGHT, max_value=IN_FLIGHT)
-        self._in_flight: dict[int, float] = {}
+        self._in_flight: dict[int, _Sent] = {}
         self._sent = 0
         self._painted = Percentiles()
         self._since_s = time.monotonic()
@@ -158,29 +188,40 @@ class _Viewer:
 
     def _acknowledged(self, message: dict[str, Any]) -> None:
         number = message["ack"]
-        captured_s = self._in_flight.pop(number, None) if isinstance(number, int) else None
-        if captured_s is None:
+        sent = self._in_flight.pop(number, None) if isinstance(number, int) else None
+        if sent is None:
             return
         self._credit.release()
         painted_s = message.get("painted_s")  # None: a newer one was painted instead
         # A frame from before this viewer came waited for the viewer, not for the program.
-        if isinstance(painted_s, int | float) and captured_s >= self._since_s:
+        if isinstance(painted_s, int | float) and sent.encoded.captured_s >= self._since_s:
             # The viewer's clock is known to half a round trip: a small negative is that error.
-            self._painted.add(max(0.0, (painted_s - captured_s) * 1e3))
+            self._painted.add(max(0.0, (painted_s - sent.encoded.captured_s) * 1e3))
+            frame = sent.encoded.step.frame
+            self._session.shown(
+                frame.stamp.index,
+                painted_ms=max(0.0, (painted_s - frame.received_s) * 1e3),
+                timings_ms={
+                    "encode": sent.encoded.took_ms,
+                    "send": sent.took_ms,
+                    "paint": max(0.0, (painted_s - sent.at_s) * 1e3),
+                },
+            )
 
     async def _send_frames(self) -> None:
         after: int | None = None
         while True:
             await self._credit.acquire()
-            data, step, captured_s = await self._wait_for_frame(after)
-            after = step.frame.stamp.index
-            self._in_flight[self._sent] = captured_s
+            encoded = await self._wait_for_frame(after)
+            after = encoded.step.frame.stamp.index
+            sent = self._in_flight[self._sent] = _Sent(encoded)
             self._sent += 1
-            if step.events:
+            if encoded.step.events:
                 await self._tell()
-            await self._socket.send_bytes(data)
+            await self._socket.send_bytes(encoded.data)
+            sent.at_s = time.monotonic()
 
-    async def _wait_for_frame(self, after: int | None) -> tuple[bytes, Step, float]:
+    async def _wait_for_frame(self, after: int | None) -> "_Encoded":
         while True:
             message = await to_thread.run_sync(
                 self._next_frame, after, limiter=self._waiting, abandon_on_cancel=True
@@ -193,11 +234,12 @@ class _Viewer:
             elif message is not None:
                 return message
 
-    def _next_frame(self, after: int | None) -> tuple[bytes, Step, float] | None:
+    def _next_frame(self, after: int | None) -> "_Encoded | None":
         """The newest frame, encoded. In a thread."""
         step = self._session.latest_step(after, _WAIT_S)
         if step is None:
             return None
+        start_s = time.monotonic()
         time_s = step.frame.stamp.time_s
         last_s = time_s - HISTORY_S
         if self._last is not None and self._last.frame.stamp.time_s < time_s:
@@ -208,7 +250,7 @@ class _Viewer:
         event = current_event(self._session.events()[-RECENT:], time_s)
         parts = self._encoder.parts(step)
         data = frame_message(self._sent, step, event, signals, parts, captured_s)
-        return data, step, captured_s
+        return _Encoded(data, step, captured_s, start_s, time.monotonic())
 
     def _captured_s(self, step: Step) -> float:
         """When the frame was captured, on this program's clock: the source's own time where that
