@@ -1,0 +1,67 @@
+"""The page in a real browser beside a load: paint is acknowledged by what paints."""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from model.errors import InputError
+from realtime.live import LiveSession
+from realtime.ui.server import build_server, open_listener, page_address
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+VIEW_PX = (1280, 900)
+OPEN_MS = 60_000
+STOP_S = 20.0
+
+
+def check_browser() -> None:
+    """Raise `InputError` unless a browser can be driven here."""
+    with _browser():
+        pass
+
+
+@contextmanager
+def watched(session: LiveSession) -> Iterator[None]:
+    """Serve the page of `session`, which is started afterwards, and have a browser look at it."""
+    with open_listener("127.0.0.1", 0) as listener:
+        server = build_server(session, session.config)
+        thread = threading.Thread(target=server.run, args=([listener],), name="page")
+        thread.start()
+        try:
+            with _browser() as look_at:
+                look_at(page_address(session.config, listener))
+                yield
+        finally:
+            server.should_exit = True
+            thread.join(STOP_S)
+            if thread.is_alive():
+                raise RuntimeError("the page's server does not stop")
+
+
+@contextmanager
+def _browser() -> Iterator[Callable[[str], None]]:
+    """A headless Chromium; what is yielded opens an address in it and waits for the live view."""
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError:
+        raise InputError("--page needs playwright: pip install 'fmanet-live[benchmark]'") from None
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=found)
+        except Error as error:
+            line = str(error).strip().partition("\n")[0]
+            raise InputError(
+                f"--page needs Chromium, which does not start ({line}): playwright install chromium"
+            ) from None
+
+        def look_at(address: str) -> None:
+            page = browser.new_page(viewport={"width": VIEW_PX[0], "height": VIEW_PX[1]})
+            page.goto(address, timeout=OPEN_MS)
+            page.wait_for_selector("canvas", timeout=OPEN_MS)
+
+        try:
+            yield look_at
+        finally:
+            browser.close()
