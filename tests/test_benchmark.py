@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 import pytest
 
 from model.errors import InputError
-from realtime.benchmark.__main__ import run
 from realtime.benchmark.browser import BROWSERS, watched
 from realtime.benchmark.figures import figures
 from realtime.benchmark.load import Measured, measure
 from realtime.benchmark.plan import Plan, loads, parse_rates, parse_sizes
 from realtime.benchmark.report import new_folder, read_report
+from realtime.benchmark.run import run
 from realtime.benchmark.samples import STAGES, read_samples
 from realtime.benchmark.slow import parse_slow, slowed
 from realtime.benchmark.verdict import verdict
@@ -35,6 +35,7 @@ def config(untrained: Path, seconds: float, fps: float = FPS) -> LiveConfig:
         fps=fps,
         seconds=seconds,
         device="cpu",
+        engine="eager",
         classifier=str(untrained),
     )
 
@@ -43,7 +44,7 @@ def config(untrained: Path, seconds: float, fps: float = FPS) -> LiveConfig:
 def written(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("benchmark")
     plan = Plan((config(untrained, 1.5), config(untrained, 1.0, 20.0)), deadline_ms=30.0)
-    run(plan, folder, start=False)
+    run(plan, folder, ["--out", str(folder)], start=False, analysis_s=0.3)
     return folder
 
 
@@ -65,7 +66,8 @@ def test_all_that_was_promised_is_in_the_report(written: Path) -> None:
     assert first["memory"]["most_mb"] > 10
     assert len(first["parts"]) == 10
     assert first["timeline"]
-    assert set(report["model_only_ms"]) == {"flow", "classify", "whole"}
+    assert first["analysed_per_s"] > 0
+    assert set(report["model_only_ms"]) == {"engine", "flow", "classify", "whole"}
     assert isinstance(first["keeps_up"], bool)
 
 

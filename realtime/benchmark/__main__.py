@@ -8,26 +8,31 @@ folder `r/` a page, the figures as JSON, and every frame as a Parquet table.
     python -m realtime.benchmark compare before/ after/
 
 says whether the second of two such folders is slower, and then ends with exit code 1.
+
+    python -m realtime.benchmark table r/ --into docs/benchmarks.md
+
+writes the figures of such folders into a document, as Markdown.
 """
 
 import argparse
 import sys
-from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
 from model.classifiers import CLASSIFIERS
+from model.engine import ENGINES
 from model.errors import exit_code
 from model.flow import FLOWS
-from realtime.benchmark.plan import WARM_UP_S, Plan, loads, parse_rates, parse_sizes
+from realtime.benchmark.plan import Plan, loads, parse_rates, parse_sizes
 from realtime.config import LiveConfig, choose_device
 from realtime.sources import CHOICES
 
 
 def main() -> None:
     """Parse the command line and run what it asks for."""
-    if sys.argv[1:2] == ["compare"]:
-        _compare(sys.argv[2:])
+    commands = {"compare": _compare, "table": _table}
+    if sys.argv[1:2] and sys.argv[1] in commands:
+        commands[sys.argv[1]](sys.argv[2:])
         return
     options = vars(_parser().parse_args())
     out: Path = options.pop("out")
@@ -37,61 +42,12 @@ def main() -> None:
     choose_device(plan.loads[0].device)
     # What follows imports the networks: seconds, and errors in options come first.
     from realtime.benchmark.report import new_folder
+    from realtime.benchmark.run import run
     from realtime.benchmark.slow import parse_slow
 
     delay = None if slow is None else parse_slow(slow)
     new_folder(out)
-    run(plan, out, slow=delay, start=cold)
-
-
-def run(
-    plan: Plan, out: Path, *, slow: tuple[str, float] | None = None, start: bool = True
-) -> dict[str, Any]:
-    """Run the loads of `plan` one after the other and write the report into the folder `out`.
-
-    `slow`: a stage, and the ms by which it is slowed on purpose. `start`: whether to time the
-    program's start too, in processes of their own.
-    """
-    from realtime.benchmark.alone import model_only
-    from realtime.benchmark.browser import check_browser, watched
-    from realtime.benchmark.facts import facts
-    from realtime.benchmark.figures import figures
-    from realtime.benchmark.load import measure
-    from realtime.benchmark.report import write_report
-    from realtime.benchmark.slow import slowed
-    from realtime.benchmark.start import starts
-    from realtime.benchmark.terminal import progress, summary
-    from realtime.benchmark.verdict import overall
-
-    if plan.page:
-        check_browser()
-    first = plan.loads[0]
-    known = facts(first, sys.argv[1:])
-    documents, tables = [], []
-    whole_s = sum((load.seconds or 0.0) + WARM_UP_S for load in plan.loads)
-    with ExitStack() as around, progress(whole_s) as bar:
-        if slow is not None:
-            around.enter_context(slowed(*slow))
-        for number, load in enumerate(plan.loads):
-            rate = f" at {load.fps:g} fps" if load.fps else ""
-            bar.begin(f"{load.width}×{load.height}{rate}")
-            open_page = watched if plan.page else lambda session: nullcontext()
-            measured = measure(load, number, around=open_page, progress=bar.at)
-            documents.append(figures(measured, plan.deadline_ms))
-            tables.append(measured.table)
-    report = {
-        "facts": known,
-        "page": plan.page,
-        "slowed": None if slow is None else {"stage": slow[0], "ms": slow[1]},
-        "loads": documents,
-        "model_only_ms": model_only(first),
-        "start": starts(_start_options(first)) if start else None,
-        "verdict": overall(documents, known["machine"]),
-    }
-    write_report(out, report, tables)
-    print(summary(report))
-    print(f"report in {out / 'report.html'}")
-    return report
+    run(plan, out, sys.argv[1:], slow=delay, start=cold)
 
 
 def _compare(arguments: list[str]) -> None:
@@ -113,17 +69,22 @@ def _compare(arguments: list[str]) -> None:
         raise SystemExit(1)
 
 
-def _start_options(load: LiveConfig) -> dict[str, Any]:
-    """Of a start as a user would have it: the source itself, not a piece of it from memory."""
-    return {
-        "source": load.source.removeprefix("loop:"),
-        "width": load.width,
-        "height": load.height,
-        "fps": load.fps,
-        "flow": load.flow,
-        "classifier": load.classifier,
-        "device": load.device,
-    }
+def _table(arguments: list[str]) -> None:
+    from realtime.benchmark.markdown import BEGIN, END, markdown, write_into
+    from realtime.benchmark.report import read_report
+
+    p = argparse.ArgumentParser(
+        prog="python -m realtime.benchmark table",
+        description="Reports as Markdown tables, the targets among them.",
+    )
+    p.add_argument("reports", type=Path, nargs="+", help="folders of reports of one machine")
+    p.add_argument("--into", type=Path, help=f"a file, between {BEGIN} and {END}")
+    options = p.parse_args(arguments)
+    text = markdown([read_report(folder) for folder in options.reports])
+    if options.into is None:
+        print(text)
+    else:
+        write_into(options.into, text)
 
 
 def _plan(options: dict[str, Any]) -> Plan:
@@ -144,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python -m realtime.benchmark",
         description=(__doc__ or "").partition("\n")[0],
-        epilog="compare A B: is the second of two reports slower? (compare --help)",
+        epilog="Other commands: compare, table (each with --help).",
     )
     p.add_argument("--source", default="demo", help=CHOICES)
     p.add_argument("--fps", metavar="RATES", help="as 30,60,200; default: the source's own")
@@ -159,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--classifier", default=default.classifier, help=f"{', '.join(CLASSIFIERS)}, or a path"
     )
+    p.add_argument("--engine", default=default.engine, help=f"auto, {', '.join(ENGINES)}")
     p.add_argument("--device", default=default.device, help="auto, cpu, cuda or cuda:N")
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the report; new")
     p.add_argument(

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 
 from model import load_classifier
+from model.checkpoint import checkpoint_path
+from model.engine.serving import Serving
 from model.face import CROP_PX
 from model.flow import load_flow
 from model.flow.phases import phase_flows
@@ -24,10 +26,16 @@ _CROPS = 3  # averaged around each moment
 
 def model_only(config: LiveConfig) -> dict[str, Any]:
     """ms of one expression, both phases, one at a time: `flow`, the network (`classify`), and both
-    (`whole`): percentiles over `RUNS` after a warm-up."""
+    (`whole`): percentiles over `RUNS` after a warm-up; `engine`, what ran the network.
+
+    An engine that has to be built is built first, and then there for the loads too.
+    """
     torch.set_num_threads(INFERENCE_THREADS)
     flow = load_flow(config.flow)
-    classifier = load_classifier(config.classifier, flow=flow, device=choose_device(config.device))
+    path = checkpoint_path(config.classifier)
+    serving = Serving(path, device=choose_device(config.device), engine=config.engine)
+    serving.wait()
+    classifier = load_classifier(path, flow=flow, forward=serving)
     rng = np.random.default_rng(0)
     still = np.zeros((PHASE_FRAMES, CROP_PX, CROP_PX), np.float32)
     frames = FramePair(still, still)
@@ -42,7 +50,8 @@ def model_only(config: LiveConfig) -> dict[str, Any]:
             classify_ms.append(named_ms)
     found = {"flow": flow_ms, "classify": classify_ms}
     found["whole"] = [a + b for a, b in zip(flow_ms, classify_ms, strict=True)]
-    return {name: asdict(tail(np.array(values), 0)) for name, values in found.items()}
+    times = {name: asdict(tail(np.array(values), 0)) for name, values in found.items()}
+    return {"engine": serving.line(), **times}
 
 
 def _moment(rng: np.random.Generator) -> list[ImageU8]:

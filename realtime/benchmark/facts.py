@@ -4,6 +4,7 @@ import platform
 import shlex
 import subprocess
 import time
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from realtime.summary import versions
 _EXTRAS = ("torch-tensorrt", "triton", "playwright", "pyarrow", "psutil", "gradio", "websockets")
 
 
-def facts(config: LiveConfig, command: list[str]) -> dict[str, Any]:
+def facts(config: LiveConfig, command: Sequence[str]) -> dict[str, Any]:
     """Machine, versions, commit, weights and command, as plain values."""
     device = choose_device(config.device)
     gpu = open_gpu(device)

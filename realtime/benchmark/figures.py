@@ -52,6 +52,7 @@ def figures(measured: Measured, deadline_ms: float | None) -> dict[str, Any]:
         "device": snapshot.device,
         "flow": config.flow,
         "classifier": config.classifier,
+        "engine": snapshot.engine,
         "frames": {
             "due": len(frames),
             "analysed": analysed,

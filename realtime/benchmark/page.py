@@ -87,9 +87,15 @@ def _section(load: dict[str, Any], samples: pa.Table) -> str:
         f"<section><h2>{escape(load['name'])}</h2>\n"
         f'<p class="verdict">{escape(verdict(load))}.</p>\n'
         + (f'<p class="caution">{escape(doubt)}.</p>\n' if doubt else "")
-        + f"<p>{escape(load['source'])}; {escape(load['device'])}; flow {load['flow']}.</p>\n"
+        + f"<p>{escape(load['source'])}; {escape(load['device'])}; flow {load['flow']}, "
+        f"{escape(load['engine'])}{_offline(load)}.</p>\n"
         f'<div class="plots">{tables}</div>\n<div class="plots">{figures}</div></section>'
     )
+
+
+def _offline(load: dict[str, Any]) -> str:
+    per_s = load["analysed_per_s"]
+    return "" if per_s is None else f"; analysed without a clock, {per_s:.0f} frames a second"
 
 
 def _stages(load: dict[str, Any]) -> str:
@@ -165,8 +171,11 @@ def _parts(load: dict[str, Any]) -> str:
 
 def _alone(report: Mapping[str, Any]) -> str:
     words = {"flow": "flow of both phases", "classify": "network", "whole": "both"}
-    rows = [[words[name], *_cells(found)] for name, found in report["model_only_ms"].items()]
-    text = "<h2>Networks alone</h2>\n<p>One expression at a time, nothing else running.</p>"
+    alone = report["model_only_ms"]
+    rows = [[what, *_cells(alone[name])] for name, what in words.items()]
+    text = (
+        f"<h2>Networks alone</h2>\n<p>One expression at a time, on {escape(alone['engine'])}.</p>"
+    )
     text += table(_HEAD, rows)
     start = report["start"]
     if start:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from realtime.benchmark.verdict import caution, shown, verdict
+from realtime.benchmark.verdict import caution, percent, shown, verdict
 
 
 class Progress:
@@ -47,7 +47,7 @@ def summary(report: dict[str, Any]) -> str:
             (
                 load["name"],
                 *(shown(ms, name) for name in ("p50", "p95", "p99", "p999", "max")),
-                f"{100 * late['share']:.2g} %",
+                percent(late["share"]),
                 str(late["longest_streak"]),
                 str(sum(load["frames"]["dropped"].values())),
             )

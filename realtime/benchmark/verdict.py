@@ -18,9 +18,9 @@ def verdict(document: dict[str, Any]) -> str:
         return f"{name}: the source delivered nothing"
     times = f"p50 {shown(ms, 'p50')}, p99 {shown(ms, 'p99')} ms"
     if document["keeps_up"]:
-        return f"keeps up with {name}: {times}, {_share(late['share'])} late, none dropped"
+        return f"keeps up with {name}: {times}, {percent(late['share'])} late, none dropped"
     lost = sum(frames["dropped"].values())
-    problem = f"{_share(late['share'])} late or dropped"
+    problem = f"{percent(late['share'])} late or dropped"
     if lost:
         causes = ", ".join(f"{n} {cause}" for cause, n in frames["dropped"].items())
         problem += f" ({causes})"
@@ -91,5 +91,6 @@ def figure(ms: float) -> str:
     return f"{ms:.2f}" if ms < 1 else f"{ms:.1f}" if ms < 100 else f"{ms:.0f}"
 
 
-def _share(share: float) -> str:
+def percent(share: float) -> str:
+    """A share in percent, small ones with two digits."""
     return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
