@@ -31,6 +31,7 @@ lint: $(VENV)/.dev
 screenshots: $(VENV)/.dev ## make the pictures in docs/images again
 	$(BIN)/python -m realtime.ui.screenshots --seed 20 --out docs/images
 	$(BIN)/python -m calibrate.screenshots --seed 20 --out docs/images
+	$(BIN)/python -m realtime.ui.session_screenshots --seed 20 --out docs/images
 
 $(VENV)/.live: pyproject.toml | python
 	$(PYTHON) -m venv $(VENV)

@@ -26,7 +26,11 @@ from realtime.config import LiveConfig
 from realtime.review.agreement import agree, cohen_kappa
 from realtime.review.coding import coded, reviewed, say
 from realtime.review.lanes import LANES, read_motion
+from realtime.review.methods import methods
 from realtime.review.pictures import Pictures
+from realtime.review.quality import measure
+from realtime.review.rates import OUTSIDE, WHOLE, poisson_interval, rates
+from realtime.review.report import report
 from realtime.session.__main__ import redact_span
 from realtime.session.edits import Edit, edit_line, parse_edit
 from realtime.session.reader import Session, open_session
@@ -316,6 +320,13 @@ def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
         "document.querySelector('.fl-agree dl')?.innerText.includes('only C2 1')"
     )
     page.keyboard.press("Escape")
+    page.select_option(".fl-review [data-ref=export]", "csv")
+    page.wait_for_function("document.querySelector('.fl-review').innerText.includes('_events.csv')")
+    with page.expect_popup() as opened:
+        page.click(".fl-review [data-ref=report]")
+    opened.value.wait_for_load_state()
+    assert "reviewed by C2" in opened.value.inner_text("body")
+    opened.value.close()
     page.click(".fl-review [data-ref=play]")
     place = "document.querySelector('[data-ref=film]').dataset.place"
     at = page.evaluate(place)
@@ -324,3 +335,61 @@ def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
     (mine,) = coded(session, "C1")
     assert mine.apex.index == session.confirmed[0].window.apex.index + 1
     assert [(e.number < 0, e.label) for e in coded(session, "C2")][1] == (False, "surprise")
+
+
+def test_intervals_of_counts_are_garwoods() -> None:
+    # Table of exact 95 % limits (Garwood 1936).
+    for count, low, high in ((0, 0, 3.6889), (1, 0.0253, 5.5716), (10, 4.7954, 18.3904)):
+        assert poisson_interval(count) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_rates_are_told_by_question(session: Session) -> None:
+    found = rates(session)
+    assert list(found) == ["q1", OUTSIDE, WHOLE]
+    whole = found[WHOLE]["micro"]
+    assert (whole.count, whole.seconds) == (1, pytest.approx(86 / 25))
+    assert whole.per_min == pytest.approx(60 * 25 / 86)
+    assert sum(found[name]["micro"].count for name in ("q1", OUTSIDE)) == 1
+    low, high = whole.interval_per_min
+    assert low < whole.per_min < high
+
+
+def test_the_report_needs_nothing_and_shows_a_face_only_if_allowed(
+    session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = session.folder.path
+    monkeypatch.setattr(sys, "argv", ["session", "report", str(folder)])
+    assert exit_code(session_command.main) == 0
+    path = folder.with_name("P07-report.html")
+    text = path.read_text("utf-8")
+    assert "<svg" in text
+    assert "a picture of a dog" in text
+    assert "Rates are given with exact 95 % Poisson intervals" in text
+    assert "data:image" not in text
+    assert "http" not in text  # nothing is fetched, and nothing is linked
+    assert "<script" not in text
+    assert exit_code(session_command.main) == 2
+    assert "never overwritten" in capsys.readouterr().err
+    document = session.folder.read_document()
+    document["consent"]["pictures"] = True
+    document["participant"] = "P<b>"
+    session.folder.write_document(document)
+    allowed = report(open_session(folder))
+    assert allowed.count("data:image/jpeg") == 3
+    assert "<b>" not in allowed
+
+
+def test_losses_are_told_by_cause(session: Session) -> None:
+    first, *others = session.frames
+    gone = [
+        replace(others[0], fate="dropped", cause="recorder behind", analysis=""),
+        replace(others[1], fate="missing", cause="camera away", count=7, time_s=None, analysis=""),
+    ]
+    frames = (first, *gone, *others[2:])
+    quality = measure(replace(session, frames=frames), read_motion(session.folder))
+    assert quality.lost == {"recorder behind": 1, "camera away": 7}
+    assert quality.lost_share == pytest.approx(8 / (8 + 85))
+    assert quality.interval_ms == pytest.approx((40, 40, 40))
+    assert quality.analysed == 85
+    assert quality.longest_gap_s == pytest.approx(0.12)
+    assert "8 frames (8.60%) are not in it" in methods(session, quality)

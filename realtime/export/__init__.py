@@ -6,6 +6,13 @@ the files. To add one: a module here with a function `(session, folder) -> files
 line in `EXPORTS`.
 """
 
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from model.errors import InputError
+from model.tables import load_entry
+from realtime.session.reader import Session
+
 EXPORTS: dict[str, str] = {
     "csv": "realtime.export.plain:write_csv",
     "parquet": "realtime.export.plain:write_parquet",
@@ -14,3 +21,19 @@ EXPORTS: dict[str, str] = {
     "boris": "realtime.export.boris:write_boris",
 }
 """Name to what writes it."""
+
+
+def export(session: Session, names: Iterable[str], out: Path | None = None) -> Iterator[Path]:
+    """Write `session` to each of `names` and yield what was written, into `out`, or beside the
+    session as `DIR-export`. Raises `InputError` if a name is not known, a file exists, or nothing
+    can be written there."""
+    folder = session.folder.path.resolve()
+    out = out or folder.with_name(f"{folder.name}-export")
+    if out.resolve() == folder:
+        raise InputError(f"--out {out} is the session itself: name another folder")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name in dict.fromkeys(names):
+            yield from load_entry(EXPORTS, name, "export")(session, out)
+    except OSError as error:
+        raise InputError(f"--out {out} cannot be written: {error.strerror}") from None

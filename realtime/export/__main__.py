@@ -8,9 +8,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from model.errors import InputError, exit_code
-from model.tables import load_entry
-from realtime.export import EXPORTS
+from model.errors import exit_code
+from realtime.export import EXPORTS, export
 from realtime.review.coding import reviewed
 from realtime.session.reader import open_session
 
@@ -22,16 +21,8 @@ def main() -> None:
     session = open_session(folder)
     if options.coder is not None:
         session = reviewed(session, options.coder)
-    out: Path = options.out or folder.resolve().with_name(f"{folder.resolve().name}-export")
-    if out.resolve() == folder.resolve():
-        raise InputError(f"--out {out} is the session itself: name another folder")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name in dict.fromkeys(options.to):
-            for path in load_entry(EXPORTS, name, "export")(session, out):
-                print(path)
-    except OSError as error:
-        raise InputError(f"--out {out} cannot be written: {error.strerror}") from None
+    for path in export(session, options.to, options.out):
+        print(path)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ python -m realtime.session recover DIR                make a recording whole tha
 python -m realtime.session redact DIR --from 61 --to 75.5
 python -m realtime.session delete DIR --receipt receipt.json
 python -m realtime.session agree DIR C1 C2            how far two coders agree
+python -m realtime.session report DIR [--coder C1]    one HTML file
 """
 
 import argparse
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from model.errors import InputError, exit_code
 from realtime.review.agreement import agree, report_lines
+from realtime.review.coding import reviewed
+from realtime.review.report import report
 from realtime.session.clocks import iso
 from realtime.session.delete import delete
 from realtime.session.folder import SessionFolder, claim
@@ -21,6 +24,7 @@ from realtime.session.markers import Marker, marker_line
 from realtime.session.reader import open_session
 from realtime.session.recover import recover
 from realtime.session.redact import redact
+from realtime.summary import check_new
 
 
 def main() -> None:
@@ -55,12 +59,27 @@ def _command(options: argparse.Namespace, folder: Path) -> None:
     elif options.command == "redact":
         frames = redact_span(folder, options.start, options.end)
         print(f"{folder}: {frames} frames deleted, with what the tables said of them")
+    elif options.command == "report":
+        print(write_report(folder, options.out, options.coder))
     elif options.command == "agree":
         found = agree(open_session(folder), options.first, options.second)
         print("\n".join(report_lines(found)))
     else:
         count = delete(folder, options.receipt)
         print(f"{folder}: {count} files deleted; receipt in {options.receipt}")
+
+
+def write_report(folder: Path, out: Path | None, coder: str | None) -> Path:
+    """Write the report of the session in `folder`, as `coder` left it if one is named, to `out`,
+    or beside it as `DIR-report.html`; returns where. Raises `InputError` if it exists."""
+    session = open_session(folder)
+    if coder is not None:
+        session = reviewed(session, coder)
+    name = f"{folder.resolve().name}{f'-{coder}' if coder else ''}-report.html"
+    path = out or folder.resolve().with_name(name)
+    check_new(path)
+    path.write_text(report(session), "utf-8")
+    return path
 
 
 def redact_span(path: Path, start: float, end: float) -> int:
@@ -87,12 +106,15 @@ def _parser() -> argparse.ArgumentParser:
     forget = commands.add_parser("redact", help="delete a span from video and tables")
     away = commands.add_parser("delete", help="delete a session, with a receipt")
     two = commands.add_parser("agree", help="how far two coders agree")
-    for command in (whole, forget, away, two):
+    told = commands.add_parser("report", help="quality, expressions, methods: one HTML file")
+    for command in (whole, forget, away, two, told):
         command.add_argument("folder", type=Path, metavar="DIR")
     forget.add_argument("--from", dest="start", type=float, required=True, metavar="S")
     forget.add_argument("--to", dest="end", type=float, required=True, metavar="S")
     two.add_argument("first", metavar="CODER")
     two.add_argument("second", metavar="CODER")
+    told.add_argument("--out", type=Path, metavar="HTML", help="default: DIR-report.html")
+    told.add_argument("--coder", metavar="CODE", help="the expressions as this coder left them")
     away.add_argument("--receipt", type=Path, required=True, metavar="JSON", help="must not exist")
     return p
 

@@ -19,13 +19,15 @@ from model.errors import InputError
 from model.labels import CLASSES
 from model.records import Stamp, Window
 from realtime.clips import CONTEXT_S
+from realtime.export import export
 from realtime.export.rows import marker_rows, questions
 from realtime.overlay import finite
 from realtime.replay import LARGEST_FACTOR, Replay
 from realtime.review.agreement import agree
-from realtime.review.coding import coded, kind_of, say
+from realtime.review.coding import coded, kind_of, reviewed, say
 from realtime.review.lanes import LANES, Motion, read_motion
 from realtime.review.pictures import Pictures
+from realtime.review.report import report
 from realtime.session.edits import Edit
 from realtime.session.folder import DOCUMENT, SessionFolder
 from realtime.session.reader import Session, open_session
@@ -48,6 +50,13 @@ class Said(BaseModel):
     offset: int
     label: str
     note: str = ""
+
+
+class Wish(BaseModel):
+    """What is to be exported, as which coder left it."""
+
+    to: str
+    coder: str = ""
 
 
 class _Opened:
@@ -231,6 +240,22 @@ def review_routes(root: Path) -> APIRouter:
 
         return replay_picture(made, factor)
 
+    @router.get("/{name}/report.html")
+    def told_in_full(name: str, coder: str = "") -> Response:
+        try:
+            page = report(_as_left(shelf.open(name).session, coder))
+        except InputError as error:
+            raise HTTPException(404, str(error)) from None
+        return Response(page, media_type="text/html", headers={"Cache-Control": "no-store"})
+
+    @router.post("/{name}/export")
+    def exported(name: str, wish: Wish) -> dict[str, Any]:
+        def answer() -> dict[str, Any]:
+            session = _as_left(shelf.open(name).session, wish.coder)
+            return {"files": [str(path) for path in export(session, [wish.to])]}
+
+        return told(answer)
+
     @router.get("/{name}/agreement")
     def agreement(name: str, first: str, second: str) -> dict[str, Any]:
         def answer() -> dict[str, Any]:
@@ -259,6 +284,11 @@ def _edited(opened: _Opened, said: Said) -> dict[str, Any]:
         note=said.note,
     )
     return _coding(opened, said.coder) | {"number": edit.number}
+
+
+def _as_left(session: Session, coder: str) -> Session:
+    """As the coder left it; as it was found where nobody codes, or the coder said nothing yet."""
+    return reviewed(session, coder) if coder in session.folder.coders() else session
 
 
 def _window(opened: _Opened, onset: int, apex: int, offset: int) -> Window:

@@ -81,3 +81,14 @@ export class Film {
     }
   }
 }
+
+/** The place in `times`, which increase, that is nearest to `seconds`. */
+export function nearest(times, seconds) {
+  let [low, high] = [0, times.length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (times[middle] < seconds) low = middle + 1;
+    else high = middle;
+  }
+  return low > 0 && seconds - times[low - 1] < times[low] - seconds ? low - 1 : low;
+}

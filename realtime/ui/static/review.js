@@ -2,7 +2,7 @@
 
 import { AgreementTable } from "./agreement.js";
 import { clockTime, labelColour, make, ms, title } from "./colours.js";
-import { Film } from "./film.js";
+import { Film, nearest } from "./film.js";
 import { Replay } from "./replay.js";
 import { fill } from "./tab.js";
 import { Timeline } from "./timeline.js";
@@ -44,6 +44,12 @@ class Review {
       this.#fetchCoding();
     });
     this.#ref("compare").addEventListener("click", () => this.#compare());
+    this.#ref("report").addEventListener("click", () => {
+      const address = new URL(`../review/${this.#name}/report.html`, import.meta.url);
+      address.searchParams.set("coder", this.#coder);
+      if (this.#facts) window.open(address, "_blank", "noopener");
+    });
+    this.#ref("export").addEventListener("change", ({ target }) => this.#export(target));
     this.#ref("play").addEventListener("click", () => this.#play(!this.#playing));
     for (const button of root.querySelectorAll("[data-step]")) {
       button.addEventListener("click", () => this.#step(Number(button.dataset.step)));
@@ -278,14 +284,7 @@ class Review {
   }
 
   #placeAt(seconds) {
-    const times = this.#facts.times_s;
-    let [low, high] = [0, times.length - 1];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (times[middle] < seconds) low = middle + 1;
-      else high = middle;
-    }
-    return low > 0 && seconds - times[low - 1] < times[low] - seconds ? low - 1 : low;
+    return nearest(this.#facts.times_s, seconds);
   }
 
   #step(frames) {
@@ -368,6 +367,14 @@ class Review {
     const heading = `${title(one.label)}, ${clockTime(one.apex_s)}`;
     this.#dialog("fl-magnified", heading, this.#replay.element);
     await this.#replay.load();
+  }
+
+  async #export(choice) {
+    const [to, coder] = [choice.value, this.#coder];
+    choice.value = "";
+    if (!this.#facts) return;
+    const written = await this.#ask(`${this.#name}/export`, { to, coder });
+    if (written) this.#warn(`Written: ${written.files.join(", ")}`);
   }
 
   async #compare() {

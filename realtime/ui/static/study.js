@@ -24,7 +24,10 @@ class StudyTab {
   constructor(root) {
     this.#tab = new Tab(root, new URL("../study/", import.meta.url), (state) => this.#show(state));
     for (const name of [...FIELDS, "pictures"]) {
-      this.#ref(name).addEventListener("input", () => this.#tab.ask("draft", this.#draft()));
+      this.#ref(name).addEventListener("input", () => {
+        this.#filled = true; // what the server has of these is older
+        this.#tab.ask("draft", this.#draft());
+      });
     }
     this.#ref("protocol").addEventListener("change", async ({ target }) => {
       const [file] = target.files;

@@ -11,6 +11,7 @@ export class Tab {
   #timer = 0;
   #visible = false;
   #asking = 0;
+  #answer = Promise.resolve();
   #socket;
 
   /** `base`: address of the tab's routes. `show(state)` draws what the server answered, and says
@@ -65,26 +66,32 @@ export class Tab {
     return this.#socket.nowS();
   }
 
-  /** Ask for the state, with `body` for a change; and again after a while. */
+  /** Ask for the state, with `body` for a change; and again after a while. Changes reach the server
+   * in the order in which they were made. */
   async ask(path, body = null) {
     if (this.#asking && body === null) return;
     clearTimeout(this.#timer);
     this.#asking += 1;
-    let state = null;
-    try {
-      const options = body && {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(body),
-      };
-      state = await (await fetch(new URL(path, this.#base), options ?? {})).json();
-    } catch {
-      // The server is away: the Live tab says so, and this one asks again.
-    }
+    this.#answer = this.#answer.then(() => this.#fetch(path, body));
+    const state = await this.#answer;
     this.#asking -= 1;
     const wait = state ? this.#show(state) : 1000;
     clearTimeout(this.#timer);
     if (this.#visible) this.#timer = setTimeout(() => this.ask("state"), wait);
+  }
+
+  async #fetch(path, body) {
+    const options = body && {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    };
+    try {
+      const answer = await fetch(new URL(path, this.#base), options ?? {});
+      return answer.ok ? await answer.json() : null;
+    } catch {
+      return null; // the server is away: the Live tab says so, and this one asks again
+    }
   }
 }
 

@@ -1,0 +1,105 @@
+"""The methods paragraph of a report: what was done, with what, in sentences for a paper."""
+
+import math
+from pathlib import Path
+
+from realtime.review.coding import MICRO_S, coded
+from realtime.review.quality import Quality
+from realtime.session.reader import Session
+
+_CLOCKS = {
+    "driver": "by the camera's driver",
+    "receipt": "as frames reached the program",
+    "browser": "by the browser whose camera it was",
+    "file": "from the file",
+    "synthetic": "by the generator",
+}
+
+
+def methods(session: Session, quality: Quality) -> str:
+    """Some sentences, of which none claims more than the session says of itself."""
+    parts = (_recording, _analysis, _weights, _coding)
+    sentences = [part(session, quality) for part in parts]
+    sentences.append(
+        f"Expressions of at most {MICRO_S:g} s count as micro-expressions. Rates are given with "
+        "exact 95 % Poisson intervals (Garwood, 1936). The classes describe movements of the face; "
+        "they are no measurement of what was felt."
+    )
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _recording(session: Session, quality: Quality) -> str:
+    document = session.document
+    camera, video = document["camera"], document["video"]
+    median, low, high = quality.interval_ms
+    kind = "without loss" if video["lossless"] else "visually lossless"
+    rate = (
+        ""
+        if math.isnan(median)
+        else f" at {quality.fps:.1f} frames per second (median; 5th to 95th percentile of the "
+        f"intervals {low:.1f} to {high:.1f} ms)"
+    )
+    clock = _CLOCKS.get(camera["clock"], f"by {camera['clock']}")
+    return (
+        f"Video of {camera['width']} × {camera['height']} px was captured{rate} for "
+        f"{quality.seconds:.1f} s, with capture times given {clock}, and stored {kind} "
+        f"({video['encoder']}); {sum(quality.lost.values())} frames ({quality.lost_share:.2%}) are "
+        f"not in it."
+    )
+
+
+def _analysis(session: Session, quality: Quality) -> str:
+    document = session.document
+    software, config = document["software"], document["config"]
+    packages = ", ".join(
+        f"{name} {software[key]}"
+        for name, key in (
+            ("Python", "python"),
+            ("PyTorch", "torch"),
+            ("MediaPipe", "mediapipe"),
+            ("OpenCV", "opencv-contrib-python"),
+        )
+        if key in software
+    )
+    thresholds = (
+        "thresholds measured on this participant at rest before this camera"
+        if config["baseline"]
+        else "default thresholds, not measured on this participant"
+    )
+    seen = (
+        ""
+        if math.isnan(quality.face_share)
+        else f"; a face was found in {quality.face_share:.1%} of {quality.analysed} analysed frames"
+    )
+    return (
+        f"It was analysed live with FMANet Live {software.get('fmanet-live', '?')} ({packages}) on "
+        f"{document['machine']}{seen}. Faces were aligned by MediaPipe's landmarks, the head's "
+        f"motion was removed, and expressions were spotted in the motion of facial regions with "
+        f"{thresholds}."
+    )
+
+
+def _weights(session: Session, quality: Quality) -> str:
+    del quality
+    document = session.document
+    weights = document["weights"]
+    return (
+        f"They were named from the optical flow ({document['config']['flow']}) of onset to apex "
+        f"and apex to offset by the network {Path(weights['classifier']).stem} (weights SHA-256 "
+        f"{weights['sha256'][:12]}…)."
+    )
+
+
+def _coding(session: Session, quality: Quality) -> str:
+    del quality
+    if not session.coder:
+        return "Nobody reviewed what the program found."
+    said = coded(session, session.coder)
+    accepted = sum(e.verdict == "accepted" and e.number >= 0 for e in said)
+    added = sum(e.verdict == "accepted" and e.number < 0 for e in said)
+    rejected = sum(e.verdict == "rejected" and e.number >= 0 for e in said)
+    untold = sum(e.verdict == "open" for e in said)
+    return (
+        f"One person (coder {session.coder}) reviewed what the program found: {accepted} accepted, "
+        f"{rejected} rejected, {added} added, {untold} left as found."
+    )

@@ -1,0 +1,72 @@
+"""How good a recording is: rate, jitter, losses by cause, face in view."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from realtime.review.lanes import Motion
+from realtime.session.reader import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What the ledger and the motion table say of a session."""
+
+    seconds: float
+    """From the first frame recorded to the last."""
+    recorded: int
+    lost: Mapping[str, int]
+    """Frames that are not in the video, by cause; what was redacted among them."""
+    interval_ms: tuple[float, float, float]
+    """Between frames that follow each other: median, 5th and 95th percentile; NaN below two."""
+    longest_gap_s: float
+    """Between two frames of the video."""
+    analysed: int
+    """Frames that were analysed live, late ones included."""
+    late: int
+    faces: int
+    """Analysed frames with a face."""
+
+    @property
+    def fps(self) -> float:
+        """Of frames that follow each other, by the median interval."""
+        return 1000 / self.interval_ms[0]
+
+    @property
+    def lost_share(self) -> float:
+        """Of all frames, those that are not in the video, 0 to 1."""
+        lost = sum(self.lost.values())
+        return lost / (lost + self.recorded) if lost else 0.0
+
+    @property
+    def face_share(self) -> float:
+        """Of the analysed frames, those with a face, 0 to 1; NaN if none was analysed."""
+        return self.faces / self.analysed if self.analysed else float("nan")
+
+
+def measure(session: Session, motion: Motion) -> Quality:
+    """The quality of `session`, whose motion table is `motion`."""
+    lost: Counter[str] = Counter()
+    recorded = [frame for frame in session.frames if frame.fate == "recorded"]
+    for frame in session.frames:
+        if frame.fate != "recorded":
+            lost[frame.cause or frame.fate] += frame.count
+    times_s = np.array([frame.stamp.time_s for frame in recorded])
+    indices = np.array([frame.index for frame in recorded])
+    steps_ms = 1e3 * np.diff(times_s)
+    following = steps_ms[np.diff(indices) == 1]
+    median, low, high = (
+        np.percentile(following, [50, 5, 95]) if len(following) else [float("nan")] * 3
+    )
+    return Quality(
+        seconds=session.seconds,
+        recorded=len(recorded),
+        lost=dict(lost),
+        interval_ms=(float(median), float(low), float(high)),
+        longest_gap_s=float(steps_ms.max()) / 1e3 if len(steps_ms) else 0.0,
+        analysed=sum(f.count for f in session.frames if f.analysis in ("analysed", "late")),
+        late=sum(f.count for f in session.frames if f.analysis == "late"),
+        faces=int(motion.with_face.sum()),
+    )

@@ -1,0 +1,89 @@
+"""How often: expressions a minute, by question and class, with intervals.
+
+Counts of rare events follow a Poisson distribution as long as one does not make the next likelier;
+the intervals are exact (F. Garwood, "Fiducial Limits for the Poisson Distribution", Biometrika 28,
+1936).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from realtime.export.rows import event_rows, questions
+from realtime.session.reader import Session
+
+OUTSIDE = "outside questions"
+WHOLE = "whole session"
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How many expressions in how much time."""
+
+    count: int
+    seconds: float
+
+    @property
+    def per_min(self) -> float:
+        """NaN where no time passed."""
+        return 60 * self.count / self.seconds if self.seconds > 0 else math.nan
+
+    @property
+    def interval_per_min(self) -> tuple[float, float]:
+        """From where to where the rate lies, with a confidence of 95 %."""
+        low, high = poisson_interval(self.count)
+        if self.seconds <= 0:
+            return math.nan, math.nan
+        return 60 * low / self.seconds, 60 * high / self.seconds
+
+
+def rates(session: Session) -> dict[str, dict[str, Rate]]:
+    """By question (asked more than once, it counts as one), outside of them, and of the whole
+    session: the rate of each label found, and of `micro` and `macro`."""
+    rows = list(event_rows(session))
+    spans: dict[str, float] = {}
+    for question in questions(session):
+        spans[question.name] = spans.get(question.name, 0.0) + question.end_s - question.start_s
+    outside_s = max(0.0, session.seconds - sum(spans.values()))
+    if spans:
+        spans[OUTSIDE] = outside_s
+    spans[WHOLE] = session.seconds
+    groups = ["micro", "macro", *sorted({row["label"] for row in rows})]
+    found: dict[str, dict[str, Rate]] = {}
+    for name, seconds in spans.items():
+        inside = [row for row in rows if name == WHOLE or (row["question"] or OUTSIDE) == name]
+        found[name] = {
+            group: Rate(sum(group in (row["kind"], row["label"]) for row in inside), seconds)
+            for group in groups
+        }
+    return found
+
+
+def poisson_interval(count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The exact interval of the mean of a Poisson distribution of which `count` was drawn."""
+    tail = (1 - confidence) / 2
+    most = count + 10 * math.sqrt(count + 1) + 10
+    low = _solve(lambda mean: 1 - _at_most(count - 1, mean) - tail, most) if count else 0.0
+    return low, _solve(lambda mean: tail - _at_most(count, mean), most)
+
+
+def _at_most(count: int, mean: float) -> float:
+    """Probability of drawing `count` or less."""
+    if mean == 0:
+        return 1.0
+    return math.fsum(
+        math.exp(n * math.log(mean) - mean - math.lgamma(n + 1)) for n in range(count + 1)
+    )
+
+
+def _solve(rising: Callable[[float], float], most: float) -> float:
+    """Where a rising function of the mean is 0, from 0 to `most`."""
+    low, high = 0.0, most
+    for _ in range(60):
+        middle = (low + high) / 2
+        if rising(middle) < 0:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
