@@ -64,6 +64,7 @@ def take_screenshots(config: LiveConfig, out: Path, seconds: int) -> list[Path]:
 
 def _record(page: "Page", out: Path, seconds: int) -> list[Path]:
     page.get_by_role("tab", name="Study").click()
+    page.wait_for_selector(".fl-study [data-check=consent]")  # the tab is awake
     page.set_input_files(
         ".fl-study [data-ref=protocol]",
         {"name": "study.toml", "mimeType": "text/plain", "buffer": PROTOCOL.encode()},
