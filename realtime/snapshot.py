@@ -47,6 +47,7 @@ class Snapshot:
     """By cause: captured and not analysed, then what the source lost or could not use."""
     frame_to_result: LatencySummary
     decision: LatencySummary
+    painted: LatencySummary
     stages: Mapping[str, LatencySummary]
     device: str
     flow: str
@@ -98,6 +99,7 @@ def take_snapshot(
         dropped=MappingProxyType({cause: n for cause, n in dropped.items() if n}),
         frame_to_result=counts.frame_to_result,
         decision=counts.decision,
+        painted=counts.painted,
         stages=counts.stages,
         device=device,
         flow=config.flow,

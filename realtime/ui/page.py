@@ -18,6 +18,7 @@ from realtime.live import LiveSession
 from realtime.study import Study
 from realtime.ui.calibration import Calibrator, calibration_routes
 from realtime.ui.guard import Guard
+from realtime.ui.health import health_routes
 from realtime.ui.pictures import picture_routes
 from realtime.ui.review import review_routes
 from realtime.ui.sockets import Sockets
@@ -34,6 +35,7 @@ _HEAD = (
     '<link rel="stylesheet" href="live/static/calibrate.css">'
     '<link rel="stylesheet" href="live/static/study.css">'
     '<link rel="stylesheet" href="live/static/review.css">'
+    '<link rel="stylesheet" href="live/static/health.css">'
 )
 _ON_LOAD = (
     "import(new URL('live/static/live.js', document.baseURI))"
@@ -57,6 +59,7 @@ def build_app(
     app.add_api_websocket_route("/live/view", sockets.view)
     app.add_api_websocket_route("/live/camera", sockets.camera)
     app.include_router(picture_routes(session))
+    app.include_router(health_routes(session))
     if calibrator is not None:
         app.include_router(calibration_routes(calibrator))
     study = Study(session, lambda: camera_check(calibrator))
@@ -65,7 +68,7 @@ def build_app(
     app.mount("/live/static", StaticFiles(directory=STATIC))
     gr.mount_gradio_app(
         app,
-        _blocks(("live", *(("calibrate",) if calibrator else ()), "study", "review")),
+        _blocks(("live", *(("calibrate",) if calibrator else ()), "study", "review", "health")),
         path="/",
         theme=_theme(),
         head=_HEAD,

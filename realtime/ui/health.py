@@ -1,0 +1,111 @@
+"""The page's Health tab: how late results are now, and what the program costs the machine."""
+
+import threading
+from dataclasses import asdict
+from typing import Any
+
+import psutil
+from fastapi import APIRouter
+
+from realtime.latency import LatencySummary
+from realtime.live import LiveSession
+from realtime.snapshot import Snapshot
+
+STAGES = {
+    "wait": "wait in the ring",
+    "face": "face",
+    "motion": "motion",
+    "spot": "spotting",
+    "flow": "flow of both phases",
+    "classify": "network",
+    "encode": "encode for the page",
+    "send": "send",
+    "paint": "to the screen",
+}
+"""Stages in the order in which a frame comes to them, in words."""
+BEHIND = "pipeline behind"
+_FEW = 30
+"""Frames before which nothing is judged."""
+
+
+def health_routes(session: LiveSession) -> APIRouter:
+    """`/live/health`: the state of `session` as plain values."""
+    router = APIRouter()
+    process = psutil.Process()
+    for first in (process.cpu_percent, psutil.cpu_percent):
+        first()  # only sets the mark from which the next call counts
+    lock = threading.Lock()
+
+    @router.get("/live/health")
+    def health() -> dict[str, Any]:
+        with lock:
+            cores, busy = process.cpu_percent() / 100, psutil.cpu_percent()
+        machine = {
+            "cores": cores,
+            "cores_all": psutil.cpu_count(),
+            "memory_mb": process.memory_info().rss / 1e6,
+            "machine_percent": busy,
+        }
+        return {**state(session.snapshot()), **machine}
+
+    return router
+
+
+def state(snapshot: Snapshot) -> dict[str, Any]:
+    """What of a snapshot the tab shows; `light` is "green", "amber", "red" or empty, `verdict`
+    says why; `spans` are rows of percentiles in ms."""
+    light, verdict = judged(snapshot)
+    due_ms = 1e3 / snapshot.fps_measured if snapshot.fps_measured else None
+    spans = [
+        _span("frame due → result", snapshot.frame_to_result, whole=True, due_ms=due_ms),
+        _span("frame due → painted", snapshot.painted, whole=True, due_ms=due_ms),
+        _span("expression's offset → event", snapshot.decision, whole=True),
+        *(_span(STAGES.get(name, name), ms) for name, ms in _ordered(snapshot)),
+    ]
+    return {
+        "light": light,
+        "verdict": verdict,
+        "source": snapshot.source,
+        "engine": snapshot.engine,
+        "device": snapshot.device,
+        "fps": snapshot.fps_measured,
+        "seconds": snapshot.seconds,
+        "captured": snapshot.captured,
+        "analysed": snapshot.analysed,
+        "dropped": dict(snapshot.dropped),
+        "spans": [span for span in spans if span["n"]],
+    }
+
+
+def judged(snapshot: Snapshot) -> tuple[str, str]:
+    """Whether the program keeps up with its source, as a light and in words."""
+    if snapshot.state != "running" or snapshot.analysed < _FEW or not snapshot.fps_measured:
+        return "", {"running": "Beginning", "starting": "Beginning"}.get(
+            snapshot.state, "Nothing runs"
+        )
+    late = snapshot.frame_to_result
+    rate = f"{snapshot.fps_measured:.1f} fps"
+    behind = snapshot.dropped.get(BEHIND, 0)
+    if behind:
+        return "red", f"Behind: {behind} of {snapshot.captured} frames were left out at {rate}"
+    has_ms = 1e3 / snapshot.fps_measured
+    if late.p99 > has_ms:
+        return "amber", (
+            f"Late: at {rate} a frame has {has_ms:.1f} ms, one in a hundred takes more than "
+            f"{late.p99:.1f}"
+        )
+    return "green", f"Keeps up with {rate}: 99 of 100 results come within {late.p99:.1f} ms"
+
+
+def _ordered(snapshot: Snapshot) -> list[tuple[str, LatencySummary]]:
+    order = list(STAGES)
+    return sorted(
+        snapshot.stages.items(),
+        key=lambda item: order.index(item[0]) if item[0] in order else len(order),
+    )
+
+
+def _span(
+    words: str, summary: LatencySummary, *, whole: bool = False, due_ms: float | None = None
+) -> dict[str, Any]:
+    return {"words": words, "whole": whole, "due_ms": due_ms, **asdict(summary)}
