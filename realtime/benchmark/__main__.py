@@ -12,6 +12,10 @@ says whether the second of two such folders is slower, and then ends with exit c
     python -m realtime.benchmark table r/ --into docs/benchmarks.md
 
 writes the figures of such folders into a document, as Markdown.
+
+    python -m realtime.benchmark parts --device cuda --out p/
+
+times flows and networks by themselves, whichever this machine can run.
 """
 
 import argparse
@@ -21,16 +25,16 @@ from typing import Any
 
 from model.classifiers import CLASSIFIERS
 from model.engine import ENGINES
-from model.errors import exit_code
+from model.errors import InputError, exit_code
 from model.flow import FLOWS
-from realtime.benchmark.plan import Plan, loads, parse_rates, parse_sizes
+from realtime.benchmark.plan import Plan, loads, parse_numbers, parse_rates, parse_sizes
 from realtime.config import LiveConfig, choose_device
 from realtime.sources import CHOICES
 
 
 def main() -> None:
     """Parse the command line and run what it asks for."""
-    commands = {"compare": _compare, "table": _table}
+    commands = {"compare": _compare, "parts": _parts, "table": _table}
     if sys.argv[1:2] and sys.argv[1] in commands:
         commands[sys.argv[1]](sys.argv[2:])
         return
@@ -69,8 +73,35 @@ def _compare(arguments: list[str]) -> None:
         raise SystemExit(1)
 
 
+def _parts(arguments: list[str]) -> None:
+    default = LiveConfig()
+    p = argparse.ArgumentParser(
+        prog="python -m realtime.benchmark parts",
+        description="What every flow and every engine costs by itself, and how right it is.",
+    )
+    p.add_argument("--sizes", default="128,224", help="crop sides, px, for the flows")
+    p.add_argument("--batches", default="1,2,4,8", help="pairs or expressions at a time")
+    p.add_argument("--seconds", type=float, default=2.0, help="of each part")
+    p.add_argument("--against", default="", metavar="LIBRARIES", help="opencv,skimage: theirs too")
+    p.add_argument("--classifier", default=default.classifier, help="name or path")
+    p.add_argument("--device", default=default.device, help="auto, cpu, cuda or cuda:N")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the report; new")
+    options = p.parse_args(arguments)
+    config = LiveConfig(classifier=options.classifier, device=options.device)
+    sizes = parse_numbers("--sizes", options.sizes, 32, 1024)
+    batches = parse_numbers("--batches", options.batches, 1, 64)
+    if not 0 < options.seconds <= 3600:
+        raise InputError(f"--seconds {options.seconds:g}: choose more than 0")
+    against = options.against.split(",") if options.against else []
+    choose_device(config.device)
+    from realtime.benchmark.partsrun import run_parts
+
+    run_parts(config, options.out, arguments, sizes, batches, options.seconds, against)
+
+
 def _table(arguments: list[str]) -> None:
     from realtime.benchmark.markdown import BEGIN, END, markdown, write_into
+    from realtime.benchmark.partsreport import PARTS, read_parts
     from realtime.benchmark.report import read_report
 
     p = argparse.ArgumentParser(
@@ -80,7 +111,9 @@ def _table(arguments: list[str]) -> None:
     p.add_argument("reports", type=Path, nargs="+", help="folders of reports of one machine")
     p.add_argument("--into", type=Path, help=f"a file, between {BEGIN} and {END}")
     options = p.parse_args(arguments)
-    text = markdown([read_report(folder) for folder in options.reports])
+    parts = [folder for folder in options.reports if (folder / PARTS).is_file()]
+    lives = [folder for folder in options.reports if folder not in parts]
+    text = markdown([read_report(f) for f in lives], [read_parts(f) for f in parts])
     if options.into is None:
         print(text)
     else:
@@ -105,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python -m realtime.benchmark",
         description=(__doc__ or "").partition("\n")[0],
-        epilog="Other commands: compare, table (each with --help).",
+        epilog="Other commands: compare, parts, table (each with --help).",
     )
     p.add_argument("--source", default="demo", help=CHOICES)
     p.add_argument("--fps", metavar="RATES", help="as 30,60,200; default: the source's own")

@@ -6,6 +6,7 @@ from typing import Any
 
 from model.errors import InputError
 from realtime.benchmark.figures import STEP
+from realtime.benchmark.partsreport import HEAD, rows
 from realtime.benchmark.samples import PAINTED, SHOWN
 from realtime.benchmark.targets import judged
 from realtime.benchmark.verdict import caution, shown
@@ -13,20 +14,22 @@ from realtime.benchmark.verdict import caution, shown
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 
 
-def markdown(reports: Sequence[dict[str, Any]]) -> str:
-    """Targets, loads and stages of live `reports`, and where they ran."""
+def markdown(reports: Sequence[dict[str, Any]], parts: Sequence[dict[str, Any]] = ()) -> str:
+    """Targets, loads and stages of live `reports`, and `parts`, and where they ran."""
+    lines = _live(reports) if reports else []
+    for report in parts:
+        lines += [*_where(report["facts"]), ""]
+        lines += _table(HEAD, rows(report))
+    return "\n".join(lines)
+
+
+def _live(reports: Sequence[dict[str, Any]]) -> list[str]:
     facts = reports[0]["facts"]
     loads = [(load, report["page"]) for report in reports for load in report["loads"]]
     busiest = max((load for load, _ in loads), key=lambda load: load["processor"]["others"])
     doubt = caution(busiest)
-    lines = [
-        f"On {facts['machine']} ({facts['system']}, Python {facts['versions']['python']}, torch "
-        f"{facts['versions']['torch']}), {_commit(facts['commit'])}, "
-        f"{facts['at'][:10]}, {reports[0]['model_only_ms']['engine']}.",
-        "",
-        *(f"    {report['facts']['command']}" for report in reports),
-        "",
-    ]
+    lines = _where(facts)
+    lines += [*(f"    {report['facts']['command']}" for report in reports[1:]), ""]
     if doubt:
         lines += [f"**During {busiest['name']} {doubt}.**", ""]
     lines += _table(
@@ -88,13 +91,22 @@ def markdown(reports: Sequence[dict[str, Any]]) -> str:
     )
     alone = reports[0]["model_only_ms"]
     lines += _table(
-        ("networks alone, ms", "p50", "p95", "p99", "n"),
+        (f"{alone['engine']}, ms", "p50", "p95", "p99", "n"),
         [
             (name, *(shown(alone[name], p) for p in ("p50", "p95", "p99")), str(alone[name]["n"]))
             for name in ("flow", "classify", "whole")
         ],
     )
-    return "\n".join(lines)
+    return lines
+
+
+def _where(facts: dict[str, Any]) -> list[str]:
+    return [
+        f"On {facts['machine']} ({facts['system']}, Python {facts['versions']['python']}, torch "
+        f"{facts['versions']['torch']}), {_commit(facts['commit'])}, {facts['at'][:10]}:",
+        "",
+        f"    {facts['command']}",
+    ]
 
 
 def write_into(path: Path, text: str) -> None:

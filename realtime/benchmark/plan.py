@@ -71,3 +71,11 @@ def parse_sizes(text: str) -> tuple[tuple[int, int], ...]:
     if len(set(sizes)) < len(sizes):
         raise InputError(f"--size {text}: each size once")
     return tuple(sizes)
+
+
+def parse_numbers(option: str, text: str, least: int, most: int) -> tuple[int, ...]:
+    """`128,224` as whole numbers from `least` to `most`."""
+    parts = text.split(",")
+    if not all(part.isdecimal() and least <= int(part) <= most for part in parts):
+        raise InputError(f"{option} {text}: give whole numbers from {least} to {most}")
+    return tuple(dict.fromkeys(int(part) for part in parts))

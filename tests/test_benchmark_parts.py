@@ -1,0 +1,98 @@
+"""Parts by themselves: inputs that no cache holds, every table entry named, present or not."""
+
+from itertools import count, islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.engine import ENGINES
+from model.errors import InputError
+from realtime.benchmark import parts
+from realtime.benchmark.markdown import markdown
+from realtime.benchmark.parts import Part, engine_parts, flow_parts, peers, timed, whole_part
+from realtime.benchmark.partsreport import HEAD, line, read_parts, write_parts
+from realtime.benchmark.plan import parse_numbers
+from realtime.config import LiveConfig
+
+SHORT_S = 0.02
+
+
+@pytest.fixture(autouse=True)
+def _small_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "POOL_BYTES", 2**18)
+
+
+def test_every_call_gets_other_inputs_and_the_first_is_not_among_the_rest() -> None:
+    seen: list[int] = []
+    first_ms, times_ms = timed(seen.append, iter(count()), SHORT_S)
+    assert seen == list(range(len(seen)))
+    assert len(seen) >= 1 + parts.WARM_UP_RUNS + len(times_ms)
+    assert len(times_ms) >= parts.FEWEST_RUNS
+    assert first_ms >= 0
+
+
+def test_a_pool_goes_round_only_after_all_of_it() -> None:
+    pictures = np.arange(3 * 2 * 64 * 64, dtype=np.uint8).reshape(3, 2, 64, 64)
+    pool = parts._pool(pictures)
+    assert pool.nbytes >= 2**18 - pictures.nbytes
+    assert (pool[3] == pictures[0]).all()
+    assert not np.shares_memory(pool[0], pool[3])
+    whole = len(pool) // 2
+    starts = [b.__array_interface__["data"][0] for b in islice(parts._batches(pool, 2), whole + 1)]
+    assert len(set(starts)) == whole
+    assert starts[whole] == starts[0]
+
+
+def test_a_flow_is_timed_beside_how_right_it_is() -> None:
+    found = list(flow_parts(["lk", "opencv farneback"], (64,), (1, 2), SHORT_S))
+    assert [(p.name, p.batch) for p in found] == [
+        (name, batch) for name in ("lk", "opencv farneback") for batch in (1, 2)
+    ]
+    assert all(p.ms["n"] >= parts.FEWEST_RUNS and "amplitude" in p.accuracy for p in found)
+
+
+def test_other_libraries_are_found_by_their_name() -> None:
+    assert {name.split()[0] for name in peers(["opencv"])} == {"opencv"}
+    assert peers([]) == []
+    with pytest.raises(InputError, match="--against nothing"):
+        peers(["nothing"])
+
+
+def test_every_engine_of_the_table_is_named(
+    untrained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = {name: entry for name, entry in ENGINES.items() if name in ("tensorrt", "eager")}
+    monkeypatch.setattr(parts, "ENGINES", fast)
+    absent, eager, twice = engine_parts(str(untrained), "cpu", (1, 2), SHORT_S)
+    assert "CUDA" in absent.absent
+    assert (eager.batch, twice.batch) == (1, 2)
+    assert eager.build_s is None
+    assert eager.load_s is not None
+    assert "0 of 48 labels flip" in eager.accuracy
+
+
+def test_what_was_measured_is_written_and_read(untrained: Path, tmp_path: Path) -> None:
+    config = LiveConfig(source="demo", classifier=str(untrained), device="cpu", engine="eager")
+    whole = whole_part(config, "cpu", SHORT_S)
+    assert whole.name == "lk + untrained, eager"
+    missing = Part("network", "other", 64, 1, absent="no GPU")
+    facts = {"machine": "4 cores", "device": "cpu", "system": "Linux", "at": "2026-01-02T03"}
+    facts |= {"commit": None, "command": "parts", "versions": {"python": "3", "torch": "2"}}  # type: ignore[dict-item]
+    write_parts(tmp_path, [whole, missing], facts)
+    report = read_parts(tmp_path)
+    text = markdown([], [report])
+    assert "| other | 64 | 1 |" in text
+    assert "not here: no GPU" in text
+    table = [row for row in text.splitlines() if row.startswith("|")]
+    assert {row.count("|") for row in table} == {len(HEAD) + 1}
+    assert "lk + untrained, eager" in (tmp_path / "parts.html").read_text()
+    assert "not here: no GPU" in line(missing)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_parts(tmp_path / "none")
+
+
+@pytest.mark.parametrize("text", ["", "0", "128,", "a", "99999"])
+def test_numbers_out_of_range_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match="--sizes"):
+        parse_numbers("--sizes", text, 32, 1024)
