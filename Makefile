@@ -9,7 +9,10 @@ BIN := $(VENV)/bin
 # Options for the program: make live ARGS="--source demo"
 ARGS ?=
 
-.PHONY: live test check lint screenshots help
+# Where the benchmark leaves its reports: a new folder each time.
+BENCH := runs/benchmark-$(shell date +%Y%m%d-%H%M%S)
+
+.PHONY: live test check lint screenshots bench help
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -32,6 +35,14 @@ screenshots: $(VENV)/.dev ## make the pictures in docs/images again
 	$(BIN)/python -m realtime.ui.screenshots --seed 20 --out docs/images
 	$(BIN)/python -m calibrate.screenshots --seed 20 --out docs/images
 	$(BIN)/python -m realtime.ui.session_screenshots --seed 20 --out docs/images
+
+bench: $(VENV)/.dev ## measure latency anew, on a quiet machine, and write it into docs/benchmarks.md
+	$(BIN)/python -m realtime.benchmark --fps 30,60,200 --seconds 60 --out $(BENCH)/live
+	$(BIN)/python -m realtime.benchmark --fps 60 --size 1280x720 --no-start --out $(BENCH)/large
+	$(BIN)/python -m realtime.benchmark --fps 60 --seconds 60 --page --no-start --out $(BENCH)/page
+	$(BIN)/python -m realtime.benchmark parts --against opencv,skimage --out $(BENCH)/parts
+	$(BIN)/python -m realtime.benchmark table $(BENCH)/live $(BENCH)/large $(BENCH)/page $(BENCH)/parts \
+		--into docs/benchmarks.md
 
 $(VENV)/.live: pyproject.toml | python
 	$(PYTHON) -m venv $(VENV)
