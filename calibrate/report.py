@@ -4,8 +4,7 @@ import numpy as np
 
 from calibrate.camera import CameraReport
 from realtime.baseline import Baseline
-from realtime.motion import REGIONS
-from realtime.spotting import LOWER, UPPER
+from realtime.motion import LOWER, REGIONS, UPPER
 
 
 def camera_text(report: CameraReport) -> str:

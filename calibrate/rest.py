@@ -20,8 +20,8 @@ import numpy as np
 
 from model.records import ArrayF64, MotionSample, SpotSignal
 from realtime.baseline import Baseline
-from realtime.motion import REGIONS
-from realtime.spotting import LOWER, UPPER, Spotter, SpotterConfig
+from realtime.motion import LOWER, REGIONS, UPPER
+from realtime.spotting import Spotter, SpotterConfig
 
 BLOCK_S = 0.5
 TAIL_SHARE = 0.5

@@ -14,6 +14,7 @@ from collections import deque
 
 import numpy as np
 
+from model.flow.device import DeviceFlow
 from model.flow.head import remove_head_motion
 from model.flow.lk import LucasKanade
 from model.records import AlignedFace, ArrayF32, ArrayF64, ImageU8, MotionSample, Stamp
@@ -41,6 +42,10 @@ _REGION_POINTS = {
 REGIONS = tuple(_REGION_POINTS)
 """Region names in the order of `MotionSample.displacement`; right is the person's right, which is
 image left."""
+UPPER = tuple(i for i, name in enumerate(REGIONS) if name.startswith(("brow", "lid")))
+"""Positions in `REGIONS` of the upper face, which does not move in speech…"""
+LOWER = tuple(i for i in range(len(REGIONS)) if i not in UPPER)
+"""…and of the lower one."""
 REGION_SIGMA_PX = 4.0
 """Standard deviation of a region's Gaussian weight, px of the 128 px crop."""
 
@@ -87,11 +92,25 @@ _USUAL_EVERY_S = 0.1
 class Motion:
     """Turns the aligned faces of one source, in order, into motion samples."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
+        """`device`: that the flow is computed on, "cpu" or "cuda:N"."""
         # One level only: a pyramid lets a blink reach the brows and the head's motion, and against
         # a reference that is renewed there is no far motion to find.
-        self._flow = LucasKanade(levels=1)
+        flow = LucasKanade(levels=1)
+        self._flow: LucasKanade | DeviceFlow = (
+            DeviceFlow(flow, device) if device.startswith("cuda") else flow
+        )
         self._track: _Track | None = None
+
+    @property
+    def trouble(self) -> str:
+        """Why the device is not used any more; empty while it is."""
+        return self._flow.trouble if isinstance(self._flow, DeviceFlow) else ""
+
+    def warm_up(self, size: int) -> None:
+        """Run the flow once on crops of `size`, so that the first frames do not wait for it."""
+        blank = np.zeros((size, size), np.uint8)
+        self._flow.against(blank)(blank)
 
     def push(self, face: AlignedFace) -> MotionSample:
         """The motion of `face` against its track's reference; a new track starts a new one.
@@ -132,7 +151,7 @@ def region_centres(landmarks_px: ArrayF32, crop_from_image: ArrayF64) -> ArrayF6
 class _Track:
     """One face, followed without a break of identity."""
 
-    def __init__(self, flow: LucasKanade, face: AlignedFace) -> None:
+    def __init__(self, flow: LucasKanade | DeviceFlow, face: AlignedFace) -> None:
         self.number = face.track
         self._flow = flow
         self._face = face
@@ -248,7 +267,7 @@ class _Rest:
 class _Reference:
     """The neutral picture, and all that depends on it alone."""
 
-    def __init__(self, flow: LucasKanade, face: AlignedFace, base: ArrayF32) -> None:
+    def __init__(self, flow: LucasKanade | DeviceFlow, face: AlignedFace, base: ArrayF32) -> None:
         self.time_s = face.stamp.time_s
         self.flow_to = flow.against(face.crop)
         self.level, self.contrast = _level_and_contrast(face.crop)

@@ -10,6 +10,8 @@ from realtime.motion import REGIONS
 
 BLINK_BROWS = 2.0
 """A blink raises the thresholds of the brows by this factor; the lids it silences."""
+BLINK_REST = 1.5
+"""The rest of the face it moves little, but the head's motion is taken from all of it."""
 BLINK_LEAD_S, BLINK_TAIL_S = 0.1, 0.15
 """The lids move this long before and after an eye counts as closed."""
 HEAD_TRAVEL_S, HEAD_RISE_PER_PX = 0.3, 0.1
@@ -60,7 +62,7 @@ class Nuisances:
         """By how much thresholds rise in that time, (R,) 1 or more; inf silences a region."""
         factor = np.full(len(REGIONS), 1 + HEAD_RISE_PER_PX * self._travel_px(from_s, to_s))
         if self._blinked(from_s, to_s):
-            factor[_BROWS] *= BLINK_BROWS
+            factor *= np.where(_BROWS, BLINK_BROWS, BLINK_REST)
             factor[_LIDS] = np.inf
         if self._jumped(from_s, to_s):
             factor[:] = np.inf

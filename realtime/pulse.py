@@ -80,6 +80,7 @@ class Follower:
         self._floor_px = floor_px
         self._noise_factor = noise_factor
         self._deviations: deque[tuple[float, ArrayF64]] = deque()
+        self._noise_px = np.zeros(len(regions))
         self._unrest_px = np.zeros(len(regions))
         self.strength = np.zeros(len(regions))
         """(G,) px: distance from rest at the newest sample."""
@@ -99,6 +100,11 @@ class Follower:
         """(G,) px: what `strength` has to exceed when nothing disturbs."""
         return np.maximum(self._floor_px, self._unrest_px)
 
+    @property
+    def quiet_px(self) -> ArrayF64:
+        """(G,) px: what a face at rest does not exceed, however much it moved lately."""
+        return np.maximum(self._floor_px, self._noise_px)
+
     def unrest(self, history: History, from_s: float, to_s: float) -> float:
         """How far the group stood from its resting level in that time at most, in thresholds."""
         begin, end = history.since(from_s), history.since(to_s)
@@ -107,6 +113,16 @@ class Follower:
         deviation = history.values[begin:end, self._columns] - self._level
         size = np.hypot(deviation[:, 0::2], deviation[:, 1::2])
         return float((size / self.threshold).max())
+
+    def stir(self, history: History, from_s: float, to_s: float) -> ArrayF64:
+        """How far (G,) the regions went from their median places in that time at most, px."""
+        begin, end = history.since(from_s), history.since(to_s)
+        if begin >= end:
+            return np.zeros(len(self._floor_px))
+        values = history.values[begin:end, self._columns]
+        deviation = values - np.median(values, axis=0)
+        reach: ArrayF64 = np.hypot(deviation[:, 0::2], deviation[:, 1::2]).max(axis=0)
+        return reach
 
     def push(self, history: History, factor: ArrayF64) -> Pulse | None:
         """Take in the newest entry of `history`; the pulse that is open or has just ended.
@@ -203,9 +219,9 @@ class Follower:
             return  # a pulse is measured by what was usual before it
         deviations = np.array([d for _, d in self._deviations])
         recent = deviations[-round(ACTIVITY_HISTORY_S / _NOISE_EVERY_S) :]
+        self._noise_px = self._noise_factor * _quantile(deviations, 0.5)
         self._unrest_px = np.maximum(
-            self._noise_factor * _quantile(deviations, 0.5),
-            ACTIVITY_FACTOR * _quantile(recent, ACTIVITY_SHARE),
+            self._noise_px, ACTIVITY_FACTOR * _quantile(recent, ACTIVITY_SHARE)
         )
 
 

@@ -23,8 +23,9 @@ from model.records import (
     Window,
 )
 from realtime.baseline import Baseline
+from realtime.doubts import DETOUR, is_glance, lip_went_far, moved_as_one, spoke_before
 from realtime.history import History
-from realtime.motion import REGIONS
+from realtime.motion import LOWER, REGIONS, UPPER
 from realtime.nuisances import Nuisances
 from realtime.pulse import Band, Follower, Pulse
 
@@ -52,11 +53,8 @@ class SpotterConfig:
     """Frames further apart than this, and than three periods, are not followed across."""
 
 
-UPPER = tuple(i for i, name in enumerate(REGIONS) if name.startswith(("brow", "lid")))
-LOWER = tuple(i for i in range(len(REGIONS)) if i not in UPPER)
 _GROUPS = tuple(np.array(group, np.int64) for group in (UPPER, LOWER))
 _MOUTH = 1
-_LIP = LOWER.index(REGIONS.index("lip_lower"))
 GAP_PERIODS = 3
 SAME_OVERLAP = 1 / 3
 """Pulses whose intersection over union in time is at least this are one expression."""
@@ -65,15 +63,6 @@ PATIENCE_S = 0.08
 other half of the face may belong to it."""
 UNREST_SHARE = 0.3
 """Share of a pulse's height (and at least the threshold) beyond which the face is not at rest."""
-LIP_PX = 1.2
-"""A micro-expression parts the lips or pushes the lower one up; further than this it goes only
-with the jaw, in speech."""
-COHERENCE = 0.7
-"""A crop that slipped moves all regions alike: their mean motion is this share of the largest."""
-DETOUR = 1.3
-"""An expression rises and falls; what goes to and fro further than this speaks."""
-CALM_BEFORE_S = 0.7
-"""The mouth has rested this long before a pulse of its own; else it speaks."""
 
 
 @dataclass(slots=True)
@@ -215,25 +204,23 @@ class Spotter:
         """What speaks against a pulse whatever its course, or None."""
         if window.score < 1:
             return self._nuisances.name(pulse.onset_s, pulse.offset_s) or "too weak"
-        if self._together(pulse):
-            return "the whole face moved as one"
-        if pulse.detour > DETOUR:
-            return "to and fro, as in speech"
-        if group == _MOUTH:
-            if np.hypot(*pulse.motion[_LIP]) > LIP_PX:
-                return "the lower lip moved as far as in speech"
-            onset_s = pulse.onset_s
-            if self._moving(group, onset_s - CALM_BEFORE_S, onset_s - 0.05, window):
-                return "the mouth moved before, as in speech"
-        return None
-
-    def _together(self, pulse: Pulse) -> bool:
-        """Whether all regions moved alike from onset to apex: then the crop slipped."""
         onset, apex, _ = self._positions(pulse)
         values = self._history.values
-        motion = (values[apex] - values[onset]).reshape(-1, 2)
-        mean_px = float(np.hypot(*motion.mean(axis=0)))
-        return mean_px > COHERENCE * float(np.hypot(*motion.T).max())
+        if moved_as_one((values[apex] - values[onset]).reshape(-1, 2)):
+            return "the whole face moved as one"
+        if group == _MOUTH and lip_went_far(pulse):
+            return "the lower lip moved as far as in speech"
+        return self._other_course(group, pulse)
+
+    def _other_course(self, group: int, pulse: Pulse) -> str | None:
+        """What a pulse is by its course, if it is no expression."""
+        if pulse.detour > DETOUR:
+            return "to and fro, as in speech"
+        if group != _MOUTH:
+            return "a glance" if is_glance(pulse) else None
+        if spoke_before(pulse, self._micro[_MOUTH], self._history):
+            return "the mouth moved before, as in speech"
+        return None
 
     def _settle(self) -> Iterable[SpotUpdate]:
         """Emit pulses that ended a while ago, unless the face moves on; with each that of the
@@ -283,10 +270,12 @@ class Spotter:
         if duration_s <= self._config.micro_s + self._period_s or pulse.depth < 0.5:
             return
         window = self._window(group, pulse, "macro")
-        if window.score < 1 or pulse.detour > DETOUR:
+        if window.score < 1 or any(w.kind == "macro" and _same(w, window) for w in self._emitted):
             return
         candidate = self._new_candidate(pulse)
-        if any(w.kind == "macro" and _same(w, window) for w in self._emitted):
+        reason = self._other_course(group, pulse)
+        if reason is not None:
+            yield SpotUpdate(candidate.number, "rejected", window, reason)
             return
         self._emitted.append(window)
         yield SpotUpdate(candidate.number, "closed", window, _why(window))

@@ -19,10 +19,10 @@ from model.errors import InputError
 from model.records import Frame, MotionSample, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace
 from realtime.baseline import Baseline
-from realtime.motion import REGIONS
+from realtime.motion import LOWER, REGIONS, UPPER
 from realtime.sources import open_source
 from realtime.sources.demo import DEFAULT_FPS
-from realtime.spotting import LOWER, UPPER, Spotter, SpotterConfig
+from realtime.spotting import Spotter, SpotterConfig
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 INFO = open_source("demo:rest").info
@@ -114,13 +114,13 @@ def test_a_block_in_which_the_face_moved_is_left_out_and_named() -> None:
     assert face.maxima().max() < 1
 
 
-def test_noise_scales_the_floors_and_blinks_raise_the_brows_alone() -> None:
+def test_noise_scales_the_floors_and_blinks_raise_those_of_the_brows() -> None:
     quiet = floors_for(maxima(resting(1302, 20, blinks=False)).maxima(), 0.5)
     loud = floors_for(maxima(resting(1302, 20, blinks=False, noise_px=0.06)).maxima(), 0.5)
     assert loud.floor_px == pytest.approx(2 * quiet.floor_px, rel=0.05)
     blinking = floors_for(maxima(resting(1302, 20)).maxima(), 0.5)
     assert blinking.floor_px[list(UPPER)].mean() > 1.1 * quiet.floor_px[list(UPPER)].mean()
-    assert blinking.floor_px[list(LOWER)] == pytest.approx(quiet.floor_px[list(LOWER)])
+    assert blinking.floor_px[list(LOWER)] == pytest.approx(quiet.floor_px[list(LOWER)], rel=0.05)
     with pytest.raises(ValueError, match="no thresholds"):
         floors_for(np.zeros((3, len(REGIONS))), 0.5)
 

@@ -228,6 +228,51 @@ def test_a_wide_open_mouth_is_no_micro_expression():
     assert any("lower lip" in u.reason for u in found)
 
 
+LIDS = ("lid_lower_right", "lid_lower_left")
+
+
+@pytest.mark.parametrize("fps", RATES)
+@pytest.mark.parametrize("offset_s", [8.4, 9.6])
+def test_a_glance_is_no_expression_short_or_long(fps, offset_s):
+    aside = Pulse(8.0, 8.2, offset_s, 2.0, LIDS, (1.0, 0.2))
+    found = updates(series(fps, 13, [aside]))
+    assert [u for u in found if u.state == "closed"] == []
+    assert any(u.reason == "a glance" for u in found)
+
+
+def test_lids_that_tighten_are_no_glance():
+    (window,) = closed(series(60, 6, [Pulse(3.0, 3.15, 3.35, 1.0, LIDS)]))
+    assert set(window.regions) == set(LIDS)
+
+
+@pytest.mark.parametrize("fps", RATES)
+def test_what_a_mouth_does_while_it_speaks_is_no_macro_expression(fps):
+    corners = ("mouth_corner_right", "mouth_corner_left")
+    words = [Pulse(on, on + 0.1, on + 0.25, 1.5, corners) for on in 7.0 + 0.25 * np.arange(4)]
+    drawn_out = Pulse(8.05, 8.2, 8.8, 1.8, corners)
+    found = updates(series(fps, 13, [*words, drawn_out]))
+    assert [u for u in found if u.state == "closed"] == []
+    refused = [u for u in found if u.state == "rejected" and u.window.kind == "macro"]
+    assert refused
+    assert all("speech" in u.reason for u in refused)
+
+
+def test_a_smile_at_rest_is_a_macro_expression_however_it_began():
+    smile = Pulse(8.0, 8.9, 9.6, 3.0, ("mouth_corner_right", "mouth_corner_left"))
+    earlier = Pulse(5.5, 5.7, 5.9, 1.0)
+    assert [w.kind for w in closed(series(60, 13, [earlier, smile]))] == ["micro", "macro"]
+
+
+def test_a_syllable_after_a_pause_is_heard_as_speech():
+    """Thresholds that speech has raised do not hide what was said before."""
+    words = [
+        Pulse(on, on + 0.1, on + 0.22, 0.9, ("mouth_corner_left",))
+        for on in 3.0 + 0.22 * np.arange(8)
+    ]
+    last = Pulse(5.15, 5.3, 5.5, 1.3, ("mouth_corner_left",))
+    assert closed(series(60, 8, [*words, last])) == []
+
+
 def test_a_slip_of_the_crop_is_not_reported():
     found = updates(series(60, 6, [Pulse(3.0, 3.15, 3.35, 1.0, REGIONS)]))
     assert [u for u in found if u.state == "closed"] == []
