@@ -14,6 +14,7 @@ classify    A `Worker`: flow of both phases and the network, window by window, s
 recorder    Of a run that is recorded: follows the ring on its own, so that the video is whole even
             when the analysis lags, and is the only one that writes the session's files. If the
             disk is so slow that the ring runs over, the frames it missed are in the ledger.
+lsl         Of a run that takes markers from another program: waits for them and notes them.
 clips       A `Worker`: packs the pictures around an event for its replay. Apart from classify,
             because packing takes longer than a classification and is in no hurry.
 
@@ -43,7 +44,8 @@ from realtime.config import LiveConfig, device_name
 from realtime.pipeline import configured, open_pipeline
 from realtime.results import Results
 from realtime.ring import FrameRing
-from realtime.session.clocks import iso
+from realtime.session.clocks import SOURCE_TIME, iso
+from realtime.session.lsl import take_markers
 from realtime.session.markers import Marker, MarkerKind
 from realtime.session.opening import open_recorder
 from realtime.session.recorder import RecordingStatus
@@ -63,13 +65,12 @@ BEAT_S = 0.2
 may lose."""
 MARKED_LATE_S = 5.0
 """How long a marker may take from the key to this program."""
+LSL_NOTE = "from LSL"
 CLASSIFY_BACKLOG = 8
 CLIP_BACKLOG = 4
 
 BEHIND, STOPPED = "pipeline behind", "stopped"
 END = "end of the source"
-SOURCE_TIME = frozenset({"driver", "receipt", "browser"})
-"""Clocks of sources that are this system's monotonic clock."""
 
 
 class Run:
@@ -123,6 +124,11 @@ class Run:
         ]
         if self._recorder is not None:
             self._threads.append(threading.Thread(target=self._record, name="recorder"))
+            if config.record is not None and config.record.lsl_markers:
+                arguments = (config.record.lsl_markers, self._take_marker, self.finished)
+                self._threads.append(
+                    threading.Thread(target=take_markers, args=arguments, name="lsl")
+                )
         for thread in self._threads:
             thread.start()
 
@@ -160,6 +166,9 @@ class Run:
         start_s = end_s - seconds
         self._note(Marker("redact", "", "", start_s, now_s, iso(time.time()), end_s))
         return start_s, end_s
+
+    def _take_marker(self, words: str, at_s: float) -> None:
+        self.mark("mark", words, LSL_NOTE, at_s)
 
     def _note(self, marker: Marker) -> None:
         assert self._recorder is not None  # said by both that call this

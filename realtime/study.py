@@ -35,6 +35,8 @@ class Draft:
     pictures: bool = False
     codec: str = "h264"
     minutes: float = PLANNED_S / 60
+    lsl: bool = False
+    lsl_markers: str = ""
 
 
 class Study:
@@ -55,7 +57,13 @@ class Study:
         plan = session.config.record
         if plan is not None:  # asked for on the command line, and under way by now
             self._draft = Draft(
-                plan.participant, plan.consent, plan.pictures, plan.codec, plan.planned_s / 60
+                plan.participant,
+                plan.consent,
+                plan.pictures,
+                plan.codec,
+                plan.planned_s / 60,
+                plan.lsl,
+                plan.lsl_markers,
             )
             self._protocol = plan.protocol
             self._keys = Keys(plan.protocol, session)
@@ -181,6 +189,8 @@ class Study:
             protocol=self._protocol,
             camera=self._camera(),
             planned_s=60 * draft.minutes,
+            lsl=draft.lsl,
+            lsl_markers=draft.lsl_markers.strip(),
         )
 
     def _checks(self) -> tuple[tuple[Check, ...], str]:

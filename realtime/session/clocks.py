@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 ANCHOR_S = 60.0
+SOURCE_TIME = frozenset({"driver", "receipt", "browser"})
+"""Clocks of sources (`realtime.sources.Clock`) that are this system's monotonic clock."""
 _TRIES = 5
 
 

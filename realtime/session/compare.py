@@ -1,7 +1,8 @@
 """Replay parity: a recording analysed again, against what was seen live.
 
 The frames that the live analysis left out are left out again, so that of a lossless recording the
-events are the same, their moments and scores to the last bit. Of a lossy one they are not, and how far off is the answer.
+events are the same, their moments and scores to the last bit. Of a lossy one they are not, and how
+far off is the answer.
 """
 
 import json

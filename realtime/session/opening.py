@@ -7,6 +7,7 @@ from realtime.config import LiveConfig
 from realtime.session.checks import check_list, enforce, require_room
 from realtime.session.document import describe
 from realtime.session.folder import create_folder, disk_speed
+from realtime.session.lsl import Streams, library
 from realtime.session.recorder import SessionRecorder
 from realtime.sources import Source
 
@@ -25,13 +26,22 @@ def open_recorder(
     plan = config.record
     if plan is None:
         return None
+    if plan.lsl or plan.lsl_markers:
+        library()
     info = source.info
     require_room(plan, info, config.seconds)
     checks = check_list(plan, info, config.baseline, disk_speed(plan.folder))
     warnings = enforce(plan, checks)
     document = describe(config, plan, info, device=device, warnings=warnings)
     folder = create_folder(plan.folder)
+    streams = Streams(folder.path.name) if plan.lsl else None
     try:
-        return SessionRecorder(folder, document, clock=lambda: source.info.clock, losses=losses)
+        return SessionRecorder(
+            folder,
+            document,
+            clock=lambda: source.info.clock,
+            losses=losses,
+            streams=streams,
+        )
     except OSError as error:
         raise InputError(f"--record {folder.path} cannot be written: {error.strerror}") from None

@@ -46,6 +46,10 @@ class RecordPlan:
     """What the camera check found; None: it was not made."""
     planned_s: float = PLANNED_S
     """How long it is meant to take, where neither options nor source say."""
+    lsl: bool = False
+    """Tell frames, events and markers to LSL, see `realtime.session.lsl`."""
+    lsl_markers: str = ""
+    """Name of the LSL stream whose samples are markers too; empty: none."""
     strict: bool = False
     """What the check list misses is an error, not a warning kept in the session."""
 
@@ -64,14 +68,22 @@ class RecordPlan:
 def take_plan(options: dict[str, Any]) -> RecordPlan | None:
     """Take the options of a recording out of a command line's `options`; None if none is asked
     for. Raises `InputError` if one cannot work or lacks another."""
-    names = ("participant", "codec", "consent", "pictures", "protocol", "strict")
+    names = (
+        "participant",
+        "codec",
+        "consent",
+        "pictures",
+        "protocol",
+        "lsl",
+        "lsl_markers",
+        "strict",
+    )
     folder: Path | None = options.pop("record")
     asked = {name: value for name in names if (value := options.pop(name))}
     if folder is None:
         if asked:
-            raise InputError(
-                f"--{next(iter(asked))} belongs to --record: give --record DIR with it"
-            )
+            option = next(iter(asked)).replace("_", "-")
+            raise InputError(f"--{option} belongs to --record: give --record DIR with it")
         return None
     if "participant" not in asked:
         raise InputError(f"--record {folder} needs --participant with the participant's code")

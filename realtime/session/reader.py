@@ -9,6 +9,7 @@ from typing import Any
 
 from model.errors import InputError
 from model.records import Event
+from realtime.session.clocks import SOURCE_TIME
 from realtime.session.events import as_they_stand, parse_event
 from realtime.session.folder import SessionFolder
 from realtime.session.ledger import FrameRecord, fold, parse_line
@@ -81,8 +82,7 @@ class Session:
         tie = ties[0]
         assert tie.time_s is not None
         assert tie.received_s is not None
-        on_monotonic = tie.clock in ("driver", "receipt", "browser")
-        monotonic_s = time_s if on_monotonic else time_s + tie.received_s - tie.time_s
+        monotonic_s = time_s if tie.clock in SOURCE_TIME else time_s + tie.received_s - tie.time_s
         after = bisect_right([anchor["monotonic_s"] for anchor in anchors], monotonic_s)
         anchor = anchors[max(0, after - 1)]
         then = datetime.fromisoformat(anchor["utc"])

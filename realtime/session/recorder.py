@@ -20,11 +20,12 @@ import av.error
 
 from model.records import Event, Frame, Stamp, Step
 from realtime.latency import Percentiles
-from realtime.session.clocks import ANCHOR_S, take_anchor
+from realtime.session.clocks import ANCHOR_S, SOURCE_TIME, take_anchor
 from realtime.session.events import event_line, within
 from realtime.session.folder import RESERVE_BYTES, SessionFolder, claim, free_bytes
 from realtime.session.ledger import BEHIND, HEADER, LATE_S, Line
 from realtime.session.lines import LineFile
+from realtime.session.lsl import Streams
 from realtime.session.markers import Marker, marker_line
 from realtime.session.redact import REDACTED, redact
 from realtime.session.video import VideoWriter
@@ -80,15 +81,17 @@ class SessionRecorder:
         clock: Callable[[], str],
         losses: Callable[[], Mapping[str, int]],
         now: Callable[[], float] = time.monotonic,
+        streams: Streams | None = None,
     ) -> None:
         """`document` is what `session.json` says at the start; `clock` names where capture times
-        come from; `losses` counts, by cause, the frames that the source never handed over. Raises
-        `OSError` if the folder cannot be written to."""
+        come from; `losses` counts, by cause, the frames that the source never handed over;
+        `streams` are told what is recorded. Raises `OSError` if the folder cannot be written to."""
         self._folder = folder
         self._let_go = claim(folder.path)
         self._document = document | {"state": "recording", "anchors": []}
         self._codec: str = document["video"]["codec"]
         self._clock, self._losses, self._now = clock, losses, now
+        self._streams = streams
         self._lock = threading.Lock()
         self._notes: deque[_Note] = deque()
         self._notes_lost = 0
@@ -184,6 +187,7 @@ class SessionRecorder:
             return
         self.beat()
         self._closed = True
+        self._streams = None
         try:
             self._close_files()
         except (OSError, av.error.FFmpegError) as error:
@@ -240,6 +244,9 @@ class SessionRecorder:
         self._ledger.write(line.text())
         self._video.write(frame.image, pts_ms)
         self._frames += 1
+        if self._streams is not None:
+            tie_s = 0.0 if self._clock() in SOURCE_TIME else frame.received_s - stamp.time_s
+            self._streams.frame(stamp, tie_s, self._part, pts_ms)
 
     def _gap_before(self, index: int) -> None:
         """A line for the frames that the source never handed over before frame `index`."""
@@ -281,11 +288,15 @@ class SessionRecorder:
                 note = self._notes.popleft()
             if note.marker is not None:
                 self._markers.write(marker_line(note.marker))
+                if self._streams is not None:
+                    self._streams.marker(note.marker)
                 if note.marker.kind == "redact" and note.marker.until_s is not None:
                     self._redact(note.marker.time_s, note.marker.until_s)
             elif note.event is not None:
                 if not any(within(note.event, *span) for span in self._redacted):
                     self._events.write(event_line(note.event))
+                    if self._streams is not None:
+                        self._streams.event(note.event)
             elif not self._is_redacted(note.time_s) and note.ledger is not None:
                 self._ledger.write(note.ledger.text())
                 if note.motion:

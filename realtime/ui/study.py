@@ -22,6 +22,8 @@ class Wish(BaseModel):
     pictures: bool
     codec: str
     minutes: float
+    lsl: bool = False
+    lsl_markers: str = ""
 
 
 class Words(BaseModel):

@@ -6,7 +6,8 @@ import { Tab, fill } from "./tab.js";
 const GOING_MS = 250;
 const IDLE_MS = 1000;
 const ERROR_MS = 8000;
-const FIELDS = ["participant", "consent", "codec", "minutes"];
+const FIELDS = ["participant", "consent", "codec", "minutes", "lsl_markers"];
+const BOXES = ["pictures", "lsl"];
 
 /** Start the tab inside `root`, the element of study.html. */
 export function mount(root) {
@@ -23,7 +24,7 @@ class StudyTab {
 
   constructor(root) {
     this.#tab = new Tab(root, new URL("../study/", import.meta.url), (state) => this.#show(state));
-    for (const name of [...FIELDS, "pictures"]) {
+    for (const name of [...FIELDS, ...BOXES]) {
       this.#ref(name).addEventListener("input", () => {
         this.#filled = true; // what the server has of these is older
         this.#tab.ask("draft", this.#draft());
@@ -60,6 +61,8 @@ class StudyTab {
       participant: value("participant").trim(),
       consent: value("consent"),
       pictures: this.#ref("pictures").checked,
+      lsl: this.#ref("lsl").checked,
+      lsl_markers: value("lsl_markers").trim(),
       codec: value("codec"),
       minutes: Number(value("minutes")),
     };
@@ -140,7 +143,7 @@ class StudyTab {
   #before({ draft, checks, missing, last, protocol }) {
     if (!this.#filled) {
       for (const name of FIELDS) this.#ref(name).value = draft[name];
-      this.#ref("pictures").checked = draft.pictures;
+      for (const name of BOXES) this.#ref(name).checked = draft[name];
       this.#filled = true;
     }
     const name = this.#ref("protocol-name");

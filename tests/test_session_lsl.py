@@ -1,0 +1,110 @@
+"""Streams of a recording, read back by real inlets of liblsl."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from test_session_recorder import DOCUMENT, frame, records
+
+from model.errors import InputError
+from model.records import Event, Prediction, Window
+from realtime.config import LiveConfig
+from realtime.live import LiveSession
+from realtime.session.folder import create_folder
+from realtime.session.lsl import PROGRAM, Streams, library, offset_s
+from realtime.session.markers import Marker
+from realtime.session.plan import RecordPlan
+from realtime.session.reader import open_session
+from realtime.session.recorder import SessionRecorder
+
+TIMEOUT_S = 30.0
+
+
+def test_without_pylsl_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pylsl", None)
+    with pytest.raises(InputError, match=r"\[lsl\]"):
+        library()
+
+
+@pytest.fixture
+def lsl() -> Any:
+    return pytest.importorskip("pylsl", reason="pylsl (extra lsl) is not installed")
+
+
+def inlet(lsl: Any, session: str, name: str) -> Any:
+    found = lsl.resolve_byprop("source_id", f"{PROGRAM}-{session}-{name}", timeout=TIMEOUT_S)
+    opened = lsl.StreamInlet(found[0])
+    opened.open_stream(TIMEOUT_S)
+    return opened
+
+
+def pulled(opened: Any, count: int) -> list[tuple[list[Any], float]]:
+    """Samples, their times on this machine's LSL clock."""
+    samples = [opened.pull_sample(TIMEOUT_S) for _ in range(count)]
+    shift_s = opened.time_correction(TIMEOUT_S)
+    opened.close_stream()
+    return [(values, time_s + shift_s) for values, time_s in samples]
+
+
+def test_what_inlets_hear_is_what_the_ledger_says(lsl: Any, tmp_path: Path) -> None:
+    session = uuid4().hex
+    streams = Streams(session)
+    made = SessionRecorder(
+        create_folder(tmp_path / "s"),
+        DOCUMENT,
+        clock=lambda: "driver",
+        losses=dict,
+        streams=streams,
+    )
+    frames, events, markers = (
+        inlet(lsl, session, name) for name in ("frames", "events", "markers")
+    )
+    for index in range(12):
+        made.write(frame(index))
+    window = Window(frame(2).stamp, frame(4).stamp, frame(6).stamp, 2.0)
+    prediction = Prediction("positive", {"positive": 1.0}, {}, "fmanet")
+    made.finished([Event(1, "confirmed", window, prediction, "", frame(7).stamp)])
+    made.mark(Marker("question_start", "q1", "", 100.2, 100.2, ""))
+    made.mark(Marker("mark", "note", "a dog", 100.3, 100.3, ""))
+    made.beat()
+    shift_s = offset_s(lsl)
+    heard = pulled(frames, 12)
+    listed = records(tmp_path / "s")
+    assert [values for values, _ in heard] == [[r.index, r.part, r.pts_ms] for r in listed]
+    assert [time_s - shift_s for _, time_s in heard] == pytest.approx(
+        [r.time_s for r in listed], abs=1e-3
+    )
+    ((said,), onset_s) = pulled(events, 1)[0]
+    told = json.loads(said)
+    assert (told["number"], told["state"], told["label"]) == (1, "confirmed", "positive")
+    assert onset_s - shift_s == pytest.approx(frame(2).stamp.time_s, abs=1e-3)
+    assert told["offset"] - shift_s == pytest.approx(frame(6).stamp.time_s, abs=1e-3)
+    words = pulled(markers, 2)
+    assert [values for values, _ in words] == [["q1 start"], ["note: a dog"]]
+    assert [time_s - shift_s for _, time_s in words] == pytest.approx([100.2, 100.3], abs=1e-3)
+    made.close("end")
+
+
+def test_another_programs_markers_are_taken_in(lsl: Any, untrained: Path, tmp_path: Path) -> None:
+    name = f"stimulus {uuid4().hex}"
+    outlet = lsl.StreamOutlet(lsl.StreamInfo(name, "Markers", 1, 0, lsl.cf_string, name))
+    plan = RecordPlan(tmp_path / "s", "P07", lsl=True, lsl_markers=name)
+    config = LiveConfig(
+        "demo", fps=10, width=200, height=150, classifier=str(untrained), record=plan
+    )
+    with LiveSession(config) as session:
+        assert outlet.wait_for_consumers(TIMEOUT_S)
+        # The inlet opens when it first asks for a sample; what is pushed before is not sent.
+        recorder = inlet(lsl, "s", "markers")
+        sent_s = time.monotonic()
+        outlet.push_sample(["face 1"], lsl.local_clock())
+        ((words,), _) = pulled(recorder, 1)[0]
+        assert session.recording() is not None
+    (marker,) = open_session(tmp_path / "s").markers
+    assert words == "face 1: from LSL"
+    assert (marker.name, marker.note) == ("face 1", "from LSL")
+    assert marker.monotonic_s == pytest.approx(sent_s, abs=1e-3)
