@@ -16,10 +16,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from model.classifiers import CLASSIFIERS, Classifier, Inputs
+from model.classifiers import CLASSIFIERS, Inputs
 from model.classifiers.inputs import INPUT_PX, REFERENCE_PX
 from model.classifiers.network import NetworkClassifier
-from model.engine.eager import Eager
+from model.engine.eager import plain_forward
 from model.engine.forward import Forward
 from model.errors import CheckpointError, InputError
 from model.flow import Flow
@@ -128,7 +128,7 @@ def load_classifier(
     labels: Sequence[str] | None = None,
     device: str = "cpu",
     forward: Forward | None = None,
-) -> Classifier:
+) -> NetworkClassifier:
     """A trained classifier: a shipped one by its name, or any checkpoint by its path.
 
     `flow` is the one whose output it will be given: if that is not the flow that it was trained
@@ -148,7 +148,7 @@ def load_classifier(
     if flow is not None and network.inputs != "frames":
         _refuse_other_flow(path, checkpoint, flow)
     return NetworkClassifier(
-        forward or Eager(device).forward(network),
+        forward or plain_forward(network, device),
         inputs=cast(Inputs, network.inputs),
         name=checkpoint.classifier,
         labels=checkpoint.labels,

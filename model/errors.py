@@ -29,6 +29,15 @@ class CheckpointError(InputError):
     """A checkpoint is missing, damaged, or does not fit what it was asked to do."""
 
 
+def told(error: BaseException) -> str:
+    """What the first cause of `error` says, in one line: for errors of libraries, whose words have
+    to stand in a line of ours."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
+
+
 def exit_code(main: Callable[[], None]) -> int:
     """Run a command's `main`; an `InputError` becomes one line on stderr and exit code 2, Ctrl-C
     where the command makes nothing of it one line and exit code 130, as shells have it."""

@@ -8,7 +8,7 @@ the spotter decided, whichever it is; only the step with which they arrive diffe
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -23,17 +23,16 @@ from model.classifiers import Classifier
 from model.engine.serving import Serving
 from model.face import CROP_PX, FaceAligner
 from model.flow import Flow, load_flow
-from model.flow.phases import phase_flows
+from model.flow.device import flow_on
 from model.moments import PHASE_FRAMES, crops_around, frames_between
+from model.naming import Named, Naming, OneGraph
 from model.records import (
     AlignedFace,
     Event,
-    FlowPair,
     Frame,
     FramePair,
     ImageU8,
     MotionSample,
-    Prediction,
     SpotSignal,
     SpotUpdate,
     Stamp,
@@ -69,19 +68,12 @@ class PipelineConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class _Classified:
-    prediction: Prediction
-    flows: FlowPair
-    crops: tuple[ImageU8, ...]
-    timings_ms: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
 class _Pending:
     update: SpotUpdate
     known_at: Stamp
-    result: Future[_Classified] | None
+    result: Future[Named] | None
     """None for a withdrawal, which needs no classifier but waits for its turn."""
+    crops: tuple[ImageU8, ...] = ()
 
 
 class InlineExecutor(Executor):
@@ -105,14 +97,17 @@ class Pipeline:
         classifier: Classifier,
         executor: Executor | None = None,
         engine: Serving | None = None,
+        naming: Naming | None = None,
+        motion: Motion | None = None,
     ) -> None:
         """`executor` runs classification; the caller shuts it down. Default: inline. `engine` is
-        what runs the classifier, if that is to be told and closed with the pipeline."""
+        what runs the classifier, if that is to be told and closed with the pipeline; `naming` and
+        `motion` are by default on the CPU."""
         self._aligner = FaceAligner()
-        self._motion = Motion()
+        self._motion = motion or Motion()
         self._spotter = Spotter(spotter)
-        self._flow = flow
         self._classifier = classifier
+        self._naming = naming or Naming(flow, classifier)
         self._executor = executor or InlineExecutor()
         self._engine = engine
         self._history: deque[AlignedFace] = deque()
@@ -160,14 +155,17 @@ class Pipeline:
     @property
     def trouble(self) -> str:
         """What of the classifier's engine failed and was replaced; empty if nothing did."""
-        return "" if self._engine is None else self._engine.trouble()
+        told = "" if self._engine is None else self._engine.trouble()
+        return told or self._naming.trouble or self._motion.trouble
 
     def warm_up(self) -> None:
         """Run every network once, so that the first frames do not wait for it."""
         blank: list[ImageU8] = [np.zeros((CROP_PX, CROP_PX), np.uint8)]
         still = np.zeros((PHASE_FRAMES, CROP_PX, CROP_PX), np.float32)
         frames = FramePair(still, still)
-        _classify(self._flow, self._classifier, [blank, blank, blank], frames)
+        for moments in (2, 3):
+            self._naming([blank] * moments, frames)
+        self._motion.warm_up(CROP_PX)
         self._aligner.warm_up()
 
     def close(self) -> None:
@@ -196,8 +194,9 @@ class Pipeline:
                 moments.append(window.offset)
             crops = [self._crops_around(moment) for moment in moments]
             frames = None if self._classifier.inputs == "flows" else self._frames(moments)
-            future = self._executor.submit(_classify, self._flow, self._classifier, crops, frames)
-            self._pending.append(_Pending(update, known_at, future))
+            future = self._executor.submit(self._naming, crops, frames)
+            shown = tuple(phase[0] for phase in crops)
+            self._pending.append(_Pending(update, known_at, future, shown))
 
     def _crops_around(self, moment: Stamp) -> list[ImageU8]:
         crops = crops_around(self._history, moment)
@@ -246,13 +245,19 @@ def open_pipeline(config: PipelineConfig, executor: Executor | None = None) -> P
     path = checkpoint_path(config.classifier)
     load_classifier(path, flow=flow)  # refuses before anything is built
     engine = Serving(path, device=config.device, engine=config.engine)
+    classifier = load_classifier(path, flow=flow, forward=engine)
+    one_graph = None
+    if OneGraph.suits(flow, classifier, config.device):
+        one_graph = OneGraph(flow, classifier, engine)
     try:
         pipeline = Pipeline(
             spotter=config.spotter,
             flow=flow,
-            classifier=load_classifier(path, flow=flow, forward=engine),
+            classifier=classifier,
             executor=executor,
             engine=engine,
+            naming=Naming(flow_on(flow, config.device), classifier, one_graph),
+            motion=Motion(config.device),
         )
         pipeline.warm_up()
     except BaseException:
@@ -261,34 +266,22 @@ def open_pipeline(config: PipelineConfig, executor: Executor | None = None) -> P
     return pipeline
 
 
-def _classify(
-    flow: Flow,
-    classifier: Classifier,
-    crops: Sequence[Sequence[ImageU8]],
-    frames: FramePair | None,
-) -> _Classified:
-    timings_ms: dict[str, float] = {}
-    flows = _timed(timings_ms, "flow", lambda: phase_flows(flow, *crops))
-    prediction = _timed(timings_ms, "classify", lambda: classifier.classify(flows, frames))
-    return _Classified(prediction, flows, tuple(phase[0] for phase in crops), timings_ms)
-
-
 def _event(pending: _Pending, timings_ms: dict[str, float]) -> Event:
     update, known_at = pending.update, pending.known_at
     if pending.result is None:
         return Event(update.candidate, "withdrawn", update.window, None, update.reason, known_at)
-    classified = pending.result.result()
-    for stage, ms in classified.timings_ms.items():
+    named = pending.result.result()
+    for stage, ms in named.timings_ms.items():
         timings_ms[stage] = timings_ms.get(stage, 0.0) + ms
     return Event(
         number=update.candidate,
         state="early" if update.state == "apex" else "confirmed",
         window=update.window,
-        prediction=classified.prediction,
+        prediction=named.prediction,
         reason=update.reason,
         known_at=known_at,
-        flows=classified.flows,
-        crops=classified.crops,
+        flows=named.flows,
+        crops=pending.crops,
     )
 
 

@@ -45,8 +45,8 @@ class Failing(Eager):
 
     name = "failing"
 
-    def forward(self, network: nn.Module) -> Forward:
-        whole = super().forward(network)
+    def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
+        whole = super().load(network, inputs, path)
         calls = 0
 
         def forward(*given: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,8 +64,8 @@ class Wrong(Eager):
 
     name = "wrong"
 
-    def forward(self, network: nn.Module) -> Forward:
-        whole = super().forward(network)
+    def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
+        whole = super().load(network, inputs, path)
         return lambda *given: tuple(-each for each in whole(*given))  # type: ignore[return-value]
 
 

@@ -56,12 +56,21 @@ class NetworkClassifier:
     def classify(self, flows: FlowPair, frames: FramePair | None = None) -> Prediction:
         first, second = self._phases(flows, frames)
         classes, units = self._answer(first[None], None if second is None else second[None])
-        likeliest = int(classes[0].argmax())
-        clear = classes[0, likeliest] >= self._least_confidence
+        return self._named(classes[0], units[0])
+
+    def prediction(self, classes: Tensor, units: Tensor) -> Prediction:
+        """What the network's own answers for one expression say: class logits (1, C) and action
+        unit logits (1, A), on the CPU."""
+        shares, chances = self._probabilities(classes, units)
+        return self._named(shares[0], chances[0])
+
+    def _named(self, classes: ArrayF32, units: ArrayF32) -> Prediction:
+        likeliest = int(classes.argmax())
+        clear = classes[likeliest] >= self._least_confidence
         return Prediction(
             label=self.labels[likeliest] if clear else UNCLEAR,
-            probabilities=dict(zip(self.labels, map(float, classes[0]), strict=True)),
-            action_units=dict(zip(self.action_units, map(float, units[0]), strict=True)),
+            probabilities=dict(zip(self.labels, map(float, classes), strict=True)),
+            action_units=dict(zip(self.action_units, map(float, units), strict=True)),
             classifier=self.name,
         )
 
@@ -94,9 +103,11 @@ class NetworkClassifier:
             first = self._input(onset_apex)
             second = torch.zeros_like(first) if apex_offset is None else self._input(apex_offset)
             known = first.new_full((len(first),), 0.0 if apex_offset is None else 1.0)
-            classes, units = self._forward(first, second, known)
-            shares = (classes / self._temperature).softmax(dim=1)
-            return shares.numpy(), units.sigmoid().numpy()
+            return self._probabilities(*self._forward(first, second, known))
+
+    def _probabilities(self, classes: Tensor, units: Tensor) -> tuple[ArrayF32, ArrayF32]:
+        shares = (classes.float() / self._temperature).softmax(dim=1)
+        return shares.numpy(), units.float().sigmoid().numpy()
 
     def _input(self, phase: ArrayF32) -> Tensor:
         return prepared(self.inputs, torch.tensor(phase))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import nn
 
+    from model.cuda_graph import Function
     from model.engine.forward import Forward, Inputs
 
 ENGINES = {
@@ -63,6 +64,11 @@ class Engine(Protocol):
     def build(self, network: "nn.Module", inputs: "Inputs", path: Path) -> None:
         """Write a file that runs `network` on inputs of this shape; raises whatever goes wrong."""
 
+    def function(self, network: "nn.Module", inputs: "Inputs", path: Path | None) -> "Function":
+        """The network's `forward` for tensors of this shape on this device; of the file that
+        `build` wrote, if this engine has one. `network` may be kept and moved. Raises whatever
+        goes wrong."""
+
     def load(self, network: "nn.Module", inputs: "Inputs", path: Path | None) -> "Forward":
-        """The function, warm; of the file that `build` wrote if this engine has one. `network` may
-        be kept and moved. Raises whatever goes wrong."""
+        """The same for tensors on the CPU, warm; on a GPU as a CUDA graph, copies included, unless
+        this is plain PyTorch."""

@@ -12,7 +12,7 @@ from model.checkpoint import checkpoint_digest, load_network
 from model.engine import Engine
 from model.engine.cache import Kept
 from model.engine.equality import example
-from model.errors import InputError
+from model.errors import InputError, told
 
 _REPOSITORY = Path(__file__).parents[2]  # `-m model.engine` is found from here, installed or not
 
@@ -72,11 +72,3 @@ class Build:
     def stop(self) -> None:
         """End it; what it wrote so far is gone."""
         self._process.terminate()
-
-
-def told(error: BaseException) -> str:
-    """What the first cause of `error` says, in one line."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__

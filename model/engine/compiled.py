@@ -15,10 +15,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from model.cuda_graph import Function, recorded
 from model.engine.eager import no_cuda
 from model.engine.export import exported, halved
 from model.engine.forward import Forward, Inputs
-from model.engine.graph import on_device
 from model.machine import processor
 
 
@@ -70,7 +70,7 @@ class Compiled:
             )
         package.replace(path)
 
-    def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
+    def function(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Function:
         assert path is not None
         # It looks for the suffix, and reads the file once.
         package = path.with_suffix(".pt2")
@@ -79,12 +79,13 @@ class Compiled:
             run = torch._inductor.aoti_load_package(str(package), run_single_threaded=True)
         finally:
             package.unlink()
-        if self._cuda:
-            return cast(Forward, on_device(run, inputs, self._device))
 
-        def forward(*given: Tensor) -> tuple[Tensor, Tensor]:
+        def forward(*given: Tensor) -> tuple[Tensor, ...]:
             with torch.inference_mode():
-                classes, units = run(*given)
-            return classes, units
+                return tuple(run(*given))
 
         return forward
+
+    def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
+        function = self.function(network, inputs, path)
+        return cast(Forward, recorded(function, inputs, self._device) if self._cuda else function)

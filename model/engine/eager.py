@@ -7,9 +7,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from model.cuda_graph import Function, recorded
 from model.engine.export import halved
 from model.engine.forward import Forward, Inputs
-from model.engine.graph import on_device
 
 
 class Eager:
@@ -35,19 +35,11 @@ class Eager:
     def build(self, network: nn.Module, inputs: Inputs, path: Path) -> None:
         raise NotImplementedError("eager has no file to build")
 
+    def function(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Function:
+        return _inferring(network.eval().to(self._device))
+
     def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
-        return self.forward(network)
-
-    def forward(self, network: nn.Module) -> Forward:
-        """`network`, moved to the device, for any number of inputs."""
-        network = network.eval().to(self._device)
-
-        def forward(*given: Tensor) -> tuple[Tensor, Tensor]:
-            with torch.inference_mode():
-                classes, units = network(*(each.to(self._device) for each in given))
-                return classes.cpu(), units.cpu()
-
-        return forward
+        return plain_forward(network, self._device)
 
 
 class Graphed:
@@ -72,9 +64,32 @@ class Graphed:
     def build(self, network: nn.Module, inputs: Inputs, path: Path) -> None:
         raise NotImplementedError("graph has no file to build")
 
+    def function(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Function:
+        return halved(network.eval()).to(self._device, memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
+
     def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
-        half = halved(network.eval()).to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return cast(Forward, on_device(half, inputs, self._device))
+        function = self.function(network, inputs, path)
+        return cast(Forward, recorded(function, inputs, self._device))
+
+
+def plain_forward(network: nn.Module, device: str) -> Forward:
+    """`network` itself, on `device`, for any number of inputs on the CPU."""
+    run = _inferring(network.eval().to(device))
+
+    def forward(*given: Tensor) -> tuple[Tensor, Tensor]:
+        classes, units = run(*(each.to(device) for each in given))
+        return classes.cpu(), units.cpu()
+
+    return forward
+
+
+def _inferring(network: nn.Module) -> Function:
+    def run(*given: Tensor) -> tuple[Tensor, ...]:
+        with torch.inference_mode():
+            answers: tuple[Tensor, ...] = network(*given)
+        return answers
+
+    return run
 
 
 def no_cuda(device: str) -> str:

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from model.cuda_graph import Function
 from model.engine.export import onnx_document
 from model.engine.forward import Forward, Inputs
 
@@ -44,7 +46,7 @@ class ONNXRuntime:
     def build(self, network: nn.Module, inputs: Inputs, path: Path) -> None:
         path.write_bytes(onnx_document(network.cpu(), inputs))
 
-    def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
+    def function(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Function:
         import onnxruntime
 
         assert path is not None
@@ -57,7 +59,7 @@ class ONNXRuntime:
         )
         names = [each.name for each in session.get_inputs()]
 
-        def forward(*given: Tensor) -> tuple[Tensor, Tensor]:
+        def forward(*given: Tensor) -> tuple[Tensor, ...]:
             arrays = [each.contiguous().numpy() for each in given]
             # A network that looks at one phase alone keeps no input for the other.
             known = {name: array for name, array in zip(_ALL, arrays, strict=True) if name in names}
@@ -65,6 +67,10 @@ class ONNXRuntime:
             return torch.from_numpy(classes), torch.from_numpy(units)
 
         return forward
+
+    def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
+        function = self.function(network, inputs, path)
+        return cast(Forward, function)
 
 
 _ALL = ("onset_apex", "apex_offset", "has_offset")

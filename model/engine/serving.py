@@ -3,6 +3,7 @@ and on a plainer one if it fails."""
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -12,12 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model.checkpoint import load_network
+from model.cuda_graph import Function
 from model.engine import ENGINES, ORDER, Engine
-from model.engine.building import Build, kept_for, told
+from model.engine.building import Build, kept_for
 from model.engine.cache import Kept
 from model.engine.equality import Equality, compared, example
 from model.engine.forward import Forward
-from model.errors import InputError
+from model.errors import InputError, told
 from model.tables import load_entry
 
 
@@ -29,6 +31,8 @@ class Loaded:
     """In `ENGINES`."""
     device: str
     description: str
+    function: Callable[[], Function]
+    """Loads the same for tensors on its device."""
     forward: Forward
     equality: Equality | None
     """None for plain PyTorch on the CPU, which is what others are compared with."""
@@ -173,18 +177,29 @@ class Serving:
         network = load_network(self._checkpoint)[1]
         path = None if kept is None else kept.path
         try:
-            forward = engine.load(network, example(network, self._batch), path)
+            inputs = example(network, self._batch)
+            forward = engine.load(network, inputs, path)
             equality = compared(self._network, forward, self._batch, engine.tolerance)
         except Exception as error:  # native libraries raise whatever they like
             return told(error)
         if equality.refusal:
             return equality.refusal
-        return Loaded(engine.name, self._device, engine.describe(), forward, equality)
+
+        def function() -> Function:
+            return engine.function(load_network(self._checkpoint)[1], inputs, path)
+
+        described = engine.describe()
+        return Loaded(engine.name, self._device, described, function, forward, equality)
 
     def _plainest(self) -> Loaded:
         engine = cast(Engine, load_entry(ENGINES, "eager", "engine")("cpu"))
-        forward = engine.load(self._network, example(self._network, self._batch), None)
-        return Loaded("eager", "cpu", f"{engine.describe()}, CPU", forward, None)
+        inputs = example(self._network, self._batch)
+        forward = engine.load(self._network, inputs, None)
+
+        def function() -> Function:
+            return engine.function(self._network, inputs, None)
+
+        return Loaded("eager", "cpu", f"{engine.describe()}, CPU", function, forward, None)
 
     def _build_behind(self, wanted: list[_Wanted]) -> None:
         """Build them in order until one serves."""

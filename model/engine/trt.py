@@ -16,10 +16,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from model.cuda_graph import Function, recorded
 from model.engine.eager import no_cuda
 from model.engine.export import halved, onnx_document
 from model.engine.forward import Forward, Inputs
-from model.engine.graph import on_device
 from model.machine import driver
 
 RTX_CAPABILITIES = ((7, 5), (8, 0), (8, 6), (8, 9), (12, 0), (12, 1))
@@ -70,12 +70,15 @@ class TensorRT:
             raise RuntimeError(f"{self._title()} built no engine; its own words are above")
         path.write_bytes(bytes(plan))
 
-    def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
+    def function(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Function:
         assert path is not None
         trt = import_module(self._module)
         with torch.cuda.device(self._device):
-            plan = _Plan(trt, path.read_bytes(), self._device)
-            return cast(Forward, on_device(plan.run, inputs, self._device))
+            return _Plan(trt, path.read_bytes(), self._device).run
+
+    def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
+        function = self.function(network, inputs, path)
+        return cast(Forward, recorded(function, inputs, self._device))
 
     def _configure(self, trt: ModuleType, config: Any) -> None:
         """What this kind of engine is built with."""

@@ -28,8 +28,10 @@ STABLE_BOXES_PX = (
 """(x0, y0, x1, y1) in px of the 128 px crop, the nose bridge first."""
 
 _STEP_PX = 3  # flow is smoother than this: more points only cost time
-_ROUNDS = 6
-_NOISE_PX = 0.03  # residuals below this are all equally good
+ROUNDS = 6
+"""Of reweighting."""
+NOISE_PX = 0.03
+"""Residuals below this are all equally good; px of the 128 px crop."""
 
 
 def remove_head_motion(flow: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
@@ -45,15 +47,15 @@ def remove_head_motion(flow: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
     size = flow.shape[1]
     if size < 16:
         raise InputError(f"head motion needs a crop of 16 px or more, got {size}")
-    rows, columns, place, bridge = _stable_points(size)
+    rows, columns, place, bridge = stable_points(size)
     moved = flow[0, rows, columns] + 1j * flow[1, rows, columns].astype(np.float64)
-    noise = _NOISE_PX * size / REFERENCE_PX
+    noise = NOISE_PX * size / REFERENCE_PX
 
     # The bridge is the stillest part, so it decides what counts as an outlier at first.
     still = moved[bridge]
     shift, growth = complex(np.median(still.real), np.median(still.imag)), 0j
     middle = len(moved) // 2
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         residual = np.abs(moved - shift - growth * place)
         # The upper median: `np.median` takes several times as long.
         spread = max(float(np.partition(residual, middle)[middle]), noise)
@@ -83,7 +85,7 @@ def _weighted_similarity(
 
 
 @cache
-def _stable_points(
+def stable_points(
     size: int,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.complex128], NDArray[np.bool_]]:
     """Rows and columns of the sampled points, their places x + iy from the crop's centre, and

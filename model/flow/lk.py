@@ -30,7 +30,12 @@ REFERENCE_PX = 128
 SUBPIXEL_STEPS = 32
 """`cv2.remap` rounds coordinates to 1/32 px."""
 
-_POOLED_FROM_PX = 4.0  # sigma from which window means are taken of 2 × 2 pixels
+POOLED_FROM_PX = 4.0
+"""Sigma from which window means are taken of 2 × 2 pixels."""
+COARSE_ITERATIONS = 2
+"""Warps on each level but the finest."""
+SMALLEST_HALVED_PX = 16
+"""A level with a smaller side has none below it."""
 
 
 class LucasKanade:
@@ -104,7 +109,7 @@ class LucasKanade:
         # The coarse level keeps the fine one's window in its own, larger pixels: a wide window
         # first finds the motion, a narrow one last finds its shape.
         levels = [_Level(reference, sigma, self._ridge)]
-        while len(levels) < self._levels and min(levels[-1].shape) >= 16:
+        while len(levels) < self._levels and min(levels[-1].shape) >= SMALLEST_HALVED_PX:
             levels.append(_Level(_halved(levels[-1].picture), sigma, self._ridge))
 
         def solve(moved: ArrayF32) -> ArrayF32:
@@ -115,7 +120,7 @@ class LucasKanade:
             for level, picture in zip(reversed(levels), reversed(pyramid), strict=True):
                 if flow.shape[1:] != level.shape:
                     flow = _enlarged(flow, level.shape)
-                for _ in range(self._iterations if level is levels[0] else 2):
+                for _ in range(self._iterations if level is levels[0] else COARSE_ITERATIONS):
                     flow = level.refined(flow, picture)
             return flow
 
@@ -130,7 +135,7 @@ class _Level:
         self.shape = picture.shape
         height, width = self.shape
         # A wide window leaves nothing that every other pixel would not show as well.
-        pooled = 2 if sigma >= _POOLED_FROM_PX else 1
+        pooled = 2 if sigma >= POOLED_FROM_PX else 1
         self._pooled = (-(-width // pooled), -(-height // pooled)) if pooled > 1 else None
         self._sigma = sigma / pooled
         # Odd, three sigma to each side; a wider kernel costs time and changes nothing.

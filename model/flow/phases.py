@@ -26,19 +26,24 @@ def phase_flows(
     averaged; `offset_crops` is None as long as the offset is not known, and so is then the second
     phase. Raises `InputError` on an empty sequence or on crops of different sizes.
     """
-    onset = _average("onset", onset_crops)
-    apex = _average("apex", apex_crops)
-    if offset_crops is None:
-        (onset_apex,) = flow(onset[None], apex[None])
-        return FlowPair(remove_head_motion(onset_apex)[0], None)
-    offset = _average("offset", offset_crops)
-    if not onset.shape == apex.shape == offset.shape:
+    moments = averaged([onset_crops, apex_crops, *([] if offset_crops is None else [offset_crops])])
+    maps = [
+        remove_head_motion(each)[0] for each in flow(np.stack(moments[:-1]), np.stack(moments[1:]))
+    ]
+    return FlowPair(maps[0], maps[1] if len(maps) == 2 else None)
+
+
+def averaged(crops: Sequence[Sequence[ImageU8]]) -> list[ArrayF32]:
+    """The mean crop (S, S) float32 around onset, apex and, if it is given, offset."""
+    moments = [
+        _average(name, each) for name, each in zip(("onset", "apex", "offset"), crops, strict=False)
+    ]
+    if len({each.shape for each in moments}) > 1:
         raise InputError(
             "onset, apex and offset crops need one size, got "
-            f"{onset.shape}, {apex.shape}, {offset.shape}"
+            f"{', '.join(str(each.shape) for each in moments)}"
         )
-    onset_apex, apex_offset = flow(np.stack([onset, apex]), np.stack([apex, offset]))
-    return FlowPair(remove_head_motion(onset_apex)[0], remove_head_motion(apex_offset)[0])
+    return moments
 
 
 def _average(moment: str, crops: Sequence[ImageU8]) -> ArrayF32:

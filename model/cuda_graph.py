@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 Function = Callable[..., tuple[Tensor, ...]]
+"""Of tensors on one device. What it returns it may overwrite with its next call."""
 _WARM_UP = 3
 
 
-def on_device(function: Function, inputs: tuple[Tensor, ...], device: str) -> Function:
+def recorded(function: Function, inputs: tuple[Tensor, ...], device: str) -> Function:
     """`function`, which takes and returns tensors on the CUDA `device`, for tensors on the CPU,
     of the shapes of `inputs`, recorded as a CUDA graph with the copies at both ends.
 
@@ -41,11 +42,14 @@ def on_device(function: Function, inputs: tuple[Tensor, ...], device: str) -> Fu
                 answer.copy_(each, non_blocking=True)
     done = torch.cuda.Event()  # type: ignore[no-untyped-call]
 
+    # What the graph works in: `function` owns it, and it must live as long.
+    play_of = (graph, function, given)
+
     def play(*fresh: Tensor) -> tuple[Tensor, ...]:
         for place, each in zip(held, fresh, strict=True):
             place.copy_(each)
         with torch.cuda.device(device), torch.cuda.stream(stream):
-            graph.replay()
+            play_of[0].replay()
             done.record(stream)
         done.synchronize()
         return tuple(each.clone() for each in answers)
