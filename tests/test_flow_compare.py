@@ -33,6 +33,7 @@ def test_every_flow_and_peer_is_measured_under_every_condition() -> None:
     text = table(rows)
     assert "| lk |" in text
     assert "ms at 64²" in text
+    assert "noise 1, JPEG 40 |" in text
 
 
 def test_an_answer_of_no_motion_has_error_one_and_slope_zero() -> None:
@@ -45,7 +46,7 @@ def test_an_answer_of_no_motion_has_error_one_and_slope_zero() -> None:
 
 
 def test_all_flows_and_both_peers_are_there_and_others_are_refused() -> None:
-    assert set(FLOWS) < set(solvers([]))
+    assert {*FLOWS, "lk, tensors", "tvl1, tensors"} < set(solvers([]))
     assert {"skimage tvl1", "opencv farneback"} < set(solvers([]))
     with pytest.raises(InputError, match="choose from lk"):
         solvers(["magic"])

@@ -1,11 +1,12 @@
 """Every flow against known motion of faces: which one sees a micro-expression best, at what cost?
 
     python -m model.flow.compare --out runs/flow
+    python -m model.flow.compare --device cuda --flows lk "lk, tensors"
 
 Faces as different as the generator makes them are drawn twice, the second time with their skin
 displaced by a known field: bumps as wide as an action unit, or a smooth motion of the whole face;
-sensor noise and compression are added to both. Beside the flows of `FLOWS`, OpenCV's and
-scikit-image's own are run on the same pictures.
+sensor noise and compression are added to both. Beside the flows of `FLOWS`, and those of them that
+have an implementation on tensors, OpenCV's and scikit-image's own are run on the same pictures.
 """
 
 import argparse
@@ -17,13 +18,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from skimage.registration import optical_flow_ilk, optical_flow_tvl1
 from tqdm import tqdm
 
 from model.errors import InputError, exit_code
 from model.face import CROP_PX
-from model.flow import FLOWS, load_flow
-from model.machine import machine
+from model.flow import FLOWS, Flow, load_flow
+from model.flow.device import TENSOR_FLOWS, DeviceFlow
+from model.machine import checked_device, machine
 from model.records import ArrayF32, ImageU8
 from model.synthetic.stills import Looks, Still, smooth_noise
 
@@ -50,11 +53,20 @@ class Condition:
     jpeg_quality: int | None
 
 
+DISTURBANCES: tuple[tuple[float, int | None], ...] = (
+    (1.0, None),
+    (2.0, None),
+    (4.0, None),
+    (1.0, 75),
+    (1.0, 40),
+)
+"""Noise in grey levels, and JPEG quality."""
+
 CONDITIONS = tuple(
     Condition(field, amplitude, noise, quality)
     for field in ("bump", "smooth")
     for amplitude in AMPLITUDES_PX
-    for noise, quality in ((1.0, None), (2.0, None), (1.0, 75))
+    for noise, quality in DISTURBANCES
 )
 
 
@@ -74,14 +86,17 @@ class Row:
     """Median time of a pair."""
 
 
-def solvers(names: list[str]) -> dict[str, Solve]:
-    """The flows of `FLOWS` by name, and the peers, as functions of one pair."""
+def solvers(names: list[str], device: str = "cpu") -> dict[str, Solve]:
+    """The flows of `FLOWS` by name, those that tensors have, on `device`, and the peers, as
+    functions of one pair."""
 
-    def own(name: str) -> Solve:
-        flow = load_flow(name)
+    def own(flow: Flow) -> Solve:
         return lambda first, second: flow(first[None], second[None])[0]
 
-    known: dict[str, Solve] = {name: own(name) for name in FLOWS} | _peers()
+    known: dict[str, Solve] = {name: own(load_flow(name)) for name in FLOWS}
+    for name in TENSOR_FLOWS:
+        known[f"{name}, tensors"] = own(DeviceFlow(load_flow(name), device))
+    known |= _peers()
     strange = [name for name in names if name not in known]
     if strange:
         raise InputError(f"--flows {strange[0]}: choose from {', '.join(known)}")
@@ -184,7 +199,8 @@ def _row(
 
 
 def table(rows: list[Row]) -> str:
-    """Markdown: per flow, the error by amplitude over all other conditions, slope, cost."""
+    """Markdown, per size: for each flow, the error by amplitude over all other conditions, slope
+    and cost; then the error by disturbance over all amplitudes."""
     sizes = sorted({row.size_px for row in rows})
     header = [f"{amplitude:g} px" for amplitude in AMPLITUDES_PX]
     lines = []
@@ -202,8 +218,28 @@ def table(rows: list[Row]) -> str:
             cells += [_mean(row.slope for row in clear), _mean(r.correlation for r in clear)]
             cells.append(f"{np.median([row.ms for row in mine]):.1f}")
             lines.append(f"| {name} | {' | '.join(cells)} |")
-        lines.append("")
+        lines += ["", *_by_disturbance([row for row in rows if row.size_px == size]), ""]
     return "\n".join(lines)
+
+
+def _by_disturbance(rows: list[Row]) -> list[str]:
+    header = [
+        f"noise {noise:g}" + ("" if quality is None else f", JPEG {quality}")
+        for noise, quality in DISTURBANCES
+    ]
+    lines = [f"| error with | {' | '.join(header)} |", f"|{'---|' * (1 + len(header))}"]
+    for name in dict.fromkeys(row.flow for row in rows):
+        cells = [
+            _mean(
+                row.error
+                for row in rows
+                if row.flow == name
+                and (row.condition.noise_levels, row.condition.jpeg_quality) == disturbance
+            )
+            for disturbance in DISTURBANCES
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
 
 
 def _mean(values: Iterator[float]) -> str:
@@ -218,6 +254,7 @@ def main() -> None:
     )
     parser.add_argument("--flows", nargs="+", default=[], help="default: all, and the peers")
     parser.add_argument("--sizes", nargs="+", type=int, default=[128, 224], help="crop sides, px")
+    parser.add_argument("--device", default="cpu", help="of the flows on tensors: cpu, cuda:N")
     parser.add_argument("--faces", type=int, default=8, help="faces per condition")
     parser.add_argument("--out", type=Path, help="folder for flow.json and flow.md")
     args = parser.parse_args()
@@ -226,7 +263,8 @@ def main() -> None:
     if args.out is not None and (args.out / "flow.json").exists():
         raise InputError(f"{args.out / 'flow.json'} exists and is kept: give another --out")
     cv2.setNumThreads(1)
-    flows = solvers(args.flows)
+    torch.set_num_threads(1)
+    flows = solvers(args.flows, checked_device(args.device))
     rows: list[Row] = []
     with tqdm(total=len(args.sizes) * len(CONDITIONS) * len(flows), unit="row") as bar:
         for size in args.sizes:
