@@ -50,11 +50,11 @@ class FaceMesh:
         # Whole pixels averaged: several times faster than any other ratio, and none is left out.
         k = -(-max(image.shape[:2]) // _MAX_PX)
         height, width = (max(k, side // k * k) for side in image.shape[:2])
-        picture: ImageU8 = np.ascontiguousarray(image[:height, :width])
-        if k > 1:
+        picture = image[:height, :width]
+        if k > 1:  # from the rows where they lie, without a copy of them
             size = (width // k, height // k)
             picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-        found = self._landmarks(picture)
+        found = self._landmarks(np.ascontiguousarray(picture))
         side_px = np.array([width, height], np.float32)
         return [np.array([(p.x, p.y) for p in f.landmark], np.float32) * side_px for f in found]
 
