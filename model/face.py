@@ -36,6 +36,8 @@ STABLE_POINTS = (33, 133, 362, 263, 168, 6, 197, 195, 5, 127, 356, 234, 454, 93,
 
 MIN_EYE_HALF_PX = 3.0
 """Smaller faces are not followed: the crop would hold more interpolation than face."""
+MAX_FACES = 4
+"""In one picture."""
 RELOCK_S = 0.5
 """A face found again within this time at the same place goes on as the same track."""
 
@@ -156,7 +158,12 @@ def find_landmarks(image: ImageU8) -> ArrayF32 | None:
 
     `image` is (H, W, 3) uint8 RGB; returns (468, 2) float32 px (x, y), or None without a face.
     """
-    return max(_picture_mesh().find(image), key=_eye_half_px, default=None)
+    return max(find_faces(image), key=_eye_half_px, default=None)
+
+
+def find_faces(image: ImageU8) -> list[ArrayF32]:
+    """The same of every face of one picture, at most `MAX_FACES`, in no order."""
+    return _picture_mesh().find(image)
 
 
 def crop_transform(landmarks_px: ArrayF32) -> ArrayF64:
@@ -323,7 +330,7 @@ def _eye_half_px(landmarks_px: ArrayF32) -> float:
 
 @cache
 def _picture_mesh() -> "FaceMesh":
-    return _open_mesh(faces=4, follows=False)
+    return _open_mesh(faces=MAX_FACES, follows=False)
 
 
 def _open_mesh(*, faces: int, follows: bool) -> "FaceMesh":

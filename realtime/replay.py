@@ -76,7 +76,7 @@ def open_replay(clip: Sequence[Frame], window: Window) -> Replay:
     mask = face_mask(pairs[onset][1])
     return Replay(
         times_s=times_s[kept],
-        pictures=np.stack([_picture(*pairs[index]) for index in kept]),
+        pictures=np.stack([picture(*pairs[index]) for index in kept]),
         flow=flow,
         motion=_smoothed(rest, times_s[kept]) * mask,
     )
@@ -142,7 +142,7 @@ def _magnified(picture: ImageU8, flow: ArrayF32, far: ArrayF32) -> ImageU8:
     source = np.stack([x + _at(flow[0], x, y), y + _at(flow[1], x, y)])
     scale = REPLAY_PX / CROP_PX
     source = np.stack([cv2.resize(part, (REPLAY_PX, REPLAY_PX)) for part in source])
-    source = (source + 0.5) * scale - 0.5  # pixel centres, as in `_picture`
+    source = (source + 0.5) * scale - 0.5  # pixel centres, as in `picture`
     warped = cv2.remap(
         picture, source[0], source[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
@@ -155,8 +155,8 @@ def _at(part: ArrayF32, x: ArrayF32, y: ArrayF32) -> ArrayF32:
     )
 
 
-def _picture(frame: Frame, face: AlignedFace) -> ImageU8:
-    """The face in colour and at the replay's size."""
+def picture(frame: Frame, face: AlignedFace) -> ImageU8:
+    """The face in colour, (S, S, 3) uint8 RGB, S = `REPLAY_PX`, in the geometry of the crop."""
     scale = REPLAY_PX / CROP_PX
     transform = face.crop_from_image * scale
     transform[:, 2] += (scale - 1) / 2  # pixel centres stay fixed, not corners

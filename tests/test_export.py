@@ -5,20 +5,26 @@ import json
 import re
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from test_session_recorder import frame, recorder, records
 
-from model.errors import exit_code
-from model.records import Event, Prediction, Stamp, Window
+import realtime.session.recorder as recording
+from model.errors import InputError, exit_code
+from model.face import find_faces
+from model.records import Event, ImageU8, Prediction, Stamp, Window
 from model.tables import load_entry
 from realtime.export import EXPORTS
 from realtime.export.__main__ import main
 from realtime.export.boris import COLUMNS as BORIS_COLUMNS
 from realtime.export.rows import EVENT_COLUMNS, questions
+from realtime.review.pictures import Pictures
 from realtime.session.markers import Marker, MarkerKind
 from realtime.session.reader import Session, open_session
 
@@ -75,7 +81,7 @@ def test_every_export_names_the_participant_by_code_only(
         assert "Anna" not in str(path.relative_to(tmp_path))
         if path.suffix != ".parquet":
             # The link to the video has to name the folder that the session lies in.
-            text = re.sub(r'MEDIA_URL="[^"]*"', "", path.read_text("utf-8"))
+            text = re.sub(r'MEDIA_URL="[^"]*"', "", path.read_bytes().decode("latin-1"))
             assert "Anna" not in text
             assert str(session.folder.path.parent) not in text
     if name not in ("csv", "parquet"):
@@ -210,3 +216,59 @@ def test_boris_has_its_own_columns(session: Session, tmp_path: Path) -> None:
     assert rows[1]["Start (s)"] == "0.400"
     assert rows[1]["Modifiers"] == "AU6|AU12"
     assert rows[4]["Comment start"] == 'a "dog",\tor <cat> & more'
+
+
+def pictures(path: Path) -> Iterator[tuple[int, ImageU8]]:
+    with av.open(str(path)) as container:
+        for one in container.decode(video=0):
+            assert one.time is not None
+            yield round(1000 * one.time), one.to_ndarray(format="rgb24")
+
+
+def test_the_parts_of_a_video_become_one_file_that_elan_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "PART_S", 0.2)
+    made = recorder(tmp_path / "s")
+    for index in range(12):
+        made.write(frame(index))
+    made.close("end")
+    session = open_session(tmp_path / "s")
+    assert session.folder.parts() == [1, 2, 3]
+    (video,) = export(session, "video", tmp_path)
+    found = list(pictures(video))
+    assert [ms for ms, _ in found] == [40 * index for index in range(12)]
+    assert all(np.array_equal(image, frame(n).image) for n, (_, image) in enumerate(found))
+    (eaf,) = export(session, "elan", tmp_path)
+    link = ET.parse(eaf).find("HEADER/MEDIA_DESCRIPTOR")
+    assert link is not None
+    assert link.get("RELATIVE_MEDIA_URL") == video.name
+
+
+def test_parts_of_different_sizes_are_not_joined(tmp_path: Path) -> None:
+    made = recorder(tmp_path / "s")
+    for index in range(4):
+        made.write(frame(index, 64 if index < 2 else 32))
+    made.close("end")
+    for name in ("video", "blurred"):
+        with pytest.raises(InputError, match="size"):
+            export(open_session(tmp_path / "s"), name, tmp_path)
+
+
+def test_no_face_is_left_in_a_blurred_video_and_nothing_else_in_a_crop(
+    recorded: Path, tmp_path: Path
+) -> None:
+    session = open_session(recorded)
+    before = [f.image for f in Pictures(session).between(0, 86)]
+    ((path,), (cut,)) = (export(session, name, tmp_path) for name in ("blurred", "crop"))
+    after = list(pictures(path))
+    assert [ms for ms, _ in after] == [40 * index for index in range(87)]
+    for image, (_, shown) in list(zip(before, after, strict=True))[::8]:
+        assert find_faces(image)
+        assert not find_faces(shown)
+        corner = np.abs(image[:40, :40].astype(int) - shown[:40, :40])
+        assert corner.mean() < 6  # the rest is as it was, but for H.264
+    crops = list(pictures(cut))
+    assert len(crops) == 87
+    assert {image.shape for _, image in crops} == {(256, 256, 3)}
+    assert len(find_faces(crops[40][1])) == 1

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from realtime.session.lines import read_lines
 from realtime.session.markers import Marker
 from realtime.session.recorder import SessionRecorder
 from realtime.session.recover import recover
+from realtime.sources import SourceOptions
+from realtime.sources.session import SessionSource
 
 DOCUMENT: dict[str, Any] = {
     "format": "fmanet-live-session",
@@ -229,3 +232,34 @@ def test_a_full_disk_ends_it_and_keeps_what_is_written(
     recorded = [r.pts_ms for r in records(kept) if r.fate == "recorded"]
     assert recorded == pts_of(kept / "video.mkv")
     assert int(frames) - 4 <= len(recorded) <= int(frames)
+
+
+def test_hours_take_no_more_memory_and_no_frame_is_lost_between_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three hours in accelerated time: a frame every twenty seconds."""
+    monkeypatch.setattr(recording, "SYNC_S", 600)  # a disk takes its own time
+    clock = FakeClock()
+    made = recorder(tmp_path / "s", clock)
+    held = []
+    tracemalloc.start()
+    for index in range(540):
+        now_s = 100 + 20 * index + 1e-4 / 3
+        made.write(Frame(Stamp(index, now_s), noise(index), now_s))
+        made.analysed(Step(frame(0), None, None, None, (), {}), now_s)
+        clock.now_s += 20
+        if index % 180 == 179:
+            held.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    made.close("end")
+    folder = SessionFolder(tmp_path / "s")
+    parts = [pts_of(folder.video(part)) for part in folder.parts()]
+    assert len(parts) == 3 * 12
+    assert {len(part) for part in parts} == {15}
+    assert [ms for part in parts for ms in part] == [20_000 * index for index in range(540)]
+    source = SessionSource(str(tmp_path / "s"), SourceOptions())
+    frames = list(source)
+    source.close()
+    assert [f.stamp.time_s for f in frames] == [100 + 20 * n + 1e-4 / 3 for n in range(540)]
+    assert source.status().dropped == {}
+    assert held[2] - held[1] < 200_000  # the pictures of an hour: 1.6 million

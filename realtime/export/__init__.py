@@ -19,6 +19,9 @@ EXPORTS: dict[str, str] = {
     "elan": "realtime.export.elan:write_elan",
     "bids": "realtime.export.bids:write_bids",
     "boris": "realtime.export.boris:write_boris",
+    "video": "realtime.export.video:write_video",
+    "blurred": "realtime.export.video:write_blurred",
+    "crop": "realtime.export.video:write_crop",
 }
 """Name to what writes it."""
 

@@ -24,7 +24,8 @@ Span = tuple[int, int, str]
 
 
 def write_elan(session: Session, folder: Path) -> list[Path]:
-    """`<code>_<start>.eaf`. If the video has several parts, the first is linked."""
+    """`<code>_<start>.eaf`. The video is linked: the one file that was exported to the same
+    folder, else the session's, of several parts the first."""
     path = new_file(folder / f"{stem(session)}.eaf")
     root = ET.Element(
         "ANNOTATION_DOCUMENT",
@@ -40,7 +41,8 @@ def write_elan(session: Session, folder: Path) -> list[Path]:
     header = ET.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
     parts = session.folder.parts()
     if parts:
-        video = session.folder.video(parts[0]).resolve()
+        joined = folder / f"{stem(session)}.mkv"
+        video = (joined if joined.exists() else session.folder.video(parts[0])).resolve()
         relative = Path(os.path.relpath(video, folder.resolve())).as_posix()
         # No absolute path: folders are often called by names.
         link = {"MEDIA_URL": relative, "RELATIVE_MEDIA_URL": relative}

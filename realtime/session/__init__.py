@@ -2,8 +2,8 @@
 
     session.json    who, what, when: participant's code, consent, configuration, camera, software,
                     clocks; `realtime.session.folder`
-    video.mkv       every recorded frame; `video-2.mkv` … where the size changed or a part was
-                    redacted; `realtime.session.video`
+    video.mkv       every recorded frame; `video-2.mkv` … every five minutes, and where the
+                    size changed or a part was redacted; `realtime.session.video`
     frames.csv      the ledger: what became of every frame; `realtime.session.ledger`
     motion.csv      a row per analysed frame; `realtime.tables.MOTION_SCHEMA`
     events.jsonl    what was found, each time something became known; `realtime.session.events`

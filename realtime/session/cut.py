@@ -4,7 +4,8 @@ Redaction leaves out a span; recovery leaves out the torn end of a file that was
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -16,6 +17,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from model.errors import InputError
 from realtime.session.lines import sync_folder
 from realtime.session.video import TIME_BASE
 
@@ -55,6 +57,21 @@ def mend(path: Path) -> list[int]:
         return []
     copy_without(path, lambda ms: ms > whole)
     return pts_of(path)
+
+
+def join(paths: Sequence[Path], out: Path) -> None:
+    """One file, `out`, of parts that follow each other. Raises `InputError` if they do not fit
+    together: another size or codec in between."""
+    with ExitStack() as opened:
+        containers = [opened.enter_context(av.open(str(path))) for path in paths]
+        streams = [container.streams.video[0] for container in containers]
+        kinds = {(s.codec.name, s.width, s.height, s.codec_context.extradata) for s in streams}
+        if len(kinds) > 1:
+            raise InputError(
+                f"{out}: the parts of the video differ in size or codec, and one file cannot hold "
+                "both; take them one by one"
+            )
+        _write(out, streams[0], chain.from_iterable(map(_packets, containers)))
 
 
 def _last_whole(path: Path) -> int | None:
@@ -135,7 +152,7 @@ def _write(path: Path, template: VideoStream, packets: Iterator[VideoPacket]) ->
     partial = path.with_name(path.name + ".partial")
     first = next(packets, None)
     if first is None:
-        path.unlink()
+        path.unlink(missing_ok=True)
         return
     with av.open(str(partial), "w", format="matroska") as out:
         stream = out.add_stream_from_template(template)

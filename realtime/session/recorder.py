@@ -34,6 +34,9 @@ from realtime.tables import MOTION_SCHEMA, motion_cells
 SYNC_S = 2.0
 """What the loss of power may cost."""
 ROOM_S = 1.0
+PART_S = 300.0
+"""Then the video goes on in another file: forgetting copies what stays of one, and has to be done
+before the ring runs over."""
 MAX_NOTES = 20_000
 """Notes of frames that wait for the writer: minutes of a disk that stands still, a few MB. Beyond
 them, notes of analysed frames are dropped and counted; events and markers never are."""
@@ -97,7 +100,7 @@ class SessionRecorder:
         self._notes_lost = 0
         self._redacted: list[tuple[float, float]] = []
         self._video: VideoWriter | None = None
-        self._part = 0
+        self._part = self._began_ms = 0
         self._zero_s: float | None = None
         self._last: Stamp | None = None
         self._told: dict[str, int] = {}
@@ -224,14 +227,18 @@ class SessionRecorder:
             self._zero_s = stamp.time_s
             self._document["zero_s"] = stamp.time_s
             self._folder.write_document(self._document)
-        if self._video is not None and self._video.size != (width, height):
+        due_ms = round((stamp.time_s - self._zero_s) * 1000)
+        if self._video is not None and (
+            self._video.size != (width, height) or due_ms - self._began_ms >= PART_S * 1000
+        ):
             self._video.close()
             self._video = None
         if self._video is None:
             self._part += 1
+            self._began_ms = due_ms
             path = self._folder.video(self._part)
             self._video = VideoWriter(path, width, height, self._codec)
-        pts_ms = self._video.next_pts(round((stamp.time_s - self._zero_s) * 1000))
+        pts_ms = self._video.next_pts(due_ms)
         line = Line(
             stamp.index,
             "recorded",
