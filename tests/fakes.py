@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from av.packet import Packet
 
@@ -246,3 +247,23 @@ def copied(folder: Path, to: Path) -> Path:
     for file in folder.iterdir():
         (target / file.name).write_bytes(file.read_bytes())
     return target
+
+
+def motion_jpeg(frames: int) -> Callable[[BaseHTTPRequestHandler], None]:
+    """What an IP camera answers: JPEGs one after the other; it hangs up after `frames`."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        request.end_headers()
+        with suppress(ConnectionError):  # the client hangs up first
+            for i in range(frames):
+                jpeg = cv2.imencode(".jpg", picture(i % 200))[1].tobytes()
+                request.wfile.write(
+                    b"--frame\r\nContent-Type: image/jpeg\r\n"
+                    + f"Content-Length: {len(jpeg)}\r\n\r\n".encode()
+                    + jpeg
+                    + b"\r\n"
+                )
+
+    return answer

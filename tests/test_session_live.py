@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import copied, picture, write_clip
+from fakes import copied, motion_jpeg, picture, web_server, write_clip
 
 import realtime.analyze as analyze_command
 import run_live
@@ -167,6 +167,33 @@ def test_a_camera_that_goes_away_leaves_a_gap_and_a_whole_session(
     assert [line[0] for line in told if line[1] == "recorded"] == [0, 1, 2, 50, 51, 52]
     assert found.document["ended"] == "the cable is cut"
     assert found.document["state"] == "complete"
+
+
+def test_a_connection_that_really_ends_is_a_gap_and_the_recording_goes_on(
+    untrained: Path, tmp_path: Path
+) -> None:
+    plan = RecordPlan(tmp_path / "s", "P07")
+    with (
+        web_server(motion_jpeg(60)) as address,  # it hangs up after 60 pictures
+        LiveSession(LiveConfig(address, classifier=str(untrained), record=plan)) as session,
+    ):
+        source = session.source
+        assert source is not None
+        index, back = None, 0
+        while back < 3:
+            step = session.latest_step(index, TIMEOUT_S)
+            assert step is not None
+            index = step.frame.stamp.index
+            back += source.status().dropped.get("stream away", 0) > 0
+    found = open_session(tmp_path / "s")
+    gap = next(i for i, f in enumerate(found.frames) if "stream away" in f.cause)
+    assert found.frames[gap].fate == "missing"
+    assert found.frames[gap].count >= 1
+    recorded = [frame.fate for frame in found.frames]
+    assert "recorded" in recorded[:gap]
+    assert "recorded" in recorded[gap:]
+    assert found.document["state"] == "complete"
+    assert any("stream away" in why for *_, why in found.gaps())
 
 
 def test_without_a_recording_nothing_can_be_marked(untrained: Path, tmp_path: Path) -> None:

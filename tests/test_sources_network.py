@@ -1,14 +1,12 @@
 """Network sources against real servers on the loopback."""
 
 import socket
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from itertools import islice, pairwise
 from pathlib import Path
 
-import cv2
 import pytest
-from fakes import picture, serve_file, web_server, write_clip
+from fakes import motion_jpeg, picture, serve_file, web_server, write_clip
 from fakes_rtsp import rtsp_camera
 
 from model.errors import SourceError
@@ -25,26 +23,6 @@ from realtime.sources.network import (
 def no_wait(seconds: float) -> bool:
     """Waits between attempts take no time in these tests."""
     return False
-
-
-def motion_jpeg(frames: int):  # type: ignore[no-untyped-def]
-    """What an IP camera answers: JPEGs one after the other; it hangs up after `frames`."""
-
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        request.send_response(200)
-        request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-        request.end_headers()
-        with suppress(ConnectionError):  # the client hangs up first
-            for i in range(frames):
-                jpeg = cv2.imencode(".jpg", picture(i % 200))[1].tobytes()
-                request.wfile.write(
-                    b"--frame\r\nContent-Type: image/jpeg\r\n"
-                    + f"Content-Length: {len(jpeg)}\r\n\r\n".encode()
-                    + jpeg
-                    + b"\r\n"
-                )
-
-    return answer
 
 
 def test_a_recording_on_a_web_server_is_read_like_a_file(tmp_path: Path) -> None:
