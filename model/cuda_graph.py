@@ -13,45 +13,45 @@ Function = Callable[..., tuple[Tensor, ...]]
 _WARM_UP = 3
 
 
-def recorded(function: Function, inputs: tuple[Tensor, ...], device: str) -> Function:
-    """`function`, which takes and returns tensors on the CUDA `device`, for tensors on the CPU,
-    of the shapes of `inputs`, recorded as a CUDA graph with the copies at both ends.
+class Recorded:
+    """A `Function` on a CUDA device for tensors on the CPU, the copies at both ends recorded with
+    it. From one thread at a time."""
 
-    Inputs are copied into page-locked memory, from where the GPU fetches them itself; nothing is
-    allocated and one synchronisation waits for the answer. From one thread at a time. Raises what
-    CUDA raises, as when `function` cannot be recorded.
-    """
-    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    held = tuple(each.clone().pin_memory() for each in inputs)
-    given = tuple(each.to(device) for each in inputs)
-    # The allocator must not give away what other streams still use.
-    torch.cuda.synchronize(device)
-    with torch.inference_mode(), torch.cuda.device(device):
-        with torch.cuda.stream(stream):
-            for _ in range(_WARM_UP):  # libraries choose and allocate at first use
-                found = function(*given)
-        stream.synchronize()
-        answers = tuple(each.cpu().pin_memory() for each in found)
-        graph = torch.cuda.CUDAGraph()
-        # Other threads may use CUDA meanwhile.
-        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-            for place, each in zip(given, held, strict=True):
-                place.copy_(each, non_blocking=True)
-            found = function(*given)
-            for answer, each in zip(answers, found, strict=True):
-                answer.copy_(each, non_blocking=True)
-    done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    def __init__(self, function: Function, inputs: tuple[Tensor, ...], device: str) -> None:
+        """`inputs`, on the CPU, have the shapes and types that every call will have. Raises what
+        CUDA raises, as when `function` waits for a result or allocates, which no graph can."""
+        self._device = device
+        self._function = function  # owns what the graph works in
+        self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        """Where the graph is played."""
+        self._done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        # Page-locked: the GPU fetches from there itself.
+        self._held = tuple(each.clone().pin_memory() for each in inputs)
+        self._given = tuple(each.to(device) for each in inputs)
+        torch.cuda.synchronize(device)
+        with torch.inference_mode(), torch.cuda.device(device):
+            with torch.cuda.stream(self.stream):
+                for _ in range(_WARM_UP):  # libraries choose and allocate at first use
+                    found = function(*self._given)
+            self.stream.synchronize()
+            self._answers = tuple(each.cpu().pin_memory() for each in found)
+            self.graph = torch.cuda.CUDAGraph()
+            # Other threads may use CUDA meanwhile.
+            with torch.cuda.graph(
+                self.graph, stream=self.stream, capture_error_mode="thread_local"
+            ):
+                for place, each in zip(self._given, self._held, strict=True):
+                    place.copy_(each, non_blocking=True)
+                found = function(*self._given)
+                for answer, each in zip(self._answers, found, strict=True):
+                    answer.copy_(each, non_blocking=True)
 
-    # What the graph works in: `function` owns it, and it must live as long.
-    play_of = (graph, function, given)
-
-    def play(*fresh: Tensor) -> tuple[Tensor, ...]:
-        for place, each in zip(held, fresh, strict=True):
+    def __call__(self, *fresh: Tensor) -> tuple[Tensor, ...]:
+        """What the function makes of `fresh`; the caller's to keep. Waits once, for the answer."""
+        for place, each in zip(self._held, fresh, strict=True):
             place.copy_(each)
-        with torch.cuda.device(device), torch.cuda.stream(stream):
-            play_of[0].replay()
-            done.record(stream)
-        done.synchronize()
-        return tuple(each.clone() for each in answers)
-
-    return play
+        with torch.cuda.device(self._device), torch.cuda.stream(self.stream):
+            self.graph.replay()
+            self._done.record(self.stream)
+        self._done.synchronize()
+        return tuple(each.clone() for each in self._answers)

@@ -16,7 +16,7 @@ from torch import Tensor
 from model.classifiers import Classifier
 from model.classifiers.inputs import resized
 from model.classifiers.network import NetworkClassifier
-from model.cuda_graph import Function, recorded
+from model.cuda_graph import Function, Recorded
 from model.engine.serving import Loaded, Serving
 from model.errors import InputError, told
 from model.flow import Flow
@@ -74,7 +74,7 @@ class OneGraph:
             device = loaded.device
             steps = self._steps(loaded, size)
             if device.startswith("cuda"):
-                steps = recorded(steps, given, device)
+                steps = Recorded(steps, given, device)
             self._ready = loaded, size, steps
         return self._ready[2]
 

@@ -15,7 +15,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from model.cuda_graph import Function, recorded
+from model.cuda_graph import Function, Recorded
 from model.engine.eager import no_cuda
 from model.engine.export import exported, halved
 from model.engine.forward import Forward, Inputs
@@ -88,4 +88,4 @@ class Compiled:
 
     def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
         function = self.function(network, inputs, path)
-        return cast(Forward, recorded(function, inputs, self._device) if self._cuda else function)
+        return cast(Forward, Recorded(function, inputs, self._device) if self._cuda else function)

@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from model.cuda_graph import Function, recorded
+from model.cuda_graph import Function, Recorded
 from model.engine.export import halved
 from model.engine.forward import Forward, Inputs
 
@@ -69,7 +69,7 @@ class Graphed:
 
     def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
         function = self.function(network, inputs, path)
-        return cast(Forward, recorded(function, inputs, self._device))
+        return cast(Forward, Recorded(function, inputs, self._device))
 
 
 def plain_forward(network: nn.Module, device: str) -> Forward:

@@ -1,7 +1,10 @@
 """A network as others read it: exported, in half precision, as ONNX."""
 
 import copy
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +25,7 @@ def onnx_document(network: nn.Module, inputs: Inputs) -> bytes:
     """`network` as an ONNX model for inputs of this shape, weights included."""
     from onnxscript import optimizer
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _quiet("torch.onnx"):
         warnings.simplefilter("ignore")
         # The exporter's own optimiser takes 1e-9 for zero, and a face at rest is then 0 / 0. What
         # is constant is folded all the same: TensorRT reads no axes that are computed.
@@ -33,6 +36,18 @@ def onnx_document(network: nn.Module, inputs: Inputs) -> bytes:
         optimizer.fold_constants(program.model)
     document: bytes = program.model_proto.SerializeToString()
     return document
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Keep to itself what the logger `name` says of packages that nothing here needs."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def halved(network: nn.Module) -> nn.Module:

@@ -16,7 +16,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from model.cuda_graph import Function, recorded
+from model.cuda_graph import Function, Recorded
 from model.engine.eager import no_cuda
 from model.engine.export import halved, onnx_document
 from model.engine.forward import Forward, Inputs
@@ -78,7 +78,7 @@ class TensorRT:
 
     def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
         function = self.function(network, inputs, path)
-        return cast(Forward, recorded(function, inputs, self._device))
+        return cast(Forward, Recorded(function, inputs, self._device))
 
     def _configure(self, trt: ModuleType, config: Any) -> None:
         """What this kind of engine is built with."""

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.cuda_graph import Function, recorded
+from model.cuda_graph import Function, Recorded
 from model.errors import told
 from model.flow import Flow, Grey, check_pair
 from model.records import ArrayF32
@@ -112,7 +112,7 @@ class DeviceFlow:
         count, *shape = pair[0].shape
         solve = tensor_flow(self._flow, (shape[0], shape[1]), count, self._device)
         if self._device.startswith("cuda") and self.name in _RECORDED:
-            return recorded(lambda *given: (solve(*given),), pair, self._device)
+            return Recorded(lambda *given: (solve(*given),), pair, self._device)
 
         def run(*given: Tensor) -> tuple[Tensor, ...]:
             with torch.inference_mode():
