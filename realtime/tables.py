@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from model.records import Event, Step
+from model.records import Event, SpotUpdate, Step
 from realtime.motion import REGIONS
 from realtime.summary import check_new, event_record
 
@@ -35,13 +35,16 @@ MOTION_SCHEMA = pa.schema(
         ("flags", pa.string()),
         *((name, pa.float32()) for name in _EYES + _HEAD),
         *((f"{region}_{shape}", pa.float32()) for region in REGIONS for shape in _SHAPES),
+        ("spotter", pa.string()),
     ]
 )
 """Columns of the motion table, a row per frame, empty (null) where there is no face. `track`:
 number of the face track. `flags`: names from `realtime.motion.FLAGS` with spaces between. `eye_…`:
 openness of the person's right and left eye. `head_…`: head motion since the last frame. For each
 region `strength_px` and the `threshold_px` that it has to exceed (inf while silenced), and its
-displacement `u_px` right, `v_px` down; px are those of the aligned crop."""
+displacement `u_px` right, `v_px` down; px are those of the aligned crop. `spotter`: what the
+spotter said with this frame, mostly nothing: for each candidate its state (`apex`, `closed`,
+`rejected`), number, kind, onset and last moment in s, and why; "; " between them."""
 
 
 def event_columns(labels: Sequence[str], action_units: Sequence[str]) -> list[str]:
@@ -147,8 +150,9 @@ def _text(value: object) -> str:
 
 def _row(step: Step) -> Row:
     stamp, motion, signal = step.frame.stamp, step.motion, step.signal
+    said = "" if signal is None else "; ".join(map(_said, signal.updates))
     if motion is None or signal is None:
-        return (stamp.index, stamp.time_s, *[None] * (len(MOTION_SCHEMA) - 2))
+        return (stamp.index, stamp.time_s, *[None] * (len(MOTION_SCHEMA) - 3), said or None)
     regions = zip(
         signal.strength.tolist(),
         signal.threshold.tolist(),
@@ -163,4 +167,13 @@ def _row(step: Step) -> Row:
         *motion.eye_openness.tolist(),
         *motion.head.tolist(),
         *(x for strength, threshold, uv in regions for x in (strength, threshold, *uv)),
+        said,
     )
+
+
+def _said(update: SpotUpdate) -> str:
+    window = update.window
+    end = window.offset or window.apex
+    span = f"{window.onset.time_s:.3f}–{end.time_s:.3f}"
+    reason = update.reason.replace(", ", " + ")  # no cell holds a comma
+    return f"{update.state} {update.candidate} {window.kind} {span}: {reason}"

@@ -134,8 +134,12 @@ def test_a_frame_message_holds_the_analysed_frame(demo: Served) -> None:
     assert image.shape == (found["height"], found["width"], 3)
     assert sizes["heat"] == 32 * 32
     assert sizes["landmarks"] == 468 * 2 * 4
-    for _, strength, threshold in found["signals"]:
+    for _, strength, threshold, rejected in found["signals"]:
         assert len(strength) == len(threshold) == len(found["regions"])
+        for onset_s, apex_s, end_s, kind, reason in rejected:
+            assert onset_s <= apex_s <= end_s
+            assert kind in ("micro", "macro")
+            assert reason
 
 
 NONSENSE = [

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from model.records import Event, Step
+from model.records import Event, SpotUpdate, Step
 from realtime.latency import LatencySummary
 from realtime.motion import FLAGS, REGIONS
 from realtime.overlay import describe, finite, heat
@@ -55,8 +55,9 @@ def frame_message(
 
     The header is `realtime.overlay.describe` plus `message` (the `number` by which the viewer
     acknowledges it), `captured_s` (`time.monotonic()` of this program) and `signals`: every
-    sample since the last message, [time_s, strengths, thresholds], so that the plot is whole
-    even where frames were skipped.
+    sample since the last message, [time_s, strengths, thresholds, rejected], so that the plot is
+    whole even where frames were skipped. `rejected` are the candidates that came to nothing with
+    it: [onset_s, apex_s, end_s, kind, reason].
     """
     header = describe(step, event)
     header["message"] = number
@@ -66,6 +67,7 @@ def frame_message(
             entry.stamp.time_s,
             [finite(round(float(value), 4)) for value in entry.signal.strength],
             [finite(round(float(value), 4)) for value in entry.signal.threshold],
+            [_rejected(update) for update in entry.signal.updates if update.state == "rejected"],
         ]
         for entry in signals
     ]
@@ -131,6 +133,13 @@ def event_message(event: Event) -> dict[str, Any]:
         "reason": event.reason,
         "pictures": len(event.crops),
     }
+
+
+def _rejected(update: SpotUpdate) -> list[float | str]:
+    window = update.window
+    end = window.offset or window.apex
+    moments = [window.onset.time_s, window.apex.time_s, end.time_s]
+    return [*moments, window.kind, update.reason]
 
 
 def _parts(step: Step) -> dict[str, bytes]:

@@ -1,5 +1,6 @@
 // The scrolling plot: per lane (brows, eyes, nose, mouth) how far each region's motion stands over
-// its threshold, with the expressions marked above. It moves with the frames: a pause holds it.
+// its threshold, with the expressions marked above, and what was rejected, with its reason, below
+// them. It moves with the frames: a pause holds it.
 
 import { fitted, readColours } from "./canvas.js";
 import { clockTime, labelColour, title } from "./colours.js";
@@ -7,7 +8,8 @@ import { clockTime, labelColour, title } from "./colours.js";
 const KEPT_S = 15;
 const SHOWN_S = 10;
 const SHOWN_NARROW_S = 6;
-const TOP_PX = 30; // the strip in which expressions are marked
+const TOP_PX = 42; // the strip in which expressions are marked…
+const MARKS_PX = 30; // …and above it what was rejected
 const BOTTOM_PX = 18;
 const GUTTER_PX = 58;
 const GAP_S = 0.5; // without a sample for longer, the line is broken
@@ -18,6 +20,7 @@ export class Plot {
   #lanes = [];
   #regions = [];
   #rows = []; // { t, strength, threshold } oldest first
+  #rejected = []; // { onset, apex, end, kind, reason } in the order of decision
   #events = new Map();
   #nowS = 0;
   #pointerX = null;
@@ -48,6 +51,7 @@ export class Plot {
 
   clear() {
     this.#rows = [];
+    this.#rejected = [];
     this.#events.clear();
     this.#nowS = 0;
     this.startS = 0;
@@ -55,12 +59,19 @@ export class Plot {
   }
 
   push({ time_s: timeS, signals }) {
-    if (timeS < this.#nowS) this.#rows = []; // another source, its clock begins anew
+    if (timeS < this.#nowS) this.#rows = this.#rejected = []; // another source, another clock
     this.#nowS = timeS;
-    for (const [t, strength, threshold] of signals) this.#rows.push({ t, strength, threshold });
+    for (const [t, strength, threshold, rejected] of signals) {
+      this.#rows.push({ t, strength, threshold });
+      for (const [onset, apex, end, kind, reason] of rejected) {
+        this.#rejected.push({ onset, apex, end, kind, reason });
+      }
+    }
     let old = 0;
     while (old < this.#rows.length && this.#rows[old].t < timeS - KEPT_S) old++;
     if (old) this.#rows.splice(0, old);
+    this.#rejected = this.#rejected.filter(({ end }) => end > timeS - KEPT_S);
+    this.#canvas.dataset.rejected = this.#rejected.at(-1)?.reason ?? "";
     this.#canvas.dataset.now = (timeS - this.startS).toFixed(2);
   }
 
@@ -87,6 +98,7 @@ export class Plot {
     const frame = { ctx, width, height, perS, x: (t) => width - (this.#nowS - t) * perS };
     this.#drawTime(frame, shownS);
     this.#drawEvents(frame);
+    this.#drawRejected(frame);
     const laneHeight = (height - TOP_PX - BOTTOM_PX) / Math.max(1, this.#lanes.length);
     this.#lanes.forEach((lane, i) => {
       this.#drawLane(frame, lane, TOP_PX + (i + 1) * laneHeight, laneHeight - 8);
@@ -136,13 +148,13 @@ export class Plot {
       ctx.lineWidth = 1.5;
       ctx.setLineDash(event.state === "confirmed" ? [] : [3, 3]);
       ctx.beginPath();
-      ctx.moveTo(from, TOP_PX - 3);
-      ctx.lineTo(from, TOP_PX - 8);
-      ctx.lineTo(to, TOP_PX - 8);
-      if (!open) ctx.lineTo(to, TOP_PX - 3);
+      ctx.moveTo(from, MARKS_PX - 3);
+      ctx.lineTo(from, MARKS_PX - 8);
+      ctx.lineTo(to, MARKS_PX - 8);
+      if (!open) ctx.lineTo(to, MARKS_PX - 3);
       ctx.stroke();
       ctx.setLineDash([]);
-      diamond(ctx, apex, TOP_PX - 8, 4);
+      diamond(ctx, apex, MARKS_PX - 8, 4);
       ctx.font = "600 11px system-ui, sans-serif";
       ctx.textAlign = "center";
       if (gone) continue;
@@ -150,9 +162,33 @@ export class Plot {
       const half = ctx.measureText(words).width / 2;
       const middle = Math.min((from + to) / 2, width - half);
       if (middle + half > free) continue;
-      ctx.fillText(words, middle, TOP_PX - 17);
+      ctx.fillText(words, middle, MARKS_PX - 17);
       free = middle - half - 6;
     }
+    ctx.restore();
+  }
+
+  /** A thin line from onset to end, a cross at the apex, the reason where there is room. */
+  #drawRejected({ ctx, width, x }) {
+    const y = MARKS_PX + 5;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(GUTTER_PX, 0, width - GUTTER_PX, TOP_PX);
+    ctx.clip();
+    ctx.fillStyle = ctx.strokeStyle = this.#colours.quiet;
+    ctx.font = "10px system-ui, sans-serif";
+    ctx.textAlign = "left";
+    ctx.textBaseline = "middle";
+    let free = width;
+    for (const { onset, apex, end, reason } of this.#rejected.toReversed()) {
+      const [from, to, at] = [x(onset), x(end), x(apex)];
+      ctx.fillRect(from, y, Math.max(1, to - from), 1);
+      cross(ctx, at, y, 2.5);
+      const words = ctx.measureText(reason).width;
+      if (to >= GUTTER_PX && to + 11 + words < free) ctx.fillText(reason, to + 5, y);
+      free = from;
+    }
+    ctx.textBaseline = "alphabetic";
     ctx.restore();
   }
 
@@ -254,6 +290,8 @@ export class Plot {
       const words = `${this.#regions[most].name} ${(row.strength[most] ?? 0).toFixed(2)} px ${limit}`;
       label(ctx, words, at, TOP_PX + lane * laneHeight + 16, this.#colours);
     });
+    const here = this.#rejected.findLast(({ onset, end }) => onset <= row.t && row.t <= end);
+    if (here) label(ctx, `no ${here.kind}-expression: ${here.reason}`, at, 10, this.#colours);
     label(ctx, clockTime(row.t - this.startS), at, height - 5, this.#colours);
   }
 }
@@ -270,6 +308,16 @@ function diamond(ctx, x, y, r) {
   ctx.lineTo(x, y + r);
   ctx.lineTo(x - r, y);
   ctx.fill();
+}
+
+function cross(ctx, x, y, r) {
+  ctx.lineWidth = 1;
+  ctx.beginPath();
+  ctx.moveTo(x - r, y - r);
+  ctx.lineTo(x + r, y + r);
+  ctx.moveTo(x - r, y + r);
+  ctx.lineTo(x + r, y - r);
+  ctx.stroke();
 }
 
 function label(ctx, words, x, y, colours) {
