@@ -13,6 +13,10 @@ says whether the second of two such folders is slower, and then ends with exit c
 
 writes the figures of such folders into a document, as Markdown.
 
+    python -m realtime.benchmark glass --source 0 --out g/
+
+measures from a screen through a camera back to a screen.
+
     python -m realtime.benchmark parts --device cuda --out p/
 
 times flows and networks by themselves, whichever this machine can run.
@@ -34,7 +38,7 @@ from realtime.sources import CHOICES
 
 def main() -> None:
     """Parse the command line and run what it asks for."""
-    commands = {"compare": _compare, "parts": _parts, "table": _table}
+    commands = {"compare": _compare, "glass": _glass, "parts": _parts, "table": _table}
     if sys.argv[1:2] and sys.argv[1] in commands:
         commands[sys.argv[1]](sys.argv[2:])
         return
@@ -71,6 +75,29 @@ def _compare(arguments: list[str]) -> None:
     print(words(found, options.tolerance))
     if any(ratio.change == "slower" for ratio in found):
         raise SystemExit(1)
+
+
+def _glass(arguments: list[str]) -> None:
+    default = LiveConfig()
+    p = argparse.ArgumentParser(
+        prog="python -m realtime.benchmark glass",
+        description="From a screen through a camera and this program to a screen again.",
+    )
+    p.add_argument("--source", default="0", help="the camera that looks at the time code")
+    p.add_argument("--width", type=int, default=default.width, help="px, asked of the camera")
+    p.add_argument("--height", type=int, default=default.height, help="px, asked of the camera")
+    p.add_argument("--fps", type=float, help="asked of the camera")
+    p.add_argument("--seconds", type=float, default=30.0)
+    p.add_argument("--port", type=int, default=0, help="of the time code; 0: any free one")
+    p.add_argument("--device", default=default.device, help="auto, cpu, cuda or cuda:N")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="for glass.json; new")
+    options = vars(p.parse_args(arguments))
+    out, port = options.pop("out"), options.pop("port")
+    config = LiveConfig(**options)
+    choose_device(config.device)
+    from realtime.benchmark.glassrun import run_glass
+
+    run_glass(config, out, arguments, port)
 
 
 def _parts(arguments: list[str]) -> None:
@@ -138,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python -m realtime.benchmark",
         description=(__doc__ or "").partition("\n")[0],
-        epilog="Other commands: compare, parts, table (each with --help).",
+        epilog="Other commands: compare, glass, parts, table (each with --help).",
     )
     p.add_argument("--source", default="demo", help=CHOICES)
     p.add_argument("--fps", metavar="RATES", help="as 30,60,200; default: the source's own")

@@ -1,18 +1,17 @@
 """The page in a real browser beside a load: paint is acknowledged by what paints."""
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from model.errors import InputError
+from realtime.benchmark.serving import running
 from realtime.live import LiveSession
 from realtime.ui.server import build_server, open_listener, page_address
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 VIEW_PX = (1280, 900)
 OPEN_MS = 60_000
-STOP_S = 20.0
 
 
 def check_browser() -> None:
@@ -24,19 +23,18 @@ def check_browser() -> None:
 @contextmanager
 def watched(session: LiveSession) -> Iterator[None]:
     """Serve the page of `session`, which is started afterwards, and have a browser look at it."""
+    with page_of(session) as address, _browser() as look_at:
+        look_at(address)
+        yield
+
+
+@contextmanager
+def page_of(session: LiveSession) -> Iterator[str]:
+    """Serve the page of `session` on this machine while it lasts; yields its address."""
     with open_listener("127.0.0.1", 0) as listener:
         server = build_server(session, session.config)
-        thread = threading.Thread(target=server.run, args=([listener],), name="page")
-        thread.start()
-        try:
-            with _browser() as look_at:
-                look_at(page_address(session.config, listener))
-                yield
-        finally:
-            server.should_exit = True
-            thread.join(STOP_S)
-            if thread.is_alive():
-                raise RuntimeError("the page's server does not stop")
+        with running(server, listener):
+            yield page_address(session.config, listener)
 
 
 @contextmanager
