@@ -7,7 +7,6 @@ for all its cards anywhere and finishes the kernels on the card, at the first lo
 
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -46,7 +45,7 @@ class TensorRT:
         return {
             "precision": "fp16",
             "torch": torch.__version__,
-            self.name: version(self._module.replace("_", "-")),
+            self.name: import_module(self._module).__version__,
             "gpu": torch.cuda.get_device_name(index) if here else "none",
             "driver": driver(),
         }
