@@ -88,6 +88,9 @@ def parser() -> argparse.ArgumentParser:
         "--pictures", action="store_true", help="consent covers pictures of the face in reports"
     )
     study.add_argument("--protocol", type=Path, metavar="TOML", help="names of keys, questions")
+    study.add_argument(
+        "--camera-report", type=Path, metavar="JSON", help="of python -m calibrate camera"
+    )
     study.add_argument("--lsl", action="store_true", help="tell frames, events and markers to LSL")
     study.add_argument(
         "--lsl-markers", metavar="NAME", help="take markers from the LSL stream of that name"

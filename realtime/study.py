@@ -16,9 +16,10 @@ from realtime.live import LiveSession
 from realtime.session.checks import check_list, room
 from realtime.session.folder import disk_speed
 from realtime.session.keys import NOTE, Keys
-from realtime.session.plan import PLANNED_S, Check, RecordPlan
+from realtime.session.plan import PLANNED_S, RecordPlan
 from realtime.session.protocol import Protocol, parse_protocol
 from realtime.session.recorder import RecordingStatus
+from realtime.session.verdict import Check
 from realtime.session.video import CODECS
 
 GOING_ON = ("running", "paused")

@@ -20,6 +20,7 @@ from realtime.session.ledger import HEADER, Line, parse_line
 from realtime.session.lines import LineFile, read_lines
 from realtime.session.markers import Marker, MarkerKind, marker_line, parse_marker
 from realtime.session.protocol import load_protocol
+from realtime.session.verdict import load_camera_check
 
 times = st.floats(allow_nan=False, allow_infinity=False)
 words = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters=",\n"))
@@ -271,3 +272,17 @@ def test_what_is_being_recorded_is_not_touched(
     assert "is being recorded" in capsys.readouterr().err
     made.close("end")
     assert command(monkeypatch, "recover", str(tmp_path / "s")) == 0
+
+
+def test_the_report_of_a_camera_check_is_an_item_of_the_list(tmp_path: Path) -> None:
+    path = tmp_path / "camera.json"
+    document = {"format": "fmanet-live camera", "version": 1, "verdict": "resolves MEs"}
+    for light, good in (("green", True), ("amber", True), ("red", False)):
+        path.write_text(json.dumps({**document, "light": light}))
+        assert load_camera_check(path).good == good
+    for wrong in ("{}", "[]", "{", json.dumps({**document, "version": 2, "light": "green"})):
+        path.write_text(wrong)
+        with pytest.raises(InputError, match=r"camera\.json"):
+            load_camera_check(path)
+    with pytest.raises(InputError, match="cannot be read"):
+        load_camera_check(tmp_path / "absent.json")

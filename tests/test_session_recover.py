@@ -9,6 +9,7 @@ import pytest
 from kills import loss, record_and_kill
 from test_session_recorder import frame, recorder, records
 
+import realtime.session.recorder as recording
 from model.errors import InputError
 from realtime.session.cut import pts_of
 from realtime.session.folder import SessionFolder
@@ -108,3 +109,19 @@ def test_a_killed_program_loses_half_a_second_at_most(
     assert lost.lost_s <= 0.5
     assert lost.unlisted == 0
     assert open_session(tmp_path / "s").document["state"] == "recovered"
+
+
+def test_parts_that_were_closed_are_not_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "PART_S", 0.4)
+    folder = cut_off(tmp_path / "s")
+    assert folder.parts() == [1, 2, 3]
+    last = folder.video(3)
+    last.write_bytes(last.read_bytes()[:-100])
+    before = [folder.video(part).stat().st_ino for part in folder.parts()]
+    recover(folder)
+    agree(folder)
+    after = [folder.video(part).stat().st_ino for part in folder.parts()]
+    assert before[:2] == after[:2]
+    assert before[2] != after[2]

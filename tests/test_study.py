@@ -16,10 +16,11 @@ from served import serving
 from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.session.plan import Check, RecordPlan
+from realtime.session.plan import RecordPlan
 from realtime.session.reader import open_session
+from realtime.session.verdict import Check
 from realtime.study import Draft, Study
-from realtime.ui.study import camera_check
+from realtime.ui.study import measured_camera
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 PROTOCOL = """
@@ -147,7 +148,7 @@ def test_a_recording_that_cannot_begin_leaves_the_source_running(
 
 
 def test_without_a_calibrator_there_is_no_verdict() -> None:
-    assert camera_check(None) is None
+    assert measured_camera(None) is None
 
 
 def filled_in(page: Page, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from model.errors import InputError
 from realtime.baseline import Baseline
 from realtime.session.folder import check_room, free_bytes, size
-from realtime.session.plan import Check, RecordPlan
+from realtime.session.plan import RecordPlan
+from realtime.session.verdict import Check
 from realtime.session.video import CODECS
 from realtime.sources import SourceInfo
 
@@ -13,7 +14,7 @@ DEFAULT_FPS = 30.0
 SPEED_RESERVE = 2.0
 """A disk has to write this many times as fast as pictures come: other programs write too."""
 NO_BASELINE = "none: measure one, python -m calibrate baseline or the Calibrate tab"
-NOT_CHECKED = "not checked: run python -m calibrate camera, or the Calibrate tab"
+NOT_CHECKED = "not checked: --camera-report of python -m calibrate camera, or the Calibrate tab"
 
 
 def check_list(

@@ -21,6 +21,9 @@ from model.errors import InputError
 from realtime.session.lines import sync_folder
 from realtime.session.video import TIME_BASE
 
+_SEGMENT = b"\x18\x53\x80\x67"  # the element's name
+_HEAD_BYTES = 1024
+
 VideoPacket: TypeAlias = "Packet[VideoStream]"  # generic to type checkers alone
 
 
@@ -51,6 +54,8 @@ def mend(path: Path) -> list[int]:
     """Make a file that was cut off whole again: everything up to the last picture that can be
     shown, with an index. Returns the presentation times, in ms, of what it then holds. A file in
     which there is nothing to show is deleted."""
+    if _closed(path):
+        return pts_of(path)
     whole = _last_whole(path)
     if whole is None:
         path.unlink(missing_ok=True)
@@ -72,6 +77,22 @@ def join(paths: Sequence[Path], out: Path) -> None:
                 "both; take them one by one"
             )
         _write(out, streams[0], chain.from_iterable(map(_packets, containers)))
+
+
+def _closed(path: Path) -> bool:
+    """Whether the file was written to its end and is whole: the muxer writes last how long the
+    segment is, which is all of a Matroska file but its head (RFC 9559, section 5.1; the size of an
+    element in 8 bytes: RFC 8794, section 4)."""
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    at = head.find(_SEGMENT)
+    if at < 0:
+        return False
+    begin = at + len(_SEGMENT) + 8
+    size = int.from_bytes(head[begin - 8 : begin], "big") - (1 << 56)
+    return begin + size == path.stat().st_size
 
 
 def _last_whole(path: Path) -> int | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from model.errors import InputError
 from realtime.session.protocol import Protocol, load_protocol
+from realtime.session.verdict import Check, load_camera_check
 from realtime.session.video import CODECS
 
 PLANNED_S = 600.0
@@ -14,16 +15,6 @@ PLANNED_S = 600.0
 
 PARTICIPANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 """A code, never a name: what is exported bears it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One item of the list that is gone through before a recording."""
-
-    name: str
-    good: bool
-    text: str
-    """What was found; where it is not good, with the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +68,7 @@ def take_plan(options: dict[str, Any]) -> RecordPlan | None:
         "lsl",
         "lsl_markers",
         "strict",
+        "camera_report",
     )
     folder: Path | None = options.pop("record")
     asked = {name: value for name in names if (value := options.pop(name))}
@@ -89,4 +81,6 @@ def take_plan(options: dict[str, Any]) -> RecordPlan | None:
         raise InputError(f"--record {folder} needs --participant with the participant's code")
     if "protocol" in asked:
         asked["protocol"] = load_protocol(asked["protocol"])
-    return RecordPlan(folder, **asked)
+    report: Path | None = asked.pop("camera_report", None)
+    camera = None if report is None else load_camera_check(report)
+    return RecordPlan(folder, camera=camera, **asked)

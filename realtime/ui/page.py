@@ -22,7 +22,7 @@ from realtime.ui.health import health_routes
 from realtime.ui.pictures import picture_routes
 from realtime.ui.review import review_routes
 from realtime.ui.sockets import Sockets
-from realtime.ui.study import camera_check, study_routes
+from realtime.ui.study import measured_camera, study_routes
 
 STATIC = Path(str(files("realtime.ui") / "static"))
 
@@ -62,7 +62,7 @@ def build_app(
     app.include_router(health_routes(session))
     if calibrator is not None:
         app.include_router(calibration_routes(calibrator))
-    study = Study(session, lambda: camera_check(calibrator))
+    study = Study(session, lambda: measured_camera(calibrator))
     app.include_router(study_routes(study))
     app.include_router(review_routes(config.sessions))
     app.mount("/live/static", StaticFiles(directory=STATIC))

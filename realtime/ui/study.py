@@ -7,11 +7,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from model.errors import InputError
-from realtime.session.plan import Check
+from realtime.session.verdict import Check, camera_check
 from realtime.study import Draft, Study
 from realtime.ui.calibration import Calibrator
-
-_LIGHTS = {"green": "", "amber": " (amber on the Calibrate tab)"}
 
 
 class Wish(BaseModel):
@@ -99,10 +97,7 @@ def study_routes(study: Study) -> APIRouter:
     return router
 
 
-def camera_check(calibrator: Calibrator | None) -> Check | None:
+def measured_camera(calibrator: Calibrator | None) -> Check | None:
     """What the Calibrate tab's camera check found; None if it was not made."""
     report = calibrator.state()["camera"] if calibrator is not None else None
-    if report is None:
-        return None
-    good = report["light"] in _LIGHTS
-    return Check("camera", good, report["verdict"] + _LIGHTS.get(report["light"], ""))
+    return None if report is None else camera_check(report)

@@ -1,0 +1,46 @@
+"""One item of the list before a recording; of the camera's, what its check found."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model.errors import InputError
+
+FORMAT, VERSION = "fmanet-live camera", 1
+_GOOD = {"green": "", "amber": " (amber)"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One item of the list that is gone through before a recording."""
+
+    name: str
+    good: bool
+    text: str
+    """What was found; where it is not good, with the remedy."""
+
+
+def camera_check(report: Mapping[str, Any]) -> Check:
+    """The item for a report of `calibrate camera`, of which `light` and `verdict` are read."""
+    light = str(report["light"])
+    return Check("camera", light in _GOOD, str(report["verdict"]) + _GOOD.get(light, ""))
+
+
+def load_camera_check(path: Path) -> Check:
+    """The same from the file that `calibrate camera --out` writes; raises `InputError` if it is
+    none."""
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"--camera-report {path} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise InputError(f"--camera-report {path} is damaged: it is not JSON") from None
+    known = isinstance(document, dict) and document.get("format") == FORMAT
+    if not known or document.get("version") != VERSION or not {"light", "verdict"} <= set(document):
+        raise InputError(
+            f"--camera-report {path} is no report of this version: make one with python -m "
+            "calibrate camera --out JSON"
+        )
+    return camera_check(document)
