@@ -16,10 +16,12 @@ from served import serving
 from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
+from realtime.session import recorder
 from realtime.session.plan import RecordPlan
 from realtime.session.reader import open_session
 from realtime.session.verdict import Check
 from realtime.study import Draft, Study
+from realtime.ui.sockets import badge
 from realtime.ui.study import measured_camera
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -242,3 +244,26 @@ def test_the_recording_goes_on_when_the_browser_is_killed(untrained: Path, tmp_p
     assert document["state"] == "complete"
     assert document["frames"]["recorded"] >= status.frames + 5
     assert document["frames"]["dropped"] == 0
+
+
+def test_a_recording_that_had_to_end_is_told_loudly(
+    live: LiveSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study(live, lambda: None)
+    study.fill_in(Draft(participant="P07", consent="analysis"))
+    study.start()
+    recorded(live, 3)
+    monkeypatch.setattr(recorder, "RESERVE_BYTES", 2**62)  # more than any disk has
+    index = None
+    while not study.state()["recording"]["failure"]:
+        step = live.latest_step(index, TIMEOUT_S)
+        assert step is not None
+        index = step.frame.stamp.index
+    state = study.state()["recording"]
+    assert "the disk is full" in state["failure"]
+    assert live.snapshot().message == state["failure"]
+    assert badge(live.snapshot(), "open", live.recording()) == "NOT RECORDING"
+    study.stop()
+    last = study.state()["last"]
+    assert "the disk is full" in last["failure"]
+    assert open_session(Path(last["folder"])).document["state"] == "stopped"

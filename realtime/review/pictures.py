@@ -44,12 +44,11 @@ class Pictures:
 
     def nearest(self, time_s: float) -> int:
         """The place nearest to a time of the source."""
-        times = [stamp.time_s for stamp in self.stamps]
-        after = bisect_left(times, time_s)
-        near = [place for place in (after - 1, after) if 0 <= place < len(times)]
+        after = bisect_left(self.stamps, time_s, key=lambda stamp: stamp.time_s)
+        near = [place for place in (after - 1, after) if 0 <= place < len(self.stamps)]
         if not near:
             raise InputError("this session has no pictures")
-        return min(near, key=lambda place: abs(times[place] - time_s))
+        return min(near, key=lambda place: abs(self.stamps[place].time_s - time_s))
 
     def frame(self, place: int) -> Frame:
         """The frame at `place`. Raises `InputError` if there is none, or it cannot be decoded."""

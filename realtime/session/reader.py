@@ -76,10 +76,9 @@ class Session:
     def utc(self, time_s: float) -> datetime | None:
         """The source's time as UTC; None where the session has nothing to tell by."""
         anchors = self.document.get("anchors", [])
-        ties = [f for f in self.frames if f.time_s is not None and f.received_s]
-        if not anchors or not ties:
+        tie = next((f for f in self.frames if f.time_s is not None and f.received_s), None)
+        if not anchors or tie is None:
             return None
-        tie = ties[0]
         assert tie.time_s is not None
         assert tie.received_s is not None
         monotonic_s = time_s if tie.clock in SOURCE_TIME else time_s + tie.received_s - tie.time_s

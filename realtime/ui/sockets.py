@@ -287,7 +287,7 @@ class _Viewer:
         source = self._session.source
         status = status_message(
             snapshot,
-            badge=_badge(
+            badge=badge(
                 snapshot,
                 None if source is None else source.status().state,
                 self._session.recording(),
@@ -334,7 +334,7 @@ class _Viewer:
             self._session.switch(source)
 
 
-def _badge(snapshot: Snapshot, source_state: str | None, recording: RecordingStatus | None) -> str:
+def badge(snapshot: Snapshot, source_state: str | None, recording: RecordingStatus | None) -> str:
     if snapshot.state == "running":
         if source_state == "reconnecting":
             return "RECONNECTING"

@@ -144,8 +144,9 @@ export class Timeline {
     lanes.forEach((name, i) => ctx.fillText(name, 0, TOP_PX + (i + 1) * laneHeight - 3));
   }
 
-  #drawTime({ ctx, height, x }) {
-    const every = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20].find((s) => this.#spanS / s <= 14) ?? 60;
+  #drawTime({ ctx, width, height, x }) {
+    const most = (width - GUTTER_PX) / 66; // labels side by side
+    const every = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20].find((s) => this.#spanS / s <= most) ?? 60;
     ctx.font = "11px system-ui, sans-serif";
     ctx.textAlign = "center";
     const first = Math.max(0, Math.ceil(this.#fromS / every));
