@@ -44,7 +44,7 @@ FPS = 60.0
 
 @lru_cache(maxsize=1)
 def face() -> SyntheticFace:
-    return SyntheticFace(seed=1, fps=FPS, size=(320, 240), nuisance=Nuisance(noise=0.5, sway=0.5))
+    return SyntheticFace(seed=2, fps=FPS, size=(320, 240), nuisance=Nuisance(noise=0.5, sway=0.5))
 
 
 @lru_cache(maxsize=400)
