@@ -26,6 +26,10 @@ TENSOR_FLOWS = {
     "lk": "model.flow.lk_tensor:TensorLucasKanade",
     "tvl1": "model.flow.tvl1_tensor:TensorTVL1",
 }
+FUSED_FLOWS = {
+    "lk": "model.flow.lk_kernels:TritonLucasKanade",
+    "tvl1": "model.flow.tvl1_kernels:TritonTVL1",
+}
 _RECORDED = ("lk",)  # the end of TV-L1's iterations is found while it runs
 _SIZES_KEPT = 4
 
@@ -39,14 +43,14 @@ class TensorFlow(Protocol):
 
 
 def tensor_flow(flow: Flow, shape: tuple[int, int], count: int, device: str) -> TensorFlow:
-    """`flow` for `count` pairs of pictures (H, W) on `device`; for `lk` on CUDA fused kernels,
-    where Triton is there."""
-    if flow.name == "lk" and device.startswith("cuda") and find_spec("triton") is not None:
-        from model.flow.lk_kernels import TritonLucasKanade
-
-        return TritonLucasKanade(flow.parameters, shape, count, device)
-    build = load_entry(TENSOR_FLOWS, flow.name, "flow for tensors")
-    solve: TensorFlow = build(flow.parameters, shape, device)
+    """`flow` for `count` pairs of pictures (H, W) on `device`; on CUDA in fused kernels, where
+    Triton is there."""
+    if device.startswith("cuda") and find_spec("triton") is not None:
+        fused = load_entry(FUSED_FLOWS, flow.name, "flow for tensors")
+        solve: TensorFlow = fused(flow.parameters, shape, count, device)
+    else:
+        plain = load_entry(TENSOR_FLOWS, flow.name, "flow for tensors")
+        solve = plain(flow.parameters, shape, device)
     return solve
 
 

@@ -181,13 +181,13 @@ def _bilinear(base, y, x, height, width, small_h, small_w, inside):  # type: ign
 
 
 @triton.jit
-def _whole_steps(flow):  # type: ignore[no-untyped-def]
+def whole_steps(flow):  # type: ignore[no-untyped-def]
     """Px as whole 32nds, halves to the even one: adding this leaves no bits for fractions."""
     return (flow * 32.0 + 12582912.0) - 12582912.0
 
 
 @triton.jit
-def _cubic(share, TAP: tl.constexpr):  # type: ignore[no-untyped-def]
+def cubic(share, TAP: tl.constexpr):  # type: ignore[no-untyped-def]
     """Weight of one of four pixels, as `model.flow.warp.cubic`."""
     if TAP == 0:
         away = share + 1.0
@@ -198,7 +198,7 @@ def _cubic(share, TAP: tl.constexpr):  # type: ignore[no-untyped-def]
         away = 1.0 - share
         weight = (1.25 * away - 2.25) * away * away + 1.0
     else:
-        weight = 1.0 - _cubic(share, 0) - _cubic(share, 1) - _cubic(share, 2)
+        weight = 1.0 - cubic(share, 0) - cubic(share, 1) - cubic(share, 2)
     return weight
 
 
@@ -245,7 +245,7 @@ def _warp(  # type: ignore[no-untyped-def]
         small += small_h * small_w
         v = tl.load(begun + (2 * n + 1) * size + at, inside, 0.0)
         v += _bilinear(small, y, x, height, width, small_h, small_w, inside)
-    u, v = _whole_steps(u), _whole_steps(v)
+    u, v = whole_steps(u), whole_steps(v)
     tl.store(flow + 2 * n * size + at, u / 32.0, inside)
     tl.store(flow + (2 * n + 1) * size + at, v / 32.0, inside)
     whole_u, whole_v = tl.floor(u / 32.0), tl.floor(v / 32.0)
@@ -258,8 +258,8 @@ def _warp(  # type: ignore[no-untyped-def]
         line = tl.zeros((BLOCK,), tl.float32)
         for i in tl.static_range(4):
             column = tl.minimum(tl.maximum(x0 + i - 1, 0), width - 1)
-            line += _cubic(share_u, i) * tl.load(second + row + column, inside, 0.0)
-        moved += _cubic(share_v, j) * line
+            line += cubic(share_u, i) * tl.load(second + row + column, inside, 0.0)
+        moved += cubic(share_v, j) * line
     reference = tl.load(pictures + n * size + at, inside, 0.0)
     tl.store(residual + n * size + at, reference - moved, inside)
 

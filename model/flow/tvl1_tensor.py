@@ -29,56 +29,65 @@ class TensorTVL1:
         self, parameters: Mapping[str, float], shape: tuple[int, int], device: str
     ) -> None:
         """`parameters` of `model.flow.tvl1.TVL1`; `shape` (H, W) of the pictures."""
-        self._warps = int(parameters["warps"])
-        self._theta = parameters["theta"]
-        self._step = parameters["lambda_"] * parameters["theta"]
-        self._dual_step = parameters["tau"] / parameters["theta"]
-        self._shapes = [shape]
-        while len(self._shapes) < parameters["scales"]:
+        self.warps = int(parameters["warps"])
+        self.theta = parameters["theta"]
+        self.step = parameters["lambda_"] * parameters["theta"]
+        self.dual_step = parameters["tau"] / parameters["theta"]
+        self.shapes = [shape]
+        while len(self.shapes) < parameters["scales"]:
             # cv2.resize rounds the size, and keeps the scale as it was given.
-            height, width = (round(side * SCALE_STEP) for side in self._shapes[-1])
+            height, width = (round(side * SCALE_STEP) for side in self.shapes[-1])
             if min(height, width) < SMALLEST_PX:
                 break
-            self._shapes.append((height, width))
+            self.shapes.append((height, width))
         self._reducing = [
             tuple(
                 on(separable.linear(large, small, 1 / SCALE_STEP), device)
                 for large, small in zip(fine, coarse, strict=True)
             )
-            for fine, coarse in pairwise(self._shapes)
+            for fine, coarse in pairwise(self.shapes)
         ]
         self._enlarging = [
             tuple(
                 on(separable.linear(small, large), device)
                 for large, small in zip(fine, coarse, strict=True)
             )
-            for fine, coarse in pairwise(self._shapes)
+            for fine, coarse in pairwise(self.shapes)
         ]
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Two stacks (N, H, W) float32 grey 0 to 255 → (N, 2, H, W) px."""
+        firsts, seconds = self.pyramids(first, second)
+        flow = first.new_zeros((len(first), 2, *self.shapes[-1]))
+        for number in reversed(range(len(self.shapes))):
+            flow = self._solved(firsts[number], seconds[number], flow)
+            if number > 0:
+                flow = self.enlarged(flow, number)
+        return flow
+
+    def pyramids(self, first: Tensor, second: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Both stacks on every scale, finest first."""
         firsts, seconds = [first], [second]
         for rows, columns in self._reducing:
             firsts.append(rows @ firsts[-1] @ columns.T)
             seconds.append(rows @ seconds[-1] @ columns.T)
-        flow = first.new_zeros((len(first), 2, *self._shapes[-1]))
-        for number in reversed(range(len(self._shapes))):
-            flow = self._solved(firsts[number], seconds[number], flow)
-            if number > 0:
-                rows, columns = self._enlarging[number - 1]
-                flow = rows @ flow @ columns.T / SCALE_STEP
-        return flow
+        return firsts, seconds
+
+    def enlarged(self, flow: Tensor, number: int) -> Tensor:
+        """The flow of scale `number` on the next finer one."""
+        rows, columns = self._enlarging[number - 1]
+        return rows @ flow @ columns.T / SCALE_STEP
 
     def _solved(self, first: Tensor, second: Tensor, flow: Tensor) -> Tensor:
         """`flow` (N, 2, H, W) after all warps on one scale."""
         height, width = first.shape[1:]
-        pictures = torch.stack((second, *_central(second)), dim=1)
+        pictures = torch.stack((second, *central(second)), dim=1)
         x = torch.arange(width, device=first.device, dtype=torch.float32)
         y = torch.arange(height, device=first.device, dtype=torch.float32)[:, None]
         grid = torch.stack((x.expand(height, width), y.expand(height, width)))
         dual = flow.new_zeros((len(flow), 2, 2, height, width))  # of u and v: by x, by y
         enough = EPSILON_PX**2 * height * width
-        for _ in range(self._warps):
+        for _ in range(self.warps):
             place = ((flow + grid) * STEPS).round() / STEPS - grid
             moved = warped(pictures, place, zero_beyond=True)
             gradient = moved[:, 1:]
@@ -101,7 +110,7 @@ class TensorTVL1:
             flow = torch.where(_each(going, flow), _median(flow), flow)
             for _ in range(INNER):
                 matched = self._matched(flow, gradient, square, constant)
-                fresh = matched + self._theta * _divergence(dual)
+                fresh = matched + self.theta * _divergence(dual)
                 fresh_dual = self._dual(fresh, dual)
                 error = (fresh - flow).square().sum(dim=(1, 2, 3))
                 flow = torch.where(_each(going, flow), fresh, flow)
@@ -114,10 +123,10 @@ class TensorTVL1:
     def _matched(self, flow: Tensor, gradient: Tensor, square: Tensor, constant: Tensor) -> Tensor:
         """The flow that explains the brightness best, near `flow` (equation 15 of Zach et al.)."""
         rho = constant + (gradient * flow).sum(dim=1)
-        least = self._step * square
+        least = self.step * square
         textured = square > _LEAST_GRADIENT
         exact = torch.where(textured, -rho / torch.where(textured, square, 1.0), 0.0)
-        share = torch.where(rho < -least, self._step, torch.where(rho > least, -self._step, exact))
+        share = torch.where(rho < -least, self.step, torch.where(rho > least, -self.step, exact))
         return flow + share[:, None] * gradient
 
     def _dual(self, flow: Tensor, dual: Tensor) -> Tensor:
@@ -129,10 +138,10 @@ class TensorTVL1:
             dim=2,
         )
         length = torch.hypot(slope[:, :, 0], slope[:, :, 1])[:, :, None]
-        return (dual + self._dual_step * slope) / (1 + self._dual_step * length)
+        return (dual + self.dual_step * slope) / (1 + self.dual_step * length)
 
 
-def _central(picture: Tensor) -> tuple[Tensor, Tensor]:
+def central(picture: Tensor) -> tuple[Tensor, Tensor]:
     """Half the difference of both neighbours, (by x, by y); a border pixel is its own neighbour."""
     padded = F.pad(picture[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
     return (
