@@ -13,7 +13,7 @@ says of recorded sessions what is found that was not seen live, or the other way
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from tqdm import tqdm
 from model.classifiers import CLASSIFIERS
 from model.errors import InputError, SourceError, exit_code
 from model.flow import FLOWS
-from model.records import Event, Stamp
+from model.records import Event, Frame, Stamp
 from realtime.baseline import load_baseline, rate_warning
 from realtime.config import LiveConfig, choose_device
 from realtime.pipeline import configured, open_pipeline
@@ -110,23 +110,19 @@ def _analyze(source: Source, events: Path, motion: Path, config: LiveConfig) -> 
     pipeline = open_pipeline(wanted)
     found: list[Event] = []
     last: Stamp | None = None
-    start_s = 0.0
+    start_s: float | None = None
     faces = 0
     broken: SourceError | None = None
     try:
         with motion_table(motion) as add, _progress(source, config) as bar:
             try:
-                for frame in source:
-                    start_s = frame.stamp.time_s if last is None else start_s
-                    past_s = frame.stamp.time_s - start_s  # a session's times are the camera's
-                    if config.seconds and past_s >= config.seconds:
-                        break
-                    step = pipeline.step(frame)
+                for step in pipeline.steps(_first(source, config.seconds)):
                     add(step)
                     found.extend(step.events)
                     faces += step.face is not None
-                    last = frame.stamp
-                    bar.update(past_s - bar.n)
+                    last = step.frame.stamp
+                    start_s = last.time_s if start_s is None else start_s
+                    bar.update(last.time_s - start_s - bar.n)
             except SourceError as error:
                 broken = error  # what came before it is whole
         if last is not None:
@@ -142,6 +138,17 @@ def _analyze(source: Source, events: Path, motion: Path, config: LiveConfig) -> 
         print(f"warning: {late}", file=sys.stderr)
     if broken is not None:
         raise broken
+
+
+def _first(source: Source, seconds: float | None) -> Iterator[Frame]:
+    """The frames of the first `seconds`; None: all."""
+    start_s: float | None = None
+    for frame in source:
+        start_s = frame.stamp.time_s if start_s is None else start_s
+        # From the first one on: a session's times are the camera's.
+        if seconds and frame.stamp.time_s - start_s >= seconds:
+            return
+        yield frame
 
 
 def _compare(spec: str, config: LiveConfig) -> None:

@@ -8,8 +8,8 @@ the spotter decided, whichever it is; only the step with which they arrive diffe
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -46,6 +46,7 @@ from realtime.sources import SourceInfo
 from realtime.spotting import Spotter, SpotterConfig
 
 T = TypeVar("T")
+_Aligned = tuple[AlignedFace | None, dict[str, float]]
 
 INFERENCE_THREADS = 1
 """Threads of torch, and of OpenCV, in this process: one picture and one window at a time."""
@@ -120,8 +121,34 @@ class Pipeline:
     def step(self, frame: Frame) -> Step:
         """Everything `frame` adds. Frames come in the order of their stamps; a frame without a
         face, or of another size than the last, is a step like any other."""
+        return self._step(frame, *self._align(frame))
+
+    def steps(self, frames: Iterable[Frame]) -> Iterator[Step]:
+        """The step of each of `frames`, as by `step`, for who is in no hurry for any single one:
+        while one goes through motion and spotting, the next one's face is found in a thread beside.
+        What `frames` raises is raised after the last step before it."""
+        ahead: deque[tuple[Frame, Future[_Aligned]]] = deque()
+        iterator = iter(frames)
+        ended: BaseException | None = None
+        with ThreadPoolExecutor(1, "face") as beside:
+            while ended is None or ahead:
+                try:
+                    if ended is None:
+                        frame = next(iterator)
+                        ahead.append((frame, beside.submit(self._align, frame)))
+                except Exception as error:  # the end is one too
+                    ended = error
+                if ahead and (ended is not None or len(ahead) > 1):
+                    frame, aligned = ahead.popleft()
+                    yield self._step(frame, *aligned.result())
+        if not isinstance(ended, StopIteration):
+            raise ended
+
+    def _align(self, frame: Frame) -> _Aligned:
         timings_ms: dict[str, float] = {}
-        face = _timed(timings_ms, "face", lambda: self._aligner.align(frame))
+        return _timed(timings_ms, "face", lambda: self._aligner.align(frame)), timings_ms
+
+    def _step(self, frame: Frame, face: AlignedFace | None, timings_ms: dict[str, float]) -> Step:
         motion: MotionSample | None = None
         signal: SpotSignal | None = None
         if face is not None:
@@ -239,6 +266,28 @@ def open_pipeline(config: PipelineConfig, executor: Executor | None = None) -> P
     Raises `InputError` for an unknown flow or classifier and for an engine that is asked for by
     name and absent, `CheckpointError` if the classifier was trained on another flow.
     """
+    classifier, engine, naming = open_naming(config)
+    try:
+        pipeline = Pipeline(
+            spotter=config.spotter,
+            flow=load_flow(config.flow),
+            classifier=classifier,
+            executor=executor,
+            engine=engine,
+            naming=naming,
+            motion=Motion(config.device),
+        )
+        pipeline.warm_up()
+    except BaseException:
+        engine.close()
+        raise
+    return pipeline
+
+
+def open_naming(config: PipelineConfig) -> tuple[Classifier, Serving, Naming]:
+    """The networks of `config`, without a pipeline: its classifier, what runs it, and both phases'
+    flow and the classifier together. The caller closes the second. Raises what `open_pipeline`
+    does."""
     # Small batches gain nothing from more threads, and a pool as large as the machine, whose
     # threads wait for each other in a spin, stalls for seconds when a core is busy otherwise.
     # OpenCV's pool gains nothing on pictures this small either: at 1280×720 it takes half as much
@@ -253,21 +302,7 @@ def open_pipeline(config: PipelineConfig, executor: Executor | None = None) -> P
     one_graph = None
     if OneGraph.suits(flow, classifier, config.device):
         one_graph = OneGraph(flow, classifier, engine)
-    try:
-        pipeline = Pipeline(
-            spotter=config.spotter,
-            flow=flow,
-            classifier=classifier,
-            executor=executor,
-            engine=engine,
-            naming=Naming(flow_on(flow, config.device), classifier, one_graph),
-            motion=Motion(config.device),
-        )
-        pipeline.warm_up()
-    except BaseException:
-        engine.close()
-        raise
-    return pipeline
+    return classifier, engine, Naming(flow_on(flow, config.device), classifier, one_graph)
 
 
 def _event(pending: _Pending, timings_ms: dict[str, float]) -> Event:

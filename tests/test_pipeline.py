@@ -1,6 +1,6 @@
 """The one synchronous path: what a step holds, the order of events, who runs the classifier."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,7 +12,7 @@ import pytest
 
 from model.checkpoint import Checkpoint, save_checkpoint
 from model.classifiers import Inputs
-from model.errors import CheckpointError, InputError
+from model.errors import CheckpointError, InputError, SourceError
 from model.flow import load_flow
 from model.records import Event, FlowPair, Frame, FramePair, Prediction, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace
@@ -66,6 +66,41 @@ def run(
     events += pipeline.finish(frames[-1].stamp)
     pipeline.close()
     return steps, events
+
+
+def test_faces_found_ahead_change_nothing(untrained: Path) -> None:
+    frames = footage(3.5)
+    one_by_one, _ = run(frames, untrained)
+    pipeline = open_pipeline(PipelineConfig(classifier=str(untrained)))
+    ahead = list(pipeline.steps(frames))
+    pipeline.close()
+    assert any(step.events for step in one_by_one)
+    for step, other in zip(one_by_one, ahead, strict=True):
+        assert step.frame is other.frame
+        assert step.face is not None
+        assert other.face is not None
+        assert (step.face.crop == other.face.crop).all()
+        assert step.motion is not None
+        assert other.motion is not None
+        assert (step.motion.field == other.motion.field).all()
+        assert step.events == other.events
+        assert step.timings_ms.keys() == other.timings_ms.keys()
+
+
+def test_what_breaks_the_frames_is_raised_after_the_last_step(untrained: Path) -> None:
+    frames = footage(0.5)
+
+    def broken() -> Iterator[Frame]:
+        yield from frames[:3]
+        raise SourceError("the disk is gone")
+
+    pipeline = open_pipeline(PipelineConfig(classifier=str(untrained)))
+    steps = pipeline.steps(broken())
+    assert [next(steps).frame for _ in range(3)] == list(frames[:3])
+    with pytest.raises(SourceError, match="disk"):
+        next(steps)
+    assert list(pipeline.steps(())) == []
+    pipeline.close()
 
 
 def test_a_step_holds_what_the_frame_showed(untrained: Path) -> None:

@@ -95,6 +95,7 @@ def _live(reports: Sequence[dict[str, Any]]) -> list[str]:
         [
             (name, *(shown(alone[name], p) for p in ("p50", "p95", "p99")), str(alone[name]["n"]))
             for name in ("flow", "classify", "whole")
+            if name in alone
         ],
     )
     return lines

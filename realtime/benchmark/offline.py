@@ -22,8 +22,7 @@ def analysed_per_s(load: LiveConfig, lasts_s: float = LASTS_S) -> float | None:
         pipeline = open_pipeline(wanted)
         try:
             start_s, frames = 0.0, 0
-            for frame in source:
-                pipeline.step(frame)
+            for _ in pipeline.steps(source):
                 frames += 1
                 now_s = time.perf_counter()
                 if frames == WARM_UP_FRAMES:

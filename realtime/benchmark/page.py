@@ -172,7 +172,7 @@ def _parts(load: dict[str, Any]) -> str:
 def _alone(report: Mapping[str, Any]) -> str:
     words = {"flow": "flow of both phases", "classify": "network", "whole": "both"}
     alone = report["model_only_ms"]
-    rows = [[what, *_cells(alone[name])] for name, what in words.items()]
+    rows = [[what, *_cells(alone[name])] for name, what in words.items() if name in alone]
     text = (
         f"<h2>Networks alone</h2>\n<p>One expression at a time, on {escape(alone['engine'])}.</p>"
     )

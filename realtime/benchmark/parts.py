@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import cycle
+from itertools import chain, cycle
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,22 +16,21 @@ import cv2
 import numpy as np
 import torch
 
-from model import load_classifier
 from model.checkpoint import checkpoint_path, load_network
 from model.engine import ENGINES, Engine
 from model.engine.building import build_here
 from model.engine.equality import compared, example, fixed_inputs
-from model.engine.serving import Serving
 from model.errors import InputError
 from model.face import CROP_PX
-from model.flow import FLOWS, load_flow
+from model.flow import FLOWS, Flow, load_flow
 from model.flow.compare import Condition, pair, solvers
-from model.flow.phases import phase_flows
+from model.flow.device import flow_on
 from model.moments import PHASE_FRAMES
 from model.records import ArrayF32, FramePair, ImageU8
 from model.tables import load_entry
 from realtime.benchmark.percentiles import tail
 from realtime.config import LiveConfig
+from realtime.pipeline import PipelineConfig, open_naming
 
 POOL_BYTES = 192 * 2**20
 """Of inputs, gone through in turn: more than the last cache of most processors."""
@@ -42,6 +41,10 @@ PEERS = ("opencv", "skimage")
 _FACES = 6
 _FIRST_SEED = 3000  # of faces that chose no parameter
 _CONDITION = Condition("bump", amplitude_px=1.0, noise_levels=1.0, jpeg_quality=None)
+
+
+Solve = Callable[[ImageU8], ArrayF32]
+"""Pairs (N, 2, S, S) to flows (N, 2, S, S)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +71,18 @@ class Part:
 
 
 def flow_parts(
-    names: Sequence[str], sizes_px: Sequence[int], batches: Sequence[int], seconds: float
+    names: Sequence[str],
+    sizes_px: Sequence[int],
+    batches: Sequence[int],
+    seconds: float,
+    device: str = "cpu",
 ) -> Iterator[Part]:
-    """Every flow of `names` on pairs of faces; those of other libraries take pairs one by one."""
+    """Every flow of `names` on pairs of faces: on the CPU and, where it can be, on `device`; those
+    of other libraries take pairs one by one. Pictures come from host memory and flows go there."""
     for size_px in sizes_px:
         pairs = [pair(_CONDITION, size_px, _FIRST_SEED + face) for face in range(_FACES)]
         pool = _pool(np.stack([np.stack([a, b]) for a, b, _ in pairs]))
-        for name in names:
-            try:
-                solve = _solver(name)
-            except InputError as error:
-                yield Part("flow", name, size_px, batches[0], absent=str(error))
-                continue
+        for name, solve in chain(*(_solvers(wanted, device) for wanted in names)):
             accuracy = _flow_accuracy(solve, pairs)
             for batch in batches:
                 first_ms, times_ms = timed(solve, _batches(pool, batch), seconds)
@@ -142,27 +145,23 @@ def engine_parts(
 
 def whole_part(config: LiveConfig, device: str, seconds: float) -> Part:
     """Both together, as for one expression of the live program: crops in, label out."""
-    path = checkpoint_path(config.classifier)
-    solver = load_flow(config.flow)
-    serving = Serving(path, device=device, engine=config.engine)
+    wanted = PipelineConfig(config.flow, config.classifier, device, config.engine)
+    _, engine, naming = open_naming(wanted)
     try:
-        serving.wait()
-        network = load_classifier(path, flow=solver, forward=serving)
-        size_px = CROP_PX
-        pairs = [pair(_CONDITION, size_px, _FIRST_SEED + face) for face in range(_FACES)]
+        engine.wait()
+        pairs = [pair(_CONDITION, CROP_PX, _FIRST_SEED + face) for face in range(_FACES)]
         pool = _pool(np.stack([np.stack([a, b, a]) for a, b, _ in pairs]))
-        still = np.zeros((PHASE_FRAMES, size_px, size_px), np.float32)
+        still = np.zeros((PHASE_FRAMES, CROP_PX, CROP_PX), np.float32)
         frames = FramePair(still, still)
 
         def call(moments: ImageU8) -> object:
-            return network.classify(phase_flows(solver, *([m] for m in moments[0])), frames)
+            return naming([[moment] for moment in moments[0]], frames)
 
         first_ms, times_ms = timed(call, _batches(pool, 1), seconds)
-        ms = asdict(tail(times_ms, 0))
-        name = f"{config.flow} + {path.stem}, {serving.loaded.name}"
-        return Part("both", name, size_px, 1, ms=ms, first_ms=first_ms)
+        name = f"{config.flow} + {checkpoint_path(config.classifier).stem}, {engine.loaded.name}"
+        return Part("both", name, CROP_PX, 1, ms=asdict(tail(times_ms, 0)), first_ms=first_ms)
     finally:
-        serving.close()
+        engine.close()
 
 
 def timed(
@@ -198,13 +197,22 @@ def peers(libraries: Sequence[str]) -> list[str]:
     return [name for name in solvers([]) if name.partition(" ")[0] in libraries]
 
 
-def _solver(name: str) -> Callable[[ImageU8], ArrayF32]:
-    """The flow of that name, of ours or of another library, for pairs (N, 2, S, S)."""
-    if name in FLOWS:
-        flow = load_flow(name)
-        return lambda pairs: flow(pairs[:, 0], pairs[:, 1])
-    peer = solvers([name])[name]
-    return lambda pairs: np.stack([peer(first, second) for first, second in pairs])
+def _solvers(name: str, device: str) -> Iterator[tuple[str, Solve]]:
+    """The flow of that name, of ours or of another library, for pairs (N, 2, S, S): on the CPU, and
+    on `device` if it can be there."""
+    if name not in FLOWS:
+        peer = solvers([name])[name]
+        yield name, lambda pairs: np.stack([peer(first, second) for first, second in pairs])
+        return
+    flow = load_flow(name)
+    yield name, _of_pairs(flow)
+    there = flow_on(flow, device)
+    if there is not flow:
+        yield f"{name}, {device}", _of_pairs(there)
+
+
+def _of_pairs(flow: Flow) -> Solve:
+    return lambda pairs: flow(pairs[:, 0], pairs[:, 1])
 
 
 def _once(call: Callable[[Any], object], given: Any) -> float:

@@ -40,7 +40,7 @@ def run_parts(
     one_thread()
     found: list[Part] = []
     every = chain(
-        flow_parts([*FLOWS, *theirs], sizes_px, batches, seconds),
+        flow_parts([*FLOWS, *theirs], sizes_px, batches, seconds, device),
         engine_parts(config.classifier, device, batches, seconds),
         (whole_part(config, device, seconds) for _ in range(1)),  # not before its turn
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import realtime.pipeline
+import model.naming
 from model.errors import InputError
 from model.face import FaceAligner
 from realtime.motion import Motion
@@ -21,7 +21,7 @@ SLOWABLE: dict[str, tuple[Any, str]] = {
     "face": (FaceAligner, "align"),
     "motion": (Motion, "push"),
     "spot": (Spotter, "push"),
-    "flow": (realtime.pipeline, "phase_flows"),
+    "flow": (model.naming, "phase_flows"),
 }
 """By stage: what holds its function, and the function's name."""
 
