@@ -22,7 +22,8 @@ from tqdm import tqdm
 from model.errors import InputError, exit_code
 from model.tables import load_entry
 from realtime.config import LiveConfig
-from realtime.sources import CHOICES, SourceInfo
+from realtime.options import add_source
+from realtime.sources import SourceInfo
 from realtime.summary import check_new, versions
 
 STEPS = {
@@ -133,17 +134,12 @@ def measure_baseline(arguments: Sequence[str]) -> None:
 
 
 def _parser(step: str, what: str) -> argparse.ArgumentParser:
-    default = LiveConfig()
     p = argparse.ArgumentParser(
         prog=f"python -m calibrate {step}",
         description=what,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    p.add_argument("--source", default=default.source, help=CHOICES)
-    p.add_argument("--width", type=int, default=default.width, help="px, of camera and demo")
-    p.add_argument("--height", type=int, default=default.height, help="px, of camera and demo")
-    p.add_argument("--fps", type=float, help="of camera and demo, or of a folder's images")
-    p.add_argument("--seed", type=int, default=default.seed, help="of the demo")
+    add_source(p)
     return p
 
 

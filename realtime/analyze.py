@@ -19,12 +19,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from model.classifiers import CLASSIFIERS
 from model.errors import InputError, SourceError, exit_code
-from model.flow import FLOWS
 from model.records import Event, Frame, Stamp
 from realtime.baseline import load_baseline, rate_warning
 from realtime.config import LiveConfig, choose_device
+from realtime.options import add_drawing, add_perception
 from realtime.pipeline import configured, open_pipeline
 from realtime.session.compare import compare
 from realtime.sources import Source, open_source, split_spec
@@ -204,7 +203,6 @@ def _name(spec: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    default = LiveConfig()
     p = argparse.ArgumentParser(
         prog="python -m realtime.analyze", description=(__doc__ or "").partition("\n")[0]
     )
@@ -214,15 +212,8 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--motion", choices=("parquet", "csv"), default="parquet")
     p.add_argument("--fps", type=float, help="of a folder's images, or of the demo")
     p.add_argument("--seconds", type=float, help="only this much of each input")
-    p.add_argument("--seed", type=int, default=default.seed, help="of the demo")
-    p.add_argument("--width", type=int, default=default.width, help="px, of the demo")
-    p.add_argument("--height", type=int, default=default.height, help="px, of the demo")
-    p.add_argument("--flow", default=default.flow, help=", ".join(FLOWS))
-    p.add_argument(
-        "--classifier", default=default.classifier, help=f"{', '.join(CLASSIFIERS)}, or a path"
-    )
-    p.add_argument("--baseline", type=Path, metavar="JSON", help="made by calibrate baseline")
-    p.add_argument("--device", default=default.device, help="auto, cpu, cuda or cuda:N")
+    add_drawing(p)
+    add_perception(p)
     return p
 
 

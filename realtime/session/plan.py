@@ -1,5 +1,6 @@
 """What is asked of a recording, checked before anything is opened."""
 
+import argparse
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,21 @@ class RecordPlan:
             raise InputError(f"--codec {self.codec}: choose one of {', '.join(CODECS)}")
         if not 0 < self.planned_s < float("inf"):
             raise InputError(f"planned length {self.planned_s:g} s: choose more than 0")
+
+
+def add_recording(options: argparse._ArgumentGroup) -> None:
+    """The options of a recording, for `take_plan`."""
+    add = options.add_argument
+    add("--record", type=Path, metavar="DIR", help="the session's folder, made new")
+    add("--participant", metavar="CODE", help="a code, never a name")
+    add("--codec", metavar="NAME", help="h264 (visually lossless) or ffv1 (lossless)")
+    add("--consent", metavar="SCOPE", help="what the participant agreed to")
+    add("--pictures", action="store_true", help="consent covers pictures of the face in reports")
+    add("--protocol", type=Path, metavar="TOML", help="names of keys, questions")
+    add("--camera-report", type=Path, metavar="JSON", help="of python -m calibrate camera")
+    add("--lsl", action="store_true", help="tell frames, events and markers to LSL")
+    add("--lsl-markers", metavar="NAME", help="take markers from the LSL stream of that name")
+    add("--strict", action="store_true", help="what the check list misses is an error")
 
 
 def take_plan(options: dict[str, Any]) -> RecordPlan | None:

@@ -1,0 +1,71 @@
+"""Command-line options that several programs share, with `LiveConfig`'s defaults.
+
+Each function takes a parser, or a group of one.
+"""
+
+import argparse
+from pathlib import Path
+
+from model.classifiers import CLASSIFIERS
+from model.engine import ENGINES
+from model.flow import FLOWS
+from realtime.config import LiveConfig
+from realtime.sources import CHOICES
+
+Options = argparse._ActionsContainer  # what parsers and their groups have in common
+
+_DEFAULT = LiveConfig()
+
+
+def add_source(options: Options) -> None:
+    """`--source` and what is asked of it."""
+    add = options.add_argument
+    add("--source", default=_DEFAULT.source, help=CHOICES)
+    add("--fps", type=float, help="of camera and demo, or of a folder's images")
+    add_drawing(options)
+
+
+def add_drawing(options: Options) -> None:
+    """What the demo shows, and how large; the size is also asked of a camera."""
+    add = options.add_argument
+    add("--width", type=int, default=_DEFAULT.width, help="px, of camera and demo")
+    add("--height", type=int, default=_DEFAULT.height, help="px, of camera and demo")
+    add("--seed", type=int, default=_DEFAULT.seed, help="of the demo")
+
+
+def add_perception(options: Options) -> None:
+    """What computes, but for the engine."""
+    add = options.add_argument
+    add("--flow", default=_DEFAULT.flow, help=", ".join(FLOWS))
+    add("--classifier", default=_DEFAULT.classifier, help=f"{', '.join(CLASSIFIERS)}, or a path")
+    add("--baseline", type=Path, metavar="JSON", help="of this face, made by calibrate baseline")
+    add("--device", default=_DEFAULT.device, help="auto, cpu, cuda or cuda:N")
+
+
+def add_engine(options: Options) -> None:
+    """What runs the classifier."""
+    choices = f"runs the classifier: auto, {', '.join(ENGINES)}"
+    options.add_argument("--engine", default=_DEFAULT.engine, help=choices)
+
+
+def add_page(options: Options) -> None:
+    """Where the page is, and for whom."""
+    add = options.add_argument
+    add(
+        "--sessions",
+        type=Path,
+        metavar="DIR",
+        default=_DEFAULT.sessions,
+        help="where the page records sessions, and finds those to review",
+    )
+    add("--host", default=_DEFAULT.host, help="address that the page listens on")
+    add("--port", type=int, default=_DEFAULT.port, help="0: any free one")
+    add("--auth", metavar="USER:PASSWORD", help="demanded beyond this machine")
+    add("--tls-cert", type=Path, metavar="PEM", help="certificate: serve by https")
+    add("--tls-key", type=Path, metavar="PEM", help="its key")
+    add(
+        "--no-browser",
+        dest="open_browser",
+        action="store_false",
+        help="do not open the page in a browser",
+    )
