@@ -115,7 +115,7 @@ class Naming:
             except InputError:
                 raise
             except Exception as error:  # lost memory, a lost device, a compiler that is missing
-                self.trouble = f"the CUDA graph failed: {told(error)}"
+                self.trouble = f"the CUDA graph failed: {told(error)}; its steps go on one by one"
                 self._one_graph = None
             else:
                 return Named(flows, prediction, {"classify": _since_ms(start_s)})

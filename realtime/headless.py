@@ -133,7 +133,8 @@ def _closing_line(session: LiveSession, snapshot: Snapshot) -> str:
     return (
         f"{snapshot.source}: {snapshot.captured} frames captured, {snapshot.analysed} analysed, "
         f"dropped: {dropped or '0'}; {found}; frame to result p50 "
-        f"{snapshot.frame_to_result.p50:.1f} ms, p99 {snapshot.frame_to_result.p99:.1f} ms"
+        f"{snapshot.frame_to_result.p50:.1f} ms, p99 {snapshot.frame_to_result.p99:.1f} ms; "
+        f"{Path(snapshot.classifier).stem} by {snapshot.engine}"
     )
 
 

@@ -276,6 +276,6 @@ class LiveSession:
         if recording is not None and recording.failure:
             return recording.failure
         if run is not None and run.trouble:
-            return f"{run.trouble}; {run.engine} goes on in its place"
+            return run.trouble
         told = status.message if status else ""
         return told or (doubt(self._config.baseline, run.captured, run.warning) if run else "")

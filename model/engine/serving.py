@@ -119,7 +119,7 @@ class Serving:
         return f"{self._loaded.description} ({building} is being built, {seconds:.0f} s)"
 
     def trouble(self) -> str:
-        """What failed while it served; empty if nothing did."""
+        """What failed while it served, and what does in its place; empty if nothing failed."""
         return self._trouble
 
     def wait(self) -> None:
@@ -224,14 +224,17 @@ class Serving:
             return
 
     def _fall(self, failed: Loaded, why: str) -> None:
-        with self._lock:
-            self._trouble = f"{failed.name} failed on {failed.device}: {why}"
         self.reasons[failed.name] = why
         loaded: Loaded | str = ""
         if failed.name != "eager":
             eager = cast(Engine, load_entry(ENGINES, "eager", "engine")(self._device))
             loaded = self._load(eager, None)
-        self._loaded = loaded if isinstance(loaded, Loaded) else self._plainest()
+        with self._lock:
+            self._loaded = loaded if isinstance(loaded, Loaded) else self._plainest()
+            self._trouble = (
+                f"{failed.name} failed on {failed.device}: {why}; "
+                f"{self._loaded.description} serves in its place"
+            )
 
 
 def _sliced(

@@ -87,7 +87,8 @@ class DeviceFlow:
             try:
                 return self._solved(*pair)
             except Exception as error:  # lost memory, a lost device, a compiler that is missing
-                self.trouble = f"{self.name} failed on {self._device}: {told(error)}"
+                what = f"{self.name} failed on {self._device}: {told(error)}"
+                self.trouble = f"{what}; it goes on on the CPU"
                 self._ready.clear()
         return self._flow(*pair)
 
