@@ -29,13 +29,13 @@ def filmed(layout: ImageU8, seed: int, *, noise: float = 6.0, turn: float = 0.1)
     return np.repeat(np.clip(seen, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(numbers, st.integers(0, 10_000))
 def test_a_number_is_read_from_wherever_it_is_seen(number: int, seed: int) -> None:
     assert Reader().read(filmed(draw(number), seed)) == number
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(numbers, st.floats(0, 1), st.integers(0, 10_000))
 def test_of_two_neighbours_in_one_exposure_one_is_read(
     number: int, share: float, seed: int

@@ -107,7 +107,7 @@ def _parts(arguments: list[str]) -> None:
         description="What every flow and every engine costs by itself, and how right it is.",
     )
     p.add_argument("--sizes", default="128,224", help="crop sides, px, for the flows")
-    p.add_argument("--batches", default="1,2,4,8", help="pairs or expressions at a time")
+    p.add_argument("--batches", default="1,2,4", help="pairs or expressions at a time")
     p.add_argument("--seconds", type=float, default=2.0, help="of each part")
     p.add_argument("--against", default="", metavar="LIBRARIES", help="opencv,skimage: theirs too")
     p.add_argument("--classifier", default=default.classifier, help="name or path")

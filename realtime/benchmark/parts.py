@@ -34,8 +34,8 @@ from realtime.pipeline import PipelineConfig, open_naming
 
 POOL_BYTES = 192 * 2**20
 """Of inputs, gone through in turn: more than the last cache of most processors."""
-FEWEST_RUNS, MOST_RUNS = 5, 5000
-WARM_UP_RUNS, WARM_UP_S = 3, 0.2
+FEWEST_RUNS, MOST_RUNS = 3, 5000
+WARM_UP_RUNS, WARM_UP_S = 1, 0.2
 PEERS = ("opencv", "skimage")
 """Libraries whose flows can be run on the same inputs."""
 _FACES = 6

@@ -13,8 +13,6 @@ WARM_UP_S = 2.0
 SHORTEST_S = 1.0
 LOOPED = ("demo", "file", "folder")
 """Kinds of source that are played from memory, so that drawing or decoding costs nothing."""
-STEADY = ("loop",)
-"""Kinds whose rate the benchmark sets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +40,10 @@ def loads(
     """`config` at each of `rates` and `sizes` (width, height), its source played from memory where
     that is possible. Raises `InputError` for what cannot be."""
     kind, rest = split_spec(config.source)
+    if kind == "browser":
+        raise InputError(
+            "--source browser is fed by a person's page: give a camera, a file or demo"
+        )
     source = f"loop:{rest}" if kind in LOOPED else config.source
     return tuple(
         replace(config, source=source, fps=fps, width=width, height=height)
