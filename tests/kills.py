@@ -33,6 +33,9 @@ class Loss:
     """In the video after recovery."""
     lost_s: float
     """From the last frame in the video to the kill, on the monotonic clock."""
+    buffered_s: float
+    """Of that, what the recorder had in hand already: from the last frame in the video to the last
+    one in the ledger. The rest is how far a busy machine was behind."""
     unlisted: int
     """Pictures whose ledger line recovery had to make up."""
 
@@ -70,8 +73,12 @@ def loss(folder: Path, killed_s: float) -> Loss:
     kept = [line.received_s for line in lines if line.fate == "recorded" and line.received_s]
     lost = [line.received_s for line in lines if line.fate == "dropped" and line.received_s]
     # With no picture kept, everything from the first frame on is lost.
+    last_s = max(kept, default=min(lost, default=killed_s))
     return Loss(
-        done.frames, killed_s - max(kept, default=min(lost, default=killed_s)), done.unlisted
+        frames=done.frames,
+        lost_s=killed_s - last_s,
+        buffered_s=max(lost, default=last_s) - last_s,
+        unlisted=done.unlisted,
     )
 
 
@@ -96,7 +103,8 @@ def main() -> None:
             losses.append(loss(folder, killed_s))
             print(f"{run + 1}: {fps} fps {codec}, killed at {after_s:.2f} s: {losses[-1]}")
     worst = max(losses, key=lambda one: one.lost_s)
-    print(f"{len(losses)} kills; worst loss {worst.lost_s:.3f} s")
+    buffered_s = max(one.buffered_s for one in losses)
+    print(f"{len(losses)} kills; worst loss {worst.lost_s:.3f} s, {buffered_s:.3f} s in hand")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from realtime.config import LiveConfig
 from realtime.session.clocks import iso
 from realtime.session.folder import FORMAT, VERSION
 from realtime.session.plan import RecordPlan
+from realtime.session.verdict import Check
 from realtime.session.video import CODECS
 from realtime.sources import SourceInfo
 from realtime.summary import config_record, versions
@@ -23,14 +24,15 @@ def describe(
     info: SourceInfo,
     *,
     device: str,
+    checks: tuple[Check, ...],
     warnings: tuple[str, ...],
 ) -> dict[str, Any]:
     """`format`, `version`; `participant`, `consent` (`scope`, `pictures`: whether reports may show
-    the face, `utc`; null if none), `protocol`;
-    `started_utc`; `config` with the `baseline` in it; `camera` (as asked and as reported; what was
-    measured is added at the end); `video`; `weights`; `software`, `machine`, `device`;
-    `warnings` of the check list. The recorder adds `state`, `anchors`, `zero_s` (the source's time
-    of the first frame) and, at the end, what it counted."""
+    the face, `utc`; null if none), `protocol`; `started_utc`; `config` with the `baseline` in it;
+    `camera` (as asked and as reported; what was measured is added at the end); `video`; `weights`;
+    `software`, `machine`, `device`; `checks`, the list that was gone through, and `warnings`, what
+    it missed; `lsl`. The recorder adds `state`, `anchors`, `zero_s` (the source's time of the first
+    frame) and, at the end, what it counted."""
     now = iso(time.time())
     codec = CODECS[plan.codec]
     return {
@@ -56,7 +58,9 @@ def describe(
         "software": versions(),
         "machine": machine(),
         "device": device,
+        "checks": [asdict(check) for check in checks],
         "warnings": list(warnings),
+        "lsl": {"told": plan.lsl, "markers_from": plan.lsl_markers},
     }
 
 

@@ -32,7 +32,7 @@ def open_recorder(
     require_room(plan, info, config.seconds)
     checks = check_list(plan, info, config.baseline, disk_speed(plan.folder))
     warnings = enforce(plan, checks)
-    document = describe(config, plan, info, device=device, warnings=warnings)
+    document = describe(config, plan, info, device=device, checks=checks, warnings=warnings)
     folder = create_folder(plan.folder)
     streams = Streams(folder.path.name) if plan.lsl else None
     try:
