@@ -20,6 +20,7 @@ text.c0 { fill: var(--fill); } text.c1 { fill: var(--mark); } text.c2 { fill: va
 .verdict { color: var(--ink); font-size: 17px; } .caution { color: var(--mark); }
 .facts td { text-align: left; overflow-wrap: anywhere; }
 """
+_FEW_CORES = 0.005  # a thread that takes less is not worth a row
 _HEAD = ("", "p50", "p95", "p99", "p99.9", "max", "n")
 
 
@@ -85,12 +86,16 @@ def _section(load: dict[str, Any], samples: pa.Table) -> str:
     doubt = caution(load)
     return (
         f"<section><h2>{escape(load['name'])}</h2>\n"
-        f'<p class="verdict">{escape(verdict(load))}.</p>\n'
-        + (f'<p class="caution">{escape(doubt)}.</p>\n' if doubt else "")
+        f'<p class="verdict">{escape(_sentence(verdict(load)))}</p>\n'
+        + (f'<p class="caution">{escape(_sentence(doubt))}</p>\n' if doubt else "")
         + f"<p>{escape(load['source'])}; {escape(load['device'])}; flow {load['flow']}, "
         f"{escape(load['engine'])}{_offline(load)}.</p>\n"
         f'<div class="plots">{tables}</div>\n<div class="plots">{figures}</div></section>'
     )
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def _offline(load: dict[str, Any]) -> str:
@@ -137,7 +142,11 @@ def _decisions(load: dict[str, Any]) -> str:
 def _machine_load(load: dict[str, Any]) -> str:
     processor, memory = load["processor"], load["memory"]
     rows = [["this program, cores", f"{processor['cores']:.2f}"]]
-    rows += [[f"… {name}", f"{cores:.2f}"] for name, cores in processor["threads"].items()]
+    rows += [
+        [f"… {name}", f"{cores:.2f}"]
+        for name, cores in processor["threads"].items()
+        if cores >= _FEW_CORES
+    ]
     rows.append(["what it started (a browser), cores", f"{processor['children']:.2f}"])
     rows.append(["everything else on the machine, cores", f"{processor['others']:.2f}"])
     for name, words in (
@@ -157,7 +166,7 @@ def _parts(load: dict[str, Any]) -> str:
     head = ("from s", "due", "analysed a second", "p50 ms", "p99 ms", "memory MB")
     rows = [
         [
-            f"{part['from_s']:.0f}",
+            f"{part['from_s']:.3g}",
             f"{part['n']}",
             f"{part['analysed_per_s']:.1f}",
             shown(part, "p50"),

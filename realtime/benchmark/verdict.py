@@ -72,7 +72,8 @@ def overall(documents: list[dict[str, Any]], machine: str) -> str:
             )
         lost = next((d for d in mine if not d["keeps_up"] and d["frames"]["due"]), None)
         if lost is not None:
-            words.append(f"{lost['fps']:.4g} fps at {where}: {bottleneck(lost)}")
+            rate = f"{lost['fps']:.4g} fps at {where}"
+            words.append(f"does not keep up with {rate}: {bottleneck(lost)}")
     return f"On {machine}: " + ("; ".join(words) or "nothing was delivered") + "."
 
 
