@@ -112,7 +112,7 @@ def open_pairs(
     elif missing:
         # Spawned, not forked: a fork copies the locks of threads that it does not copy.
         context = multiprocessing.get_context("spawn")
-        with context.Pool(min(workers, len(missing)), initializer=_calm) as pool:
+        with context.Pool(min(workers, len(missing)), initializer=calm) as pool:
             drawn = pool.imap_unordered(_draw, missing)
             for _ in tqdm(drawn, total=len(missing), desc=title, unit="file"):
                 pass
@@ -185,7 +185,7 @@ def _label(truth: Truth) -> int:
     return NO_EXPRESSION if truth.label == NONE else CLASSES.index(truth.label)
 
 
-def _calm() -> None:
+def calm() -> None:
     """One thread per process: there are several processes."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
