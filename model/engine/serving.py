@@ -174,6 +174,8 @@ class Serving:
 
     def _load(self, engine: Engine, kept: Kept | None) -> Loaded | str:
         """The engine ready to serve, or why it must not."""
+        if (engine.name, self._device) == ("eager", "cpu"):
+            return self._plainest()
         network = load_network(self._checkpoint)[1]
         path = None if kept is None else kept.path
         try:
