@@ -84,7 +84,6 @@ class LiveSession:
             opened: Source | None = None
             if run is not None and run.source.info.kind != "camera":
                 opened = open_source(source, config.source_options())
-            self.stop()
             self._config = config
             self._begin(opened)
 
@@ -116,7 +115,6 @@ class LiveSession:
         is a run of its own, so that analysing it again begins where the live analysis began.
         Raises `InputError` if it cannot be recorded; then it goes on unrecorded."""
         with self._control:
-            self.stop()
             self._config = replace(self._config, record=plan)
             try:
                 self._begin(None)
@@ -175,6 +173,11 @@ class LiveSession:
         """What this run reads; only `info`, `status` and a demo's truth are for others."""
         run = self._run
         return run.source if run else None
+
+    @property
+    def starting(self) -> bool:
+        """Whether one run has ended for another that is about to begin."""
+        return self._starting
 
     @property
     def browser(self) -> BrowserSource | None:
@@ -238,14 +241,14 @@ class LiveSession:
         return run
 
     def _begin(self, opened: Source | None) -> None:
-        self.stop()
-        self._starting = True
-        self._failure = ""
-        self._runs += 1
-        self._run = None
-        self._results.clear()
-        self._clips.clear()
+        self._starting = True  # also while what ran ends: a viewer's camera waits for what follows
         try:
+            self.stop()
+            self._failure = ""
+            self._runs += 1
+            self._run = None
+            self._results.clear()
+            self._clips.clear()
             # What can be wrong with the options shows before anything slow is loaded.
             source = opened or open_source(self._config.source, self._config.source_options())
             results, clips = self._results, self._clips

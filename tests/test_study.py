@@ -7,13 +7,16 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
 from served import serving
+from test_page import write_y4m
 
 from model.errors import InputError
+from model.synthetic import SyntheticFace
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.session import recorder
@@ -267,3 +270,33 @@ def test_a_recording_that_had_to_end_is_told_loudly(
     last = study.state()["last"]
     assert "the disk is full" in last["failure"]
     assert open_session(Path(last["folder"])).document["state"] == "stopped"
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_a_viewers_camera_is_recorded_without_asking_again(untrained: Path, tmp_path: Path) -> None:
+    film = tmp_path / "camera.y4m"
+    write_y4m(film, SyntheticFace(seed=5, fps=15, size=(320, 240)), frames=30)
+    flags = ["--no-sandbox", "--use-fake-device-for-media-stream"]
+    flags += ["--use-fake-ui-for-media-stream", f"--use-file-for-fake-video-capture={film}"]
+    config = replace(small_demo(untrained, tmp_path / "sessions"), source="browser")
+    with serving(config) as served, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page.set_default_timeout(90_000)
+        page.goto(served.address)
+        page.click("[data-ref=share]")
+        page.wait_for_selector("#live [data-ref=picture][data-index]")
+        filled_in(page, tmp_path)
+        page.click(".fl-study [data-ref=start]:not([disabled])")
+        page.wait_for_selector(".fl-study[data-recording=yes]")
+        recorded(served.session, 5)
+        page.click(".fl-study [data-ref=stop]")
+        page.wait_for_selector(".fl-study[data-recording=no]")
+        page.wait_for_selector(".fl-study [data-ref=picture][data-index]")
+        assert page.locator("[data-ref=share]").is_hidden()
+        browser.close()
+    session = open_session(tmp_path / "sessions" / "P07")
+    assert sum(frame.fate == "recorded" for frame in session.frames) >= 5
+    assert {frame.clock for frame in session.frames if frame.fate == "recorded"} == {"browser"}
+    assert "pictures" in {warning.partition(":")[0] for warning in session.document["warnings"]}

@@ -94,6 +94,9 @@ class Sockets:
                 await socket.send_json(_pong(parse_message(text)))
                 continue
             source = self._session.browser
+            if source is None and self._session.starting:
+                await socket.send_json({"credit": 1})  # the next run may want its frames
+                continue
             if source is None:
                 await socket.send_json({"error": "the source is no longer the browser's camera"})
                 await socket.close()

@@ -54,7 +54,10 @@ export function mount(root) {
         stage.sourceChanged(message.kind);
       }
       status.show(message);
-      camera.sourceIs(message.kind === "browser" && message.badge !== "STOPPED");
+      // While a run makes room for the next, the camera stays on.
+      if (message.badge !== "STARTING") {
+        camera.sourceIs(message.kind === "browser" && message.badge !== "STOPPED");
+      }
     },
     event(message) {
       list.put(message);
