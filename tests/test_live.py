@@ -102,8 +102,7 @@ def test_a_run_ends_by_itself_and_every_frame_has_a_fate(untrained: Path) -> Non
 
 def test_live_and_inline_find_the_same_events(untrained: Path, expression_clip: Path) -> None:
     steps: list[Step] = []
-    # By name: a better one, built meanwhile, would answer in the seventh digit otherwise.
-    config = LiveConfig(source=str(expression_clip), classifier=str(untrained), engine="eager")
+    config = LiveConfig(source=str(expression_clip), classifier=str(untrained))
     with LiveSession(config, steps.append) as session:
         session.wait(TIMEOUT_S)
         found = confirmed(session.events())
