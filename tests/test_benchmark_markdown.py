@@ -8,6 +8,7 @@ import pytest
 from model.errors import InputError
 from realtime.benchmark.markdown import BEGIN, END, markdown, write_into
 from realtime.benchmark.targets import START, TARGETS, judged
+from realtime.benchmark.verdict import overall
 
 TAIL = {"p50": 4.0, "p95": 6.0, "p99": 8.0, "p999": None, "max": 9.0, "n": 600, "intervals": {}}
 FEW = {"p50": 80.0, "p95": None, "max": 90.0, "n": 4}
@@ -95,3 +96,16 @@ def test_a_machine_that_was_busy_otherwise_is_told() -> None:
     busy = load(640, 60)
     busy["processor"]["others"] = 2.0
     assert "During 640×480 at 60 fps the machine was not quiet" in markdown([report(busy)])
+
+
+def test_the_first_sentence_says_what_is_kept_up_with_and_what_is_not() -> None:
+    said = overall([load(640, 30), load(640, 60), load(640, 200, dropped=9)], "4 cores")
+    assert said.startswith("On 4 cores: keeps up with 60 fps at 640×480 with 8.0 ms p99; ")
+    assert "does not keep up with 200 fps at 640×480: a frame needs" in said
+    few = load(640, 30)
+    few["latency_ms"] = {**TAIL, "p99": None, "n": 60}
+    assert "with 6.0 ms p95" in overall([few], "4 cores")
+    silent = load(640, 30)
+    silent["frames"]["due"] = 0
+    silent["keeps_up"] = False
+    assert overall([silent], "4 cores") == "On 4 cores: nothing was delivered."
