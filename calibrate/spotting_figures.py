@@ -175,8 +175,11 @@ class Row:
 
 def table(rows: Iterable[Row]) -> str:
     """The figures of conditions as a table of text."""
+    rows = list(rows)
+    first = 2 + max((len(row.group) for row in rows), default=0)
+    second = 2 + max((len(row.value) for row in rows), default=0)
     lines = [
-        f"{'varied':<13}{'':<18}{'min':>5}{'ME':>5}{'hits':>6}{'F1':>6}{'prec':>6}{'rec':>6}"
+        f"{'':<{first}}{'':<{second}}{'min':>5}{'ME':>5}{'hits':>6}{'F1':>6}{'prec':>6}{'rec':>6}"
         f"{'false/min':>10}{'macro F1':>10}{'false/min':>10}{'apex fr.':>9}{'decision ms':>14}"
     ]
     for row in rows:
@@ -188,11 +191,14 @@ def table(rows: Iterable[Row]) -> str:
             if micro.annotated
             else f"{'–':>6}{'–':>6}{'–':>6}"
         )
+        frames = row.apex_error_frames()
         lines.append(
-            f"{row.group:<13}{row.value:<18}{row.minutes:>5.1f}{micro.annotated:>5}"
+            f"{row.group:<{first}}{row.value:<{second}}{row.minutes:>5.1f}{micro.annotated:>5}"
             f"{micro.hits:>6}{scores}{row.false_per_min('micro'):>10.2f}"
             + (f"{macro.f1:>10.2f}" if macro.annotated else f"{'–':>10}")
-            + f"{row.false_per_min('macro'):>10.2f}{row.apex_error_frames():>9.1f}{decision:>14}"
+            + f"{row.false_per_min('macro'):>10.2f}"
+            + (f"{'–':>9}" if math.isnan(frames) else f"{frames:>9.1f}")
+            + f"{decision:>14}"
         )
     return "\n".join(lines)
 
