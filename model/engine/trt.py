@@ -1,8 +1,10 @@
 """TensorRT, and TensorRT-RTX for RTX cards: FP16 where the network convolves, as a CUDA graph.
 
-Both packages have one interface and are strongly typed: a tensor's type is what the ONNX model says
-(TensorRT 10 when asked, 11 always). TensorRT needs the GPU that it builds for; TensorRT-RTX builds
-for all its cards anywhere and finishes the kernels on the card, at the first load.
+Torch-TensorRT converts the exported network for TensorRT, which needs the GPU that it builds for.
+TensorRT-RTX reads the network as ONNX, builds for all its cards anywhere and finishes the kernels
+on the card, at the first load. Both are strongly typed: a tensor's type is what the network says.
+What comes out is run through TensorRT's own interface, which both packages have, without PyTorch's
+wrapper around it: one launch, on the current stream.
 """
 
 from collections.abc import Mapping
@@ -10,14 +12,14 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from model.cuda_graph import Function, Recorded
 from model.engine.eager import no_cuda
-from model.engine.export import halved, onnx_document
+from model.engine.export import exported, halved, onnx_document
 from model.engine.forward import Forward, Inputs
 from model.machine import driver
 
@@ -31,7 +33,7 @@ class TensorRT:
     name = "tensorrt"
     tolerance = 0.02
     built = True
-    _module = "tensorrt"
+    _packages: tuple[str, ...] = ("torch_tensorrt", "tensorrt")  # what is installed; what runs
 
     def __init__(self, device: str) -> None:
         self._device = device
@@ -45,33 +47,27 @@ class TensorRT:
         return {
             "precision": "fp16",
             "torch": torch.__version__,
-            self.name: import_module(self._module).__version__,
+            **{name: import_module(name).__version__ for name in self._packages},
             "gpu": torch.cuda.get_device_name(index) if here else "none",
             "driver": driver(),
         }
 
     def describe(self) -> str:
-        return f"{self._title()} {self.versions()[self.name]}, FP16, CUDA graph"
+        return f"{self._title()} {self._runtime().__version__}, FP16, CUDA graph"
 
     def build(self, network: nn.Module, inputs: Inputs, path: Path) -> None:
-        trt = import_module(self._module)
-        logger = trt.Logger(trt.Logger.ERROR)
-        builder = trt.Builder(logger)
-        typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
-        definition = builder.create_network(typed)
-        parser = trt.OnnxParser(definition, logger)
-        if not parser.parse(onnx_document(halved(network.cpu()), inputs)):
-            raise RuntimeError(str(parser.get_error(0)))
-        config = builder.create_builder_config()
-        self._configure(trt, config)
-        plan = builder.build_serialized_network(definition, config)
-        if plan is None:
-            raise RuntimeError(f"{self._title()} built no engine; its own words are above")
-        path.write_bytes(bytes(plan))
+        dynamo = import_module("torch_tensorrt.dynamo")
+        with torch.cuda.device(self._device):
+            placed = halved(network.cpu()).to(self._device)
+            given = tuple(tensor.to(self._device) for tensor in inputs)
+            plan = dynamo.convert_exported_program_to_serialized_trt_engine(
+                exported(placed, cast(Inputs, given)), arg_inputs=given, use_explicit_typing=True
+            )
+        path.write_bytes(plan)
 
     def function(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Function:
         assert path is not None
-        trt = import_module(self._module)
+        trt = self._runtime()
         with torch.cuda.device(self._device):
             return _Plan(trt, path.read_bytes(), self._device).run
 
@@ -79,20 +75,18 @@ class TensorRT:
         function = self.function(network, inputs, path)
         return cast(Forward, Recorded(function, inputs, self._device))
 
-    def _configure(self, trt: ModuleType, config: Any) -> None:
-        """What this kind of engine is built with."""
+    def _runtime(self) -> ModuleType:
+        return import_module(self._packages[-1])
 
     def _title(self) -> str:
         return "TensorRT"
 
     def _not_installed(self) -> str:
-        if find_spec(self._module) is not None:
+        if all(find_spec(package) is not None for package in self._packages):
             return ""
-        major = (torch.version.cuda or "13").partition(".")[0]
-        return f"{self._title()} is not installed: pip install {self._package(major)}"
-
-    def _package(self, cuda: str) -> str:
-        return f"tensorrt-cu{cuda}"
+        return (
+            f"{self._title()} is not installed: pip install {self._packages[0].replace('_', '-')}"
+        )
 
     def _unfit(self) -> str:
         return ""
@@ -102,17 +96,27 @@ class TensorRTRTX(TensorRT):
     """`model.engine.Engine`."""
 
     name = "tensorrt-rtx"
-    _module = "tensorrt_rtx"
+    _packages = ("tensorrt_rtx",)
 
-    def _configure(self, trt: ModuleType, config: Any) -> None:
+    def build(self, network: nn.Module, inputs: Inputs, path: Path) -> None:
+        trt = self._runtime()
+        logger = trt.Logger(trt.Logger.ERROR)
+        builder = trt.Builder(logger)
+        typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+        definition = builder.create_network(typed)
+        parser = trt.OnnxParser(definition, logger)
+        if not parser.parse(onnx_document(halved(network.cpu()), inputs)):
+            raise RuntimeError(str(parser.get_error(0)))
+        config = builder.create_builder_config()
         # Memory of ours, or its launches could not be recorded in a graph.
         config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
+        plan = builder.build_serialized_network(definition, config)
+        if plan is None:
+            raise RuntimeError("TensorRT-RTX built no engine; its own words are above")
+        path.write_bytes(bytes(plan))
 
     def _title(self) -> str:
         return "TensorRT-RTX"
-
-    def _package(self, cuda: str) -> str:
-        return "tensorrt-rtx"
 
     def _unfit(self) -> str:
         capability = torch.cuda.get_device_capability(self._device)
