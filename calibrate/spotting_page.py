@@ -33,6 +33,7 @@ def page(rows: Sequence[Row], about: str) -> str:
         "Spotting",
         f"<h1>Spotting</h1>\n<p>{escape(about)}</p>\n<p>{escape(lead)}Computed on "
         f"{escape(machine())}.</p>\n" + "\n".join(sections),
+        style="td:first-child { white-space: nowrap; }",
     )
 
 
@@ -61,7 +62,8 @@ def _section(group: str, rows: Sequence[Row]) -> str:
         plots.insert(0, ("F1, precision and recall of micro-expressions", _shares(rows)))
     if group == USUAL:
         plots.append(("Found, by amplitude", _recall(rows[0])))
-        plots.append(("Missed because", _reasons(rows[0])))
+        if rows[0].missed_because():
+            plots.append(("Missed because", _reasons(rows[0])))
     if group != USUAL and any(row.missed_because() for row in rows):
         said = [f"{row.value}: {_listed(row)}" for row in rows if row.missed_because()]
         why = f"<p>Missed because: {escape('; '.join(said))}.</p>"
