@@ -9,6 +9,7 @@ wrapper around it: one launch, on the current stream.
 
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -47,7 +48,8 @@ class TensorRT:
         return {
             "precision": "fp16",
             "torch": torch.__version__,
-            **{name: import_module(name).__version__ for name in self._packages},
+            # Not by importing them: Torch-TensorRT takes seconds, and raises where CUDA is amiss.
+            **{name: version(name) for name in self._packages},
             "gpu": torch.cuda.get_device_name(index) if here else "none",
             "driver": driver(),
         }
