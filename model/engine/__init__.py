@@ -7,8 +7,8 @@ An engine turns a network and one shape of its input into a function with the sa
 are built once, into a file that is kept on disk (`model.engine.cache`), and loaded in milliseconds
 afterwards. `model.engine.serving` chooses, builds behind a run that is going on, and falls back.
 
-TensorRT gets the exported network through Torch-TensorRT, TensorRT-RTX as ONNX: its builder needs no
-GPU, so that what becomes of the network there is tested everywhere.
+TensorRT gets the exported network through Torch-TensorRT, TensorRT-RTX as ONNX: its builder needs
+no GPU, so that what becomes of the network there is tested everywhere.
 """
 
 from collections.abc import Mapping
