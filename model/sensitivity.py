@@ -116,6 +116,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.pairs < 1 or args.workers < 1:
         raise InputError(f"give 1 pair and 1 worker or more, got {args.pairs} and {args.workers}")
+    calm()
     print(table(accuracies(args.network, changes(), args.pairs, args.workers), args.pairs))
 
 
