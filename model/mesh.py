@@ -64,7 +64,7 @@ class FaceMesh:
         self._graph.start_run(self._side)
         self._found: Any = None
         self._time_us = 0
-        self._started = False
+        self._has_talked = False
 
     def find(self, image: ImageU8) -> list[ArrayF32]:
         """The points (468, 2) float32 px of each face of `image` (H, W, 3) uint8 RGB."""
@@ -83,7 +83,7 @@ class FaceMesh:
         """Search anew in the next picture."""
         self._graph.close()
         self._graph.start_run(self._side)
-        self._started = False
+        self._has_talked = False
 
     def close(self) -> None:
         """Release the graph."""
@@ -96,14 +96,16 @@ class FaceMesh:
         self._time_us += _FRAME_US
         self._found = None
         image = create_image_frame(image_format=ImageFormat.SRGB, data=picture).at(self._time_us)
-        # The networks are loaded, and talk, with the first picture.
-        with nullcontext() if self._started else stderr_without(_IDLE):
+        # The networks are loaded, and talk, with the first picture, and again with the first face.
+        with nullcontext() if self._has_talked else stderr_without(_IDLE):
             self._graph.add_packet_to_input_stream(stream="image", packet=image)
             self._graph.wait_until_idle()
-        self._started = True
         # Without a face the stream brings nothing, or a packet that holds nothing.
         found = self._found
-        return get_proto_list(found) if found is not None and not found.is_empty() else ()
+        if found is None or found.is_empty():
+            return ()
+        self._has_talked = True
+        return get_proto_list(found)
 
 
 def _points(face: Any) -> ArrayF32:

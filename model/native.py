@@ -15,8 +15,8 @@ _ONE_AT_A_TIME = threading.Lock()
 @contextmanager
 def stderr_without(idle: re.Pattern[bytes]) -> Iterator[None]:
     """Hold back what is written to stderr meanwhile, by any thread and by native code, which
-    Python's own `sys.stderr` does not see; afterwards let all of it out but the lines that `idle`
-    matches from their start."""
+    Python's own `sys.stderr` does not see; afterwards let all of it out but what `idle` matches, to
+    the end of its line: other threads' progress bars may stand before it on the same line."""
     try:
         real = os.dup(_STDERR)
     except OSError:  # a program without a console has none
@@ -34,6 +34,6 @@ def stderr_without(idle: re.Pattern[bytes]) -> Iterator[None]:
                     sys.stderr.flush()
                 os.dup2(real, _STDERR)
                 held.seek(0)
-                os.write(real, b"".join(line for line in held if not idle.match(line)))
+                os.write(real, re.sub(b"(?:%b)[^\n]*\n?" % idle.pattern, b"", held.read()))
     finally:
         os.close(real)

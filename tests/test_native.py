@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from skimage import data
 
 from model.mesh import FaceMesh
 from model.native import stderr_without
@@ -24,6 +25,12 @@ def test_only_idle_lines_are_held_back(capfd: pytest.CaptureFixture[str]) -> Non
     assert "error: the network is damaged\n" in said
     assert "from python\n" in said
     assert said.endswith("an unfinished line")
+
+
+def test_a_progress_bar_before_an_idle_line_stays(capfd: pytest.CaptureFixture[str]) -> None:
+    with stderr_without(re.compile(rb"noise|hum")):
+        os.write(2, b"\r12 framesnoise: nothing\r13 frameshum\n\r14 frames")
+    assert capfd.readouterr().err == "\r12 frames\r14 frames"
 
 
 def test_what_was_printed_comes_out_although_the_body_fails(
@@ -57,6 +64,7 @@ def test_the_face_mesh_starts_and_restarts_silently(capfd: pytest.CaptureFixture
     assert mesh.find(grey) == []
     mesh.reset()
     assert mesh.find(grey) == []
+    assert len(mesh.find(data.astronaut())) == 1  # type: ignore[no-untyped-call]
     mesh.close()
 
     assert capfd.readouterr().err == ""
