@@ -81,13 +81,15 @@ class FaceMesh:
 
     def reset(self) -> None:
         """Search anew in the next picture."""
-        self._graph.close()
-        self._graph.start_run(self._side)
+        with stderr_without(_IDLE):  # closing a graph that has seen nothing loads its networks
+            self._graph.close()
+            self._graph.start_run(self._side)
         self._has_talked = False
 
     def close(self) -> None:
         """Release the graph."""
-        self._graph.close()
+        with stderr_without(_IDLE):
+            self._graph.close()
 
     def _take(self, stream: str, packet: Any) -> None:
         self._found = packet
@@ -105,7 +107,8 @@ class FaceMesh:
         if found is None or found.is_empty():
             return ()
         self._has_talked = True
-        return get_proto_list(found)
+        faces: Sequence[Any] = get_proto_list(found)
+        return faces
 
 
 def _points(face: Any) -> ArrayF32:

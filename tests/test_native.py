@@ -63,6 +63,7 @@ def test_the_face_mesh_starts_and_restarts_silently(capfd: pytest.CaptureFixture
     mesh = FaceMesh(faces=1, follows=True)
     assert mesh.find(grey) == []
     mesh.reset()
+    mesh.reset()
     assert mesh.find(grey) == []
     assert len(mesh.find(data.astronaut())) == 1  # type: ignore[no-untyped-call]
     mesh.close()
