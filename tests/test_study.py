@@ -166,6 +166,9 @@ def filled_in(page: Page, tmp_path: Path) -> None:
     page.set_input_files(".fl-study [data-ref=protocol]", protocol)
     page.fill(".fl-study [data-ref=participant]", "P07")
     page.fill(".fl-study [data-ref=consent]", "analysis")
+    # A style sheet around it once left the box out, and only its words were to be seen.
+    box = page.locator(".fl-study [data-ref=pictures]")
+    assert box.evaluate("box => getComputedStyle(box).appearance") == "auto"
     page.wait_for_selector(".fl-study [data-check=consent][data-good=yes]")
 
 
