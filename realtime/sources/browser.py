@@ -8,11 +8,11 @@ analysed is always recent. The pictures went through the browser's JPEG: not los
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 
 from model.records import Frame
-from realtime.sources import SourceInfo, SourceOptions, SourceStatus
-from realtime.sources.gate import Gate
+from realtime.sources import SourceInfo, SourceOptions
+from realtime.sources.gated import GatedSource
 from realtime.sources.picture import decode_picture
 
 QUEUE_FRAMES = 4
@@ -27,19 +27,18 @@ TOO_LARGE = "picture too large"
 FROM_THE_FUTURE = "capture time in the future"
 
 
-class BrowserSource:
+class BrowserSource(GatedSource):
     """Frames at the browser's capture times."""
 
     def __init__(
         self, spec: str, options: SourceOptions, *, now: Callable[[], float] = time.monotonic
     ) -> None:
+        super().__init__()
         self._now = now
-        self._gate = Gate()
         self._gate.open("waiting for the browser's camera")
         self._offered = threading.Condition()
         self._queue: deque[tuple[bytes, float, float]] = deque()
         self._overtaken = 0
-        self._interrupted = False
         self._info = SourceInfo(
             spec=spec,
             kind="browser",
@@ -55,12 +54,6 @@ class BrowserSource:
             fps_nominal=None,
             lossless=False,
         )
-        self._frames = self._run()
-
-    @property
-    def info(self) -> SourceInfo:
-        """What was opened; the size is what the browser is asked for."""
-        return self._info
 
     def offer(self, jpeg: bytes, captured_s: float) -> None:
         """One picture and when the browser captured it, converted by the page to this program's
@@ -68,7 +61,7 @@ class BrowserSource:
         is dropped and counted."""
         received_s = self._now()
         with self._offered:
-            if self._interrupted:
+            if self._stop.is_set():
                 return
             if len(self._queue) == QUEUE_FRAMES:
                 self._queue.popleft()
@@ -76,29 +69,17 @@ class BrowserSource:
             self._queue.append((jpeg, captured_s, received_s))
             self._offered.notify()
 
-    def __iter__(self) -> Iterator[Frame]:
-        return self._frames
-
-    def status(self) -> SourceStatus:
-        """A snapshot, from any thread."""
-        return self._gate.status()
-
     def interrupt(self) -> None:
         """End the iteration now; what is in the queue is left."""
+        super().interrupt()
         with self._offered:
-            self._interrupted = True
             self._offered.notify()
-
-    def close(self) -> None:
-        """Nothing is held; pictures offered from now on are ignored."""
-        self.interrupt()
-        self._frames.close()
 
     def _run(self) -> Generator[Frame, None, None]:
         while True:
             with self._offered:
-                self._offered.wait_for(lambda: self._interrupted or self._queue)
-                if self._interrupted:
+                self._offered.wait_for(lambda: self._stop.is_set() or self._queue)
+                if self._stop.is_set():
                     self._gate.ended()
                     return
                 jpeg, captured_s, received_s = self._queue.popleft()

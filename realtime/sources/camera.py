@@ -8,16 +8,15 @@ tried again until it is back, and the gap shows as a jump of the index, by the f
 would have given meanwhile.
 """
 
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from itertools import pairwise
 
 from model.errors import SourceError
 from model.records import Frame
-from realtime.sources import Clock, SourceInfo, SourceOptions, SourceStatus
+from realtime.sources import Clock, SourceInfo, SourceOptions
 from realtime.sources.device import CaptureDevice, open_opencv
-from realtime.sources.gate import Gate
+from realtime.sources.gated import GatedSource
 
 DEFAULT_FPS = 60.0
 """Asked for when no rate is given: at 30 fps the shortest expression, 40 ms, is one frame. A camera
@@ -46,7 +45,7 @@ IMPLAUSIBLE = "implausible driver time"
 OpenDevice = Callable[[str, int, int, float], CaptureDevice]
 
 
-class Camera:
+class Camera(GatedSource):
     """A camera as a source. The device is touched only by the thread that opens and iterates."""
 
     def __init__(
@@ -63,38 +62,17 @@ class Camera:
         `now` is the clock, `wait(seconds)` waits for an interrupt and returns whether it came;
         both are arguments for tests.
         """
+        super().__init__()
         self._spec = spec
         self._options = options
         self._open_device = open_device
         self._now = now
-        self._stop = threading.Event()
         self._wait = wait or self._stop.wait
-        self._gate = Gate()
         self._device: CaptureDevice | None
         self._device, self._info = self._open(spec)
         self._address = self._device.address
-        self._frames = self._run()
 
-    @property
-    def info(self) -> SourceInfo:
-        """What was opened; replaced when the camera was reopened."""
-        return self._info
-
-    def __iter__(self) -> Iterator[Frame]:
-        return self._frames
-
-    def status(self) -> SourceStatus:
-        """A snapshot, from any thread."""
-        return self._gate.status()
-
-    def interrupt(self) -> None:
-        """End the iteration with the next frame, or when the read that waits for it times out."""
-        self._stop.set()
-
-    def close(self) -> None:
-        """Let go of the camera."""
-        self._stop.set()
-        self._frames.close()
+    def _release(self) -> None:
         if self._device is not None:
             self._device.release()
             self._device = None

@@ -1,11 +1,11 @@
 """The demo face: `model.synthetic` as a source, with its truth."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 
 from model.records import Frame
 from model.synthetic import Schedule, SyntheticFace, TrueExpression
-from realtime.sources import SourceInfo, SourceOptions, SourceStatus
-from realtime.sources.gate import Gate
+from realtime.sources import SourceInfo, SourceOptions
+from realtime.sources.gated import GatedSource
 
 DEFAULT_FPS = 30.0
 REST = "rest"
@@ -14,11 +14,12 @@ REST = "rest"
 _RESTS = Schedule(micro_per_min=0, macro_per_min=0, speech_per_min=0)
 
 
-class Demo:
+class Demo(GatedSource):
     """An animated portrait: frame n at n / fps seconds, the same for the same options."""
 
     def __init__(self, spec: str, options: SourceOptions, *, why: str = "") -> None:
         """`why`: appended to the description, where nobody asked for the demo."""
+        super().__init__()
         fps = options.fps or DEFAULT_FPS
         self._fps = fps
         self._frames_in_all = None if options.seconds is None else round(options.seconds * fps)
@@ -28,8 +29,6 @@ class Demo:
             size=(options.width, options.height),
             schedule=_RESTS if spec == REST else None,
         )
-        self._gate = Gate()
-        self._interrupted = False
         self._info = SourceInfo(
             spec=spec,
             kind="demo",
@@ -45,35 +44,14 @@ class Demo:
             lossless=True,
             duration_s=options.seconds,
         )
-        self._frames = self._run()
-
-    @property
-    def info(self) -> SourceInfo:
-        """What was opened."""
-        return self._info
 
     def truth(self, duration_s: float) -> tuple[TrueExpression, ...]:
         """The expressions of the first `duration_s` seconds: what a spotter should find."""
         return self._face.truth(duration_s)
 
-    def __iter__(self) -> Iterator[Frame]:
-        return self._frames
-
-    def status(self) -> SourceStatus:
-        """A snapshot, from any thread."""
-        return self._gate.status()
-
-    def interrupt(self) -> None:
-        """End the iteration before the next frame."""
-        self._interrupted = True
-
-    def close(self) -> None:
-        """Nothing is held; the iteration ends."""
-        self._frames.close()
-
     def _run(self) -> Generator[Frame, None, None]:
         index = 0
-        while not self._interrupted and index != self._frames_in_all:
+        while not self._stop.is_set() and index != self._frames_in_all:
             frame = self._gate.admit(self._face.image(index), index / self._fps)
             if frame is not None:
                 yield frame

@@ -5,7 +5,8 @@ refused and counted, because a time made up for it would move every onset after 
 """
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
+from itertools import chain
 
 import av
 import av.error
@@ -14,24 +15,24 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from model.errors import SourceError
-from model.records import Frame, ImageU8
-from realtime.sources import SourceInfo, SourceOptions, SourceStatus
-from realtime.sources.gate import NO_TIME, Gate
+from model.records import Frame
+from realtime.sources import SourceInfo, SourceOptions
+from realtime.sources.gate import NO_TIME
+from realtime.sources.gated import GatedSource
 from realtime.sources.video import LOSSLESS_CODECS, decoded, video_stream
 
 INCOMPLETE_S = 0.5
 """A file that ends this much before the length it states is called incomplete."""
 
 
-class Recording:
+class Recording(GatedSource):
     """A container that is open and has an end. Times are seconds since its first picture."""
 
     def __init__(self, container: InputContainer, *, spec: str, kind: str, name: str) -> None:
         """Reads up to the first picture, so that a file without one is told at once; raises
         `SourceError`. `container` is closed with this, and if this fails."""
+        super().__init__()
         self._container = container
-        self._gate = Gate()
-        self._interrupted = False
         try:
             stream = video_stream(container, spec)
             # A picture patched up by the decoder would move where the face did not: rather none.
@@ -45,6 +46,7 @@ class Recording:
         except SourceError:
             container.close()
             raise
+        self._pictures = chain([first], pictures)
         height, width = first[1].shape[:2]
         rate = stream.average_rate or stream.guessed_rate
         codec = stream.codec_context.name
@@ -68,40 +70,16 @@ class Recording:
             lossless=codec in LOSSLESS_CODECS,
             duration_s=container.duration / av.time_base if container.duration else None,
         )
-        self._frames = self._run(first, pictures)
 
-    @property
-    def info(self) -> SourceInfo:
-        """What was opened."""
-        return self._info
-
-    def __iter__(self) -> Iterator[Frame]:
-        return self._frames
-
-    def status(self) -> SourceStatus:
-        """A snapshot, from any thread."""
-        return self._gate.status()
-
-    def interrupt(self) -> None:
-        """End the iteration before the next frame."""
-        self._interrupted = True
-
-    def close(self) -> None:
-        """Close the file."""
-        self._frames.close()
-        self._container.close()
-
-    def _run(
-        self, first: tuple[VideoFrame, ImageU8], rest: Iterator[tuple[VideoFrame, ImageU8]]
-    ) -> Generator[Frame, None, None]:
+    def _run(self) -> Generator[Frame, None, None]:
         start_s: float | None = None
         time_s = 0.0
-        size = first[1].shape
+        size = self._info.height, self._info.width
         note = ""
         yielded = False
-        following: tuple[VideoFrame, ImageU8] | None = first
-        while following is not None and not self._interrupted:
-            picture, image = following
+        for picture, image in self._pictures:
+            if self._stop.is_set():
+                break
             stamp_s = _time_s(picture)
             if stamp_s is None:
                 self._gate.refuse(NO_TIME)
@@ -110,14 +88,13 @@ class Recording:
                 frame = self._gate.admit(image, stamp_s - start_s)
                 if frame is not None:
                     time_s = frame.stamp.time_s
-                    if image.shape != size:
-                        size = image.shape
+                    if image.shape[:2] != size:
+                        size = image.shape[0], image.shape[1]
                         note = f"size changed to {size[1]}×{size[0]} at {time_s:.2f} s"
                         self._gate.open(note)
                     yielded = True
                     yield frame
-            following = next(rest, None)
-        if self._interrupted:
+        if self._stop.is_set():
             self._gate.ended(note)
         elif not yielded:
             raise SourceError(
@@ -130,6 +107,9 @@ class Recording:
             )
         else:
             self._gate.ended(note)
+
+    def _release(self) -> None:
+        self._container.close()
 
 
 class VideoFile(Recording):

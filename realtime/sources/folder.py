@@ -2,20 +2,21 @@
 
 import os
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
+from itertools import chain
 from pathlib import Path
 
 from model.errors import SourceError
 from model.records import Frame, ImageU8
-from realtime.sources import SourceInfo, SourceOptions, SourceStatus
-from realtime.sources.gate import Gate
+from realtime.sources import SourceInfo, SourceOptions
+from realtime.sources.gated import GatedSource
 from realtime.sources.picture import decode_picture
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 UNREADABLE = "unreadable image"
 
 
-class ImageFolder:
+class ImageFolder(GatedSource):
     """Image n of the folder at n / fps seconds, in the order of the numbers in their names.
 
     The images are taken as evenly spaced. One that cannot be read leaves its place empty: the
@@ -24,6 +25,7 @@ class ImageFolder:
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         """Raises `SourceError` without a rate, and if no image in the folder can be read."""
+        super().__init__()
         folder = Path(spec)
         if not folder.is_dir():
             raise SourceError(f"{spec}: no such folder")
@@ -36,13 +38,14 @@ class ImageFolder:
             raise SourceError(f"{spec}: no images in this folder ({', '.join(sorted(SUFFIXES))})")
         if options.fps is None:
             raise SourceError(f"{spec}: a folder of images has no rate of its own; give --fps")
-        self._gate = Gate()
-        self._interrupted = False
         self._fps = options.fps
         pictures = ((i, _read(path)) for i, path in enumerate(paths))
         first = next(((i, image) for i, image in pictures if image is not None), None)
         if first is None:
             raise SourceError(f"{spec}: none of its {len(paths)} images can be read")
+        if first[0]:
+            self._gate.refuse(UNREADABLE, first[0])
+        self._pictures = chain([first], pictures)
         height, width = first[1].shape[:2]
         self._info = SourceInfo(
             spec=spec,
@@ -59,43 +62,17 @@ class ImageFolder:
             lossless=not any(path.suffix.lower() in {".jpg", ".jpeg"} for path in paths),
             duration_s=len(paths) / self._fps,
         )
-        self._frames = self._run(first, pictures)
 
-    @property
-    def info(self) -> SourceInfo:
-        """What was opened."""
-        return self._info
-
-    def __iter__(self) -> Iterator[Frame]:
-        return self._frames
-
-    def status(self) -> SourceStatus:
-        """A snapshot, from any thread."""
-        return self._gate.status()
-
-    def interrupt(self) -> None:
-        """End the iteration before the next frame."""
-        self._interrupted = True
-
-    def close(self) -> None:
-        """Nothing is held; the iteration ends."""
-        self._frames.close()
-
-    def _run(
-        self, first: tuple[int, ImageU8], rest: Iterator[tuple[int, ImageU8 | None]]
-    ) -> Generator[Frame, None, None]:
-        if first[0]:
-            self._gate.refuse(UNREADABLE, first[0])
-        following: tuple[int, ImageU8 | None] | None = first
-        while following is not None and not self._interrupted:
-            position, image = following
+    def _run(self) -> Generator[Frame, None, None]:
+        for position, image in self._pictures:
+            if self._stop.is_set():
+                break
             if image is None:
                 self._gate.refuse(UNREADABLE)
-            else:
-                frame = self._gate.admit(image, position / self._fps)
-                if frame is not None:
-                    yield frame
-            following = next(rest, None)
+                continue
+            frame = self._gate.admit(image, position / self._fps)
+            if frame is not None:
+                yield frame
         self._gate.ended()
 
 

@@ -5,15 +5,15 @@ program for the processor, and any rate can be kept. Played backwards every othe
 has no cut in it: a face that jumped would lose the spotter's reference.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from itertools import chain, islice
 
 from model.errors import SourceError
 from model.records import Frame, ImageU8
-from realtime.sources import Source, SourceInfo, SourceOptions, SourceStatus, open_source
+from realtime.sources import Source, SourceInfo, SourceOptions, open_source
 from realtime.sources.demo import DEFAULT_FPS, Demo
-from realtime.sources.gate import Gate
+from realtime.sources.gated import GatedSource
 
 PIECE_S = 3.0
 """Length of the piece where memory allows: an expression with its context."""
@@ -22,13 +22,14 @@ PIECE_BYTES = 640 * 2**20
 _LOOKED_THROUGH_S = 30.0
 
 
-class Loop:
+class Loop(GatedSource):
     """Frame n at n / fps seconds: the frames of the piece forwards, then backwards, and so on."""
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         """`spec` names a file, a folder or `demo` (also the default); of the demo the piece around
         the first micro-expression is taken, of anything else the beginning. `options.fps` is the
         rate at which it is played. Raises `SourceError` if that cannot be held in memory."""
+        super().__init__()
         inner = open_source("demo" if spec == "loop" else spec, replace(options, seconds=None))
         try:
             if inner.info.live:
@@ -42,8 +43,6 @@ class Loop:
         self._frames_in_all = (
             None if options.seconds is None else round(options.seconds * self._fps)
         )
-        self._gate = Gate()
-        self._interrupted = False
         height, width = self._images[0].shape[:2]
         self._info = SourceInfo(
             spec=inner.info.spec,
@@ -60,39 +59,20 @@ class Loop:
             lossless=inner.info.lossless,
             duration_s=options.seconds,
         )
-        self._frames = self._run()
-
-    @property
-    def info(self) -> SourceInfo:
-        """What was opened."""
-        return self._info
-
-    def __iter__(self) -> Iterator[Frame]:
-        return self._frames
-
-    def status(self) -> SourceStatus:
-        """A snapshot, from any thread."""
-        return self._gate.status()
-
-    def interrupt(self) -> None:
-        """End the iteration before the next frame."""
-        self._interrupted = True
-
-    def close(self) -> None:
-        """Let the pictures go; the iteration ends."""
-        self._frames.close()
-        self._images = []
 
     def _run(self) -> Generator[Frame, None, None]:
         index = 0
         there = len(self._images) - 1
-        while not self._interrupted and index != self._frames_in_all:
+        while not self._stop.is_set() and index != self._frames_in_all:
             back = there - index % (2 * there)  # the ends are shown once each
             frame = self._gate.admit(self._images[there - abs(back)], index / self._fps)
             if frame is not None:
                 yield frame
             index += 1
         self._gate.ended()
+
+    def _release(self) -> None:
+        self._images = []
 
 
 def _piece(source: Source, fps: float) -> list[ImageU8]:

@@ -6,9 +6,8 @@ stream that breaks off is opened again like a camera that was unplugged.
 """
 
 import re
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 
 import av
 import av.error
@@ -17,10 +16,10 @@ from av.container import InputContainer
 
 from model.errors import SourceError
 from model.records import Frame
-from realtime.sources import Source, SourceInfo, SourceOptions, SourceStatus
+from realtime.sources import Source, SourceInfo, SourceOptions
 from realtime.sources.camera import RETRY_S
 from realtime.sources.file import Recording
-from realtime.sources.gate import Gate
+from realtime.sources.gated import GatedSource
 from realtime.sources.video import LOSSLESS_CODECS, decoded, video_stream
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
@@ -69,7 +68,7 @@ def without_password(spec: str) -> str:
     return re.sub(r"//[^/]*@", "//", spec)
 
 
-class NetworkStream:
+class NetworkStream(GatedSource):
     """A live stream. Used by one thread, but for `status` and `interrupt`."""
 
     def __init__(
@@ -81,12 +80,11 @@ class NetworkStream:
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         """`container` is open already, and closed with this. `now` and `wait` as for `Camera`."""
+        super().__init__()
         self._spec = spec
         self._name = without_password(spec)
         self._now = now
-        self._stop = threading.Event()
         self._wait = wait or self._stop.wait
-        self._gate = Gate()
         self._container: InputContainer | None = container
         try:
             stream = video_stream(container, self._name)
@@ -110,29 +108,6 @@ class NetworkStream:
             fps_nominal=float(rate) if rate else None,
             lossless=codec in LOSSLESS_CODECS,
         )
-        self._frames = self._run()
-
-    @property
-    def info(self) -> SourceInfo:
-        """What was opened."""
-        return self._info
-
-    def __iter__(self) -> Iterator[Frame]:
-        return self._frames
-
-    def status(self) -> SourceStatus:
-        """A snapshot, from any thread."""
-        return self._gate.status()
-
-    def interrupt(self) -> None:
-        """End the iteration with the next frame, or when the read that waits for it times out."""
-        self._stop.set()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._stop.set()
-        self._frames.close()
-        self._disconnect()
 
     def _run(self) -> Generator[Frame, None, None]:
         last_s = self._now()
@@ -149,7 +124,7 @@ class NetworkStream:
                     yield frame
                 if self._stop.is_set():
                     break
-            self._disconnect()
+            self._release()
             if self._stop.is_set() or not self._reconnect():
                 break
             gap_s = self._now() - last_s
@@ -170,13 +145,13 @@ class NetworkStream:
                 self._container = container
                 video_stream(container, self._name)
             except SourceError as error:
-                self._disconnect()
+                self._release()
                 self._gate.reconnecting(f"reconnecting, attempt {attempt}: {error}")
             else:
                 return True
         return False
 
-    def _disconnect(self) -> None:
+    def _release(self) -> None:
         if self._container is not None:
             self._container.close()
             self._container = None

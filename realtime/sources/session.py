@@ -1,6 +1,6 @@
 """A recorded session as a source: its frames with the numbers and times that they had live."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import av
@@ -10,20 +10,21 @@ from model.errors import InputError, SourceError
 from model.records import Frame
 from realtime.session.ledger import FrameRecord
 from realtime.session.reader import Session, open_session
-from realtime.sources import SourceInfo, SourceOptions, SourceStatus
-from realtime.sources.gate import Gate
+from realtime.sources import SourceInfo, SourceOptions
+from realtime.sources.gated import GatedSource
 from realtime.sources.video import decoded, video_stream
 
 UNLISTED = "not in the ledger"
 
 
-class SessionSource:
+class SessionSource(GatedSource):
     """The recorded frames of a session, in order. What was dropped or redacted is a jump of the
     index, as it was live."""
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         """Raises `SourceError` if `spec` is no session or has no pictures."""
         del options  # a session has its own size and rate
+        super().__init__()
         try:
             self._session: Session = open_session(Path(spec))
         except InputError as error:
@@ -38,8 +39,6 @@ class SessionSource:
         document = self._session.document
         camera, seconds = document["camera"], self._session.seconds
         fps = (len(self._records) - 1) / seconds if seconds else None
-        self._gate = Gate()
-        self._interrupted = False
         self._info = SourceInfo(
             spec=spec,
             kind="session",
@@ -55,32 +54,11 @@ class SessionSource:
             lossless=bool(document["video"]["lossless"] and camera["lossless"]),
             duration_s=seconds,
         )
-        self._frames = self._run()
-
-    @property
-    def info(self) -> SourceInfo:
-        """What was opened."""
-        return self._info
 
     @property
     def session(self) -> Session:
         """The session itself: its events, markers, document."""
         return self._session
-
-    def __iter__(self) -> Iterator[Frame]:
-        return self._frames
-
-    def status(self) -> SourceStatus:
-        """A snapshot, from any thread."""
-        return self._gate.status()
-
-    def interrupt(self) -> None:
-        """End the iteration before the next frame."""
-        self._interrupted = True
-
-    def close(self) -> None:
-        """Close the video."""
-        self._frames.close()
 
     def _run(self) -> Generator[Frame, None, None]:
         expected = 0
@@ -104,7 +82,7 @@ class SessionSource:
                         self._gate.drop("not recorded", record.index - expected)
                     expected = record.index + 1
                     frame = self._gate.admit(image, record.time_s)
-                    if self._interrupted:
+                    if self._stop.is_set():
                         self._gate.ended()
                         return
                     if frame is not None:

@@ -1,0 +1,55 @@
+"""What sources have in common: a gate, one iteration, and an end from outside."""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator
+
+from model.records import Frame
+from realtime.sources import SourceInfo, SourceStatus
+from realtime.sources.gate import Gate
+
+
+class GatedSource(ABC):
+    """A `Source` whose frames `_run` yields, each passed through `_gate`.
+
+    A subclass calls this `__init__` first, sets `_info` before it returns, has `_run` end soon
+    once `_stop` is set, and lets go of what it holds in `_release`.
+    """
+
+    _info: SourceInfo
+
+    def __init__(self) -> None:
+        self._gate = Gate()
+        self._stop = threading.Event()
+        # Nothing of it runs before the first frame is asked for.
+        self._frames = self._run()
+
+    @property
+    def info(self) -> SourceInfo:
+        """What was opened."""
+        return self._info
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def status(self) -> SourceStatus:
+        """A snapshot, from any thread."""
+        return self._gate.status()
+
+    def interrupt(self) -> None:
+        """End the iteration before the next frame, or when the read that waits for it times
+        out."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Release what is held; the iteration ends."""
+        self.interrupt()
+        self._frames.close()
+        self._release()
+
+    @abstractmethod
+    def _run(self) -> Generator[Frame, None, None]:
+        """The frames, until the source ends or `_stop` is set."""
+
+    def _release(self) -> None:  # noqa: B027
+        """Let go of what is held, if anything is; `close` may call it twice."""
