@@ -29,6 +29,8 @@ from realtime.snapshot import Snapshot, State, doubt, take_snapshot
 from realtime.sources import Source, SourceStatus, open_source
 from realtime.sources.browser import BrowserSource
 
+WAITING = "recording first: the analysis waits until the recorder has caught up"
+
 
 class LiveSession:
     """Source, ring, pipeline and their threads, from start to stop, as often as wanted."""
@@ -278,6 +280,8 @@ class LiveSession:
         recording = run.recording() if run is not None else None
         if recording is not None and recording.failure:
             return recording.failure
+        if run is not None and run.waiting:
+            return WAITING
         if run is not None and run.trouble:
             return run.trouble
         told = status.message if status else ""

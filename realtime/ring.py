@@ -129,6 +129,20 @@ class Follower:
         more than `STAMPS` are not known."""
         return self._missed
 
+    @property
+    def backlog(self) -> float:
+        """How much of the ring waits for this reader, 0 to 1: of its seconds or of its bytes,
+        whichever is more. 0 once it is closed, since nothing can run over any more. Any thread."""
+        ring = self._ring
+        with ring._changed:
+            first = max(0, self._next - (ring._appended - len(ring._frames)))
+            if ring._closed or first == len(ring._frames):
+                return 0.0
+            waiting_s = ring._frames[-1].stamp.time_s - ring._frames[first].stamp.time_s
+            waiting_bytes = sum(frame.image.nbytes for frame in islice(ring._frames, first, None))
+            share = max(waiting_s / ring._seconds, waiting_bytes / ring._max_bytes)
+            return min(1.0, share)
+
     def _take(self, timeout_s: float | None) -> tuple[Frame, int] | None:
         """The next frame; None if it has not come after `timeout_s`."""
         ring = self._ring

@@ -24,8 +24,9 @@ the recorder writes what is left and closes its files → the workers finish →
 and a thread that is still alive then is an error with its name. Models are loaded and warm before
 capture starts.
 
-Each captured frame has one fate: analysed, or dropped as "pipeline behind", "paused" or
-"stopped". What a source itself lost or could not use stands beside that, under its own causes.
+Each captured frame has one fate: analysed, or dropped as "pipeline behind", "recorder first",
+"paused" or "stopped". What a source itself lost or could not use stands beside that, under its own
+causes.
 """
 
 import math
@@ -58,6 +59,11 @@ RING_S = 6.0
 """Longer than the longest expression with its context and the pipeline's lag."""
 RING_BYTES = 512 * 2**20
 MAX_LAG_S = 1.0
+HOLD = 1 / 3
+"""2 s of the ring's seconds, or a third of its bytes where pictures are so large that these run
+out first: while more waits for the recorder, nothing is analysed."""
+GO_ON = 1 / 12
+"""0.5 s: with less than that, it has caught up."""
 DRAIN_S = 5.0
 JOIN_S = 5.0
 BEAT_S = 0.2
@@ -70,6 +76,7 @@ CLASSIFY_BACKLOG = 8
 CLIP_BACKLOG = 4
 
 BEHIND, STOPPED = "pipeline behind", "stopped"
+RECORDER_FIRST = "recorder first"
 END = "end of the source"
 
 
@@ -101,6 +108,8 @@ class Run:
         self._on_step = on_step
         self._ending = threading.Event()
         self._abandoned = threading.Event()
+        self._waiting = False
+        self._recording = self.ring.follow()
         self._unpacked: dict[int, Event] = {}  # confirmed, their context not yet captured
         self._packed: deque[Future[None]] = deque()
         self._threads: list[threading.Thread] = []
@@ -184,6 +193,11 @@ class Run:
         """What of the classifier's engine failed and was replaced; empty if nothing did."""
         return self._pipeline.trouble
 
+    @property
+    def waiting(self) -> bool:
+        """Whether nothing is analysed now because the recorder is behind."""
+        return self._waiting and self._must_wait()
+
     def recording(self) -> RecordingStatus | None:
         """How the recording stands; None if this run is not recorded."""
         return None if self._recorder is None else self._recorder.status()
@@ -204,7 +218,7 @@ class Run:
         recorder = self._recorder
         assert recorder is not None
         ended = END
-        follower = self.ring.follow()
+        follower = self._recording
         try:
             try:
                 for taken in follower.beats(BEAT_S):
@@ -284,8 +298,11 @@ class Run:
             # Against the newest frame, not the clock: a source that is late itself is no reason.
             behind = newest.received_s - frame.received_s > MAX_LAG_S
             catching_up = (catching_up or behind) and frame is not newest
-            if self._abandoned.is_set() or catching_up:
-                cause = STOPPED if self._abandoned.is_set() else BEHIND
+            self._waiting = self._must_wait()
+            cause = BEHIND if catching_up else ""
+            cause = RECORDER_FIRST if self._waiting else cause
+            cause = STOPPED if self._abandoned.is_set() else cause
+            if cause:
                 self._leave_out(cause, 1, (frame.stamp,))
                 continue
             waited_s = max(0.0, time.monotonic() - frame.received_s)
@@ -296,6 +313,12 @@ class Run:
             self._pack(step.events, frame.stamp.time_s)
             if self._on_step is not None:
                 self._on_step(step)
+
+    def _must_wait(self) -> bool:
+        """Whether the processor is the recorder's now."""
+        if self._recorder is None:
+            return False
+        return self._recording.backlog > (GO_ON if self._waiting else HOLD)
 
     def _leave_out(self, cause: str, frames: int, stamps: tuple[Stamp, ...]) -> None:
         self._results.drop(cause, frames, stamps)

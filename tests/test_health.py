@@ -35,6 +35,7 @@ def snapshot() -> Snapshot:
         ({}, "green", "Keeps up with 50.0 fps: 99 of 100 results come within 9.0 ms"),
         ({"fps_measured": 200.0}, "amber", "at 200.0 fps a frame has 5.0 ms"),
         ({"dropped": {"pipeline behind": 7}}, "red", "7 of 900 frames were left out"),
+        ({"dropped": {"recorder first": 7}}, "red", "7 of 900 frames were left out"),
         ({"dropped": {"paused": 7}}, "green", "Keeps up"),
         ({"analysed": 3}, "", "Beginning"),
         ({"state": "stopped"}, "", "Nothing runs"),

@@ -73,6 +73,17 @@ class RingMachine(RuleBasedStateMachine):
         assert missed == expected - next_at[0]
         next_at[0] = expected + 1
 
+    @invariant()
+    def readers_know_what_waits_for_them(self) -> None:
+        for reader, _, next_at in getattr(self, "readers", []):
+            waiting = [f for f in self.held() if f in self.all[next_at[0] :]]
+            expected = 0.0
+            if waiting and not self.closed:
+                seconds = waiting[-1].stamp.time_s - waiting[0].stamp.time_s
+                size = sum(f.image.nbytes for f in waiting)
+                expected = min(1.0, max(seconds / self.seconds, size / self.max_bytes))
+            assert reader.backlog == expected
+
     @rule()
     def close(self) -> None:
         self.ring.close()

@@ -2,8 +2,10 @@
 
 import json
 import os
+import queue
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +20,11 @@ from model.errors import InputError, SourceError, exit_code
 from model.records import Frame, Stamp
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
+from realtime.results import Results
 from realtime.session.__main__ import redact_span
 from realtime.session.compare import compare
+from realtime.session.ledger import parse_line
+from realtime.session.lines import read_lines
 from realtime.session.plan import RecordPlan
 from realtime.session.reader import open_session
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus, open_source
@@ -194,6 +199,88 @@ def test_a_connection_that_really_ends_is_a_gap_and_the_recording_goes_on(
     assert "recorded" in recorded[gap:]
     assert found.document["state"] == "complete"
     assert any("stream away" in why for *_, why in found.gaps())
+
+
+class Bursts:
+    """A camera of 25 frames a second that hands over what the test sends at once, like a driver
+    after a stall."""
+
+    info = SourceInfo("", "bursts", "", True, False, "receipt", 64, 48, None, None, True)
+    sent: "queue.Queue[Frame | None]" = queue.Queue()
+
+    def __init__(self, spec: str, options: SourceOptions) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Frame]:
+        while (frame := self.sent.get()) is not None:
+            yield frame
+
+    def send(self, indices: range) -> None:
+        for n in indices:
+            self.sent.put(Frame(Stamp(n, n / 25), picture(n % 200), time.monotonic()))
+
+    def status(self) -> SourceStatus:
+        return SourceStatus("open", "", 0, None, {}, {})
+
+    def interrupt(self) -> None:
+        self.sent.put(None)
+
+    def close(self) -> None:
+        pass
+
+
+class Told(Results):
+    """Says when frame 79 was left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left_out = threading.Event()
+
+    def drop(self, cause: str, frames: int, stamps: tuple[Stamp, ...] = ()) -> None:
+        super().drop(cause, frames, stamps)
+        if any(stamp.index == 79 for stamp in stamps):
+            self.left_out.set()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="makes a named pipe")
+def test_the_recording_comes_before_the_analysis(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk does not answer: forgetting reads a table that is a pipe to which nobody writes."""
+    monkeypatch.setitem(SOURCES, "bursts", f"{__name__}:Bursts")
+    plan, told = RecordPlan(tmp_path / "s", "P07", codec="ffv1"), Told()
+    table = tmp_path / "s" / "edits-C1.jsonl"
+    with LiveSession(
+        LiveConfig("bursts", classifier=str(untrained), record=plan), results=told
+    ) as session:
+        source = session.source
+        assert isinstance(source, Bursts)
+        source.send(range(1))
+        assert session.latest_step(None, TIMEOUT_S)
+        os.mkfifo(table)
+        session.redact(1e-6)
+        source.send(range(1, 80))
+        assert told.left_out.wait(TIMEOUT_S)
+        assert "recording first" in session.snapshot().message
+        table.write_text("")  # the disk is back
+        index, last = 80, session.latest_step(None, 0)
+        assert last is not None
+        while session.latest_step(last.frame.stamp.index, 0.02) is None:
+            source.send(range(index, index + 1))
+            index += 1
+            assert index < 1000, "the analysis did not come back"
+        assert session.snapshot().message == ""
+        source.sent.put(None)
+        assert session.wait(TIMEOUT_S)
+        left_out = dict(session.snapshot().dropped)
+    frames = open_session(tmp_path / "s").frames
+    assert [(f.index, f.fate) for f in frames] == [(n, "recorded") for n in range(index)]
+    skipped = [f.index for f in frames if f.analysis == "unanalysed"]
+    assert set(range(60, 80)) <= set(skipped)
+    assert left_out == {"recorder first": len(skipped)}
+    ledger = map(parse_line, read_lines(tmp_path / "s" / "frames.csv"))
+    told_of = [line.index for line in ledger if line and line.cause == "recorder first"]
+    assert told_of == skipped
 
 
 def test_without_a_recording_nothing_can_be_marked(untrained: Path, tmp_path: Path) -> None:

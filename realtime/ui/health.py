@@ -23,7 +23,7 @@ STAGES = {
     "paint": "to the screen",
 }
 """Stages in the order in which a frame comes to them, in words."""
-BEHIND = "pipeline behind"
+LEFT_OUT = ("pipeline behind", "recorder first")
 _FEW = 30
 """Frames before which nothing is judged."""
 
@@ -85,7 +85,7 @@ def judged(snapshot: Snapshot) -> tuple[str, str]:
         )
     late = snapshot.frame_to_result
     rate = f"{snapshot.fps_measured:.1f} fps"
-    behind = snapshot.dropped.get(BEHIND, 0)
+    behind = sum(snapshot.dropped.get(cause, 0) for cause in LEFT_OUT)
     if behind:
         return "red", f"Behind: {behind} of {snapshot.captured} frames were left out at {rate}"
     has_ms = 1e3 / snapshot.fps_measured
