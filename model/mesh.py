@@ -1,6 +1,7 @@
 """MediaPipe's face mesh: the only module that imports mediapipe."""
 
 import re
+import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -44,7 +45,9 @@ _TAGS = {"head": 0x0F0A, "x_tag": 0x0D, "y_tag": 0x15, "z_tag": 0x1D}
 class FaceMesh:
     """MediaPipe's FaceMesh, run by the thread that asks: handing a picture's thirty small steps
     from thread to thread, as its own Python class does, takes a third longer, and waits for a
-    free core at every step. That class also makes a new type for each answer."""
+    free core at every step. That class also makes a new type for each answer.
+
+    Any thread may ask: one picture at a time goes through the graph."""
 
     def __init__(self, *, faces: int, follows: bool) -> None:
         """`faces`: at most so many are found. Whether it `follows` them from picture to picture,
@@ -62,6 +65,7 @@ class FaceMesh:
             "use_prev_landmarks": create_bool(follows),
         }
         self._graph.start_run(self._side)
+        self._one_at_a_time = threading.Lock()
         self._found: Any = None
         self._time_us = 0
         self._has_talked = False
@@ -75,20 +79,22 @@ class FaceMesh:
         if k > 1:  # from the rows where they lie, without a copy of them
             size = (width // k, height // k)
             picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-        found = self._landmarks(np.ascontiguousarray(picture))
+        with self._one_at_a_time:
+            found = self._landmarks(np.ascontiguousarray(picture))
         side_px = np.array([width, height], np.float32)
         return [_points(face) * side_px for face in found]
 
     def reset(self) -> None:
         """Search anew in the next picture."""
-        with stderr_without(_IDLE):  # closing a graph that has seen nothing loads its networks
+        # Closing a graph that has seen nothing loads its networks.
+        with self._one_at_a_time, stderr_without(_IDLE):
             self._graph.close()
             self._graph.start_run(self._side)
-        self._has_talked = False
+            self._has_talked = False
 
     def close(self) -> None:
         """Release the graph."""
-        with stderr_without(_IDLE):
+        with self._one_at_a_time, stderr_without(_IDLE):
             self._graph.close()
 
     def _take(self, stream: str, packet: Any) -> None:

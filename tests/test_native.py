@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -46,6 +47,19 @@ def test_what_was_printed_comes_out_although_the_body_fails(
     assert capfd.readouterr().err == "last words\n"
 
 
+def test_threads_at_once_leave_stderr_where_it_was(capfd: pytest.CaptureFixture[str]) -> None:
+    def talk(line: int) -> None:
+        with stderr_without(re.compile(rb"noise")):
+            os.write(2, b"line %03d\n" % line)
+
+    before = os.fstat(2)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(talk, range(200)))
+
+    assert os.path.samestat(os.fstat(2), before)
+    assert sorted(capfd.readouterr().err.split("\n")[:-1]) == [f"line {n:03d}" for n in range(200)]
+
+
 def test_a_program_without_stderr_runs() -> None:
     program = (
         "import os, re; from model.native import stderr_without\n"
@@ -69,3 +83,13 @@ def test_the_face_mesh_starts_and_restarts_silently(capfd: pytest.CaptureFixture
     mesh.close()
 
     assert capfd.readouterr().err == ""
+
+
+def test_threads_that_share_a_face_mesh_get_their_own_picture_s_faces() -> None:
+    face = data.astronaut()  # type: ignore[no-untyped-call]
+    blank = np.full_like(face, 90)
+    mesh = FaceMesh(faces=1, follows=False)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(mesh.find, [face, blank] * 20))
+    mesh.close()
+    assert [len(faces) for faces in found] == [1, 0] * 20
