@@ -17,7 +17,9 @@ ArrayF32 = NDArray[np.float32]
 ArrayF64 = NDArray[np.float64]
 
 Kind = Literal["micro", "macro"]
-"""An expression of at most 0.5 s is a micro-expression (ME), a longer one a macro-expression."""
+"""An expression of at most `MICRO_S` is a micro-expression (ME), a longer one a macro-expression.
+Its onset and offset fall on frames, so one frame more is allowed."""
+MICRO_S = 0.5
 
 EventState = Literal["early", "confirmed", "withdrawn"]
 """`early`: named at the apex from the first phase alone. `confirmed`: both phases seen, final.

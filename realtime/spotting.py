@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from model.records import (
+    MICRO_S,
     Kind,
     MotionSample,
     SpotSignal,
@@ -37,7 +38,7 @@ class SpotterConfig:
     baseline: Baseline = field(default_factory=Baseline.default)
     shortest_s: float = 0.04
     """Shorter pulses are noise."""
-    micro_s: float = 0.5
+    micro_s: float = MICRO_S
     """The longest micro-expression; what lasts longer is a macro-expression."""
     longest_s: float = 4.0
     """The longest macro-expression; what is held longer is the face's new rest."""

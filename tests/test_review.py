@@ -21,10 +21,10 @@ from test_session_files import stamps
 import realtime.export.__main__ as export_command
 import realtime.session.__main__ as session_command
 from model.errors import InputError, exit_code
-from model.records import Stamp
+from model.records import Kind, Stamp
 from realtime.config import LiveConfig
 from realtime.review.agreement import agree, cohen_kappa
-from realtime.review.coding import coded, reviewed, say
+from realtime.review.coding import coded, kinds, reviewed, say
 from realtime.review.lanes import LANES, read_motion
 from realtime.review.methods import methods
 from realtime.review.pictures import Pictures
@@ -36,6 +36,7 @@ from realtime.session.edits import Edit, edit_line, parse_edit
 from realtime.session.reader import Session, open_session
 from realtime.session.recover import recover
 from realtime.sources import open_source
+from realtime.ui.review import _Opened
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -108,6 +109,57 @@ def test_the_last_word_counts_and_the_originals_stay(session: Session) -> None:
     after = {path.name: path.read_bytes() for path in session.folder.path.iterdir()}
     del after["edits-C1.jsonl"]
     assert after == before
+
+
+def lasting(session: Session, seconds: float, fps: float, kind: Kind) -> Session:
+    """`session` with one expression of that length."""
+    (event,) = session.confirmed
+    frames = round(seconds * fps)
+    onset, apex, offset = (Stamp(30 + n, 1 + n / fps) for n in (0, 5, frames))
+    window = replace(event.window, onset=onset, apex=apex, offset=offset, kind=kind)
+    return replace(session, events=(replace(event, window=window),))
+
+
+def test_to_accept_an_expression_is_not_to_rename_it(session: Session) -> None:
+    # One frame more than half a second at 30 fps: still a micro-expression to the spotter.
+    found = lasting(session, 16 / 30, 30, "micro")
+    window = found.confirmed[0].window
+    for coder in ("C1", "C2"):
+        say(found, coder, 1, verdict="accepted", moments=as_found(found), label="positive")
+        assert [event.window.kind for event in reviewed(found, coder).events] == ["micro"]
+    assert agree(found, "C1", "C2").frame_kappa == 1
+    later = replace(window.apex, index=window.apex.index + 1, time_s=window.apex.time_s + 1 / 30)
+    span = (window.onset, later, as_found(found)[2])
+    say(found, "C1", 1, verdict="accepted", moments=span, label="positive")
+    assert kinds(found, coded(found, "C1")) == {1: "micro"}
+
+
+@pytest.mark.parametrize(
+    ("frames", "fps", "kind"),
+    [
+        *((14, 30, "micro"), (15, 30, "micro"), (16, 30, "micro"), (17, 30, "macro")),
+        *((30, 60, "micro"), (31, 60, "micro"), (32, 60, "macro"), (100, 200, "micro")),
+    ],
+)
+def test_what_was_moved_goes_by_its_length(
+    session: Session, frames: int, fps: float, kind: str
+) -> None:
+    for rounded in (False, True):  # to a container's milliseconds
+        times = [1 + n / fps for n in (0, 5, frames)]
+        times = [round(time_s, 3) for time_s in times] if rounded else times
+        span = [Stamp(30 + n, time_s) for n, time_s in zip((0, 5, frames), times, strict=True)]
+        onset, apex, offset = span
+        say(session, "C1", 1, verdict="accepted", moments=(onset, apex, offset), label="positive")
+        assert kinds(session, coded(session, "C1")) == {1: kind}
+
+
+def test_a_moment_that_is_not_in_the_video_stays_where_it_was_found(recorded: Path) -> None:
+    opened = _Opened(recorded)
+    between = Stamp(200, (opened.pictures.stamps[7].time_s + opened.pictures.stamps[8].time_s) / 2)
+    shown = opened.pictures.nearest(between.time_s)
+    assert opened.moment(shown, between) == between
+    assert opened.moment(9, between) == opened.moment(9, None) == opened.pictures.stamps[9]
+    opened.pictures.close()
 
 
 def test_what_cannot_be_said_is_refused(session: Session) -> None:

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from model.errors import InputError
+from model.records import MICRO_S
 from model.synthetic.action_units import Strengths, written
 from model.synthetic.courses import Course, Speech, speech
 from model.synthetic.expressions import LABELS, sample_expression
@@ -53,7 +54,7 @@ class Schedule:
     """Bouts of speech."""
     amplitude_px: tuple[float, float] = (0.5, 2.0)
     """Of micro-expressions, px of the 128 px crop."""
-    micro_s: tuple[float, float] = (0.18, 0.5)
+    micro_s: tuple[float, float] = (0.18, MICRO_S)
     """Durations; normal about the middle, as the published sets' are."""
     macro_px: tuple[float, float] = (2.5, 5.0)
     macro_s: tuple[float, float] = (0.8, 2.5)
@@ -81,8 +82,8 @@ class Schedule:
             raise InputError(
                 f"first_micro_s {self.first_micro_s} must lie within 0 to {BLOCK_S / 2:g} s"
             )
-        if self.micro_s[0] < 0.04 or self.micro_s[1] > 0.5:
-            raise InputError(f"micro_s {self.micro_s} must lie within 0.04 to 0.5 s")
+        if self.micro_s[0] < 0.04 or self.micro_s[1] > MICRO_S:
+            raise InputError(f"micro_s {self.micro_s} must lie within 0.04 to {MICRO_S:g} s")
         if self.macro_s[0] < _MACRO_MIN_S:
             raise InputError(f"macro_s {self.macro_s} must start at {_MACRO_MIN_S} s or more")
         if min(self.labels) < 0 or not math.isclose(sum(self.labels), 1):

@@ -13,7 +13,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from model.errors import InputError
-from realtime.review.coding import coded, edits, kind_of
+from model.records import Kind
+from realtime.review.coding import coded, edits, kinds
 from realtime.scoring import MIN_IOU, Interval, iou, match
 from realtime.session.edits import Edit
 from realtime.session.reader import Session
@@ -56,7 +57,9 @@ def agree(session: Session, first: str, second: str) -> Agreement:
     mine, theirs = coded(session, first), coded(session, second)
     a = [edit for edit in mine if edit.verdict == "accepted"]
     b = [edit for edit in theirs if edit.verdict == "accepted"]
-    spans_a, spans_b = [_interval(edit) for edit in a], [_interval(edit) for edit in b]
+    kinds_a, kinds_b = kinds(session, a), kinds(session, b)
+    spans_a = [_interval(edit, kinds_a[edit.number]) for edit in a]
+    spans_b = [_interval(edit, kinds_b[edit.number]) for edit in b]
     pairs = match(spans_a, spans_b, MIN_IOU)
     times = [f.time_s for f in session.frames if f.fate == "recorded" and f.time_s is not None]
     other = {edit.number: edit for edit in theirs}
@@ -72,7 +75,9 @@ def agree(session: Session, first: str, second: str) -> Agreement:
         f1=2 * len(pairs) / (len(a) + len(b)) if a or b else math.nan,
         iou=_mean([iou(spans_a[i], spans_b[j]) for i, j in pairs]),
         label_kappa=cohen_kappa([(a[i].label, b[j].label) for i, j in pairs]),
-        frame_kappa=cohen_kappa(list(zip(_by_frame(times, a), _by_frame(times, b), strict=True))),
+        frame_kappa=cohen_kappa(
+            list(zip(_by_frame(times, spans_a), _by_frame(times, spans_b), strict=True))
+        ),
         verdict_kappa=cohen_kappa(decisions),
         decided=len(decisions),
         moment_ms=(
@@ -114,24 +119,18 @@ def report_lines(found: Agreement) -> list[str]:
     return words
 
 
-def _interval(edit: Edit) -> Interval:
-    return Interval(
-        edit.onset.time_s,
-        edit.apex.time_s,
-        edit.offset.time_s,
-        kind_of(edit.seconds),
-        edit.label,
-    )
+def _interval(edit: Edit, kind: Kind) -> Interval:
+    return Interval(edit.onset.time_s, edit.apex.time_s, edit.offset.time_s, kind, edit.label)
 
 
-def _by_frame(times_s: Sequence[float], found: Sequence[Edit]) -> list[str]:
+def _by_frame(times_s: Sequence[float], found: Sequence[Interval]) -> list[str]:
     """What each frame shows; an expression reaches from its onset to its offset, both included.
     Where two overlap, the one that begins later counts."""
     shown = [NOTHING] * len(times_s)
-    for edit in found:
-        first = bisect_left(times_s, edit.onset.time_s)
-        last = bisect_right(times_s, edit.offset.time_s)
-        shown[first:last] = [kind_of(edit.seconds)] * (last - first)
+    for span in found:
+        first = bisect_left(times_s, span.onset_s)
+        last = bisect_right(times_s, span.offset_s)
+        shown[first:last] = [span.kind] * (last - first)
     return shown
 
 

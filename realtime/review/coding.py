@@ -5,10 +5,11 @@ them, and what the coder added.
 """
 
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 
 from model.errors import InputError
-from model.records import Event, Kind, Prediction, Stamp, Window
+from model.records import MICRO_S, Event, Kind, Prediction, Stamp, Window
 from realtime.session.clocks import iso
 from realtime.session.edits import Edit, Verdict, edit_line, parse_edit
 from realtime.session.folder import SessionFolder, claim
@@ -16,9 +17,8 @@ from realtime.session.lines import LineFile, read_lines
 from realtime.session.plan import PARTICIPANT
 from realtime.session.reader import Session
 
-MICRO_S = 0.5
-"""An expression is a micro-expression up to this long (`model.records.Kind`)."""
 MAX_TEXT = 500
+_ROUNDING_S = 1e-3  # containers round the times of frames to this
 
 
 def check_coder(coder: str) -> str:
@@ -111,9 +111,18 @@ def reviewed(session: Session, coder: str) -> Session:
     return replace(session, events=tuple(kept), verdicts=verdicts, coder=coder)
 
 
-def kind_of(seconds: float) -> Kind:
-    """What an expression of that length is called."""
-    return "micro" if seconds <= MICRO_S else "macro"
+def kinds(session: Session, expressions: Iterable[Edit]) -> dict[int, Kind]:
+    """What each of `expressions` is called, by number. One that has the span in which it was found
+    keeps its kind; what was moved or added goes by its length, one frame allowed."""
+    found = {event.number: event.window for event in session.confirmed}
+    return {edit.number: _kind(edit, found.get(edit.number)) for edit in expressions}
+
+
+def _kind(edit: Edit, found: Window | None) -> Kind:
+    if found is not None and (edit.onset, edit.offset) == (found.onset, found.offset):
+        return found.kind
+    frame_s = edit.seconds / max(1, edit.offset.index - edit.onset.index)
+    return "micro" if edit.seconds - frame_s <= MICRO_S + _ROUNDING_S else "macro"
 
 
 def _as_found(event: Event, coder: str) -> Edit:
@@ -141,7 +150,7 @@ def _as_coded(edit: Edit, event: Event | None) -> Event:
         edit.apex,
         edit.offset,
         event.window.score if event is not None else float("inf"),
-        kind_of(edit.seconds),
+        _kind(edit, event.window if event is not None else None),
         event.window.regions if event is not None else (),
     )
     return Event(

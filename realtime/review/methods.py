@@ -3,7 +3,8 @@
 import math
 from pathlib import Path
 
-from realtime.review.coding import MICRO_S, coded
+from model.records import MICRO_S
+from realtime.review.coding import coded
 from realtime.review.quality import Quality
 from realtime.session.reader import Session
 
@@ -21,9 +22,9 @@ def methods(session: Session, quality: Quality) -> str:
     parts = (_recording, _analysis, _weights, _coding)
     sentences = [part(session, quality) for part in parts]
     sentences.append(
-        f"Expressions of at most {MICRO_S:g} s count as micro-expressions. Rates are given with "
-        "exact 95 % Poisson intervals (Garwood, 1936). The classes describe movements of the face; "
-        "they are no measurement of what was felt."
+        f"Expressions of at most {MICRO_S:g} s, one frame more allowed, count as "
+        "micro-expressions. Rates are given with exact 95 % Poisson intervals (Garwood, 1936). The "
+        "classes describe movements of the face; they are no measurement of what was felt."
     )
     return " ".join(sentence for sentence in sentences if sentence)
 

@@ -17,14 +17,14 @@ from pydantic import BaseModel
 
 from model.errors import InputError
 from model.labels import CLASSES
-from model.records import Stamp, Window
+from model.records import Kind, Stamp, Window
 from realtime.clips import CONTEXT_S
 from realtime.export import export
 from realtime.export.rows import marker_rows, questions
 from realtime.overlay import finite
 from realtime.replay import LARGEST_FACTOR, Replay
 from realtime.review.agreement import agree
-from realtime.review.coding import coded, kind_of, reviewed, say
+from realtime.review.coding import coded, kinds, reviewed, say
 from realtime.review.lanes import LANES, Motion, read_motion
 from realtime.review.pictures import Pictures
 from realtime.review.report import report
@@ -94,14 +94,14 @@ class _Opened:
             "coders": session.folder.coders(),
         }
 
-    def edit(self, edit: Edit) -> dict[str, Any]:
+    def edit(self, edit: Edit, kind: Kind) -> dict[str, Any]:
         """One expression as a coder sees it."""
         stamps = {"onset": edit.onset, "apex": edit.apex, "offset": edit.offset}
         return {
             "number": edit.number,
             "verdict": edit.verdict,
             "label": edit.label,
-            "kind": kind_of(edit.seconds),
+            "kind": kind,
             "note": edit.note,
             "changed": bool(edit.utc),
             **{name: self.pictures.nearest(stamp.time_s) for name, stamp in stamps.items()},
@@ -112,6 +112,12 @@ class _Opened:
         if not 0 <= place < len(self.pictures.stamps):
             raise InputError(f"frame {place}: the session has {len(self.pictures.stamps)}")
         return self.pictures.stamps[place]
+
+    def moment(self, place: int, now: Stamp | None) -> Stamp:
+        """What a coder who says `place` means: `now`, unless the moment was moved. A frame that
+        was analysed need not be in the video, and is then shown by the nearest."""
+        kept = now is not None and self.pictures.nearest(now.time_s) == place
+        return now if now is not None and kept else self.stamp(place)
 
 
 class _Shelf:
@@ -268,18 +274,23 @@ def review_routes(root: Path) -> APIRouter:
 
 
 def _coding(opened: _Opened, coder: str) -> dict[str, Any]:
-    expressions = [opened.edit(edit) for edit in coded(opened.session, coder)]
-    return {"coder": coder, "expressions": expressions}
+    seen = coded(opened.session, coder)
+    named = kinds(opened.session, seen)
+    return {"coder": coder, "expressions": [opened.edit(e, named[e.number]) for e in seen]}
 
 
 def _edited(opened: _Opened, said: Said) -> dict[str, Any]:
-    moments = (opened.stamp(said.onset), opened.stamp(said.apex), opened.stamp(said.offset))
+    now = next((e for e in coded(opened.session, said.coder) if e.number == said.number), None)
     edit = say(
         opened.session,
         said.coder,
         said.number,
         verdict=said.verdict,
-        moments=moments,
+        moments=(
+            opened.moment(said.onset, now.onset if now else None),
+            opened.moment(said.apex, now.apex if now else None),
+            opened.moment(said.offset, now.offset if now else None),
+        ),
         label=said.label,
         note=said.note,
     )
