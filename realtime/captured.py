@@ -1,8 +1,7 @@
 """What the capture thread counts: how many frames, over what time, at what rate."""
 
-import time
-
 from model.records import Stamp
+from realtime.clock import monotonic_s
 from realtime.ring import FrameRing
 
 RATE_S = 2.0
@@ -46,7 +45,7 @@ def recent_fps(ring: FrameRing) -> float | None:
     newest = ring.latest()
     if newest is None:
         return None
-    if time.monotonic() - newest.received_s > RATE_S:
+    if monotonic_s() - newest.received_s > RATE_S:
         return 0.0
     recent = ring.between(newest.stamp.time_s - RATE_S, newest.stamp.time_s)
     if len(recent) < 2:

@@ -4,7 +4,6 @@ import os
 import select
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from types import FrameType
 from tqdm import tqdm
 
 from model.errors import InputError
+from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.session.keys import Keys
@@ -49,8 +49,8 @@ def run_headless(config: LiveConfig, summary: Path | None = None) -> None:
 def _watch(session: LiveSession, asked_to_end: Flag) -> None:
     """Show progress until the run ends; raises what ended it, if that was an error."""
     seconds = session.config.seconds
-    over_s = time.monotonic() + (seconds or float("inf"))
-    captured, captured_at_s = 0, time.monotonic()
+    over_s = monotonic_s() + (seconds or float("inf"))
+    captured, captured_at_s = 0, monotonic_s()
     keys = _keys(session)
     shape = "{desc} {n:.1f}/{total_fmt} s{postfix}" if seconds else "{desc} {n:.1f} s{postfix}"
     with tqdm(total=seconds, file=sys.stderr, bar_format=shape, desc="live", leave=False) as line:
@@ -59,7 +59,7 @@ def _watch(session: LiveSession, asked_to_end: Flag) -> None:
                 keys = None
             ended = session.wait(0.0 if keys else PROGRESS_S)
             snapshot = session.snapshot()
-            now_s = time.monotonic()
+            now_s = monotonic_s()
             if snapshot.captured != captured:
                 captured, captured_at_s = snapshot.captured, now_s
             line.n = snapshot.seconds

@@ -1,6 +1,5 @@
 """What a run has found so far: the newest step, the events, the plot's history, the latencies."""
 
-import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,6 +7,7 @@ from threading import Condition
 from types import MappingProxyType
 
 from model.records import Event, SpotSignal, Stamp, Step
+from realtime.clock import monotonic_s
 from realtime.latency import LatencySummary, Percentiles
 from realtime.session.events import within
 
@@ -71,7 +71,7 @@ class Results:
     def add(self, step: Step, *, waited_ms: float) -> Step:
         """Take a finished step. Returns it with the time at which its events became known.
         `waited_ms`: how long its frame lay in the ring."""
-        now_s = time.monotonic()
+        now_s = monotonic_s()
         step = replace(step, events=tuple(replace(e, emitted_s=now_s) for e in step.events))
         with self._changed:
             self._analysed += 1
@@ -92,7 +92,7 @@ class Results:
 
     def add_last(self, events: tuple[Event, ...]) -> None:
         """Take the events that the end of the source decided."""
-        now_s = time.monotonic()
+        now_s = monotonic_s()
         with self._changed:
             self._take(tuple(replace(event, emitted_s=now_s) for event in events))
             self._changed.notify_all()

@@ -41,6 +41,7 @@ from model.errors import InputError
 from model.records import Event, Stamp, Step
 from realtime.captured import Captured
 from realtime.clips import Clips, cut, span_s
+from realtime.clock import monotonic_s
 from realtime.config import LiveConfig, device_name
 from realtime.pipeline import configured, open_pipeline
 from realtime.results import Results
@@ -160,7 +161,7 @@ class Run:
     def mark(self, kind: MarkerKind, name: str, note: str, at_s: float | None = None) -> None:
         """Note a marker at `at_s` of the monotonic clock, at most `MARKED_LATE_S` ago; None or
         beyond: at this moment. Only of a run that is recorded."""
-        now_s = time.monotonic()
+        now_s = monotonic_s()
         late_s = now_s - at_s if at_s is not None else 0.0
         late_s = late_s if 0 <= late_s <= MARKED_LATE_S else 0.0
         moment_s = self._time_s(now_s) - late_s
@@ -170,7 +171,7 @@ class Run:
     def redact(self, seconds: float) -> tuple[float, float]:
         """Have the last `seconds` deleted; returns from when to when, on the source's clock. Only
         of a run that is recorded."""
-        now_s = time.monotonic()
+        now_s = monotonic_s()
         end_s = self._time_s(now_s)
         start_s = end_s - seconds
         self._note(Marker("redact", "", "", start_s, now_s, iso(time.time()), end_s))
@@ -305,10 +306,10 @@ class Run:
             if cause:
                 self._leave_out(cause, 1, (frame.stamp,))
                 continue
-            waited_s = max(0.0, time.monotonic() - frame.received_s)
+            waited_s = max(0.0, monotonic_s() - frame.received_s)
             step = self._results.add(self._pipeline.step(frame), waited_ms=waited_s * 1e3)
             if self._recorder is not None:
-                self._recorder.analysed(step, time.monotonic())
+                self._recorder.analysed(step, monotonic_s())
             self._last = frame.stamp
             self._pack(step.events, frame.stamp.time_s)
             if self._on_step is not None:

@@ -11,11 +11,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from realtime.clock import monotonic_s
 from realtime.session.cut import pts_of
 from realtime.session.folder import SessionFolder
 from realtime.session.ledger import parse_line
@@ -50,16 +50,16 @@ def record_and_kill(folder: Path, after_s: float, *options: str) -> float:
     ) as process:
         assert process.stderr is not None
         due_s = float("inf")
-        while time.monotonic() < due_s:
-            wait_s = min(0.02, due_s - time.monotonic())
+        while monotonic_s() < due_s:
+            wait_s = min(0.02, due_s - monotonic_s())
             if select.select([process.stderr], [], [], max(0.0, wait_s))[0]:
                 told = os.read(process.stderr.fileno(), 65536)
                 assert told, "the recording ended before it was killed"
             ledger = read_lines(SessionFolder(folder).frames)
             if due_s == float("inf") and any(",recorded," in line for line in ledger):
-                due_s = time.monotonic() + after_s
+                due_s = monotonic_s() + after_s
         process.send_signal(signal.SIGKILL)
-        return time.monotonic()
+        return monotonic_s()
 
 
 def loss(folder: Path, killed_s: float) -> Loss:

@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +21,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import sync_playwright
 
+from realtime.clock import monotonic_s
 from realtime.review.lanes import read_motion
 from realtime.review.quality import measure
 from realtime.session.cut import pts_of
@@ -58,9 +58,9 @@ def record(folder: Path, seconds: float, *options: str) -> tuple[list[float], st
         page.goto(address[0])
         page.wait_for_selector("#live [data-ref=picture][data-index]", timeout=1000 * START_S)
         memory, process = [], psutil.Process(program.pid)
-        until_s = time.monotonic() + seconds + END_S
+        until_s = monotonic_s() + seconds + END_S
         while page.get_attribute("#live .fl", "data-badge") != "ENDED":
-            assert time.monotonic() < until_s, "the recording did not end"
+            assert monotonic_s() < until_s, "the recording did not end"
             page.wait_for_timeout(1000 * LOOK_S)
             memory.append(process.memory_info().rss / 2**20)
         said = page.inner_text("#live [data-ref=status]")

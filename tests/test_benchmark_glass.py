@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from realtime.benchmark.glass import Reading, delays, measure_glass, wait
 from realtime.benchmark.glassrun import words
 from realtime.benchmark.screen import RECENT_S, Shown, screen_app, serve_screen
 from realtime.benchmark.timecode import PERIOD, Reader, draw
+from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 
@@ -47,11 +47,11 @@ def test_the_page_is_told_this_clock_and_nothing_else_of_this_machine() -> None:
     )
     headers = {"origin": "http://127.0.0.1", "host": "127.0.0.1"}
     with client.websocket_connect("/shown", headers=headers) as socket:
-        before_s = time.monotonic()
+        before_s = monotonic_s()
         socket.send_text(json.dumps({"ping": 1.5}))
         answer = socket.receive_json()
         assert answer["ping"] == 1.5
-        assert before_s <= answer["server_s"] <= time.monotonic()
+        assert before_s <= answer["server_s"] <= monotonic_s()
 
 
 def test_frames_that_cannot_be_read_are_counted() -> None:
@@ -102,7 +102,7 @@ def test_a_film_of_the_page_shows_what_the_page_told(
         number = reader.read(np.asarray(image, np.uint8))
         assert number is not None
         assert before <= number <= after
-        assert shown.at_s(number, time.monotonic()) is not None
+        assert shown.at_s(number, monotonic_s()) is not None
     capture.release()
 
 
@@ -119,11 +119,11 @@ def test_delays_are_those_from_the_screen_through_camera_and_program(
         assert session.browser is not None
         for _ in range(6):
             data = page.screenshot(type="jpeg", quality=90)
-            captured_s = time.monotonic()
-            while time.monotonic() < captured_s + held_s:
+            captured_s = monotonic_s()
+            while monotonic_s() < captured_s + held_s:
                 pass
             session.browser.offer(data, captured_s)
-        wait(session, time.monotonic() + 0.5)
+        wait(session, monotonic_s() + 0.5)
 
     config = LiveConfig(
         source="browser", seconds=1, classifier=str(untrained), device="cpu", engine="eager"

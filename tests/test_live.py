@@ -2,7 +2,6 @@
 
 import queue
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 import realtime.run as run
 from model.errors import CheckpointError, InputError, SourceError
 from model.records import Event, Frame, Stamp, Step
+from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.pipeline import PipelineConfig, open_pipeline
@@ -350,4 +350,4 @@ def test_viewers_may_look_while_it_runs(untrained: Path) -> None:
         assert session.ring is not None
         latest = session.ring.latest()
         assert latest is not None
-        assert time.monotonic() > latest.received_s
+        assert monotonic_s() > latest.received_s

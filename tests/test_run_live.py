@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from fakes import picture, write_clip
 import run_live
 from model.errors import InputError, SourceError, exit_code
 from model.records import Frame, Stamp
+from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.headless import run_headless
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus
@@ -153,7 +153,7 @@ class Breaking:
 
     def __iter__(self) -> Iterator[Frame]:
         for index in range(3):
-            yield Frame(Stamp(index, index / 30), picture(90), time.monotonic())
+            yield Frame(Stamp(index, index / 30), picture(90), monotonic_s())
         raise SourceError("the cable is cut")
 
     def status(self) -> SourceStatus:

@@ -6,7 +6,6 @@ import queue
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import realtime.analyze as analyze_command
 import run_live
 from model.errors import InputError, SourceError, exit_code
 from model.records import Frame, Stamp
+from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.results import Results
@@ -140,10 +140,10 @@ class Unplugged:
         self.lost = 0
 
     def __iter__(self) -> Iterator[Frame]:
-        start_s = time.monotonic()
+        start_s = monotonic_s()
         for index in (0, 1, 2, 50, 51, 52):
             self.lost = 47 if index >= 50 else 0
-            yield Frame(Stamp(index, start_s + index / 25), picture(90 + index), time.monotonic())
+            yield Frame(Stamp(index, start_s + index / 25), picture(90 + index), monotonic_s())
         raise SourceError("the cable is cut")
 
     def status(self) -> SourceStatus:
@@ -217,7 +217,7 @@ class Bursts:
 
     def send(self, indices: range) -> None:
         for n in indices:
-            self.sent.put(Frame(Stamp(n, n / 25), picture(n % 200), time.monotonic()))
+            self.sent.put(Frame(Stamp(n, n / 25), picture(n % 200), monotonic_s()))
 
     def status(self) -> SourceStatus:
         return SourceStatus("open", "", 0, None, {}, {})

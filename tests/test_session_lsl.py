@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,6 +11,7 @@ from test_session_recorder import DOCUMENT, frame, records
 
 from model.errors import InputError
 from model.records import Event, Prediction, Window
+from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.session.folder import create_folder
@@ -100,7 +100,7 @@ def test_another_programs_markers_are_taken_in(lsl: Any, untrained: Path, tmp_pa
         assert outlet.wait_for_consumers(TIMEOUT_S)
         # The inlet opens when it first asks for a sample; what is pushed before is not sent.
         recorder = inlet(lsl, "s", "markers")
-        sent_s = time.monotonic()
+        sent_s = monotonic_s()
         outlet.push_sample(["face 1"], lsl.local_clock())
         ((words,), _) = pulled(recorder, 1)[0]
         assert session.recording() is not None

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from test_page import write_y4m
 
 from model.errors import InputError
 from model.synthetic import SyntheticFace
+from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.session import recorder
@@ -129,11 +129,11 @@ def test_a_recording_is_marked_paused_and_ends(live: LiveSession, tmp_path: Path
 def test_a_marker_has_the_moment_of_its_key(live: LiveSession, tmp_path: Path) -> None:
     live.record(RecordPlan(tmp_path / "s", "P07"))
     recorded(live, 3)
-    pressed_s = time.monotonic() - 0.25
+    pressed_s = monotonic_s() - 0.25
     live.mark("pressed", at_s=pressed_s)
     for unbelievable in (pressed_s - 3600, pressed_s + 3600):
         live.mark("unbelievable", at_s=unbelievable)
-    asked_s = time.monotonic()
+    asked_s = monotonic_s()
     live.record(None)
     pressed, *others = open_session(tmp_path / "s").markers
     assert pressed.monotonic_s == pytest.approx(pressed_s)

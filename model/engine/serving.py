@@ -115,7 +115,7 @@ class Serving:
         building = self._building
         if not building:
             return self._loaded.description
-        seconds = time.monotonic() - self._begun_s
+        seconds = time.perf_counter() - self._begun_s
         return f"{self._loaded.description} ({building} is being built, {seconds:.0f} s)"
 
     def trouble(self) -> str:
@@ -210,7 +210,7 @@ class Serving:
             with self._lock:
                 if self._closed.is_set():
                     return
-                self._begun_s = time.monotonic()
+                self._begun_s = time.perf_counter()
                 self._building = name
                 self._build = Build(name, self._checkpoint, self._device, self._batch, self._folder)
             why = self._build.wait()

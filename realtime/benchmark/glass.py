@@ -9,7 +9,6 @@ open too, the way ends when the same frame is painted there.
 
 import queue
 import threading
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +21,7 @@ from realtime.benchmark.percentiles import tail
 from realtime.benchmark.samples import PAINTED, Observed
 from realtime.benchmark.screen import Shown
 from realtime.benchmark.timecode import Reader
+from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 
@@ -40,7 +40,7 @@ _JOIN_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A frame in which a number was read; times in s of `time.monotonic()`."""
+    """A frame in which a number was read; times in s of `realtime.clock`."""
 
     frame: int
     number: int
@@ -103,7 +103,7 @@ def measure_glass(
         ending.callback(reading.stop)
         session = LiveSession(replace(config, seconds=None), reading.take, results=observed)
         with session:
-            during(session, time.monotonic() + (config.seconds or 0.0))
+            during(session, monotonic_s() + (config.seconds or 0.0))
             source = session.source
             clock = "" if source is None else source.info.clock
         snapshot = session.snapshot()
@@ -152,5 +152,5 @@ def delays(seen: list[Seen]) -> dict[str, Any]:
 
 def wait(session: LiveSession, until_s: float) -> None:
     """Until `until_s` of the monotonic clock, or the source's end."""
-    while not session.wait(_BEAT_S) and time.monotonic() < until_s:
+    while not session.wait(_BEAT_S) and monotonic_s() < until_s:
         pass

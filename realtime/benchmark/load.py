@@ -5,7 +5,6 @@ page. The source's frames are due at fixed times (`realtime.sources.pacing`); wh
 is ready for them is its own affair.
 """
 
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import pyarrow as pa
 from realtime.benchmark.monitor import Monitor, Reading
 from realtime.benchmark.plan import WARM_UP_S
 from realtime.benchmark.samples import Decision, Observed, samples
+from realtime.clock import monotonic_s
 from realtime.config import LiveConfig, choose_device
 from realtime.live import LiveSession
 from realtime.snapshot import Snapshot
@@ -65,13 +65,13 @@ def measure(
     whole_s = load.seconds + warm_up_s
     session = LiveSession(replace(load, seconds=whole_s), results=observed)
     with Monitor(choose_device(load.device)) as monitor, around(session):
-        before_s = time.monotonic()
+        before_s = monotonic_s()
         with session:
-            start_s = time.monotonic() - before_s
-            over_s = time.monotonic() + whole_s + SILENT_S
-            while not session.wait(BEAT_S) and time.monotonic() < over_s:
+            start_s = monotonic_s() - before_s
+            over_s = monotonic_s() + whole_s + SILENT_S
+            while not session.wait(BEAT_S) and monotonic_s() < over_s:
                 progress(session.snapshot().seconds)
-            end_s = time.monotonic()
+            end_s = monotonic_s()
         snapshot = session.snapshot()
     first_time_s, first_due_s = observed.rows[0][1:3] if observed.rows else (0.0, end_s)
     warm_s = first_due_s + warm_up_s

@@ -6,7 +6,6 @@ figure from a machine that was busy otherwise says so.
 """
 
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Self
 import psutil
 
 from realtime.benchmark.gpu import Gpu, open_gpu
+from realtime.clock import monotonic_s
 
 EVERY_S = 0.25
 _RAPL = Path("/sys/class/powercap")
@@ -109,7 +109,7 @@ class Monitor:
             gpu = (None, None, None) if self._gpu is None else self._gpu.read()
             self._readings.append(
                 Reading(
-                    at_s=time.monotonic(),
+                    at_s=monotonic_s(),
                     cores=own / wall,
                     children=max(0.0, children) / wall,  # one that ended takes its time with it
                     others=max(0.0, busy - own - max(0.0, children)) / wall,
@@ -137,7 +137,7 @@ class Monitor:
         # Guests' time is in user time already.
         guests = getattr(all_times, "guest", 0.0) + getattr(all_times, "guest_nice", 0.0)
         busy = sum(all_times) - idle - guests
-        return time.monotonic(), own.user + own.system, children, busy
+        return monotonic_s(), own.user + own.system, children, busy
 
 
 def _energy_uj() -> dict[Path, tuple[int, int]]:

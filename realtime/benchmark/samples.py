@@ -1,6 +1,5 @@
 """Every frame of a load, as it was: the raw values that all figures come from."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 
 from model.errors import InputError
 from model.records import ArrayF64, Event, Stamp, Step
+from realtime.clock import monotonic_s
 from realtime.results import Results
 
 STAGES = ("wait", "face", "motion", "spot", "flow", "classify")
@@ -82,7 +82,7 @@ class Observed(Results):
     def add(self, step: Step, *, waited_ms: float) -> Step:
         """See `Results.add`."""
         step = super().add(step, waited_ms=waited_ms)
-        done_s = time.monotonic()
+        done_s = monotonic_s()
         stamp, due_s = step.frame.stamp, step.frame.received_s
         timings_ms = {"wait": waited_ms, **step.timings_ms}
         has_face = step.face is not None

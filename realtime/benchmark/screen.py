@@ -7,7 +7,6 @@ up to two refreshes more, which no browser tells.
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -29,6 +28,7 @@ from realtime.benchmark.timecode import (
     SIZE,
     marker_rows,
 )
+from realtime.clock import monotonic_s
 from realtime.ui.guard import Guard
 from realtime.ui.page import STATIC
 from realtime.ui.server import open_listener
@@ -48,7 +48,7 @@ class Shown:
         self._span_s = (0.0, 0.0)
 
     def put(self, number: int, at_s: float) -> None:
-        """`number` was shown at `at_s` of `time.monotonic()`."""
+        """`number` was shown at `at_s` of `realtime.clock`."""
         with self._lock:
             self._at_s[number % PERIOD] = at_s
             self._span_s = (self._span_s[0] if self._count else at_s, at_s)
@@ -101,7 +101,7 @@ def screen_app(shown: Shown) -> FastAPI:
             async for text in socket.iter_text():
                 message = json.loads(text)
                 if "ping" in message:
-                    answer = {"ping": message["ping"], "server_s": time.monotonic()}
+                    answer = {"ping": message["ping"], "server_s": monotonic_s()}
                     await socket.send_json(answer)
                 else:
                     shown.put(int(message["number"]), float(message["shown_s"]))

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from model.errors import InputError, exit_code
+from realtime.clock import monotonic_s
 from realtime.review.agreement import agree, report_lines
 from realtime.review.coding import reviewed
 from realtime.review.report import report
@@ -90,7 +91,7 @@ def redact_span(path: Path, start: float, end: float) -> int:
     session = open_session(path)
     start_s, end_s = start + session.zero_s, end + session.zero_s
     # The marker first: what is cut off in the middle of it, `recover` finishes.
-    marker = Marker("redact", "", "", start_s, time.monotonic(), iso(time.time()), end_s)
+    marker = Marker("redact", "", "", start_s, monotonic_s(), iso(time.time()), end_s)
     markers = LineFile(session.folder.markers)
     markers.write(marker_line(marker))
     markers.close()

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from realtime.clock import monotonic_s
+
 ANCHOR_S = 60.0
 SOURCE_TIME = frozenset({"driver", "receipt", "browser"})
 """Clocks of sources (`realtime.sources.Clock`) that are this system's monotonic clock."""
@@ -27,7 +29,7 @@ class Anchor:
 
 
 def take_anchor(
-    monotonic: Callable[[], float] = time.monotonic, utc: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = monotonic_s, utc: Callable[[], float] = time.time
 ) -> Anchor:
     """Both clocks now: of a few tries the one least disturbed."""
     best: tuple[float, float, float] | None = None

@@ -10,13 +10,13 @@ measured. What was told cannot be taken back: a redaction does not reach who lis
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 from model.errors import InputError
 from model.records import Event, Stamp
+from realtime.clock import monotonic_s
 from realtime.session.markers import Marker
 
 PROGRAM = "FMANetLive"
@@ -39,13 +39,13 @@ def library() -> ModuleType:
 
 
 def offset_s(lsl: ModuleType) -> float:
-    """What to add to `time.monotonic()` to have LSL's `local_clock()`: of a few tries the one
+    """What to add to `realtime.clock` to have LSL's `local_clock()`: of a few tries the one
     least disturbed."""
     found: list[tuple[float, float]] = []
     for _ in range(TRIES):
-        before_s = time.monotonic()
+        before_s = monotonic_s()
         clock_s: float = lsl.local_clock()
-        after_s = time.monotonic()
+        after_s = monotonic_s()
         found.append((after_s - before_s, clock_s - (before_s + after_s) / 2))
     return min(found)[1]
 

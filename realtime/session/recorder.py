@@ -10,7 +10,6 @@ then on frames are counted as dropped, and the run goes on.
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from typing import Any
 import av.error
 
 from model.records import Event, Frame, Stamp, Step
+from realtime.clock import monotonic_s
 from realtime.latency import Percentiles
 from realtime.session.clocks import ANCHOR_S, SOURCE_TIME, take_anchor
 from realtime.session.events import event_line, within
@@ -83,7 +83,7 @@ class SessionRecorder:
         *,
         clock: Callable[[], str],
         losses: Callable[[], Mapping[str, int]],
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = monotonic_s,
         streams: Streams | None = None,
     ) -> None:
         """`document` is what `session.json` says at the start; `clock` names where capture times

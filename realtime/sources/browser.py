@@ -6,11 +6,11 @@ analysed is always recent. The pictures went through the browser's JPEG: not los
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Generator
 
 from model.records import Frame
+from realtime.clock import monotonic_s
 from realtime.sources import SourceInfo, SourceOptions
 from realtime.sources.gated import GatedSource
 from realtime.sources.picture import decode_picture
@@ -31,7 +31,7 @@ class BrowserSource(GatedSource):
     """Frames at the browser's capture times."""
 
     def __init__(
-        self, spec: str, options: SourceOptions, *, now: Callable[[], float] = time.monotonic
+        self, spec: str, options: SourceOptions, *, now: Callable[[], float] = monotonic_s
     ) -> None:
         super().__init__()
         self._now = now
@@ -57,7 +57,7 @@ class BrowserSource(GatedSource):
 
     def offer(self, jpeg: bytes, captured_s: float) -> None:
         """One picture and when the browser captured it, converted by the page to this program's
-        `time.monotonic()`. From any thread; returns at once. The oldest picture in a full queue
+        `realtime.clock`. From any thread; returns at once. The oldest picture in a full queue
         is dropped and counted."""
         received_s = self._now()
         with self._offered:

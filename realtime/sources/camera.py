@@ -8,12 +8,12 @@ tried again until it is back, and the gap shows as a jump of the index, by the f
 would have given meanwhile.
 """
 
-import time
 from collections.abc import Callable, Generator
 from itertools import pairwise
 
 from model.errors import SourceError
 from model.records import Frame
+from realtime.clock import monotonic_s
 from realtime.sources import Clock, SourceInfo, SourceOptions
 from realtime.sources.device import CaptureDevice, open_opencv
 from realtime.sources.gated import GatedSource
@@ -54,7 +54,7 @@ class Camera(GatedSource):
         options: SourceOptions,
         *,
         open_device: OpenDevice = open_opencv,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = monotonic_s,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         """Opens the camera and sees it deliver; raises `SourceError` if it does not.

@@ -6,7 +6,6 @@ stream that breaks off is opened again like a camera that was unplugged.
 """
 
 import re
-import time
 from collections.abc import Callable, Generator, Mapping
 
 import av
@@ -16,6 +15,7 @@ from av.container import InputContainer
 
 from model.errors import SourceError
 from model.records import Frame
+from realtime.clock import monotonic_s
 from realtime.sources import Source, SourceInfo, SourceOptions
 from realtime.sources.camera import RETRY_S
 from realtime.sources.file import Recording
@@ -76,7 +76,7 @@ class NetworkStream(GatedSource):
         spec: str,
         container: InputContainer,
         *,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = monotonic_s,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         """`container` is open already, and closed with this. `now` and `wait` as for `Camera`."""

@@ -7,18 +7,18 @@ quietly pushing the schedule back ("coordinated omission").
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from model.records import Frame
+from realtime.clock import monotonic_s
 
 
 def paced(
     frames: Iterable[Frame],
     stop: threading.Event,
     *,
-    now: Callable[[], float] = time.monotonic,
+    now: Callable[[], float] = monotonic_s,
     wait: Callable[[float], bool] | None = None,
 ) -> Iterator[Frame]:
     """Each frame at the time its stamp says, counted from the first one.

@@ -9,7 +9,6 @@ nobody else.
 import json
 import math
 import struct
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from model.errors import InputError
 from model.records import Event, Step
+from realtime.clock import monotonic_s
 from realtime.latency import Percentiles
 from realtime.live import LiveSession
 from realtime.overlay import current_event
@@ -67,7 +67,7 @@ class Sockets:
     async def camera(self, socket: WebSocket) -> None:
         """Take frames from a viewer's camera until it leaves; one camera at a time.
 
-        In: binary, a little-endian float64 (capture time, s of `time.monotonic()` here) and the
+        In: binary, a little-endian float64 (capture time, s of `realtime.clock` here) and the
         JPEG; or text `{"ping": x}`. Out: `{"credit": 1}` for each frame taken, `{"ping": x,
         "server_s": …}`, or `{"error": …}` and the end.
         """
@@ -160,7 +160,7 @@ class _Viewer:
         self._in_flight: dict[int, _Sent] = {}
         self._sent = 0
         self._painted = Percentiles()
-        self._since_s = time.monotonic()
+        self._since_s = monotonic_s()
         self._run = -1
         self._ring: FrameRing | None = None
         self._start_s: float | None = None
@@ -222,7 +222,7 @@ class _Viewer:
             if encoded.step.events:
                 await self._tell()
             await self._socket.send_bytes(encoded.data)
-            sent.at_s = time.monotonic()
+            sent.at_s = monotonic_s()
 
     async def _wait_for_frame(self, after: int | None) -> "_Encoded":
         while True:
@@ -242,7 +242,7 @@ class _Viewer:
         step = self._session.latest_step(after, _WAIT_S)
         if step is None:
             return None
-        start_s = time.monotonic()
+        start_s = monotonic_s()
         time_s = step.frame.stamp.time_s
         last_s = time_s - HISTORY_S
         if self._last is not None and self._last.frame.stamp.time_s < time_s:
@@ -253,7 +253,7 @@ class _Viewer:
         event = current_event(self._session.events()[-RECENT:], time_s)
         parts = self._encoder.parts(step)
         data = frame_message(self._sent, step, event, signals, parts, captured_s)
-        return _Encoded(data, step, captured_s, start_s, time.monotonic())
+        return _Encoded(data, step, captured_s, start_s, monotonic_s())
 
     def _captured_s(self, step: Step) -> float:
         """When the frame was captured, on this program's clock: the source's own time where that
@@ -357,5 +357,5 @@ def parse_message(text: str) -> dict[str, Any]:
 
 
 def _pong(message: dict[str, Any]) -> dict[str, Any]:
-    """The answer by which the browser finds its clock's offset from `time.monotonic()` here."""
-    return {"type": "pong", "ping": message.get("ping"), "server_s": time.monotonic()}
+    """The answer by which the browser finds its clock's offset from `realtime.clock` here."""
+    return {"type": "pong", "ping": message.get("ping"), "server_s": monotonic_s()}

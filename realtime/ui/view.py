@@ -54,7 +54,7 @@ def frame_message(
     """The binary message of one frame.
 
     The header is `realtime.overlay.describe` plus `message` (the `number` by which the viewer
-    acknowledges it), `captured_s` (`time.monotonic()` of this program) and `signals`: every
+    acknowledges it), `captured_s` (`realtime.clock` of this program) and `signals`: every
     sample since the last message, [time_s, strengths, thresholds, rejected], so that the plot is
     whole even where frames were skipped. `rejected` are the candidates that came to nothing with
     it: [onset_s, apex_s, end_s, kind, reason].
