@@ -44,7 +44,7 @@ class Frame:
     image: ImageU8
     """(H, W, 3) uint8, RGB, not writeable."""
     received_s: float
-    """`time.monotonic()` when the frame became available to this program; 0.0 offline.
+    """When the frame became available to this program, by `realtime.clock`; 0.0 offline.
     Used for latency and the ledger only, never by perception."""
 
 
@@ -170,7 +170,7 @@ class Event:
     known_at: Stamp
     """The frame on which the spotter's decision fell."""
     emitted_s: float = 0.0
-    """`time.monotonic()` when the event left the pipeline; 0.0 offline. Latency only."""
+    """When the event left the pipeline, by `realtime.clock`; 0.0 offline. Latency only."""
     flows: FlowPair | None = field(default=None, compare=False, repr=False)
     crops: tuple[ImageU8, ...] = field(default=(), compare=False, repr=False)
     """Aligned grey crops (S, S) of onset, apex and, once known, offset."""
