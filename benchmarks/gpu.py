@@ -9,8 +9,7 @@ Nothing stops it half-way: what fails or cannot be run is listed at the end of t
 
 import argparse
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
@@ -22,6 +21,8 @@ import torch
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # from a clone, without installation
+
+from timing import Floor, gpu_ms, wall_ms
 
 from model.checkpoint import checkpoint_path, load_classifier, load_network
 from model.cuda_graph import Function, Recorded
@@ -42,6 +43,8 @@ MEAN_PX = {"lk": 1e-4, "tvl1": 0.02}
 """Mean difference from the CPU's flow that is right."""
 POOL = 64
 """Different inputs, gone through in turn."""
+FUSED_TRIED = (1, 2, 3, 5, 6, 10)
+"""Iterations of TV-L1 to a launch."""
 
 
 @dataclass
@@ -182,6 +185,30 @@ def flow_time(
     return timed_row(report, title, target, function, flows, calls, floor, record=record)
 
 
+def fused(report: Report) -> None:
+    """TV-L1 by how many of its iterations a launch does: which number this GPU likes best."""
+    head = ("iterations to a launch", "mean difference", "right if", "", "p50", "p95", "p99")
+    report.section(f"tvl1, both phases at {report.size_px}², ms", *head, "calls")
+    pool = [pictures((report.size_px, report.size_px), 2, seed) for seed in range(POOL)]
+    for number in FUSED_TRIED:
+        report.attempt(f"tvl1, {number} to a launch", fused_row, number, pool)
+
+
+def fused_row(report: Report, number: int, pool: list[tuple[Any, Any]]) -> str:
+    from model.flow.tvl1_kernels import TritonTVL1  # where Triton is
+
+    flow, (first, second) = load_flow("tvl1"), pool[0]
+    solve = TritonTVL1(flow.parameters, first.shape[1:], len(first), report.device, number)
+    run = _through(lambda *given: (solve(*given),), report)
+    tensors = [tuple(map(torch.from_numpy, pair)) for pair in pool]
+    away = float(np.abs(run(*tensors[0])[0].numpy() - flow(first, second)).mean())
+    verdict = "right" if away <= MEAN_PX["tvl1"] else "WRONG"
+    wall = wall_ms(run, cycle(tensors), max(3, report.calls // 100))
+    cells = [f"{value:.3f}" for value in np.percentile(wall, (50, 95, 99))]
+    wanted = f"≤ {MEAN_PX['tvl1']:g} px"
+    return report.row(number, f"{away:.1e} px", wanted, verdict, *cells, len(wall))
+
+
 def engine_time(
     report: Report, engine: Engine, path: Path, inputs: list[Any], floor: "Floor | None"
 ) -> str:
@@ -215,11 +242,11 @@ def timed_row(
     run: Function = (
         Recorded(function, inputs[0], report.device) if record else _through(function, report)
     )
-    wall = _wall_ms(run, cycle(inputs), calls)
+    wall = wall_ms(run, cycle(inputs), calls)
     cells = [f"{value:.3f}" for value in (*np.percentile(wall, (50, 95, 99)), wall.max())]
     gpu = least = ratio = ""
     if isinstance(run, Recorded) and floor is not None:
-        on_gpu = _gpu_ms(run, min(calls, 1000))
+        on_gpu = gpu_ms(run, min(calls, 1000))
         lowest, why = floor.of(function, inputs[0])
         gpu, least = f"{np.median(on_gpu):.3f}", f"{lowest:.3f} ({why})"
         ratio = f"{np.median(on_gpu) / lowest:.1f}"
@@ -244,7 +271,7 @@ def whole_time(report: Report, path: Path) -> str:
         one = OneGraph(flow, classifier, serving) if report.cuda else None
         naming = Naming(flow, classifier, one)
         pool = [moments(report.size_px, number) for number in range(POOL)]
-        wall = _wall_ms(lambda *crops: naming(crops, None), cycle(pool), report.calls)
+        wall = wall_ms(lambda *crops: naming(crops, None), cycle(pool), report.calls)
     finally:
         serving.close()
     if naming.trouble or serving.trouble():
@@ -257,73 +284,9 @@ def whole_time(report: Report, path: Path) -> str:
 def cpu_time(report: Report) -> str:
     flow = load_flow("lk")
     pool = [pictures((128, 128), 2, seed) for seed in range(POOL)]
-    wall = _wall_ms(flow, cycle(pool), min(report.calls, 1000))
+    wall = wall_ms(flow, cycle(pool), min(report.calls, 1000))
     cells = [f"{value:.3f}" for value in (*np.percentile(wall, (50, 95, 99)), wall.max())]
     return report.row("lk on the CPU, both phases at 128²", "≤ 5", *cells, len(wall), "", "", "")
-
-
-class Floor:
-    """The least time that this GPU needs: to move the bytes in and out, and to start what is
-    started, each measured here."""
-
-    def __init__(self, device: str) -> None:
-        self._device = device
-        large = torch.empty(256 * 2**20, dtype=torch.uint8, device=device)
-        copy = Recorded(lambda x: (x, large.copy_(large.flip(0))[:1]), (torch.zeros(1),), device)
-        # Read twice and written twice: flip, then copy.
-        self._bytes_per_ms = 4 * large.numel() / float(np.median(_gpu_ms(copy, 20)))
-
-        def many(x: Tensor) -> tuple[Tensor, ...]:
-            for _ in range(200):
-                x = x + 1
-            return (x,)
-
-        few = float(np.median(_gpu_ms(Recorded(lambda x: (x + 1,), (torch.zeros(1),), device), 50)))
-        all_ = float(np.median(_gpu_ms(Recorded(many, (torch.zeros(1),), device), 50)))
-        self._launch_ms = (all_ - few) / 199
-
-    def of(self, function: Function, inputs: tuple[Tensor, ...]) -> tuple[float, str]:
-        """ms, and whether by bytes or launches."""
-        given = tuple(each.to(self._device) for each in inputs)
-        activities = [torch.profiler.ProfilerActivity.CUDA]
-        with torch.inference_mode():
-            found = function(*given)
-            torch.cuda.synchronize(self._device)
-            with torch.profiler.profile(activities=activities) as profile:
-                function(*given)
-                torch.cuda.synchronize(self._device)
-        launches = sum(e.device_type == torch.profiler.DeviceType.CUDA for e in profile.events())
-        moved = sum(each.nbytes for each in (*given, *found)) / self._bytes_per_ms
-        started = launches * self._launch_ms
-        if moved > started:
-            return moved, "bytes"
-        return started, f"{launches} launches"
-
-
-def _wall_ms(run: Callable[..., object], inputs: Iterator[Any], calls: int) -> Any:
-    for _ in range(min(calls, 20)):
-        run(*next(inputs))
-    taken = np.empty(calls)
-    for number in range(calls):
-        given = next(inputs)
-        start_s = time.perf_counter()
-        run(*given)
-        taken[number] = 1e3 * (time.perf_counter() - start_s)
-    return taken
-
-
-def _gpu_ms(run: Recorded, calls: int) -> list[float]:
-    """By CUDA's events, copies from and to the host included."""
-    taken = []
-    for _ in range(calls):
-        with torch.cuda.stream(run.stream):
-            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-            begin.record(run.stream)
-            run.graph.replay()
-            end.record(run.stream)
-        end.synchronize()
-        taken.append(float(begin.elapsed_time(end)))
-    return taken
 
 
 def pictures(shape: tuple[int, int], count: int, seed: int = 0) -> tuple[Any, Any]:
@@ -378,7 +341,9 @@ def main() -> None:
     )
     equivalence(report)
     targets(report)
-    if not cuda:
+    if cuda:
+        fused(report)
+    else:
         report.left_out.append("CUDA graphs, fused kernels, copies, times at 224²: no GPU")
     report.left_out.append(
         "the live path from a camera: python -m realtime.benchmark --device cuda"
