@@ -389,6 +389,55 @@ def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
     assert [(e.number < 0, e.label) for e in coded(session, "C2")][1] == (False, "surprise")
 
 
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_a_quick_coder_loses_nothing(page: Page, tmp_path: Path) -> None:
+    page.keyboard.press("]")
+    page.wait_for_selector(".fl-coding li[aria-current=true]")
+    assert page.locator(".fl-review [data-ref=note]").is_disabled()  # nobody has said who codes
+    page.fill(".fl-review [data-ref=coder]", "C1")
+    assert page.locator(".fl-review [data-ref=note]").is_enabled()
+    page.locator(".fl-review [data-ref=coder]").blur()
+    page.keyboard.press("n")
+    page.wait_for_selector(".fl-coding li[aria-current=true][data-number='-1']")
+    page.click(".fl-coding li[data-number='1'] button")
+    # Each of these in one go: nothing of it has an answer before the next.
+    page.evaluate(
+        """() => {
+            const ref = (name) => document.querySelector(`.fl-review [data-ref=${name}]`);
+            const type = (words) => {
+                ref("note").value = words;
+                ref("note").dispatchEvent(new Event("input", { bubbles: true }));
+            };
+            const press = (key) => ref("film").dispatchEvent(
+                new KeyboardEvent("keydown", { key, bubbles: true }));
+            press("ArrowLeft");
+            press("o");
+            for (let i = 0; i < 4; i++) press("ArrowRight");
+            press("f");
+            type("both brows");
+            document.querySelector(".fl-review .fl-yes").click();
+            document.querySelector(".fl-coding li[data-number='-1'] button").click();
+            type("a yawn");
+            document.querySelector(".fl-coding li[data-number='1'] button").click();
+        }"""
+    )
+    page.wait_for_selector(".fl-coding li[data-number='1'][data-verdict=accepted]")
+    page.wait_for_function(
+        "document.querySelector('.fl-review [data-ref=note]').value === 'both brows'"
+    )
+    page.click(".fl-coding li[data-number='-1'] button")
+    page.wait_for_function(
+        "document.querySelector('.fl-review [data-ref=note]').value === 'a yawn'"
+    )
+    session = open_session(tmp_path / "sessions" / "P07")
+    found = {edit.number: edit for edit in coded(session, "C1")}
+    apex = session.confirmed[0].window.apex.index
+    assert (found[1].onset.index, found[1].offset.index) == (apex - 1, apex + 3)
+    assert (found[1].verdict, found[1].note) == ("accepted", "both brows")
+    assert (found[-1].verdict, found[-1].note) == ("accepted", "a yawn")
+
+
 def test_intervals_of_counts_are_garwoods() -> None:
     # Table of exact 95 % limits (Garwood 1936).
     for count, low, high in ((0, 0, 3.6889), (1, 0.0253, 5.5716), (10, 4.7954, 18.3904)):

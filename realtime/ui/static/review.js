@@ -1,6 +1,7 @@
 // The Review tab: a recorded session looked at again, and coded.
 
 import { AgreementTable } from "./agreement.js";
+import { Coding } from "./coding.js";
 import { clockTime, labelColour, make, ms, title } from "./colours.js";
 import { Film, nearest } from "./film.js";
 import { Replay } from "./replay.js";
@@ -8,7 +9,6 @@ import { fill } from "./tab.js";
 import { Timeline } from "./timeline.js";
 
 const NOTICE_MS = 8000;
-const LATER_MS = 400; // a text is said when nothing more is typed
 const MOMENTS = ["onset", "apex", "offset"];
 const NEW_S = 0.1; // on both sides of the apex of one that is added
 const CODER = "fmanet-coder";
@@ -24,7 +24,10 @@ class Review {
   #facts = null;
   #film = null;
   #timeline = null;
-  #expressions = [];
+  #coding = new Coding(
+    (path, body) => this.#ask(path, body),
+    () => this.#show(),
+  );
   #selected = null;
   #place = 0;
   #playing = false;
@@ -33,7 +36,6 @@ class Review {
   #visible = false;
   #replay = null;
   #notice = 0;
-  #typing = 0;
 
   constructor(root) {
     this.#root = root;
@@ -41,12 +43,14 @@ class Review {
     this.#ref("session").addEventListener("change", ({ target }) => this.#open(target.value));
     this.#ref("coder").addEventListener("change", ({ target }) => {
       localStorage.setItem(CODER, target.value.trim());
-      this.#fetchCoding();
+      if (this.#facts) this.#coding.open(this.#name, this.#coder);
     });
+    this.#ref("coder").addEventListener("input", () => this.#letNote());
     this.#ref("compare").addEventListener("click", () => this.#compare());
-    this.#ref("report").addEventListener("click", () => {
+    this.#ref("report").addEventListener("click", async () => {
       const address = new URL(`../review/${this.#name}/report.html`, import.meta.url);
       address.searchParams.set("coder", this.#coder);
+      await this.#coding.flush();
       if (this.#facts) window.open(address, "_blank", "noopener");
     });
     this.#ref("export").addEventListener("change", ({ target }) => this.#export(target));
@@ -58,10 +62,8 @@ class Review {
       button.addEventListener("click", () => this.#say({ verdict: button.dataset.verdict }));
     }
     this.#ref("label").addEventListener("change", ({ target }) => this.#say({ label: target.value }));
-    this.#ref("note").addEventListener("input", ({ target }) => {
-      clearTimeout(this.#typing);
-      this.#typing = setTimeout(() => this.#say({ note: target.value }), LATER_MS);
-    });
+    this.#ref("note").addEventListener("input", ({ target }) => this.#coding.note(Number(target.dataset.number), target.value));
+    this.#ref("note").addEventListener("change", () => this.#coding.flush());
     this.#ref("add").addEventListener("click", () => this.#add());
     this.#ref("magnify").addEventListener("click", () => this.#magnify());
     this.#ref("dialog").addEventListener("close", () => this.#replay?.stop());
@@ -100,10 +102,14 @@ class Review {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
     };
-    const answer = await fetch(new URL(path, new URL("../review/", import.meta.url)), options ?? {});
-    const said = await answer.json();
-    if (answer.ok && !said.error) return said;
-    this.#warn(said.error ?? `The server answered ${answer.status}`);
+    try {
+      const answer = await fetch(new URL(path, new URL("../review/", import.meta.url)), options ?? {});
+      const said = await answer.json();
+      if (answer.ok && !said.error) return said;
+      this.#warn(said.error ?? `The server answered ${answer.status}`);
+    } catch {
+      this.#warn("The server does not answer");
+    }
     return null;
   }
 
@@ -129,6 +135,7 @@ class Review {
 
   async #open(name) {
     this.#play(false);
+    await this.#coding.flush();
     const facts = await this.#ask(`${name}/session`);
     if (!facts) return;
     this.#name = name;
@@ -142,16 +149,17 @@ class Review {
       this.#play(false);
       this.#go(this.#placeAt(s));
     });
-    this.#about();
     fill(this.#ref("label"), facts.labels.map((label) => make("option", { value: label }, title(label))));
     this.#selected = null;
     this.#root.dataset.open = name;
-    await this.#fetchCoding();
+    await this.#coding.open(name, this.#coder);
     this.#go(0);
   }
 
   #about() {
     const { participant, seconds, times_s: times, coders } = this.#facts;
+    const spoke = this.#coding.expressions.some(({ changed }) => changed);
+    if (spoke && !coders.includes(this.#coding.coder)) coders.push(this.#coding.coder);
     this.#ref("about").textContent = [
       `${participant}, ${clockTime(seconds)}, ${times.length} frames`,
       coders.length ? `coded by ${coders.join(", ")}` : "not coded yet",
@@ -162,63 +170,43 @@ class Review {
     return this.#ref("coder").value.trim();
   }
 
-  async #fetchCoding() {
-    if (!this.#facts) return;
-    // Without a code one can look, as nobody, but say nothing.
-    const coder = encodeURIComponent(this.#coder || "nobody");
-    const coding = await this.#ask(`${this.#name}/coding?coder=${coder}`);
-    if (coding) this.#take(coding.expressions);
-  }
-
-  #take(expressions) {
-    this.#expressions = expressions;
-    if (!this.#current) this.#selected = null;
-    this.#show();
-  }
-
   get #current() {
-    return this.#expressions.find(({ number }) => number === this.#selected) ?? null;
+    return this.#coding.expressions.find(({ number }) => number === this.#selected) ?? null;
+  }
+
+  /** Whether somebody codes; told if nobody does. */
+  #named() {
+    if (this.#coder) return true;
+    this.#warn("Say who codes first: a code beside the session's name.");
+    this.#ref("coder").focus();
+    return false;
+  }
+
+  #letNote() {
+    Object.assign(this.#ref("note"), { disabled: !this.#coder, placeholder: this.#coder ? "" : "say who codes first" });
   }
 
   /** Say something of the chosen expression. */
   async #say(changes) {
-    const one = this.#current;
-    if (!one) return;
-    const changed = { ...one, ...changes };
-    // To move or rename an expression is to accept it.
-    if (!changes.verdict && changes.note === undefined) changed.verdict = "accepted";
-    const said = await this.#edit(changed);
-    if (said && changes.verdict && changes.verdict !== "open") this.#next(1);
+    const number = this.#selected;
+    if (number === null || !this.#named()) return;
+    const kept = await this.#coding.say(number, changes);
+    if (!kept || !changes.verdict || changes.verdict === "open") return;
+    if (this.#selected === number && document.activeElement !== this.#ref("note")) this.#next(1);
   }
 
-  async #edit({ number, verdict, onset, apex, offset, label, note }) {
-    if (!this.#coder) {
-      this.#warn("Say who codes first: a code beside the session's name.");
-      this.#ref("coder").focus();
-      return false;
-    }
-    const said = { coder: this.#coder, number, verdict, onset, apex, offset, label, note: note ?? "" };
-    const coding = await this.#ask(`${this.#name}/edit`, said);
-    if (!coding) return false;
-    if (!this.#facts.coders.includes(this.#coder)) {
-      this.#facts.coders.push(this.#coder);
-      this.#about();
-    }
-    this.#selected = coding.number;
-    this.#take(coding.expressions);
-    return true;
-  }
-
-  #add() {
+  async #add() {
+    if (!this.#named()) return;
     const times = this.#facts.times_s;
-    this.#edit({
-      number: null,
-      verdict: "accepted",
+    const number = await this.#coding.add({
       onset: this.#placeAt(times[this.#place] - NEW_S),
       apex: this.#place,
       offset: this.#placeAt(times[this.#place] + NEW_S),
       label: this.#ref("label").value || this.#facts.labels[0],
     });
+    if (number === null) return;
+    this.#selected = number;
+    this.#show();
   }
 
   #choose(number) {
@@ -231,15 +219,19 @@ class Review {
 
   /** Go to the expression after (1) or before (-1) the chosen one, or the playhead. */
   #next(way) {
-    const at = this.#expressions.findIndex(({ number }) => number === this.#selected);
+    const { expressions } = this.#coding;
+    const at = expressions.findIndex(({ number }) => number === this.#selected);
     const nowS = this.#facts.times_s[this.#place];
-    const near = this.#expressions.filter(({ apex_s: s }) => (way > 0 ? s > nowS : s < nowS));
-    const next = at >= 0 ? this.#expressions[at + way] : near.at(way > 0 ? 0 : -1);
+    const near = expressions.filter(({ apex_s: s }) => (way > 0 ? s > nowS : s < nowS));
+    const next = at >= 0 ? expressions[at + way] : near.at(way > 0 ? 0 : -1);
     if (next) this.#choose(next.number);
   }
 
   #show() {
-    const rows = this.#expressions.map((one) => {
+    const { expressions } = this.#coding;
+    if (!this.#current) this.#selected = null;
+    this.#about();
+    const rows = expressions.map((one) => {
       const row = make(
         "button",
         { type: "button", style: { "--label": labelColour(one.label) } },
@@ -253,9 +245,9 @@ class Review {
     });
     this.#ref("list").replaceChildren(...rows);
     this.#ref("list").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
-    const decided = this.#expressions.filter(({ verdict }) => verdict !== "open").length;
-    this.#ref("count").textContent = `${decided} of ${this.#expressions.length} decided`;
-    this.#timeline.setExpressions(this.#expressions, this.#selected);
+    const decided = expressions.filter(({ verdict }) => verdict !== "open").length;
+    this.#ref("count").textContent = `${decided} of ${expressions.length} decided`;
+    this.#timeline.setExpressions(expressions, this.#selected);
     this.#panel();
   }
 
@@ -268,7 +260,12 @@ class Review {
       this.#ref("label").append(make("option", { value: one.label }, title(one.label)));
     }
     this.#ref("label").value = one.label;
-    if (document.activeElement !== this.#ref("note")) this.#ref("note").value = one.note;
+    const note = this.#ref("note");
+    // What is being typed stays, as long as it is about this one.
+    const typing = document.activeElement === note && Number(note.dataset.number) === one.number;
+    if (!typing) note.value = one.note;
+    note.dataset.number = one.number;
+    this.#letNote();
     this.#ref("moments").replaceChildren(
       ...MOMENTS.map((moment) => {
         const see = make("button", { type: "button", "data-see": moment }, "See");
@@ -373,12 +370,14 @@ class Review {
     const [to, coder] = [choice.value, this.#coder];
     choice.value = "";
     if (!this.#facts) return;
+    await this.#coding.flush();
     const written = await this.#ask(`${this.#name}/export`, { to, coder });
     if (written) this.#warn(`Written: ${written.files.join(", ")}`);
   }
 
   async #compare() {
     if (!this.#facts) return;
+    await this.#coding.flush();
     const { coders } = (await this.#ask(`${this.#name}/session`)) ?? { coders: [] };
     if (coders.length < 2) {
       this.#warn("Agreement needs two coders who have said something of this session.");
