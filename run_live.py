@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from model.errors import InputError, exit_code
+from model.usage import DefaultsShown
 from realtime.baseline import load_baseline
 from realtime.config import LiveConfig, choose_device, parse_auth
 from realtime.options import add_engine, add_page, add_perception, add_source
@@ -49,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     """The options, with `LiveConfig`'s defaults."""
     p = argparse.ArgumentParser(
         description=(__doc__ or "").partition("\n")[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=DefaultsShown,
     )
     source = p.add_argument_group("source")
     add_source(source)

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from model.errors import InputError, exit_code
 from model.tables import load_entry
+from model.usage import DefaultsShown
 from realtime.config import LiveConfig
 from realtime.options import add_source
 from realtime.sources import SourceInfo
@@ -137,7 +138,7 @@ def _parser(step: str, what: str) -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog=f"python -m calibrate {step}",
         description=what,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=DefaultsShown,
     )
     add_source(p)
     return p

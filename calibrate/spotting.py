@@ -39,6 +39,7 @@ from model.datasets import open_dataset
 from model.datasets.flows import split_spec
 from model.errors import InputError, exit_code
 from model.machine import machine
+from model.usage import DefaultsShown
 from realtime.baseline import Baseline, load_baseline, save_baseline
 from realtime.pipeline import PipelineConfig
 from realtime.scoring import KINDS, read_intervals, record
@@ -242,7 +243,7 @@ def _add_evaluate(commands: Any) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="the spotter on footage whose truth is known",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=DefaultsShown,
     )
     add = parser.add_argument
     add("--seeds", type=int, nargs="+", default=[0, 1], help="0–999 to choose, others to report")
@@ -272,7 +273,7 @@ def _add_fit(commands: Any) -> None:
     parser = commands.add_parser(
         "fit",
         help="thresholds for labelled footage",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=DefaultsShown,
     )
     _add_footage(parser)
     parser.add_argument(

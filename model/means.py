@@ -24,6 +24,7 @@ from model.records import ArrayF32
 from model.samples import SampleSet
 from model.synthetic.pairset import open_pairs
 from model.training.data import SYNTHETIC
+from model.usage import DefaultsShown
 
 _SIDE, _GAP, _TITLE = 240, 24, 24  # px of a panel, between panels, above them
 _CELLS = 16  # arrows along a side
@@ -85,7 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m model.means",
         description="Draw the mean onset→apex flow of each class.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=DefaultsShown,
     )
     add = parser.add_argument
     add("--data", default=SYNTHETIC, help="synthetic, casme2:PATH, maps:PATH …")

@@ -25,6 +25,7 @@ from model.records import ArrayF32
 from model.synthetic.nuisance import Nuisance, nuisance_of
 from model.synthetic.pairs import synthetic_pair
 from model.synthetic.pairset import calm
+from model.usage import DefaultsShown
 
 SEED = 1001
 """Of the pairs: one of those that only report."""
@@ -108,7 +109,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m model.sensitivity",
         description="Measure what a network's errors come from, on synthetic pairs.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=DefaultsShown,
     )
     parser.add_argument("network", nargs="?", default="fmanet", help="shipped name or checkpoint")
     parser.add_argument("--pairs", type=int, default=600, help="of each line")

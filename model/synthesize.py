@@ -21,6 +21,7 @@ from model.records import ImageU8
 from model.synthetic.face import Nuisance, SyntheticFace
 from model.synthetic.footage import WrittenFootage, follow_face, read_frames
 from model.synthetic.schedule import Schedule, TrueExpression
+from model.usage import DefaultsShown
 
 TRUTH_COLUMNS = tuple(f.name for f in fields(TrueExpression))
 CODECS = {"ffv1": (".mkv",), "h264": (".mkv", ".mp4")}
@@ -193,7 +194,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m model.synthesize",
         description="Write footage whose micro-expressions are known.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=DefaultsShown,
     )
     usual, still = Schedule(), Nuisance()
     add = parser.add_argument

@@ -65,7 +65,9 @@ class LiveConfig:
         if self.fps is not None and not 0 < self.fps <= MAX_FPS:
             raise InputError(f"--fps {self.fps:g}: choose more than 0 and at most {MAX_FPS:g}")
         if self.seconds is not None and not 0 < self.seconds < float("inf"):
-            raise InputError(f"--seconds {self.seconds:g}: choose more than 0")
+            raise InputError(
+                f"--seconds {self.seconds:g}: choose a number above 0, or none for no end"
+            )
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: choose 0 or more")
         if self.flow not in FLOWS:
@@ -104,7 +106,9 @@ class LiveConfig:
         if self.tls_cert is not None and self.tls_key is not None:
             try:
                 ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-                    self.tls_cert, self.tls_key
+                    self.tls_cert,
+                    self.tls_key,
+                    password="",  # none given, OpenSSL would ask for it on the terminal
                 )
             except (ssl.SSLError, OSError) as error:
                 raise InputError(

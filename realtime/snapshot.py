@@ -11,7 +11,7 @@ from realtime.captured import Captured
 from realtime.config import LiveConfig
 from realtime.latency import LatencySummary
 from realtime.results import Counts
-from realtime.sources import SourceInfo, SourceStatus
+from realtime.sources import SourceInfo, SourceStatus, without_password
 
 PAUSED = "paused"
 _RATE_KNOWN_S = 3.0
@@ -87,7 +87,7 @@ def take_snapshot(
     return Snapshot(
         state=state,
         run=run,
-        source=info.description if info else config.source,
+        source=info.description if info else without_password(config.source),
         message=message,
         width=info.width if info else config.width,
         height=info.height if info else config.height,

@@ -15,6 +15,7 @@ from model.synthetic import TrueExpression
 from realtime.baseline import as_document
 from realtime.config import LiveConfig
 from realtime.snapshot import Snapshot
+from realtime.sources import without_password
 
 PACKAGES = ("fmanet-live", "torch", "mediapipe", "opencv-contrib-python", "numpy", "av")
 
@@ -63,7 +64,7 @@ def summarise(
 def config_record(config: LiveConfig) -> dict[str, Any]:
     """The options that results depend on, as plain values."""
     return {
-        "source": config.source,
+        "source": without_password(config.source),
         "width": config.width,
         "height": config.height,
         "fps": config.fps,

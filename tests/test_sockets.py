@@ -5,6 +5,7 @@ import http.client
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import cv2
 import numpy as np
@@ -104,6 +105,14 @@ def test_a_name_rebound_to_loopback_is_refused(demo: Served) -> None:
     assert status_of(demo, "/", {"Host": "evil.example"}) == 421
     assert status_of(demo, "/", {"Host": f"evil.example:{demo.port}"}) == 421
     assert status_of(demo, "/", {"Host": f"localhost:{demo.port}"}) == 200
+    assert status_of(demo, "/", {"Host": f"127.0.0.2:{demo.port}"}) == 200  # as --host 127.0.0.2
+    assert status_of(demo, "/", {"Host": ""}) == 421
+
+
+def test_no_page_shows_this_one_inside_itself(demo: Served) -> None:
+    with urlopen(f"http://127.0.0.1:{demo.port}/", timeout=30) as answer:
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
 
 
 def test_a_viewer_who_does_not_acknowledge_gets_two_frames_and_no_more(demo: Served) -> None:

@@ -12,7 +12,7 @@ from realtime.config import LiveConfig
 from realtime.results import Results
 from realtime.snapshot import take_snapshot
 from realtime.sources import SourceStatus
-from realtime.summary import check_new, event_record, summarise, write_summary
+from realtime.summary import check_new, config_record, event_record, summarise, write_summary
 
 
 def event(number: int, state: EventState) -> Event:
@@ -104,3 +104,22 @@ def test_a_folder_that_is_not_there_is_said_before_the_run(tmp_path: Path) -> No
 def test_a_number_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_summary(tmp_path / "out.json", {"fps": float("nan")})
+
+
+def test_a_cameras_password_is_not_written_down() -> None:
+    config = LiveConfig(source="rtsp://admin:secret@192.0.2.7/1")
+    assert config_record(config)["source"] == "rtsp://192.0.2.7/1"
+    snapshot = take_snapshot(
+        Results().counts(),
+        Captured(),
+        None,
+        config=config,
+        info=None,
+        state="stopped",
+        run=1,
+        message="",
+        fps_measured=None,
+        device="cpu",
+        engine="",
+    )
+    assert snapshot.source == "rtsp://192.0.2.7/1"

@@ -62,7 +62,7 @@ def add_recording(options: argparse._ArgumentGroup) -> None:
     add = options.add_argument
     add("--record", type=Path, metavar="DIR", help="the session's folder, made new")
     add("--participant", metavar="CODE", help="a code, never a name")
-    add("--codec", metavar="NAME", help="h264 (visually lossless) or ffv1 (lossless)")
+    add("--codec", metavar="NAME", help="h264 (visually lossless; the default) or ffv1 (lossless)")
     add("--consent", metavar="SCOPE", help="what the participant agreed to")
     add("--pictures", action="store_true", help="consent covers pictures of the face in reports")
     add("--protocol", type=Path, metavar="TOML", help="names of keys, questions")

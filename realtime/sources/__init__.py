@@ -160,3 +160,8 @@ def split_spec(spec: str) -> tuple[str, str]:
     if spec and path.exists():
         return "file", str(path)
     raise SourceError(f"source {spec!r}: no such file or folder; choose {CHOICES}")
+
+
+def without_password(spec: str) -> str:
+    """The spec as it may be shown and written down: an address without user and password."""
+    return re.sub(r"//[^/]*@", "//", spec)

@@ -5,7 +5,6 @@ time of receipt, because a network camera's own clock is neither this machine's 
 stream that breaks off is opened again like a camera that was unplugged.
 """
 
-import re
 from collections.abc import Callable, Generator, Mapping
 
 import av
@@ -16,7 +15,7 @@ from av.container import InputContainer
 from model.errors import SourceError
 from model.records import Frame
 from realtime.clock import monotonic_s
-from realtime.sources import Source, SourceInfo, SourceOptions
+from realtime.sources import Source, SourceInfo, SourceOptions, without_password
 from realtime.sources.camera import RETRY_S
 from realtime.sources.file import Recording
 from realtime.sources.gated import GatedSource
@@ -61,11 +60,6 @@ def open_address(spec: str, timeout_s: float, options: Mapping[str, str]) -> Inp
         raise SourceError(
             f"{name}: {error.strerror}; check the address, and that it plays elsewhere"
         ) from None
-
-
-def without_password(spec: str) -> str:
-    """The address as it may be shown and written down."""
-    return re.sub(r"//[^/]*@", "//", spec)
 
 
 class NetworkStream(GatedSource):

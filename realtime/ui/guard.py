@@ -7,6 +7,7 @@
 - Sockets, pictures and requests that change something come from the page itself: any site may
   open a WebSocket to a server on this machine or show its pictures, and the browser says only in
   `Origin` and `Sec-Fetch-Site` who asked.
+- No page shows this one inside itself, where a visitor could be made to press its buttons unseen.
 """
 
 import base64
@@ -20,9 +21,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from realtime.config import is_loopback
+
 COOKIE = "fmanet_live"
 
-_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -48,7 +50,7 @@ class Guard:
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
         if refusal is None:
-            await self._app(scope, receive, self._with_cookie(headers, send))
+            await self._app(scope, receive, self._with_headers(headers, send))
         elif scope["type"] == "http":
             await refusal(scope, receive, send)
         else:
@@ -57,7 +59,7 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers) -> PlainTextResponse | None:
         host = headers.get("host", "")
-        if self._loopback and _hostname(host) not in _LOOPBACK_NAMES:
+        if self._loopback and not is_loopback(_hostname(host) or ""):
             return PlainTextResponse("This page answers to localhost only.\n", 421)
         changes = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
         origin = headers.get("origin")
@@ -92,20 +94,23 @@ class Guard:
             cookie.value.encode(), self._token.encode()
         )
 
-    def _with_cookie(self, headers: Headers, send: Send) -> Send:
-        if not self._basic or self._has_cookie(headers):
-            return send
+    def _with_headers(self, headers: Headers, send: Send) -> Send:
+        wants_cookie = bool(self._basic) and not self._has_cookie(headers)
 
-        async def send_with_cookie(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                secure = "; Secure" if self._https else ""
-                MutableHeaders(scope=message).append(
-                    "set-cookie",
-                    f"{COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict{secure}",
-                )
+                answer = MutableHeaders(scope=message)
+                answer["x-frame-options"] = "DENY"
+                answer.append("content-security-policy", "frame-ancestors 'none'")
+                if wants_cookie:
+                    secure = "; Secure" if self._https else ""
+                    answer.append(
+                        "set-cookie",
+                        f"{COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict{secure}",
+                    )
             await send(message)
 
-        return send_with_cookie
+        return send_with_headers
 
 
 def _hostname(host: str) -> str | None:

@@ -1,8 +1,10 @@
 """The page's server: from the options to an open page, until Ctrl-C."""
 
 import asyncio
+import os
 import signal
 import socket
+import threading
 import webbrowser
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +36,9 @@ def serve(config: LiveConfig, calibrator: Calibrator | None = None) -> None:
         with session:
             print(f"FMANet Live: {address}   (Ctrl-C ends it)", flush=True)
             if config.open_browser:
-                webbrowser.open(address)  # the listener queues it until the server is up
+                # The listener queues it until the server is up. A thread, since a browser in
+                # the terminal, all that some servers have, keeps its caller until it is left.
+                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
             with _signals_spent():
                 server.run(sockets=[listener])
 
@@ -92,7 +96,8 @@ def open_listener(host: str, port: int) -> socket.socket:
     except socket.gaierror as error:
         raise InputError(f"--host {host}: not an address of this machine ({error})") from None
     listener = socket.socket(family, kind, protocol)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if os.name == "posix":  # on Windows it would let two programs have one port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
         listener.listen()
