@@ -7,6 +7,7 @@ line) does so from threads of its own, through `snapshot`, `events`, `history`, 
 not from `on_step`.
 """
 
+import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -51,6 +52,7 @@ class LiveSession:
         self._clips = Clips()
         self._control = threading.RLock()  # one start, stop or switch at a time
         self._run: Run | None = None
+        self._plan = config.record  # of the first start alone
         self._runs = 0
         self._starting = False
         self._failure = ""
@@ -69,17 +71,22 @@ class LiveSession:
 
     def start(self) -> None:
         """Open the source, load and warm the models, begin. Returns when capture has started;
-        raises `InputError` if it cannot. A session that runs already is left alone."""
+        raises `InputError` if it cannot. A session that runs already is left alone. What the first
+        start records, as `LiveConfig.record` says, ends with its run: who comes before the camera
+        next has agreed to nothing."""
         with self._control:
             if self._run is not None and not self._run.finished.is_set():
                 return
-            self._begin(None)
+            self._begin(None, self._plan)
+            self._plan = None
 
     def switch(self, source: str, baseline: Baseline | None = None) -> None:
         """Stop, and start with another source or another baseline (None: as it was). A source that
         cannot be opened raises `InputError`, and what ran goes on; only a camera has to be let go
-        before the next source is tried."""
+        before the next source is tried. What is recorded has to be stopped first: `InputError`."""
         with self._control:
+            if self._is_recorded():
+                raise InputError(f"--source {source}: a recording is going on, stop it first")
             baseline = baseline or self._config.baseline
             config = replace(self._config, source=source, baseline=baseline)
             run = self._run
@@ -87,7 +94,7 @@ class LiveSession:
             if run is not None and run.source.info.kind != "camera":
                 opened = open_source(source, config.source_options())
             self._config = config
-            self._begin(opened)
+            self._begin(opened, None)
 
     def stop(self) -> None:
         """End the run and join its threads. Results stay readable. Raises `RuntimeError` naming
@@ -95,6 +102,7 @@ class LiveSession:
         with self._control:
             if self._run is not None:
                 self._run.stop()
+            self._config = replace(self._config, record=None)
 
     def pause(self) -> None:
         """Stop analysing. A file or the demo waits where it is; frames of a camera are dropped."""
@@ -117,9 +125,8 @@ class LiveSession:
         is a run of its own, so that analysing it again begins where the live analysis began.
         Raises `InputError` if it cannot be recorded; then it goes on unrecorded."""
         with self._control:
-            self._config = replace(self._config, record=plan)
             try:
-                self._begin(None)
+                self._begin(None, plan)
             except InputError:
                 if plan is not None:
                     self.record(None)
@@ -136,8 +143,8 @@ class LiveSession:
     def redact(self, seconds: float) -> None:
         """Forget the last `seconds`: they are deleted from the recording, its tables, and what is
         shown. Raises `InputError` if nothing is recorded."""
-        if not seconds > 0:
-            raise InputError(f"redact {seconds:g} s: choose more than 0")
+        if not 0 < seconds < math.inf:
+            raise InputError(f"redact {seconds:g} s: choose more than 0, and a number")
         start_s, end_s = self._recorded().redact(seconds)
         for number in self._results.forget(start_s, end_s):
             self._clips.forget(number)
@@ -161,7 +168,7 @@ class LiveSession:
 
     @property
     def config(self) -> LiveConfig:
-        """What it was asked, with the source it was last switched to."""
+        """What it was asked, with the source it was last switched to and what this run records."""
         return self._config
 
     @property
@@ -242,10 +249,16 @@ class LiveSession:
             raise InputError("nothing is recorded that could be marked: start with --record")
         return run
 
-    def _begin(self, opened: Source | None) -> None:
+    def _is_recorded(self) -> bool:
+        run = self._run
+        recording = run.recording() if run is not None and not run.finished.is_set() else None
+        return recording is not None and not recording.failure
+
+    def _begin(self, opened: Source | None, plan: RecordPlan | None) -> None:
         self._starting = True  # also while what ran ends: a viewer's camera waits for what follows
         try:
             self.stop()
+            self._config = replace(self._config, record=plan)
             self._failure = ""
             self._runs += 1
             self._run = None
@@ -275,13 +288,15 @@ class LiveSession:
     def _message(self, run: Run | None, status: SourceStatus | None) -> str:
         if self._failure:
             return self._failure
-        if run is not None and run.error is not None:
+        if run is not None and run.error is not None and not run.failed:
             return str(run.error)
         recording = run.recording() if run is not None else None
         if recording is not None and recording.failure:
             return recording.failure
         if run is not None and run.waiting:
             return WAITING
+        if run is not None and run.failed:
+            return f"{run.failed}; the recording goes on"
         if run is not None and run.trouble:
             return run.trouble
         told = status.message if status else ""

@@ -31,7 +31,9 @@ class FrameRing:
         self._seconds = seconds
         self._max_bytes = max_bytes
         self._frames: deque[Frame] = deque()
+        self._offsets: deque[int] = deque()  # of each frame: the bytes of all before it
         self._bytes = 0
+        self._all_bytes = 0
         self._appended = 0
         self._let_go: deque[Stamp] = deque(maxlen=STAMPS)
         self._closed = False
@@ -52,13 +54,16 @@ class FrameRing:
                 if not (new.index > last.index and new.time_s > last.time_s):
                     raise ValueError(f"stamps must increase: {new} after {last}")
             self._frames.append(frame)
+            self._offsets.append(self._all_bytes)
             self._bytes += frame.image.nbytes
+            self._all_bytes += frame.image.nbytes
             self._appended += 1
             oldest_s = frame.stamp.time_s - self._seconds
             while len(self._frames) > 1 and (
                 self._frames[0].stamp.time_s < oldest_s or self._bytes > self._max_bytes
             ):
                 oldest = self._frames.popleft()
+                self._offsets.popleft()
                 self._bytes -= oldest.image.nbytes
                 self._let_go.append(oldest.stamp)
             self._changed.notify_all()
@@ -139,7 +144,7 @@ class Follower:
             if ring._closed or first == len(ring._frames):
                 return 0.0
             waiting_s = ring._frames[-1].stamp.time_s - ring._frames[first].stamp.time_s
-            waiting_bytes = sum(frame.image.nbytes for frame in islice(ring._frames, first, None))
+            waiting_bytes = ring._all_bytes - ring._offsets[first]
             share = max(waiting_s / ring._seconds, waiting_bytes / ring._max_bytes)
             return min(1.0, share)
 

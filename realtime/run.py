@@ -12,8 +12,11 @@ classify    A `Worker`: flow of both phases and the network, window by window, s
             pipeline's next frame does not wait for it. If its short queue is full the pipeline
             thread waits; no window is dropped.
 recorder    Of a run that is recorded: follows the ring on its own, so that the video is whole even
-            when the analysis lags, and is the only one that writes the session's files. If the
-            disk is so slow that the ring runs over, the frames it missed are in the ledger.
+            when the analysis lags, and is the only one that writes the session's files. It comes
+            first, since a recording cannot be made again and an analysis can: once `HOLD` of the
+            ring waits for it, the pipeline leaves frames out until it has all but caught up, and
+            an analysis that fails does not end it. If the ring runs over all the same, the frames
+            that it missed are in the ledger.
 lsl         Of a run that takes markers from another program: waits for them and notes them.
 clips       A `Worker`: packs the pictures around an event for its replay. Apart from classify,
             because packing takes longer than a classification and is in no hurry.
@@ -25,8 +28,8 @@ and a thread that is still alive then is an error with its name. Models are load
 capture starts.
 
 Each captured frame has one fate: analysed, or dropped as "pipeline behind", "recorder first",
-"paused" or "stopped". What a source itself lost or could not use stands beside that, under its own
-causes.
+"analysis failed", "paused" or "stopped". What a source itself lost or could not use stands beside
+that, under its own causes.
 """
 
 import math
@@ -35,9 +38,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
-from model.errors import InputError
+from model.errors import InputError, told
 from model.records import Event, Stamp, Step
 from realtime.captured import Captured
 from realtime.clips import Clips, cut, span_s
@@ -45,7 +49,7 @@ from realtime.clock import monotonic_s
 from realtime.config import LiveConfig, device_name
 from realtime.pipeline import configured, open_pipeline
 from realtime.results import Results
-from realtime.ring import FrameRing
+from realtime.ring import Follower, FrameRing
 from realtime.session.clocks import SOURCE_TIME, iso
 from realtime.session.lsl import take_markers
 from realtime.session.markers import Marker, MarkerKind
@@ -77,7 +81,7 @@ CLASSIFY_BACKLOG = 8
 CLIP_BACKLOG = 4
 
 BEHIND, STOPPED = "pipeline behind", "stopped"
-RECORDER_FIRST = "recorder first"
+RECORDER_FIRST, FAILED = "recorder first", "analysis failed"
 END = "end of the source"
 
 
@@ -101,6 +105,9 @@ class Run:
         self.stopped = False
         self._asked_to_stop = False
         self.error: BaseException | None = None
+        self.failed = ""
+        """In words, what ended the analysis of a run that is recorded, which goes on."""
+        self._capture_error: BaseException | None = None
         self.captured = Captured()
         self._last: Stamp | None = None
         self._seconds = config.seconds or math.inf
@@ -221,23 +228,20 @@ class Run:
         ended = END
         follower = self._recording
         try:
-            try:
-                for taken in follower.beats(BEAT_S):
-                    if taken is None:
-                        recorder.beat()
-                    else:
-                        recorder.write(taken[0], follower.missed)
-            except InputError as error:  # the capture's, and told by the pipeline
-                ended = str(error)
+            for taken in follower.beats(BEAT_S):
+                if taken is None:
+                    recorder.beat()
+                else:
+                    recorder.write(taken[0], follower.missed)
+        except Exception as error:  # the capture's, and raised by the pipeline
+            ended = str(error) if isinstance(error, InputError) else told(error)
+        finally:
             while not self.finished.wait(BEAT_S):
                 recorder.beat()
-        except BaseException as error:
-            ended = repr(error)
-            self.error = error
-            raise
-        finally:
             if self._asked_to_stop and ended == END:
                 ended = STOPPED
+            if self.failed:
+                ended = f"{ended}; {self.failed}"
             status = self.source.status()
             measured = {"fps": self.captured.fps(), "seconds": self.captured.seconds()}
             recorder.close(ended, measured=measured, source=_counts(status))
@@ -248,7 +252,7 @@ class Run:
             while self._capture_until_pause():
                 self.resumed.wait()
         except BaseException as caught:  # raised again where the frames are read
-            error = caught
+            self._capture_error = error = caught
         finally:
             self.ring.close(error)
             self.source.close()
@@ -271,10 +275,13 @@ class Run:
         return False
 
     def _analyse(self) -> None:
+        follower = self.ring.follow()
         try:
             try:
-                self._follow()
-            except InputError as error:  # the capture's, raised where its frames are read
+                self._follow(follower)
+            except InputError as error:
+                if error is not self._capture_error:
+                    raise
                 self.error = error
             if self._last is not None:
                 last_events = self._pipeline.finish(self._last)
@@ -284,15 +291,23 @@ class Run:
                 self._pack(last_events, math.inf)
         except BaseException as error:
             self.error = error
+            if self._recorder is not None and error is not self._capture_error:
+                self._go_on_without(follower, error)
             raise
         finally:
             self._end_capture()
             self._pipeline.close()
             self.finished.set()
 
-    def _follow(self) -> None:
+    def _go_on_without(self, follower: Follower, error: BaseException) -> None:
+        """The analysis has failed; the recording does not end with it."""
+        self.failed = f"{FAILED}: {told(error)}"
+        with suppress(Exception):  # the capture's: that the analysis failed comes first
+            for frame, missed in follower:
+                self._leave_out(FAILED, missed + 1, (*follower.missed, frame.stamp))
+
+    def _follow(self, follower: Follower) -> None:
         catching_up = False
-        follower = self.ring.follow()
         for frame, missed in follower:
             self._leave_out(BEHIND, missed, follower.missed)
             newest = self.ring.latest() or frame

@@ -301,7 +301,8 @@ def test_a_backlog_that_takes_too_long_is_dropped_and_counted(
     assert seen.wait(TIMEOUT_S)
     stopping = threading.Thread(target=session.stop)
     stopping.start()
-    stopping.join(0.5)  # past DRAIN_S, well below JOIN_S
+    assert session._run is not None
+    assert session._run._abandoned.wait(TIMEOUT_S)
     go_on.set()
     stopping.join(TIMEOUT_S)
     snapshot = session.snapshot()

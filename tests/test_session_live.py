@@ -16,7 +16,7 @@ from fakes import copied, motion_jpeg, picture, web_server, write_clip
 import realtime.analyze as analyze_command
 import run_live
 from model.errors import InputError, SourceError, exit_code
-from model.records import Frame, Stamp
+from model.records import Frame, Stamp, Step
 from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
@@ -109,6 +109,9 @@ def test_a_span_of_a_finished_session_can_be_redacted(recorded: Path, tmp_path: 
     opened.close()
     with pytest.raises(InputError, match="end must come after"):
         redact_span(folder, 2.0, 2.0)
+    assert redact_span(folder, 0.5, float("inf")) > 0
+    last = open_session(folder)
+    assert max(f.time_s for f in last.frames if f.time_s is not None) < last.zero_s + 0.5
 
 
 def test_forgetting_takes_it_from_the_running_session_too(
@@ -121,6 +124,9 @@ def test_forgetting_takes_it_from_the_running_session_too(
         while not session.events():
             step = session.latest_step(step.frame.stamp.index if step else None, TIMEOUT_S)
             assert step is not None
+        for wrong in (0.0, float("nan"), float("inf")):
+            with pytest.raises(InputError, match="choose more than 0"):
+                session.redact(wrong)
         session.redact(30)
         assert session.events() == ()
         assert session.history(0.0) == ()
@@ -199,6 +205,54 @@ def test_a_connection_that_really_ends_is_a_gap_and_the_recording_goes_on(
     assert "recorded" in recorded[gap:]
     assert found.document["state"] == "complete"
     assert any("stream away" in why for *_, why in found.gaps())
+
+
+def test_a_recording_ends_with_its_run(untrained: Path, tmp_path: Path) -> None:
+    plan = RecordPlan(tmp_path / "s", "P07")
+    config = LiveConfig(
+        "demo", fps=10, width=200, height=150, classifier=str(untrained), record=plan
+    )
+    with LiveSession(config) as session:
+        with pytest.raises(InputError, match="stop it first"):
+            session.switch("demo:rest")
+        assert session.recording() is not None
+        session.stop()
+        session.start()  # for whoever comes next
+        assert session.recording() is None
+        session.switch("demo:rest")
+        assert session.recording() is None
+        session.record(RecordPlan(tmp_path / "t", "P08"))
+        assert session.recording() is not None
+        assert session.config.record is not None
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["s", "t"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_analysis_that_fails_does_not_end_the_recording(
+    untrained: Path, expression_clip: Path, tmp_path: Path
+) -> None:
+    plan = RecordPlan(tmp_path / "s", "P07", codec="ffv1")
+    config = LiveConfig(source=str(expression_clip), classifier=str(untrained), record=plan)
+
+    def break_at_the_tenth(step: Step) -> None:
+        if step.frame.stamp.index == 9:
+            raise ZeroDivisionError("a bug")
+
+    session = LiveSession(config, break_at_the_tenth)
+    session.start()
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        session.wait(TIMEOUT_S)
+    assert session.snapshot().message == (
+        "analysis failed: ZeroDivisionError: a bug; the recording goes on"
+    )
+    session.stop()
+    found = open_session(tmp_path / "s")
+    assert [frame.fate for frame in found.frames] == ["recorded"] * 87
+    kinds = [frame.analysis for frame in found.frames]
+    assert set(kinds[:10]) <= {"analysed", "late"}
+    assert kinds[10:] == ["unanalysed"] * 77
+    assert "ZeroDivisionError" in found.document["ended"]
+    assert session.snapshot().dropped["analysis failed"] == 77
 
 
 class Bursts:

@@ -1,6 +1,7 @@
 """Streams of a recording, read back by real inlets of liblsl."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.session.folder import create_folder
-from realtime.session.lsl import PROGRAM, Streams, library, offset_s
+from realtime.session.lsl import PROGRAM, Streams, correction_s, library, offset_s
 from realtime.session.markers import Marker
 from realtime.session.plan import RecordPlan
 from realtime.session.reader import open_session
@@ -100,11 +101,29 @@ def test_another_programs_markers_are_taken_in(lsl: Any, untrained: Path, tmp_pa
         assert outlet.wait_for_consumers(TIMEOUT_S)
         # The inlet opens when it first asks for a sample; what is pushed before is not sent.
         recorder = inlet(lsl, "s", "markers")
-        sent_s = monotonic_s()
+        before_s = monotonic_s()
         outlet.push_sample(["face 1"], lsl.local_clock())
+        after_s = monotonic_s()
         ((words,), _) = pulled(recorder, 1)[0]
         assert session.recording() is not None
     (marker,) = open_session(tmp_path / "s").markers
     assert words == "face 1: from LSL"
     assert (marker.name, marker.note) == ("face 1", "from LSL")
-    assert marker.monotonic_s == pytest.approx(sent_s, abs=1e-3)
+    assert before_s - 1e-3 <= marker.monotonic_s <= after_s + 1e-3
+
+
+SENDER = """
+import sys
+import pylsl
+outlet = pylsl.StreamOutlet(pylsl.StreamInfo(sys.argv[1], "Markers", 1, 0, pylsl.cf_string, "x"))
+sys.stdin.read(1)
+"""
+
+
+def test_a_sender_that_is_gone_holds_nobody_up(lsl: Any) -> None:
+    name = f"stimulus {uuid4().hex}"
+    with subprocess.Popen([sys.executable, "-c", SENDER, name], stdin=subprocess.PIPE) as sender:
+        (found,) = lsl.resolve_byprop("name", name, timeout=TIMEOUT_S)
+        opened = lsl.StreamInlet(found)
+        sender.kill()
+    assert correction_s(lsl, opened, 0.25) == 0.25

@@ -174,6 +174,22 @@ def test_a_disk_that_stands_still_costs_notes_not_memory(
     assert "stimulus" in folder.markers.read_text()
 
 
+def test_whatever_goes_wrong_is_told_and_what_is_written_is_kept(tmp_path: Path) -> None:
+    made = recorder(tmp_path / "s")
+    made.write(frame(0))
+    made.mark(Marker("mark", "no moment", "", float("nan"), 0.0, ""))  # JSON has no NaN
+    made.write(frame(1))
+    made.write(frame(2))
+    status = made.status()
+    assert "ValueError" in status.failure
+    assert (status.frames, status.dropped) == (2, 1)
+    made.close("end")
+    document = SessionFolder(tmp_path / "s").read_document()
+    assert (document["state"], document["failure"]) == ("torn", status.failure)
+    recover(SessionFolder(tmp_path / "s"))
+    assert [r.index for r in records(tmp_path / "s") if r.fate == "recorded"] == [0, 1]
+
+
 FILLS_THE_DISK = """
 import sys
 from pathlib import Path

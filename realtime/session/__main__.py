@@ -89,7 +89,8 @@ def redact_span(path: Path, start: float, end: float) -> int:
     if not start < end:
         raise InputError(f"--from {start:g} --to {end:g}: the end must come after the start")
     session = open_session(path)
-    start_s, end_s = start + session.zero_s, end + session.zero_s
+    last_s = max((f.time_s for f in session.frames if f.time_s is not None), default=0.0)
+    start_s, end_s = max(0.0, start) + session.zero_s, min(end + session.zero_s, last_s)
     # The marker first: what is cut off in the middle of it, `recover` finishes.
     marker = Marker("redact", "", "", start_s, monotonic_s(), iso(time.time()), end_s)
     markers = LineFile(session.folder.markers)
@@ -111,7 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     for command in (whole, forget, away, two, told):
         command.add_argument("folder", type=Path, metavar="DIR")
     forget.add_argument("--from", dest="start", type=float, required=True, metavar="S")
-    forget.add_argument("--to", dest="end", type=float, required=True, metavar="S")
+    forget.add_argument(
+        "--to", dest="end", type=float, required=True, metavar="S", help="inf: to its end"
+    )
     two.add_argument("first", metavar="CODER")
     two.add_argument("second", metavar="CODER")
     told.add_argument("--out", type=Path, metavar="HTML", help="default: DIR-report.html")

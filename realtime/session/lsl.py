@@ -24,6 +24,8 @@ TRIES = 5
 RESOLVE_S = 1.0
 """How long a stream is looked for before it is looked whether the run goes on."""
 PULL_S = 0.2
+CORRECTION_S = 1.0
+"""How long a sender is waited for that does not tell its clock: it may be gone already."""
 
 _WORDS = {"question_start": "{name} start", "question_end": "{name} end"}
 
@@ -111,14 +113,29 @@ def take_markers(stream: str, mark: Callable[[str, float], None], ended: threadi
     lsl = library()
     shift_s = offset_s(lsl)
     inlet: Any = None
+    known_s: float | None = None
     while not ended.is_set():
         if inlet is None:
             found = lsl.resolve_byprop("name", stream, timeout=RESOLVE_S)
-            inlet = lsl.StreamInlet(found[0]) if found else None
+            if found:
+                inlet = lsl.StreamInlet(found[0])
+                known_s = correction_s(lsl, inlet, None)
             continue
         values, time_s = inlet.pull_sample(PULL_S)
-        if values is not None:
-            words = " ".join(str(value) for value in values)
-            mark(words, time_s + inlet.time_correction() - shift_s)
+        if values is None:
+            continue
+        known_s = correction_s(lsl, inlet, known_s)
+        # Of a sender that was gone before its clock was known only the arrival can be told.
+        at_s = lsl.local_clock() if known_s is None else time_s + known_s
+        mark(" ".join(str(value) for value in values), at_s - shift_s)
     if inlet is not None:
         inlet.close_stream()
+
+
+def correction_s(lsl: ModuleType, inlet: Any, last: float | None) -> float | None:
+    """What to add to the sender's clock; `last` if it does not answer."""
+    try:
+        told_s: float = inlet.time_correction(CORRECTION_S)
+    except (lsl.util.TimeoutError, lsl.util.LostError):
+        return last
+    return told_s

@@ -5,8 +5,9 @@ The other threads leave notes (`analysed`, `left_out`, `finished`, `mark`, `reda
 them no file access; the recorder's thread writes them with its next frame or beat. It makes no
 thread and waits for nothing itself.
 
-If the disk fills or fails, what is written stays, the files are closed, and `status` says so; from
-then on frames are counted as dropped, and the run goes on.
+Whatever goes wrong, a full disk or a mistake in what is called here, what is written stays, the
+files are closed, and `status` says so; from then on frames are counted as dropped, and the run goes
+on.
 """
 
 import threading
@@ -15,8 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import av.error
-
+from model.errors import told
 from model.records import Event, Frame, Stamp, Step
 from realtime.clock import monotonic_s
 from realtime.latency import Percentiles
@@ -130,7 +130,7 @@ class SessionRecorder:
                 self._ledger.write(Line(frame.stamp.index, "redacted", cause=REDACTED).text())
             else:
                 self._record(frame)
-        except (OSError, av.error.FFmpegError) as error:
+        except Exception as error:
             self._fail(error)
         self.beat()
 
@@ -158,7 +158,7 @@ class SessionRecorder:
                     table.sync()
                 if self._video is not None:
                     self._video.sync()
-        except (OSError, av.error.FFmpegError) as error:
+        except Exception as error:
             self._fail(error)
 
     def analysed(self, step: Step, done_s: float) -> None:
@@ -193,7 +193,7 @@ class SessionRecorder:
         self._streams = None
         try:
             self._close_files()
-        except (OSError, av.error.FFmpegError) as error:
+        except Exception as error:
             self._torn = True
             self._failure = self._failure or f"closing: {_reason(error)}"
         intervals = self._intervals.summary()
@@ -277,7 +277,7 @@ class SessionRecorder:
             if self._is_redacted(stamp.time_s):
                 line = Line(stamp.index, "redacted", cause=REDACTED)
             self._ledger.write(line.text())
-        except OSError as error:
+        except Exception as error:
             self._fail(error)
 
     def _note(self, note: _Note) -> None:
@@ -347,9 +347,9 @@ class SessionRecorder:
         )
         try:
             self._close_files()
-        except (OSError, av.error.FFmpegError):  # why is told by the error that led here
+        except Exception:  # why is told by the error that led here
             self._torn = True
 
 
 def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+    return error.strerror or str(error) if isinstance(error, OSError) else told(error)
