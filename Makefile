@@ -45,11 +45,14 @@ bench: $(VENV)/.dev ## measure latency anew, on a quiet machine, and write it in
 		--into docs/benchmarks.md
 
 $(VENV)/.live: pyproject.toml | python
+	@echo "Installing into $(VENV), once: some minutes. On Linux PyTorch brings CUDA, several GB;"
+	@echo "without an NVIDIA GPU its CPU build is smaller: see the README, 'Without make'."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | python
+	@echo "Installing into $(VENV), with what the tests need, once: some minutes."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	@touch $(VENV)/.live $@
