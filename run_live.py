@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 from model.errors import InputError, exit_code
+from model.machine import choose_device
 from model.usage import DefaultsShown
 from realtime.baseline import load_baseline
-from realtime.config import LiveConfig, choose_device, parse_auth
+from realtime.config import LiveConfig, parse_auth
 from realtime.options import add_engine, add_page, add_perception, add_source
 from realtime.session.plan import add_recording, take_plan
 

@@ -33,7 +33,7 @@ from model.engine.serving import Serving
 from model.errors import InputError, exit_code, told
 from model.flow import load_flow
 from model.flow.device import TENSOR_FLOWS, tensor_flow
-from model.machine import checked_device, driver, machine
+from model.machine import choose_device, driver, machine
 from model.naming import Naming, OneGraph
 from model.tables import load_entry
 
@@ -325,7 +325,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, help="default: 10000 on a GPU, 50 on a CPU")
     parser.add_argument("--out", type=Path, help="Markdown; must not exist")
     args = parser.parse_args()
-    device = checked_device(args.device)
+    device = choose_device(args.device)
     if args.out is not None and args.out.exists():
         raise InputError(f"{args.out} exists and is kept: give another --out")
     cuda = device.startswith("cuda")

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from model.answers import answers
 from model.checkpoint import load_network
@@ -27,7 +26,7 @@ from model.classifiers import CLASSIFIERS, Inputs
 from model.errors import InputError, exit_code
 from model.figures import VISIBLE_PX
 from model.flow import FLOWS
-from model.machine import checked_device
+from model.machine import choose_device, use_threads
 from model.metrics import Interval, bootstrap, mean_average_precision, uf1
 from model.samples import NO_EXPRESSION, SampleSet
 from model.training.data import Opener, Sources, inputs_of
@@ -73,12 +72,12 @@ class Row:
 def main() -> None:
     """Command line."""
     args = _arguments()
-    torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     if args.seeds < 1 or args.epochs < 1:
         raise InputError(
             f"--seeds and --epochs have to be 1 or more, got {args.seeds} and {args.epochs}"
         )
-    checked_device(args.device)
+    args.device = choose_device(args.device)
     sources = Sources(
         pairs=args.pairs, validation_pairs=args.report_pairs, view="crop", none_share=0.0
     )
@@ -244,7 +243,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=8, help="(%(default)s)")
     parser.add_argument("--seeds", type=int, default=1, help="networks per system (%(default)s)")
     parser.add_argument("--flow", choices=FLOWS, default=Recipe.flow, help="(%(default)s)")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU (%(default)s)")
     parser.add_argument("--workers", type=int, default=3, help="processes that draw pairs")
     parser.add_argument("--cache", type=Path, default=Path("runs"), help="where pairs are kept")

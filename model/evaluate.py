@@ -31,7 +31,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from model.answers import Answers, answers
 from model.checkpoint import WEIGHTS, Checkpoint, checkpoint_path, load_network, read_checkpoint
@@ -39,7 +38,7 @@ from model.classifiers import CLASSIFIERS
 from model.errors import InputError, exit_code
 from model.evaluation import Evaluation, evaluated, table
 from model.figures import measured
-from model.machine import checked_device, machine
+from model.machine import choose_device, machine, use_threads
 from model.report import page
 from model.samples import SampleSet
 from model.speed import forward_speed
@@ -58,8 +57,8 @@ sample in some thousand."""
 def main() -> None:
     """Command line."""
     args = _arguments()
-    torch.set_num_threads(args.threads)
-    checked_device(args.device)
+    use_threads(args.threads)
+    args.device = choose_device(args.device)
     specs = tuple(args.data.split(","))
     if args.protocol != "holdout" and args.out is None:
         raise InputError(f"--protocol {args.protocol} trains networks: say where with --out FOLDER")
@@ -312,7 +311,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--speed", action="store_true", help="time the forward pass as well")
     parser.add_argument("--cache", type=Path, default=Path("runs"), help="what was computed")
     parser.add_argument("--workers", type=int, default=3, help="processes that compute it")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")
     return parser.parse_args()
 

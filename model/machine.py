@@ -1,4 +1,4 @@
-"""What machine a figure was measured on, in a line: no figure goes without it."""
+"""What machine this is: in a line, as no figure goes without it, and what of it to compute on."""
 
 import os
 import platform
@@ -6,26 +6,55 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-import torch
-
 from model.errors import InputError
 
 
 def machine() -> str:
     """ "4 cores, AMD EPYC 7763, no GPU": cores that this process may use, processor, GPU."""
+    import torch
+
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return f"{cores()} cores, {processor()}, {gpu}"
 
 
-def checked_device(device: str) -> str:
-    """`device` of torch ("cpu", "cuda", "cuda:1") if this machine has it; otherwise `InputError`,
-    here and not after minutes of other work."""
-    kind, _, number = device.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()):
-        raise InputError(f"--device {device}: choose cpu, cuda or cuda:N")
-    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
-        raise InputError(f"--device {device}: no such CUDA device is available, use --device cpu")
-    return device
+def choose_device(asked: str) -> str:
+    """The torch device to run on: `cpu` or `cuda:N`.
+
+    `auto` takes the first CUDA device if there is one. A device that is asked for and absent is
+    an `InputError`: a silent fall back would be found out only by the latencies.
+    """
+    kind, colon, number = asked.partition(":")
+    if asked not in ("auto", "cpu") and not (
+        kind == "cuda" and (number.isdecimal() if colon else True)
+    ):
+        raise InputError(f"--device {asked}: choose auto, cpu, cuda or cuda:N")
+    if asked == "cpu":
+        return "cpu"
+    import torch  # seconds to import, and most errors in options show before it
+
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if asked == "auto":
+        return "cuda:0" if found else "cpu"
+    index = int(number or 0)
+    if index < found:
+        return f"cuda:{index}"
+    if found:
+        raise InputError(f"--device {asked}: this machine has cuda:0 to cuda:{found - 1}")
+    why = (
+        "no NVIDIA driver or GPU was found"
+        if torch.version.cuda
+        else f"torch {torch.__version__} was built without CUDA"
+    )
+    raise InputError(f"--device {asked}: {why}; use --device cpu, or install what is missing")
+
+
+def use_threads(number: int) -> None:
+    """Have torch compute with so many threads on the CPU; `InputError` for none."""
+    import torch
+
+    if number < 1:
+        raise InputError(f"--threads {number}: choose 1 or more, {cores()} at most make sense here")
+    torch.set_num_threads(number)
 
 
 def cores() -> int:

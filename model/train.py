@@ -18,15 +18,13 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
-import torch
-
 from model.checkpoint import checkpoint_path, read_checkpoint, save_checkpoint
 from model.classifiers import CLASSIFIERS
 from model.errors import InputError, exit_code
 from model.figures import measured
 from model.flow import FLOWS
 from model.folds import validation_split
-from model.machine import checked_device
+from model.machine import choose_device, use_threads
 from model.samples import SampleSet, join_samples
 from model.training.data import Opener, Sources
 from model.training.fit import fit
@@ -40,8 +38,8 @@ CLIP_EPOCHS = 60
 def main() -> None:
     """Command line."""
     args = _parser().parse_args()
-    torch.set_num_threads(args.threads)
-    checked_device(args.device)
+    use_threads(args.threads)
+    args.device = choose_device(args.device)
     if not 0 <= args.validation < 1:
         raise InputError(f"--validation has to be from 0 to below 1, got {args.validation:g}")
     if args.out.exists() and args.out.is_dir() != args.loso:
@@ -200,7 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     recipe.add_argument(
         "--class-weights", choices=get_args(ClassWeights), help=f"({Recipe.class_weights})"
     )
-    recipe.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    recipe.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
     recipe.add_argument("--threads", type=int, default=2, help="of the CPU")
     return parser
 

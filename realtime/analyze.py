@@ -20,9 +20,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from model.errors import InputError, SourceError, exit_code
+from model.machine import choose_device
 from model.records import Event, Frame, Stamp
 from realtime.baseline import load_baseline, rate_warning
-from realtime.config import LiveConfig, choose_device
+from realtime.config import LiveConfig
 from realtime.options import add_drawing, add_perception
 from realtime.pipeline import configured, open_pipeline
 from realtime.session.compare import compare

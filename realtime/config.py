@@ -40,7 +40,7 @@ class LiveConfig:
     classifier: str = "fmanet"
     """Name in `model.classifiers.CLASSIFIERS`, or a path to a checkpoint."""
     device: str = "auto"
-    """`auto`, `cpu`, `cuda` or `cuda:N`; `choose_device` says what `auto` is here."""
+    """`auto`, `cpu`, `cuda` or `cuda:N`; `model.machine.choose_device` says what `auto` is here."""
     engine: str = "auto"
     """Name in `model.engine.ENGINES`: what runs the classifier; `auto`: the best one there is."""
     baseline: Baseline | None = field(default=None, repr=False)
@@ -138,37 +138,6 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def choose_device(asked: str) -> str:
-    """The torch device to run on: `cpu` or `cuda:N`.
-
-    `auto` takes the first CUDA device if there is one. A device that is asked for and absent is
-    an `InputError`: a silent fall back would be found out only by the latencies.
-    """
-    kind, colon, number = asked.partition(":")
-    if asked not in ("auto", "cpu") and not (
-        kind == "cuda" and (number.isdecimal() if colon else True)
-    ):
-        raise InputError(f"--device {asked}: choose auto, cpu, cuda or cuda:N")
-    if asked == "cpu":
-        return "cpu"
-    import torch  # seconds to import, and most errors in options show before it
-
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if asked == "auto":
-        return "cuda:0" if found else "cpu"
-    index = int(number or 0)
-    if index < found:
-        return f"cuda:{index}"
-    if found:
-        raise InputError(f"--device {asked}: this machine has cuda:0 to cuda:{found - 1}")
-    why = (
-        "no NVIDIA driver or GPU was found"
-        if torch.version.cuda
-        else f"torch {torch.__version__} was built without CUDA"
-    )
-    raise InputError(f"--device {asked}: {why}; use --device cpu, or install what is missing")
 
 
 def device_name(device: str) -> str:

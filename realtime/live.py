@@ -15,11 +15,12 @@ from types import TracebackType
 from typing import Self
 
 from model.errors import InputError
+from model.machine import choose_device
 from model.records import Event, Frame, Step
 from realtime.baseline import Baseline
 from realtime.captured import Captured, recent_fps
 from realtime.clips import Clips, cut
-from realtime.config import LiveConfig, choose_device, device_name
+from realtime.config import LiveConfig, device_name
 from realtime.results import Results, SignalAt
 from realtime.ring import FrameRing
 from realtime.run import Run

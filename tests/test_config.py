@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import InputError
-from realtime.config import LiveConfig, choose_device, device_name, is_loopback, parse_auth
+from realtime.config import LiveConfig, device_name, is_loopback, parse_auth
 
 
 def test_the_defaults_work() -> None:
@@ -81,19 +80,5 @@ def test_not_loopback(host: str) -> None:
     assert not is_loopback(host)
 
 
-def test_auto_takes_cuda_where_there_is_one() -> None:
-    assert choose_device("auto") == ("cuda:0" if torch.cuda.is_available() else "cpu")
-    assert choose_device("cpu") == "cpu"
-    assert device_name("cpu").startswith("cpu")
-
-
-@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cuda:-1", "tpu", ""])
-def test_an_unknown_device_is_refused(device: str) -> None:
-    with pytest.raises(InputError, match="choose auto, cpu, cuda or cuda:N"):
-        choose_device(device)
-
-
-def test_a_device_that_is_absent_is_refused_with_the_remedy() -> None:
-    with pytest.raises(InputError, match="--device cuda:99") as caught:
-        choose_device("cuda:99")
-    assert "cpu" in str(caught.value) or "cuda:0 to" in str(caught.value)
+def test_a_device_has_a_name() -> None:
+    assert device_name("cpu").startswith("cpu (")

@@ -18,11 +18,12 @@ from model.classifiers import Inputs
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
 from model.datasets.apex import largest_motion, resolve_apex
 from model.datasets.flows import clip_flows, flow_pairs, open_flow_pairs
+from model.datasets.kept import _DEPENDS_ON
 from model.datasets.merges import merge
 from model.datasets.pairs import FlowPairSet, join
 from model.errors import InputError
 from model.face import CROP_PX
-from model.flow import load_flow
+from model.flow import FLOWS, load_flow
 from model.folds import leave_one_subject_out
 from model.moments import crops_around
 from model.records import (
@@ -221,6 +222,13 @@ def test_flows_are_computed_once(tmp_path: Path) -> None:
     assert len(list(cache.rglob("*.npz"))) == 4
     flow_pairs(part, load_flow("lk", iterations=1), cache, workers=1)
     assert len(list(cache.rglob("*.npz"))) == 6
+
+
+def test_flows_are_computed_again_where_what_computes_them_has_changed() -> None:
+    modules = {entry.partition(":")[0] for entry in FLOWS.values()} | {"model.face", "model.mesh"}
+    assert {f"{name.removeprefix('model.').replace('.', '/')}.py" for name in modules} <= set(
+        _DEPENDS_ON
+    )
 
 
 def test_processes_give_what_one_gives(tmp_path: Path) -> None:

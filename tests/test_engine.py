@@ -1,5 +1,7 @@
 """Engines give the answers of the network they run, or do not run it."""
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +13,7 @@ from torch import Tensor, nn
 from model.checkpoint import checkpoint_path, load_classifier, load_network
 from model.engine import ENGINES, ORDER
 from model.engine.__main__ import build, check
-from model.engine.building import build_here, kept_for
+from model.engine.building import build_here, end, kept_for
 from model.engine.cache import MEGABYTES_KEPT, Kept
 from model.engine.compiled import Compiled
 from model.engine.eager import Eager
@@ -202,6 +204,27 @@ def test_the_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert kept.find() == ""
 
 
+def test_a_cache_that_can_only_be_read_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Kept(KEY, tmp_path)
+    kept.write(lambda path: path.write_bytes(b"engine"))
+
+    def denied(path: Path) -> None:
+        raise PermissionError(f"read-only: {path}")
+
+    monkeypatch.setattr(Path, "touch", denied)
+    assert kept.find() == ""
+
+
+def test_a_file_that_another_program_deletes_is_passed_over(tmp_path: Path) -> None:
+    for name in ("gone.bin", "gone.1.partial"):
+        (tmp_path / name).symlink_to(tmp_path / "nothing")  # is listed, and cannot be looked at
+    kept = Kept(KEY, tmp_path)
+    kept.write(lambda path: path.write_bytes(b"engine"))
+    assert kept.find() == ""
+
+
 def test_what_is_kept_serves_at_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ORDER, "cpu", ("onnx", "eager"))
     serving = Serving(checkpoint_path("fmanet"), folder=cache)
@@ -238,6 +261,18 @@ def test_what_is_being_built_ends_with_the_run(
     serving.close()
     assert serving.loaded.name == "eager"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking")
+def test_a_build_that_does_not_listen_is_ended_all_the_same() -> None:
+    code = "import signal as s, time; s.signal(s.SIGTERM, s.SIG_IGN); print('', flush=True); "
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{code}time.sleep(60)"], stdout=subprocess.PIPE, text=True
+    ) as deaf:
+        assert deaf.stdout is not None
+        deaf.stdout.readline()
+        end(deaf, patience_s=0.05)
+        assert deaf.returncode == -9
 
 
 @pytest.mark.usefixtures("_strange")

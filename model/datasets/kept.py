@@ -36,10 +36,12 @@ _DEPENDS_ON = (
     "datasets/flows.py",
     "datasets/kept.py",
     "face.py",
+    "flow/dis.py",
     "flow/head.py",
     "flow/lk.py",
     "flow/phases.py",
     "flow/tvl1.py",
+    "mesh.py",
     "moments.py",
 )
 

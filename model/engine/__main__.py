@@ -15,7 +15,7 @@ from model.engine.building import build_here, kept_for
 from model.engine.cache import cache_folder
 from model.engine.serving import Serving
 from model.errors import InputError, exit_code
-from model.machine import checked_device, machine
+from model.machine import choose_device, machine
 from model.tables import load_entry
 
 
@@ -76,7 +76,7 @@ def main() -> None:
     ):
         command = commands.add_parser(name, help=told, description=told)
         command.add_argument("--classifier", default="fmanet", help="a name, or a path")
-        command.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+        command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
         command.add_argument("--batch", type=int, default=1, help="inputs at a time, 1 to 4")
         command.add_argument("--cache", type=Path, help="folder of built engines")
         if name == "build":
@@ -84,7 +84,7 @@ def main() -> None:
     args = parser.parse_args()
     if not 1 <= args.batch <= 4:
         raise InputError(f"--batch {args.batch}: engines are built for 1 to 4")
-    device = checked_device(args.device)
+    device = choose_device(args.device)
     torch.set_num_threads(1)  # as in a live run; more stall each other on a machine that is busy
     if args.command == "check":
         check(args.classifier, device, args.batch, args.cache)

@@ -14,6 +14,7 @@ from model.engine.cache import Kept
 from model.engine.equality import example
 from model.errors import InputError, told
 
+_PATIENCE_S = 3.0
 _REPOSITORY = Path(__file__).parents[2]  # `-m model.engine` is found from here, installed or not
 
 
@@ -70,5 +71,16 @@ class Build:
         return reason.removeprefix("error: ")
 
     def stop(self) -> None:
-        """End it; what it wrote so far is gone."""
-        self._process.terminate()
+        """End it; what it wrote so far is gone, or goes with the cache's next build."""
+        end(self._process)
+
+
+def end(process: subprocess.Popen[str], patience_s: float = _PATIENCE_S) -> None:
+    """Ask `process` to end, and end it if it does not: a compiler's native code may take minutes
+    to listen."""
+    process.terminate()
+    try:
+        process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 MEGABYTES_KEPT = 512
@@ -55,7 +56,8 @@ class Kept:
         for name, value in self.key.items():
             if said.get("key", {}).get(name) != value:
                 return f"built for {name} {said.get('key', {}).get(name)}, this is {value}"
-        self.path.touch()  # what was used last is kept longest
+        with suppress(OSError):  # a cache that others wrote can be read all the same
+            self.path.touch()  # what was used last is kept longest
         return ""
 
     def write(self, build: Callable[[Path], None]) -> None:
@@ -72,11 +74,6 @@ class Kept:
             partial.unlink(missing_ok=True)
         _trim(self.path.parent, spared=self.path)
 
-    def forget(self) -> None:
-        """Delete the file, if there is one."""
-        self.path.unlink(missing_ok=True)
-        self._description.unlink(missing_ok=True)
-
     @property
     def _description(self) -> Path:
         return self.path.with_suffix(".json")
@@ -84,12 +81,22 @@ class Kept:
 
 def _trim(folder: Path, spared: Path) -> None:
     for partial in folder.glob("*.partial*"):  # of builds that were killed
-        if time.time() - partial.stat().st_mtime > _STALE_S:
-            partial.unlink(missing_ok=True)
-    files = sorted(folder.glob("*.bin"), key=lambda path: path.stat().st_mtime, reverse=True)
+        with suppress(OSError):  # another program may trim too
+            if time.time() - partial.stat().st_mtime > _STALE_S:
+                partial.unlink()
+    known = [(path, _stat(path)) for path in folder.glob("*.bin")]
+    files = sorted(((s.st_mtime, s.st_size, path) for path, s in known if s), reverse=True)
     total = 0
-    for path in files:
-        total += path.stat().st_size
+    for _, size, path in files:
+        total += size
         if total > MEGABYTES_KEPT * 2**20 and path != spared:
-            path.unlink(missing_ok=True)
-            path.with_suffix(".json").unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
+                path.with_suffix(".json").unlink()
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """None where it is gone meanwhile."""
+    with suppress(OSError):
+        return path.stat()
+    return None

@@ -6,6 +6,7 @@ On a GPU it computes in FP16 and is recorded in a CUDA graph of its own: `torch.
 
 import os
 import shutil
+import tempfile
 import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -73,12 +74,10 @@ class Compiled:
     def function(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Function:
         assert path is not None
         # It looks for the suffix, and reads the file once.
-        package = path.with_suffix(".pt2")
-        shutil.copyfile(path, package)
-        try:
+        with tempfile.TemporaryDirectory() as folder:
+            package = Path(folder) / "engine.pt2"
+            shutil.copyfile(path, package)
             run = torch._inductor.aoti_load_package(str(package), run_single_threaded=True)
-        finally:
-            package.unlink()
 
         def forward(*given: Tensor) -> tuple[Tensor, ...]:
             with torch.inference_mode():

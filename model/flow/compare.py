@@ -26,7 +26,7 @@ from model.errors import InputError, exit_code
 from model.face import CROP_PX
 from model.flow import FLOWS, Flow, load_flow
 from model.flow.device import TENSOR_FLOWS, DeviceFlow
-from model.machine import checked_device, machine
+from model.machine import choose_device, machine
 from model.records import ArrayF32, ImageU8
 from model.synthetic.stills import Looks, Still, smooth_noise
 
@@ -264,7 +264,7 @@ def main() -> None:
         raise InputError(f"{args.out / 'flow.json'} exists and is kept: give another --out")
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    flows = solvers(args.flows, checked_device(args.device))
+    flows = solvers(args.flows, choose_device(args.device))
     rows: list[Row] = []
     with tqdm(total=len(args.sizes) * len(CONDITIONS) * len(flows), unit="row") as bar:
         for size in args.sizes:

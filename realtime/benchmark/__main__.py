@@ -31,8 +31,9 @@ from model.classifiers import CLASSIFIERS
 from model.engine import ENGINES
 from model.errors import InputError, exit_code
 from model.flow import FLOWS
+from model.machine import choose_device
 from realtime.benchmark.plan import Plan, loads, parse_numbers, parse_rates, parse_sizes
-from realtime.config import LiveConfig, choose_device
+from realtime.config import LiveConfig
 from realtime.sources import CHOICES
 
 

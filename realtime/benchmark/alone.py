@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from model.face import CROP_PX
+from model.machine import choose_device
 from model.moments import PHASE_FRAMES
 from model.records import FramePair, ImageU8
 from realtime.benchmark.percentiles import tail
-from realtime.config import LiveConfig, choose_device
+from realtime.config import LiveConfig
 from realtime.pipeline import PipelineConfig, open_naming
 
 WARM_UP, RUNS = 20, 300

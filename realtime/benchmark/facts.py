@@ -14,9 +14,9 @@ import psutil
 import torch
 
 from model.checkpoint import checkpoint_digest, checkpoint_path
-from model.machine import cores, machine
+from model.machine import choose_device, cores, machine
 from realtime.benchmark.gpu import open_gpu
-from realtime.config import LiveConfig, choose_device
+from realtime.config import LiveConfig
 from realtime.session.clocks import iso
 from realtime.summary import versions
 

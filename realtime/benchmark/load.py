@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from model.machine import choose_device
 from realtime.benchmark.monitor import Monitor, Reading
 from realtime.benchmark.plan import WARM_UP_S
 from realtime.benchmark.samples import Decision, Observed, samples
 from realtime.clock import monotonic_s
-from realtime.config import LiveConfig, choose_device
+from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.snapshot import Snapshot
 

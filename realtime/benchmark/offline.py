@@ -3,7 +3,8 @@
 import time
 from dataclasses import replace
 
-from realtime.config import LiveConfig, choose_device
+from model.machine import choose_device
+from realtime.config import LiveConfig
 from realtime.pipeline import configured, open_pipeline
 from realtime.sources import open_source
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from model.flow import FLOWS
+from model.machine import choose_device
 from realtime.benchmark.facts import facts
 from realtime.benchmark.parts import (
     Part,
@@ -19,7 +20,7 @@ from realtime.benchmark.parts import (
 )
 from realtime.benchmark.partsreport import PAGE, line, write_parts
 from realtime.benchmark.report import new_folder
-from realtime.config import LiveConfig, choose_device
+from realtime.config import LiveConfig
 
 
 def run_parts(

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from model.machine import choose_device
 from model.records import Event, Prediction, Stamp
 from realtime.baseline import Baseline, load_baseline
-from realtime.config import LiveConfig, choose_device
+from realtime.config import LiveConfig
 from realtime.pipeline import configured, open_pipeline
 from realtime.session.document import weights_hash
 from realtime.session.events import as_they_stand
