@@ -209,7 +209,7 @@ def test_each_data_set_is_tested_by_networks_of_the_others(
         (["--data", "samm:here", "--protocol", "loso", "--out", "here"], "was trained on samm"),
         (["--data", "maps:/no/such/folder"], "no/such/folder"),
         (["--device", "cuda:99"], "--device cuda:99"),
-        (["--device", "gpu"], "choose cpu"),
+        (["--device", "gpu"], "choose auto, cpu"),
     ],
 )
 def test_what_would_mislead_is_refused(
