@@ -1,7 +1,7 @@
 """The pictures around the last events, for their replay."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
@@ -35,19 +35,26 @@ class Clips:
         self._max_bytes = max_bytes
         self._clips: OrderedDict[int, tuple[_Packed, ...]] = OrderedDict()
         self._bytes = 0
+        self._forgotten: set[int] = set()
+        self._spans: list[tuple[float, float]] = []
         self._lock = Lock()
 
     def keep(self, number: int, frames: Sequence[Frame]) -> None:
-        """Pack and keep the frames of event `number`; an earlier clip of it is replaced."""
+        """Pack and keep the frames of event `number`; an earlier clip of it is replaced. What was
+        forgotten is not kept."""
         packed = tuple(_Packed(f.stamp, f.received_s, _jpeg(f.image)) for f in frames)
         with self._lock:
-            self._forget(number)
+            self._drop(number)
+            if number in self._forgotten:
+                return
+            for span in self._spans:
+                packed = _without(packed, *span)
             self._clips[number] = packed
             self._bytes += _size(packed)
             while len(self._clips) > 1 and (
                 len(self._clips) > self._max_clips or self._bytes > self._max_bytes
             ):
-                self._forget(next(iter(self._clips)))
+                self._drop(next(iter(self._clips)))
 
     def frames(self, number: int) -> tuple[Frame, ...]:
         """The clip of event `number`; empty if it was never kept or has made room."""
@@ -55,18 +62,26 @@ class Clips:
             packed = self._clips.get(number, ())
         return tuple(Frame(p.stamp, _image(p.jpeg), p.received_s) for p in packed)
 
-    def forget(self, number: int) -> None:
-        """Forget the clip of event `number`, if it is kept."""
+    def forget(self, numbers: Collection[int], start_s: float, end_s: float) -> None:
+        """Forget the clips of the events `numbers`, and of the others' pictures those between these
+        times of the source; also of what is kept later."""
         with self._lock:
-            self._forget(number)
+            self._forgotten.update(numbers)
+            self._spans.append((start_s, end_s))
+            for number in numbers:
+                self._drop(number)
+            self._clips.update((n, _without(c, start_s, end_s)) for n, c in self._clips.items())
+            self._bytes = sum(map(_size, self._clips.values()))
 
     def clear(self) -> None:
         """Forget all clips."""
         with self._lock:
             self._clips.clear()
+            self._forgotten.clear()
+            self._spans.clear()
             self._bytes = 0
 
-    def _forget(self, number: int) -> None:
+    def _drop(self, number: int) -> None:
         self._bytes -= _size(self._clips.pop(number, ()))
 
 
@@ -79,6 +94,10 @@ def span_s(event: Event) -> tuple[float, float]:
 def cut(ring: FrameRing, event: Event) -> tuple[Frame, ...]:
     """What `ring` still holds, or holds already, of the clip of `event`."""
     return ring.between(*span_s(event))
+
+
+def _without(clip: tuple[_Packed, ...], start_s: float, end_s: float) -> tuple[_Packed, ...]:
+    return tuple(one for one in clip if not start_s <= one.stamp.time_s <= end_s)
 
 
 def _size(clip: tuple[_Packed, ...]) -> int:

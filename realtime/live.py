@@ -147,8 +147,11 @@ class LiveSession:
         if not 0 < seconds < math.inf:
             raise InputError(f"redact {seconds:g} s: choose more than 0, and a number")
         start_s, end_s = self._recorded().redact(seconds)
-        for number in self._results.forget(start_s, end_s):
-            self._clips.forget(number)
+        self._clips.forget(self._results.forget(start_s, end_s), start_s, end_s)
+
+    def forgotten(self) -> tuple[tuple[float, float], ...]:
+        """See `Results.forgotten`."""
+        return self._results.forgotten()
 
     def recording(self) -> RecordingStatus | None:
         """How the recording stands; None if there is none."""

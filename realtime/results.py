@@ -69,15 +69,15 @@ class Results:
             self._stages: dict[str, Percentiles] = {}
 
     def add(self, step: Step, *, waited_ms: float) -> Step:
-        """Take a finished step. Returns it with the time at which its events became known.
-        `waited_ms`: how long its frame lay in the ring."""
+        """Take a finished step. Returns it with the time at which its events became known, without
+        what is to be forgotten. `waited_ms`: how long its frame lay in the ring."""
         now_s = monotonic_s()
-        step = replace(step, events=tuple(replace(e, emitted_s=now_s) for e in step.events))
         with self._changed:
+            step = replace(step, events=self._kept(step.events, now_s))
             self._analysed += 1
             self._faces += step.face is not None
             self._received_s.append((step.frame.stamp.index, step.frame.received_s))
-            if step.signal is not None:
+            if step.signal is not None and not self._is_forgotten(step.frame.stamp):
                 self._history.append(SignalAt(step.frame.stamp, step.signal))
             oldest_s = step.frame.stamp.time_s - HISTORY_S
             while self._history and self._history[0].stamp.time_s < oldest_s:
@@ -90,12 +90,13 @@ class Results:
             self._changed.notify_all()
         return step
 
-    def add_last(self, events: tuple[Event, ...]) -> None:
-        """Take the events that the end of the source decided."""
-        now_s = monotonic_s()
+    def add_last(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
+        """Take the events that the end of the source decided; returned as by `add`."""
         with self._changed:
-            self._take(tuple(replace(event, emitted_s=now_s) for event in events))
+            events = self._kept(events, monotonic_s())
+            self._take(events)
             self._changed.notify_all()
+        return events
 
     def drop(self, cause: str, frames: int, stamps: tuple[Stamp, ...] = ()) -> None:
         """Count captured frames that will not be analysed; `stamps` are theirs, where known."""
@@ -123,6 +124,11 @@ class Results:
             for number in gone:
                 del self._events[number]
             return gone
+
+    def forgotten(self) -> tuple[tuple[float, float], ...]:
+        """From when to when was forgotten, times of the source."""
+        with self._changed:
+            return tuple(self._forgotten)
 
     def latest_step(self, after: int | None, timeout_s: float) -> Step | None:
         """The newest step, once it is another than the one whose frame has index `after`; None if
@@ -164,10 +170,18 @@ class Results:
                 stages=MappingProxyType({k: p.summary() for k, p in self._stages.items()}),
             )
 
+    def _is_forgotten(self, stamp: Stamp) -> bool:
+        return any(start_s <= stamp.time_s <= end_s for start_s, end_s in self._forgotten)
+
+    def _kept(self, events: tuple[Event, ...], now_s: float) -> tuple[Event, ...]:
+        return tuple(
+            replace(event, emitted_s=now_s)
+            for event in events
+            if not any(within(event, *span) for span in self._forgotten)
+        )
+
     def _take(self, events: tuple[Event, ...]) -> None:
         for event in events:
-            if any(within(event, *span) for span in self._forgotten):
-                continue
             self._events[event.number] = event
             if event.state == "confirmed" and event.window.offset is not None:
                 for index, received_s in reversed(self._received_s):

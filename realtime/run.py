@@ -285,7 +285,7 @@ class Run:
                 self.error = error
             if self._last is not None:
                 last_events = self._pipeline.finish(self._last)
-                self._results.add_last(last_events)
+                last_events = self._results.add_last(last_events)
                 if self._recorder is not None:
                     self._recorder.finished(last_events)
                 self._pack(last_events, math.inf)

@@ -56,3 +56,19 @@ def test_a_clip_kept_again_replaces_the_earlier_one() -> None:
     assert len(clips.frames(1)) == 5
     clips.clear()
     assert clips.frames(1) == ()
+
+
+def test_what_is_forgotten_is_not_kept_before_or_after() -> None:
+    clips = Clips()
+    for number in (1, 2):
+        clips.keep(number, clip(number))
+    clips.forget((2,), 2 / 30, 9.0)
+    assert [f.stamp.index for f in clips.frames(1)] == [0, 1]
+    assert clips.frames(2) == ()
+    clips.keep(2, clip(2))  # it was being packed
+    clips.keep(3, clip(3))
+    assert clips.frames(2) == ()
+    assert [f.stamp.index for f in clips.frames(3)] == [0, 1]
+    clips.clear()  # another run begins
+    clips.keep(2, clip(2))
+    assert len(clips.frames(2)) == 4

@@ -14,6 +14,7 @@ from served import AUTH, Served, serving
 
 from model.synthetic import SyntheticFace
 from realtime.config import LiveConfig
+from realtime.session.plan import RecordPlan
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
@@ -172,6 +173,45 @@ def test_frames_are_painted_and_an_expression_is_listed_and_replayed(
         page.keyboard.press("Escape")
         page.wait_for_selector("dialog:not([open])", state="attached")
         watched.check(demo)
+
+
+def test_what_is_forgotten_leaves_the_open_page(
+    chromium: Browser, untrained: Path, tmp_path: Path
+) -> None:
+    config = LiveConfig(
+        source="demo",
+        fps=15,
+        seed=3,
+        classifier=str(untrained),
+        record=RecordPlan(tmp_path / "P07", "P07"),
+    )
+    with serving(config) as served, opened(chromium, served) as watched:
+        page = watched.page
+        page.click(".fl-events li[data-state=confirmed] button")
+        page.wait_for_selector(".fl-replay[data-ready=yes]")
+        assert marked(page)
+        served.session.pause()
+        page.wait_for_function("document.querySelector('[data-ref=badge]').innerText === 'PAUSED'")
+        served.session.redact(1000)
+        page.wait_for_selector("dialog:not([open])", state="attached")
+        page.wait_for_selector(".fl-events li", state="detached")
+        assert page.locator("dialog img, dialog canvas").count() == 0
+        assert not marked(page)
+        watched.check(served)
+
+
+def marked(page: Page) -> bool:
+    """Whether the plot shows an expression, or something that was rejected."""
+    return bool(
+        page.evaluate(
+            f"""() => {{
+                const plot = document.querySelector("[data-ref=plot]");
+                const data = ({PIXELS})(plot);
+                const strip = 4 * plot.width * Math.floor(40 * devicePixelRatio);
+                return data.subarray(0, strip).some((value, i) => i % 4 === 3 && value > 0);
+            }}"""
+        )
+    )
 
 
 def test_chips_and_mirror_switch_what_is_drawn(demo: Served, chromium: Browser) -> None:

@@ -44,6 +44,17 @@ def test_each_event_shows_its_present_state_in_the_order_of_appearance() -> None
     assert [(e.number, e.state) for e in results.events()] == [(0, "confirmed"), (1, "withdrawn")]
 
 
+def test_what_is_forgotten_does_not_come_back_late() -> None:
+    results = Results()
+    results.add(step(0, [event(0, "early")]), waited_ms=1)
+    assert results.forget(0.0, 1.0) == (0,)
+    late = results.add(step(15, [event(0, "confirmed"), event(1, "early")]), waited_ms=1)
+    assert late.events == results.add_last((event(1, "confirmed"),)) == results.events() == ()
+    results.add(step(60), waited_ms=1)
+    assert [entry.stamp.index for entry in results.history(-1.0)] == [60]
+    assert results.forgotten() == ((0.0, 1.0),)
+
+
 def test_old_events_keep_their_result_and_lose_their_pictures() -> None:
     results = Results()
     for number in range(DETAILED_EVENTS + 10):

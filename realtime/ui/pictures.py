@@ -33,8 +33,9 @@ def picture_routes(session: LiveSession) -> APIRouter:
     replays = Replays()
 
     def opened(run: int, event: Event) -> Replay:
-        # The state is part of the key: an early event's clip ends before its offset.
-        key = (run, event.number, event.state)
+        # The state is part of the key: an early event's clip ends before its offset. So is what
+        # was forgotten, since then a clip may be shorter.
+        key = (run, event.number, event.state, session.forgotten())
         return replays.open(key, lambda: session.clip(event.number), event.window)
 
     def found(run: int, number: int) -> Event:

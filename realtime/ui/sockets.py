@@ -29,6 +29,7 @@ from realtime.snapshot import Snapshot
 from realtime.ui.view import (
     FrameEncoder,
     event_message,
+    forgotten_message,
     frame_message,
     hello_message,
     status_message,
@@ -165,6 +166,7 @@ class _Viewer:
         self._ring: FrameRing | None = None
         self._start_s: float | None = None
         self._told: dict[int, Event] = {}
+        self._forgotten: tuple[tuple[float, float], ...] = ()
         self._last: Step | None = None
         self._telling = anyio.Lock()
 
@@ -271,7 +273,7 @@ class _Viewer:
             await anyio.sleep(STATUS_S)
 
     async def _tell(self) -> None:
-        """Send the status and every event that is new or has changed."""
+        """Send the status, every event that is new or has changed, and what is gone."""
         async with self._telling:
             for message in await to_thread.run_sync(self._news):
                 await self._socket.send_json(message)
@@ -282,6 +284,7 @@ class _Viewer:
         if snapshot.run != self._run:
             self._run = snapshot.run
             self._told = {}
+            self._forgotten = ()
             self._last = None
             self._painted = Percentiles()
             self._start_s = None
@@ -300,11 +303,16 @@ class _Viewer:
             painted=self._painted.summary(),
         )
         news = [status]
-        for event in self._session.events():
+        events = {event.number: event for event in self._session.events()}
+        gone, forgotten = self._told.keys() - events.keys(), self._session.forgotten()
+        if gone or forgotten != self._forgotten:
+            self._forgotten = forgotten
+            news.append(forgotten_message(gone, forgotten))
+        for number, event in events.items():
             # Identity, not equality: an event whose pictures have made room is told again too.
-            if self._told.get(event.number) is not event:
-                self._told[event.number] = event
+            if self._told.get(number) is not event:
                 news.append(event_message(event))
+        self._told = events
         return news
 
     def _begin_s(self, snapshot: Snapshot) -> float | None:

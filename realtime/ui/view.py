@@ -135,6 +135,14 @@ def event_message(event: Event) -> dict[str, Any]:
     }
 
 
+def forgotten_message(
+    numbers: Iterable[int], spans: Iterable[tuple[float, float]]
+) -> dict[str, Any]:
+    """What a page is to show no longer: events by their numbers, and the motion of all that was
+    forgotten, from when to when in s of the source."""
+    return {"type": "forgotten", "numbers": sorted(numbers), "spans": list(spans)}
+
+
 def _rejected(update: SpotUpdate) -> list[float | str]:
     window = update.window
     end = window.offset or window.apex

@@ -27,6 +27,12 @@ export class EventDialog {
     if (this.#event.state !== event.state) this.open(event, run, startS);
   }
 
+  forget(numbers) {
+    if (!numbers.includes(this.#event?.number)) return;
+    this.#dialog.close();
+    this.#dialog.replaceChildren();
+  }
+
   async open(event, run, startS) {
     this.#event = event;
     const base = new URL(`../events/${run}/${event.number}/`, import.meta.url);

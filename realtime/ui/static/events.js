@@ -40,6 +40,14 @@ export class EventList {
     this.#summarise();
   }
 
+  forget(numbers) {
+    for (const number of numbers) {
+      this.#items.get(number)?.item.remove();
+      this.#items.delete(number);
+    }
+    this.#summarise();
+  }
+
   #summarise() {
     const confirmed = [...this.#items.values()].filter(({ event }) => event.state === "confirmed");
     this.#none.hidden = this.#items.size > 0;

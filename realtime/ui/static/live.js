@@ -37,7 +37,10 @@ export function mount(root) {
       plot.push(frame.header);
       return stage.paint(frame, () => plot.draw());
     },
-    hello: (message) => plot.setRegions(message.lanes, message.regions),
+    hello(message) {
+      state.run = null; // all is told again: something may be gone since the connection was lost
+      plot.setRegions(message.lanes, message.regions);
+    },
     status(message) {
       if (message.run !== state.run) {
         state.run = message.run;
@@ -63,6 +66,11 @@ export function mount(root) {
       list.put(message);
       plot.putEvent(message);
       dialog.put(message, state.run, state.startS);
+    },
+    forgotten({ numbers, spans }) {
+      list.forget(numbers);
+      plot.forget(numbers, spans);
+      dialog.forget(numbers);
     },
     error: (message) => say(message.message),
     closed: () => status.lost(),

@@ -22,6 +22,7 @@ export class Plot {
   #rows = []; // { t, strength, threshold } oldest first
   #rejected = []; // { onset, apex, end, kind, reason } in the order of decision
   #events = new Map();
+  #forgotten = []; // [from, to] of what is not to be shown
   #nowS = 0;
   #pointerX = null;
   #colours = null;
@@ -53,6 +54,7 @@ export class Plot {
     this.#rows = [];
     this.#rejected = [];
     this.#events.clear();
+    this.#forgotten = [];
     this.#nowS = 0;
     this.startS = 0;
     this.draw();
@@ -71,6 +73,7 @@ export class Plot {
     while (old < this.#rows.length && this.#rows[old].t < timeS - KEPT_S) old++;
     if (old) this.#rows.splice(0, old);
     this.#rejected = this.#rejected.filter(({ end }) => end > timeS - KEPT_S);
+    if (this.#forgotten.length) this.#leaveOut();
     this.#canvas.dataset.rejected = this.#rejected.at(-1)?.reason ?? "";
     this.#canvas.dataset.now = (timeS - this.startS).toFixed(2);
   }
@@ -81,6 +84,20 @@ export class Plot {
       if (apexS < this.#nowS - 2 * KEPT_S) this.#events.delete(number);
     }
     this.draw();
+  }
+
+  /** Show these events, and what moved in these spans, no longer; also what is still on its way. */
+  forget(numbers, spans) {
+    for (const number of numbers) this.#events.delete(number);
+    this.#forgotten = spans;
+    this.#leaveOut();
+    this.draw();
+  }
+
+  #leaveOut() {
+    const stays = (from, to) => !this.#forgotten.some(([start, end]) => from <= end && to >= start);
+    this.#rows = this.#rows.filter(({ t }) => stays(t, t));
+    this.#rejected = this.#rejected.filter(({ onset, end }) => stays(onset, end));
   }
 
   themeChanged() {

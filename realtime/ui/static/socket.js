@@ -55,7 +55,8 @@ export class ViewSocket {
   #pinging = 0;
   #retrying = 0;
 
-  /** `on`: frame(frame) → promise of whether it was painted; hello, status, event, error, closed. */
+  /** `on`: frame(frame) → promise of whether it was painted; hello, status, event,
+   * forgotten, error, closed. */
   constructor(url, on) {
     this.#url = socketUrl(url);
     this.#on = on;
