@@ -27,6 +27,8 @@ from realtime.options import add_source
 from realtime.sources import SourceInfo
 from realtime.summary import check_new, versions
 
+MOST_S = 3600.0
+"""The longest measurement."""
 STEPS = {
     "camera": "calibrate.__main__:check_camera",
     "baseline": "calibrate.__main__:measure_baseline",
@@ -58,6 +60,7 @@ def check_camera(arguments: Sequence[str]) -> int:
     from calibrate.camera import USUAL_S, CameraCheck
     from calibrate.report import camera_text
     from calibrate.steps import watch
+    from realtime.session.verdict import FORMAT, VERSION
 
     parser = _parser("camera", "Whether a camera, in its room, can show micro-expressions.")
     parser.add_argument("--seconds", type=float, default=USUAL_S, help="how long to look")
@@ -81,8 +84,8 @@ def check_camera(arguments: Sequence[str]) -> int:
     print(camera_text(report))
     if out is not None:
         document = {
-            "format": "fmanet-live camera",
-            "version": 1,
+            "format": FORMAT,
+            "version": VERSION,
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "software": versions(),
             **report.plain(),
@@ -93,7 +96,12 @@ def check_camera(arguments: Sequence[str]) -> int:
 
 def measure_baseline(arguments: Sequence[str]) -> None:
     """`calibrate baseline`: measure, save, print what was found."""
-    from calibrate.baseline import FALSE_ALARMS_PER_MIN, USUAL_S, BaselineMeasure
+    from calibrate.baseline import (
+        FALSE_ALARMS_PER_MIN,
+        USUAL_S,
+        BaselineMeasure,
+        checked_participant,
+    )
     from calibrate.report import baseline_text
     from calibrate.steps import watch
     from realtime.baseline import save_baseline
@@ -101,7 +109,7 @@ def measure_baseline(arguments: Sequence[str]) -> None:
     parser = _parser("baseline", "A participant's baseline, from a face that is neutral and still.")
     parser.add_argument("--seconds", type=float, default=USUAL_S, help="10 to 20 are good")
     parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="must not exist")
-    parser.add_argument("--participant", default="", help="written into the file")
+    parser.add_argument("--participant", default="", help="code, written into the file")
     parser.add_argument(
         "--false-alarms-per-minute",
         dest="rate",
@@ -112,7 +120,7 @@ def measure_baseline(arguments: Sequence[str]) -> None:
     options = vars(parser.parse_args(arguments))
     out: Path = options.pop("out")
     seconds: float = options.pop("seconds")
-    participant: str = options.pop("participant")
+    participant = checked_participant(options.pop("participant"))
     rate: float = options.pop("rate")
     check_new(out)
     config = LiveConfig(**options, seconds=seconds)
@@ -145,8 +153,8 @@ def _parser(step: str, what: str) -> argparse.ArgumentParser:
 
 
 def _bar(what: str, seconds: float) -> tqdm:
-    if not 0 < seconds < 3600:
-        raise InputError(f"--seconds {seconds:g}: choose more than 0")
+    if not 0 < seconds < MOST_S:
+        raise InputError(f"--seconds {seconds:g}: choose more than 0 and less than {MOST_S:g}")
     return tqdm(
         total=seconds,
         desc=what,

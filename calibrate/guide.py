@@ -14,7 +14,7 @@ import numpy as np
 
 from calibrate import baseline as resting
 from calibrate import camera as seeing
-from calibrate.baseline import BaselineMeasure
+from calibrate.baseline import BaselineMeasure, checked_participant
 from calibrate.camera import CameraCheck, CameraReport
 from calibrate.report import camera_rows
 from model.errors import InputError
@@ -76,6 +76,7 @@ class Guide:
 
     def begin(self, what: str, *, participant: str, false_alarms_per_min: float) -> None:
         """See `Calibrator.begin`."""
+        code = checked_participant(participant)
         session = self._running()
         source = session.source
         if source is None:
@@ -97,7 +98,7 @@ class Guide:
                 self._report = None
             else:
                 self._baseline, self._used = None, False
-            self._participant = participant.strip()
+            self._participant = code
             self._last_s = None
             self._doing = doing
 

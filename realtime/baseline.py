@@ -116,7 +116,12 @@ def suited(baseline: Baseline, info: SourceInfo) -> tuple[Baseline, str]:
                 f"the baseline was measured with {then.camera}; {name} does not say which camera "
                 "it comes from, and is taken to be the same"
             )
-    elif then.kind not in _RECORDINGS and (info.kind, name) != (then.kind, then.camera):
+    elif then.kind in _RECORDINGS:
+        warnings.append(
+            f"the baseline was measured on {then.camera}, which does not say which camera it comes "
+            f"from, and is taken to be of {name}"
+        )
+    elif (info.kind, name) != (then.kind, then.camera):
         raise InputError(f"the baseline was measured with {then.camera}, not with {name}: {again}")
     before_fps = then.fps_nominal or then.fps
     if info.fps_nominal is not None and _ratio(info.fps_nominal, before_fps) > MAX_RATE_RATIO:

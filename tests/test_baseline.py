@@ -161,6 +161,10 @@ def test_a_recording_is_trusted_with_a_warning() -> None:
     assert baseline == measured()
     assert "a.mp4 does not say which camera" in warning
     assert suited(measured(kind="file", camera="a.mp4"), FILE)[1] == ""
+    baseline, warning = suited(measured(kind="file", camera="a.mp4"), INFO)
+    assert baseline == measured(kind="file", camera="a.mp4")
+    assert "a.mp4, which does not say which camera" in warning
+    assert "/dev/video0 (Fake)" in warning
 
 
 def test_another_size_scales_up_to_twofold() -> None:

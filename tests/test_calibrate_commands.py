@@ -40,6 +40,22 @@ def test_the_camera_command_gives_its_verdict_and_writes_it(
     assert "exists" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("camera", "--seconds", "3600"), "choose more than 0 and less than 3600"),
+        (("camera", "--seconds", "0"), "--seconds 0: choose"),
+        (("baseline", "--participant", "Ann Lee", "--out", "b.json"), "give a code of letters"),
+    ],
+)
+def test_what_cannot_be_measured_is_told_before_it_begins(
+    command: tuple[str, ...], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [str(tmp_path / o) if o == "b.json" else o for o in command]
+    assert main([*options, "--source", "demo"]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_a_camera_without_a_face_is_red(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     wall = tmp_path / "wall.mkv"
@@ -139,7 +155,9 @@ def test_the_guide_measures_camera_and_face_and_uses_the_baseline(session: LiveS
         guide.take(step)
     assert guide.state()["camera"]["light"] == "amber"
 
-    begin(guide, "baseline", participant=" P 07/x ")
+    with pytest.raises(InputError, match="participant 'Ann Lee': give a code"):
+        begin(guide, "baseline", participant="Ann Lee")
+    begin(guide, "baseline", participant=" P-07 ")
     assert session.config.source == DEMO_AT_REST  # the demo face is asked to rest
     for step in rest():
         guide.take(step)
@@ -148,7 +166,7 @@ def test_the_guide_measures_camera_and_face_and_uses_the_baseline(session: LiveS
     assert len(state["baseline"]["regions"]) == 17
     json.dumps(state, allow_nan=False)
     name, text = guide.file()
-    assert name == "P_07_x.json"
+    assert name == "P-07.json"
     assert json.loads(text)["measured"]["date"] == "2026-01-02T00:00:00+00:00"
 
     guide.use()

@@ -119,7 +119,7 @@ def _parts(arguments: list[str]) -> None:
     sizes = parse_numbers("--sizes", options.sizes, 32, 1024)
     batches = parse_numbers("--batches", options.batches, 1, 64)
     if not 0 < options.seconds <= 3600:
-        raise InputError(f"--seconds {options.seconds:g}: choose more than 0")
+        raise InputError(f"--seconds {options.seconds:g}: choose more than 0, 3600 at most")
     against = options.against.split(",") if options.against else []
     choose_device(config.device)
     from realtime.benchmark.partsrun import run_parts
