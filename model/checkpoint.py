@@ -24,9 +24,9 @@ from model.engine.forward import Forward
 from model.errors import CheckpointError, InputError
 from model.flow import Flow
 from model.labels import UNCLEAR
+from model.shipped import WEIGHTS, shipped
 from model.tables import load_entry
 
-WEIGHTS = Path(__file__).parent / "weights"
 FORMAT = "fmanet-live 1"
 
 
@@ -188,19 +188,18 @@ def load_network(path: Path, *, device: str = "cpu") -> tuple[Checkpoint, nn.Mod
 def checkpoint_path(name_or_path: str | Path) -> Path:
     """The file of a shipped checkpoint by its name, or any by its path; `CheckpointError` if it is
     not there."""
-    if isinstance(name_or_path, str) and name_or_path in CLASSIFIERS:
-        path = WEIGHTS / f"{name_or_path}.safetensors"
-        if not path.is_file():
-            raise CheckpointError(
-                f"no weights are shipped for {name_or_path!r}: train them with "
-                f"`python -m model.train {name_or_path} --out FILE` and give the file"
-            )
-        return path
+    if isinstance(name_or_path, str) and name_or_path in shipped():
+        return WEIGHTS / f"{name_or_path}.safetensors"
+    if name_or_path in CLASSIFIERS:
+        raise CheckpointError(
+            f"no weights are shipped for {name_or_path!r}: train them with "
+            f"`python -m model.train {name_or_path} --out FILE` and give the file"
+        )
     path = Path(name_or_path)
     if not path.is_file():
-        shipped = ", ".join(sorted(file.stem for file in WEIGHTS.glob("*.safetensors")))
         raise CheckpointError(
-            f"no checkpoint {str(name_or_path)!r}: give a file, or one of the shipped {shipped}"
+            f"no checkpoint {str(name_or_path)!r}: give a file, or one of the shipped "
+            f"{', '.join(shipped())}"
         )
     return path
 
@@ -243,7 +242,7 @@ def _refuse_other_flow(path: Path, checkpoint: Checkpoint, flow: Flow) -> None:
     if flow.name != checkpoint.flow:
         raise CheckpointError(
             f"{path.name} was trained on the flow {checkpoint.flow!r}, it cannot serve "
-            f"{flow.name!r}: choose that flow, or a checkpoint trained on this one"
+            f"{flow.name!r}: choose that flow, or {_trained_on(flow, checkpoint.classifier)}"
         )
     trained, given = dict(checkpoint.flow_parameters), dict(flow.parameters)
     if trained != given:
@@ -251,6 +250,15 @@ def _refuse_other_flow(path: Path, checkpoint: Checkpoint, flow: Flow) -> None:
             f"{path.name} was trained on the flow {flow.name!r} with {trained}, it cannot serve "
             f"{flow.name!r} with {given}"
         )
+
+
+def _trained_on(flow: Flow, classifier: str) -> str:
+    """What to give for `flow`, for a message."""
+    fitting = [n for n in shipped() if read_checkpoint(checkpoint_path(n))[0].flow == flow.name]
+    if fitting:
+        return f"weights trained on this one: {', '.join(fitting)}"
+    command = f"python -m model.train {classifier} --flow {flow.name} --out FILE"
+    return f"train weights on this one: `{command}`"
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from model.answers import Answers, answers
-from model.checkpoint import WEIGHTS, Checkpoint, checkpoint_path, load_network, read_checkpoint
+from model.checkpoint import Checkpoint, checkpoint_path, load_network, read_checkpoint
 from model.classifiers import CLASSIFIERS
 from model.errors import InputError, exit_code
 from model.evaluation import Evaluation, evaluated, table
@@ -41,6 +41,7 @@ from model.figures import measured
 from model.machine import choose_device, machine, use_threads
 from model.report import page
 from model.samples import SampleSet
+from model.shipped import shipped
 from model.speed import forward_speed
 from model.synthetic.nuisance import VIEWS, View
 from model.train import CLIP_EPOCHS
@@ -68,7 +69,7 @@ def main() -> None:
         )
     if args.view is not None and SYNTHETIC not in specs:
         raise InputError(f"--view {args.view} is of synthetic pairs, not of --data {args.data}")
-    names = args.networks or sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
+    names = args.networks or shipped()
     evaluations: list[Evaluation] = []
     differing, speeds = [], {}
     for name in names:
@@ -232,7 +233,7 @@ def _trainable(
     """How a network is trained on, from which weights (None: from nothing, where none are shipped
     under that name), and what is known of it."""
     data = Sources(specs=specs, classes=args.classes).said()
-    if name in CLASSIFIERS and not (WEIGHTS / f"{name}.safetensors").is_file():
+    if name in CLASSIFIERS and name not in shipped():
         recipe = Recipe(name, epochs=args.epochs, data=data)
         return recipe, None, Checkpoint(name, (), (), recipe.flow, {})
     path = checkpoint_path(name)

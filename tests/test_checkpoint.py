@@ -18,6 +18,7 @@ from model.errors import CheckpointError
 from model.flow import load_flow
 from model.labels import UNCLEAR
 from model.records import FlowPair
+from model.shipped import shipped, trained_on
 
 CHECKPOINT = Checkpoint(
     classifier="fmanet",
@@ -169,6 +170,13 @@ def test_names_that_stand_for_nothing_are_refused(tmp_path: Path) -> None:
         load_classifier(tmp_path / "absent.safetensors")
 
 
+def test_weights_for_a_flow_are_named_for_it(path: Path) -> None:
+    assert trained_on("lk", "fmanet") == "fmanet"
+    assert trained_on("tvl1", str(path)) == str(path)
+    with pytest.raises(CheckpointError, match=r"--flow dis --out FILE`$"):
+        load_classifier("fmanet", flow=load_flow("dis"))
+
+
 def test_the_package_offers_it_without_loading_torch() -> None:
     assert model.load_classifier is load_classifier
     with pytest.raises(AttributeError):
@@ -177,9 +185,10 @@ def test_the_package_offers_it_without_loading_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("name", ["fmanet", "mmcof-cnn"])
+@pytest.mark.parametrize("name", shipped())
 def test_shipped_weights_work(name: str) -> None:
-    classifier = load_classifier(name, flow=load_flow("lk"))
+    flow = "tvl1" if name.endswith("-tvl1") else "lk"
+    classifier = load_classifier(name, flow=load_flow(flow))
     assert classifier.labels == ("negative", "positive", "surprise")
     still = np.zeros((1, 2, 128, 128), np.float32)
     assert classifier.predict(still, still).sum() == pytest.approx(1, abs=1e-5)
