@@ -9,6 +9,7 @@ from model.classifiers import CLASSIFIERS
 from model.engine import ENGINES
 from model.errors import InputError
 from model.flow import FLOWS
+from model.shipped import shipped, trained_on
 from realtime.baseline import Baseline
 from realtime.session.plan import RecordPlan
 from realtime.sources import SourceOptions
@@ -38,7 +39,8 @@ class LiveConfig:
     flow: str = "lk"
     """Name in `model.flow.FLOWS`: the optical flow of both phases."""
     classifier: str = "fmanet"
-    """Name in `model.classifiers.CLASSIFIERS`, or a path to a checkpoint."""
+    """A shipped checkpoint's name, or a path to any. Where weights are shipped for several flows, a
+    network's name stands for those that were trained on `flow`, and is replaced by theirs."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`; `model.machine.choose_device` says what `auto` is here."""
     engine: str = "auto"
@@ -75,11 +77,13 @@ class LiveConfig:
         if self.engine not in ("auto", *ENGINES):
             choices = ", ".join(("auto", *ENGINES))
             raise InputError(f"--engine {self.engine}: choose one of {choices}")
-        if self.classifier not in CLASSIFIERS and not Path(self.classifier).is_file():
-            choices = ", ".join(CLASSIFIERS)
+        known = {*shipped(), *CLASSIFIERS}
+        if self.classifier not in known and not Path(self.classifier).is_file():
+            choices = ", ".join(shipped())
             raise InputError(
                 f"--classifier {self.classifier}: choose one of {choices}, or a checkpoint's path"
             )
+        object.__setattr__(self, "classifier", trained_on(self.flow, self.classifier))
         self._check_page()
 
     def source_options(self) -> SourceOptions:

@@ -6,9 +6,9 @@ Each function takes a parser, or a group of one.
 import argparse
 from pathlib import Path
 
-from model.classifiers import CLASSIFIERS
 from model.engine import ENGINES
 from model.flow import FLOWS
+from model.shipped import shipped
 from realtime.config import LiveConfig
 from realtime.sources import CHOICES
 
@@ -36,8 +36,9 @@ def add_drawing(options: Options) -> None:
 def add_perception(options: Options) -> None:
     """What computes, but for the engine."""
     add = options.add_argument
-    add("--flow", default=_DEFAULT.flow, help=", ".join(FLOWS))
-    add("--classifier", default=_DEFAULT.classifier, help=f"{', '.join(CLASSIFIERS)}, or a path")
+    flows = f"{', '.join(FLOWS)}; the classifier has to be trained on it"
+    add("--flow", default=_DEFAULT.flow, help=flows)
+    add("--classifier", default=_DEFAULT.classifier, help=f"{', '.join(shipped())}, or a path")
     add("--baseline", type=Path, metavar="JSON", help="of this face, made by calibrate baseline")
     add("--device", default=_DEFAULT.device, help="auto, cpu, cuda or cuda:N")
 

@@ -27,11 +27,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from model.classifiers import CLASSIFIERS
 from model.engine import ENGINES
 from model.errors import InputError, exit_code
 from model.flow import FLOWS
 from model.machine import choose_device
+from model.shipped import shipped
 from realtime.benchmark.plan import Plan, loads, parse_numbers, parse_rates, parse_sizes
 from realtime.config import LiveConfig
 from realtime.sources import CHOICES
@@ -179,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=default.seed, help="of the demo")
     p.add_argument("--flow", default=default.flow, help=", ".join(FLOWS))
     p.add_argument(
-        "--classifier", default=default.classifier, help=f"{', '.join(CLASSIFIERS)}, or a path"
+        "--classifier", default=default.classifier, help=f"{', '.join(shipped())}, or a path"
     )
     p.add_argument("--engine", default=default.engine, help=f"auto, {', '.join(ENGINES)}")
     p.add_argument("--device", default=default.device, help="auto, cpu, cuda or cuda:N")
