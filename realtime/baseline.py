@@ -85,6 +85,11 @@ class Baseline:
         if missing:
             raise InputError(f"a baseline needs a floor above 0 px for each region, not {missing}")
 
+    @property
+    def participant(self) -> str:
+        """The code of whom it was measured on; empty where that is not said."""
+        return self.measured.participant if self.measured is not None else ""
+
     @staticmethod
     def default() -> "Baseline":
         """For an unmeasured face and camera."""

@@ -8,7 +8,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
@@ -16,7 +15,7 @@ from realtime.live import LiveSession
 from realtime.session.checks import check_list, room
 from realtime.session.folder import disk_speed
 from realtime.session.keys import NOTE, Keys
-from realtime.session.plan import PLANNED_S, RecordPlan
+from realtime.session.plan import PARTICIPANT, PLANNED_S, RecordPlan
 from realtime.session.protocol import Protocol, parse_protocol
 from realtime.session.recorder import RecordingStatus
 from realtime.session.verdict import Check
@@ -215,6 +214,8 @@ class Study:
         return (space, *check_list(plan, source.info, config.baseline, self._speed)), missing
 
     def _blank(self) -> RecordPlan:
-        return RecordPlan(
-            Path(self._root / "X"), "X", codec=self._draft.codec, camera=self._camera()
-        )
+        # Until a participant is named, a baseline is shown as that of whom it is.
+        baseline = self._session.config.baseline
+        whose = baseline.participant if baseline is not None else ""
+        code = whose if PARTICIPANT.fullmatch(whose) else "X"
+        return RecordPlan(self._root / code, code, codec=self._draft.codec, camera=self._camera())

@@ -70,6 +70,12 @@ def measured(floor_px: float = 0.2, **setting: object) -> Baseline:
     )
 
 
+def measured_on(participant: str) -> Baseline:
+    baseline = measured()
+    assert baseline.measured is not None
+    return replace(baseline, measured=replace(baseline.measured, participant=participant))
+
+
 @given(st.floats(1e-3, 50), st.text(max_size=20), st.one_of(st.none(), st.floats(1, 500)))
 def test_what_is_saved_is_loaded(
     tmp_path_factory: pytest.TempPathFactory, floor_px: float, camera: str, fps: float | None

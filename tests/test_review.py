@@ -16,12 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Page, sync_playwright
 from served import serving
+from test_baseline import measured_on
 from test_session_files import stamps
 
 import realtime.export.__main__ as export_command
 import realtime.session.__main__ as session_command
 from model.errors import InputError, exit_code
 from model.records import Kind, Stamp
+from realtime.baseline import as_document
 from realtime.config import LiveConfig
 from realtime.review.agreement import agree, cohen_kappa
 from realtime.review.coding import coded, kinds, reviewed, say
@@ -478,6 +480,21 @@ def test_the_report_needs_nothing_and_shows_a_face_only_if_allowed(
     allowed = report(open_session(folder))
     assert allowed.count("data:image/jpeg") == 3
     assert "<b>" not in allowed
+
+
+def test_a_baseline_is_told_as_whose_it_is(session: Session) -> None:
+    quality = measure(session, read_motion(session.folder))
+    document = session.document
+
+    def told(whose: str | None) -> str:
+        baseline = None if whose is None else as_document(measured_on(whose))
+        config = {**document["config"], "baseline": baseline}
+        return methods(replace(session, document={**document, "config": config}), quality)
+
+    assert "default thresholds, not measured on this participant" in told(None)
+    assert "measured on this participant at rest (/dev/video0 (Fake), 2026-01-02)" in told("P07")
+    assert "measured on another participant, P08 (/dev/video0" in told("P08")
+    assert "not said on whom they were measured" in told("")
 
 
 def test_losses_are_told_by_cause(session: Session) -> None:

@@ -8,17 +8,21 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_baseline import INFO, measured_on
 from test_session_recorder import frame, recorder
 
 from model.errors import InputError, exit_code
 from model.records import Event, Prediction, Stamp, Window
+from realtime.baseline import Baseline
 from realtime.session.__main__ import main
+from realtime.session.checks import check_list
 from realtime.session.clocks import take_anchor
 from realtime.session.events import event_line, parse_event
 from realtime.session.keys import Keys
 from realtime.session.ledger import HEADER, Line, parse_line
 from realtime.session.lines import LineFile, read_lines
 from realtime.session.markers import Marker, MarkerKind, marker_line, parse_marker
+from realtime.session.plan import RecordPlan
 from realtime.session.protocol import load_protocol
 from realtime.session.verdict import load_camera_check
 
@@ -68,6 +72,25 @@ markers = st.builds(
     utc=st.just("2026-01-01T00:00:00+00:00"),
     until_s=st.none() | times,
 )
+
+
+@pytest.mark.parametrize(
+    ("baseline", "good", "words"),
+    [
+        (None, False, "none: measure one"),
+        (Baseline.default(), False, "of whom is not said"),
+        (measured_on(""), False, "of whom is not said"),
+        (measured_on("P08"), False, "of P08, not of P07"),
+        (measured_on("P07"), True, "of P07"),
+    ],
+)
+def test_a_baseline_is_checked_for_whose_it_is(
+    baseline: Baseline | None, good: bool, words: str, tmp_path: Path
+) -> None:
+    checks = check_list(RecordPlan(tmp_path / "s", "P07"), INFO, baseline, 1e12)
+    (check,) = (check for check in checks if check.name == "baseline")
+    assert check.good == good
+    assert check.text.startswith(words)
 
 
 @given(lines)

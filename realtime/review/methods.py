@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 from model.records import MICRO_S
 from realtime.review.coding import coded
@@ -62,11 +63,7 @@ def _analysis(session: Session, quality: Quality) -> str:
         )
         if key in software
     )
-    thresholds = (
-        "thresholds measured on this participant at rest before this camera"
-        if config["baseline"]
-        else "default thresholds, not measured on this participant"
-    )
+    thresholds = _thresholds(config["baseline"], session.participant)
     seen = (
         ""
         if math.isnan(quality.face_share)
@@ -78,6 +75,19 @@ def _analysis(session: Session, quality: Quality) -> str:
         f"motion was removed, and expressions were spotted in the motion of facial regions with "
         f"{thresholds}."
     )
+
+
+def _thresholds(baseline: dict[str, Any] | None, participant: str) -> str:
+    if baseline is None:
+        return "default thresholds, not measured on this participant"
+    measured = baseline.get("measured") or {}
+    whose = measured.get("participant")
+    if not whose:
+        return "thresholds of which it is not said on whom they were measured"
+    how = f"({measured['setting']['camera']}, {measured['date'][:10]})"
+    if whose != participant:
+        return f"thresholds measured on another participant, {whose} {how}"
+    return f"thresholds measured on this participant at rest {how}"
 
 
 def _weights(session: Session, quality: Quality) -> str:

@@ -13,7 +13,7 @@ from realtime.sources import SourceInfo
 DEFAULT_FPS = 30.0
 SPEED_RESERVE = 2.0
 """A disk has to write this many times as fast as pictures come: other programs write too."""
-NO_BASELINE = "none: measure one, python -m calibrate baseline or the Calibrate tab"
+MEASURE_ONE = "measure one, python -m calibrate baseline --participant or the Calibrate tab"
 NOT_CHECKED = "not checked: --camera-report of python -m calibrate camera, or the Calibrate tab"
 
 
@@ -32,11 +32,7 @@ def check_list(
             bool(plan.consent),
             plan.consent or "not recorded: say what was agreed to",
         ),
-        Check(
-            "baseline",
-            baseline is not None,
-            "of this face" if baseline else NO_BASELINE,
-        ),
+        _baseline(baseline, plan.participant),
         Check(
             "clock",
             steady,
@@ -57,6 +53,17 @@ def check_list(
             + ("" if disk_bytes_s >= needed_s else ": record on another disk, or with h264"),
         ),
     )
+
+
+def _baseline(baseline: Baseline | None, participant: str) -> Check:
+    if baseline is None:
+        return Check("baseline", False, f"none: {MEASURE_ONE}")
+    whose = baseline.participant
+    if not whose:
+        return Check("baseline", False, f"of whom is not said: {MEASURE_ONE}")
+    if whose != participant:
+        return Check("baseline", False, f"of {whose}, not of {participant}: {MEASURE_ONE}")
+    return Check("baseline", True, f"of {whose}")
 
 
 def bytes_per_s(plan: RecordPlan, info: SourceInfo) -> float:
