@@ -7,8 +7,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from fakes import copied, motion_jpeg, picture, web_server, write_clip
@@ -78,6 +80,31 @@ def test_a_lossless_recording_gives_what_was_seen_live(source: SessionSource) ->
     assert found.live == found.replayed == 1
     assert found.differences == ()
     assert found.cautions == ()
+
+
+def test_a_damaged_picture_is_a_jump_and_moves_no_other_frame(
+    recorded: Path, tmp_path: Path
+) -> None:
+    folder = copied(recorded, tmp_path)
+    video = folder / "video.mkv"
+    with av.open(str(video)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    data = bytearray(video.read_bytes())
+    for damaged in (5, 80):
+        at, size = data.index(packets[damaged]), len(packets[damaged])
+        data[at : at + size] = b"\xff" * size
+    video.write_bytes(data)
+    with closing(SessionSource(str(folder), SourceOptions())) as source:
+        stamps = [frame.stamp for frame in source]
+        assert source.status().unusable == {"damaged": 2}
+        assert source.status().dropped == {}
+    listed = [frame.stamp for frame in open_session(recorded).frames]
+    assert stamps == [stamp for stamp in listed if stamp.index not in (5, 80)]
+    with closing(SessionSource(str(folder), SourceOptions())) as source:
+        found = compare(source, "cpu")
+    assert found.live == found.replayed == 1
+    assert not any(" ms" in difference for difference in found.differences)
+    assert found.cautions == ("2 pictures in the video are damaged",)
 
 
 def test_a_changed_event_is_told(

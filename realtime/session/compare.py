@@ -20,6 +20,7 @@ from realtime.session.document import weights_hash
 from realtime.session.events import as_they_stand
 from realtime.session.reader import Session
 from realtime.sources.session import SessionSource
+from realtime.sources.video import DAMAGED
 
 SAME_PROBABILITY = 1e-4
 """Probabilities that differ by less are the same: other engines compute in another order."""
@@ -73,7 +74,7 @@ def compare(source: SessionSource, device: str = "auto") -> Comparison:
         len(session.confirmed),
         len(again),
         tuple(differences(session.confirmed, again)),
-        tuple(_cautions(session)),
+        tuple(_cautions(session, source.status().unusable.get(DAMAGED, 0))),
     )
 
 
@@ -127,7 +128,9 @@ def _name(event: Event) -> str:
     return f"{event.window.kind} {label} at {event.window.onset.time_s:.3f} s"
 
 
-def _cautions(session: Session) -> Iterator[str]:
+def _cautions(session: Session, damaged: int) -> Iterator[str]:
+    if damaged:
+        yield f"{damaged} pictures in the video are damaged"
     away = [f for f in session.frames if f.analysis in ("analysed", "late") and f.part is None]
     if away:
         yield f"{sum(f.count for f in away)} frames that were analysed live are not in the video"

@@ -1,6 +1,7 @@
 """A recorded session as a source: its frames with the numbers and times that they had live."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -18,8 +19,8 @@ UNLISTED = "not in the ledger"
 
 
 class SessionSource(GatedSource):
-    """The recorded frames of a session, in order. What was dropped or redacted is a jump of the
-    index, as it was live."""
+    """The recorded frames of a session, in order, each with its stamp of then: what was dropped,
+    redacted, or cannot be decoded any more is a jump of the index."""
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         """Raises `SourceError` if `spec` is no session or has no pictures."""
@@ -29,10 +30,9 @@ class SessionSource(GatedSource):
             self._session: Session = open_session(Path(spec))
         except InputError as error:
             raise SourceError(str(error)) from None
+        recorded = (record for record in self._session.frames if record.fate == "recorded")
         self._records = {
-            (record.part, record.pts_ms): record
-            for record in self._session.frames
-            if record.fate == "recorded"
+            (record.part, record.pts_ms): (place, record) for place, record in enumerate(recorded)
         }
         if not self._records:
             raise SourceError(f"{spec}: no frame was recorded in this session")
@@ -61,7 +61,7 @@ class SessionSource(GatedSource):
         return self._session
 
     def _run(self) -> Generator[Frame, None, None]:
-        expected = 0
+        lost = 0
         for part in self._session.folder.parts():
             path = self._session.folder.video(part)
             try:
@@ -73,23 +73,27 @@ class SessionSource(GatedSource):
                 ) from None
             with container:
                 stream = video_stream(container, str(path))
+                # A picture patched up by the decoder is not what was seen: rather none.
+                stream.codec_context.options = {"err_detect": "explode"}
                 for picture, image in decoded(container, stream, self._gate):
-                    record = self._record(part, picture)
-                    if record is None or record.time_s is None:
-                        self._gate.refuse(UNLISTED, 0)
+                    found = self._record(part, picture)
+                    if found is None or found[1].time_s is None:
+                        self._gate.refuse(UNLISTED)
                         continue
-                    if record.index > expected:
-                        self._gate.drop("not recorded", record.index - expected)
-                    expected = record.index + 1
+                    place, record = found
+                    if record.index - place > lost:
+                        self._gate.drop("not recorded", record.index - place - lost)
+                        lost = record.index - place
                     frame = self._gate.admit(image, record.time_s)
                     if self._stop.is_set():
                         self._gate.ended()
                         return
                     if frame is not None:
-                        yield frame
+                        # Not the gate's number: it does not know which picture was damaged.
+                        yield replace(frame, stamp=record.stamp)
         self._gate.ended()
 
-    def _record(self, part: int, picture: av.VideoFrame) -> FrameRecord | None:
+    def _record(self, part: int, picture: av.VideoFrame) -> tuple[int, FrameRecord] | None:
         if picture.pts is None or picture.time_base is None:
             return None
         return self._records.get((part, round(picture.pts * picture.time_base * 1000)))
