@@ -17,6 +17,7 @@ from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.session.keys import Keys
+from realtime.session.recorder import RecordingStatus
 from realtime.snapshot import Snapshot
 from realtime.sources.demo import Demo
 from realtime.summary import check_new, summarise, write_summary
@@ -106,6 +107,9 @@ def _progress(session: LiveSession, snapshot: Snapshot) -> str:
         f"{events} events",
         f"p95 {snapshot.frame_to_result.p95:.1f} ms",
     ]
+    recording = session.recording()
+    if recording is not None and recording.sound:
+        parts.append(f"sound: {recording.sound}")
     return ", ".join([*parts, snapshot.message] if snapshot.message else parts)
 
 
@@ -118,8 +122,13 @@ def _close(session: LiveSession, snapshot: Snapshot, summary: Path | None) -> No
     print(
         _closing_line(session, snapshot)
         + (f"; summary in {summary}" if summary else "")
-        + (f"; {recording.frames} frames recorded in {recording.folder}" if recording else "")
+        + (f"; {_recorded(recording)}" if recording else "")
     )
+
+
+def _recorded(recording: RecordingStatus) -> str:
+    sound = f" with sound of {recording.sound}" if recording.sound else ""
+    return f"{recording.frames} frames{sound} recorded in {recording.folder}"
 
 
 def _closing_line(session: LiveSession, snapshot: Snapshot) -> str:

@@ -117,9 +117,9 @@ class LiveSession:
         """Go on after `pause`."""
         with self._control:
             if self._run is not None and not self._run.resumed.is_set():
-                self._run.resumed.set()
                 if self._run.recording() is not None:
-                    self._run.mark("resume", "", "")
+                    self._run.mark("resume", "", "")  # before: the clock of a file stands still
+                self._run.resumed.set()
 
     def record(self, plan: RecordPlan | None) -> None:
         """Stop, and start anew: recorded as `plan` says, or, with None, not recorded. A recording
@@ -304,4 +304,6 @@ class LiveSession:
         if run is not None and run.trouble:
             return run.trouble
         told = status.message if status else ""
-        return told or (doubt(self._config.baseline, run.captured, run.warning) if run else "")
+        told = told or (doubt(self._config.baseline, run.captured, run.warning) if run else "")
+        heard = recording.sound if recording is not None and self._is_recorded() else ""
+        return told or (f"sound is recorded: {heard}" if heard else "")

@@ -17,6 +17,8 @@ recorder    Of a run that is recorded: follows the ring on its own, so that the 
             ring waits for it, the pipeline leaves frames out until it has all but caught up, and
             an analysis that fails does not end it. If the ring runs over all the same, the frames
             that it missed are in the ledger.
+sound       Of a run that is recorded with sound: keeps the microphone open. PortAudio has a thread
+            of its own, which hands over blocks of samples; the recorder writes them.
 lsl         Of a run that takes markers from another program: waits for them and notes them.
 clips       A `Worker`: packs the pictures around an event for its replay. Apart from classify,
             because packing takes longer than a classification and is in no hurry.
@@ -39,6 +41,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from model.errors import InputError, told
@@ -53,8 +57,10 @@ from realtime.ring import Follower, FrameRing
 from realtime.session.clocks import SOURCE_TIME, iso
 from realtime.session.lsl import take_markers
 from realtime.session.markers import Marker, MarkerKind
+from realtime.session.microphone import Microphone
 from realtime.session.opening import open_recorder
 from realtime.session.recorder import RecordingStatus
+from realtime.session.sound import Block
 from realtime.snapshot import PAUSED
 from realtime.sources import Source, SourceStatus
 from realtime.sources.pacing import paced
@@ -121,13 +127,18 @@ class Run:
         self._unpacked: dict[int, Event] = {}  # confirmed, their context not yet captured
         self._packed: deque[Future[None]] = deque()
         self._threads: list[threading.Thread] = []
+        self._captured_all = threading.Event()
         self._classify = Worker("classify", CLASSIFY_BACKLOG)
         self._packing = Worker("clips", CLIP_BACKLOG)
         try:
+            plan = config.record
+            self._microphone = Microphone(plan.audio) if plan and plan.audio else None
             pipeline, self.warning = configured(config, device, source.info)
             self._pipeline = open_pipeline(pipeline, self._classify)
             try:
-                self._recorder = open_recorder(config, source, device_name(device), self._losses)
+                self._recorder = open_recorder(
+                    config, source, device_name(device), self._losses, self._microphone
+                )
             except BaseException:
                 self._pipeline.close()
                 raise
@@ -141,11 +152,14 @@ class Run:
         ]
         if self._recorder is not None:
             self._threads.append(threading.Thread(target=self._record, name="recorder"))
-            if config.record is not None and config.record.lsl_markers:
-                arguments = (config.record.lsl_markers, self._take_marker, self.finished)
+            if plan is not None and plan.lsl_markers:
+                arguments = (plan.lsl_markers, self._take_marker, self.finished)
                 self._threads.append(
                     threading.Thread(target=take_markers, args=arguments, name="lsl")
                 )
+            if self._microphone is not None:
+                listen = partial(self._microphone.listen, self._hear, self._captured_all)
+                self._threads.append(threading.Thread(target=listen, name="sound"))
         for thread in self._threads:
             thread.start()
 
@@ -184,6 +198,10 @@ class Run:
         self._note(Marker("redact", "", "", start_s, now_s, iso(time.time()), end_s))
         return start_s, end_s
 
+    def _hear(self, block: Block) -> None:
+        assert self._recorder is not None  # it asked for the microphone
+        self._recorder.hear(block, "" if self.resumed.is_set() else PAUSED)
+
     def _take_marker(self, words: str, at_s: float) -> None:
         self.mark("mark", words, LSL_NOTE, at_s)
 
@@ -208,7 +226,10 @@ class Run:
 
     def recording(self) -> RecordingStatus | None:
         """How the recording stands; None if this run is not recorded."""
-        return None if self._recorder is None else self._recorder.status()
+        if self._recorder is None:
+            return None
+        status = self._recorder.status()
+        return replace(status, sound=self._microphone.state) if self._microphone else status
 
     def _time_s(self, now_s: float) -> float:
         """The time of the source at `now_s` of the monotonic clock."""
@@ -254,6 +275,7 @@ class Run:
         except BaseException as caught:  # raised again where the frames are read
             self._capture_error = error = caught
         finally:
+            self._captured_all.set()
             self.ring.close(error)
             self.source.close()
 

@@ -15,6 +15,7 @@ from realtime.live import LiveSession
 from realtime.session.checks import check_list, room
 from realtime.session.folder import disk_speed
 from realtime.session.keys import NOTE, Keys
+from realtime.session.microphone import microphones
 from realtime.session.plan import PARTICIPANT, PLANNED_S, RecordPlan
 from realtime.session.protocol import Protocol, parse_protocol
 from realtime.session.recorder import RecordingStatus
@@ -33,6 +34,8 @@ class Draft:
     participant: str = ""
     consent: str = ""
     pictures: bool = False
+    audio: str = ""
+    voice: bool = False
     codec: str = "h264"
     minutes: float = PLANNED_S / 60
     lsl: bool = False
@@ -52,6 +55,10 @@ class Study:
         self._protocol = Protocol()
         self._keys = Keys(self._protocol, session)
         self._speed: float | None = None
+        try:
+            self._microphones = list(microphones())
+        except InputError:
+            self._microphones = []
         self._said: deque[tuple[float, str]] = deque(maxlen=SAID)
         self._last: RecordingStatus | None = None
         plan = session.config.record
@@ -60,6 +67,8 @@ class Study:
                 plan.participant,
                 plan.consent,
                 plan.pictures,
+                plan.audio if plan.audio in self._microphones else "",
+                plan.voice,
                 plan.codec,
                 plan.planned_s / 60,
                 plan.lsl,
@@ -139,8 +148,9 @@ class Study:
 
     def state(self) -> dict[str, Any]:
         """How it stands, as JSON values: `recording` (folder, frames, dropped, seconds, failure,
-        paused; None if there is none), `last` (the one before), `draft`, `checks`, `missing` (what
-        keeps it from beginning), `protocol` with the question that is `open`, `said`."""
+        sound, paused; None if there is none), `last` (the one before), `draft`, `microphones`,
+        `checks`, `missing` (what keeps it from beginning), `protocol` with the question that is
+        `open`, `said`."""
         active = self._active()
         checks, missing = self._checks() if active is None else ((), "")
         with self._lock:
@@ -151,6 +161,7 @@ class Study:
                 "last": self._last and asdict(self._last),
                 "draft": asdict(self._draft),
                 "codecs": list(CODECS),
+                "microphones": self._microphones,
                 "checks": [asdict(check) for check in checks],
                 "missing": missing,
                 "protocol": {**protocol.document(), "open": keys.open_question},
@@ -186,6 +197,8 @@ class Study:
             codec=draft.codec,
             consent=draft.consent.strip(),
             pictures=draft.pictures and bool(draft.consent.strip()),
+            audio=draft.audio,
+            voice=draft.voice and bool(draft.consent.strip()),
             protocol=self._protocol,
             camera=self._camera(),
             planned_s=60 * draft.minutes,

@@ -16,6 +16,7 @@ import pytest
 from fakes import copied, motion_jpeg, picture, web_server, write_clip
 
 import realtime.analyze as analyze_command
+import realtime.run as run
 import run_live
 from model.errors import InputError, SourceError, exit_code
 from model.records import Frame, Stamp, Step
@@ -232,6 +233,23 @@ def test_a_connection_that_really_ends_is_a_gap_and_the_recording_goes_on(
     assert "recorded" in recorded[gap:]
     assert found.document["state"] == "complete"
     assert any("stream away" in why for *_, why in found.gaps())
+
+
+def test_a_files_clock_stands_still_while_it_is_paused(
+    untrained: Path, expression_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = RecordPlan(tmp_path / "s", "P07", codec="ffv1")
+    config = LiveConfig(source=str(expression_clip), classifier=str(untrained), record=plan)
+    with LiveSession(config) as session:
+        assert session.latest_step(None, TIMEOUT_S)
+        session.pause()
+        with monkeypatch.context() as later:
+            later.setattr(run, "monotonic_s", lambda: monotonic_s() + 100)
+            session.resume()
+        assert session.wait(TIMEOUT_S)
+    found = open_session(tmp_path / "s")
+    assert [marker.kind for marker in found.markers] == ["pause", "resume"]
+    assert all(0 <= m.time_s - found.zero_s <= found.seconds for m in found.markers)
 
 
 def test_a_recording_ends_with_its_run(untrained: Path, tmp_path: Path) -> None:

@@ -76,6 +76,8 @@ def test_the_list_is_red_until_it_is_right(live: LiveSession) -> None:
     assert red == {"camera", "consent", "baseline"}
     study.fill_in(Draft(participant="P07", consent="analysis"))
     assert "consent" not in {c["name"] for c in study.state()["checks"] if not c["good"]}
+    study.fill_in(Draft(participant="P07", consent="analysis", audio="a microphone"))
+    assert "covers sound" in study.state()["missing"]
     study.fill_in(Draft(participant="P07", consent="analysis", minutes=1e9))
     assert "GiB" in study.state()["missing"]
     with pytest.raises(InputError, match="h264, ffv1"):

@@ -13,6 +13,8 @@ from realtime.sources import SourceInfo
 DEFAULT_FPS = 30.0
 SPEED_RESERVE = 2.0
 """A disk has to write this many times as fast as pictures come: other programs write too."""
+SOUND_BYTES_S = 96_000
+"""Of one channel of 16 bit at 48 kHz."""
 MEASURE_ONE = "measure one, python -m calibrate baseline --participant or the Calibrate tab"
 NOT_CHECKED = "not checked: --camera-report of python -m calibrate camera, or the Calibrate tab"
 
@@ -69,7 +71,8 @@ def _baseline(baseline: Baseline | None, participant: str) -> Check:
 def bytes_per_s(plan: RecordPlan, info: SourceInfo) -> float:
     """What the recording will take at most, bytes a second of the source."""
     fps = info.fps_nominal or info.fps_asked or DEFAULT_FPS
-    return fps * info.width * info.height * CODECS[plan.codec].bytes_per_px
+    sound = SOUND_BYTES_S if plan.audio else 0
+    return fps * info.width * info.height * CODECS[plan.codec].bytes_per_px + sound
 
 
 def room(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> Check:

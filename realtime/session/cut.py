@@ -9,22 +9,26 @@ from contextlib import ExitStack
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import av
 import av.error
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from model.errors import InputError
 from realtime.session.lines import sync_folder
-from realtime.session.video import TIME_BASE
+from realtime.session.video import SAMPLE_BYTES, TIME_BASE
 
 _SEGMENT = b"\x18\x53\x80\x67"  # the element's name
 _HEAD_BYTES = 1024
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"  # generic to type checkers alone
+AnyPacket: TypeAlias = "Packet[Any]"
+P = TypeVar("P", bound=AnyPacket)
 
 
 def pts_of(path: Path) -> list[int]:
@@ -36,17 +40,20 @@ def pts_of(path: Path) -> list[int]:
         return [_ms(packet) for packet in _packets(container)]
 
 
-def copy_without(path: Path, leave_out: Callable[[int], bool]) -> set[int]:
+def copy_without(
+    path: Path, leave_out: Callable[[int], bool], silence: Callable[[float, float], bool]
+) -> set[int]:
     """Rewrite `path` without the pictures whose presentation time in ms `leave_out` names; what
     follows them up to the next key frame goes too, since it cannot be shown without them. Returns
-    the times left out. A file of which nothing is left is deleted."""
+    the times left out. `silence` names, by begin and end in ms, the blocks of sound that are left
+    out. A file of which nothing is left is deleted."""
     container = _open(path)
     if container is None:
         return set()
     gone: set[int] = set()
     with container:
-        kept = _kept(_packets(container), leave_out, gone)
-        _write(path, container.streams.video[0], kept)
+        kept = _kept(_all_packets(container), leave_out, silence, gone)
+        _write(path, _streams(container), kept)
     return gone
 
 
@@ -60,13 +67,13 @@ def mend(path: Path) -> list[int]:
     if whole is None:
         path.unlink(missing_ok=True)
         return []
-    copy_without(path, lambda ms: ms > whole)
+    copy_without(path, lambda ms: ms > whole, lambda begin_ms, _: begin_ms > whole)
     return pts_of(path)
 
 
 def join(paths: Sequence[Path], out: Path) -> None:
-    """One file, `out`, of parts that follow each other. Raises `InputError` if they do not fit
-    together: another size or codec in between."""
+    """One file, `out`, of parts that follow each other, with their sound. Raises `InputError` if
+    they do not fit together: another size or codec in between."""
     with ExitStack() as opened:
         containers = [opened.enter_context(av.open(str(path))) for path in paths]
         streams = [container.streams.video[0] for container in containers]
@@ -76,7 +83,8 @@ def join(paths: Sequence[Path], out: Path) -> None:
                 f"{out}: the parts of the video differ in size or codec, and one file cannot hold "
                 "both; take them one by one"
             )
-        _write(out, streams[0], chain.from_iterable(map(_packets, containers)))
+        packets = chain.from_iterable(map(_all_packets, containers))
+        _write(out, _streams(containers[0]), packets)
 
 
 def _closed(path: Path) -> bool:
@@ -143,8 +151,22 @@ def _open(path: Path) -> InputContainer | None:
     return container
 
 
+def _streams(container: InputContainer) -> list[Stream]:
+    """The pictures, and the sound if there is any."""
+    return [container.streams.video[0], *container.streams.audio[:1]]
+
+
 def _packets(container: InputContainer) -> Iterator[VideoPacket]:
-    packets = container.demux(container.streams.video[0])
+    """The pictures."""
+    return _whole(container.demux(container.streams.video[0]))
+
+
+def _all_packets(container: InputContainer) -> Iterator[AnyPacket]:
+    """Pictures and sound, as they lie in the file."""
+    return _whole(container.demux(_streams(container)))
+
+
+def _whole(packets: Iterator[P]) -> Iterator[P]:
     while True:
         try:
             packet = next(packets, None)
@@ -157,11 +179,18 @@ def _packets(container: InputContainer) -> Iterator[VideoPacket]:
 
 
 def _kept(
-    packets: Iterator[VideoPacket], leave_out: Callable[[int], bool], gone: set[int]
-) -> Iterator[VideoPacket]:
+    packets: Iterator[AnyPacket],
+    leave_out: Callable[[int], bool],
+    silence: Callable[[float, float], bool],
+    gone: set[int],
+) -> Iterator[AnyPacket]:
     broken = False
     for packet in packets:
         ms = _ms(packet)
+        if isinstance(packet.stream, AudioStream):
+            if not silence(ms, ms + 1000 * packet.size / SAMPLE_BYTES / packet.stream.rate):
+                yield packet
+            continue
         broken = leave_out(ms) or (broken and not packet.is_keyframe)
         if broken:
             gone.add(ms)
@@ -169,16 +198,16 @@ def _kept(
             yield packet
 
 
-def _write(path: Path, template: VideoStream, packets: Iterator[VideoPacket]) -> None:
+def _write(path: Path, templates: Sequence[Stream], packets: Iterator[AnyPacket]) -> None:
     partial = path.with_name(path.name + ".partial")
     first = next(packets, None)
     if first is None:
         path.unlink(missing_ok=True)
         return
     with av.open(str(partial), "w", format="matroska") as out:
-        stream = out.add_stream_from_template(template)
+        streams = {template.type: out.add_stream_from_template(template) for template in templates}
         for packet in chain([first], packets):
-            packet.stream = stream
+            packet.stream = streams[packet.stream.type]
             out.mux(packet)
     handle = os.open(partial, os.O_RDWR)
     try:
@@ -189,6 +218,6 @@ def _write(path: Path, template: VideoStream, packets: Iterator[VideoPacket]) ->
     sync_folder(path.parent)
 
 
-def _ms(packet: VideoPacket) -> int:
+def _ms(packet: AnyPacket) -> int:
     assert packet.pts is not None
     return round(Fraction(packet.pts) * (packet.time_base or TIME_BASE) * 1000)

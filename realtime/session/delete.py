@@ -55,7 +55,9 @@ def delete(path: Path, receipt: Path) -> int:
 
 def _own(folder: SessionFolder, file: Path) -> bool:
     names = (folder.document, folder.frames, folder.motion, folder.events, folder.markers)
-    known = {name.name for name in names} | {folder.video(part).name for part in folder.parts()}
+    known = {name.name for name in (*names, folder.sound)} | {
+        folder.video(part).name for part in folder.parts()
+    }
     known |= {folder.edits(coder).name for coder in folder.coders()}
     return file.is_file() and file.name.removesuffix(".partial") in known
 

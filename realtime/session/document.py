@@ -11,9 +11,10 @@ from model.machine import machine
 from realtime.config import LiveConfig
 from realtime.session.clocks import iso
 from realtime.session.folder import FORMAT, VERSION
+from realtime.session.microphone import Microphone
 from realtime.session.plan import RecordPlan
 from realtime.session.verdict import Check
-from realtime.session.video import CODECS
+from realtime.session.video import CODECS, SOUND_CODEC
 from realtime.sources import SourceInfo
 from realtime.summary import config_record, versions
 
@@ -24,12 +25,14 @@ def describe(
     info: SourceInfo,
     *,
     device: str,
+    microphone: Microphone | None,
     checks: tuple[Check, ...],
     warnings: tuple[str, ...],
 ) -> dict[str, Any]:
     """`format`, `version`; `participant`, `consent` (`scope`, `pictures`: whether reports may show
-    the face, `utc`; null if none), `protocol`; `started_utc`; `config` with the `baseline` in it;
-    `camera` (as asked and as reported; what was measured is added at the end); `video`; `weights`;
+    the face, `voice`: whether sound may be recorded, `utc`; null if none), `protocol`;
+    `started_utc`; `config` with the `baseline` in it; `camera` (as asked and as reported; what was
+    measured is added at the end); `video`, with its `audio` (null: no sound); `weights`;
     `software`, `machine`, `device`; `checks`, the list that was gone through, and `warnings`, what
     it missed; `lsl`. The recorder adds `state`, `anchors`, `zero_s` (the source's time of the first
     frame) and, at the end, what it counted."""
@@ -49,7 +52,9 @@ def describe(
             "encoder": codec.encoder,
             "options": dict(codec.options),
             "lossless": codec.lossless,
-            "audio": None,
+            "audio": None
+            if microphone is None
+            else {"microphone": microphone.name, "hz": microphone.rate, "codec": SOUND_CODEC},
         },
         "weights": {
             "classifier": config.classifier,
@@ -67,7 +72,12 @@ def describe(
 def _consent(plan: RecordPlan, utc: str) -> dict[str, Any] | None:
     if not plan.consent:
         return None
-    return {"scope": plan.consent, "pictures": plan.pictures, "utc": utc}
+    return {
+        "scope": plan.consent,
+        "pictures": plan.pictures,
+        "voice": plan.voice,
+        "utc": utc,
+    }
 
 
 def weights_hash(classifier: str) -> str:

@@ -55,6 +55,11 @@ class SessionFolder:
         """The markers."""
         return self.path / "markers.jsonl"
 
+    @property
+    def sound(self) -> Path:
+        """What is missing of the sound; there only if sound was recorded."""
+        return self.path / "sound.csv"
+
     def video(self, part: int) -> Path:
         """Part 1, 2, … of the video."""
         return self.path / ("video.mkv" if part == 1 else f"video-{part}.mkv")

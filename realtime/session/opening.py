@@ -8,7 +8,9 @@ from realtime.session.checks import check_list, enforce, require_room
 from realtime.session.document import describe
 from realtime.session.folder import create_folder, disk_speed
 from realtime.session.lsl import Streams, library
+from realtime.session.microphone import Microphone
 from realtime.session.recorder import SessionRecorder
+from realtime.session.sound import SoundTrack
 from realtime.sources import Source
 
 
@@ -17,6 +19,7 @@ def open_recorder(
     source: Source,
     device: str,
     losses: Callable[[], Mapping[str, int]],
+    microphone: Microphone | None,
 ) -> SessionRecorder | None:
     """The recorder that `config.record` asks for, in a folder of its own; None if it asks for none.
 
@@ -32,7 +35,15 @@ def open_recorder(
     require_room(plan, info, config.seconds)
     checks = check_list(plan, info, config.baseline, disk_speed(plan.folder))
     warnings = enforce(plan, checks)
-    document = describe(config, plan, info, device=device, checks=checks, warnings=warnings)
+    document = describe(
+        config,
+        plan,
+        info,
+        device=device,
+        microphone=microphone,
+        checks=checks,
+        warnings=warnings,
+    )
     folder = create_folder(plan.folder)
     streams = Streams(folder.path.name) if plan.lsl else None
     try:
@@ -42,6 +53,7 @@ def open_recorder(
             clock=lambda: source.info.clock,
             losses=losses,
             streams=streams,
+            sound=None if microphone is None else SoundTrack(folder.sound, microphone.rate),
         )
     except OSError as error:
         raise InputError(f"--record {folder.path} cannot be written: {error.strerror}") from None

@@ -32,6 +32,11 @@ class RecordPlan:
     """What the participant consented to, in words; empty: not recorded."""
     pictures: bool = False
     """The participant consented to pictures of the face in reports."""
+    audio: str = ""
+    """The microphone whose sound is recorded too, see `realtime.session.microphone`; empty: none
+    is."""
+    voice: bool = False
+    """The participant consented to the recording of sound."""
     protocol: Protocol = field(default_factory=Protocol)
     """The study's keys and questions."""
     camera: Check | None = None
@@ -53,6 +58,11 @@ class RecordPlan:
             )
         if self.codec not in CODECS:
             raise InputError(f"--codec {self.codec}: choose one of {', '.join(CODECS)}")
+        if self.audio and not (self.voice and self.consent):
+            raise InputError(
+                f"microphone {self.audio}: say what was agreed to, and that it covers sound "
+                "(--consent, --voice)"
+            )
         if not 0 < self.planned_s < float("inf"):
             raise InputError(f"planned length {self.planned_s:g} s: choose more than 0")
 
@@ -65,6 +75,8 @@ def add_recording(options: argparse._ArgumentGroup) -> None:
     add("--codec", metavar="NAME", help="h264 (visually lossless; the default) or ffv1 (lossless)")
     add("--consent", metavar="SCOPE", help="what the participant agreed to")
     add("--pictures", action="store_true", help="consent covers pictures of the face in reports")
+    add("--audio", metavar="MICROPHONE", help="record its sound too: a name, or default")
+    add("--voice", action="store_true", help="consent covers the sound")
     add("--protocol", type=Path, metavar="TOML", help="names of keys, questions")
     add("--camera-report", type=Path, metavar="JSON", help="of python -m calibrate camera")
     add("--lsl", action="store_true", help="tell frames, events and markers to LSL")
@@ -80,6 +92,8 @@ def take_plan(options: dict[str, Any]) -> RecordPlan | None:
         "codec",
         "consent",
         "pictures",
+        "audio",
+        "voice",
         "protocol",
         "lsl",
         "lsl_markers",

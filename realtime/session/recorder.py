@@ -1,15 +1,16 @@
 """SessionRecorder: everything of a run into its folder, by one writer.
 
 `write` and `beat` belong to the recorder thread, `close` to it or to whoever made the recorder.
-The other threads leave notes (`analysed`, `left_out`, `finished`, `mark`, `redact`), which cost
-them no file access; the recorder's thread writes them with its next frame or beat. It makes no
-thread and waits for nothing itself.
+The other threads leave notes (`analysed`, `left_out`, `finished`, `mark`, `redact`) and sound
+(`hear`), which costs them no file access; the recorder's thread writes them with its next frame or
+beat. It makes no thread and waits for nothing itself.
 
 Whatever goes wrong, a full disk or a mistake in what is called here, what is written stays, the
 files are closed, and `status` says so; from then on frames are counted as dropped, and the run goes
 on.
 """
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ from realtime.session.lines import LineFile
 from realtime.session.lsl import Streams
 from realtime.session.markers import Marker, marker_line
 from realtime.session.redact import REDACTED, redact
+from realtime.session.sound import Block, SoundTrack
 from realtime.session.video import VideoWriter
 from realtime.tables import MOTION_SCHEMA, motion_cells
 
@@ -61,6 +63,8 @@ class RecordingStatus:
     """Time of the source from the first frame recorded to the last."""
     failure: str
     """Why it stopped before the run did; empty if it did not."""
+    sound: str = ""
+    """The microphone that is recorded too, and whether it is away; empty: there is no sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +89,18 @@ class SessionRecorder:
         losses: Callable[[], Mapping[str, int]],
         now: Callable[[], float] = monotonic_s,
         streams: Streams | None = None,
+        sound: SoundTrack | None = None,
     ) -> None:
         """`document` is what `session.json` says at the start; `clock` names where capture times
         come from; `losses` counts, by cause, the frames that the source never handed over;
-        `streams` are told what is recorded. Raises `OSError` if the folder cannot be written to."""
+        `streams` are told what is recorded; `sound` goes into the video's file. Raises `OSError` if
+        the folder cannot be written to."""
         self._folder = folder
         self._let_go = claim(folder.path)
         self._document = document | {"state": "recording", "anchors": []}
         self._codec: str = document["video"]["codec"]
         self._clock, self._losses, self._now = clock, losses, now
-        self._streams = streams
+        self._streams, self._sound = streams, sound
         self._lock = threading.Lock()
         self._notes: deque[_Note] = deque()
         self._notes_lost = 0
@@ -102,6 +108,7 @@ class SessionRecorder:
         self._video: VideoWriter | None = None
         self._part = self._began_ms = 0
         self._zero_s: float | None = None
+        self._tie_s = 0.0
         self._last: Stamp | None = None
         self._told: dict[str, int] = {}
         self._frames = self._dropped = 0
@@ -132,15 +139,19 @@ class SessionRecorder:
                 self._record(frame)
         except Exception as error:
             self._fail(error)
-        self.beat()
+        self._catch_up(frame.stamp.time_s)
 
     def beat(self) -> None:
-        """Write what has been noted, and what is due; at least a few times a second."""
+        """Write what has been heard and noted, and what is due; at least a few times a second."""
+        self._catch_up(math.inf)
+
+    def _catch_up(self, heard_until_s: float) -> None:
         if self._failure:
             with self._lock:
                 self._notes.clear()
             return
         try:
+            self._write_sound(heard_until_s)
             self._write_notes()
             now_s = self._now()
             if now_s >= self._room_due_s:
@@ -156,10 +167,17 @@ class SessionRecorder:
                 # The ledger first: a picture must not outlive its line.
                 for table in self._tables:
                     table.sync()
+                if self._sound is not None:
+                    self._sound.sync()
                 if self._video is not None:
                     self._video.sync()
         except Exception as error:
             self._fail(error)
+
+    def hear(self, block: Block, left_out: str = "") -> None:
+        """See `SoundTrack.hear`; only of a recording with sound. Any thread."""
+        assert self._sound is not None
+        self._sound.hear(block, left_out)
 
     def analysed(self, step: Step, done_s: float) -> None:
         """Note a frame's analysis, done at `done_s` of the monotonic clock. Any thread."""
@@ -196,6 +214,8 @@ class SessionRecorder:
         except Exception as error:
             self._torn = True
             self._failure = self._failure or f"closing: {_reason(error)}"
+        if self._sound is not None:
+            self._sound.close()
         intervals = self._intervals.summary()
         self._document |= {
             "state": "torn" if self._torn else "stopped" if self._failure else "complete",
@@ -227,6 +247,8 @@ class SessionRecorder:
             self._zero_s = stamp.time_s
             self._document["zero_s"] = stamp.time_s
             self._folder.write_document(self._document)
+        self._tie_s = 0.0 if self._clock() in SOURCE_TIME else frame.received_s - stamp.time_s
+        self._write_sound(stamp.time_s)
         due_ms = round((stamp.time_s - self._zero_s) * 1000)
         if self._video is not None and (
             self._video.size != (width, height) or due_ms - self._began_ms >= PART_S * 1000
@@ -237,7 +259,8 @@ class SessionRecorder:
             self._part += 1
             self._began_ms = due_ms
             path = self._folder.video(self._part)
-            self._video = VideoWriter(path, width, height, self._codec)
+            sound_hz = None if self._sound is None else self._sound.rate
+            self._video = VideoWriter(path, width, height, self._codec, sound_hz)
         pts_ms = self._video.next_pts(due_ms)
         line = Line(
             stamp.index,
@@ -252,8 +275,18 @@ class SessionRecorder:
         self._video.write(frame.image, pts_ms)
         self._frames += 1
         if self._streams is not None:
-            tie_s = 0.0 if self._clock() in SOURCE_TIME else frame.received_s - stamp.time_s
-            self._streams.frame(stamp, tie_s, self._part, pts_ms)
+            self._streams.frame(stamp, self._tie_s, self._part, pts_ms)
+
+    def _write_sound(self, until_s: float) -> None:
+        if self._sound is None or self._video is None or self._zero_s is None:
+            return  # it waits for the next picture
+        self._sound.write(
+            self._video,
+            zero_s=self._zero_s,
+            tie_s=self._tie_s,
+            until_s=until_s,
+            redacted=self._is_redacted,
+        )
 
     def _gap_before(self, index: int) -> None:
         """A line for the frames that the source never handed over before frame `index`."""
@@ -319,8 +352,10 @@ class SessionRecorder:
         finally:
             self._open_tables()
 
-    def _is_redacted(self, time_s: float) -> bool:
-        return any(start_s <= time_s <= end_s for start_s, end_s in self._redacted)
+    def _is_redacted(self, begin_s: float, end_s: float | None = None) -> bool:
+        """Whether anything from `begin_s` to `end_s` (None: at that moment) is to be forgotten."""
+        last_s = begin_s if end_s is None else end_s
+        return any(start_s <= last_s and begin_s <= until_s for start_s, until_s in self._redacted)
 
     def _open_tables(self) -> None:
         self._ledger = LineFile(self._folder.frames, HEADER)

@@ -1,6 +1,7 @@
 """Recovery: a recording that was cut off made whole."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from realtime.session import lines
 from realtime.session.cut import mend
@@ -110,6 +111,10 @@ def _drop_damaged(folder: SessionFolder) -> None:
     lines.keep_lines(folder.markers, lambda line: parse_marker(line) is not None)
     for coder in folder.coders():
         lines.keep_lines(folder.edits(coder), lambda line: parse_edit(line) is not None)
-    header = next(lines.read_lines(folder.motion), "")
-    cells = header.count(",")
-    lines.keep_lines(folder.motion, lambda row: row.count(",") == cells)
+    for table in (folder.motion, folder.sound):
+        _drop_torn_rows(table)
+
+
+def _drop_torn_rows(table: Path) -> None:
+    commas = next(lines.read_lines(table), "").count(",")
+    lines.keep_lines(table, lambda row: row.count(",") == commas)

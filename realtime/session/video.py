@@ -15,13 +15,23 @@ from types import MappingProxyType
 
 import av
 import av.error
+from av.audio.stream import AudioStream
+from av.packet import Packet
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from model.records import ImageU8
 
 TIME_BASE = Fraction(1, 1000)
-CONTAINER = {"cluster_time_limit": "100", "flush_packets": "1"}
+CONTAINER = {
+    "cluster_time_limit": "100",
+    "flush_packets": "1",
+    # µs: pictures do not wait longer than this for the sound beside them, nor it for them.
+    "max_interleave_delta": "100000",
+}
+SOUND_CODEC = "pcm_s16le"
+"""16 bit, as they come: every block can be cut out by itself, and a torn end costs one."""
+SAMPLE_BYTES = 2
 THREADS = 2
 _BT601 = 5  # what swscale converts RGB with; said in the stream, so that players undo the same
 
@@ -69,10 +79,13 @@ CODECS: dict[str, Codec] = {
 
 
 class VideoWriter:
-    """One file of pictures of one size. One thread writes it."""
+    """One file of pictures of one size, and of sound. One thread writes it."""
 
-    def __init__(self, path: Path, width: int, height: int, codec: str) -> None:
-        """Makes `path`, which must not exist; raises `OSError` if it cannot."""
+    def __init__(
+        self, path: Path, width: int, height: int, codec: str, sound_hz: int | None = None
+    ) -> None:
+        """Makes `path`, which must not exist; raises `OSError` if it cannot. `sound_hz`: the rate
+        of the sound in it; None: there is none."""
         packing = CODECS[codec]
         if path.exists():
             raise FileExistsError(f"{path} exists")
@@ -91,6 +104,11 @@ class VideoWriter:
             stream.codec_context.colorspace = _BT601
             stream.codec_context.color_range = 1
         self._stream = stream
+        self._sound: AudioStream | None = None
+        if sound_hz is not None:
+            sound = self._container.add_stream(SOUND_CODEC, rate=sound_hz, layout="mono")
+            assert isinstance(sound, AudioStream)
+            self._sound = sound
         # Kept, and of one thread: `VideoFrame.reformat` makes a pool of threads for each picture
         # and ends it again, which takes 10 to 20 ms where the cores are busy, instead of 0.8.
         self._to_packed = VideoReformatter()
@@ -108,6 +126,17 @@ class VideoWriter:
         frame.pts = self._last_ms = self.next_pts(pts_ms)
         frame.time_base = TIME_BASE
         self._container.mux(self._stream.encode(frame))
+
+    def write_sound(self, samples: bytes, pts_ms: int) -> None:
+        """Append samples, int16 of one channel, the first of them at `pts_ms`, which is later than
+        the last call's. Raises `OSError` if they cannot be written."""
+        assert self._sound is not None  # it was asked for when this was made
+        packet = Packet(samples)
+        packet.stream = self._sound
+        packet.pts = packet.dts = pts_ms
+        packet.time_base = TIME_BASE
+        packet.is_keyframe = True
+        self._container.mux(packet)
 
     def sync(self) -> None:
         """Return when everything written is on the disk."""

@@ -18,6 +18,8 @@ class Wish(BaseModel):
     participant: str
     consent: str
     pictures: bool
+    audio: str = ""
+    voice: bool = False
     codec: str
     minutes: float
     lsl: bool = False

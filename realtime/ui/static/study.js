@@ -6,8 +6,8 @@ import { Tab, fill } from "./tab.js";
 const GOING_MS = 250;
 const IDLE_MS = 1000;
 const ERROR_MS = 8000;
-const FIELDS = ["participant", "consent", "codec", "minutes", "lsl_markers"];
-const BOXES = ["pictures", "lsl"];
+const FIELDS = ["participant", "consent", "audio", "codec", "minutes", "lsl_markers"];
+const BOXES = ["pictures", "voice", "lsl"];
 
 /** Start the tab inside `root`, the element of study.html. */
 export function mount(root) {
@@ -61,6 +61,8 @@ class StudyTab {
       participant: value("participant").trim(),
       consent: value("consent"),
       pictures: this.#ref("pictures").checked,
+      audio: value("audio"),
+      voice: this.#ref("voice").checked,
       lsl: this.#ref("lsl").checked,
       lsl_markers: value("lsl_markers").trim(),
       codec: value("codec"),
@@ -128,10 +130,11 @@ class StudyTab {
     if (!recording) return;
     tape.dataset.paused = recording.paused || recording.failure ? "yes" : "no";
     const dropped = recording.dropped ? `, ${recording.dropped} dropped` : "";
+    const sound = recording.sound ? ` · with sound: ${recording.sound}` : "";
     fill(tape, [
       make("i", { "aria-hidden": "true" }),
       make("b", {}, clockTime(recording.seconds).slice(0, -3)),
-      make("span", {}, `${recording.frames} frames${dropped} · ${recording.folder}`),
+      make("span", {}, `${recording.frames} frames${dropped}${sound} · ${recording.folder}`),
     ]);
     const words = recording.failure ? "Not recording" : recording.paused ? "Paused" : "Recording";
     this.#ref("going").textContent = words;
@@ -140,7 +143,11 @@ class StudyTab {
     this.#ref("pause").dataset.to = recording.paused ? "resume" : "pause";
   }
 
-  #before({ draft, checks, missing, last, protocol }) {
+  #before({ draft, checks, missing, last, protocol, microphones }) {
+    this.#list(this.#ref("audio"), microphones, () => [
+      make("option", { value: "" }, microphones.length ? "none" : "no microphone was found"),
+      ...microphones.map((name) => make("option", { value: name }, name)),
+    ]);
     if (!this.#filled) {
       for (const name of FIELDS) this.#ref(name).value = draft[name];
       for (const name of BOXES) this.#ref(name).checked = draft[name];

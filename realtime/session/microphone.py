@@ -1,0 +1,139 @@
+"""Microphone: what a microphone hears, in blocks with their times.
+
+By PortAudio, through sounddevice: it has the same devices, and the time at which a sample was
+taken, on Linux, macOS and Windows. Its clock is tied to the system's monotonic one with each block.
+How good its times are is the driver's affair: a driver that gives the moment at which the block was
+handed over instead is off by a few ms, since no sample can be in hand before it was taken.
+"""
+
+import threading
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from model.errors import InputError
+from realtime.clock import monotonic_s
+from realtime.session.sound import Block, SampleClock
+
+DEFAULT = "default"
+BUFFER_S = 0.2
+"""Asked of the driver: how long this program may be busy otherwise before samples are lost."""
+SILENT_S = 4.0
+"""Without a block for so long, the microphone is away; some take two seconds to begin."""
+AGAIN_S = 2.0
+AWAY, OVERFLOWED = "microphone away", "microphone overflowed"
+
+_HOSTS = ("Windows WASAPI", "Core Audio", "ALSA")
+"""Of a system's ways to the same devices the one with the best times."""
+
+
+def library() -> ModuleType:
+    """sounddevice; raises `InputError` if it, or PortAudio beneath it, is not to be had."""
+    try:
+        import sounddevice
+    except (ImportError, OSError) as error:  # the latter: no PortAudio
+        raise InputError(
+            f"sound needs PortAudio ({error}): on Linux install libportaudio2"
+        ) from None
+    module: ModuleType = sounddevice
+    return module
+
+
+def microphones() -> dict[str, int]:
+    """PortAudio's numbers of the microphones, by name; raises `InputError` as `library` does."""
+    sound = library()
+    hosts = list(sound.query_hostapis())
+    best = sorted(hosts, key=lambda host: host["name"] not in _HOSTS)
+    numbers = best[0]["devices"] if best else []
+    found = ((number, sound.query_devices(number)) for number in numbers)
+    return {device["name"]: number for number, device in found if device["max_input_channels"]}
+
+
+class Microphone:
+    """One microphone, found and not yet open."""
+
+    def __init__(self, wanted: str) -> None:
+        """`wanted`: its name, or a part of it that no other has, or `default`. Raises `InputError`
+        naming those that exist."""
+        sound = library()
+        there = microphones()
+        names = [name for name in there if name == wanted]
+        names = names or [name for name in there if wanted.lower() in name.lower()]
+        if wanted == DEFAULT and not names:
+            number = sound.default.device[0]
+            names = [name for name in there if there[name] == number] or list(there)[:1]
+        if len(names) != 1:
+            choices = ", ".join(there) or "none is connected"
+            what = "no such microphone" if not names else "several are called like that"
+            raise InputError(f"--audio {wanted}: {what}; there are: {choices}")
+        self.name = names[0]
+        self._number = there[self.name]
+        self.rate = int(sound.query_devices(self._number)["default_samplerate"])
+        self._away = False
+        try:
+            sound.check_input_settings(self._number, channels=1, dtype="int16")
+        except sound.PortAudioError as error:
+            raise InputError(f"--audio {wanted}: {self.name} cannot be opened ({error})") from None
+
+    @property
+    def state(self) -> str:
+        """Its name, and whether nothing comes from it now."""
+        return f"{self.name} (away)" if self._away else self.name
+
+    def listen(self, hear: Callable[[Block], None], ended: threading.Event) -> None:
+        """Until `ended`, hand each block to `hear`, in a thread of PortAudio's. If it is unplugged
+        it is opened again as soon as that is possible."""
+        sound = library()
+        cause = ""
+        while not ended.is_set():
+            ear = _Ear(hear, self.rate, cause)
+            try:
+                with sound.RawInputStream(
+                    device=self._number,
+                    channels=1,
+                    dtype="int16",
+                    samplerate=self.rate,
+                    latency=BUFFER_S,
+                    callback=ear.take,
+                ) as stream:
+                    ear.listen(stream)
+                    self._away = False
+                    while not ended.wait(SILENT_S) and ear.heard_since():
+                        pass
+            except sound.PortAudioError:  # unplugged: it is tried again
+                pass
+            self._away, cause = not ended.is_set(), AWAY
+            if self._away:
+                ended.wait(AGAIN_S)
+
+
+class _Ear:
+    """What PortAudio calls."""
+
+    def __init__(self, hear: Callable[[Block], None], rate: int, cause: str) -> None:
+        self._hear, self._cause = hear, cause
+        self._clock = SampleClock(rate)
+        self._stream: Any = None
+        self._heard = 0
+        self._told = 0
+
+    def listen(self, stream: Any) -> None:
+        """Take what comes from `stream`, whose clock is asked with each block."""
+        self._stream = stream
+
+    def heard_since(self) -> bool:
+        """Whether anything came since this was last asked."""
+        before, self._told = self._told, self._heard
+        return self._heard > before
+
+    def take(self, samples: Any, count: int, times: Any, status: Any) -> None:
+        """PortAudio's callback."""
+        if self._stream is None:  # it begins before its constructor has ended
+            return
+        tie_s = monotonic_s() - self._stream.time
+        told_s = times.inputBufferAdcTime or times.currentTime
+        begin_s = self._clock.begin_s(told_s + tie_s, times.currentTime + tie_s, count)
+        cause = OVERFLOWED if status.input_overflow else self._cause
+        self._cause = ""
+        self._heard += 1
+        self._hear(Block(begin_s, bytes(samples), cause))

@@ -1,0 +1,126 @@
+"""Sound on its way from a microphone into the file of the video.
+
+Blocks of samples come with the time of their first one on the system's monotonic clock, which is
+brought to the source's. What is missing has a line in `sound.csv`; what was redacted is in the
+markers.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from realtime.session.ledger import BEHIND
+from realtime.session.lines import LineFile
+from realtime.session.video import SAMPLE_BYTES, VideoWriter
+
+HEADER = "from_s,to_s,cause"
+WAITING_S = 30.0
+"""So much sound waits for the recorder at most: longer than the ring holds frames."""
+GAP_S = 0.03
+"""What is shorter is the device's clock, not missing sound."""
+SOFTNESS = 0.05
+"""How far a block's time follows what the device tells of it: its word wavers by a few ms, samples
+do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Samples that follow each other."""
+
+    time_s: float
+    """When the first was taken, on the system's monotonic clock."""
+    samples: bytes
+    """int16, little-endian, one channel."""
+    cause: str = ""
+    """Why there is a gap before it, if there is one; empty: not known."""
+
+
+class SampleClock:
+    """When samples were taken. Counting them alone would drift away from the frames, since no
+    device has exactly its rate; believing each block's time would tear sound that is whole."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._next_s: float | None = None
+
+    def begin_s(self, told_s: float, in_hand_s: float, samples: int) -> float:
+        """When the first of the next `samples` was taken: the device says at `told_s`; at
+        `in_hand_s` the last of them had been."""
+        told_s = min(told_s, in_hand_s - samples / self._rate)
+        begin_s = told_s
+        if self._next_s is not None and abs(told_s - self._next_s) < GAP_S:
+            begin_s = self._next_s + SOFTNESS * (told_s - self._next_s)
+        self._next_s = begin_s + samples / self._rate
+        return begin_s
+
+
+class SoundTrack:
+    """The sound of one recording. `hear` is for any thread, the rest for the recorder's."""
+
+    def __init__(self, path: Path, rate: int) -> None:
+        """`path`: the table of what is missing, made new."""
+        self.rate = rate
+        self._path = path
+        self._gaps = LineFile(path, HEADER)
+        self._lock = threading.Lock()
+        self._heard: deque[Block] = deque()
+        self._heard_bytes = 0
+        self._cause = ""
+        self._end_s: float | None = None
+        self._last_ms = -1
+
+    def hear(self, block: Block, left_out: str = "") -> None:
+        """Take the next block, or, with a cause, leave it out."""
+        with self._lock:
+            if self._heard_bytes > WAITING_S * self.rate * SAMPLE_BYTES:
+                left_out = left_out or BEHIND
+            if left_out:
+                self._cause = left_out
+                return
+            cause, self._cause = self._cause or block.cause, ""
+            self._heard.append(replace(block, cause=cause))
+            self._heard_bytes += len(block.samples)
+
+    def write(
+        self,
+        video: VideoWriter,
+        *,
+        zero_s: float,
+        tie_s: float,
+        until_s: float,
+        redacted: Callable[[float, float], bool],
+    ) -> None:
+        """Write what began before `until_s` (the source's clock) to `video`. `zero_s`: where the
+        video begins; `tie_s`: the monotonic clock minus the source's; `redacted` names, by begin
+        and end, what must not be written. Raises `OSError`."""
+        while (block := self._take(tie_s + until_s)) is not None:
+            begin_s = block.time_s - tie_s
+            end_s = begin_s + len(block.samples) / (SAMPLE_BYTES * self.rate)
+            if begin_s < zero_s:
+                continue
+            before_s = zero_s if self._end_s is None else self._end_s
+            if begin_s - before_s > GAP_S:
+                self._gaps.write(f"{before_s},{begin_s},{block.cause or 'microphone'}")
+            self._end_s = end_s
+            if redacted(begin_s, end_s):
+                continue
+            self._last_ms = max(round((begin_s - zero_s) * 1000), self._last_ms + 1)
+            video.write_sound(block.samples, self._last_ms)
+
+    def sync(self) -> None:
+        """Return when the table is on the disk."""
+        self._gaps.sync()
+
+    def close(self) -> None:
+        """Close the table."""
+        self._gaps.close()
+
+    def _take(self, before_s: float) -> Block | None:
+        with self._lock:
+            if not self._heard or self._heard[0].time_s >= before_s:
+                return None
+            block = self._heard.popleft()
+            self._heard_bytes -= len(block.samples)
+            return block
