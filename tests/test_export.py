@@ -6,6 +6,7 @@ import re
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from test_session_recorder import frame, recorder, records
 import realtime.session.recorder as recording
 from model.errors import InputError, exit_code
 from model.face import find_faces
-from model.records import Event, ImageU8, Prediction, Stamp, Window
+from model.records import Event, Frame, ImageU8, Prediction, Stamp, Window
 from model.tables import load_entry
 from realtime.export import EXPORTS
 from realtime.export.__main__ import main
 from realtime.export.boris import COLUMNS as BORIS_COLUMNS
 from realtime.export.rows import EVENT_COLUMNS, questions
+from realtime.export.video import blurred
 from realtime.review.pictures import Pictures
 from realtime.session.markers import Marker, MarkerKind
 from realtime.session.reader import Session, open_session
@@ -253,6 +255,38 @@ def test_parts_of_different_sizes_are_not_joined(tmp_path: Path) -> None:
     for name in ("video", "blurred"):
         with pytest.raises(InputError, match="size"):
             export(open_session(tmp_path / "s"), name, tmp_path)
+
+
+def test_a_face_that_is_missed_for_a_moment_is_covered_all_the_same(recorded: Path) -> None:
+    found = Pictures(open_session(recorded))
+    alone = found.frame(0).image
+    found.close()
+    height, width = alone.shape[:2]
+    both = np.concatenate([alone, alone], axis=1)
+    half_hidden = both.copy()
+    half_hidden[height // 2 :, width:] = 0  # eyes and brows can still be seen
+    assert len(find_faces(both)) == 2
+    assert len(find_faces(half_hidden)) == 1
+    times_s = [0.0, 0.4, 0.8, 1.2]
+    images = [both, half_hidden, half_hidden, half_hidden]
+    frames = [
+        Frame(Stamp(n, time_s), image, 0.0)
+        for n, (time_s, image) in enumerate(zip(times_s, images, strict=True))
+    ]
+    after = list(blurred(frames))
+    assert [frame.stamp for frame in after] == [frame.stamp for frame in frames]
+    eyes = np.s_[height // 4 : height // 2, width + width // 3 : width + 2 * width // 3]
+    hidden = [
+        not np.array_equal(image[eyes], shown.image[eyes])
+        for image, shown in zip(images, after, strict=True)
+    ]
+    assert hidden == [True, True, False, False]
+    # It is found only later: then it was there before, too.
+    ends = (half_hidden, half_hidden, half_hidden, both)
+    before = list(
+        blurred(replace(frame, image=image) for frame, image in zip(frames, ends, strict=True))
+    )
+    assert not np.array_equal(before[2].image[eyes], half_hidden[eyes])
 
 
 def test_no_face_is_left_in_a_blurred_video_and_nothing_else_in_a_crop(

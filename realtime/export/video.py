@@ -1,6 +1,8 @@
 """The video of a session: as one file, with faces blurred, or cut to the face."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -20,6 +22,11 @@ WIDER = 1.5
 """What is blurred, in face widths: FaceMesh ends at the hairline and before the ears."""
 BLOCKS = 7
 """A blurred face is this many blocks wide: fewer than anyone is known by."""
+AROUND_S = 0.5
+"""Where a face was found, it may be for this long before and after."""
+
+_Area = tuple[slice, slice]
+"""Rows and columns."""
 
 
 def write_video(session: Session, folder: Path) -> list[Path]:
@@ -30,9 +37,8 @@ def write_video(session: Session, folder: Path) -> list[Path]:
 
 
 def write_blurred(session: Session, folder: Path) -> list[Path]:
-    """`<code>_<start>_blurred.mkv`: every face in blocks; a picture in which none is found is in
-    blocks as a whole, so that nothing slips through."""
-    return [_write(session, folder, "blurred", lambda frame: blurred(frame.image))]
+    """`<code>_<start>_blurred.mkv`: faces in blocks, see `blurred`."""
+    return [_write(session, folder, "blurred", blurred)]
 
 
 def write_crop(session: Session, folder: Path) -> list[Path]:
@@ -40,9 +46,10 @@ def write_crop(session: Session, folder: Path) -> list[Path]:
     aligner = FaceAligner()
     black = np.zeros((REPLAY_PX, REPLAY_PX, 3), np.uint8)
 
-    def cropped(frame: Frame) -> ImageU8:
-        face: AlignedFace | None = aligner.align(frame)
-        return black if face is None else picture(frame, face)
+    def cropped(frames: Iterable[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            face: AlignedFace | None = aligner.align(frame)
+            yield replace(frame, image=black if face is None else picture(frame, face))
 
     try:
         return [_write(session, folder, "crop", cropped)]
@@ -50,33 +57,54 @@ def write_crop(session: Session, folder: Path) -> list[Path]:
         aligner.close()
 
 
-def blurred(image: ImageU8) -> ImageU8:
-    """`image`, (H, W, 3) uint8 RGB, with every face in it in blocks; all of it if there is none."""
-    faces = find_faces(image)
-    if not faces:
-        return _blocks(image)
-    out = image.copy()
-    for landmarks_px in faces:
-        rows, columns = _around(landmarks_px, image)
-        out[rows, columns] = _blocks(out[rows, columns])
-    return out
+def blurred(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """`frames`, in order of time, with faces in blocks: where one is found, and where one is found
+    up to `AROUND_S` before or after, since a face that is missed in one picture was seen in
+    another. A picture in which none is found is in blocks as a whole.
+
+    What it cannot cover: a face that is not found for longer than that while something else, face
+    or not, is.
+    """
+    known: deque[tuple[float, list[_Area]]] = deque()
+    waiting: deque[tuple[Frame, bool]] = deque()
+
+    def covered(frame: Frame, found: bool) -> Frame:
+        time_s = frame.stamp.time_s
+        while known[0][0] < time_s - AROUND_S:
+            known.popleft()
+        areas = [area for at_s, some in known if at_s <= time_s + AROUND_S for area in some]
+        return replace(frame, image=_in_blocks(frame.image, areas if found else None))
+
+    for frame in frames:
+        areas = [_around(landmarks_px, frame.image) for landmarks_px in find_faces(frame.image)]
+        while waiting and frame.stamp.time_s > waiting[0][0].stamp.time_s + AROUND_S:
+            yield covered(*waiting.popleft())
+        known.append((frame.stamp.time_s, areas))
+        waiting.append((frame, bool(areas)))
+    while waiting:
+        yield covered(*waiting.popleft())
 
 
-def _write(session: Session, folder: Path, kind: str, change: Callable[[Frame], ImageU8]) -> Path:
+def _write(
+    session: Session,
+    folder: Path,
+    kind: str,
+    change: Callable[[Iterable[Frame]], Iterator[Frame]],
+) -> Path:
     path = new_file(folder / f"{stem(session)}_{kind}.mkv")
     pictures = Pictures(session)
     if not pictures.stamps:
         raise InputError(f"{session.folder.path} has no pictures to export")
     writer: VideoWriter | None = None
     try:
-        for place, stamp in enumerate(pictures.stamps):
-            image = change(pictures.frame(place))
-            height, width = image.shape[:2]
+        for frame in change(map(pictures.frame, range(len(pictures.stamps)))):
+            height, width = frame.image.shape[:2]
             if writer is None:
                 writer = VideoWriter(path, width, height, "h264")
             if writer.size != (width, height):
                 raise InputError(f"{path}: the picture's size changes, one file cannot hold both")
-            writer.write(image, writer.next_pts(round((stamp.time_s - session.zero_s) * 1000)))
+            due_ms = round((frame.stamp.time_s - session.zero_s) * 1000)
+            writer.write(frame.image, writer.next_pts(due_ms))
     finally:
         pictures.close()
         if writer is not None:
@@ -84,7 +112,7 @@ def _write(session: Session, folder: Path, kind: str, change: Callable[[Frame], 
     return path
 
 
-def _around(landmarks_px: ArrayF32, image: ImageU8) -> tuple[slice, slice]:
+def _around(landmarks_px: ArrayF32, image: ImageU8) -> _Area:
     """Rows and columns of a face with what surrounds it."""
     low, high = landmarks_px.min(axis=0), landmarks_px.max(axis=0)
     middle, half = (low + high) / 2, WIDER / 2 * (high - low).max()
@@ -94,9 +122,20 @@ def _around(landmarks_px: ArrayF32, image: ImageU8) -> tuple[slice, slice]:
     return slice(int(y0), int(y1)), slice(int(x0), int(x1))
 
 
-def _blocks(part: ImageU8) -> ImageU8:
-    height, width = part.shape[:2]
-    side = max(1.0, max(height, width) / (WIDER * BLOCKS))
+def _in_blocks(image: ImageU8, areas: Sequence[_Area] | None) -> ImageU8:
+    """`image`, (H, W, 3) uint8 RGB, with `areas` in blocks, or all of it. One grid, as coarse as
+    the largest area asks: where several overlap, one's blocks do not tell what another's hide."""
+    height, width = image.shape[:2]
+    spans = [length for area in areas or () for length in (s.stop - s.start for s in area)]
+    side = max(1.0, max(spans, default=max(height, width)) / (WIDER * BLOCKS))
     size = (max(1, round(width / side)), max(1, round(height / side)))
-    small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    blocks = np.asarray(
+        cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8
+    )
+    if areas is None:
+        return blocks
+    out = image.copy()
+    for area in areas:
+        out[area] = blocks[area]
+    return out
