@@ -4,13 +4,15 @@ Deleted, not overwritten: on a disk that keeps old blocks, and in backups, trace
 """
 
 import math
+from dataclasses import dataclass
+from itertools import chain
 
 from realtime.session import lines
 from realtime.session.cut import copy_without
 from realtime.session.edits import parse_edit
 from realtime.session.events import parse_event, within
 from realtime.session.folder import SessionFolder
-from realtime.session.ledger import HEADER, FrameRecord, Line, fold, parse_line
+from realtime.session.ledger import Line
 from realtime.session.markers import parse_marker
 
 REDACTED = "redacted on request"
@@ -27,30 +29,28 @@ def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
     Of the frames only their numbers stay, of the sound, the events, the motion and the markers in
     the span nothing. Nothing else may have the files open. Done again, it changes nothing.
     """
-    records = fold(filter(None, map(parse_line, lines.read_lines(folder.frames))))
-    chosen = [r for r in records if r.time_s is not None and start_s <= r.time_s <= end_s]
-    spans: dict[int, set[int]] = {}
-    for record in chosen:
-        if record.part is not None and record.pts_ms is not None:
-            spans.setdefault(record.part, set()).add(record.pts_ms)
+    found = _search(folder, start_s, end_s)
     zero_s = float(folder.read_document().get("zero_s", 0.0))
-    last_s = max((r.time_s for r in records if r.time_s is not None), default=end_s)
     # What is heard after the last picture belongs to it.
     start_ms, end_ms = 1000 * (start_s - zero_s), 1000 * (end_s - zero_s)
-    end_ms = math.inf if end_s >= last_s else end_ms
+    end_ms = math.inf if end_s >= found.last_s else end_ms
 
     def silence(begin: float, end: float) -> bool:
         return begin - ROUNDED_MS <= end_ms and end + ROUNDED_MS >= start_ms
 
-    gone = set()
-    for part in sorted(spans.keys() | _parts_with_sound(folder, records, start_s, end_s)):
-        times = spans.get(part, set())
-        gone |= {(part, ms) for ms in copy_without(folder.video(part), times.__contains__, silence)}
-    indices = {record.index for record in chosen}
-    indices |= {record.index for record in records if (record.part, record.pts_ms) in gone}
+    gone: set[tuple[str, str]] = set()
+    for part in sorted(found.places.keys() | _parts_with_sound(folder, found, start_s, end_s)):
+        times = found.places.get(part, set())
+        left_out = copy_without(folder.video(part), times.__contains__, silence)
+        gone |= {(str(part), str(ms)) for ms in left_out - times}
+    indices = found.indices | _at(folder, gone)
     if indices:
-        _rewrite_ledger(folder, records, indices)
-        lines.keep_lines(folder.motion, lambda row: _index(row) not in indices, header=True)
+        redacted = (
+            Line(int(index), "redacted", cause=REDACTED) for index in sorted(indices, key=int)
+        )
+        kept = (row for row in lines.read_lines(folder.frames) if _index(row) not in indices)
+        lines.replace_text(folder.frames, chain(kept, (line.text() for line in redacted)))
+        lines.keep_lines(folder.motion, lambda row: _index(row) not in indices)
     lines.keep_lines(folder.events, lambda line: _event_stays(line, start_s, end_s))
     lines.keep_lines(folder.markers, lambda line: _marker_stays(line, start_s, end_s))
     for coder in folder.coders():
@@ -58,42 +58,67 @@ def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
     return len(indices)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the ledger says of a span. An hour has half a million lines, and the recorder may wait
+    for this: no more is read of each than is needed."""
+
+    indices: set[str]
+    """Of the frames in it."""
+    places: dict[int, set[int]]
+    """Of these in the video: ms by part."""
+    begins: dict[int, float]
+    """Of every part: the time of its first picture."""
+    last_s: float
+    """Of the last frame, in the span or not."""
+
+
+def _search(folder: SessionFolder, start_s: float, end_s: float) -> _Found:
+    indices: set[str] = set()
+    places: dict[int, set[int]] = {}
+    begins: dict[int, float] = {}
+    last_s = -math.inf
+    for row in lines.read_lines(folder.frames):
+        cells = row.split(",", 6)
+        if len(cells) < 7 or not cells[1] or not cells[0].isdecimal():
+            continue  # of an analysis, or of what has no time
+        index, time, _, _, part, ms, _ = cells
+        time_s = float(time)
+        last_s = max(last_s, time_s)
+        if part:
+            begins.setdefault(int(part), time_s)
+        if start_s <= time_s <= end_s:
+            indices.add(index)
+            if part and ms:
+                places.setdefault(int(part), set()).add(int(ms))
+    return _Found(indices, places, begins, last_s)
+
+
 def _parts_with_sound(
-    folder: SessionFolder, records: list[FrameRecord], start_s: float, end_s: float
+    folder: SessionFolder, found: _Found, start_s: float, end_s: float
 ) -> set[int]:
     """The parts whose sound may reach into the span: it goes on where pictures are missing, up to
     the next part, and may begin a little before them."""
     if not folder.sound.exists():
         return set()
-    begins: dict[int, float] = {}
-    for record in records:
-        if record.part is not None and record.time_s is not None:
-            begins.setdefault(record.part, record.time_s)
-    ends = [*begins.values(), float("inf")][1:]
+    ends = [*found.begins.values(), math.inf][1:]
     return {
         part
-        for (part, begin_s), until_s in zip(begins.items(), ends, strict=True)
+        for (part, begin_s), until_s in zip(found.begins.items(), ends, strict=True)
         if begin_s - SOUND_BEFORE_S <= end_s and until_s >= start_s and folder.video(part).exists()
     }
 
 
-def _rewrite_ledger(folder: SessionFolder, records: list[FrameRecord], indices: set[int]) -> None:
-    kept = [
-        line
-        for line in filter(None, map(parse_line, lines.read_lines(folder.frames)))
-        if line.index not in indices
-    ]
-    kept += [
-        Line(record.index, "redacted", cause=REDACTED, count=record.count)
-        for record in records
-        if record.index in indices
-    ]
-    lines.replace_text(folder.frames, [HEADER, *(line.text() for line in kept)])
+def _at(folder: SessionFolder, places: set[tuple[str, str]]) -> set[str]:
+    """The numbers of the frames at these places, part and ms, of the video."""
+    if not places:
+        return set()
+    rows = (row.split(",", 6) for row in lines.read_lines(folder.frames))
+    return {cells[0] for cells in rows if tuple(cells[4:6]) in places}
 
 
-def _index(row: str) -> int | None:
-    first = row.partition(",")[0]
-    return int(first) if first.isdecimal() else None
+def _index(row: str) -> str:
+    return row.partition(",")[0]
 
 
 def _event_stays(line: str, start_s: float, end_s: float) -> bool:
