@@ -11,6 +11,7 @@ says of recorded sessions what is found that was not seen live, or the other way
 """
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from model.errors import InputError, SourceError, exit_code
+from model.errors import CheckpointError, InputError, SourceError, exit_code
 from model.machine import choose_device
 from model.records import Event, Frame, Stamp
 from realtime.baseline import load_baseline, rate_warning
@@ -59,9 +60,13 @@ def main() -> None:
     for spec, (events, motion) in jobs.items():
         try:
             analyze(spec, events, motion, config)
-        except SourceError as error:
+        except CheckpointError:
+            raise  # the same for every input
+        except InputError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)
+        except OSError as error:
+            raise InputError(f"{events.parent} cannot be written: {error.strerror}") from None
     if failed:
         raise InputError(f"{failed} of {len(jobs)} inputs could not be analysed to their end")
 
@@ -86,12 +91,15 @@ def plan(inputs: Sequence[str], out: Path, motion: str) -> dict[str, tuple[Path,
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {out} cannot be made: {error.strerror}") from None
+    if not os.access(out, os.W_OK):
+        raise InputError(f"--out {out}: no permission to write into it")
     return jobs
 
 
 def analyze(spec: str, events: Path, motion: Path, config: LiveConfig) -> None:
     """Run `spec` through the pipeline and write its tables. If the source breaks on the way,
-    what came before is written all the same, and then `SourceError` is raised."""
+    what came before is written all the same, and then `SourceError` is raised; `InputError` if the
+    baseline does not suit it."""
     source = open_source(spec, config.source_options())
     try:
         if source.info.live:

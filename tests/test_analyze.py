@@ -7,10 +7,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from fakes import picture, write_clip
+from test_baseline import measured
 
 from model.errors import InputError, SourceError, exit_code
 from realtime import analyze
 from realtime.analyze import plan
+from realtime.baseline import save_baseline
 from realtime.config import LiveConfig
 from realtime.motion import REGIONS
 from realtime.tables import MOTION_SCHEMA
@@ -113,6 +115,37 @@ def test_one_bad_input_is_told_and_the_others_go_on(
         "blank.events.csv",
         "blank.motion.parquet",
     ]
+
+
+def test_a_baseline_that_does_not_suit_one_input_does_not_end_the_others(
+    untrained: Path,
+    tmp_path: Path,
+    blank: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    baseline = measured(kind="file", camera="rest.mp4", width=320, height=240)
+    save_baseline(tmp_path / "P07.json", baseline)
+    demo = ("demo", "--seconds", 0.3, "--width", 320, "--height", 240, "--classifier", untrained)
+    out = tmp_path / "out"
+    assert run(monkeypatch, blank, *demo, "--baseline", tmp_path / "P07.json", "--out", out) == 2
+    told = capsys.readouterr().err
+    assert "measured at 320×240 px" in told
+    assert "1 of 2 inputs" in told
+    assert (out / "demo.events.csv").exists()
+
+
+def test_tables_that_cannot_be_written_are_told_in_one_line(
+    untrained: Path,
+    tmp_path: Path,
+    blank: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "out" / "blank.motion.parquet.partial").mkdir(parents=True)
+    options = ("--classifier", untrained, "--out", tmp_path / "out")
+    assert run(monkeypatch, blank, *options) == 2
+    assert f"{tmp_path / 'out'} cannot be written: " in capsys.readouterr().err
 
 
 def test_what_is_there_stays_and_nothing_is_started(tmp_path: Path, blank: Path) -> None:

@@ -257,6 +257,13 @@ def test_parts_of_different_sizes_are_not_joined(tmp_path: Path) -> None:
             export(open_session(tmp_path / "s"), name, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["video", "blurred", "crop"])
+def test_a_session_without_pictures_has_none_to_export(name: str, tmp_path: Path) -> None:
+    recorder(tmp_path / "s").close("end")
+    with pytest.raises(InputError, match="no pictures"):
+        export(open_session(tmp_path / "s"), name, tmp_path)
+
+
 def test_a_face_that_is_missed_for_a_moment_is_covered_all_the_same(recorded: Path) -> None:
     found = Pictures(open_session(recorded))
     alone = found.frame(0).image

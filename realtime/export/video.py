@@ -32,7 +32,10 @@ _Area = tuple[slice, slice]
 def write_video(session: Session, folder: Path) -> list[Path]:
     """`<code>_<start>.mkv`: all parts in one file, packet by packet."""
     path = new_file(folder / f"{stem(session)}.mkv")
-    join([session.folder.video(part) for part in session.folder.parts()], path)
+    parts = session.folder.parts()
+    if not parts:
+        raise InputError(f"{session.folder.path} has no pictures to export")
+    join([session.folder.video(part) for part in parts], path)
     return [path]
 
 
