@@ -102,8 +102,14 @@ def test_every_engine_is_there_or_says_what_is_missing() -> None:
 
 @pytest.mark.parametrize("name", ["tensorrt", "tensorrt-rtx", "graph"])
 def test_an_engine_asked_for_by_name_and_absent_is_an_error(name: str) -> None:
-    with pytest.raises(InputError, match=f"--engine {name}: runs on CUDA devices.*--device cuda"):
+    with pytest.raises(InputError, match=f"--engine {name}: runs on ") as caught:
         Serving(checkpoint_path("fmanet"), engine=name)
+    if torch.cuda.is_available():
+        assert str(caught.value).endswith("give --device cuda")
+    elif torch.version.cuda is None:
+        assert 'pip install "torch>=' in str(caught.value)
+    else:
+        assert "no driver or GPU" in str(caught.value)
 
 
 def test_what_would_bring_an_absent_engine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,7 +327,31 @@ def test_check_tells_the_truth_about_this_machine(
     said = capsys.readouterr().out
     assert "chosen: ONNX Runtime" in said
     assert "0 of 48 labels flip" in said
-    assert "tensorrt  runs on CUDA devices" in said
+    assert "tensorrt  runs on " in said
+    assert "serves: ONNX Runtime" in said
+    assert "built now" not in said
+
+
+def test_what_is_built_again_is_said_with_its_reason(
+    untrained: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(ORDER, "cpu", ("onnx", "eager"))
+    kept = kept_for(ONNXRuntime("cpu"), untrained, 1, tmp_path)
+    other = Kept({**kept.key, "torch": "2.11.0"}, tmp_path)
+    assert other.path == kept.path
+    other.write(lambda path: path.write_bytes(b"of another version"))
+    foreign = f"built for torch 2.11.0, this is {torch.__version__}"
+    serving = Serving(untrained, folder=tmp_path)
+    assert f"(onnx is being built: {foreign}, " in serving.line()
+    serving.close()
+    kept.path.write_bytes(b"something else")
+    check(str(untrained), "cpu", 1, tmp_path)
+    said = capsys.readouterr().out
+    assert "serves: ONNX Runtime" in said
+    assert "; built now: the file is damaged\n" in said
 
 
 def test_build_says_what_it_did(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:

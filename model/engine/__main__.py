@@ -38,7 +38,9 @@ def check(classifier: str, device: str, batch: int, folder: Path | None) -> None
 def _state(serving: Serving, name: str, order: tuple[str, ...]) -> str:
     engine = cast(Engine, load_entry(ENGINES, name, "engine")(serving.device))
     if name == serving.loaded.name:
-        return f"serves: {serving.loaded.description}"
+        why = serving.built.get(name)
+        anew = "" if why is None else f"; built now: {why}"
+        return f"serves: {serving.loaded.description}{anew}"
     if name in order:
         return serving.reasons.get(name) or "there, and not needed: a better one serves"
     return engine.absent() or f"there; for --engine {name} only"
@@ -56,11 +58,11 @@ def build(engine: str, classifier: str, device: str, batch: int, folder: Path | 
             print(f"{name}: {why}")
         elif not kind.built:
             print(f"{name}: nothing to build")
-        elif engine == "auto" and not kept_for(kind, checkpoint, batch, folder).find():
+        elif not (missing := kept_for(kind, checkpoint, batch, folder).find()) and engine == "auto":
             print(f"{name}: is built")
         else:
             kept = build_here(kind, checkpoint, batch, folder)
-            print(f"{name}: built, {kept.path}")
+            print(f"{name}: built ({missing or 'was there'}), {kept.path}")
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+NOT_BUILT = "not built yet"
 MEGABYTES_KEPT = 512
 """Of all files together; the ones longest unused go first."""
 
@@ -48,7 +49,7 @@ class Kept:
             said = json.loads(self._description.read_text())
             data = self.path.read_bytes()
         except FileNotFoundError:
-            return "not built yet"
+            return NOT_BUILT
         except (OSError, ValueError):
             return "its description cannot be read"
         if not isinstance(said, dict) or hashlib.sha256(data).hexdigest() != said.get("sha256"):

@@ -94,8 +94,14 @@ def _inferring(network: nn.Module) -> Function:
 
 def no_cuda(device: str) -> str:
     """Why an engine that needs CUDA cannot run on `device`; empty if it can."""
-    if not device.startswith("cuda"):
+    if torch.cuda.is_available():
+        if device.startswith("cuda"):
+            return ""
         return f"runs on CUDA devices, this run is on {device}: give --device cuda"
-    if not torch.cuda.is_available():
-        return "no CUDA device is available here"
-    return ""
+    if torch.version.cuda is None:
+        index = "https://download.pytorch.org/whl/cu130"
+        return (
+            f"runs on NVIDIA GPUs, torch {torch.__version__} on none: "
+            f'pip install "torch>=2.11,<2.14" --index-url {index}'
+        )
+    return "runs on NVIDIA GPUs, and no driver or GPU was found here"

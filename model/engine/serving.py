@@ -16,7 +16,7 @@ from model.checkpoint import load_network
 from model.cuda_graph import Function
 from model.engine import ENGINES, ORDER, Engine
 from model.engine.building import Build, kept_for
-from model.engine.cache import Kept
+from model.engine.cache import NOT_BUILT, Kept
 from model.engine.equality import Equality, compared, example
 from model.engine.forward import Forward
 from model.errors import InputError, told
@@ -44,6 +44,8 @@ class _Wanted:
 
     engine: Engine
     kept: Kept
+    why: str
+    """Why what lies in the cache, if anything does, cannot serve."""
 
 
 class Serving:
@@ -71,6 +73,8 @@ class Serving:
         self._network = load_network(checkpoint)[1]
         self.reasons: dict[str, str] = {}
         """By name, why an engine that was tried does not serve."""
+        self.built: dict[str, str] = {}
+        """By name, why an engine was built in this run."""
         self._trouble = ""
         self._building = ""
         self._begun_s = 0.0
@@ -115,8 +119,10 @@ class Serving:
         building = self._building
         if not building:
             return self._loaded.description
+        why = self.built[building]
+        again = "" if why == NOT_BUILT else f": {why}"
         seconds = time.perf_counter() - self._begun_s
-        return f"{self._loaded.description} ({building} is being built, {seconds:.0f} s)"
+        return f"{self._loaded.description} ({building} is being built{again}, {seconds:.0f} s)"
 
     def trouble(self) -> str:
         """What failed while it served, and what does in its place; empty if nothing failed."""
@@ -140,7 +146,8 @@ class Serving:
         if why := engine.absent():
             raise InputError(f"--engine {name}: {why}")
         kept = self._kept(engine)
-        if kept is not None and kept.find():
+        if kept is not None and (missing := kept.find()):
+            self.built[name] = missing
             why = Build(name, self._checkpoint, self._device, self._batch, self._folder).wait()
             if why:
                 raise InputError(f"--engine {name}: {why}; use --engine auto")
@@ -159,7 +166,7 @@ class Serving:
             kept = self._kept(engine)
             if kept is not None and (why := kept.find()):
                 self.reasons[name] = why
-                wanted.append(_Wanted(engine, kept))
+                wanted.append(_Wanted(engine, kept, why))
                 continue
             loaded = self._load(engine, kept)
             if isinstance(loaded, Loaded):
@@ -211,6 +218,7 @@ class Serving:
                 if self._closed.is_set():
                     return
                 self._begun_s = time.perf_counter()
+                self.built[name] = each.why
                 self._building = name
                 self._build = Build(name, self._checkpoint, self._device, self._batch, self._folder)
             why = self._build.wait()
