@@ -1,5 +1,6 @@
 """The parts of a session's folder on their own."""
 
+import errno
 import json
 import os
 import sys
@@ -268,6 +269,50 @@ def test_a_session_is_deleted_with_a_receipt(
     assert said["participant"] == "P07"
     assert {file["name"] for file in said["files"]} == names
     assert "not overwritten" in said["note"]
+
+
+def test_a_deletion_that_stops_says_what_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "s"
+    made = recorder(folder)
+    made.write(frame(0))
+    made.close("end")
+    files = len(list(folder.iterdir()))
+    unlink = Path.unlink
+
+    def held(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "markers.jsonl":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", held)
+        assert command(patched, "delete", str(folder), "--receipt", str(tmp_path / "1.json")) == 2
+    told = capsys.readouterr().err
+    assert "markers.jsonl: Permission denied" in told
+    assert f"of {files} files are gone; with another --receipt" in told
+    assert command(monkeypatch, "delete", str(folder), "--receipt", str(tmp_path / "2.json")) == 0
+    assert not folder.exists()
+
+
+def test_a_redaction_that_stops_says_what_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "s"
+    made = recorder(folder)
+    for index in range(10):
+        made.write(frame(index))
+    made.close("end")
+    in_the_way = folder / "video.mkv.partial"
+    in_the_way.mkdir()
+    assert command(monkeypatch, "redact", str(folder), "--from", "0.1", "--to", "0.2") == 2
+    told = capsys.readouterr().err
+    assert f"still to do: python -m realtime.session recover {folder}" in told
+    assert "room" not in told
+    in_the_way.rmdir()
+    assert command(monkeypatch, "recover", str(folder)) == 0
+    assert "1 redactions finished" in capsys.readouterr().out
 
 
 def test_commands_work_on_a_folder(

@@ -8,6 +8,7 @@ python -m realtime.session report DIR [--coder C1]    one HTML file
 """
 
 import argparse
+import errno
 import sys
 import time
 from pathlib import Path
@@ -30,17 +31,22 @@ from realtime.summary import check_new
 
 def main() -> None:
     """Do what the command line asks. Raises `InputError` if the disk does not let it."""
-    try:
-        _do()
-    except OSError as error:
-        raise InputError(
-            f"{error.filename or 'the session'}: {error.strerror}; nothing was lost: a copy of the "
-            "longest part of the video needs room beside it, then the same command goes on"
-        ) from None
-
-
-def _do() -> None:
     options = _parser().parse_args()
+    try:
+        _do(options)
+    except OSError as error:
+        said = f"{error.filename or options.folder}: {error.strerror}"
+        if options.command in ("recover", "redact"):
+            # Each file was replaced at one stroke, and a marker says what was to be deleted.
+            if error.errno == errno.ENOSPC:
+                said += "; make room for a copy of the longest part of the video"
+            said += (
+                f"; the rest is still to do: python -m realtime.session recover {options.folder}"
+            )
+        raise InputError(said) from None
+
+
+def _do(options: argparse.Namespace) -> None:
     folder: Path = options.folder
     SessionFolder(folder).read_document()  # that it is a session at all
     let_go = claim(folder)

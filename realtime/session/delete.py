@@ -22,7 +22,8 @@ def delete(path: Path, receipt: Path) -> int:
     size and SHA-256. Returns how many files went.
 
     Raises `InputError`, before anything is deleted, if `path` is no session, holds what no session
-    holds, or the receipt cannot be written beside it.
+    holds, or the receipt cannot be written beside it; and, with how many files are gone, if one
+    cannot be deleted.
     """
     folder = SessionFolder(path)
     document = folder.read_document()
@@ -45,10 +46,19 @@ def delete(path: Path, receipt: Path) -> int:
         "note": NOTE,
     }
     write_summary(receipt, said)
-    # The document last: while it is there, what is left can be deleted by the same command.
-    for file in sorted(files, key=lambda file: file == folder.document):
-        file.unlink()
-    path.rmdir()
+    gone = 0
+    try:
+        # The document last: while it is there, what is left can be deleted by the same command.
+        for file in sorted(files, key=lambda file: file == folder.document):
+            file.unlink()
+            gone += 1
+        path.rmdir()
+    except OSError as error:
+        left = "with another --receipt, the same command deletes the rest"
+        raise InputError(
+            f"{error.filename or path}: {error.strerror}; {gone} of {len(files)} files are gone; "
+            + (left if gone < len(files) else "remove the empty folder yourself")
+        ) from None
     sync_folder(path.resolve().parent)
     return len(files)
 
