@@ -15,6 +15,7 @@ from fakes import copied
 from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Page, sync_playwright
+from psutil import Process
 from served import serving
 from test_baseline import measured_on
 from test_session_files import stamps
@@ -480,6 +481,7 @@ def test_the_report_needs_nothing_and_shows_a_face_only_if_allowed(
     allowed = report(open_session(folder))
     assert allowed.count("data:image/jpeg") == 3
     assert "<b>" not in allowed
+    assert [f.path for f in Process().open_files() if f.path.startswith(str(folder))] == []
 
 
 def test_a_baseline_is_told_as_whose_it_is(session: Session) -> None:

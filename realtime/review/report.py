@@ -1,7 +1,8 @@
 """The report of a session: one HTML file that needs nothing from outside; PDF by printing it."""
 
 import base64
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from html import escape
 from typing import Any
 
@@ -151,11 +152,19 @@ def _events(session: Session, pictures: bool) -> str:
     rows = list(event_rows(session))
     if not rows:
         return "<p>None.</p>"
-    shots = _shots(session) if pictures else None
     head = ["Onset", "Length", "Kind", "Class", "Action units", "Question", "Coder"]
-    if shots is not None:
+    if pictures:
         head.append("Onset, apex, offset")
-    cells = []
+    with closing(Pictures(session)) as video:
+        cells = list(_cells(session, rows, video if pictures else None))
+    note = "" if pictures else '<p class="quiet">No pictures: the consent covers none.</p>'
+    return _table(head, cells) + note
+
+
+def _cells(
+    session: Session, rows: Iterable[dict[str, Any]], video: Pictures | None
+) -> Iterator[list[str]]:
+    events = {event.number: event for event in session.confirmed}
     for row in rows:
         probability = (
             "" if row["probability"] is None else f"<small>{row['probability']:.0%}</small>"
@@ -169,11 +178,9 @@ def _events(session: Session, pictures: bool) -> str:
             escape(row["question"] or ""),
             escape(row["verdict"] or "–"),
         ]
-        if shots is not None:
-            line.append(f'<span class="shots">{shots(row["event"])}</span>')
-        cells.append(line)
-    note = "" if shots is not None else '<p class="quiet">No pictures: the consent covers none.</p>'
-    return _table(head, cells) + note
+        if video is not None:
+            line.append(f'<span class="shots">{_shots(video, events[row["event"]])}</span>')
+        yield line
 
 
 def _markers(session: Session) -> str:
@@ -184,19 +191,13 @@ def _markers(session: Session) -> str:
     return _table(("Time", "Kind", "Name", "Note"), rows) if rows else ""
 
 
-def _shots(session: Session) -> Callable[[int], str]:
-    """What gives, for the number of an event, its aligned pictures as HTML."""
-    video = Pictures(session)
-    events = {event.number: event for event in session.confirmed}
-
-    def shots(number: int) -> str:
-        try:
-            pictures = _aligned(video, events[number])
-        except InputError:  # the face is not to be seen in what was kept
-            return ""
-        return "".join(f'<img alt="" src="{_data(picture)}">' for picture in pictures)
-
-    return shots
+def _shots(video: Pictures, event: Event) -> str:
+    """The aligned pictures of an event as HTML."""
+    try:
+        pictures = list(_aligned(video, event))
+    except InputError:  # the face is not to be seen in what was kept
+        return ""
+    return "".join(f'<img alt="" src="{_data(picture)}">' for picture in pictures)
 
 
 def _aligned(video: Pictures, event: Event) -> Iterator[ImageU8]:
