@@ -25,8 +25,9 @@ from realtime.export.rows import (
 )
 from realtime.session.reader import Session
 
-_NUMBERS = {"event", "index", "part", "pts_ms", "count"}
-_TIMES = {"probability", "score"}
+_INTEGERS = {"event", "index", "part", "pts_ms", "count"}
+_FLOATS = {"probability", "score"}
+"""Beside times, `…_s`, and probabilities of classes, `p_…`."""
 
 
 def write_csv(session: Session, folder: Path) -> list[Path]:
@@ -85,7 +86,7 @@ def text(value: object) -> str:
 
 
 def _type(column: str) -> pa.DataType:
-    if column in _NUMBERS:
+    if column in _INTEGERS:
         return pa.int64()
-    is_number = column.endswith("_s") or column.startswith("p_") or column in _TIMES
-    return pa.float64() if is_number else pa.string()
+    is_float = column.endswith("_s") or column.startswith("p_") or column in _FLOATS
+    return pa.float64() if is_float else pa.string()
