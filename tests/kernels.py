@@ -1,17 +1,18 @@
-"""What `test_flow_device` runs in a process of its own: Triton's kernels without a GPU.
+"""Triton's kernels without a GPU; what `test_flow_device` runs of it has a process of its own.
 
 python tests/kernels.py interpret      (with TRITON_INTERPRET=1) the numbers of Lucas–Kanade
 python tests/kernels.py fused          (with it) those of TV-L1, several iterations to a launch
+python tests/kernels.py sizes          (with it) both at all sizes: some minutes, in no test
 python tests/kernels.py compile        machine code for GPUs from Turing to Blackwell
 """
 
 import sys
 from typing import Any
 
-import numpy as np
 import torch
 import triton
 from test_flow_device import pairs
+from torch import Tensor
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
@@ -32,6 +33,7 @@ FUSED_CASES: tuple[tuple[tuple[int, int], int, int, dict[str, float]], ...] = (
     ((21, 26), 1, 3, {"scales": 2, "warps": 1}),
     ((16, 16), 1, 1, {"scales": 1, "warps": 1}),
 )
+SIZES = (((28, 28), 16), ((33, 47), 3), ((127, 129), 1), ((224, 224), 2), ((512, 512), 1))
 CAPABILITIES = (75, 80, 90, 120)
 WHOLE = {"count", "height", "width", "begun_h", "begun_w", "small_h", "small_w"}
 REAL = {"ridge", "theta", "threshold", "dual_step", "enough"}
@@ -58,41 +60,55 @@ def interpret() -> None:
     """Against the flows on tensors, which are tested against OpenCV."""
     torch.set_num_threads(1)
     for shape, count, parameters in CASES:
-        flow = load_flow("lk", **parameters)
         first, second = (torch.from_numpy(each) for each in pairs(shape, count))
-        expected = TensorLucasKanade(flow.parameters, shape, "cpu")(first, second)
-        found = lk.TritonLucasKanade(flow.parameters, shape, count, "cpu")(first, second)
-        away = (found - expected).abs()
-        assert away.mean() < 1e-5, (shape, parameters, away.mean())
-        assert away.max() < 2 / 32, (shape, parameters, away.max())
+        _same_windows(first, second, parameters)
         flat = torch.full_like(first, 255.0)
-        solve = lk.TritonLucasKanade(flow.parameters, shape, count, "cpu")
+        solve = lk.TritonLucasKanade(load_flow("lk", **parameters).parameters, shape, count, "cpu")
         assert solve(flat, flat).abs().max() == 0
         assert solve(first, flat).isfinite().all()
+
+
+def _same_windows(first: Tensor, second: Tensor, parameters: dict[str, float]) -> None:
+    flow, (count, height, width) = load_flow("lk", **parameters), first.shape
+    expected = TensorLucasKanade(flow.parameters, (height, width), "cpu")(first, second)
+    found = lk.TritonLucasKanade(flow.parameters, (height, width), count, "cpu")(first, second)
+    away = (found - expected).abs()
+    assert away.mean() < 1e-5, (first.shape, parameters, away.mean())
+    assert away.max() < 2 / 32, (first.shape, parameters, away.max())
+
+
+def sizes() -> None:
+    """Both flows on pictures of 28 to 512 px, one to sixteen at a time."""
+    for shape, count in SIZES:
+        first, second = (torch.from_numpy(each) for each in pairs(shape, count))
+        _same_windows(first, second, {})
+        print(f"lk, {count} × {shape[0]}×{shape[1]}: the same", flush=True)
+        _same_iterations(first, second, tvl1.FUSED, {"scales": 1, "warps": 1})
+        print(f"tvl1, {count} × {shape[0]}×{shape[1]}: the same", flush=True)
 
 
 def fused() -> None:
     """Against TV-L1 on tensors, which is tested against OpenCV."""
     torch.set_num_threads(1)
     for shape, count, number, parameters in FUSED_CASES:
-        first, second = pairs(shape, count)
+        first, second = (torch.from_numpy(each) for each in pairs(shape, count))
         if count > 1:
             second[-1] = first[-1]  # has nothing to find and is done before the others
         _same_iterations(first, second, number, parameters)
-    noise = np.random.default_rng(3).integers(0, 256, (1, 12, 13)).astype(np.float32)
-    flat = np.full_like(noise, 255)
-    burnt = np.where(noise > 128, np.float32(255), np.float32(0))
+    noise = torch.randint(0, 256, (1, 12, 13), generator=torch.Generator().manual_seed(3)).float()
+    flat, burnt = torch.full_like(noise, 255.0), torch.where(noise > 128, 255.0, 0.0)
     for first, second in ((flat, flat), (noise, flat), (burnt, noise)):
         _same_iterations(first, second, tvl1.FUSED, {"scales": 1, "warps": 1})
 
 
-def _same_iterations(first: Any, second: Any, number: int, parameters: dict[str, float]) -> None:
-    flow, (count, *shape) = load_flow("tvl1", **parameters), first.shape
-    given = torch.from_numpy(first), torch.from_numpy(second)
-    expected = TensorTVL1(flow.parameters, (shape[0], shape[1]), "cpu")(*given)
-    solve = tvl1.TritonTVL1(flow.parameters, (shape[0], shape[1]), count, "cpu", number)
-    found = solve(*given)
-    assert (found - expected).abs().max() < 1e-4, (shape, number, (found - expected).abs().max())
+def _same_iterations(
+    first: Tensor, second: Tensor, number: int, parameters: dict[str, float]
+) -> None:
+    flow, (count, height, width) = load_flow("tvl1", **parameters), first.shape
+    expected = TensorTVL1(flow.parameters, (height, width), "cpu")(first, second)
+    solve = tvl1.TritonTVL1(flow.parameters, (height, width), count, "cpu", number)
+    away = (solve(first, second) - expected).abs().max()
+    assert away < 1e-4, (first.shape, number, away)
 
 
 def compile_for_gpus() -> None:
@@ -119,4 +135,5 @@ def _type(argument: str, constants: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    {"interpret": interpret, "fused": fused, "compile": compile_for_gpus}[sys.argv[1]]()
+    parts = {"interpret": interpret, "fused": fused, "sizes": sizes, "compile": compile_for_gpus}
+    parts[sys.argv[1]]()
