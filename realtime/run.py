@@ -77,6 +77,9 @@ GO_ON = 1 / 12
 """0.5 s: with less than that, it has caught up."""
 DRAIN_S = 5.0
 JOIN_S = 5.0
+WRITE_S = 60.0
+"""How long the recorder may take at the end: what the ring holds is written still, and what is to
+be forgotten deleted."""
 BEAT_S = 0.2
 """How often the recorder writes what was noted, where no frames come: within what a killed program
 may lose."""
@@ -175,7 +178,7 @@ class Run:
         self._abandoned.set()
         pipeline.join(JOIN_S)
         for thread in recorder:
-            thread.join(JOIN_S)
+            thread.join(WRITE_S)
         self._join()
         self.stopped = True
 

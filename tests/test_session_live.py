@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -305,10 +306,9 @@ class Bursts:
     after a stall."""
 
     info = SourceInfo("", "bursts", "", True, False, "receipt", 64, 48, None, None, True)
-    sent: "queue.Queue[Frame | None]" = queue.Queue()
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
-        pass
+        self.sent: queue.Queue[Frame | None] = queue.Queue()
 
     def __iter__(self) -> Iterator[Frame]:
         while (frame := self.sent.get()) is not None:
@@ -380,6 +380,31 @@ def test_the_recording_comes_before_the_analysis(
     ledger = map(parse_line, read_lines(tmp_path / "s" / "frames.csv"))
     told_of = [line.index for line in ledger if line and line.cause == "recorder first"]
     assert told_of == skipped
+
+
+@pytest.mark.skipif(os.name != "posix", reason="makes a named pipe")
+def test_a_stop_waits_for_what_is_written_still(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SOURCES, "bursts", f"{__name__}:Bursts")
+    monkeypatch.setattr(run, "JOIN_S", 1.0)
+    session = LiveSession(
+        LiveConfig("bursts", classifier=str(untrained), record=RecordPlan(tmp_path / "s", "P07"))
+    )
+    session.start()
+    source = session.source
+    assert isinstance(source, Bursts)
+    source.send(range(3))
+    assert session.latest_step(None, TIMEOUT_S)
+    os.mkfifo(tmp_path / "s" / "edits-C1.jsonl")
+    session.redact(1e-6)
+    with ThreadPoolExecutor(1) as beside:
+        stopping = beside.submit(session.stop)
+        with pytest.raises(TimeoutError):
+            stopping.result(2.0)  # longer than any other thread is waited for
+        (tmp_path / "s" / "edits-C1.jsonl").write_text("")
+        stopping.result(TIMEOUT_S)
+    assert [f.fate for f in open_session(tmp_path / "s").frames] == ["recorded"] * 3
 
 
 def test_without_a_recording_nothing_can_be_marked(untrained: Path, tmp_path: Path) -> None:

@@ -101,6 +101,41 @@ def test_a_result_that_comes_too_late_is_called_late(tmp_path: Path) -> None:
     assert records(tmp_path / "s")[0].analysis == "late"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc what a number stands for")
+def test_the_loss_of_power_takes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is on the disk, and that it is there: a new name is in its folder only once that is
+    synced after it."""
+    synced: list[tuple[str, list[str]]] = []
+    fsync = os.fsync
+
+    def noted(handle: int) -> None:
+        path = os.readlink(f"/proc/self/fd/{handle}")
+        synced.append((path, os.listdir(path) if os.path.isdir(path) else []))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    clock = FakeClock()
+    made = recorder(tmp_path / "s", clock)
+    assert synced[0] == (str(tmp_path), ["s"])
+    for index in range(3):
+        made.write(frame(index))
+    folder = SessionFolder(tmp_path / "s")
+    in_folder = [names for path, names in synced if path == str(folder.path)]
+    files = {"session.json", "frames.csv", "motion.csv", "events.jsonl", "markers.jsonl"}
+    assert set(in_folder[-1]) == files | {"video.mkv"}
+    synced.clear()
+    clock.now_s += recording.SYNC_S
+    made.beat()
+    assert [path for path, _ in synced][:1] == [str(folder.frames)]
+    assert {Path(path).name for path, _ in synced} == files - {"session.json"} | {"video.mkv"}
+    made.close("end")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
+def test_only_its_owner_looks_into_a_session(tmp_path: Path) -> None:
+    assert create_folder(tmp_path / "s").path.stat().st_mode & 0o777 == 0o700
+
+
 def test_another_size_begins_another_part(tmp_path: Path) -> None:
     made = recorder(tmp_path / "s")
     sizes = [(64, 48)] * 3 + [(33, 21)] * 2 + [(64, 48)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
-from realtime.session.lines import replace_text
+from realtime.session.lines import replace_text, sync_folder
 
 FORMAT = "fmanet-live-session"
 VERSION = 1
@@ -109,17 +109,18 @@ class SessionFolder:
 
 
 def create_folder(wanted: Path) -> SessionFolder:
-    """A new folder: `wanted`, or with the first number that is free (`wanted-2`). Raises
-    `InputError` if none can be made."""
+    """A new folder that only its owner can look into: `wanted`, or with the first number that is
+    free (`wanted-2`). Raises `InputError` if none can be made."""
     numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
     for path in chain([wanted], numbered):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir()
+            path.mkdir(mode=0o700)
         except FileExistsError:
             continue
         except OSError as error:
             raise InputError(f"--record {path} cannot be made: {error.strerror}") from None
+        sync_folder(path.parent)
         return SessionFolder(path)
     raise AssertionError("unreachable: count() has no end")
 

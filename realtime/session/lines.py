@@ -8,13 +8,16 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+BINARY: int = getattr(os, "O_BINARY", 0)
+"""Without it Windows writes two characters for the end of a line."""
+
 
 class LineFile:
     """A file that only grows, by whole lines. One thread writes it."""
 
     def __init__(self, path: Path, header: str = "") -> None:
         """Opens `path`, made with `header` as its first line if it is new or empty."""
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | BINARY, 0o644)
         if header and os.fstat(self._file).st_size == 0:
             self.write(header)
 

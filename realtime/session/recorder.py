@@ -25,7 +25,7 @@ from realtime.session.clocks import ANCHOR_S, SOURCE_TIME, take_anchor
 from realtime.session.events import event_line, within
 from realtime.session.folder import RESERVE_BYTES, SessionFolder, claim, free_bytes
 from realtime.session.ledger import BEHIND, HEADER, LATE_S, Line
-from realtime.session.lines import LineFile
+from realtime.session.lines import LineFile, sync_folder
 from realtime.session.lsl import Streams
 from realtime.session.markers import Marker, marker_line
 from realtime.session.redact import REDACTED, redact
@@ -255,6 +255,7 @@ class SessionRecorder:
         ):
             self._video.close()
             self._video = None
+        begins = self._video is None
         if self._video is None:
             self._part += 1
             self._began_ms = due_ms
@@ -273,6 +274,8 @@ class SessionRecorder:
         )
         self._ledger.write(line.text())
         self._video.write(frame.image, pts_ms)
+        if begins:
+            sync_folder(self._folder.path)  # that there is such a file
         self._frames += 1
         if self._streams is not None:
             self._streams.frame(stamp, self._tie_s, self._part, pts_ms)
