@@ -352,7 +352,7 @@ def main() -> None:
     text = "\n".join(report.lines) + "\n"
     print(text)
     if args.out is not None:
-        args.out.write_text(text)
+        args.out.write_text(text, encoding="utf-8")
     if "WRONG" in text:
         raise InputError("some numbers are wrong: see the report")
 

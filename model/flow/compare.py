@@ -99,7 +99,8 @@ def solvers(names: list[str], device: str = "cpu") -> dict[str, Solve]:
     known |= _peers()
     strange = [name for name in names if name not in known]
     if strange:
-        raise InputError(f"--flows {strange[0]}: choose from {', '.join(known)}")
+        choices = ", ".join(f'"{name}"' for name in known)
+        raise InputError(f"--flows {strange[0]}: choose from {choices}")
     return {name: known[name] for name in names or known}
 
 
@@ -254,7 +255,9 @@ def main() -> None:
     )
     parser.add_argument("--flows", nargs="+", default=[], help="default: all, and the peers")
     parser.add_argument("--sizes", nargs="+", type=int, default=[128, 224], help="crop sides, px")
-    parser.add_argument("--device", default="cpu", help="of the flows on tensors: cpu, cuda:N")
+    parser.add_argument(
+        "--device", default="cpu", help="of the flows on tensors: auto, cpu, cuda or cuda:N"
+    )
     parser.add_argument("--faces", type=int, default=8, help="faces per condition")
     parser.add_argument("--out", type=Path, help="folder for flow.json and flow.md")
     args = parser.parse_args()
@@ -275,9 +278,9 @@ def main() -> None:
     print(text)
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / "flow.md").write_text(text)
+        (args.out / "flow.md").write_text(text, encoding="utf-8")
         document = {"machine": machine(), "faces": args.faces, "rows": [asdict(r) for r in rows]}
-        (args.out / "flow.json").write_text(json.dumps(document, indent=1))
+        (args.out / "flow.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
