@@ -48,5 +48,5 @@ def test_an_answer_of_no_motion_has_error_one_and_slope_zero() -> None:
 def test_all_flows_and_both_peers_are_there_and_others_are_refused() -> None:
     assert {*FLOWS, "lk, tensors", "tvl1, tensors"} < set(solvers([]))
     assert {"skimage tvl1", "opencv farneback"} < set(solvers([]))
-    with pytest.raises(InputError, match="choose from lk"):
+    with pytest.raises(InputError, match='choose from "lk", "dis"'):
         solvers(["magic"])
