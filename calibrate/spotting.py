@@ -1,13 +1,14 @@
 """Can the spotter be trusted? Scores of event tables, the test bed, and thresholds for footage.
 
     python -m calibrate spotting score clip.events.csv clip.truth.csv
-    python -m calibrate spotting evaluate --seeds 1400 1401 --out spotting.json --page spotting.html
-    python -m calibrate spotting evaluate --over interview.mp4 --seeds 1400 --page over.html
+    python -m calibrate spotting evaluate --seeds 1400 1401 --out report/
+    python -m calibrate spotting evaluate --over interview.mp4 --seeds 1400 --out over/
     python -m calibrate spotting fit --footage a.mp4 a.csv --footage b.mp4 b.csv --out room.json
+    python -m calibrate spotting train --data samm_lv:PATH --out scorer.safetensors
 
 `score` compares tables, `evaluate` runs the spotter over footage whose truth is known (synthetic
 faces, expressions written over real ones, annotated recordings), `fit` chooses its thresholds for
-footage that someone has labelled.
+footage that someone has labelled, `train` makes the network that can judge in the rules' place.
 """
 
 import argparse
@@ -35,13 +36,16 @@ from calibrate.spotting_footage import (
 from calibrate.spotting_motion import MotionCache
 from calibrate.spotting_names import named
 from calibrate.spotting_page import page
+from calibrate.spotting_train import ACCEPTS, Lesson, check_enough, drawn_lessons, save, train
 from model.datasets import open_dataset
 from model.datasets.flows import split_spec
 from model.errors import InputError, exit_code
 from model.machine import machine
 from model.usage import DefaultsShown
 from realtime.baseline import Baseline, load_baseline, save_baseline
+from realtime.options import add_scorer
 from realtime.pipeline import PipelineConfig
+from realtime.scorer import checked_scorer
 from realtime.scoring import KINDS, read_intervals, record
 from realtime.scoring import score as scored
 from realtime.scoring import table as score_table
@@ -57,8 +61,8 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m calibrate spotting", description="Whether the spotter can be trusted."
     )
-    commands = parser.add_subparsers(required=True, metavar="score|evaluate|fit")
-    for add in (_add_score, _add_evaluate, _add_fit):
+    commands = parser.add_subparsers(required=True, metavar="score|evaluate|fit|train")
+    for add in (_add_score, _add_evaluate, _add_fit, _add_train):
         add(commands)
     options = vars(parser.parse_args(arguments))
     options.pop("run")(**options)
@@ -87,6 +91,7 @@ def evaluate(
     given: Sequence[tuple[str, str]],
     data: Sequence[str],
     baseline: str,
+    spotter: str,
     classifier: str | None,
     cache: Path,
     jobs: int,
@@ -94,6 +99,7 @@ def evaluate(
 ) -> None:
     """Run the spotter over footage whose truth is known; print the table, and put spotting.json
     and spotting.html into `out`."""
+    checked_scorer(spotter)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for name in ("spotting.json", "spotting.html"):
@@ -115,14 +121,15 @@ def evaluate(
     rows = []
     for group, value, pieces in tqdm(groups, desc="spotting", disable=None):
         outcomes = [
-            outcome(motions.get(each), each.truth(), _config(held(each))) for each in pieces
+            outcome(motions.get(each), each.truth(), _config(held(each), spotter))
+            for each in pieces
         ]
         rows.append(Row(group, value, tuple(outcomes)))
     if classifier is not None:
-        rows += _named_rows(groups, held, classifier)
+        rows += _named_rows(groups, lambda each: _config(held(each), spotter), classifier)
     print(table(rows))
     if out is not None:
-        about = f"Seeds {', '.join(map(str, seeds))}; baseline: {baseline}."
+        about = f"Seeds {', '.join(map(str, seeds))}; baseline: {baseline}; spotter: {spotter}."
         _write(
             out / "spotting.json",
             {"about": about, "machine": machine(), "rows": [row.plain() for row in rows]},
@@ -158,6 +165,33 @@ def fit_thresholds(
         f"{min(fitted.baseline.floor_px.values()):.2f}–"
         f"{max(fitted.baseline.floor_px.values()):.2f} px; saved in {out}, for --baseline"
     )
+
+
+def train_scorer(
+    given: Sequence[tuple[str, str]],
+    data: Sequence[str],
+    seeds: int,
+    cache: Path,
+    jobs: int,
+    out: Path,
+) -> None:
+    """Make a scorer from labelled and synthetic footage, print how it and the rules do on what was
+    left out, and write it to `out`."""
+    check_new(out)
+    footage: list[Recorded | Annotated] = [*_recorded(given), *_annotated(data)]
+    check_enough(len(footage) + seeds)
+    motions = MotionCache(cache)
+    with tqdm(total=len(footage) + 2 * seeds, desc="motion", unit="piece", disable=None) as bar:
+        motions.fill(footage, jobs, bar.update)
+        taken = [
+            Lesson(motions.get(each), each.truth(), (SpotterConfig(),)) for each in footage
+        ] + drawn_lessons(seeds, cache, jobs, bar.update)
+    with tqdm(total=len(taken) + len(ACCEPTS) + 1, desc="training", disable=None) as bar:
+        trained = train(taken, bar.update)
+    print(table(trained.rows))
+    names = [each.title for each in footage]
+    save(out, trained, [*names, f"synthetic, seeds 0 to {seeds - 1}"] if seeds else names)
+    print(f"saved in {out}, for --spotter")
 
 
 def _footage(
@@ -199,13 +233,13 @@ def _annotated(data: Sequence[str]) -> list[Annotated]:
     return found
 
 
-def _config(baseline: Baseline | None) -> SpotterConfig:
-    return SpotterConfig() if baseline is None else SpotterConfig(baseline=baseline)
+def _config(baseline: Baseline | None, spotter: str) -> SpotterConfig:
+    return SpotterConfig(baseline=baseline or Baseline.default(), scorer=spotter)
 
 
 def _named_rows(
     groups: Sequence[tuple[str, str, Sequence[Footage]]],
-    held: Callable[[Footage], Baseline | None],
+    config: Callable[[Footage], SpotterConfig],
     classifier: str,
 ) -> list[Row]:
     """The usual footage, or what was given in its place, with names."""
@@ -213,7 +247,7 @@ def _named_rows(
     for group, value, pieces in groups:
         if group in (USUAL, "given", "data set"):
             outcomes = [
-                named(each, PipelineConfig(classifier=classifier, spotter=_config(held(each))))
+                named(each, PipelineConfig(classifier=classifier, spotter=config(each)))
                 for each in tqdm(pieces, desc=f"naming, {value}", disable=None)
             ]
             rows.append(Row(f"named by {classifier}", value, tuple(outcomes)))
@@ -263,6 +297,7 @@ def _add_evaluate(commands: Any) -> None:
         default=_MEASURED,
         help=f"{_MEASURED}: on 20 s of rest of each synthetic face; {_DEFAULT}; or a file",
     )
+    add_scorer(parser)
     add("--classifier", help="also name what is found in the usual footage, for STRS")
     add("--out", type=Path, metavar="FOLDER", help="for spotting.json and spotting.html")
     _add_footage(parser)
@@ -285,6 +320,19 @@ def _add_fit(commands: Any) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="must not exist")
     parser.set_defaults(run=fit_thresholds)
+
+
+def _add_train(commands: Any) -> None:
+    parser = commands.add_parser(
+        "train",
+        help="a network that judges in the rules' place",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    _add_footage(parser)
+    add("--seeds", type=int, default=0, help="synthetic footage too, of seeds 0 up to this one")
+    add("--out", type=Path, required=True, metavar="FILE", help="must not exist")
+    parser.set_defaults(run=train_scorer)
 
 
 def _add_footage(parser: argparse.ArgumentParser) -> None:

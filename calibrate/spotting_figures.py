@@ -18,6 +18,7 @@ from model.records import ArrayF64, MotionSample
 from model.synthetic import TrueExpression
 from realtime.baseline import Baseline
 from realtime.motion import REGIONS
+from realtime.scorer import Scorer
 from realtime.scoring import KINDS, Interval, Score, iou, record, score
 from realtime.spotting import SpotterConfig
 
@@ -54,17 +55,20 @@ class Outcome:
         return Outcome(
             found=found,
             rejected=tuple(rejected),
-            truth=tuple(_true_interval(row) for row in truth),
+            truth=tuple(true_interval(row) for row in truth),
             seconds=float(times_s[-1] - times_s[0]) + frame_s if n else 0.0,
             frame_s=frame_s,
         )
 
 
 def outcome(
-    motions: Motions, truth: Sequence[TrueExpression | Interval], config: SpotterConfig
+    motions: Motions,
+    truth: Sequence[TrueExpression | Interval],
+    config: SpotterConfig,
+    scorer: Scorer | None = None,
 ) -> Outcome:
-    """Spot, and put beside the truth."""
-    decisions = spot(motions, config)
+    """Spot, by `scorer` or by the one that `config` names, and put beside the truth."""
+    decisions = spot(motions, config, scorer)
     found = {
         interval_of(d.update.window): d.known_s for d in decisions if d.update.state == "closed"
     }
@@ -219,7 +223,8 @@ def _article(kind: str) -> str:
     return "a macro-expression" if kind == "macro" else "one at another time"
 
 
-def _true_interval(row: TrueExpression | Interval) -> Interval:
+def true_interval(row: TrueExpression | Interval) -> Interval:
+    """A row of the truth as `realtime.scoring` takes it."""
     if isinstance(row, Interval):
         return row
     return Interval(row.onset_s, row.apex_s, row.offset_s, row.kind, row.label, row.amplitude_px)

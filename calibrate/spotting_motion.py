@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 import model
 import realtime
 from calibrate.spotting_footage import Footage
+from model.errors import InputError
 from model.face import FaceAligner
 from model.records import ArrayF32, ArrayF64, MotionSample, SpotUpdate, Stamp
 from realtime.motion import FLAGS, REGIONS, Motion
+from realtime.scorer import Scorer
 from realtime.spotting import Spotter, SpotterConfig
 
 _CODE = (
@@ -89,9 +91,12 @@ class Decision:
     known_s: float
 
 
-def spot(motions: Motions, config: SpotterConfig) -> tuple[Decision, ...]:
-    """All that a spotter says of these motions, as the pipeline would drive it."""
-    spotter = Spotter(config)
+def spot(
+    motions: Motions, config: SpotterConfig, scorer: Scorer | None = None
+) -> tuple[Decision, ...]:
+    """All that a spotter says of these motions, as the pipeline would drive it; `scorer` in place
+    of the one that `config` names."""
+    spotter = Spotter(config, scorer)
     said: list[Decision] = []
     seen = False
     now_s = 0.0
@@ -165,7 +170,10 @@ class MotionCache:
         return motions
 
     def fill(self, footage: Sequence[Footage], jobs: int, tick: Callable[[], None]) -> None:
-        """Measure what is not there yet, in `jobs` processes; `tick` after each."""
+        """Measure what is not there yet, in `jobs` processes; `tick` after each. Raises
+        `InputError` without a process."""
+        if jobs < 1:
+            raise InputError(f"--jobs {jobs}: choose 1 or more processes")
         missing = [each for each in footage if not self._path(each).exists()]
         for _ in range(len(footage) - len(missing)):
             tick()

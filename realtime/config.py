@@ -11,6 +11,7 @@ from model.errors import InputError
 from model.flow import FLOWS
 from model.shipped import shipped, trained_on
 from realtime.baseline import Baseline
+from realtime.scorer import RULES, checked_scorer
 from realtime.session.plan import RecordPlan
 from realtime.sources import SourceOptions
 
@@ -45,6 +46,8 @@ class LiveConfig:
     """`auto`, `cpu`, `cuda` or `cuda:N`; `model.machine.choose_device` says what `auto` is here."""
     engine: str = "auto"
     """Name in `model.engine.ENGINES`: what runs the classifier; `auto`: the best one there is."""
+    spotter: str = RULES
+    """What judges a candidate that has ended: `rules`, or a file of weights."""
     baseline: Baseline | None = field(default=None, repr=False)
     """What is usual for this face before this camera; None: what is usual for most."""
     record: RecordPlan | None = None
@@ -84,6 +87,7 @@ class LiveConfig:
                 f"--classifier {self.classifier}: choose one of {choices}, or a checkpoint's path"
             )
         object.__setattr__(self, "classifier", trained_on(self.flow, self.classifier))
+        checked_scorer(self.spotter)
         self._check_page()
 
     def source_options(self) -> SourceOptions:

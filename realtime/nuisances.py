@@ -14,6 +14,8 @@ BLINK_REST = 1.5
 """The rest of the face it moves little, but the head's motion is taken from all of it."""
 BLINK_LEAD_S, BLINK_TAIL_S = 0.1, 0.15
 """The lids move this long before and after an eye counts as closed."""
+BLINK_ABOUT_S = 0.03
+"""An eye is closed about a time when it counted as closed this close to it."""
 HEAD_TRAVEL_S, HEAD_RISE_PER_PX = 0.3, 0.1
 """Each px that the head travels within `HEAD_TRAVEL_S` raises all thresholds by this share: what
 turns out of the plane does not move as one."""
@@ -60,7 +62,7 @@ class Nuisances:
 
     def factor(self, from_s: float, to_s: float) -> ArrayF64:
         """By how much thresholds rise in that time, (R,) 1 or more; inf silences a region."""
-        factor = np.full(len(REGIONS), 1 + HEAD_RISE_PER_PX * self._travel_px(from_s, to_s))
+        factor = np.full(len(REGIONS), 1 + HEAD_RISE_PER_PX * self.travel_px(from_s, to_s))
         if self._blinked(from_s, to_s):
             factor *= np.where(_BROWS, BLINK_BROWS, BLINK_REST)
             factor[_LIDS] = np.inf
@@ -74,11 +76,20 @@ class Nuisances:
             return "the light jumped"
         if self._blinked(from_s, to_s):
             return "a blink"
-        if HEAD_RISE_PER_PX * self._travel_px(from_s, to_s) > 0.5:
+        if HEAD_RISE_PER_PX * self.travel_px(from_s, to_s) > 0.5:
             return "the head moved"
         return None
 
-    def _travel_px(self, from_s: float, to_s: float) -> float:
+    def blinking(self, times_s: ArrayF64) -> ArrayF64:
+        """1.0 where an eye counted as closed about then, else 0.0, for each of (k,) times."""
+        if not self._blinks:
+            return np.zeros(len(times_s))
+        apart_s = np.abs(np.asarray(times_s)[:, None] - np.array(self._blinks)).min(axis=1)
+        closed: ArrayF64 = (apart_s <= BLINK_ABOUT_S).astype(np.float64)
+        return closed
+
+    def travel_px(self, from_s: float, to_s: float) -> float:
+        """The head's way within `HEAD_TRAVEL_S` at most, in that time, crop px."""
         if from_s == to_s:  # the newest sample, asked for at each of them
             return self._travels[-1][1]
         return max((px for t, px in self._travels if from_s <= t <= to_s), default=0.0)

@@ -10,6 +10,7 @@ from model.engine import ENGINES
 from model.flow import FLOWS
 from model.shipped import shipped
 from realtime.config import LiveConfig
+from realtime.scorer import RULES
 from realtime.sources import CHOICES
 
 Options = argparse._ActionsContainer  # what parsers and their groups have in common
@@ -39,8 +40,15 @@ def add_perception(options: Options) -> None:
     flows = f"{', '.join(FLOWS)}; the classifier has to be trained on it"
     add("--flow", default=_DEFAULT.flow, help=flows)
     add("--classifier", default=_DEFAULT.classifier, help=f"{', '.join(shipped())}, or a path")
+    add_scorer(options)
     add("--baseline", type=Path, metavar="JSON", help="of this face, made by calibrate baseline")
     add("--device", default=_DEFAULT.device, help="auto, cpu, cuda or cuda:N")
+
+
+def add_scorer(options: Options) -> None:
+    """What judges the spotter's candidates."""
+    help_ = f"judges candidates: {RULES}, or a file of calibrate spotting train"
+    options.add_argument("--spotter", default=_DEFAULT.spotter, help=help_)
 
 
 def add_engine(options: Options) -> None:

@@ -253,11 +253,12 @@ def configured(config: LiveConfig, device: str, info: SourceInfo) -> tuple[Pipel
 
     Raises `InputError` if its baseline does not hold for that source.
     """
-    pipeline = PipelineConfig(config.flow, config.classifier, device, config.engine)
-    if config.baseline is None:
-        return pipeline, ""
-    baseline, warning = suited(config.baseline, info)
-    return replace(pipeline, spotter=replace(pipeline.spotter, baseline=baseline)), warning
+    spotter, warning = SpotterConfig(scorer=config.spotter), ""
+    if config.baseline is not None:
+        baseline, warning = suited(config.baseline, info)
+        spotter = replace(spotter, baseline=baseline)
+    wanted = PipelineConfig(config.flow, config.classifier, device, config.engine, spotter)
+    return wanted, warning
 
 
 def open_pipeline(config: PipelineConfig, executor: Executor | None = None) -> Pipeline:

@@ -47,6 +47,8 @@ class Pulse:
     """Length of the way from onset to offset over that of a plain rise and fall, 1 or more."""
     motion: ArrayF64
     """(G, 2) px: where each region of the group stood at the apex, against rest."""
+    crossed: bool
+    """Whether a region has exceeded its whole threshold since the pulse opened."""
 
 
 RETURNED = 0.75
@@ -71,16 +73,25 @@ class Follower:
     """Follows the pulses of one group of regions."""
 
     def __init__(
-        self, regions: NDArray[np.int64], band: Band, floor_px: ArrayF64, noise_factor: float
+        self,
+        regions: NDArray[np.int64],
+        band: Band,
+        floor_px: ArrayF64,
+        noise_factor: float,
+        opens_at: float = 1.0,
     ) -> None:
         """`regions`: (G,) positions among all regions; `floor_px`: (G,) least threshold;
-        `noise_factor`: threshold over the regions' median deviation from rest."""
+        `noise_factor`: threshold over the regions' median deviation from rest; `opens_at`: the
+        share of the threshold at which a pulse opens."""
         self._columns = np.stack([2 * regions, 2 * regions + 1], axis=1).ravel()
         self._band = band
-        self._floor_px = floor_px
+        self.floor_px = floor_px
+        """(G,) px: the least threshold."""
         self._noise_factor = noise_factor
+        self._opens_at = opens_at
         self._deviations: deque[tuple[float, ArrayF64]] = deque()
-        self._noise_px = np.zeros(len(regions))
+        self.noise_px = np.zeros(len(regions))
+        """(G,) px: a multiple of the median deviation from rest of the last seconds."""
         self._unrest_px = np.zeros(len(regions))
         self.strength = np.zeros(len(regions))
         """(G,) px: distance from rest at the newest sample."""
@@ -91,19 +102,20 @@ class Follower:
         self._rest: deque[tuple[float, ArrayF64]] = deque()
         self._level = np.zeros(len(self._columns))
         self._open_s: float | None = None
+        self._crossed = False
         self._after_s = -np.inf
         self._armed = True
-        self._factor = np.ones(len(self._floor_px))  # the most since the pulse opened
+        self._factor = np.ones(len(self.floor_px))  # the most since the pulse opened
 
     @property
     def threshold(self) -> ArrayF64:
         """(G,) px: what `strength` has to exceed when nothing disturbs."""
-        return np.maximum(self._floor_px, self._unrest_px)
+        return np.maximum(self.floor_px, self._unrest_px)
 
     @property
     def quiet_px(self) -> ArrayF64:
         """(G,) px: what a face at rest does not exceed, however much it moved lately."""
-        return np.maximum(self._floor_px, self._noise_px)
+        return np.maximum(self.floor_px, self.noise_px)
 
     def unrest(self, history: History, from_s: float, to_s: float) -> float:
         """How far the group stood from its resting level in that time at most, in thresholds."""
@@ -118,7 +130,7 @@ class Follower:
         """How far (G,) the regions went from their median places in that time at most, px."""
         begin, end = history.since(from_s), history.since(to_s)
         if begin >= end:
-            return np.zeros(len(self._floor_px))
+            return np.zeros(len(self.floor_px))
         values = history.values[begin:end, self._columns]
         deviation = values - np.median(values, axis=0)
         reach: ArrayF64 = np.hypot(deviation[:, 0::2], deviation[:, 1::2]).max(axis=0)
@@ -135,16 +147,19 @@ class Follower:
             self._level = value
         self.strength = _lengths(value - self._level)
         self._learn_noise(now_s)
+        share = float((self.strength / (self.threshold * factor)).max())
         if self._open_s is None:
             self._learn_rest(now_s, value)
-            exceeds = bool((self.strength > self.threshold * factor).any())
+            exceeds = share > self._opens_at
             warm = now_s - self._rest[0][0] >= _WARM_UP_S
             if not exceeds:
                 self._armed = True
             if not (exceeds and warm and self._armed):
                 return None
             self._open_s = now_s
+            self._crossed = False
             self._factor = factor
+        self._crossed = self._crossed or share > 1
         self._factor = np.maximum(self._factor, factor)
         pulse = self._measure(history, self._open_s)
         if pulse.state != "open":
@@ -186,6 +201,7 @@ class Follower:
             depth=1 - max(before, after) / max(top, 1e-9),
             detour=_detour(times, course, onset_s, offset_s),
             motion=deviation[apex].reshape(-1, 2),
+            crossed=self._crossed,
         )
 
     def _close(self, history: History, pulse: Pulse) -> None:
@@ -219,9 +235,9 @@ class Follower:
             return  # a pulse is measured by what was usual before it
         deviations = np.array([d for _, d in self._deviations])
         recent = deviations[-round(ACTIVITY_HISTORY_S / _NOISE_EVERY_S) :]
-        self._noise_px = self._noise_factor * _quantile(deviations, 0.5)
+        self.noise_px = self._noise_factor * _quantile(deviations, 0.5)
         self._unrest_px = np.maximum(
-            self._noise_px, ACTIVITY_FACTOR * _quantile(recent, ACTIVITY_SHARE)
+            self.noise_px, ACTIVITY_FACTOR * _quantile(recent, ACTIVITY_SHARE)
         )
 
 

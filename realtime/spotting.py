@@ -29,6 +29,8 @@ from realtime.history import History
 from realtime.motion import LOWER, REGIONS, UPPER
 from realtime.nuisances import Nuisances
 from realtime.pulse import Band, Follower, Pulse
+from realtime.scorer import RULES, Scorer, load_scorer
+from realtime.traits import traits
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class SpotterConfig:
     """Least motion of a macro-expression."""
     apex_fall: float = 0.3
     """An apex has passed when this share of its height is gone."""
+    scorer: str = RULES
+    """What judges a pulse that has ended: `rules`, or a file of weights."""
     max_gap_s: float = 0.2
     """Frames further apart than this, and than three periods, are not followed across."""
 
@@ -57,6 +61,8 @@ class SpotterConfig:
 _GROUPS = tuple(np.array(group, np.int64) for group in (UPPER, LOWER))
 _MOUTH = 1
 GAP_PERIODS = 3
+LEAST_DEPTH, LEAST_JUDGED_DEPTH = 0.5, 0.35
+"""Least depth of an expression, and of what a scorer is asked about."""
 SAME_OVERLAP = 1 / 3
 """Pulses whose intersection over union in time is at least this are one expression."""
 PATIENCE_S = 0.08
@@ -71,6 +77,8 @@ class _Candidate:
     number: int
     pulse: Pulse
     announced: bool = False
+    likeness: float | None = None
+    """The scorer's word, once it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +92,18 @@ class _Ended:
 class Spotter:
     """Motion samples of one source, in order, to expressions. Deterministic."""
 
-    def __init__(self, config: SpotterConfig | None = None) -> None:
+    def __init__(self, config: SpotterConfig | None = None, scorer: Scorer | None = None) -> None:
+        """`scorer` in place of the one that `config` names. Raises `CheckpointError` if that cannot
+        be used."""
         self._config = config or SpotterConfig()
+        self._scorer = scorer or load_scorer(self._config.scorer)
+        opens_at = 1.0 if self._scorer is None else self._scorer.opens_at
         c = self._config
         floor = np.array([c.baseline.floor_px[name] for name in REGIONS])
         self._history = History(2 * len(REGIONS), c.longest_s + 2.0, c.smoothing_s)
         micro = Band(longest_s=c.micro_s + 0.1, rest_s=0.8, settle_s=0.06)
         macro = Band(longest_s=c.longest_s, rest_s=6.0, settle_s=0.3)
-        self._micro = [Follower(g, micro, floor[g], c.noise_factor) for g in _GROUPS]
+        self._micro = [Follower(g, micro, floor[g], c.noise_factor, opens_at) for g in _GROUPS]
         self._macro = [
             Follower(g, macro, np.maximum(floor[g], c.macro_px), c.noise_factor) for g in _GROUPS
         ]
@@ -173,7 +185,7 @@ class Spotter:
             now_s = float(self._history.times_s[-1])
             self._ended.append(_Ended(candidate, group, window, now_s))
         else:
-            yield SpotUpdate(candidate.number, "rejected", window, reason)
+            yield from _rejected(candidate, window, reason)
 
     def _may_announce(self, group: int, candidate: _Candidate) -> bool:
         pulse = candidate.pulse
@@ -197,8 +209,10 @@ class Spotter:
             return f"{duration_s:.2f} s is longer than a micro-expression"
         if duration_s < c.shortest_s - self._period_s:
             return f"{1000 * duration_s:.0f} ms is too short"
-        if pulse.depth < 0.5:
+        if pulse.depth < (LEAST_DEPTH if self._scorer is None else LEAST_JUDGED_DEPTH):
             return "rose or returned only in part"
+        if self._scorer is not None and window.score > 0:
+            return None  # it is judged when the face has been watched a little longer
         return self._doubt(group, pulse, window)
 
     def _doubt(self, group: int, pulse: Pulse, window: Window) -> str | None:
@@ -229,15 +243,34 @@ class Spotter:
         now_s = float(self._history.times_s[-1])
         while self._ended and now_s - self._ended[0].since_s >= PATIENCE_S - self._period_s / 2:
             first = self._ended.pop(0)
-            if self._moving(first.group, now_s - PATIENCE_S / 2, np.inf, first.window):
-                yield SpotUpdate(first.candidate.number, "rejected", first.window, "moves on")
-            else:
+            reason = self._refusal(first)
+            if reason is None:
                 yield from self._emit(first)
+            else:
+                yield from _rejected(first.candidate, first.window, reason)
 
-    def _moving(self, group: int, from_s: float, to_s: float, window: Window) -> bool:
-        """Whether the face was not at rest then, compared with the height of `window`."""
-        unrest = self._micro[group].unrest(self._history, from_s, to_s)
-        return unrest > max(1.0, UNREST_SHARE * window.score)
+    def _refusal(self, ended: _Ended) -> str | None:
+        """Why a pulse that ended a while ago is none after all, or None."""
+        group, window, candidate = ended.group, ended.window, ended.candidate
+        since_s = float(self._history.times_s[-1]) - PATIENCE_S / 2
+        unrest = self._micro[group].unrest(self._history, since_s, np.inf)
+        moves_on = "moves on" if unrest > max(1.0, UNREST_SHARE * window.score) else None
+        if self._scorer is None:
+            return moves_on
+        seen = traits(
+            group,
+            candidate.pulse,
+            self._micro,
+            self._history,
+            self._nuisances,
+            period_s=self._period_s,
+            patience_s=PATIENCE_S,
+        )
+        candidate.likeness = self._scorer.likeness(window, seen)
+        if candidate.likeness >= self._scorer.accepts:
+            return None
+        rule = self._doubt(group, candidate.pulse, window) or moves_on
+        return rule or f"unlike a micro-expression: likeness {candidate.likeness:.2f}"
 
     def _emit(self, first: _Ended) -> Iterable[SpotUpdate]:
         window = first.window
@@ -259,10 +292,10 @@ class Spotter:
             if partner.candidate.announced:
                 candidate, partner = partner.candidate, first
         if any(_same(earlier, window) for earlier in self._emitted):
-            yield SpotUpdate(candidate.number, "rejected", window, "part of the last expression")
+            yield from _rejected(candidate, window, "part of the last expression")
             return
         self._emitted.append(window)
-        yield SpotUpdate(candidate.number, "closed", window, _why(window))
+        yield SpotUpdate(candidate.number, "closed", window, _why(window, first.candidate.likeness))
 
     # --- macro-expressions
 
@@ -292,11 +325,15 @@ class Spotter:
         for accepted in list(self._ended):
             if accepted in self._ended:
                 self._ended.remove(accepted)
-                updates += self._emit(accepted)
+                reason_now = None if self._scorer is None else self._refusal(accepted)
+                if reason_now is None:
+                    updates += self._emit(accepted)
+                else:
+                    updates += _rejected(accepted.candidate, accepted.window, reason_now)
         for group, candidate in enumerate(self._open):
             if candidate is not None:
                 window = self._window(group, candidate.pulse, "micro", open_end=True)
-                updates.append(SpotUpdate(candidate.number, "rejected", window, reason))
+                updates += _rejected(candidate, window, reason)
         self._open = [None, None]
         for follower in (*self._micro, *self._macro):
             follower.reset()
@@ -345,5 +382,12 @@ def _same(a: Window, b: Window) -> bool:
     return _overlap(a, b.onset.time_s, end.time_s) >= SAME_OVERLAP
 
 
-def _why(window: Window) -> str:
-    return f"{', '.join(window.regions[:3])}: {window.score:.1f} × threshold"
+def _rejected(candidate: _Candidate, window: Window, reason: str) -> Iterable[SpotUpdate]:
+    """Said of what was seen: not of pulses that only a scorer looks at, below all thresholds."""
+    if candidate.announced or candidate.pulse.crossed:
+        yield SpotUpdate(candidate.number, "rejected", window, reason)
+
+
+def _why(window: Window, likeness: float | None = None) -> str:
+    judged = "" if likeness is None else f", likeness {likeness:.2f}"
+    return f"{', '.join(window.regions[:3])}: {window.score:.1f} × threshold{judged}"

@@ -339,6 +339,15 @@ def test_what_cannot_be_evaluated_is_told(
     assert run("evaluate", "--seeds", -1) == 2
     assert "--seeds" in capsys.readouterr().err
     assert run("evaluate", "--data", "nowhere:x") == 2
+    capsys.readouterr()
+    assert run("evaluate", "--only", USUAL, "--jobs", 0, "--cache", tmp_path) == 2
+    assert "--jobs 0: choose 1 or more" in capsys.readouterr().err
+    assert run("evaluate", "--spotter", "best") == 2
+    assert "--spotter best: choose rules, or a file" in capsys.readouterr().err
+    assert run("train", "--seeds", 2, "--out", tmp_path / "made.safetensors") == 2
+    assert "2 pieces of footage are too few" in capsys.readouterr().err
+    assert run("train", "--seeds", 1001, "--out", tmp_path / "made.safetensors") == 2
+    assert "--seeds 1001: choose 0 to 1000" in capsys.readouterr().err
     assert run("evaluate", "--baseline", tmp_path / "none.json", "--only", USUAL) == 2
     with pytest.raises(InputError, match="no recording"):
         next(Recorded("demo", tmp_path / "x.csv").frames())

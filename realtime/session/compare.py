@@ -16,6 +16,7 @@ from model.records import Event, Prediction, Stamp
 from realtime.baseline import Baseline, load_baseline
 from realtime.config import LiveConfig
 from realtime.pipeline import configured, open_pipeline
+from realtime.scorer import RULES
 from realtime.session.document import weights_hash
 from realtime.session.events import as_they_stand
 from realtime.session.reader import Session
@@ -50,6 +51,7 @@ def compare(source: SessionSource, device: str = "auto") -> Comparison:
         flow=then["flow"],
         classifier=then["classifier"],
         device=device,
+        spotter=then.get("spotter", RULES),  # all that there was before it could be chosen
         engine="eager",  # what is ready first must not decide what is found
         baseline=_baseline(session),
     )

@@ -1,0 +1,248 @@
+"""A learned scorer for the spotter: made from labelled footage, compared with the rules.
+
+    python -m calibrate spotting train --data samm_lv:PATH --out scorer.safetensors
+
+Labelled recordings, and synthetic footage of seeds 0 up to `--seeds` with many nuisances
+(`calibrate.spotting_footage.varied`), go through the spotter with thresholds at `OPENS_AT` of their
+height. Every pulse that ends is a sample; it is a micro-expression where its interval has an
+intersection over union of 0.5 or more with an annotated one. Every fifth piece is left out: it
+chooses among `TRIES` networks, their epochs and the least likeness that is accepted, and shows
+both, rules and network, on footage that was not trained on.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from calibrate.spotting_figures import Row, outcome, resting_baseline, true_interval
+from calibrate.spotting_footage import Drawn, interval_of, varied
+from calibrate.spotting_motion import MotionCache, Motions, spot
+from model.errors import InputError
+from model.records import ArrayF32, Window
+from model.synthetic import TrueExpression
+from realtime.scorer import FORMAT, MOST, LearnedScorer, Scorer
+from realtime.scoring import MIN_IOU, Interval, iou
+from realtime.spotting import SpotterConfig
+from realtime.traits import TRAITS
+
+OPENS_AT = 0.5
+"""Of the thresholds: down to here there are pulses to judge."""
+WIDTHS = (32, 16)
+DROPOUT, JITTER = 0.2, 0.05
+RATE, DECAY, BATCH, EPOCHS = 2e-3, 3e-2, 256, 60
+TRIES = 3
+LEFT_OUT = 5
+"""One of so many seeds is not trained on."""
+ACCEPTS = (0.5, 0.6, 0.7, 0.8, 0.9)
+INDIFFERENT = 0.01
+"""Least likenesses that are tried: the strictest is taken whose F1 is this close to the best."""
+MIN_LESSONS = 10
+FAST_FPS, FAST_REST_S = 100.0, 12.0
+
+
+_RECIPE: dict[str, Any] = {
+    "opens_at": OPENS_AT,
+    "widths": WIDTHS,
+    "dropout": DROPOUT,
+    "jitter": JITTER,
+    "rate": RATE,
+    "decay": DECAY,
+    "batch": BATCH,
+    "epochs": EPOCHS,
+    "tries": TRIES,
+    "left_out": LEFT_OUT,
+}
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A piece of footage, and the spotters that go through it."""
+
+    motions: Motions
+    truth: Sequence[TrueExpression | Interval]
+    configs: Sequence[SpotterConfig]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A scorer, and how it did where it was not trained."""
+
+    tensors: Mapping[str, NDArray[np.float32]]
+    """As `LearnedScorer` takes them."""
+    accepts: float
+    rows: tuple[Row, Row]
+    """The rules and the scorer, on what was left out."""
+
+
+class _Recorder:
+    """A scorer that accepts nothing and keeps what it was asked."""
+
+    opens_at = OPENS_AT
+    accepts = np.inf
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Window, ArrayF32]] = []
+
+    def likeness(self, window: Window, traits: ArrayF32) -> float:
+        """See `Scorer`."""
+        self.asked.append((window, traits))
+        return 0.0
+
+
+def drawn_lessons(seeds: int, cache: Path, jobs: int, tick: Callable[[], None]) -> list[Lesson]:
+    """Synthetic footage of seeds 0 up to `seeds`, under the baseline of each face at rest and under
+    the usual one; `tick` after each of two pieces for each seed."""
+    if not 0 <= seeds <= 1000:
+        raise InputError(f"--seeds {seeds}: choose 0 to 1000; later ones are for reports")
+    motions = MotionCache(cache)
+    footage = [varied(seed) for seed in range(seeds)]
+    motions.fill([each for drawn in footage for each in (_rest(drawn), drawn)], jobs, tick)
+    return [
+        Lesson(
+            motions.get(drawn),
+            drawn.truth(),
+            (
+                SpotterConfig(baseline=resting_baseline(motions.get(_rest(drawn)))),
+                SpotterConfig(),
+            ),
+        )
+        for drawn in footage
+    ]
+
+
+def check_enough(pieces: int) -> None:
+    """`InputError` unless so many pieces of footage can be learned from."""
+    if pieces < MIN_LESSONS:
+        raise InputError(f"{pieces} pieces of footage are too few: give {MIN_LESSONS} or more")
+
+
+def train(taken: Sequence[Lesson], tick: Callable[[], None] = lambda: None) -> Trained:
+    """A scorer from what each seed in turn taught; every `LEFT_OUT`th is left out. `tick` after
+    the spotter went through a lesson, the network was fitted, or a choice was tried. Raises
+    `InputError` where there is too little to learn from."""
+    check_enough(len(taken))
+    torch.set_num_threads(1)
+    given: list[tuple[Lesson, _Samples]] = []
+    held: list[tuple[Lesson, _Samples]] = []
+    for k, lesson in enumerate(taken):
+        (held if k % LEFT_OUT == LEFT_OUT - 1 else given).append((lesson, _samples(lesson)))
+        tick()
+    samples = [_joined([told for _, told in each]) for each in (given, held)]
+    if not all(len(wanted) and 0 < wanted.mean() < 1 for _, wanted in samples):
+        raise InputError("the footage holds too few expressions to learn from: give more")
+    tensors = _fit(*samples)
+    tick()
+    left = [lesson for lesson, _ in held]
+    rules = _row("rules", left, None)
+    rows = []
+    for accepts in ACCEPTS:
+        scorer = LearnedScorer(tensors, OPENS_AT, accepts)
+        rows.append(_row(f"learned, likeness {accepts:g}", left, scorer))
+        tick()
+    f1 = [row.score("micro").f1 for row in rows]
+    strictest = max(k for k in range(len(rows)) if f1[k] >= max(f1) - INDIFFERENT)
+    return Trained(tensors, ACCEPTS[strictest], (rules, rows[strictest]))
+
+
+def save(out: Path, trained: Trained, footage: Sequence[str]) -> None:
+    """Write a file that `realtime.scorer.load_scorer` reads, with its recipe, the names of the
+    `footage` that it learned from, and its figures."""
+    recipe = {**_RECIPE, "accepts": trained.accepts, "footage": list(footage)}
+    metrics = {row.value: row.plain() for row in trained.rows}
+    said = {"format": FORMAT, "recipe": json.dumps(recipe), "metrics": json.dumps(metrics)}
+    save_file(dict(trained.tensors), out, said)
+
+
+def _rest(drawn: Drawn) -> Drawn:
+    """It is frames that cost: a fast camera sees less of it."""
+    rest = drawn.resting()
+    return replace(rest, seconds=FAST_REST_S) if drawn.fps > FAST_FPS else rest
+
+
+_Samples = tuple[ArrayF32, ArrayF32]
+"""Traits (N, TRAITS), and whether they are of a micro-expression (N,), 1 or 0."""
+
+
+def _samples(lesson: Lesson) -> _Samples:
+    true = [row for row in map(true_interval, lesson.truth) if row.kind == "micro"]
+    told, are = [], []
+    for config in lesson.configs:
+        recorder = _Recorder()
+        spot(lesson.motions, config, recorder)
+        for window, traits in recorder.asked:
+            told.append(traits)
+            are.append(any(iou(interval_of(window), row) >= MIN_IOU for row in true))
+    return np.array(told, np.float32).reshape(-1, TRAITS), np.array(are, np.float32)
+
+
+def _joined(samples: Sequence[_Samples]) -> _Samples:
+    empty = np.empty((0, TRAITS), np.float32), np.empty(0, np.float32)
+    told, are = zip(empty, *samples, strict=True)
+    return np.concatenate(told), np.concatenate(are)
+
+
+def _row(name: str, taken: Sequence[Lesson], scorer: Scorer | None) -> Row:
+    found = [
+        outcome(lesson.motions, lesson.truth, config, scorer)
+        for lesson in taken
+        for config in lesson.configs
+    ]
+    return Row("left out", name, tuple(found))
+
+
+def _fit(given: _Samples, held: _Samples) -> dict[str, NDArray[np.float32]]:
+    """Tensors as `LearnedScorer` takes them: of the network and the epoch that fit `held` best."""
+    mean, std = given[0].mean(axis=0), given[0].std(axis=0) + 1e-3
+
+    def scaled(traits: ArrayF32) -> torch.Tensor:
+        return torch.from_numpy(np.clip((traits - mean) / std, -MOST, MOST))
+
+    inputs, wanted = scaled(given[0]), torch.from_numpy(given[1])
+    unseen, known = scaled(held[0]), torch.from_numpy(held[1])
+    best, tensors = np.inf, {}
+    for seed in range(TRIES):
+        torch.manual_seed(seed)
+        network = _network(len(mean))
+        steps = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(steps, EPOCHS)
+        for _ in range(EPOCHS):
+            network.train()
+            for batch in torch.randperm(len(inputs)).split(BATCH):  # type: ignore[no-untyped-call]
+                shaken = inputs[batch] + JITTER * torch.randn_like(inputs[batch])
+                loss = binary_cross_entropy_with_logits(network(shaken)[:, 0], wanted[batch])
+                steps.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                steps.step()
+            schedule.step()
+            network.eval()
+            with torch.no_grad():
+                left = float(binary_cross_entropy_with_logits(network(unseen)[:, 0], known))
+            if left < best:
+                best, tensors = left, _tensors(network)
+    return {"mean": mean, "std": std, **tensors}
+
+
+def _network(inputs: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for width in WIDTHS:
+        layers += [nn.Linear(inputs, width), nn.SiLU(), nn.Dropout(DROPOUT)]
+        inputs = width
+    return nn.Sequential(*layers, nn.Linear(inputs, 1))
+
+
+def _tensors(network: nn.Sequential) -> dict[str, NDArray[np.float32]]:
+    linear = [layer for layer in network if isinstance(layer, nn.Linear)]
+    found = {}
+    for k, layer in enumerate(linear):
+        found[f"w{k}"] = np.ascontiguousarray(layer.weight.detach().numpy().T)
+        found[f"b{k}"] = layer.bias.detach().numpy().copy()
+    return found
