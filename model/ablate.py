@@ -19,15 +19,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.answers import answers
 from model.checkpoint import load_network
 from model.classifiers import CLASSIFIERS, Inputs
 from model.errors import InputError, exit_code
-from model.figures import VISIBLE_PX
 from model.flow import FLOWS
 from model.machine import choose_device, use_threads
-from model.metrics import Interval, bootstrap, mean_average_precision, uf1
+from model.metrics import (
+    Interval,
+    bootstrap,
+    bootstrap_difference,
+    mean_average_precision,
+    uf1,
+)
 from model.samples import NO_EXPRESSION, SampleSet
 from model.training.data import Opener, Sources, inputs_of
 from model.training.fit import fit, samples_digest
@@ -52,6 +58,26 @@ VARIANTS = (
     Variant("fmanet, apex–offset alone", "fmanet", {"phases": "apex_offset"}),
     *(Variant(name, name) for name in CLASSIFIERS if name != "fmanet"),
 )
+REFERENCE = "fmanet"
+"""The variant that the others are compared with."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the networks of a variant said of the report's expressions, one network after the
+    other: N is the number of expressions times that of networks."""
+
+    name: str
+    parameters: int
+    classes: int
+    truth: NDArray[np.int64]
+    """(N,) class numbers, as the next two."""
+    both: NDArray[np.int64]
+    first: NDArray[np.int64]
+    """When the second phase is not known yet."""
+    subjects: tuple[str, ...]
+    action_unit_map: float
+    """The networks' mean."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +88,9 @@ class Row:
     parameters: int
     uf1: Interval
     """Of both phases; this and the next two with a 95 % interval over synthetic faces."""
-    uf1_visible: Interval
-    """The same from `VISIBLE_PX` on."""
+    above_reference: Interval | None
+    """How far that is above the one of `REFERENCE`, both on the same faces; None of itself, and
+    where it was not measured."""
     uf1_first_phase: Interval
     """When the second phase is not known yet."""
     action_unit_map: float
@@ -82,7 +109,7 @@ def main() -> None:
         pairs=args.pairs, validation_pairs=args.report_pairs, view="crop", none_share=0.0
     )
     chosen = _chosen(args.systems)
-    rows = []
+    answered: dict[str, Answered] = {}
     opened: tuple[Inputs, SampleSet, SampleSet] | None = None
     # Sorted by inputs, so that one set of samples is in memory at a time.
     for variant in sorted(chosen, key=lambda each: inputs_of(each.classifier)):
@@ -101,11 +128,12 @@ def main() -> None:
             )
             for number in range(args.seeds)
         ]
-        row = measure(variant, recipes, opened[1], opened[2], args.out, args.device)
-        print(line(row), flush=True)
-        rows.append(row)
-    order = [variant.name for variant in VARIANTS]
-    rows.sort(key=lambda row: order.index(row.name))
+        found = measure(variant, recipes, opened[1], opened[2], args.out, args.device)
+        print(f"{found.name}: UF1 {scored(found).uf1.value:.3f}", flush=True)
+        answered[variant.name] = found
+    reference = answered.get(REFERENCE)
+    named = (answered.get(variant.name) for variant in VARIANTS)
+    rows = [scored(each, reference) for each in named if each is not None]
     (args.out / "table.md").write_text(table(rows), encoding="utf-8")
     said = {
         "command": f"python -m model.ablate --pairs {args.pairs} --report-pairs "
@@ -123,48 +151,50 @@ def measure(
     report: SampleSet,
     out: Path,
     device: str = "cpu",
-) -> Row:
-    """Train a network by each of the `recipes` (seeds of one variant) and measure all of them
-    together on `report`. What `out` holds of an earlier run is not done again."""
-    named = np.flatnonzero(report.labels != NO_EXPRESSION)
-    report = report.take(named)
-    both, first, precision = [], [], []
-    parameters = 0
-    for recipe in recipes:
-        path = out / f"{re.sub('[^a-z0-9]+', '-', variant.name.lower())}-{recipe.seed}.safetensors"
-        said = _answers(path, recipe, training, report, device)
-        parameters = said["parameters"]
-        both.append(said["both"])
-        first.append(said["first"])
-        precision.append(said["action_unit_map"])
-    visible = report.amplitude_px >= VISIBLE_PX
-
-    def scored(answers: list[list[int]], within: np.ndarray[Any, Any]) -> Interval:
-        # All seeds' answers together: an interval over faces, each with all its answers.
-        subjects = [subject for subject, kept in zip(report.subjects, within, strict=True) if kept]
-        return bootstrap(
-            np.tile(report.labels[within], len(answers)),
-            np.concatenate([np.array(each)[within] for each in answers]),
-            subjects * len(answers),
-            len(report.classes),
-            uf1,
-        )
-
-    everything = np.ones(len(report), np.bool_)
-    return Row(
+) -> Answered:
+    """Train a network by each of the `recipes` (seeds of one variant) and have each answer
+    `report`. What `out` holds of an earlier run is not done again."""
+    report = report.take(np.flatnonzero(report.labels != NO_EXPRESSION))
+    stem = re.sub("[^a-z0-9]+", "-", variant.name.lower())
+    said = [
+        _answers(out / f"{stem}-{recipe.seed}.safetensors", recipe, training, report, device)
+        for recipe in recipes
+    ]
+    return Answered(
         name=variant.name,
-        parameters=parameters,
-        uf1=scored(both, everything),
-        uf1_visible=scored(both, visible),
-        uf1_first_phase=scored(first, everything),
-        action_unit_map=float(np.mean(precision)),
+        parameters=said[-1]["parameters"],
+        classes=len(report.classes),
+        truth=np.tile(report.labels, len(said)),
+        both=np.concatenate([each["both"] for each in said]),
+        first=np.concatenate([each["first"] for each in said]),
+        subjects=report.subjects * len(said),
+        action_unit_map=float(np.mean([each["action_unit_map"] for each in said])),
+    )
+
+
+def scored(answered: Answered, reference: Answered | None = None) -> Row:
+    """The line of a variant, compared with `reference`. Intervals are over faces, each drawn with
+    all networks' answers. Raises `InputError` if the two answered about different expressions."""
+    truth, subjects, classes = answered.truth, answered.subjects, answered.classes
+    above = None
+    if reference is not None and reference.name != answered.name:
+        if reference.subjects != subjects or not np.array_equal(reference.truth, truth):
+            raise InputError(f"{answered.name} and {reference.name} saw different expressions")
+        above = bootstrap_difference(truth, answered.both, reference.both, subjects, classes, uf1)
+    return Row(
+        name=answered.name,
+        parameters=answered.parameters,
+        uf1=bootstrap(truth, answered.both, subjects, classes, uf1),
+        above_reference=above,
+        uf1_first_phase=bootstrap(truth, answered.first, subjects, classes, uf1),
+        action_unit_map=answered.action_unit_map,
     )
 
 
 def table(rows: Sequence[Row]) -> str:
     """Markdown."""
     head = [
-        "system", "parameters", "UF1", f"UF1 from {VISIBLE_PX} px", "UF1, first phase alone",
+        "system", "parameters", "UF1", f"UF1 above `{REFERENCE}`", "UF1, first phase alone",
         "AU mAP",
     ]  # fmt: skip
     lines = [" | ".join(head), " | ".join(["---", *["---:"] * (len(head) - 1)])]
@@ -174,15 +204,20 @@ def table(rows: Sequence[Row]) -> str:
 def line(row: Row) -> str:
     """Its cells, without the outer bars."""
 
-    def cell(interval: Interval) -> str:
-        return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+    def cell(interval: Interval | None, sign: str = "") -> str:
+        if interval is None:
+            return "–"
+        value, low, high = (
+            f"{each:{sign}.3f}" for each in (interval.value, interval.low, interval.high)
+        )
+        return f"{value} ({low} to {high})"
 
     return " | ".join(
         [
             row.name,
             f"{row.parameters:,}",
             cell(row.uf1),
-            cell(row.uf1_visible),
+            cell(row.above_reference, "+"),
             cell(row.uf1_first_phase),
             f"{row.action_unit_map:.3f}",
         ]

@@ -170,7 +170,9 @@ def _figures(checkpoint: Checkpoint) -> str:
     shown = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
     names = [(shown[name], name) for name in SCORES]
     names += [(f"F1, {label}", f"f1_{label}") for label in checkpoint.labels]
-    names.append((f"UF1, {VISIBLE_PX:g} px and above", f"uf1_from_{VISIBLE_PX:g}_px"))
+    below = [f"uf1_{low:g}_to_{high:g}_px" for low, high in AMPLITUDES_PX if high <= VISIBLE_PX]
+    if any(name in metrics for name in below):  # else it is the UF1 of all
+        names.append((f"UF1, {VISIBLE_PX:g} px and above", f"uf1_from_{VISIBLE_PX:g}_px"))
     names += [
         (f"UF1, {low:g}–{high:g} px", f"uf1_{low:g}_to_{high:g}_px") for low, high in AMPLITUDES_PX
     ]

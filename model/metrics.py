@@ -159,23 +159,61 @@ def bootstrap(
     not independent, so whole subjects are drawn (A. C. Davison, D. V. Hinkley: Bootstrap methods
     and their application, 1997, section 3.8). Samples whose score is NaN are not counted.
     """
+    value, scores = _drawn(truth, predicted, subjects, classes, score, samples, seed)
+    return _percentiles(value, scores, level)
+
+
+def bootstrap_difference(
+    truth: ArrayLike,
+    predicted: ArrayLike,
+    reference: ArrayLike,
+    subjects: Sequence[str],
+    classes: int,
+    score: Callable[[Confusion], float],
+    *,
+    samples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """The same of how far `predicted` scores above `reference`, answers to the same clips: each
+    sample scores both on the same subjects, so what is hard for both does not count."""
+    value, scores = _drawn(truth, predicted, subjects, classes, score, samples, seed)
+    other, others = _drawn(truth, reference, subjects, classes, score, samples, seed)
+    return _percentiles(value - other, scores - others, level)
+
+
+def _drawn(
+    truth: ArrayLike,
+    predicted: ArrayLike,
+    subjects: Sequence[str],
+    classes: int,
+    score: Callable[[Confusion], float],
+    samples: int,
+    seed: int,
+) -> tuple[float, NDArray[np.float64]]:
+    """The score of all, and of each sample of subjects; `seed` alone says who is in which."""
     whole = confusion(truth, predicted, classes)
     if len(subjects) != whole.sum():
         raise InputError(f"{whole.sum()} clips but {len(subjects)} subjects")
-    if samples < 1 or not 0 < level < 1 or not len(subjects):
-        raise InputError(f"a bootstrap needs clips, samples and a level in 0–1, got {level}")
+    if samples < 1 or not len(subjects):
+        raise InputError(f"a bootstrap needs clips and samples, got {len(subjects)} and {samples}")
     rows, columns = _class_numbers(truth, classes), _class_numbers(predicted, classes)
     distinct, owner = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)
     counts = np.zeros((len(distinct), classes, classes), np.int64)
     np.add.at(counts, (owner, rows, columns), 1)
     drawn = np.random.default_rng(seed).integers(len(distinct), size=(samples, len(distinct)))
-    scores = np.array([score(counts[draw].sum(axis=0)) for draw in drawn])
-    tail = (1 - level) / 2
+    return score(whole), np.array([score(counts[draw].sum(axis=0)) for draw in drawn])
+
+
+def _percentiles(value: float, scores: NDArray[np.float64], level: float) -> Interval:
+    if not 0 < level < 1:
+        raise InputError(f"an interval needs a level in 0–1, got {level}")
     scores = scores[np.isfinite(scores)]
     if not scores.size:
-        return Interval(score(whole), math.nan, math.nan)
+        return Interval(value, math.nan, math.nan)
+    tail = (1 - level) / 2
     low, high = np.quantile(scores, [tail, 1 - tail])
-    return Interval(score(whole), float(low), float(high))
+    return Interval(value, float(low), float(high))
 
 
 @dataclass(frozen=True, slots=True)

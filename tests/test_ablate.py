@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from easy import easy_samples
 
-from model.ablate import VARIANTS, Row, Variant, main, measure, table
+from model.ablate import VARIANTS, Answered, Row, Variant, main, measure, scored, table
 from model.classifiers import CLASSIFIERS
 from model.errors import InputError, exit_code
 from model.metrics import Interval
@@ -21,7 +21,7 @@ TRAINING = easy_samples(48, 0)
 REPORT = easy_samples(30, 1, none_share=0.2)
 
 
-def measured(out: Path, training: SampleSet = TRAINING) -> Row:
+def measured(out: Path, training: SampleSet = TRAINING) -> Answered:
     recipes = [
         Recipe("cof-cnn", options=VARIANT.options, epochs=6, batch=12, learning_rate=1e-2, seed=s)
         for s in (1, 2)
@@ -38,13 +38,14 @@ def test_every_system_and_every_part_has_its_line() -> None:
 
 
 def test_a_system_is_measured_once(tmp_path: Path) -> None:
-    row = measured(tmp_path)
+    answered = measured(tmp_path)
+    row = scored(answered)
     assert row.uf1.value > 0.6
     assert row.uf1.low <= row.uf1.value <= row.uf1.high
     assert row.parameters > 1000
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("cof-narrow-*")}
     assert {path.suffix for path in kept} == {".safetensors", ".json", ".csv"}
-    assert measured(tmp_path) == row
+    assert scored(measured(tmp_path)) == row
     assert kept == {path: path.stat().st_mtime_ns for path in tmp_path.glob("cof-narrow-*")}
     said = json.loads((tmp_path / "cof-narrow-1.json").read_text())
     assert len(said["both"]) == np.count_nonzero(REPORT.labels >= 0)
@@ -52,12 +53,27 @@ def test_a_system_is_measured_once(tmp_path: Path) -> None:
         measured(tmp_path, replace(TRAINING, labels=(TRAINING.labels + 1) % 3))
 
 
+def test_systems_are_compared_on_the_same_faces(tmp_path: Path) -> None:
+    answered = measured(tmp_path)
+    worse = replace(answered, name="worse", both=(answered.both + 1) % 3)
+    assert scored(answered, answered).above_reference is None
+    above = scored(worse, answered).above_reference
+    assert above is not None
+    assert above.value == scored(worse).uf1.value - scored(answered).uf1.value
+    assert above.low <= above.value <= above.high < 0
+    others = replace(answered, name="others", subjects=answered.subjects[::-1])
+    with pytest.raises(InputError, match="different expressions"):
+        scored(others, answered)
+
+
 def test_the_table_is_markdown() -> None:
-    score = Interval(0.5, 0.4, 0.6)
-    text = table([Row("fmanet", 129089, score, score, score, 0.345)])
+    score, less = Interval(0.5, 0.4, 0.6), Interval(-0.02, -0.04, 0.001)
+    first = Row("fmanet", 129089, score, None, score, 0.345)
+    text = table([first, Row("jfm", 192552, score, less, score, 0.345)])
     lines = text.splitlines()
-    assert len(lines) == 3
-    assert lines[2].startswith("| fmanet | 129,089 | 0.500 (0.400 to 0.600) |")
+    assert len(lines) == 4
+    assert lines[2].startswith("| fmanet | 129,089 | 0.500 (0.400 to 0.600) | – |")
+    assert "| -0.020 (-0.040 to +0.001) |" in lines[3]
     assert len({each.count("|") for each in lines}) == 1
 
 

@@ -68,6 +68,15 @@ def test_data_sets_bind_weights_and_starts_are_named(trained: Path) -> None:
     assert "Synthetic only" not in text
 
 
+def test_what_all_samples_are_is_not_said_twice(trained: Path) -> None:
+    checkpoint = read_checkpoint(trained)[0]
+    bands = {f"uf1_{band}_px": 0.5 for band in ("from_0.3", "0.3_to_0.6", "0.6_to_1.2")}
+    above = {k: v for k, v in checkpoint.metrics.items() if not k.startswith("uf1_0.1")} | bands
+    assert "0.3 px and above" not in written(replace(checkpoint, metrics=above))
+    below = {**above, "uf1_0.1_to_0.3_px": 0.2}
+    assert "0.3 px and above" in written(replace(checkpoint, metrics=below))
+
+
 def test_weak_action_units_are_called_so(trained: Path) -> None:
     checkpoint = read_checkpoint(trained)[0]
     for precision, weak in ((0.3, True), (0.8, False)):

@@ -13,6 +13,7 @@ from model.metrics import (
     accuracy,
     average_precision,
     bootstrap,
+    bootstrap_difference,
     by_subject,
     calibration_error,
     confusion,
@@ -143,6 +144,22 @@ def test_bootstrap_draws_subjects_not_clips() -> None:
     assert 0.35 < narrow.low < 0.5 < narrow.high < 0.65
     assert (wide.low, wide.high) == (0.0, 1.0)
     assert narrow == bootstrap(truth, predicted, one_each, 2, accuracy, seed=1)
+
+
+def test_a_difference_is_taken_on_the_same_subjects() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 400)
+    subjects = [str(i // 4) for i in range(400)]
+    # Both fail on the same half of the faces; the second on a few clips more.
+    first = np.where(np.arange(400) < 200, 1 - truth, truth)
+    second = np.where(np.arange(400) % 20 == 19, 1 - truth, first)
+    alone = bootstrap(truth, first, subjects, 2, accuracy)
+    paired = bootstrap_difference(truth, second, first, subjects, 2, accuracy)
+    assert paired.value == pytest.approx(np.mean(second == truth) - np.mean(first == truth))
+    assert paired.low <= paired.value <= paired.high < 0
+    assert paired.high - paired.low < (alone.high - alone.low) / 2
+    same = bootstrap_difference(truth, first, first, subjects, 2, accuracy)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
 
 
 def test_a_perfect_result_has_no_spread() -> None:
