@@ -55,6 +55,9 @@ def _watch(session: LiveSession, asked_to_end: Flag) -> None:
     keys = _keys(session)
     shape = "{desc} {n:.1f}/{total_fmt} s{postfix}" if seconds else "{desc} {n:.1f} s{postfix}"
     with tqdm(total=seconds, file=sys.stderr, bar_format=shape, desc="live", leave=False) as line:
+        recording = session.recording()
+        for missed in recording.warnings if recording else ():
+            line.write(f"warning: {missed}", file=sys.stderr)
         while not asked_to_end.is_set():
             if keys is not None and not _listen(keys, line):
                 keys = None

@@ -478,6 +478,7 @@ def test_what_is_typed_beside_a_recording_is_in_it(untrained: Path, tmp_path: Pa
     )
     assert done.returncode == 0, done.stderr
     assert "60 frames recorded" in done.stdout
+    assert "warning: consent: not recorded" in done.stderr
     session = open_session(tmp_path / "s")
     told = [(m.name, m.note) for m in session.markers]
     assert told == [("stimulus", ""), ("note", "the door fell shut")]

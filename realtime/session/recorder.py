@@ -63,6 +63,8 @@ class RecordingStatus:
     """Time of the source from the first frame recorded to the last."""
     failure: str
     """Why it stopped before the run did; empty if it did not."""
+    warnings: tuple[str, ...] = ()
+    """What the check list missed."""
     sound: str = ""
     """The microphone that is recorded too, and whether it is away; empty: there is no sound."""
 
@@ -237,8 +239,9 @@ class SessionRecorder:
         """A snapshot, from any thread."""
         last, zero_s = self._last, self._zero_s
         seconds = last.time_s - zero_s if last is not None and zero_s is not None else 0.0
+        missed = tuple(self._document.get("warnings", ()))
         return RecordingStatus(
-            str(self._folder.path), self._frames, self._dropped, seconds, self._failure
+            str(self._folder.path), self._frames, self._dropped, seconds, self._failure, missed
         )
 
     def _record(self, frame: Frame) -> None:
