@@ -25,6 +25,7 @@ from realtime.results import Results, SignalAt
 from realtime.ring import FrameRing
 from realtime.run import Run
 from realtime.session.markers import MarkerKind
+from realtime.session.notebook import Notebook
 from realtime.session.plan import RecordPlan
 from realtime.session.recorder import RecordingStatus
 from realtime.snapshot import Snapshot, State, doubt, take_snapshot
@@ -109,16 +110,17 @@ class LiveSession:
         """Stop analysing. A file or the demo waits where it is; frames of a camera are dropped."""
         with self._control:
             if self._run is not None and self._run.resumed.is_set():
-                if self._run.recording() is not None:
-                    self._run.mark("pause", "", "")
+                if self._run.notebook is not None:
+                    self._run.notebook.mark("pause", "", "")
                 self._run.resumed.clear()
 
     def resume(self) -> None:
         """Go on after `pause`."""
         with self._control:
             if self._run is not None and not self._run.resumed.is_set():
-                if self._run.recording() is not None:
-                    self._run.mark("resume", "", "")  # before: the clock of a file stands still
+                if self._run.notebook is not None:
+                    # Before: the clock of a file stands still.
+                    self._run.notebook.mark("resume", "", "")
                 self._run.resumed.set()
 
     def record(self, plan: RecordPlan | None) -> None:
@@ -247,11 +249,11 @@ class LiveSession:
             engine=run.engine if run else "",
         )
 
-    def _recorded(self) -> Run:
-        run = self._run
-        if run is None or run.recording() is None:
+    def _recorded(self) -> Notebook:
+        notebook = None if self._run is None else self._run.notebook
+        if notebook is None:
             raise InputError("nothing is recorded that could be marked: start with --record")
-        return run
+        return notebook
 
     def _is_recorded(self) -> bool:
         run = self._run

@@ -36,7 +36,6 @@ that, under its own causes.
 
 import math
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -54,10 +53,9 @@ from realtime.config import LiveConfig, device_name
 from realtime.pipeline import configured, open_pipeline
 from realtime.results import Results
 from realtime.ring import Follower, FrameRing
-from realtime.session.clocks import SOURCE_TIME, iso
 from realtime.session.lsl import take_markers
-from realtime.session.markers import Marker, MarkerKind
 from realtime.session.microphone import Microphone
+from realtime.session.notebook import Notebook
 from realtime.session.opening import open_recorder
 from realtime.session.recorder import RecordingStatus
 from realtime.session.sound import Block
@@ -83,9 +81,6 @@ be forgotten deleted."""
 BEAT_S = 0.2
 """How often the recorder writes what was noted, where no frames come: within what a killed program
 may lose."""
-MARKED_LATE_S = 5.0
-"""How long a marker may take from the key to this program."""
-LSL_NOTE = "from LSL"
 CLASSIFY_BACKLOG = 8
 CLIP_BACKLOG = 4
 
@@ -114,6 +109,8 @@ class Run:
         self.stopped = False
         self._asked_to_stop = False
         self.error: BaseException | None = None
+        self.notebook: Notebook | None = None
+        """Where moments are noted, of a run that is recorded."""
         self.failed = ""
         """In words, what ended the analysis of a run that is recorded, which goes on."""
         self._capture_error: BaseException | None = None
@@ -155,8 +152,11 @@ class Run:
         ]
         if self._recorder is not None:
             self._threads.append(threading.Thread(target=self._record, name="recorder"))
+            self.notebook = Notebook(
+                self._recorder, self.ring, lambda: source.info.clock, self.resumed
+            )
             if plan is not None and plan.lsl_markers:
-                arguments = (plan.lsl_markers, self._take_marker, self.finished)
+                arguments = (plan.lsl_markers, self.notebook.hear, self.finished)
                 self._threads.append(
                     threading.Thread(target=take_markers, args=arguments, name="lsl")
                 )
@@ -182,35 +182,9 @@ class Run:
         self._join()
         self.stopped = True
 
-    def mark(self, kind: MarkerKind, name: str, note: str, at_s: float | None = None) -> None:
-        """Note a marker at `at_s` of the monotonic clock, at most `MARKED_LATE_S` ago; None or
-        beyond: at this moment. Only of a run that is recorded."""
-        now_s = monotonic_s()
-        late_s = now_s - at_s if at_s is not None else 0.0
-        late_s = late_s if 0 <= late_s <= MARKED_LATE_S else 0.0
-        moment_s = self._time_s(now_s) - late_s
-        utc = iso(time.time() - late_s)
-        self._note(Marker(kind, name, note, moment_s, now_s - late_s, utc))
-
-    def redact(self, seconds: float) -> tuple[float, float]:
-        """Have the last `seconds` deleted; returns from when to when, on the source's clock. Only
-        of a run that is recorded."""
-        now_s = monotonic_s()
-        end_s = self._time_s(now_s)
-        start_s = end_s - seconds
-        self._note(Marker("redact", "", "", start_s, now_s, iso(time.time()), end_s))
-        return start_s, end_s
-
     def _hear(self, block: Block) -> None:
         assert self._recorder is not None  # it asked for the microphone
         self._recorder.hear(block, "" if self.resumed.is_set() else PAUSED)
-
-    def _take_marker(self, words: str, at_s: float) -> None:
-        self.mark("mark", words, LSL_NOTE, at_s)
-
-    def _note(self, marker: Marker) -> None:
-        assert self._recorder is not None  # said by both that call this
-        self._recorder.mark(marker)
 
     @property
     def engine(self) -> str:
@@ -233,14 +207,6 @@ class Run:
             return None
         status = self._recorder.status()
         return replace(status, sound=self._microphone.state) if self._microphone else status
-
-    def _time_s(self, now_s: float) -> float:
-        """The time of the source at `now_s` of the monotonic clock."""
-        newest = self.ring.latest()
-        if self.source.info.clock in SOURCE_TIME or newest is None:
-            return now_s if newest is not None else 0.0
-        shown_s = now_s - newest.received_s if self.resumed.is_set() else 0.0
-        return newest.stamp.time_s + max(0.0, shown_s)
 
     def _losses(self) -> Mapping[str, int]:
         status = self.source.status()

@@ -18,6 +18,7 @@ from fakes import copied, motion_jpeg, picture, web_server, write_clip
 
 import realtime.analyze as analyze_command
 import realtime.run as run
+import realtime.session.notebook as notebook
 import run_live
 from model.errors import InputError, SourceError, exit_code
 from model.records import Frame, Stamp, Step
@@ -245,7 +246,7 @@ def test_a_files_clock_stands_still_while_it_is_paused(
         assert session.latest_step(None, TIMEOUT_S)
         session.pause()
         with monkeypatch.context() as later:
-            later.setattr(run, "monotonic_s", lambda: monotonic_s() + 100)
+            later.setattr(notebook, "monotonic_s", lambda: monotonic_s() + 100)
             session.resume()
         assert session.wait(TIMEOUT_S)
     found = open_session(tmp_path / "s")

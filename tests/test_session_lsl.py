@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,13 +12,15 @@ import pytest
 from test_session_recorder import DOCUMENT, frame, records
 
 from model.errors import InputError
-from model.records import Event, Prediction, Window
+from model.records import Event, Frame, Prediction, Stamp, Window
 from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
+from realtime.ring import FrameRing
 from realtime.session.folder import create_folder
 from realtime.session.lsl import PROGRAM, Streams, correction_s, library, offset_s
 from realtime.session.markers import Marker
+from realtime.session.notebook import Notebook
 from realtime.session.plan import RecordPlan
 from realtime.session.reader import open_session
 from realtime.session.recorder import SessionRecorder
@@ -118,6 +121,24 @@ import pylsl
 outlet = pylsl.StreamOutlet(pylsl.StreamInfo(sys.argv[1], "Markers", 1, 0, pylsl.cf_string, "x"))
 sys.stdin.read(1)
 """
+
+
+def test_a_moment_is_what_the_other_program_says_however_late(tmp_path: Path) -> None:
+    made = SessionRecorder(
+        create_folder(tmp_path / "s"), DOCUMENT, clock=lambda: "driver", losses=dict
+    )
+    ring = FrameRing(6.0, 2**20)
+    now_s = monotonic_s()
+    ring.append(Frame(Stamp(0, now_s), frame(0).image, now_s))
+    book = Notebook(made, ring, lambda: "driver", threading.Event())
+    book.hear("a network was away", now_s - 60)
+    book.hear("a picture is due", now_s + 0.5)
+    book.mark("mark", "a key of a browser with a wild clock", "", now_s - 60)
+    made.close("end")
+    markers = open_session(tmp_path / "s").markers
+    assert [m.time_s - now_s for m in markers[:2]] == pytest.approx([-60, 0.5])
+    assert [m.monotonic_s - now_s for m in markers[:2]] == pytest.approx([-60, 0.5])
+    assert 0 <= markers[2].time_s - now_s < 60
 
 
 def test_a_sender_that_is_gone_holds_nobody_up(lsl: Any) -> None:

@@ -1,0 +1,73 @@
+"""Notebook: moments of a running recording, brought to the source's clock.
+
+A key, a note or another program's marker comes with a time of the system's monotonic clock, or
+counts as now. Any thread.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from realtime.clock import monotonic_s
+from realtime.ring import FrameRing
+from realtime.session.clocks import SOURCE_TIME, iso
+from realtime.session.markers import Marker, MarkerKind
+from realtime.session.recorder import SessionRecorder
+
+LATE_S = 5.0
+"""How long a marker may take from the key to this program."""
+EARLY_S = 1.0
+"""How early another program may tell of a moment: PsychoPy knows when its next picture shows."""
+LSL_NOTE = "from LSL"
+
+
+class Notebook:
+    """Writes into one recording."""
+
+    def __init__(
+        self,
+        recorder: SessionRecorder,
+        ring: FrameRing,
+        clock: Callable[[], str],
+        resumed: threading.Event,
+    ) -> None:
+        """`ring` has the frames that are recorded, `clock` says where their times come from
+        (`realtime.sources.Clock`); while `resumed` is not set, that of a file stands still."""
+        self._recorder = recorder
+        self._ring = ring
+        self._clock = clock
+        self._resumed = resumed
+
+    def mark(self, kind: MarkerKind, name: str, note: str, at_s: float | None = None) -> None:
+        """Note a marker at `at_s` of the monotonic clock, at most `LATE_S` ago; None or beyond: at
+        this moment."""
+        now_s = monotonic_s()
+        late_s = 0.0 if at_s is None else now_s - at_s
+        self._mark(kind, name, note, now_s, late_s if 0 <= late_s <= LATE_S else 0.0)
+
+    def hear(self, words: str, at_s: float) -> None:
+        """Note what another program says of `at_s` of the monotonic clock: however long ago, since
+        a network may have been away, and at most `EARLY_S` ahead."""
+        now_s = monotonic_s()
+        self._mark("mark", words, LSL_NOTE, now_s, max(now_s - at_s, -EARLY_S))
+
+    def redact(self, seconds: float) -> tuple[float, float]:
+        """Have the last `seconds` deleted; returns from when to when, on the source's clock."""
+        now_s = monotonic_s()
+        end_s = self._time_s(now_s)
+        start_s = end_s - seconds
+        span = Marker("redact", "", "", start_s, now_s, iso(time.time()), end_s)
+        self._recorder.mark(span)
+        return start_s, end_s
+
+    def _mark(self, kind: MarkerKind, name: str, note: str, now_s: float, late_s: float) -> None:
+        moment_s, utc = self._time_s(now_s) - late_s, iso(time.time() - late_s)
+        self._recorder.mark(Marker(kind, name, note, moment_s, now_s - late_s, utc))
+
+    def _time_s(self, now_s: float) -> float:
+        """The time of the source at `now_s` of the monotonic clock."""
+        newest = self._ring.latest()
+        if self._clock() in SOURCE_TIME or newest is None:
+            return now_s if newest is not None else 0.0
+        shown_s = now_s - newest.received_s if self._resumed.is_set() else 0.0
+        return newest.stamp.time_s + max(0.0, shown_s)
