@@ -1,17 +1,22 @@
-"""Pictures of the Calibrate tab for the documentation.
+"""Pictures of the page for the documentation.
 
     python -m calibrate.screenshots --out docs/images
 
-Walks through the tab on the demo face. Needs playwright (extra `dev`) and a Chromium.
+On the demo face: the Live tab while an expression is named, a walk through the Calibrate tab, a
+session on the Study and Review tabs, and its report. Needs playwright (extra `dev`) and a Chromium.
 """
 
 import argparse
+import tempfile
+from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calibrate.guide import Guide
 from model.errors import exit_code
+from model.usage import DefaultsShown
 from realtime.config import LiveConfig
+from realtime.ui import screenshots, session_screenshots
 from realtime.ui.screenshots import PHONE, WIDE, open_page, photographer, take
 
 if TYPE_CHECKING:
@@ -20,18 +25,33 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Parse the options and take the pictures."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").partition("\n")[0], formatter_class=DefaultsShown
+    )
     parser.add_argument("--out", type=Path, default=Path("docs/images"), help="folder to write to")
     parser.add_argument("--seed", type=int, default=20, help="of the demo")
     parser.add_argument("--classifier", default="fmanet", help="name or checkpoint")
+    parser.add_argument("--seconds", type=int, default=30, help="of the session")
     options = parser.parse_args()
-    config = LiveConfig(source="demo", seed=options.seed, classifier=options.classifier)
-    for path in take_screenshots(config, options.out, Guide()):
-        print(path)
+    out: Path = options.out.resolve()
+    # There, so that the pictures show a session's path as it usually is.
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        config = LiveConfig(
+            source="demo",
+            seed=options.seed,
+            classifier=options.classifier,
+        )
+        for path in (
+            *screenshots.take_screenshots(config, out, calibrator=Guide()),
+            *take_screenshots(config, out, Guide()),
+            *session_screenshots.take_screenshots(config, out, options.seconds, Guide()),
+        ):
+            print(path)
 
 
 def take_screenshots(config: LiveConfig, out: Path, guide: Guide) -> list[Path]:
-    """Write the pictures of a whole walk through the tab into `out`, and return their paths."""
+    """Write the pictures of a whole walk through the Calibrate tab into `out`; returns their
+    paths."""
     taken = []
     with photographer(config, out, guide) as (browser, address):
         page = open_page(browser, address, WIDE, "light")

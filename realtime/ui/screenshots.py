@@ -1,12 +1,10 @@
-"""Pictures of the page for the documentation.
-
-    python -m realtime.ui.screenshots --out docs/images
+"""Pictures of the Live tab for the documentation, and how pictures of any tab are taken.
 
 Runs the demo face, waits for an expression, pauses and photographs: wide in light and in dark, a
-phone, and an expression opened. Needs playwright (extra `dev`) and a Chromium.
+phone, and an expression opened. Needs playwright (extra `dev`) and a Chromium. The command is
+`calibrate.screenshots`, which knows all tabs.
 """
 
-import argparse
 import shutil
 import threading
 from collections.abc import Iterator
@@ -14,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.errors import InputError, exit_code
+from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.ui.calibration import Calibrator
@@ -29,26 +27,15 @@ PATIENCE_MS = 120_000
 JOIN_S = 20.0
 
 
-def main() -> None:
-    """Parse the options and take the pictures."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, default=Path("docs/images"), help="folder to write to")
-    parser.add_argument("--source", default="demo")
-    parser.add_argument("--seed", type=int, default=7, help="of the demo")
-    parser.add_argument("--classifier", default="fmanet", help="name or checkpoint")
-    options = parser.parse_args()
-    config = LiveConfig(source=options.source, seed=options.seed, classifier=options.classifier)
-    for path in take_screenshots(config, options.out):
-        print(path)
-
-
-def take_screenshots(config: LiveConfig, out: Path, expressions: int = 4) -> list[Path]:
+def take_screenshots(
+    config: LiveConfig, out: Path, expressions: int = 4, calibrator: Calibrator | None = None
+) -> list[Path]:
     """Write the pictures of a page over `config` into `out` and return their paths.
 
     The first is taken once `expressions` are confirmed, while the next is at its apex.
     Raises `InputError` without playwright or a Chromium.
     """
-    with photographer(config, out) as (browser, address):
+    with photographer(config, out, calibrator) as (browser, address):
         return _photograph(browser, address, out, expressions)
 
 
@@ -143,7 +130,3 @@ def _served(config: LiveConfig, calibrator: Calibrator | None) -> Iterator[str]:
             thread.join(JOIN_S)
             if thread.is_alive():
                 raise RuntimeError("the page's server did not stop")
-
-
-if __name__ == "__main__":
-    raise SystemExit(exit_code(main))

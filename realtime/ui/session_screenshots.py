@@ -1,24 +1,19 @@
 """Pictures of the Study and Review tabs and of a report, for the documentation.
 
-    python -m realtime.ui.session_screenshots --out docs/images
-
-Records the demo face for half a minute on the Study tab, codes what was found on the Review tab,
-and opens its report. Needs playwright (extra `dev`) and a Chromium.
+Records the demo face on the Study tab, codes what was found on the Review tab, and opens its
+report. Needs playwright (extra `dev`) and a Chromium. The command is `calibrate.screenshots`.
 """
 
-import argparse
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.errors import exit_code
 from realtime.config import LiveConfig
+from realtime.ui.calibration import Calibrator
 from realtime.ui.screenshots import WIDE, open_page, photographer, take
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-SECONDS = 30
 PROTOCOL = """
 name = "Interview A"
 [keys]
@@ -35,28 +30,11 @@ key = "2"
 """
 
 
-def main() -> None:
-    """Parse the options and take the pictures."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--out", type=Path, default=Path("docs/images"), help="folder to write to")
-    parser.add_argument("--seed", type=int, default=20, help="of the demo")
-    parser.add_argument("--classifier", default="fmanet", help="name or checkpoint")
-    parser.add_argument("--seconds", type=int, default=SECONDS, help="to record")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        config = LiveConfig(
-            source="demo",
-            seed=options.seed,
-            classifier=options.classifier,
-            sessions=Path(folder) / "sessions",
-        )
-        for path in take_screenshots(config, options.out, options.seconds):
-            print(path)
-
-
-def take_screenshots(config: LiveConfig, out: Path, seconds: int) -> list[Path]:
+def take_screenshots(
+    config: LiveConfig, out: Path, seconds: int, calibrator: Calibrator | None = None
+) -> list[Path]:
     """Write the pictures of a session of so many `seconds` into `out`, and return their paths."""
-    with photographer(config, out) as (browser, address):
+    with photographer(config, out, calibrator) as (browser, address):
         page = open_page(browser, address, WIDE, "light")
         taken = _record(page, out, seconds)
         return taken + _review(page, out)
@@ -129,7 +107,3 @@ def _wait_for_time(page: "Page", seconds: float) -> None:
         }""",
         arg=seconds,
     )
-
-
-if __name__ == "__main__":
-    raise SystemExit(exit_code(main))
