@@ -13,9 +13,15 @@ import torch
 from safetensors.torch import save_file
 
 import model
-from model.checkpoint import Checkpoint, load_classifier, read_checkpoint, save_checkpoint
+from model.checkpoint import (
+    Checkpoint,
+    checkpoint_path,
+    load_classifier,
+    read_checkpoint,
+    save_checkpoint,
+)
 from model.errors import CheckpointError
-from model.flow import load_flow
+from model.flow import FLOWS, load_flow
 from model.labels import UNCLEAR
 from model.records import FlowPair
 from model.shipped import shipped, trained_on
@@ -171,8 +177,13 @@ def test_names_that_stand_for_nothing_are_refused(tmp_path: Path) -> None:
 
 
 def test_weights_for_a_flow_are_named_for_it(path: Path) -> None:
-    assert trained_on("lk", "fmanet") == "fmanet"
+    for flow in FLOWS:
+        name = trained_on(flow, "fmanet")
+        assert name == ("fmanet-tvl1" if flow == "tvl1" else "fmanet")
+    assert read_checkpoint(checkpoint_path("fmanet-tvl1"))[0].flow == "tvl1"
     assert trained_on("tvl1", str(path)) == str(path)
+    with pytest.raises(CheckpointError, match=r"weights trained on this one: fmanet-tvl1$"):
+        load_classifier("fmanet", flow=load_flow("tvl1"))
     with pytest.raises(CheckpointError, match=r"--flow dis --out FILE`$"):
         load_classifier("fmanet", flow=load_flow("dis"))
 

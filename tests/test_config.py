@@ -17,6 +17,15 @@ def test_the_defaults_work() -> None:
     assert is_loopback(config.host)
 
 
+def test_a_network_stands_for_its_weights_for_the_flow(tmp_path: Path) -> None:
+    assert LiveConfig(flow="tvl1").classifier == "fmanet-tvl1"
+    assert LiveConfig(flow="tvl1", classifier="fmanet-tvl1").classifier == "fmanet-tvl1"
+    assert LiveConfig(flow="dis").classifier == "fmanet"  # is refused when it is loaded
+    own = tmp_path / "own.safetensors"
+    own.touch()
+    assert LiveConfig(flow="tvl1", classifier=str(own)).classifier == str(own)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
