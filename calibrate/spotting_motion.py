@@ -9,7 +9,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ import model
 import realtime
 from calibrate.spotting_footage import Footage
 from model.errors import InputError
-from model.face import FaceAligner
 from model.records import ArrayF32, ArrayF64, MotionSample, SpotUpdate, Stamp
-from realtime.motion import FLAGS, REGIONS, Motion
+from realtime.motion import FLAGS, REGIONS
+from realtime.perception import Perception, Watch
 from realtime.scorer import Scorer
 from realtime.spotting import Spotter, SpotterConfig
 
@@ -96,38 +96,30 @@ def spot(
 ) -> tuple[Decision, ...]:
     """All that a spotter says of these motions, as the pipeline would drive it; `scorer` in place
     of the one that `config` names."""
-    spotter = Spotter(config, scorer)
+    watch = Watch(Spotter(config, scorer))
     said: list[Decision] = []
-    seen = False
     now_s = 0.0
     for sample in motions.samples():
-        if isinstance(sample, Stamp):
-            now_s = sample.time_s
-            updates = spotter.lost(sample).updates if seen else ()
-            seen = False
-        else:
-            now_s = sample.stamp.time_s
-            updates = spotter.push(sample).updates
-            seen = True
-        said += [Decision(update, now_s) for update in updates]
-    said += [Decision(update, now_s) for update in spotter.finish()]
+        stamp, motion = (sample, None) if isinstance(sample, Stamp) else (sample.stamp, sample)
+        now_s = stamp.time_s
+        signal = watch.push(stamp, motion)
+        said += [Decision(update, now_s) for update in ([] if signal is None else signal.updates)]
+    said += [Decision(update, now_s) for update in watch.finish()]
     return tuple(said)
 
 
 def measure(footage: Footage) -> Motions:
     """The motion of all frames of `footage`."""
-    aligner, motion = FaceAligner(), Motion()
+    perception = Perception()
     rows: list[tuple[Stamp, MotionSample | None]] = []
-    seen = False
     try:
         for frame in footage.frames():
-            face = aligner.align(frame)
-            if face is None and seen:
-                motion.lost(frame.stamp)
-            seen = face is not None
-            rows.append((frame.stamp, None if face is None else motion.push(face)))
+            sample = perception.step(frame).motion
+            if sample is not None:  # without its field, of which minutes do not fit into memory
+                sample = replace(sample, field=_NO_FIELD)
+            rows.append((frame.stamp, sample))
     finally:
-        aligner.close()
+        perception.close()
     n = len(rows)
     motions = Motions(
         index=np.array([stamp.index for stamp, _ in rows], np.int64),

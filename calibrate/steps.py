@@ -4,45 +4,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from model.errors import SourceError
-from model.face import FaceAligner
-from model.records import Frame, MotionSample, SpotSignal, Step
+from model.records import Step
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.motion import Motion
+from realtime.perception import Perception
 from realtime.sources import Source, SourceInfo, open_source
-from realtime.spotting import Spotter
 
 SILENT_S = 10.0
 """How much longer than it should take a live source is waited for."""
 _LOOK_S = 0.2
-
-
-class Perception:
-    """Frames of one source, in order, to steps: `Pipeline` without its networks for names."""
-
-    def __init__(self) -> None:
-        self._aligner = FaceAligner()
-        self._motion = Motion()
-        self._spotter = Spotter()
-        self._seen = False
-
-    def step(self, frame: Frame) -> Step:
-        """What `frame` adds; its events are always empty."""
-        face = self._aligner.align(frame)
-        motion: MotionSample | None = None
-        signal: SpotSignal | None = None
-        if face is not None:
-            motion = self._motion.push(face)
-            signal = self._spotter.push(motion)
-        elif self._seen:
-            self._motion.lost(frame.stamp)
-            signal = self._spotter.lost(frame.stamp)
-        self._seen = face is not None
-        return Step(frame, face, motion, signal, (), {})
-
-    def close(self) -> None:
-        """Release the face tracker."""
-        self._aligner.close()
 
 
 def steps_of(source: Source, seconds: float) -> Iterator[Step]:

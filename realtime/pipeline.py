@@ -6,7 +6,6 @@ to an executor: inline by default, a worker thread live. Events come out in the 
 the spotter decided, whichever it is; only the step with which they arrive differs.
 """
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -22,7 +21,7 @@ from model import load_classifier
 from model.checkpoint import checkpoint_path
 from model.classifiers import Classifier
 from model.engine.serving import Serving
-from model.face import CROP_PX, FaceAligner
+from model.face import CROP_PX
 from model.flow import Flow, load_flow
 from model.flow.device import flow_on
 from model.moments import PHASE_FRAMES, crops_around, frames_between
@@ -33,8 +32,6 @@ from model.records import (
     Frame,
     FramePair,
     ImageU8,
-    MotionSample,
-    SpotSignal,
     SpotUpdate,
     Stamp,
     Step,
@@ -42,11 +39,11 @@ from model.records import (
 from realtime.baseline import suited
 from realtime.config import LiveConfig
 from realtime.motion import Motion
+from realtime.perception import Aligned, Perception
 from realtime.sources import SourceInfo
 from realtime.spotting import Spotter, SpotterConfig
 
 T = TypeVar("T")
-_Aligned = tuple[AlignedFace | None, dict[str, float]]
 
 INFERENCE_THREADS = 1
 """Threads of torch, and of OpenCV, in this process: one picture and one window at a time."""
@@ -105,9 +102,7 @@ class Pipeline:
         """`executor` runs classification; the caller shuts it down. Default: inline. `engine` is
         what runs the classifier, if that is to be told and closed with the pipeline; `naming` and
         `motion` are by default on the CPU."""
-        self._aligner = FaceAligner()
-        self._motion = motion or Motion()
-        self._spotter = Spotter(spotter)
+        self._perception = Perception(Spotter(spotter), motion)
         self._classifier = classifier
         self._naming = naming or Naming(flow, classifier)
         self._executor = executor or InlineExecutor()
@@ -116,18 +111,17 @@ class Pipeline:
         self._history_s = spotter.longest_s + HISTORY_SLACK_S
         self._pending: deque[_Pending] = deque()
         self._named: set[int] = set()
-        self._face_seen = False
 
     def step(self, frame: Frame) -> Step:
         """Everything `frame` adds. Frames come in the order of their stamps; a frame without a
         face, or of another size than the last, is a step like any other."""
-        return self._step(frame, *self._align(frame))
+        return self._step(frame, self._perception.align(frame))
 
     def steps(self, frames: Iterable[Frame]) -> Iterator[Step]:
         """The step of each of `frames`, as by `step`, for who is in no hurry for any single one:
         while one goes through motion and spotting, the next one's face is found in a thread beside.
         What `frames` raises is raised after the last step before it."""
-        ahead: deque[tuple[Frame, Future[_Aligned]]] = deque()
+        ahead: deque[tuple[Frame, Future[Aligned]]] = deque()
         iterator = iter(frames)
         ended: BaseException | None = None
         with ThreadPoolExecutor(1, "face") as beside:
@@ -135,39 +129,28 @@ class Pipeline:
                 try:
                     if ended is None:
                         frame = next(iterator)
-                        ahead.append((frame, beside.submit(self._align, frame)))
+                        ahead.append((frame, beside.submit(self._perception.align, frame)))
                 except Exception as error:  # the end is one too
                     ended = error
                 if ahead and (ended is not None or len(ahead) > 1):
                     frame, aligned = ahead.popleft()
-                    yield self._step(frame, *aligned.result())
+                    yield self._step(frame, aligned.result())
         if not isinstance(ended, StopIteration):
             raise ended
 
-    def _align(self, frame: Frame) -> _Aligned:
-        timings_ms: dict[str, float] = {}
-        return _timed(timings_ms, "face", lambda: self._aligner.align(frame)), timings_ms
-
-    def _step(self, frame: Frame, face: AlignedFace | None, timings_ms: dict[str, float]) -> Step:
-        motion: MotionSample | None = None
-        signal: SpotSignal | None = None
-        if face is not None:
-            motion = _timed(timings_ms, "motion", lambda: self._motion.push(face))
-            self._remember(face)
-            signal = _timed(timings_ms, "spot", lambda: self._spotter.push(motion))
-        elif self._face_seen:
-            self._motion.lost(frame.stamp)
-            signal = self._spotter.lost(frame.stamp)
-        self._face_seen = face is not None
-        if signal is not None:
-            self._submit(signal.updates, frame.stamp)
-        events = tuple(self._collect(timings_ms, wait=False))
-        return Step(frame, face, motion, signal, events, timings_ms)
+    def _step(self, frame: Frame, aligned: Aligned) -> Step:
+        step = self._perception.follow(frame, aligned)
+        if step.face is not None:
+            self._remember(step.face)
+        if step.signal is not None:
+            self._submit(step.signal.updates, frame.stamp)
+        _, timings_ms = aligned  # what naming took comes into the step's own
+        return replace(step, events=tuple(self._collect(timings_ms, wait=False)))
 
     def finish(self, last: Stamp) -> tuple[Event, ...]:
         """The end of the source: what was still open is decided, and every event that was still
         being classified is waited for. `last` is the stamp of the last frame."""
-        self._submit(self._spotter.finish(), last)
+        self._submit(self._perception.finish(), last)
         return tuple(self._collect({}, wait=True))
 
     @property
@@ -184,7 +167,7 @@ class Pipeline:
     def trouble(self) -> str:
         """What of the classifier's engine failed and was replaced; empty if nothing did."""
         told = "" if self._engine is None else self._engine.trouble()
-        return told or self._naming.trouble or self._motion.trouble
+        return told or self._naming.trouble or self._perception.trouble
 
     def warm_up(self) -> None:
         """Run every network once, so that the first frames do not wait for it."""
@@ -193,13 +176,12 @@ class Pipeline:
         frames = FramePair(still, still)
         for moments in (2, 3):
             self._naming([blank] * moments, frames)
-        self._motion.warm_up(CROP_PX)
-        self._aligner.warm_up()
+        self._perception.warm_up()
 
     def close(self) -> None:
         """Release the face tracker, end what is being built. The pipeline cannot be used
         afterwards."""
-        self._aligner.close()
+        self._perception.close()
         if self._engine is not None:
             self._engine.close()
 
@@ -323,10 +305,3 @@ def _event(pending: _Pending, timings_ms: dict[str, float]) -> Event:
         flows=named.flows,
         crops=pending.crops,
     )
-
-
-def _timed(timings_ms: dict[str, float], stage: str, run: Callable[[], T]) -> T:
-    start = time.perf_counter()
-    result = run()
-    timings_ms[stage] = (time.perf_counter() - start) * 1e3
-    return result

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from calibrate.baseline import BaselineMeasure
 from calibrate.report import baseline_text
 from calibrate.rest import BLOCK_S, PASSED, RestingFace, floors_for, tail_level
-from calibrate.steps import Perception
 from model.errors import InputError
 from model.records import Frame, MotionSample, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace
 from realtime.baseline import Baseline
 from realtime.motion import LOWER, REGIONS, UPPER
+from realtime.perception import Perception
 from realtime.sources import open_source
 from realtime.sources.demo import DEFAULT_FPS
 from realtime.spotting import Spotter, SpotterConfig

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from calibrate.camera import CameraCheck, CameraReport
 from calibrate.picture import PictureQuality, Pictures, alias_hz, blockiness, temporal_noise
 from calibrate.report import camera_text
-from calibrate.steps import Perception
 from calibrate.timing import Clockwork, Timing
 from calibrate.verdict import FaceQuality, Finding, judge
 from model.errors import InputError
 from model.records import Frame, Stamp, Window
 from model.synthetic import Schedule, SyntheticFace
 from model.synthetic.face import Nuisance
+from realtime.perception import Perception
 from realtime.scoring import Interval, iou
 from realtime.sources import SourceInfo
 

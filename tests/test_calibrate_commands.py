@@ -12,13 +12,13 @@ from fakes import write_clip
 
 from calibrate.__main__ import main
 from calibrate.guide import DEMO_AT_REST, INTERRUPTED, Guide
-from calibrate.steps import Perception
 from model.errors import InputError
 from model.records import Frame, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace
 from realtime.baseline import load_baseline
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
+from realtime.perception import Perception
 
 SMALL = ["--width", "200", "--height", "150", "--fps", "12"]
 

@@ -10,10 +10,10 @@ from served import serving
 
 from calibrate.guide import Guide
 from calibrate.screenshots import open_tab
-from calibrate.steps import Perception
 from model.records import Frame, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace
 from realtime.config import LiveConfig
+from realtime.perception import Perception
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 

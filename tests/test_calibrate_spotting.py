@@ -23,12 +23,12 @@ from calibrate.spotting_footage import (
 )
 from calibrate.spotting_motion import MotionCache, Motions, measure, spot
 from calibrate.spotting_page import page
-from calibrate.steps import Perception
 from model.errors import InputError
 from model.records import Frame, Stamp
 from model.synthetic import Schedule
 from realtime.baseline import load_baseline
 from realtime.motion import FLAGS, REGIONS
+from realtime.perception import Perception
 from realtime.scoring import Interval
 from realtime.spotting import SpotterConfig
 
