@@ -110,9 +110,6 @@ def _progress(session: LiveSession, snapshot: Snapshot) -> str:
         f"{events} events",
         f"p95 {snapshot.frame_to_result.p95:.1f} ms",
     ]
-    recording = session.recording()
-    if recording is not None and recording.sound:
-        parts.append(f"sound: {recording.sound}")
     return ", ".join([*parts, snapshot.message] if snapshot.message else parts)
 
 

@@ -104,15 +104,14 @@ def test_a_click_and_a_flash_lie_together_in_every_file(
     period_s = BLOCK / HZ / 1.001  # how long a block takes it
     number = 0
     for index in range(30 * FPS):
-        shown = picture(index, flash=index % (4 * FPS) == 5)
+        shown = picture(index, flash=index % (4 * FPS) == 15)
         while (begin_s := BEGUN_S + number * period_s) + period_s <= shown.stamp.time_s:
             samples = np.zeros(BLOCK, "<i2")
-            for lit in range(5, 30 * FPS, 4 * FPS):
+            for lit in range(15, 30 * FPS, 4 * FPS):
                 at = round((ZERO_S + lit / FPS - begin_s) / period_s * BLOCK)
                 if 0 <= at < BLOCK:
                     samples[at] = SECRET
-            told_s = begin_s + jitter.uniform(-0.004, 0)
-            begun_s = device.begin_s(told_s, begin_s + period_s, BLOCK)
+            begun_s = device.begin_s(begin_s + jitter.choice([0.0, 0.004]), BLOCK)
             made.hear(Block(begun_s, samples.tobytes()))
             number += 1
         made.write(shown)
@@ -122,7 +121,7 @@ def test_a_click_and_a_flash_lie_together_in_every_file(
     lit = [s for part in folder.parts() for s in flashes(folder.video(part))]
     heard_at = [s for part in folder.parts() for s in clicks(folder.video(part))]
     assert len(lit) == len(heard_at) == 8
-    assert np.abs(np.subtract(lit, heard_at)).max() < 0.005
+    assert np.abs(np.subtract(lit, heard_at)).max() < 0.002
     assert list(read_lines(folder.sound)) == ["from_s,to_s,cause"]
     blocks = [b for part in folder.parts() for b in heard(folder.video(part))]
     assert number - 2 <= len(blocks) <= number  # none is lost between two files
@@ -133,25 +132,30 @@ def test_a_click_and_a_flash_lie_together_in_every_file(
     assert flashes(joined) == lit
 
 
-def test_a_device_whose_word_wavers_keeps_whole_sound_whole() -> None:
-    """An hour of a device that runs 100 ppm too slow: counting samples would be 0.36 s off."""
+def test_blocks_that_come_late_keep_whole_sound_whole() -> None:
+    """An hour of a device that runs 100 ppm too slow: counting samples would be 0.36 s off. Half of
+    its blocks come late, one in a hundred by more than a block lasts."""
     clock, jitter = SampleClock(HZ), Random(2)
     period_s = BLOCK / HZ * (1 + 1e-4)
-    worst_s = 0.0
-    last_s = -1.0
+    worst_s, last_s = 0.0, -1.0
     for number in range(36_000):
-        true_s = number * period_s
-        begin_s = clock.begin_s(true_s + jitter.gauss(0, 0.003), true_s + period_s, BLOCK)
-        worst_s = max(worst_s, abs(begin_s - true_s))
-        assert begin_s > last_s
+        late_s = jitter.choice([0.0] * 50 + [0.01] * 49 + [0.15])
+        begin_s = clock.begin_s(number * period_s + late_s, BLOCK)
+        if number > 20:
+            worst_s = max(worst_s, abs(begin_s - number * period_s))
+            assert begin_s > last_s
         last_s = begin_s
-    assert worst_s < 0.01
+    assert worst_s < 0.002
 
 
-def test_samples_that_are_in_hand_were_taken_before() -> None:
-    clock = SampleClock(HZ)
-    assert clock.begin_s(told_s=5.0, in_hand_s=5.0, samples=BLOCK) == 5.0 - BLOCK / HZ
-    assert clock.begin_s(told_s=9.0, in_hand_s=9.5, samples=BLOCK) == 9.0  # samples were lost
+def test_missing_samples_are_a_gap_whether_the_device_says_so_or_not() -> None:
+    clock, block_s = SampleClock(HZ), BLOCK / HZ
+    begins = [clock.begin_s(n * block_s, BLOCK) for n in range(5)]
+    assert begins == pytest.approx([n * block_s for n in range(5)])
+    assert clock.begin_s(2.0, BLOCK, lost=True) == 2.0
+    silent = [clock.begin_s(5 + n * block_s, BLOCK) for n in range(20)]
+    assert silent[5] == pytest.approx(2.0 + 6 * block_s, abs=1e-3)  # it may come too late
+    assert silent[-1] == pytest.approx(5 + 19 * block_s)
 
 
 def test_forgetting_deletes_the_sound_too(tmp_path: Path) -> None:
@@ -342,6 +346,7 @@ def test_a_real_microphone_is_recorded(
     seconds = sum(len(samples) for _, samples in blocks) / hz
     gaps = [row.split(",") for row in list(read_lines(session.folder.sound))[1:]]
     silent_s = sum(float(end) - float(begin) for begin, end, _ in gaps)
+    assert len(gaps) <= 2  # until it begins
     assert 1 < seconds < 5.5
     assert blocks[-1][0] + len(blocks[-1][1]) / hz == pytest.approx(5, abs=0.7)
     assert seconds + silent_s == pytest.approx(5, abs=0.7)

@@ -2,8 +2,8 @@
 
 By PortAudio, through sounddevice: it has the same devices, and the time at which a sample was
 taken, on Linux, macOS and Windows. Its clock is tied to the system's monotonic one with each block.
-How good its times are is the driver's affair: a driver that gives the moment at which the block was
-handed over instead is off by a few ms, since no sample can be in hand before it was taken.
+How good its times are is the driver's affair; that no sample is in hand before it was taken bounds
+them on one side.
 """
 
 import threading
@@ -68,7 +68,9 @@ class Microphone:
             raise InputError(f"--audio {wanted}: {what}; there are: {choices}")
         self.name = names[0]
         self._number = there[self.name]
-        self.rate = int(sound.query_devices(self._number)["default_samplerate"])
+        device = sound.query_devices(self._number)
+        self.rate = int(device["default_samplerate"])
+        self._by_arrival = sound.query_hostapis(device["hostapi"])["name"] == "ALSA"
         self._away = False
         try:
             sound.check_input_settings(self._number, channels=1, dtype="int16")
@@ -86,7 +88,7 @@ class Microphone:
         sound = library()
         cause = ""
         while not ended.is_set():
-            ear = _Ear(hear, self.rate, cause)
+            ear = _Ear(hear, self.rate, cause, by_arrival=self._by_arrival)
             try:
                 with sound.RawInputStream(
                     device=self._number,
@@ -110,8 +112,11 @@ class Microphone:
 class _Ear:
     """What PortAudio calls."""
 
-    def __init__(self, hear: Callable[[Block], None], rate: int, cause: str) -> None:
-        self._hear, self._cause = hear, cause
+    def __init__(
+        self, hear: Callable[[Block], None], rate: int, cause: str, *, by_arrival: bool
+    ) -> None:
+        self._hear, self._rate, self._cause = hear, rate, cause
+        self._by_arrival = by_arrival
         self._clock = SampleClock(rate)
         self._stream: Any = None
         self._heard = 0
@@ -130,10 +135,14 @@ class _Ear:
         """PortAudio's callback."""
         if self._stream is None:  # it begins before its constructor has ended
             return
+        # ALSA's word is left out: through PulseAudio it is wrong by half a second for a while, and
+        # for a sound card it says no more than when the block came.
         tie_s = monotonic_s() - self._stream.time
-        told_s = times.inputBufferAdcTime or times.currentTime
-        begin_s = self._clock.begin_s(told_s + tie_s, times.currentTime + tie_s, count)
-        cause = OVERFLOWED if status.input_overflow else self._cause
-        self._cause = ""
+        told_s = times.currentTime - count / self._rate
+        if times.inputBufferAdcTime and not self._by_arrival:
+            told_s = min(told_s, times.inputBufferAdcTime)
+        lost = bool(status.input_overflow)
+        begin_s = self._clock.begin_s(told_s + tie_s, count, lost=lost)
+        cause, self._cause = OVERFLOWED if lost else self._cause, ""
         self._heard += 1
         self._hear(Block(begin_s, bytes(samples), cause))

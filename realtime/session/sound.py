@@ -20,9 +20,10 @@ WAITING_S = 30.0
 """So much sound waits for the recorder at most: longer than the ring holds frames."""
 GAP_S = 0.03
 """What is shorter is the device's clock, not missing sound."""
-SOFTNESS = 0.05
-"""How far a block's time follows what the device tells of it: its word wavers by a few ms, samples
-do not."""
+CREEP = 5e-4
+"""How much longer than its samples say a block may last: no device's clock is that slow."""
+LATE_S = 1.0
+"""When no block was prompt for so long, samples are missing and the device did not say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +37,33 @@ class Block:
     cause: str = ""
     """Why there is a gap before it, if there is one; empty: not known."""
 
+    @property
+    def count(self) -> int:
+        """How many samples."""
+        return len(self.samples) // SAMPLE_BYTES
+
 
 class SampleClock:
-    """When samples were taken. Counting them alone would drift away from the frames, since no
-    device has exactly its rate; believing each block's time would tear sound that is whole."""
+    """When samples were taken. A block is never told of before it was taken, and often later, when
+    the machine is busy: what counts is the promptest word of the last ones. Counting samples alone
+    would drift away from the frames, since no device has exactly its rate."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
         self._next_s: float | None = None
+        self._late_s = 0.0
 
-    def begin_s(self, told_s: float, in_hand_s: float, samples: int) -> float:
-        """When the first of the next `samples` was taken: the device says at `told_s`; at
-        `in_hand_s` the last of them had been."""
-        told_s = min(told_s, in_hand_s - samples / self._rate)
+    def begin_s(self, told_s: float, samples: int, *, lost: bool = False) -> float:
+        """When the first of the next `samples` was taken, of which `told_s` says that it was no
+        later. `lost`: the device says that samples before it are missing."""
+        seconds = samples / self._rate
         begin_s = told_s
-        if self._next_s is not None and abs(told_s - self._next_s) < GAP_S:
-            begin_s = self._next_s + SOFTNESS * (told_s - self._next_s)
-        self._next_s = begin_s + samples / self._rate
+        if self._next_s is not None and not lost:
+            late = told_s - self._next_s > GAP_S
+            self._late_s = self._late_s + seconds if late else 0.0
+            if self._late_s < LATE_S:
+                begin_s = min(told_s, self._next_s + CREEP * seconds)
+        self._next_s = begin_s + seconds
         return begin_s
 
 
@@ -97,7 +108,7 @@ class SoundTrack:
         and end, what must not be written. Raises `OSError`."""
         while (block := self._take(tie_s + until_s)) is not None:
             begin_s = block.time_s - tie_s
-            end_s = begin_s + len(block.samples) / (SAMPLE_BYTES * self.rate)
+            end_s = begin_s + block.count / self.rate
             if begin_s < zero_s:
                 continue
             before_s = zero_s if self._end_s is None else self._end_s
