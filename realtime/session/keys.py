@@ -1,7 +1,7 @@
 """What a person says to a recording while it runs: keys of the protocol, notes, pause, forget.
 
 s               a key of the protocol: its marker, or its question's start and, again, end
-pause, resume   the analysis, not the recording of a camera's frames before and after
+pause, resume   analysis and recording; what a camera showed meanwhile is a gap
 forget 30       deletes the last 30 seconds
 anything else   a note
 """
