@@ -55,10 +55,7 @@ class Study:
         self._protocol = Protocol()
         self._keys = Keys(self._protocol, session)
         self._speed: float | None = None
-        try:
-            self._microphones = list(microphones())
-        except InputError:
-            self._microphones = []
+        self._microphones: list[str] | None = None
         self._said: deque[tuple[float, str]] = deque(maxlen=SAID)
         self._last: RecordingStatus | None = None
         plan = session.config.record
@@ -67,8 +64,8 @@ class Study:
                 plan.participant,
                 plan.consent,
                 plan.pictures,
-                plan.audio if plan.audio in self._microphones else "",
-                plan.voice,
+                "",  # the next person is asked anew
+                False,
                 plan.codec,
                 plan.planned_s / 60,
                 plan.lsl,
@@ -151,6 +148,8 @@ class Study:
         sound, paused; None if there is none), `last` (the one before), `draft`, `microphones`,
         `checks`, `missing` (what keeps it from beginning), `protocol` with the question that is
         `open`, `said`."""
+        if self._microphones is None:
+            self._microphones = _found()
         active = self._active()
         checks, missing = self._checks() if active is None else ((), "")
         with self._lock:
@@ -232,3 +231,10 @@ class Study:
         whose = baseline.participant if baseline is not None else ""
         code = whose if PARTICIPANT.fullmatch(whose) else "X"
         return RecordPlan(self._root / code, code, codec=self._draft.codec, camera=self._camera())
+
+
+def _found() -> list[str]:
+    try:
+        return list(microphones())
+    except InputError:  # no PortAudio: there is no choice
+        return []
