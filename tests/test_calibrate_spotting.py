@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import write_clip
 
 from calibrate.__main__ import main
 from calibrate.spotting_figures import UNSEEN, Outcome, Row, outcome, resting_baseline, table
@@ -315,6 +316,25 @@ def test_recordings_are_evaluated_with_names_and_fitted(
     assert run("fit", *given, "--out", tmp_path / "fitted.json") == 2
     assert "two or more" in capsys.readouterr().err
     assert not (tmp_path / "fitted.json").exists()
+
+
+def test_a_scorer_is_made_from_recordings_and_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth, clip = tmp_path / "truth.csv", tmp_path / "clip.mkv"
+    drawn = Drawn(seed=5, seconds=6.0, fps=25, schedule=replace(STRONG, blinks_per_min=20))
+    pictures = [frame.image for frame in drawn.frames()]
+    write_clip(clip, pictures, [40 * k for k in range(len(pictures))], codec="ffv1", pix_fmt="bgr0")
+    rows = [f"{r.onset_s},{r.apex_s},{r.offset_s},{r.kind},x" for r in drawn.truth()]
+    truth.write_text("\n".join(["onset_s,apex_s,offset_s,kind,label", *rows]) + "\n")
+    cache = ["--cache", tmp_path / "cache"]
+    given = ["--footage", clip, truth] * 10
+    made = tmp_path / "made.safetensors"
+    assert run("train", *given, *cache, "--out", made) == 0
+    assert "likeness" in capsys.readouterr().out
+    assert run("evaluate", *given[:3], *cache, "--spotter", made) == 0
+    assert "1.00" in capsys.readouterr().out
+    assert run("train", *given, *cache, "--out", made) == 2
 
 
 def test_fitted_thresholds_are_a_baseline_file(tmp_path: Path) -> None:
