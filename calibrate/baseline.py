@@ -17,7 +17,7 @@ from model.errors import InputError
 from model.records import ArrayF64, Step
 from realtime.baseline import USUAL_FLOOR_PX, Baseline, Measurement, Setting, camera_name
 from realtime.motion import REGIONS
-from realtime.session.plan import PARTICIPANT
+from realtime.session.plan import check_participant
 from realtime.sources import SourceInfo
 
 USUAL_S = 20.0
@@ -38,12 +38,7 @@ def checked_participant(code: str) -> str:
     """`code` without blanks around it; empty for none. Raises `InputError` for what is no code:
     baselines go into sessions, which bear no names."""
     code = code.strip()
-    if code and not PARTICIPANT.fullmatch(code):
-        raise InputError(
-            f"participant {code!r}: give a code of letters, digits, - and _ (at most 32, like "
-            "P07), never a name"
-        )
-    return code
+    return check_participant(code) if code else ""
 
 
 class BaselineMeasure:

@@ -18,6 +18,16 @@ PARTICIPANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 """A code, never a name: what is exported bears it."""
 
 
+def check_participant(code: str) -> str:
+    """`code`; raises `InputError` unless it is one."""
+    if not PARTICIPANT.fullmatch(code):
+        raise InputError(
+            f"participant {code!r}: give a code of letters, digits, - and _ (at most 32, like "
+            "P07), never a name"
+        )
+    return code
+
+
 @dataclass(frozen=True, slots=True)
 class RecordPlan:
     """Options of a recording. A value that cannot work raises `InputError`."""
@@ -51,11 +61,7 @@ class RecordPlan:
     """What the check list misses is an error, not a warning kept in the session."""
 
     def __post_init__(self) -> None:
-        if not PARTICIPANT.fullmatch(self.participant):
-            raise InputError(
-                f"participant {self.participant!r}: give a code of letters, digits, - and _ "
-                "(at most 32, like P07), never a name"
-            )
+        check_participant(self.participant)
         if self.codec not in CODECS:
             raise InputError(f"--codec {self.codec}: choose one of {', '.join(CODECS)}")
         if self.audio and not (self.voice and self.consent):
