@@ -212,6 +212,7 @@ def test_what_is_not_there_has_a_line_with_its_cause(tmp_path: Path) -> None:
     later = block(9, 7)
     made.hear(Block(later.time_s, later.samples, "microphone away"))
     made.beat()
+    made.write(picture(3 * FPS))  # and is not heard of again
     made.close("end")
     folder = SessionFolder(tmp_path / "s")
     rows = [row.split(",") for row in list(read_lines(folder.sound))[1:]]
@@ -221,6 +222,7 @@ def test_what_is_not_there_has_a_line_with_its_cause(tmp_path: Path) -> None:
         (0.0, 0.2, "microphone"),
         (0.3, 0.4, "paused"),
         (0.5, 0.9, "microphone away"),
+        (1.0, 3.0, "microphone"),
     ]
     assert [round(s, 3) for s, _ in heard(folder.video(1))] == [0.2, 0.4, 0.9]
 

@@ -213,11 +213,12 @@ class SessionRecorder:
         self._streams = None
         try:
             self._close_files()
+            if self._sound is not None:
+                last_s = self._last.time_s if self._last else 0.0
+                self._sound.close(self._zero_s or 0.0, last_s)
         except Exception as error:
             self._torn = True
             self._failure = self._failure or f"closing: {_reason(error)}"
-        if self._sound is not None:
-            self._sound.close()
         intervals = self._intervals.summary()
         self._document |= {
             "state": "torn" if self._torn else "stopped" if self._failure else "complete",

@@ -20,6 +20,8 @@ WAITING_S = 30.0
 """So much sound waits for the recorder at most: longer than the ring holds frames."""
 GAP_S = 0.03
 """What is shorter is the device's clock, not missing sound."""
+ENDING_S = 0.5
+"""The last block is not over when the last picture is taken."""
 CREEP = 5e-4
 """How much longer than its samples say a block may last: no device's clock is that slow."""
 LATE_S = 1.0
@@ -124,9 +126,15 @@ class SoundTrack:
         """Return when the table is on the disk."""
         self._gaps.sync()
 
-    def close(self) -> None:
-        """Close the table."""
-        self._gaps.close()
+    def close(self, zero_s: float, last_s: float) -> None:
+        """Close the table. The video goes from `zero_s` to `last_s`; a microphone that did not come
+        back is missing until then."""
+        end_s = zero_s if self._end_s is None else self._end_s
+        try:
+            if last_s - end_s > ENDING_S:
+                self._gaps.write(f"{end_s},{last_s},{self._cause or 'microphone'}")
+        finally:
+            self._gaps.close()
 
     def _take(self, before_s: float) -> Block | None:
         with self._lock:
