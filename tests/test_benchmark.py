@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pytest
 
 from model.errors import InputError
+from realtime.benchmark.alone import model_only
 from realtime.benchmark.browser import BROWSERS, watched
 from realtime.benchmark.figures import figures
 from realtime.benchmark.load import Measured, measure
@@ -69,6 +70,16 @@ def test_all_that_was_promised_is_in_the_report(written: Path) -> None:
     assert first["analysed_per_s"] > 0
     assert set(report["model_only_ms"]) == {"engine", "flow", "classify", "whole"}
     assert isinstance(first["keeps_up"], bool)
+
+
+def test_networks_that_are_slow_are_measured_for_some_seconds(
+    untrained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.benchmark.alone.LONGEST_S", 0.0)
+    found = model_only(config(untrained, 1))
+    assert found["whole"]["n"] == 1
+    assert found["whole"]["max"] > 0
+    assert found["whole"]["p95"] is None  # one value has no tail
 
 
 def test_the_percentiles_are_those_of_the_raw_values(written: Path) -> None:
