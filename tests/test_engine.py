@@ -16,7 +16,7 @@ from model.engine.__main__ import build, check
 from model.engine.building import build_here, end, kept_for
 from model.engine.cache import MEGABYTES_KEPT, Kept
 from model.engine.compiled import Compiled
-from model.engine.eager import Eager
+from model.engine.eager import Eager, no_cuda
 from model.engine.equality import FIXED_INPUTS, compared, example, fixed_inputs
 from model.engine.export import halved
 from model.engine.forward import Forward, Inputs
@@ -24,6 +24,7 @@ from model.engine.ort import ONNXRuntime
 from model.engine.serving import Serving
 from model.engine.trt import TensorRTRTX
 from model.errors import InputError
+from model.machine import driver
 from model.tables import load_entry
 
 KEY = {"engine": "onnx", "weights": "ab12", "shapes": "batch 1", "torch": "2.13", "gpu": "none"}
@@ -106,10 +107,17 @@ def test_an_engine_asked_for_by_name_and_absent_is_an_error(name: str) -> None:
         Serving(checkpoint_path("fmanet"), engine=name)
     if torch.cuda.is_available():
         assert str(caught.value).endswith("give --device cuda")
-    elif torch.version.cuda is None:
-        assert 'pip install "torch>=' in str(caught.value)
-    else:
-        assert "no driver or GPU" in str(caught.value)
+    elif driver() == "none":
+        assert str(caught.value).endswith("no driver of one was found here")
+
+
+def test_torch_without_cuda_beside_a_gpu_says_which_one_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setattr("model.engine.eager.driver", lambda: "580.65")
+    assert 'pip install "torch>=2.11,<2.14" --index-url ' in no_cuda("cpu")
 
 
 def test_what_would_bring_an_absent_engine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

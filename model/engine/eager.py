@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from model.cuda_graph import Function, Recorded
 from model.engine.export import halved
 from model.engine.forward import Forward, Inputs
+from model.machine import driver
 
 
 class Eager:
@@ -98,10 +99,12 @@ def no_cuda(device: str) -> str:
         if device.startswith("cuda"):
             return ""
         return f"runs on CUDA devices, this run is on {device}: give --device cuda"
+    if driver() == "none":
+        return "runs on NVIDIA GPUs, and no driver of one was found here"
     if torch.version.cuda is None:
         index = "https://download.pytorch.org/whl/cu130"
         return (
             f"runs on NVIDIA GPUs, torch {torch.__version__} on none: "
             f'pip install "torch>=2.11,<2.14" --index-url {index}'
         )
-    return "runs on NVIDIA GPUs, and no driver or GPU was found here"
+    return f"runs on NVIDIA GPUs, and torch {torch.__version__} can use none here"
