@@ -2,7 +2,7 @@
 
 python tests/kernels.py interpret      (with TRITON_INTERPRET=1) the numbers of Lucas–Kanade
 python tests/kernels.py fused          (with it) those of TV-L1, several iterations to a launch
-python tests/kernels.py sizes          (with it) both at all sizes: some minutes, in no test
+python tests/kernels.py sizes          (with it) both at all sizes: half an hour, in no test
 python tests/kernels.py compile        machine code for GPUs from Turing to Blackwell
 """
 
