@@ -34,6 +34,7 @@ Each captured frame has one fate: analysed, or dropped as "pipeline behind", "re
 that, under its own causes.
 """
 
+import gc
 import math
 import threading
 from collections import deque
@@ -163,6 +164,10 @@ class Run:
             if self._microphone is not None:
                 listen = partial(self._microphone.listen, self._hear, self._captured_all)
                 self._threads.append(threading.Thread(target=listen, name="sound"))
+        # What is loaded by now stays until the end. To look through it again, as each full
+        # collection would, stops all threads for a tenth of a second or two.
+        gc.collect()
+        gc.freeze()
         for thread in self._threads:
             thread.start()
 
@@ -180,6 +185,7 @@ class Run:
         for thread in recorder:
             thread.join(WRITE_S)
         self._join()
+        gc.unfreeze()  # of this run all may go
         self.stopped = True
 
     def _hear(self, block: Block) -> None:

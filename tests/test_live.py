@@ -1,5 +1,6 @@
 """Live sessions on real sources: every frame has a fate, errors surface, threads end."""
 
+import gc
 import queue
 import threading
 from collections.abc import Iterator
@@ -259,6 +260,12 @@ def test_start_and_stop_may_be_called_at_any_time(untrained: Path) -> None:
     session.start()
     assert (len(Scripted.opened), session.snapshot().run) == (2, 2)
     session.stop()
+
+
+def test_the_garbage_collector_does_not_look_through_what_stays(untrained: Path) -> None:
+    with LiveSession(scripted(untrained)):
+        assert gc.get_freeze_count() > 50_000
+    assert gc.get_freeze_count() == 0
 
 
 def test_what_is_left_when_it_is_stopped_is_analysed(untrained: Path) -> None:
