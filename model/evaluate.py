@@ -49,6 +49,7 @@ from model.training.data import SYNTHETIC, Opener, Sources
 from model.training.fit import fit
 from model.training.loso import leave_one_out
 from model.training.recipe import Recipe
+from model.training.seen import refuse_seen
 
 TOLERANCE = 0.002
 """Within which a figure is reproduced: another number of threads rounds differently, which tips a
@@ -131,16 +132,6 @@ def _same(one: float, other: float) -> bool:
     return abs(one - other) <= TOLERANCE or (math.isnan(one) and math.isnan(other))
 
 
-def seen_sets(checkpoint: Checkpoint) -> frozenset[str]:
-    """Names of what its weights were trained on, those it started from among them."""
-    seen: set[str] = set()
-    recipe: Any = checkpoint.recipe
-    while recipe:
-        seen |= set(recipe.get("data", {}).get("sets", ()))
-        recipe = recipe.get("init")
-    return frozenset(seen)
-
-
 def _on_report_set(name: str, args: argparse.Namespace) -> Evaluation:
     path = checkpoint_path(name)
     checkpoint = read_checkpoint(path)[0]
@@ -154,7 +145,7 @@ def _on_report_set(name: str, args: argparse.Namespace) -> Evaluation:
 def _on_clips(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[Evaluation]:
     path = checkpoint_path(name)
     checkpoint = read_checkpoint(path)[0]
-    _refuse_seen(name, checkpoint, specs)
+    refuse_seen(name, checkpoint, Sources(specs=specs, classes=args.classes).data_sets)
     return [_held_out(name, path, _opened(checkpoint, specs, args), args)]
 
 
@@ -232,19 +223,19 @@ def _trainable(
 ) -> tuple[Recipe, Path | None, Checkpoint]:
     """How a network is trained on, from which weights (None: from nothing, where none are shipped
     under that name), and what is known of it."""
-    data = Sources(specs=specs, classes=args.classes).said()
+    sources = Sources(specs=specs, classes=args.classes)
     if name in CLASSIFIERS and name not in shipped():
-        recipe = Recipe(name, epochs=args.epochs, data=data)
+        recipe = Recipe(name, epochs=args.epochs, data=sources.said())
         return recipe, None, Checkpoint(name, (), (), recipe.flow, {})
     path = checkpoint_path(name)
     checkpoint = read_checkpoint(path)[0]
-    _refuse_seen(name, checkpoint, specs)
+    refuse_seen(name, checkpoint, sources.data_sets)
     recipe = Recipe(
         checkpoint.classifier,
         options=checkpoint.options,
         flow=checkpoint.flow,
         epochs=args.epochs,
-        data=data,
+        data=sources.said(),
     )
     return recipe, path, checkpoint
 
@@ -258,15 +249,6 @@ def _opened(checkpoint: Checkpoint, specs: tuple[str, ...], args: argparse.Names
     if args.first_phase:
         samples = replace(samples, both_phases=np.zeros(len(samples), np.bool_))
     return samples
-
-
-def _refuse_seen(name: str, checkpoint: Checkpoint, specs: tuple[str, ...]) -> None:
-    seen = seen_sets(checkpoint) & {spec.partition(":")[0] for spec in specs}
-    if seen:
-        raise InputError(
-            f"{name} was trained on {', '.join(sorted(seen))}: it would be tested on what it has "
-            "seen; give a network that was not, or other data"
-        )
 
 
 def _predictions(path: Path, classes: tuple[str, ...]) -> Iterator[tuple[str, list[float]]]:

@@ -30,6 +30,7 @@ from model.training.data import Opener, Sources
 from model.training.fit import fit
 from model.training.loso import FoldAnswers, leave_one_out
 from model.training.recipe import ClassWeights, Loss, Recipe
+from model.training.seen import refuse_seen
 
 CLIP_EPOCHS = 60
 """Epochs without synthetic pairs: a data set has some hundred clips."""
@@ -58,6 +59,8 @@ def main() -> None:
 
 
 def _train(recipe: Recipe, opener: Opener, args: argparse.Namespace, init: Path | None) -> None:
+    if args.validation and init is not None:
+        refuse_seen(init.name, read_checkpoint(init)[0], opener.sources.data_sets)
     clips = opener.clips()
     validation: SampleSet | None = None
     if args.validation:
@@ -91,6 +94,8 @@ def _train(recipe: Recipe, opener: Opener, args: argparse.Namespace, init: Path 
 def _leave_one_out(
     recipe: Recipe, opener: Opener, args: argparse.Namespace, init: Path | None
 ) -> None:
+    if init is not None:  # `leave_one_out` sees to it too, when all clips have been computed
+        refuse_seen(init.name, read_checkpoint(init)[0], opener.sources.data_sets)
     clips = opener.clips()
     if clips is None:
         raise InputError("--loso leaves out subjects of data sets: name one with --data")
@@ -105,6 +110,9 @@ def _leave_one_out(
         after_fold=_print_fold,
     )
     print(f"{report['clips']} clips of {report['subjects']} subjects, pooled over folds")
+    if report["init"] is not None:
+        seen = ", ".join(report["init"]["sets"]) or "data that its file does not name"
+        print(f"each fold started from {report['init']['name']}, trained on {seen}")
     for name in ("uf1", "uar", "accuracy"):
         score = report[name]
         print(f"{name:10} {score['value']:.3f}   95 % {score['low']:.3f} to {score['high']:.3f}")

@@ -18,7 +18,7 @@ from model import evaluate
 from model.answers import answers
 from model.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from model.errors import InputError, exit_code
-from model.evaluate import TOLERANCE, compare, seen_sets
+from model.evaluate import TOLERANCE, compare
 from model.evaluation import Evaluation, evaluated, table
 from model.figures import measured
 from model.flow import load_flow
@@ -30,6 +30,7 @@ from model.synthetic.face import Nuisance, SyntheticFace
 from model.synthetic.pairs import ACTION_UNITS
 from model.training.fit import fit
 from model.training.recipe import Recipe
+from model.training.seen import seen_sets
 
 SAMPLES = easy_samples(60, 0, none_share=0.2)
 
@@ -207,6 +208,8 @@ def test_each_data_set_is_tested_by_networks_of_the_others(
         (["--data", "maps:here", "--protocol", "cross", "--out", "here"], "two data sets"),
         (["--data", "samm:here"], "was trained on samm"),
         (["--data", "samm:here", "--protocol", "loso", "--out", "here"], "was trained on samm"),
+        (["--data", "samm_lv:here"], "was trained on samm"),
+        (["--data", "samm_lv:a,samm:b", "--protocol", "cross", "--out", "c"], "faces of samm"),
         (["--data", "maps:/no/such/folder"], "no/such/folder"),
         (["--device", "cuda:99"], "--device cuda:99"),
         (["--device", "gpu"], "choose auto, cpu"),

@@ -16,6 +16,7 @@ from model.checkpoint import read_checkpoint
 from model.errors import InputError
 from model.folds import leave_one_subject_out
 from model.samples import SampleSet
+from model.training.fit import fit
 from model.training.loso import FoldAnswers, fold_samples, leave_one_out, pooled
 from model.training.recipe import Recipe
 
@@ -77,6 +78,7 @@ def test_what_is_written(tmp_path: Path) -> None:
     assert report["uf1"]["value"] > 0.6
     assert report["clips"] == 36
     assert report["subjects"] == 4
+    assert report["init"] is None
     with (tmp_path / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert sorted(row["clip"] for row in rows) == sorted(SAMPLES.clips)
@@ -101,6 +103,22 @@ def test_an_interrupted_run_goes_on_to_the_same_end(tmp_path: Path) -> None:
     assert found == expected
     with pytest.raises(InputError, match="another folder"):
         leave_one_out(replace(RECIPE, seed=1), SAMPLES, None, parts)
+
+
+def test_weights_that_have_seen_a_face_are_not_started_from(tmp_path: Path) -> None:
+    """Also where it was the weights before them that have; what they have seen is written."""
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    fit(replace(RECIPE, data={"sets": ["easy"]}), SAMPLES, None, first)
+    fit(replace(RECIPE, data={"sets": ["casme2"]}), SAMPLES, None, second, init=first)
+    for init in (first, second):
+        with pytest.raises(InputError, match=f"{init.name} was trained on easy: it would be"):
+            leave_one_out(RECIPE, SAMPLES, None, tmp_path / "out", init=init)
+    assert not (tmp_path / "out").exists()
+    other = replace(SAMPLES, subjects=tuple(f"other/{name[5:]}" for name in SAMPLES.subjects))
+    recipe = replace(RECIPE, epochs=1)
+    leave_one_out(recipe, other, None, tmp_path / "out", init=second)
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["init"] == {"name": "second.safetensors", "sets": ["casme2", "easy"]}
 
 
 def test_scores_are_pooled_over_folds() -> None:

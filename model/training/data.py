@@ -14,6 +14,7 @@ from model.samples import SampleSet, join_samples
 from model.synthetic.nuisance import View, World
 from model.synthetic.pairset import open_pairs
 from model.tables import load_entry
+from model.training.seen import faces
 
 SYNTHETIC = "synthetic"
 FIRST_REPORT_SEED = 1000
@@ -46,6 +47,10 @@ class Sources:
                 f"--data {given!r}: give synthetic, NAME:PATH, or several of them with commas, "
                 "each once"
             )
+        shown = [faces(name) for name in self.data_sets]
+        for name, whose in zip(self.data_sets, shown, strict=True):
+            if name != whose and shown.count(whose) > 1:
+                raise InputError(f"{name} shows the faces of {whose}: give one of the two")
         if self.synthetic and self.classes != len(CLASSES):
             raise InputError(
                 f"synthetic pairs have {len(CLASSES)} classes: leave out --classes "
@@ -65,6 +70,11 @@ class Sources:
     @property
     def synthetic(self) -> bool:
         return SYNTHETIC in self.specs
+
+    @property
+    def data_sets(self) -> tuple[str, ...]:
+        """Names of all but synthetic pairs."""
+        return tuple(spec.partition(":")[0] for spec in self.specs if spec != SYNTHETIC)
 
     def said(self) -> dict[str, Any]:
         """For the recipe: names without the paths of this machine."""

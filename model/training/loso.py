@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from model.answers import answers
+from model.checkpoint import read_checkpoint
 from model.errors import InputError
 from model.figures import SCORES
 from model.folds import Fold, leave_one_subject_out, validation_split
@@ -24,6 +25,7 @@ from model.metrics import bootstrap, confusion, f1_by_class
 from model.samples import NO_EXPRESSION, SampleSet, join_samples
 from model.training.fit import fit, samples_digest
 from model.training.recipe import Recipe
+from model.training.seen import refuse_seen, seen_sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +56,16 @@ def leave_one_out(
     With a `validation_share`, that share of the other subjects is held out of each fold's training
     and the epoch with the best UF1 on them is kept. The folder `out` gets a checkpoint, a log and
     the answers of each fold, at the end `predictions.csv` and the report, `report.json`, which is
-    also returned: scores pooled over folds, with 95 % intervals over subjects. An interrupted run
-    goes on where it stopped. Raises `InputError` if `out` holds folds of another run, or `samples`
-    has fewer than two subjects (three with a `validation_share`).
+    also returned: scores pooled over folds, with 95 % intervals over subjects, and what `init` is
+    and was trained on. An interrupted run goes on where it stopped. Raises `InputError` if `init`
+    has seen a data set of `samples`, if `out` holds folds of another run, or `samples` has fewer
+    than two subjects (three with a `validation_share`).
     """
     named = np.flatnonzero(samples.labels != NO_EXPRESSION)
     samples = samples.take(named)
     if always is not None and set(always.subjects) & set(samples.subjects):
         raise InputError(f"{always.name} and {samples.name} share subjects: give one of them")
+    began = None if init is None else _began(init, samples)
     recipe = replace(recipe, keep="best" if validation_share else "last")
     folds = list(leave_one_subject_out(samples.subjects))
     key = _key(recipe, samples, always, init, validation_share)
@@ -81,7 +85,8 @@ def leave_one_out(
             _write(path, {"key": key, **asdict(answers)})
             after_fold(answers)
         done.append(answers)
-    report = pooled(done, samples.classes) | {"recipe": asdict(recipe), "data": samples.name}
+    report = pooled(done, samples.classes)
+    report |= {"recipe": asdict(recipe), "data": samples.name, "init": began}
     _write_predictions(out / "predictions.csv", done, samples.classes)
     _write(out / "report.json", report)
     return report
@@ -114,6 +119,13 @@ def pooled(folds: Sequence[FoldAnswers], classes: Sequence[str]) -> dict[str, An
             for name in sets
         }
     return report
+
+
+def _began(init: Path, samples: SampleSet) -> dict[str, Any]:
+    """For the report: the file that all folds start from, and what its weights have seen."""
+    checkpoint = read_checkpoint(init)[0]
+    refuse_seen(init.name, checkpoint, {name.partition("/")[0] for name in samples.subjects})
+    return {"name": init.name, "sets": sorted(seen_sets(checkpoint))}
 
 
 def _scored(clips: list[tuple[str, int, int]], classes: Sequence[str]) -> dict[str, Any]:
