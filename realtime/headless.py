@@ -17,7 +17,7 @@ from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.session.keys import Keys
-from realtime.session.recorder import RecordingStatus
+from realtime.session.status import RecordingStatus
 from realtime.snapshot import Snapshot
 from realtime.sources.demo import Demo
 from realtime.summary import check_new, summarise, write_summary

@@ -27,7 +27,7 @@ from realtime.run import Run
 from realtime.session.markers import MarkerKind
 from realtime.session.notebook import Notebook
 from realtime.session.plan import RecordPlan
-from realtime.session.recorder import RecordingStatus
+from realtime.session.status import RecordingStatus
 from realtime.snapshot import Snapshot, State, doubt, take_snapshot
 from realtime.sources import Source, SourceStatus, open_source
 from realtime.sources.browser import BrowserSource
@@ -140,16 +140,22 @@ class LiveSession:
     ) -> None:
         """Note, in the session that is recorded, that `name` happens now, or happened at `at_s` of
         the monotonic clock. A question's start and end are the kinds `question_start` and
-        `question_end`. Raises `InputError` if nothing is recorded."""
-        self._recorded().mark(kind, name, note, at_s)
+        `question_end`. Raises `InputError` if nothing is recorded, or nothing any more."""
+        if not self._recorded().mark(kind, name, note, at_s):
+            recording = self.recording()
+            why = recording.failure if recording is not None else ""
+            raise InputError(f"nothing can be marked: {why or 'the recording has ended'}")
 
     def redact(self, seconds: float) -> None:
-        """Forget the last `seconds`: they are deleted from the recording, its tables, and what is
-        shown. Raises `InputError` if nothing is recorded."""
+        """Forget the last `seconds`: they are deleted from what is shown, the recording, and its
+        tables. Raises `InputError` if nothing is recorded; if nothing is any more, it is deleted
+        from what is shown alone, and the error says how to delete it from the recording."""
         if not 0 < seconds < math.inf:
             raise InputError(f"redact {seconds:g} s: choose more than 0, and a number")
-        start_s, end_s = self._recorded().redact(seconds)
+        notebook = self._recorded()
+        start_s, end_s = notebook.last(seconds)
         self._clips.forget(self._results.forget(start_s, end_s), start_s, end_s)
+        notebook.redact(start_s, end_s)
 
     def forgotten(self) -> tuple[tuple[float, float], ...]:
         """See `Results.forgotten`."""

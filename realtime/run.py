@@ -58,8 +58,8 @@ from realtime.session.lsl import take_markers
 from realtime.session.microphone import Microphone
 from realtime.session.notebook import Notebook
 from realtime.session.opening import open_recorder
-from realtime.session.recorder import RecordingStatus
 from realtime.session.sound import Block
+from realtime.session.status import RecordingStatus
 from realtime.snapshot import PAUSED
 from realtime.sources import Source, SourceStatus
 from realtime.sources.pacing import paced

@@ -18,7 +18,7 @@ from realtime.session.keys import NOTE, Keys
 from realtime.session.microphone import microphones
 from realtime.session.plan import PARTICIPANT, PLANNED_S, RecordPlan
 from realtime.session.protocol import Protocol, parse_protocol
-from realtime.session.recorder import RecordingStatus
+from realtime.session.status import RecordingStatus
 from realtime.session.verdict import Check
 from realtime.session.video import CODECS
 

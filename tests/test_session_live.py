@@ -167,6 +167,24 @@ def test_forgetting_takes_it_from_the_running_session_too(
     assert {frame.fate for frame in found.frames} == {"recorded", "redacted"}
 
 
+def test_a_wish_that_comes_after_the_recording_is_not_said_to_be_done(
+    untrained: Path, expression_clip: Path, tmp_path: Path
+) -> None:
+    plan = RecordPlan(tmp_path / "s", "P07")
+    config = LiveConfig(source=str(expression_clip), classifier=str(untrained), record=plan)
+    session = LiveSession(config)
+    session.start()
+    assert session.wait(TIMEOUT_S)
+    session.stop()
+    assert session.history(0.0)
+    with pytest.raises(InputError, match=r"session redact .*s --from 0 --to inf"):
+        session.redact(3600)
+    assert session.history(0.0) == ()  # what is shown needs no recorder
+    with pytest.raises(InputError, match="nothing can be marked: the recording has ended"):
+        session.mark("stimulus")
+    assert redact_span(tmp_path / "s", 0, float("inf")) == 87
+
+
 class Unplugged:
     """Three frames, a gap in which it was away, three more; then it is gone for good."""
 

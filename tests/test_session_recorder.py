@@ -15,11 +15,12 @@ from fakes import FakeClock
 
 import realtime.session.recorder as recording
 from model.records import Frame, ImageU8, Stamp, Step
+from realtime.session import notes
 from realtime.session.cut import pts_of
 from realtime.session.folder import SessionFolder, create_folder
 from realtime.session.ledger import FrameRecord, fold, parse_line
 from realtime.session.lines import read_lines
-from realtime.session.markers import Marker
+from realtime.session.markers import Marker, parse_marker
 from realtime.session.recorder import SessionRecorder
 from realtime.session.recover import recover
 from realtime.sources import SourceOptions
@@ -197,7 +198,7 @@ def test_the_last_seconds_can_be_forgotten_while_it_records(tmp_path: Path) -> N
 def test_a_disk_that_stands_still_costs_notes_not_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "MAX_NOTES", 10)
+    monkeypatch.setattr(notes, "MAX_NOTES", 10)
     made = recorder(tmp_path / "s")
     made.write(frame(0))
     for _ in range(15):  # the recorder's thread is held up meanwhile
@@ -223,6 +224,80 @@ def test_whatever_goes_wrong_is_told_and_what_is_written_is_kept(tmp_path: Path)
     assert (document["state"], document["failure"]) == ("torn", status.failure)
     recover(SessionFolder(tmp_path / "s"))
     assert [r.index for r in records(tmp_path / "s") if r.fate == "recorded"] == [0, 1]
+
+
+def failing(path: Path) -> SessionRecorder:
+    """Twenty frames, and a marker at which the next beat fails."""
+    made = recorder(path)
+    for index in range(20):
+        made.write(frame(index))
+    made.mark(Marker("mark", "no moment", "", float("nan"), 0.0, ""))  # JSON has no NaN
+    return made
+
+
+def last_ten() -> Marker:
+    return Marker("redact", "", "", frame(10).stamp.time_s, 0.0, "", frame(30).stamp.time_s)
+
+
+def ten_are_gone(path: Path) -> bool:
+    folder = SessionFolder(path)
+    assert [r.fate for r in records(path)] == ["recorded"] * 10 + ["redacted"] * 10
+    assert len(pts_of(folder.video(1))) == 10
+    (marker,) = filter(None, map(parse_marker, read_lines(folder.markers)))
+    return marker == last_ten()
+
+
+def test_what_is_to_be_forgotten_after_a_failure_is_deleted_too(tmp_path: Path) -> None:
+    made = failing(tmp_path / "s")
+    made.beat()
+    failure = made.status().failure
+    assert "ValueError" in failure
+    assert not made.mark(Marker("mark", "unheard", "", 100.0, 0.0, ""))
+    assert made.mark(last_ten())
+    made.write(frame(20))  # a run goes on, with frames or without
+    assert ten_are_gone(tmp_path / "s")
+    assert made.status().failure == failure
+    made.close("end")
+    assert not made.mark(last_ten())
+    assert ten_are_gone(tmp_path / "s")
+
+
+def test_a_wish_to_forget_survives_the_failure_before_it(tmp_path: Path) -> None:
+    made = failing(tmp_path / "s")
+    made.mark(Marker("mark", "never written", "", 100.0, 0.0, ""))
+    made.mark(last_ten())
+    made.write(frame(20))
+    made.beat()
+    made.close("end")
+    assert [r.fate for r in records(tmp_path / "s")][10:] == ["redacted"] * 11
+    recover(SessionFolder(tmp_path / "s"))
+    assert [r.fate for r in records(tmp_path / "s")][:10] == ["recorded"] * 10
+
+
+@pytest.mark.parametrize("there_is_room_again", [True, False])
+def test_what_cannot_be_deleted_is_told_until_it_is(
+    tmp_path: Path, there_is_room_again: bool
+) -> None:
+    made = recorder(tmp_path / "s")
+    for index in range(20):
+        made.write(frame(index))
+    folder = SessionFolder(tmp_path / "s")
+    folder.edits("C1").mkdir()  # which cannot be read as a table
+    made.mark(last_ten())
+    made.beat()
+    assert "NOT deleted yet" in made.status().failure
+    assert "recover" in made.status().failure
+    if there_is_room_again:
+        folder.edits("C1").rmdir()
+    made.close("end")
+    document = folder.read_document()
+    assert document["failure"] == made.status().failure
+    assert ("NOT deleted yet" in document["failure"]) != there_is_room_again
+    assert document["state"] == "torn"  # so that nobody opens it before it is recovered
+    if not there_is_room_again:
+        folder.edits("C1").rmdir()
+        recover(folder)
+    assert ten_are_gone(tmp_path / "s")
 
 
 FILLS_THE_DISK = """

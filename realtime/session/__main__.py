@@ -21,11 +21,10 @@ from realtime.review.report import report
 from realtime.session.clocks import iso
 from realtime.session.delete import delete
 from realtime.session.folder import SessionFolder, claim
-from realtime.session.lines import LineFile
-from realtime.session.markers import Marker, marker_line
+from realtime.session.markers import Marker
 from realtime.session.reader import open_session
 from realtime.session.recover import recover
-from realtime.session.redact import redact
+from realtime.session.redact import redact_marked
 from realtime.summary import check_new
 
 
@@ -97,12 +96,8 @@ def redact_span(path: Path, start: float, end: float) -> int:
     session = open_session(path)
     last_s = max((f.time_s for f in session.frames if f.time_s is not None), default=0.0)
     start_s, end_s = max(0.0, start) + session.zero_s, min(end + session.zero_s, last_s)
-    # The marker first: what is cut off in the middle of it, `recover` finishes.
     marker = Marker("redact", "", "", start_s, monotonic_s(), iso(time.time()), end_s)
-    markers = LineFile(session.folder.markers)
-    markers.write(marker_line(marker))
-    markers.close()
-    return redact(session.folder, start_s, end_s)
+    return redact_marked(session.folder, marker)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -25,6 +25,11 @@ class Marker:
     until_s: float | None = None
     """End of a span, on the source's clock."""
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """From when to when, on the source's clock; of a moment twice the same."""
+        return self.time_s, self.time_s if self.until_s is None else self.until_s
+
 
 def marker_line(marker: Marker) -> str:
     """As a line of `markers.jsonl`."""

@@ -4,10 +4,12 @@ A key, a note or another program's marker comes with a time of the system's mono
 counts as now. Any thread.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
 
+from model.errors import InputError
 from realtime.clock import monotonic_s
 from realtime.ring import FrameRing
 from realtime.session.clocks import SOURCE_TIME, iso
@@ -38,12 +40,12 @@ class Notebook:
         self._clock = clock
         self._resumed = resumed
 
-    def mark(self, kind: MarkerKind, name: str, note: str, at_s: float | None = None) -> None:
+    def mark(self, kind: MarkerKind, name: str, note: str, at_s: float | None = None) -> bool:
         """Note a marker at `at_s` of the monotonic clock, at most `LATE_S` ago; None or beyond: at
-        this moment."""
+        this moment. False if nothing is recorded any more."""
         now_s = monotonic_s()
         late_s = 0.0 if at_s is None else now_s - at_s
-        self._mark(kind, name, note, now_s, late_s if 0 <= late_s <= LATE_S else 0.0)
+        return self._mark(kind, name, note, now_s, late_s if 0 <= late_s <= LATE_S else 0.0)
 
     def hear(self, words: str, at_s: float) -> None:
         """Note what another program says of `at_s` of the monotonic clock: however long ago, since
@@ -51,18 +53,26 @@ class Notebook:
         now_s = monotonic_s()
         self._mark("mark", words, LSL_NOTE, now_s, max(now_s - at_s, -EARLY_S))
 
-    def redact(self, seconds: float) -> tuple[float, float]:
-        """Have the last `seconds` deleted; returns from when to when, on the source's clock."""
-        now_s = monotonic_s()
-        end_s = self._time_s(now_s)
-        start_s = end_s - seconds
-        span = Marker("redact", "", "", start_s, now_s, iso(time.time()), end_s)
-        self._recorder.mark(span)
-        return start_s, end_s
+    def last(self, seconds: float) -> tuple[float, float]:
+        """From when to when the last `seconds` are, on the source's clock."""
+        end_s = self._time_s(monotonic_s())
+        return end_s - seconds, end_s
 
-    def _mark(self, kind: MarkerKind, name: str, note: str, now_s: float, late_s: float) -> None:
+    def redact(self, start_s: float, end_s: float) -> None:
+        """Have what lies between these times of the source deleted. Raises `InputError` if the
+        recording has ended, saying what deletes it then."""
+        marker = Marker("redact", "", "", start_s, monotonic_s(), iso(time.time()), end_s)
+        if not self._recorder.mark(marker):
+            begin_s = max(0, math.floor(start_s - self._recorder.zero_s))
+            raise InputError(
+                "the recording has ended, and nothing is deleted from it by this: python -m "
+                f"realtime.session redact {self._recorder.status().folder} --from {begin_s} "
+                "--to inf"
+            )
+
+    def _mark(self, kind: MarkerKind, name: str, note: str, now_s: float, late_s: float) -> bool:
         moment_s, utc = self._time_s(now_s) - late_s, iso(time.time() - late_s)
-        self._recorder.mark(Marker(kind, name, note, moment_s, now_s - late_s, utc))
+        return self._recorder.mark(Marker(kind, name, note, moment_s, now_s - late_s, utc))
 
     def _time_s(self, now_s: float) -> float:
         """The time of the source at `now_s` of the monotonic clock."""

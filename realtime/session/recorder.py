@@ -7,14 +7,13 @@ beat. It makes no thread and waits for nothing itself.
 
 Whatever goes wrong, a full disk or a mistake in what is called here, what is written stays, the
 files are closed, and `status` says so; from then on frames are counted as dropped, and the run goes
-on.
+on. What is to be forgotten is deleted all the same.
 """
 
 import math
-import threading
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import asdict
 from typing import Any
 
 from model.errors import told
@@ -28,8 +27,10 @@ from realtime.session.ledger import BEHIND, HEADER, LATE_S, Line
 from realtime.session.lines import LineFile, sync_folder
 from realtime.session.lsl import Streams
 from realtime.session.markers import Marker, marker_line
-from realtime.session.redact import REDACTED, redact
+from realtime.session.notes import Note, Notes
+from realtime.session.redact import REDACTED, redact, redact_marked
 from realtime.session.sound import Block, SoundTrack
+from realtime.session.status import RecordingStatus
 from realtime.session.video import VideoWriter
 from realtime.tables import MOTION_SCHEMA, motion_cells
 
@@ -39,44 +40,12 @@ ROOM_S = 1.0
 PART_S = 300.0
 """Then the video goes on in another file: forgetting copies what stays of one, and has to be done
 before the ring runs over."""
-MAX_NOTES = 20_000
-"""Notes of frames that wait for the writer: minutes of a disk that stands still, a few MB. Beyond
-them, notes of analysed frames are dropped and counted; events and markers never are."""
 
 FULL = "the disk is full"
 
 
 class _DiskFullError(OSError):
     """The reserve is touched: everything can still be closed properly."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingStatus:
-    """How a recording stands."""
-
-    folder: str
-    frames: int
-    """In the video."""
-    dropped: int
-    """Captured and not in the video."""
-    seconds: float
-    """Time of the source from the first frame recorded to the last."""
-    failure: str
-    """Why it stopped before the run did; empty if it did not."""
-    warnings: tuple[str, ...] = ()
-    """What the check list missed."""
-    sound: str = ""
-    """The microphone that is recorded too, and whether it is away; empty: there is no sound."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Note:
-    time_s: float
-    """Of the frame that it speaks of: a redaction asks for it."""
-    ledger: Line | None = None
-    motion: str = ""
-    event: Event | None = None
-    marker: Marker | None = None
 
 
 class SessionRecorder:
@@ -103,10 +72,9 @@ class SessionRecorder:
         self._codec: str = document["video"]["codec"]
         self._clock, self._losses, self._now = clock, losses, now
         self._streams, self._sound = streams, sound
-        self._lock = threading.Lock()
-        self._notes: deque[_Note] = deque()
-        self._notes_lost = 0
+        self._notes = Notes()
         self._redacted: list[tuple[float, float]] = []
+        self._due: list[Marker] = []
         self._video: VideoWriter | None = None
         self._part = self._began_ms = 0
         self._zero_s: float | None = None
@@ -129,6 +97,7 @@ class SessionRecorder:
             self._drop(stamp, BEHIND)
         if self._failure:
             self._dropped += 1
+            self._redact_after_failure()
             return
         try:
             self._gap_before(frame.stamp.index)
@@ -149,8 +118,7 @@ class SessionRecorder:
 
     def _catch_up(self, heard_until_s: float) -> None:
         if self._failure:
-            with self._lock:
-                self._notes.clear()
+            self._redact_after_failure()
             return
         try:
             self._write_sound(heard_until_s)
@@ -186,29 +154,39 @@ class SessionRecorder:
         stamp = step.frame.stamp
         late = done_s - step.frame.received_s > LATE_S
         line = Line(stamp.index, "late" if late else "analysed")
-        self._note(_Note(stamp.time_s, line, ",".join(motion_cells(step))))
+        self._notes.put(Note(stamp.time_s, line, ",".join(motion_cells(step))))
         self.finished(step.events)
 
     def left_out(self, stamps: Sequence[Stamp], cause: str) -> None:
         """Note frames that will not be analysed. Any thread."""
         for stamp in stamps:
-            self._note(_Note(stamp.time_s, Line(stamp.index, "unanalysed", cause=cause)))
+            self._notes.put(Note(stamp.time_s, Line(stamp.index, "unanalysed", cause=cause)))
 
     def finished(self, events: Sequence[Event]) -> None:
         """Note events. Any thread."""
         for event in events:
-            self._note(_Note(event.known_at.time_s, event=event))
+            self._notes.put(Note(event.known_at.time_s, event=event))
 
-    def mark(self, marker: Marker) -> None:
-        """Note a marker; of kind `redact`, it has its span deleted. Any thread."""
-        self._note(_Note(marker.time_s, marker=marker))
+    def mark(self, marker: Marker) -> bool:
+        """Note a marker; of kind `redact`, it has its span deleted. False, and it is not taken,
+        after `close`, and after a failure unless it is of that kind. Any thread."""
+        if self._failure and marker.kind != "redact":
+            return False
+        return self._notes.put(Note(marker.time_s, marker=marker))
+
+    @property
+    def zero_s(self) -> float:
+        """Time of the source at which the video begins; 0 before it does."""
+        return self._zero_s or 0.0
 
     def close(self, ended: str, **said: Any) -> None:
         """Write what is noted still, close the files, and say in `session.json` why it ended and
         what else is `said`. Later calls do nothing."""
         if self._closed:
             return
+        self._notes.end()
         self.beat()
+        self._redact_due()  # there may be room again
         self._closed = True
         self._streams = None
         try:
@@ -219,13 +197,14 @@ class SessionRecorder:
         except Exception as error:
             self._torn = True
             self._failure = self._failure or f"closing: {_reason(error)}"
+        self._torn = self._torn or bool(self._due)  # `recover` does what is left
         intervals = self._intervals.summary()
         self._document |= {
             "state": "torn" if self._torn else "stopped" if self._failure else "complete",
             "ended": ended,
-            "failure": self._failure,
+            "failure": self.status().failure,
             "frames": {"recorded": self._frames, "dropped": self._dropped},
-            "notes_lost": self._notes_lost,
+            "notes_lost": self._notes.lost,
             "interval_ms": asdict(intervals),
             **said,
         }
@@ -241,9 +220,13 @@ class SessionRecorder:
         last, zero_s = self._last, self._zero_s
         seconds = last.time_s - zero_s if last is not None and zero_s is not None else 0.0
         missed = tuple(self._document.get("warnings", ()))
-        return RecordingStatus(
-            str(self._folder.path), self._frames, self._dropped, seconds, self._failure, missed
-        )
+        path, failure = self._folder.path, self._failure
+        if failure and self._due:
+            failure += (
+                "; what was to be forgotten is NOT deleted yet: once there is room, "
+                f"python -m realtime.session recover {path}"
+            )
+        return RecordingStatus(str(path), self._frames, self._dropped, seconds, failure, missed)
 
     def _record(self, frame: Frame) -> None:
         stamp, (height, width) = frame.stamp, frame.image.shape[:2]
@@ -320,25 +303,10 @@ class SessionRecorder:
         except Exception as error:
             self._fail(error)
 
-    def _note(self, note: _Note) -> None:
-        with self._lock:
-            if len(self._notes) >= MAX_NOTES and note.ledger is not None:
-                self._notes_lost += 1
-            else:
-                self._notes.append(note)
-
     def _write_notes(self) -> None:
-        while True:
-            with self._lock:
-                if not self._notes:
-                    return
-                note = self._notes.popleft()
+        while (note := self._notes.take()) is not None:
             if note.marker is not None:
-                self._markers.write(marker_line(note.marker))
-                if self._streams is not None:
-                    self._streams.marker(note.marker)
-                if note.marker.kind == "redact" and note.marker.until_s is not None:
-                    self._redact(note.marker.time_s, note.marker.until_s)
+                self._write_marker(note.marker)
             elif note.event is not None:
                 if not any(within(note.event, *span) for span in self._redacted):
                     self._events.write(event_line(note.event))
@@ -349,15 +317,40 @@ class SessionRecorder:
                 if note.motion:
                     self._motion.write(note.motion)
 
-    def _redact(self, start_s: float, end_s: float) -> None:
-        # The marker is on the disk first: if the program ends in the middle, `recover` goes on.
-        self._markers.sync()
-        self._redacted.append((start_s, end_s))
-        self._close_files()
-        try:
-            redact(self._folder, start_s, end_s)
-        finally:
-            self._open_tables()
+    def _write_marker(self, marker: Marker) -> None:
+        if marker.kind == "redact":
+            self._due.append(marker)  # before anything of it can fail
+            self._redacted.append(marker.span)
+        self._markers.write(marker_line(marker))
+        if self._streams is not None:
+            self._streams.marker(marker)
+        if marker.kind == "redact":
+            # On the disk first: if the program ends in the middle, `recover` goes on.
+            self._markers.sync()
+            self._close_files()
+            try:
+                redact(self._folder, *marker.span)
+            finally:
+                self._open_tables()
+            self._due.remove(marker)
+
+    def _redact_after_failure(self) -> None:
+        """Of what is noted only what is to be forgotten counts now."""
+        due = len(self._due)
+        while (note := self._notes.take()) is not None:
+            if note.marker is not None and note.marker.kind == "redact":
+                self._due.append(note.marker)
+        if len(self._due) > due:  # what could not be done before is tried with it, not each beat
+            self._redact_due()
+
+    def _redact_due(self) -> None:
+        """What is still to be forgotten, of files that are closed."""
+        for marker in list(self._due):
+            try:
+                redact_marked(self._folder, marker)
+            except Exception:  # `status` says that it is still there
+                continue
+            self._due.remove(marker)
 
     def _is_redacted(self, begin_s: float, end_s: float | None = None) -> bool:
         """Whether anything from `begin_s` to `end_s` (None: at that moment) is to be forgotten."""
@@ -373,11 +366,12 @@ class SessionRecorder:
 
     def _close_files(self) -> None:
         tables, self._tables = self._tables, []
-        for table in tables:
-            table.close()
         video, self._video = self._video, None
-        if video is not None:
-            video.close()
+        with ExitStack() as closing:  # each, even if another cannot be closed
+            if video is not None:
+                closing.callback(video.close)
+            for table in tables:
+                closing.callback(table.close)
 
     def _fail(self, error: Exception) -> None:
         """Keep what there is, and say why it ends here."""

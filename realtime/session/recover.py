@@ -42,9 +42,9 @@ def recover(folder: SessionFolder) -> Recovery:
     spans = [
         marker
         for marker in filter(None, map(parse_marker, lines.read_lines(folder.markers)))
-        if marker.kind == "redact" and marker.until_s is not None
+        if marker.kind == "redact"
     ]
-    redacted = [redact(folder, span.time_s, span.until_s or span.time_s) for span in spans]
+    redacted = [redact(folder, *marker.span) for marker in spans]
     done = Recovery(
         frames=len(pictures) - sum(redacted),
         lost=lost,

@@ -11,9 +11,9 @@ from realtime.session import lines
 from realtime.session.cut import copy_without
 from realtime.session.edits import parse_edit
 from realtime.session.events import parse_event, within
-from realtime.session.folder import SessionFolder
+from realtime.session.folder import SessionFolder, remove
 from realtime.session.ledger import Line
-from realtime.session.markers import parse_marker
+from realtime.session.markers import Marker, marker_line, parse_marker
 
 REDACTED = "redacted on request"
 ROUNDED_MS = 1
@@ -56,6 +56,19 @@ def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
     for coder in folder.coders():
         lines.keep_lines(folder.edits(coder), lambda line: _edit_stays(line, start_s, end_s))
     return len(indices)
+
+
+def redact_marked(folder: SessionFolder, marker: Marker) -> int:
+    """`redact` the span of `marker`, whose line is written first: what is cut off in the middle,
+    `recover` finishes. If it fails, no copy of what was to be deleted is left beside it."""
+    line = marker_line(marker)
+    try:
+        # Anew, not appended: a recording that failed may have left half a line.
+        others = (other for other in lines.read_lines(folder.markers) if other != line)
+        lines.replace_text(folder.markers, chain(others, [line]))
+        return redact(folder, *marker.span)
+    finally:
+        remove(folder.path.glob("*.partial"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from realtime.latency import Percentiles
 from realtime.live import LiveSession
 from realtime.overlay import current_event
 from realtime.ring import FrameRing
-from realtime.session.recorder import RecordingStatus
+from realtime.session.status import RecordingStatus
 from realtime.snapshot import Snapshot
 from realtime.ui.view import (
     FrameEncoder,
