@@ -195,6 +195,25 @@ def test_the_last_seconds_can_be_forgotten_while_it_records(tmp_path: Path) -> N
     assert rows == ["index", *map(str, range(10)), *map(str, range(22, 26))]
 
 
+def test_a_marker_that_comes_late_is_forgotten_with_its_moment(tmp_path: Path) -> None:
+    made = recorder(tmp_path / "s")
+    for index in range(20):
+        made.write(frame(index))
+    start_s, end_s = frame(10).stamp.time_s, frame(21).stamp.time_s
+    made.mark(Marker("redact", "", "", start_s, 0.0, "", end_s))
+    made.beat()
+    made.mark(Marker("mark", "ANSWER: secret", "from LSL", start_s + 0.2, 0.0, ""))
+    made.mark(Marker("mark", "a word before", "from LSL", start_s - 0.2, 0.0, ""))
+    made.mark(Marker("redact", "", "", start_s, 0.0, "", end_s - 0.1))  # which tells nothing
+    made.close("end")
+    markers = filter(None, map(parse_marker, read_lines(tmp_path / "s" / "markers.jsonl")))
+    assert [(m.kind, m.name) for m in markers] == [
+        ("redact", ""),
+        ("mark", "a word before"),
+        ("redact", ""),
+    ]
+
+
 def test_a_disk_that_stands_still_costs_notes_not_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -321,6 +321,8 @@ class SessionRecorder:
         if marker.kind == "redact":
             self._due.append(marker)  # before anything of it can fail
             self._redacted.append(marker.span)
+        elif self._is_redacted(marker.time_s):
+            return  # another program's, that came late
         self._markers.write(marker_line(marker))
         if self._streams is not None:
             self._streams.marker(marker)
