@@ -33,10 +33,11 @@ from calibrate.spotting_footage import (
     conditions,
     over,
 )
+from calibrate.spotting_lessons import Lesson, check_enough, drawn_lessons
 from calibrate.spotting_motion import MotionCache
 from calibrate.spotting_names import named
 from calibrate.spotting_page import page
-from calibrate.spotting_train import ACCEPTS, Lesson, check_enough, drawn_lessons, save, train
+from calibrate.spotting_train import ACCEPTS, save, train
 from model.datasets import open_dataset
 from model.datasets.flows import split_spec
 from model.errors import InputError, exit_code
@@ -184,7 +185,8 @@ def train_scorer(
     with tqdm(total=len(footage) + 2 * seeds, desc="motion", unit="piece", disable=None) as bar:
         motions.fill(footage, jobs, bar.update)
         taken = [
-            Lesson(motions.get(each), each.truth(), (SpotterConfig(),)) for each in footage
+            Lesson(motions.get(each), each.truth(), (SpotterConfig(),), _face(each, number))
+            for number, each in enumerate(footage, 1)
         ] + drawn_lessons(seeds, cache, jobs, bar.update)
     with tqdm(total=len(taken) + len(ACCEPTS) + 1, desc="training", disable=None) as bar:
         trained = train(taken, bar.update)
@@ -231,6 +233,11 @@ def _annotated(data: Sequence[str]) -> list[Annotated]:
             raise InputError(f"{spec}: {dataset.title} has no long recordings to spot in")
         found += [Annotated(video) for video in dataset.videos]
     return found
+
+
+def _face(each: Recorded | Annotated, number: int) -> str:
+    """Whose it is; of a recording that is of no data set only its number tells."""
+    return each.face if isinstance(each, Annotated) else f"recording {number}, {each.title}"
 
 
 def _config(baseline: Baseline | None, spotter: str) -> SpotterConfig:

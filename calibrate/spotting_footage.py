@@ -212,6 +212,11 @@ class Annotated:
         return f"{self.video.subject} {self.video.name}"
 
     @property
+    def face(self) -> str:
+        """Whose it is; one subject has several recordings."""
+        return f"{self.video.dataset} {self.video.subject}"
+
+    @property
     def name(self) -> str:
         return f"{self.video.dataset} {self.video.folder.absolute()} {self.video.fps}"
 

@@ -5,14 +5,15 @@
 Labelled recordings, and synthetic footage of seeds 0 up to `--seeds` with many nuisances
 (`calibrate.spotting_footage.varied`), go through the spotter with thresholds at `OPENS_AT` of their
 height. Every pulse that ends is a sample; it is a micro-expression where its interval has an
-intersection over union of 0.5 or more with an annotated one. Every fifth piece is left out: it
-chooses among `TRIES` networks, their epochs and the least likeness that is accepted, and shows
-both, rules and network, on footage that was not trained on.
+intersection over union of 0.5 or more with an annotated one. Of every five faces three are
+trained on; one chooses among `TRIES` networks, their epochs and the least likeness that is
+accepted; one, which neither trained nor chose, shows how rules and network do
+(`calibrate.spotting_lessons`).
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,14 @@ from safetensors.numpy import save_file
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from calibrate.spotting_figures import Row, outcome, resting_baseline, true_interval
-from calibrate.spotting_footage import Drawn, interval_of, varied
-from calibrate.spotting_motion import MotionCache, Motions, spot
+from calibrate.spotting_figures import Outcome, Row, outcome, true_interval
+from calibrate.spotting_footage import interval_of
+from calibrate.spotting_lessons import LEFT_OUT, Lesson, check_enough, parted
+from calibrate.spotting_motion import spot
 from model.errors import InputError
 from model.records import ArrayF32, Window
-from model.synthetic import TrueExpression
 from realtime.scorer import FORMAT, MOST, LearnedScorer, Scorer
-from realtime.scoring import MIN_IOU, Interval, iou
-from realtime.spotting import SpotterConfig
+from realtime.scoring import MIN_IOU, iou
 from realtime.traits import TRAITS
 
 OPENS_AT = 0.5
@@ -40,14 +40,9 @@ WIDTHS = (32, 16)
 DROPOUT, JITTER = 0.2, 0.05
 RATE, DECAY, BATCH, EPOCHS = 2e-3, 3e-2, 256, 60
 TRIES = 3
-LEFT_OUT = 5
-"""One of so many seeds is not trained on."""
 ACCEPTS = (0.5, 0.6, 0.7, 0.8, 0.9)
 INDIFFERENT = 0.01
 """Least likenesses that are tried: the strictest is taken whose F1 is this close to the best."""
-MIN_LESSONS = 10
-FAST_FPS, FAST_REST_S = 100.0, 12.0
-
 
 _RECIPE: dict[str, Any] = {
     "opens_at": OPENS_AT,
@@ -64,23 +59,16 @@ _RECIPE: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """A piece of footage, and the spotters that go through it."""
-
-    motions: Motions
-    truth: Sequence[TrueExpression | Interval]
-    configs: Sequence[SpotterConfig]
-
-
-@dataclass(frozen=True)
 class Trained:
-    """A scorer, and how it did where it was not trained."""
+    """A scorer, and how it did on faces that it was neither trained nor chosen on."""
 
     tensors: Mapping[str, NDArray[np.float32]]
     """As `LearnedScorer` takes them."""
     accepts: float
     rows: tuple[Row, Row]
-    """The rules and the scorer, on what was left out."""
+    """The rules and the scorer, on what was left out of training and choosing."""
+    faces: Mapping[str, Sequence[str]]
+    """Those that it was trained on, chosen on and reported on: see `Parts`."""
 
 
 class _Recorder:
@@ -98,74 +86,53 @@ class _Recorder:
         return 0.0
 
 
-def drawn_lessons(seeds: int, cache: Path, jobs: int, tick: Callable[[], None]) -> list[Lesson]:
-    """Synthetic footage of seeds 0 up to `seeds`, under the baseline of each face at rest and under
-    the usual one; `tick` after each of two pieces for each seed."""
-    if not 0 <= seeds <= 1000:
-        raise InputError(f"--seeds {seeds}: choose 0 to 1000; later ones are for reports")
-    motions = MotionCache(cache)
-    footage = [varied(seed) for seed in range(seeds)]
-    motions.fill([each for drawn in footage for each in (_rest(drawn), drawn)], jobs, tick)
-    return [
-        Lesson(
-            motions.get(drawn),
-            drawn.truth(),
-            (
-                SpotterConfig(baseline=resting_baseline(motions.get(_rest(drawn)))),
-                SpotterConfig(),
-            ),
-        )
-        for drawn in footage
-    ]
-
-
-def check_enough(pieces: int) -> None:
-    """`InputError` unless so many pieces of footage can be learned from."""
-    if pieces < MIN_LESSONS:
-        raise InputError(f"{pieces} pieces of footage are too few: give {MIN_LESSONS} or more")
-
-
 def train(taken: Sequence[Lesson], tick: Callable[[], None] = lambda: None) -> Trained:
-    """A scorer from what each seed in turn taught; every `LEFT_OUT`th is left out. `tick` after
-    the spotter went through a lesson, the network was fitted, or a choice was tried. Raises
-    `InputError` where there is too little to learn from."""
+    """A scorer from lessons of several faces, see `parted`. `tick` after the spotter went through a
+    lesson, the network was fitted, or a choice was tried. Raises `InputError` where there is too
+    little to learn from."""
     check_enough(len(taken))
     torch.set_num_threads(1)
-    given: list[tuple[Lesson, _Samples]] = []
-    held: list[tuple[Lesson, _Samples]] = []
-    for k, lesson in enumerate(taken):
-        (held if k % LEFT_OUT == LEFT_OUT - 1 else given).append((lesson, _samples(lesson)))
-        tick()
-    samples = [_joined([told for _, told in each]) for each in (given, held)]
+    parts = parted(taken)
+    samples = []
+    for lessons in (parts.train, parts.choose):
+        told = []
+        for lesson in lessons:
+            told.append(_samples(lesson))
+            tick()
+        samples.append(_joined(told))
     if not all(len(wanted) and 0 < wanted.mean() < 1 for _, wanted in samples):
         raise InputError("the footage holds too few expressions to learn from: give more")
     tensors = _fit(*samples)
     tick()
-    left = [lesson for lesson, _ in held]
-    rules = _row("rules", left, None)
-    rows = []
-    for accepts in ACCEPTS:
-        scorer = LearnedScorer(tensors, OPENS_AT, accepts)
-        rows.append(_row(f"learned, likeness {accepts:g}", left, scorer))
+    scorers = [LearnedScorer(tensors, OPENS_AT, accepts) for accepts in ACCEPTS]
+    f1 = []
+    for scorer in scorers:
+        found = [each for lesson in parts.choose for each in _outcomes(lesson, scorer)]
+        f1.append(Row("choose", f"{scorer.accepts:g}", tuple(found)).score("micro").f1)
         tick()
-    f1 = [row.score("micro").f1 for row in rows]
-    strictest = max(k for k in range(len(rows)) if f1[k] >= max(f1) - INDIFFERENT)
-    return Trained(tensors, ACCEPTS[strictest], (rules, rows[strictest]))
+    strictest = max(k for k in range(len(f1)) if f1[k] >= max(f1) - INDIFFERENT)
+    rules: list[Outcome] = []
+    learned: list[Outcome] = []
+    for lesson in parts.report:
+        rules += _outcomes(lesson, None)
+        learned += _outcomes(lesson, scorers[strictest])
+        tick()
+    accepts = ACCEPTS[strictest]
+    rows = (
+        Row("left out", "rules", tuple(rules)),
+        Row("left out", f"learned, likeness {accepts:g}", tuple(learned)),
+    )
+    return Trained(tensors, accepts, rows, parts.faces())
 
 
 def save(out: Path, trained: Trained, footage: Sequence[str]) -> None:
     """Write a file that `realtime.scorer.load_scorer` reads, with its recipe, the names of the
-    `footage` that it learned from, and its figures."""
+    `footage` that it was made from, whose faces were for what, and its figures."""
     recipe = {**_RECIPE, "accepts": trained.accepts, "footage": list(footage)}
+    recipe["faces"] = {part: list(faces) for part, faces in trained.faces.items()}
     metrics = {row.value: row.plain() for row in trained.rows}
     said = {"format": FORMAT, "recipe": json.dumps(recipe), "metrics": json.dumps(metrics)}
     save_file(dict(trained.tensors), out, said)
-
-
-def _rest(drawn: Drawn) -> Drawn:
-    """It is frames that cost: a fast camera sees less of it."""
-    rest = drawn.resting()
-    return replace(rest, seconds=FAST_REST_S) if drawn.fps > FAST_FPS else rest
 
 
 _Samples = tuple[ArrayF32, ArrayF32]
@@ -190,24 +157,19 @@ def _joined(samples: Sequence[_Samples]) -> _Samples:
     return np.concatenate(told), np.concatenate(are)
 
 
-def _row(name: str, taken: Sequence[Lesson], scorer: Scorer | None) -> Row:
-    found = [
-        outcome(lesson.motions, lesson.truth, config, scorer)
-        for lesson in taken
-        for config in lesson.configs
-    ]
-    return Row("left out", name, tuple(found))
+def _outcomes(lesson: Lesson, scorer: Scorer | None) -> list[Outcome]:
+    return [outcome(lesson.motions, lesson.truth, each, scorer) for each in lesson.configs]
 
 
-def _fit(given: _Samples, held: _Samples) -> dict[str, NDArray[np.float32]]:
-    """Tensors as `LearnedScorer` takes them: of the network and the epoch that fit `held` best."""
+def _fit(given: _Samples, choosing: _Samples) -> dict[str, NDArray[np.float32]]:
+    """Tensors as `LearnedScorer` takes them: of the network and epoch that fit `choosing` best."""
     mean, std = given[0].mean(axis=0), given[0].std(axis=0) + 1e-3
 
     def scaled(traits: ArrayF32) -> torch.Tensor:
         return torch.from_numpy(np.clip((traits - mean) / std, -MOST, MOST))
 
     inputs, wanted = scaled(given[0]), torch.from_numpy(given[1])
-    unseen, known = scaled(held[0]), torch.from_numpy(held[1])
+    unseen, known = scaled(choosing[0]), torch.from_numpy(choosing[1])
     best, tensors = np.inf, {}
     for seed in range(TRIES):
         torch.manual_seed(seed)

@@ -1,15 +1,20 @@
 """The spotter's learned judge: what it is told, what it answers, how it is made."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from calibrate.spotting_footage import varied
+from calibrate.spotting_footage import Annotated, varied
+from calibrate.spotting_lessons import Lesson, parted
 from calibrate.spotting_motion import Motions
-from calibrate.spotting_train import OPENS_AT, Lesson, save, train
+from calibrate.spotting_train import OPENS_AT, save, train
+from model.datasets import Video
 from model.errors import CheckpointError, InputError
 from model.records import ArrayF32, MotionSample, SpotUpdate, Stamp, Window
 from realtime.config import LiveConfig
@@ -198,7 +203,7 @@ def lesson(seed: int) -> Lesson:
         i = round((3.75 + 1.5 * k) * 30)
         motion[i : i + 3, BROWS, 0] += 0.6
     truth = [Interval(s, s + 0.15, s + 0.3, "micro", "", px) for s, px in pulses]
-    return Lesson(motions, truth, (SpotterConfig(),))
+    return Lesson(motions, truth, (SpotterConfig(),), f"face {seed}")
 
 
 def test_a_scorer_learns_what_the_labels_say(tmp_path: Path) -> None:
@@ -216,11 +221,52 @@ def test_a_scorer_learns_what_the_labels_say(tmp_path: Path) -> None:
 
 
 def test_there_is_nothing_to_learn_without_expressions() -> None:
-    still = Lesson(brows(30, 5, [], noise_px=0.03), (), (SpotterConfig(),))
+    motions = brows(30, 5, [], noise_px=0.03)
+    still = [Lesson(motions, (), (SpotterConfig(),), f"face {k}") for k in range(10)]
     with pytest.raises(InputError, match="too few expressions"):
-        train([still] * 10)
+        train(still)
     with pytest.raises(InputError, match="5 pieces of footage are too few"):
-        train([still] * 5)
+        train(still[:5])
+    with pytest.raises(InputError, match="4 faces are too few"):
+        train(still[:4] * 3)
+
+
+@given(st.lists(st.integers(0, 9), min_size=5, max_size=40).filter(lambda f: len(set(f)) > 4))
+def test_no_face_stands_in_two_parts(faces: list[int]) -> None:
+    motions = brows(30, 0.2, [], noise_px=0.0)
+    taken = [Lesson(motions, (), (), str(face)) for face in faces]
+    parts = parted(taken)
+    train, choose, report = parts.train, parts.choose, parts.report
+    assert sorted(map(id, train + choose + report)) == sorted(map(id, taken))
+    named = parts.faces()
+    assert all(named.values())
+    assert sum(map(len, named.values())) == len(set(faces))
+
+
+def test_all_recordings_of_a_subject_are_one_face() -> None:
+    one = Annotated(Video("samm_lv", "006", "006_1", Path("006_1"), 200.0, (), ()))
+    same = replace(one, video=replace(one.video, name="006_2", folder=Path("006_2")))
+    others = [replace(one, video=replace(one.video, subject="007"))]
+    others.append(replace(one, video=replace(one.video, dataset="casme3")))
+    assert one.face == same.face
+    assert len({each.face for each in (one, *others)}) == 3
+
+
+def test_what_is_reported_on_has_chosen_nothing() -> None:
+    """Another face to report on changes the report, and neither the network nor its limit."""
+    taken = [lesson(seed) for seed in range(10)]
+    report = [k for k, each in enumerate(taken) if each.face in parted(taken).faces()["report"]]
+    other = list(taken)
+    for k in report:
+        motions = brows(30, 12, [(3.0, 1.0)], noise_px=0.03, seed=k)
+        truth = [Interval(3.0, 3.15, 3.3, "micro", "", 1.0)]
+        other[k] = replace(taken[k], motions=motions, truth=truth)
+    one, two = train(taken), train(other)
+    assert one.accepts == two.accepts
+    for name, values in one.tensors.items():
+        np.testing.assert_array_equal(values, two.tensors[name])
+    assert [row.score("micro").annotated for row in one.rows] == [5 * len(report)] * 2
+    assert [row.score("micro").annotated for row in two.rows] == [len(report)] * 2
 
 
 def test_footage_to_learn_from_is_its_seeds_alone() -> None:
