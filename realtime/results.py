@@ -77,7 +77,8 @@ class Results:
             self._analysed += 1
             self._faces += step.face is not None
             self._received_s.append((step.frame.stamp.index, step.frame.received_s))
-            if step.signal is not None and not self._is_forgotten(step.frame.stamp):
+            forgotten = self._is_forgotten(step.frame.stamp)
+            if step.signal is not None and not forgotten:
                 self._history.append(SignalAt(step.frame.stamp, step.signal))
             oldest_s = step.frame.stamp.time_s - HISTORY_S
             while self._history and self._history[0].stamp.time_s < oldest_s:
@@ -86,7 +87,8 @@ class Results:
             for stage, ms in {"wait": waited_ms, **step.timings_ms}.items():
                 self._stages.setdefault(stage, Percentiles()).add(ms)
             self._take(step.events)
-            self._latest = step
+            if not forgotten:
+                self._latest = step
             self._changed.notify_all()
         return step
 
@@ -117,6 +119,8 @@ class Results:
         the numbers of the events that are gone."""
         with self._changed:
             self._forgotten.append((start_s, end_s))
+            if self._latest is not None and self._is_forgotten(self._latest.frame.stamp):
+                self._latest = None
             self._history = deque(
                 entry for entry in self._history if not start_s <= entry.stamp.time_s <= end_s
             )
@@ -132,7 +136,8 @@ class Results:
 
     def latest_step(self, after: int | None, timeout_s: float) -> Step | None:
         """The newest step, once it is another than the one whose frame has index `after`; None if
-        there is none within `timeout_s`. A viewer that comes late skips what it missed."""
+        there is none within `timeout_s`, or it is forgotten. A viewer that comes late skips what it
+        missed."""
 
         def is_new() -> bool:
             # Not ">": after a change of source the numbers start again.

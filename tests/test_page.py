@@ -192,7 +192,9 @@ def test_what_is_forgotten_leaves_the_open_page(
         assert marked(page)
         served.session.pause()
         page.wait_for_function("document.querySelector('[data-ref=badge]').innerText === 'PAUSED'")
+        page.wait_for_selector("[data-ref=picture][data-index]")
         served.session.redact(1000)
+        page.wait_for_selector("[data-ref=picture]:not([data-index])", state="attached")
         page.wait_for_selector("dialog:not([open])", state="attached")
         page.wait_for_selector(".fl-events li", state="detached")
         assert page.locator("dialog img, dialog canvas").count() == 0

@@ -55,6 +55,20 @@ def test_what_is_forgotten_does_not_come_back_late() -> None:
     assert results.forgotten() == ((0.0, 1.0),)
 
 
+def test_no_viewer_is_shown_what_is_forgotten() -> None:
+    results = Results()
+    results.add(step(0), waited_ms=1)
+    results.forget(0.0, 1.0)
+    assert results.latest_step(None, 0) is None
+    results.add(step(15), waited_ms=1)  # was under way
+    assert results.latest_step(None, 0) is None
+    results.add(step(60), waited_ms=1)
+    latest = results.latest_step(None, 0)
+    assert latest is not None
+    results.forget(0.5, 1.5)
+    assert results.latest_step(None, 0) is latest
+
+
 def test_old_events_keep_their_result_and_lose_their_pictures() -> None:
     results = Results()
     for number in range(DETAILED_EVENTS + 10):

@@ -68,6 +68,7 @@ export function mount(root) {
       dialog.put(message, state.run, state.startS);
     },
     forgotten({ numbers, spans }) {
+      stage.forget(spans);
       list.forget(numbers);
       plot.forget(numbers, spans);
       dialog.forget(numbers);

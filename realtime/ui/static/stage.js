@@ -15,6 +15,7 @@ export class Stage extends EventTarget {
   #run = 0; // counts the calls of clear()
   #chips = { ...DEFAULTS, ...JSON.parse(localStorage.getItem(STORED) ?? "{}") };
   #ownFace = false;
+  #forgotten = [];
 
   constructor(box, picture, overlay, empty) {
     super();
@@ -26,7 +27,7 @@ export class Stage extends EventTarget {
   }
 
   /** Decode and paint a frame, with `also` in the same animation frame. Resolves to true once it
-   * is painted, to false if a newer one was painted instead. */
+   * is painted, to false if a newer one was painted instead or it is forgotten. */
   async paint(frame, also) {
     const order = frame.header.message;
     const run = this.#run;
@@ -46,6 +47,11 @@ export class Stage extends EventTarget {
     return new Promise((resolve) => {
       const request = requestAnimationFrame(() => {
         this.#waiting = null;
+        if (this.#isForgotten(frame)) {
+          bitmap.close();
+          resolve(false);
+          return;
+        }
         this.#show({ ...frame, bitmap });
         also();
         resolve(true);
@@ -80,11 +86,25 @@ export class Stage extends EventTarget {
     this.#waiting?.skip();
     this.#waiting = null;
     this.#shown = null;
+    this.#forgotten = [];
     delete this.#box.dataset.index;
     for (const canvas of [this.#picture, this.#overlay]) {
       canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
     }
     this.#empty.hidden = false;
+  }
+
+  /** Show no frame of these spans, from when to when in s of the source, any longer; also none that
+   * is still on its way. */
+  forget(spans) {
+    this.#forgotten = spans;
+    if (!this.#shown || !this.#isForgotten(this.#shown)) return;
+    this.clear();
+    this.#forgotten = spans;
+  }
+
+  #isForgotten({ header }) {
+    return this.#forgotten.some(([start, end]) => start <= header.time_s && header.time_s <= end);
   }
 
   /** A camera that shows its viewer is mirrored, as everyone knows themselves, until told not to. */

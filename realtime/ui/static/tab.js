@@ -34,6 +34,7 @@ export class Tab {
         run = message.run;
         stage.clear();
       },
+      forgotten: ({ spans }) => stage.forget(spans),
       closed: () => {},
     });
   }
