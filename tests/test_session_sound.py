@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -54,12 +55,12 @@ def block(number: int, value: int = 0) -> Block:
     return Block(ZERO_S + number * BLOCK / HZ, np.full(BLOCK, value, "<i2").tobytes())
 
 
-def sounding(path: Path) -> SessionRecorder:
+def sounding(path: Path, clock: str = "driver") -> SessionRecorder:
     folder = create_folder(path)
     return SessionRecorder(
         folder,
         DOCUMENT | {"consent": None},
-        clock=lambda: "driver",
+        clock=lambda: clock,
         losses=dict,
         now=FakeClock().now,
         sound=SoundTrack(folder.sound, HZ),
@@ -225,6 +226,40 @@ def test_what_is_not_there_has_a_line_with_its_cause(tmp_path: Path) -> None:
         (1.0, 3.0, "microphone"),
     ]
     assert [round(s, 3) for s, _ in heard(folder.video(1))] == [0.2, 0.4, 0.9]
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_sound_of_a_file_goes_on_where_its_pictures_do(tmp_path: Path, forgotten: bool) -> None:
+    """Two seconds, a pause of a minute, two more: the file's clock stood still, the microphone's
+    did not. What was said last before the pause may come late, and be forgotten in it."""
+    made, paused_s = sounding(tmp_path / "s", "file"), 60.0
+    for index in range(50):
+        begin_s, samples = _slice(index, secret=(1.0, 2.0))
+        made.hear(Block(begin_s + 0.01, samples))
+        if index < 49:
+            made.write(picture(index))
+            made.beat()
+    made.write(picture(49))
+    if forgotten:
+        made.mark(Marker("redact", "", "", ZERO_S + 1.0, 0.0, "", ZERO_S + 1.99))
+    made.beat()
+    for index in range(50, 100):
+        begin_s, samples = _slice(index, secret=(9, 9))
+        made.hear(Block(begin_s + 0.01 + paused_s, samples))
+        made.beat()  # before the picture that tells of the pause
+        shown = picture(index)
+        made.write(replace(shown, received_s=shown.received_s + paused_s))
+    made.close("end")
+    folder = SessionFolder(tmp_path / "s")
+    placed = [
+        (s, samples[0]) for part in folder.parts() for s, samples in heard(folder.video(part))
+    ]
+    said = [(index / FPS + 0.01, SECRET if 25 <= index < 50 else 7) for index in range(99)]
+    if forgotten:
+        said = [(s, value) for s, value in said if not 0.96 < s < 1.99]
+    assert [value for _, value in placed] == [value for _, value in said]
+    assert [s for s, _ in placed] == pytest.approx([s for s, _ in said], abs=0.002)
+    assert list(read_lines(folder.sound)) == ["from_s,to_s,cause"]
 
 
 def test_a_recorder_that_stands_still_costs_sound_not_memory(tmp_path: Path) -> None:

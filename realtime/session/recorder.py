@@ -78,7 +78,7 @@ class SessionRecorder:
         self._video: VideoWriter | None = None
         self._part = self._began_ms = 0
         self._zero_s: float | None = None
-        self._tie_s = 0.0
+        self._tie_s, self._tied_until_s = 0.0, -math.inf
         self._last: Stamp | None = None
         self._told: dict[str, int] = {}
         self._frames = self._dropped = 0
@@ -234,7 +234,7 @@ class SessionRecorder:
             self._zero_s = stamp.time_s
             self._document["zero_s"] = stamp.time_s
             self._folder.write_document(self._document)
-        self._tie_s = 0.0 if self._clock() in SOURCE_TIME else frame.received_s - stamp.time_s
+        self._tie(frame)
         self._write_sound(stamp.time_s)
         due_ms = round((stamp.time_s - self._zero_s) * 1000)
         if self._video is not None and (
@@ -267,16 +267,22 @@ class SessionRecorder:
         if self._streams is not None:
             self._streams.frame(stamp, self._tie_s, self._part, pts_ms)
 
+    def _tie(self, frame: Frame) -> None:
+        """Tie the source's clock to the monotonic one. That of a file stands still in a pause, of
+        which only the next picture tells: until then sound has no place on it."""
+        if self._clock() in SOURCE_TIME:
+            self._tie_s, self._tied_until_s = 0.0, math.inf
+            return
+        if self._sound is not None and self._tied_until_s > -math.inf:
+            self._sound.place(self._tie_s, frame.stamp.time_s)  # what was heard before the pause
+        self._tie_s, self._tied_until_s = frame.received_s - frame.stamp.time_s, frame.stamp.time_s
+
     def _write_sound(self, until_s: float) -> None:
-        if self._sound is None or self._video is None or self._zero_s is None:
-            return  # it waits for the next picture
-        self._sound.write(
-            self._video,
-            zero_s=self._zero_s,
-            tie_s=self._tie_s,
-            until_s=until_s,
-            redacted=self._is_redacted,
-        )
+        if self._sound is None:
+            return
+        self._sound.place(self._tie_s, min(until_s, self._tied_until_s))
+        if self._video is not None and self._zero_s is not None:  # else it waits for a picture
+            self._sound.write(self._video, self._zero_s, self._is_redacted)
 
     def _gap_before(self, index: int) -> None:
         """A line for the frames that the source never handed over before frame `index`."""

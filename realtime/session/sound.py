@@ -79,7 +79,8 @@ class SoundTrack:
         self._gaps = LineFile(path, HEADER)
         self._lock = threading.Lock()
         self._heard: deque[Block] = deque()
-        self._heard_bytes = 0
+        self._placed: deque[tuple[float, Block]] = deque()
+        self._waiting_bytes = 0
         self._cause = ""
         self._end_s: float | None = None
         self._last_ms = -1
@@ -87,29 +88,32 @@ class SoundTrack:
     def hear(self, block: Block, left_out: str = "") -> None:
         """Take the next block, or, with a cause, leave it out."""
         with self._lock:
-            if self._heard_bytes > WAITING_S * self.rate * SAMPLE_BYTES:
+            if self._waiting_bytes > WAITING_S * self.rate * SAMPLE_BYTES:
                 left_out = left_out or BEHIND
             if left_out:
                 self._cause = left_out
                 return
             cause, self._cause = self._cause or block.cause, ""
             self._heard.append(replace(block, cause=cause))
-            self._heard_bytes += len(block.samples)
+            self._waiting_bytes += len(block.samples)
+
+    def place(self, tie_s: float, until_s: float) -> None:
+        """Bring what began before `until_s` (the source's clock) to that clock. `tie_s`: the
+        monotonic clock minus the source's, which may be another after a pause."""
+        with self._lock:
+            while self._heard and self._heard[0].time_s < tie_s + until_s:
+                block = self._heard.popleft()
+                self._placed.append((block.time_s - tie_s, block))
 
     def write(
-        self,
-        video: VideoWriter,
-        *,
-        zero_s: float,
-        tie_s: float,
-        until_s: float,
-        redacted: Callable[[float, float], bool],
+        self, video: VideoWriter, zero_s: float, redacted: Callable[[float, float], bool]
     ) -> None:
-        """Write what began before `until_s` (the source's clock) to `video`. `zero_s`: where the
-        video begins; `tie_s`: the monotonic clock minus the source's; `redacted` names, by begin
-        and end, what must not be written. Raises `OSError`."""
-        while (block := self._take(tie_s + until_s)) is not None:
-            begin_s = block.time_s - tie_s
+        """Write what has its place to `video`. `zero_s`: where the video begins; `redacted` names,
+        by begin and end, what must not be written. Raises `OSError`."""
+        while self._placed:
+            begin_s, block = self._placed.popleft()
+            with self._lock:
+                self._waiting_bytes -= len(block.samples)
             end_s = begin_s + block.count / self.rate
             if begin_s < zero_s:
                 continue
@@ -135,11 +139,3 @@ class SoundTrack:
                 self._gaps.write(f"{end_s},{last_s},{self._cause or 'microphone'}")
         finally:
             self._gaps.close()
-
-    def _take(self, before_s: float) -> Block | None:
-        with self._lock:
-            if not self._heard or self._heard[0].time_s >= before_s:
-                return None
-            block = self._heard.popleft()
-            self._heard_bytes -= len(block.samples)
-            return block
