@@ -112,7 +112,7 @@ class LiveSession:
             if self._run is not None and self._run.resumed.is_set():
                 if self._run.notebook is not None:
                     self._run.notebook.mark("pause", "", "")
-                self._run.resumed.clear()
+                self._run.pause()
 
     def resume(self) -> None:
         """Go on after `pause`."""
@@ -121,7 +121,7 @@ class LiveSession:
                 if self._run.notebook is not None:
                     # Before: the clock of a file stands still.
                     self._run.notebook.mark("resume", "", "")
-                self._run.resumed.set()
+                self._run.resume()
 
     def record(self, plan: RecordPlan | None) -> None:
         """Stop, and start anew: recorded as `plan` says, or, with None, not recorded. A recording

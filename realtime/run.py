@@ -51,6 +51,7 @@ from realtime.captured import Captured
 from realtime.clips import Clips, cut, span_s
 from realtime.clock import monotonic_s
 from realtime.config import LiveConfig, device_name
+from realtime.pauses import Pauses
 from realtime.pipeline import configured, open_pipeline
 from realtime.results import Results
 from realtime.ring import Follower, FrameRing
@@ -106,6 +107,7 @@ class Run:
         self.ring = FrameRing(RING_S, RING_BYTES)
         self.resumed = threading.Event()
         self.resumed.set()
+        self._pauses = Pauses()
         self.finished = threading.Event()
         self.stopped = False
         self._asked_to_stop = False
@@ -188,9 +190,22 @@ class Run:
         gc.unfreeze()  # of this run all may go
         self.stopped = True
 
+    def pause(self) -> None:
+        """See `LiveSession.pause`; of a run that is not paused."""
+        self._pauses.begin(monotonic_s())
+        self.resumed.clear()
+
+    def resume(self) -> None:
+        """See `LiveSession.resume`; of a run that is."""
+        self._pauses.end(monotonic_s())
+        self.resumed.set()
+
     def _hear(self, block: Block) -> None:
         assert self._recorder is not None  # it asked for the microphone
-        self._recorder.hear(block, "" if self.resumed.is_set() else PAUSED)
+        assert self._microphone is not None
+        # A block comes up to a few tenths of a second late: what counts is when it was spoken.
+        end_s = block.time_s + block.count / self._microphone.rate
+        self._recorder.hear(block, PAUSED if self._pauses.overlap(block.time_s, end_s) else "")
 
     @property
     def engine(self) -> str:

@@ -1,0 +1,31 @@
+"""Pauses: when a run was paused, for what comes late."""
+
+import math
+import threading
+from collections import deque
+
+_KEPT = 64  # nobody pauses so often within the seconds that something may come late
+
+
+class Pauses:
+    """The last pauses of one run, on the system's monotonic clock. Any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._spans: deque[tuple[float, float]] = deque(maxlen=_KEPT)
+
+    def begin(self, now_s: float) -> None:
+        """A pause begins."""
+        with self._lock:
+            self._spans.append((now_s, math.inf))
+
+    def end(self, now_s: float) -> None:
+        """The last one ends."""
+        with self._lock:
+            begin_s, _ = self._spans.pop()
+            self._spans.append((begin_s, now_s))
+
+    def overlap(self, begin_s: float, end_s: float) -> bool:
+        """Whether any of the time from `begin_s` to `end_s` was in a pause."""
+        with self._lock:
+            return any(begin_s <= until_s and since_s <= end_s for since_s, until_s in self._spans)

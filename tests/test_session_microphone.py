@@ -1,0 +1,139 @@
+"""A microphone of which the test decides what it hears, and when."""
+
+import queue
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from fakes import picture
+
+from model.records import Frame, Stamp
+from realtime.clock import monotonic_s
+from realtime.config import LiveConfig
+from realtime.live import LiveSession
+from realtime.session.folder import SessionFolder
+from realtime.session.lines import read_lines
+from realtime.session.plan import RecordPlan
+from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus
+
+TIMEOUT_S = 60
+HZ = 8000
+BLOCK = HZ // 10
+DEVICE = {
+    "name": "room",
+    "max_input_channels": 1,
+    "default_samplerate": float(HZ),
+    "hostapi": 0,
+}
+
+
+class PortAudio:
+    """What of sounddevice is used, with one microphone that opens whenever it is asked to."""
+
+    PortAudioError = type("PortAudioError", (Exception,), {})
+    default = SimpleNamespace(device=(0, 0))
+
+    def __init__(self) -> None:
+        self.opened: queue.Queue[Callable[..., None]] = queue.Queue()
+        self.asked = 0
+
+    def query_hostapis(self, index: int | None = None) -> Any:
+        hosts = [{"name": "ALSA", "devices": [0]}]
+        return hosts if index is None else hosts[index]
+
+    def query_devices(self, number: int) -> dict[str, Any]:
+        assert number == 0
+        return DEVICE
+
+    def check_input_settings(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def RawInputStream(self, *, callback: Callable[..., None], **_: Any) -> "PortAudio":  # noqa: N802
+        self._callback = callback
+        return self
+
+    def __enter__(self) -> "PortAudio":
+        self.opened.put(self._callback)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    @property
+    def time(self) -> float:
+        """PortAudio's clock is the system's here."""
+        self.asked += 1
+        return monotonic_s()
+
+    def say(self, take: Callable[..., None], value: int, begin_s: float) -> None:
+        """A block of samples, spoken at that moment of the monotonic clock."""
+        times = SimpleNamespace(currentTime=begin_s + BLOCK / HZ, inputBufferAdcTime=0.0)
+        samples = np.full(BLOCK, value, "<i2").tobytes()
+        status = SimpleNamespace(input_overflow=True)  # so that its time is kept
+        before = self.asked
+        while self.asked == before:  # what comes while the stream is being opened is not heard
+            take(samples, BLOCK, times, status)
+
+
+@pytest.fixture
+def portaudio(monkeypatch: pytest.MonkeyPatch) -> PortAudio:
+    fake = PortAudio()
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    return fake
+
+
+class Still:
+    """A camera that takes a picture when the test wants one."""
+
+    info = SourceInfo("", "still", "", True, False, "receipt", 64, 48, None, None, True)
+
+    def __init__(self, spec: str, options: SourceOptions) -> None:
+        self.sent: queue.Queue[Frame | None] = queue.Queue()
+
+    def __iter__(self) -> Iterator[Frame]:
+        while (frame := self.sent.get()) is not None:
+            yield frame
+
+    def status(self) -> SourceStatus:
+        return SourceStatus("open", "", 0, None, {}, {})
+
+    def interrupt(self) -> None:
+        self.sent.put(None)
+
+    def close(self) -> None:
+        pass
+
+
+def test_what_is_said_in_a_pause_is_left_out_and_nothing_else(
+    portaudio: PortAudio, untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SOURCES, "still", f"{__name__}:Still")
+    plan = RecordPlan(
+        tmp_path / "s", "P07", codec="ffv1", consent="analysis", audio="room", voice=True
+    )
+    with LiveSession(LiveConfig("still", classifier=str(untrained), record=plan)) as session:
+        source = session.source
+        assert isinstance(source, Still)
+        take = portaudio.opened.get(timeout=TIMEOUT_S)
+        began_s = monotonic_s() - 1
+        source.sent.put(Frame(Stamp(0, began_s), picture(0), began_s))
+        assert session.latest_step(None, TIMEOUT_S)
+        portaudio.say(take, 1, began_s + 0.1)
+        session.pause()
+        paused_s = monotonic_s()
+        portaudio.say(take, 2, paused_s - 0.2)  # before the pause, and comes late
+        portaudio.say(take, 3, paused_s)
+        session.resume()
+        resumed_s = monotonic_s()
+        portaudio.say(take, 4, resumed_s - 0.05)  # at the end of the pause, and comes late
+        portaudio.say(take, 5, resumed_s)
+    folder = SessionFolder(tmp_path / "s")
+    with av.open(str(folder.video(1))) as container:
+        packets = [bytes(p) for p in container.demux(container.streams.audio[0]) if p.size]
+    assert [np.frombuffer(packet, "<i2")[0] for packet in packets] == [1, 2, 5]
+    assert [row.rpartition(",")[2] for row in read_lines(folder.sound)][-1] == "paused"
