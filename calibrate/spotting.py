@@ -33,7 +33,7 @@ from calibrate.spotting_footage import (
     conditions,
     over,
 )
-from calibrate.spotting_lessons import Lesson, check_enough, drawn_lessons
+from calibrate.spotting_lessons import LEFT_OUT, Lesson, check_enough, drawn_lessons
 from calibrate.spotting_motion import MotionCache
 from calibrate.spotting_names import named
 from calibrate.spotting_page import page
@@ -185,12 +185,23 @@ def train_scorer(
     with tqdm(total=len(footage) + 2 * seeds, desc="motion", unit="piece", disable=None) as bar:
         motions.fill(footage, jobs, bar.update)
         taken = [
-            Lesson(motions.get(each), each.truth(), (SpotterConfig(),), _face(each, number))
+            Lesson(
+                motions.get(each),
+                each.truth(),
+                (SpotterConfig(),),
+                face=_face(each, number),
+                origin="recorded",
+            )
             for number, each in enumerate(footage, 1)
         ] + drawn_lessons(seeds, cache, jobs, bar.update)
     with tqdm(total=len(taken) + len(ACCEPTS) + 1, desc="training", disable=None) as bar:
         trained = train(taken, bar.update)
     print(table(trained.rows))
+    for origin, faces in trained.whole.items():
+        print(
+            f"nothing says how it does on {origin} footage: of {faces} faces none was left out; "
+            f"give {LEFT_OUT} or more"
+        )
     names = [each.title for each in footage]
     save(out, trained, [*names, f"synthetic, seeds 0 to {seeds - 1}"] if seeds else names)
     print(f"saved in {out}, for --spotter")

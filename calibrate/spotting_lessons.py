@@ -1,8 +1,9 @@
 """What a spotter's scorer is made from: footage with its truth, in parts that share no face."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from calibrate.spotting_figures import resting_baseline
 from calibrate.spotting_footage import Drawn, varied
@@ -13,9 +14,14 @@ from realtime.scoring import Interval
 from realtime.spotting import SpotterConfig
 
 LEFT_OUT = 5
-"""Of so many faces one is left out of training to choose on, and one to report on."""
+"""Of so many faces of an origin one is left out of training to choose on, and one to report on."""
+_PLACES = {LEFT_OUT - 2: "choose", LEFT_OUT - 1: "report"}
 MIN_LESSONS = 10
 FAST_FPS, FAST_REST_S = 100.0, 12.0
+
+Origin = Literal["recorded", "synthetic"]
+ORIGINS: tuple[Origin, ...] = ("recorded", "synthetic")
+"""Where footage is from: how a scorer does on one says little of the other."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Lesson:
     configs: Sequence[SpotterConfig]
     face: str
     """Whose it is: all pieces of one face stand in one part."""
+    origin: Origin
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,8 @@ class Parts:
     train: tuple[Lesson, ...]
     choose: tuple[Lesson, ...]
     report: tuple[Lesson, ...]
+    whole: Mapping[Origin, int]
+    """Origins that had too few faces to leave any out, and how many."""
 
     def faces(self) -> dict[str, list[str]]:
         """Whose lessons stand in each part."""
@@ -44,20 +53,27 @@ class Parts:
 
 
 def parted(taken: Sequence[Lesson]) -> Parts:
-    """Every `LEFT_OUT`th face, in order of appearance, is to report on, the one before to choose
-    on. Raises `InputError` where there are fewer faces."""
-    faces = list(dict.fromkeys(each.face for each in taken))
-    if len(faces) < LEFT_OUT:
+    """Of each origin on its own, every `LEFT_OUT`th face, in order of appearance, is to report on,
+    the one before to choose on. One with fewer faces is trained on whole. Raises `InputError`
+    where that leaves nothing to choose and report on."""
+    split: dict[str, list[Lesson]] = {"train": [], "choose": [], "report": []}
+    whole: dict[Origin, int] = {}
+    for origin in ORIGINS:
+        own = [each for each in taken if each.origin == origin]
+        faces = list(dict.fromkeys(each.face for each in own))
+        if 0 < len(faces) < LEFT_OUT:
+            whole[origin] = len(faces)
+            split["train"] += own
+            continue
+        for each in own:
+            split[_PLACES.get(faces.index(each.face) % LEFT_OUT, "train")].append(each)
+    if not split["report"]:
+        faces_each = ", ".join(f"{origin} {count}" for origin, count in whole.items())
         raise InputError(
-            f"{len(faces)} faces are too few to leave one out to choose on and one to report on: "
-            f"give {LEFT_OUT} or more, or --seeds {LEFT_OUT}"
+            f"too few faces ({faces_each}) to leave one out to choose on and one to report on: "
+            f"give recordings of {LEFT_OUT} people or more, or --seeds {LEFT_OUT}"
         )
-    place = {face: k % LEFT_OUT for k, face in enumerate(faces)}
-    return Parts(
-        train=tuple(each for each in taken if place[each.face] < LEFT_OUT - 2),
-        choose=tuple(each for each in taken if place[each.face] == LEFT_OUT - 2),
-        report=tuple(each for each in taken if place[each.face] == LEFT_OUT - 1),
-    )
+    return Parts(**{name: tuple(lessons) for name, lessons in split.items()}, whole=whole)
 
 
 def drawn_lessons(seeds: int, cache: Path, jobs: int, tick: Callable[[], None]) -> list[Lesson]:
@@ -76,7 +92,8 @@ def drawn_lessons(seeds: int, cache: Path, jobs: int, tick: Callable[[], None]) 
                 SpotterConfig(baseline=resting_baseline(motions.get(_rest(drawn)))),
                 SpotterConfig(),
             ),
-            face=f"synthetic, seed {drawn.seed}",
+            face=f"seed {drawn.seed}",
+            origin="synthetic",
         )
         for drawn in footage
     ]

@@ -5,10 +5,10 @@
 Labelled recordings, and synthetic footage of seeds 0 up to `--seeds` with many nuisances
 (`calibrate.spotting_footage.varied`), go through the spotter with thresholds at `OPENS_AT` of their
 height. Every pulse that ends is a sample; it is a micro-expression where its interval has an
-intersection over union of 0.5 or more with an annotated one. Of every five faces three are
-trained on; one chooses among `TRIES` networks, their epochs and the least likeness that is
-accepted; one, which neither trained nor chose, shows how rules and network do
-(`calibrate.spotting_lessons`).
+intersection over union of 0.5 or more with an annotated one. Of every five faces, recorded
+and synthetic ones apart, three are trained on; one chooses among `TRIES` networks, their epochs and
+the least likeness that is accepted; one, which neither trained nor chose, shows how rules and
+network do (`calibrate.spotting_lessons`).
 """
 
 import json
@@ -26,7 +26,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from calibrate.spotting_figures import Outcome, Row, outcome, true_interval
 from calibrate.spotting_footage import interval_of
-from calibrate.spotting_lessons import LEFT_OUT, Lesson, check_enough, parted
+from calibrate.spotting_lessons import LEFT_OUT, ORIGINS, Lesson, Origin, check_enough, parted
 from calibrate.spotting_motion import spot
 from model.errors import InputError
 from model.records import ArrayF32, Window
@@ -65,10 +65,14 @@ class Trained:
     tensors: Mapping[str, NDArray[np.float32]]
     """As `LearnedScorer` takes them."""
     accepts: float
-    rows: tuple[Row, Row]
-    """The rules and the scorer, on what was left out of training and choosing."""
+    rows: tuple[Row, ...]
+    """For each origin of footage, the rules and the scorer on what was left out of training and
+    choosing."""
     faces: Mapping[str, Sequence[str]]
     """Those that it was trained on, chosen on and reported on: see `Parts`."""
+    whole: Mapping[Origin, int]
+    """Origins of footage of which nothing was left out, with their number of faces: no row says how
+    the scorer does there."""
 
 
 class _Recorder:
@@ -111,18 +115,12 @@ def train(taken: Sequence[Lesson], tick: Callable[[], None] = lambda: None) -> T
         f1.append(Row("choose", f"{scorer.accepts:g}", tuple(found)).score("micro").f1)
         tick()
     strictest = max(k for k in range(len(f1)) if f1[k] >= max(f1) - INDIFFERENT)
-    rules: list[Outcome] = []
-    learned: list[Outcome] = []
-    for lesson in parts.report:
-        rules += _outcomes(lesson, None)
-        learned += _outcomes(lesson, scorers[strictest])
-        tick()
-    accepts = ACCEPTS[strictest]
-    rows = (
-        Row("left out", "rules", tuple(rules)),
-        Row("left out", f"learned, likeness {accepts:g}", tuple(learned)),
-    )
-    return Trained(tensors, accepts, rows, parts.faces())
+    rows: list[Row] = []
+    for origin in ORIGINS:
+        own = [lesson for lesson in parts.report if lesson.origin == origin]
+        if own:
+            rows += _reported(own, scorers[strictest], tick)
+    return Trained(tensors, ACCEPTS[strictest], tuple(rows), parts.faces(), parts.whole)
 
 
 def save(out: Path, trained: Trained, footage: Sequence[str]) -> None:
@@ -130,7 +128,7 @@ def save(out: Path, trained: Trained, footage: Sequence[str]) -> None:
     `footage` that it was made from, whose faces were for what, and its figures."""
     recipe = {**_RECIPE, "accepts": trained.accepts, "footage": list(footage)}
     recipe["faces"] = {part: list(faces) for part, faces in trained.faces.items()}
-    metrics = {row.value: row.plain() for row in trained.rows}
+    metrics = {f"{row.group}, {row.value}": row.plain() for row in trained.rows}
     said = {"format": FORMAT, "recipe": json.dumps(recipe), "metrics": json.dumps(metrics)}
     save_file(dict(trained.tensors), out, said)
 
@@ -155,6 +153,21 @@ def _joined(samples: Sequence[_Samples]) -> _Samples:
     empty = np.empty((0, TRAITS), np.float32), np.empty(0, np.float32)
     told, are = zip(empty, *samples, strict=True)
     return np.concatenate(told), np.concatenate(are)
+
+
+def _reported(left: Sequence[Lesson], scorer: LearnedScorer, tick: Callable[[], None]) -> list[Row]:
+    """The rules and the scorer on what was left out of one origin."""
+    rules: list[Outcome] = []
+    learned: list[Outcome] = []
+    for lesson in left:
+        rules += _outcomes(lesson, None)
+        learned += _outcomes(lesson, scorer)
+        tick()
+    group = f"{left[0].origin}, faces left out: {len({lesson.face for lesson in left})}"
+    return [
+        Row(group, "rules", tuple(rules)),
+        Row(group, f"learned, likeness {scorer.accepts:g}", tuple(learned)),
+    ]
 
 
 def _outcomes(lesson: Lesson, scorer: Scorer | None) -> list[Outcome]:

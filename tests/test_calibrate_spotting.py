@@ -331,7 +331,7 @@ def test_a_scorer_is_made_from_recordings_and_used(
     given = ["--footage", clip, truth] * 10
     made = tmp_path / "made.safetensors"
     assert run("train", *given, *cache, "--out", made) == 0
-    assert "likeness" in capsys.readouterr().out
+    assert "recorded, faces left out: 2" in capsys.readouterr().out
     assert run("evaluate", *given[:3], *cache, "--spotter", made) == 0
     assert "1.00" in capsys.readouterr().out
     assert run("train", *given, *cache, "--out", made) == 2

@@ -1,6 +1,7 @@
 """The spotter's learned judge: what it is told, what it answers, how it is made."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from calibrate.spotting_footage import Annotated, varied
-from calibrate.spotting_lessons import Lesson, parted
+from calibrate.spotting_lessons import ORIGINS, Lesson, Origin, parted
 from calibrate.spotting_motion import Motions
 from calibrate.spotting_train import OPENS_AT, save, train
 from model.datasets import Video
@@ -203,7 +204,7 @@ def lesson(seed: int) -> Lesson:
         i = round((3.75 + 1.5 * k) * 30)
         motion[i : i + 3, BROWS, 0] += 0.6
     truth = [Interval(s, s + 0.15, s + 0.3, "micro", "", px) for s, px in pulses]
-    return Lesson(motions, truth, (SpotterConfig(),), f"face {seed}")
+    return Lesson(motions, truth, (SpotterConfig(),), f"face {seed}", "recorded")
 
 
 def test_a_scorer_learns_what_the_labels_say(tmp_path: Path) -> None:
@@ -222,25 +223,49 @@ def test_a_scorer_learns_what_the_labels_say(tmp_path: Path) -> None:
 
 def test_there_is_nothing_to_learn_without_expressions() -> None:
     motions = brows(30, 5, [], noise_px=0.03)
-    still = [Lesson(motions, (), (SpotterConfig(),), f"face {k}") for k in range(10)]
+    still = [Lesson(motions, (), (SpotterConfig(),), f"face {k}", "recorded") for k in range(10)]
     with pytest.raises(InputError, match="too few expressions"):
         train(still)
     with pytest.raises(InputError, match="5 pieces of footage are too few"):
         train(still[:5])
-    with pytest.raises(InputError, match="4 faces are too few"):
+    with pytest.raises(InputError, match=r"too few faces \(recorded 4\)"):
         train(still[:4] * 3)
 
 
-@given(st.lists(st.integers(0, 9), min_size=5, max_size=40).filter(lambda f: len(set(f)) > 4))
-def test_no_face_stands_in_two_parts(faces: list[int]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(ORIGINS), st.integers(0, 9)), min_size=5, max_size=60
+    ).filter(lambda faces: max(Counter(origin for origin, _ in set(faces)).values()) > 4)
+)
+def test_no_face_stands_in_two_parts(faces: list[tuple[Origin, int]]) -> None:
+    """And each origin is in all three, or only trained on, which is said."""
     motions = brows(30, 0.2, [], noise_px=0.0)
-    taken = [Lesson(motions, (), (), str(face)) for face in faces]
+    taken = [Lesson(motions, (), (), f"{origin} {face}", origin) for origin, face in faces]
     parts = parted(taken)
     train, choose, report = parts.train, parts.choose, parts.report
     assert sorted(map(id, train + choose + report)) == sorted(map(id, taken))
     named = parts.faces()
     assert all(named.values())
     assert sum(map(len, named.values())) == len(set(faces))
+    for origin, count in Counter(origin for origin, _ in set(faces)).items():
+        assert (origin in parts.whole) == (count < 5)
+        for left in (choose, report):
+            found = {each.face for each in left if each.origin == origin}
+            assert len(found) == (0 if count < 5 else pytest.approx(count / 5, abs=1))
+
+
+def test_each_origin_of_footage_is_reported_on_its_own() -> None:
+    drawn = [replace(lesson(seed), origin="synthetic") for seed in range(5, 10)]
+    both = train([lesson(seed) for seed in range(5)] + drawn)
+    assert [(row.group, row.value.partition(",")[0]) for row in both.rows] == [
+        (f"{origin}, faces left out: 1", judge)
+        for origin in ORIGINS
+        for judge in ("rules", "learned")
+    ]
+    assert both.whole == {}
+    few = train([lesson(seed) for seed in range(4)] + drawn + [replace(drawn[0], face="more")])
+    assert {row.group for row in few.rows} == {"synthetic, faces left out: 1"}
+    assert few.whole == {"recorded": 4}
 
 
 def test_all_recordings_of_a_subject_are_one_face() -> None:
