@@ -2,7 +2,8 @@
 
 import queue
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.session.folder import SessionFolder
 from realtime.session.lines import read_lines
+from realtime.session.microphone import Microphone
 from realtime.session.plan import RecordPlan
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus
 
@@ -85,6 +87,40 @@ def portaudio(monkeypatch: pytest.MonkeyPatch) -> PortAudio:
     fake = PortAudio()
     monkeypatch.setitem(sys.modules, "sounddevice", fake)
     return fake
+
+
+class Ended(threading.Event):
+    """Nobody waits for it: what the test does then happens at once. Set when that is all."""
+
+    def __init__(self, then: Sequence[Callable[[], None]]) -> None:
+        super().__init__()
+        self._then = iter(then)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        act = next(self._then, self.set)
+        act()
+        return self.is_set()
+
+
+def test_a_microphone_is_back_when_something_is_heard_of_it(portaudio: PortAudio) -> None:
+    microphone = Microphone("room")
+    states: list[str] = []
+    values: list[int] = []
+
+    def silence() -> None:
+        states.append(microphone.state)
+
+    def block() -> None:
+        portaudio.say(portaudio.opened.queue[-1], 7, monotonic_s())
+        states.append(microphone.state)
+
+    # It opens and is silent; between two tries it is waited for; then it is there, and ends.
+    ended = Ended([silence, silence, silence, silence, block, silence])
+    microphone.listen(lambda b: values.append(b.count), ended)
+    there, away = "room", "room (away)"
+    assert states == [there, away, away, away, there, there]
+    assert values == [BLOCK]
+    assert portaudio.opened.qsize() == 3
 
 
 class Still:

@@ -87,8 +87,13 @@ class Microphone:
         it is opened again as soon as that is possible."""
         sound = library()
         cause = ""
+
+        def present(block: Block) -> None:
+            self._away = False  # one that opens may be dead all the same
+            hear(block)
+
         while not ended.is_set():
-            ear = _Ear(hear, self.rate, cause, by_arrival=self._by_arrival)
+            ear = _Ear(present, self.rate, cause, by_arrival=self._by_arrival)
             try:
                 with sound.RawInputStream(
                     device=self._number,
@@ -99,7 +104,6 @@ class Microphone:
                     callback=ear.take,
                 ) as stream:
                     ear.listen(stream)
-                    self._away = False
                     while not ended.wait(SILENT_S) and ear.heard_since():
                         pass
             except sound.PortAudioError:  # unplugged: it is tried again
