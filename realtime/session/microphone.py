@@ -83,8 +83,10 @@ class Microphone:
         return f"{self.name} (away)" if self._away else self.name
 
     def listen(self, hear: Callable[[Block], None], ended: threading.Event) -> None:
-        """Until `ended`, hand each block to `hear`, in a thread of PortAudio's. If it is unplugged
-        it is opened again as soon as that is possible."""
+        """Until `ended`, hand each block to `hear`, in a thread of PortAudio's. If nothing comes of
+        it any more, it is opened again every `AGAIN_S` by the number that PortAudio gave it when
+        this program began; where a system numbers anew what is plugged in again, that finds
+        nothing until the program starts again."""
         sound = library()
         cause = ""
 
