@@ -200,3 +200,20 @@ def test_unusable_options_are_one_line(
     monkeypatch.setattr("sys.argv", ["train", "fmanet", "--out", "x.safetensors", *options])
     assert exit_code(main) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("options", [["--loso"], ["--validation", "0.2"]])
+def test_what_weights_have_seen_is_not_held_out(
+    options: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is told before anything is computed: there is no such folder."""
+    tuned = tmp_path / "tuned.safetensors"
+    fit(replace(RECIPE, epochs=1, data={"sets": ["casme2"]}), TRAINING, None, tuned)
+    data = ["--data", "casme2:/no/such/folder", "--init", str(tuned)]
+    out = ["--out", str(tmp_path / "out")]
+    monkeypatch.setattr("sys.argv", ["train", "mmcof-cnn", *data, *out, *options])
+    assert exit_code(main) == 2
+    assert "tuned.safetensors was trained on casme2: it would be" in capsys.readouterr().err
