@@ -11,7 +11,7 @@ from test_session_recorder import frame, recorder, records
 
 import realtime.session.recorder as recording
 from model.errors import InputError
-from realtime.session.cut import pts_of
+from realtime.session.cut import copy_without, pts_of
 from realtime.session.folder import SessionFolder
 from realtime.session.ledger import FROM_VIDEO, LOST
 from realtime.session.markers import Marker, marker_line
@@ -125,3 +125,13 @@ def test_parts_that_were_closed_are_not_copied(
     after = [folder.video(part).stat().st_ino for part in folder.parts()]
     assert before[:2] == after[:2]
     assert before[2] != after[2]
+
+
+def test_a_video_that_cannot_be_read_now_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "empty.mkv").touch()
+    assert pts_of(tmp_path / "empty.mkv") == []
+    (tmp_path / "held.mkv").mkdir()
+    with pytest.raises((IsADirectoryError, PermissionError)):  # the latter on Windows
+        pts_of(tmp_path / "held.mkv")
+    with pytest.raises((IsADirectoryError, PermissionError)):  # the latter on Windows
+        copy_without(tmp_path / "held.mkv", lambda _: True, lambda *_: True)

@@ -140,10 +140,11 @@ def _decodable(path: Path, key_ms: int) -> int | None:
 
 
 def _open(path: Path) -> InputContainer | None:
-    """None for a file that was cut off before its first picture."""
+    """None for a file that was cut off before its first picture. What keeps the system from reading
+    it is raised as `OSError`: there may be pictures in it."""
     try:
         container = av.open(str(path))
-    except (av.error.FFmpegError, FileNotFoundError):
+    except (av.error.InvalidDataError, av.error.EOFError, FileNotFoundError):
         return None
     if not container.streams.video:
         container.close()
