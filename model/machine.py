@@ -75,6 +75,12 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def system() -> str:
+    """Operating system, its version without the vendor's own suffix, and architecture."""
+    release = platform.release().partition("-")[0]
+    return f"{platform.system()} {release} {platform.machine()}"
+
+
 @cache
 def driver() -> str:
     """Version of the NVIDIA driver, "none" without one."""

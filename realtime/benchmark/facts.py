@@ -1,6 +1,5 @@
 """Where and with what a benchmark ran: no figure goes without it."""
 
-import platform
 import shlex
 import subprocess
 import time
@@ -14,7 +13,7 @@ import psutil
 import torch
 
 from model.checkpoint import checkpoint_digest, checkpoint_path
-from model.machine import choose_device, cores, machine
+from model.machine import choose_device, cores, machine, system
 from realtime.benchmark.gpu import open_gpu
 from realtime.config import LiveConfig
 from realtime.session.clocks import iso
@@ -36,7 +35,7 @@ def facts(config: LiveConfig, command: Sequence[str]) -> dict[str, Any]:
         "at": iso(time.time()),
         "command": shlex.join(["python", "-m", "realtime.benchmark", *command]),
         "machine": machine(),
-        "system": platform.platform(),
+        "system": system(),
         "cores": cores(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "device": device,
