@@ -46,6 +46,14 @@ class Frame:
     received_s: float
     """When the frame became available to this program, by `realtime.clock`; 0.0 offline.
     Used for latency and the ledger only, never by perception."""
+    packed: bytes | None = field(default=None, compare=False, repr=False)
+    """The JPEG that `image` was decoded from, as it came, for a recording that keeps it; None if
+    it came otherwise or nobody asked."""
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes in memory."""
+        return self.image.nbytes + len(self.packed or b"")
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,7 @@ class LiveConfig:
             fps=self.fps,
             seed=self.seed,
             seconds=self.seconds,
+            packed=self.record is not None and self.record.untouched,
         )
 
     def _check_page(self) -> None:

@@ -55,8 +55,8 @@ class FrameRing:
                     raise ValueError(f"stamps must increase: {new} after {last}")
             self._frames.append(frame)
             self._offsets.append(self._all_bytes)
-            self._bytes += frame.image.nbytes
-            self._all_bytes += frame.image.nbytes
+            self._bytes += frame.nbytes
+            self._all_bytes += frame.nbytes
             self._appended += 1
             oldest_s = frame.stamp.time_s - self._seconds
             while len(self._frames) > 1 and (
@@ -64,7 +64,7 @@ class FrameRing:
             ):
                 oldest = self._frames.popleft()
                 self._offsets.popleft()
-                self._bytes -= oldest.image.nbytes
+                self._bytes -= oldest.nbytes
                 self._let_go.append(oldest.stamp)
             self._changed.notify_all()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from model.errors import InputError
 from realtime.live import LiveSession
-from realtime.session.checks import check_list, room
+from realtime.session.checks import check_list, jpegs, room
 from realtime.session.folder import disk_speed
 from realtime.session.keys import NOTE, Keys
 from realtime.session.microphone import microphones
@@ -221,8 +221,10 @@ class Study:
             self._speed = disk_speed(plan.folder)
         config = self._session.config
         space = room(plan, source.info, config.seconds)
-        if not space.good:
-            missing = missing or space.text
+        kept = jpegs(plan, source.info) if plan.untouched else space
+        for check in (space, kept):
+            if not check.good:
+                missing = missing or check.text
         return (space, *check_list(plan, source.info, config.baseline, self._speed)), missing
 
     def _blank(self) -> RecordPlan:

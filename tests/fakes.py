@@ -66,14 +66,18 @@ class FakePort:
         self.age_s = age_s
         self.away = away
         self.plugged = True
+        self.packed = False
         self.refusals = 0
         self.grabs = 0
         self.opened: list[tuple[str, int, int, float]] = []
         self.devices: list[FakeDevice] = []
         self.at_end: Callable[[], None] = lambda: None
 
-    def open(self, address: str, width: int, height: int, fps: float) -> "FakeDevice":
+    def open(
+        self, address: str, width: int, height: int, fps: float, packed: bool = False
+    ) -> "FakeDevice":
         self.opened.append((address, width, height, fps))
+        self.packed = packed
         if not self.plugged:
             self.refusals += 1
             if self.refusals < self.away:
@@ -94,6 +98,7 @@ class FakeDevice:
     def __init__(self, port: FakePort) -> None:
         self.port = port
         self.mode = port.mode
+        self.jpeg = port.mode.fourcc == "MJPG"
         self.released = False
         self.action = ""
         self.time_s = 0.0
@@ -124,7 +129,10 @@ class FakeDevice:
     def driver_s(self) -> float:
         return self.time_s
 
-    def retrieve(self) -> ImageU8 | None:
+    def retrieve(self) -> ImageU8 | bytes | None:
+        if self.port.packed and self.jpeg:
+            whole = camera_jpeg(self.port.grabs, self.mode.width, self.mode.height)
+            return whole[:-40] if self.action == "damaged" else whole
         if self.action == "damaged":
             return None
         return np.full((self.mode.height, self.mode.width, 3), self.port.grabs % 256, np.uint8)
@@ -134,6 +142,13 @@ class FakeDevice:
 
     def release(self) -> None:
         self.released = True
+
+
+def camera_jpeg(number: int, width: int, height: int) -> bytes:
+    """A picture as cameras send it: noise in it, and now and then bytes behind its end."""
+    noise = np.random.default_rng(number).integers(0, 256, (height // 8, width // 8, 3), np.uint8)
+    image = cv2.resize(noise, (width, height))
+    return cv2.imencode(".jpg", image)[1].tobytes() + bytes(number % 3)
 
 
 def picture(value: int, width: int = 64, height: int = 48) -> ImageU8:

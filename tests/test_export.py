@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from test_session_recorder import frame, recorder, records
 
-import realtime.session.recorder as recording
+import realtime.session.parts as parts
 from model.errors import InputError, exit_code
 from model.face import find_faces
 from model.records import Event, Frame, ImageU8, Prediction, Stamp, Window
@@ -230,7 +230,7 @@ def pictures(path: Path) -> Iterator[tuple[int, ImageU8]]:
 def test_the_parts_of_a_video_become_one_file_that_elan_links(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "PART_S", 0.2)
+    monkeypatch.setattr(parts, "PART_S", 0.2)
     made = recorder(tmp_path / "s")
     for index in range(12):
         made.write(frame(index))

@@ -442,7 +442,8 @@ def test_without_a_recording_nothing_can_be_marked(untrained: Path, tmp_path: Pa
         (["--record", "s"], "--participant"),
         (["--participant", "P07"], "--record"),
         (["--record", "s", "--participant", "Anna Müller"], "never a name"),
-        (["--record", "s", "--participant", "P07", "--codec", "mp4"], "h264, ffv1"),
+        (["--record", "s", "--participant", "P07", "--codec", "mp4"], "h264, ffv1, mjpeg"),
+        (["--record", "s", "--participant", "P07", "--codec", "mjpeg"], "choose ffv1"),
         (
             ["--record", "s", "--participant", "P07", "--protocol", "absent.toml"],
             "absent.toml cannot be read",

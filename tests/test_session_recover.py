@@ -9,7 +9,7 @@ import pytest
 from kills import loss, record_and_kill
 from test_session_recorder import frame, recorder, records
 
-import realtime.session.recorder as recording
+import realtime.session.parts as parts
 from model.errors import InputError
 from realtime.session.cut import copy_without, pts_of
 from realtime.session.folder import SessionFolder
@@ -114,7 +114,7 @@ def test_a_killed_program_loses_half_a_second_at_most(
 def test_parts_that_were_closed_are_not_copied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "PART_S", 0.4)
+    monkeypatch.setattr(parts, "PART_S", 0.4)
     folder = cut_off(tmp_path / "s")
     assert folder.parts() == [1, 2, 3]
     last = folder.video(3)

@@ -16,7 +16,7 @@ import pytest
 from fakes import FakeClock
 from test_session_recorder import DOCUMENT, records
 
-import realtime.session.recorder as recording
+import realtime.session.parts as parts
 import run_live
 from model.errors import InputError
 from model.records import Frame, Stamp
@@ -100,7 +100,7 @@ def test_a_click_and_a_flash_lie_together_in_every_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half a minute, a device that runs a thousandth too fast, a new file every ten seconds."""
-    monkeypatch.setattr(recording, "PART_S", 10.0)
+    monkeypatch.setattr(parts, "PART_S", 10.0)
     made, device, jitter = sounding(tmp_path / "s"), SampleClock(HZ), Random(1)
     period_s = BLOCK / HZ / 1.001  # how long a block takes it
     number = 0

@@ -18,7 +18,7 @@ from model.errors import SourceError
 from model.records import Frame
 from realtime.sources import SourceOptions, device
 from realtime.sources.camera import Camera
-from realtime.sources.device import Mode
+from realtime.sources.device import CaptureDevice, Mode
 
 WAIT_S = 30.0
 """Bound of every wait for another thread: reached only if something is broken."""
@@ -213,9 +213,11 @@ def test_interrupt_ends_a_wait_for_the_camera() -> None:
     refused = threading.Event()
     real_open = port.open
 
-    def open_device(address: str, width: int, height: int, fps: float):  # type: ignore[no-untyped-def]
+    def open_device(
+        address: str, width: int, height: int, fps: float, packed: bool
+    ) -> CaptureDevice:
         try:
-            return real_open(address, width, height, fps)
+            return real_open(address, width, height, fps, packed)
         except SourceError:
             refused.set()
             raise

@@ -76,6 +76,10 @@ def test_the_list_is_red_until_it_is_right(live: LiveSession) -> None:
     assert red == {"camera", "consent", "baseline"}
     study.fill_in(Draft(participant="P07", consent="analysis"))
     assert "consent" not in {c["name"] for c in study.state()["checks"] if not c["good"]}
+    study.fill_in(Draft(participant="P07", consent="analysis", codec="mjpeg"))
+    state = study.state()
+    assert "JPEGs" in {check["name"] for check in state["checks"] if not check["good"]}
+    assert "no JPEGs come from demo" in state["missing"]
     study.fill_in(Draft(participant="P07", consent="analysis", audio="a microphone"))
     assert "covers sound" in study.state()["missing"]
     study.fill_in(Draft(participant="P07", consent="analysis", minutes=1e9))
@@ -293,6 +297,8 @@ def test_a_viewers_camera_is_recorded_without_asking_again(untrained: Path, tmp_
         page.click("[data-ref=share]")
         page.wait_for_selector("#live [data-ref=picture][data-index]")
         filled_in(page, tmp_path)
+        page.select_option(".fl-study [data-ref=codec]", "mjpeg")
+        page.wait_for_selector(".fl-study [data-check=JPEGs][data-good=yes]")
         page.click(".fl-study [data-ref=start]:not([disabled])")
         page.wait_for_selector(".fl-study[data-recording=yes]")
         recorded(served.session, 5)

@@ -107,7 +107,7 @@ def _write(
             if writer.size != (width, height):
                 raise InputError(f"{path}: the picture's size changes, one file cannot hold both")
             due_ms = round((frame.stamp.time_s - session.zero_s) * 1000)
-            writer.write(frame.image, writer.next_pts(due_ms))
+            writer.write(frame, writer.next_pts(due_ms))
     finally:
         pictures.close()
         if writer is not None:

@@ -35,6 +35,9 @@ def _recording(session: Session, quality: Quality) -> str:
     camera, video = document["camera"], document["video"]
     median, low, high = quality.interval_ms
     kind = "without loss" if video["lossless"] else "visually lossless"
+    stored = f"{kind} ({video['encoder']})"
+    if video["encoder"] is None:
+        stored = "as the JPEG pictures that the source delivered"
     rate = (
         ""
         if math.isnan(median)
@@ -44,9 +47,8 @@ def _recording(session: Session, quality: Quality) -> str:
     clock = _CLOCKS.get(camera["clock"], f"by {camera['clock']}")
     return (
         f"Video of {camera['width']} × {camera['height']} px was captured{rate} for "
-        f"{quality.seconds:.1f} s, with capture times given {clock}, and stored {kind} "
-        f"({video['encoder']}); {sum(quality.lost.values())} frames ({quality.lost_share:.2%}) are "
-        f"not in it."
+        f"{quality.seconds:.1f} s, with capture times given {clock}, and stored {stored}; "
+        f"{sum(quality.lost.values())} frames ({quality.lost_share:.2%}) are not in it."
     )
 
 

@@ -17,7 +17,7 @@ from model.records import Frame, ImageU8, Stamp
 from realtime.session.ledger import FrameRecord
 from realtime.session.reader import Session
 from realtime.sources.gate import Gate
-from realtime.sources.video import decoded, video_stream
+from realtime.sources.video import recorded, video_stream
 
 KEPT_BYTES = 96 * 2**20
 """Decoded pictures kept, so that stepping back is as quick as stepping on."""
@@ -112,7 +112,7 @@ class Pictures:
     def _pictures(
         self, container: av.container.InputContainer, stream: av.VideoStream, part: int
     ) -> Iterator[tuple[int, ImageU8]]:
-        for picture, image in decoded(container, stream, Gate()):
+        for picture, image in recorded(container, stream, Gate()):
             if picture.pts is None or picture.time_base is None:
                 continue
             place = self._places.get((part, round(picture.pts * picture.time_base * 1000)))

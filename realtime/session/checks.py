@@ -22,13 +22,15 @@ NOT_CHECKED = "not checked: --camera-report of python -m calibrate camera, or th
 def check_list(
     plan: RecordPlan, info: SourceInfo, baseline: Baseline | None, disk_bytes_s: float
 ) -> tuple[Check, ...]:
-    """Every item but disk space, which is never only a warning: `require_room`. `disk_bytes_s`:
-    how fast the disk writes, see `realtime.session.folder.disk_speed`."""
+    """Every item but disk space, which is never only a warning: `require_room`, nor are missing
+    JPEGs: `require_jpegs`. `disk_bytes_s`: how fast the disk writes, see
+    `realtime.session.folder.disk_speed`."""
     steady = info.clock in ("driver", "file", "synthetic")
     needed_s = SPEED_RESERVE * bytes_per_s(plan, info)
     camera = plan.camera or (Check("camera", False, NOT_CHECKED) if info.live else None)
     return (
         *([camera] if camera else []),
+        *([jpegs(plan, info)] if plan.untouched else []),
         Check(
             "consent",
             bool(plan.consent),
@@ -75,6 +77,17 @@ def bytes_per_s(plan: RecordPlan, info: SourceInfo) -> float:
     return fps * info.width * info.height * CODECS[plan.codec].bytes_per_px + sound
 
 
+def jpegs(plan: RecordPlan, info: SourceInfo) -> Check:
+    """Whether there are JPEGs to be kept, for a plan that keeps them."""
+    told = "kept as they come"
+    if not info.jpeg:
+        told = (
+            f"codec {plan.codec}: no JPEGs come from {info.spec} that could be kept; choose ffv1, "
+            "which keeps its pictures bit by bit, or h264"
+        )
+    return Check("JPEGs", info.jpeg, told)
+
+
 def room(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> Check:
     """Disk space for the planned length, as an item of the list."""
     try:
@@ -89,6 +102,12 @@ def room(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> Check:
 def require_room(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> None:
     """Raise `InputError` unless the disk has room for the planned length."""
     check_room(plan.folder, _length_s(plan, info, seconds) * bytes_per_s(plan, info))
+
+
+def require_jpegs(plan: RecordPlan, info: SourceInfo) -> None:
+    """Raise `InputError` if the plan keeps JPEGs and none come."""
+    if plan.untouched and not (check := jpegs(plan, info)).good:
+        raise InputError(check.text)
 
 
 def _length_s(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> float:

@@ -22,11 +22,12 @@ from av.video.stream import VideoStream
 from model.errors import InputError
 from realtime.session.lines import sync_folder
 from realtime.session.video import SAMPLE_BYTES, TIME_BASE
+from realtime.sources.picture import decode_picture
+from realtime.sources.video import JPEGS, VideoPacket
 
 _SEGMENT = b"\x18\x53\x80\x67"  # the element's name
 _HEAD_BYTES = 1024
 
-VideoPacket: TypeAlias = "Packet[VideoStream]"  # generic to type checkers alone
 AnyPacket: TypeAlias = "Packet[Any]"
 P = TypeVar("P", bound=AnyPacket)
 
@@ -129,14 +130,20 @@ def _decodable(path: Path, key_ms: int) -> int | None:
         for packet in _packets(container):
             if _ms(packet) < key_ms:
                 continue
-            try:
-                pictures = stream.decode(packet)
-            except av.error.FFmpegError:
-                return last
-            if not pictures or any(picture.is_corrupt for picture in pictures):
+            if not _decodes(stream, packet):
                 return last
             last = _ms(packet)
     return last
+
+
+def _decodes(stream: VideoStream, packet: VideoPacket) -> bool:
+    if stream.codec_context.name == JPEGS:
+        return decode_picture(bytes(packet)) is not None
+    try:
+        pictures = stream.decode(packet)
+    except av.error.FFmpegError:
+        return False
+    return bool(pictures) and not any(picture.is_corrupt for picture in pictures)
 
 
 def _open(path: Path) -> InputContainer | None:

@@ -32,10 +32,10 @@ def describe(
     """`format`, `version`; `participant`, `consent` (`scope`, `pictures`: whether reports may show
     the face, `voice`: whether sound may be recorded, `utc`; null if none), `protocol`;
     `started_utc`; `config` with the `baseline` in it; `camera` (as asked and as reported; what was
-    measured is added at the end); `video`, with its `audio` (null: no sound); `weights`;
-    `software`, `machine`, `device`; `checks`, the list that was gone through, and `warnings`, what
-    it missed; `lsl`. The recorder adds `state`, `anchors`, `zero_s` (the source's time of the first
-    frame) and, at the end, what it counted."""
+    measured is added at the end); `video`, with its `encoder` (null: kept as it came) and `audio`
+    (null: no sound); `weights`; `software`, `machine`, `device`; `checks`, the list that was gone
+    through, and `warnings`, what it missed; `lsl`. The recorder adds `state`, `anchors`, `zero_s`
+    (the source's time of the first frame) and, at the end, what it counted."""
     now = iso(time.time())
     codec = CODECS[plan.codec]
     return {
@@ -49,7 +49,7 @@ def describe(
         "camera": asdict(info),
         "video": {
             "codec": plan.codec,
-            "encoder": codec.encoder,
+            "encoder": None if codec.untouched else codec.encoder,
             "options": dict(codec.options),
             "lossless": codec.lossless,
             "audio": None

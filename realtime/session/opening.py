@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from model.errors import InputError
 from realtime.config import LiveConfig
-from realtime.session.checks import check_list, enforce, require_room
+from realtime.session.checks import check_list, enforce, require_jpegs, require_room
 from realtime.session.document import describe
 from realtime.session.folder import create_folder, disk_speed
 from realtime.session.lsl import Streams, library
@@ -23,8 +23,8 @@ def open_recorder(
 ) -> SessionRecorder | None:
     """The recorder that `config.record` asks for, in a folder of its own; None if it asks for none.
 
-    Raises `InputError` if there is no room, if `--strict` misses something, or if the folder
-    cannot be written to. `losses`: see `SessionRecorder`.
+    Raises `InputError` if there is no room, if JPEGs are to be kept and none come, if `--strict`
+    misses something, or if the folder cannot be written to. `losses`: see `SessionRecorder`.
     """
     plan = config.record
     if plan is None:
@@ -32,6 +32,7 @@ def open_recorder(
     if plan.lsl or plan.lsl_markers:
         library()
     info = source.info
+    require_jpegs(plan, info)
     require_room(plan, info, config.seconds)
     checks = check_list(plan, info, config.baseline, disk_speed(plan.folder))
     warnings = enforce(plan, checks)

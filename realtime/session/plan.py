@@ -72,13 +72,18 @@ class RecordPlan:
         if not 0 < self.planned_s < float("inf"):
             raise InputError(f"planned length {self.planned_s:g} s: choose more than 0")
 
+    @property
+    def untouched(self) -> bool:
+        """Whether pictures are kept as the JPEGs that they come as."""
+        return CODECS[self.codec].untouched
+
 
 def add_recording(options: argparse._ArgumentGroup) -> None:
     """The options of a recording, for `take_plan`."""
     add = options.add_argument
     add("--record", type=Path, metavar="DIR", help="the session's folder, made new")
     add("--participant", metavar="CODE", help="a code, never a name")
-    add("--codec", metavar="NAME", help="h264 (visually lossless; the default) or ffv1 (lossless)")
+    add("--codec", metavar="NAME", help="h264 (visually lossless; default), ffv1 (lossless), mjpeg")
     add("--consent", metavar="SCOPE", help="what the participant agreed to")
     add("--pictures", action="store_true", help="consent covers pictures of the face in reports")
     add("--audio", metavar="MICROPHONE", help="record its sound too: a name, or default")

@@ -24,22 +24,19 @@ from realtime.session.clocks import ANCHOR_S, SOURCE_TIME, take_anchor
 from realtime.session.events import event_line, within
 from realtime.session.folder import RESERVE_BYTES, SessionFolder, claim, free_bytes
 from realtime.session.ledger import BEHIND, HEADER, LATE_S, Line
-from realtime.session.lines import LineFile, sync_folder
+from realtime.session.lines import LineFile
 from realtime.session.lsl import Streams
 from realtime.session.markers import Marker, marker_line
 from realtime.session.notes import Note, Notes
+from realtime.session.parts import VideoParts
 from realtime.session.redact import REDACTED, redact, redact_marked
 from realtime.session.sound import Block, SoundTrack
 from realtime.session.status import RecordingStatus
-from realtime.session.video import VideoWriter
 from realtime.tables import MOTION_SCHEMA, motion_cells
 
 SYNC_S = 2.0
 """What the loss of power may cost."""
 ROOM_S = 1.0
-PART_S = 300.0
-"""Then the video goes on in another file: forgetting copies what stays of one, and has to be done
-before the ring runs over."""
 
 FULL = "the disk is full"
 
@@ -69,14 +66,13 @@ class SessionRecorder:
         self._folder = folder
         self._let_go = claim(folder.path)
         self._document = document | {"state": "recording", "anchors": []}
-        self._codec: str = document["video"]["codec"]
+        sound_hz = None if sound is None else sound.rate
+        self._video = VideoParts(folder, document["video"]["codec"], sound_hz)
         self._clock, self._losses, self._now = clock, losses, now
         self._streams, self._sound = streams, sound
         self._notes = Notes()
         self._redacted: list[tuple[float, float]] = []
         self._due: list[Marker] = []
-        self._video: VideoWriter | None = None
-        self._part = self._began_ms = 0
         self._zero_s: float | None = None
         self._tie_s, self._tied_until_s = 0.0, -math.inf
         self._last: Stamp | None = None
@@ -139,8 +135,7 @@ class SessionRecorder:
                     table.sync()
                 if self._sound is not None:
                     self._sound.sync()
-                if self._video is not None:
-                    self._video.sync()
+                self._video.sync()
         except Exception as error:
             self._fail(error)
 
@@ -229,7 +224,7 @@ class SessionRecorder:
         return RecordingStatus(str(path), self._frames, self._dropped, seconds, failure, missed)
 
     def _record(self, frame: Frame) -> None:
-        stamp, (height, width) = frame.stamp, frame.image.shape[:2]
+        stamp = frame.stamp
         if self._zero_s is None:
             self._zero_s = stamp.time_s
             self._document["zero_s"] = stamp.time_s
@@ -237,35 +232,21 @@ class SessionRecorder:
         self._tie(frame)
         self._write_sound(stamp.time_s)
         due_ms = round((stamp.time_s - self._zero_s) * 1000)
-        if self._video is not None and (
-            self._video.size != (width, height) or due_ms - self._began_ms >= PART_S * 1000
-        ):
-            self._video.close()
-            self._video = None
-        begins = self._video is None
-        if self._video is None:
-            self._part += 1
-            self._began_ms = due_ms
-            path = self._folder.video(self._part)
-            sound_hz = None if self._sound is None else self._sound.rate
-            self._video = VideoWriter(path, width, height, self._codec, sound_hz)
-        pts_ms = self._video.next_pts(due_ms)
+        part, pts_ms = self._video.place(frame, due_ms)
         line = Line(
             stamp.index,
             "recorded",
             stamp.time_s,
             frame.received_s,
             self._clock(),
-            self._part,
+            part,
             pts_ms,
         )
         self._ledger.write(line.text())
-        self._video.write(frame.image, pts_ms)
-        if begins:
-            sync_folder(self._folder.path)  # that there is such a file
+        self._video.write(frame, pts_ms)
         self._frames += 1
         if self._streams is not None:
-            self._streams.frame(stamp, self._tie_s, self._part, pts_ms)
+            self._streams.frame(stamp, self._tie_s, part, pts_ms)
 
     def _tie(self, frame: Frame) -> None:
         """Tie the source's clock to the monotonic one. That of a file stands still in a pause, of
@@ -281,8 +262,9 @@ class SessionRecorder:
         if self._sound is None:
             return
         self._sound.place(self._tie_s, min(until_s, self._tied_until_s))
-        if self._video is not None and self._zero_s is not None:  # else it waits for a picture
-            self._sound.write(self._video, self._zero_s, self._is_redacted)
+        writer = self._video.writer
+        if writer is not None and self._zero_s is not None:  # else it waits for a picture
+            self._sound.write(writer, self._zero_s, self._is_redacted)
 
     def _gap_before(self, index: int) -> None:
         """A line for the frames that the source never handed over before frame `index`."""
@@ -374,10 +356,8 @@ class SessionRecorder:
 
     def _close_files(self) -> None:
         tables, self._tables = self._tables, []
-        video, self._video = self._video, None
         with ExitStack() as closing:  # each, even if another cannot be closed
-            if video is not None:
-                closing.callback(video.close)
+            closing.callback(self._video.close)
             for table in tables:
                 closing.callback(table.close)
 

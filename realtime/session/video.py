@@ -20,7 +20,7 @@ from av.packet import Packet
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from model.records import ImageU8
+from model.records import Frame, ImageU8
 
 TIME_BASE = Fraction(1, 1000)
 CONTAINER = {
@@ -50,6 +50,8 @@ class Codec:
     bytes_per_px: float
     """For the planning of disk space: more than faces before a wall have been seen to take."""
     lossless: bool
+    untouched: bool = False
+    """Not packed here: the JPEGs that the source delivered go into the file as they are."""
 
 
 CODECS: dict[str, Codec] = {
@@ -74,8 +76,25 @@ CODECS: dict[str, Codec] = {
         bytes_per_px=2.4,
         lossless=True,
     ),
+    # Each picture is a key frame. The pixel format is what the file says of them until they are
+    # decoded; they themselves say what holds. Quality 95 of a noisy sensor takes 0.33 bytes.
+    "mjpeg": Codec(
+        "mjpeg",
+        "yuvj422p",
+        "yuvj422p",
+        MappingProxyType({}),
+        bytes_per_px=0.5,
+        lossless=True,
+        untouched=True,
+    ),
 }
-"""By name: `h264` visually lossless, `ffv1` (IETF RFC 9043) bit by bit."""
+"""By name: `h264` visually lossless, `ffv1` (IETF RFC 9043) bit by bit, `mjpeg` as it came."""
+
+
+def packing(codec: str, frame: Frame) -> str:
+    """The name in `CODECS` by which `frame` goes into a recording made with `codec`. A picture that
+    came without its JPEG is kept bit by bit: nothing of a recording is lost, nor packed twice."""
+    return "ffv1" if CODECS[codec].untouched and frame.packed is None else codec
 
 
 class VideoWriter:
@@ -86,6 +105,7 @@ class VideoWriter:
     ) -> None:
         """Makes `path`, which must not exist; raises `OSError` if it cannot. `sound_hz`: the rate
         of the sound in it; None: there is none."""
+        self.codec = codec
         packing = CODECS[codec]
         if path.exists():
             raise FileExistsError(f"{path} exists")
@@ -117,26 +137,37 @@ class VideoWriter:
         """The presentation time that a picture due at `pts_ms` gets: later than the last one's."""
         return max(pts_ms, self._last_ms + 1)
 
-    def write(self, image: ImageU8, pts_ms: int) -> None:
-        """Append a picture, (H, W, 3) uint8 RGB of this file's size, at `next_pts(pts_ms)`.
-        Raises `OSError` if it cannot be written."""
-        frame = self._to_packed.reformat(
+    def write(self, frame: Frame, pts_ms: int) -> None:
+        """Append the picture of `frame`, of this file's size and with its JPEG if that is what this
+        file keeps, at `next_pts(pts_ms)`. Raises `OSError` if it cannot be written."""
+        pts_ms = self._last_ms = self.next_pts(pts_ms)
+        if CODECS[self.codec].untouched:
+            assert frame.packed is not None  # see `packing`
+            self._mux(self._stream, frame.packed, pts_ms)
+        else:
+            self._encode(frame.image, pts_ms)
+
+    def _encode(self, image: ImageU8, pts_ms: int) -> None:
+        picture = self._to_packed.reformat(
             av.VideoFrame.from_ndarray(image, "rgb24"), format=self._format, threads=1
         )
-        frame.pts = self._last_ms = self.next_pts(pts_ms)
-        frame.time_base = TIME_BASE
-        self._container.mux(self._stream.encode(frame))
+        picture.pts, picture.time_base = pts_ms, TIME_BASE
+        self._container.mux(self._stream.encode(picture))
+
+    def _mux(self, stream: VideoStream | AudioStream, data: bytes, pts_ms: int) -> None:
+        """Append what can be shown or heard by itself."""
+        packet = Packet(data)
+        packet.stream = stream
+        packet.pts = packet.dts = pts_ms
+        packet.time_base = TIME_BASE
+        packet.is_keyframe = True
+        self._container.mux(packet)
 
     def write_sound(self, samples: bytes, pts_ms: int) -> None:
         """Append samples, int16 of one channel, the first of them at `pts_ms`, which is later than
         the last call's. Raises `OSError` if they cannot be written."""
         assert self._sound is not None  # it was asked for when this was made
-        packet = Packet(samples)
-        packet.stream = self._sound
-        packet.pts = packet.dts = pts_ms
-        packet.time_base = TIME_BASE
-        packet.is_keyframe = True
-        self._container.mux(packet)
+        self._mux(self._sound, samples, pts_ms)
 
     def sync(self) -> None:
         """Return when everything written is on the disk."""
@@ -150,7 +181,7 @@ class VideoWriter:
         """Write the index and close; raises `OSError` if there is no room for it: the pictures
         are kept all the same."""
         try:
-            if self._last_ms >= 0:
+            if self._last_ms >= 0 and not CODECS[self.codec].untouched:
                 self._container.mux(self._stream.encode(None))
         finally:
             self._container.close()

@@ -54,6 +54,9 @@ class SourceOptions:
     """Of the demo."""
     seconds: float | None = None
     """Length of the demo; None: endless."""
+    packed: bool = False
+    """Hand over each picture's JPEG too, as it came (`Frame.packed`): of a source whose `info`
+    says that it has them."""
 
     def __post_init__(self) -> None:
         if not (self.width > 0 and self.height > 0):
@@ -88,6 +91,8 @@ class SourceInfo:
     """False if pictures went through lossy compression on their way into this program."""
     duration_s: float | None = None
     """As the file or the options say, not measured; None if it is not known or has no end."""
+    jpeg: bool = False
+    """Its pictures come as JPEGs, which it can hand over."""
 
 
 @dataclass(frozen=True, slots=True)

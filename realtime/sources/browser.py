@@ -34,6 +34,7 @@ class BrowserSource(GatedSource):
         self, spec: str, options: SourceOptions, *, now: Callable[[], float] = monotonic_s
     ) -> None:
         super().__init__()
+        self._packed = options.packed
         self._now = now
         self._gate.open("waiting for the browser's camera")
         self._offered = threading.Condition()
@@ -53,6 +54,7 @@ class BrowserSource(GatedSource):
             fps_asked=options.fps,
             fps_nominal=None,
             lossless=False,
+            jpeg=True,
         )
 
     def offer(self, jpeg: bytes, captured_s: float) -> None:
@@ -97,7 +99,7 @@ class BrowserSource(GatedSource):
             if image is None:
                 self._gate.refuse(BAD_JPEG)
                 continue
-            frame = self._gate.admit(image, captured_s, received_s)
+            frame = self._gate.admit(image, captured_s, received_s, jpeg if self._packed else None)
             if frame is not None:
                 self._gate.open()
                 yield frame

@@ -15,8 +15,9 @@ from model.errors import SourceError
 from model.records import Frame
 from realtime.clock import monotonic_s
 from realtime.sources import Clock, SourceInfo, SourceOptions
-from realtime.sources.device import CaptureDevice, open_opencv
+from realtime.sources.device import JPEG_CODES, CaptureDevice, open_opencv
 from realtime.sources.gated import GatedSource
+from realtime.sources.picture import decode_picture
 
 DEFAULT_FPS = 60.0
 """Asked for when no rate is given: at 30 fps the shortest expression, 40 ms, is one frame. A camera
@@ -42,7 +43,8 @@ UNPLUGGED = "camera away"
 DAMAGED = "damaged picture"
 IMPLAUSIBLE = "implausible driver time"
 
-OpenDevice = Callable[[str, int, int, float], CaptureDevice]
+OpenDevice = Callable[[str, int, int, float, bool], CaptureDevice]
+"""Called with address, width, height, rate, and whether it shall hand over JPEGs as they come."""
 
 
 class Camera(GatedSource):
@@ -117,11 +119,13 @@ class Camera(GatedSource):
             if not 0.0 <= received_s - time_s <= MAX_AGE_S:
                 self._gate.refuse(IMPLAUSIBLE)
                 return None
-        image = device.retrieve()
+        picture = device.retrieve()
+        packed = picture if isinstance(picture, bytes) else None
+        image = decode_picture(picture) if isinstance(picture, bytes) else picture
         if image is None:
             self._gate.refuse(DAMAGED)
             return None
-        return self._gate.admit(image, time_s, received_s)
+        return self._gate.admit(image, time_s, received_s, packed)
 
     def _lose(self, device: CaptureDevice) -> None:
         gone = "stopped delivering" if device.present() else "was unplugged"
@@ -149,12 +153,16 @@ class Camera(GatedSource):
     def _open(self, address: str) -> tuple[CaptureDevice, SourceInfo]:
         options = self._options
         fps_asked = options.fps or DEFAULT_FPS
-        device = self._open_device(address, options.width, options.height, fps_asked)
+        device = self._open_device(
+            address, options.width, options.height, fps_asked, options.packed
+        )
         try:
             clock = self._probe(device)
         except SourceError:
             device.release()
             raise
+        # Asked for, what counts is what it does.
+        jpeg = isinstance(device.retrieve(), bytes) if options.packed else device.jpeg
         mode = device.mode
         gives = [f"{mode.width}×{mode.height}"]
         if mode.fps is not None:
@@ -173,7 +181,8 @@ class Camera(GatedSource):
             height=mode.height,
             fps_asked=fps_asked,
             fps_nominal=mode.fps,
-            lossless=mode.fourcc not in ("MJPG", "JPEG", "H264", "HEVC", ""),
+            lossless=mode.fourcc not in (*JPEG_CODES, "H264", "HEVC", ""),
+            jpeg=jpeg,
         )
         return device, info
 

@@ -27,6 +27,9 @@ from model.records import ImageU8
 MAX_FPS = 1000.0
 """Drivers that do not know their rate report 0 or nonsense above this."""
 
+JPEG_CODES = frozenset({"MJPG", "JPEG"})
+"""Pixel formats on the wire in which every picture is a JPEG by itself."""
+
 BACKENDS: dict[str, tuple[int, ...]] = {
     "Linux": (cv2.CAP_V4L2,),
     "Darwin": (cv2.CAP_AVFOUNDATION,),
@@ -55,6 +58,8 @@ class CaptureDevice(Protocol):
     address: str
     """What opens the same camera again, even if it has got another number meanwhile."""
     mode: Mode
+    jpeg: bool
+    """It can be opened so that it hands over pictures as the JPEGs that the camera sent."""
 
     def grab(self) -> bool:
         """Wait for the next picture; False if none came in time or the camera is gone."""
@@ -65,8 +70,9 @@ class CaptureDevice(Protocol):
         clock; 0.0 or anything else where it does not keep that clock."""
         ...
 
-    def retrieve(self) -> ImageU8 | None:
-        """The grabbed picture, (H, W, 3) RGB; None if it is damaged."""
+    def retrieve(self) -> ImageU8 | bytes | None:
+        """The grabbed picture, (H, W, 3) RGB; opened `packed`, the JPEG as it came, whole or not;
+        None if it is damaged."""
         ...
 
     def present(self) -> bool:
@@ -87,6 +93,9 @@ class OpenCVDevice:
         self.name = name
         self.address = address
         self.mode = _read_back(capture)
+        # Of V4L2 OpenCV hands over what the driver put into its buffer (modules/videoio/src/
+        # cap_v4l.cpp, retrieveFrame). The other backends keep it, or mean something else by it.
+        self.jpeg = self.mode.fourcc in JPEG_CODES and capture.getBackendName() == "V4L2"
 
     def grab(self) -> bool:
         return bool(self._capture.grab())
@@ -94,13 +103,15 @@ class OpenCVDevice:
     def driver_s(self) -> float:
         return float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000.0
 
-    def retrieve(self) -> ImageU8 | None:
+    def retrieve(self) -> ImageU8 | bytes | None:
         try:
             ok, bgr = self._capture.retrieve()
         except cv2.error:  # a picture cut short on the wire
             return None
-        if not ok or bgr is None or bgr.ndim != 3:
+        if not ok or bgr is None:
             return None
+        if bgr.ndim == 2:  # one row, not converted
+            return bgr.tobytes()
         return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
     def present(self) -> bool:
@@ -110,9 +121,12 @@ class OpenCVDevice:
         self._capture.release()
 
 
-def open_opencv(spec: str, width: int, height: int, fps: float) -> OpenCVDevice:
+def open_opencv(
+    spec: str, width: int, height: int, fps: float, packed: bool = False
+) -> OpenCVDevice:
     """Open camera `spec` (a number, or on Linux a path) and ask it for MJPG, size and rate, in
-    that order: the format decides which sizes there are, the size which rates.
+    that order: the format decides which sizes there are, the size which rates. `packed`: if it
+    can hand over its JPEGs, it does.
 
     Raises `SourceError` with the reason and the remedy.
     """
@@ -128,7 +142,10 @@ def open_opencv(spec: str, width: int, height: int, fps: float) -> OpenCVDevice:
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
             capture.set(cv2.CAP_PROP_FPS, fps)
-            return OpenCVDevice(capture, *_name_and_address(spec, node), node)
+            device = OpenCVDevice(capture, *_name_and_address(spec, node), node)
+            if packed and device.jpeg:
+                capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+            return device
         capture.release()
     raise SourceError(busy_problem(node) if node else _closed_problem(spec))
 

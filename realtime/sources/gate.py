@@ -36,12 +36,18 @@ class Gate:
         self._dropped: Counter[str] = Counter()
         self._unusable: Counter[str] = Counter()
 
-    def admit(self, image: ImageU8, time_s: float | None, received_s: float = 0.0) -> Frame | None:
+    def admit(
+        self,
+        image: ImageU8,
+        time_s: float | None,
+        received_s: float = 0.0,
+        packed: bytes | None = None,
+    ) -> Frame | None:
         """The next frame, or None, counted as unusable, if its time does not increase.
 
-        `image`: (H, W, 3) uint8 RGB, given away: it is made read-only. A time that stands still
-        leaves no hole in time, so the index goes on; one that runs back hides a piece of the
-        recording, and the index jumps.
+        `image`: (H, W, 3) uint8 RGB, given away: it is made read-only; `packed`: see `Frame`. A
+        time that stands still leaves no hole in time, so the index goes on; one that runs back
+        hides a piece of the recording, and the index jumps.
         """
         if time_s is None or not math.isfinite(time_s):
             self.refuse(NO_TIME)
@@ -57,7 +63,7 @@ class Gate:
         with self._lock:
             if self._frames:
                 self._intervals_s.append(time_s - self._last_s)
-            frame = Frame(Stamp(self._index, time_s), image, received_s)
+            frame = Frame(Stamp(self._index, time_s), image, received_s, packed)
             self._index += 1
             self._frames += 1
             self._last_s = time_s

@@ -11,6 +11,7 @@ import av
 import av.error
 from av.codec.context import Flags
 from av.container import InputContainer
+from av.packet import Packet
 
 from model.errors import SourceError
 from model.records import Frame
@@ -19,7 +20,7 @@ from realtime.sources import Source, SourceInfo, SourceOptions, without_password
 from realtime.sources.camera import RETRY_S
 from realtime.sources.file import Recording
 from realtime.sources.gated import GatedSource
-from realtime.sources.video import LOSSLESS_CODECS, decoded, video_stream
+from realtime.sources.video import JPEGS, LOSSLESS_CODECS, decoded, unpacked, video_stream
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 OPEN_TIMEOUT_S = 10.0
@@ -36,10 +37,10 @@ AWAY = "stream away"
 
 def open_network(spec: str, options: SourceOptions) -> Source:
     """Open an address; raises `SourceError` if it cannot be reached or has no video."""
-    del options  # the other side decides on size and rate
+    # Of size and rate the other side decides.
     container = open_address(spec, OPEN_TIMEOUT_S, LIVE_OPTIONS)
     if not container.duration:
-        return NetworkStream(spec, container)
+        return NetworkStream(spec, container, packed=options.packed)
     container.close()
     container = open_address(spec, OPEN_TIMEOUT_S, OPTIONS)
     name = without_password(spec)
@@ -70,13 +71,16 @@ class NetworkStream(GatedSource):
         spec: str,
         container: InputContainer,
         *,
+        packed: bool = False,
         now: Callable[[], float] = monotonic_s,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
-        """`container` is open already, and closed with this. `now` and `wait` as for `Camera`."""
+        """`container` is open already, and closed with this. `packed` as in `SourceOptions`, `now`
+        and `wait` as for `Camera`."""
         super().__init__()
         self._spec = spec
         self._name = without_password(spec)
+        self._packed = packed
         self._now = now
         self._wait = wait or self._stop.wait
         self._container: InputContainer | None = container
@@ -101,6 +105,7 @@ class NetworkStream(GatedSource):
             fps_asked=None,
             fps_nominal=float(rate) if rate else None,
             lossless=codec in LOSSLESS_CODECS,
+            jpeg=codec == JPEGS,
         )
 
     def _run(self) -> Generator[Frame, None, None]:
@@ -110,9 +115,12 @@ class NetworkStream(GatedSource):
             # Low delay: frame threads would hold back as many frames as there are threads.
             stream.thread_type = "SLICE"
             stream.codec_context.flags |= Flags.low_delay
-            for _, image in decoded(self._container, stream, self._gate):
+            jpegs = self._packed and stream.codec_context.name == JPEGS
+            pictures = (unpacked if jpegs else decoded)(self._container, stream, self._gate)
+            for picture, image in pictures:
                 received_s = self._now()
-                frame = self._gate.admit(image, received_s, received_s)
+                packed = bytes(picture) if isinstance(picture, Packet) else None
+                frame = self._gate.admit(image, received_s, received_s, packed)
                 if frame is not None:
                     last_s = received_s
                     yield frame

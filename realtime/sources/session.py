@@ -13,7 +13,7 @@ from realtime.session.ledger import FrameRecord
 from realtime.session.reader import Session, open_session
 from realtime.sources import SourceInfo, SourceOptions
 from realtime.sources.gated import GatedSource
-from realtime.sources.video import decoded, video_stream
+from realtime.sources.video import VideoPacket, recorded, video_stream
 
 UNLISTED = "not in the ledger"
 
@@ -75,7 +75,7 @@ class SessionSource(GatedSource):
                 stream = video_stream(container, str(path))
                 # A picture patched up by the decoder is not what was seen: rather none.
                 stream.codec_context.options = {"err_detect": "explode"}
-                for picture, image in decoded(container, stream, self._gate):
+                for picture, image in recorded(container, stream, self._gate):
                     found = self._record(part, picture)
                     if found is None or found[1].time_s is None:
                         self._gate.refuse(UNLISTED)
@@ -93,7 +93,9 @@ class SessionSource(GatedSource):
                         yield replace(frame, stamp=record.stamp)
         self._gate.ended()
 
-    def _record(self, part: int, picture: av.VideoFrame) -> tuple[int, FrameRecord] | None:
+    def _record(
+        self, part: int, picture: "av.VideoFrame | VideoPacket"
+    ) -> tuple[int, FrameRecord] | None:
         if picture.pts is None or picture.time_base is None:
             return None
         return self._records.get((part, round(picture.pts * picture.time_base * 1000)))

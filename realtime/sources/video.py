@@ -5,11 +5,12 @@ its own size; a display matrix, by which phones store portrait video, is applied
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import av.error
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.sidedata.sidedata import Type as SideData
 from av.stream import Disposition
 from av.video.frame import VideoFrame
@@ -19,9 +20,15 @@ from av.video.stream import VideoStream
 from model.errors import SourceError
 from model.records import ImageU8
 from realtime.sources.gate import Gate
+from realtime.sources.picture import decode_picture
+
+VideoPacket: TypeAlias = "Packet[VideoStream]"  # generic to type checkers alone
 
 DAMAGED = "damaged"
 """Cause under which pictures that could not be decoded whole are counted."""
+
+JPEGS = "mjpeg"
+"""FFmpeg's name of the codec whose packets are JPEGs."""
 
 LOSSLESS_CODECS = frozenset({"ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "png", "bmp"})
 
@@ -75,6 +82,36 @@ def decoded(
                 yield frame, upright(to_rgb.reformat(frame, format="rgb24"), frame)
         if packet is None:
             return
+
+
+def unpacked(
+    container: InputContainer, stream: VideoStream, gate: Gate
+) -> Iterator[tuple[VideoPacket, ImageU8]]:
+    """Each whole picture of a stream of JPEGs with its packet, the JPEG: decoded as a camera's are
+    (`decode_picture`), so that of the same bytes come the same pixels. Otherwise as `decoded`."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:
+            gate.refuse(DAMAGED)
+            return
+        if packet is None or not packet.size:  # an empty one ends it
+            return
+        image = None if packet.is_corrupt else decode_picture(bytes(packet))
+        if image is None:
+            gate.refuse(DAMAGED)
+        else:
+            yield packet, image
+
+
+def recorded(
+    container: InputContainer, stream: VideoStream, gate: Gate
+) -> Iterator["tuple[VideoFrame | VideoPacket, ImageU8]"]:
+    """Each whole picture of a session's video, pixel by pixel as the recorder had it if it was
+    kept without loss, with what bears its presentation time. Otherwise as `decoded`."""
+    jpegs = stream.codec_context.name == JPEGS
+    return (unpacked if jpegs else decoded)(container, stream, gate)
 
 
 def upright(rgb: VideoFrame, decoded_from: VideoFrame) -> ImageU8:
