@@ -7,7 +7,6 @@ JSON: `labels` (the classes), `probabilities` (N, C), `truth` (N names or number
 `subjects` (N).
 """
 
-import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.delimited import TextTable, read_table
 from model.errors import InputError
 from model.records import ArrayF64
 
@@ -39,16 +39,12 @@ class Predictions:
 def read_predictions(path: Path) -> Predictions:
     """Read `path`; raises `InputError`, in one line, if it is no such table."""
     try:
-        text = path.read_text(encoding="utf-8")
+        if path.suffix.lower() == ".json":
+            return _checked(*_from_json(json.loads(path.read_text(encoding="utf-8-sig"))))
+        return _checked(*_from_csv(read_table(path)))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is neither CSV nor JSON text") from None
-    try:
-        if path.suffix.lower() == ".json":
-            return _checked(*_from_json(json.loads(text)))
-        return _checked(*_from_csv(text))
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
+    except (KeyError, TypeError, ValueError) as error:
         why = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(
             f"{path} holds no predictions: {why}; needed are label, p_<class> and perhaps subject"
@@ -58,13 +54,11 @@ def read_predictions(path: Path) -> Predictions:
 _Table = tuple[list[str], list[list[float]], list[Any], list[str] | None]
 
 
-def _from_csv(text: str) -> _Table:
-    table = csv.DictReader(text.splitlines())
-    columns = list(table.fieldnames or ())
-    rows = list(table)
+def _from_csv(table: TextTable) -> _Table:
+    columns, rows = table.columns, [row.cells for row in table.rows]
     if "predicted" in columns:
         truth, prefix = "truth", ""
-        labels = columns[columns.index("predicted") + 1 :]
+        labels = list(columns[columns.index("predicted") + 1 :])
     else:
         # A table of events has a column for each action unit too; those are no classes.
         truth, prefix = "label", _PREFIX

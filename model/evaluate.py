@@ -22,7 +22,6 @@ it. --out gets evaluation.json and evaluation.html, a page that needs no network
 """
 
 import argparse
-import csv
 import json
 import math
 from collections.abc import Iterator
@@ -35,6 +34,7 @@ import numpy as np
 from model.answers import Answers, answers
 from model.checkpoint import Checkpoint, checkpoint_path, load_network, read_checkpoint
 from model.classifiers import CLASSIFIERS
+from model.delimited import read_table
 from model.errors import InputError, exit_code
 from model.evaluation import Evaluation, evaluated, table
 from model.figures import measured
@@ -252,9 +252,8 @@ def _opened(checkpoint: Checkpoint, specs: tuple[str, ...], args: argparse.Names
 
 
 def _predictions(path: Path, classes: tuple[str, ...]) -> Iterator[tuple[str, list[float]]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            yield row["clip"], [float(row[label]) for label in classes]
+    for row in read_table(path, ("clip", *classes)).rows:
+        yield row.cells["clip"], [float(row.cells[label]) for label in classes]
 
 
 def _write(out: Path, evaluations: list[Evaluation], speeds: dict[str, Any]) -> None:

@@ -9,14 +9,14 @@ MEGC 2022, section 3): hits, predictions and annotations are summed before any r
 """
 
 import argparse
-import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from model.delimited import read_table
 from model.errors import InputError, exit_code
 
 MIN_IOU = 0.5
@@ -221,37 +221,31 @@ def read_intervals(path: Path) -> tuple[Interval, ...]:
     """Read a table of events or of truth: CSV with a header, of which the columns `onset_s`,
     `apex_s`, `offset_s`, `kind` are needed; `label` and `amplitude_px` are used where they stand.
     Raises `InputError` for a file that is no such table."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            table = csv.DictReader(file)
-            columns = table.fieldnames or ()
-            for needed in ("onset_s", "apex_s", "offset_s", "kind"):
-                if needed not in columns:
-                    raise InputError(f"{path} has no column {needed!r}; it has {list(columns)}")
-            return tuple(_interval(row, f"{path}, line {table.line_num}") for row in table)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; give a CSV of events") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not a CSV table: {error}") from error
+    table = read_table(path, ("onset_s", "apex_s", "offset_s", "kind"))
+    return tuple(_interval(row.cells, row.where) for row in table.rows)
 
 
-def _interval(row: dict[str, str | None], where: str) -> Interval:
+def _interval(row: Mapping[str, str], where: str) -> Interval:
     onset_s, apex_s, offset_s = (_seconds(row, f"{moment}_s", where) for moment in _MOMENTS)
     if not onset_s <= apex_s <= offset_s:
         raise InputError(
             f"{where}: onset, apex, offset are {[onset_s, apex_s, offset_s]}; they must not run "
             "back"
         )
-    kind, label, amplitude = (row.get(name) or "" for name in ("kind", "label", "amplitude_px"))
-    return Interval(onset_s, apex_s, offset_s, kind, label, _number(amplitude))
-
-
-def _seconds(row: dict[str, str | None], column: str, where: str) -> float:
-    time_s = _number(row[column] or "")
-    if not math.isfinite(time_s):
+    kind, label, amplitude = (
+        row.get(name, "").strip() for name in ("kind", "label", "amplitude_px")
+    )
+    if not kind:
         raise InputError(
-            f"{where}: {column} is {row[column] or ''!r}; it must be a time in seconds"
+            f"{where}: kind is empty; it must be {' or '.join(KINDS)}, or another word"
         )
+    return Interval(onset_s, apex_s, offset_s, kind.lower(), label, _number(amplitude))
+
+
+def _seconds(row: Mapping[str, str], column: str, where: str) -> float:
+    time_s = _number(row[column])
+    if not math.isfinite(time_s):
+        raise InputError(f"{where}: {column} is {row[column]!r}; it must be a time in seconds")
     return time_s
 
 

@@ -149,6 +149,17 @@ def test_what_leaving_one_subject_out_writes_is_read(tmp_path: Path) -> None:
     assert found.probabilities == pytest.approx(np.array([[0.7, 0.3], [0.9, 0.1]]))
 
 
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_a_spreadsheet_program_hides_no_subjects(delimiter: str, tmp_path: Path) -> None:
+    # Its byte order mark stood before the first column's name: halves then shared subjects.
+    found = drawn(1305, 30, subjects=5)
+    table = write_csv(tmp_path / "p.csv", found)
+    text = table.read_text()
+    assert text.startswith("subject,")
+    table.write_text(text.replace(",", delimiter), encoding="utf-8-sig")
+    assert read_predictions(table).subjects == found.subjects
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [

@@ -173,6 +173,14 @@ BROKEN: dict[str, tuple[list[dict[str, object]], str]] = {
 }
 
 
+def test_a_table_that_a_spreadsheet_program_saved_is_read(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", a_flow())
+    path = table(tmp_path, [row("a.npy")])
+    text = path.read_text(encoding="utf-8").replace(",", ";")
+    path.write_text(text, encoding="utf-8-sig")
+    assert read_maps(path).labels == ("disgust",)
+
+
 @pytest.mark.parametrize("case", BROKEN)
 def test_what_does_not_fit_is_refused_in_one_line(case: str, tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", a_flow())

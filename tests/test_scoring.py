@@ -146,6 +146,13 @@ def test_amplitudes_are_read_where_they_are_known(tmp_path):
     assert math.isnan(unknown.amplitude_px)
 
 
+def test_a_table_that_a_spreadsheet_program_saved_counts_all_it_holds(tmp_path):
+    table = tmp_path / "truth.csv"
+    lines = "onset_s;apex_s;offset_s;kind\r\n1;1.2;1.4;Micro \r\n3;3.4;4;MACRO\r\n"
+    table.write_text(lines, encoding="utf-8-sig", newline="")
+    assert [row.kind for row in read_intervals(table)] == ["micro", "macro"]
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
@@ -154,6 +161,7 @@ def test_amplitudes_are_read_where_they_are_known(tmp_path):
         (["onset_s,apex_s,offset_s,kind", "1,,2,micro"], "line 2: apex_s is ''"),
         (["onset_s,apex_s,offset_s,kind", "1,nan,2,micro"], "apex_s is 'nan'"),
         (["onset_s,apex_s,offset_s,kind", "3,2,1,micro"], "must not run back"),
+        (["onset_s,apex_s,offset_s,kind", "1,2,3,"], "line 2: kind is empty"),
     ],
 )
 def test_a_bad_table_is_refused_with_its_place(tmp_path, lines, message):

@@ -23,7 +23,6 @@ Strain is not read: it follows from u and v. What an 8-bit map lost comes back b
    reading is refused until it is said.
 """
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +35,7 @@ from numpy.typing import NDArray
 
 from model.datasets.layout import parse_action_units
 from model.datasets.pairs import FlowPairSet, Unit
+from model.delimited import read_table
 from model.errors import InputError
 from model.records import ArrayF32
 
@@ -128,20 +128,8 @@ def _table(source: Path) -> Path:
 
 def _samples(table: Path) -> list[_Sample]:
     samples: dict[tuple[str, str], _Sample] = {}
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            for needed in ("file", "subject", "clip", "label"):
-                if needed not in (reader.fieldnames or ()):
-                    raise InputError(
-                        f"{table} has no column {needed!r}; it has {reader.fieldnames or []}"
-                    )
-            for row in reader:
-                _add(samples, row, table, f"{table} line {reader.line_num}")
-    except OSError as error:
-        raise InputError(f"cannot read {table}: {error.strerror}; give a CSV of maps") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{table} is not a CSV table: {error}") from error
+    for row in read_table(table, ("file", "subject", "clip", "label")).rows:
+        _add(samples, row.cells, table, row.where)
     if not samples:
         raise InputError(f"{table} lists no maps")
     for sample in samples.values():
@@ -151,19 +139,16 @@ def _samples(table: Path) -> list[_Sample]:
 
 
 def _add(
-    samples: dict[tuple[str, str], _Sample],
-    row: Mapping[str, str | None],
-    table: Path,
-    where: str,
+    samples: dict[tuple[str, str], _Sample], row: Mapping[str, str], table: Path, where: str
 ) -> None:
-    cells = {name: (row.get(name) or "").strip() for name in ("file", "subject", "clip", "label")}
+    cells = {name: row[name].strip() for name in ("file", "subject", "clip", "label")}
     for name, cell in cells.items():
         if not cell:
             raise InputError(f"{where}: {name} is empty")
-    phase = (row.get("phase") or "").strip() or PHASES[0]
+    phase = row.get("phase", "").strip() or PHASES[0]
     if phase not in PHASES:
         raise InputError(f"{where}: phase is {phase!r}; it must be {' or '.join(PHASES)}")
-    units = parse_action_units(row.get("action_units") or "")
+    units = parse_action_units(row.get("action_units", ""))
     key = cells["subject"], cells["clip"]
     sample = samples.setdefault(key, _Sample(*key, cells["label"].lower(), units))
     if sample.label != cells["label"].lower():
@@ -173,8 +158,8 @@ def _add(
     sample.rows[phase] = (table.parent / cells["file"], _stored_range(row, where), where)
 
 
-def _stored_range(row: Mapping[str, str | None], where: str) -> tuple[float, ...] | None:
-    texts = [(row.get(name) or "").strip() for name in _RANGE]
+def _stored_range(row: Mapping[str, str], where: str) -> tuple[float, ...] | None:
+    texts = [row.get(name, "").strip() for name in _RANGE]
     if not any(texts):
         return None
     try:

@@ -1,0 +1,68 @@
+"""Tables of delimited text (CSV), as programs write them and as spreadsheet programs save them."""
+
+import codecs
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.errors import InputError
+
+DELIMITERS = (",", ";", "\t")
+"""Spreadsheet programs write the second where a comma stands in numbers, the third into "Unicode
+text"."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """One row of a table."""
+
+    where: str
+    """Table and line, as a person finds it."""
+    cells: Mapping[str, str]
+    """By column; empty where the row is too short."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """A table with a header."""
+
+    columns: tuple[str, ...]
+    rows: tuple[TextRow, ...]
+
+
+def read_table(path: Path, needed: Sequence[str] = ()) -> TextTable:
+    """The table in the file `path`: UTF-8, with or without byte order mark, or UTF-16 with one;
+    delimited by what splits its header most. White space around names of columns is taken off.
+
+    Raises `InputError` for a file that cannot be read or is no such table, and for one that lacks
+    a column of `needed`.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; give a CSV table") from error
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not a CSV table in UTF-8: {error}") from error
+    header = text.partition("\n")[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=header.count))
+    try:
+        columns = tuple(name.strip() for name in next(reader, []))
+        rows = tuple(
+            TextRow(
+                f"{path}, line {reader.line_num}",
+                dict.fromkeys(columns, "") | dict(zip(columns, cells, strict=False)),
+            )
+            for cells in reader
+            if cells
+        )
+    except csv.Error as error:
+        raise InputError(f"{path} is not a CSV table: {error}") from error
+    for name in needed:
+        if name not in columns:
+            raise InputError(f"{path} has no column {name!r}; it has {list(columns)}")
+    return TextTable(columns, rows)
