@@ -1,8 +1,12 @@
 """What several tests need."""
 
+import model  # noqa: F401  # before numpy is, for whose BLAS it sets the number of threads
+
+# isort: split
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 from fakes import write_clip
@@ -23,8 +27,10 @@ settings.load_profile("deterministic")
 # Sessions of seconds would each begin to build an engine, beside what is tested.
 ORDER["cpu"] = ("eager",)
 
-# A pool of threads as large as the machine stalls as soon as something else runs on it.
+# A pool of threads as large as the machine stalls as soon as something else runs on it, and
+# OpenCV's waits in a spin. Live runs have one thread each, too.
 torch.set_num_threads(1)
+cv2.setNumThreads(1)
 
 ACTION_UNITS = ("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU12", "AU14", "AU15")
 

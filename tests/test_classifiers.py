@@ -24,7 +24,7 @@ from model.tables import load_entry
 UNITS = ("AU4", "AU12")
 
 
-@pytest.fixture(params=CLASSIFIERS)
+@pytest.fixture(scope="module", params=CLASSIFIERS)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -40,15 +40,15 @@ def network(name: str) -> nn.Module:
         return checkpoint(name).network()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def inputs(name: str) -> Inputs:
     given: Inputs = load_entry(CLASSIFIERS, name, "classifier").inputs
     return given
 
 
-@pytest.fixture
-def classifier(name: str, tmp_path: Path) -> Classifier:
-    path = tmp_path / "untrained.safetensors"
+@pytest.fixture(scope="module")
+def classifier(name: str, tmp_path_factory: pytest.TempPathFactory) -> Classifier:
+    path = tmp_path_factory.mktemp(name) / "untrained.safetensors"
     save_checkpoint(path, checkpoint(name), network(name).state_dict())
     return load_classifier(path)
 
