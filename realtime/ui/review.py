@@ -10,9 +10,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, Header, HTTPException, Query, Response
 from pydantic import BaseModel
 
 from model.errors import InputError
@@ -28,10 +28,12 @@ from realtime.review.coding import coded, kinds, reviewed, say
 from realtime.review.lanes import LANES, Motion, read_motion
 from realtime.review.pictures import Pictures
 from realtime.review.report import report
+from realtime.review.sound import LANE_DB, Sound, sound_of
 from realtime.session.edits import Edit
 from realtime.session.folder import DOCUMENT, SessionFolder
 from realtime.session.reader import Session, open_session
 from realtime.ui.pictures import Replays, jpeg, replay_facts, replay_picture
+from realtime.ui.sound import sound_answer
 
 KEPT_SESSIONS = 2
 JPEG_QUALITY = 92
@@ -66,6 +68,12 @@ class _Opened:
         self.session: Session = open_session(path)
         self.pictures = Pictures(self.session)
         self.motion: Motion = read_motion(self.session.folder)
+        self._sound = sound_of(self.session)
+
+    @property
+    def sound(self) -> Sound:
+        """Raises `InputError` if the session has none."""
+        return self._sound or Sound(self.session)
 
     def seconds(self, time_s: float) -> float:
         return time_s - self.session.zero_s
@@ -84,6 +92,7 @@ class _Opened:
             "warnings": session.document["warnings"],
             "times_s": [round(self.seconds(s.time_s), 6) for s in self.pictures.stamps],
             "lanes": list(LANES),
+            "sound": None if self._sound is None else {"quiet_db": LANE_DB},
             "labels": list(labels),
             "markers": list(marker_rows(session)),
             "questions": [asdict(question) for question in questions(session)],
@@ -139,7 +148,8 @@ class _Shelf:
         folder = SessionFolder(self._root / name)
         # A redaction or recovery since then has made all of it another.
         state = tuple(
-            path.stat().st_mtime_ns for path in (folder.document, folder.frames, folder.events)
+            path.stat().st_mtime_ns
+            for path in (folder.document, folder.frames, folder.events, folder.markers)
         )
         with self._lock:
             kept = self._opened.get(name)
@@ -214,6 +224,19 @@ def review_routes(root: Path) -> APIRouter:
             return {"over": opened.motion.binned(start_s + zero_s, end_s + zero_s, bins)}
 
         return told(answer)
+
+    @router.get("/{name}/loudness")
+    def loudness(
+        name: str, start_s: float, end_s: float, bins: int = Query(1000, ge=1, le=MAX_BINS)
+    ) -> dict[str, Any]:
+        return told(lambda: {"db": shelf.open(name).sound.loudness(start_s, end_s, bins)})
+
+    @router.get("/{name}/sound.wav")
+    def sound(name: str, wanted: Annotated[str | None, Header(alias="range")] = None) -> Response:
+        try:
+            return sound_answer(lambda: shelf.open(name).sound, wanted)
+        except InputError as error:
+            raise HTTPException(404, str(error)) from None
 
     @router.get("/{name}/frame/{place}.jpg")
     def frame(name: str, place: int) -> Response:

@@ -11,6 +11,7 @@ export class Film {
   #kept = new Map(); // place → ImageBitmap, the oldest first
   #asked = new Map(); // place → promise
   #wanted = 0;
+  #shown = 0;
   #closed = false;
 
   /** `base`: address of the session's routes; `length`: how many frames it has. */
@@ -29,20 +30,35 @@ export class Film {
     this.#wanted = place;
     if (!this.#kept.has(place)) await this.#fetch(place);
     if (this.#closed || place !== this.#wanted || !this.#kept.has(place)) return;
-    const bitmap = this.#kept.get(place);
-    if (this.#canvas.width !== bitmap.width || this.#canvas.height !== bitmap.height) {
-      [this.#canvas.width, this.#canvas.height] = [bitmap.width, bitmap.height];
-      this.#canvas.parentElement.style.setProperty("--ratio", bitmap.width / bitmap.height);
-    }
-    this.#canvas.getContext("2d").drawImage(bitmap, 0, 0);
-    this.#canvas.dataset.place = place;
+    this.#draw(place);
     this.#ahead(place, direction);
+  }
+
+  /** Show the newest frame that is here of those after `from` up to `due`, and fetch the next
+   * ones. Returns its place; `from` if there is none. */
+  follow(from, due) {
+    this.#wanted = due;
+    let place = due;
+    while (place > from && !this.#kept.has(place)) place--;
+    if (place !== this.#shown && this.#kept.has(place)) this.#draw(place);
+    this.#ahead(due - 1, 1);
+    return place;
   }
 
   close() {
     this.#closed = true;
     for (const bitmap of this.#kept.values()) bitmap.close();
     this.#kept.clear();
+  }
+
+  #draw(place) {
+    const bitmap = this.#kept.get(place);
+    if (this.#canvas.width !== bitmap.width || this.#canvas.height !== bitmap.height) {
+      [this.#canvas.width, this.#canvas.height] = [bitmap.width, bitmap.height];
+      this.#canvas.parentElement.style.setProperty("--ratio", bitmap.width / bitmap.height);
+    }
+    this.#canvas.getContext("2d").drawImage(bitmap, 0, 0);
+    this.#canvas.dataset.place = this.#shown = place;
   }
 
   #ahead(place, direction) {

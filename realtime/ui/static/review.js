@@ -3,7 +3,7 @@
 import { AgreementTable } from "./agreement.js";
 import { Coding } from "./coding.js";
 import { clockTime, labelColour, make, ms, title } from "./colours.js";
-import { Film, nearest } from "./film.js";
+import { Player } from "./player.js";
 import { Replay } from "./replay.js";
 import { fill } from "./tab.js";
 import { Timeline } from "./timeline.js";
@@ -11,6 +11,7 @@ import { Timeline } from "./timeline.js";
 const NOTICE_MS = 8000;
 const MOMENTS = ["onset", "apex", "offset"];
 const NEW_S = 0.1; // on both sides of the apex of one that is added
+const AROUND_S = 1.5; // heard before an expression and after it
 const CODER = "fmanet-coder";
 
 /** Start the tab inside `root`, the element of review.html. */
@@ -22,23 +23,25 @@ class Review {
   #root;
   #name = "";
   #facts = null;
-  #film = null;
+  #player;
   #timeline = null;
   #coding = new Coding(
     (path, body) => this.#ask(path, body),
     () => this.#show(),
   );
   #selected = null;
-  #place = 0;
-  #playing = false;
-  #atS = 0;
-  #lastMs = 0;
   #visible = false;
   #replay = null;
   #notice = 0;
 
   constructor(root) {
     this.#root = root;
+    const parts = ["film", "voice", "play", "speed", "sound", "now", "place"];
+    this.#player = new Player(
+      Object.fromEntries(parts.map((part) => [part, this.#ref(part)])),
+      (s) => this.#timeline.show(s),
+      (words) => this.#warn(words),
+    );
     this.#ref("coder").value = localStorage.getItem(CODER) ?? "";
     this.#ref("session").addEventListener("change", ({ target }) => this.#open(target.value));
     this.#ref("coder").addEventListener("change", ({ target }) => {
@@ -54,9 +57,8 @@ class Review {
       if (this.#facts) window.open(address, "_blank", "noopener");
     });
     this.#ref("export").addEventListener("change", ({ target }) => this.#export(target));
-    this.#ref("play").addEventListener("click", () => this.#play(!this.#playing));
     for (const button of root.querySelectorAll("[data-step]")) {
-      button.addEventListener("click", () => this.#step(Number(button.dataset.step)));
+      button.addEventListener("click", () => this.#player.step(Number(button.dataset.step)));
     }
     for (const button of root.querySelectorAll("[data-verdict]")) {
       button.addEventListener("click", () => this.#say({ verdict: button.dataset.verdict }));
@@ -65,6 +67,7 @@ class Review {
     this.#ref("note").addEventListener("input", ({ target }) => this.#coding.note(Number(target.dataset.number), target.value));
     this.#ref("note").addEventListener("change", () => this.#coding.flush());
     this.#ref("add").addEventListener("click", () => this.#add());
+    this.#ref("hear").addEventListener("click", () => this.#hear());
     this.#ref("magnify").addEventListener("click", () => this.#magnify());
     this.#ref("dialog").addEventListener("close", () => this.#replay?.stop());
     document.addEventListener("keydown", (pressed) => this.#key(pressed));
@@ -79,7 +82,7 @@ class Review {
       if (seen.isIntersecting === this.#visible) return;
       this.#visible = seen.isIntersecting;
       if (this.#visible) this.#list();
-      else this.#play(false);
+      else this.#player.play(false);
     }).observe(this.#root);
   }
 
@@ -134,26 +137,25 @@ class Review {
   }
 
   async #open(name) {
-    this.#play(false);
+    this.#player.play(false);
     await this.#coding.flush();
     const facts = await this.#ask(`${name}/session`);
     if (!facts) return;
     this.#name = name;
     this.#facts = facts;
-    this.#film?.close();
     this.#timeline?.close();
     this.#ref("desk").hidden = false;
     const base = new URL(`../review/${name}/`, import.meta.url);
-    this.#film = new Film(this.#ref("film"), base, facts.times_s.length);
+    this.#player.open(base, facts);
     this.#timeline = new Timeline(this.#ref("timeline"), this.#ref("overview"), base, facts, (s) => {
-      this.#play(false);
-      this.#go(this.#placeAt(s));
+      this.#player.play(false);
+      this.#player.go(this.#player.placeAt(s));
     });
     fill(this.#ref("label"), facts.labels.map((label) => make("option", { value: label }, title(label))));
     this.#selected = null;
-    this.#root.dataset.open = name;
+    Object.assign(this.#root.dataset, { open: name, sound: facts.sound ? "yes" : "no" });
     await this.#coding.open(name, this.#coder);
-    this.#go(0);
+    this.#player.go(0);
   }
 
   #about() {
@@ -197,11 +199,11 @@ class Review {
 
   async #add() {
     if (!this.#named()) return;
-    const times = this.#facts.times_s;
+    const { place, nowS } = this.#player;
     const number = await this.#coding.add({
-      onset: this.#placeAt(times[this.#place] - NEW_S),
-      apex: this.#place,
-      offset: this.#placeAt(times[this.#place] + NEW_S),
+      onset: this.#player.placeAt(nowS - NEW_S),
+      apex: place,
+      offset: this.#player.placeAt(nowS + NEW_S),
       label: this.#ref("label").value || this.#facts.labels[0],
     });
     if (number === null) return;
@@ -211,17 +213,17 @@ class Review {
 
   #choose(number) {
     this.#selected = number;
-    this.#play(false);
+    this.#player.play(false);
     this.#show();
     const one = this.#current;
-    if (one) this.#go(one.apex);
+    if (one) this.#player.go(one.apex);
   }
 
   /** Go to the expression after (1) or before (-1) the chosen one, or the playhead. */
   #next(way) {
     const { expressions } = this.#coding;
     const at = expressions.findIndex(({ number }) => number === this.#selected);
-    const nowS = this.#facts.times_s[this.#place];
+    const { nowS } = this.#player;
     const near = expressions.filter(({ apex_s: s }) => (way > 0 ? s > nowS : s < nowS));
     const next = at >= 0 ? expressions[at + way] : near.at(way > 0 ? 0 : -1);
     if (next) this.#choose(next.number);
@@ -270,8 +272,8 @@ class Review {
       ...MOMENTS.map((moment) => {
         const see = make("button", { type: "button", "data-see": moment }, "See");
         const here = make("button", { type: "button", "data-here": moment }, "Set here");
-        see.addEventListener("click", () => this.#go(one[moment]));
-        here.addEventListener("click", () => this.#say({ [moment]: this.#place }));
+        see.addEventListener("click", () => this.#player.go(one[moment]));
+        here.addEventListener("click", () => this.#say({ [moment]: this.#player.place }));
         return make("div", {}, make("span", {}, title(moment)), clockTime(one[`${moment}_s`]), see, here);
       }),
     );
@@ -280,53 +282,11 @@ class Review {
     }
   }
 
-  #placeAt(seconds) {
-    return nearest(this.#facts.times_s, seconds);
-  }
-
-  #step(frames) {
-    this.#play(false);
-    this.#go(this.#place + frames, frames);
-  }
-
-  #go(place, direction = 1) {
-    const times = this.#facts.times_s;
-    this.#place = Math.min(Math.max(place, 0), times.length - 1);
-    const seconds = times[this.#place];
-    this.#ref("now").textContent = clockTime(seconds);
-    this.#ref("place").textContent = `frame ${this.#place} of ${times.length}`;
-    this.#timeline.show(seconds);
-    this.#film.show(this.#place, Math.sign(direction));
-  }
-
-  #play(playing) {
-    if (!this.#facts || playing === this.#playing) return;
-    this.#playing = playing;
-    this.#ref("play").textContent = playing ? "Pause" : "Play";
-    if (!playing) return;
-    if (this.#place === this.#facts.times_s.length - 1) this.#place = 0;
-    this.#atS = this.#facts.times_s[this.#place];
-    this.#lastMs = performance.now();
-    requestAnimationFrame((now) => this.#tick(now));
-  }
-
-  #tick(now) {
-    if (!this.#playing) return;
-    const passedS = ((now - this.#lastMs) / 1000) * Number(this.#ref("speed").value);
-    this.#lastMs = now;
-    const times = this.#facts.times_s;
-    const next = this.#place + 1;
-    if (next >= times.length) {
-      this.#play(false);
-      return;
-    }
-    // The clock waits for a frame that is not here yet: in slow motion none is left out.
-    if (this.#film.has(next) || this.#atS + passedS < times[next]) this.#atS += passedS;
-    let place = this.#place;
-    while (place + 1 < times.length && times[place + 1] <= this.#atS && this.#film.has(place + 1)) place++;
-    if (place !== this.#place) this.#go(place);
-    else this.#film.show(this.#place);
-    requestAnimationFrame((then) => this.#tick(then));
+  /** Play what is chosen, or what is on show, with what was said around it. */
+  #hear() {
+    const { place, nowS } = this.#player;
+    const { onset_s: fromS, offset_s: toS, apex } = this.#current ?? { onset_s: nowS, offset_s: nowS, apex: place };
+    this.#player.listen(fromS - AROUND_S, toS + AROUND_S, apex);
   }
 
   #key(pressed) {
@@ -334,11 +294,13 @@ class Review {
     if (!this.#visible || !this.#facts || typing || this.#ref("dialog").open) return;
     if (pressed.ctrlKey || pressed.metaKey || pressed.altKey) return;
     const far = pressed.shiftKey ? 10 : 1;
-    const here = (moment) => this.#say({ [moment]: this.#place });
+    const here = (moment) => this.#say({ [moment]: this.#player.place });
     const actions = {
-      ArrowLeft: () => this.#step(-far),
-      ArrowRight: () => this.#step(far),
-      " ": () => this.#play(!this.#playing),
+      ArrowLeft: () => this.#player.step(-far),
+      ArrowRight: () => this.#player.step(far),
+      " ": () => this.#player.toggle(),
+      h: () => this.#hear(),
+      s: () => this.#player.toggleSound(),
       "[": () => this.#next(-1),
       "]": () => this.#next(1),
       Enter: () => this.#say({ verdict: "accepted" }),
@@ -357,7 +319,7 @@ class Review {
   async #magnify() {
     const one = this.#current;
     if (!one) return;
-    this.#play(false);
+    this.#player.play(false);
     const span = `${one.onset}-${one.apex}-${one.offset}`;
     this.#replay?.stop();
     this.#replay = new Replay(new URL(`../review/${this.#name}/replay/${span}/`, import.meta.url));

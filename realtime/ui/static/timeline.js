@@ -22,7 +22,7 @@ export class Timeline {
   #spanS = SPAN_S;
   #expressions = [];
   #selected = null;
-  #near = null; // { from, to, over } around the playhead
+  #near = null; // { from, to, over, db } around the playhead
   #all = null;
   #asking = false;
   #colours = null;
@@ -51,8 +51,8 @@ export class Timeline {
       this.#spanS = Math.min(Math.max(wider, LEAST_S), MOST_S);
       this.draw();
     };
-    this.#load(0, facts.seconds, 1000).then((over) => {
-      this.#all = over;
+    this.#load("motion", 0, facts.seconds, 1000).then(({ over }) => {
+      this.#all = over ?? null;
       this.draw();
     });
   }
@@ -93,13 +93,13 @@ export class Timeline {
     return this.#fromS + ((x - GUTTER_PX) / width) * this.#spanS;
   }
 
-  async #load(startS, endS, bins) {
-    const url = new URL("motion", this.#base);
+  async #load(what, startS, endS, bins) {
+    const url = new URL(what, this.#base);
     url.search = new URLSearchParams({ start_s: startS, end_s: endS, bins });
-    return (await (await fetch(url)).json()).over ?? null;
+    return (await fetch(url)).json();
   }
 
-  /** Have the motion around the playhead at hand, twice as far as is seen. */
+  /** Have motion and loudness around the playhead at hand, twice as far as is seen. */
   async #follow(from, to) {
     const near = this.#near;
     const enough = near && near.from <= Math.max(from, 0) && near.to >= to;
@@ -108,7 +108,9 @@ export class Timeline {
     this.#asking = true;
     const [start, end] = [Math.max(0, from - this.#spanS), to + this.#spanS];
     try {
-      this.#near = { from: start, to: end, over: await this.#load(start, end, BINS) };
+      const lanes = ["motion", ...(this.#facts.sound ? ["loudness"] : [])];
+      const found = await Promise.all(lanes.map((what) => this.#load(what, start, end, BINS)));
+      this.#near = Object.assign({ from: start, to: end }, ...found);
     } finally {
       this.#asking = false;
     }
@@ -123,7 +125,8 @@ export class Timeline {
     this.#follow(from, from + this.#spanS);
     const x = (s) => GUTTER_PX + ((s - from) / this.#spanS) * (width - GUTTER_PX);
     const frame = { ctx, width, height, x };
-    const { lanes } = this.#facts;
+    const { sound } = this.#facts;
+    const lanes = [...this.#facts.lanes, ...(sound ? ["Sound"] : [])];
     const laneHeight = (height - TOP_PX - BOTTOM_PX) / lanes.length;
     ctx.save();
     ctx.beginPath();
@@ -133,7 +136,10 @@ export class Timeline {
     this.#drawGaps(frame);
     this.#drawQuestions(frame);
     this.#drawExpressions(frame);
-    lanes.forEach((_, i) => this.#drawLane(frame, i, TOP_PX + (i + 1) * laneHeight, laneHeight - 6));
+    lanes.forEach((_, i) => {
+      const draw = i < this.#facts.lanes.length ? this.#drawLane : this.#drawSound;
+      draw.call(this, frame, TOP_PX + (i + 1) * laneHeight, laneHeight - 6, i);
+    });
     this.#drawMarkers(frame);
     ctx.fillStyle = this.#colours.text;
     ctx.fillRect(Math.round(x(this.#nowS)), 0, 1.5, height - BOTTOM_PX);
@@ -215,7 +221,7 @@ export class Timeline {
     }
   }
 
-  #drawLane({ ctx, width, x }, lane, base, height) {
+  #drawLane({ ctx, width, x }, base, height, lane) {
     const y = (over) => base - (Math.min(over, FULL) / FULL) * height;
     ctx.fillStyle = this.#colours.line;
     ctx.fillRect(GUTTER_PX, base, width, 1);
@@ -248,6 +254,31 @@ export class Timeline {
     ctx.lineWidth = 2.5;
     drawn();
     ctx.restore();
+  }
+
+  /** How loud it was, from a quiet room to full scale; what is missing in the colour of gaps. */
+  #drawSound({ ctx, width, x }, base, height) {
+    ctx.fillStyle = this.#colours.line;
+    ctx.fillRect(GUTTER_PX, base, width, 1);
+    if (!this.#near?.db) return;
+    const { from, to, db } = this.#near;
+    const stepS = (to - from) / db.length;
+    const quiet = this.#facts.sound.quiet_db;
+    const bars = (missing) => {
+      ctx.beginPath();
+      db.forEach((level, i) => {
+        if ((level === null) !== missing || from + i * stepS > this.#facts.seconds) return;
+        const tall = missing ? height : Math.max(1, (1 - level / quiet) * height);
+        ctx.rect(x(from + i * stepS), base - tall, x(stepS) - x(0) + 0.3, tall);
+      });
+      ctx.fill();
+    };
+    ctx.fillStyle = this.#colours.quiet;
+    bars(false);
+    ctx.globalAlpha = 0.25;
+    ctx.fillStyle = this.#colours.red;
+    bars(true);
+    ctx.globalAlpha = 1;
   }
 
   #drawWhole() {

@@ -1,0 +1,254 @@
+"""Sound: what was heard in a session, on the time line of its video, and how loud it was.
+
+Blocks of sound bear times rounded to 1 ms, by a clock of their own that is a little too fast or too
+slow. Put where these say, each would begin with a click; so blocks that follow each other are set
+end to end, and stretched by 0.2 % at most to stay within a millisecond of their times. What is
+missing is silence.
+"""
+
+import struct
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import InputError
+from model.records import ArrayF32
+from realtime.session.lines import read_lines
+from realtime.session.reader import Session
+from realtime.session.redact import REDACTED, SOUND_BEFORE_S
+from realtime.session.sound import GAP_S
+from realtime.session.video import SAMPLE_BYTES
+
+ArrayI16 = NDArray[np.int16]
+
+KEPT_PARTS = 2
+"""Files whose sound is kept: 43 MB for the five minutes of one, at 48 kHz."""
+HOPS_PER_S = 100
+"""Loudness is known this finely."""
+FLOOR_DB = -96.0
+"""Of 16 bit, the last: digital silence."""
+LANE_DB = -70.0
+"""At the bottom of a lane: quieter is no room with a person in it."""
+NOT_SAID = "not recorded"
+
+_NEAR_S = 0.75e-3  # rounding alone is 0.5 ms
+_STRETCH = 0.002
+_FULL = 32768.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The sound in one file of the video."""
+
+    first: int
+    """Its first sample, counted from 0 s of the video; may be negative."""
+    samples: ArrayI16
+    there: NDArray[np.bool_]
+    """Whether each was recorded."""
+
+
+class Sound:
+    """The sound of one session, one channel. Any thread, one at a time."""
+
+    def __init__(self, session: Session) -> None:
+        """Raises `InputError` if the session has no sound. Nothing is read yet."""
+        heard = session.document["video"].get("audio")
+        if heard is None:
+            raise InputError(f"{session.folder.path} has no sound: it was recorded without")
+        self._session = session
+        self._folder = session.folder
+        self.rate = int(heard["hz"])
+        """Samples a second."""
+        self.count = round(session.seconds * self.rate)
+        """Samples in all: as long as the video."""
+        self._begins: dict[int, float] = {}
+        for record in session.frames:
+            if record.part is not None and record.pts_ms is not None:
+                self._begins.setdefault(record.part, record.pts_ms / 1000)
+        self._hop = max(1, self.rate // HOPS_PER_S)
+        self._loud: ArrayF32 = np.full(-(-self.count // self._hop), np.nan, np.float32)
+        self._measured: set[int] = set()
+        self._kept: OrderedDict[int, _Part | None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def samples(self, first: int, last: int) -> ArrayI16:
+        """Samples number `first` to `last`, the latter not included, within `count`. int16."""
+        out = np.zeros(max(0, last - first), np.int16)
+        for number in self._near(first / self.rate, last / self.rate):
+            part = self._part(number)
+            if part is None:
+                continue
+            begin = max(first, part.first)
+            end = min(last, part.first + len(part.samples))
+            if begin < end:
+                inside = slice(begin - part.first, end - part.first)
+                there = part.there[inside]
+                out[begin - first : end - first][there] = part.samples[inside][there]
+        return out
+
+    def loudness(self, start_s: float, end_s: float, bins: int) -> list[float | None]:
+        """The greatest level in each of `bins` equal parts of the span (s of the video), dB below
+        full scale (RMS of 10 ms), from `FLOOR_DB` to 0; None where there is no sound."""
+        self._measure(start_s, end_s)
+        edges = np.linspace(start_s, end_s, bins + 1) * self.rate / self._hop
+        lows = np.floor(edges[:-1]).astype(int)
+        highs = np.maximum(np.ceil(edges[1:]).astype(int), lows + 1)
+        spans = zip(np.maximum(lows, 0), highs, strict=True)
+        found = [self._loud[low : max(high, 0)] for low, high in spans]
+        return [
+            None if np.isnan(levels).all() else round(float(np.nanmax(levels)), 1)
+            for levels in found
+        ]
+
+    def missing(self) -> list[tuple[float, float, str]]:
+        """From when to when (s of the video) there is no sound, and why."""
+        self._measure(0, self._session.seconds)
+        edges = np.flatnonzero(np.diff(np.isnan(self._loud), prepend=False, append=False))
+        spans = edges.reshape(-1, 2) * self._hop / self.rate
+        whys = self._causes()
+        return [
+            (start_s, end_s, _why(start_s, end_s, whys))
+            for start_s, end_s in spans.tolist()
+            if end_s - start_s > GAP_S
+        ]
+
+    def _causes(self) -> list[tuple[float, float, str]]:
+        """What the session says of what is missing, in s of the video."""
+        zero_s = self._session.zero_s
+        found = [
+            (marker.time_s - zero_s, marker.until_s - zero_s, REDACTED)
+            for marker in self._session.markers
+            if marker.kind == "redact" and marker.until_s is not None
+        ]
+        for row in list(read_lines(self._folder.sound))[1:]:
+            begin, end, cause = row.split(",", 2)
+            found.append((float(begin) - zero_s, float(end) - zero_s, cause))
+        return found
+
+    def _near(self, start_s: float, end_s: float) -> list[int]:
+        """The files whose sound may reach into the span: it goes on where pictures are missing, up
+        to the next file, and what came late lies in that. Where nothing is known of a file, since
+        none of its pictures was kept, it may."""
+        found = []
+        parts = self._folder.parts()
+        for part in parts:
+            begin_s = self._begins.get(part)
+            until_s = min((s for p, s in self._begins.items() if p > part), default=float("inf"))
+            inside = begin_s is None or begin_s - SOUND_BEFORE_S < end_s
+            if inside and until_s > start_s - 1:
+                found.append(part)
+        return found
+
+    def _measure(self, start_s: float, end_s: float) -> None:
+        for number in self._near(start_s, end_s):
+            if number not in self._measured:
+                self._part(number)
+
+    def _part(self, number: int) -> _Part | None:
+        """The sound in file `number`; None if there is none."""
+        with self._lock:
+            if number not in self._kept:
+                self._kept[number] = part = _read(self._folder.video(number), self.rate)
+                if part is not None and number not in self._measured:
+                    self._take_levels(part)
+                self._measured.add(number)
+                while len(self._kept) > KEPT_PARTS:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(number)
+            return self._kept[number]
+
+    def _take_levels(self, part: _Part) -> None:
+        hop = self._hop
+        first = part.first // hop
+        before = part.first - first * hop
+        after = -(before + len(part.samples)) % hop
+        powers = np.pad(part.samples, (before, after)).reshape(-1, hop).astype(np.float32) ** 2
+        there = np.pad(part.there, (before, after)).reshape(-1, hop).sum(axis=1)
+        mean = powers.sum(axis=1) / np.maximum(there, 1) / _FULL**2
+        levels = 10 * np.log10(np.maximum(mean, 10 ** (FLOOR_DB / 10)))
+        levels[there < hop / 2] = np.nan
+        low, high = max(first, 0), min(first + len(levels), len(self._loud))
+        if low < high:
+            self._loud[low:high] = np.fmax(self._loud[low:high], levels[low - first : high - first])
+
+
+def sound_of(session: Session) -> Sound | None:
+    """The sound of `session`; None if it was recorded without."""
+    return None if session.document["video"].get("audio") is None else Sound(session)
+
+
+def wav_header(rate: int, count: int) -> bytes:
+    """What a WAV file of `count` samples of one channel of 16 bit begins with, 44 bytes; raises
+    `InputError` beyond 4 GiB, which its numbers cannot tell."""
+    size = count * SAMPLE_BYTES
+    if size + 36 >= 2**32:
+        raise InputError(
+            f"{count / rate / 3600:.1f} hours of sound: a WAV file holds {2**31 / rate / 3600:.0f}"
+        )
+    form = struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE")
+    kind = struct.pack(
+        "<4sIHHIIHH",
+        *(b"fmt ", 16, 1, 1, rate, rate * SAMPLE_BYTES, SAMPLE_BYTES, 8 * SAMPLE_BYTES),
+    )
+    return form + kind + struct.pack("<4sI", b"data", size)
+
+
+def _why(start_s: float, end_s: float, whys: list[tuple[float, float, str]]) -> str:
+    """The causes that have a share in what is missing, each once."""
+    found = [why for a, b, why in whys if min(b, end_s) - max(a, start_s) > GAP_S]
+    return "; ".join(dict.fromkeys(found)) or NOT_SAID
+
+
+def _read(path: Path, rate: int) -> _Part | None:
+    """The sound of the file `path`, each block in its place."""
+    try:
+        pieces = list(_placed(path, rate))
+    except (av.error.FFmpegError, OSError) as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    if not pieces:
+        return None
+    first = min(begin for begin, _ in pieces)
+    count = max(begin + len(block) for begin, block in pieces) - first
+    samples, there = np.zeros(count, np.int16), np.zeros(count, np.bool_)
+    for begin, block in pieces:
+        inside = slice(begin - first, begin - first + len(block))
+        samples[inside], there[inside] = block, True
+    return _Part(first, samples, there)
+
+
+def _placed(path: Path, rate: int) -> Iterator[tuple[int, ArrayI16]]:
+    """Each block with the number of its first sample."""
+    after: int | None = None
+    for begin_s, block in _blocks(path):
+        due = begin_s * rate
+        begin = round(due)
+        if after is not None and abs(due - after) <= GAP_S * rate:
+            begin, late = after, due - after
+            if abs(late) > _NEAR_S * rate:
+                most = max(1, round(_STRETCH * len(block)))
+                block = _stretched(block, round(np.clip(late, -most, most)))
+        after = begin + len(block)
+        yield begin, block
+
+
+def _blocks(path: Path) -> Iterator[tuple[float, ArrayI16]]:
+    """The blocks as they lie in the file, each with the time of its first sample, s."""
+    with av.open(str(path)) as container:
+        if not container.streams.audio:
+            return
+        for packet in container.demux(container.streams.audio[0]):
+            if packet.pts is not None and packet.time_base is not None and packet.size:
+                yield float(packet.pts * packet.time_base), np.frombuffer(bytes(packet), "<i2")
+
+
+def _stretched(block: ArrayI16, by: int) -> ArrayI16:
+    """`block`, longer by so many samples."""
+    at = np.linspace(0, len(block) - 1, len(block) + by)
+    return np.interp(at, np.arange(len(block)), block).round().astype(np.int16)

@@ -1,0 +1,52 @@
+"""Sound over HTTP: a session's as one WAV file, of which a browser asks for stretches."""
+
+import re
+from collections.abc import Callable, Iterator
+
+from fastapi import Response
+from fastapi.responses import StreamingResponse
+
+from realtime.review.sound import Sound, wav_header
+from realtime.session.video import SAMPLE_BYTES
+
+AT_ONCE_BYTES = 512 * 2**10
+"""An answer holds no more, about five seconds: what is forgotten meanwhile is not sent."""
+# The voice stays out of the browser's cache on disk.
+_HEADERS = {"Cache-Control": "no-store", "Accept-Ranges": "bytes"}
+_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+
+
+def sound_answer(opened: Callable[[], Sound], wanted: str | None) -> Response:
+    """The stretch of the file that `wanted`, the header `Range`, asks for, or its beginning; all of
+    the file where it asks for none, or in another way. `opened` is asked anew for each stretch.
+    Raises `InputError` as it does."""
+    size = _size(opened())
+    asked = _RANGE.fullmatch(wanted or "")
+    if asked is None:
+        whole = {**_HEADERS, "Content-Length": str(size)}
+        return StreamingResponse(_stretches(opened, size), 200, whole, "audio/wav")
+    first = int(asked[1])
+    last = min(int(asked[2] or size), size - 1, first + AT_ONCE_BYTES - 1)
+    if first > last:
+        return Response(status_code=416, headers={**_HEADERS, "Content-Range": f"bytes */{size}"})
+    part = {**_HEADERS, "Content-Range": f"bytes {first}-{last}/{size}"}
+    return Response(_bytes(opened(), first, last + 1), 206, part, "audio/wav")
+
+
+def _size(sound: Sound) -> int:
+    return len(wav_header(sound.rate, sound.count)) + SAMPLE_BYTES * sound.count
+
+
+def _stretches(opened: Callable[[], Sound], size: int) -> Iterator[bytes]:
+    for first in range(0, size, AT_ONCE_BYTES):
+        yield _bytes(opened(), first, min(first + AT_ONCE_BYTES, size))
+
+
+def _bytes(sound: Sound, first: int, last: int) -> bytes:
+    """Bytes `first` to `last`, the latter not included, of the file."""
+    header = wav_header(sound.rate, sound.count)
+    begin, end = ((max(len(header), at) - len(header)) // SAMPLE_BYTES for at in (first, last + 1))
+    data = sound.samples(begin, end).astype("<i2").tobytes()
+    cut = max(0, first - len(header)) % SAMPLE_BYTES
+    stretch = header[first:last] + data[cut:]
+    return stretch[: last - first]

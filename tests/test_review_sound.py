@@ -1,0 +1,236 @@
+"""What was heard in a session: in its place, as loud as it was, and silence where it is missing."""
+
+import io
+import wave
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from numpy.typing import NDArray
+from playwright.sync_api import sync_playwright
+from served import serving
+from spoken import HZ, hearing, spoken, tone
+from starlette.testclient import TestClient
+from test_review import CHROMIUM
+from test_session_sound import BEGUN_S, BLOCK, FPS, ZERO_S, picture, sounding
+
+from model.errors import InputError
+from realtime.config import LiveConfig
+from realtime.review.sound import FLOOR_DB, Sound, sound_of, wav_header
+from realtime.session.__main__ import redact_span
+from realtime.session.reader import Session, open_session
+from realtime.session.redact import REDACTED
+from realtime.session.sound import Block, SampleClock
+from realtime.ui.review import review_routes
+from realtime.ui.sound import AT_ONCE_BYTES
+
+
+def whole(session: Session) -> NDArray[Any]:
+    sound = Sound(session)
+    return sound.samples(0, sound.count).astype(float)
+
+
+def test_sound_is_in_step_and_does_not_click(tmp_path: Path) -> None:
+    """25 s of a tone from a device that runs a thousandth too fast, a new file every ten seconds,
+    since the size changes: its phase stays within 2 ms of what it was, and no sample leaps."""
+    made, device, jitter = sounding(tmp_path / "s"), SampleClock(HZ), Random(1)
+    period_s, number, tone_hz = BLOCK / HZ / 1.001, 0, 50
+    for index in range(25 * FPS):
+        larger = np.zeros((48 + 2 * (index // (10 * FPS)), 64, 3), np.uint8)
+        shown = replace(picture(index), image=larger)
+        while (begin_s := BEGUN_S + number * period_s) + period_s <= shown.stamp.time_s:
+            at_s = begin_s - ZERO_S + np.arange(BLOCK) * period_s / BLOCK
+            samples = (10000 * np.sin(2 * np.pi * tone_hz * at_s)).astype("<i2").tobytes()
+            begun_s = device.begin_s(begin_s + jitter.choice([0.0, 0.004]), BLOCK)
+            made.hear(Block(begun_s, samples))
+            number += 1
+        made.write(shown)
+    made.close("end")
+    session = hearing(open_session(tmp_path / "s"))
+    assert session.folder.parts() == [1, 2, 3]
+    inside = whole(session)[HZ:-HZ]
+    # Where one file ends and the next begins, one step is allowed, of a millisecond.
+    steps = np.abs(np.diff(inside))
+    steepest = 2 * np.pi * tone_hz / HZ * 10000
+    assert np.sum(steps > 1.1 * steepest) <= 2
+    for first in range(0, len(inside) - 800, 800):
+        at_s = 1 + np.arange(first, first + 800) / HZ
+        turned = np.exp(-2j * np.pi * tone_hz * at_s) @ inside[first : first + 800]
+        assert abs(np.angle(turned * 1j)) / (2 * np.pi * tone_hz) < 2e-3
+
+
+@pytest.fixture
+def session(recorded: Path, tmp_path: Path) -> Session:
+    return spoken(recorded, tmp_path / "sessions")
+
+
+def test_what_is_missing_is_silent_and_has_its_cause(session: Session) -> None:
+    samples = whole(session)
+    assert len(samples) == round(session.seconds * HZ)
+    expected = np.trunc(tone(np.arange(len(samples)) / HZ))
+    expected[HZ // 2 : HZ * 8 // 10] = 0
+    assert np.array_equal(samples, expected)
+    sound = Sound(session)
+    assert sound.missing() == [(0.5, 0.8, "microphone away")]
+    pieces = [sound.samples(first, min(first + 777, sound.count)) for first in range(0, 27500, 777)]
+    assert np.array_equal(np.concatenate(pieces), samples)
+
+
+def test_loudness_is_in_db_and_missing_where_nothing_is_known(session: Session) -> None:
+    levels = Sound(session).loudness(0, 3, 30)
+    rms = 20 * np.log10(0.45 / 2**0.5)
+    assert levels[5:8] == [None] * 3
+    assert levels[12:24] == pytest.approx([rms] * 12, abs=0.2)
+    assert all(FLOOR_DB < level < -60 for level in levels[:5] if level is not None)
+    fine = Sound(session).loudness(1.2, 1.25, 100)  # finer than it is known: no holes
+    assert None not in fine
+    assert Sound(session).loudness(-1, 0, 2) == [None, None]
+    assert Sound(session).loudness(1e6, 2e6, 2) == [None, None]
+
+
+def test_of_what_was_redacted_nothing_is_heard(session: Session) -> None:
+    redact_span(session.folder.path, 1.2, 1.9)
+    later = open_session(session.folder.path)
+    samples = whole(later)
+    assert not samples[round(1.2 * HZ) : round(1.9 * HZ)].any()
+    assert samples[round(2.1 * HZ) : round(2.2 * HZ)].any()
+    assert [why for _, _, why in Sound(later).missing()] == ["microphone away", REDACTED]
+
+
+def test_a_session_without_sound_says_so(recorded: Path) -> None:
+    session = open_session(recorded)
+    assert sound_of(session) is None
+    with pytest.raises(InputError, match="has no sound"):
+        Sound(session)
+
+
+def test_the_header_is_that_of_a_wav_file() -> None:
+    data = wav_header(48_000, 3) + bytes(6)
+    with wave.open(io.BytesIO(data)) as read:
+        assert read.getparams()[:4] == (1, 2, 48_000, 3)
+        assert read.readframes(4) == bytes(6)
+    with pytest.raises(InputError, match="a WAV file holds 12"):
+        wav_header(48_000, 2**31)
+
+
+@pytest.fixture
+def client(session: Session) -> TestClient:
+    app = FastAPI()
+    app.include_router(review_routes(session.folder.path.parent))
+    return TestClient(app)
+
+
+def test_the_sound_comes_in_stretches_as_browsers_ask(
+    session: Session, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "/live/review/P07/sound.wav"
+    everything = client.get(address)
+    assert everything.headers["cache-control"] == "no-store"
+    with wave.open(io.BytesIO(everything.content)) as read:
+        assert read.getframerate() == HZ
+        samples = np.frombuffer(read.readframes(read.getnframes()), "<i2")
+    assert np.array_equal(samples, whole(session))
+    monkeypatch.setattr("realtime.ui.sound.AT_ONCE_BYTES", 10_001)
+    collected = b""
+    while len(collected) < len(everything.content):
+        answer = client.get(address, headers={"Range": f"bytes={len(collected)}-"})
+        assert answer.status_code == 206
+        last = len(collected) + len(answer.content) - 1
+        size = len(everything.content)
+        assert answer.headers["content-range"] == f"bytes {len(collected)}-{last}/{size}"
+        assert len(answer.content) <= 10_001 < AT_ONCE_BYTES
+        collected += answer.content
+    assert collected == everything.content
+    for first, last in ((0, 0), (43, 44), (45, 46), (1001, 2002)):
+        answer = client.get(address, headers={"Range": f"bytes={first}-{last}"})
+        assert answer.content == everything.content[first : last + 1]
+    beyond = client.get(address, headers={"Range": f"bytes={len(collected)}-"})
+    assert beyond.status_code == 416
+
+
+def test_what_is_forgotten_is_no_longer_sent(session: Session, client: TestClient) -> None:
+    before = client.get("/live/review/P07/loudness?start_s=1.2&end_s=1.9&bins=7").json()["db"]
+    assert None not in before
+    redact_span(session.folder.path, 1.2, 1.9)
+    after = client.get("/live/review/P07/loudness?start_s=1.2&end_s=1.9&bins=7").json()["db"]
+    assert after == [None] * 7
+    sent = client.get("/live/review/P07/sound.wav").content
+    assert not any(sent[44 + 2 * round(1.2 * HZ) : 44 + 2 * round(1.9 * HZ)])
+
+
+def test_without_sound_there_is_none_to_send(recorded: Path) -> None:
+    app = FastAPI()
+    app.include_router(review_routes(recorded.parent))
+    client = TestClient(app)
+    assert client.get("/live/review/P07/sound.wav").status_code == 404
+    answer = client.get("/live/review/P07/loudness?start_s=0&end_s=1").json()
+    assert "has no sound" in answer["error"]
+    assert client.get("/live/review/P07/session").json()["sound"] is None
+
+
+FOLLOW = """async () => {
+    const ref = (name) => document.querySelector(`[data-ref=${name}]`);
+    const [voice, film] = [ref("voice"), ref("film")];
+    const context = new AudioContext();
+    const ear = new AnalyserNode(context);
+    context.createMediaElementSource(voice).connect(ear).connect(context.destination);
+    await context.resume();
+    ref("hear").click();
+    const [seen, wave] = [[], new Float32Array(ear.fftSize)];
+    while (ref("play").textContent === "Pause") {
+        await new Promise(requestAnimationFrame);
+        ear.getFloatTimeDomainData(wave);
+        seen.push([voice.currentTime, Number(film.dataset.place), Math.max(...wave)]);
+    }
+    return seen;
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_what_was_said_is_heard_in_step_and_only_when_asked_for(
+    session: Session, untrained: Path
+) -> None:
+    root = session.folder.path.parent
+    config = LiveConfig(
+        "demo", fps=5, width=200, height=150, classifier=str(untrained), sessions=root
+    )
+    with serving(config) as served, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1300, "height": 900})
+        page.set_default_timeout(90_000)
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(served.address)
+        page.get_by_role("tab", name="Review").click()
+        page.wait_for_selector("[data-ref=film][data-place='0']")
+        voice = "document.querySelector('[data-ref=voice]')"
+        place = "Number(document.querySelector('[data-ref=film]').dataset.place)"
+        page.click("[data-ref=play]")  # silent, as nobody asked for sound
+        page.wait_for_function(f"{place} > 3")
+        assert page.evaluate(f"[{voice}.paused, {voice}.currentTime]") == [True, 0]
+        page.click("[data-ref=play]")
+        page.click(".fl-coding li button")
+        seen = page.evaluate(FOLLOW)
+        times = [frame.stamp.time_s - session.zero_s for frame in session.frames]
+        apex = session.confirmed[0].window.apex.time_s - session.zero_s
+        assert seen[-1][0] - seen[0][0] > 1
+        assert max(loud for _, _, loud in seen) > 0.4
+        assert all(times[shown] < heard_s + 0.05 for heard_s, shown, _ in seen[:-1])
+        assert len({shown for _, shown, _ in seen}) > 10
+        page.wait_for_function(f"{place} === {times.index(apex)}")
+        assert page.inner_text("[data-ref=sound]") == "Sound off"
+        page.keyboard.press("s")
+        assert page.inner_text("[data-ref=sound]") == "Sound on"
+        page.keyboard.press(" ")
+        page.wait_for_function(f"!{voice}.paused")
+        page.select_option("[data-ref=speed]", "0.25")
+        assert page.inner_text("[data-ref=sound]") == "Sound on at full speed"
+        assert page.evaluate(f"{voice}.paused")
+        assert said == []
+        browser.close()
