@@ -2,13 +2,18 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from model.cuda_graph import Function, Recorded
+from model.cuda_graph import Recorded
+from realtime.clock import monotonic_s
+
+FEWEST, LIMIT_S = 5, 20.0
+"""Calls that are timed at least, and how long those of one row may take."""
 
 
 class Floor:
@@ -31,35 +36,44 @@ class Floor:
         all_ = float(np.median(gpu_ms(Recorded(many, (torch.zeros(1),), device), 50)))
         self._launch_ms = (all_ - few) / 199
 
-    def of(self, function: Function, inputs: tuple[Tensor, ...]) -> tuple[float, str]:
-        """ms, and whether by bytes or launches."""
-        given = tuple(each.to(self._device) for each in inputs)
+    def of(self, call: Callable[[], object], moved: int) -> tuple[float, str]:
+        """ms of a call that moves so many bytes in and out, and whether by bytes or launches."""
         activities = [torch.profiler.ProfilerActivity.CUDA]
-        with torch.inference_mode():
-            found = function(*given)
+        call()
+        torch.cuda.synchronize(self._device)
+        with torch.profiler.profile(activities=activities) as profile:
+            call()
             torch.cuda.synchronize(self._device)
-            with torch.profiler.profile(activities=activities) as profile:
-                function(*given)
-                torch.cuda.synchronize(self._device)
-        launches = sum(e.device_type == torch.profiler.DeviceType.CUDA for e in profile.events())
-        moved = sum(each.nbytes for each in (*given, *found)) / self._bytes_per_ms
-        started = launches * self._launch_ms
-        if moved > started:
-            return moved, "bytes"
-        return started, f"{launches} launches"
+        launches = sum(e.device_type == torch.autograd.DeviceType.CUDA for e in profile.events())
+        by_bytes, by_launches = moved / self._bytes_per_ms, launches * self._launch_ms
+        if by_bytes > by_launches:
+            return by_bytes, "bytes"
+        return by_launches, f"{launches} launches"
 
 
-def wall_ms(run: Callable[..., object], inputs: Iterator[Any], calls: int) -> Any:
-    """(calls,) ms from call to answer, each with the next inputs, after some that are not timed."""
-    for _ in range(min(calls, 20)):
+@cache
+def floor_on(device: str) -> Floor:
+    """Of `device`, measured once."""
+    return Floor(device)
+
+
+def wall_ms(
+    run: Callable[..., object], inputs: Iterator[Any], calls: int, limit_s: float = LIMIT_S
+) -> Any:
+    """(calls,) ms from call to answer, each with the next inputs, after some that are not timed;
+    fewer, but `FEWEST`, where they would take longer than `limit_s`."""
+    end_s = monotonic_s() + limit_s
+    for number in range(min(calls, 20)):
         run(*next(inputs))
-    taken = np.empty(calls)
-    for number in range(calls):
+        if number > 2 and monotonic_s() > end_s - limit_s / 2:
+            break
+    taken: list[float] = []
+    while len(taken) < calls and (len(taken) < FEWEST or monotonic_s() < end_s):
         given = next(inputs)
         start_s = time.perf_counter()
         run(*given)
-        taken[number] = 1e3 * (time.perf_counter() - start_s)
-    return taken
+        taken.append(1e3 * (time.perf_counter() - start_s))
+    return np.array(taken)
 
 
 def gpu_ms(run: Recorded, calls: int) -> list[float]:

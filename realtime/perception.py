@@ -6,7 +6,7 @@ of it can be had alone: stored motion goes through `Watch`, which needs no pictu
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from model.face import CROP_PX, FaceAligner
 from model.records import AlignedFace, Frame, MotionSample, SpotSignal, SpotUpdate, Stamp, Step
@@ -16,6 +16,19 @@ from realtime.spotting import Spotter
 T = TypeVar("T")
 Aligned = tuple[AlignedFace | None, dict[str, float]]
 """A frame's face, and what finding it took, ms by stage."""
+
+
+class Aligner(Protocol):
+    """What finds the face of each frame, as `model.face.FaceAligner`: it looks, or was told."""
+
+    def align(self, frame: Frame) -> AlignedFace | None:
+        """The face of `frame`, None where there is none. Frames come in order."""
+
+    def warm_up(self) -> None:
+        """So that the first face does not wait."""
+
+    def close(self) -> None:
+        """Release what it holds."""
 
 
 class Watch:
@@ -42,9 +55,14 @@ class Perception:
     """Frames of one source, in order, to steps without events. Not thread-safe, but for `align`,
     which may run in a thread of its own."""
 
-    def __init__(self, spotter: Spotter | None = None, motion: Motion | None = None) -> None:
-        """By default: the usual spotter, motion on the CPU."""
-        self._aligner = FaceAligner()
+    def __init__(
+        self,
+        spotter: Spotter | None = None,
+        motion: Motion | None = None,
+        aligner: Aligner | None = None,
+    ) -> None:
+        """By default: the usual spotter, motion on the CPU, faces found by the mesh."""
+        self._aligner = aligner or FaceAligner()
         self._motion = motion or Motion()
         self._watch = Watch(spotter or Spotter())
         self._seen = False

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
 import numpy as np
@@ -37,11 +37,13 @@ from model.records import (
     Step,
 )
 from realtime.baseline import suited
-from realtime.config import LiveConfig
 from realtime.motion import Motion
-from realtime.perception import Aligned, Perception
+from realtime.perception import Aligned, Aligner, Perception
 from realtime.sources import SourceInfo
 from realtime.spotting import Spotter, SpotterConfig
+
+if TYPE_CHECKING:
+    from realtime.config import LiveConfig
 
 T = TypeVar("T")
 
@@ -98,11 +100,12 @@ class Pipeline:
         engine: Serving | None = None,
         naming: Naming | None = None,
         motion: Motion | None = None,
+        aligner: Aligner | None = None,
     ) -> None:
         """`executor` runs classification; the caller shuts it down. Default: inline. `engine` is
         what runs the classifier, if that is to be told and closed with the pipeline; `naming` and
-        `motion` are by default on the CPU."""
-        self._perception = Perception(Spotter(spotter), motion)
+        `motion` are by default on the CPU; faces are found by the mesh, or else by `aligner`."""
+        self._perception = Perception(Spotter(spotter), motion, aligner)
         self._classifier = classifier
         self._naming = naming or Naming(flow, classifier)
         self._executor = executor or InlineExecutor()
@@ -230,7 +233,7 @@ class Pipeline:
                 self._named.discard(pending.update.candidate)
 
 
-def configured(config: LiveConfig, device: str, info: SourceInfo) -> tuple[PipelineConfig, str]:
+def configured(config: "LiveConfig", device: str, info: SourceInfo) -> tuple[PipelineConfig, str]:
     """What `config` asks for, for a source that was just opened, and a warning, empty if none.
 
     Raises `InputError` if its baseline does not hold for that source.
@@ -243,8 +246,10 @@ def configured(config: LiveConfig, device: str, info: SourceInfo) -> tuple[Pipel
     return wanted, warning
 
 
-def open_pipeline(config: PipelineConfig, executor: Executor | None = None) -> Pipeline:
-    """A pipeline with its networks loaded and warm.
+def open_pipeline(
+    config: PipelineConfig, executor: Executor | None = None, aligner: Aligner | None = None
+) -> Pipeline:
+    """A pipeline with its networks loaded and warm; `executor` and `aligner` as of `Pipeline`.
 
     Raises `InputError` for an unknown flow or classifier and for an engine that is asked for by
     name and absent, `CheckpointError` if the classifier was trained on another flow.
@@ -259,6 +264,7 @@ def open_pipeline(config: PipelineConfig, executor: Executor | None = None) -> P
             engine=engine,
             naming=naming,
             motion=Motion(config.device),
+            aligner=aligner,
         )
         pipeline.warm_up()
     except BaseException:
