@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from realtime.session.folder import SessionFolder, create_folder
 from realtime.session.ledger import FrameRecord, fold, parse_line
 from realtime.session.lines import read_lines
 from realtime.session.markers import Marker, parse_marker
+from realtime.session.reader import open_session
 from realtime.session.recorder import SessionRecorder
 from realtime.session.recover import recover
 from realtime.sources import SourceOptions
@@ -408,3 +411,32 @@ def test_hours_take_no_more_memory_and_no_frame_is_lost_between_files(
     assert [f.stamp.time_s for f in frames] == [100 + 20 * n + 1e-4 / 3 for n in range(540)]
     assert source.status().dropped == {}
     assert held[2] - held[1] < 200_000  # the pictures of an hour: 1.6 million
+
+
+@pytest.mark.parametrize(("clock", "waited_s"), [("file", 100.0), ("driver", 0.0)])
+def test_moments_after_a_pause_have_the_utc_at_which_they_were_seen(
+    tmp_path: Path, clock: str, waited_s: float
+) -> None:
+    """The clock of a file stands still in a pause; a camera's is the system's and does not."""
+    made = SessionRecorder(
+        create_folder(tmp_path / "s"), DOCUMENT, clock=lambda: clock, losses=dict, now=lambda: 0.0
+    )
+    for index in range(10):
+        shown = frame(index)
+        seen_s = shown.stamp.time_s + (900.0 if index < 5 else 900.0 + waited_s)
+        made.write(replace(shown, received_s=seen_s if clock == "file" else shown.received_s))
+    made.close("end")
+    folder = SessionFolder(tmp_path / "s")
+    began_s = frame(0).stamp.time_s + (900.0 if clock == "file" else 0.0)
+    anchor = {"monotonic_s": began_s, "utc": "2026-01-01T00:00:00+00:00", "within_s": 0.0}
+    folder.write_document(folder.read_document() | {"anchors": [anchor]})
+    session = open_session(folder.path)
+    begun = datetime(2026, 1, 1, tzinfo=UTC)
+    for index in range(10):
+        expected_s = index / 25 + (waited_s if index >= 5 else 0.0)
+        then = session.utc(frame(index).stamp.time_s)
+        assert then is not None
+        assert (then - begun).total_seconds() == pytest.approx(expected_s, abs=1e-5)
+    before = session.utc(frame(0).stamp.time_s - 1.0)  # what began before the first picture
+    assert before is not None
+    assert (before - begun).total_seconds() == pytest.approx(-1.0, abs=1e-5)

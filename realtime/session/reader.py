@@ -9,7 +9,7 @@ from typing import Any
 
 from model.errors import InputError
 from model.records import Event
-from realtime.session.clocks import SOURCE_TIME
+from realtime.session.clocks import SOURCE_TIME, Tie, ties
 from realtime.session.events import as_they_stand, parse_event
 from realtime.session.folder import SessionFolder
 from realtime.session.ledger import FrameRecord, fold, parse_line
@@ -36,6 +36,8 @@ class Session:
     """Who reviewed these events; empty: they are as the program found them."""
     verdicts: Mapping[int, str] = field(default_factory=dict)
     """By number, the events of which the coder said something: `accepted` or `added`."""
+    ties: tuple[Tie, ...] = ()
+    """Of the source's clock to the system's, in order of time; empty where no frame tells."""
 
     @property
     def participant(self) -> str:
@@ -76,12 +78,10 @@ class Session:
     def utc(self, time_s: float) -> datetime | None:
         """The source's time as UTC; None where the session has nothing to tell by."""
         anchors = self.document.get("anchors", [])
-        tie = next((f for f in self.frames if f.time_s is not None and f.received_s), None)
-        if not anchors or tie is None:
+        if not anchors or not self.ties:
             return None
-        assert tie.time_s is not None
-        assert tie.received_s is not None
-        monotonic_s = time_s if tie.clock in SOURCE_TIME else time_s + tie.received_s - tie.time_s
+        tie = bisect_right(self.ties, time_s, key=lambda tie: tie.from_s)
+        monotonic_s = time_s + self.ties[max(0, tie - 1)].later_s
         after = bisect_right([anchor["monotonic_s"] for anchor in anchors], monotonic_s)
         anchor = anchors[max(0, after - 1)]
         then = datetime.fromisoformat(anchor["utc"])
@@ -98,10 +98,16 @@ def open_session(path: Path) -> Session:
             f"{path} is being recorded, or was cut off: when nothing records it any more, make it "
             f"whole with python -m realtime.session recover {path}"
         )
+    frames = tuple(fold(filter(None, map(parse_line, read_lines(folder.frames)))))
     return Session(
         folder,
         document,
-        tuple(fold(filter(None, map(parse_line, read_lines(folder.frames))))),
+        frames,
         as_they_stand(filter(None, map(parse_event, read_lines(folder.events)))),
         tuple(filter(None, map(parse_marker, read_lines(folder.markers)))),
+        ties=ties(
+            (frame.time_s, frame.time_s if frame.clock in SOURCE_TIME else frame.received_s)
+            for frame in frames
+            if frame.time_s is not None and frame.received_s
+        ),
     )
