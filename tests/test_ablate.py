@@ -21,6 +21,13 @@ TRAINING = easy_samples(48, 0)
 REPORT = easy_samples(30, 1, none_share=0.2)
 
 
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Answered, Path]:
+    """What a system answered, and the folder with what is kept of it."""
+    folder = tmp_path_factory.mktemp("ablation")
+    return measured(folder), folder
+
+
 def measured(out: Path, training: SampleSet = TRAINING) -> Answered:
     recipes = [
         Recipe("cof-cnn", options=VARIANT.options, epochs=6, batch=12, learning_rate=1e-2, seed=s)
@@ -37,33 +44,33 @@ def test_every_system_and_every_part_has_its_line() -> None:
         network(classes=3, action_units=2, **variant.options)
 
 
-def test_a_system_is_measured_once(tmp_path: Path) -> None:
-    answered = measured(tmp_path)
-    row = scored(answered)
+def test_a_system_is_measured_once(answered: tuple[Answered, Path]) -> None:
+    once, folder = answered
+    row = scored(once)
     assert row.uf1.value > 0.6
     assert row.uf1.low <= row.uf1.value <= row.uf1.high
     assert row.parameters > 1000
-    kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("cof-narrow-*")}
+    kept = {path: path.stat().st_mtime_ns for path in folder.glob("cof-narrow-*")}
     assert {path.suffix for path in kept} == {".safetensors", ".json", ".csv"}
-    assert scored(measured(tmp_path)) == row
-    assert kept == {path: path.stat().st_mtime_ns for path in tmp_path.glob("cof-narrow-*")}
-    said = json.loads((tmp_path / "cof-narrow-1.json").read_text())
+    assert scored(measured(folder)) == row
+    assert kept == {path: path.stat().st_mtime_ns for path in folder.glob("cof-narrow-*")}
+    said = json.loads((folder / "cof-narrow-1.json").read_text())
     assert len(said["both"]) == np.count_nonzero(REPORT.labels >= 0)
     with pytest.raises(InputError, match="another --out"):
-        measured(tmp_path, replace(TRAINING, labels=(TRAINING.labels + 1) % 3))
+        measured(folder, replace(TRAINING, labels=(TRAINING.labels + 1) % 3))
 
 
-def test_systems_are_compared_on_the_same_faces(tmp_path: Path) -> None:
-    answered = measured(tmp_path)
-    worse = replace(answered, name="worse", both=(answered.both + 1) % 3)
-    assert scored(answered, answered).above_reference is None
-    above = scored(worse, answered).above_reference
+def test_systems_are_compared_on_the_same_faces(answered: tuple[Answered, Path]) -> None:
+    better, _ = answered
+    worse = replace(better, name="worse", both=(better.both + 1) % 3)
+    assert scored(better, better).above_reference is None
+    above = scored(worse, better).above_reference
     assert above is not None
-    assert above.value == scored(worse).uf1.value - scored(answered).uf1.value
+    assert above.value == scored(worse).uf1.value - scored(better).uf1.value
     assert above.low <= above.value <= above.high < 0
-    others = replace(answered, name="others", subjects=answered.subjects[::-1])
+    others = replace(better, name="others", subjects=better.subjects[::-1])
     with pytest.raises(InputError, match="different expressions"):
-        scored(others, answered)
+        scored(others, better)
 
 
 def test_the_table_is_markdown() -> None:

@@ -12,7 +12,7 @@ from fakes import write_clip
 
 from calibrate.__main__ import main
 from calibrate.spotting_figures import UNSEEN, Outcome, Row, outcome, resting_baseline, table
-from calibrate.spotting_fit import FACTORS, Piece, fit
+from calibrate.spotting_fit import FACTORS, Fitted, Piece, fit
 from calibrate.spotting_footage import (
     NO_MICRO,
     USUAL,
@@ -27,7 +27,7 @@ from calibrate.spotting_page import page
 from model.errors import InputError
 from model.records import Frame, Stamp
 from model.synthetic import Schedule
-from realtime.baseline import load_baseline
+from realtime.baseline import load_baseline, save_baseline
 from realtime.motion import FLAGS, REGIONS
 from realtime.perception import Perception
 from realtime.scoring import Interval
@@ -234,17 +234,24 @@ def fitted(pieces: Sequence[Piece], per_min: float = 1.0):
     return fit(pieces, per_min, now=datetime(2026, 1, 1, tzinfo=UTC), software={"numpy": "1"})
 
 
-def test_thresholds_are_fitted_between_noise_and_expressions() -> None:
+@pytest.fixture(scope="module")
+def between() -> tuple[Fitted, int]:
+    """Thresholds fitted between noise and expressions, and in how many steps."""
     ticks: list[int] = []
     pieces = [piece(name, 0.05, [0.6, 0.7, 0.8, 0.6], seed) for seed, name in enumerate("ab")]
     found = fit(
         pieces,
         1.0,
         now=datetime(2026, 1, 1, tzinfo=UTC),
-        software={},
+        software={"numpy": "1"},
         tick=lambda: ticks.append(1),
     )
-    assert len(ticks) == len(FACTORS)
+    return found, len(ticks)
+
+
+def test_thresholds_are_fitted_between_noise_and_expressions(between: tuple[Fitted, int]) -> None:
+    found, steps = between
+    assert steps == len(FACTORS)
     assert found.left_out.score("micro").f1 > 0.9
     brow = found.baseline.floor_px["brow_inner_left"]
     assert 0.05 < brow < 0.6
@@ -337,11 +344,8 @@ def test_a_scorer_is_made_from_recordings_and_used(
     assert run("train", *given, *cache, "--out", made) == 2
 
 
-def test_fitted_thresholds_are_a_baseline_file(tmp_path: Path) -> None:
-    from realtime.baseline import save_baseline
-
-    pieces = [piece(name, 0.05, [0.6, 0.7], seed) for seed, name in enumerate("ab")]
-    found = fitted(pieces).baseline
+def test_fitted_thresholds_are_a_baseline_file(between: tuple[Fitted, int], tmp_path: Path) -> None:
+    found = between[0].baseline
     save_baseline(tmp_path / "fitted.json", found)
     assert load_baseline(tmp_path / "fitted.json") == found
 

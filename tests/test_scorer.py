@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from safetensors.numpy import save_file
 from calibrate.spotting_footage import Annotated, varied
 from calibrate.spotting_lessons import ORIGINS, Lesson, Origin, parted
 from calibrate.spotting_motion import Motions
-from calibrate.spotting_train import OPENS_AT, save, train
+from calibrate.spotting_train import OPENS_AT, Trained, save, train
 from model.datasets import Video
 from model.errors import CheckpointError, InputError
 from model.records import ArrayF32, MotionSample, SpotUpdate, Stamp, Window
@@ -195,6 +196,7 @@ def test_a_file_that_cannot_be_used_is_told_in_one_line(tmp_path: Path) -> None:
 # --- how it is made
 
 
+@cache
 def lesson(seed: int) -> Lesson:
     """Expressions of brows between jerks of half their length, which the rules take for some."""
     pulses = [(3.0 + 1.5 * k, 0.5) for k in range(5)]
@@ -207,11 +209,17 @@ def lesson(seed: int) -> Lesson:
     return Lesson(motions, truth, (SpotterConfig(),), f"face {seed}", "recorded")
 
 
-def test_a_scorer_learns_what_the_labels_say(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def taught() -> tuple[Trained, int]:
+    """What came of ten lessons, and in how many steps."""
     ticks: list[int] = []
-    trained = train([lesson(seed) for seed in range(10)], lambda: ticks.append(1))
+    return train([lesson(seed) for seed in range(10)], lambda: ticks.append(1)), len(ticks)
+
+
+def test_a_scorer_learns_what_the_labels_say(taught: tuple[Trained, int], tmp_path: Path) -> None:
+    trained, steps = taught
     rules, learned = (row.score("micro") for row in trained.rows)
-    assert len(ticks) == 10 + 1 + 5
+    assert steps == 10 + 1 + 5
     assert learned.f1 > rules.f1
     assert learned.f1 > 0.9
     path = tmp_path / "made.safetensors"
@@ -277,7 +285,7 @@ def test_all_recordings_of_a_subject_are_one_face() -> None:
     assert len({each.face for each in (one, *others)}) == 3
 
 
-def test_what_is_reported_on_has_chosen_nothing() -> None:
+def test_what_is_reported_on_has_chosen_nothing(taught: tuple[Trained, int]) -> None:
     """Another face to report on changes the report, and neither the network nor its limit."""
     taken = [lesson(seed) for seed in range(10)]
     report = [k for k, each in enumerate(taken) if each.face in parted(taken).faces()["report"]]
@@ -286,7 +294,7 @@ def test_what_is_reported_on_has_chosen_nothing() -> None:
         motions = brows(30, 12, [(3.0, 1.0)], noise_px=0.03, seed=k)
         truth = [Interval(3.0, 3.15, 3.3, "micro", "", 1.0)]
         other[k] = replace(taken[k], motions=motions, truth=truth)
-    one, two = train(taken), train(other)
+    one, two = taught[0], train(other)
     assert one.accepts == two.accepts
     for name, values in one.tensors.items():
         np.testing.assert_array_equal(values, two.tensors[name])
