@@ -9,9 +9,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from model.errors import InputError, SourceError
 from model.records import Frame, ImageU8, Kind, Stamp, Window
@@ -70,12 +72,22 @@ class Footage:
         """The pictures as a source gives them: RGB, read-only, stamped by the nominal rate. A
         picture missing on disk is a jump of the index. `SourceError` if one cannot be read."""
         for number, path in zip(self.numbers, self.paths, strict=True):
-            picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            picture = read_picture(path, cv2.IMREAD_COLOR)
             if picture is None:
                 raise SourceError(f"cannot read the picture {path}: replace it, or take it away")
             image: ImageU8 = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
             image.flags.writeable = False
             yield Frame(self.stamp(number), image, 0.0)
+
+
+def read_picture(path: Path, flags: int) -> NDArray[Any] | None:
+    """`cv2.imread`, which on Windows finds no file whose path has letters of another script: the
+    picture in BGR as `flags` say, None if there is none."""
+    try:
+        content = np.fromfile(path, np.uint8)
+    except OSError:
+        return None
+    return cv2.imdecode(content, flags) if content.size else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ Compute = Callable[[Clip, Flow], Content]
 
 _DEPENDS_ON = (
     "datasets/apex.py",
+    "datasets/clips.py",
     "datasets/flows.py",
     "datasets/kept.py",
     "face.py",

@@ -112,6 +112,9 @@ class Layout:
         subject = text(row.subject, repairs)
         name = text(row.name, repairs)
         label = text(row.emotion, repairs).lower()
+        for what, cell in (("subject", subject), ("file name", name)):
+            if not cell:
+                raise UnusableError(f"the {what} is empty")
         if subject.isdigit():
             subject = subject.zfill(self.subject_digits)
         if label not in self.emotions:

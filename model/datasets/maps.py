@@ -33,6 +33,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.datasets.clips import read_picture
 from model.datasets.layout import parse_action_units
 from model.datasets.pairs import FlowPairSet, Unit
 from model.delimited import read_table
@@ -176,7 +177,7 @@ def _read(path: Path, where: str) -> _Raw:
         raise InputError(f"{where}: no file {path}")
     colour = path.suffix.lower() == ".png"
     if colour:
-        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        picture = read_picture(path, cv2.IMREAD_UNCHANGED)
         if picture is None or picture.dtype != np.uint8 or picture.ndim != 3:
             raise InputError(f"{where}: {path} is not a PNG of three channels of 8 bits")
         array: NDArray[np.generic] = picture[..., 2::-1]

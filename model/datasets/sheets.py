@@ -4,11 +4,12 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any
 from zipfile import BadZipFile
 
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.worksheet.worksheet import Worksheet
 
 from model.datasets.rules import Cell
 from model.errors import InputError
@@ -25,13 +26,15 @@ class SheetRow:
 
 
 def read_sheets(path: Path) -> list[list[tuple[Cell, ...]]]:
-    """All sheets of a workbook as rows of values. `InputError` if it cannot be read."""
+    """All sheets of a workbook as rows of values, what is merged downwards in each of its rows.
+    `InputError` if it cannot be read."""
     try:
         with warnings.catch_warnings():
             # It warns of what it does not keep (styles, data validation), which is nothing here.
             warnings.simplefilter("ignore", UserWarning)
             book = load_workbook(path, data_only=True)
-    except (InvalidFileException, BadZipFile, KeyError, ValueError) as error:
+    # Broken XML in it is a `SyntaxError`, whichever parser openpyxl found.
+    except (InvalidFileException, BadZipFile, KeyError, ValueError, SyntaxError) as error:
         raise InputError(
             f"{path} is not an .xlsx table ({error}): open it in a spreadsheet program and save it "
             "as .xlsx"
@@ -39,10 +42,7 @@ def read_sheets(path: Path) -> list[list[tuple[Cell, ...]]]:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     try:
-        return [
-            [cast(tuple[Cell, ...], row) for row in sheet.iter_rows(values_only=True)]
-            for sheet in book.worksheets
-        ]
+        return [_rows(sheet) for sheet in book.worksheets]
     finally:
         book.close()
 
@@ -72,6 +72,20 @@ def rows_by_header(
                     yield SheetRow(f"{path.name} row {number}", cells)
             return
     raise InputError(f"{path} has no header with the column(s) {', '.join(map(repr, lacking))}")
+
+
+def _rows(sheet: Worksheet) -> list[tuple[Cell, ...]]:
+    rows = [[_cell(value) for value in row] for row in sheet.iter_rows(values_only=True)]
+    for span in sheet.merged_cells.ranges:
+        # A subject merged over its clips stands in the first one's row alone.
+        for row in rows[span.min_row : span.max_row]:
+            row[span.min_col - 1] = rows[span.min_row - 1][span.min_col - 1]
+    return [tuple(row) for row in rows]
+
+
+def _cell(value: Any) -> Cell:
+    """Dates, which spreadsheet programs make of what looks like one, as text."""
+    return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 def _places(header: Sequence[Cell], spellings: Mapping[str, set[str]]) -> dict[str, int]:
