@@ -4,8 +4,6 @@ The merge is that of the Micro-Expression Grand Challenge 2019 (J. See, M. H. Ya
 S.-J. Wang: MEGC 2019, FG 2019).
 """
 
-from model.errors import InputError
-
 CLASSES = ("negative", "positive", "surprise")
 
 UNCLEAR = "unclear"
@@ -24,18 +22,3 @@ CLASS_OF_EMOTION = {
     "others": None,
 }
 """Class by annotated emotion; None where the challenge leaves the clip out."""
-
-
-def merged(emotion: str) -> str | None:
-    """The class of an annotated `emotion` (any case), None if it belongs to none of the three.
-
-    Raises `InputError` for a word that no data set of the challenge uses.
-    """
-    word = emotion.strip().lower()
-    if word == "other":
-        word = "others"
-    if word not in CLASS_OF_EMOTION:
-        raise InputError(
-            f"unknown emotion {emotion!r}: known are {', '.join(sorted(CLASS_OF_EMOTION))}"
-        )
-    return CLASS_OF_EMOTION[word]

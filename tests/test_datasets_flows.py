@@ -3,12 +3,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import layouts
 import numpy as np
 import pytest
@@ -16,14 +15,13 @@ from layouts import WRITERS, Made, usual
 
 from model.classifiers import Inputs
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
-from model.datasets.apex import largest_motion, resolve_apex
-from model.datasets.flows import clip_flows, flow_pairs, open_flow_pairs
+from model.datasets.apex import largest_motion
+from model.datasets.flows import clip_flows, clip_frames, flow_pairs, open_flow_pairs
 from model.datasets.kept import _DEPENDS_ON
 from model.datasets.merges import merge
-from model.datasets.pairs import FlowPairSet, join
 from model.errors import InputError
 from model.face import CROP_PX
-from model.flow import FLOWS, load_flow
+from model.flow import FLOWS, Flow, load_flow
 from model.folds import leave_one_subject_out
 from model.moments import crops_around
 from model.records import (
@@ -154,27 +152,20 @@ def test_crops_around_a_moment_are_near_and_of_its_track() -> None:
 def test_an_apex_is_found_where_the_motion_is_largest(recording: Recording, tmp_path: Path) -> None:
     footage = write_pictures(tmp_path, recording.images, first=0)
     clip = a_clip(footage, recording.onset, None, recording.offset)
-    resolved = resolve_apex(clip, load_flow("lk"))
-    assert resolved.apex is not None
-    assert abs(resolved.apex - recording.apex) <= 0.06 * FPS
-    assert resolved.repairs == ()
-    assert resolve_apex(resolved, load_flow("lk")) is resolved
-    assert clip_flows(clip, load_flow("lk"))[1] == resolved.apex
+    assert abs(clip_flows(clip, load_flow("lk"))[1] - recording.apex) <= 0.06 * FPS
 
 
-def test_without_a_face_the_middle_of_the_picture_stands_in(tmp_path: Path) -> None:
-    rng = np.random.default_rng(3)
-    texture = cv2.GaussianBlur(rng.integers(0, 255, (200, 160, 3), np.uint8), (0, 0), 2)
-    y, x = np.mgrid[0:200, 0:160].astype(np.float32)
-    bump = np.exp(-((x - 80) ** 2 + (y - 140) ** 2) / 400)
-    pictures = []
-    for strength in (0, 1, 2, 4, 2, 0):
-        moved = cv2.remap(texture, x, y + strength * bump, cv2.INTER_CUBIC)
-        pictures.append(np.asarray(moved, np.uint8))
-    clip = a_clip(write_pictures(tmp_path, pictures, first=10), 10, None, 15)
-    resolved = resolve_apex(clip, load_flow("lk"))
-    assert resolved.apex == 13
-    assert resolved.repairs == ("apex-unaligned",)
+@pytest.mark.parametrize(("gone", "moment"), [(1, "onset"), (6, "apex"), (9, "offset")])
+@pytest.mark.parametrize("take", [clip_flows, clip_frames])
+def test_a_moment_without_a_face_leaves_the_clip_out(
+    take: Callable[[Clip, Flow], object], gone: int, moment: str, tmp_path: Path
+) -> None:
+    # Networks on flows and those on frames are compared on the same clips.
+    pictures = [portrait(usual("casme2")[0], number) for number in range(1, 13)]
+    pictures[gone - 1] = np.zeros_like(pictures[0])
+    clip = a_clip(write_pictures(tmp_path, pictures), 1, 6, 9)
+    with pytest.raises(InputError, match=f"no face found at the {moment}, frame {gone}$"):
+        take(clip, load_flow("lk"))
 
 
 def test_an_apex_needs_faces() -> None:
@@ -198,10 +189,8 @@ def test_every_layout_goes_from_check_to_flows(name: str, tmp_path: Path) -> Non
     assert np.isfinite(pairs.flows).all()
     assert pairs.subjects == tuple(clip.subject for clip in dataset)
     assert pairs.unit == "px"
-    merged = pairs.merged(merge(3))
-    assert len(merged) == 3
-    assert merged.class_numbers(merge(3).classes).tolist() == [0, 0, 0]
-    assert len(list(leave_one_subject_out(merged.subjects))) == 3
+    assert [merge(3).of(label) for label in pairs.labels] == ["negative"] * 3
+    assert len(list(leave_one_subject_out(pairs.subjects))) == 3
 
 
 def test_flows_are_computed_once(tmp_path: Path) -> None:
@@ -303,41 +292,3 @@ def test_data_is_named_by_a_word_and_a_path(tmp_path: Path) -> None:
         open_flow_pairs("casme9:there", lk, tmp_path)
     with pytest.raises(InputError, match="cannot read"):
         open_flow_pairs(f"maps:{tmp_path / 'maps.csv'}", lk, tmp_path)
-
-
-def pair_set(name: str, subjects: Sequence[str], labels: Sequence[str]) -> FlowPairSet:
-    n = len(subjects)
-    return FlowPairSet(
-        name=name,
-        flows=np.arange(n, dtype=np.float32)[:, None, None, None, None] * np.ones((2, 2, 8, 8)),
-        both_phases=np.ones(n, np.bool_),
-        subjects=tuple(subjects),
-        clips=tuple(str(i) for i in range(n)),
-        labels=tuple(labels),
-        action_units=((),) * n,
-    )
-
-
-def test_a_composite_keeps_subjects_of_data_sets_apart() -> None:
-    one = pair_set("casme2", ["01", "02", "02"], ["disgust", "others", "happiness"])
-    other = pair_set("smic", ["01", "s2"], ["negative", "surprise"])
-    both = join([part.merged(merge(3)) for part in (one, other)])
-    assert both.subjects == ("casme2/01", "casme2/02", "smic/01", "smic/s2")
-    assert both.labels == ("negative", "positive", "negative", "surprise")
-    assert both.flows[:, 0, 0, 0, 0].tolist() == [0, 2, 0, 1]
-    assert both.name == "casme2+smic"
-    assert both.class_numbers(merge(3).classes).tolist() == [0, 1, 0, 2]
-    with pytest.raises(InputError, match="disgust"):
-        one.class_numbers(merge(3).classes)
-
-
-def test_what_does_not_fit_is_not_joined() -> None:
-    one = pair_set("casme2", ["01"], ["disgust"])
-    with pytest.raises(InputError, match="names"):
-        join([one, one])
-    with pytest.raises(InputError, match="units"):
-        join([one, replace(pair_set("maps", ["01"], ["disgust"]), unit="relative")])
-    with pytest.raises(InputError, match="flows"):
-        join([one, replace(pair_set("samm", ["01"], ["disgust"]), flow_name="tvl1")])
-    with pytest.raises(InputError, match="as many"):
-        replace(one, subjects=("01", "02"))

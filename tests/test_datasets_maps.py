@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from model.datasets.maps import read_maps, still_level
-from model.datasets.merges import merge
 from model.errors import InputError
 
 Array = NDArray[Any]
@@ -79,7 +78,6 @@ def test_both_phases_of_float_maps(tmp_path: Path) -> None:
     assert maps.labels == ("disgust", "disgust", "surprise")
     assert maps.action_units[0] == ("AU4", "AU7")
     assert maps.unit == "px"
-    assert maps.merged(merge(3)).labels == ("negative", "negative", "surprise")
 
 
 def test_a_stored_range_brings_8_bits_back(tmp_path: Path) -> None:

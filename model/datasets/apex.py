@@ -6,18 +6,15 @@ with the head's motion removed and the eyes left out: a blink moves more than an
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-import cv2
 import numpy as np
 
-from model.datasets.clips import Clip
 from model.errors import InputError
 from model.face import CROP_PX, FaceAligner
 from model.flow import Flow
 from model.flow.head import remove_head_motion
 from model.moments import MAX_AVERAGE_S, crops_around
-from model.records import AlignedFace, ArrayF32, ArrayF64, Frame, Stamp
+from model.records import AlignedFace, ArrayF32, Frame, Stamp
 
 EYE_BOXES_PX = ((14, 38, 50, 56), (78, 38, 114, 56))
 """(x0, y0, x1, y1) in px of the 128 px crop: lids and lashes, not brows."""
@@ -41,24 +38,6 @@ def largest_motion(faces: Sequence[AlignedFace], flow: Flow) -> Stamp:
     near = np.abs(times[:, None] - times[None, :]) <= MAX_AVERAGE_S
     smooth = (near * motion).sum(axis=1) / near.sum(axis=1)
     return kept[1 + int(np.argmax(smooth[1:]))].stamp
-
-
-def resolve_apex(clip: Clip, flow: Flow) -> Clip:
-    """`clip` with an apex: itself if it has one, else found by motion between onset and offset.
-
-    Faces are aligned as live; where none is found at the onset, the middle square of each picture
-    stands in, and "apex-unaligned" is added to the repairs. Reads the clip's pictures.
-    """
-    if clip.apex is not None or clip.offset is None:
-        return clip
-    first, last = clip.footage.stamp(clip.onset), clip.footage.stamp(clip.offset)
-    faces = between(list(aligned(clip.frames())), first, last)
-    repairs = clip.repairs
-    if not faces or faces[0].stamp != first:
-        faces = between([_unaligned(frame) for frame in clip.frames()], first, last)
-        repairs = (*repairs, "apex-unaligned")
-    found = largest_motion(faces, flow)
-    return replace(clip, apex=clip.footage.numbers[0] + found.index, repairs=repairs)
 
 
 def aligned(frames: Iterator[Frame]) -> Iterator[AlignedFace]:
@@ -88,18 +67,3 @@ def _motion(flow: Flow, onset: ArrayF32, face: AlignedFace) -> float:
     rim = CROP_PX // 8
     inside = np.sort(length[rim // 2 : -rim // 2, rim:-rim], axis=None)
     return float(inside[-int(STRONGEST * inside.size) :].mean())
-
-
-def _unaligned(frame: Frame) -> AlignedFace:
-    height, width = frame.image.shape[:2]
-    side = min(height, width)
-    scale = CROP_PX / side
-    transform: ArrayF64 = np.array(
-        [[scale, 0, -scale * (width - side) / 2], [0, scale, -scale * (height - side) / 2]]
-    )
-    grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = grey[top : top + side, left : left + side]
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    crop = np.asarray(cv2.resize(square, (CROP_PX, CROP_PX), interpolation=method), np.uint8)
-    return AlignedFace(frame.stamp, crop, np.zeros((468, 2), np.float32), transform, 0)

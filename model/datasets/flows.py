@@ -90,9 +90,6 @@ def clip_flows(clip: Clip, flow: Flow) -> tuple[FlowPair, int]:
     needed, and `SourceError` for a picture that cannot be read."""
     faces, moments = _followed(clip, flow)
     crops = {name: crops_around(faces, moment) for name, moment in moments.items()}
-    for name, found in crops.items():
-        if not found:
-            raise InputError(f"no face found at the {name}, frame {_number(clip, moments[name])}")
     flows = phase_flows(flow, crops["onset"], crops["apex"], crops.get("offset"))
     return flows, _number(clip, moments["apex"])
 
@@ -123,7 +120,8 @@ def frames_of(clip: Clip, flow: Flow) -> Content:
 
 
 def _followed(clip: Clip, flow: Flow) -> tuple[list[AlignedFace], dict[str, Stamp]]:
-    """The clip's faces, and when its onset, its apex and, if it returns, its offset are."""
+    """The clip's faces, and when its onset, its apex and, if it returns, its offset are: at each
+    of them is a face."""
     footage = clip.footage
     end = clip.apex if clip.offset is None else clip.offset
     if end is None:
@@ -142,6 +140,10 @@ def _followed(clip: Clip, flow: Flow) -> tuple[list[AlignedFace], dict[str, Stam
     moments = {"onset": onset, "apex": apex}
     if clip.offset is not None and apex != last:
         moments["offset"] = last
+    seen = {face.stamp for face in faces}
+    for name, moment in moments.items():
+        if moment not in seen:
+            raise InputError(f"no face found at the {name}, frame {_number(clip, moment)}")
     return faces, moments
 
 

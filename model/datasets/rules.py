@@ -14,7 +14,6 @@ RULES = {
     "apex-missing": "no apex is annotated: it is found as the largest motion from the onset",
     "apex-misplaced": "the apex lies outside onset to offset: it is found by motion",
     "apex-at-onset": "the apex is the onset frame, so nothing moved yet: it is found by motion",
-    "apex-unaligned": "no face was found: the apex was sought in the middle square of the pictures",
     "offset-missing": "no offset is annotated: the clip has its first phase only",
     "offset-at-apex": "the offset is the apex frame: the clip has its first phase only",
     "onset-offset-swapped": "the offset lies before the onset, the apex (if any) between: swapped",
