@@ -3,7 +3,8 @@
 The table is a CSV with a header. Needed: `file` (relative to the table), `subject`, `clip`,
 `label`. Optional: `phase` ("onset_apex", the default, or "apex_offset"; the two rows of a clip
 share subject, clip and label), `u_min`, `u_max`, `v_min`, `v_max` (the range that 0 … 255 of an
-8-bit map stands for), `action_units` ("4+L12").
+8-bit map stands for), `channels` ("rgb" or "bgr", the same for all pictures), `action_units`
+("4+L12").
 
 A map is one of
 
@@ -18,15 +19,14 @@ Strain is not read: it follows from u and v. What an 8-bit map lost comes back b
    (most of a face does not move), the scale one over the range: each channel spans at most −1 to 1,
    and the set is marked `relative`. u and v of such a map do not compare in size.
 3. A colour picture holds u, v, strain as red, green, blue ("rgb"), or the other way round where
-   OpenCV wrote the array ("bgr"). Unless it is said which, it is read off the set: strain is never
-   negative, so its most frequent level is the darkest of the three. Where that does not decide,
-   reading is refused until it is said.
+   OpenCV wrote the array ("bgr"). Unless the column says which, it is read off the set: strain is
+   never negative, so its most frequent level is the darkest of the three. Where that does not
+   decide, reading is refused until it is said.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 from zipfile import BadZipFile
 
 import cv2
@@ -40,7 +40,7 @@ from model.delimited import read_table
 from model.errors import InputError
 from model.records import ArrayF32
 
-Channels = Literal["rgb", "bgr"]
+CHANNELS = ("rgb", "bgr")
 PHASES = ("onset_apex", "apex_offset")
 _RANGE = ("u_min", "u_max", "v_min", "v_max")
 _SMOOTHING = np.exp(-0.5 * (np.arange(-6, 7) / 2.0) ** 2)  # over levels, σ 2
@@ -53,6 +53,8 @@ class _Sample:
     clip: str
     label: str
     units: tuple[str, ...]
+    channels: set[str] = field(default_factory=set)
+    """What its rows say of them: "rgb", "bgr" or nothing."""
     rows: dict[str, tuple[Path, tuple[float, ...] | None, str]] = field(default_factory=dict)
     """Map, range (u_min, u_max, v_min, v_max) if stored, and where it is listed, by phase."""
 
@@ -66,14 +68,11 @@ class _Raw:
     """A picture, whose order of channels is open."""
 
 
-def read_maps(
-    source: Path, *, channels: Channels | None = None, size_px: int | None = None
-) -> FlowPairSet:
-    """The maps listed in a table, or in the only .csv of a folder.
-
-    `size_px` brings all maps to that side, vectors in px with it; without it they must be of one
-    size. Raises `InputError` naming the file or the line for anything that does not fit: maps that
-    are not square, values that are not finite, maps with and without a scale in one set.
+def read_maps(source: Path) -> FlowPairSet:
+    """The maps listed in a table, or in the only .csv of a folder, brought to the size of the
+    largest, vectors in px with it. Raises `InputError` naming the file or the line for anything
+    that does not fit: maps that are not square, values that are not finite, maps with and without
+    a scale in one set.
     """
     table = _table(source)
     samples = _samples(table)
@@ -82,15 +81,15 @@ def read_maps(
         for n, sample in enumerate(samples)
         for phase, (path, stored, where) in sample.rows.items()
     }
-    swapped = _swapped([raw for raw, _ in maps.values() if raw.colour], channels)
+    said = set().union(*(sample.channels for sample in samples)) - {""}
+    if len(said) > 1:
+        raise InputError(f"{table}: channels are rgb in some rows and bgr in others: split it")
+    swapped = _swapped([raw for raw, _ in maps.values() if raw.colour], said)
     units = {_unit(raw, stored) for raw, stored in maps.values()}
     if len(units) > 1:
         raise InputError(f"{table} lists maps with and without a scale: split it in two tables")
     unit = units.pop()
-    sizes = {raw.planes.shape[-1] for raw, _ in maps.values()}
-    if size_px is None and len(sizes) > 1:
-        raise InputError(f"maps of {table} have sizes {sorted(sizes)} px: say which one to use")
-    size = size_px or sizes.pop()
+    size = max(raw.planes.shape[-1] for raw, _ in maps.values())
     flows = np.zeros((len(samples), 2, 2, size, size), np.float32)
     for (n, phase), (raw, stored) in maps.items():
         flow = _flow(raw, stored, swapped=raw.colour and swapped)
@@ -150,8 +149,12 @@ def _add(
     if phase not in PHASES:
         raise InputError(f"{where}: phase is {phase!r}; it must be {' or '.join(PHASES)}")
     units = parse_action_units(row.get("action_units", ""))
+    channels = row.get("channels", "").strip().lower()
+    if channels not in ("", *CHANNELS):
+        raise InputError(f"{where}: channels is {channels!r}; it must be {' or '.join(CHANNELS)}")
     key = cells["subject"], cells["clip"]
     sample = samples.setdefault(key, _Sample(*key, cells["label"].lower(), units))
+    sample.channels.add(channels)
     if sample.label != cells["label"].lower():
         raise InputError(f"{where}: label is {cells['label']!r}; before it was {sample.label!r}")
     if phase in sample.rows:
@@ -215,10 +218,10 @@ def _load(path: Path, where: str) -> NDArray[np.generic]:
         ) from error
 
 
-def _swapped(pictures: list[_Raw], channels: Channels | None) -> bool:
-    """Whether u is the blue channel."""
-    if channels is not None or not pictures:
-        return channels == "bgr"
+def _swapped(pictures: list[_Raw], said: set[str]) -> bool:
+    """Whether u is the blue channel; `said` is what the table says, if anything."""
+    if said or not pictures:
+        return said == {"bgr"}
     red, blue = (
         np.median([still_level(np.asarray(raw.planes[i], np.uint8)) for raw in pictures])
         for i in (0, 2)
@@ -226,7 +229,7 @@ def _swapped(pictures: list[_Raw], channels: Channels | None) -> bool:
     if abs(red - blue) < _CLEARLY:
         raise InputError(
             f"{pictures[0].where}: cannot tell which channel of the pictures is u (red rests at "
-            f"{red:.0f}, blue at {blue:.0f}): say whether they are rgb or bgr"
+            f"{red:.0f}, blue at {blue:.0f}): add a column channels that says rgb or bgr"
         )
     return bool(red < blue)
 
