@@ -1,10 +1,12 @@
 """What the tests need of the outside world: a camera on a port, a clock, clips, a web server."""
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count, takewhile
 from pathlib import Path
 
 import av
@@ -14,6 +16,7 @@ from av.packet import Packet
 
 from model.errors import SourceError
 from model.records import ImageU8
+from realtime.clock import monotonic_s
 from realtime.sources.device import Mode
 
 
@@ -264,7 +267,13 @@ def copied(folder: Path, to: Path) -> Path:
     return target
 
 
-def motion_jpeg(frames: int) -> Callable[[BaseHTTPRequestHandler], None]:
+def grey_jpeg(number: int) -> bytes:
+    return cv2.imencode(".jpg", picture(number % 200))[1].tobytes()
+
+
+def motion_jpeg(
+    frames: float, shown: Callable[[int], bytes] = grey_jpeg, fps: float = math.inf
+) -> Callable[[BaseHTTPRequestHandler], None]:
     """What an IP camera answers: JPEGs one after the other; it hangs up after `frames`."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
@@ -272,8 +281,10 @@ def motion_jpeg(frames: int) -> Callable[[BaseHTTPRequestHandler], None]:
         request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
         request.end_headers()
         with suppress(ConnectionError):  # the client hangs up first
-            for i in range(frames):
-                jpeg = cv2.imencode(".jpg", picture(i % 200))[1].tobytes()
+            began_s = monotonic_s()
+            for i in takewhile(lambda i: i < frames, count()):
+                threading.Event().wait(max(0.0, began_s + i / fps - monotonic_s()))
+                jpeg = shown(i)
                 request.wfile.write(
                     b"--frame\r\nContent-Type: image/jpeg\r\n"
                     + f"Content-Length: {len(jpeg)}\r\n\r\n".encode()

@@ -4,6 +4,7 @@ python tests/kills.py --runs 50 --classifier CHECKPOINT     prints each run and 
 """
 
 import argparse
+import math
 import os
 import random
 import select
@@ -12,8 +13,13 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import cv2
+from fakes import motion_jpeg, web_server
 
 from realtime.clock import monotonic_s
 from realtime.session.cut import pts_of
@@ -21,6 +27,8 @@ from realtime.session.folder import SessionFolder
 from realtime.session.ledger import parse_line
 from realtime.session.lines import read_lines
 from realtime.session.recover import recover
+from realtime.session.video import CODECS
+from realtime.sources import SourceOptions, open_source
 
 ROOT = Path(__file__).parent.parent
 
@@ -62,6 +70,15 @@ def record_and_kill(folder: Path, after_s: float, *options: str) -> float:
         return monotonic_s()
 
 
+@contextmanager
+def jpeg_camera(fps: float) -> Iterator[str]:
+    """The address of a network camera that sends JPEGs of the demo face, 640×480, in real time."""
+    with closing(open_source("demo", SourceOptions(fps=30, seconds=1))) as demo:
+        jpegs = [cv2.imencode(".jpg", frame.image[..., ::-1])[1].tobytes() for frame in demo]
+    with web_server(motion_jpeg(math.inf, lambda i: jpegs[i % len(jpegs)], fps)) as address:
+        yield address
+
+
 def loss(folder: Path, killed_s: float) -> Loss:
     """Recover `folder`, check that ledger and video agree, and say what was lost."""
     session = SessionFolder(folder)
@@ -87,6 +104,7 @@ def main() -> None:
     p.add_argument("--runs", type=int, default=50)
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--longest", type=float, default=3.0, help="s from the first frame to the kill")
+    p.add_argument("--codec", choices=CODECS, help="default: h264, every fourth ffv1")
     p.add_argument("--classifier", default="fmanet")
     options = p.parse_args()
     moments = random.Random(options.seed)
@@ -95,11 +113,13 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as made:
             folder = Path(made) / "session"
             fps = "30" if run % 2 else "60"
-            codec = "ffv1" if run % 4 == 3 else "h264"
+            codec = options.codec or ("ffv1" if run % 4 == 3 else "h264")
             after_s = moments.uniform(0, options.longest)
-            killed_s = record_and_kill(
-                folder, after_s, "--fps", fps, "--codec", codec, "--classifier", options.classifier
-            )
+            asked = ["--fps", fps, "--codec", codec, "--classifier", options.classifier]
+            with ExitStack() as serving:
+                if CODECS[codec].untouched:
+                    asked += ["--source", serving.enter_context(jpeg_camera(float(fps)))]
+                killed_s = record_and_kill(folder, after_s, *asked)
             losses.append(loss(folder, killed_s))
             print(f"{run + 1}: {fps} fps {codec}, killed at {after_s:.2f} s: {losses[-1]}")
     worst = max(losses, key=lambda one: one.lost_s)
