@@ -29,7 +29,7 @@ def hearing(session: Session, hz: int = HZ) -> Session:
     """`session`, whose document says that sound was recorded, and that the consent covers it."""
     document = session.document
     heard = {"microphone": "room", "hz": hz, "codec": SOUND_CODEC, "clock": "receipt"}
-    consent = {"scope": "sound", **(document["consent"] or {}), "voice": True}
+    consent = {"scope": "sound", **(document.get("consent") or {}), "voice": True}
     video = {**document["video"], "audio": heard}
     return replace(session, document={**document, "video": video, "consent": consent})
 

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import sys
+import wave
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +15,7 @@ import av
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from spoken import HZ, spoken, tone
 from test_session_recorder import frame, recorder, records
 
 import realtime.session.parts as parts
@@ -48,8 +50,8 @@ def marker(kind: MarkerKind, name: str, index: int, note: str = "") -> Marker:
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """3 s at 25 fps with two expressions that overlap, a withdrawn one, two questions, a note with
-    what tables trip over, and a gap."""
-    folder = tmp_path_factory.mktemp("sessions") / "Anna"
+    what tables trip over, a gap, and sound, of which something is missing too."""
+    folder = tmp_path_factory.mktemp("silent") / "Anna"
     made = recorder(folder, **{"camera away": 5})
     for index in [*range(40), *range(45, 75)]:
         made.write(frame(index))
@@ -60,7 +62,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     made.mark(marker("question_end", "q2", 60))
     made.mark(marker("mark", "stimulus", 50, 'a "dog",\tor <cat> & more'))
     made.close("end")
-    return open_session(folder)
+    return spoken(folder, tmp_path_factory.mktemp("sessions"))
 
 
 def export(session: Session, name: str, folder: Path) -> list[Path]:
@@ -158,7 +160,7 @@ def test_the_frames_add_up(session: Session, tmp_path: Path) -> None:
 
 def test_elan_is_read_back_by_pympi(session: Session, tmp_path: Path) -> None:
     elan = pytest.importorskip("pympi.Elan", reason="pympi-ling is not installed")
-    (path,) = export(session, "elan", tmp_path)
+    path, sound = export(session, "elan", tmp_path)
     found = elan.Eaf(str(path))
     micro = found.get_annotation_data_for_tier("micro-expressions")
     assert [tuple(part[:3]) for part in micro] == [(400, 800, "positive")]
@@ -173,18 +175,63 @@ def test_elan_is_read_back_by_pympi(session: Session, tmp_path: Path) -> None:
     assert [part[2] for part in notes] == ['stimulus: a "dog",\tor <cat> & more']
     gap = found.get_annotation_data_for_tier("missing video")
     assert [tuple(part[:3]) for part in gap] == [(1560, 1800, "camera away")]
-    (media,) = found.get_linked_files()
-    assert (tmp_path / media["RELATIVE_MEDIA_URL"]).resolve() == session.folder.video(1)
+    silent = found.get_annotation_data_for_tier("missing sound")
+    assert [tuple(part[:3]) for part in silent] == [(500, 800, "microphone away")]
+    video, heard = found.get_linked_files()
+    assert (tmp_path / video["RELATIVE_MEDIA_URL"]).resolve() == session.folder.video(1)
+    assert (tmp_path / heard["RELATIVE_MEDIA_URL"]).resolve() == sound
+    # As pympi itself links a WAV file.
+    found.add_linked_file(sound.name, sound.name)
+    assert found.get_linked_files()[-1]["MIME_TYPE"] == heard["MIME_TYPE"]
+
+
+def test_the_sound_is_as_long_as_the_video_and_silent_where_it_is_missing(
+    session: Session, tmp_path: Path
+) -> None:
+    (path,) = export(session, "sound", tmp_path)
+    with wave.open(str(path)) as read:
+        assert (read.getnchannels(), read.getsampwidth(), read.getframerate()) == (1, 2, HZ)
+        assert read.getnframes() / HZ == pytest.approx(session.seconds, abs=1 / HZ)
+        samples = np.frombuffer(read.readframes(read.getnframes()), "<i2")
+    with av.open(str(path)) as container:
+        again = [block.to_ndarray()[0] for block in container.decode(audio=0)]
+    assert np.array_equal(np.concatenate(again), samples)
+    expected = np.trunc(tone(np.arange(len(samples)) / HZ))
+    expected[HZ // 2 : HZ * 8 // 10] = 0
+    assert np.array_equal(samples, expected)
+    (eaf,) = export(session, "elan", tmp_path)  # links what is there
+    links = [link.get("MEDIA_URL") for link in ET.parse(eaf).iter("MEDIA_DESCRIPTOR")]
+    assert links[1:] == [path.name]
+
+
+def test_a_voice_that_nobody_agreed_to_goes_nowhere(session: Session, tmp_path: Path) -> None:
+    consent = {**session.document["consent"], "voice": False}
+    unheard = replace(session, document={**session.document, "consent": consent})
+    with pytest.raises(InputError, match="covers no sound"):
+        export(unheard, "sound", tmp_path)
+    (eaf,) = export(unheard, "elan", tmp_path)
+    assert [link.get("MIME_TYPE") for link in ET.parse(eaf).iter("MEDIA_DESCRIPTOR")] == [
+        "video/x-matroska"
+    ]
+
+
+def test_a_session_without_sound_has_none_to_export(tmp_path: Path) -> None:
+    made = recorder(tmp_path / "s")
+    made.write(frame(0))
+    made.close("end")
+    with pytest.raises(InputError, match="has no sound"):
+        export(open_session(tmp_path / "s"), "sound", tmp_path)
+    assert not list(tmp_path.glob("*.wav"))
 
 
 def test_elan_has_nothing_that_its_schema_does_not_know(session: Session, tmp_path: Path) -> None:
-    (path,) = export(session, "elan", tmp_path)
+    path, _ = export(session, "elan", tmp_path)
     root = ET.parse(path).getroot()
     order = [child.tag for child in root if child.tag != "TIER"]
     assert order == ["HEADER", "TIME_ORDER", "LINGUISTIC_TYPE"]
-    assert [child.tag for child in root[0]] == ["MEDIA_DESCRIPTOR", "PROPERTY"]
+    assert [child.tag for child in root[0]] == ["MEDIA_DESCRIPTOR"] * 2 + ["PROPERTY"]
     identities = [a.get("ANNOTATION_ID") for a in root.iter("ALIGNABLE_ANNOTATION")]
-    assert len(identities) == len(set(identities)) == int(root[0][1].text or "")
+    assert len(identities) == len(set(identities)) == int(root[0][-1].text or "")
 
 
 def test_bids_has_onset_and_duration_first_and_describes_its_columns(
@@ -205,7 +252,21 @@ def test_bids_has_onset_and_duration_first_and_describes_its_columns(
     words = json.loads(described.read_text("utf-8"))
     assert all("Description" in words[column] for column in lines[0])
     assert set(kinds) <= words["trial_type"]["Levels"].keys()
-    assert "Draft" in words["RecordedVideo"]
+    recording = words["Recording"]
+    assert "BEP047" in recording.pop("Draft")
+    assert recording == {
+        "Suffix": "audiovideo",
+        "Files": ["video.mkv"],
+        "RecordingDuration": 2.96,
+        "Width": 64,
+        "Height": 48,
+        "VideoCodec": "ffv1",
+        "FrameRate": 23.311,
+        "AudioCodec": "pcm_s16le",
+        "AudioSampleRate": HZ,
+        "AudioChannelCount": 1,
+        "Device": "room",
+    }
     assert json.loads(dataset.read_text("utf-8"))["BIDSVersion"]
 
 

@@ -30,7 +30,14 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m realtime.export", description=(__doc__ or "").partition("\n")[0]
     )
     p.add_argument("folder", type=Path, metavar="DIR", help="the session")
-    p.add_argument("--to", nargs="+", required=True, choices=tuple(EXPORTS))
+    p.add_argument(
+        "--to",
+        nargs="+",
+        required=True,
+        choices=tuple(EXPORTS),
+        metavar="NAME",
+        help=f"one or more of {', '.join(EXPORTS)}; elan with the sound beside it, if there is any",
+    )
     p.add_argument("--coder", metavar="CODE", help="the expressions as this coder left them")
     p.add_argument("--out", type=Path, metavar="DIR", help="default: DIR-export, beside it")
     return p

@@ -1,16 +1,27 @@
 """BIDS-style events (BIDS 1.10, "Events"): a table with its columns described in JSON.
 
-A draft: for video BIDS has no rules yet (BEP047 is under way), so the table lies under `beh`, and
-the video is named in the JSON, not copied. Onset and duration come first, in seconds of the video;
-what is not known is `n/a`.
+A draft: rules for audio and video (BEP047) are under review, and not in BIDS yet. So the table
+lies under `beh`, and the recording is named in the JSON, not copied, with the fields that the draft
+has for it (bids-specification, pull requests 2231 and 2367; codecs by FFmpeg's names). Onset and
+duration come first, in seconds of the video; what is not known is `n/a`.
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
+import av
+
 from realtime.export.plain import text
-from realtime.export.rows import EVENT_COLUMNS, event_rows, marker_rows, new_file, questions, start
+from realtime.export.rows import (
+    EVENT_COLUMNS,
+    event_rows,
+    frame_rate,
+    marker_rows,
+    new_file,
+    questions,
+    start,
+)
 from realtime.session.reader import Session
 
 BIDS_VERSION = "1.10.0"
@@ -109,15 +120,40 @@ def _description(session: Session) -> dict[str, Any]:
         "resume": "it went on",
         "redact": "deleted on request",
     }
-    videos = [session.folder.video(part).name for part in session.folder.parts()]
     return columns | {
         "StimulusPresentation": {
             "SoftwareName": "FMANet Live",
             "SoftwareVersion": _version(session),
         },
-        "RecordedVideo": {"Files": videos, "Draft": "BIDS has no rules for video yet (BEP047)"},
+        "Recording": _recording(session),
         "Classifier": session.document.get("weights", {}),
     }
+
+
+def _recording(session: Session) -> dict[str, Any]:
+    """As BEP047 has it in the file beside an `_audiovideo` or a `_video`."""
+    files = [session.folder.video(part) for part in session.folder.parts()]
+    camera, heard = session.document["camera"], session.document["video"].get("audio")
+    found: dict[str, Any] = {
+        "Draft": "BIDS has no rules for recordings yet (BEP047)",
+        "Suffix": "video" if heard is None else "audiovideo",
+        "Files": [path.name for path in files],
+        "RecordingDuration": round(session.seconds, 6),
+        "Width": camera["width"],
+        "Height": camera["height"],
+    }
+    if files and session.seconds:
+        with av.open(str(files[0])) as video:
+            found["VideoCodec"] = video.streams.video[0].codec_context.name
+        found["FrameRate"] = round(frame_rate(session), 3)
+    if heard is not None:
+        found |= {
+            "AudioCodec": heard["codec"],
+            "AudioSampleRate": heard["hz"],
+            "AudioChannelCount": 1,
+            "Device": heard["microphone"],
+        }
+    return found
 
 
 def _version(session: Session) -> str:

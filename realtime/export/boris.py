@@ -4,7 +4,7 @@ aggregated events, one row per expression, question and marker, tab-separated.""
 import csv
 from pathlib import Path
 
-from realtime.export.rows import event_rows, marker_rows, new_file, questions, stem
+from realtime.export.rows import event_rows, frame_rate, marker_rows, new_file, questions, stem
 from realtime.session.reader import Session
 
 COLUMNS = (
@@ -30,8 +30,7 @@ COLUMNS = (
 def write_boris(session: Session, folder: Path) -> list[Path]:
     """`<code>_<start>_boris.tsv`."""
     path = new_file(folder / f"{stem(session)}_boris.tsv")
-    recorded = sum(frame.fate == "recorded" for frame in session.frames)
-    fps = (recorded - 1) / session.seconds if session.seconds else 0.0
+    fps = frame_rate(session)
     media = ";".join(session.folder.video(part).name for part in session.folder.parts())
     date = session.document["started_utc"][:19].replace("T", " ")
     head = [stem(session), date, "", media, f"{session.seconds:.3f}", f"{fps:.3f}"]

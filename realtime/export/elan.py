@@ -1,8 +1,8 @@
-"""ELAN annotations (EAF 3.0, https://www.mpi.nl/tools/elan/EAFv3.0.xsd), the video linked.
+"""ELAN annotations (EAF 3.0, https://www.mpi.nl/tools/elan/EAFv3.0.xsd), video and sound linked.
 
 Tiers: micro- and macro-expressions (their labels), their phases, action units, questions, markers,
-and what is missing of the video. Times are whole ms, as ELAN has them. In a tier nothing overlaps;
-what does goes to a second one.
+and what is missing of the video and of the sound. Times are whole ms, as ELAN has them. In a tier
+nothing overlaps; what does goes to a second one.
 """
 
 import os
@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from realtime.export.rows import event_rows, marker_rows, new_file, questions, stem
+from realtime.export.sound import covered, wav_path, write_sound
+from realtime.review.sound import Sound
 from realtime.session.reader import Session
 
 POINT_MS = 40
@@ -25,7 +27,8 @@ Span = tuple[int, int, str]
 
 def write_elan(session: Session, folder: Path) -> list[Path]:
     """`<code>_<start>.eaf`. The video is linked: the one file that was exported to the same
-    folder, else the session's, of several parts the first."""
+    folder, else the session's, of several parts the first. The sound too, as a WAV file that is
+    written beside it, of which ELAN draws the waveform."""
     path = new_file(folder / f"{stem(session)}.eaf")
     root = ET.Element(
         "ANNOTATION_DOCUMENT",
@@ -39,14 +42,17 @@ def write_elan(session: Session, folder: Path) -> list[Path]:
         },
     )
     header = ET.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
+    files = [path]
     parts = session.folder.parts()
     if parts:
         joined = folder / f"{stem(session)}.mkv"
-        video = (joined if joined.exists() else session.folder.video(parts[0])).resolve()
-        relative = Path(os.path.relpath(video, folder.resolve())).as_posix()
-        # No absolute path: folders are often called by names.
-        link = {"MEDIA_URL": relative, "RELATIVE_MEDIA_URL": relative}
-        ET.SubElement(header, "MEDIA_DESCRIPTOR", {**link, "MIME_TYPE": "video/x-matroska"})
+        video = joined if joined.exists() else session.folder.video(parts[0])
+        _link(header, video, folder, "video/x-matroska")
+    if covered(session):
+        wav = wav_path(session, folder)
+        if not wav.exists():
+            files += write_sound(session, folder)
+        _link(header, wav, folder, "audio/x-wav")
     times = ET.SubElement(root, "TIME_ORDER")
     slots = annotations = 0
     for name, spans in _lanes(_tiers(session)):
@@ -79,7 +85,14 @@ def write_elan(session: Session, folder: Path) -> list[Path]:
     ET.SubElement(root, "LINGUISTIC_TYPE", kind)
     ET.indent(root)
     ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
-    return [path]
+    return files
+
+
+def _link(header: ET.Element, media: Path, folder: Path, kind: str) -> None:
+    """Both begin at 0 s, so no TIME_ORIGIN. No absolute path: folders are often called by names."""
+    relative = Path(os.path.relpath(media.resolve(), folder.resolve())).as_posix()
+    link = {"MEDIA_URL": relative, "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": relative}
+    ET.SubElement(header, "MEDIA_DESCRIPTOR", link)
 
 
 def _tiers(session: Session) -> dict[str, list[Span]]:
@@ -114,6 +127,10 @@ def _tiers(session: Session) -> dict[str, list[Span]]:
         (_ms(start_s - session.zero_s), _ms(end_s - session.zero_s), why)
         for start_s, end_s, why in session.gaps()
     ]
+    if covered(session):
+        tiers["missing sound"] = [
+            (_ms(start_s), _ms(end_s), why) for start_s, end_s, why in Sound(session).missing()
+        ]
     return tiers
 
 

@@ -76,6 +76,12 @@ def start(session: Session) -> str:
     return f"{datetime.fromisoformat(session.document['started_utc']):%Y%m%dT%H%M%S}"
 
 
+def frame_rate(session: Session) -> float:
+    """Recorded frames a second, over the whole session; 0 of one without length."""
+    recorded = sum(frame.fate == "recorded" for frame in session.frames)
+    return (recorded - 1) / session.seconds if session.seconds else 0.0
+
+
 def new_file(path: Path) -> Path:
     """`path`; raises `InputError` if it exists, as nothing is overwritten."""
     if path.exists():
