@@ -79,7 +79,7 @@ def account(session: Session) -> list[str]:
     assert all(r.cause for r in session.frames if r.fate != "recorded"), "a loss without a cause"
     indices = [(r.index, r.count) for r in session.frames]
     assert all(a + n == b for (a, n), (b, _) in pairwise(indices)), "a hole"
-    quality = measure(session, read_motion(folder))
+    quality = measure(session, read_motion(folder), None)
     captured = sum(r.count for r in session.frames)
     size = sum(folder.video(part).stat().st_size for part in folder.parts())
     median, low, high = quality.interval_ms

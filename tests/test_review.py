@@ -485,7 +485,7 @@ def test_the_report_needs_nothing_and_shows_a_face_only_if_allowed(
 
 
 def test_a_baseline_is_told_as_whose_it_is(session: Session) -> None:
-    quality = measure(session, read_motion(session.folder))
+    quality = measure(session, read_motion(session.folder), None)
     document = session.document
 
     def told(whose: str | None) -> str:
@@ -506,7 +506,7 @@ def test_losses_are_told_by_cause(session: Session) -> None:
         replace(others[1], fate="missing", cause="camera away", count=7, time_s=None, analysis=""),
     ]
     frames = (first, *gone, *others[2:])
-    quality = measure(replace(session, frames=frames), read_motion(session.folder))
+    quality = measure(replace(session, frames=frames), read_motion(session.folder), None)
     assert quality.lost == {"recorder behind": 1, "camera away": 7}
     assert quality.lost_share == pytest.approx(8 / (8 + 85))
     assert quality.interval_ms == pytest.approx((40, 40, 40))

@@ -20,6 +20,9 @@ from test_session_sound import BEGUN_S, BLOCK, FPS, ZERO_S, picture, sounding
 
 from model.errors import InputError
 from realtime.config import LiveConfig
+from realtime.review.lanes import read_motion
+from realtime.review.quality import measure
+from realtime.review.report import report
 from realtime.review.sound import FLOOR_DB, Sound, sound_of, wav_header
 from realtime.session.__main__ import redact_span
 from realtime.session.reader import Session, open_session
@@ -170,6 +173,30 @@ def test_without_sound_there_is_none_to_send(recorded: Path) -> None:
     answer = client.get("/live/review/P07/loudness?start_s=0&end_s=1").json()
     assert "has no sound" in answer["error"]
     assert client.get("/live/review/P07/session").json()["sound"] is None
+
+
+def test_the_report_tells_of_the_sound_and_holds_none(session: Session) -> None:
+    text = report(session)
+    assert "room, 8000 Hz" in text
+    assert "0.3 s microphone away (8.72%)" in text
+    assert 'class="loud"' in text
+    assert (
+        "the microphone room (8000 Hz, one channel of 16 bit, uncompressed), at times counted back "
+        "from when they reached the program on the clock of the frames; 0.3 s of it (8.72%) are "
+        "missing"
+    ) in text
+    assert "a voice tells who speaks" in text
+    assert "<audio" not in text
+    assert "data:" not in text
+    quality = measure(session, read_motion(session.folder), Sound(session))
+    assert quality.silent_s == pytest.approx({"microphone away": 0.3})
+
+
+def test_a_report_without_sound_says_nothing_of_it(recorded: Path) -> None:
+    text = report(open_session(recorded))
+    assert "not recorded" in text
+    assert "microphone" not in text
+    assert "loud" not in text.partition("<body>")[2]
 
 
 FOLLOW = """async () => {

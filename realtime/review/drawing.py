@@ -4,6 +4,7 @@ from html import escape
 
 from realtime.export.rows import event_rows, marker_rows, questions
 from realtime.review.lanes import LANES, Motion
+from realtime.review.sound import LANE_DB, Sound
 from realtime.session.reader import Session
 
 WIDTH, LANE, TOP, LEFT = 1000, 34, 46, 56
@@ -14,27 +15,35 @@ COLOURS = {"negative": "#e0654f", "positive": "#2ea886", "surprise": "#4f86e8"}
 OTHER = "#64748b"
 
 
-def timeline(session: Session, motion: Motion) -> str:
-    """The whole session: motion over its threshold by lane, expressions by the colour of their
-    class, questions above, markers, and in grey what is missing of the video."""
+def timeline(session: Session, motion: Motion, sound: Sound | None) -> str:
+    """The whole session: motion over its threshold by lane, how loud it was, expressions by the
+    colour of their class, questions above, markers, and in grey what is missing of the video, and
+    in the last lane of the sound."""
     seconds = max(session.seconds, 1e-6)
-    height = TOP + LANE * len(LANES) + 20
+    lanes = len(LANES) + (sound is not None)
+    height = TOP + LANE * lanes + 20
 
     def x(time_s: float) -> float:
         return LEFT + time_s / seconds * (WIDTH - LEFT)
 
-    parts = [_gap(x(a - session.zero_s), x(b - session.zero_s)) for a, b, _ in session.gaps()]
+    parts = [
+        _gap(x(a - session.zero_s), x(b - session.zero_s), 0, len(LANES))
+        for a, b, _ in session.gaps()
+    ]
     parts += [_question(x(q.start_s), x(q.end_s), q.name) for q in questions(session)]
     for row in event_rows(session):
         colour = COLOURS.get(row["label"], OTHER)
         wide = max(1.5, x(row["offset_s"]) - x(row["onset_s"]))
         parts.append(
             f'<rect x="{x(row["onset_s"]):.1f}" y="{TOP - 12}" width="{wide:.1f}" '
-            f'height="{LANE * len(LANES) + 12}" fill="{colour}" opacity="0.35"><title>'
+            f'height="{LANE * lanes + 12}" fill="{colour}" opacity="0.35"><title>'
             f"{escape(row['label'])}, {row['onset_s']:.2f} s</title></rect>"
         )
     over = motion.binned(session.zero_s, session.zero_s + seconds, BINS)
     parts += [_lane(number, lane) for number, lane in enumerate(over)]
+    if sound is not None:
+        parts += [_gap(x(a), x(b), len(LANES), 1) for a, b, _ in sound.missing()]
+        parts.append(_loudness(len(LANES), sound.loudness(0, seconds, BINS)))
     for row in marker_rows(session):
         if not row["kind"].startswith("question"):
             words = escape(row["note"] or row["name"] or row["kind"])
@@ -80,8 +89,24 @@ def _question(start: float, end: float, name: str) -> str:
     )
 
 
-def _gap(start: float, end: float) -> str:
+def _loudness(number: int, levels: list[float | None]) -> str:
+    base = TOP + LANE * (number + 1)
+    tall = LANE - 8
+    step = (WIDTH - LEFT) / len(levels)
+    bars = ""
+    for i, level in enumerate(levels):
+        if level is not None:
+            up = max(0.5, (1 - level / LANE_DB) * tall)
+            bars += f"M{LEFT + i * step:.1f},{base}v{-up:.1f}h{step:.2f}V{base}z"
     return (
-        f'<rect x="{start:.1f}" y="{TOP}" width="{max(1, end - start):.1f}" '
-        f'height="{LANE * len(LANES)}" class="gap"/>'
+        f'<text x="0" y="{base - 3}">Sound</text>'
+        f'<line x1="{LEFT}" x2="{WIDTH}" y1="{base}" y2="{base}" class="base"/>'
+        f'<path d="{bars}" class="loud"/>'
+    )
+
+
+def _gap(start: float, end: float, lane: int, lanes: int) -> str:
+    return (
+        f'<rect x="{start:.1f}" y="{TOP + LANE * lane}" width="{max(1, end - start):.1f}" '
+        f'height="{LANE * lanes}" class="gap"/>'
     )

@@ -16,11 +16,15 @@ _CLOCKS = {
     "file": "from the file",
     "synthetic": "by the generator",
 }
+_HEARD = {
+    "driver": " given by its driver",
+    "receipt": " counted back from when they reached the program",
+}
 
 
 def methods(session: Session, quality: Quality) -> str:
     """Some sentences, of which none claims more than the session says of itself."""
-    parts = (_recording, _analysis, _weights, _coding)
+    parts = (_recording, _sound, _analysis, _weights, _coding)
     sentences = [part(session, quality) for part in parts]
     sentences.append(
         f"Expressions of at most {MICRO_S:g} s, one frame more allowed, count as "
@@ -49,6 +53,19 @@ def _recording(session: Session, quality: Quality) -> str:
         f"Video of {camera['width']} × {camera['height']} px was captured{rate} for "
         f"{quality.seconds:.1f} s, with capture times given {clock}, and stored {stored}; "
         f"{sum(quality.lost.values())} frames ({quality.lost_share:.2%}) are not in it."
+    )
+
+
+def _sound(session: Session, quality: Quality) -> str:
+    heard = session.document["video"].get("audio")
+    if heard is None:
+        return ""
+    missing_s = sum((quality.silent_s or {}).values())
+    told = _HEARD.get(heard.get("clock", ""), "")
+    return (
+        f"Sound was recorded beside it from the microphone {heard['microphone']} ({heard['hz']} "
+        f"Hz, one channel of 16 bit, uncompressed), at times{told} on the clock of the frames; "
+        f"{missing_s:.1f} s of it ({quality.silent_share:.2%}) are missing."
     )
 
 

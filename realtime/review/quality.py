@@ -1,4 +1,4 @@
-"""How good a recording is: rate, jitter, losses by cause, face in view."""
+"""How good a recording is: rate, jitter, losses by cause, face in view, sound."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from realtime.review.lanes import Motion
+from realtime.review.sound import Sound
 from realtime.session.reader import Session
 
 
@@ -28,6 +29,8 @@ class Quality:
     late: int
     faces: int
     """Analysed frames with a face."""
+    silent_s: Mapping[str, float] | None
+    """What is missing of the sound, by cause; None where none was to be recorded."""
 
     @property
     def fps(self) -> float:
@@ -45,9 +48,15 @@ class Quality:
         """Of the analysed frames, those with a face, 0 to 1; NaN if none was analysed."""
         return self.faces / self.analysed if self.analysed else float("nan")
 
+    @property
+    def silent_share(self) -> float:
+        """Of the whole length, how much has no sound though it was to be recorded, 0 to 1."""
+        return sum((self.silent_s or {}).values()) / self.seconds if self.seconds else 0.0
 
-def measure(session: Session, motion: Motion) -> Quality:
-    """The quality of `session`, whose motion table is `motion`."""
+
+def measure(session: Session, motion: Motion, sound: Sound | None) -> Quality:
+    """The quality of `session`, whose motion table is `motion`; `sound`: what was heard, if it was
+    recorded."""
     lost: Counter[str] = Counter()
     recorded = [frame for frame in session.frames if frame.fate == "recorded"]
     for frame in session.frames:
@@ -69,4 +78,12 @@ def measure(session: Session, motion: Motion) -> Quality:
         analysed=sum(f.count for f in session.frames if f.analysis in ("analysed", "late")),
         late=sum(f.count for f in session.frames if f.analysis == "late"),
         faces=int(motion.with_face.sum()),
+        silent_s=None if sound is None else _silent(sound),
     )
+
+
+def _silent(sound: Sound) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for start_s, end_s, why in sound.missing():
+        found[why] = found.get(why, 0.0) + end_s - start_s
+    return found

@@ -19,11 +19,13 @@ from realtime.review.methods import methods
 from realtime.review.pictures import Pictures
 from realtime.review.quality import Quality, measure
 from realtime.review.rates import Rate, rates
+from realtime.review.sound import sound_of
 from realtime.session.reader import Session
 
 THUMB_PX = 96
 JPEG_QUALITY = 85
 BETWEEN = 12
+NO_VOICE = '<p class="quiet">How loud it was, not what was said: a voice tells who speaks.</p>'
 
 _STYLE = """
 :root { color-scheme: light; --line: #e2e8f0; --quiet: #64748b; }
@@ -43,7 +45,7 @@ th { font-weight: 600; } td small { color: var(--quiet); display: block; white-s
 svg polyline { fill: none; stroke: #0f172a; stroke-width: 1; stroke-linejoin: round; }
 svg .base { stroke: var(--line); } svg .over { stroke: var(--quiet); stroke-dasharray: 2 4; }
 svg .mark { stroke: var(--quiet); } svg .asked { fill: #0d9488; opacity: 0.16; }
-svg .gap { fill: #94a3b8; opacity: 0.4; }
+svg .gap { fill: #94a3b8; opacity: 0.4; } svg .loud { fill: var(--quiet); }
 .shots img { width: 64px; height: 64px; border-radius: 6px; margin-right: 4px; }
 .methods { border-left: 3px solid #0d9488; padding-left: 14px; }
 @media print { body { margin: 0; max-width: none; } tr, svg, .methods { break-inside: avoid; } }
@@ -53,10 +55,11 @@ svg .gap { fill: #94a3b8; opacity: 0.4; }
 def report(session: Session) -> str:
     """The HTML of a report of `session`, which may be a reviewed one.
 
-    Pictures of the face are in it only if the consent that was recorded covers them.
+    Pictures of the face are in it only if the consent that was recorded covers them. Sound never
+    is, whatever the consent: a voice tells who speaks, and what was said is not in the tables.
     """
-    motion = read_motion(session.folder)
-    quality = measure(session, motion)
+    motion, sound = read_motion(session.folder), sound_of(session)
+    quality = measure(session, motion, sound)
     document = session.document
     consent = document["consent"]
     body = [
@@ -64,7 +67,7 @@ def report(session: Session) -> str:
         f'<p class="quiet">{escape(_subtitle(session))}</p>',
         _section("Quality of the recording", _facts(quality_facts(session, quality))),
         *(f'<p class="warn">{escape(text)}</p>' for text in document["warnings"]),
-        _section("Timeline", timeline(session, motion)),
+        _section("Timeline", timeline(session, motion, sound) + (NO_VOICE if sound else "")),
         _section("How often", _rates(rates(session))),
         _section("Expressions", _events(session, bool(consent and consent.get("pictures")))),
         _section("Markers", _markers(session)),
@@ -87,10 +90,12 @@ def quality_facts(session: Session, quality: Quality) -> list[tuple[str, str]]:
     lost = ", ".join(f"{count} {cause}" for cause, count in quality.lost.items())
     consent = document["consent"]
     pictures = " (pictures in reports allowed)" if consent and consent.get("pictures") else ""
+    heard = document["video"].get("audio")
+    missing = ", ".join(f"{s:.1f} s {why}" for why, s in (quality.silent_s or {}).items())
     return [
         ("Length", f"{quality.seconds:.1f} s"),
         ("Frames recorded", f"{quality.recorded}"),
-        ("Not in the video", f"{lost} ({quality.lost_share:.2%})" if lost else "none"),
+        ("Not in the video", _share(lost, quality.lost_share)),
         ("Rate", f"{quality.fps:.2f} frames per second"),
         ("Interval", f"{median:.2f} ms; 5th to 95th percentile {low:.2f} to {high:.2f} ms"),
         ("Longest gap", f"{1e3 * quality.longest_gap_s:.0f} ms"),
@@ -98,9 +103,15 @@ def quality_facts(session: Session, quality: Quality) -> list[tuple[str, str]]:
         ("Face in view", f"{quality.face_share:.1%} of the analysed frames"),
         ("Capture times", str(document["camera"]["clock"])),
         ("Video", f"{document['video']['encoder']}, {document['camera']['description']}"),
+        ("Sound", f"{heard['microphone']}, {heard['hz']} Hz" if heard else "not recorded"),
+        *([("Missing of the sound", _share(missing, quality.silent_share))] if heard else []),
         ("Consent", consent["scope"] + pictures if consent else "not recorded"),
         ("Ended", f"{document['ended']} {document['failure']}".strip()),
     ]
+
+
+def _share(what: str, share: float) -> str:
+    return f"{what} ({share:.2%})" if what else "none"
 
 
 def _subtitle(session: Session) -> str:

@@ -52,9 +52,7 @@ def describe(
             "encoder": None if codec.untouched else codec.encoder,
             "options": dict(codec.options),
             "lossless": codec.lossless,
-            "audio": None
-            if microphone is None
-            else {"microphone": microphone.name, "hz": microphone.rate, "codec": SOUND_CODEC},
+            "audio": None if microphone is None else _heard(microphone),
         },
         "weights": {
             "classifier": config.classifier,
@@ -66,6 +64,15 @@ def describe(
         "checks": [asdict(check) for check in checks],
         "warnings": list(warnings),
         "lsl": {"told": plan.lsl, "markers_from": plan.lsl_markers},
+    }
+
+
+def _heard(microphone: Microphone) -> dict[str, Any]:
+    return {
+        "microphone": microphone.name,
+        "hz": microphone.rate,
+        "codec": SOUND_CODEC,
+        "clock": microphone.clock,
     }
 
 

@@ -78,6 +78,12 @@ class Microphone:
             raise InputError(f"--audio {wanted}: {self.name} cannot be opened ({error})") from None
 
     @property
+    def clock(self) -> str:
+        """Where the times of its samples come from: `driver`, or `receipt`, counted back from when
+        they came."""
+        return "receipt" if self._by_arrival else "driver"
+
+    @property
     def state(self) -> str:
         """Its name, and whether nothing comes from it now."""
         return f"{self.name} (away)" if self._away else self.name
