@@ -164,6 +164,17 @@ def test_stepping_through_it_shows_the_same_pixels(session: Path) -> None:
             assert np.array_equal(pictures.frame(place).image, pixels(jpeg))
 
 
+def test_a_picture_that_was_damaged_on_the_disk_is_a_jump(session: Path, tmp_path: Path) -> None:
+    video = copied(session, tmp_path) / "video.mkv"
+    data, damaged = bytearray(video.read_bytes()), packets(video)[5]
+    at = data.index(damaged) + len(damaged)
+    data[at - 2 : at] = b"\0\0"  # its end mark
+    video.write_bytes(data)
+    with closing(SessionSource(str(video.parent), SourceOptions())) as source:
+        assert [one.stamp.index for one in source] == [n for n in range(87) if n != 5]
+        assert source.status().unusable == {"damaged": 1}
+
+
 def test_what_is_redacted_is_gone_and_the_rest_is_as_it_was(session: Path, tmp_path: Path) -> None:
     before = packets(session / "video.mkv")
     folder = copied(session, tmp_path)

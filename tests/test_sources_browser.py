@@ -38,6 +38,17 @@ def test_frames_bear_the_browsers_times() -> None:
     assert source.status().message == ""
 
 
+@pytest.mark.parametrize("packed", [True, False])
+def test_who_asks_for_it_gets_the_jpeg_too(packed: bool) -> None:
+    source = BrowserSource("browser", SourceOptions(packed=packed), now=lambda: 1000.0)
+    assert source.info.jpeg
+    png = cv2.imencode(".png", picture(7))[1].tobytes()
+    source.offer(jpeg(), 100.0)
+    source.offer(png, 100.1)  # a picture all the same, but no JPEG
+    frames = iter(source)
+    assert [next(frames).packed for _ in range(2)] == [jpeg() if packed else None, None]
+
+
 def test_a_full_queue_drops_its_oldest_and_counts_it() -> None:
     source = open_browser()
     for i in range(QUEUE_FRAMES + 3):

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from fakes import FakeClock, FakePort, write_clip
+from fakes import FakeClock, FakePort, jpeg_packets, mux_jpegs, picture, write_clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -257,6 +257,18 @@ def test_opencv_pictures_come_as_rgb_with_their_mode_and_time(tmp_path: Path) ->
     opened.release()
     assert not opened.grab()
     assert opened.retrieve() is None
+
+
+def test_opencv_pictures_that_are_not_converted_come_as_their_bytes(tmp_path: Path) -> None:
+    """FFmpeg's backend hands over packets when it is asked to; V4L2's does so in the same shape."""
+    (sent,) = jpeg_packets([picture(90)])
+    clip = mux_jpegs(tmp_path / "one.avi", [sent], [0])
+    capture = cv2.VideoCapture(str(clip), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+    opened = device.OpenCVDevice(capture, "clip", "address", str(clip))
+    assert not opened.jpeg  # no camera of V4L2
+    assert opened.grab()
+    assert opened.retrieve() == bytes(sent)
+    opened.release()
 
 
 @linux

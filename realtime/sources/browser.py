@@ -13,7 +13,7 @@ from model.records import Frame
 from realtime.clock import monotonic_s
 from realtime.sources import SourceInfo, SourceOptions
 from realtime.sources.gated import GatedSource
-from realtime.sources.picture import decode_picture
+from realtime.sources.picture import decode_picture, is_jpeg
 
 QUEUE_FRAMES = 4
 MAX_JPEG_BYTES = 16_000_000
@@ -99,7 +99,8 @@ class BrowserSource(GatedSource):
             if image is None:
                 self._gate.refuse(BAD_JPEG)
                 continue
-            frame = self._gate.admit(image, captured_s, received_s, jpeg if self._packed else None)
+            packed = jpeg if self._packed and is_jpeg(jpeg) else None
+            frame = self._gate.admit(image, captured_s, received_s, packed)
             if frame is not None:
                 self._gate.open()
                 yield frame

@@ -13,7 +13,7 @@ def decode_picture(data: bytes) -> ImageU8 | None:
     OpenCV fills what is missing of a JPEG with grey and calls it read; such a picture counts as
     damaged here, since a made-up half would move.
     """
-    if not data or (data.startswith(b"\xff\xd8") and not _jpeg_is_whole(data)):
+    if not data or (is_jpeg(data) and not _jpeg_is_whole(data)):
         return None
     try:
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -22,6 +22,11 @@ def decode_picture(data: bytes) -> ImageU8 | None:
     if bgr is None:
         return None
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def is_jpeg(data: bytes) -> bool:
+    """Whether these are the bytes of a JPEG, whole or not (SOI: ITU-T T.81, table B.1)."""
+    return data.startswith(b"\xff\xd8")
 
 
 def _jpeg_is_whole(data: bytes) -> bool:
