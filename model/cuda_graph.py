@@ -3,7 +3,9 @@
 At these sizes a launch takes longer than what it launches, so a graph is most of the speed.
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -11,6 +13,7 @@ from torch import Tensor
 Function = Callable[..., tuple[Tensor, ...]]
 """Of tensors on one device. What it returns it may overwrite with its next call."""
 _WARM_UP = 3
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class Recorded:
@@ -28,18 +31,14 @@ class Recorded:
         # Page-locked: the GPU fetches from there itself.
         self._held = tuple(each.clone().pin_memory() for each in inputs)
         self._given = tuple(each.to(device) for each in inputs)
-        torch.cuda.synchronize(device)
+        torch.cuda.current_stream(device).synchronize()
         with torch.inference_mode(), torch.cuda.device(device):
             with torch.cuda.stream(self.stream):
                 for _ in range(_WARM_UP):  # libraries choose and allocate at first use
                     found = function(*self._given)
             self.stream.synchronize()
             self._answers = tuple(each.cpu().pin_memory() for each in found)
-            self.graph = torch.cuda.CUDAGraph()
-            # Other threads may use CUDA meanwhile.
-            with torch.cuda.graph(
-                self.graph, stream=self.stream, capture_error_mode="thread_local"
-            ):
+            with recording(self.stream, device) as self.graph:
                 for place, each in zip(self._given, self._held, strict=True):
                     place.copy_(each, non_blocking=True)
                 found = function(*self._given)
@@ -55,3 +54,19 @@ class Recorded:
             self._done.record(self.stream)
         self._done.synchronize()
         return tuple(each.clone() for each in self._answers)
+
+
+@contextmanager
+def recording(stream: torch.cuda.Stream, device: str) -> Iterator[torch.cuda.CUDAGraph]:
+    """Record what is launched within into a graph, on `stream`, which has done it before.
+
+    Other threads may use CUDA meanwhile, but for recordings of their own, which wait: one begins by
+    waiting for the whole device, which CUDA refuses while another is being made.
+    """
+    graph = torch.cuda.CUDAGraph()
+    with (
+        _ONE_AT_A_TIME,
+        torch.cuda.device(device),
+        torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"),
+    ):
+        yield graph

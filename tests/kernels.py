@@ -2,11 +2,18 @@
 
 python tests/kernels.py interpret      (with TRITON_INTERPRET=1) the numbers of Lucas–Kanade
 python tests/kernels.py fused          (with it) those of TV-L1, several iterations to a launch
-python tests/kernels.py sizes          (with it) both at all sizes: half an hour, in no test
-python tests/kernels.py compile        machine code for GPUs from Turing to Blackwell
+python tests/kernels.py odd            (with it) both at an odd size of many tiles
+python tests/kernels.py sizes          (with it) both at all sizes, an hour, in no test: `sizes 512`
+                                       those with a side of 512 px
+python tests/kernels.py compile        machine code for GPUs from Turing to Blackwell that fits them
 """
 
+import re
+import subprocess
 import sys
+import tempfile
+import time
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -33,8 +40,15 @@ FUSED_CASES: tuple[tuple[tuple[int, int], int, int, dict[str, float]], ...] = (
     ((21, 26), 1, 3, {"scales": 2, "warps": 1}),
     ((16, 16), 1, 1, {"scales": 1, "warps": 1}),
 )
-SIZES = (((28, 28), 16), ((33, 47), 3), ((127, 129), 1), ((224, 224), 2), ((512, 512), 1))
+ODD = (45, 113)
+SIZES = (
+    *(((28, 28), 16), ((33, 47), 3), ((127, 129), 1), ((128, 128), 16), ((224, 224), 2)),
+    *(((257, 511), 1), ((512, 512), 1)),
+)
+FEW = {"scales": 1, "warps": 1}  # what a size changes is where things lie, not how often
 CAPABILITIES = (75, 80, 90, 120)
+SHARED_BYTES, REGISTERS = 48 * 1024, 64 * 1024
+"""Of a block on every one of them, without being asked for more."""
 WHOLE = {"count", "height", "width", "begun_h", "begun_w", "small_h", "small_w"}
 REAL = {"ridge", "theta", "threshold", "dual_step", "enough"}
 WHOLE_ARRAYS = {"row_begin", "column_begin", "done", "fresh_done"}
@@ -77,20 +91,53 @@ def _same_windows(first: Tensor, second: Tensor, parameters: dict[str, float]) -
     assert away.max() < 2 / 32, (first.shape, parameters, away.max())
 
 
-def sizes() -> None:
-    """Both flows on pictures of 28 to 512 px, one to sixteen at a time."""
+def odd() -> None:
+    """Both flows on a picture that no tile and no block divides."""
+    torch.set_num_threads(1)
+    _large_blocks()
+    first, second = (torch.from_numpy(each) for each in pairs(ODD, 1))
+    _same_windows(first, second, {"levels": 1, "iterations": 1})
+    _same_iterations(first, second, tvl1.FUSED, {**FEW, "theta": 0.1})
+
+
+def sizes(wanted: str = "") -> None:
+    """Both flows on pictures of 28 to 512 px, one to sixteen at a time: moved and in noise, flat,
+    and saturated against noise."""
+    torch.set_num_threads(1)
+    _large_blocks()
     for shape, count in SIZES:
+        if wanted and int(wanted) not in shape:
+            continue
         first, second = (torch.from_numpy(each) for each in pairs(shape, count))
-        _same_windows(first, second, {})
-        print(f"lk, {count} × {shape[0]}×{shape[1]}: the same", flush=True)
-        _same_iterations(first, second, tvl1.FUSED, {"scales": 1, "warps": 1})
-        print(f"tvl1, {count} × {shape[0]}×{shape[1]}: the same", flush=True)
+        flat, burnt = torch.full_like(first, 255.0), torch.where(first > 128, 255.0, 0.0)
+        for what, one, other in (
+            ("moved", first, second),
+            ("flat", flat, flat),
+            ("saturated", burnt, second),
+        ):
+            if what != "moved" and count > 2:
+                continue
+            start_s = time.perf_counter()
+            _same_windows(one, other, {})
+            middle_s = time.perf_counter()
+            _same_iterations(one, other, tvl1.FUSED, FEW)
+            took = f"lk {middle_s - start_s:.0f} s, tvl1 {time.perf_counter() - middle_s:.0f} s"
+            print(f"{count} × {shape[0]}×{shape[1]}, {what}: the same ({took})", flush=True)
+
+
+def _large_blocks() -> None:
+    """Blocks of pixels that see nothing of one another may be of any size, and the interpreter
+    takes its time by the block. Tiles stay as they are."""
+    lk.BLOCK = tvl1.BLOCK = 4096
+    tvl1.MEDIANS = 2048
 
 
 def fused() -> None:
     """Against TV-L1 on tensors, which is tested against OpenCV."""
     torch.set_num_threads(1)
-    for shape, count, number, parameters in FUSED_CASES:
+    for place, (shape, count, number, parameters) in enumerate(FUSED_CASES):
+        if place == 1:
+            _large_blocks()  # the first has several of those that there are
         first, second = (torch.from_numpy(each) for each in pairs(shape, count))
         if count > 1:
             second[-1] = first[-1]  # has nothing to find and is done before the others
@@ -112,16 +159,42 @@ def _same_iterations(
 
 
 def compile_for_gpus() -> None:
-    """To machine code, which needs the compiler but no GPU."""
+    """To machine code, which needs the compiler but no GPU: for any sizes and, as Triton does at a
+    call, with the number of pairs known to be one and the rest multiples of 16."""
     for kernel, constants in KERNELS:
-        types = {argument: _type(argument, constants) for argument in kernel.arg_names}
-        values = {(kernel.arg_names.index(each),): value for each, value in constants.items()}
-        source = ASTSource(fn=kernel, signature=types, constexprs=values)
         for capability in CAPABILITIES:
-            target = GPUTarget("cuda", capability, 32)
-            options = {"num_warps": tvl1.WARPS} if kernel is tvl1._iterate else {}
-            built = triton.compile(source, target=target, options=options)
-            assert built.asm["cubin"], (kernel, capability)
+            _compiled(kernel, constants, capability, {})
+        known = {**constants, **({"count": 1} if "count" in kernel.arg_names else {})}
+        even = {
+            (place,): [["tt.divisibility", 16]]
+            for place, argument in enumerate(kernel.arg_names)
+            if argument not in known and argument not in REAL
+        }
+        _compiled(kernel, known, 90, even)
+
+
+def _compiled(kernel: Any, constants: dict[str, Any], capability: int, given: Any) -> None:
+    types = {argument: _type(argument, constants) for argument in kernel.arg_names}
+    values = {(kernel.arg_names.index(each),): value for each, value in constants.items()}
+    source = ASTSource(fn=kernel, signature=types, constexprs=values, attrs=given)
+    options = {"num_warps": tvl1.WARPS} if kernel is tvl1._iterate else {}
+    built = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
+    what = (kernel.fn.__name__, constants, capability)
+    assert built.metadata.shared <= SHARED_BYTES, (what, built.metadata.shared)
+    registers, spilled = _resources(built.asm["cubin"])
+    assert registers * 32 * built.metadata.num_warps <= REGISTERS, (what, registers)
+    assert spilled == 0, (what, spilled)
+
+
+def _resources(cubin: bytes) -> tuple[int, int]:
+    """Registers of a thread, and bytes that it keeps in memory because those do not suffice."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kernel.cubin"
+        path.write_bytes(cubin)
+        command = [triton.knobs.nvidia.cuobjdump.path, "-res-usage", str(path)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = {name: int(value) for name, value in re.findall(r"(REG|STACK|LOCAL):(\d+)", said)}
+    return found["REG"], found["STACK"] + found["LOCAL"]
 
 
 def _type(argument: str, constants: dict[str, Any]) -> str:
@@ -135,5 +208,5 @@ def _type(argument: str, constants: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    parts = {"interpret": interpret, "fused": fused, "sizes": sizes, "compile": compile_for_gpus}
-    parts[sys.argv[1]]()
+    parts = {"interpret": interpret, "fused": fused, "odd": odd, "sizes": sizes}
+    {**parts, "compile": compile_for_gpus}[sys.argv[1]](*sys.argv[2:])

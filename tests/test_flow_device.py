@@ -208,7 +208,7 @@ _KERNELS = Path(__file__).with_name("kernels.py")
 
 
 @pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed (Linux only)")
-@pytest.mark.parametrize("part", ["interpret", "fused", "compile"])
+@pytest.mark.parametrize("part", ["interpret", "fused", "odd", "compile"])
 def test_kernels_have_the_same_numbers_and_compile_for_gpus(part: str) -> None:
     # In a process of its own: Triton decides at its import whether it interprets.
     environment = {**os.environ, "TRITON_INTERPRET": str(int(part != "compile"))}

@@ -32,6 +32,7 @@ class Compiled:
     def __init__(self, device: str) -> None:
         self._device = device
         self._cuda = device.startswith("cuda")
+        self._index = (torch.device(device).index or 0) if self._cuda else -1
         self.tolerance = 0.02 if self._cuda else 1e-4
 
     def absent(self) -> str:
@@ -77,7 +78,10 @@ class Compiled:
         with tempfile.TemporaryDirectory() as folder:
             package = Path(folder) / "engine.pt2"
             shutil.copyfile(path, package)
-            run = torch._inductor.aoti_load_package(str(package), run_single_threaded=True)
+            # Without threads of its own, which a CUDA graph could not record.
+            run = torch._inductor.aoti_load_package(
+                str(package), run_single_threaded=True, device_index=self._index
+            )
 
         def forward(*given: Tensor) -> tuple[Tensor, ...]:
             with torch.inference_mode():

@@ -43,6 +43,10 @@ class TritonLucasKanade:
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Two stacks (N, H, W) float32 grey 0 to 255 → (N, 2, H, W) px."""
+        with torch.cuda.device_of(first):  # type: ignore[no-untyped-call]  # where Triton launches
+            return self._solved(first, second)
+
+    def _solved(self, first: Tensor, second: Tensor) -> Tensor:
         finest = self._levels[0]
         finest.pictures[0].copy_(first)
         finest.pictures[1].copy_(second)
@@ -139,7 +143,7 @@ def _halve(pictures, out, height, width, small_h, small_w, BLOCK: tl.constexpr):
             weight = 6.0 if i == 2 else (4.0 if i % 2 == 1 else 1.0)
             line += weight * tl.load(base + row + _reflect(2 * x + i - 2, width), inside, 0.0)
         total += (6.0 if j == 2 else (4.0 if j % 2 == 1 else 1.0)) * line
-    tl.store(out + tl.program_id(1) * small_h * small_w + at, total / 256.0, inside)
+    tl.store(out + tl.program_id(1) * small_h * small_w + at, total * 0.00390625, inside)
 
 
 @triton.jit
@@ -159,8 +163,8 @@ def _gradients(pictures, out, height, width, BLOCK: tl.constexpr):  # type: igno
     h = tl.load(base + below + x, inside, 0.0)
     i = tl.load(base + below + right, inside, 0.0)
     to = out + 2 * tl.program_id(1) * height * width + at
-    tl.store(to, (3.0 * ((c - a) + (i - g)) + 10.0 * (f - d)) / 32.0, inside)
-    tl.store(to + height * width, (3.0 * ((g - a) + (i - c)) + 10.0 * (h - b)) / 32.0, inside)
+    tl.store(to, (3.0 * ((c - a) + (i - g)) + 10.0 * (f - d)) * 0.03125, inside)
+    tl.store(to + height * width, (3.0 * ((g - a) + (i - c)) + 10.0 * (h - b)) * 0.03125, inside)
 
 
 @triton.jit
@@ -181,9 +185,10 @@ def _bilinear(base, y, x, height, width, small_h, small_w, inside):  # type: ign
 
 
 @triton.jit
-def whole_steps(flow):  # type: ignore[no-untyped-def]
-    """Px as whole 32nds, halves to the even one: adding this leaves no bits for fractions."""
-    return (flow * 32.0 + 12582912.0) - 12582912.0
+def on_steps(flow):  # type: ignore[no-untyped-def]
+    """Px rounded to 32nds, halves to the even one: adding this leaves no bits for fractions. Times
+    1/32, not divided by 32: a GPU's quotients are only nearly right, and 0.99999 px is no pixel."""
+    return ((flow * 32.0 + 12582912.0) - 12582912.0) * 0.03125
 
 
 @triton.jit
@@ -245,11 +250,11 @@ def _warp(  # type: ignore[no-untyped-def]
         small += small_h * small_w
         v = tl.load(begun + (2 * n + 1) * size + at, inside, 0.0)
         v += _bilinear(small, y, x, height, width, small_h, small_w, inside)
-    u, v = whole_steps(u), whole_steps(v)
-    tl.store(flow + 2 * n * size + at, u / 32.0, inside)
-    tl.store(flow + (2 * n + 1) * size + at, v / 32.0, inside)
-    whole_u, whole_v = tl.floor(u / 32.0), tl.floor(v / 32.0)
-    share_u, share_v = u / 32.0 - whole_u, v / 32.0 - whole_v
+    u, v = on_steps(u), on_steps(v)
+    tl.store(flow + 2 * n * size + at, u, inside)
+    tl.store(flow + (2 * n + 1) * size + at, v, inside)
+    whole_u, whole_v = tl.floor(u), tl.floor(v)
+    share_u, share_v = u - whole_u, v - whole_v
     x0, y0 = x + whole_u.to(tl.int32), y + whole_v.to(tl.int32)
     second = pictures + (count + n) * size
     moved = tl.zeros((BLOCK,), tl.float32)

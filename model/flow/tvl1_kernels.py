@@ -19,7 +19,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from model.flow.lk_kernels import cubic, whole_steps
+from model.cuda_graph import recording
+from model.flow.lk_kernels import cubic, on_steps
 from model.flow.tvl1_tensor import EPSILON_PX, INNER, OUTER, TensorTVL1, central
 
 BLOCK = 256
@@ -149,9 +150,9 @@ def _warp(  # type: ignore[no-untyped-def]
     y, x = at // width, at % width
     u = tl.load(flow + 2 * n * size + at, inside, 0.0)
     v = tl.load(flow + (2 * n + 1) * size + at, inside, 0.0)
-    place_x, place_y = whole_steps(u + x), whole_steps(v + y)
-    whole_x, whole_y = tl.floor(place_x / 32.0), tl.floor(place_y / 32.0)
-    share_x, share_y = place_x / 32.0 - whole_x, place_y / 32.0 - whole_y
+    place_x, place_y = on_steps(u + x), on_steps(v + y)
+    whole_x, whole_y = tl.floor(place_x), tl.floor(place_y)
+    share_x, share_y = place_x - whole_x, place_y - whole_y
     x0, y0 = whole_x.to(tl.int32), whole_y.to(tl.int32)
     moving += 3 * n * size
     warped = tl.zeros((BLOCK,), tl.float32)
@@ -226,6 +227,10 @@ class TritonTVL1:
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Two stacks (N, H, W) float32 grey 0 to 255 → (N, 2, H, W) px."""
+        with torch.cuda.device_of(first):  # type: ignore[no-untyped-call]  # where Triton launches
+            return self._solved(first, second)
+
+    def _solved(self, first: Tensor, second: Tensor) -> Tensor:
         firsts, seconds = self._plan.pyramids(first, second)
         coarsest = self._scales[-1]
         coarsest.flow.zero_()
@@ -318,14 +323,10 @@ class _Scale:
 
     def _recorded(self, device: str) -> torch.cuda.CUDAGraph:
         stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        torch.cuda.synchronize(device)
+        torch.cuda.current_stream(device).synchronize()
         with torch.cuda.device(device), torch.cuda.stream(stream):
             self._launch()  # compiles the kernels, which no graph can
         stream.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        with (
-            torch.cuda.device(device),
-            torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"),
-        ):
+        with recording(stream, device) as graph:
             self._launch()
         return graph
