@@ -45,7 +45,9 @@ def config(untrained: Path, seconds: float, fps: float = FPS) -> LiveConfig:
 def written(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("benchmark")
     plan = Plan((config(untrained, 1.5), config(untrained, 1.0, 20.0)), deadline_ms=30.0)
-    run(plan, folder, ["--out", str(folder)], start=False, analysis_s=0.3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("realtime.benchmark.alone.RUNS", 30)
+        run(plan, folder, ["--out", str(folder)], start=False, analysis_s=0.3)
     return folder
 
 

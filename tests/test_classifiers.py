@@ -290,11 +290,11 @@ def test_eight_samples_are_learnt_by_heart(name: str, inputs: Inputs) -> None:
     for _ in range(120):
         optimizer.zero_grad()
         classes, loss = answered(net, first, second, known, truth)
+        if classes.argmax(dim=1).equal(truth):
+            return
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        if F.cross_entropy(classes, truth) < 0.1:
-            break
-    assert classes.argmax(dim=1).tolist() == truth.tolist()
+    pytest.fail(f"after 120 steps the answers are {classes.argmax(dim=1).tolist()}")
 
 
 # torch's own: it looks for the attribute in a way that it warns of itself

@@ -363,7 +363,7 @@ def test_a_real_microphone_is_recorded(
 ) -> None:
     command = [sys.executable, "run_live.py", "--headless", "--source", "demo", "--seconds", "5"]
     command += ["--width", "320", "--height", "240", "--classifier", str(untrained)]
-    command += ["--record", str(tmp_path / "s"), "--participant", "P07"]
+    command += ["--record", str(tmp_path / "s"), "--participant", "P07", "--engine", "eager"]
     command += ["--consent", "analysis, sound", "--voice", "--audio", "room"]
     done = subprocess.run(
         command,
