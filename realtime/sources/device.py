@@ -94,7 +94,7 @@ class OpenCVDevice:
         self.address = address
         self.mode = _read_back(capture)
         # Of V4L2 OpenCV hands over what the driver put into its buffer (modules/videoio/src/
-        # cap_v4l.cpp, retrieveFrame). The other backends keep it, or mean something else by it.
+        # cap_v4l.cpp, retrieveFrame). Of the other backends that has not been tried.
         self.jpeg = self.mode.fourcc in JPEG_CODES and capture.getBackendName() == "V4L2"
 
     def grab(self) -> bool:
