@@ -34,6 +34,7 @@ from model.metrics import (
     mean_average_precision,
     uf1,
 )
+from model.outputs import make_folder
 from model.samples import NO_EXPRESSION, SampleSet
 from model.training.data import Opener, Sources, inputs_of
 from model.training.fit import fit, samples_digest
@@ -109,6 +110,7 @@ def main() -> None:
         pairs=args.pairs, validation_pairs=args.report_pairs, view="crop", none_share=0.0
     )
     chosen = _chosen(args.systems)
+    make_folder(args.out)
     answered: dict[str, Answered] = {}
     opened: tuple[Inputs, SampleSet, SampleSet] | None = None
     # Sorted by inputs, so that one set of samples is in memory at a time.

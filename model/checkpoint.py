@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from model.classifiers import CLASSIFIERS, Inputs
@@ -81,8 +81,11 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, weights: Mapping[str, Te
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(path.suffix + ".partial")
-    save_file(tensors, partial, metadata=metadata)
-    partial.replace(path)
+    try:
+        partial.write_bytes(save(tensors, metadata=metadata))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path) -> tuple[Checkpoint, dict[str, Tensor]]:

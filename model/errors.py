@@ -5,12 +5,27 @@
         ├── SourceError         a source cannot be opened or read
         └── CheckpointError     weights are missing, damaged or do not fit
 
-Each message is one line: what is wrong, the value given, the remedy. Anything else that escapes
-is a bug, and its traceback is shown.
+Each message is one line: what is wrong, the value given, the remedy. What the system refuses, a
+folder that is not there or a disk that is full, is told in one line too. Anything else that
+escapes is a bug, and its traceback is shown.
 """
 
+import errno
 import sys
 from collections.abc import Callable
+
+_REFUSED = {
+    errno.ENOSPC,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+}  # of a file or folder, by the system
 
 
 class FMANetLiveError(Exception):
@@ -39,12 +54,19 @@ def told(error: BaseException) -> str:
 
 
 def exit_code(main: Callable[[], None]) -> int:
-    """Run a command's `main`; an `InputError` becomes one line on stderr and exit code 2, Ctrl-C
-    where the command makes nothing of it one line and exit code 130, as shells have it."""
+    """Run a command's `main`; an `InputError`, or a file or folder that the system refuses, becomes
+    one line on stderr and exit code 2, Ctrl-C where the command makes nothing of it one line and
+    exit code 130, as shells have it."""
     try:
         main()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

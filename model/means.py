@@ -19,11 +19,12 @@ from model.classifiers.inputs import normalised
 from model.datasets.samples import open_samples
 from model.errors import InputError, exit_code
 from model.flow import FLOWS, load_flow
+from model.outputs import make_folder
 from model.page import text
 from model.records import ArrayF32
 from model.samples import SampleSet
 from model.synthetic.pairset import open_pairs
-from model.training.data import SYNTHETIC
+from model.training.data import SYNTHETIC, check_workers
 from model.usage import DefaultsShown
 
 _SIDE, _GAP, _TITLE = 240, 24, 24  # px of a panel, between panels, above them
@@ -97,6 +98,10 @@ def main() -> None:
     add("--cache", type=Path, default=Path("runs"), help="where what was computed is kept")
     add("--workers", type=int, default=3, help="processes that compute it")
     args = parser.parse_args()
+    check_workers(args.workers)
+    if args.pairs < 1:
+        raise InputError(f"--pairs {args.pairs}: choose 1 or more")
+    make_folder(args.out.parent)
     shared = {"cache": args.cache, "workers": args.workers}
     if args.data == SYNTHETIC:
         samples = open_pairs(args.pairs, seed=args.seed, flow=args.flow, **shared)

@@ -1,5 +1,8 @@
 """What a command's end looks like from outside."""
 
+import errno
+from pathlib import Path
+
 import pytest
 
 from model.errors import CheckpointError, InputError, exit_code
@@ -21,6 +24,20 @@ def test_bad_input_is_one_line_and_two(
     assert capsys.readouterr() == ("", "error: --fps 0: choose more than 0\n")
 
 
+def test_what_the_system_refuses_is_one_line_and_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(lambda: (tmp_path / "no" / "figures.svg").write_text("") and None) == 2
+    told = capsys.readouterr().err
+    assert (told.count("\n"), "figures.svg: No such file" in told) == (1, True)
+
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert exit_code(full) == 2
+    assert capsys.readouterr().err == "error: No space left on device\n"
+
+
 def test_ctrl_c_is_one_line_and_130(capsys: pytest.CaptureFixture[str]) -> None:
     def main() -> None:
         raise KeyboardInterrupt
@@ -29,9 +46,10 @@ def test_ctrl_c_is_one_line_and_130(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "stopped\n"
 
 
-def test_a_bug_keeps_its_traceback() -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError(), OSError(errno.EBADF, "bad descriptor")])
+def test_a_bug_keeps_its_traceback(error: Exception) -> None:
     def main() -> None:
-        raise ZeroDivisionError
+        raise error
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(type(error)):
         exit_code(main)
