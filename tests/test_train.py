@@ -156,6 +156,34 @@ def test_what_cannot_be_trained_is_refused(
         fit(recipe, training, validation, tmp_path / "net.safetensors")
 
 
+def test_answers_are_learnt_anew_for_other_classes_of_the_same_number(tmp_path: Path) -> None:
+    # TSTSAN names classes after each of its blocks, not at its end alone.
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    recipe = Recipe("tstsan", options={"width": 4}, epochs=1, batch=16)
+    fit(recipe, TRAINING, None, first)
+    others = replace(TRAINING, classes=("anger", "happiness", "other"))
+    fit(replace(recipe, learning_rate=1e-12), others, None, second, init=first)
+    torch.manual_seed(recipe.seed)
+    fresh = read_checkpoint(second)[0].network().state_dict()
+    for name, tensor in weights(second).items():
+        if tensor.is_floating_point() and "running" not in name:
+            own = fresh if "classes" in name.split(".") else weights(first)
+            torch.testing.assert_close(tensor, own[name])
+    assert sum("classes" in name.split(".") for name in fresh) == 6
+
+
+@pytest.mark.parametrize("content", [b"", b"torn", None])
+def test_a_damaged_state_is_told(content: bytes | None, tmp_path: Path) -> None:
+    out = tmp_path / "net.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        fit(RECIPE, TRAINING, None, out, after_epoch=interrupt)
+    state = tmp_path / "net.state"
+    state.write_bytes(state.read_bytes()[:5000] if content is None else content)
+    with pytest.raises(InputError, match="delete it to start anew") as error:
+        fit(RECIPE, TRAINING, None, out)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("other", ["recipe", "variation", "samples"])
 def test_the_state_of_another_run_is_refused(other: str, tmp_path: Path) -> None:
     out = tmp_path / "net.safetensors"
@@ -177,6 +205,9 @@ def test_the_state_of_another_run_is_refused(other: str, tmp_path: Path) -> None
     [
         ["--pairs", "1"],
         ["--epochs", "0"],
+        ["--workers", "0"],
+        ["--none-share", "1"],
+        ["--out", "README.md/x.safetensors"],
         ["--seed", "999"],
         ["--device", "cuda:99"],
         ["--data", "casme2"],

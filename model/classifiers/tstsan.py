@@ -50,7 +50,8 @@ class TSTSAN(nn.Module):
         self.local = _blocks([2 * GRID**2, *widths], stride=1)
         self.attention = nn.ModuleList([ChannelAttention() for _ in widths])
         self.dynamic = _blocks([4, *widths], stride=2)
-        self.auxiliary = nn.ModuleList([nn.Linear(3 * each, classes) for each in widths[:-1]])
+        self.classes = nn.ModuleList([nn.Linear(3 * each, classes) for each in widths[:-1]])
+        """Auxiliary classifiers, after each block but the last."""
         self.heads = Heads(3 * widths[-1] + 1, classes, action_units, dropout)
 
     def forward(
@@ -67,7 +68,7 @@ class TSTSAN(nn.Module):
         taught = torch.stack(
             [
                 _distilled(auxiliary(features), classes.detach(), labels)
-                for auxiliary, features in zip(self.auxiliary, depths[:-1], strict=True)
+                for auxiliary, features in zip(self.classes, depths[:-1], strict=True)
             ]
         )
         return classes, units, taught.mean()

@@ -61,6 +61,8 @@ class Sources:
                 f"--pairs has to be 2 or more and --validation-pairs 1 or more, got {self.pairs} "
                 f"and {self.validation_pairs}"
             )
+        if not 0 <= self.none_share < 1:
+            raise InputError(f"--none-share has to be from 0 to below 1, got {self.none_share:g}")
         if not 0 <= self.seed < FIRST_REPORT_SEED - 1:
             raise InputError(
                 f"--seed has to be from 0 to {FIRST_REPORT_SEED - 2}, got {self.seed}: the rest "
@@ -95,6 +97,9 @@ class Opener:
     cache: Path
     """Folder in which all that is drawn or computed is kept."""
     workers: int
+
+    def __post_init__(self) -> None:
+        check_workers(self.workers)
 
     @property
     def inputs(self) -> Inputs:
@@ -140,6 +145,12 @@ class Opener:
             none_share=self.sources.none_share,
             inputs=self.inputs,
         )
+
+
+def check_workers(number: int) -> None:
+    """`InputError` for none."""
+    if number < 1:
+        raise InputError(f"--workers {number}: choose 1 or more processes")
 
 
 def inputs_of(classifier: str) -> Inputs:

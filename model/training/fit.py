@@ -7,6 +7,7 @@ seed and the epoch's number.
 
 import csv
 import hashlib
+import io
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ from tqdm import tqdm
 from model.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from model.classifiers import SelfTaught
 from model.confidence import fit_confidence
-from model.errors import InputError
+from model.errors import InputError, told
 from model.flow import load_flow
 from model.samples import NO_EXPRESSION, SampleSet
 from model.training.augment import varied
@@ -93,9 +94,7 @@ def fit(
             best = {"uf1": line["uf1"], "network": _copied(network)}
         _write_log(log_path, log)
         state = {"key": key, "network": network.state_dict(), "optimizer": optimizer.state_dict()}
-        partial = state_path.with_suffix(".state.partial")
-        torch.save(state | {"log": log, "best": best}, partial)
-        partial.replace(state_path)
+        _write_state(state_path, state | {"log": log, "best": best})
         after_epoch(line)
 
     if best is not None:
@@ -257,11 +256,28 @@ def _key(
     return digest.hexdigest()
 
 
+def _write_state(path: Path, state: dict[str, Any]) -> None:
+    """Whole or not at all; raises `OSError`, where `torch.save` itself would hide a full disk."""
+    content = io.BytesIO()
+    torch.save(state, content)
+    partial = path.with_suffix(".state.partial")
+    try:
+        partial.write_bytes(content.getbuffer())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def _resumed(path: Path, key: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
-    state: dict[str, Any] = torch.load(path, weights_only=True)
-    if state["key"] != key:
+    try:
+        # To the CPU: a run that was begun on CUDA may go on elsewhere.
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        found = state["key"]
+    except Exception as error:  # what is no state fails in any way
+        raise InputError(f"{path} is damaged ({told(error)}): delete it to start anew") from error
+    if found != key:
         raise InputError(
             f"{path} belongs to a run with other options or samples: delete it to start anew"
         )
