@@ -39,6 +39,7 @@ from model.errors import InputError, exit_code
 from model.evaluation import Evaluation, evaluated, table
 from model.figures import measured
 from model.machine import choose_device, machine, use_threads
+from model.outputs import make_folder
 from model.report import page
 from model.samples import SampleSet
 from model.shipped import shipped
@@ -50,6 +51,7 @@ from model.training.fit import fit
 from model.training.loso import leave_one_out
 from model.training.recipe import Recipe
 from model.training.seen import refuse_seen
+from model.usage import DefaultsShown
 
 TOLERANCE = 0.002
 """Within which a figure is reproduced: another number of threads rounds differently, which tips a
@@ -70,6 +72,8 @@ def main() -> None:
         )
     if args.view is not None and SYNTHETIC not in specs:
         raise InputError(f"--view {args.view} is of synthetic pairs, not of --data {args.data}")
+    if args.out is not None:
+        make_folder(args.out)
     names = args.networks or shipped()
     evaluations: list[Evaluation] = []
     differing, speeds = [], {}
@@ -246,6 +250,7 @@ def _opened(checkpoint: Checkpoint, specs: tuple[str, ...], args: argparse.Names
     samples = opener.clips()
     if samples is None:
         raise InputError(f"--data {','.join(specs)} names no data set")
+    print(samples.counted(), flush=True)
     if args.first_phase:
         samples = replace(samples, both_phases=np.zeros(len(samples), np.bool_))
     return samples
@@ -257,7 +262,6 @@ def _predictions(path: Path, classes: tuple[str, ...]) -> Iterator[tuple[str, li
 
 
 def _write(out: Path, evaluations: list[Evaluation], speeds: dict[str, Any]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
     document = {
         "format": "fmanet-live evaluation",
         "version": 1,
@@ -275,11 +279,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m model.evaluate",
         description="Measure networks on samples that they were not trained on.",
+        formatter_class=DefaultsShown,
     )
     parser.add_argument("networks", nargs="*", help="shipped names or checkpoints (all shipped)")
-    parser.add_argument(
-        "--data", default=SYNTHETIC, help="synthetic, or casme2:PATH, maps:PATH …, with commas"
-    )
+    parser.add_argument("--data", default=SYNTHETIC, help="casme2:PATH, maps:PATH …, with commas")
     parser.add_argument(
         "--view", choices=VIEWS, help="of synthetic pairs (that of the network's training)"
     )

@@ -39,6 +39,8 @@ class SampleSet:
     """Unique over data sets ("casme2/01"): folds are cut along them."""
     clips: tuple[str, ...]
     """Unique names, for reports."""
+    left_out: tuple[str, ...] = ()
+    """Clips that stand in the data but not here, as they cannot be used, and why."""
 
     def __post_init__(self) -> None:
         n = len(self.phases)
@@ -50,6 +52,13 @@ class SampleSet:
 
     def __len__(self) -> int:
         return len(self.phases)
+
+    def counted(self) -> str:
+        """In a line for a person: how many, and what was left out."""
+        line = f"{self.name}: {len(self)} clips of {len(set(self.subjects))} subjects"
+        if self.left_out:
+            line += f"; {len(self.left_out)} left out, the first: {self.left_out[0]}"
+        return line
 
     def take(self, indices: ArrayLike) -> "SampleSet":
         """The samples at those indices, in that order."""
@@ -91,4 +100,5 @@ def join_samples(sets: Sequence[SampleSet]) -> SampleSet:
         amplitude_px=np.concatenate([one.amplitude_px for one in sets]),
         subjects=tuple(subject for one in sets for subject in one.subjects),
         clips=tuple(clip for one in sets for clip in one.clips),
+        left_out=tuple(reason for one in sets for reason in one.left_out),
     )

@@ -25,6 +25,7 @@ from model.figures import measured
 from model.flow import FLOWS
 from model.folds import validation_split
 from model.machine import choose_device, use_threads
+from model.outputs import make_folder
 from model.samples import SampleSet, join_samples
 from model.training.data import Opener, Sources
 from model.training.fit import fit
@@ -46,6 +47,7 @@ def main() -> None:
     if args.out.exists() and args.out.is_dir() != args.loso:
         wanted = "a folder with --loso, a file without it"
         raise InputError(f"--out {args.out} has to be {wanted}: give another one")
+    make_folder(args.out if args.loso else args.out.parent)
     sources = Sources(specs=tuple(args.data.split(",")), **_given(args, Sources))
     recipe = Recipe(args.classifier, data=sources.said(), **_given(args, Recipe))
     if args.epochs is None and not sources.synthetic:
@@ -62,6 +64,8 @@ def _train(recipe: Recipe, opener: Opener, args: argparse.Namespace, init: Path 
     if args.validation and init is not None:
         refuse_seen(init.name, read_checkpoint(init)[0], opener.sources.data_sets)
     clips = opener.clips()
+    if clips is not None:
+        print(clips.counted(), flush=True)
     validation: SampleSet | None = None
     if args.validation:
         if clips is None:
@@ -89,6 +93,7 @@ def _train(recipe: Recipe, opener: Opener, args: argparse.Namespace, init: Path 
     save_checkpoint(args.out, checkpoint, read_checkpoint(args.out)[1])
     for name, value in metrics.items():
         print(f"{name:40} {value:.3f}")
+    print(f"written to {args.out}")
 
 
 def _leave_one_out(
@@ -99,6 +104,7 @@ def _leave_one_out(
     clips = opener.clips()
     if clips is None:
         raise InputError("--loso leaves out subjects of data sets: name one with --data")
+    print(clips.counted(), flush=True)
     report = leave_one_out(
         recipe,
         clips,
@@ -116,6 +122,7 @@ def _leave_one_out(
     for name in ("uf1", "uar", "accuracy"):
         score = report[name]
         print(f"{name:10} {score['value']:.3f}   95 % {score['low']:.3f} to {score['high']:.3f}")
+    print(f"written to {args.out / 'report.json'}, each clip's answer to predictions.csv beside it")
 
 
 def _print_line(line: Mapping[str, float]) -> None:
@@ -166,12 +173,14 @@ def _parser() -> argparse.ArgumentParser:
 
     data = parser.add_argument_group("data")
     data.add_argument(
-        "--data", default="synthetic", help="synthetic, casme2:PATH, maps:PATH …, with commas"
+        "--data", default="synthetic", help="casme2:PATH, maps:PATH …, with commas (synthetic)"
     )
     data.add_argument("--classes", type=int, help=f"after merging: 3, 4, 5, 7 ({Sources.classes})")
     data.add_argument("--pairs", type=int, help=f"synthetic, to train on ({Sources.pairs})")
     data.add_argument(
-        "--validation-pairs", type=int, help=f"and to report on ({Sources.validation_pairs})"
+        "--validation-pairs",
+        type=int,
+        help=f"to watch and to calibrate on, as many to report on ({Sources.validation_pairs})",
     )
     data.add_argument(
         "--view", choices=("crop", "maps", "mixed"), help=f"of synthetic pairs ({Sources.view})"
@@ -180,10 +189,8 @@ def _parser() -> argparse.ArgumentParser:
         "--none-share", type=float, help=f"synthetic without expression ({Sources.none_share})"
     )
     data.add_argument("--flow", choices=FLOWS, help=f"({Recipe.flow})")
-    data.add_argument(
-        "--cache", type=Path, default=Path("runs"), help="where what was computed is kept"
-    )
-    data.add_argument("--workers", type=int, default=3, help="processes that compute it")
+    data.add_argument("--cache", type=Path, default=Path("runs"), help="what was computed (runs)")
+    data.add_argument("--workers", type=int, default=3, help="processes that compute it (3)")
 
     protocol = parser.add_argument_group("protocol")
     protocol.add_argument("--loso", action="store_true", help="leave one subject out")
@@ -206,8 +213,8 @@ def _parser() -> argparse.ArgumentParser:
     recipe.add_argument(
         "--class-weights", choices=get_args(ClassWeights), help=f"({Recipe.class_weights})"
     )
-    recipe.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
-    recipe.add_argument("--threads", type=int, default=2, help="of the CPU")
+    recipe.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N (cpu)")
+    recipe.add_argument("--threads", type=int, default=2, help="of the CPU (2)")
     return parser
 
 

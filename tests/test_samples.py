@@ -77,6 +77,7 @@ def test_every_layout_goes_from_check_to_scores(
     assert kept == {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")}
     report = json.loads((out / "report.json").read_text())
     assert np.sum(report["confusion"]) == 4
+    assert report["left_out"] == []
     assert 0 <= report["uf1"]["value"] <= 1
     assert len(list(out.glob("*.safetensors"))) == 3
 
@@ -137,6 +138,28 @@ def test_classes_are_merged_and_uncoded_units_are_unknown(tmp_path: Path) -> Non
     assert np.isfinite(five.action_units[0]).all()
     with pytest.raises(InputError, match="no merge"):
         opened(6)
+
+
+@pytest.mark.parametrize("inputs", ["flows", "frames"])
+def test_what_is_left_out_is_said_with_the_samples(inputs: str, tmp_path: Path) -> None:
+    def shown(made: Made, number: int) -> ImageU8:
+        picture = portrait(made, number)
+        return np.zeros_like(picture) if made.name == "EP02" and number > 3 else picture
+
+    clips = [Made("01", "EP01", "disgust"), Made("01", "EP02", "fear"), Made("02", "EP03", "bored")]
+    WRITERS["casme2"](tmp_path / "data", clips, shown, suffix="png")
+    samples = open_samples(
+        f"casme2:{tmp_path / 'data'}",
+        inputs=inputs,  # type: ignore[arg-type]
+        flow=LK,
+        cache=tmp_path / "cache",
+        workers=1,
+    )
+    assert len(samples) == 1
+    unknown, faceless = join_samples([samples]).left_out
+    assert unknown.startswith("2/EP03: unknown emotion 'bored'")
+    assert faceless == "casme2/01/EP02@3: no face found at the apex, frame 6"
+    assert samples.counted() == f"casme2: 1 clips of 1 subjects; 2 left out, the first: {unknown}"
 
 
 def write_maps(folder: Path, map_: object, labels: Sequence[str] = ("positive",)) -> str:

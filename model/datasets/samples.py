@@ -52,13 +52,16 @@ def open_samples(
         phases = _prepared_flows(given)
         clips, labels, both = given.clips, given.labels, given.both_phases
         subjects, units, name = given.subjects, given.action_units, given.name
+        left_out = list(given.left_out)
     elif name == "maps":
         raise InputError(f"{spec} holds flow maps: a network on {inputs} needs the pictures")
     else:
         dataset = open_dataset(name, path).micro()
-        usable, found = [], []
+        usable, found, left_out = [], [], list(dataset.left_out)
         for clip, content in computed(dataset, frames_of, flow, cache, workers=workers):
-            if not isinstance(content, Problem):
+            if isinstance(content, Problem):
+                left_out.append(content)
+            else:
                 first = np.asarray(content["onset_apex"], np.float32)
                 second = content.get("apex_offset")
                 frames = FramePair(first, None if second is None else second.astype(np.float32))
@@ -89,6 +92,7 @@ def open_samples(
         amplitude_px=np.full(len(kept), np.nan, np.float32),
         subjects=tuple(f"{name}/{subjects[i]}" for i in kept),
         clips=tuple(f"{name}/{clips[i]}" for i in kept),
+        left_out=tuple(f"{each.clip}: {each.reason}" for each in left_out),
     )
 
 

@@ -56,10 +56,10 @@ def leave_one_out(
     With a `validation_share`, that share of the other subjects is held out of each fold's training
     and the epoch with the best UF1 on them is kept. The folder `out` gets a checkpoint, a log and
     the answers of each fold, at the end `predictions.csv` and the report, `report.json`, which is
-    also returned: scores pooled over folds, with 95 % intervals over subjects, and what `init` is
-    and was trained on. An interrupted run goes on where it stopped. Raises `InputError` if `init`
-    has seen a data set of `samples`, if `out` holds folds of another run, or `samples` has fewer
-    than two subjects (three with a `validation_share`).
+    also returned: scores pooled over folds, with 95 % intervals over subjects, what `init` is and
+    was trained on, and which clips were left out. An interrupted run goes on where it stopped.
+    Raises `InputError` if `init` has seen a data set of `samples`, if `out` holds folds of another
+    run, or `samples` has fewer than two subjects (three with a `validation_share`).
     """
     named = np.flatnonzero(samples.labels != NO_EXPRESSION)
     samples = samples.take(named)
@@ -87,6 +87,7 @@ def leave_one_out(
         done.append(answers)
     report = pooled(done, samples.classes)
     report |= {"recipe": asdict(recipe), "data": samples.name, "init": began}
+    report["left_out"] = list(samples.left_out)
     _write_predictions(out / "predictions.csv", done, samples.classes)
     _write(out / "report.json", report)
     return report
