@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from model.metrics import reliability
 from model.records import ArrayF64
 
 BINS = 10
@@ -30,42 +31,26 @@ def reliability_svg(before: ArrayF64, after: ArrayF64, truth: NDArray[np.int64])
     )
 
 
-def reliability(
-    probabilities: ArrayF64, truth: NDArray[np.int64]
-) -> tuple[ArrayF64, ArrayF64, NDArray[np.int64]]:
-    """Mean confidence, share named right and number of clips, (BINS,) each, by tenths of
-    confidence; NaN where there are none."""
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == truth
-    place = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    count = np.bincount(place, minlength=BINS)
-    some = np.where(count > 0, count, np.nan)
-    mean = np.bincount(place, weights=confidence, minlength=BINS) / some
-    share = np.bincount(place, weights=right, minlength=BINS) / some
-    return mean, share, count
-
-
 def _panel(x: int, title: str, probabilities: ArrayF64, truth: NDArray[np.int64]) -> str:
-    mean, share, count = reliability(probabilities, truth)
+    bins = reliability(probabilities, truth, BINS)
+    most = max(each.clips for each in bins)
     bar = _SIDE / BINS
     parts = [
         f'<g transform="translate({x + _LEFT} {_TOP})">',
         f'<text x="0" y="-14" font-weight="600">{title}</text>',
         f'<rect width="{_SIDE}" height="{_SIDE}" fill="none" stroke="#cbd5e1"/>',
     ]
-    for k in range(BINS):
-        if count[k]:
-            right = _SIDE * share[k]
+    for k, each in enumerate(bins):
+        if each.clips:
+            right = _SIDE * each.accuracy
             parts.append(
                 f'<rect x="{k * bar + 1:.1f}" y="{_SIDE - right:.1f}" width="{bar - 2:.1f}" '
-                f'height="{right:.1f}" fill="#0d9488"><title>{share[k]:.2f} right at a mean '
-                f"confidence of {mean[k]:.2f}, {count[k]} clips</title></rect>"
+                f'height="{right:.1f}" fill="#0d9488"><title>{each.accuracy:.2f} right at a mean '
+                f"confidence of {each.confidence:.2f}, {each.clips} clips</title></rect>"
             )
-            at = k * bar + bar / 2
-            parts.append(
-                f'<circle cx="{at:.1f}" cy="{_SIDE * (1 - mean[k]):.1f}" r="3" fill="#b45309"/>'
-            )
-        tall = (_COUNTS - 12) * count[k] / max(count.max(), 1)
+            at, sure = k * bar + bar / 2, _SIDE * (1 - each.confidence)
+            parts.append(f'<circle cx="{at:.1f}" cy="{sure:.1f}" r="3" fill="#b45309"/>')
+        tall = (_COUNTS - 12) * each.clips / most
         parts.append(
             f'<rect x="{k * bar + 1:.1f}" y="{_SIDE + 8:.1f}" width="{bar - 2:.1f}" '
             f'height="{tall:.1f}" fill="#cbd5e1"/>'

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from calibrate.__main__ import main
 from calibrate.confidence import (
@@ -21,7 +20,6 @@ from calibrate.confidence import (
     warmed,
 )
 from calibrate.predictions import Predictions, read_predictions
-from calibrate.reliability import BINS, reliability
 from model.confidence import fit_temperature
 from model.errors import InputError
 
@@ -100,17 +98,6 @@ def test_too_few_clips_or_subjects_are_told() -> None:
         split(drawn(1304, 19), 0)
     with pytest.raises(InputError, match="at least 2 subjects"):
         split(drawn(1304, 30, subjects=1), 0)
-
-
-@given(st.integers(0, 99))
-def test_reliability_counts_every_clip_once(seed: int) -> None:
-    found = drawn(seed, 50)
-    mean, share, count = reliability(found.probabilities, found.truth)
-    assert count.sum() == 50
-    assert count.shape == (BINS,)
-    right: NDArray[np.bool_] = found.probabilities.argmax(axis=1) == found.truth
-    assert np.nansum(share * count) == pytest.approx(right.sum())
-    assert np.nansum(mean * count) == pytest.approx(found.probabilities.max(axis=1).sum())
 
 
 def write_csv(path: Path, found: Predictions) -> Path:
