@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import pytest
 from playwright.sync_api import Page, sync_playwright
 from served import serving
@@ -23,6 +24,7 @@ from realtime.session import recorder
 from realtime.session.plan import RecordPlan
 from realtime.session.reader import open_session
 from realtime.session.verdict import Check
+from realtime.sources.picture import decode_picture
 from realtime.study import Draft, Study
 from realtime.ui.sockets import badge
 from realtime.ui.study import measured_camera
@@ -311,3 +313,8 @@ def test_a_viewers_camera_is_recorded_without_asking_again(untrained: Path, tmp_
     assert sum(frame.fate == "recorded" for frame in session.frames) >= 5
     assert {frame.clock for frame in session.frames if frame.fate == "recorded"} == {"browser"}
     assert "pictures" in {warning.partition(":")[0] for warning in session.document["warnings"]}
+    with av.open(str(session.folder.video(1))) as container:
+        jpegs = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+        assert container.streams.video[0].codec_context.name == "mjpeg"
+    assert len(jpegs) == sum(frame.fate == "recorded" for frame in session.frames)
+    assert all(decode_picture(jpeg) is not None for jpeg in jpegs)
