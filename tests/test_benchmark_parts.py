@@ -52,6 +52,13 @@ def test_a_flow_is_timed_beside_how_right_it_is() -> None:
     assert all(p.ms["n"] >= parts.FEWEST_RUNS and "amplitude" in p.accuracy for p in found)
 
 
+def test_a_device_that_fails_is_not_timed_as_another() -> None:
+    here, there = flow_parts(["lk"], (64,), (1,), SHORT_S, "cuda:99")
+    assert here.ms
+    assert (there.name, there.ms) == ("lk, cuda:99", {})
+    assert there.absent.startswith("lk failed on cuda:99: ")
+
+
 def test_other_libraries_are_found_by_their_name() -> None:
     assert {name.split()[0] for name in peers(["opencv"])} == {"opencv"}
     assert peers([]) == []

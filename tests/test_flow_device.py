@@ -167,6 +167,9 @@ def test_a_device_that_fails_is_left() -> None:
     np.testing.assert_array_equal(device(first, second), flow(first, second))
     assert device.trouble.startswith("lk failed on cuda:99: ")
     assert "\n" not in device.trouble
+    measured = DeviceFlow(flow, "cuda:99", falls_back=False)
+    with pytest.raises(InputError, match="lk failed on cuda:99: "):
+        measured(first, second)
 
 
 def test_crops_to_name_in_one_graph_are_the_two_steps() -> None:

@@ -95,7 +95,7 @@ def solvers(names: list[str], device: str = "cpu") -> dict[str, Solve]:
 
     known: dict[str, Solve] = {name: own(load_flow(name)) for name in FLOWS}
     for name in TENSOR_FLOWS:
-        known[f"{name}, tensors"] = own(DeviceFlow(load_flow(name), device))
+        known[f"{name}, tensors"] = own(DeviceFlow(load_flow(name), device, falls_back=False))
     known |= _peers()
     strange = [name for name in names if name not in known]
     if strange:
@@ -267,14 +267,16 @@ def main() -> None:
         raise InputError(f"{args.out / 'flow.json'} exists and is kept: give another --out")
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    flows = solvers(args.flows, choose_device(args.device))
+    device = choose_device(args.device)
+    flows = solvers(args.flows, device)
     rows: list[Row] = []
     with tqdm(total=len(args.sizes) * len(CONDITIONS) * len(flows), unit="row") as bar:
         for size in args.sizes:
             for row in compare(flows, size_px=size, faces=args.faces):
                 rows.append(row)
                 bar.update()
-    text = table(rows) + f"\n{args.faces} faces per condition, one thread, {machine()}\n"
+    where = f"tensors on {device}, one thread, {machine()}"
+    text = table(rows) + f"\n{args.faces} faces per condition, {where}\n"
     print(text)
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)

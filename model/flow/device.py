@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from model.cuda_graph import Function, Recorded
-from model.errors import told
+from model.errors import InputError, told
 from model.flow import Flow, Grey, check_pair
 from model.records import ArrayF32
 from model.tables import load_entry
@@ -65,9 +65,12 @@ class DeviceFlow:
     """A `model.flow.Flow` for arrays, computed on `device`, by one thread at a time. If the device
     fails, it goes on as the flow that it was made of."""
 
-    def __init__(self, flow: Flow, device: str) -> None:
+    def __init__(self, flow: Flow, device: str, *, falls_back: bool = True) -> None:
+        """Unless it `falls_back`, `InputError` says that the device failed: a measurement of this
+        device is none of another."""
         self._flow = flow
         self._device = device
+        self._falls_back = falls_back
         self._ready: OrderedDict[tuple[int, ...], Function] = OrderedDict()
         self.trouble = ""
         """Why the device is not used any more; empty while it is."""
@@ -88,6 +91,8 @@ class DeviceFlow:
                 return self._solved(*pair)
             except Exception as error:  # lost memory, a lost device, a compiler that is missing
                 what = f"{self.name} failed on {self._device}: {told(error)}"
+                if not self._falls_back:
+                    raise InputError(what) from error
                 self.trouble = f"{what}; it goes on on the CPU"
                 self._ready.clear()
         return self._flow(*pair)

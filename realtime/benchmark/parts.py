@@ -24,7 +24,7 @@ from model.errors import InputError
 from model.face import CROP_PX
 from model.flow import FLOWS, Flow, load_flow
 from model.flow.compare import Condition, pair, solvers
-from model.flow.device import flow_on
+from model.flow.device import TENSOR_FLOWS, DeviceFlow
 from model.moments import PHASE_FRAMES
 from model.records import ArrayF32, FramePair, ImageU8
 from model.tables import load_entry
@@ -83,7 +83,11 @@ def flow_parts(
         pairs = [pair(_CONDITION, size_px, _FIRST_SEED + face) for face in range(_FACES)]
         pool = _pool(np.stack([np.stack([a, b]) for a, b, _ in pairs]))
         for name, solve in chain(*(_solvers(wanted, device) for wanted in names)):
-            accuracy = _flow_accuracy(solve, pairs)
+            try:
+                accuracy = _flow_accuracy(solve, pairs)
+            except InputError as error:
+                yield Part("flow", name, size_px, 1, absent=str(error))
+                continue
             for batch in batches:
                 first_ms, times_ms = timed(solve, _batches(pool, batch), seconds)
                 ms = asdict(tail(times_ms, 0))
@@ -159,6 +163,8 @@ def whole_part(config: LiveConfig, device: str, seconds: float) -> Part:
 
         first_ms, times_ms = timed(call, _batches(pool, 1), seconds)
         name = f"{config.flow} + {checkpoint_path(config.classifier).stem}, {engine.loaded.name}"
+        if why := naming.trouble or engine.trouble():
+            return Part("both", name, CROP_PX, 1, absent=why)
         return Part("both", name, CROP_PX, 1, ms=asdict(tail(times_ms, 0)), first_ms=first_ms)
     finally:
         engine.close()
@@ -206,9 +212,8 @@ def _solvers(name: str, device: str) -> Iterator[tuple[str, Solve]]:
         return
     flow = load_flow(name)
     yield name, _of_pairs(flow)
-    there = flow_on(flow, device)
-    if there is not flow:
-        yield f"{name}, {device}", _of_pairs(there)
+    if device != "cpu" and name in TENSOR_FLOWS:
+        yield f"{name}, {device}", _of_pairs(DeviceFlow(flow, device, falls_back=False))
 
 
 def _of_pairs(flow: Flow) -> Solve:
