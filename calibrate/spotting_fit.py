@@ -142,8 +142,10 @@ def _measurement(
     for each in pieces:
         flagged = each.motions.flagged("blink")
         blinks += int((flagged[1:] & ~flagged[:-1]).sum())
+        # Without a face nothing is known of the head, not that it is still.
+        known = (each.motions.track[1:] >= 0) & (each.motions.track[:-1] >= 0)
         shift_px = np.hypot(each.motions.head[1:, 0], each.motions.head[1:, 1])
-        speeds_px_s.append(shift_px / np.diff(each.motions.time_s))
+        speeds_px_s.append((shift_px / np.diff(each.motions.time_s))[known])
     return Measurement(
         setting=Setting(
             kind="file",

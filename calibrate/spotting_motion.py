@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -151,14 +152,20 @@ class MotionCache:
         """The motion of `footage`; measured if it is not there yet."""
         path = self._path(footage)
         if path.exists():
-            with np.load(path) as arrays:
-                return Motions(**{name: arrays[name] for name in arrays.files})
+            try:
+                with path.open("rb") as kept, np.load(kept) as arrays:
+                    return Motions(**{name: arrays[name] for name in arrays.files})
+            except (BadZipFile, EOFError, TypeError, ValueError) as error:
+                raise InputError(f"{path} is damaged ({error}): delete it") from error
         motions = measure(footage)
         self._folder.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(dir=self._folder, suffix=".partial")
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **_arrays(motions))
-        Path(partial).rename(path)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, **_arrays(motions))
+            Path(partial).replace(path)
+        finally:
+            Path(partial).unlink(missing_ok=True)
         return motions
 
     def fill(self, footage: Sequence[Footage], jobs: int, tick: Callable[[], None]) -> None:

@@ -160,6 +160,15 @@ def test_motion_is_measured_once(drawn: Drawn, motions: Motions, tmp_path: Path)
     np.testing.assert_array_equal(kept.displacement, motions.displacement[: len(kept.time_s)])
 
 
+def test_damaged_motion_is_told(drawn: Drawn, tmp_path: Path) -> None:
+    cache, short = MotionCache(tmp_path), replace(drawn, seconds=0.1)
+    cache.get(short)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:400])
+    with pytest.raises(InputError, match="is damaged"):
+        cache.get(short)
+
+
 def test_flags_survive_storing(motions: Motions) -> None:
     first = next(motions.samples())
     assert not isinstance(first, Stamp)
@@ -259,6 +268,22 @@ def test_thresholds_are_fitted_between_noise_and_expressions(between: tuple[Fitt
     assert measured is not None
     assert (measured.setting.camera, measured.setting.width) == ("a, b", 64)
     assert measured.setting.fps == pytest.approx(30)
+
+
+def test_the_head_of_a_face_that_is_away_is_not_still() -> None:
+    pieces = []
+    for seed, name in enumerate("ab"):
+        motions, truth = made(
+            60, [(4.0 + 2.0 * k, 0.7) for k in range(4)], noise_px=0.05, seed=seed
+        )
+        motions.head[:, 0] = 0.5
+        away = motions.time_s > 25
+        motions.head[away], motions.track[away] = 0, -1
+        frame = Frame(Stamp(0, 0.0), np.zeros((48, 64, 3), np.uint8), 0)
+        pieces.append(Piece(name, motions, truth, frame, 1))
+    measured = fitted(pieces).baseline.measured
+    assert measured is not None
+    assert measured.head_px_s == pytest.approx(0.5 * 30)
 
 
 def test_fitting_needs_labels_and_something_to_leave_out() -> None:
