@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import copied
+from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Page, sync_playwright
 from psutil import Process
 from served import serving
+from starlette.testclient import TestClient
 from test_baseline import measured_on
 from test_session_files import stamps
 
@@ -39,7 +41,7 @@ from realtime.session.edits import Edit, edit_line, parse_edit
 from realtime.session.reader import Session, open_session
 from realtime.session.recover import recover
 from realtime.sources import open_source
-from realtime.ui.review import _Opened
+from realtime.ui.review import _Opened, review_routes
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -390,6 +392,70 @@ def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
     (mine,) = coded(session, "C1")
     assert mine.apex.index == session.confirmed[0].window.apex.index + 1
     assert [(e.number < 0, e.label) for e in coded(session, "C2")][1] == (False, "surprise")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_the_timeline_is_drawn_along_and_clicked(page: Page) -> None:
+    place = "Number(document.querySelector('[data-ref=film]').dataset.place)"
+    box = page.locator(".fl-timeline").bounding_box()
+    assert box is not None
+    middle = (box["x"] + 58 + box["x"] + box["width"]) / 2
+    per_s = (box["width"] - 58) / 12
+    y = box["y"] + 120
+    page.mouse.click(middle + per_s, y)
+    page.wait_for_function(f"{place} === 25")
+    page.mouse.move(middle, y)
+    page.mouse.down()
+    page.mouse.move(middle - per_s, y, steps=10)
+    page.wait_for_function(f"{place} === 50")
+    page.mouse.move(middle + per_s / 2, y, steps=10)
+    page.wait_for_function(f"Math.abs({place} - 12) <= 1")
+    page.mouse.up()
+    page.mouse.move(middle - per_s, y, steps=3)  # no longer held
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"Math.abs({place} - 13) <= 1")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_what_was_said_to_a_coder_goes_once_it_is_heeded(page: Page) -> None:
+    told = ".fl-review [data-ref=notice]:not([hidden])"
+    page.click(".fl-coding li button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(told)
+    page.fill(".fl-review [data-ref=coder]", "C1")
+    page.locator(".fl-review [data-ref=coder]").blur()
+    page.click(".fl-coding li button")
+    page.focus(".fl-review [data-ref=label]")
+    page.select_option(".fl-review [data-ref=label]", "surprise")
+    page.wait_for_selector(".fl-coding li[data-verdict=accepted]")
+    page.wait_for_selector(told, state="detached")
+    place = "document.querySelector('[data-ref=film]').dataset.place"
+    at = page.evaluate(place)
+    page.keyboard.press("ArrowRight")  # a frame, not another label
+    page.wait_for_function(f"Number({place}) === {at} + 1")
+    assert page.input_value(".fl-review [data-ref=label]") == "surprise"
+    page.select_option(".fl-review [data-ref=export]", "boris")
+    page.wait_for_function("document.querySelector('.fl-review [data-good=yes]')")
+    page.wait_for_function(
+        "document.querySelector('.fl-review [data-ref=notice]').innerText.includes('_boris.tsv')"
+    )
+
+
+def test_what_was_opened_before_a_redaction_is_not_coded_after_it(session: Session) -> None:
+    app = FastAPI()
+    app.include_router(review_routes(session.folder.path.parent))
+    client = TestClient(app)
+    places = len(client.get("/live/review/P07/session").json()["times_s"])
+    said = {"coder": "C1", "number": None, "verdict": "accepted", "label": "positive"}
+    said |= {"onset": 40, "apex": 42, "offset": 45}
+    redact_span(session.folder.path, 0.5, 0.9)
+    answer = client.post("/live/review/P07/edit", json={**said, "frames": places}).json()
+    assert "has changed" in answer["error"]
+    places = len(client.get("/live/review/P07/session").json()["times_s"])
+    answer = client.post("/live/review/P07/edit", json={**said, "frames": places}).json()
+    assert answer["number"] == -1
 
 
 @pytest.mark.browser

@@ -31,9 +31,8 @@ def export(session: Session, names: Iterable[str], out: Path | None = None) -> I
     """Write `session` to each of `names` and yield what was written, into `out`, or beside the
     session as `DIR-export`. Raises `InputError` if a name is not known, a file exists, or nothing
     can be written there."""
-    folder = session.folder.path.resolve()
-    out = out or folder.with_name(f"{folder.name}-export")
-    if out.resolve() == folder:
+    out = out or export_folder(session)
+    if out.resolve() == session.folder.path.resolve():
         raise InputError(f"--out {out} is the session itself: name another folder")
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -41,3 +40,9 @@ def export(session: Session, names: Iterable[str], out: Path | None = None) -> I
             yield from load_entry(EXPORTS, name, "export")(session, out)
     except OSError as error:
         raise InputError(f"--out {out} cannot be written: {error.strerror}") from None
+
+
+def export_folder(session: Session) -> Path:
+    """Where exports go unless it is said where: beside the session."""
+    folder = session.folder.path.resolve()
+    return folder.with_name(f"{folder.name}-export")

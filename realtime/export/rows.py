@@ -85,7 +85,9 @@ def frame_rate(session: Session) -> float:
 def new_file(path: Path) -> Path:
     """`path`; raises `InputError` if it exists, as nothing is overwritten."""
     if path.exists():
-        raise InputError(f"{path} exists, and results are never overwritten: another --out")
+        raise InputError(
+            f"{path} exists, and results are never overwritten: another --out, or move it away"
+        )
     return path
 
 

@@ -19,7 +19,7 @@ from model.errors import InputError
 from model.labels import CLASSES
 from model.records import Kind, Stamp, Window
 from realtime.clips import CONTEXT_S
-from realtime.export import export
+from realtime.export import export, export_folder
 from realtime.export.rows import marker_rows, questions
 from realtime.overlay import finite
 from realtime.replay import LARGEST_FACTOR, Replay
@@ -42,9 +42,10 @@ MAX_REPLAY_S = 12.0
 
 
 class Said(BaseModel):
-    """What a coder says of one expression; frames by their places."""
+    """What a coder says of one expression; frames by their places among so many."""
 
     coder: str
+    frames: int
     number: int | None
     verdict: Literal["open", "accepted", "rejected"]
     onset: int
@@ -281,7 +282,9 @@ def review_routes(root: Path) -> APIRouter:
     def exported(name: str, wish: Wish) -> dict[str, Any]:
         def answer() -> dict[str, Any]:
             session = _as_left(shelf.open(name).session, wish.coder)
-            return {"files": [str(path) for path in export(session, [wish.to])]}
+            out = export_folder(session)
+            files = [path.relative_to(out).as_posix() for path in export(session, [wish.to], out)]
+            return {"folder": str(out), "files": files}
 
         return told(answer)
 
@@ -303,6 +306,8 @@ def _coding(opened: _Opened, coder: str) -> dict[str, Any]:
 
 
 def _edited(opened: _Opened, said: Said) -> dict[str, Any]:
+    if said.frames != len(opened.pictures.stamps):
+        raise InputError("the session has changed since it was opened: load the page again")
     now = next((e for e in coded(opened.session, said.coder) if e.number == said.number), None)
     edit = say(
         opened.session,

@@ -3,6 +3,8 @@
 import { clockTime } from "./colours.js";
 import { Film, nearest } from "./film.js";
 
+const GAP_S = 0.5; // a pause, or a camera that was away
+
 export class Player {
   #parts;
   #shown;
@@ -158,9 +160,11 @@ export class Player {
     if (place !== this.#place) this.#at(place);
   }
 
-  /** The clock waits for a frame that is not here yet: in slow motion none is left out. */
+  /** The clock waits for a frame that is not here yet: in slow motion none is left out. Where the
+   * video has none, it does not wait. */
   #advance(passedS) {
     const [times, next] = [this.#times, this.#place + 1];
+    if (times[next] - this.nowS > GAP_S) this.#atS = Math.max(this.#atS, times[next] - passedS);
     if (next < times.length && (this.#film.has(next) || this.#atS + passedS < times[next])) this.#atS += passedS;
     let place = this.#place;
     while (place + 1 < times.length && times[place + 1] <= this.#atS && this.#film.has(place + 1)) place++;

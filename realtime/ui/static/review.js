@@ -26,7 +26,8 @@ class Review {
   #player;
   #timeline = null;
   #coding = new Coding(
-    (path, body) => this.#ask(path, body),
+    // Frames are named by their places, which are others after a redaction.
+    (path, body) => this.#ask(path, body && { ...body, frames: this.#facts.times_s.length }),
     () => this.#show(),
   );
   #selected = null;
@@ -71,6 +72,8 @@ class Review {
     this.#ref("magnify").addEventListener("click", () => this.#magnify());
     this.#ref("dialog").addEventListener("close", () => this.#replay?.stop());
     document.addEventListener("keydown", (pressed) => this.#key(pressed));
+    // Arrows are for frames: left in a list, they would choose another label.
+    for (const list of root.querySelectorAll("select")) list.addEventListener("change", () => list.blur());
     new MutationObserver(() => this.#timeline?.themeChanged()).observe(document.body, {
       attributeFilter: ["class"],
     });
@@ -91,11 +94,17 @@ class Review {
   }
 
   #warn(message) {
+    this.#tell(message);
+    this.#ref("notice").dataset.good = "no";
+    if (message) this.#notice = setTimeout(() => (this.#ref("notice").hidden = true), NOTICE_MS);
+  }
+
+  /** Say what was done, or is being done; it stays until something else is said. */
+  #tell(message) {
     const line = this.#ref("notice");
-    line.textContent = message;
-    line.hidden = !message;
+    Object.assign(line, { textContent: message, hidden: !message });
+    line.dataset.good = "yes";
     clearTimeout(this.#notice);
-    if (message) this.#notice = setTimeout(() => (line.hidden = true), NOTICE_MS);
   }
 
   /** What the server answers; null, and told, if it could not be done. */
@@ -193,7 +202,9 @@ class Review {
     const number = this.#selected;
     if (number === null || !this.#named()) return;
     const kept = await this.#coding.say(number, changes);
-    if (!kept || !changes.verdict || changes.verdict === "open") return;
+    if (!kept) return;
+    this.#warn("");
+    if (!changes.verdict || changes.verdict === "open") return;
     if (this.#selected === number && document.activeElement !== this.#ref("note")) this.#next(1);
   }
 
@@ -207,6 +218,7 @@ class Review {
       label: this.#ref("label").value || this.#facts.labels[0],
     });
     if (number === null) return;
+    this.#warn("");
     this.#selected = number;
     this.#show();
   }
@@ -329,12 +341,13 @@ class Review {
   }
 
   async #export(choice) {
-    const [to, coder] = [choice.value, this.#coder];
+    const [to, coder, words] = [choice.value, this.#coder, choice.selectedOptions[0].text];
     choice.value = "";
     if (!this.#facts) return;
     await this.#coding.flush();
+    this.#tell(`Writing ${words}…`);
     const written = await this.#ask(`${this.#name}/export`, { to, coder });
-    if (written) this.#warn(`Written: ${written.files.join(", ")}`);
+    if (written) this.#tell(`Written to ${written.folder}: ${written.files.join(", ")}`);
   }
 
   async #compare() {

@@ -12,6 +12,7 @@ const TOP_PX = 52; // questions, markers, expressions
 const BOTTOM_PX = 16;
 const FULL = 2.5; // times the threshold at the top of a lane
 const BINS = 1500;
+const CLICK_PX = 4; // a hand that shakes more than this draws
 
 export class Timeline {
   #stretch;
@@ -36,15 +37,26 @@ export class Timeline {
     this.#facts = facts;
     this.#observer = new ResizeObserver(() => this.draw());
     this.#observer.observe(stretch);
-    const point = (canvas, at) => {
-      const drag = (event) => {
-        if (event.type === "pointermove" && !event.buttons) return;
-        moved(Math.min(Math.max(at(event), 0), facts.seconds));
-      };
-      canvas.onpointerdown = canvas.onpointermove = drag;
+    const to = (s) => moved(Math.min(Math.max(s, 0), facts.seconds));
+    whole.onpointerdown = whole.onpointermove = ({ type, buttons, offsetX }) => {
+      if (type === "pointerdown" || buttons) to((offsetX / whole.clientWidth) * facts.seconds);
     };
-    point(stretch, ({ offsetX }) => this.#timeAt(offsetX));
-    point(whole, ({ offsetX }) => (offsetX / whole.clientWidth) * facts.seconds);
+    // The stretch moves under the playhead: it is drawn along, and a click goes to where it is.
+    let held = null;
+    stretch.onpointerdown = ({ offsetX, pointerId }) => {
+      stretch.setPointerCapture(pointerId);
+      held = { x: offsetX, s: this.#nowS, drawn: false };
+    };
+    stretch.onpointermove = ({ offsetX }) => {
+      if (!held || (!held.drawn && Math.abs(offsetX - held.x) < CLICK_PX)) return;
+      held.drawn = true;
+      to(held.s - this.#timeAt(offsetX) + this.#timeAt(held.x));
+    };
+    stretch.onpointerup = ({ offsetX }) => {
+      if (held && !held.drawn) to(this.#timeAt(offsetX));
+      held = null;
+    };
+    stretch.onpointercancel = () => (held = null);
     stretch.onwheel = (event) => {
       event.preventDefault();
       const wider = this.#spanS * Math.exp(event.deltaY / 400);
@@ -160,6 +172,7 @@ export class Timeline {
       const at = x(n * every);
       ctx.fillStyle = this.#colours.grid;
       ctx.fillRect(Math.round(at), TOP_PX, 1, height - TOP_PX - BOTTOM_PX);
+      if (at < GUTTER_PX + 20) continue;
       ctx.fillStyle = this.#colours.quiet;
       const words = clockTime(n * every);
       ctx.fillText(every < 1 ? words : words.slice(0, -3), at, height - 3);
