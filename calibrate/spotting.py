@@ -30,6 +30,7 @@ from calibrate.spotting_footage import (
     Drawn,
     Footage,
     Recorded,
+    Written,
     conditions,
     over,
 )
@@ -130,7 +131,7 @@ def evaluate(
         rows += _named_rows(groups, lambda each: _config(held(each), spotter), classifier)
     print(table(rows))
     if out is not None:
-        about = f"Seeds {', '.join(map(str, seeds))}; baseline: {baseline}; spotter: {spotter}."
+        about = _about(footage, baseline, spotter)
         _write(
             out / "spotting.json",
             {"about": about, "machine": machine(), "rows": [row.plain() for row in rows]},
@@ -225,6 +226,8 @@ def _footage(
     groups += [("given", each.title, [each]) for each in _recorded(given)]
     groups += [("data set", each.title, [each]) for each in _annotated(data)]
     if groups:
+        if only:
+            raise InputError(f"--only {' '.join(only)}: these are groups of the test bed alone")
         return groups
     chosen = [c for c in conditions() if not only or c.group in only]
     return [(c.group, c.value, [c.drawn(seed, seconds) for seed in seeds]) for c in chosen]
@@ -242,8 +245,24 @@ def _annotated(data: Sequence[str]) -> list[Annotated]:
         dataset = open_dataset(name, root)
         if not dataset.videos:
             raise InputError(f"{spec}: {dataset.title} has no long recordings to spot in")
+        if dataset.left_out:
+            print(
+                f"{spec}: {len(dataset.left_out)} annotated expressions cannot be used, so finding "
+                f"them counts as false; the first: {dataset.left_out[0].reason}"
+            )
         found += [Annotated(video) for video in dataset.videos]
     return found
+
+
+def _about(footage: Sequence[Footage], baseline: str, spotter: str) -> str:
+    """What was spotted how, for the report: a recording has no seed, and no rest to measure on."""
+    drawn = [each for each in footage if isinstance(each, Drawn)]
+    written = [each for each in footage if isinstance(each, Written) and each.amplitude_px]
+    seeds = {each.seed for each in drawn} | {each.seed for each in written}
+    held = _DEFAULT if baseline == _MEASURED and not drawn else baseline
+    parts = [f"seeds {', '.join(map(str, sorted(seeds)))}"] if seeds else []
+    text = "; ".join([*parts, f"baseline: {held}", f"spotter: {spotter}"])
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _face(each: Recorded | Annotated, number: int) -> str:
@@ -313,7 +332,8 @@ def _add_evaluate(commands: Any) -> None:
     add(
         "--baseline",
         default=_MEASURED,
-        help=f"{_MEASURED}: on 20 s of rest of each synthetic face; {_DEFAULT}; or a file",
+        help=f"{_MEASURED}: on 20 s of rest of each synthetic face, {_DEFAULT} for recordings; "
+        f"{_DEFAULT}; or a file",
     )
     add_scorer(parser)
     add("--classifier", help="also name what is found in the usual footage, for STRS")

@@ -326,7 +326,9 @@ def test_evaluate_writes_figures_and_a_page(tmp_path: Path) -> None:
     options = ["--seeds", 5, "--seconds", 6, "--only", USUAL, "--baseline", "default"]
     options += ["--cache", tmp_path / "cache"]
     assert run("evaluate", *options, "--out", out) == 0
-    (row,) = json.loads((out / "spotting.json").read_text())["rows"]
+    document = json.loads((out / "spotting.json").read_text())
+    assert document["about"] == "Seeds 5; baseline: default; spotter: rules."
+    (row,) = document["rows"]
     assert (row["group"], row["minutes"]) == (USUAL, pytest.approx(6 / 60))
     assert row["micro"]["annotated"] >= 1
     assert "<svg" in (out / "spotting.html").read_text()
@@ -342,7 +344,11 @@ def test_recordings_are_evaluated_with_names_and_fitted(
     )
     given = ["--footage", expression_clip, truth, "--cache", tmp_path / "cache"]
     assert run("evaluate", *given, "--classifier", untrained, "--out", tmp_path / "report") == 0
-    plain, named = json.loads((tmp_path / "report" / "spotting.json").read_text())["rows"]
+    document = json.loads((tmp_path / "report" / "spotting.json").read_text())
+    assert document["about"] == "Baseline: default; spotter: rules."
+    assert run("evaluate", *given, "--only", USUAL) == 2
+    assert "of the test bed alone" in capsys.readouterr().err
+    plain, named = document["rows"]
     assert plain["micro"]["predicted"] == named["micro"]["predicted"] == 1
     assert plain["micro"]["named"] == 0
     assert run("fit", *given, "--out", tmp_path / "fitted.json") == 2
