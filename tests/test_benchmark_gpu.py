@@ -85,6 +85,14 @@ def test_times_are_of_every_call() -> None:
     assert report.measured["lk, both phases at 224²"] == pytest.approx(p50, abs=1e-3)
 
 
+def test_the_live_path_says_what_it_starts_from(tmp_path: Path) -> None:
+    report = Report("cpu", 10, 64)
+    steps.live_part(report, tmp_path / "faces.npz")
+    (said,) = report.left_out
+    assert said.startswith("the live path: ")
+    assert f"python benchmarks/faces.py {tmp_path}" in said
+
+
 def test_a_process_that_dies_costs_the_rest_of_its_part_alone(tmp_path: Path) -> None:
     told: list[tuple[str, Any]] = []
     report = Report("cpu", 10, 64, lambda *found: told.append(found))
