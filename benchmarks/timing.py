@@ -45,6 +45,8 @@ class Floor:
             call()
             torch.cuda.synchronize(self._device)
         launches = sum(e.device_type == torch.autograd.DeviceType.CUDA for e in profile.events())
+        if not launches:
+            raise RuntimeError("the profiler saw nothing start")
         by_bytes, by_launches = moved / self._bytes_per_ms, launches * self._launch_ms
         if by_bytes > by_launches:
             return by_bytes, "bytes"

@@ -144,6 +144,9 @@ class _Plan:
         names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
         modes = {name: self._engine.get_tensor_mode(name) for name in names}
         self._inputs = [name for name in names if modes[name] == trt.TensorIOMode.INPUT]
+        types = {self._engine.get_tensor_dtype(name) for name in names}
+        if not set(self._inputs) <= set(_ORDER) or types != {trt.DataType.FLOAT}:
+            raise RuntimeError(f"the engine is of another network: {', '.join(names)}, {types}")
         self._outputs = {
             name: torch.empty(tuple(self._engine.get_tensor_shape(name)), device=device)
             for name in names
