@@ -112,6 +112,7 @@ def main() -> None:
         raise InputError(f"--calls {calls}: choose 10 or more")
     if not 0 < args.minutes <= 600:
         raise InputError(f"--minutes {args.minutes:g}: choose more than 0, 600 at most")
+    sys.stdout.reconfigure(errors="replace")  # a console without ≤ loses that, not the run
     until_s = monotonic_s() + 60 * args.minutes - LATE_S
 
     def say(kind: str, what: Any) -> None:
