@@ -116,9 +116,14 @@ def _data(checkpoint: Checkpoint) -> str:
     if SYNTHETIC in _sets(checkpoint):
         reported = metrics.get("samples", 0) + metrics.get("samples_without_expression", 0)
         seed = data.get("seed", 0)
+        watched = (
+            "subjects held out of the data sets"
+            if checkpoint.recipe.get("keep") == "best"
+            else f"{reported:,.0f} of set {seed + 1}"
+        )
         lines.append(
-            f"{data.get('pairs', 0):,} synthetic pairs of set {seed} to train on, {reported:,.0f} "
-            f"of set {seed + 1} to watch and to calibrate confidence on, {reported:,.0f} of set "
+            f"{data.get('pairs', 0):,} synthetic pairs of set {seed} to train on, {watched} to "
+            f"watch and to calibrate confidence on, {reported:,.0f} of set "
             f"{FIRST_REPORT_SEED} for the figures below, with faces and nuisances that training "
             f"does not have; view `{data.get('view', 'crop')}`, "
             f"{100 * data.get('none_share', 0):.0f} % of the pairs without an expression.\n\n"

@@ -75,6 +75,8 @@ def main() -> None:
     if args.out is not None:
         make_folder(args.out)
     names = args.networks or shipped()
+    for name in names if args.speed else ():
+        checkpoint_path(name)
     evaluations: list[Evaluation] = []
     differing, speeds = [], {}
     for name in names:

@@ -28,7 +28,7 @@ from model.machine import choose_device, use_threads
 from model.outputs import make_folder
 from model.samples import SampleSet, join_samples
 from model.training.data import Opener, Sources
-from model.training.fit import fit
+from model.training.fit import check_start, fit
 from model.training.loso import FoldAnswers, leave_one_out
 from model.training.recipe import ClassWeights, Loss, Recipe
 from model.training.seen import refuse_seen
@@ -47,12 +47,16 @@ def main() -> None:
     if args.out.exists() and args.out.is_dir() != args.loso:
         wanted = "a folder with --loso, a file without it"
         raise InputError(f"--out {args.out} has to be {wanted}: give another one")
-    make_folder(args.out if args.loso else args.out.parent)
     sources = Sources(specs=tuple(args.data.split(",")), **_given(args, Sources))
     recipe = Recipe(args.classifier, data=sources.said(), **_given(args, Recipe))
     if args.epochs is None and not sources.synthetic:
         recipe = replace(recipe, epochs=CLIP_EPOCHS)
     init = None if args.init is None else checkpoint_path(args.init)
+    if init is not None:  # what is trained sees to it too, when all samples are there
+        if args.loso or args.validation:
+            refuse_seen(init.name, read_checkpoint(init)[0], sources.data_sets)
+        check_start(init, recipe)
+    make_folder(args.out if args.loso else args.out.parent)
     opener = Opener(sources, recipe.classifier, recipe.flow, args.cache, args.workers)
     if args.loso:
         _leave_one_out(recipe, opener, args, init)
@@ -61,8 +65,6 @@ def main() -> None:
 
 
 def _train(recipe: Recipe, opener: Opener, args: argparse.Namespace, init: Path | None) -> None:
-    if args.validation and init is not None:
-        refuse_seen(init.name, read_checkpoint(init)[0], opener.sources.data_sets)
     clips = opener.clips()
     if clips is not None:
         print(clips.counted(), flush=True)
@@ -99,8 +101,6 @@ def _train(recipe: Recipe, opener: Opener, args: argparse.Namespace, init: Path 
 def _leave_one_out(
     recipe: Recipe, opener: Opener, args: argparse.Namespace, init: Path | None
 ) -> None:
-    if init is not None:  # `leave_one_out` sees to it too, when all clips have been computed
-        refuse_seen(init.name, read_checkpoint(init)[0], opener.sources.data_sets)
     clips = opener.clips()
     if clips is None:
         raise InputError("--loso leaves out subjects of data sets: name one with --data")

@@ -68,6 +68,16 @@ def test_data_sets_bind_weights_and_starts_are_named(trained: Path) -> None:
     assert "Synthetic only" not in text
 
 
+def test_what_watched_is_named(trained: Path) -> None:
+    checkpoint = read_checkpoint(trained)[0]
+    data = {"sets": ["synthetic", "casme2"], "pairs": 300, "seed": 7}
+    for keep, watched in (("last", "of set 8 to watch"), ("best", "held out of the data sets to")):
+        text = written(
+            replace(checkpoint, recipe={**checkpoint.recipe, "data": data, "keep": keep})
+        )
+        assert watched in text.replace("\n", " ")
+
+
 def test_what_all_samples_are_is_not_said_twice(trained: Path) -> None:
     checkpoint = read_checkpoint(trained)[0]
     bands = {f"uf1_{band}_px": 0.5 for band in ("from_0.3", "0.3_to_0.6", "0.6_to_1.2")}

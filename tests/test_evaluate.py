@@ -129,6 +129,9 @@ def test_a_hold_out_is_measured_and_written(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out, spec = tmp_path / "out", maps(tmp_path / "maps")
+    loso = ["--protocol", "loso", "--out", tmp_path / "none"]
+    assert run(["jfm", "--data", spec, *loso, "--speed"], monkeypatch, tmp_path) == 2
+    assert not any((tmp_path / "none").iterdir())  # told before anything was trained
     assert run([trained, "--data", spec, "--out", out, "--speed"], monkeypatch, tmp_path) == 0
     shown = capsys.readouterr().out
     assert re.search(r"easy +maps +18 +1\.000 \(1\.000–1\.000\)", shown)

@@ -219,6 +219,8 @@ def test_the_state_of_another_run_is_refused(other: str, tmp_path: Path) -> None
         ["--validation", "0.2"],
         ["--validation", "1.5"],
         ["--init", "no.safetensors"],
+        ["--init", "ststnet"],
+        ["--init", "fmanet", "--flow", "tvl1"],
         ["--out", "tests"],
         ["--loso", "--out", "README.md"],
     ],

@@ -50,7 +50,8 @@ class MMCOFNet(nn.Module):
     def described(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """What stands for the pair: maps (N, 3, S, S), and the strengths (N, 2) of the phases."""
+        """What stands for the pair: maps (N, 3, S, S), and (N, 1) how strong the second phase is
+        beside the first (`model.classifiers.inputs.normalised`)."""
         first, second, balance = normalised(onset_apex, apex_offset, has_offset)
         return mmcof(first, second, has_offset), balance
 

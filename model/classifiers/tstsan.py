@@ -80,7 +80,8 @@ class TSTSAN(nn.Module):
     def _depths(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[list[Tensor], Tensor]:
-        """Features of all three streams after each block, (N, 3 D) each, and the strengths."""
+        """Features of all three streams after each block, (N, 3 D) each, and how the phases'
+        strengths compare, (N, 1)."""
         first, second, balance = normalised(onset_apex, apex_offset, has_offset)
         known = has_offset.view(-1, 1, 1, 1)
         moved = torch.cat([magnitude(first), strain(first)], dim=1)

@@ -54,6 +54,8 @@ def fit(
     log. Raises `InputError` where samples and recipe do not fit, or `.state` is of a run with
     other samples or another recipe.
     """
+    if init is not None:
+        check_start(init, recipe)
     checkpoint = _described(recipe, training)
     _check(recipe, training, validation, checkpoint)
     torch.manual_seed(recipe.seed)
@@ -212,17 +214,22 @@ def _check(
         raise InputError("to keep the best epoch, give validation samples that choose it")
 
 
+def check_start(init: Path, recipe: Recipe) -> None:
+    """`InputError` if a run by `recipe` cannot start from the weights of `init`."""
+    given = read_checkpoint(init)[0]
+    for what, theirs, ours in (
+        ("a network", given.classifier, recipe.classifier),
+        ("options", dict(given.options), dict(recipe.options)),
+        ("the flow", given.flow, recipe.flow),
+    ):
+        if theirs != ours:
+            raise InputError(f"{init} has {what} {theirs!r}, training is for {ours!r}")
+
+
 def _start_from(init: Path, network: nn.Module, checkpoint: Checkpoint) -> Checkpoint:
     """Weights of `init` wherever name and shape agree; what names classes or action units only if
     these are the same. Returns what `init` says of itself."""
     given, weights = read_checkpoint(init)
-    for what, theirs, ours in (
-        ("a network", given.classifier, checkpoint.classifier),
-        ("options", dict(given.options), dict(checkpoint.options)),
-        ("the flow", given.flow, checkpoint.flow),
-    ):
-        if theirs != ours:
-            raise InputError(f"{init} has {what} {theirs!r}, training is for {ours!r}")
     own = network.state_dict()
     fitting = {name: w for name, w in weights.items() if own[name].shape == w.shape}
     for heads, same in (
