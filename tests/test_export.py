@@ -26,6 +26,7 @@ from model.tables import load_entry
 from realtime.export import EXPORTS
 from realtime.export.__main__ import main
 from realtime.export.boris import COLUMNS as BORIS_COLUMNS
+from realtime.export.plain import SOUND_COLUMNS
 from realtime.export.rows import EVENT_COLUMNS, questions
 from realtime.export.video import blurred
 from realtime.review.pictures import Pictures
@@ -147,7 +148,13 @@ def test_csv_and_parquet_say_the_same(session: Session, tmp_path: Path) -> None:
     assert first["action_units"] == "AU6 AU12"
     assert [row["question"] for row in rows] == ["q1", "q2"]
     (columns,) = (p for name, p in written.items() if name.endswith("_columns.json"))
-    assert json.loads(columns.read_text())["events"] == EVENT_COLUMNS
+    assert json.loads(columns.read_text())["events"] == EVENT_COLUMNS | SOUND_COLUMNS
+    # It was quiet but for what was said from 1 s on; the first is at 0.4 s to 0.8 s.
+    assert float(first["loudness_db"]) == pytest.approx(-63, abs=0.5)
+    silent = replace(session, document={**session.document, "video": {"audio": None}})
+    (tmp_path / "silent").mkdir()
+    path, *_ = export(silent, "csv", tmp_path / "silent")
+    assert [row["loudness_db"] for row in read(path)] == ["", ""]
 
 
 def test_the_frames_add_up(session: Session, tmp_path: Path) -> None:

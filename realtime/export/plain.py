@@ -23,10 +23,17 @@ from realtime.export.rows import (
     new_file,
     stem,
 )
+from realtime.review.sound import Sound, sound_of
 from realtime.session.reader import Session
 
+SOUND_COLUMNS: dict[str, str] = {
+    "loudness_db": "the loudest 10 ms (RMS) from onset to offset, dB, 0 being full scale; empty "
+    "where there is no sound",
+}
+"""Of the events, beside `EVENT_COLUMNS`."""
+
 _INTEGERS = {"event", "index", "part", "pts_ms", "count"}
-_FLOATS = {"probability", "score"}
+_FLOATS = {"probability", "score", "loudness_db"}
 """Beside times, `…_s`, and probabilities of classes, `p_…`."""
 
 
@@ -43,11 +50,20 @@ def write_parquet(session: Session, folder: Path) -> list[Path]:
 
 
 def _tables(session: Session) -> list[tuple[str, list[str], list[dict[str, Any]]]]:
+    sound = sound_of(session)
+    events = [row | {"loudness_db": _loudest(sound, row)} for row in event_rows(session)]
     return [
-        ("events", event_columns(session), list(event_rows(session))),
+        ("events", [*event_columns(session), *SOUND_COLUMNS], events),
         ("markers", list(MARKER_COLUMNS), list(marker_rows(session))),
         ("frames", list(FRAME_COLUMNS), list(frame_rows(session))),
     ]
+
+
+def _loudest(sound: Sound | None, row: dict[str, Any]) -> float | None:
+    if sound is None:
+        return None
+    (loudest,) = sound.loudness(row["onset_s"], row["offset_s"], 1)
+    return loudest
 
 
 def _csv(
@@ -73,7 +89,8 @@ def _parquet(
 
 def _columns(folder: Path, session: Session) -> Path:
     path = folder / f"{stem(session)}_columns.json"  # the same for both formats
-    described = {"events": EVENT_COLUMNS, "markers": MARKER_COLUMNS, "frames": FRAME_COLUMNS}
+    events = EVENT_COLUMNS | SOUND_COLUMNS
+    described = {"events": events, "markers": MARKER_COLUMNS, "frames": FRAME_COLUMNS}
     path.write_text(json.dumps(described, indent=2) + "\n", "utf-8")
     return path
 

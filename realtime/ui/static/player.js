@@ -27,6 +27,7 @@ export class Player {
     parts.play.addEventListener("click", () => this.toggle());
     parts.sound.addEventListener("click", () => this.toggleSound());
     parts.speed.addEventListener("change", () => this.#hear());
+    parts.voice.addEventListener("error", () => this.#heard && this.#failed(parts.voice.error));
   }
 
   /** Take another session: its routes' address and what the server says of it. */
