@@ -8,6 +8,7 @@ python -m model.synthesize --over interview.mp4 --seed 7 --out clip.mkv --truth 
 import argparse
 import csv
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from fractions import Fraction
@@ -188,6 +189,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         nuisance=nuisance,
     )
     write_footage(face, output, seconds=options.seconds, fps=options.fps)
+    done = Counter(row.kind for row in face.truth(options.seconds))
+    print(
+        f"{options.out}: {done['micro']} micro-expressions, {done['macro']} macro-expressions, "
+        f"{done['blink']} blinks"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

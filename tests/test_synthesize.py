@@ -38,7 +38,7 @@ def test_h264_footage_plays_at_its_rate(tmp_path: Path, name: str) -> None:
     assert [frame.time for frame in frames] == pytest.approx([k / 60 for k in range(30)], abs=0.001)
 
 
-def test_truth_goes_beside_it(tmp_path: Path) -> None:
+def test_truth_goes_beside_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clip, table = tmp_path / "clip.mkv", tmp_path / "truth.csv"
     main(["--out", str(clip), "--truth", str(table), "--seconds", "8", "--fps", "2", *SMALL])
     with table.open(encoding="utf-8") as file:
@@ -49,6 +49,10 @@ def test_truth_goes_beside_it(tmp_path: Path) -> None:
     assert [row["kind"] for row in rows] == [row.kind for row in truth]
     assert float(rows[0]["onset_s"]) == pytest.approx(truth[0].onset_s, abs=1e-6)
     assert {row["label"] for row in rows if row["kind"] == "blink"} == {""}
+    kinds = [row.kind for row in truth]
+    micro, macro, blink = (kinds.count(kind) for kind in ("micro", "macro", "blink"))
+    said = f"{micro} micro-expressions, {macro} macro-expressions, {blink} blinks"
+    assert capsys.readouterr().out == f"{clip}: {said}\n"
 
 
 def test_options_reach_the_face(tmp_path: Path) -> None:
