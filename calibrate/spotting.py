@@ -22,7 +22,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from calibrate.spotting_figures import Row, outcome, resting_baseline, table
+from calibrate.spotting_figures import Row, named_right, outcome, resting_baseline, table
 from calibrate.spotting_fit import FACTORS, Piece, fit, seen
 from calibrate.spotting_footage import (
     USUAL,
@@ -130,6 +130,9 @@ def evaluate(
     if classifier is not None:
         rows += _named_rows(groups, lambda each: _config(held(each), spotter), classifier)
     print(table(rows))
+    for row in rows:
+        if named_right(row):
+            print(f"{row.group}, {named_right(row)}")
     if out is not None:
         about = _about(footage, baseline, spotter)
         _write(

@@ -207,6 +207,17 @@ def table(rows: Iterable[Row]) -> str:
     return "\n".join(lines)
 
 
+def named_right(row: Row) -> str:
+    """What came of the names, in words; empty where nothing that was found was named."""
+    scored = row.score("micro")
+    if not scored.named:
+        return ""
+    return (
+        f"{row.value}: {scored.named_right} of {scored.named} hits named right, "
+        f"STRS {scored.strs:.2f}"
+    )
+
+
 def _reason(missed: Interval, each: Outcome) -> str:
     said = [
         (iou(interval, missed), reason)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
-from calibrate.spotting_figures import Row
+from calibrate.spotting_figures import Row, named_right
 from calibrate.spotting_footage import USUAL
 from model.machine import machine
 from model.page import document, svg, table, text, width
@@ -70,6 +70,8 @@ def _section(group: str, rows: Sequence[Row]) -> str:
     else:
         why = ""
     figures = "\n".join(f"<figure><h3>{name}</h3>{plot}</figure>" for name, plot in plots)
+    if names := [words for row in rows if (words := named_right(row))]:
+        why = f"<p>{escape('; '.join(names))}.</p>{why}"
     return (
         f"<section><h2>{escape(group.capitalize())}</h2>\n"
         f'{table(_HEAD, [cells(row) for row in rows])}\n<div class="plots">{figures}</div>{why}'

@@ -344,11 +344,13 @@ def test_recordings_are_evaluated_with_names_and_fitted(
     )
     given = ["--footage", expression_clip, truth, "--cache", tmp_path / "cache"]
     assert run("evaluate", *given, "--classifier", untrained, "--out", tmp_path / "report") == 0
+    assert "of 1 hits named right, STRS" in capsys.readouterr().out
     document = json.loads((tmp_path / "report" / "spotting.json").read_text())
     assert document["about"] == "Baseline: default; spotter: rules."
     assert run("evaluate", *given, "--only", USUAL) == 2
     assert "of the test bed alone" in capsys.readouterr().err
     plain, named = document["rows"]
+    assert "of 1 hits named right, STRS" in (tmp_path / "report" / "spotting.html").read_text()
     assert plain["micro"]["predicted"] == named["micro"]["predicted"] == 1
     assert plain["micro"]["named"] == 0
     assert run("fit", *given, "--out", tmp_path / "fitted.json") == 2
