@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -548,6 +549,16 @@ def test_the_report_needs_nothing_and_shows_a_face_only_if_allowed(
     assert allowed.count("data:image/jpeg") == 3
     assert "<b>" not in allowed
     assert [f.path for f in Process().open_files() if f.path.startswith(str(folder))] == []
+
+
+def test_a_report_draws_no_line_where_nothing_is_known(session: Session) -> None:
+    def lines(shown: Session) -> list[int]:
+        drawn = re.findall(r'<path d="([^"]+)" class="motion"', report(shown))
+        return [path.count("M") for path in drawn]
+
+    assert lines(session) == [1] * len(LANES)
+    redact_span(session.folder.path, 0.5, 1.4)
+    assert lines(open_session(session.folder.path)) == [2] * len(LANES)
 
 
 def test_a_baseline_is_told_as_whose_it_is(session: Session) -> None:

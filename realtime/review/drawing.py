@@ -1,5 +1,6 @@
 """The timeline of a report, as SVG."""
 
+import math
 from html import escape
 
 from realtime.export.rows import event_rows, marker_rows, questions
@@ -11,6 +12,8 @@ WIDTH, LANE, TOP, LEFT = 1000, 34, 46, 56
 BINS = 700
 FULL = 2.5
 """Times the threshold at the top of a lane."""
+GAP_S = 0.5
+"""Without a value for longer, a line is broken."""
 COLOURS = {"negative": "#e0654f", "positive": "#2ea886", "surprise": "#4f86e8"}
 OTHER = "#64748b"
 
@@ -40,7 +43,7 @@ def timeline(session: Session, motion: Motion, sound: Sound | None) -> str:
             f"{escape(row['label'])}, {row['onset_s']:.2f} s</title></rect>"
         )
     over = motion.binned(session.zero_s, session.zero_s + seconds, BINS)
-    parts += [_lane(number, lane) for number, lane in enumerate(over)]
+    parts += [_lane(number, lane, seconds / BINS) for number, lane in enumerate(over)]
     if sound is not None:
         parts += [_gap(x(a), x(b), len(LANES), 1) for a, b, _ in sound.missing()]
         parts.append(_loudness(len(LANES), sound.loudness(0, seconds, BINS)))
@@ -64,21 +67,22 @@ def timeline(session: Session, motion: Motion, sound: Sound | None) -> str:
     )
 
 
-def _lane(number: int, values: list[float | None]) -> str:
+def _lane(number: int, values: list[float | None], bin_s: float) -> str:
     base = TOP + LANE * (number + 1)
     tall = LANE - 8
     step = (WIDTH - LEFT) / len(values)
-    points = " ".join(
-        f"{LEFT + (i + 0.5) * step:.1f},{base - min(value, FULL) / FULL * tall:.1f}"
-        for i, value in enumerate(values)
-        if value is not None
-    )
+    path, last = "", -math.inf
+    for i, value in enumerate(values):
+        if value is not None:
+            to = "M" if (i - last) * bin_s > max(GAP_S, 1.5 * bin_s) else "L"
+            path += f"{to}{LEFT + (i + 0.5) * step:.1f},{base - min(value, FULL) / FULL * tall:.1f}"
+            last = i
     threshold = base - tall / FULL
     return (
         f'<text x="0" y="{base - 3}">{LANES[number]}</text>'
         f'<line x1="{LEFT}" x2="{WIDTH}" y1="{base}" y2="{base}" class="base"/>'
         f'<line x1="{LEFT}" x2="{WIDTH}" y1="{threshold:.1f}" y2="{threshold:.1f}" class="over"/>'
-        f'<polyline points="{points}"/>'
+        f'<path d="{path}" class="motion"/>'
     )
 
 

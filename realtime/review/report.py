@@ -42,7 +42,7 @@ th { font-weight: 600; } td small { color: var(--quiet); display: block; white-s
   gap: 10px 24px; }
 .facts dt { color: var(--quiet); font-size: 12px; } .facts dd { margin: 0; font-weight: 500; }
 .warn { color: #b45309; } svg { width: 100%; font: 11px system-ui, sans-serif; fill: #0f172a; }
-svg polyline { fill: none; stroke: #0f172a; stroke-width: 1; stroke-linejoin: round; }
+svg .motion { fill: none; stroke: #0f172a; stroke-width: 1; stroke-linejoin: round; }
 svg .base { stroke: var(--line); } svg .over { stroke: var(--quiet); stroke-dasharray: 2 4; }
 svg .mark { stroke: var(--quiet); } svg .asked { fill: #0d9488; opacity: 0.16; }
 svg .gap { fill: #94a3b8; opacity: 0.4; } svg .loud { fill: var(--quiet); }

@@ -12,6 +12,7 @@ const TOP_PX = 52; // questions, markers, expressions
 const BOTTOM_PX = 16;
 const FULL = 2.5; // times the threshold at the top of a lane
 const BINS = 1500;
+const GAP_S = 0.5; // without a value for longer, the line is broken
 const CLICK_PX = 4; // a hand that shakes more than this draws
 
 export class Timeline {
@@ -145,7 +146,7 @@ export class Timeline {
     ctx.rect(GUTTER_PX, 0, width - GUTTER_PX, height);
     ctx.clip();
     this.#drawTime(frame);
-    this.#drawGaps(frame);
+    this.#drawGaps(frame, this.#facts.lanes.length * laneHeight);
     this.#drawQuestions(frame);
     this.#drawExpressions(frame);
     lanes.forEach((_, i) => {
@@ -179,11 +180,11 @@ export class Timeline {
     }
   }
 
-  #drawGaps({ ctx, height, x }) {
+  #drawGaps({ ctx, x }, tall) {
     ctx.globalAlpha = 0.25;
     ctx.fillStyle = this.#colours.red;
     for (const { start_s: a, end_s: b } of this.#facts.gaps) {
-      ctx.fillRect(x(a), TOP_PX, Math.max(1, x(b) - x(a)), height - TOP_PX - BOTTOM_PX);
+      ctx.fillRect(x(a), TOP_PX, Math.max(1, x(b) - x(a)), tall);
     }
     ctx.globalAlpha = 1;
   }
@@ -251,8 +252,12 @@ export class Timeline {
     const stepS = (to - from) / over[lane].length;
     const drawn = () => {
       ctx.beginPath();
+      let last = -Infinity;
       over[lane].forEach((value, i) => {
-        if (value !== null) ctx.lineTo(x(from + (i + 0.5) * stepS), y(value));
+        if (value === null) return;
+        const apart = (i - last) * stepS > Math.max(GAP_S, 1.5 * stepS);
+        ctx[apart ? "moveTo" : "lineTo"](x(from + (i + 0.5) * stepS), y(value));
+        last = i;
       });
       ctx.stroke();
     };
