@@ -1,11 +1,13 @@
 """What the spotter finds, with the names that the classifier gives it: for STRS."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from calibrate.spotting_figures import Outcome
+from calibrate.spotting_figures import Outcome, true_interval
 from calibrate.spotting_footage import Footage, interval_of
+from model.datasets.merges import SYNONYMS, merge
 from model.records import Event, Stamp
 from realtime.pipeline import PipelineConfig, open_pipeline
 from realtime.scoring import Interval
@@ -15,6 +17,7 @@ def named(footage: Footage, config: PipelineConfig) -> Outcome:
     """The confirmed events of the whole pipeline, beside the truth with its labels. Raises what
     `open_pipeline` does."""
     pipeline = open_pipeline(config)
+    classes = pipeline.classifier.labels
     found: dict[Interval, float] = {}
     times_s: list[float] = []
     events: list[Event] = []
@@ -32,4 +35,16 @@ def named(footage: Footage, config: PipelineConfig) -> Outcome:
         if event.state == "confirmed" and event.prediction is not None:
             interval = replace(interval_of(event.window), label=event.prediction.label)
             found[interval] = event.known_at.time_s
-    return Outcome.of(found, (), footage.truth(), np.array(times_s))
+    truth = [true_interval(row) for row in footage.truth()]
+    truth = [replace(row, label=class_of(row.label, classes)) for row in truth]
+    return Outcome.of(found, (), truth, np.array(times_s))
+
+
+def class_of(label: str, classes: Sequence[str]) -> str:
+    """Which of a classifier's `classes` an annotated `label` belongs to: its own word, or that of
+    MEGC's three classes; empty where it belongs to none, since no name can agree with it."""
+    word = label.strip().lower()
+    if word in classes:
+        return word
+    merged = merge(3).class_of.get(SYNONYMS.get(word, word))
+    return merged if merged is not None and merged in classes else ""

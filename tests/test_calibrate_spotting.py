@@ -23,8 +23,10 @@ from calibrate.spotting_footage import (
     interval_of,
 )
 from calibrate.spotting_motion import MotionCache, Motions, measure, spot
+from calibrate.spotting_names import class_of
 from calibrate.spotting_page import page
 from model.errors import InputError
+from model.labels import CLASSES
 from model.records import Frame, Stamp
 from model.synthetic import Schedule
 from realtime.baseline import load_baseline, save_baseline
@@ -306,6 +308,14 @@ def run(*arguments: object) -> int:
     return main(["spotting", *map(str, arguments)])
 
 
+def test_annotated_emotions_are_scored_in_the_classifier_s_words() -> None:
+    assert [class_of(word, CLASSES) for word in ("disgust", "Sad", "positive")] == [
+        "negative", "negative", "positive",
+    ]  # fmt: skip
+    assert class_of("disgust", ("disgust", "others")) == "disgust"
+    assert class_of("others", CLASSES) == class_of("bored", CLASSES) == class_of("", CLASSES) == ""
+
+
 def test_tables_are_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     truth, said = tmp_path / "truth.csv", tmp_path / "said.csv"
     head = "onset_s,apex_s,offset_s,kind,label\n"
@@ -340,7 +350,7 @@ def test_recordings_are_evaluated_with_names_and_fitted(
 ) -> None:
     truth = tmp_path / "truth.csv"
     truth.write_text(
-        "onset_s,apex_s,offset_s,kind,label\n2.1,2.25,2.45,micro,positive\n", encoding="utf-8"
+        "onset_s,apex_s,offset_s,kind,label\n2.1,2.25,2.45,micro,Happiness\n", encoding="utf-8"
     )
     given = ["--footage", expression_clip, truth, "--cache", tmp_path / "cache"]
     assert run("evaluate", *given, "--classifier", untrained, "--out", tmp_path / "report") == 0
@@ -353,6 +363,7 @@ def test_recordings_are_evaluated_with_names_and_fitted(
     assert "of 1 hits named right, STRS" in (tmp_path / "report" / "spotting.html").read_text()
     assert plain["micro"]["predicted"] == named["micro"]["predicted"] == 1
     assert plain["micro"]["named"] == 0
+    assert named["micro"]["named"] == 1
     assert run("fit", *given, "--out", tmp_path / "fitted.json") == 2
     assert "two or more" in capsys.readouterr().err
     assert not (tmp_path / "fitted.json").exists()
