@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 from served import serving
 from spoken import HZ, hearing, spoken, tone
 from starlette.testclient import TestClient
-from test_review import CHROMIUM
+from test_review_page import CHROMIUM
 from test_session_sound import BEGUN_S, BLOCK, FPS, ZERO_S, picture, sounding
 
 from model.errors import InputError

@@ -15,6 +15,7 @@ export class Player {
   #playing = false;
   #atS = 0;
   #lastMs = 0;
+  #request = 0;
   #on = false; // whether sound is wanted…
   #once = null; // …or for this stretch alone: { toS, back }
 
@@ -74,12 +75,14 @@ export class Player {
     if (!this.#film || playing === this.#playing) return;
     this.#playing = playing;
     this.#parts.play.textContent = playing ? "Pause" : "Play";
-    if (!playing) this.#once = null;
-    else {
+    if (!playing) {
+      this.#once = null;
+      cancelAnimationFrame(this.#request);
+    } else {
       if (this.#place === this.#times.length - 1) this.#place = 0;
       this.#atS = this.nowS;
       this.#lastMs = performance.now();
-      requestAnimationFrame((now) => this.#tick(now));
+      this.#request = requestAnimationFrame((now) => this.#tick(now));
     }
     this.#hear();
   }
@@ -137,14 +140,13 @@ export class Player {
   }
 
   #tick(now) {
-    if (!this.#playing) return;
     if (this.#heard) this.#follow();
     else this.#advance(((now - this.#lastMs) / 1000) * this.#speed);
     this.#lastMs = now;
     const endS = Math.min(this.#once?.toS ?? Infinity, this.#times.at(-1));
     const over = this.#atS >= endS || (this.#heard && this.#parts.voice.ended);
     if (!over) {
-      requestAnimationFrame((then) => this.#tick(then));
+      this.#request = requestAnimationFrame((then) => this.#tick(then));
       return;
     }
     const back = this.#once?.back ?? this.placeAt(endS);
