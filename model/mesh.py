@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections import deque
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -58,7 +59,10 @@ class FaceMesh:
         config.ParseFromString((package / _GRAPH).read_bytes())
         config.executor.add(type="ApplicationThreadExecutor")
         self._graph = CalculatorGraph(graph_config=config)
-        self._graph.observe_output_stream(_FACES, self._take, True)
+        # The graph keeps what it calls: with a method of this object both would stay for ever.
+        found: deque[Any] = deque(maxlen=1)
+        self._graph.observe_output_stream(_FACES, lambda _, packet: found.append(packet), True)
+        self._found = found
         self._side = {
             "num_faces": create_int(faces),
             "with_attention": create_bool(False),
@@ -66,7 +70,6 @@ class FaceMesh:
         }
         self._graph.start_run(self._side)
         self._one_at_a_time = threading.Lock()
-        self._found: Any = None
         self._time_us = 0
         self._has_talked = False
 
@@ -97,23 +100,19 @@ class FaceMesh:
         with self._one_at_a_time, stderr_without(_IDLE):
             self._graph.close()
 
-    def _take(self, stream: str, packet: Any) -> None:
-        self._found = packet
-
     def _landmarks(self, picture: ImageU8) -> Sequence[Any]:
         self._time_us += _FRAME_US
-        self._found = None
+        self._found.clear()
         image = create_image_frame(image_format=ImageFormat.SRGB, data=picture).at(self._time_us)
         # The networks are loaded, and talk, with the first picture, and again with the first face.
         with nullcontext() if self._has_talked else stderr_without(_IDLE):
             self._graph.add_packet_to_input_stream(stream="image", packet=image)
             self._graph.wait_until_idle()
         # Without a face the stream brings nothing, or a packet that holds nothing.
-        found = self._found
-        if found is None or found.is_empty():
+        if not self._found or self._found[0].is_empty():
             return ()
         self._has_talked = True
-        faces: Sequence[Any] = get_proto_list(found)
+        faces: Sequence[Any] = get_proto_list(self._found[0])
         return faces
 
 

@@ -1,9 +1,11 @@
 """What native libraries print."""
 
+import gc
 import os
 import re
 import subprocess
 import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -83,6 +85,16 @@ def test_the_face_mesh_starts_and_restarts_silently(capfd: pytest.CaptureFixture
     mesh.close()
 
     assert capfd.readouterr().err == ""
+
+
+def test_a_closed_face_mesh_is_let_go() -> None:
+    mesh = FaceMesh(faces=1, follows=True)
+    assert len(mesh.find(data.astronaut())) == 1  # type: ignore[no-untyped-call]
+    mesh.close()
+    kept = weakref.ref(mesh)
+    del mesh
+    gc.collect()
+    assert kept() is None
 
 
 def test_threads_that_share_a_face_mesh_get_their_own_picture_s_faces() -> None:
