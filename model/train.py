@@ -55,6 +55,7 @@ def main() -> None:
     if init is not None:  # what is trained sees to it too, when all samples are there
         if args.loso or args.validation:
             refuse_seen(init.name, read_checkpoint(init)[0], sources.data_sets)
+        recipe = _continuing(recipe, init, args.flow)
         check_start(init, recipe)
     make_folder(args.out if args.loso else args.out.parent)
     opener = Opener(sources, recipe.classifier, recipe.flow, args.cache, args.workers)
@@ -62,6 +63,14 @@ def main() -> None:
         _leave_one_out(recipe, opener, args, init)
     else:
         _train(recipe, opener, args, init)
+
+
+def _continuing(recipe: Recipe, init: Path, flow: str | None) -> Recipe:
+    """`recipe` for a network built as that of `init`, on its flow unless `flow` says another."""
+    given = read_checkpoint(init)[0]
+    if given.classifier != recipe.classifier:
+        return recipe
+    return replace(recipe, options=given.options, flow=flow or given.flow)
 
 
 def _train(recipe: Recipe, opener: Opener, args: argparse.Namespace, init: Path | None) -> None:
@@ -188,7 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument(
         "--none-share", type=float, help=f"synthetic without expression ({Sources.none_share})"
     )
-    data.add_argument("--flow", choices=FLOWS, help=f"({Recipe.flow})")
+    data.add_argument("--flow", choices=FLOWS, help=f"({Recipe.flow}, or that of --init)")
     data.add_argument("--cache", type=Path, default=Path("runs"), help="what was computed (runs)")
     data.add_argument("--workers", type=int, default=3, help="processes that compute it (3)")
 

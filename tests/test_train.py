@@ -235,6 +235,25 @@ def test_unusable_options_are_one_line(
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def test_training_goes_on_with_the_network_that_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks and flow are those of its checkpoint: no option builds a network otherwise."""
+    given, out = tmp_path / "given.safetensors", tmp_path / "out.safetensors"
+    fit(replace(RECIPE, epochs=1, flow="dis"), TRAINING, None, given)
+    rows = ["file,subject,clip,label"]
+    for n, label in enumerate(TRAINING.classes):
+        np.save(tmp_path / f"{n}.npy", np.full((2, 28, 28), n, np.float32))
+        rows.append(f"{n}.npy,s{n},c{n},{label}")
+    (tmp_path / "maps.csv").write_text("\n".join(rows))
+    data = ["--data", f"maps:{tmp_path / 'maps.csv'}", "--epochs", "1", "--threads", "1"]
+    init = ["--init", str(given), "--out", str(out)]
+    monkeypatch.setattr("sys.argv", ["train", "mmcof-cnn", *data, *init])
+    main()
+    made = read_checkpoint(out)[0]
+    assert (made.options, made.flow, made.recipe["flow"]) == ({"width": 4}, "dis", "dis")
+
+
 @pytest.mark.parametrize("options", [["--loso"], ["--validation", "0.2"]])
 def test_what_weights_have_seen_is_not_held_out(
     options: list[str],
