@@ -28,6 +28,7 @@ from model.samples import SampleSet
 from model.speed import forward_speed
 from model.synthetic.face import Nuisance, SyntheticFace
 from model.synthetic.pairs import ACTION_UNITS
+from model.training.data import Sources
 from model.training.fit import fit
 from model.training.recipe import Recipe
 from model.training.seen import seen_sets
@@ -120,6 +121,21 @@ def test_what_weights_have_seen_includes_where_they_started(trained: Path, tmp_p
     fit(tuned, coded(easy_samples(12, 2)), None, out, init=trained)
     assert seen_sets(read_checkpoint(out)[0]) == {"casme2", "synthetic", "samm"}
     assert seen_sets(Checkpoint("fmanet", ("a",), (), "lk", {})) == frozenset()
+
+
+def test_maps_of_one_data_set_may_test_what_maps_of_another_taught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = maps(tmp_path / "one"), maps(tmp_path / "other", 6, 2)
+    out = tmp_path / "net.safetensors"
+    said = Sources(specs=(one,)).said()
+    assert said["sets"] == ["one"]
+    recipe = Recipe("mmcof-cnn", options={"width": 4}, epochs=1, batch=12, data=said)
+    fit(recipe, coded(easy_samples(12, 2)), None, out)
+    assert run([out, "--data", other], monkeypatch, tmp_path) == 0
+    capsys.readouterr()
+    assert run([out, "--data", f"{one}/maps.csv"], monkeypatch, tmp_path) == 2
+    assert "was trained on one: it would be tested on faces" in capsys.readouterr().err
 
 
 def test_a_hold_out_is_measured_and_written(

@@ -95,7 +95,7 @@ def read_maps(source: Path) -> FlowPairSet:
         flow = _flow(raw, stored, swapped=raw.colour and swapped)
         flows[n, PHASES.index(phase)] = _resized(flow, size, scaled=unit == "px")
     return FlowPairSet(
-        name=table.parent.name or "maps",
+        name=set_name(source),
         flows=flows,
         both_phases=np.array(["apex_offset" in sample.rows for sample in samples]),
         subjects=tuple(sample.subject for sample in samples),
@@ -104,6 +104,11 @@ def read_maps(source: Path) -> FlowPairSet:
         action_units=tuple(sample.units for sample in samples),
         unit=unit,
     )
+
+
+def set_name(source: Path) -> str:
+    """What the maps of `read_maps(source)` are called: by their folder."""
+    return (source if source.is_dir() else source.parent).name or "maps"
 
 
 def still_level(levels: NDArray[np.uint8]) -> float:

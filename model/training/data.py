@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from model.classifiers import CLASSIFIERS, Inputs
+from model.datasets.maps import set_name
 from model.datasets.samples import open_samples
 from model.errors import InputError
 from model.flow import load_flow
@@ -75,13 +76,12 @@ class Sources:
 
     @property
     def data_sets(self) -> tuple[str, ...]:
-        """Names of all but synthetic pairs."""
-        return tuple(spec.partition(":")[0] for spec in self.specs if spec != SYNTHETIC)
+        """Names of all but synthetic pairs; maps bear that of their folder."""
+        return tuple(map(_name, (spec for spec in self.specs if spec != SYNTHETIC)))
 
     def said(self) -> dict[str, Any]:
         """For the recipe: names without the paths of this machine."""
-        names = [spec.partition(":")[0] for spec in self.specs]
-        said: dict[str, Any] = {"sets": names, "classes": self.classes}
+        said: dict[str, Any] = {"sets": [*map(_name, self.specs)], "classes": self.classes}
         if self.synthetic:
             said |= {name: getattr(self, name) for name in ("pairs", "view", "none_share", "seed")}
         return said
@@ -145,6 +145,11 @@ class Opener:
             none_share=self.sources.none_share,
             inputs=self.inputs,
         )
+
+
+def _name(spec: str) -> str:
+    name, _, path = spec.partition(":")
+    return set_name(Path(path)) if name == "maps" else name
 
 
 def check_workers(number: int) -> None:
