@@ -48,6 +48,9 @@ def main() -> None:
         wanted = "a folder with --loso, a file without it"
         raise InputError(f"--out {args.out} has to be {wanted}: give another one")
     sources = Sources(specs=tuple(args.data.split(",")), **_given(args, Sources))
+    for option, given in (("--loso", args.loso), ("--validation", args.validation)):
+        if given and not sources.data_sets:
+            raise InputError(f"{option} holds out subjects of data sets: name one with --data")
     recipe = Recipe(args.classifier, data=sources.said(), **_given(args, Recipe))
     if args.epochs is None and not sources.synthetic:
         recipe = replace(recipe, epochs=CLIP_EPOCHS)
@@ -79,8 +82,7 @@ def _train(recipe: Recipe, opener: Opener, args: argparse.Namespace, init: Path 
         print(clips.counted(), flush=True)
     validation: SampleSet | None = None
     if args.validation:
-        if clips is None:
-            raise InputError("--validation holds out subjects of data sets: name one with --data")
+        assert clips is not None  # `main` sees to it
         kept, held = validation_split(clips.subjects, args.validation, recipe.seed)
         clips, validation = clips.take(kept), clips.take(held)
         recipe = replace(recipe, keep="best")
@@ -111,8 +113,7 @@ def _leave_one_out(
     recipe: Recipe, opener: Opener, args: argparse.Namespace, init: Path | None
 ) -> None:
     clips = opener.clips()
-    if clips is None:
-        raise InputError("--loso leaves out subjects of data sets: name one with --data")
+    assert clips is not None  # `main` sees to it
     print(clips.counted(), flush=True)
     report = leave_one_out(
         recipe,

@@ -242,6 +242,7 @@ def test_what_would_mislead_is_refused(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     assert run([trained, *options], monkeypatch, tmp_path) == 2
     error = capsys.readouterr().err
     assert message in error

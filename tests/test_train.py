@@ -233,6 +233,7 @@ def test_unusable_options_are_one_line(
     monkeypatch.setattr("sys.argv", ["train", "fmanet", "--out", "x.safetensors", *options])
     assert exit_code(main) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not Path("x.safetensors").exists()
 
 
 def test_training_goes_on_with_the_network_that_is_given(
