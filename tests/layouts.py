@@ -227,7 +227,7 @@ WRITERS: dict[str, Callable[..., None]] = {
 
 
 def usual(dataset: str) -> list[Made]:
-    """Six clips of three subjects, one of each of MEGC's classes for each subject but one."""
+    """Nine clips of three subjects, one of each of MEGC's classes for each subject."""
     names = {
         "casme2": (("01", "02", "17"), "EP0{}_01f", ("disgust", "happiness", "surprise")),
         "samm": (("006", "007", "010"), "{s}_1_{}", ("anger", "happiness", "surprise")),

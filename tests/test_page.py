@@ -4,7 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -30,17 +30,21 @@ pytestmark = [
 ]
 
 
+def small_demo(untrained: Path) -> LiveConfig:
+    return LiveConfig(
+        source="demo", fps=15, width=320, height=240, seed=3, classifier=str(untrained)
+    )
+
+
 @pytest.fixture(scope="module")
 def demo(untrained: Path) -> Iterator[Served]:
-    config = LiveConfig(source="demo", fps=15, seed=3, classifier=str(untrained))
-    with serving(config) as served:
+    with serving(small_demo(untrained)) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
 def guarded(untrained: Path) -> Iterator[Served]:
-    config = LiveConfig(source="demo", fps=15, auth=AUTH, classifier=str(untrained))
-    with serving(config) as served:
+    with serving(replace(small_demo(untrained), auth=AUTH)) as served:
         yield served
 
 
@@ -178,13 +182,7 @@ def test_frames_are_painted_and_an_expression_is_listed_and_replayed(
 def test_what_is_forgotten_leaves_the_open_page(
     chromium: Browser, untrained: Path, tmp_path: Path
 ) -> None:
-    config = LiveConfig(
-        source="demo",
-        fps=15,
-        seed=3,
-        classifier=str(untrained),
-        record=RecordPlan(tmp_path / "P07", "P07"),
-    )
+    config = replace(small_demo(untrained), record=RecordPlan(tmp_path / "P07", "P07"))
     with serving(config) as served, opened(chromium, served) as watched:
         page = watched.page
         page.click(".fl-events li[data-state=confirmed] button")

@@ -68,9 +68,17 @@ def run(
     return steps, events
 
 
-def test_faces_found_ahead_change_nothing(untrained: Path) -> None:
+@pytest.fixture(scope="module")
+def stepped(untrained: Path) -> tuple[list[Step], list[Event]]:
+    """Frame by frame through footage that shows an expression."""
+    return run(footage(3.5), untrained)
+
+
+def test_faces_found_ahead_change_nothing(
+    stepped: tuple[list[Step], list[Event]], untrained: Path
+) -> None:
     frames = footage(3.5)
-    one_by_one, _ = run(frames, untrained)
+    one_by_one, _ = stepped
     pipeline = open_pipeline(PipelineConfig(classifier=str(untrained)))
     ahead = list(pipeline.steps(frames))
     pipeline.close()
@@ -116,8 +124,10 @@ def test_a_step_holds_what_the_frame_showed(untrained: Path) -> None:
         assert all(ms >= 0 for ms in step.timings_ms.values())
 
 
-def test_an_expression_is_named_at_its_apex_and_confirmed_at_its_offset(untrained: Path) -> None:
-    _, events = run(footage(3.5), untrained)
+def test_an_expression_is_named_at_its_apex_and_confirmed_at_its_offset(
+    stepped: tuple[list[Step], list[Event]],
+) -> None:
+    _, events = stepped
     (truth,) = SyntheticFace(seed=5, fps=FPS, size=SIZE, schedule=SCHEDULE).truth(3.5)[:1]
     early, confirmed = (e for e in events if e.state != "withdrawn")
     assert (early.state, confirmed.state) == ("early", "confirmed")
@@ -137,8 +147,10 @@ def test_an_expression_is_named_at_its_apex_and_confirmed_at_its_offset(untraine
     assert confirmed.known_at.time_s >= confirmed.window.offset.time_s
 
 
-def test_a_slow_executor_changes_when_events_come_and_nothing_else(untrained: Path) -> None:
-    _, inline = run(footage(3.5), untrained)
+def test_a_slow_executor_changes_when_events_come_and_nothing_else(
+    stepped: tuple[list[Step], list[Event]], untrained: Path
+) -> None:
+    _, inline = stepped
     _, deferred = run(footage(3.5), untrained, Deferred())
     assert inline
     assert deferred == inline
