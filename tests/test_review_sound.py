@@ -1,6 +1,7 @@
 """What was heard in a session: in its place, as loud as it was, and silence where it is missing."""
 
 import io
+import tracemalloc
 import wave
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +20,13 @@ from test_review_page import CHROMIUM
 from test_session_sound import BEGUN_S, BLOCK, FPS, ZERO_S, picture, sounding
 
 from model.errors import InputError
+from model.records import Stamp
 from realtime.config import LiveConfig
+from realtime.export import export
 from realtime.review.lanes import read_motion
 from realtime.review.quality import measure
 from realtime.review.report import report
-from realtime.review.sound import FLOOR_DB, Sound, sound_of, wav_header
+from realtime.review.sound import FLOOR_DB, UNREADABLE, Sound, sound_of, wav_header
 from realtime.session.__main__ import redact_span
 from realtime.session.reader import Session, open_session
 from realtime.session.redact import REDACTED
@@ -102,6 +105,45 @@ def test_of_what_was_redacted_nothing_is_heard(session: Session) -> None:
     assert not samples[round(1.2 * HZ) : round(1.9 * HZ)].any()
     assert samples[round(2.1 * HZ) : round(2.2 * HZ)].any()
     assert [why for _, _, why in Sound(later).missing()] == ["microphone away", REDACTED]
+
+
+def test_a_pause_of_hours_costs_no_memory(tmp_path: Path) -> None:
+    """What is heard after it, before the next picture, lies in the file of before."""
+    made, later_s = sounding(tmp_path / "s"), 20_000.0
+    for again_s in (0.0, later_s):
+        for index in range(2 * FPS):
+            shown = picture(index)
+            time_s = shown.stamp.time_s + again_s
+            if index % 5 == 0:
+                for begin_s in (time_s - 0.09, time_s + 0.01):
+                    made.hear(Block(begin_s, tone(np.arange(BLOCK) / HZ).astype("<i2").tobytes()))
+            made.write(replace(shown, stamp=Stamp(index + int(again_s), time_s)))
+    made.close("end")
+    session = hearing(open_session(tmp_path / "s"))
+    assert session.folder.parts() == [1, 2]
+    tracemalloc.start()
+    try:
+        sound = Sound(session)
+        begin_s, end_s, _ = max(sound.missing(), key=lambda span: span[1] - span[0])
+        least = 2 * HZ * later_s
+        assert tracemalloc.get_traced_memory()[1] < least / 4
+    finally:
+        tracemalloc.stop()
+    assert (begin_s, end_s) == pytest.approx((2.0, later_s - 0.1), abs=0.1)
+    assert sound.samples(int(HZ * (end_s + 0.01)), int(HZ * (end_s + 0.02))).any()
+
+
+def test_a_file_that_cannot_be_read_is_told_and_costs_no_table(
+    session: Session, tmp_path: Path
+) -> None:
+    session.folder.video(1).write_bytes(bytes(1000))
+    sound = Sound(session)
+    assert sound.loudness(0, 2, 2) == [None, None]
+    assert [why for _, _, why in sound.missing()] == [f"{UNREADABLE}; microphone away"]
+    assert len(list(export(session, ["csv"], tmp_path / "out"))) == 4
+    assert UNREADABLE in report(session)
+    with pytest.raises(InputError, match="cannot be read"):  # silence would be a lie
+        sound.samples(0, 10)
 
 
 def test_a_session_without_sound_says_so(recorded: Path) -> None:

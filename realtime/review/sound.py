@@ -37,6 +37,7 @@ FLOOR_DB = -96.0
 LANE_DB = -70.0
 """At the bottom of a lane: quieter is no room with a person in it."""
 NOT_SAID = "not recorded"
+UNREADABLE = "file cannot be read"
 
 _NEAR_S = 0.75e-3  # rounding alone is 0.5 ms
 _STRETCH = 0.002
@@ -44,14 +45,13 @@ _FULL = 32768.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """The sound in one file of the video."""
+class _Run:
+    """Sound of one file of the video that nothing is missing of. What lies between two runs is not
+    kept: a pause may last for hours."""
 
     first: int
     """Its first sample, counted from 0 s of the video; may be negative."""
     samples: ArrayI16
-    there: NDArray[np.bool_]
-    """Whether each was recorded."""
 
 
 class Sound:
@@ -75,22 +75,21 @@ class Sound:
         self._hop = max(1, self.rate // HOPS_PER_S)
         self._loud: ArrayF32 = np.full(-(-self.count // self._hop), np.nan, np.float32)
         self._measured: set[int] = set()
-        self._kept: OrderedDict[int, _Part | None] = OrderedDict()
+        self._unreadable: list[tuple[float, float, str]] = []
+        self._kept: OrderedDict[int, tuple[_Run, ...]] = OrderedDict()
         self._lock = threading.Lock()
 
     def samples(self, first: int, last: int) -> ArrayI16:
-        """Samples number `first` to `last`, the latter not included, within `count`. int16."""
+        """Samples number `first` to `last`, the latter not included, within `count`. int16. Raises
+        `InputError` if a file that they lie in cannot be read."""
         out = np.zeros(max(0, last - first), np.int16)
         for number in self._near(first / self.rate, last / self.rate):
-            part = self._part(number)
-            if part is None:
-                continue
-            begin = max(first, part.first)
-            end = min(last, part.first + len(part.samples))
-            if begin < end:
-                inside = slice(begin - part.first, end - part.first)
-                there = part.there[inside]
-                out[begin - first : end - first][there] = part.samples[inside][there]
+            for run in self._part(number):
+                begin = max(first, run.first)
+                end = min(last, run.first + len(run.samples))
+                if begin < end:
+                    inside = run.samples[begin - run.first : end - run.first]
+                    out[begin - first : end - first] = inside
         return out
 
     def loudness(self, start_s: float, end_s: float, bins: int) -> list[float | None]:
@@ -127,6 +126,7 @@ class Sound:
             for marker in self._session.markers
             if marker.kind == "redact" and marker.until_s is not None
         ]
+        found += self._unreadable
         for row in list(read_lines(self._folder.sound))[1:]:
             begin, end, cause = row.split(",", 2)
             found.append((float(begin) - zero_s, float(end) - zero_s, cause))
@@ -140,38 +140,53 @@ class Sound:
         parts = self._folder.parts()
         for part in parts:
             begin_s = self._begins.get(part)
-            until_s = min((s for p, s in self._begins.items() if p > part), default=float("inf"))
+            until_s = self._until_s(part)
             inside = begin_s is None or begin_s - SOUND_BEFORE_S < end_s
             if inside and until_s > start_s - 1:
                 found.append(part)
         return found
 
-    def _measure(self, start_s: float, end_s: float) -> None:
-        for number in self._near(start_s, end_s):
-            if number not in self._measured:
-                self._part(number)
+    def _until_s(self, number: int) -> float:
+        """Where the file after file `number` begins."""
+        return min((s for part, s in self._begins.items() if part > number), default=float("inf"))
 
-    def _part(self, number: int) -> _Part | None:
-        """The sound in file `number`; None if there is none."""
+    def _measure(self, start_s: float, end_s: float) -> None:
+        """Have the levels of the span. Of a file that cannot be read nothing is known: what is told
+        of the others holds all the same."""
+        for number in self._near(start_s, end_s):
+            if number in self._measured:
+                continue
+            try:
+                self._part(number)
+            except InputError:
+                self._measured.add(number)
+                begin_s = self._begins.get(number, 0.0)
+                self._unreadable.append((begin_s, self._until_s(number), UNREADABLE))
+
+    def _part(self, number: int) -> tuple[_Run, ...]:
+        """The sound in file `number`, in the order in which it lies there."""
         with self._lock:
             if number not in self._kept:
-                self._kept[number] = part = _read(self._folder.video(number), self.rate)
-                if part is not None and number not in self._measured:
-                    self._take_levels(part)
+                self._kept[number] = runs = _read(self._folder.video(number), self.rate)
+                if number not in self._measured:
+                    for run in runs:
+                        self._take_levels(run)
                 self._measured.add(number)
                 while len(self._kept) > KEPT_PARTS:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(number)
             return self._kept[number]
 
-    def _take_levels(self, part: _Part) -> None:
+    def _take_levels(self, run: _Run) -> None:
         hop = self._hop
-        first = part.first // hop
-        before = part.first - first * hop
-        after = -(before + len(part.samples)) % hop
-        powers = np.pad(part.samples, (before, after)).reshape(-1, hop).astype(np.float32) ** 2
-        there = np.pad(part.there, (before, after)).reshape(-1, hop).sum(axis=1)
-        mean = powers.sum(axis=1) / np.maximum(there, 1) / _FULL**2
+        first = run.first // hop
+        before = run.first - first * hop
+        after = -(before + len(run.samples)) % hop
+        powers = np.pad(run.samples, (before, after)).reshape(-1, hop).astype(np.float32) ** 2
+        there = np.full(len(powers), hop)
+        there[0] -= before
+        there[-1] -= after
+        mean = powers.sum(axis=1) / there / _FULL**2
         levels = 10 * np.log10(np.maximum(mean, 10 ** (FLOOR_DB / 10)))
         levels[there < hop / 2] = np.nan
         low, high = max(first, 0), min(first + len(levels), len(self._loud))
@@ -206,21 +221,19 @@ def _why(start_s: float, end_s: float, whys: list[tuple[float, float, str]]) -> 
     return "; ".join(dict.fromkeys(found)) or NOT_SAID
 
 
-def _read(path: Path, rate: int) -> _Part | None:
-    """The sound of the file `path`, each block in its place."""
+def _read(path: Path, rate: int) -> tuple[_Run, ...]:
+    """The sound of the file `path`, in its place."""
+    runs: list[tuple[int, list[ArrayI16]]] = []
+    after: int | None = None
     try:
-        pieces = list(_placed(path, rate))
+        for begin, block in _placed(path, rate):
+            if begin != after:
+                runs.append((begin, []))
+            runs[-1][1].append(block)
+            after = begin + len(block)
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    if not pieces:
-        return None
-    first = min(begin for begin, _ in pieces)
-    count = max(begin + len(block) for begin, block in pieces) - first
-    samples, there = np.zeros(count, np.int16), np.zeros(count, np.bool_)
-    for begin, block in pieces:
-        inside = slice(begin - first, begin - first + len(block))
-        samples[inside], there[inside] = block, True
-    return _Part(first, samples, there)
+    return tuple(_Run(begin, np.concatenate(blocks)) for begin, blocks in runs)
 
 
 def _placed(path: Path, rate: int) -> Iterator[tuple[int, ArrayI16]]:
@@ -244,8 +257,10 @@ def _blocks(path: Path) -> Iterator[tuple[float, ArrayI16]]:
         if not container.streams.audio:
             return
         for packet in container.demux(container.streams.audio[0]):
-            if packet.pts is not None and packet.time_base is not None and packet.size:
-                yield float(packet.pts * packet.time_base), np.frombuffer(bytes(packet), "<i2")
+            count = packet.size // SAMPLE_BYTES  # of a damaged file, half a sample may be left
+            if packet.pts is not None and packet.time_base is not None and count:
+                block = np.frombuffer(bytes(packet), "<i2", count)
+                yield float(packet.pts * packet.time_base), block
 
 
 def _stretched(block: ArrayI16, by: int) -> ArrayI16:
