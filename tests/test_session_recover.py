@@ -3,20 +3,27 @@
 import random
 import sys
 from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from kills import loss, record_and_kill
 from test_session_recorder import frame, recorder, records
 
 import realtime.session.parts as parts
 from model.errors import InputError
+from realtime.review.pictures import Pictures
 from realtime.session.cut import copy_without, pts_of
 from realtime.session.folder import SessionFolder
 from realtime.session.ledger import FROM_VIDEO, LOST
 from realtime.session.markers import Marker, marker_line
 from realtime.session.reader import open_session
 from realtime.session.recover import recover
+from realtime.sources import SourceOptions
+from realtime.sources.session import SessionSource
 
 
 def cut_off(path: Path, frames: int = 30) -> SessionFolder:
@@ -28,6 +35,17 @@ def cut_off(path: Path, frames: int = 30) -> SessionFolder:
     folder = SessionFolder(path)
     folder.write_document(folder.read_document() | {"state": "recording"})
     return folder
+
+
+def spoil(video: Path, pictures: Iterable[int]) -> None:
+    """Change a few bytes in the middle of these pictures."""
+    with av.open(str(video)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    data = bytearray(video.read_bytes())
+    for number in pictures:
+        at = data.index(packets[number]) + len(packets[number]) // 2
+        data[at : at + 4] = bytes(byte ^ 0xFF for byte in data[at : at + 4])
+    video.write_bytes(data)
 
 
 def agree(folder: SessionFolder) -> None:
@@ -53,6 +71,32 @@ def test_ledger_and_video_agree_wherever_they_were_torn(tmp_path: Path, seed: in
     again = recover(folder)
     assert (again.lost, again.unlisted) == (0, 0)
     assert before == {path.name: path.read_bytes() for path in folder.path.glob("*.csv")}
+
+
+@pytest.mark.parametrize("damaged", [1, 2, 7, 29, 30])
+def test_what_lies_before_a_damaged_end_is_kept(tmp_path: Path, damaged: int) -> None:
+    """As a disk leaves it that had written some blocks of the end, and not others."""
+    folder = cut_off(tmp_path / "s")
+    video = folder.video(1)
+    spoil(video, range(30 - damaged, 30))
+    video.write_bytes(video.read_bytes()[:-1])  # the power went before it was closed
+    done = recover(folder)
+    assert (done.frames, done.lost) == (30 - damaged, damaged)
+    agree(folder)
+
+
+def test_a_picture_that_was_damaged_on_the_disk_is_a_jump(tmp_path: Path) -> None:
+    """FFmpeg's decoder hands it out as a good one."""
+    folder = cut_off(tmp_path / "s")
+    recover(folder)
+    spoil(folder.video(1), [5])
+    with closing(SessionSource(str(folder.path), SourceOptions())) as source:
+        assert [one.stamp.index for one in source] == [n for n in range(30) if n != 5]
+        assert source.status().unusable == {"damaged": 1}
+    with closing(Pictures(open_session(folder.path))) as pictures:
+        with pytest.raises(InputError, match="cannot be decoded"):
+            pictures.frame(5)
+        assert np.array_equal(pictures.frame(6).image, frame(6).image)
 
 
 def test_frames_that_were_lost_are_named(tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ from av.video.stream import VideoStream
 from model.errors import InputError
 from realtime.session.lines import sync_folder
 from realtime.session.video import SAMPLE_BYTES, TIME_BASE
+from realtime.sources.ffv1 import is_whole
 from realtime.sources.picture import decode_picture
-from realtime.sources.video import JPEGS, VideoPacket
+from realtime.sources.video import FFV1, JPEGS, VideoPacket
 
 _SEGMENT = b"\x18\x53\x80\x67"  # the element's name
 _HEAD_BYTES = 1024
@@ -106,14 +107,15 @@ def _closed(path: Path) -> bool:
 
 def _last_whole(path: Path) -> int | None:
     """Presentation time of the last picture that can be decoded; None if there is none. Only what
-    follows the last key frames is decoded: what came before was whole when it was written."""
+    follows the last key frame is decoded, or, as long as that cannot be, twice as far back: what
+    came before was whole when it was written."""
     container = _open(path)
     if container is None:
         return None
-    last: int | None = None
     with container:
         keys = [_ms(packet) for packet in _packets(container) if packet.is_keyframe]
-    for key in reversed(keys[-3:]):
+    starts = [keys[-(1 << n)] for n in range(len(keys).bit_length())]
+    for key in [*starts, *keys[:1]]:
         last = _decodable(path, key)
         if last is not None:
             return last
@@ -137,8 +139,11 @@ def _decodable(path: Path, key_ms: int) -> int | None:
 
 
 def _decodes(stream: VideoStream, packet: VideoPacket) -> bool:
-    if stream.codec_context.name == JPEGS:
+    codec = stream.codec_context.name
+    if codec == JPEGS:
         return decode_picture(bytes(packet)) is not None
+    if codec == FFV1:
+        return is_whole(bytes(packet))
     try:
         pictures = stream.decode(packet)
     except av.error.FFmpegError:

@@ -4,7 +4,7 @@ Whatever a decoder gives (grey, 10 bit, odd sizes, a size that changes on the wa
 its own size; a display matrix, by which phones store portrait video, is applied.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias, cast
 
 import av.error
@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from model.errors import SourceError
 from model.records import ImageU8
+from realtime.sources.ffv1 import is_whole
 from realtime.sources.gate import Gate
 from realtime.sources.picture import decode_picture
 
@@ -29,6 +30,8 @@ DAMAGED = "damaged"
 
 JPEGS = "mjpeg"
 """FFmpeg's name of the codec whose packets are JPEGs."""
+
+FFV1 = "ffv1"
 
 LOSSLESS_CODECS = frozenset({"ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "png", "bmp"})
 
@@ -55,10 +58,14 @@ def video_stream(container: InputContainer, spec: str) -> VideoStream:
 
 
 def decoded(
-    container: InputContainer, stream: VideoStream, gate: Gate
+    container: InputContainer,
+    stream: VideoStream,
+    gate: Gate,
+    intact: Callable[[bytes], bool] | None = None,
 ) -> Iterator[tuple[VideoFrame, ImageU8]]:
     """Each whole picture with its RGB image, (H, W, 3) uint8, upright. Damaged ones are counted
-    at `gate`; a container that breaks off ends it, as its end does."""
+    at `gate`; a container that breaks off ends it, as its end does. `intact` says which packets may
+    be decoded at all."""
     to_rgb = VideoReformatter()
     packets = container.demux(stream)
     while True:
@@ -67,6 +74,9 @@ def decoded(
         except av.error.FFmpegError:
             gate.refuse(DAMAGED)
             packet = None
+        if intact and packet is not None and packet.size and not intact(bytes(packet)):
+            gate.refuse(DAMAGED)
+            continue
         try:
             # None at the end draws what the decoder still holds.
             frames = stream.decode(packet)
@@ -110,8 +120,10 @@ def recorded(
 ) -> Iterator["tuple[VideoFrame | VideoPacket, ImageU8]"]:
     """Each whole picture of a session's video, pixel by pixel as the recorder had it if it was
     kept without loss, with what bears its presentation time. Otherwise as `decoded`."""
-    jpegs = stream.codec_context.name == JPEGS
-    return (unpacked if jpegs else decoded)(container, stream, gate)
+    codec = stream.codec_context.name
+    if codec == JPEGS:
+        return unpacked(container, stream, gate)
+    return decoded(container, stream, gate, is_whole if codec == FFV1 else None)
 
 
 def upright(rgb: VideoFrame, decoded_from: VideoFrame) -> ImageU8:
