@@ -332,6 +332,34 @@ def test_a_session_without_pictures_has_none_to_export(name: str, tmp_path: Path
         export(open_session(tmp_path / "s"), name, tmp_path)
 
 
+def test_a_video_that_cannot_be_read_costs_no_table(tmp_path: Path) -> None:
+    made = recorder(tmp_path / "s")
+    for index in range(4):
+        made.write(frame(index))
+    made.close("end")
+    session = open_session(tmp_path / "s")
+    session.folder.video(1).write_bytes(bytes(1000))
+    for name in ("csv", "elan", "bids", "boris"):
+        assert export(session, name, tmp_path)
+    for name in ("video", "blurred"):
+        with pytest.raises(InputError, match="cannot be read"):
+            export(session, name, tmp_path)
+
+
+def test_elan_links_no_video_on_another_drive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_windows(path: object, start: object) -> str:
+        raise ValueError(f"path is on mount 'C:', start on mount 'D:': {path}, {start}")
+
+    made = recorder(tmp_path / "s")
+    made.write(frame(0))
+    made.close("end")
+    monkeypatch.setattr("realtime.export.elan.os.path.relpath", on_windows)
+    with pytest.raises(InputError, match="--to video elan"):
+        export(open_session(tmp_path / "s"), "elan", tmp_path)
+
+
 def test_a_face_that_is_missed_for_a_moment_is_covered_all_the_same(recorded: Path) -> None:
     found = Pictures(open_session(recorded))
     alone = found.frame(0).image

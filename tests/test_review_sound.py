@@ -197,6 +197,30 @@ def test_the_sound_comes_in_stretches_as_browsers_ask(
     assert beyond.status_code == 416
 
 
+@pytest.mark.parametrize(
+    ("wanted", "status"),
+    [
+        ("bytes=-5", 200),
+        ("bytes=1-2,4-5", 200),
+        ("items=0-1", 200),
+        ("bytes=5-2", 416),
+        ("bytes=999999999-", 416),
+        (f"bytes={'9' * 5000}-", 200),
+        (f"bytes=0-{'9' * 5000}", 200),
+    ],
+)
+def test_stretches_that_are_none_are_answered(client: TestClient, wanted: str, status: int) -> None:
+    answer = client.get("/live/review/P07/sound.wav", headers={"Range": wanted})
+    assert answer.status_code == status
+
+
+def test_a_session_is_opened_without_a_table_that_was_taken_away(
+    session: Session, client: TestClient
+) -> None:
+    session.folder.markers.unlink()
+    assert client.get("/live/review/P07/session").json()["markers"] == []
+
+
 def test_what_is_forgotten_is_no_longer_sent(session: Session, client: TestClient) -> None:
     before = client.get("/live/review/P07/loudness?start_s=1.2&end_s=1.9&bins=7").json()["db"]
     assert None not in before

@@ -7,10 +7,12 @@ duration come first, in seconds of the video; what is not known is `n/a`.
 """
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import av
+import av.error
 
 from realtime.export.plain import text
 from realtime.export.rows import (
@@ -143,7 +145,8 @@ def _recording(session: Session) -> dict[str, Any]:
         "Height": camera["height"],
     }
     if files and session.seconds:
-        with av.open(str(files[0])) as video:
+        # What is said of the expressions holds all the same if the file cannot be read.
+        with suppress(av.error.FFmpegError), av.open(str(files[0])) as video:
             found["VideoCodec"] = video.streams.video[0].codec_context.name
         found["FrameRate"] = round(frame_rate(session), 3)
     if heard is not None:

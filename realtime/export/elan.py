@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from pathlib import Path
 
+from model.errors import InputError
 from realtime.export.rows import event_rows, marker_rows, new_file, questions, stem
 from realtime.export.sound import covered, wav_path, write_sound
 from realtime.review.sound import Sound
@@ -90,7 +91,13 @@ def write_elan(session: Session, folder: Path) -> list[Path]:
 
 def _link(header: ET.Element, media: Path, folder: Path, kind: str) -> None:
     """Both begin at 0 s, so no TIME_ORIGIN. No absolute path: folders are often called by names."""
-    relative = Path(os.path.relpath(media.resolve(), folder.resolve())).as_posix()
+    try:
+        relative = Path(os.path.relpath(media.resolve(), folder.resolve())).as_posix()
+    except ValueError:  # another drive of Windows
+        raise InputError(
+            f"--out {folder} is on another drive than {media}, which is linked by its relative "
+            "path: --to video elan writes the video there too"
+        ) from None
     link = {"MEDIA_URL": relative, "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": relative}
     ET.SubElement(header, "MEDIA_DESCRIPTOR", link)
 

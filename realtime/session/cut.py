@@ -75,9 +75,9 @@ def mend(path: Path) -> list[int]:
 
 def join(paths: Sequence[Path], out: Path) -> None:
     """One file, `out`, of parts that follow each other, with their sound. Raises `InputError` if
-    they do not fit together: another size or codec in between."""
+    one cannot be read, or they do not fit together: another size or codec in between."""
     with ExitStack() as opened:
-        containers = [opened.enter_context(av.open(str(path))) for path in paths]
+        containers = [opened.enter_context(_readable(path)) for path in paths]
         streams = [container.streams.video[0] for container in containers]
         kinds = {(s.codec.name, s.width, s.height, s.codec_context.extradata) for s in streams}
         if len(kinds) > 1:
@@ -162,6 +162,13 @@ def _open(path: Path) -> InputContainer | None:
         container.close()
         return None
     return container
+
+
+def _readable(path: Path) -> InputContainer:
+    try:
+        return av.open(str(path))
+    except av.error.FFmpegError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _streams(container: InputContainer) -> list[Stream]:

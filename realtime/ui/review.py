@@ -148,10 +148,9 @@ class _Shelf:
             raise InputError(f"session {name!r}: there is none in {self._root}")
         folder = SessionFolder(self._root / name)
         # A redaction or recovery since then has made all of it another.
-        state = tuple(
-            path.stat().st_mtime_ns
-            for path in (folder.document, folder.frames, folder.events, folder.markers)
-        )
+        tables = (folder.document, folder.frames, folder.events, folder.markers)
+        videos = map(folder.video, folder.parts())
+        state = tuple(map(_changed_ns, (*tables, *videos)))
         with self._lock:
             kept = self._opened.get(name)
             if kept is None or kept[0] != state:
@@ -184,6 +183,14 @@ class _Shelf:
                 }
             )
         return sorted(found, key=lambda one: str(one["started_utc"]), reverse=True)
+
+
+def _changed_ns(path: Path) -> int:
+    """When `path` was changed last; 0 if it is not there."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def review_routes(root: Path) -> APIRouter:

@@ -13,7 +13,7 @@ AT_ONCE_BYTES = 512 * 2**10
 """An answer holds no more, about five seconds: what is forgotten meanwhile is not sent."""
 # The voice stays out of the browser's cache on disk.
 _HEADERS = {"Cache-Control": "no-store", "Accept-Ranges": "bytes"}
-_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
 
 
 def sound_answer(opened: Callable[[], Sound], wanted: str | None) -> Response:
