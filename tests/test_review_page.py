@@ -2,12 +2,14 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from fakes import copied
 from playwright.sync_api import Page, sync_playwright
 from served import serving
+from test_session_recover import spoil
 
 from realtime.config import LiveConfig
 from realtime.review.coding import coded
@@ -16,31 +18,38 @@ from realtime.session.reader import open_session
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
-@pytest.fixture
-def page(recorded: Path, untrained: Path, tmp_path: Path) -> Iterator[Page]:
-    """The Review tab over a folder with one session in it."""
-    copied(recorded, tmp_path / "sessions")
+@contextmanager
+def reviewing(sessions: Path, untrained: Path, said: list[str]) -> Iterator[Page]:
+    """The Review tab over the folder `sessions`; what its console says goes to `said`."""
     config = LiveConfig(
         "demo",
         fps=5,
         width=200,
         height=150,
         classifier=str(untrained),
-        sessions=tmp_path / "sessions",
+        sessions=sessions,
     )
     with serving(config) as served, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1300, "height": 900})
         page.set_default_timeout(90_000)
-        said: list[str] = []
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(served.address)
         page.get_by_role("tab", name="Review").click()
         page.wait_for_selector("[data-ref=film][data-place='0']")
         yield page
-        assert said == []
         browser.close()
+
+
+@pytest.fixture
+def page(recorded: Path, untrained: Path, tmp_path: Path) -> Iterator[Page]:
+    """The Review tab over a folder with one session in it."""
+    copied(recorded, tmp_path / "sessions")
+    said: list[str] = []
+    with reviewing(tmp_path / "sessions", untrained, said) as page:
+        yield page
+        assert said == []
 
 
 @pytest.mark.browser
@@ -188,3 +197,29 @@ def test_a_quick_coder_loses_nothing(page: Page, tmp_path: Path) -> None:
     assert (found[1].onset.index, found[1].offset.index) == (apex - 1, apex + 3)
     assert (found[1].verdict, found[1].note) == ("accepted", "both brows")
     assert (found[-1].verdict, found[-1].note) == ("accepted", "a yawn")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_no_picture_is_shown_in_place_of_one_that_cannot_be_read(
+    recorded: Path, untrained: Path, tmp_path: Path
+) -> None:
+    """Nor does it stop the playing. The folder's name has signs with a meaning in addresses."""
+    folder = copied(recorded, tmp_path / "sessions").rename(tmp_path / "sessions" / "P#7 50%2é")
+    spoil(folder / "video.mkv", [2])
+    said: list[str] = []
+    film = "document.querySelector('[data-ref=film]')"
+    corner = f"[...{film}.getContext('2d').getImageData(1, 1, 1, 1).data]"
+    with reviewing(tmp_path / "sessions", untrained, said) as page:
+        assert page.evaluate(corner) != [0, 0, 0, 255]
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function(f"{film}.dataset.place === '2'")
+        assert page.evaluate(corner) == [0, 0, 0, 255]
+        page.keyboard.press("ArrowLeft")
+        page.wait_for_function(f"{film}.dataset.place === '1'")
+        page.keyboard.press(" ")
+        page.wait_for_function(f"Number({film}.dataset.place) > 5")
+        assert page.evaluate(corner) != [0, 0, 0, 255]
+    ours = ("404", "getImageData")  # the picture's answer, and how the test looks at it
+    assert [words for words in said if not any(known in words for known in ours)] == []

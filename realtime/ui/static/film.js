@@ -3,12 +3,13 @@
 const KEPT = 160;
 const AHEAD = 16;
 const AT_ONCE = 4;
+const UNREADABLE = "This picture cannot be read";
 
 export class Film {
   #canvas;
   #base;
   #length;
-  #kept = new Map(); // place → ImageBitmap, the oldest first
+  #kept = new Map(); // place → ImageBitmap, null of one that cannot be read; the oldest first
   #asked = new Map(); // place → promise
   #wanted = 0;
   #shown = 0;
@@ -47,18 +48,32 @@ export class Film {
 
   close() {
     this.#closed = true;
-    for (const bitmap of this.#kept.values()) bitmap.close();
+    for (const bitmap of this.#kept.values()) bitmap?.close();
     this.#kept.clear();
   }
 
   #draw(place) {
     const bitmap = this.#kept.get(place);
+    this.#canvas.dataset.place = this.#shown = place;
+    if (!bitmap) {
+      this.#blank();
+      return;
+    }
     if (this.#canvas.width !== bitmap.width || this.#canvas.height !== bitmap.height) {
       [this.#canvas.width, this.#canvas.height] = [bitmap.width, bitmap.height];
       this.#canvas.parentElement.style.setProperty("--ratio", bitmap.width / bitmap.height);
     }
     this.#canvas.getContext("2d").drawImage(bitmap, 0, 0);
-    this.#canvas.dataset.place = this.#shown = place;
+  }
+
+  /** Another's picture must not be taken for this one. */
+  #blank() {
+    const { width, height } = this.#canvas;
+    const ctx = this.#canvas.getContext("2d");
+    ctx.fillStyle = "#000";
+    ctx.fillRect(0, 0, width, height);
+    Object.assign(ctx, { fillStyle: "#fff", textAlign: "center", font: `${Math.ceil(width / 24)}px sans-serif` });
+    ctx.fillText(UNREADABLE, width / 2, height / 2);
   }
 
   #ahead(place, direction) {
@@ -81,10 +96,9 @@ export class Film {
 
   async #load(place) {
     const answer = await fetch(new URL(`frame/${place}.jpg`, this.#base));
-    if (!answer.ok) return;
-    const bitmap = await createImageBitmap(await answer.blob());
+    const bitmap = answer.ok ? await createImageBitmap(await answer.blob()) : null;
     if (this.#closed) {
-      bitmap.close();
+      bitmap?.close();
       return;
     }
     this.#kept.set(place, bitmap);
@@ -92,7 +106,7 @@ export class Film {
       const farthest = [...this.#kept.keys()].reduce((a, b) =>
         Math.abs(b - this.#wanted) > Math.abs(a - this.#wanted) ? b : a,
       );
-      this.#kept.get(farthest).close();
+      this.#kept.get(farthest)?.close();
       this.#kept.delete(farthest);
     }
   }

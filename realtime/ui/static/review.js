@@ -22,6 +22,7 @@ export function mount(root) {
 class Review {
   #root;
   #name = "";
+  #address = ""; // the name, as a part of an address: folders may be called by any signs
   #facts = null;
   #player;
   #timeline = null;
@@ -47,12 +48,12 @@ class Review {
     this.#ref("session").addEventListener("change", ({ target }) => this.#open(target.value));
     this.#ref("coder").addEventListener("change", ({ target }) => {
       localStorage.setItem(CODER, target.value.trim());
-      if (this.#facts) this.#coding.open(this.#name, this.#coder);
+      if (this.#facts) this.#coding.open(this.#address, this.#coder);
     });
     this.#ref("coder").addEventListener("input", () => this.#letNote());
     this.#ref("compare").addEventListener("click", () => this.#compare());
     this.#ref("report").addEventListener("click", async () => {
-      const address = new URL(`../review/${this.#name}/report.html`, import.meta.url);
+      const address = new URL(`../review/${this.#address}/report.html`, import.meta.url);
       address.searchParams.set("coder", this.#coder);
       await this.#coding.flush();
       if (this.#facts) window.open(address, "_blank", "noopener");
@@ -148,13 +149,13 @@ class Review {
   async #open(name) {
     this.#player.play(false);
     await this.#coding.flush();
-    const facts = await this.#ask(`${name}/session`);
+    const facts = await this.#ask(`${encodeURIComponent(name)}/session`);
     if (!facts) return;
-    this.#name = name;
+    [this.#name, this.#address] = [name, encodeURIComponent(name)];
     this.#facts = facts;
     this.#timeline?.close();
     this.#ref("desk").hidden = false;
-    const base = new URL(`../review/${name}/`, import.meta.url);
+    const base = new URL(`../review/${this.#address}/`, import.meta.url);
     this.#player.open(base, facts);
     this.#timeline = new Timeline(this.#ref("timeline"), this.#ref("overview"), base, facts, (s) => {
       this.#player.play(false);
@@ -163,7 +164,7 @@ class Review {
     fill(this.#ref("label"), facts.labels.map((label) => make("option", { value: label }, title(label))));
     this.#selected = null;
     Object.assign(this.#root.dataset, { open: name, sound: facts.sound ? "yes" : "no" });
-    await this.#coding.open(name, this.#coder);
+    await this.#coding.open(this.#address, this.#coder);
     this.#player.go(0);
   }
 
@@ -334,7 +335,7 @@ class Review {
     this.#player.play(false);
     const span = `${one.onset}-${one.apex}-${one.offset}`;
     this.#replay?.stop();
-    this.#replay = new Replay(new URL(`../review/${this.#name}/replay/${span}/`, import.meta.url));
+    this.#replay = new Replay(new URL(`../review/${this.#address}/replay/${span}/`, import.meta.url));
     const heading = `${title(one.label)}, ${clockTime(one.apex_s)}`;
     this.#dialog("fl-magnified", heading, this.#replay.element);
     await this.#replay.load();
@@ -346,19 +347,19 @@ class Review {
     if (!this.#facts) return;
     await this.#coding.flush();
     this.#tell(`Writing ${words}…`);
-    const written = await this.#ask(`${this.#name}/export`, { to, coder });
+    const written = await this.#ask(`${this.#address}/export`, { to, coder });
     if (written) this.#tell(`Written to ${written.folder}: ${written.files.join(", ")}`);
   }
 
   async #compare() {
     if (!this.#facts) return;
     await this.#coding.flush();
-    const { coders } = (await this.#ask(`${this.#name}/session`)) ?? { coders: [] };
+    const { coders } = (await this.#ask(`${this.#address}/session`)) ?? { coders: [] };
     if (coders.length < 2) {
       this.#warn("Agreement needs two coders who have said something of this session.");
       return;
     }
-    const table = new AgreementTable(coders, (query) => this.#ask(`${this.#name}/agreement?${query}`));
+    const table = new AgreementTable(coders, (query) => this.#ask(`${this.#address}/agreement?${query}`));
     this.#dialog("fl-agree", "Agreement", ...table.elements);
     await table.ask();
   }
