@@ -110,6 +110,14 @@ def test_a_damaged_picture_is_a_jump_and_moves_no_other_frame(
     assert found.cautions == ("2 pictures in the video are damaged",)
 
 
+def test_what_was_redacted_is_told_when_it_is_compared(recorded: Path, tmp_path: Path) -> None:
+    folder = copied(recorded, tmp_path)
+    count = redact_span(folder, 0.2, 0.3)
+    with closing(SessionSource(str(folder), SourceOptions())) as source:
+        (caution,) = compare(source, "cpu").cautions
+    assert caution == f"{count} frames were redacted, which the live analysis may have seen"
+
+
 def test_a_changed_event_is_told(
     recorded: Path,
     tmp_path: Path,

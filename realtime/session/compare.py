@@ -136,6 +136,9 @@ def _cautions(session: Session, damaged: int) -> Iterator[str]:
     away = [f for f in session.frames if f.analysis in ("analysed", "late") and f.part is None]
     if away:
         yield f"{sum(f.count for f in away)} frames that were analysed live are not in the video"
+    redacted = sum(f.count for f in session.frames if f.fate == "redacted")
+    if redacted:
+        yield f"{redacted} frames were redacted, which the live analysis may have seen"
     weights = session.document["weights"]
     if weights["sha256"] != weights_hash(weights["classifier"]):
         yield f"the weights of {weights['classifier']} are others than those used live"
