@@ -201,6 +201,19 @@ def test_a_quick_coder_loses_nothing(page: Page, tmp_path: Path) -> None:
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_what_is_too_long_to_be_magnified_says_so(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.ui.review.MAX_REPLAY_S", 0.01)
+    page.click(".fl-coding li button")
+    page.click(".fl-review [data-ref=magnify]")
+    page.wait_for_function(
+        "document.querySelector('.fl-magnified').innerText.includes('play the video instead')"
+    )
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_no_picture_is_shown_in_place_of_one_that_cannot_be_read(
     recorded: Path, untrained: Path, tmp_path: Path
 ) -> None:

@@ -67,6 +67,8 @@ class _Opened:
 
     def __init__(self, path: Path) -> None:
         self.session: Session = open_session(path)
+        self.mark = object()
+        """By which replays of it are kept; an `id` may be another's later."""
         self.pictures = Pictures(self.session)
         self.motion: Motion = read_motion(self.session.folder)
         self._sound = sound_of(self.session)
@@ -348,7 +350,7 @@ def _replay(replays: Replays, name: str, opened: _Opened, window: Window) -> Rep
     assert window.offset is not None
     first = opened.pictures.nearest(window.onset.time_s - CONTEXT_S)
     last = opened.pictures.nearest(window.offset.time_s + CONTEXT_S)
-    key = (name, id(opened), window.onset, window.apex, window.offset)
+    key = (name, opened.mark, window.onset, window.apex, window.offset)
     return replays.open(key, lambda: opened.pictures.between(first, last), window)
 
 

@@ -30,8 +30,9 @@ export class Replay {
   async load() {
     const answer = await fetch(new URL("replay.json", this.#base));
     const facts = await answer.json();
-    if (facts.missing || facts.detail) {
-      this.#say(facts.missing ?? facts.detail);
+    const why = facts.missing ?? facts.error ?? facts.detail;
+    if (why) {
+      this.#say(why);
       return null;
     }
     this.#facts = facts;
