@@ -110,36 +110,43 @@ class Pipeline:
         self._naming = naming or Naming(flow, classifier)
         self._executor = executor or InlineExecutor()
         self._engine = engine
+        self._beside = ThreadPoolExecutor(1, "face")  # its thread begins with the first task
+        self._ahead: tuple[Frame, Future[Aligned]] | None = None
         self._history: deque[AlignedFace] = deque()
         self._history_s = spotter.longest_s + HISTORY_SLACK_S
         self._pending: deque[_Pending] = deque()
         self._named: set[int] = set()
 
-    def step(self, frame: Frame) -> Step:
+    def step(self, frame: Frame, following: Frame | None = None) -> Step:
         """Everything `frame` adds. Frames come in the order of their stamps; a frame without a
-        face, or of another size than the last, is a step like any other."""
-        return self._step(frame, self._perception.align(frame))
+        face, or of another size than the last, is a step like any other.
+
+        `following`: the frame of the next call, if it is there already. Its face is found in a
+        thread beside while this one goes through motion and spotting: a backlog is worked off
+        faster, and the steps are the same. Should another frame come next, that face is lost."""
+        ahead, self._ahead = self._ahead, None
+        aligned = ahead[1].result() if ahead is not None else None
+        if aligned is None or ahead is None or ahead[0] is not frame:
+            aligned = self._perception.align(frame)
+        if following is not None:
+            self._ahead = following, self._beside.submit(self._perception.align, following)
+        return self._step(frame, aligned)
 
     def steps(self, frames: Iterable[Frame]) -> Iterator[Step]:
-        """The step of each of `frames`, as by `step`, for who is in no hurry for any single one:
-        while one goes through motion and spotting, the next one's face is found in a thread beside.
+        """The step of each of `frames`, as by `step`, for who is in no hurry for any single one.
         What `frames` raises is raised after the last step before it."""
-        ahead: deque[tuple[Frame, Future[Aligned]]] = deque()
         iterator = iter(frames)
-        ended: BaseException | None = None
-        with ThreadPoolExecutor(1, "face") as beside:
-            while ended is None or ahead:
-                try:
-                    if ended is None:
-                        frame = next(iterator)
-                        ahead.append((frame, beside.submit(self._perception.align, frame)))
-                except Exception as error:  # the end is one too
-                    ended = error
-                if ahead and (ended is not None or len(ahead) > 1):
-                    frame, aligned = ahead.popleft()
-                    yield self._step(frame, aligned.result())
-        if not isinstance(ended, StopIteration):
-            raise ended
+        frame = next(iterator, None)
+        while frame is not None:
+            following, error = None, None
+            try:
+                following = next(iterator, None)
+            except Exception as caught:
+                error = caught
+            yield self.step(frame, following)
+            if error is not None:
+                raise error
+            frame = following
 
     def _step(self, frame: Frame, aligned: Aligned) -> Step:
         step = self._perception.follow(frame, aligned)
@@ -184,6 +191,7 @@ class Pipeline:
     def close(self) -> None:
         """Release the face tracker, end what is being built. The pipeline cannot be used
         afterwards."""
+        self._beside.shutdown()
         self._perception.close()
         if self._engine is not None:
             self._engine.close()

@@ -128,6 +128,16 @@ class Follower:
             except StopIteration:
                 return
 
+    def peek(self) -> Frame | None:
+        """The frame that is next, if it is there already and none was missed before it; never for
+        a reader of the newest. It may be missed yet, if it is not read soon."""
+        ring = self._ring
+        with ring._changed:
+            place = self._next - (ring._appended - len(ring._frames))
+            if self._newest or not 0 <= place < len(ring._frames):
+                return None
+            return next(islice(ring._frames, place, None))
+
     @property
     def missed(self) -> tuple[Stamp, ...]:
         """The stamps of the frames that were missed before the last one, in order; the oldest of

@@ -8,6 +8,9 @@ pipeline    Follows the ring frame by frame, because a spotter needs consecutive
             `Pipeline.step`. Writes `Results`. May fall behind by `MAX_LAG_S`; then it leaves out
             everything up to the newest frame and counts it: one long gap instead of many short
             ones, and results that are never old. Calls `on_step`, which must be quick.
+face        Of the pipeline: while frames wait, finds the face of the next one beside the motion of
+            this one. A frame whose face was looked for is analysed, so that an analysis of what
+            was analysed live, in the same order, finds the same.
 classify    A `Worker`: flow of both phases and the network, window by window, so that the
             pipeline's next frame does not wait for it. If its short queue is full the pipeline
             thread waits; no window is dropped.
@@ -46,7 +49,7 @@ from functools import partial
 from typing import Any
 
 from model.errors import InputError, told
-from model.records import Event, Stamp, Step
+from model.records import Event, Frame, Stamp, Step
 from realtime.captured import Captured
 from realtime.clips import Clips, cut, span_s
 from realtime.clock import monotonic_s
@@ -320,6 +323,7 @@ class Run:
 
     def _follow(self, follower: Follower) -> None:
         catching_up = False
+        promised: Frame | None = None
         for frame, missed in follower:
             self._leave_out(BEHIND, missed, follower.missed)
             newest = self.ring.latest() or frame
@@ -329,12 +333,14 @@ class Run:
             self._waiting = self._must_wait()
             cause = BEHIND if catching_up else ""
             cause = RECORDER_FIRST if self._waiting else cause
-            cause = STOPPED if self._abandoned.is_set() else cause
-            if cause:
+            if self._abandoned.is_set():
+                cause, promised = STOPPED, None  # what follows from its face is not asked any more
+            if cause and frame is not promised:
                 self._leave_out(cause, 1, (frame.stamp,))
                 continue
             waited_s = max(0.0, monotonic_s() - frame.received_s)
-            step = self._results.add(self._pipeline.step(frame), waited_ms=waited_s * 1e3)
+            promised = None if cause else follower.peek()
+            step = self._results.add(self._pipeline.step(frame, promised), waited_ms=waited_s * 1e3)
             if self._recorder is not None:
                 self._recorder.analysed(step, monotonic_s())
             self._last = frame.stamp

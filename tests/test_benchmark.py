@@ -157,7 +157,7 @@ def test_a_slowed_stage_shows_as_misses_and_in_its_own_row(untrained: Path) -> N
     assert pc.max(measured.table["wait_ms"]).as_py() >= 10 * extra_ms
     said = verdict(found)
     assert "does not keep up" in said
-    assert "motion" in said.partition("pipeline's thread")[2].partition(",")[0]
+    assert "motion" in said.partition("on one thread")[2].partition(",")[0]
 
 
 def test_a_stalled_program_cannot_look_fast(untrained: Path) -> None:

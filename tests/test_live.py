@@ -21,7 +21,7 @@ from realtime.run import BEHIND
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus
 
 TIMEOUT_S = 60
-THREADS = {"capture", "pipeline", "classify", "clips"}
+THREADS = {"capture", "pipeline", "face_0", "classify", "clips"}
 BLANK = np.zeros((32, 32, 3), np.uint8)
 BLANK.setflags(write=False)
 
@@ -103,8 +103,20 @@ def test_a_run_ends_by_itself_and_every_frame_has_a_fate(untrained: Path) -> Non
 
 def test_live_and_inline_find_the_same_events(untrained: Path, expression_clip: Path) -> None:
     steps: list[Step] = []
+
+    def keep(step: Step) -> None:
+        """Now and then half a second of frames waits: their faces are found ahead."""
+        steps.append(step)
+        index = step.frame.stamp.index
+        assert session.ring is not None
+        if index % 30 == 10:
+            for frame, _ in session.ring.follow(newest=True):
+                if frame.stamp.index >= index + 15:
+                    break
+
     config = LiveConfig(source=str(expression_clip), classifier=str(untrained))
-    with LiveSession(config, steps.append) as session:
+    session = LiveSession(config, keep)
+    with session:
         session.wait(TIMEOUT_S)
         found = confirmed(session.events())
         clips = {event.number: session.clip(event.number) for event in found}

@@ -1,5 +1,6 @@
 """The one synchronous path: what a step holds, the order of events, who runs the classifier."""
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
@@ -93,6 +94,20 @@ def test_faces_found_ahead_change_nothing(
         assert (step.motion.field == other.motion.field).all()
         assert step.events == other.events
         assert step.timings_ms.keys() == other.timings_ms.keys()
+
+
+def test_another_frame_than_the_one_foretold_is_stepped_all_the_same(untrained: Path) -> None:
+    first, foretold, other, last = footage(0.5)[:4]
+    before = set(threading.enumerate())
+    pipeline = open_pipeline(PipelineConfig(classifier=str(untrained)))
+    pipeline.step(first, foretold)
+    step = pipeline.step(other)
+    assert step.frame is other
+    assert step.face is not None
+    assert step.face.stamp == other.stamp
+    pipeline.step(last, first)  # what is looked for at the end is waited for
+    pipeline.close()
+    assert set(threading.enumerate()) <= before
 
 
 def test_what_breaks_the_frames_is_raised_after_the_last_step(untrained: Path) -> None:

@@ -61,7 +61,9 @@ class RingMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def read(self, data: st.DataObject) -> None:
         reader, newest, next_at = data.draw(st.sampled_from(self.readers))
+        foreseen = reader.peek()
         if next_at[0] == len(self.all):
+            assert foreseen is None
             if self.closed:
                 with pytest.raises(StopIteration):
                     next(reader)
@@ -71,6 +73,7 @@ class RingMachine(RuleBasedStateMachine):
         got, missed = next(reader)
         assert got is self.all[expected]
         assert missed == expected - next_at[0]
+        assert foreseen is (None if newest or missed else got)
         next_at[0] = expected + 1
 
     @invariant()

@@ -180,7 +180,7 @@ def keeps_up(document: dict[str, Any]) -> bool:
 
 
 def step_ms(document: dict[str, Any]) -> float:
-    """What a frame costs the pipeline thread, mean."""
+    """What a frame costs from its face to the spotter, mean."""
     return float(sum(document["stages_ms"][n]["mean"] for n in STEP if n in document["stages_ms"]))
 
 
