@@ -139,6 +139,8 @@ def test_what_was_said_to_a_coder_goes_once_it_is_heeded(page: Page) -> None:
     page.wait_for_selector(".fl-coding li[data-verdict=accepted]")
     page.wait_for_selector(told, state="detached")
     place = "document.querySelector('[data-ref=film]').dataset.place"
+    said = "document.querySelector('.fl-review [data-ref=place]').textContent"
+    page.wait_for_function(f"{said}.startsWith(`frame ${{{place}}} of`)")  # else not drawn yet
     at = page.evaluate(place)
     page.keyboard.press("ArrowRight")  # a frame, not another label
     page.wait_for_function(f"Number({place}) === {at} + 1")
