@@ -11,7 +11,6 @@ says of recorded sessions what is found that was not seen live, or the other way
 """
 
 import argparse
-import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from tqdm import tqdm
 
 from model.errors import CheckpointError, InputError, SourceError, exit_code
 from model.machine import choose_device
+from model.outputs import make_folder
 from model.records import Event, Frame, Stamp
 from realtime.baseline import load_baseline, rate_warning
 from realtime.config import LiveConfig
@@ -87,12 +87,7 @@ def plan(inputs: Sequence[str], out: Path, motion: str) -> dict[str, tuple[Path,
     for path in (path for job in jobs.values() for path in job):
         if path.exists():
             raise InputError(f"{path} exists, and results are never overwritten: another --out")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {out} cannot be made: {error.strerror}") from None
-    if not os.access(out, os.W_OK):
-        raise InputError(f"--out {out}: no permission to write into it")
+    make_folder(out)
     return jobs
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from model.errors import InputError
+from model.outputs import make_folder
 from realtime.benchmark.page import page
 from realtime.benchmark.samples import read_samples, write_samples
 
@@ -19,10 +20,7 @@ def new_folder(path: Path) -> None:
     """Make the folder `path`, or take an empty one; `InputError` if there is something in it."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"--out {path} exists, and results are never overwritten: another --out")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {path} cannot be made: {error.strerror}") from None
+    make_folder(path)
 
 
 def write_report(folder: Path, report: Mapping[str, Any], tables: list[pa.Table]) -> None:
