@@ -125,8 +125,8 @@ class Pipeline:
         thread beside while this one goes through motion and spotting: a backlog is worked off
         faster, and the steps are the same. Should another frame come next, that face is lost."""
         ahead, self._ahead = self._ahead, None
-        aligned = ahead[1].result() if ahead is not None else None
-        if aligned is None or ahead is None or ahead[0] is not frame:
+        foretold, aligned = (None, None) if ahead is None else (ahead[0], ahead[1].result())
+        if aligned is None or foretold is not frame:
             aligned = self._perception.align(frame)
         if following is not None:
             self._ahead = following, self._beside.submit(self._perception.align, following)
