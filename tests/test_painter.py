@@ -117,7 +117,7 @@ def test_the_mesh_sees_lids_close(painter: Painter) -> None:
     )
     assert opened is not None
     assert closed is not None
-    assert eye_openness(closed) < 0.75 * eye_openness(opened)
+    assert eye_openness(closed) < 0.8 * eye_openness(opened)
 
 
 def test_the_mesh_sees_the_jaw_open_and_close(painter: Painter) -> None:

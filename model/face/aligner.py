@@ -40,8 +40,8 @@ MESH_EVERY_S = 0.0075
 crop: a head moves less than the landmarks jitter within that time, and the mesh is the dearest
 step of all. What motion there was, the flow sees."""
 SEARCH_EVERY_S = 0.03
-"""While no face is found, frames nearer to the last one that was searched are not searched: a
-search takes longer than following does."""
+"""Frames nearer than this to the last one that was searched are not searched: a search takes longer
+than following does."""
 
 _JUMP, _JUMP_PER_S, _FARTHEST = 0.5, 4.0, 1.5  # that one face may have moved, in its own sizes
 _LEAST_RATIO = 0.7  # of the smaller size to the larger, of one face in two pictures
@@ -55,7 +55,7 @@ class FaceAligner:
         self._mesh, self._search = face_mesh(), face_search()
         self._followed: Landmarks | None = None
         self._shape: tuple[int, ...] = ()
-        self._searches = 0  # since a face was found last, or the picture's size changed
+        self._searches = 0  # in pictures of this size
         self._searched_s = -math.inf
         self._last: AlignedFace | None = None  # of the frames that went through the mesh
         self._seen: Region | None = None  # of that face
@@ -116,8 +116,7 @@ class FaceAligner:
         faces = [face for face in faces if _is_large_enough(face)]
         if self._last is not None and time_s - self._last.stamp.time_s < WAIT_S:
             faces = [face for face in faces if self._goes_on(face, time_s, WAIT_S)]
-        self._searched_s = time_s
-        self._searches = 0 if faces else self._searches + 1
+        self._searches, self._searched_s = self._searches + 1, time_s
         return faces[0] if faces else None
 
     def _goes_on(self, found: Landmarks, time_s: float, within_s: float) -> bool:

@@ -26,6 +26,7 @@ OVERLAP = 0.25
 SPREAD = 32
 """Pictures that all tiles of a picture are spread over."""
 
+_LOOKS = 3  # until the place of a face that was detected no longer changes
 _CLOSE_UP = 0.5  # the short range is for boxes from this share of the picture's longer side
 _SAME_PLACE = 0.5  # two faces nearer than this share of their size are one
 
@@ -58,12 +59,9 @@ class FaceSearch:
         return found
 
     def _in_whole(self, image: ImageU8) -> list[Landmarks]:
-        found = self._settled(image, self._full_range.find(image))
-        if not found:
-            longer = max(image.shape[:2])
-            close = [d for d in self._short_range.find(image) if d.width_px > _CLOSE_UP * longer]
-            found = self._settled(image, close)
-        return found
+        longer = max(image.shape[:2])
+        close = [d for d in self._short_range.find(image) if d.width_px > _CLOSE_UP * longer]
+        return self._settled(image, close + self._full_range.find(image))
 
     def _in_tiles(self, image: ImageU8, tiles: tuple[tuple[int, int, int], ...]) -> list[Landmarks]:
         detections = []
@@ -82,15 +80,16 @@ class FaceSearch:
         return sorted(faces, key=lambda face: -face.region.side_px)
 
     def _settle(self, image: ImageU8, region: Region) -> Landmarks | None:
-        # A detection is coarse: the mesh sees better where it has looked once. It takes a face
+        # A detection is coarse: the mesh sees better where it has looked before. It takes a face
         # upside down for one, with the mouth on the forehead, but is far less sure of it.
-        found = self._mesh.find(image, region)
-        if found.logit < PRESENT_LOGIT:
-            return None
-        region = found.region
-        upright = self._mesh.find(image, region)
+        for _ in range(_LOOKS):
+            found = self._mesh.find(image, region)
+            if found.logit < PRESENT_LOGIT:
+                return None
+            region = found.region
         turned = self._mesh.find(image, replace(region, turn_rad=region.turn_rad + math.pi))
-        found = max(upright, turned, key=lambda each: each.logit)
+        if turned.logit > found.logit:
+            found = self._mesh.find(image, turned.region)
         return found if found.is_face(image) else None
 
 
