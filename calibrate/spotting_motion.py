@@ -41,9 +41,16 @@ _CODE = (
     *(
         f"synthetic/{name}"
         for name in (
-            *("action_units.py", "action_units.toml", "compression.py", "courses.py"),
+            *(
+                "action_units.py",
+                "action_units.toml",
+                "compression.py",
+                "courses.py",
+                "portrait_landmarks.csv",
+            ),
             *("disturbances.py", "expressions.py", "face.py", "footage.py", "lids.py", "mouth.py"),
             *("noise.py", "painter.py", "patches.py", "portrait.py", "schedule.py"),
+            "portrait_landmarks.csv",
         )
     ),
 )

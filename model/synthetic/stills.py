@@ -11,12 +11,11 @@ from functools import cache
 
 import cv2
 import numpy as np
-from skimage import data
 
-from model.face.aligner import find_landmarks
 from model.face.crop import CROP_PX, crop_transform
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import displacement_field
+from model.synthetic.portrait import astronaut_landmarks
 
 Range = tuple[float, float]
 """(low, high), sampled uniformly."""
@@ -201,10 +200,10 @@ def inverse_displacement(displacement: ArrayF32) -> ArrayF32:
 def _portrait() -> tuple[ArrayF32, ArrayF32]:
     """scikit-image's portrait of the astronaut Eileen Collins (NASA, public domain): canvas of
     the crop and its margin, float32 grey, and its landmarks (468, 2) in crop px."""
+    from skimage import data  # imports much; not every reader of a data set draws
+
     image: ImageU8 = data.astronaut()  # type: ignore[no-untyped-call]
-    landmarks_px = find_landmarks(image)
-    if landmarks_px is None:
-        raise RuntimeError("no face found in the shipped portrait")
+    landmarks_px = astronaut_landmarks()
     align = crop_transform(landmarks_px)
     points = landmarks_px @ align[:, :2].T + align[:, 2]
     onto_canvas = align * _FINENESS
