@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -90,3 +91,14 @@ def driver() -> str:
     except (OSError, subprocess.SubprocessError):
         return "none"
     return found.stdout.partition("\n")[0].strip() or "none"
+
+
+def user_cache() -> Path:
+    """The folder in which this system keeps what the program can make or fetch again."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "fmanet-live"
