@@ -21,7 +21,7 @@ from model import load_classifier
 from model.checkpoint import checkpoint_path
 from model.classifiers import Classifier
 from model.engine.serving import Serving
-from model.face import CROP_PX
+from model.face.crop import CROP_PX
 from model.flow import Flow, load_flow
 from model.flow.device import flow_on
 from model.moments import PHASE_FRAMES, crops_around, frames_between
@@ -189,10 +189,8 @@ class Pipeline:
         self._perception.warm_up()
 
     def close(self) -> None:
-        """Release the face tracker, end what is being built. The pipeline cannot be used
-        afterwards."""
+        """End the thread beside and what is being built. The pipeline cannot be used afterwards."""
         self._beside.shutdown()
-        self._perception.close()
         if self._engine is not None:
             self._engine.close()
 

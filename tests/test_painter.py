@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
-from model.face import find_landmarks
+from model.face.aligner import find_landmarks
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import Strengths
 from model.synthetic.courses import HeadPose

@@ -106,8 +106,9 @@ def prepare(picture: ImageU8, size: tuple[int, int]) -> Portrait:
 
     Raises `InputError` if no face is found in it.
     """
-    # mediapipe, which this imports, is slow to load and not on every machine that trains.
-    from model.face import crop_transform, find_landmarks
+    # The face networks are not on every machine that trains.
+    from model.face.aligner import find_landmarks
+    from model.face.crop import crop_transform
 
     width, height = size
     found = find_landmarks(picture)

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from skimage import data
 
-from model.face import CROP_PX, crop_transform, find_landmarks
+from model.face.aligner import find_landmarks
+from model.face.crop import CROP_PX, crop_transform
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import displacement_field
 

@@ -21,7 +21,7 @@ from model.engine import ENGINES, Engine
 from model.engine.building import build_here
 from model.engine.equality import compared, example, fixed_inputs
 from model.errors import InputError
-from model.face import CROP_PX
+from model.face.crop import CROP_PX
 from model.flow import FLOWS, Flow, load_flow
 from model.flow.compare import Condition, pair, solvers
 from model.flow.device import TENSOR_FLOWS, DeviceFlow
