@@ -94,11 +94,14 @@ def driver() -> str:
 
 
 def user_cache() -> Path:
-    """The folder in which this system keeps what the program can make or fetch again."""
-    if sys.platform == "win32":
+    """The folder in which this system keeps what the program can make or fetch again; below
+    `XDG_CACHE_HOME` wherever that is set."""
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        base = Path(given)
+    elif sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
     elif sys.platform == "darwin":
         base = Path.home() / "Library" / "Caches"
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        base = Path.home() / ".cache"
     return base / "fmanet-live"

@@ -20,6 +20,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from model.errors import CheckpointError, InputError, SourceError, exit_code
+from model.face.networks import add_face_networks
 from model.machine import choose_device
 from model.outputs import make_folder
 from model.records import Event, Frame, Stamp
@@ -218,6 +219,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--seconds", type=float, help="only this much of each input")
     add_drawing(p)
     add_perception(p)
+    add_face_networks(p)
     return p
 
 

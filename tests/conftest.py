@@ -14,6 +14,8 @@ from hypothesis import settings
 
 from model.checkpoint import Checkpoint, save_checkpoint
 from model.engine import ORDER
+from model.errors import InputError
+from model.face.networks import NETWORKS, network_file, networks_cache
 from model.flow import load_flow
 from model.synthetic import Schedule, SyntheticFace
 from realtime.config import LiveConfig
@@ -44,8 +46,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What programs under test build and keep, they keep here."""
+    """What programs under test build and keep, they keep here. The face networks alone are this
+    user's."""
+    try:
+        places = {network_file(name).parent for name in NETWORKS}
+    except InputError as error:
+        pytest.exit(str(error), returncode=2)
     with pytest.MonkeyPatch.context() as patch:
+        if places == {networks_cache()}:
+            patch.setenv("FMANET_FACE_NETWORKS", str(networks_cache()))
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -44,7 +44,7 @@ class NetworkFile:
 
 
 _DETECTION = "mediapipe/modules/face_detection"
-NETWORKS: Mapping[str, NetworkFile] = {
+NETWORKS: dict[str, NetworkFile] = {
     "short_range": NetworkFile(
         f"{_DETECTION}/face_detection_short_range.tflite",
         "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
