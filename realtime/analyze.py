@@ -25,7 +25,7 @@ from model.outputs import make_folder
 from model.records import Event, Frame, Stamp
 from realtime.baseline import load_baseline, rate_warning
 from realtime.config import LiveConfig
-from realtime.options import add_drawing, add_perception
+from realtime.options import add_perception, add_pictures
 from realtime.pipeline import configured, open_pipeline
 from realtime.session.compare import compare
 from realtime.sources import Source, open_source, split_spec
@@ -216,7 +216,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--motion", choices=("parquet", "csv"), default="parquet")
     p.add_argument("--fps", type=float, help="of a folder's images, or of the demo")
     p.add_argument("--seconds", type=float, help="only this much of each input")
-    add_drawing(p)
+    add_pictures(p)
     add_perception(p)
     return p
 

@@ -25,7 +25,7 @@ class ImageFolder(GatedSource):
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         """Raises `SourceError` without a rate, and if no image in the folder can be read."""
-        super().__init__()
+        super().__init__(options.rotate)
         folder = Path(spec)
         if not folder.is_dir():
             raise SourceError(f"{spec}: no such folder")

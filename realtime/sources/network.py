@@ -40,11 +40,11 @@ def open_network(spec: str, options: SourceOptions) -> Source:
     # Of size and rate the other side decides.
     container = open_address(spec, OPEN_TIMEOUT_S, LIVE_OPTIONS)
     if not container.duration:
-        return NetworkStream(spec, container, packed=options.packed)
+        return NetworkStream(spec, container, options)
     container.close()
     container = open_address(spec, OPEN_TIMEOUT_S, OPTIONS)
     name = without_password(spec)
-    return Recording(container, spec=name, kind="network", name=name)
+    return Recording(container, options, spec=name, kind="network", name=name)
 
 
 def open_address(spec: str, timeout_s: float, options: Mapping[str, str]) -> InputContainer:
@@ -70,17 +70,16 @@ class NetworkStream(GatedSource):
         self,
         spec: str,
         container: InputContainer,
+        options: SourceOptions,
         *,
-        packed: bool = False,
         now: Callable[[], float] = monotonic_s,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
-        """`container` is open already, and closed with this. `packed` as in `SourceOptions`, `now`
-        and `wait` as for `Camera`."""
-        super().__init__()
+        """`container` is open already, and closed with this. `now` and `wait` as for `Camera`."""
+        super().__init__(options.rotate)
         self._spec = spec
         self._name = without_password(spec)
-        self._packed = packed
+        self._packed = options.packed
         self._now = now
         self._wait = wait or self._stop.wait
         self._container: InputContainer | None = container
