@@ -108,6 +108,9 @@ class SourceInfo:
     """As the file or the options say, not measured; None if it is not known or has no end."""
     jpeg: bool = False
     """Its pictures come as JPEGs, which it can hand over."""
+    notes: tuple[str, ...] = ()
+    """What is unusual about its pictures and times, and what was made of it, a line each; the
+    description ends with them."""
     rotate: int = 0
     """Degrees clockwise by which its pictures are turned here, as asked; `width` and `height` are
     those of the turned ones."""

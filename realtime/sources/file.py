@@ -125,7 +125,7 @@ class VideoFile(Recording):
             raise SourceError(f"{spec}: no permission to read it")
         try:
             # Absolute, so that no name is taken for one of FFmpeg's protocols ("12:30.mp4").
-            container = av.open(os.path.abspath(spec))
+            container = av.open(os.path.abspath(spec), metadata_errors="replace")
         except av.error.FFmpegError as error:
             raise SourceError(
                 f"{spec}: not a video, without frames, or cut off before its index "

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from model.records import Frame
+from model.text import clean_line
 from realtime.sources import SourceInfo, SourceStatus
 from realtime.sources.gate import Gate
 
@@ -32,14 +33,18 @@ class GatedSource(ABC):
     def info(self) -> SourceInfo:
         """What was opened."""
         info = self._info
-        if not self._rotate:
-            return info
-        on_its_side = self._rotate in (90, 270)
+        width, height = info.width, info.height
+        if self._rotate in (90, 270):
+            width, height = height, width
+        turn = (f"turned by {self._rotate}°",) if self._rotate else ()
+        notes = tuple(clean_line(note) for note in (*info.notes, *turn))
         return replace(
             info,
-            description=f"{info.description}; turned by {self._rotate}°",
-            width=info.height if on_its_side else info.width,
-            height=info.width if on_its_side else info.height,
+            spec=clean_line(info.spec),
+            description="; ".join((clean_line(info.description), *notes)),
+            notes=notes,
+            width=width,
+            height=height,
             rotate=self._rotate,
         )
 

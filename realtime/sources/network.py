@@ -54,7 +54,12 @@ def open_address(spec: str, timeout_s: float, options: Mapping[str, str]) -> Inp
     if scheme not in SCHEMES:
         raise SourceError(f"{name}: no source for {scheme}://; choose {'://, '.join(SCHEMES)}://")
     try:
-        return av.open(spec, options=dict(options), timeout=(timeout_s, READ_TIMEOUT_S))
+        return av.open(
+            spec,
+            options=dict(options),
+            timeout=(timeout_s, READ_TIMEOUT_S),
+            metadata_errors="replace",
+        )
     except av.error.ExitError:
         raise SourceError(f"{name}: no answer within {timeout_s:g} s") from None
     except av.error.FFmpegError as error:
