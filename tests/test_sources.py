@@ -155,6 +155,8 @@ def test_pictures_are_turned_by_quarters_alone(rotate: int) -> None:
         ("browser", ("browser", "browser")),
         ("0", ("camera", "0")),
         ("12", ("camera", "12")),
+        ("007", ("camera", "7")),
+        ("006", ("folder", "006")),
         ("/dev/video3", ("camera", "/dev/video3")),
         ("/dev/v4l/by-id/usb-x", ("camera", "/dev/v4l/by-id/usb-x")),
         ("rtsp://host/live", ("network", "rtsp://host/live")),
@@ -172,6 +174,7 @@ def test_a_spec_finds_its_source(
     monkeypatch.chdir(tmp_path)
     Path("clip.mkv").touch()
     Path("pictures").mkdir()
+    Path("006").mkdir()  # as of a subject
     assert split_spec(spec) == expected
 
 

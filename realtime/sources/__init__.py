@@ -178,13 +178,15 @@ def split_spec(spec: str) -> tuple[str, str]:
         return kind, rest if colon else spec
     if "://" in spec:
         return "network", spec
-    if spec.isdecimal() or re.fullmatch(r"/dev/(video\d+|v4l/.+)", spec):
+    if re.fullmatch(r"/dev/(video\d+|v4l/.+)", spec):
         return "camera", spec
     path = Path(os.path.expanduser(spec))
     if spec and path.is_dir():
         return "session" if (path / "session.json").is_file() else "folder", str(path)
     if spec and path.exists():
         return "file", str(path)
+    if spec.isdecimal():  # after what exists: data sets call folders by numbers
+        return "camera", str(int(spec))
     raise SourceError(f"source {spec!r}: no such file or folder; choose {CHOICES}")
 
 
