@@ -82,15 +82,19 @@ class LiveSession:
             self._begin(None, self._plan)
             self._plan = None
 
-    def switch(self, source: str, baseline: Baseline | None = None) -> None:
-        """Stop, and start with another source or another baseline (None: as it was). A source that
-        cannot be opened raises `InputError`, and what ran goes on; only a camera has to be let go
-        before the next source is tried. What is recorded has to be stopped first: `InputError`."""
+    def switch(
+        self, source: str, baseline: Baseline | None = None, rotate: int | None = None
+    ) -> None:
+        """Stop, and start with another source, another baseline, or the pictures turned by `rotate`
+        degrees clockwise (None: as it was). A source that cannot be opened raises `InputError`, and
+        what ran goes on; only a camera has to be let go before the next source is tried. What is
+        recorded has to be stopped first: `InputError`."""
         with self._control:
             if self._is_recorded():
                 raise InputError(f"--source {source}: a recording is going on, stop it first")
             baseline = baseline or self._config.baseline
-            config = replace(self._config, source=source, baseline=baseline)
+            rotate = self._config.rotate if rotate is None else rotate
+            config = replace(self._config, source=source, baseline=baseline, rotate=rotate)
             run = self._run
             opened: Source | None = None
             if run is not None and run.source.info.kind != "camera":

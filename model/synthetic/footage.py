@@ -45,7 +45,7 @@ def read_frames(path: Path) -> Iterator[Frame]:
     """The frames of a video file at their own presentation times, counted from the first one; a
     time that does not grow is left out. Raises `InputError` for what is no video."""
     try:
-        with av.open(str(path.absolute())) as container:
+        with av.open(str(path.absolute()), metadata_errors="replace") as container:
             start_s, last_s, index = None, -np.inf, 0
             for picture in container.decode(video=0):
                 if picture.time is None or picture.time <= last_s:

@@ -67,7 +67,8 @@ class SessionRecorder:
         self._let_go = claim(folder.path)
         self._document = document | {"state": "recording", "anchors": []}
         sound_hz = None if sound is None else sound.rate
-        self._video = VideoParts(folder, document["video"]["codec"], sound_hz)
+        rotate = document["camera"].get("rotate", 0)
+        self._video = VideoParts(folder, document["video"]["codec"], sound_hz, rotate)
         self._clock, self._losses, self._now = clock, losses, now
         self._streams, self._sound = streams, sound
         self._notes = Notes()
