@@ -53,6 +53,11 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
 
 
+def describe_error(error: BaseException) -> str:
+    """`error` in one line for a person: an `InputError` in its own words, else as `told`."""
+    return str(error) if isinstance(error, InputError) else told(error)
+
+
 def exit_code(main: Callable[[], None]) -> int:
     """Run a command's `main`; an `InputError`, or a file or folder that the system refuses, becomes
     one line on stderr and exit code 2, Ctrl-C where the command makes nothing of it one line and

@@ -8,7 +8,8 @@ the spotter decided, whichever it is; only the step with which they arrive diffe
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -41,6 +42,7 @@ from realtime.motion import Motion
 from realtime.perception import Aligned, Aligner, Perception
 from realtime.sources import SourceInfo
 from realtime.spotting import Spotter, SpotterConfig
+from realtime.worker import Worker
 
 if TYPE_CHECKING:
     from realtime.config import LiveConfig
@@ -49,6 +51,7 @@ T = TypeVar("T")
 
 INFERENCE_THREADS = 1
 """Threads of torch, and of OpenCV, in this process: one picture and one window at a time."""
+JOIN_S = 5.0
 HISTORY_SLACK_S = 1.0
 """Aligned faces are kept this much longer than the longest expression, for the decision."""
 
@@ -110,7 +113,7 @@ class Pipeline:
         self._naming = naming or Naming(flow, classifier)
         self._executor = executor or InlineExecutor()
         self._engine = engine
-        self._beside = ThreadPoolExecutor(1, "face")  # its thread begins with the first task
+        self._beside = Worker("face", 1)
         self._ahead: tuple[Frame, Future[Aligned]] | None = None
         self._history: deque[AlignedFace] = deque()
         self._history_s = spotter.longest_s + HISTORY_SLACK_S
@@ -189,8 +192,16 @@ class Pipeline:
         self._perception.warm_up()
 
     def close(self) -> None:
-        """End the thread beside and what is being built. The pipeline cannot be used afterwards."""
-        self._beside.shutdown()
+        """End the thread beside and what is being built, each even if the other fails. The pipeline
+        cannot be used afterwards. Raises `RuntimeError` if a face is still looked for after
+        `JOIN_S`."""
+        with ExitStack() as closing:
+            closing.callback(self.close_engine)
+            if not self._beside.stop(JOIN_S):
+                raise RuntimeError(f"the thread {self._beside.name} does not end")
+
+    def close_engine(self) -> None:
+        """End what is being built. Any thread; all there is to do if the pipeline does not end."""
         if self._engine is not None:
             self._engine.close()
 
@@ -272,9 +283,14 @@ def open_pipeline(
             motion=Motion(config.device),
             aligner=aligner,
         )
-        pipeline.warm_up()
     except BaseException:
         engine.close()
+        raise
+    try:
+        pipeline.warm_up()
+    except BaseException:
+        with suppress(Exception):  # a graph that has failed fails again when it is closed
+            pipeline.close()
         raise
     return pipeline
 

@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from model.records import ArrayF32, ArrayF64, ImageU8
 
@@ -72,7 +74,7 @@ class Region:
         height, width = image.shape[:2]
         x0, x1 = _span(self.x_px, reach, width, k)
         y0, y1 = _span(self.y_px, reach, height, k)
-        small = image[y0:y1, x0:x1]
+        small: NDArray[Any] = image[y0:y1, x0:x1]  # as OpenCV's types say
         width, height = x1 - x0, y1 - y0
         every = max(1, k // _AVERAGED)  # of more, that many: a large face costs no more than others
         if every > 1:
