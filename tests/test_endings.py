@@ -18,7 +18,7 @@ import realtime.run as run
 import run_live
 from model import load_classifier
 from model.errors import InputError, describe_error
-from model.face import FaceAligner
+from model.face.aligner import FaceAligner
 from model.flow import load_flow
 from model.naming import Naming
 from model.records import AlignedFace, Frame, Step
