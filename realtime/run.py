@@ -23,8 +23,10 @@ recorder    Of a run that is recorded: follows the ring on its own, so that the 
 sound       Of a run that is recorded with sound: keeps the microphone open. PortAudio has a thread
             of its own, which hands over blocks of samples; the recorder writes them.
 lsl         Of a run that takes markers from another program: waits for them and notes them.
-clips       A `Worker`: packs the pictures around an event for its replay. Apart from classify,
-            because packing takes longer than a classification and is in no hurry.
+packing     Packs the frames of the ring that all have read, as JPEG: only a replay wants them yet.
+clips       A `Worker`: keeps the packed pictures around an event for its replay. Apart from
+            classify, because what is not packed yet takes longer than a classification and is in
+            no hurry.
 
 Stop: capture is told and its source interrupted → it closes the ring → the pipeline reads the
 ring out, for at most `DRAIN_S`, decides what was open and waits for what is being classified →
@@ -129,6 +131,7 @@ class Run:
         self._ending = threading.Event()
         self._abandoned = threading.Event()
         self._waiting = False
+        self._analysing = self.ring.follow()
         self._recording = self.ring.follow()
         self._unpacked: dict[int, Event] = {}  # confirmed, their context not yet captured
         self._packed: deque[Future[None]] = deque()
@@ -155,8 +158,11 @@ class Run:
         self._threads = [
             threading.Thread(target=self._capture, name="capture"),
             threading.Thread(target=self._analyse, name="pipeline"),
+            threading.Thread(target=self.ring.pack, name="packing"),
         ]
-        if self._recorder is not None:
+        if self._recorder is None:
+            self._recording.stop()  # nothing waits for it
+        else:
             self._threads.append(threading.Thread(target=self._record, name="recorder"))
             self.notebook = Notebook(
                 self._recorder, self.ring, lambda: source.info.clock, self.resumed
@@ -290,7 +296,7 @@ class Run:
         return False
 
     def _analyse(self) -> None:
-        follower = self.ring.follow()
+        follower = self._analysing
         try:
             try:
                 self._follow(follower)
