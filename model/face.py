@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from model.portrait import portrait
 from model.records import AlignedFace, ArrayF32, ArrayF64, Frame, ImageU8
 
 if TYPE_CHECKING:
@@ -106,12 +107,10 @@ class FaceAligner:
     def warm_up(self) -> None:
         """Have the networks prepare themselves on a portrait: the first face takes them as long
         as ten later ones. What is followed afterwards does not change by it."""
-        from skimage.data import astronaut
-
-        portrait = np.ascontiguousarray(astronaut()[:300, 80:380])  # type: ignore[no-untyped-call]
-        find_landmarks(portrait)
-        self._mesh.find(portrait)
-        self._mesh.find(portrait)  # the second follows, the first only found
+        face = np.ascontiguousarray(portrait()[:300, 80:380])
+        find_landmarks(face)
+        self._mesh.find(face)
+        self._mesh.find(face)  # the second follows, the first only found
         self._mesh.reset()
 
     def close(self) -> None:

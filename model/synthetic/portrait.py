@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from model.errors import InputError
+from model.portrait import portrait as photograph
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import Strengths, displacement_field, peak_px
 from model.synthetic.lids import eyelids
@@ -96,9 +97,7 @@ def canvas_field(
 def astronaut(size: tuple[int, int]) -> Portrait:
     """Eileen Collins's portrait (NASA, public domain), which scikit-image carries, in a frame of
     (width, height) px."""
-    from skimage.data import astronaut as load  # imports much; only the demo face needs it
-
-    return prepare(load(), size)  # type: ignore[no-untyped-call]
+    return prepare(photograph(), size)
 
 
 def prepare(picture: ImageU8, size: tuple[int, int]) -> Portrait:
