@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from model.errors import InputError, exit_code
+from model.face.networks import add_face_networks
 from model.machine import choose_device, unused_gpu
 from model.usage import DefaultsShown
 from realtime.baseline import load_baseline
@@ -60,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument("--seconds", type=float, help="end after this time of the source")
     perception = p.add_argument_group("perception")
     add_perception(perception)
+    add_face_networks(perception)
     add_engine(perception)
     alone = p.add_argument_group("without a page")
     alone.add_argument("--headless", action="store_true", help="no page: progress and a summary")

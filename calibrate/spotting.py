@@ -41,6 +41,7 @@ from calibrate.spotting_page import page
 from model.datasets import open_dataset
 from model.datasets.flows import split_spec
 from model.errors import InputError, exit_code
+from model.face.networks import add_face_networks
 from model.machine import machine
 from model.usage import DefaultsShown
 from realtime.baseline import Baseline, load_baseline, save_baseline
@@ -388,6 +389,7 @@ def _add_footage(parser: argparse.ArgumentParser) -> None:
         metavar=("VIDEO", "TRUTH.csv"),
         help="a labelled recording; may be repeated",
     )
+    add_face_networks(parser)
     add("--data", nargs="+", default=[], metavar="NAME:PATH", help="data sets of long recordings")
     add("--cache", type=Path, default=Path("runs") / "motion", help="motion that was computed")
     add("--jobs", type=int, default=1, help="processes")

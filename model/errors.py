@@ -64,6 +64,11 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
 
 
+def describe_error(error: BaseException) -> str:
+    """`error` in one line for a person: an `InputError` in its own words, else as `told`."""
+    return str(error) if isinstance(error, InputError) else told(error)
+
+
 def missing(module: str) -> str:
     """What is said where `module` is needed and not installed, with what brings it."""
     return _PACKAGES.get(module, f"{module} is not installed: pip install {module}")

@@ -4,6 +4,7 @@ import ctypes
 import os
 import platform
 import subprocess
+import sys
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -134,3 +135,17 @@ def driver() -> str:
     except (OSError, subprocess.SubprocessError):
         return "none"
     return found.stdout.partition("\n")[0].strip() or "none"
+
+
+def user_cache() -> Path:
+    """The folder in which this system keeps what the program can make or fetch again; below
+    `XDG_CACHE_HOME` wherever that is set."""
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        base = Path(given)
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path.home() / ".cache"
+    return base / "fmanet-live"

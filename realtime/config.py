@@ -14,7 +14,7 @@ from model.shipped import shipped, trained_on
 from realtime.baseline import Baseline
 from realtime.scorer import RULES, checked_scorer
 from realtime.session.plan import RecordPlan
-from realtime.sources import SourceOptions
+from realtime.sources import SourceOptions, check_rotation
 
 MAX_SIDE_PX = 8192
 MAX_FPS = 1000.0
@@ -34,6 +34,8 @@ class LiveConfig:
     fps: float | None = None
     """Frames per second asked of a camera, of the demo, or stated for a folder of images; None
     leaves it to the source."""
+    rotate: int = 0
+    """Degrees clockwise by which the source's pictures are turned."""
     seed: int = 7
     """Seed of the demo."""
     seconds: float | None = None
@@ -74,6 +76,7 @@ class LiveConfig:
             raise InputError(
                 f"--seconds {self.seconds:g}: choose a number above 0, or none for no end"
             )
+        check_rotation(self.rotate)
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: choose 0 or more")
         if self.flow not in FLOWS:
@@ -97,6 +100,7 @@ class LiveConfig:
             width=self.width,
             height=self.height,
             fps=self.fps,
+            rotate=self.rotate,
             seed=self.seed,
             seconds=self.seconds,
             packed=self.record is not None and self.record.untouched,

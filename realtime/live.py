@@ -14,7 +14,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from model.errors import InputError
+from model.errors import InputError, describe_error
 from model.machine import choose_device
 from model.records import Event, Frame, Step
 from realtime.baseline import Baseline
@@ -24,7 +24,7 @@ from realtime.config import LiveConfig, device_name
 from realtime.packed import unpack
 from realtime.results import Results, SignalAt
 from realtime.ring import FrameRing
-from realtime.run import Run
+from realtime.run import Run, StillAliveError
 from realtime.session.markers import MarkerKind
 from realtime.session.notebook import Notebook
 from realtime.session.plan import RecordPlan
@@ -59,6 +59,8 @@ class LiveSession:
         self._runs = 0
         self._starting = False
         self._failure = ""
+        self._left_behind = ""
+        """In words, what of the run before did not end."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -83,15 +85,19 @@ class LiveSession:
             self._begin(None, self._plan)
             self._plan = None
 
-    def switch(self, source: str, baseline: Baseline | None = None) -> None:
-        """Stop, and start with another source or another baseline (None: as it was). A source that
-        cannot be opened raises `InputError`, and what ran goes on; only a camera has to be let go
-        before the next source is tried. What is recorded has to be stopped first: `InputError`."""
+    def switch(
+        self, source: str, baseline: Baseline | None = None, rotate: int | None = None
+    ) -> None:
+        """Stop, and start with another source, another baseline, or the pictures turned by `rotate`
+        degrees clockwise (None: as it was). A source that cannot be opened raises `InputError`, and
+        what ran goes on; only a camera has to be let go before the next source is tried. What is
+        recorded has to be stopped first: `InputError`."""
         with self._control:
             if self._is_recorded():
                 raise InputError(f"--source {source}: a recording is going on, stop it first")
             baseline = baseline or self._config.baseline
-            config = replace(self._config, source=source, baseline=baseline)
+            rotate = self._config.rotate if rotate is None else rotate
+            config = replace(self._config, source=source, baseline=baseline, rotate=rotate)
             run = self._run
             opened: Source | None = None
             if run is not None and run.source.info.kind != "camera":
@@ -100,28 +106,31 @@ class LiveSession:
             self._begin(opened, None)
 
     def stop(self) -> None:
-        """End the run and join its threads. Results stay readable. Raises `RuntimeError` naming
-        the threads that did not end in time. Does nothing if nothing runs."""
+        """End the run and join its threads. Results stay readable. Raises `StillAliveError` naming
+        the threads that did not end in time, once: they are left behind, and another start is
+        free. Does nothing if nothing runs."""
         with self._control:
-            if self._run is not None:
-                self._run.stop()
-            self._config = replace(self._config, record=None)
+            try:
+                if self._run is not None:
+                    self._run.stop()
+            finally:
+                self._config = replace(self._config, record=None)
 
     def pause(self) -> None:
         """Stop analysing. A file or the demo waits where it is; frames of a camera are dropped."""
         with self._control:
             if self._run is not None and self._run.resumed.is_set():
-                if self._run.notebook is not None:
-                    self._run.notebook.mark("pause", "", "")
+                if self._run.recording is not None:
+                    self._run.recording.notebook.mark("pause", "", "")
                 self._run.pause()
 
     def resume(self) -> None:
         """Go on after `pause`."""
         with self._control:
             if self._run is not None and not self._run.resumed.is_set():
-                if self._run.notebook is not None:
+                if self._run.recording is not None:
                     # Before: the clock of a file stands still.
-                    self._run.notebook.mark("resume", "", "")
+                    self._run.recording.notebook.mark("resume", "", "")
                 self._run.resume()
 
     def record(self, plan: RecordPlan | None) -> None:
@@ -131,7 +140,7 @@ class LiveSession:
         with self._control:
             try:
                 self._begin(None, plan)
-            except InputError:
+            except Exception:
                 if plan is not None:
                     self.record(None)
                 raise
@@ -165,7 +174,7 @@ class LiveSession:
     def recording(self) -> RecordingStatus | None:
         """How the recording stands; None if there is none."""
         run = self._run
-        return run.recording() if run else None
+        return run.recording.status() if run and run.recording else None
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Sleep until the source has ended and everything is analysed; False if that takes longer
@@ -257,32 +266,37 @@ class LiveSession:
         )
 
     def _recorded(self) -> Notebook:
-        notebook = None if self._run is None else self._run.notebook
-        if notebook is None:
+        run = self._run
+        if run is None or run.recording is None:
             raise InputError("nothing is recorded that could be marked: start with --record")
-        return notebook
+        return run.recording.notebook
 
     def _is_recorded(self) -> bool:
-        run = self._run
-        recording = run.recording() if run is not None and not run.finished.is_set() else None
+        run, recording = self._run, self.recording()
+        if run is None or run.finished.is_set():
+            return False
         return recording is not None and not recording.failure
 
     def _begin(self, opened: Source | None, plan: RecordPlan | None) -> None:
         self._starting = True  # also while what ran ends: a viewer's camera waits for what follows
         try:
-            self.stop()
+            self._left_behind = ""
+            try:
+                self.stop()
+            except StillAliveError as error:
+                self._left_behind = str(error)
             self._config = replace(self._config, record=plan)
             self._failure = ""
             self._runs += 1
             self._run = None
             self._results.clear()
-            self._clips.clear()
+            self._clips = Clips()  # what was left behind keeps the one before
             # What can be wrong with the options shows before anything slow is loaded.
             source = opened or open_source(self._config.source, self._config.source_options())
             results, clips = self._results, self._clips
             self._run = Run(self._config, self._device, source, results, clips, self._on_step)
-        except InputError as error:
-            self._failure = str(error)
+        except Exception as error:
+            self._failure = describe_error(error)
             raise
         finally:
             self._starting = False
@@ -302,14 +316,19 @@ class LiveSession:
         if self._failure:
             return self._failure
         if run is not None and run.error is not None and not run.failed:
-            return str(run.error)
-        recording = run.recording() if run is not None else None
+            return describe_error(run.error)
+        recording = self.recording()
         if recording is not None and recording.failure:
             return recording.failure
         if run is not None and run.waiting:
             return WAITING
         if run is not None and run.failed:
             return f"{run.failed}; the recording goes on"
+        faults = [*run.faults, *(run.recording.faults if run.recording else ())] if run else []
+        if faults:
+            return "; ".join(faults)
+        if self._left_behind:
+            return self._left_behind
         if run is not None and run.trouble:
             return run.trouble
         told = status.message if status else ""

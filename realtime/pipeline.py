@@ -8,7 +8,8 @@ the spotter decided, whichever it is; only the step with which they arrive diffe
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,7 +21,7 @@ from model import load_classifier
 from model.checkpoint import check_fit, checkpoint_path
 from model.classifiers import Classifier
 from model.engine.serving import Serving
-from model.face import CROP_PX
+from model.face.crop import CROP_PX
 from model.flow import Flow, flow_on, load_flow
 from model.moments import PHASE_FRAMES, crops_around, frames_between
 from model.naming import Named, Naming, suits_one_graph
@@ -39,6 +40,7 @@ from realtime.motion import Motion
 from realtime.perception import Aligned, Aligner, Perception
 from realtime.sources import SourceInfo
 from realtime.spotting import Spotter, SpotterConfig
+from realtime.worker import Worker
 
 if TYPE_CHECKING:
     from realtime.config import LiveConfig
@@ -47,6 +49,7 @@ T = TypeVar("T")
 
 OPENCV_THREADS = 1
 """In this process: one picture at a time."""
+JOIN_S = 5.0
 HISTORY_SLACK_S = 1.0
 """Aligned faces are kept this much longer than the longest expression, for the decision."""
 
@@ -108,7 +111,7 @@ class Pipeline:
         self._naming = naming or Naming(flow, classifier)
         self._executor = executor or InlineExecutor()
         self._engine = engine
-        self._beside = ThreadPoolExecutor(1, "face")  # its thread begins with the first task
+        self._beside = Worker("face", 1)
         self._ahead: tuple[Frame, Future[Aligned]] | None = None
         self._history: deque[AlignedFace] = deque()
         self._history_s = spotter.longest_s + HISTORY_SLACK_S
@@ -187,10 +190,16 @@ class Pipeline:
         self._perception.warm_up()
 
     def close(self) -> None:
-        """Release the face tracker, end what is being built. The pipeline cannot be used
-        afterwards."""
-        self._beside.shutdown()
-        self._perception.close()
+        """End the thread beside and what is being built, each even if the other fails. The pipeline
+        cannot be used afterwards. Raises `RuntimeError` if a face is still looked for after
+        `JOIN_S`."""
+        with ExitStack() as closing:
+            closing.callback(self.close_engine)
+            if not self._beside.stop(JOIN_S):
+                raise RuntimeError(f"the thread {self._beside.name} does not end")
+
+    def close_engine(self) -> None:
+        """End what is being built. Any thread; all there is to do if the pipeline does not end."""
         if self._engine is not None:
             self._engine.close()
 
@@ -280,9 +289,14 @@ def open_pipeline(
             motion=Motion(config.device),
             aligner=aligner,
         )
-        pipeline.warm_up()
     except BaseException:
         engine.close()
+        raise
+    try:
+        pipeline.warm_up()
+    except BaseException:
+        with suppress(Exception):  # a graph that has failed fails again when it is closed
+            pipeline.close()
         raise
     return pipeline
 

@@ -77,6 +77,7 @@ def config_record(config: LiveConfig) -> dict[str, Any]:
         "width": config.width,
         "height": config.height,
         "fps": config.fps,
+        "rotate": config.rotate,
         "seed": config.seed,
         "seconds": config.seconds,
         "flow": config.flow,

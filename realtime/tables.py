@@ -1,7 +1,7 @@
 """The tables that an analysis writes: events as CSV, motion by frame as Parquet or CSV.
 
 A table grows in `<name>.partial` and takes its name when it is whole; nothing that exists is
-overwritten.
+overwritten unless that is asked for.
 """
 
 import csv
@@ -68,11 +68,17 @@ def event_columns(labels: Sequence[str], action_units: Sequence[str]) -> list[st
 
 
 def write_events(
-    path: Path, events: Sequence[Event], labels: Sequence[str], action_units: Sequence[str]
+    path: Path,
+    events: Sequence[Event],
+    labels: Sequence[str],
+    action_units: Sequence[str],
+    *,
+    again: bool = False,
 ) -> None:
-    """Write confirmed `events` in order of their onset to the CSV file `path`."""
+    """Write confirmed `events` in order of their onset to the CSV file `path`. `again`: one that is
+    there is replaced."""
     records = sorted((event_record(event) for event in events), key=lambda r: r["onset_s"])
-    with _new_file(path) as partial, _csv(partial) as table:
+    with _new_file(path, again) as partial, _csv(partial) as table:
         table.writerow(event_columns(labels, action_units))
         for record in records:
             units = record["action_units"]
@@ -89,11 +95,12 @@ def write_events(
 
 
 @contextmanager
-def motion_table(path: Path) -> Iterator[Callable[[Step], None]]:
+def motion_table(path: Path, *, again: bool = False) -> Iterator[Callable[[Step], None]]:
     """A new table at `path` with `MOTION_COLUMNS`, as its suffix says `.parquet` or
-    `.csv`; what is yielded adds the row of a step."""
+    `.csv`; what is yielded adds the row of a step. `again`: one that is there is replaced, at the
+    end."""
     columns = _parquet if path.suffix == ".parquet" else _motion_csv
-    with _new_file(path) as partial, columns(partial) as add:
+    with _new_file(path, again) as partial, columns(partial) as add:
         yield lambda step: add(_row(step))
 
 
@@ -143,11 +150,12 @@ def _csv(path: Path) -> Iterator[Any]:
 
 
 @contextmanager
-def _new_file(path: Path) -> Iterator[Path]:
+def _new_file(path: Path, again: bool) -> Iterator[Path]:
     partial = path.with_name(path.name + ".partial")
     yield partial
-    check_new(path)
-    partial.rename(path)
+    if not again:
+        check_new(path)
+    partial.replace(path)
 
 
 def _cells(row: Row) -> list[str]:

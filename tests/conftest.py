@@ -15,6 +15,7 @@ from hypothesis import settings
 
 from model.engine.building import exported_beside
 from model.errors import InputError, missing
+from model.face.networks import NETWORKS, network_file, networks_cache
 from model.machine import has_driver
 from model.shipped import WEIGHTS
 from model.synthetic import Schedule, SyntheticFace
@@ -78,8 +79,15 @@ def _is_for_torch(error: str) -> bool:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What programs under test build and keep, they keep here."""
+    """What programs under test build and keep, they keep here. The face networks alone are this
+    user's."""
+    try:
+        places = {network_file(name).parent for name in NETWORKS}
+    except InputError as error:
+        pytest.exit(str(error), returncode=2)
     with pytest.MonkeyPatch.context() as patch:
+        if places == {networks_cache()}:
+            patch.setenv("FMANET_FACE_NETWORKS", str(networks_cache()))
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 

@@ -200,9 +200,11 @@ def write_clip(
     rotation: int = 0,
     hflip: bool = False,
     options: dict[str, str] | None = None,
+    title: str = "",
 ) -> Path:
     """A video file with a picture at each time."""
     with av.open(str(path), "w", options=options or {}) as container:
+        container.metadata["title"] = title
         stream = container.add_stream(codec, rate=30)
         assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = images[0].shape[:2] if len(images) else (48, 64)

@@ -6,7 +6,8 @@ import pytest
 from skimage.data import astronaut
 
 from model.errors import InputError
-from model.face import crop_transform, find_landmarks
+from model.face.aligner import find_landmarks
+from model.face.crop import crop_transform
 from model.records import Frame, ImageU8, Stamp, Window
 from realtime.flow_colour import colour_flow, full_scale_px, wheel
 from realtime.replay import MAX_FRAMES, REPLAY_PX, Replay, magnify, open_replay

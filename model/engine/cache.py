@@ -7,13 +7,13 @@ weights, another GPU or another library version gives wrong answers or none.
 import hashlib
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from model.engine.equality import Truth, read_truth
+from model.machine import user_cache
 
 NOT_BUILT = "not built yet"
 MEGABYTES_KEPT = 512
@@ -21,14 +21,8 @@ MEGABYTES_KEPT = 512
 
 
 def cache_folder() -> Path:
-    """Where this system keeps what can be made again."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "fmanet-live" / "engines"
+    """Where built engines lie."""
+    return user_cache() / "engines"
 
 
 _STALE_S = 24 * 3600.0

@@ -28,7 +28,7 @@ from skimage.registration import optical_flow_ilk, optical_flow_tvl1
 from tqdm import tqdm
 
 from model.errors import InputError, exit_code
-from model.face import CROP_PX
+from model.face.crop import CROP_PX
 from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
 from model.flow.device import DeviceFlow
 from model.machine import choose_device, machine

@@ -22,7 +22,7 @@ from model.engine.building import build_here
 from model.engine.eager import plain_truth
 from model.engine.equality import compared, example, fixed_inputs
 from model.errors import InputError
-from model.face import CROP_PX
+from model.face.crop import CROP_PX
 from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
 from model.flow.compare import Condition, pair, solvers
 from model.flow.device import DeviceFlow

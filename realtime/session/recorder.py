@@ -67,7 +67,8 @@ class SessionRecorder:
         self._let_go = claim(folder.path)
         self._document = document | {"state": "recording", "anchors": []}
         sound_hz = None if sound is None else sound.rate
-        self._video = VideoParts(folder, document["video"]["codec"], sound_hz)
+        rotate = document["camera"].get("rotate", 0)
+        self._video = VideoParts(folder, document["video"]["codec"], sound_hz, rotate)
         self._clock, self._losses, self._now = clock, losses, now
         self._streams, self._sound = streams, sound
         self._notes = Notes()
@@ -179,11 +180,17 @@ class SessionRecorder:
         what else is `said`. Later calls do nothing."""
         if self._closed:
             return
-        self._notes.end()
-        self.beat()
-        self._redact_due()  # there may be room again
         self._closed = True
-        self._streams = None
+        with ExitStack() as ending:
+            ending.callback(self._let_go)
+            self._notes.end()
+            self.beat()
+            self._redact_due()  # there may be room again
+            self._streams = None
+            self._close_all()
+            self._conclude(ended, said)
+
+    def _close_all(self) -> None:
         try:
             self._close_files()
             if self._sound is not None:
@@ -193,6 +200,9 @@ class SessionRecorder:
             self._torn = True
             self._failure = self._failure or f"closing: {_reason(error)}"
         self._torn = self._torn or bool(self._due)  # `recover` does what is left
+
+    def _conclude(self, ended: str, said: Mapping[str, Any]) -> None:
+        """Say in `session.json` how it ended."""
         intervals = self._intervals.summary()
         self._document |= {
             "state": "torn" if self._torn else "stopped" if self._failure else "complete",
@@ -206,9 +216,8 @@ class SessionRecorder:
         try:
             self._document["anchors"].append(asdict(take_anchor()))
             self._folder.write_document(self._document)
-        except OSError as error:  # `recover` writes it once there is room
+        except Exception as error:  # `recover` writes it once there is room
             self._failure = self._failure or f"closing: {_reason(error)}"
-        self._let_go()
 
     def status(self) -> RecordingStatus:
         """A snapshot, from any thread."""

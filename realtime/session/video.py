@@ -101,10 +101,18 @@ class VideoWriter:
     """One file of pictures of one size, and of sound. One thread writes it."""
 
     def __init__(
-        self, path: Path, width: int, height: int, codec: str, sound_hz: int | None = None
+        self,
+        path: Path,
+        width: int,
+        height: int,
+        codec: str,
+        sound_hz: int | None = None,
+        rotate: int = 0,
     ) -> None:
         """Makes `path`, which must not exist; raises `OSError` if it cannot. `sound_hz`: the rate
-        of the sound in it; None: there is none."""
+        of the sound in it; None: there is none. `rotate`: degrees clockwise by which players have
+        to turn JPEGs, which are kept as they came; `width` and `height` are those of the turned
+        ones."""
         self.codec = codec
         packing = CODECS[codec]
         if path.exists():
@@ -117,6 +125,10 @@ class VideoWriter:
         self._container = av.open(str(path), "w", format="matroska", options=dict(CONTAINER))
         stream = self._container.add_stream(packing.encoder, rate=30, options=dict(packing.options))
         assert isinstance(stream, VideoStream)
+        if packing.untouched and rotate:
+            if rotate in (90, 270):
+                width, height = height, width
+            stream.set_display_rotation(-rotate)
         stream.width, stream.height, stream.pix_fmt = width, height, self._format
         stream.codec_context.time_base = TIME_BASE
         stream.codec_context.thread_count = THREADS

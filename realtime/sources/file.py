@@ -28,10 +28,12 @@ INCOMPLETE_S = 0.5
 class Recording(GatedSource):
     """A container that is open and has an end. Times are seconds since its first picture."""
 
-    def __init__(self, container: InputContainer, *, spec: str, kind: str, name: str) -> None:
+    def __init__(
+        self, container: InputContainer, options: SourceOptions, *, spec: str, kind: str, name: str
+    ) -> None:
         """Reads up to the first picture, so that a file without one is told at once; raises
         `SourceError`. `container` is closed with this, and if this fails."""
-        super().__init__()
+        super().__init__(options.rotate)
         self._container = container
         try:
             stream = video_stream(container, spec)
@@ -74,7 +76,7 @@ class Recording(GatedSource):
     def _run(self) -> Generator[Frame, None, None]:
         start_s: float | None = None
         time_s = 0.0
-        size = self._info.height, self._info.width
+        size = self.info.height, self.info.width
         note = ""
         yielded = False
         for picture, image in self._pictures:
@@ -88,8 +90,8 @@ class Recording(GatedSource):
                 frame = self._gate.admit(image, stamp_s - start_s)
                 if frame is not None:
                     time_s = frame.stamp.time_s
-                    if image.shape[:2] != size:
-                        size = image.shape[0], image.shape[1]
+                    if frame.image.shape[:2] != size:
+                        size = frame.image.shape[0], frame.image.shape[1]
                         note = f"size changed to {size[1]}×{size[0]} at {time_s:.2f} s"
                         self._gate.open(note)
                     yielded = True
@@ -117,20 +119,19 @@ class VideoFile(Recording):
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         """Raises `SourceError` if there is no such file or no picture can be read from it."""
-        del options  # a file has its own size and rate
         if not os.path.isfile(spec):
             raise SourceError(f"{spec}: no such file")
         if not os.access(spec, os.R_OK):
             raise SourceError(f"{spec}: no permission to read it")
         try:
             # Absolute, so that no name is taken for one of FFmpeg's protocols ("12:30.mp4").
-            container = av.open(os.path.abspath(spec))
+            container = av.open(os.path.abspath(spec), metadata_errors="replace")
         except av.error.FFmpegError as error:
             raise SourceError(
                 f"{spec}: not a video, without frames, or cut off before its index "
                 f"({error.strerror})"
             ) from None
-        super().__init__(container, spec=spec, kind="file", name=os.path.basename(spec))
+        super().__init__(container, options, spec=spec, kind="file", name=os.path.basename(spec))
 
 
 def _time_s(picture: VideoFrame) -> float | None:

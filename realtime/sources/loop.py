@@ -29,7 +29,7 @@ class Loop(GatedSource):
         """`spec` names a file, a folder or `demo` (also the default); of the demo the piece around
         the first micro-expression is taken, of anything else the beginning. `options.fps` is the
         rate at which it is played. Raises `SourceError` if that cannot be held in memory."""
-        super().__init__()
+        super().__init__()  # the piece is turned already
         inner = open_source("demo" if spec == "loop" else spec, replace(options, seconds=None))
         try:
             if inner.info.live:

@@ -40,11 +40,11 @@ def open_network(spec: str, options: SourceOptions) -> Source:
     # Of size and rate the other side decides.
     container = open_address(spec, OPEN_TIMEOUT_S, LIVE_OPTIONS)
     if not container.duration:
-        return NetworkStream(spec, container, packed=options.packed)
+        return NetworkStream(spec, container, options)
     container.close()
     container = open_address(spec, OPEN_TIMEOUT_S, OPTIONS)
     name = without_password(spec)
-    return Recording(container, spec=name, kind="network", name=name)
+    return Recording(container, options, spec=name, kind="network", name=name)
 
 
 def open_address(spec: str, timeout_s: float, options: Mapping[str, str]) -> InputContainer:
@@ -54,7 +54,12 @@ def open_address(spec: str, timeout_s: float, options: Mapping[str, str]) -> Inp
     if scheme not in SCHEMES:
         raise SourceError(f"{name}: no source for {scheme}://; choose {'://, '.join(SCHEMES)}://")
     try:
-        return av.open(spec, options=dict(options), timeout=(timeout_s, READ_TIMEOUT_S))
+        return av.open(
+            spec,
+            options=dict(options),
+            timeout=(timeout_s, READ_TIMEOUT_S),
+            metadata_errors="replace",
+        )
     except av.error.ExitError:
         raise SourceError(f"{name}: no answer within {timeout_s:g} s") from None
     except av.error.FFmpegError as error:
@@ -70,17 +75,16 @@ class NetworkStream(GatedSource):
         self,
         spec: str,
         container: InputContainer,
+        options: SourceOptions,
         *,
-        packed: bool = False,
         now: Callable[[], float] = monotonic_s,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
-        """`container` is open already, and closed with this. `packed` as in `SourceOptions`, `now`
-        and `wait` as for `Camera`."""
-        super().__init__()
+        """`container` is open already, and closed with this. `now` and `wait` as for `Camera`."""
+        super().__init__(options.rotate)
         self._spec = spec
         self._name = without_password(spec)
-        self._packed = packed
+        self._packed = options.packed
         self._now = now
         self._wait = wait or self._stop.wait
         self._container: InputContainer | None = container

@@ -5,6 +5,12 @@ import numpy as np
 
 from model.records import ImageU8
 
+_TURNS = {
+    90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    270: cv2.ROTATE_90_COUNTERCLOCKWISE,
+}
+
 
 def decode_picture(data: bytes) -> ImageU8 | None:
     """(H, W, 3) uint8 RGB of an encoded picture of any kind OpenCV reads, grey and 16 bit
@@ -22,6 +28,11 @@ def decode_picture(data: bytes) -> ImageU8 | None:
     if bgr is None:
         return None
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def turned(image: ImageU8, degrees: int) -> ImageU8:
+    """`image` turned clockwise by 0, 90, 180 or 270 degrees."""
+    return image if degrees == 0 else np.asarray(cv2.rotate(image, _TURNS[degrees]), np.uint8)
 
 
 def is_jpeg(data: bytes) -> bool:

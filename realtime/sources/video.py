@@ -21,7 +21,7 @@ from model.errors import SourceError
 from model.records import ImageU8
 from realtime.sources.ffv1 import is_whole
 from realtime.sources.gate import Gate
-from realtime.sources.picture import decode_picture
+from realtime.sources.picture import decode_picture, turned
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"  # generic to type checkers alone
 
@@ -116,13 +116,16 @@ def unpacked(
 
 
 def recorded(
-    container: InputContainer, stream: VideoStream, gate: Gate
+    container: InputContainer, stream: VideoStream, gate: Gate, rotate: int
 ) -> Iterator["tuple[VideoFrame | VideoPacket, ImageU8]"]:
     """Each whole picture of a session's video, pixel by pixel as the recorder had it if it was
-    kept without loss, with what bears its presentation time. Otherwise as `decoded`."""
+    kept without loss, with what bears its presentation time. Otherwise as `decoded`. `rotate`:
+    degrees clockwise by which the session's JPEGs, kept as they came, are turned."""
     codec = stream.codec_context.name
     if codec == JPEGS:
-        return unpacked(container, stream, gate)
+        return (
+            (packet, turned(image, rotate)) for packet, image in unpacked(container, stream, gate)
+        )
     return decoded(container, stream, gate, is_whole if codec == FFV1 else None)
 
 

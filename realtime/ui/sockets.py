@@ -188,8 +188,7 @@ class _Viewer:
                 await self._socket.send_json(_pong(message))
             elif "do" in message:
                 # Loading models takes seconds, in which frames are still to be acknowledged.
-                source = str(message.get("source", ""))
-                tasks.start_soon(self._command, str(message["do"]), source)
+                tasks.start_soon(self._command, message)
 
     def _acknowledged(self, message: dict[str, Any]) -> None:
         number = message["ack"]
@@ -324,14 +323,15 @@ class _Viewer:
         latest = None if ring is None else ring.latest()
         return None if latest is None else latest.stamp.time_s - snapshot.seconds
 
-    async def _command(self, name: str, source: str) -> None:
+    async def _command(self, message: dict[str, Any]) -> None:
         try:
-            await to_thread.run_sync(self._do, name, source)
+            await to_thread.run_sync(self._do, message)
         except InputError as error:
             await self._socket.send_json({"type": "error", "message": str(error)})
         await self._tell()
 
-    def _do(self, name: str, source: str) -> None:
+    def _do(self, message: dict[str, Any]) -> None:
+        name = message["do"]
         if name == "start":
             if self._session.snapshot().state == "paused":
                 self._session.resume()
@@ -342,7 +342,11 @@ class _Viewer:
         elif name == "stop":
             self._session.stop()
         elif name == "switch":
-            self._session.switch(source)
+            self._session.switch(str(message.get("source", "")))
+        elif name == "rotate":
+            rotate = message.get("rotate")
+            if isinstance(rotate, int):  # nonsense asks for nothing
+                self._session.switch(self._session.config.source, rotate=rotate)
 
 
 def badge(snapshot: Snapshot, source_state: str | None, recording: RecordingStatus | None) -> str:
