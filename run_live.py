@@ -11,7 +11,7 @@ from pathlib import Path
 
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
-from model.machine import choose_device
+from model.machine import choose_device, unused_gpu
 from model.usage import DefaultsShown
 from realtime.baseline import load_baseline
 from realtime.config import LiveConfig, parse_auth
@@ -33,7 +33,9 @@ def main() -> None:
         auth=None if auth is None else parse_auth(auth),
         baseline=None if baseline is None else load_baseline(baseline),
     )
-    choose_device(config.device)
+    device = choose_device(config.device)
+    if config.device == "auto" and (why := unused_gpu(device)):
+        print(f"note: {why}", file=sys.stderr)
     # What follows imports the networks and the page: seconds, and errors in options come first.
     if headless:
         from realtime.headless import run_headless

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from model.classifiers import CLASSIFIERS
 from model.engine import ENGINES
+from model.engine.ort import THREADS
 from model.errors import InputError
 from model.flow import FLOWS
 from model.shipped import shipped, trained_on
@@ -155,9 +156,8 @@ def is_loopback(host: str) -> bool:
 
 def device_name(device: str) -> str:
     """The device in words: `cpu (4 threads)`, `cuda:0 (NVIDIA H100)`."""
+    if device == "cpu":
+        return f"cpu ({THREADS} thread{'s' if THREADS > 1 else ''})"
     import torch
 
-    if device == "cpu":
-        threads = torch.get_num_threads()
-        return f"cpu ({threads} thread{'s' if threads > 1 else ''})"
     return f"{device} ({torch.cuda.get_device_name(device)})"

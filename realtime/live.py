@@ -21,6 +21,7 @@ from realtime.baseline import Baseline
 from realtime.captured import Captured, recent_fps
 from realtime.clips import Clips, cut
 from realtime.config import LiveConfig, device_name
+from realtime.packed import unpack
 from realtime.results import Results, SignalAt
 from realtime.ring import FrameRing
 from realtime.run import Run, StillAliveError
@@ -240,7 +241,7 @@ class LiveSession:
             return frames
         for event in self._results.events():
             if event.number == number:
-                return cut(run.ring, event)
+                return tuple(map(unpack, cut(run.ring, event)))
         return ()
 
     def snapshot(self) -> Snapshot:

@@ -32,7 +32,7 @@ from realtime.session.parts import VideoParts
 from realtime.session.redact import REDACTED, redact, redact_marked
 from realtime.session.sound import Block, SoundTrack
 from realtime.session.status import RecordingStatus
-from realtime.tables import MOTION_SCHEMA, motion_cells
+from realtime.tables import MOTION_COLUMNS, motion_cells
 
 SYNC_S = 2.0
 """What the loss of power may cost."""
@@ -358,7 +358,7 @@ class SessionRecorder:
 
     def _open_tables(self) -> None:
         self._ledger = LineFile(self._folder.frames, HEADER)
-        self._motion = LineFile(self._folder.motion, ",".join(MOTION_SCHEMA.names))
+        self._motion = LineFile(self._folder.motion, ",".join(MOTION_COLUMNS))
         self._events = LineFile(self._folder.events)
         self._markers = LineFile(self._folder.markers)
         self._tables = [self._ledger, self._motion, self._events, self._markers]
