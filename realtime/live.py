@@ -29,7 +29,7 @@ from realtime.session.notebook import Notebook
 from realtime.session.plan import RecordPlan
 from realtime.session.status import RecordingStatus
 from realtime.snapshot import Snapshot, State, doubt, take_snapshot
-from realtime.sources import Source, SourceStatus, open_source
+from realtime.sources import Source, SourceStatus, open_source, without_password
 from realtime.sources.browser import BrowserSource
 
 WAITING = "recording first: the analysis waits until the recorder has caught up"
@@ -89,8 +89,9 @@ class LiveSession:
         cannot be opened raises `InputError`, and what ran goes on; only a camera has to be let go
         before the next source is tried. What is recorded has to be stopped first: `InputError`."""
         with self._control:
-            if self._is_recorded():
-                raise InputError(f"--source {source}: a recording is going on, stop it first")
+            if self.records:
+                shown = without_password(source)
+                raise InputError(f"--source {shown}: a recording is going on, stop it first")
             baseline = baseline or self._config.baseline
             config = replace(self._config, source=source, baseline=baseline)
             run = self._run
@@ -131,8 +132,11 @@ class LiveSession:
     def record(self, plan: RecordPlan | None) -> None:
         """Stop, and start anew: recorded as `plan` says, or, with None, not recorded. A recording
         is a run of its own, so that analysing it again begins where the live analysis began.
-        Raises `InputError` if it cannot be recorded; then it goes on unrecorded."""
+        Raises `InputError` if it cannot be recorded; then it goes on unrecorded. One that is going
+        on has to be stopped first."""
         with self._control:
+            if plan is not None and self.records:
+                raise InputError("a recording is going on: stop it first")
             try:
                 self._begin(None, plan)
             except Exception:
@@ -150,6 +154,12 @@ class LiveSession:
             recording = self.recording()
             why = recording.failure if recording is not None else ""
             raise InputError(f"nothing can be marked: {why or 'the recording has ended'}")
+
+    def audit(self, who: str, did: str) -> None:
+        """Note, in the session that is recorded if one is, that somebody did something."""
+        run = self._run
+        if run is not None and run.recording is not None:
+            run.recording.recorder.audit(who, did)
 
     def redact(self, seconds: float) -> None:
         """Forget the last `seconds`: they are deleted from what is shown, the recording, and its
@@ -266,7 +276,9 @@ class LiveSession:
             raise InputError("nothing is recorded that could be marked: start with --record")
         return run.recording.notebook
 
-    def _is_recorded(self) -> bool:
+    @property
+    def records(self) -> bool:
+        """Whether a recording is going on: one that failed is not."""
         run, recording = self._run, self.recording()
         if run is None or run.finished.is_set():
             return False
@@ -328,5 +340,5 @@ class LiveSession:
             return run.trouble
         told = status.message if status else ""
         told = told or (doubt(self._config.baseline, run.captured, run.warning) if run else "")
-        heard = recording.sound if recording is not None and self._is_recorded() else ""
+        heard = recording.sound if recording is not None and self.records else ""
         return told or (f"sound is recorded: {heard}" if heard else "")

@@ -202,7 +202,7 @@ class Pipeline:
             closing.callback(self._perception.close)
 
     def close_engine(self) -> None:
-        """End what is being built. Any thread; all there is to do if the pipeline's does not end."""
+        """End what is being built. Any thread: all that can be done if the pipeline's hangs."""
         if self._engine is not None:
             self._engine.close()
 

@@ -334,7 +334,7 @@ def test_a_source_that_does_not_end_is_named_and_nobody_waits_for_it(
     monkeypatch.setattr(run, "JOIN_S", 0.5)
     session = LiveSession(scripted(untrained, "scripted:deaf"))
     session.start()
-    with pytest.raises(StillAliveError, match="still alive after stop: capture$"):
+    with pytest.raises(StillAliveError, match=r"still alive after stop: capture$"):
         session.stop()
     (source,) = Scripted.opened
     source.sent.put(None)

@@ -1,7 +1,7 @@
 """SessionRecorder: everything of a run into its folder, by one writer.
 
 `write` and `beat` belong to the recorder thread, `close` to it or to whoever made the recorder.
-The other threads leave notes (`analysed`, `left_out`, `finished`, `mark`, `redact`) and sound
+The other threads leave notes (`analysed`, `left_out`, `finished`, `mark`, `audit`) and sound
 (`hear`), which costs them no file access; the recorder's thread writes them with its next frame or
 beat. It makes no thread and waits for nothing itself.
 
@@ -20,6 +20,7 @@ from model.errors import told
 from model.records import Event, Frame, Stamp, Step
 from realtime.clock import monotonic_s
 from realtime.latency import Percentiles
+from realtime.session.audit import audit_line
 from realtime.session.clocks import ANCHOR_S, SOURCE_TIME, take_anchor
 from realtime.session.events import event_line, within
 from realtime.session.folder import RESERVE_BYTES, SessionFolder, claim, free_bytes
@@ -169,6 +170,10 @@ class SessionRecorder:
             return False
         return self._notes.put(Note(marker.time_s, marker=marker))
 
+    def audit(self, who: str, did: str) -> None:
+        """Note that somebody did something. Any thread."""
+        self._notes.put(Note(math.inf, audit=audit_line(who, did)))
+
     @property
     def zero_s(self) -> float:
         """Time of the source at which the video begins; 0 before it does."""
@@ -301,7 +306,9 @@ class SessionRecorder:
 
     def _write_notes(self) -> None:
         while (note := self._notes.take()) is not None:
-            if note.marker is not None:
+            if note.audit:
+                self._audit.write(note.audit)
+            elif note.marker is not None:
                 self._write_marker(note.marker)
             elif note.event is not None:
                 if not any(within(note.event, *span) for span in self._redacted):
@@ -360,7 +367,8 @@ class SessionRecorder:
         self._motion = LineFile(self._folder.motion, ",".join(MOTION_SCHEMA.names))
         self._events = LineFile(self._folder.events)
         self._markers = LineFile(self._folder.markers)
-        self._tables = [self._ledger, self._motion, self._events, self._markers]
+        self._audit = LineFile(self._folder.audit)
+        self._tables = [self._ledger, self._motion, self._events, self._markers, self._audit]
 
     def _close_files(self) -> None:
         tables, self._tables = self._tables, []

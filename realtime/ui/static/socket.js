@@ -56,7 +56,7 @@ export class ViewSocket {
   #retrying = 0;
 
   /** `on`: frame(frame) → promise of whether it was painted; hello, status, event,
-   * forgotten, error, closed. */
+   * forgotten, error, confirm, closed. */
   constructor(url, on) {
     this.#url = socketUrl(url);
     this.#on = on;
