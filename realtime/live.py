@@ -167,10 +167,18 @@ class LiveSession:
         from what is shown alone, and the error says how to delete it from the recording."""
         if not 0 < seconds < math.inf:
             raise InputError(f"redact {seconds:g} s: choose more than 0, and a number")
-        notebook = self._recorded()
-        start_s, end_s = notebook.last(seconds)
+        self._forget(*self._recorded().last(seconds))
+
+    def _forget(self, start_s: float, end_s: float) -> None:
+        """Forget what lies between these times of the source, wherever it is."""
+        # What is shown first, then what is written, then what neither needs any more.
         self._clips.forget(self._results.forget(start_s, end_s), start_s, end_s)
-        notebook.redact(start_s, end_s)
+        try:
+            self._recorded().redact(start_s, end_s)
+        finally:
+            ring = self.ring
+            if ring is not None:
+                ring.forget(start_s, end_s)
 
     def forgotten(self) -> tuple[tuple[float, float], ...]:
         """See `Results.forgotten`."""
@@ -246,7 +254,8 @@ class LiveSession:
             return frames
         for event in self._results.events():
             if event.number == number:
-                return cut(run.ring, event)
+                held = cut(run.ring, event)
+                return tuple(f for f in held if not self._results.is_forgotten(f.stamp))
         return ()
 
     def snapshot(self) -> Snapshot:

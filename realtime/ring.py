@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
+import numpy as np
+
 from model.records import Frame, Stamp
 
 STAMPS = 65_536
@@ -87,6 +89,16 @@ class FrameRing:
         """The frames still held with `t0_s` ≤ time ≤ `t1_s`, in order, closed or not."""
         with self._changed:
             return tuple(frame for frame in self._frames if t0_s <= frame.stamp.time_s <= t1_s)
+
+    def forget(self, start_s: float, end_s: float) -> None:
+        """Make the pictures black whose times are from `start_s` to `end_s`. What a reader has in
+        its hands stays as it is."""
+        with self._changed:
+            for place, frame in enumerate(self._frames):
+                if start_s <= frame.stamp.time_s <= end_s:
+                    black = np.zeros_like(frame.image)
+                    black.setflags(write=False)
+                    self._frames[place] = Frame(frame.stamp, black, frame.received_s)
 
     def follow(self, *, newest: bool = False) -> "Follower":
         """A reader of its own, from the oldest frame still held (`newest`: the newest) on."""

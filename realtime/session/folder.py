@@ -61,6 +61,11 @@ class SessionFolder:
         return self.path / "audit.jsonl"
 
     @property
+    def copies(self) -> Path:
+        """What was exported, and where to; there only if anything was."""
+        return self.path / "copies.jsonl"
+
+    @property
     def sound(self) -> Path:
         """What is missing of the sound; there only if sound was recorded."""
         return self.path / "sound.csv"

@@ -168,7 +168,10 @@ class SessionRecorder:
         after `close`, and after a failure unless it is of that kind. Any thread."""
         if self._failure and marker.kind != "redact":
             return False
-        return self._notes.put(Note(marker.time_s, marker=marker))
+        taken = self._notes.put(Note(marker.time_s, marker=marker))
+        if taken and marker.kind == "redact":
+            self._redacted.append(marker.span)  # from here on nothing of it is written
+        return taken
 
     def audit(self, who: str, did: str) -> None:
         """Note that somebody did something. Any thread."""
@@ -323,7 +326,6 @@ class SessionRecorder:
     def _write_marker(self, marker: Marker) -> None:
         if marker.kind == "redact":
             self._due.append(marker)  # before anything of it can fail
-            self._redacted.append(marker.span)
         elif self._is_redacted(marker.time_s):
             return  # another program's, that came late
         self._markers.write(marker_line(marker))
