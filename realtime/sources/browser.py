@@ -13,11 +13,13 @@ from model.records import Frame
 from realtime.clock import monotonic_s
 from realtime.sources import SourceInfo, SourceOptions
 from realtime.sources.gated import GatedSource
-from realtime.sources.picture import decode_picture, is_jpeg
+from realtime.sources.picture import decode_picture, jpeg_size
 
 QUEUE_FRAMES = 4
 MAX_JPEG_BYTES = 16_000_000
 """Far beyond any camera's picture: what is larger is not one."""
+MAX_PIXELS = 4096 * 4096
+"""So much a picture of a few kilobytes may claim to be, and be filled with, when it is decoded."""
 MAX_AHEAD_S = 1.0
 """A capture time this far in the future is wrong; let in, it would have all later ones refused."""
 
@@ -95,11 +97,16 @@ class BrowserSource(GatedSource):
             if captured_s - received_s > MAX_AHEAD_S:
                 self._gate.refuse(FROM_THE_FUTURE)
                 continue
-            image = decode_picture(jpeg)
+            # Only JPEGs come from the page: no other decoder is there for who sends anything else.
+            size = jpeg_size(jpeg)
+            if size is not None and size[0] * size[1] > MAX_PIXELS:
+                self._gate.refuse(TOO_LARGE)
+                continue
+            image = None if size is None else decode_picture(jpeg)
             if image is None:
                 self._gate.refuse(BAD_JPEG)
                 continue
-            packed = jpeg if self._packed and is_jpeg(jpeg) else None
+            packed = jpeg if self._packed else None
             frame = self._gate.admit(image, captured_s, received_s, packed)
             if frame is not None:
                 self._gate.open()
