@@ -143,3 +143,14 @@ def test_a_waiting_reader_is_woken_by_a_picture_and_by_interrupt() -> None:
     source.close()
     source.offer(jpeg(), 99.0)  # a page that has not heard of it yet
     assert list(source) == []
+
+
+def test_what_the_browser_skipped_is_counted_before_the_frame_after_it() -> None:
+    source = open_browser()
+    source.offer(jpeg(), 1.0)
+    source.offer(jpeg(), 1.2, 2)
+    for i in range(QUEUE_FRAMES - 1):  # the first is overtaken
+        source.offer(jpeg(), 2.0 + i, 1)
+    frames = iter(source)
+    assert [next(frames).stamp.index for _ in range(2)] == [3, 5]
+    assert source.status().dropped == {"overtaken in the queue": 1, "skipped by the browser": 3}

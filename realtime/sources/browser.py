@@ -24,6 +24,7 @@ MAX_AHEAD_S = 1.0
 """A capture time this far in the future is wrong; let in, it would have all later ones refused."""
 
 OVERTAKEN = "overtaken in the queue"
+SKIPPED = "skipped by the browser"
 BAD_JPEG = "damaged JPEG"
 TOO_LARGE = "picture too large"
 FROM_THE_FUTURE = "capture time in the future"
@@ -40,8 +41,8 @@ class BrowserSource(GatedSource):
         self._now = now
         self._gate.open("waiting for the browser's camera")
         self._offered = threading.Condition()
-        self._queue: deque[tuple[bytes, float, float]] = deque()
-        self._overtaken = 0
+        self._queue: deque[tuple[bytes, float, float, int]] = deque()
+        self._overtaken = self._skipped = 0
         self._info = SourceInfo(
             spec=spec,
             kind="browser",
@@ -59,18 +60,19 @@ class BrowserSource(GatedSource):
             jpeg=True,
         )
 
-    def offer(self, jpeg: bytes, captured_s: float) -> None:
-        """One picture and when the browser captured it, converted by the page to this program's
-        `realtime.clock`. From any thread; returns at once. The oldest picture in a full queue
-        is dropped and counted."""
+    def offer(self, jpeg: bytes, captured_s: float, skipped: int = 0) -> None:
+        """One picture and when the browser captured it, on this program's `realtime.clock`, and
+        how many before it the browser had and did not send. From any thread; returns at once. The
+        oldest picture in a full queue is dropped and counted."""
         received_s = self._now()
         with self._offered:
             if self._stop.is_set():
                 return
             if len(self._queue) == QUEUE_FRAMES:
-                self._queue.popleft()
+                _, _, _, lost = self._queue.popleft()
                 self._overtaken += 1
-            self._queue.append((jpeg, captured_s, received_s))
+                self._skipped += lost
+            self._queue.append((jpeg, captured_s, received_s, skipped))
             self._offered.notify()
 
     def interrupt(self) -> None:
@@ -86,11 +88,13 @@ class BrowserSource(GatedSource):
                 if self._stop.is_set():
                     self._gate.ended()
                     return
-                jpeg, captured_s, received_s = self._queue.popleft()
+                jpeg, captured_s, received_s, skipped = self._queue.popleft()
                 # Whatever was dropped stood before the picture that is now the oldest.
                 overtaken, self._overtaken = self._overtaken, 0
-            if overtaken:
-                self._gate.drop(OVERTAKEN, overtaken)
+                skipped, self._skipped = skipped + self._skipped, 0
+            for cause, lost in ((OVERTAKEN, overtaken), (SKIPPED, skipped)):
+                if lost:
+                    self._gate.drop(cause, lost)
             if len(jpeg) > MAX_JPEG_BYTES:
                 self._gate.refuse(TOO_LARGE)
                 continue

@@ -35,14 +35,14 @@ class Commands:
             question = RECORDED.get(name)
             if question and message.get("sure") is not True and self._session.records:
                 return {"type": "confirm", "do": name, "question": question}
-            self._do(name, str(message.get("source", "")))
+            self._do(name, message)
         except Exception as error:
             if not isinstance(error, InputError):
                 _LOG.exception("%s failed", name)
             return {"type": "error", "message": describe_error(error)}
         return None
 
-    def _do(self, name: str, source: str) -> None:
+    def _do(self, name: str, message: dict[str, Any]) -> None:
         session, who = self._session, self._person.name
         if name == "start":
             if session.snapshot().state == "paused":
@@ -57,5 +57,6 @@ class Commands:
             session.audit(who, "stop")
             session.stop()
         elif name == "switch":
+            source = str(message.get("source", ""))
             check_source(source, session.config)
             session.switch(source)

@@ -13,11 +13,16 @@ import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from realtime.live import LiveSession
+from realtime.sources.slew import SlewedClock
 from realtime.ui.messages import NonsenseError, parse_message, pong
 from realtime.ui.view import FrameEncoder
 from realtime.ui.viewer import Viewer
 
 MAX_JPEG_BYTES = 8 * 2**20
+HEADER = struct.Struct("<ddI")
+"""Before the JPEG of a viewer's camera."""
+MOST_SKIPPED = 100_000
+"""Frames of half an hour; a page that says more has miscounted."""
 
 
 class Sockets:
@@ -50,7 +55,8 @@ class Sockets:
     async def camera(self, socket: WebSocket) -> None:
         """Take frames from a viewer's camera until it leaves; one camera at a time.
 
-        In: binary, a little-endian float64 (capture time, s of `realtime.clock` here) and the
+        In: binary, `HEADER` (capture time in s on the page's clock; what the page knows of
+        `realtime.clock` here minus that clock; how many frames before it the page skipped) and the
         JPEG; or text `{"ping": x}`. Out: `{"credit": 1}` for each frame taken, `{"ping": x,
         "server_s": …}`, or `{"error": …}` and the end.
         """
@@ -68,6 +74,7 @@ class Sockets:
             self._feeding = False
 
     async def _take_frames(self, socket: WebSocket) -> None:
+        clock = SlewedClock()
         while True:
             message = await socket.receive()
             if message["type"] == "websocket.disconnect":
@@ -85,14 +92,15 @@ class Sockets:
                 await socket.close()
                 return
             data = message.get("bytes") or b""
-            if not 8 < len(data) <= MAX_JPEG_BYTES:
+            if not HEADER.size < len(data) <= MAX_JPEG_BYTES:
                 await socket.close(1009)
                 return
-            (captured_s,) = struct.unpack_from("<d", data)
-            if not math.isfinite(captured_s):
+            there_s, offset_s, skipped = HEADER.unpack_from(data)
+            if not (math.isfinite(there_s) and math.isfinite(offset_s)):
                 await socket.close(1007)
                 return
-            source.offer(data[8:], captured_s)
+            captured_s = clock.here_s(there_s, offset_s)
+            source.offer(data[HEADER.size :], captured_s, min(skipped, MOST_SKIPPED))
             await socket.send_json({"credit": 1})
 
 
