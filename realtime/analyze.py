@@ -1,6 +1,6 @@
 """Recordings to tables, offline: as fast as the machine can, the same result every time.
 
-    python -m realtime.analyze clip.mp4 session/ --fps 200 --out results/
+    python -m realtime.analyze clip.mp4 session/ --out results/
 
 For each input `<name>.events.csv` and `<name>.motion.parquet` (or `.csv`); `realtime.tables` says
 what the columns are; and `<name>.analysis.json` with what was analysed, and how. What was analysed
@@ -227,7 +227,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--again", action="store_true", help="redo what was analysed before")
     p.add_argument("--compare", action="store_true", help="sessions with what was seen live")
     p.add_argument("--motion", choices=("parquet", "csv"), default="parquet")
-    p.add_argument("--fps", type=float, help="of a folder's images, or of the demo")
+    p.add_argument(
+        "--fps", type=float, help="of a folder's images, demo; at which slow motion was shot"
+    )
     p.add_argument("--seconds", type=float, help="only this much of each input")
     add_pictures(p)
     add_perception(p)
