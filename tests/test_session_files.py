@@ -173,6 +173,16 @@ def test_a_protocol_is_read(tmp_path: Path) -> None:
     assert json.loads(json.dumps(protocol.document()))["name"] == "Interview A"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_protocol_is_read_as_windows_editors_save_it(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "protocol.toml"
+    path.write_text(PROTOCOL.replace("stimulus", "Stimulus für alle"), encoding)
+    assert load_protocol(path).keys == {"s": "Stimulus für alle"}
+    path.write_text(PROTOCOL.replace("stimulus", "für"), "cp1252")
+    with pytest.raises(InputError, match="not TOML in UTF-8 or UTF-16"):
+        load_protocol(path)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

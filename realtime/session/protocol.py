@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from model.errors import InputError
+from model.text import read_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,11 @@ class Protocol:
 def load_protocol(path: Path) -> Protocol:
     """Read a protocol file; raises `InputError` saying what is wrong with it."""
     try:
-        return parse_protocol(path.read_text("utf-8"), f"--protocol {path}")
+        return parse_protocol(read_text(path), f"--protocol {path}")
     except OSError as error:
         raise InputError(f"--protocol {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"--protocol {path} is not TOML: {error}") from None
+        raise InputError(f"--protocol {path} is not TOML in UTF-8 or UTF-16: {error}") from None
 
 
 def parse_protocol(text: str, path: str) -> Protocol:
