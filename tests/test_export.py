@@ -192,6 +192,22 @@ def test_elan_is_read_back_by_pympi(session: Session, tmp_path: Path) -> None:
     assert found.get_linked_files()[-1]["MIME_TYPE"] == heard["MIME_TYPE"]
 
 
+@pytest.mark.parametrize("name", ["csv", "elan", "bids", "boris"])
+def test_what_no_program_can_read_is_replaced_on_its_way_out(name: str, tmp_path: Path) -> None:
+    """An arrow key in a terminal, in a session from before such keys were kept out."""
+    made = recorder(tmp_path / "s")
+    made.write(frame(0))
+    made.mark(marker("mark", "no\x1bte", 0, "to\x1b[A\x07 go on"))
+    made.mark(marker("question_start", "q\x00", 0))
+    made.close("end")
+    for path in export(open_session(tmp_path / "s"), name, tmp_path):
+        text = path.read_text("utf-8")
+        assert not set(text) & set("\x00\x07\x1b")
+        if path.suffix == ".eaf":
+            values = [str(element.text) for element in ET.parse(path).iter("ANNOTATION_VALUE")]
+            assert "no�te: to�[A� go on" in values
+
+
 def test_the_sound_is_as_long_as_the_video_and_silent_where_it_is_missing(
     session: Session, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from model.errors import InputError
+from model.text import clean_text
 from realtime.export.rows import event_rows, marker_rows, new_file, questions, stem
 from realtime.export.sound import covered, wav_path, write_sound
 from realtime.review.sound import Sound
@@ -79,7 +80,7 @@ def write_elan(session: Session, folder: Path) -> list[Path]:
                 "ALIGNABLE_ANNOTATION",
                 {"ANNOTATION_ID": f"a{annotations}", **references},
             )
-            ET.SubElement(annotation, "ANNOTATION_VALUE").text = value
+            ET.SubElement(annotation, "ANNOTATION_VALUE").text = clean_text(value)
     last = {"NAME": "lastUsedAnnotationId"}
     ET.SubElement(header, "PROPERTY", last).text = str(annotations)
     kind = {"LINGUISTIC_TYPE_ID": _TYPE, "TIME_ALIGNABLE": "true", "GRAPHIC_REFERENCES": "false"}

@@ -9,6 +9,7 @@ from typing import Any
 
 from model.errors import InputError
 from model.records import Event
+from model.text import clean_text
 from realtime.session.markers import Marker
 from realtime.session.reader import Session
 from realtime.tables import NAMED_FROM
@@ -116,7 +117,7 @@ def event_rows(session: Session) -> Iterator[dict[str, Any]]:
             "duration_s": window.offset.time_s - window.onset.time_s,
             "onset_utc": None if utc is None else utc.isoformat(timespec="milliseconds"),
             "kind": window.kind,
-            "label": prediction.label,
+            "label": clean_text(prediction.label),
             "probability": max(prediction.probabilities.values(), default=None),
             "action_units": " ".join(units),
             "regions": " ".join(window.regions),
@@ -137,8 +138,8 @@ def marker_rows(session: Session) -> Iterator[dict[str, Any]]:
             "until_s": None if marker.until_s is None else marker.until_s - session.zero_s,
             "utc": marker.utc,
             "kind": marker.kind,
-            "name": marker.name,
-            "note": marker.note,
+            "name": clean_text(marker.name),
+            "note": clean_text(marker.note),
         }
 
 
@@ -170,7 +171,7 @@ def questions(session: Session) -> list[Question]:
             after = marked[number + 1].time_s - session.zero_s if marked[number + 1 :] else None
             end_s = session.seconds if after is None else after
             start_s = marker.time_s - session.zero_s
-            found.append(Question(marker.name, start_s, max(start_s, end_s)))
+            found.append(Question(clean_text(marker.name), start_s, max(start_s, end_s)))
     return found
 
 
