@@ -1,5 +1,6 @@
 """Exports read back, by the formats' own libraries where there are some."""
 
+import codecs
 import csv
 import json
 import re
@@ -25,7 +26,6 @@ from model.records import Event, Frame, ImageU8, Prediction, Stamp, Window
 from model.tables import load_entry
 from realtime.export import EXPORTS
 from realtime.export.__main__ import main
-from realtime.export.boris import COLUMNS as BORIS_COLUMNS
 from realtime.export.plain import SOUND_COLUMNS
 from realtime.export.rows import EVENT_COLUMNS, questions
 from realtime.export.video import blurred
@@ -72,7 +72,7 @@ def export(session: Session, name: str, folder: Path) -> list[Path]:
 
 
 def read(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file, delimiter=delimiter))
 
 
@@ -137,6 +137,7 @@ def test_csv_and_parquet_say_the_same(session: Session, tmp_path: Path) -> None:
     (path,) = (p for name, p in written.items() if name.endswith("_events.csv"))
     rows = read(path)
     first = rows[0]
+    assert path.read_bytes().startswith(codecs.BOM_UTF8)  # a spreadsheet program asks for it
     assert [row["event"] for row in rows] == ["1", "2"]
     assert first["onset_s"] == "0.400000"
     assert first["duration_s"] == "0.400000"
@@ -155,6 +156,22 @@ def test_csv_and_parquet_say_the_same(session: Session, tmp_path: Path) -> None:
     (tmp_path / "silent").mkdir()
     path, *_ = export(silent, "csv", tmp_path / "silent")
     assert [row["loudness_db"] for row in read(path)] == ["", ""]
+
+
+def test_whose_face_and_which_frames_stand_with_each_expression(
+    recorded: Path, tmp_path: Path
+) -> None:
+    session = open_session(recorded)
+    events, _, frames, _ = export(session, "csv", tmp_path)
+    motion = read(session.folder.motion)
+    tracks = {row["index"]: row["track"] for row in motion}
+    times = {row["index"]: row["time_s"] for row in read(frames)}
+    rows = read(events)
+    assert len(rows) == 1
+    for row in rows:
+        assert row["track"] == tracks[row["apex_index"]] != ""
+        for moment in ("onset", "apex", "offset"):
+            assert row[f"{moment}_s"] == times[row[f"{moment}_index"]]
 
 
 def test_the_frames_add_up(session: Session, tmp_path: Path) -> None:
@@ -293,15 +310,24 @@ def test_bids_has_onset_and_duration_first_and_describes_its_columns(
     assert json.loads(dataset.read_text("utf-8"))["BIDSVersion"]
 
 
-def test_boris_has_its_own_columns(session: Session, tmp_path: Path) -> None:
+def test_boris_gets_the_five_columns_that_it_pastes(session: Session, tmp_path: Path) -> None:
     (path,) = export(session, "boris", tmp_path)
-    rows = read(path, "\t")
-    assert tuple(rows[0]) == BORIS_COLUMNS
-    assert [row["Behavior"] for row in rows] == ["q1", "positive", "q2", "positive", "stimulus"]
-    assert [row["Behavior type"] for row in rows] == ["STATE"] * 4 + ["POINT"]
-    assert rows[1]["Start (s)"] == "0.400"
-    assert rows[1]["Modifiers"] == "AU6|AU12"
-    assert rows[4]["Comment start"] == 'a "dog",\tor <cat> & more'
+    rows = [line.split("\t") for line in path.read_text("utf-8").splitlines()]
+    assert {len(row) for row in rows} == {5}
+    assert {row[1] for row in rows} == {"P07"}
+    assert [(row[0], row[2]) for row in rows] == [
+        ("0.200", "q1"),
+        ("0.400", "positive"),
+        ("0.480", "q1"),
+        ("0.480", "q2"),
+        ("0.600", "positive 2"),  # it overlaps the first, and would end it
+        ("0.800", "positive"),
+        ("1.000", "positive 2"),
+        ("2.000", "stimulus"),
+        ("2.400", "q2"),
+    ]
+    assert rows[1][3:] == ["AU6|AU12", "micro-expression"]
+    assert rows[7][3:] == ["", 'a "dog", or <cat> & more']
 
 
 def pictures(path: Path) -> Iterator[tuple[int, ImageU8]]:

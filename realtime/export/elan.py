@@ -12,7 +12,7 @@ from pathlib import Path
 
 from model.errors import InputError
 from model.text import clean_text
-from realtime.export.rows import event_rows, marker_rows, new_file, questions, stem
+from realtime.export.rows import event_rows, lanes, marker_rows, new_file, questions, stem
 from realtime.export.sound import covered, wav_path, write_sound
 from realtime.review.sound import Sound
 from realtime.session.reader import Session
@@ -145,16 +145,10 @@ def _tiers(session: Session) -> dict[str, list[Span]]:
 def _lanes(tiers: dict[str, list[Span]]) -> Iterable[tuple[str, list[Span]]]:
     """Each tier, split into as many as it takes for nothing in one to overlap."""
     for name, spans in tiers.items():
-        lanes: list[list[Span]] = [[]]
-        for span in sorted(spans):
-            start, end, value = max(0, span[0]), max(1, span[1]), span[2]
-            end = max(end, start + 1)  # an annotation without length is none
-            free = next((lane for lane in lanes if not lane or lane[-1][1] <= start), None)
-            if free is None:
-                free = []
-                lanes.append(free)
-            free.append((start, end, value))
-        for number, lane in enumerate(lanes, 1):
+        # An annotation without length is none.
+        within = [(max(0, start), max(1, end), value) for start, end, value in spans]
+        long = [(start, max(end, start + 1), value) for start, end, value in within]
+        for number, lane in enumerate(lanes(long) or [[]], 1):
             yield (name if number == 1 else f"{name} {number}"), lane
 
 

@@ -1,18 +1,19 @@
 """What is exported, in rows: expressions, markers, frames."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from model.errors import InputError
 from model.records import Event
 from model.text import clean_text
+from realtime.session.lines import read_lines
 from realtime.session.markers import Marker
 from realtime.session.reader import Session
-from realtime.tables import NAMED_FROM
+from realtime.tables import MOTION_SCHEMA, NAMED_FROM
 
 EVENT_COLUMNS: dict[str, str] = {
     "participant": "code of the participant",
@@ -21,6 +22,10 @@ EVENT_COLUMNS: dict[str, str] = {
     "apex_s": "s: the motion is strongest",
     "offset_s": "s: the face is back",
     "duration_s": "s from onset to offset",
+    "onset_index": "number of the frame at the onset, as in the frames' table",
+    "apex_index": "of the frame at the apex",
+    "offset_index": "of the frame at the offset",
+    "track": "number of the face's track: another one is another person, or the same found again",
     "onset_utc": "onset as UTC, ISO 8601",
     "kind": "micro (0.5 s at most) or macro",
     "label": "the class that the network names, or unclear",
@@ -54,6 +59,9 @@ FRAME_COLUMNS: dict[str, str] = {
     "pts_ms": "its time in the video, ms",
     "count": "how many frames the row stands for",
 }
+
+
+Span = TypeVar("Span", bound=tuple[Any, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,7 @@ def event_columns(session: Session) -> list[str]:
 def event_rows(session: Session) -> Iterator[dict[str, Any]]:
     """The confirmed expressions in order of their onset; values are None where not known."""
     asked = questions(session)
+    tracks = _tracks(session)
     labels = _labels(session.confirmed)
     for event in session.confirmed:
         window, prediction = event.window, event.prediction
@@ -115,6 +124,10 @@ def event_rows(session: Session) -> Iterator[dict[str, Any]]:
             "apex_s": window.apex.time_s - session.zero_s,
             "offset_s": window.offset.time_s - session.zero_s,
             "duration_s": window.offset.time_s - window.onset.time_s,
+            "onset_index": window.onset.index,
+            "apex_index": window.apex.index,
+            "offset_index": window.offset.index,
+            "track": tracks.get(window.apex.index),
             "onset_utc": None if utc is None else utc.isoformat(timespec="milliseconds"),
             "kind": window.kind,
             "label": clean_text(prediction.label),
@@ -172,6 +185,30 @@ def questions(session: Session) -> list[Question]:
             end_s = session.seconds if after is None else after
             start_s = marker.time_s - session.zero_s
             found.append(Question(clean_text(marker.name), start_s, max(start_s, end_s)))
+    return found
+
+
+def lanes(spans: Iterable[Span]) -> list[list[Span]]:
+    """`spans`, each a tuple that begins with its start and its end, in as few lists as it takes for
+    nothing in one to overlap, in order."""
+    found: list[list[Span]] = []
+    for span in sorted(spans):
+        free = next((lane for lane in found if lane[-1][1] <= span[0]), None)
+        if free is None:
+            free = []
+            found.append(free)
+        free.append(span)
+    return found
+
+
+def _tracks(session: Session) -> dict[int, int]:
+    """The face's track in each analysed frame that has one."""
+    index, track = (MOTION_SCHEMA.get_field_index(name) for name in ("index", "track"))
+    found = {}
+    for line in read_lines(session.folder.motion):
+        cells = line.split(",")
+        if len(cells) > track and cells[index].isdecimal() and cells[track].isdecimal():
+            found[int(cells[index])] = int(cells[track])
     return found
 
 
