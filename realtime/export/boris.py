@@ -43,6 +43,5 @@ def write_boris(session: Session, folder: Path) -> list[Path]:
         table = csv.writer(
             file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None
         )
-        for time_s, cells in sorted(rows):
-            table.writerow([f"{time_s:.3f}", *cells])
+        table.writerows([f"{time_s:.3f}", *cells] for time_s, cells in sorted(rows))
     return [path]

@@ -5,13 +5,14 @@ and what is missing of the video and of the sound. Times are whole ms, as ELAN h
 nothing overlaps; what does goes to a second one.
 """
 
-import os
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from model.errors import InputError
 from model.text import clean_text
+from realtime.export.mp4 import write_mp4
 from realtime.export.rows import event_rows, lanes, marker_rows, new_file, questions, stem
 from realtime.export.sound import covered, wav_path, write_sound
 from realtime.review.sound import Sound
@@ -28,9 +29,8 @@ Span = tuple[int, int, str]
 
 
 def write_elan(session: Session, folder: Path) -> list[Path]:
-    """`<code>_<start>.eaf`. The video is linked: the one file that was exported to the same
-    folder, else the session's, of several parts the first. The sound too, as a WAV file that is
-    written beside it, of which ELAN draws the waveform."""
+    """`<code>_<start>.eaf`. Beside it, and linked: the video as MP4, since ELAN plays no Matroska
+    on a Mac, and the sound as WAV, of which ELAN draws the waveform."""
     path = new_file(folder / f"{stem(session)}.eaf")
     root = ET.Element(
         "ANNOTATION_DOCUMENT",
@@ -45,16 +45,15 @@ def write_elan(session: Session, folder: Path) -> list[Path]:
     )
     header = ET.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
     files = [path]
-    parts = session.folder.parts()
-    if parts:
-        joined = folder / f"{stem(session)}.mkv"
-        video = joined if joined.exists() else session.folder.video(parts[0])
-        _link(header, video, folder, "video/x-matroska")
+    if session.folder.parts():
+        with suppress(InputError):  # what is said of the expressions holds without it
+            files.append(write_mp4(session, folder))
+            _link(header, files[-1], "video/mp4")
     if covered(session):
         wav = wav_path(session, folder)
         if not wav.exists():
             files += write_sound(session, folder)
-        _link(header, wav, folder, "audio/x-wav")
+        _link(header, wav, "audio/x-wav")
     times = ET.SubElement(root, "TIME_ORDER")
     slots = annotations = 0
     for name, spans in _lanes(_tiers(session)):
@@ -90,16 +89,10 @@ def write_elan(session: Session, folder: Path) -> list[Path]:
     return files
 
 
-def _link(header: ET.Element, media: Path, folder: Path, kind: str) -> None:
-    """Both begin at 0 s, so no TIME_ORIGIN. No absolute path: folders are often called by names."""
-    try:
-        relative = Path(os.path.relpath(media.resolve(), folder.resolve())).as_posix()
-    except ValueError:  # another drive of Windows
-        raise InputError(
-            f"--out {folder} is on another drive than {media}, which is linked by its relative "
-            "path: --to video elan writes the video there too"
-        ) from None
-    link = {"MEDIA_URL": relative, "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": relative}
+def _link(header: ET.Element, media: Path, kind: str) -> None:
+    """Of a file beside this one. Both begin at 0 s, so no TIME_ORIGIN. No absolute path: folders
+    are often called by names."""
+    link = {"MEDIA_URL": media.name, "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": media.name}
     ET.SubElement(header, "MEDIA_DESCRIPTOR", link)
 
 

@@ -74,10 +74,14 @@ class Question:
 
 
 def stem(session: Session) -> str:
-    """What the files of an export are called: code and start, `P07_20260101T120000`, and the coder
-    if one reviewed it."""
-    reviewed = f"_{session.coder}" if session.coder else ""
-    return f"{session.participant}_{start(session)}{reviewed}"
+    """What the files of an export are called: `code_and_start`, and the coder if one reviewed
+    it."""
+    return code_and_start(session) + (f"_{session.coder}" if session.coder else "")
+
+
+def code_and_start(session: Session) -> str:
+    """What a session is called: `P07_20260101T120000`."""
+    return f"{session.participant}_{start(session)}"
 
 
 def start(session: Session) -> str:
