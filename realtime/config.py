@@ -32,8 +32,8 @@ class LiveConfig:
     height: int = 480
     """px, asked of a camera, drawn by the demo."""
     fps: float | None = None
-    """Frames per second asked of a camera, of the demo, or stated for a folder of images; None
-    leaves it to the source."""
+    """Frames per second asked of a camera, of the demo, or stated for a folder of images or a file
+    in slow motion; None leaves it to the source."""
     rotate: int = 0
     """Degrees clockwise by which the source's pictures are turned."""
     seed: int = 7

@@ -30,7 +30,14 @@ from realtime.session.notebook import Notebook
 from realtime.session.plan import RecordPlan
 from realtime.session.status import RecordingStatus
 from realtime.snapshot import Snapshot, State, doubt, take_snapshot
-from realtime.sources import Source, SourceStatus, open_source, without_password
+from realtime.sources import (
+    ASKED_RATE,
+    Source,
+    SourceStatus,
+    open_source,
+    split_spec,
+    without_password,
+)
 from realtime.sources.browser import BrowserSource
 
 WAITING = "recording first: the analysis waits until the recorder has caught up"
@@ -56,6 +63,7 @@ class LiveSession:
         self._control = threading.RLock()  # one start, stop or switch at a time
         self._run: Run | None = None
         self._plan = config.record  # of the first start alone
+        self._fps = config.fps
         self._runs = 0
         self._starting = False
         self._failure = ""
@@ -98,7 +106,9 @@ class LiveSession:
                 raise InputError(f"--source {shown}: a recording is going on, stop it first")
             baseline = baseline or self._config.baseline
             rotate = self._config.rotate if rotate is None else rotate
-            config = replace(self._config, source=source, baseline=baseline, rotate=rotate)
+            # What a camera was asked for is nothing to ask of a file, which would be slowed down.
+            fps = self._fps if source and split_spec(source)[0] in ASKED_RATE else None
+            config = replace(self._config, source=source, baseline=baseline, rotate=rotate, fps=fps)
             run = self._run
             opened: Source | None = None
             if run is not None and run.source.info.kind != "camera":

@@ -23,7 +23,11 @@ def add_source(options: Options) -> None:
     """`--source` and what is asked of it."""
     add = options.add_argument
     add("--source", default=_DEFAULT.source, help=CHOICES)
-    add("--fps", type=float, help="of camera and demo, or of a folder's images")
+    add(
+        "--fps",
+        type=float,
+        help="of camera, demo, a folder's images; at which slow motion was shot",
+    )
     add_pictures(options)
 
 

@@ -28,6 +28,9 @@ SOURCES: dict[str, str] = {
 }
 """Kind to what opens it, called with `(spec, options)`."""
 
+ASKED_RATE = ("auto", "camera", "folder", "demo", "browser", "loop")
+"""Kinds of which a rate can be asked, or has to be stated."""
+
 CHOICES = (
     "auto, a camera (0, 1, /dev/video0), a video file, a folder of images with --fps, a recorded "
     "session's folder, "
@@ -60,7 +63,8 @@ class SourceOptions:
     height: int = 480
     """px, asked of a camera, drawn by the demo."""
     fps: float | None = None
-    """Asked of a camera or the demo; stated for a folder of images. None: the source's choice."""
+    """Asked of a camera or the demo; stated for a folder of images, and for a file at how many it
+    was shot, if that is more than it is stored at. None: the source's choice."""
     seed: int = 7
     """Of the demo."""
     seconds: float | None = None
