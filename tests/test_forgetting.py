@@ -147,7 +147,7 @@ def test_the_page_and_the_disk_have_nothing_of_it(
         # The ring holds six seconds: the clip's, too.
         ring = session.ring
         assert ring is not None
-        assert any(shows_it(frame.image) for frame in ring.between(0, 9)) is not forget
+        assert any(shows_it(unpack(frame).image) for frame in ring.between(0, 9)) is not forget
         found = {name for name, image in fetched(served) if shows_it(image)}
         assert {name for name, _ in fetched(served)} >= {"replay.jpg", "crop/apex.png"}
         assert found == (set() if forget else {"replay.jpg", "replay.jpg?factor=8"})
@@ -206,8 +206,9 @@ def test_a_ring_forgets_pictures_and_no_frame() -> None:
     ring.close()
     seen = [(frame.stamp.index, int(frame.image.max()), missed) for frame, missed in follower]
     assert seen == [(0, 200, 0), (1, 0, 0), (2, 0, 0), (3, 0, 0), (4, 200, 0)]
-    assert [frame.packed for frame in ring.between(0.1, 0.3)] == [None] * 3
-    assert not any(frame.image.flags.writeable for frame in ring.between(0.1, 0.3))
+    held = [unpack(frame) for frame in ring.between(0.1, 0.3)]
+    assert [frame.packed for frame in held] == [None] * 3
+    assert not any(frame.image.flags.writeable for frame in held)
 
 
 def test_a_ring_forgets_what_is_packed_or_being_packed(monkeypatch: pytest.MonkeyPatch) -> None:
