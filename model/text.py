@@ -1,7 +1,6 @@
 """Text from outside: files in whatever encoding editors save them, names that are no text."""
 
 import codecs
-import os
 import re
 from pathlib import Path
 
@@ -28,7 +27,7 @@ def read_text(path: Path) -> str:
 def clean_text(text: str) -> str:
     """`text` as any program can read it: what is no character, as an arrow key leaves in a terminal
     or a file name of another system has, is replaced."""
-    return _UNUSABLE.sub(REPLACED, os.fsencode(text).decode("utf-8", "replace"))
+    return _UNUSABLE.sub(REPLACED, text)
 
 
 def clean_line(text: str) -> str:

@@ -1,6 +1,6 @@
 """Recordings to tables, offline: as fast as the machine can, the same result every time.
 
-    python -m realtime.analyze clip.mp4 session/ --fps 200 --out results/
+    python -m realtime.analyze clip.mp4 session/ --out results/
 
 For each input `<name>.events.csv` and `<name>.motion.parquet` (or `.csv`); `realtime.tables` says
 what the columns are; and `<name>.analysis.json` with what was analysed, and how. What was analysed
@@ -15,7 +15,7 @@ says of recorded sessions what is found that was not seen live, or the other way
 import argparse
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -123,7 +123,7 @@ def _analyze(source: Source, job: Job, config: LiveConfig) -> None:
     found: list[Event] = []
     last: Stamp | None = None
     start_s: float | None = None
-    faces = 0
+    tracks: dict[int, int] = {}
     broken: SourceError | None = None
     try:
         with motion_table(job.motion, again=job.again) as add, _progress(source, config) as bar:
@@ -131,8 +131,9 @@ def _analyze(source: Source, job: Job, config: LiveConfig) -> None:
                 for step in pipeline.steps(_first(source, config.seconds)):
                     add(step)
                     found.extend(step.events)
-                    faces += step.face is not None
                     last = step.frame.stamp
+                    if step.face is not None:
+                        tracks[last.index] = step.face.track
                     start_s = last.time_s if start_s is None else start_s
                     bar.update(last.time_s - start_s - bar.n)
             except SourceError as error:
@@ -142,12 +143,12 @@ def _analyze(source: Source, job: Job, config: LiveConfig) -> None:
         confirmed = [event for event in found if event.state == "confirmed"]
         classifier = pipeline.classifier
         labels, units = classifier.labels, classifier.action_units
-        write_events(job.events, confirmed, labels, units, again=job.again)
+        write_events(job.events, confirmed, labels, units, tracks, again=job.again)
     finally:
         pipeline.close()
     failure = "" if broken is None else str(broken)
     write_record(job, config, source.info, source.status(), failure)
-    print(_report(source, confirmed, faces, job.events))
+    print(_report(source, confirmed, tracks, job.events))
     late = config.baseline and rate_warning(config.baseline, source.status().fps_measured)
     if late:
         print(f"warning: {late}", file=sys.stderr)
@@ -203,11 +204,14 @@ def _progress(source: Source, config: LiveConfig) -> tqdm:
     )
 
 
-def _report(source: Source, events: Sequence[Event], faces: int, table: Path) -> str:
+def _report(source: Source, events: Sequence[Event], tracks: Mapping[int, int], table: Path) -> str:
     status = source.status()
     micro = sum(event.window.kind == "micro" for event in events)
     found = f"{micro} micro- and {len(events) - micro} macro-expressions in {table}"
-    if not faces:
+    followed = len(set(tracks.values()))
+    if followed > 1:
+        found = f"{found}, of {followed} face tracks"
+    if not tracks:
         found = f"no face in any frame, so no expressions; {table} is empty"
     lost = ", ".join(f"{n} {cause}" for cause, n in {**status.dropped, **status.unusable}.items())
     message = f"; {status.message}" if status.message else ""
@@ -226,7 +230,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--again", action="store_true", help="redo what was analysed before")
     p.add_argument("--compare", action="store_true", help="sessions with what was seen live")
     p.add_argument("--motion", choices=("parquet", "csv"), default="parquet")
-    p.add_argument("--fps", type=float, help="of a folder's images, or of the demo")
+    p.add_argument(
+        "--fps", type=float, help="of a folder's images, demo; at which slow motion was shot"
+    )
     p.add_argument("--seconds", type=float, help="only this much of each input")
     add_pictures(p)
     add_perception(p)

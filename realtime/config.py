@@ -32,8 +32,8 @@ class LiveConfig:
     height: int = 480
     """px, asked of a camera, drawn by the demo."""
     fps: float | None = None
-    """Frames per second asked of a camera, of the demo, or stated for a folder of images; None
-    leaves it to the source."""
+    """Frames per second asked of a camera, of the demo, or stated for a folder of images or a file
+    in slow motion; None leaves it to the source."""
     rotate: int = 0
     """Degrees clockwise by which the source's pictures are turned."""
     seed: int = 7
@@ -62,6 +62,12 @@ class LiveConfig:
     port: int = 7860
     auth: tuple[str, str] | None = field(default=None, repr=False)
     """User and password of the page; demanded unless `host` is loopback."""
+    view_password: str | None = field(default=None, repr=False)
+    """Of those who only look at the page, under any name; None: there are none."""
+    allow_sources: tuple[str, ...] = ()
+    """Folders, files and addresses that may be opened from the page, with what lies in them. Those
+    on offer, and `source`, may be opened always; from a page that only this machine reaches, and
+    where nothing is named here, anything."""
     tls_cert: Path | None = None
     tls_key: Path | None = None
     open_browser: bool = True
@@ -129,19 +135,17 @@ class LiveConfig:
                     f"--tls-cert {self.tls_cert} with --tls-key {self.tls_key} does not work: "
                     f"{error}; give a PEM certificate and its own key, without a passphrase"
                 ) from None
+        if self.view_password is not None and self.auth is None:
+            raise InputError(
+                "--view-password needs --auth: without it everyone may do everything at the page"
+            )
+        if self.auth is not None and self.view_password == self.auth[1]:
+            raise InputError("--view-password is that of --auth: choose another")
         if self.auth is None and not is_loopback(self.host):
             raise InputError(
                 f"--host {self.host} lets others see the face: give --auth user:password with it "
                 "(and --tls-cert/--tls-key, or the password travels in the clear)"
             )
-
-
-def parse_auth(text: str) -> tuple[str, str]:
-    """User and password of `--auth user:password`. The value is not repeated in the error."""
-    user, colon, password = text.partition(":")
-    if not (user and colon and password):
-        raise InputError("--auth needs user:password, both not empty")
-    return user, password
 
 
 def is_loopback(host: str) -> bool:

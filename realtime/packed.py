@@ -1,6 +1,7 @@
 """Frames as JPEG: for the eye, not for measuring, in a tenth of the memory."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -17,6 +18,8 @@ class PackedFrame:
     stamp: Stamp
     received_s: float
     jpeg: bytes
+    shape: tuple[int, ...]
+    """(H, W, 3) of the picture."""
 
     @property
     def nbytes(self) -> int:
@@ -31,7 +34,7 @@ def pack(held: Held) -> PackedFrame:
     """`held` packed, once: what is packed already stays as it is."""
     if isinstance(held, PackedFrame):
         return held
-    return PackedFrame(held.stamp, held.received_s, _jpeg(held.image))
+    return PackedFrame(held.stamp, held.received_s, _jpeg(held.image), held.image.shape)
 
 
 def unpack(held: Held) -> Frame:
@@ -39,6 +42,25 @@ def unpack(held: Held) -> Frame:
     if isinstance(held, Frame):
         return held
     return Frame(held.stamp, _image(held.jpeg), held.received_s)
+
+
+def blackened(held: Held) -> Held:
+    """`held` with nothing in its picture, packed if it was."""
+    if isinstance(held, PackedFrame):
+        return PackedFrame(held.stamp, held.received_s, _black_jpeg(held.shape), held.shape)
+    return Frame(held.stamp, _black(held.image.shape), held.received_s)
+
+
+@lru_cache(maxsize=2)
+def _black(shape: tuple[int, ...]) -> ImageU8:
+    image = np.zeros(shape, np.uint8)
+    image.setflags(write=False)
+    return image
+
+
+@lru_cache(maxsize=2)
+def _black_jpeg(shape: tuple[int, ...]) -> bytes:
+    return _jpeg(_black(shape))
 
 
 def _jpeg(image: ImageU8) -> bytes:

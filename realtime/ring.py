@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from model.records import Frame, Stamp
-from realtime.packed import Held, PackedFrame, pack
+from realtime.packed import Held, PackedFrame, blackened, pack
 
 STAMPS = 65_536
 """Stamps kept of frames that were let go, for readers that were too slow: 18 min at 60 fps."""
@@ -98,6 +98,16 @@ class FrameRing:
         with self._changed:
             return tuple(frame for frame in self._frames if t0_s <= frame.stamp.time_s <= t1_s)
 
+    def forget(self, start_s: float, end_s: float) -> None:
+        """Make the pictures black whose times are from `start_s` to `end_s`. What a reader has in
+        its hands stays as it is."""
+        with self._changed:
+            for place, frame in enumerate(self._frames):
+                if start_s <= frame.stamp.time_s <= end_s:
+                    black = blackened(frame)
+                    self._frames[place] = black
+                    self._bytes += black.nbytes - frame.nbytes
+
     def follow(self, *, newest: bool = False) -> "Follower":
         """A reader of its own, from the oldest frame still held and not packed (`newest`: from the
         newest) on."""
@@ -123,7 +133,8 @@ class FrameRing:
             packed = pack(frame)
             with self._changed:
                 place = number - (self._appended - len(self._frames))
-                if place >= 0:  # it may have been let go meanwhile
+                # It may have been let go meanwhile, or forgotten.
+                if place >= 0 and self._frames[place] is frame:
                     self._frames[place] = packed
                     self._bytes += packed.nbytes - frame.nbytes
 

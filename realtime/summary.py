@@ -23,7 +23,9 @@ PACKAGES = (
     "onnxruntime",
     "torch",
     "mediapipe",
+    "ai-edge-litert",
     "opencv-contrib-python",
+    "opencv-contrib-python-headless",
     "numpy",
     "av",
 )

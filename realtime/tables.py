@@ -5,7 +5,7 @@ overwritten unless that is asked for.
 """
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -56,11 +56,13 @@ def motion_schema() -> "pa.Schema":
 
 
 def event_columns(labels: Sequence[str], action_units: Sequence[str]) -> list[str]:
-    """Columns of the event table: times in seconds of the recording, `kind`, `label` ("unclear"
-    where no class is likely enough), `p_<label>` its probabilities, `action_units` those with
-    probability 0.5 or more, `p_<unit>` all of them."""
+    """Columns of the event table: times in seconds of the recording, the `index` that the motion
+    table has for their frames, the number of the face's `track` (another one: another person, or
+    the same found again), `kind`, `label` ("unclear" where no class is likely enough), `p_<label>`
+    its probabilities, `action_units` those with probability 0.5 or more, `p_<unit>` all of them."""
     return [
-        *("onset_s", "apex_s", "offset_s", "kind", "label"),
+        *("onset_s", "apex_s", "offset_s", "onset_index", "apex_index", "offset_index"),
+        *("track", "kind", "label"),
         *(f"p_{label}" for label in labels),
         "action_units",
         *(f"p_{unit}" for unit in action_units),
@@ -72,19 +74,23 @@ def write_events(
     events: Sequence[Event],
     labels: Sequence[str],
     action_units: Sequence[str],
+    tracks: Mapping[int, int],
     *,
     again: bool = False,
 ) -> None:
-    """Write confirmed `events` in order of their onset to the CSV file `path`. `again`: one that is
-    there is replaced."""
-    records = sorted((event_record(event) for event in events), key=lambda r: r["onset_s"])
+    """Write confirmed `events` in order of their onset to the CSV file `path`. `tracks`: of the
+    frames by their index. `again`: one that is there is replaced."""
     with _new_file(path, again) as partial, _csv(partial) as table:
         table.writerow(event_columns(labels, action_units))
-        for record in records:
+        for event in sorted(events, key=lambda event: event.window.onset.time_s):
+            record, window = event_record(event), event.window
+            moments = (window.onset, window.apex, window.offset)
             units = record["action_units"]
             table.writerow(
                 [
                     *(f"{record[moment]:.6f}" for moment in ("onset_s", "apex_s", "offset_s")),
+                    *(moment.index for moment in moments if moment is not None),
+                    tracks.get(window.apex.index, ""),
                     record["kind"],
                     record["label"],
                     *(f"{record['probabilities'][label]:.6f}" for label in labels),

@@ -43,6 +43,7 @@ class FakePort:
 
     ok        a picture, one period later
     late      a picture, one second later
+    lost      a picture, two periods later: the driver dropped the one before it
     damaged   a picture that cannot be decoded
     future    a picture whose driver time is an hour ahead
     twice     the picture before once more, with its time
@@ -120,7 +121,9 @@ class FakeDevice:
         if self.action == "end":
             port.at_end()
             return False
-        clock.now_s += {"late": 1.0, "timeout": 2.0, "fail": 0.0}.get(self.action, 1 / 30)
+        clock.now_s += {"late": 1.0, "timeout": 2.0, "fail": 0.0, "lost": 2 / 30}.get(
+            self.action, 1 / 30
+        )
         if self.action in ("unplug", "zombie"):
             port.plugged = False
         if self.action != "twice":
@@ -201,15 +204,22 @@ def write_clip(
     hflip: bool = False,
     options: dict[str, str] | None = None,
     title: str = "",
+    tags: dict[str, str] | None = None,
+    rate: int = 30,
+    encoding: dict[str, str] | None = None,
+    tune: Callable[[av.VideoCodecContext], None] | None = None,
 ) -> Path:
-    """A video file with a picture at each time."""
+    """A video file with a picture at each time. `rate`: what it claims; `encoding`: options of the
+    encoder, `tune`: what else is done to it before it begins."""
     with av.open(str(path), "w", options=options or {}) as container:
-        container.metadata["title"] = title
-        stream = container.add_stream(codec, rate=30)
+        container.metadata.update({"title": title, **(tags or {})})
+        stream = container.add_stream(codec, rate=rate, options=encoding or {})
         assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = images[0].shape[:2] if len(images) else (48, 64)
         stream.pix_fmt = pix_fmt
         stream.codec_context.time_base = Fraction(1, 1000)
+        if tune is not None:
+            tune(stream.codec_context)
         if rotation or hflip:
             stream.set_display_rotation(rotation, hflip=hflip)
         for image, time_ms in zip(images, times_ms, strict=True):

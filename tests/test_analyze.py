@@ -59,6 +59,11 @@ def test_a_clip_gives_both_tables_twice_the_same(
         onset_s, apex_s, offset_s = (float(event[f"{m}_s"]) for m in ("onset", "apex", "offset"))
         assert 0 <= onset_s < apex_s < offset_s < 3.5
         assert event["kind"] in ("micro", "macro")
+        for moment in ("onset", "apex", "offset"):
+            at = motion.column("index").to_pylist().index(int(event[f"{moment}_index"]))
+            time_s = motion.column("time_s")[at].as_py()
+            assert time_s == pytest.approx(float(event[f"{moment}_s"]), abs=1e-6)
+            assert motion.column("track")[at].as_py() == int(event["track"])
         shares = {name: float(event[f"p_{name}"]) for name in ("negative", "positive", "surprise")}
         assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
         assert shares[event["label"]] == max(shares.values())
@@ -98,7 +103,9 @@ def test_without_a_face_there_are_frames_and_no_events(
     assert motion.num_rows == 8
     assert motion.column("track").null_count == 8
     table = (tmp_path / "out" / "blank.events.csv").read_text("utf-8")
-    assert table.startswith("onset_s,apex_s,offset_s,kind,label,p_negative,")
+    assert table.startswith(
+        "onset_s,apex_s,offset_s,onset_index,apex_index,offset_index,track,kind,label,p_negative,"
+    )
     assert table.count("\n") == 1
 
 
@@ -224,7 +231,7 @@ def test_what_was_done_before_is_skipped_and_said(
     assert run(monkeypatch, second, *options, "--rotate", 90, "--again") == 0
     record = json.loads((out / "second.analysis.json").read_text("utf-8"))
     assert record["options"]["rotate"] == 90
-    assert record["notes"] == ["turned by 90°"]
+    assert record["notes"][-1] == "turned by 90°"
     assert "turned by 90°" in record["source"]
 
 

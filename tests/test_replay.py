@@ -1,5 +1,7 @@
 """Replay: a known motion of a real face is found, magnified by the factor, and nothing else is."""
 
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -28,7 +30,7 @@ def clip() -> list[Frame]:
     near = np.exp(-((x - corner[0]) ** 2 + (y - corner[1]) ** 2) / (2 * 8**2))
     frames = []
     for index in range(18):
-        lift = 1.5 * np.exp(-(((index - 9) / 2.5) ** 2))
+        lift = 1.5 * math.exp(-(((index - 9) / 2.5) ** 2))
         image = cv2.remap(portrait, x, y + lift * near, cv2.INTER_CUBIC)
         frames.append(Frame(Stamp(index, index / FPS), np.asarray(image, np.uint8), 0.0))
     return frames

@@ -36,7 +36,7 @@ def open_camera(spec: str, options: SourceOptions) -> Source:
 
 def open_file(folder: Path, cleanup: ExitStack, options: SourceOptions) -> Source:
     clip = write_clip(folder / "clip.mkv", [picture(90)] * 6, [0, 30, 60, 100, 140, 200])
-    return open_source(str(clip), options)
+    return open_source(str(clip), replace(options, fps=None))
 
 
 def open_folder(folder: Path, cleanup: ExitStack, options: SourceOptions) -> Source:
@@ -47,7 +47,7 @@ def open_folder(folder: Path, cleanup: ExitStack, options: SourceOptions) -> Sou
 
 def open_network(folder: Path, cleanup: ExitStack, options: SourceOptions) -> Source:
     clip = write_clip(folder / "clip.mkv", [picture(90)] * 6, [0, 30, 60, 100, 140, 200])
-    return open_source(cleanup.enter_context(serve_file(clip)), options)
+    return open_source(cleanup.enter_context(serve_file(clip)), replace(options, fps=None))
 
 
 def open_browser(folder: Path, cleanup: ExitStack, options: SourceOptions) -> Source:
@@ -63,7 +63,7 @@ def open_session(folder: Path, cleanup: ExitStack, options: SourceOptions) -> So
     for index in (0, 1, 4, 5):
         made.write(frame(index))
     made.close("end")
-    return open_source(str(folder / "session"), options)
+    return open_source(str(folder / "session"), replace(options, fps=None))
 
 
 OPENERS: dict[str, Callable[[Path, ExitStack, SourceOptions], Source]] = {

@@ -59,7 +59,17 @@ def blockers(platform: str, python: str) -> str:
 
 def resolve(platform: str, python: str, what: list[str], given: str = "") -> str:
     """Empty if wheels for all of it exist; otherwise uv's words."""
-    command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--only-binary", ":all:", "--no-header"]
+    command = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "compile",
+        "--quiet",
+        "--only-binary",
+        ":all:",
+        "--no-header",
+    ]
     command += ["--python-platform", platform, "--python-version", python, *what]
     environment = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": MACOS, "NO_COLOR": "1"}
     ran = subprocess.run(

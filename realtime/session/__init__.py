@@ -9,6 +9,8 @@
     sound.csv       of a session with sound: what is missing of it; `realtime.session.sound`
     events.jsonl    what was found, each time something became known; `realtime.session.events`
     markers.jsonl   keys, questions, notes, pauses, redactions; `realtime.session.markers`
+    audit.jsonl     who did what, from which page; `realtime.session.audit`
+    copies.jsonl    what was exported, and where to; `realtime.session.copies`
     edits-….jsonl   what a coder says of the events; `realtime.session.edits`
 
 Tables are append-only text: what was written stays readable however the program ends. Times are

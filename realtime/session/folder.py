@@ -56,6 +56,16 @@ class SessionFolder:
         return self.path / "markers.jsonl"
 
     @property
+    def audit(self) -> Path:
+        """Who did what."""
+        return self.path / "audit.jsonl"
+
+    @property
+    def copies(self) -> Path:
+        """What was exported, and where to; there only if anything was."""
+        return self.path / "copies.jsonl"
+
+    @property
     def sound(self) -> Path:
         """What is missing of the sound; there only if sound was recorded."""
         return self.path / "sound.csv"
@@ -86,7 +96,7 @@ class SessionFolder:
     def write_document(self, document: dict[str, Any]) -> None:
         """Replace `session.json` at one stroke; raises `OSError`."""
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-        replace_text(self.document, text.splitlines())
+        replace_text(self.document, text.split("\n"))  # by no other breaks: they are text
 
     def read_document(self) -> dict[str, Any]:
         """`session.json`; raises `InputError` if this is no session, or one of a later version."""

@@ -55,15 +55,16 @@ class Codec:
 
 
 CODECS: dict[str, Codec] = {
-    # Constant quality below what the eye sees; no look-ahead and no B-frames; a key frame a second
-    # at 30 fps, to scrub by. Of 640×480 with a sensor's noise `ultrafast` takes 2.5 ms of a
-    # processor, half of `superfast`, for the same error and the same bytes: noise is what costs,
-    # and the cleverer presets find nothing in it.
+    # Constant quality below what the eye sees: 10, because x264 takes pictures whose rate it is not
+    # told for so short that they may be coarser; told of 30 fps it would be 14. No look-ahead and
+    # no B-frames; a key frame a second at 30 fps, to scrub by. Of 640×480 with a sensor's noise
+    # `ultrafast` takes 2.5 ms of a processor, half of `superfast`, for the same error and the same
+    # bytes: noise is what costs, and the cleverer presets find nothing in it.
     "h264": Codec(
         "libx264",
         "yuv420p",
         "yuv444p",
-        MappingProxyType({"crf": "14", "preset": "ultrafast", "tune": "zerolatency", "g": "30"}),
+        MappingProxyType({"crf": "10", "preset": "ultrafast", "tune": "zerolatency", "g": "30"}),
         bytes_per_px=0.25,
         lossless=False,
     ),
@@ -135,6 +136,7 @@ class VideoWriter:
         if not packing.lossless:
             stream.codec_context.colorspace = _BT601
             stream.codec_context.color_range = 1
+        stream.codec_context.framerate = Fraction(0)  # not known yet: with none, readers measure it
         self._stream = stream
         self._sound: AudioStream | None = None
         if sound_hz is not None:

@@ -11,7 +11,7 @@ from model.errors import SourceError
 from model.records import Frame, ImageU8
 from realtime.sources import SourceInfo, SourceOptions
 from realtime.sources.gated import GatedSource
-from realtime.sources.picture import decode_picture
+from realtime.sources.picture import LowBits, decode_picture
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 UNREADABLE = "unreadable image"
@@ -49,14 +49,15 @@ class ImageFolder(GatedSource):
         self._fps = options.fps
         places = image_places([path.stem for path in paths])
         missing = places[-1] + 1 - len(places)
-        pictures = ((place, _read(path)) for place, path in zip(places, paths, strict=True))
+        low = LowBits()
+        pictures = ((place, _read(path, low)) for place, path in zip(places, paths, strict=True))
         first = next(((place, image) for place, image in pictures if image is not None), None)
         if first is None:
             raise SourceError(f"{spec}: none of its {len(paths)} images can be read")
         self._pictures = chain([first], pictures)
         self._unreadable = set(places[: places.index(first[0])])
         height, width = first[1].shape[:2]
-        notes = []
+        notes = [low.note] if low.note else []
         if missing:
             notes.append(f"{missing} images are missing by the numbers in the names")
         if hidden:
@@ -114,9 +115,9 @@ def image_places(stems: Sequence[str]) -> list[int]:
     return list(range(len(stems)))
 
 
-def _read(path: Path) -> ImageU8 | None:
+def _read(path: Path, low: LowBits) -> ImageU8 | None:
     try:
-        return decode_picture(path.read_bytes())
+        return decode_picture(path.read_bytes(), low)
     except OSError:
         return None
 

@@ -11,7 +11,7 @@ from itertools import chain, islice
 
 from model.errors import SourceError
 from model.records import Frame, ImageU8
-from realtime.sources import Source, SourceInfo, SourceOptions, open_source
+from realtime.sources import Source, SourceInfo, SourceOptions, open_source, split_spec
 from realtime.sources.demo import DEFAULT_FPS, Demo
 from realtime.sources.gated import GatedSource
 
@@ -30,16 +30,23 @@ class Loop(GatedSource):
         the first micro-expression is taken, of anything else the beginning. `options.fps` is the
         rate at which it is played. Raises `SourceError` if that cannot be held in memory."""
         super().__init__()  # the piece is turned already
-        inner = open_source("demo" if spec == "loop" else spec, replace(options, seconds=None))
+        spec = "demo" if spec == "loop" else spec
+        own_rate = split_spec(spec)[0] not in ("demo", "folder")
+        fps = None if own_rate else options.fps
+        inner = open_source(spec, replace(options, seconds=None, fps=fps))
         try:
             if inner.info.live:
-                raise SourceError(f"source loop:{spec} is live: loop a file, a folder or demo")
+                raise SourceError(
+                    f"source loop:{inner.info.spec} is live: loop a file, a folder or demo"
+                )
             self._fps = options.fps or inner.info.fps_nominal or DEFAULT_FPS
             self._images = _piece(inner, self._fps)
         finally:
             inner.close()
         if len(self._images) < 2:
-            raise SourceError(f"source loop:{spec} has fewer than two frames: nothing to loop")
+            raise SourceError(
+                f"source loop:{inner.info.spec} has fewer than two frames: nothing to loop"
+            )
         self._frames_in_all = (
             None if options.seconds is None else round(options.seconds * self._fps)
         )

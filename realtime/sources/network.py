@@ -6,6 +6,7 @@ stream that breaks off is opened again like a camera that was unplugged.
 """
 
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
 
 import av
 import av.error
@@ -20,6 +21,7 @@ from realtime.sources import Source, SourceInfo, SourceOptions, without_password
 from realtime.sources.camera import RETRY_S
 from realtime.sources.file import Recording
 from realtime.sources.gated import GatedSource
+from realtime.sources.pixels import Pixels
 from realtime.sources.video import JPEGS, LOSSLESS_CODECS, decoded, unpacked, video_stream
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
@@ -40,6 +42,12 @@ def open_network(spec: str, options: SourceOptions) -> Source:
     # Of size and rate the other side decides.
     container = open_address(spec, OPEN_TIMEOUT_S, LIVE_OPTIONS)
     if not container.duration:
+        if options.fps is not None:
+            container.close()
+            raise SourceError(
+                f"{without_password(spec)}: --fps {options.fps:g}, but a stream comes at its own "
+                "rate: leave it out"
+            )
         return NetworkStream(spec, container, options)
     container.close()
     container = open_address(spec, OPEN_TIMEOUT_S, OPTIONS)
@@ -120,8 +128,14 @@ class NetworkStream(GatedSource):
             stream.thread_type = "SLICE"
             stream.codec_context.flags |= Flags.low_delay
             jpegs = self._packed and stream.codec_context.name == JPEGS
-            pictures = (unpacked if jpegs else decoded)(self._container, stream, self._gate)
-            for picture, image in pictures:
+            pixels = Pixels(stream, "one")
+            for picture, image in (
+                unpacked(self._container, stream, self._gate)
+                if jpegs
+                else decoded(self._container, stream, self._gate, pixels)
+            ):
+                if pixels.notes != self._info.notes:
+                    self._info = replace(self._info, notes=pixels.notes)
                 received_s = self._now()
                 packed = bytes(picture) if isinstance(picture, Packet) else None
                 frame = self._gate.admit(image, received_s, received_s, packed)

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from model.records import ImageU8
 
@@ -12,9 +13,30 @@ _TURNS = {
 }
 
 
-def decode_picture(data: bytes) -> ImageU8 | None:
+class LowBits:
+    """Grey or colours of 16 bit in which only the lower ones are used, as cameras of 10 to 14 bit
+    deliver them. The first picture decides, until a brighter one says otherwise."""
+
+    def __init__(self) -> None:
+        self._bits = 0
+
+    @property
+    def note(self) -> str:
+        """In words; empty if all bits are used, or nothing is known yet."""
+        return f"{self._bits} of 16 bits are used: brought to 8" if 0 < self._bits < 16 else ""
+
+    def to_8_bit(self, deep: NDArray[np.uint16]) -> ImageU8:
+        """The upper 8 of the bits that are used."""
+        most = int(deep.max(initial=0)).bit_length()
+        if most > self._bits:
+            self._bits = next(bits for bits in (10, 12, 14, 16) if most <= bits)
+        return (deep >> max(0, self._bits - 8)).astype(np.uint8)
+
+
+def decode_picture(data: bytes, low: LowBits | None = None) -> ImageU8 | None:
     """(H, W, 3) uint8 RGB of an encoded picture of any kind OpenCV reads, grey and 16 bit
-    included, upright by its EXIF; None if it is damaged.
+    included, upright by its EXIF; None if it is damaged. `low`: see `LowBits`; without it the
+    upper 8 of 16 bits are taken.
 
     OpenCV fills what is missing of a JPEG with grey and calls it read; such a picture counts as
     damaged here, since a made-up half would move.
@@ -22,11 +44,16 @@ def decode_picture(data: bytes) -> ImageU8 | None:
     if not data or (is_jpeg(data) and not _jpeg_is_whole(data)):
         return None
     try:
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        flags = cv2.IMREAD_COLOR if low is None else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:  # a size beyond OpenCV's limits
         return None
     if bgr is None:
         return None
+    if low is not None and bgr.dtype == np.uint16:
+        bgr = low.to_8_bit(bgr.astype(np.uint16, copy=False))
+    elif bgr.dtype != np.uint8:  # floats
+        return decode_picture(data)
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
@@ -38,6 +65,26 @@ def turned(image: ImageU8, degrees: int) -> ImageU8:
 def is_jpeg(data: bytes) -> bool:
     """Whether these are the bytes of a JPEG, whole or not (SOI: ITU-T T.81, table B.1)."""
     return data.startswith(b"\xff\xd8")
+
+
+def jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a JPEG in px, read from its header without decoding it; None if that is
+    damaged (SOFn: ITU-T T.81, B.2.2)."""
+    if not is_jpeg(data):
+        return None
+    at = 2
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # filling
+            at += 1
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = (int.from_bytes(data[at + n : at + n + 2]) for n in (5, 7))
+            return (width, height) if width and height else None
+        elif marker in (0xD9, 0xDA):  # its end, or its pixels
+            return None
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return None
 
 
 def _jpeg_is_whole(data: bytes) -> bool:

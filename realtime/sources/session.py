@@ -25,6 +25,11 @@ class SessionSource(GatedSource):
     def __init__(self, spec: str, options: SourceOptions) -> None:
         """Raises `SourceError` if `spec` is no session or has no pictures."""
         super().__init__(options.rotate)
+        if options.fps is not None:
+            raise SourceError(
+                f"{spec}: --fps {options.fps:g}, but a session's times are those of its recording: "
+                "leave it out"
+            )
         try:
             self._session: Session = open_session(Path(spec))
         except InputError as error:
