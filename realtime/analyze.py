@@ -119,7 +119,7 @@ def _analyze(source: Source, job: Job, config: LiveConfig) -> None:
     wanted, warning = configured(config, choose_device(config.device), source.info)
     if warning:
         print(f"warning: {warning}", file=sys.stderr)
-    pipeline = open_pipeline(wanted, settled=True)
+    pipeline = open_pipeline(wanted)
     found: list[Event] = []
     last: Stamp | None = None
     start_s: float | None = None

@@ -21,6 +21,7 @@ from realtime.baseline import Baseline
 from realtime.captured import Captured, recent_fps
 from realtime.clips import Clips, cut
 from realtime.config import LiveConfig, device_name
+from realtime.heap import share_heap
 from realtime.packed import unpack
 from realtime.results import Results, SignalAt
 from realtime.ring import FrameRing
@@ -55,6 +56,7 @@ class LiveSession:
         """`on_step` is called in the pipeline thread with every step, in order. `results` takes
         what is found, for who wants to see each of it on its way. Raises `InputError` if the
         device that `config` asks for is absent."""
+        share_heap()
         self._config = config
         self._device = choose_device(config.device)
         self._on_step = on_step

@@ -64,7 +64,7 @@ class PipelineConfig:
     """Name in `model.classifiers.CLASSIFIERS`, or a path to a checkpoint."""
     device: str = "cpu"
     """The torch device that the classifier runs on."""
-    engine: str = "eager"
+    engine: str = "auto"
     """What runs it: a name in `model.engine.ENGINES`, or `auto`."""
     spotter: SpotterConfig = field(default_factory=SpotterConfig)
 
@@ -266,11 +266,11 @@ def open_pipeline(
     executor: Executor | None = None,
     aligner: Aligner | None = None,
     *,
-    settled: bool = False,
+    settled: bool = True,
 ) -> Pipeline:
     """A pipeline with its networks loaded and warm; `executor` and `aligner` as of `Pipeline`.
-    Once `settled`, no engine is left to be built: one that is ready first is not replaced on the
-    way, and the same frames give the same answers.
+    If `settled`, engines that have to be built are waited for: one that is ready first is not
+    replaced on the way, and the same frames give the same answers.
 
     Raises `InputError` for an unknown flow or classifier and for an engine that is asked for by
     name and absent, `CheckpointError` if the classifier was trained on another flow.

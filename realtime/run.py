@@ -55,6 +55,7 @@ from realtime.captured import Captured
 from realtime.clips import Clips
 from realtime.clock import monotonic_s
 from realtime.config import LiveConfig, device_name
+from realtime.heap import trim_heap
 from realtime.packing import Packing
 from realtime.pauses import Pauses
 from realtime.pipeline import configured, open_pipeline
@@ -137,7 +138,7 @@ class Run:
             self._packing = Packing(self.ring, clips)
             opened.callback(self._packing.stop, JOIN_S)
             pipeline, self.warning = configured(config, device, source.info)
-            self._pipeline = open_pipeline(pipeline, self._classify)
+            self._pipeline = open_pipeline(pipeline, self._classify, settled=False)
             opened.callback(self._attempt, self._pipeline.close)
             self.recording = open_recording(
                 config, device_name(device), source, self.ring, self.captured, self._pauses
@@ -148,6 +149,7 @@ class Run:
             # collection would, stops all threads for a tenth of a second or two.
             gc.collect()
             gc.freeze()
+            trim_heap()
             opened.callback(gc.unfreeze)
             opened.callback(self._end)
             for name, action in self._actions(config.record).items():

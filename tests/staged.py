@@ -110,7 +110,7 @@ def stage(frames: Sequence[Frame], weights: Path, monkeypatch: pytest.MonkeyPatc
     flow = load_flow("lk")
     classifier = load_classifier(weights, flow=flow)
 
-    def opened(config: object, executor: Any) -> Pipeline:
+    def opened(config: object, executor: Any, **_: object) -> Pipeline:
         return Pipeline(
             spotter=SpotterConfig(),
             flow=flow,

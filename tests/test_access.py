@@ -387,7 +387,7 @@ def test_a_recording_is_not_ended_without_a_question(untrained: Path, tmp_path: 
 def test_a_failure_that_is_a_bug_is_told_on_the_page_in_one_line(
     untrained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*args: object) -> None:
+    def fails(*args: object, **kwargs: object) -> None:
         raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.\nmore of it")
 
     with serving(small_demo(untrained)) as served, view(served, {}) as socket:

@@ -57,7 +57,7 @@ def compare(source: SessionSource, device: str = "auto") -> Comparison:
     wanted, _ = configured(replace(config, baseline=None), choose_device(device), source.info)
     if config.baseline is not None:
         wanted = replace(wanted, spotter=replace(wanted.spotter, baseline=config.baseline))
-    pipeline = open_pipeline(wanted, settled=True)
+    pipeline = open_pipeline(wanted)
     chosen = {frame.index for frame in session.frames if frame.analysis in ("analysed", "late")}
     events: list[Event] = []
     last: Stamp | None = None
