@@ -38,7 +38,6 @@ from calibrate.spotting_lessons import LEFT_OUT, Lesson, check_enough, drawn_les
 from calibrate.spotting_motion import MotionCache
 from calibrate.spotting_names import named
 from calibrate.spotting_page import page
-from calibrate.spotting_train import ACCEPTS, save, train
 from model.datasets import open_dataset
 from model.datasets.flows import split_spec
 from model.errors import InputError, exit_code
@@ -184,6 +183,8 @@ def train_scorer(
     """Make a scorer from labelled and synthetic footage, print how it and the rules do on what was
     left out, and write it to `out`."""
     check_new(out)
+    from calibrate.spotting_train import ACCEPTS, save, train  # with PyTorch
+
     footage: list[Recorded | Annotated] = [*_recorded(given), *_annotated(data)]
     check_enough(len(footage) + seeds)
     motions = MotionCache(cache)

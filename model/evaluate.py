@@ -21,6 +21,11 @@ The likeliest class is the answer, however little it is likely; what would be re
 it. --out gets evaluation.json and evaluation.html, a page that needs no network.
 """
 
+from model.errors import demand
+
+if __name__ == "__main__":
+    demand("torch")  # before what imports it
+
 import argparse
 import json
 import math

@@ -9,6 +9,11 @@ brows, negative draws them down and in, positive pulls the corners of the mouth 
 units of EMFACS: Friesen & Ekman 1983).
 """
 
+from model.errors import demand
+
+if __name__ == "__main__":
+    demand("torch")  # before what imports it
+
 import argparse
 from pathlib import Path
 

@@ -11,6 +11,11 @@ a set with nuisances that training does not have, looked at once at the end. An 
 on where it stopped when started again with the same options.
 """
 
+from model.errors import demand
+
+if __name__ == "__main__":
+    demand("torch")  # before what imports it
+
 import argparse
 import re
 from collections.abc import Mapping

@@ -47,10 +47,8 @@ def main() -> None:
     suffix: str = options.pop("motion")
     again: bool = options.pop("again")
     baseline: Path | None = options.pop("baseline")
-    # PyTorch itself: what engine is ready here must not decide what is found.
     config = LiveConfig(
         **options,
-        engine="eager",
         baseline=None if baseline is None else load_baseline(baseline),
     )
     choose_device(config.device)
@@ -121,7 +119,7 @@ def _analyze(source: Source, job: Job, config: LiveConfig) -> None:
     wanted, warning = configured(config, choose_device(config.device), source.info)
     if warning:
         print(f"warning: {warning}", file=sys.stderr)
-    pipeline = open_pipeline(wanted)
+    pipeline = open_pipeline(wanted, settled=True)
     found: list[Event] = []
     last: Stamp | None = None
     start_s: float | None = None

@@ -21,6 +21,7 @@ from realtime.baseline import Baseline
 from realtime.captured import Captured, recent_fps
 from realtime.clips import Clips, cut
 from realtime.config import LiveConfig, device_name
+from realtime.packed import unpack
 from realtime.results import Results, SignalAt
 from realtime.ring import FrameRing
 from realtime.run import Run, StillAliveError
@@ -29,7 +30,7 @@ from realtime.session.notebook import Notebook
 from realtime.session.plan import RecordPlan
 from realtime.session.status import RecordingStatus
 from realtime.snapshot import Snapshot, State, doubt, take_snapshot
-from realtime.sources import Source, SourceStatus, open_source
+from realtime.sources import Source, SourceStatus, open_source, without_password
 from realtime.sources.browser import BrowserSource
 
 WAITING = "recording first: the analysis waits until the recorder has caught up"
@@ -92,8 +93,9 @@ class LiveSession:
         what ran goes on; only a camera has to be let go before the next source is tried. What is
         recorded has to be stopped first: `InputError`."""
         with self._control:
-            if self._is_recorded():
-                raise InputError(f"--source {source}: a recording is going on, stop it first")
+            if self.records:
+                shown = without_password(source)
+                raise InputError(f"--source {shown}: a recording is going on, stop it first")
             baseline = baseline or self._config.baseline
             rotate = self._config.rotate if rotate is None else rotate
             config = replace(self._config, source=source, baseline=baseline, rotate=rotate)
@@ -135,8 +137,11 @@ class LiveSession:
     def record(self, plan: RecordPlan | None) -> None:
         """Stop, and start anew: recorded as `plan` says, or, with None, not recorded. A recording
         is a run of its own, so that analysing it again begins where the live analysis began.
-        Raises `InputError` if it cannot be recorded; then it goes on unrecorded."""
+        Raises `InputError` if it cannot be recorded; then it goes on unrecorded. One that is going
+        on has to be stopped first."""
         with self._control:
+            if plan is not None and self.records:
+                raise InputError("a recording is going on: stop it first")
             try:
                 self._begin(None, plan)
             except Exception:
@@ -155,16 +160,30 @@ class LiveSession:
             why = recording.failure if recording is not None else ""
             raise InputError(f"nothing can be marked: {why or 'the recording has ended'}")
 
+    def audit(self, who: str, did: str) -> None:
+        """Note, in the session that is recorded if one is, that somebody did something."""
+        run = self._run
+        if run is not None and run.recording is not None:
+            run.recording.recorder.audit(who, did)
+
     def redact(self, seconds: float) -> None:
         """Forget the last `seconds`: they are deleted from what is shown, the recording, and its
         tables. Raises `InputError` if nothing is recorded; if nothing is any more, it is deleted
         from what is shown alone, and the error says how to delete it from the recording."""
         if not 0 < seconds < math.inf:
             raise InputError(f"redact {seconds:g} s: choose more than 0, and a number")
-        notebook = self._recorded()
-        start_s, end_s = notebook.last(seconds)
+        self._forget(*self._recorded().last(seconds))
+
+    def _forget(self, start_s: float, end_s: float) -> None:
+        """Forget what lies between these times of the source, wherever it is."""
+        # What is shown first, then what is written, then what neither needs any more.
         self._clips.forget(self._results.forget(start_s, end_s), start_s, end_s)
-        notebook.redact(start_s, end_s)
+        try:
+            self._recorded().redact(start_s, end_s)
+        finally:
+            ring = self.ring
+            if ring is not None:
+                ring.forget(start_s, end_s)
 
     def forgotten(self) -> tuple[tuple[float, float], ...]:
         """See `Results.forgotten`."""
@@ -240,7 +259,9 @@ class LiveSession:
             return frames
         for event in self._results.events():
             if event.number == number:
-                return cut(run.ring, event)
+                held = cut(run.ring, event)
+                kept = (f for f in held if not self._results.is_forgotten(f.stamp))
+                return tuple(map(unpack, kept))
         return ()
 
     def snapshot(self) -> Snapshot:
@@ -270,7 +291,9 @@ class LiveSession:
             raise InputError("nothing is recorded that could be marked: start with --record")
         return run.recording.notebook
 
-    def _is_recorded(self) -> bool:
+    @property
+    def records(self) -> bool:
+        """Whether a recording is going on: one that failed is not."""
         run, recording = self._run, self.recording()
         if run is None or run.finished.is_set():
             return False
@@ -332,5 +355,5 @@ class LiveSession:
             return run.trouble
         told = status.message if status else ""
         told = told or (doubt(self._config.baseline, run.captured, run.warning) if run else "")
-        heard = recording.sound if recording is not None and self._is_recorded() else ""
+        heard = recording.sound if recording is not None and self.records else ""
         return told or (f"sound is recorded: {heard}" if heard else "")

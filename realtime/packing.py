@@ -1,7 +1,7 @@
 """Packing: the clips of a run's expressions, packed beside its analysis.
 
-A clip takes longer to pack than an expression to name and is in no hurry, so it has a thread of
-its own, `clips`.
+A clip, what of it the ring has not packed yet, takes longer to pack than an expression to name and
+is in no hurry, so it has a thread of its own, `clips`.
 """
 
 import math

@@ -1,27 +1,24 @@
 """Whatever fails, at every stage and in every state: the run ends and says why, no thread stays
 alive, and the recording is whole."""
 
-import queue
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from staged import TIMEOUT_S, Footage, Known, Viewer, read_footage, stage
 
 import realtime.recording as recording
 import realtime.run as run
 import run_live
-from model import load_classifier
 from model.errors import InputError, describe_error
-from model.face.aligner import FaceAligner
-from model.flow import load_flow
 from model.naming import Naming
-from model.records import AlignedFace, Frame, Step
+from model.records import Frame
 from realtime.clips import Clips
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
@@ -36,12 +33,8 @@ from realtime.session.plan import RecordPlan
 from realtime.session.reader import open_session
 from realtime.session.recover import recover
 from realtime.session.video import VideoWriter
-from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus, open_source
-from realtime.spotting import Spotter, SpotterConfig
+from realtime.spotting import Spotter
 
-TIMEOUT_S = 60
-GATE = 40
-"""The frame at which a run is held until it is to fail: the expression comes after it."""
 THREADS = {"capture", "pipeline", "recorder", "sound", "lsl", "face", "classify", "clips"}
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -51,107 +44,16 @@ class BrokenError(Exception):
     """What is made to happen."""
 
 
-class Footage:
-    """A live source that hands over what the test sends."""
-
-    frames: Sequence[Frame] = ()
-    opened: "list[Footage]" = []  # noqa: RUF012 - the test's handle on what the session opened
-
-    def __init__(self, spec: str, options: SourceOptions) -> None:
-        del spec, options
-        height, width = self.frames[0].image.shape[:2]
-        self.info = SourceInfo(
-            "", "footage", "footage", True, False, "receipt", width, height, None, 25.0, True
-        )
-        self.sent: queue.Queue[Frame | None] = queue.Queue()
-        self.empty, self.interrupted = threading.Event(), threading.Event()
-        self.opened.append(self)
-
-    def __iter__(self) -> Iterator[Frame]:
-        while True:
-            if self.sent.empty():
-                self.empty.set()
-            frame = self.hand_over(self.sent.get())
-            if frame is None:
-                return
-            yield frame
-
-    def hand_over(self, frame: Frame | None) -> Frame | None:
-        return frame
-
-    def send(self) -> None:
-        for frame in self.frames:
-            self.sent.put(frame)
-
-    def status(self) -> SourceStatus:
-        return SourceStatus("open", "", len(self.frames), 25.0, {}, {})
-
-    def interrupt(self) -> None:
-        self.sent.put(None)
-        self.interrupted.set()
-
-    def close(self) -> None:
-        pass
-
-
-class Known:
-    """An aligner that was told where the faces are."""
-
-    faces: dict[int, AlignedFace] = {}  # noqa: RUF012 - found once
-
-    def align(self, frame: Frame) -> AlignedFace | None:
-        return self.faces.get(frame.stamp.index)
-
-    def warm_up(self) -> None:
-        pass
-
-
-class Viewer:
-    """Who takes the steps, and holds the run at the gate."""
-
-    def __init__(self) -> None:
-        self.reached, self.go_on = threading.Event(), threading.Event()
-
-    def take(self, step: Step) -> None:
-        if step.frame.stamp.index == GATE:
-            self.reached.set()
-            assert self.go_on.wait(TIMEOUT_S)
-
-
 @pytest.fixture(scope="module")
 def footage(expression_clip: Path) -> tuple[Frame, ...]:
-    source = open_source(str(expression_clip))
-    frames = tuple(Frame(frame.stamp, frame.image, 0.0) for frame in source)
-    source.close()
-    aligner = FaceAligner()
-    found = ((frame.stamp.index, aligner.align(frame)) for frame in frames)
-    Known.faces = {index: face for index, face in found if face is not None}
-    assert len(Known.faces) == len(frames)
-    return frames
+    return read_footage(expression_clip)
 
 
 @pytest.fixture(autouse=True)
 def _ready(
     footage: tuple[Frame, ...], untrained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
-    """The footage as a source, and a pipeline that is there at once."""
-    monkeypatch.setitem(SOURCES, "footage", f"{__name__}:Footage")
-    monkeypatch.setattr(Footage, "frames", footage)
-    Footage.opened.clear()
-    flow = load_flow("lk")
-    classifier = load_classifier(untrained, flow=flow)
-
-    def opened(config: object, executor: Any) -> Pipeline:
-        return Pipeline(
-            spotter=SpotterConfig(),
-            flow=flow,
-            classifier=classifier,
-            executor=executor,
-            aligner=Known(),
-        )
-
-    monkeypatch.setattr(run, "open_pipeline", opened)
-    monkeypatch.setattr(run, "HOLD", 1.0)  # all frames come at once, and are analysed
+    stage(footage, untrained, monkeypatch)
     yield
     assert not THREADS & {thread.name for thread in threading.enumerate()}
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from model.errors import InputError
 from model.face.crop import crop_transform
+from model.portrait import portrait as photograph
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import Strengths, displacement_field, peak_px
 from model.synthetic.lids import eyelids
@@ -98,9 +99,7 @@ def canvas_field(
 def astronaut(size: tuple[int, int]) -> Portrait:
     """Eileen Collins's portrait (NASA, public domain), which scikit-image carries, in a frame of
     (width, height) px."""
-    from skimage.data import astronaut as load  # imports much; only the demo face needs it
-
-    return place(load(), astronaut_landmarks(), size)  # type: ignore[no-untyped-call]
+    return place(photograph(), astronaut_landmarks(), size)
 
 
 @cache

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from model.face.crop import CROP_PX, crop_transform
+from model.portrait import portrait
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import displacement_field
 from model.synthetic.portrait import astronaut_landmarks
@@ -198,11 +199,9 @@ def inverse_displacement(displacement: ArrayF32) -> ArrayF32:
 
 @cache
 def _portrait() -> tuple[ArrayF32, ArrayF32]:
-    """scikit-image's portrait of the astronaut Eileen Collins (NASA, public domain): canvas of
-    the crop and its margin, float32 grey, and its landmarks (468, 2) in crop px."""
-    from skimage import data  # imports much; not every reader of a data set draws
-
-    image: ImageU8 = data.astronaut()  # type: ignore[no-untyped-call]
+    """The portrait (`model.portrait`): canvas of the crop and its margin, float32 grey, and its
+    landmarks (468, 2) in crop px."""
+    image = portrait()
     landmarks_px = astronaut_landmarks()
     align = crop_transform(landmarks_px)
     points = landmarks_px @ align[:, :2].T + align[:, 2]
