@@ -322,8 +322,8 @@ def _head_step(
     linear = a[:, :2] @ inverse
     centre = np.full(2, (face.crop.shape[0] - 1) / 2)
     shift = linear @ (centre + head[:2] - b[:, 2]) + a[:, 2] - centre - last_head[:2]
-    turn = math.atan2(linear[1, 0], linear[0, 0]) + head[2] - last_head[2]
-    scale = math.log(math.hypot(linear[0, 0], linear[1, 0])) + head[3] - last_head[3]
+    turn = math.atan2(linear[1, 0], linear[0, 0]) + float(head[2]) - float(last_head[2])
+    scale = math.log(math.hypot(linear[0, 0], linear[1, 0])) + float(head[3]) - float(last_head[3])
     return np.array([shift[0], shift[1], turn, scale], np.float32)
 
 

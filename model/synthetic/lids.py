@@ -60,10 +60,10 @@ def _eye(
     texture: ArrayF32, upper: ArrayF32, lower: ArrayF32, brow: ArrayF32, px_per_mm: float
 ) -> Patch:
     corners = upper[[0, -1], 0]
-    x0 = int(corners.min() - 6 * px_per_mm)
-    x1 = int(corners.max() + 6 * px_per_mm)
+    x0 = int(float(corners.min()) - 6 * px_per_mm)
+    x1 = int(float(corners.max()) + 6 * px_per_mm)
     y0 = int(brow[:, 1].min())
-    y1 = int(lower[:, 1].max() + 10 * px_per_mm)
+    y1 = int(float(lower[:, 1].max()) + 10 * px_per_mm)
     x = np.arange(x0, x1, dtype=np.float64)
     y = np.arange(y0, y1, dtype=np.float64)[:, None]
     top, bottom = line(upper, x, px_per_mm), line(lower, x, px_per_mm)

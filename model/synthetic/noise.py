@@ -1,5 +1,7 @@
 """Sensor noise that costs next to nothing per frame."""
 
+import math
+
 import cv2
 import numpy as np
 
@@ -18,7 +20,7 @@ class NoiseBank:
         width, height = size[0] + _SHIFT, size[1] + _SHIFT
         bright = rng.standard_normal((height, width, 1), dtype=np.float32)
         colour = rng.standard_normal((height, width, 3), dtype=np.float32)
-        sheet = np.rint((bright + _COLOUR * colour) * (deviation / np.hypot(1, _COLOUR)))
+        sheet = np.rint((bright + _COLOUR * colour) * (deviation / math.hypot(1, _COLOUR)))
         # uint8 saturates in OpenCV's fast paths, so what is added and what is taken away are two.
         self._more = np.clip(sheet, 0, 255).astype(np.uint8)
         self._less = np.clip(-sheet, 0, 255).astype(np.uint8)

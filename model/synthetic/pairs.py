@@ -97,7 +97,7 @@ def synthetic_course(
         shares = (1 - np.cos(np.pi * np.linspace(0, 1, PHASE_FRAMES))) / 2
         between = [
             (1 - share) * scene.keys[start] + share * scene.keys[end]
-            for share in shares.astype(np.float32)
+            for share in shares.astype(np.float32).tolist()
         ]
         moments = [np.mean(scene.taken(d), axis=0, dtype=np.float32) for d in between]
         phases.append(np.stack(moments))
@@ -237,8 +237,8 @@ def _head_motion(rng: np.random.Generator, nuisance: Nuisance) -> ArrayF32:
     y = np.arange(CROP_PX, dtype=np.float32)[:, None]
     nose = np.exp(-(((x - _NOSE_PX[0]) / 16) ** 2 + ((y - _NOSE_PX[1]) / 26) ** 2) / 2)
     turn, scale = rng.normal(0, nuisance.turn_rad), rng.normal(0, nuisance.scale_log)
-    shift = rng.normal(0, nuisance.shift_px, 2)
-    lead = rng.normal(0, nuisance.nod_px, 2)
+    shift = rng.normal(0, nuisance.shift_px, 2).tolist()
+    lead = rng.normal(0, nuisance.nod_px, 2).tolist()
     centre = (CROP_PX - 1) / 2
     u = shift[0] + scale * (x - centre) - turn * (y - centre) + lead[0] * nose
     v = shift[1] + scale * (y - centre) + turn * (x - centre) + lead[1] * nose
