@@ -1,7 +1,7 @@
 """The pictures around the last events, for their replay."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from threading import Lock
 
@@ -39,7 +39,7 @@ class Clips:
         self._spans: list[tuple[float, float]] = []
         self._lock = Lock()
 
-    def keep(self, number: int, frames: Sequence[Frame]) -> None:
+    def keep(self, number: int, frames: Iterable[Frame]) -> None:
         """Pack and keep the frames of event `number`; an earlier clip of it is replaced. What was
         forgotten is not kept."""
         packed = tuple(_Packed(f.stamp, f.received_s, _jpeg(f.image)) for f in frames)
