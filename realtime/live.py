@@ -83,6 +83,7 @@ class LiveSession:
                 return
             self._begin(None, self._plan)
             self._plan = None
+            self.audit("the command line", "record")
 
     def switch(self, source: str, baseline: Baseline | None = None) -> None:
         """Stop, and start with another source or another baseline (None: as it was). A source that
