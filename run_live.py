@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from model.errors import InputError, exit_code
-from model.machine import choose_device
+from model.face.networks import add_face_networks
+from model.machine import choose_device, unused_gpu
 from model.usage import DefaultsShown
 from realtime.baseline import load_baseline
 from realtime.config import LiveConfig
@@ -35,7 +36,9 @@ def main() -> None:
         view_password=view_password,
         baseline=None if baseline is None else load_baseline(baseline),
     )
-    choose_device(config.device)
+    device = choose_device(config.device)
+    if config.device == "auto" and (why := unused_gpu(device)):
+        print(f"note: {why}", file=sys.stderr)
     # What follows imports the networks and the page: seconds, and errors in options come first.
     if headless:
         from realtime.headless import run_headless
@@ -61,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument("--seconds", type=float, help="end after this time of the source")
     perception = p.add_argument_group("perception")
     add_perception(perception)
+    add_face_networks(perception)
     add_engine(perception)
     alone = p.add_argument_group("without a page")
     alone.add_argument("--headless", action="store_true", help="no page: progress and a summary")

@@ -1,6 +1,5 @@
 """Tables of delimited text (CSV), as programs write them and as spreadsheet programs save them."""
 
-import codecs
 import csv
 import io
 from collections.abc import Mapping, Sequence
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import InputError
+from model.text import decode_text
 
 DELIMITERS = (",", ";", "\t")
 """Spreadsheet programs write the second where a comma stands in numbers, the third into "Unicode
@@ -43,9 +43,8 @@ def read_table(path: Path, needed: Sequence[str] = ()) -> TextTable:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; give a CSV table") from error
-    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = content.decode("utf-16" if wide else "utf-8-sig")
+        text = decode_text(content)
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a CSV table in UTF-8: {error}") from error
     header = text.partition("\n")[0]

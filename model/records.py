@@ -47,8 +47,8 @@ class Frame:
     """When the frame became available to this program, by `realtime.clock`; 0.0 offline.
     Used for latency and the ledger only, never by perception."""
     packed: bytes | None = field(default=None, compare=False, repr=False)
-    """The JPEG that `image` was decoded from, as it came, for a recording that keeps it; None if
-    it came otherwise or nobody asked."""
+    """The JPEG that `image` was decoded from, as it came and not turned as asked of the source,
+    for a recording that keeps it; None if it came otherwise or nobody asked."""
 
     @property
     def nbytes(self) -> int:
@@ -62,7 +62,7 @@ class AlignedFace:
 
     stamp: Stamp
     crop: ImageU8
-    """(S, S) uint8 grey, S = `model.face.CROP_PX`."""
+    """(S, S) uint8 grey, S = `model.face.crop.CROP_PX`."""
     landmarks_px: ArrayF32
     """(468, 2) float32, FaceMesh points (x, y) in px of the frame."""
     crop_from_image: ArrayF64

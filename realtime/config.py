@@ -7,13 +7,14 @@ from pathlib import Path
 
 from model.classifiers import CLASSIFIERS
 from model.engine import ENGINES
+from model.engine.ort import THREADS
 from model.errors import InputError
 from model.flow import FLOWS
 from model.shipped import shipped, trained_on
 from realtime.baseline import Baseline
 from realtime.scorer import RULES, checked_scorer
 from realtime.session.plan import RecordPlan
-from realtime.sources import SourceOptions
+from realtime.sources import SourceOptions, check_rotation
 
 MAX_SIDE_PX = 8192
 MAX_FPS = 1000.0
@@ -31,8 +32,10 @@ class LiveConfig:
     height: int = 480
     """px, asked of a camera, drawn by the demo."""
     fps: float | None = None
-    """Frames per second asked of a camera, of the demo, or stated for a folder of images; None
-    leaves it to the source."""
+    """Frames per second asked of a camera, of the demo, or stated for a folder of images or a file
+    in slow motion; None leaves it to the source."""
+    rotate: int = 0
+    """Degrees clockwise by which the source's pictures are turned."""
     seed: int = 7
     """Seed of the demo."""
     seconds: float | None = None
@@ -79,6 +82,7 @@ class LiveConfig:
             raise InputError(
                 f"--seconds {self.seconds:g}: choose a number above 0, or none for no end"
             )
+        check_rotation(self.rotate)
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: choose 0 or more")
         if self.flow not in FLOWS:
@@ -102,6 +106,7 @@ class LiveConfig:
             width=self.width,
             height=self.height,
             fps=self.fps,
+            rotate=self.rotate,
             seed=self.seed,
             seconds=self.seconds,
             packed=self.record is not None and self.record.untouched,
@@ -155,9 +160,8 @@ def is_loopback(host: str) -> bool:
 
 def device_name(device: str) -> str:
     """The device in words: `cpu (4 threads)`, `cuda:0 (NVIDIA H100)`."""
+    if device == "cpu":
+        return f"cpu ({THREADS} thread{'s' if THREADS > 1 else ''})"
     import torch
 
-    if device == "cpu":
-        threads = torch.get_num_threads()
-        return f"cpu ({threads} thread{'s' if threads > 1 else ''})"
     return f"{device} ({torch.cuda.get_device_name(device)})"

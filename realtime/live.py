@@ -21,6 +21,7 @@ from realtime.baseline import Baseline
 from realtime.captured import Captured, recent_fps
 from realtime.clips import Clips, cut
 from realtime.config import LiveConfig, device_name
+from realtime.packed import unpack
 from realtime.results import Results, SignalAt
 from realtime.ring import FrameRing
 from realtime.run import Run, StillAliveError
@@ -29,7 +30,14 @@ from realtime.session.notebook import Notebook
 from realtime.session.plan import RecordPlan
 from realtime.session.status import RecordingStatus
 from realtime.snapshot import Snapshot, State, doubt, take_snapshot
-from realtime.sources import Source, SourceStatus, open_source, without_password
+from realtime.sources import (
+    ASKED_RATE,
+    Source,
+    SourceStatus,
+    open_source,
+    split_spec,
+    without_password,
+)
 from realtime.sources.browser import BrowserSource
 
 WAITING = "recording first: the analysis waits until the recorder has caught up"
@@ -55,6 +63,7 @@ class LiveSession:
         self._control = threading.RLock()  # one start, stop or switch at a time
         self._run: Run | None = None
         self._plan = config.record  # of the first start alone
+        self._fps = config.fps
         self._runs = 0
         self._starting = False
         self._failure = ""
@@ -85,16 +94,22 @@ class LiveSession:
             self._plan = None
             self.audit("the command line", "record")
 
-    def switch(self, source: str, baseline: Baseline | None = None) -> None:
-        """Stop, and start with another source or another baseline (None: as it was). A source that
-        cannot be opened raises `InputError`, and what ran goes on; only a camera has to be let go
-        before the next source is tried. What is recorded has to be stopped first: `InputError`."""
+    def switch(
+        self, source: str, baseline: Baseline | None = None, rotate: int | None = None
+    ) -> None:
+        """Stop, and start with another source, another baseline, or the pictures turned by `rotate`
+        degrees clockwise (None: as it was). A source that cannot be opened raises `InputError`, and
+        what ran goes on; only a camera has to be let go before the next source is tried. What is
+        recorded has to be stopped first: `InputError`."""
         with self._control:
             if self.records:
                 shown = without_password(source)
                 raise InputError(f"--source {shown}: a recording is going on, stop it first")
             baseline = baseline or self._config.baseline
-            config = replace(self._config, source=source, baseline=baseline)
+            rotate = self._config.rotate if rotate is None else rotate
+            # What a camera was asked for is nothing to ask of a file, which would be slowed down.
+            fps = self._fps if source and split_spec(source)[0] in ASKED_RATE else None
+            config = replace(self._config, source=source, baseline=baseline, rotate=rotate, fps=fps)
             run = self._run
             opened: Source | None = None
             if run is not None and run.source.info.kind != "camera":
@@ -256,7 +271,8 @@ class LiveSession:
         for event in self._results.events():
             if event.number == number:
                 held = cut(run.ring, event)
-                return tuple(f for f in held if not self._results.is_forgotten(f.stamp))
+                kept = (f for f in held if not self._results.is_forgotten(f.stamp))
+                return tuple(map(unpack, kept))
         return ()
 
     def snapshot(self) -> Snapshot:

@@ -12,7 +12,7 @@ from model.shipped import shipped
 from realtime.config import LiveConfig
 from realtime.passwords import AUTH, VIEW
 from realtime.scorer import RULES
-from realtime.sources import CHOICES
+from realtime.sources import CHOICES, ROTATIONS
 
 Options = argparse._ActionsContainer  # what parsers and their groups have in common
 
@@ -23,16 +23,32 @@ def add_source(options: Options) -> None:
     """`--source` and what is asked of it."""
     add = options.add_argument
     add("--source", default=_DEFAULT.source, help=CHOICES)
-    add("--fps", type=float, help="of camera and demo, or of a folder's images")
-    add_drawing(options)
+    add(
+        "--fps",
+        type=float,
+        help="of camera, demo, a folder's images; at which slow motion was shot",
+    )
+    add_pictures(options)
 
 
-def add_drawing(options: Options) -> None:
-    """What the demo shows, and how large; the size is also asked of a camera."""
+def add_pictures(options: Options) -> None:
+    """What pictures a source gives."""
     add = options.add_argument
     add("--width", type=int, default=_DEFAULT.width, help="px, of camera and demo")
     add("--height", type=int, default=_DEFAULT.height, help="px, of camera and demo")
     add("--seed", type=int, default=_DEFAULT.seed, help="of the demo")
+    add_rotation(options)
+
+
+def add_rotation(options: Options) -> None:
+    """How the pictures of a source are turned."""
+    options.add_argument(
+        "--rotate",
+        type=int,
+        choices=ROTATIONS,
+        default=_DEFAULT.rotate,
+        help="turn the pictures clockwise, degrees: a camera mounted on its side or upside down",
+    )
 
 
 def add_perception(options: Options) -> None:

@@ -1,8 +1,9 @@
 """Packing: the clips of a run's expressions, packed beside its analysis.
 
-A clip takes longer to pack than an expression to name and is in no hurry, so it has a thread of
-its own, `clips`. What waits to be packed waits in the ring and is taken out picture by picture, so
-that it takes no memory beside the ring's: a clip that waits for too long loses its beginning.
+A clip, what of it the ring has not packed yet, takes longer to pack than an expression to name and
+is in no hurry, so it has a thread of its own, `clips`. What waits to be packed waits in the ring
+and is taken out picture by picture, so that it takes no memory beside the ring's: a clip that waits
+for too long loses its beginning.
 """
 
 import math
@@ -11,8 +12,9 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 
-from model.records import Event, Frame
+from model.records import Event
 from realtime.clips import Clips, cut, span_s
+from realtime.packed import Held
 from realtime.ring import FrameRing
 from realtime.worker import Worker
 
@@ -43,7 +45,7 @@ class Packing:
         while self._packed and self._packed[0].done():
             self._packed.popleft().result()
 
-    def _frames(self, event: Event) -> Iterator[Frame]:
+    def _frames(self, event: Event) -> Iterator[Held]:
         for stamp in [frame.stamp for frame in cut(self._ring, event)]:
             yield from self._ring.between(stamp.time_s, stamp.time_s)
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from model.face import CROP_PX, FaceAligner
+from model.face.aligner import FaceAligner
+from model.face.crop import CROP_PX
 from model.flow.head import remove_head_motion
 from model.flow.lk import LucasKanade
 from model.records import AlignedFace, ArrayF32, ArrayF64, Frame, ImageU8, Window
@@ -69,10 +70,7 @@ def open_replay(clip: Sequence[Frame], window: Window) -> Replay:
         )
     step = -(-len(clip) // MAX_FRAMES)
     aligner = FaceAligner()
-    try:
-        seen = [(frame, aligner.align(frame)) for frame in clip[first % step :: step]]
-    finally:
-        aligner.close()
+    seen = [(frame, aligner.align(frame)) for frame in clip[first % step :: step]]
     pairs = [(frame, face) for frame, face in seen if face is not None]
     if not pairs:
         raise InputError("no face is found in the pictures of this expression")

@@ -23,8 +23,10 @@ recorder    Of a run that is recorded: follows the ring on its own, so that the 
 sound       Of a run that is recorded with sound: keeps the microphone open. PortAudio has a thread
             of its own, which hands over blocks of samples; the recorder writes them.
 lsl         Of a run that takes markers from another program: waits for them and notes them.
-clips       A `Worker`: packs the pictures around an event for its replay. Apart from classify,
-            because packing takes longer than a classification and is in no hurry.
+ring        Packs the frames of the ring that all have read, as JPEG: only a replay wants them yet.
+clips       A `Worker`: keeps the packed pictures around an event for its replay. Apart from
+            classify, because what is not packed yet takes longer than a classification and is in
+            no hurry.
 
 Stop: capture is told and its source interrupted → it closes the ring → the pipeline reads the
 ring out, for at most `DRAIN_S`, decides what was open and waits for what is being classified →
@@ -124,6 +126,7 @@ class Run:
         self._ending = threading.Event()
         self._abandoned = threading.Event()
         self._waiting = False
+        self._analysing = self.ring.follow()
         self._threads: list[threading.Thread] = []
         self._captured_all = threading.Event()
         self._source_closed = threading.Event()
@@ -155,7 +158,7 @@ class Run:
 
     def _actions(self, plan: RecordPlan | None) -> dict[str, Callable[[], None]]:
         """What the threads do, by name."""
-        actions = {"capture": self._capture, "pipeline": self._analyse}
+        actions = {"capture": self._capture, "pipeline": self._analyse, "ring": self.ring.pack}
         if self.recording is None or plan is None:
             return actions
         write = partial(self.recording.write, self.finished, self._why_ended)
@@ -259,7 +262,7 @@ class Run:
         return False
 
     def _analyse(self) -> None:
-        follower = self.ring.follow()
+        follower = self._analysing
         try:
             try:
                 self._follow(follower)

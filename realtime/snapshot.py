@@ -33,6 +33,8 @@ class Snapshot:
     """What a person should know now; empty if nothing."""
     width: int
     height: int
+    rotate: int
+    """Degrees clockwise by which the source's pictures are turned."""
     seconds: float
     """Time of the source between first and last captured frame."""
     fps_measured: float | None
@@ -91,6 +93,7 @@ def take_snapshot(
         message=message,
         width=info.width if info else config.width,
         height=info.height if info else config.height,
+        rotate=config.rotate,
         seconds=captured.seconds(),
         fps_measured=fps_measured,
         captured=captured.frames,

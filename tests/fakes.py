@@ -203,14 +203,23 @@ def write_clip(
     rotation: int = 0,
     hflip: bool = False,
     options: dict[str, str] | None = None,
+    title: str = "",
+    tags: dict[str, str] | None = None,
+    rate: int = 30,
+    encoding: dict[str, str] | None = None,
+    tune: Callable[[av.VideoCodecContext], None] | None = None,
 ) -> Path:
-    """A video file with a picture at each time."""
+    """A video file with a picture at each time. `rate`: what it claims; `encoding`: options of the
+    encoder, `tune`: what else is done to it before it begins."""
     with av.open(str(path), "w", options=options or {}) as container:
-        stream = container.add_stream(codec, rate=30)
+        container.metadata.update({"title": title, **(tags or {})})
+        stream = container.add_stream(codec, rate=rate, options=encoding or {})
         assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = images[0].shape[:2] if len(images) else (48, 64)
         stream.pix_fmt = pix_fmt
         stream.codec_context.time_base = Fraction(1, 1000)
+        if tune is not None:
+            tune(stream.codec_context)
         if rotation or hflip:
             stream.set_display_rotation(rotation, hflip=hflip)
         for image, time_ms in zip(images, times_ms, strict=True):

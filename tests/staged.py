@@ -11,7 +11,7 @@ import pytest
 
 import realtime.run as run
 from model import load_classifier
-from model.face import FaceAligner
+from model.face.aligner import FaceAligner
 from model.flow import load_flow
 from model.records import AlignedFace, Frame, Step
 from realtime.pipeline import Pipeline
@@ -77,9 +77,6 @@ class Known:
     def warm_up(self) -> None:
         pass
 
-    def close(self) -> None:
-        pass
-
 
 class Viewer:
     """Who takes the steps, and holds the run at the gate."""
@@ -101,7 +98,6 @@ def read_footage(clip: Path) -> tuple[Frame, ...]:
     aligner = FaceAligner()
     found = ((frame.stamp.index, aligner.align(frame)) for frame in frames)
     Known.faces = {index: face for index, face in found if face is not None}
-    aligner.close()
     assert len(Known.faces) == len(frames)
     return frames
 

@@ -127,6 +127,13 @@ def test_what_is_no_baseline_is_told(tmp_path: Path, text: str, words: str) -> N
     assert str(path) in str(told.value)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_that_an_editor_saved_anew_is_read(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "b.json"
+    path.write_text(to_json(measured()), encoding)
+    assert load_baseline(path) == measured()
+
+
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=4))
 def test_damage_is_an_input_error_or_harmless(
     tmp_path_factory: pytest.TempPathFactory, value: object

@@ -38,6 +38,7 @@ def test_a_network_stands_for_its_weights_for_the_flow(tmp_path: Path) -> None:
         ({"seconds": -1.0}, ("--seconds -1",)),
         ({"seconds": float("inf")}, ("--seconds inf",)),
         ({"seed": -1}, ("--seed -1",)),
+        ({"rotate": 45}, ("--rotate 45", "0, 90, 180, 270")),
         ({"flow": "raft"}, ("--flow raft", "lk", "tvl1")),
         ({"classifier": "resnet"}, ("--classifier resnet", "fmanet", "path")),
         ({"port": 70_000}, ("--port 70000", "65535")),

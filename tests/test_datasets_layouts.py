@@ -239,6 +239,26 @@ def test_two_files_of_one_number(tmp_path: Path) -> None:
     assert clip.footage.names[0] == "img1.jpg"
 
 
+@pytest.mark.parametrize("name", WRITERS)
+def test_what_a_mac_leaves_beside_pictures_and_tables_is_ignored_and_said(
+    name: str, tmp_path: Path
+) -> None:
+    before = made(name, tmp_path)
+    beside = [path for path in tmp_path.rglob("*") if path.is_file()]
+    for path in beside:
+        (path.parent / f"._{path.name}").write_bytes(b"\0\5\x16\7" + bytes(40))
+    archive = tmp_path / "__MACOSX"
+    for path in beside:
+        twin = archive / path.relative_to(tmp_path)
+        twin.parent.mkdir(parents=True, exist_ok=True)
+        twin.write_bytes(b"\0\5\x16\7")
+    after = open_dataset(name, tmp_path)
+    assert [c.footage.names for c in after] == [c.footage.names for c in before]
+    assert after.left_out == before.left_out
+    assert (before.hidden, after.hidden > 0) == (0, True)
+    assert report(after).count("hidden files among the pictures") == 1
+
+
 def test_a_picture_that_cannot_be_read(tmp_path: Path) -> None:
     dataset = made("casme2", tmp_path)
     path = dataset.clips[0].footage.paths[4]

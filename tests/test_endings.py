@@ -23,6 +23,7 @@ from realtime.clips import Clips
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.motion import Motion
+from realtime.pipeline import Pipeline
 from realtime.results import Results
 from realtime.run import StillAliveError
 from realtime.session.folder import SessionFolder, claim
@@ -70,7 +71,7 @@ ANALYSIS: dict[str, tuple[type, str]] = {
 }
 SOURCE: dict[str, tuple[type, str]] = {"source": (Footage, "hand_over")}
 CLOSING: dict[str, tuple[type, str]] = {
-    "aligner's close": (Known, "close"),
+    "engine's close": (Pipeline, "close_engine"),
     "source's close": (Footage, "close"),
     "source's interrupt": (Footage, "interrupt"),
 }
@@ -295,9 +296,9 @@ def test_another_start_says_what_was_left_behind(
 def test_the_first_error_is_the_one_that_is_told(
     untrained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A graph that has failed fails again when it is closed."""
+    """What has failed may fail again when it is closed."""
     analysis = break_at("aligner", monkeypatch)
-    closing = break_at("aligner's close", monkeypatch)
+    closing = break_at("engine's close", monkeypatch)
     session = LiveSession(live(untrained))
     session.start()
     analysis.set()
@@ -322,7 +323,6 @@ def test_headless_returns_after_a_failure_and_at_a_signal(
         "    def align(self, frame):\n"
         f"        print('looking', flush=True); {ending}\n"
         "    def warm_up(self): pass\n"
-        "    def close(self): raise RuntimeError('closed twice')\n"
         "realtime.perception.FaceAligner = Failing\n"
         "run_live.main()\n"
     )

@@ -1,5 +1,6 @@
 """Exports read back, by the formats' own libraries where there are some."""
 
+import codecs
 import csv
 import json
 import re
@@ -12,26 +13,28 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from spoken import HZ, spoken, tone
-from test_session_recorder import frame, recorder, records
+from test_session_recorder import DOCUMENT, frame, noise, recorder, records
 
 import realtime.session.parts as parts
 from model.errors import InputError, exit_code
-from model.face import find_faces
+from model.face.aligner import find_faces
 from model.records import Event, Frame, ImageU8, Prediction, Stamp, Window
 from model.tables import load_entry
 from realtime.export import EXPORTS
 from realtime.export.__main__ import main
-from realtime.export.boris import COLUMNS as BORIS_COLUMNS
 from realtime.export.plain import SOUND_COLUMNS
 from realtime.export.rows import EVENT_COLUMNS, questions
 from realtime.export.video import blurred
 from realtime.review.pictures import Pictures
+from realtime.session.folder import create_folder
 from realtime.session.markers import Marker, MarkerKind
 from realtime.session.reader import Session, open_session
+from realtime.session.recorder import SessionRecorder
 
 PROBABILITIES = {"negative": 0.2, "positive": 0.7, "surprise": 0.1}
 
@@ -72,7 +75,7 @@ def export(session: Session, name: str, folder: Path) -> list[Path]:
 
 
 def read(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file, delimiter=delimiter))
 
 
@@ -137,6 +140,7 @@ def test_csv_and_parquet_say_the_same(session: Session, tmp_path: Path) -> None:
     (path,) = (p for name, p in written.items() if name.endswith("_events.csv"))
     rows = read(path)
     first = rows[0]
+    assert path.read_bytes().startswith(codecs.BOM_UTF8)  # a spreadsheet program asks for it
     assert [row["event"] for row in rows] == ["1", "2"]
     assert first["onset_s"] == "0.400000"
     assert first["duration_s"] == "0.400000"
@@ -157,6 +161,22 @@ def test_csv_and_parquet_say_the_same(session: Session, tmp_path: Path) -> None:
     assert [row["loudness_db"] for row in read(path)] == ["", ""]
 
 
+def test_whose_face_and_which_frames_stand_with_each_expression(
+    recorded: Path, tmp_path: Path
+) -> None:
+    session = open_session(recorded)
+    events, _, frames, _ = export(session, "csv", tmp_path)
+    motion = read(session.folder.motion)
+    tracks = {row["index"]: row["track"] for row in motion}
+    times = {row["index"]: row["time_s"] for row in read(frames)}
+    rows = read(events)
+    assert len(rows) == 1
+    for row in rows:
+        assert row["track"] == tracks[row["apex_index"]] != ""
+        for moment in ("onset", "apex", "offset"):
+            assert row[f"{moment}_s"] == times[row[f"{moment}_index"]]
+
+
 def test_the_frames_add_up(session: Session, tmp_path: Path) -> None:
     (path,) = (p for p in export(session, "csv", tmp_path) if p.name.endswith("_frames.csv"))
     rows = read(path)
@@ -167,7 +187,7 @@ def test_the_frames_add_up(session: Session, tmp_path: Path) -> None:
 
 def test_elan_is_read_back_by_pympi(session: Session, tmp_path: Path) -> None:
     elan = pytest.importorskip("pympi.Elan", reason="pympi-ling is not installed")
-    path, sound = export(session, "elan", tmp_path)
+    path, film, sound = export(session, "elan", tmp_path)
     found = elan.Eaf(str(path))
     micro = found.get_annotation_data_for_tier("micro-expressions")
     assert [tuple(part[:3]) for part in micro] == [(400, 800, "positive")]
@@ -185,11 +205,30 @@ def test_elan_is_read_back_by_pympi(session: Session, tmp_path: Path) -> None:
     silent = found.get_annotation_data_for_tier("missing sound")
     assert [tuple(part[:3]) for part in silent] == [(500, 800, "microphone away")]
     video, heard = found.get_linked_files()
-    assert (tmp_path / video["RELATIVE_MEDIA_URL"]).resolve() == session.folder.video(1)
+    assert tmp_path / video["RELATIVE_MEDIA_URL"] == film
+    assert video["MIME_TYPE"] == "video/mp4"
     assert (tmp_path / heard["RELATIVE_MEDIA_URL"]).resolve() == sound
     # As pympi itself links a WAV file.
     found.add_linked_file(sound.name, sound.name)
     assert found.get_linked_files()[-1]["MIME_TYPE"] == heard["MIME_TYPE"]
+
+
+@pytest.mark.parametrize("name", ["csv", "elan", "bids", "boris"])
+def test_what_no_program_can_read_is_replaced_on_its_way_out(name: str, tmp_path: Path) -> None:
+    """An arrow key in a terminal, in a session from before such keys were kept out."""
+    made = recorder(tmp_path / "s")
+    made.write(frame(0))
+    made.mark(marker("mark", "no\x1bte", 0, "to\x1b[A\x07 go on"))
+    made.mark(marker("question_start", "q\x00", 0))
+    made.close("end")
+    for path in export(open_session(tmp_path / "s"), name, tmp_path):
+        if path.suffix == ".mp4":
+            continue
+        text = path.read_text("utf-8")
+        assert not set(text) & set("\x00\x07\x1b")
+        if path.suffix == ".eaf":
+            values = [str(element.text) for element in ET.parse(path).iter("ANNOTATION_VALUE")]
+            assert "no�te: to�[A� go on" in values
 
 
 def test_the_sound_is_as_long_as_the_video_and_silent_where_it_is_missing(
@@ -206,7 +245,7 @@ def test_the_sound_is_as_long_as_the_video_and_silent_where_it_is_missing(
     expected = np.trunc(tone(np.arange(len(samples)) / HZ))
     expected[HZ // 2 : HZ * 8 // 10] = 0
     assert np.array_equal(samples, expected)
-    (eaf,) = export(session, "elan", tmp_path)  # links what is there
+    eaf, _ = export(session, "elan", tmp_path)  # links what is there
     links = [link.get("MEDIA_URL") for link in ET.parse(eaf).iter("MEDIA_DESCRIPTOR")]
     assert links[1:] == [path.name]
 
@@ -216,9 +255,9 @@ def test_a_voice_that_nobody_agreed_to_goes_nowhere(session: Session, tmp_path: 
     unheard = replace(session, document={**session.document, "consent": consent})
     with pytest.raises(InputError, match="covers no sound"):
         export(unheard, "sound", tmp_path)
-    (eaf,) = export(unheard, "elan", tmp_path)
+    eaf, _ = export(unheard, "elan", tmp_path)
     assert [link.get("MIME_TYPE") for link in ET.parse(eaf).iter("MEDIA_DESCRIPTOR")] == [
-        "video/x-matroska"
+        "video/mp4"
     ]
 
 
@@ -232,7 +271,7 @@ def test_a_session_without_sound_has_none_to_export(tmp_path: Path) -> None:
 
 
 def test_elan_has_nothing_that_its_schema_does_not_know(session: Session, tmp_path: Path) -> None:
-    path, _ = export(session, "elan", tmp_path)
+    path, *_ = export(session, "elan", tmp_path)
     root = ET.parse(path).getroot()
     order = [child.tag for child in root if child.tag != "TIER"]
     assert order == ["HEADER", "TIME_ORDER", "LINGUISTIC_TYPE"]
@@ -277,15 +316,24 @@ def test_bids_has_onset_and_duration_first_and_describes_its_columns(
     assert json.loads(dataset.read_text("utf-8"))["BIDSVersion"]
 
 
-def test_boris_has_its_own_columns(session: Session, tmp_path: Path) -> None:
+def test_boris_gets_the_five_columns_that_it_pastes(session: Session, tmp_path: Path) -> None:
     (path,) = export(session, "boris", tmp_path)
-    rows = read(path, "\t")
-    assert tuple(rows[0]) == BORIS_COLUMNS
-    assert [row["Behavior"] for row in rows] == ["q1", "positive", "q2", "positive", "stimulus"]
-    assert [row["Behavior type"] for row in rows] == ["STATE"] * 4 + ["POINT"]
-    assert rows[1]["Start (s)"] == "0.400"
-    assert rows[1]["Modifiers"] == "AU6|AU12"
-    assert rows[4]["Comment start"] == 'a "dog",\tor <cat> & more'
+    rows = [line.split("\t") for line in path.read_text("utf-8").splitlines()]
+    assert {len(row) for row in rows} == {5}
+    assert {row[1] for row in rows} == {"P07"}
+    assert [(row[0], row[2]) for row in rows] == [
+        ("0.200", "q1"),
+        ("0.400", "positive"),
+        ("0.480", "q1"),
+        ("0.480", "q2"),
+        ("0.600", "positive 2"),  # it overlaps the first, and would end it
+        ("0.800", "positive"),
+        ("1.000", "positive 2"),
+        ("2.000", "stimulus"),
+        ("2.400", "q2"),
+    ]
+    assert rows[1][3:] == ["AU6|AU12", "micro-expression"]
+    assert rows[7][3:] == ["", 'a "dog", or <cat> & more']
 
 
 def pictures(path: Path) -> Iterator[tuple[int, ImageU8]]:
@@ -295,7 +343,7 @@ def pictures(path: Path) -> Iterator[tuple[int, ImageU8]]:
             yield round(1000 * one.time), one.to_ndarray(format="rgb24")
 
 
-def test_the_parts_of_a_video_become_one_file_that_elan_links(
+def test_the_parts_of_a_video_become_one_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parts, "PART_S", 0.2)
@@ -309,10 +357,40 @@ def test_the_parts_of_a_video_become_one_file_that_elan_links(
     found = list(pictures(video))
     assert [ms for ms, _ in found] == [40 * index for index in range(12)]
     assert all(np.array_equal(image, frame(n).image) for n, (_, image) in enumerate(found))
-    (eaf,) = export(session, "elan", tmp_path)
+    eaf, film = export(session, "elan", tmp_path)
     link = ET.parse(eaf).find("HEADER/MEDIA_DESCRIPTOR")
     assert link is not None
-    assert link.get("RELATIVE_MEDIA_URL") == video.name
+    assert link.get("RELATIVE_MEDIA_URL") == film.name
+    assert [ms for ms, _ in pictures(film)] == [40 * index for index in range(12)]
+
+
+@pytest.mark.parametrize("codec", ["h264", "ffv1"])
+@pytest.mark.parametrize("size", [(64, 48), (65, 49)])
+def test_elan_gets_a_video_that_plays_everywhere(
+    codec: str, size: tuple[int, int], tmp_path: Path
+) -> None:
+    document = {**DOCUMENT, "video": {"codec": codec, "lossless": codec == "ffv1"}}
+    made = SessionRecorder(
+        create_folder(tmp_path / "s"), document, clock=lambda: "driver", losses=dict
+    )
+    shown = {}
+    for index in (0, 1, 2, 5, 6):
+        smooth = cv2.resize(noise(index, 4, 3), size, interpolation=cv2.INTER_CUBIC)
+        shown[index] = replace(frame(index), image=np.asarray(smooth, np.uint8))
+        made.write(shown[index])
+    made.close("end")
+    _, film = export(open_session(tmp_path / "s"), "elan", tmp_path)
+    with av.open(str(film)) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec.name, stream.pix_fmt) == ("h264", "yuv420p")
+        assert (stream.width, stream.height) == (64, 48)
+    found = dict(pictures(film))
+    assert list(found) == [0, 40, 80, 200, 240]
+    for index, then in shown.items():
+        assert np.abs(found[40 * index].astype(int) - then.image[:48, :64]).mean() < 6
+    before = film.read_bytes()
+    export(open_session(tmp_path / "s"), "csv", tmp_path)
+    assert film.read_bytes() == before
 
 
 def test_parts_of_different_sizes_are_not_joined(tmp_path: Path) -> None:
@@ -344,20 +422,6 @@ def test_a_video_that_cannot_be_read_costs_no_table(tmp_path: Path) -> None:
     for name in ("video", "blurred"):
         with pytest.raises(InputError, match="cannot be read"):
             export(session, name, tmp_path)
-
-
-def test_elan_links_no_video_on_another_drive(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def on_windows(path: object, start: object) -> str:
-        raise ValueError(f"path is on mount 'C:', start on mount 'D:': {path}, {start}")
-
-    made = recorder(tmp_path / "s")
-    made.write(frame(0))
-    made.close("end")
-    monkeypatch.setattr("realtime.export.elan.os.path.relpath", on_windows)
-    with pytest.raises(InputError, match="--to video elan"):
-        export(open_session(tmp_path / "s"), "elan", tmp_path)
 
 
 def test_a_face_that_is_missed_for_a_moment_is_covered_all_the_same(recorded: Path) -> None:

@@ -19,9 +19,11 @@ from served import Served, serving
 from staged import TIMEOUT_S, Footage, read_footage, stage
 from websockets.sync.client import connect
 
+import realtime.ring
 from model.records import Event, Frame, ImageU8, Stamp, Window
 from realtime.config import LiveConfig
 from realtime.export import export, export_folder
+from realtime.packed import Held, PackedFrame, pack, unpack
 from realtime.results import Results
 from realtime.ring import FrameRing
 from realtime.session.__main__ import redact_span, write_report
@@ -145,7 +147,7 @@ def test_the_page_and_the_disk_have_nothing_of_it(
         # The ring holds six seconds: the clip's, too.
         ring = session.ring
         assert ring is not None
-        assert any(shows_it(frame.image) for frame in ring.between(0, 9)) is not forget
+        assert any(shows_it(unpack(frame).image) for frame in ring.between(0, 9)) is not forget
         found = {name for name, image in fetched(served) if shows_it(image)}
         assert {name for name, _ in fetched(served)} >= {"replay.jpg", "crop/apex.png"}
         assert found == (set() if forget else {"replay.jpg", "replay.jpg?factor=8"})
@@ -204,8 +206,28 @@ def test_a_ring_forgets_pictures_and_no_frame() -> None:
     ring.close()
     seen = [(frame.stamp.index, int(frame.image.max()), missed) for frame, missed in follower]
     assert seen == [(0, 200, 0), (1, 0, 0), (2, 0, 0), (3, 0, 0), (4, 200, 0)]
-    assert [frame.packed for frame in ring.between(0.1, 0.3)] == [None] * 3
-    assert not any(frame.image.flags.writeable for frame in ring.between(0.1, 0.3))
+    held = [unpack(frame) for frame in ring.between(0.1, 0.3)]
+    assert [frame.packed for frame in held] == [None] * 3
+    assert not any(frame.image.flags.writeable for frame in held)
+
+
+def test_a_ring_forgets_what_is_packed_or_being_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ring = FrameRing(10, 2**20)
+    image = np.full((16, 16, 3), 200, np.uint8)
+    for index in range(4):
+        ring.append(Frame(Stamp(index, index / 10), image, 0.0))
+
+    def forget_meanwhile(frame: Held) -> PackedFrame:
+        packed = pack(frame)
+        if frame.stamp.index == 1:
+            ring.forget(0.0, 0.1)
+        return packed
+
+    monkeypatch.setattr(realtime.ring, "pack", forget_meanwhile)
+    ring.pack_read()
+    kept = ring.between(0.0, 1.0)
+    assert [int(unpack(frame).image.max()) for frame in kept] == [0, 0, 200, 200]
+    assert isinstance(kept[0], PackedFrame)
 
 
 def test_what_was_exported_is_reached_too(

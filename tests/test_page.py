@@ -239,6 +239,22 @@ def test_chips_and_mirror_switch_what_is_drawn(demo: Served, chromium: Browser) 
         watched.check(demo)
 
 
+def test_the_picture_of_a_camera_on_its_side_is_turned(untrained: Path, chromium: Browser) -> None:
+    with serving(small_demo(untrained)) as served, opened(chromium, served) as watched:
+        page = watched.page
+        wait_for_frames(page)
+        assert page.input_value("[data-ref=rotate]") == "0"
+        page.select_option("[data-ref=rotate]", "90")
+        page.wait_for_function(
+            """() => {
+                const { width, height } = document.querySelector("[data-ref=frame]");
+                return width === 240 && height === 320;
+            }"""
+        )
+        page.wait_for_function("document.querySelector('[data-ref=rotate]').value === '90'")
+        watched.check(served)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_has_nothing_beyond_its_width(demo: Served, chromium: Browser, scheme: str) -> None:
     with opened(

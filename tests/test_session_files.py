@@ -19,6 +19,7 @@ from realtime.session.__main__ import main
 from realtime.session.checks import check_list
 from realtime.session.clocks import take_anchor
 from realtime.session.events import event_line, parse_event
+from realtime.session.folder import FORMAT, create_folder
 from realtime.session.keys import Keys
 from realtime.session.ledger import HEADER, Line, parse_line
 from realtime.session.lines import LineFile, read_lines
@@ -173,6 +174,16 @@ def test_a_protocol_is_read(tmp_path: Path) -> None:
     assert json.loads(json.dumps(protocol.document()))["name"] == "Interview A"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_protocol_is_read_as_windows_editors_save_it(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "protocol.toml"
+    path.write_text(PROTOCOL.replace("stimulus", "Stimulus für alle"), encoding)
+    assert load_protocol(path).keys == {"s": "Stimulus für alle"}
+    path.write_text(PROTOCOL.replace("stimulus", "für"), "cp1252")
+    with pytest.raises(InputError, match="not TOML in UTF-8 or UTF-16"):
+        load_protocol(path)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -192,6 +203,18 @@ def test_a_wrong_protocol_is_told_in_one_line(tmp_path: Path, text: str, told: s
     with pytest.raises(InputError, match=told) as caught:
         load_protocol(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_document_may_hold_any_text(tmp_path: Path) -> None:
+    folder = create_folder(tmp_path / "s")
+    document = {"format": FORMAT, "version": 1, "consent": "one\u2028two\x85three"}
+    folder.write_document(document)
+    assert folder.read_document() == document
+
+
+def test_what_was_agreed_to_is_one_line_of_text() -> None:
+    plan = RecordPlan(Path("s"), "P07", consent="analysis\nand \udce9\x1b[A")
+    assert plan.consent == "analysis and ��[A"
 
 
 class Heard:

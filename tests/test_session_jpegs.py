@@ -1,6 +1,6 @@
 """Recordings that keep the camera's own JPEGs: the very bytes, in every way a session is used."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -65,17 +65,23 @@ def packets(video: Path) -> list[bytes]:
 
 
 class JpegCamera(GatedSource):
-    """A camera that shows a clip, in JPEGs."""
+    """A camera that shows a clip, in JPEGs; mounted as the options say, so that they bring it
+    upright."""
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
-        super().__init__()
+        super().__init__(options.rotate)
         assert options.packed
         self._clip = open_source(spec)
-        self._info = replace(self._clip.info, lossless=False, jpeg=True)
+        width, height = self._clip.info.width, self._clip.info.height
+        if options.rotate == 90:
+            width, height = height, width
+        info = replace(self._clip.info, width=width, height=height)
+        self._info = replace(info, lossless=False, jpeg=True)
 
     def _run(self) -> Generator[Frame, None, None]:
         for shown in self._clip:
-            packed = cv2.imencode(".jpg", shown.image[..., ::-1])[1].tobytes()
+            mounted = np.rot90(shown.image[..., ::-1], self._rotate // 90)
+            packed = cv2.imencode(".jpg", mounted)[1].tobytes()
             admitted = self._gate.admit(pixels(packed), shown.stamp.time_s, packed=packed)
             assert admitted is not None
             yield admitted
@@ -87,19 +93,24 @@ class JpegCamera(GatedSource):
         self._clip.close()
 
 
-@pytest.fixture(scope="module")
-def session(
-    untrained: Path, expression_clip: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path]:
-    """A clip with one expression, recorded from a camera that sends JPEGs. Not to be changed."""
-    folder = tmp_path_factory.mktemp("jpegs") / "P07"
+def recording(clip: Path, classifier: Path, folder: Path, rotate: int = 0) -> None:
+    """A clip with one expression, recorded from a camera that sends JPEGs."""
     plan = RecordPlan(folder, "P07", codec="mjpeg", consent="analysis")
-    config = LiveConfig(f"jpegs:{expression_clip}", classifier=str(untrained), record=plan)
+    config = LiveConfig(f"jpegs:{clip}", rotate=rotate, classifier=str(classifier), record=plan)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SOURCES, "jpegs", f"{__name__}:JpegCamera")
         with LiveSession(config) as live:
             assert live.wait(60)
-        yield folder
+
+
+@pytest.fixture(scope="module")
+def session(
+    untrained: Path, expression_clip: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A recording of JPEGs. Not to be changed."""
+    folder = tmp_path_factory.mktemp("jpegs") / "P07"
+    recording(expression_clip, untrained, folder)
+    return folder
 
 
 def test_the_cameras_bytes_are_in_the_file_and_its_pixels_come_back(tmp_path: Path) -> None:
@@ -155,6 +166,30 @@ def test_analysed_again_nothing_differs(session: Path) -> None:
     assert found.live == found.replayed == 1
     assert found.differences == ()
     assert found.cautions == ()
+
+
+def test_of_a_camera_on_its_side_the_bytes_are_kept_and_the_pictures_turned(
+    untrained: Path, expression_clip: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "P07"
+    recording(expression_clip, untrained, folder, rotate=90)
+    with closing(open_source(str(expression_clip))) as clip:
+        upright = [one.image for one in clip]
+    kept = pixels(packets(folder / "video.mkv")[40])
+    assert kept.shape == (320, 240, 3)
+    assert np.abs(np.rot90(kept, -1).astype(int) - upright[40]).mean() < 4
+    document = SessionFolder(folder).read_document()
+    assert document["config"]["rotate"] == 90
+    with closing(SessionSource(str(folder), SourceOptions())) as source:
+        assert (source.info.width, source.info.height) == (320, 240)
+        found = compare(source, "cpu")
+    assert (found.live, found.replayed, found.differences, found.cautions) == (1, 1, (), ())
+    with closing(Pictures(open_session(folder))) as pictures:
+        assert np.array_equal(pictures.frame(40).image, np.rot90(kept, -1))
+    (out,) = write_video(open_session(folder), tmp_path)
+    for video in (folder / "video.mkv", out):  # a player turns them too
+        with closing(open_source(str(video))) as source:
+            assert np.abs(next(iter(source)).image.astype(int) - upright[0]).mean() < 4
 
 
 def test_stepping_through_it_shows_the_same_pixels(session: Path) -> None:

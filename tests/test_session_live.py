@@ -491,7 +491,8 @@ def test_what_is_no_session_cannot_be_compared(
     expression_clip: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["analyze", str(expression_clip), "--compare"])
-    assert exit_code(analyze_command.main) == 2
+    with pytest.raises(SystemExit, match="1"):
+        analyze_command.main()
     assert "nothing to compare" in capsys.readouterr().err
     with pytest.raises(SourceError, match="not a session"):
         open_source(f"session:{expression_clip.parent}")

@@ -134,8 +134,10 @@ def test_a_moment_is_what_the_other_program_says_however_late(tmp_path: Path) ->
     book.hear("a network was away", now_s - 60)
     book.hear("a picture is due", now_s + 0.5)
     book.mark("mark", "a key of a browser with a wild clock", "", now_s - 60)
+    book.mark("mark", "an\x1b[A arrow", "lone \ud800,\nnext line")
     made.close("end")
     markers = open_session(tmp_path / "s").markers
+    assert (markers[3].name, markers[3].note) == ("an�[A arrow", "lone �, next line")
     assert [m.time_s - now_s for m in markers[:2]] == pytest.approx([-60, 0.5])
     assert [m.monotonic_s - now_s for m in markers[:2]] == pytest.approx([-60, 0.5])
     assert 0 <= markers[2].time_s - now_s < 60

@@ -26,6 +26,7 @@ from realtime.session.markers import Marker, parse_marker
 from realtime.session.reader import open_session
 from realtime.session.recorder import SessionRecorder
 from realtime.session.recover import recover
+from realtime.session.video import VideoWriter
 from realtime.sources import SourceOptions
 from realtime.sources.session import SessionSource
 
@@ -441,3 +442,19 @@ def test_moments_after_a_pause_have_the_utc_at_which_they_were_seen(
     before = session.utc(frame(0).stamp.time_s - 1.0)  # what began before the first picture
     assert before is not None
     assert (before - begun).total_seconds() == pytest.approx(-1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("codec", ["h264", "ffv1"])
+@pytest.mark.parametrize("fps", [25, 60, 120])
+def test_other_programs_find_the_rate_that_was_recorded(
+    codec: str, fps: int, tmp_path: Path
+) -> None:
+    writer = VideoWriter(tmp_path / "video.mkv", 64, 48, codec)
+    for index in range(2 * fps):
+        shown = replace(frame(index), stamp=Stamp(index, index / fps))
+        writer.write(shown, round(1000 * index / fps))
+    writer.close()
+    with av.open(str(tmp_path / "video.mkv")) as container:
+        stream = container.streams.video[0]
+        assert stream.average_rate is not None
+        assert float(stream.average_rate) == pytest.approx(fps, rel=0.01)

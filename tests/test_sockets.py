@@ -149,8 +149,35 @@ def test_a_frame_message_holds_the_analysed_frame(demo: Served) -> None:
             assert reason
 
 
+def test_a_viewer_turns_the_picture_of_a_camera_on_its_side(untrained: Path) -> None:
+    config = LiveConfig(source="demo", fps=15, width=320, height=240, classifier=str(untrained))
+    with (
+        serving(config) as served,
+        connect(f"ws://127.0.0.1:{served.port}/live/view", max_size=2**24) as socket,
+    ):
+        socket.send(json.dumps({"do": "rotate", "rotate": 90}))
+        told = (json.loads(message) for message in socket if isinstance(message, str))
+        status = next(m for m in told if m.get("rotate") == 90 and m["state"] == "running")
+        assert (status["width"], status["height"]) == (240, 320)
+        assert "turned by 90°" in status["source"]
+        socket.send(json.dumps({"do": "rotate", "rotate": 45}))
+        told = (json.loads(message) for message in socket if isinstance(message, str))
+        assert "--rotate 45" in next(m for m in told if m["type"] == "error")["message"]
+        assert served.session.config.rotate == 90
+
+
 NONSENSE = [
-    *("", "[", "[1]", "null", '{"ack": []}', '{"ack": {}}', '{"do": 3}', '{"ping": "x"}'),
+    *(
+        "",
+        "[",
+        "[1]",
+        "null",
+        '{"ack": []}',
+        '{"ack": {}}',
+        '{"do": 3}',
+        '{"do": "rotate"}',
+        '{"ping": "x"}',
+    ),
     '{"ack": 1, "painted_s": "x"}',
 ]
 

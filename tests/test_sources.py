@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -26,57 +27,57 @@ from realtime.sources.gate import Gate
 OPTIONS = SourceOptions(width=160, height=120, fps=25, seconds=0.4)
 
 
-def open_camera(spec: str = "0", options: SourceOptions = OPTIONS) -> Source:
+def open_camera(spec: str, options: SourceOptions) -> Source:
     port = FakePort(FakeClock(), ["ok", "ok", "unplug", "ok", "ok", "damaged", "ok"])
     camera = Camera(spec, options, open_device=port.open, now=port.clock.now, wait=port.clock.wait)
     port.at_end = camera.interrupt
     return camera
 
 
-def open_file(folder: Path, cleanup: ExitStack) -> Source:
+def open_file(folder: Path, cleanup: ExitStack, options: SourceOptions) -> Source:
     clip = write_clip(folder / "clip.mkv", [picture(90)] * 6, [0, 30, 60, 100, 140, 200])
-    return open_source(str(clip), OPTIONS)
+    return open_source(str(clip), replace(options, fps=None))
 
 
-def open_folder(folder: Path, cleanup: ExitStack) -> Source:
+def open_folder(folder: Path, cleanup: ExitStack, options: SourceOptions) -> Source:
     for i in range(6):
         cv2.imwrite(str(folder / f"img{i}.png"), picture(40 * i))
-    return open_source(str(folder), OPTIONS)
+    return open_source(str(folder), options)
 
 
-def open_network(folder: Path, cleanup: ExitStack) -> Source:
+def open_network(folder: Path, cleanup: ExitStack, options: SourceOptions) -> Source:
     clip = write_clip(folder / "clip.mkv", [picture(90)] * 6, [0, 30, 60, 100, 140, 200])
-    return open_source(cleanup.enter_context(serve_file(clip)), OPTIONS)
+    return open_source(cleanup.enter_context(serve_file(clip)), replace(options, fps=None))
 
 
-def open_browser(folder: Path, cleanup: ExitStack) -> Source:
-    source = open_source("browser", OPTIONS)
+def open_browser(folder: Path, cleanup: ExitStack, options: SourceOptions) -> Source:
+    source = open_source("browser", options)
     assert isinstance(source, BrowserSource)
     for i in range(3):
         source.offer(cv2.imencode(".jpg", picture(50 * i))[1].tobytes(), i / 30 - 1.0)
     return source
 
 
-def open_session(folder: Path, cleanup: ExitStack) -> Source:
+def open_session(folder: Path, cleanup: ExitStack, options: SourceOptions) -> Source:
     made = recorder(folder / "session")
     for index in (0, 1, 4, 5):
         made.write(frame(index))
     made.close("end")
-    return open_source(str(folder / "session"), OPTIONS)
+    return open_source(str(folder / "session"), replace(options, fps=None))
 
 
-OPENERS: dict[str, Callable[[Path, ExitStack], Source]] = {
-    "auto": lambda folder, cleanup: open_auto(
-        "auto", OPTIONS, cameras=["0"], open_camera=open_camera
+OPENERS: dict[str, Callable[[Path, ExitStack, SourceOptions], Source]] = {
+    "auto": lambda folder, cleanup, options: open_auto(
+        "auto", options, cameras=["0"], open_camera=open_camera
     ),
-    "camera": lambda folder, cleanup: open_camera(),
+    "camera": lambda folder, cleanup, options: open_camera("0", options),
     "file": open_file,
     "folder": open_folder,
     "network": open_network,
     "session": open_session,
-    "demo": lambda folder, cleanup: open_source("demo", OPTIONS),
+    "demo": lambda folder, cleanup, options: open_source("demo", options),
     "browser": open_browser,
-    "loop": lambda folder, cleanup: open_source("loop:demo", OPTIONS),
+    "loop": lambda folder, cleanup, options: open_source("loop:demo", options),
 }
 
 
@@ -87,7 +88,7 @@ def test_every_source_of_the_table_is_tested_here() -> None:
 @pytest.mark.parametrize("kind", SOURCES)
 def test_a_source_keeps_its_promises(kind: str, tmp_path: Path) -> None:
     with ExitStack() as cleanup:
-        source = OPENERS[kind](tmp_path, cleanup)
+        source = OPENERS[kind](tmp_path, cleanup, OPTIONS)
         cleanup.callback(source.close)
         assert isinstance(source, Source)
         info = source.info
@@ -118,6 +119,34 @@ def test_a_source_keeps_its_promises(kind: str, tmp_path: Path) -> None:
         source.close()
 
 
+@pytest.mark.parametrize(("rotate", "quarters"), [(90, 3), (180, 2), (270, 1)])
+@pytest.mark.parametrize("kind", SOURCES)
+def test_the_pictures_of_any_source_are_turned_clockwise(
+    kind: str, rotate: int, quarters: int, tmp_path: Path
+) -> None:
+    seen = []
+    for name, options in (("as it is", OPTIONS), ("turned", replace(OPTIONS, rotate=rotate))):
+        (tmp_path / name).mkdir()
+        with ExitStack() as cleanup:
+            source = OPENERS[kind](tmp_path / name, cleanup, options)
+            cleanup.callback(source.close)
+            seen.append((source.info, next(iter(source))))
+    (before, upright), (info, turned) = seen
+    assert np.array_equal(turned.image, np.rot90(upright.image, quarters))
+    assert not turned.image.flags.writeable
+    assert turned.stamp == upright.stamp or kind == "network"
+    size = (before.width, before.height)
+    assert (info.width, info.height) == (size if rotate == 180 else size[::-1])
+    assert f"; turned by {rotate}°" in info.description
+    assert "turned" not in before.description
+
+
+@pytest.mark.parametrize("rotate", [45, -90, 360])
+def test_pictures_are_turned_by_quarters_alone(rotate: int) -> None:
+    with pytest.raises(InputError, match=f"--rotate {rotate}: choose one of 0, 90, 180, 270"):
+        SourceOptions(rotate=rotate)
+
+
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
@@ -126,6 +155,8 @@ def test_a_source_keeps_its_promises(kind: str, tmp_path: Path) -> None:
         ("browser", ("browser", "browser")),
         ("0", ("camera", "0")),
         ("12", ("camera", "12")),
+        ("007", ("camera", "7")),
+        ("006", ("folder", "006")),
         ("/dev/video3", ("camera", "/dev/video3")),
         ("/dev/v4l/by-id/usb-x", ("camera", "/dev/v4l/by-id/usb-x")),
         ("rtsp://host/live", ("network", "rtsp://host/live")),
@@ -143,6 +174,7 @@ def test_a_spec_finds_its_source(
     monkeypatch.chdir(tmp_path)
     Path("clip.mkv").touch()
     Path("pictures").mkdir()
+    Path("006").mkdir()  # as of a subject
     assert split_spec(spec) == expected
 
 

@@ -10,7 +10,13 @@ from fakes import picture
 from model.errors import SourceError
 from model.records import Frame
 from realtime.sources import Source, SourceOptions, open_source
+from realtime.sources.folder import image_places
 from realtime.sources.picture import decode_picture
+
+
+def write(folder: Path, *names: str) -> None:
+    for value, name in enumerate(names):
+        cv2.imwrite(str(folder / name), picture(40 + 10 * value))
 
 
 def read(folder: Path, fps: float = 200) -> tuple[Source, list[Frame]]:
@@ -30,6 +36,48 @@ def test_images_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert source.info.lossless
     assert source.info.fps_nominal == 200
     assert source.info.clock == "file"
+
+
+@pytest.mark.parametrize(
+    ("stems", "places"),
+    [
+        (["img1", "img2", "img3"], [0, 1, 2]),
+        (["img001", "img002", "img004", "img005", "img006"], [0, 1, 3, 4, 5]),
+        (["f0", "f2", "f4", "f8", "f10"], [0, 1, 2, 4, 5]),  # every second of a film
+        (["P1_T7_0008", "P1_T7_0009", "P1_T7_0011", "P1_T7_0012"], [0, 1, 3, 4]),
+        (["1_a", "2_a", "4_a", "5_a"], [0, 1, 3, 4]),
+        (["1690000000033", "1690000000066", "1690000000100", "1690000000133"], [0, 1, 2, 3]),
+        (["a1", "b2", "b4"], [0, 1, 2]),
+        (["onset", "apex"], [0, 1]),
+        (["img7"], [0]),
+        (["img1", "img1"], [0, 1]),
+    ],
+)
+def test_numbers_with_gaps_are_images_that_are_missing(stems: list[str], places: list[int]) -> None:
+    assert image_places(stems) == places
+
+
+def test_a_missing_image_leaves_its_place_empty_and_is_said(tmp_path: Path) -> None:
+    write(tmp_path, *(f"img{n}.png" for n in (3, 4, 5, 8, 9)))
+    (tmp_path / "img4.png").write_bytes(b"damaged")
+    source, frames = read(tmp_path, fps=10)
+    assert [f.stamp.index for f in frames] == [0, 2, 5, 6]
+    assert [f.stamp.time_s for f in frames] == pytest.approx([0.0, 0.2, 0.5, 0.6])
+    assert "; 2 images are missing by the numbers in the names" in source.info.description
+    assert source.info.duration_s == pytest.approx(0.7)
+    status = source.status()
+    assert (status.dropped, status.unusable) == ({"missing image": 2}, {"unreadable image": 1})
+
+
+def test_what_a_mac_leaves_beside_images_is_no_image(tmp_path: Path) -> None:
+    write(tmp_path, "img1.png", "img2.png")
+    for name in ("._img1.png", "._img2.png"):
+        (tmp_path / name).write_bytes(b"\0\5\x16\7" + bytes(40))
+    (tmp_path / "Thumbs.db").write_bytes(b"")
+    source, frames = read(tmp_path)
+    assert [f.stamp.index for f in frames] == [0, 1]
+    assert source.status().unusable == {}
+    assert "; 2 hidden files are ignored" in source.info.description
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

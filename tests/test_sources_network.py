@@ -55,7 +55,10 @@ def test_a_live_stream_bears_times_of_receipt() -> None:
 def test_a_stream_that_breaks_off_comes_back_by_itself_and_the_gap_shows() -> None:
     with web_server(motion_jpeg(100)) as address:
         source = NetworkStream(
-            address, open_address(address, OPEN_TIMEOUT_S, LIVE_OPTIONS), wait=no_wait
+            address,
+            open_address(address, OPEN_TIMEOUT_S, LIVE_OPTIONS),
+            SourceOptions(),
+            wait=no_wait,
         )
         frames = []
         for frame in source:
@@ -77,7 +80,7 @@ def test_a_stream_that_does_not_come_back_is_tried_until_interrupted() -> None:
         said.append((source.status().state, source.status().message, seconds))
         return len(said) == 4
 
-    source = NetworkStream(address, container, wait=wait)
+    source = NetworkStream(address, container, SourceOptions(), wait=wait)
     for _ in source:
         pass
     source.close()
@@ -90,7 +93,10 @@ def test_a_stream_that_does_not_come_back_is_tried_until_interrupted() -> None:
 def test_an_rtsp_camera_is_read_and_reconnected() -> None:
     with rtsp_camera([picture(10 * i) for i in range(25)] * 4) as address:
         source = NetworkStream(
-            address, open_address(address, OPEN_TIMEOUT_S, LIVE_OPTIONS), wait=no_wait
+            address,
+            open_address(address, OPEN_TIMEOUT_S, LIVE_OPTIONS),
+            SourceOptions(),
+            wait=no_wait,
         )
         assert source.info.kind == "network"
         assert "h264" in source.info.description

@@ -200,7 +200,7 @@ def test_without_a_calibrator_there_is_no_verdict() -> None:
 def filled_in(page: Page, tmp_path: Path) -> None:
     """Go to the tab and fill in what makes a recording possible."""
     protocol = tmp_path / "protocol.toml"
-    protocol.write_text(PROTOCOL)
+    protocol.write_text(PROTOCOL, "utf-16")
     page.get_by_role("tab", name="Study").click()
     page.wait_for_selector(".fl-study [data-check=consent][data-good=no]")
     assert page.locator(".fl-study [data-ref=start]").is_disabled()

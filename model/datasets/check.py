@@ -22,6 +22,8 @@ def report(dataset: Dataset) -> str:
         f"{len(dataset)} expressions of {len(subjects)} subjects can be used, {repaired} of them "
         f"repaired; {len(dataset.left_out)} left out"
     )
+    if dataset.hidden:
+        lines.append(f"{dataset.hidden} hidden files among the pictures (.…) are ignored")
     if dataset.videos:
         windows = sum(len(video.windows) for video in dataset.videos)
         lines.append(f"{len(dataset.videos)} long videos, {windows} expressions annotated in them")
@@ -67,6 +69,7 @@ def as_json(dataset: Dataset) -> dict[str, Any]:
         "title": dataset.title,
         "root": str(dataset.root),
         "sources": [str(path) for path in dataset.sources],
+        "hidden": dataset.hidden,
         "usable": len(dataset),
         "subjects": len({clip.subject for clip in dataset}),
         "emotions": dict(sorted(Counter(clip.label for clip in dataset).items())),

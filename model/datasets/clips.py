@@ -35,6 +35,9 @@ class Footage:
     """File names in `folder`, one for each number."""
     doubled: int = 0
     """How many more files carried a number already taken; the first by name is used."""
+    hidden: int = 0
+    """How many files were left out because their names begin with a dot: what macOS leaves beside
+    each picture on a shared disk is no picture, though it is called like one (`._img1.jpg`)."""
 
     @classmethod
     def of(cls, folder: Path, fps: float) -> "Footage":
@@ -42,8 +45,11 @@ class Footage:
         if not folder.is_dir():
             return cls(folder, fps, (), ())
         found: dict[int, str] = {}
-        doubled = 0
+        doubled = hidden = 0
         for name in sorted(entry.name for entry in folder.iterdir()):
+            if name.startswith("."):
+                hidden += 1
+                continue
             stem, dot, suffix = name.rpartition(".")
             number = _NUMBER.search(stem)
             if dot + suffix.lower() not in PICTURE_SUFFIXES or number is None:
@@ -51,7 +57,7 @@ class Footage:
             doubled += int(number[1]) in found
             found.setdefault(int(number[1]), name)
         numbers = tuple(sorted(found))
-        return cls(folder, fps, numbers, tuple(found[n] for n in numbers), doubled)
+        return cls(folder, fps, numbers, tuple(found[n] for n in numbers), doubled, hidden)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -176,6 +182,8 @@ class Dataset:
     """Long recordings; empty for data sets of cut clips."""
     sources: tuple[Path, ...] = ()
     """Tables and folders that were read."""
+    hidden: int = 0
+    """Files in the folders of pictures that were left out, see `Footage.hidden`."""
 
     def __iter__(self) -> Iterator[Clip]:
         return iter(self.clips)

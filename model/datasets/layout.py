@@ -85,7 +85,14 @@ class Layout:
         found = self.read(root)
         clips: list[Clip] = []
         left_out: list[Problem] = []
-        listing: Callable[[Path], Footage] = lru_cache(32)(lambda p: Footage.of(p, self.fps))
+        hidden: dict[Path, int] = {}
+
+        @lru_cache(32)
+        def listing(folder: Path) -> Footage:
+            footage = Footage.of(folder, self.fps)
+            hidden[folder] = footage.hidden
+            return footage
+
         long = {recording.folder for recording in found.recordings}
         seen: dict[str, str] = {}
         for row in found.rows:
@@ -104,7 +111,14 @@ class Layout:
             clips.append(clip)
         videos = tuple(_video(self, r, clips, listing) for r in found.recordings)
         return Dataset(
-            self.name, self.title, root, tuple(clips), tuple(left_out), videos, found.sources
+            self.name,
+            self.title,
+            root,
+            tuple(clips),
+            tuple(left_out),
+            videos,
+            found.sources,
+            sum(hidden.values()),
         )
 
     def _clip(self, row: Row, listing: Callable[[Path], Footage], *, cut: bool) -> Clip:
@@ -198,11 +212,11 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def _entries(folder: Path, *, files: bool) -> Iterator[os.DirEntry[str]]:
-    """Files or folders in `folder`, hidden ones and a spreadsheet program's locks left out. Asks
-    the disk once: some folders hold ten thousand pictures."""
+    """Files or folders in `folder`, hidden ones, a spreadsheet program's locks and macOS's twins of
+    an archive's files left out. Asks the disk once: some folders hold ten thousand pictures."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.name.startswith((".", "~$")) and entry.is_dir() != files:
+            if not entry.name.startswith((".", "~$", "__MACOSX")) and entry.is_dir() != files:
                 yield entry
 
 

@@ -123,7 +123,7 @@ def still_level(levels: NDArray[np.uint8]) -> float:
 def _table(source: Path) -> Path:
     if not source.is_dir():
         return source
-    tables = sorted(source.glob("*.csv"))
+    tables = sorted(path for path in source.glob("*.csv") if not path.name.startswith("."))
     if len(tables) != 1:
         raise InputError(
             f"{source} holds {len(tables)} .csv tables of maps: keep one, or give its path"

@@ -29,11 +29,13 @@ from typing import Any
 
 from model.engine import ENGINES
 from model.errors import InputError, exit_code
+from model.face.networks import add_face_networks
 from model.flow import FLOWS
 from model.machine import choose_device
 from model.shipped import shipped
 from realtime.benchmark.plan import Plan, loads, parse_numbers, parse_rates, parse_sizes
 from realtime.config import LiveConfig
+from realtime.options import add_rotation
 from realtime.sources import CHOICES
 
 
@@ -88,9 +90,11 @@ def _glass(arguments: list[str]) -> None:
     p.add_argument("--width", type=int, default=default.width, help="px, asked of the camera")
     p.add_argument("--height", type=int, default=default.height, help="px, asked of the camera")
     p.add_argument("--fps", type=float, help="asked of the camera")
+    add_rotation(p)
     p.add_argument("--seconds", type=float, default=30.0)
     p.add_argument("--port", type=int, default=0, help="of the time code; 0: any free one")
     p.add_argument("--device", default=default.device, help="auto, cpu, cuda or cuda:N")
+    add_face_networks(p)
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="for glass.json; new")
     options = vars(p.parse_args(arguments))
     out, port = options.pop("out"), options.pop("port")
@@ -171,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--source", default="demo", help=CHOICES)
     p.add_argument("--fps", metavar="RATES", help="as 30,60,200; default: the source's own")
     p.add_argument("--size", metavar="SIZES", default="640x480", help="as 640x480,1280x720")
+    add_rotation(p)
     length = p.add_mutually_exclusive_group()
     length.add_argument("--seconds", type=float, default=30.0, help="of each load, after warm-up")
     length.add_argument("--minutes", type=float, help="the same in minutes, to see drift")
@@ -183,6 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--engine", default=default.engine, help=f"auto, {', '.join(ENGINES)}")
     p.add_argument("--device", default=default.device, help="auto, cpu, cuda or cuda:N")
+    add_face_networks(p)
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the report; new")
     p.add_argument(
         "--no-start", dest="start", action="store_false", help="do not time the program's start"

@@ -1,62 +1,47 @@
-"""A table that BORIS's users know (http://www.boris.unito.it): the columns of its own export of
-aggregated events, one row per expression, question and marker, tab-separated."""
+"""Events to paste into BORIS (http://www.boris.unito.it): copy the table, open the observation, and
+paste the events from the clipboard.
+
+Five columns, tab-separated, without a header: time in s of the video, subject, behavior, modifier,
+comment. What lasts has two rows of one behavior, its start and its stop; where two of one behavior
+overlap, the second one's is called `… 2`. The project's ethogram has to know the behaviors.
+"""
 
 import csv
 from pathlib import Path
 
-from realtime.export.rows import event_rows, frame_rate, marker_rows, new_file, questions, stem
+from realtime.export.rows import event_rows, lanes, marker_rows, new_file, questions, stem
 from realtime.session.reader import Session
-
-COLUMNS = (
-    "Observation id",
-    "Observation date",
-    "Description",
-    "Media file",
-    "Total length",
-    "FPS",
-    "Subject",
-    "Behavior",
-    "Behavioral category",
-    "Modifiers",
-    "Behavior type",
-    "Start (s)",
-    "Stop (s)",
-    "Duration (s)",
-    "Comment start",
-    "Comment stop",
-)
 
 
 def write_boris(session: Session, folder: Path) -> list[Path]:
     """`<code>_<start>_boris.tsv`."""
     path = new_file(folder / f"{stem(session)}_boris.tsv")
-    fps = frame_rate(session)
-    media = ";".join(session.folder.video(part).name for part in session.folder.parts())
-    date = session.document["started_utc"][:19].replace("T", " ")
-    head = [stem(session), date, "", media, f"{session.seconds:.3f}", f"{fps:.3f}"]
-    rows = [
+    spans = [
         (
             row["onset_s"],
             row["offset_s"],
             row["label"],
-            f"{row['kind']}-expression",
             row["action_units"].replace(" ", "|"),
-            "",
+            f"{row['kind']}-expression",
         )
         for row in event_rows(session)
     ]
-    rows += [(q.start_s, q.end_s, q.name, "question", "", "") for q in questions(session)]
+    spans += [(q.start_s, q.end_s, q.name, "", "question") for q in questions(session)]
     for row in marker_rows(session):
         if not row["kind"].startswith("question"):
             end_s = row["time_s"] if row["until_s"] is None else row["until_s"]
-            name = row["name"] or row["kind"]
-            rows.append((row["time_s"], end_s, name, "marker", "", row["note"]))
+            spans.append((row["time_s"], end_s, row["name"] or row["kind"], "", row["note"]))
+    rows: list[tuple[float, list[str]]] = []
+    for behavior in dict.fromkeys(span[2] for span in spans):
+        for number, lane in enumerate(lanes([s for s in spans if s[2] == behavior]), 1):
+            code = behavior if number == 1 else f"{behavior} {number}"
+            for start_s, end_s, _, modifiers, comment in lane:
+                cells = (session.participant, code, modifiers, comment)
+                for time_s in (start_s, end_s) if end_s > start_s else (start_s,):
+                    rows.append((time_s, [" ".join(cell.split()) for cell in cells]))
     with path.open("x", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, delimiter="\t", lineterminator="\n")
-        table.writerow(COLUMNS)
-        for start_s, end_s, name, category, modifiers, note in sorted(rows):
-            kind = "STATE" if end_s > start_s else "POINT"
-            times = [f"{start_s:.3f}", f"{end_s:.3f}", f"{end_s - start_s:.3f}"]
-            subject = session.participant
-            table.writerow([*head, subject, name, category, modifiers, kind, *times, note, ""])
+        table = csv.writer(
+            file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None
+        )
+        table.writerows([f"{time_s:.3f}", *cells] for time_s, cells in sorted(rows))
     return [path]

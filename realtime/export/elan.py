@@ -5,13 +5,15 @@ and what is missing of the video and of the sound. Times are whole ms, as ELAN h
 nothing overlaps; what does goes to a second one.
 """
 
-import os
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from model.errors import InputError
-from realtime.export.rows import event_rows, marker_rows, new_file, questions, stem
+from model.text import clean_text
+from realtime.export.mp4 import write_mp4
+from realtime.export.rows import event_rows, lanes, marker_rows, new_file, questions, stem
 from realtime.export.sound import covered, wav_path, write_sound
 from realtime.review.sound import Sound
 from realtime.session.reader import Session
@@ -27,9 +29,8 @@ Span = tuple[int, int, str]
 
 
 def write_elan(session: Session, folder: Path) -> list[Path]:
-    """`<code>_<start>.eaf`. The video is linked: the one file that was exported to the same
-    folder, else the session's, of several parts the first. The sound too, as a WAV file that is
-    written beside it, of which ELAN draws the waveform."""
+    """`<code>_<start>.eaf`. Beside it, and linked: the video as MP4, since ELAN plays no Matroska
+    on a Mac, and the sound as WAV, of which ELAN draws the waveform."""
     path = new_file(folder / f"{stem(session)}.eaf")
     root = ET.Element(
         "ANNOTATION_DOCUMENT",
@@ -44,16 +45,15 @@ def write_elan(session: Session, folder: Path) -> list[Path]:
     )
     header = ET.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
     files = [path]
-    parts = session.folder.parts()
-    if parts:
-        joined = folder / f"{stem(session)}.mkv"
-        video = joined if joined.exists() else session.folder.video(parts[0])
-        _link(header, video, folder, "video/x-matroska")
+    if session.folder.parts():
+        with suppress(InputError):  # what is said of the expressions holds without it
+            files.append(write_mp4(session, folder))
+            _link(header, files[-1], "video/mp4")
     if covered(session):
         wav = wav_path(session, folder)
         if not wav.exists():
             files += write_sound(session, folder)
-        _link(header, wav, folder, "audio/x-wav")
+        _link(header, wav, "audio/x-wav")
     times = ET.SubElement(root, "TIME_ORDER")
     slots = annotations = 0
     for name, spans in _lanes(_tiers(session)):
@@ -79,7 +79,7 @@ def write_elan(session: Session, folder: Path) -> list[Path]:
                 "ALIGNABLE_ANNOTATION",
                 {"ANNOTATION_ID": f"a{annotations}", **references},
             )
-            ET.SubElement(annotation, "ANNOTATION_VALUE").text = value
+            ET.SubElement(annotation, "ANNOTATION_VALUE").text = clean_text(value)
     last = {"NAME": "lastUsedAnnotationId"}
     ET.SubElement(header, "PROPERTY", last).text = str(annotations)
     kind = {"LINGUISTIC_TYPE_ID": _TYPE, "TIME_ALIGNABLE": "true", "GRAPHIC_REFERENCES": "false"}
@@ -89,16 +89,10 @@ def write_elan(session: Session, folder: Path) -> list[Path]:
     return files
 
 
-def _link(header: ET.Element, media: Path, folder: Path, kind: str) -> None:
-    """Both begin at 0 s, so no TIME_ORIGIN. No absolute path: folders are often called by names."""
-    try:
-        relative = Path(os.path.relpath(media.resolve(), folder.resolve())).as_posix()
-    except ValueError:  # another drive of Windows
-        raise InputError(
-            f"--out {folder} is on another drive than {media}, which is linked by its relative "
-            "path: --to video elan writes the video there too"
-        ) from None
-    link = {"MEDIA_URL": relative, "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": relative}
+def _link(header: ET.Element, media: Path, kind: str) -> None:
+    """Of a file beside this one. Both begin at 0 s, so no TIME_ORIGIN. No absolute path: folders
+    are often called by names."""
+    link = {"MEDIA_URL": media.name, "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": media.name}
     ET.SubElement(header, "MEDIA_DESCRIPTOR", link)
 
 
@@ -144,16 +138,10 @@ def _tiers(session: Session) -> dict[str, list[Span]]:
 def _lanes(tiers: dict[str, list[Span]]) -> Iterable[tuple[str, list[Span]]]:
     """Each tier, split into as many as it takes for nothing in one to overlap."""
     for name, spans in tiers.items():
-        lanes: list[list[Span]] = [[]]
-        for span in sorted(spans):
-            start, end, value = max(0, span[0]), max(1, span[1]), span[2]
-            end = max(end, start + 1)  # an annotation without length is none
-            free = next((lane for lane in lanes if not lane or lane[-1][1] <= start), None)
-            if free is None:
-                free = []
-                lanes.append(free)
-            free.append((start, end, value))
-        for number, lane in enumerate(lanes, 1):
+        # An annotation without length is none.
+        within = [(max(0, start), max(1, end), value) for start, end, value in spans]
+        long = [(start, max(end, start + 1), value) for start, end, value in within]
+        for number, lane in enumerate(lanes(long) or [[]], 1):
             yield (name if number == 1 else f"{name} {number}"), lane
 
 

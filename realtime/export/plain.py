@@ -1,6 +1,7 @@
 """Tables as CSV or Parquet: expressions, markers, frames, with their columns described beside them.
 
-Numbers in CSV have six decimals; an empty cell is a value that is not known.
+Numbers in CSV have six decimals; an empty cell is a value that is not known. It begins with a byte
+order mark: without one, spreadsheet programs do not take it for UTF-8.
 """
 
 import csv
@@ -32,7 +33,7 @@ SOUND_COLUMNS: dict[str, str] = {
 }
 """Of the events, beside `EVENT_COLUMNS`."""
 
-_INTEGERS = {"event", "index", "part", "pts_ms", "count"}
+_INTEGERS = {"event", "index", "part", "pts_ms", "count", "track"}
 _FLOATS = {"probability", "score", "loudness_db"}
 """Beside times, `…_s`, and probabilities of classes, `p_…`."""
 
@@ -70,7 +71,7 @@ def _csv(
     folder: Path, session: Session, name: str, columns: list[str], rows: Iterable[dict[str, Any]]
 ) -> Path:
     path = new_file(folder / f"{stem(session)}_{name}.csv")
-    with path.open("x", newline="", encoding="utf-8") as file:
+    with path.open("x", newline="", encoding="utf-8-sig") as file:
         table = csv.DictWriter(file, columns, lineterminator="\n")
         table.writeheader()
         for row in rows:
@@ -103,7 +104,7 @@ def text(value: object) -> str:
 
 
 def _type(column: str) -> pa.DataType:
-    if column in _INTEGERS:
+    if column in _INTEGERS or column.endswith("_index"):
         return pa.int64()
     is_float = column.endswith("_s") or column.startswith("p_") or column in _FLOATS
     return pa.float64() if is_float else pa.string()

@@ -1,17 +1,19 @@
 """What is exported, in rows: expressions, markers, frames."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from model.errors import InputError
 from model.records import Event
+from model.text import clean_text
+from realtime.session.lines import read_lines
 from realtime.session.markers import Marker
 from realtime.session.reader import Session
-from realtime.tables import NAMED_FROM
+from realtime.tables import MOTION_COLUMNS, NAMED_FROM
 
 EVENT_COLUMNS: dict[str, str] = {
     "participant": "code of the participant",
@@ -20,6 +22,10 @@ EVENT_COLUMNS: dict[str, str] = {
     "apex_s": "s: the motion is strongest",
     "offset_s": "s: the face is back",
     "duration_s": "s from onset to offset",
+    "onset_index": "number of the frame at the onset, as in the frames' table",
+    "apex_index": "of the frame at the apex",
+    "offset_index": "of the frame at the offset",
+    "track": "number of the face's track: another one is another person, or the same found again",
     "onset_utc": "onset as UTC, ISO 8601",
     "kind": "micro (0.5 s at most) or macro",
     "label": "the class that the network names, or unclear",
@@ -55,6 +61,9 @@ FRAME_COLUMNS: dict[str, str] = {
 }
 
 
+Span = TypeVar("Span", bound=tuple[Any, ...])
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question as it was asked."""
@@ -65,10 +74,14 @@ class Question:
 
 
 def stem(session: Session) -> str:
-    """What the files of an export are called: code and start, `P07_20260101T120000`, and the coder
-    if one reviewed it."""
-    reviewed = f"_{session.coder}" if session.coder else ""
-    return f"{session.participant}_{start(session)}{reviewed}"
+    """What the files of an export are called: `code_and_start`, and the coder if one reviewed
+    it."""
+    return code_and_start(session) + (f"_{session.coder}" if session.coder else "")
+
+
+def code_and_start(session: Session) -> str:
+    """What a session is called: `P07_20260101T120000`."""
+    return f"{session.participant}_{start(session)}"
 
 
 def start(session: Session) -> str:
@@ -99,6 +112,7 @@ def event_columns(session: Session) -> list[str]:
 def event_rows(session: Session) -> Iterator[dict[str, Any]]:
     """The confirmed expressions in order of their onset; values are None where not known."""
     asked = questions(session)
+    tracks = _tracks(session)
     labels = _labels(session.confirmed)
     for event in session.confirmed:
         window, prediction = event.window, event.prediction
@@ -114,9 +128,13 @@ def event_rows(session: Session) -> Iterator[dict[str, Any]]:
             "apex_s": window.apex.time_s - session.zero_s,
             "offset_s": window.offset.time_s - session.zero_s,
             "duration_s": window.offset.time_s - window.onset.time_s,
+            "onset_index": window.onset.index,
+            "apex_index": window.apex.index,
+            "offset_index": window.offset.index,
+            "track": tracks.get(window.apex.index),
             "onset_utc": None if utc is None else utc.isoformat(timespec="milliseconds"),
             "kind": window.kind,
-            "label": prediction.label,
+            "label": clean_text(prediction.label),
             "probability": max(prediction.probabilities.values(), default=None),
             "action_units": " ".join(units),
             "regions": " ".join(window.regions),
@@ -137,8 +155,8 @@ def marker_rows(session: Session) -> Iterator[dict[str, Any]]:
             "until_s": None if marker.until_s is None else marker.until_s - session.zero_s,
             "utc": marker.utc,
             "kind": marker.kind,
-            "name": marker.name,
-            "note": marker.note,
+            "name": clean_text(marker.name),
+            "note": clean_text(marker.note),
         }
 
 
@@ -170,7 +188,31 @@ def questions(session: Session) -> list[Question]:
             after = marked[number + 1].time_s - session.zero_s if marked[number + 1 :] else None
             end_s = session.seconds if after is None else after
             start_s = marker.time_s - session.zero_s
-            found.append(Question(marker.name, start_s, max(start_s, end_s)))
+            found.append(Question(clean_text(marker.name), start_s, max(start_s, end_s)))
+    return found
+
+
+def lanes(spans: Iterable[Span]) -> list[list[Span]]:
+    """`spans`, each a tuple that begins with its start and its end, in as few lists as it takes for
+    nothing in one to overlap, in order."""
+    found: list[list[Span]] = []
+    for span in sorted(spans):
+        free = next((lane for lane in found if lane[-1][1] <= span[0]), None)
+        if free is None:
+            free = []
+            found.append(free)
+        free.append(span)
+    return found
+
+
+def _tracks(session: Session) -> dict[int, int]:
+    """The face's track in each analysed frame that has one."""
+    index, track = (MOTION_COLUMNS.index(name) for name in ("index", "track"))
+    found = {}
+    for line in read_lines(session.folder.motion):
+        cells = line.split(",")
+        if len(cells) > track and cells[index].isdecimal() and cells[track].isdecimal():
+            found[int(cells[index])] = int(cells[track])
     return found
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from model.errors import InputError
 from model.records import MICRO_S, Event, Kind, Prediction, Stamp, Window
+from model.text import clean_line
 from realtime.session.clocks import iso
 from realtime.session.edits import Edit, Verdict, edit_line, parse_edit
 from realtime.session.folder import SessionFolder, claim
@@ -68,7 +69,8 @@ def say(
     onset, apex, offset = moments
     if not onset.time_s <= apex.time_s <= offset.time_s or onset == offset:
         raise InputError("onset, apex and offset must follow each other: move the others first")
-    if not label.strip() or max(len(label), len(note)) > MAX_TEXT:
+    label, note = clean_line(label), clean_line(note)
+    if not label or max(len(label), len(note)) > MAX_TEXT:
         raise InputError(f"an expression needs a label, and texts of at most {MAX_TEXT} letters")
     added = min((n for n in known if n < 0), default=0) - 1
     edit = Edit(
@@ -79,8 +81,8 @@ def say(
         onset,
         apex,
         offset,
-        label.strip(),
-        note.strip(),
+        label,
+        note,
     )
     let_go = claim(session.folder.path)
     try:

@@ -31,6 +31,7 @@ class Pictures:
     def __init__(self, session: Session) -> None:
         """Nothing is opened yet."""
         self._folder = session.folder
+        self._rotate = session.rotate
         self._records = tuple(r for r in session.frames if r.fate == "recorded" and r.part)
         self.stamps: tuple[Stamp, ...] = tuple(record.stamp for record in self._records)
         """Of each place, as it was live."""
@@ -112,7 +113,7 @@ class Pictures:
     def _pictures(
         self, container: av.container.InputContainer, stream: av.VideoStream, part: int
     ) -> Iterator[tuple[int, ImageU8]]:
-        for picture, image in recorded(container, stream, Gate()):
+        for picture, image in recorded(container, stream, Gate(), self._rotate):
             if picture.pts is None or picture.time_base is None:
                 continue
             place = self._places.get((part, round(picture.pts * picture.time_base * 1000)))

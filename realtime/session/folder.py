@@ -96,7 +96,7 @@ class SessionFolder:
     def write_document(self, document: dict[str, Any]) -> None:
         """Replace `session.json` at one stroke; raises `OSError`."""
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-        replace_text(self.document, text.splitlines())
+        replace_text(self.document, text.split("\n"))  # by no other breaks: they are text
 
     def read_document(self) -> dict[str, Any]:
         """`session.json`; raises `InputError` if this is no session, or one of a later version."""

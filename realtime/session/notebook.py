@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from model.errors import InputError
+from model.text import clean_line
 from realtime.clock import monotonic_s
 from realtime.ring import FrameRing
 from realtime.session.clocks import SOURCE_TIME, iso
@@ -72,6 +73,7 @@ class Notebook:
 
     def _mark(self, kind: MarkerKind, name: str, note: str, now_s: float, late_s: float) -> bool:
         moment_s, utc = self._time_s(now_s) - late_s, iso(time.time() - late_s)
+        name, note = clean_line(name), clean_line(note)
         return self._recorder.mark(Marker(kind, name, note, moment_s, now_s - late_s, utc))
 
     def _time_s(self, now_s: float) -> float:

@@ -13,11 +13,14 @@ before the ring runs over."""
 class VideoParts:
     """Writes `video.mkv`, `video-2.mkv` …. One thread."""
 
-    def __init__(self, folder: SessionFolder, codec: str, sound_hz: int | None) -> None:
-        """Nothing is opened yet. `sound_hz`: see `VideoWriter`."""
+    def __init__(
+        self, folder: SessionFolder, codec: str, sound_hz: int | None, rotate: int
+    ) -> None:
+        """Nothing is opened yet. `sound_hz`, `rotate`: see `VideoWriter`."""
         self._folder = folder
         self._codec = codec
         self._sound_hz = sound_hz
+        self._rotate = rotate
         self._part = self._began_ms = 0
         self._writer: VideoWriter | None = None
         self._named = True
@@ -43,7 +46,7 @@ class VideoParts:
             self._part += 1
             self._began_ms = due_ms
             path = self._folder.video(self._part)
-            self._writer = VideoWriter(path, width, height, codec, self._sound_hz)
+            self._writer = VideoWriter(path, width, height, codec, self._sound_hz, self._rotate)
             self._named = False
         return self._part, self._writer.next_pts(due_ms)
 

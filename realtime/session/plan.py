@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
+from model.text import clean_line
 from realtime.session.protocol import Protocol, load_protocol
 from realtime.session.verdict import Check, load_camera_check
 from realtime.session.video import CODECS
@@ -62,6 +63,7 @@ class RecordPlan:
 
     def __post_init__(self) -> None:
         check_participant(self.participant)
+        object.__setattr__(self, "consent", clean_line(self.consent))
         if self.codec not in CODECS:
             raise InputError(f"--codec {self.codec}: choose one of {', '.join(CODECS)}")
         if self.audio and not (self.voice and self.consent):

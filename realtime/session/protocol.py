@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from model.errors import InputError
+from model.text import clean_line, read_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,11 @@ class Protocol:
 def load_protocol(path: Path) -> Protocol:
     """Read a protocol file; raises `InputError` saying what is wrong with it."""
     try:
-        return parse_protocol(path.read_text("utf-8"), f"--protocol {path}")
+        return parse_protocol(read_text(path), f"--protocol {path}")
     except OSError as error:
         raise InputError(f"--protocol {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"--protocol {path} is not TOML: {error}") from None
+        raise InputError(f"--protocol {path} is not TOML in UTF-8 or UTF-16: {error}") from None
 
 
 def parse_protocol(text: str, path: str) -> Protocol:
@@ -74,7 +75,8 @@ def parse_protocol(text: str, path: str) -> Protocol:
     asked = tuple(_question(path, entry) for entry in questions)
     _check_keys(path, [*keys, *(q.key for q in asked if q.key)])
     _check_names(path, keys, asked)
-    return Protocol(name, MappingProxyType(dict(keys)), asked)
+    named = {key: clean_line(marker) for key, marker in keys.items()}
+    return Protocol(clean_line(name), MappingProxyType(named), asked)
 
 
 def _question(path: str, entry: Any) -> Question:
@@ -86,7 +88,7 @@ def _question(path: str, entry: Any) -> Question:
         or not entry.get("text")
     ):
         raise InputError(f"{path}: a question has name, text and key, not {entry!r}")
-    return Question(**entry)
+    return Question(**{name: clean_line(value) for name, value in entry.items()})
 
 
 def _check_keys(path: str, keys: list[str]) -> None:

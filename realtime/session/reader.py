@@ -50,6 +50,11 @@ class Session:
         return float(self.document.get("zero_s", 0.0))
 
     @property
+    def rotate(self) -> int:
+        """Degrees clockwise by which pictures that are kept as they came have to be turned."""
+        return int(self.document["camera"].get("rotate", 0))
+
+    @property
     def confirmed(self) -> tuple[Event, ...]:
         """The events that are results, in order of their onset."""
         found = [event for event in self.events if event.state == "confirmed"]

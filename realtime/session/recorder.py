@@ -33,7 +33,7 @@ from realtime.session.parts import VideoParts
 from realtime.session.redact import REDACTED, redact, redact_marked
 from realtime.session.sound import Block, SoundTrack
 from realtime.session.status import RecordingStatus
-from realtime.tables import MOTION_SCHEMA, motion_cells
+from realtime.tables import MOTION_COLUMNS, motion_cells
 
 SYNC_S = 2.0
 """What the loss of power may cost."""
@@ -68,7 +68,8 @@ class SessionRecorder:
         self._let_go = claim(folder.path)
         self._document = document | {"state": "recording", "anchors": []}
         sound_hz = None if sound is None else sound.rate
-        self._video = VideoParts(folder, document["video"]["codec"], sound_hz)
+        rotate = document["camera"].get("rotate", 0)
+        self._video = VideoParts(folder, document["video"]["codec"], sound_hz, rotate)
         self._clock, self._losses, self._now = clock, losses, now
         self._streams, self._sound = streams, sound
         self._notes = Notes()
@@ -366,7 +367,7 @@ class SessionRecorder:
 
     def _open_tables(self) -> None:
         self._ledger = LineFile(self._folder.frames, HEADER)
-        self._motion = LineFile(self._folder.motion, ",".join(MOTION_SCHEMA.names))
+        self._motion = LineFile(self._folder.motion, ",".join(MOTION_COLUMNS))
         self._events = LineFile(self._folder.events)
         self._markers = LineFile(self._folder.markers)
         self._audit = LineFile(self._folder.audit)

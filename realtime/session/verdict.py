@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
+from model.text import read_text
 
 FORMAT, VERSION = "fmanet-live camera", 1
 _GOOD = {"green": "", "amber": " (amber)"}
@@ -32,7 +33,7 @@ def load_camera_check(path: Path) -> Check:
     """The same from the file that `calibrate camera --out` writes; raises `InputError` if it is
     none."""
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = json.loads(read_text(path))
     except OSError as error:
         raise InputError(f"--camera-report {path} cannot be read: {error.strerror}") from None
     except ValueError:

@@ -55,15 +55,16 @@ class Codec:
 
 
 CODECS: dict[str, Codec] = {
-    # Constant quality below what the eye sees; no look-ahead and no B-frames; a key frame a second
-    # at 30 fps, to scrub by. Of 640×480 with a sensor's noise `ultrafast` takes 2.5 ms of a
-    # processor, half of `superfast`, for the same error and the same bytes: noise is what costs,
-    # and the cleverer presets find nothing in it.
+    # Constant quality below what the eye sees: 10, because x264 takes pictures whose rate it is not
+    # told for so short that they may be coarser; told of 30 fps it would be 14. No look-ahead and
+    # no B-frames; a key frame a second at 30 fps, to scrub by. Of 640×480 with a sensor's noise
+    # `ultrafast` takes 2.5 ms of a processor, half of `superfast`, for the same error and the same
+    # bytes: noise is what costs, and the cleverer presets find nothing in it.
     "h264": Codec(
         "libx264",
         "yuv420p",
         "yuv444p",
-        MappingProxyType({"crf": "14", "preset": "ultrafast", "tune": "zerolatency", "g": "30"}),
+        MappingProxyType({"crf": "10", "preset": "ultrafast", "tune": "zerolatency", "g": "30"}),
         bytes_per_px=0.25,
         lossless=False,
     ),
@@ -101,10 +102,18 @@ class VideoWriter:
     """One file of pictures of one size, and of sound. One thread writes it."""
 
     def __init__(
-        self, path: Path, width: int, height: int, codec: str, sound_hz: int | None = None
+        self,
+        path: Path,
+        width: int,
+        height: int,
+        codec: str,
+        sound_hz: int | None = None,
+        rotate: int = 0,
     ) -> None:
         """Makes `path`, which must not exist; raises `OSError` if it cannot. `sound_hz`: the rate
-        of the sound in it; None: there is none."""
+        of the sound in it; None: there is none. `rotate`: degrees clockwise by which players have
+        to turn JPEGs, which are kept as they came; `width` and `height` are those of the turned
+        ones."""
         self.codec = codec
         packing = CODECS[codec]
         if path.exists():
@@ -117,12 +126,17 @@ class VideoWriter:
         self._container = av.open(str(path), "w", format="matroska", options=dict(CONTAINER))
         stream = self._container.add_stream(packing.encoder, rate=30, options=dict(packing.options))
         assert isinstance(stream, VideoStream)
+        if packing.untouched and rotate:
+            if rotate in (90, 270):
+                width, height = height, width
+            stream.set_display_rotation(-rotate)
         stream.width, stream.height, stream.pix_fmt = width, height, self._format
         stream.codec_context.time_base = TIME_BASE
         stream.codec_context.thread_count = THREADS
         if not packing.lossless:
             stream.codec_context.colorspace = _BT601
             stream.codec_context.color_range = 1
+        stream.codec_context.framerate = Fraction(0)  # not known yet: with none, readers measure it
         self._stream = stream
         self._sound: AudioStream | None = None
         if sound_hz is not None:

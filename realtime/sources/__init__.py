@@ -28,6 +28,9 @@ SOURCES: dict[str, str] = {
 }
 """Kind to what opens it, called with `(spec, options)`."""
 
+ASKED_RATE = ("auto", "camera", "folder", "demo", "browser", "loop")
+"""Kinds of which a rate can be asked, or has to be stated."""
+
 CHOICES = (
     "auto, a camera (0, 1, /dev/video0), a video file, a folder of images with --fps, a recorded "
     "session's folder, "
@@ -40,6 +43,17 @@ Clock = Literal["driver", "receipt", "file", "synthetic", "browser"]
 arrived; the file itself (or the rate given for a folder); the generator; the viewer's browser."""
 
 
+ROTATIONS = (0, 90, 180, 270)
+"""Degrees clockwise by which pictures can be turned."""
+
+
+def check_rotation(degrees: int) -> None:
+    """Raise `InputError` unless pictures can be turned by so much."""
+    if degrees not in ROTATIONS:
+        choices = ", ".join(map(str, ROTATIONS))
+        raise InputError(f"--rotate {degrees}: choose one of {choices} (degrees clockwise)")
+
+
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
     """What is asked of a source. Each takes what concerns it."""
@@ -49,11 +63,15 @@ class SourceOptions:
     height: int = 480
     """px, asked of a camera, drawn by the demo."""
     fps: float | None = None
-    """Asked of a camera or the demo; stated for a folder of images. None: the source's choice."""
+    """Asked of a camera or the demo; stated for a folder of images, and for a file at how many it
+    was shot, if that is more than it is stored at. None: the source's choice."""
     seed: int = 7
     """Of the demo."""
     seconds: float | None = None
     """Length of the demo; None: endless."""
+    rotate: int = 0
+    """Degrees, one of `ROTATIONS`: every picture is turned clockwise by so much, for a camera that
+    is mounted on its side or upside down."""
     packed: bool = False
     """Hand over each picture's JPEG too, as it came (`Frame.packed`): of a source whose `info`
     says that it has them."""
@@ -64,6 +82,7 @@ class SourceOptions:
         for name, value in (("fps", self.fps), ("seconds", self.seconds)):
             if value is not None and not 0 < value < float("inf"):
                 raise InputError(f"{name} {value:g}: must be a finite number above 0")
+        check_rotation(self.rotate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +112,12 @@ class SourceInfo:
     """As the file or the options say, not measured; None if it is not known or has no end."""
     jpeg: bool = False
     """Its pictures come as JPEGs, which it can hand over."""
+    notes: tuple[str, ...] = ()
+    """What is unusual about its pictures and times, and what was made of it, a line each; the
+    description ends with them."""
+    rotate: int = 0
+    """Degrees clockwise by which its pictures are turned here, as asked; `width` and `height` are
+    those of the turned ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +182,15 @@ def split_spec(spec: str) -> tuple[str, str]:
         return kind, rest if colon else spec
     if "://" in spec:
         return "network", spec
-    if spec.isdecimal() or re.fullmatch(r"/dev/(video\d+|v4l/.+)", spec):
+    if re.fullmatch(r"/dev/(video\d+|v4l/.+)", spec):
         return "camera", spec
     path = Path(os.path.expanduser(spec))
     if spec and path.is_dir():
         return "session" if (path / "session.json").is_file() else "folder", str(path)
     if spec and path.exists():
         return "file", str(path)
+    if spec.isdecimal():  # after what exists: data sets call folders by numbers
+        return "camera", str(int(spec))
     shown = without_password(spec)
     raise SourceError(f"source {shown!r}: no such file or folder; choose {CHOICES}")
 

@@ -36,7 +36,7 @@ class BrowserSource(GatedSource):
     def __init__(
         self, spec: str, options: SourceOptions, *, now: Callable[[], float] = monotonic_s
     ) -> None:
-        super().__init__()
+        super().__init__(options.rotate)
         self._packed = options.packed
         self._now = now
         self._gate.open("waiting for the browser's camera")

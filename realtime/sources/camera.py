@@ -66,7 +66,7 @@ class Camera(GatedSource):
         `now` is the clock, `wait(seconds)` waits for an interrupt and returns whether it came;
         both are arguments for tests.
         """
-        super().__init__()
+        super().__init__(options.rotate)
         self._spec = spec
         self._options = options
         self._gaps = GapCounter()

@@ -19,7 +19,7 @@ class Demo(GatedSource):
 
     def __init__(self, spec: str, options: SourceOptions, *, why: str = "") -> None:
         """`why`: appended to the description, where nobody asked for the demo."""
-        super().__init__()
+        super().__init__(options.rotate)
         fps = options.fps or DEFAULT_FPS
         self._fps = fps
         self._frames_in_all = None if options.seconds is None else round(options.seconds * fps)

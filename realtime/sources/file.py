@@ -1,17 +1,16 @@
 """Video files by PyAV: each frame at its own presentation time, variable rates included.
 
-Times are taken from the file as they are: a frame whose time does not exceed the last one's is
-refused and counted, because a time made up for it would move every onset after it.
+Times are the file's own (`realtime.sources.timeline`): a frame whose time does not exceed the last
+one's is refused and counted, because a time made up for it would move every onset after it.
 """
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from itertools import chain
 
 import av
 import av.error
 from av.container import InputContainer
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from model.errors import SourceError
@@ -19,43 +18,57 @@ from model.records import Frame
 from realtime.sources import SourceInfo, SourceOptions
 from realtime.sources.gate import NO_TIME
 from realtime.sources.gated import GatedSource
-from realtime.sources.video import LOSSLESS_CODECS, decoded, video_stream
+from realtime.sources.pixels import Pixels
+from realtime.sources.timeline import Timeline
+from realtime.sources.video import LOSSLESS_CODECS, VideoPacket, decoded, video_stream, videos
 
 INCOMPLETE_S = 0.5
 """A file that ends this much before the length it states is called incomplete."""
 
 
 class Recording(GatedSource):
-    """A container that is open and has an end. Times are seconds since its first picture."""
+    """A container that is open and has an end."""
 
-    def __init__(self, container: InputContainer, *, spec: str, kind: str, name: str) -> None:
+    def __init__(
+        self, container: InputContainer, options: SourceOptions, *, spec: str, kind: str, name: str
+    ) -> None:
         """Reads up to the first picture, so that a file without one is told at once; raises
         `SourceError`. `container` is closed with this, and if this fails."""
-        super().__init__()
+        super().__init__(options.rotate)
         self._container = container
         try:
             stream = video_stream(container, spec)
             # A picture patched up by the decoder would move where the face did not: rather none.
             stream.codec_context.options = {"err_detect": "explode"}
-            pictures = decoded(container, stream, self._gate)
+            pixels = Pixels(stream, "each")
+            ahead: list[VideoPacket] = []
+            pictures = decoded(container, stream, self._gate, pixels, ahead=ahead)
             first = next(pictures, None)
             if first is None:
                 damaged = sum(self._gate.status().unusable.values())
                 why = f"all {damaged} pictures in it are damaged" if damaged else "it has no frames"
                 raise SourceError(f"{spec}: {why}")
+            self._timeline = Timeline(
+                container,
+                stream,
+                first[0],
+                ahead,
+                per_picture=pixels.per_picture,
+                fps=options.fps,
+                name=name,
+            )
         except SourceError:
             container.close()
             raise
         self._pictures = chain([first], pictures)
         height, width = first[1].shape[:2]
-        rate = stream.average_rate or stream.guessed_rate
+        fps, end_s = self._timeline.fps, self._timeline.end_s
         codec = stream.codec_context.name
-        self._length_s = _length_s(container, stream)
         parts = [f"{name}: {width}×{height}"]
-        if rate:
-            parts.append(f"{float(rate):.4g} fps")
-        if self._length_s:
-            parts.append(f"{self._length_s:.1f} s")
+        if fps:
+            parts.append(f"{fps:.4g} fps")
+        if end_s:
+            parts.append(f"{end_s:.1f} s")
         self._info = SourceInfo(
             spec=spec,
             kind=kind,
@@ -65,31 +78,30 @@ class Recording(GatedSource):
             clock="file",
             width=width,
             height=height,
-            fps_asked=None,
-            fps_nominal=float(rate) if rate else None,
+            fps_asked=options.fps,
+            fps_nominal=fps,
             lossless=codec in LOSSLESS_CODECS,
-            duration_s=container.duration / av.time_base if container.duration else None,
+            duration_s=end_s or (container.duration / av.time_base if container.duration else None),
+            notes=(*_choice(container, stream), *self._timeline.notes, *pixels.notes),
         )
 
     def _run(self) -> Generator[Frame, None, None]:
-        start_s: float | None = None
-        time_s = 0.0
-        size = self._info.height, self._info.width
+        time_s, end_s = 0.0, self._timeline.end_s
+        size = self.info.height, self.info.width
         note = ""
         yielded = False
         for picture, image in self._pictures:
             if self._stop.is_set():
                 break
-            stamp_s = _time_s(picture)
+            stamp_s = self._timeline.at(picture)
             if stamp_s is None:
                 self._gate.refuse(NO_TIME)
             else:
-                start_s = stamp_s if start_s is None else start_s
-                frame = self._gate.admit(image, stamp_s - start_s)
+                frame = self._gate.admit(image, stamp_s)
                 if frame is not None:
                     time_s = frame.stamp.time_s
-                    if image.shape[:2] != size:
-                        size = image.shape[0], image.shape[1]
+                    if frame.image.shape[:2] != size:
+                        size = frame.image.shape[0], frame.image.shape[1]
                         note = f"size changed to {size[1]}×{size[0]} at {time_s:.2f} s"
                         self._gate.open(note)
                     yielded = True
@@ -101,10 +113,8 @@ class Recording(GatedSource):
                 f"{self._info.spec}: its pictures have no times; put them into a container that "
                 "has (ffmpeg -r RATE -i FILE -c copy clip.mp4)"
             )
-        elif self._length_s and time_s < self._length_s - INCOMPLETE_S:
-            self._gate.ended(
-                f"ended at {time_s:.1f} s of {self._length_s:.1f} s: the file is incomplete"
-            )
+        elif end_s and time_s < end_s - INCOMPLETE_S:
+            self._gate.ended(f"ended at {time_s:.1f} s of {end_s:.1f} s: the file is incomplete")
         else:
             self._gate.ended(note)
 
@@ -112,39 +122,28 @@ class Recording(GatedSource):
         self._container.close()
 
 
+def _choice(container: InputContainer, stream: VideoStream) -> Iterator[str]:
+    """Which of several videos in a file this is, if there are several."""
+    streams = videos(container)
+    if len(streams) > 1:
+        yield f"video {1 + streams.index(stream)} of the {len(streams)} in it"
+
+
 class VideoFile(Recording):
     """A video file."""
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         """Raises `SourceError` if there is no such file or no picture can be read from it."""
-        del options  # a file has its own size and rate
         if not os.path.isfile(spec):
             raise SourceError(f"{spec}: no such file")
         if not os.access(spec, os.R_OK):
             raise SourceError(f"{spec}: no permission to read it")
         try:
             # Absolute, so that no name is taken for one of FFmpeg's protocols ("12:30.mp4").
-            container = av.open(os.path.abspath(spec))
+            container = av.open(os.path.abspath(spec), metadata_errors="replace")
         except av.error.FFmpegError as error:
             raise SourceError(
                 f"{spec}: not a video, without frames, or cut off before its index "
                 f"({error.strerror})"
             ) from None
-        super().__init__(container, spec=spec, kind="file", name=os.path.basename(spec))
-
-
-def _time_s(picture: VideoFrame) -> float | None:
-    """Presentation time; where a container states decoding times only (AVI), those."""
-    ticks = picture.pts if picture.pts is not None else picture.dts
-    if ticks is None or picture.time_base is None:
-        return None
-    return float(ticks * picture.time_base)
-
-
-def _length_s(container: InputContainer, stream: VideoStream) -> float | None:
-    """Of the pictures, if the file says; sound beside them may be longer."""
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    if container.duration and len(container.streams) == 1:
-        return container.duration / av.time_base
-    return None
+        super().__init__(container, options, spec=spec, kind="file", name=os.path.basename(spec))

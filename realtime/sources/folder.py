@@ -1,31 +1,37 @@
 """A folder of images: how the micro-expression datasets ship their clips."""
 
+import math
 import os
 import re
-from collections.abc import Generator
-from itertools import chain
+from collections.abc import Generator, Sequence
+from itertools import chain, pairwise
 from pathlib import Path
 
 from model.errors import SourceError
 from model.records import Frame, ImageU8
 from realtime.sources import SourceInfo, SourceOptions
 from realtime.sources.gated import GatedSource
-from realtime.sources.picture import decode_picture
+from realtime.sources.picture import LowBits, decode_picture
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 UNREADABLE = "unreadable image"
+MISSING = "missing image"
+
+_LAST_NUMBER = re.compile(r"(.*?)(\d+)(\D*)")
 
 
 class ImageFolder(GatedSource):
     """Image n of the folder at n / fps seconds, in the order of the numbers in their names.
 
-    The images are taken as evenly spaced. One that cannot be read leaves its place empty: the
-    index jumps and the time goes on.
+    Where these count on by one step with gaps here and there, the gaps are images that are
+    missing; else the images are taken as evenly spaced. One that is missing or cannot be read
+    leaves its place empty: the index jumps and the time goes on. Hidden files are none: macOS
+    leaves one beside each image on a shared disk, called like it.
     """
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         """Raises `SourceError` without a rate, and if no image in the folder can be read."""
-        super().__init__()
+        super().__init__(options.rotate)
         folder = Path(spec)
         if not folder.is_dir():
             raise SourceError(f"{spec}: no such folder")
@@ -33,24 +39,33 @@ class ImageFolder(GatedSource):
             names = sorted(os.listdir(folder), key=_number_key)
         except OSError as error:
             raise SourceError(f"{spec}: cannot be listed ({error.strerror})") from None
-        paths = [folder / name for name in names if Path(name).suffix.lower() in SUFFIXES]
+        names = [name for name in names if Path(name).suffix.lower() in SUFFIXES]
+        paths = [folder / name for name in names if not name.startswith(".")]
+        hidden = len(names) - len(paths)
         if not paths:
             raise SourceError(f"{spec}: no images in this folder ({', '.join(sorted(SUFFIXES))})")
         if options.fps is None:
             raise SourceError(f"{spec}: a folder of images has no rate of its own; give --fps")
         self._fps = options.fps
-        pictures = ((i, _read(path)) for i, path in enumerate(paths))
-        first = next(((i, image) for i, image in pictures if image is not None), None)
+        places = image_places([path.stem for path in paths])
+        missing = places[-1] + 1 - len(places)
+        low = LowBits()
+        pictures = ((place, _read(path, low)) for place, path in zip(places, paths, strict=True))
+        first = next(((place, image) for place, image in pictures if image is not None), None)
         if first is None:
             raise SourceError(f"{spec}: none of its {len(paths)} images can be read")
-        if first[0]:
-            self._gate.refuse(UNREADABLE, first[0])
         self._pictures = chain([first], pictures)
+        self._unreadable = set(places[: places.index(first[0])])
         height, width = first[1].shape[:2]
+        notes = [low.note] if low.note else []
+        if missing:
+            notes.append(f"{missing} images are missing by the numbers in the names")
+        if hidden:
+            notes.append(f"{hidden} hidden files are ignored")
         self._info = SourceInfo(
             spec=spec,
             kind="folder",
-            description=f"{folder.name or spec}: {len(paths)} images, {width}×{height}, "
+            description=f"{folder.resolve().name or spec}: {len(paths)} images, {width}×{height}, "
             f"taken as {self._fps:.4g} fps",
             live=False,
             paced_by_stamps=True,
@@ -60,25 +75,49 @@ class ImageFolder(GatedSource):
             fps_asked=options.fps,
             fps_nominal=options.fps,
             lossless=not any(path.suffix.lower() in {".jpg", ".jpeg"} for path in paths),
-            duration_s=len(paths) / self._fps,
+            duration_s=(places[-1] + 1) / self._fps,
+            notes=tuple(notes),
         )
 
     def _run(self) -> Generator[Frame, None, None]:
-        for position, image in self._pictures:
+        after = 0
+        for place, image in self._pictures:
             if self._stop.is_set():
                 break
+            for empty in range(after, place):
+                if empty in self._unreadable:
+                    self._gate.refuse(UNREADABLE)
+                else:
+                    self._gate.drop(MISSING)
+            after = place + 1
             if image is None:
                 self._gate.refuse(UNREADABLE)
                 continue
-            frame = self._gate.admit(image, position / self._fps)
+            frame = self._gate.admit(image, place / self._fps)
             if frame is not None:
                 yield frame
         self._gate.ended()
 
 
-def _read(path: Path) -> ImageU8 | None:
+def image_places(stems: Sequence[str]) -> list[int]:
+    """The place of each image in its recording, from 0 on, by the last number in its name, `stems`
+    in the order of these. Numbers count where the names differ in nothing else, and most of them go
+    up by their common step: what is left out then is missing. Otherwise, as in names of times,
+    places are counted."""
+    parts = [_LAST_NUMBER.fullmatch(stem) for stem in stems]
+    around = {(part[1], part[3]) if part else stem for part, stem in zip(parts, stems, strict=True)}
+    if len(around) == 1:
+        numbers = [int(part[2]) for part in parts if part]
+        steps = [after - before for before, after in pairwise(numbers)]
+        step = math.gcd(*steps)
+        if step and steps.count(step) > len(steps) / 2:
+            return [(number - numbers[0]) // step for number in numbers]
+    return list(range(len(stems)))
+
+
+def _read(path: Path, low: LowBits) -> ImageU8 | None:
     try:
-        return decode_picture(path.read_bytes())
+        return decode_picture(path.read_bytes(), low)
     except OSError:
         return None
 

@@ -1,7 +1,8 @@
 """Gate: what every source passes its pictures through, and where its frames are counted.
 
-It numbers the frames, refuses times that do not increase, makes the images read-only, and keeps
-the counts that `status` shows. So what `Source` promises is kept in one place.
+It turns the pictures as asked, numbers the frames, refuses times that do not increase, makes the
+images read-only, and keeps the counts that `status` shows. So what `Source` promises is kept in one
+place.
 """
 
 import math
@@ -13,6 +14,7 @@ from typing import Literal
 
 from model.records import Frame, ImageU8, Stamp
 from realtime.sources import SourceStatus
+from realtime.sources.picture import turned
 
 RATE_FRAMES = 60
 """Intervals over which the measured rate is taken."""
@@ -25,7 +27,9 @@ RUNS_BACK = "timestamp runs back"
 class Gate:
     """Frames out, counts kept. One thread passes frames; any thread may read `status`."""
 
-    def __init__(self) -> None:
+    def __init__(self, rotate: int = 0) -> None:
+        """`rotate`: see `SourceOptions`."""
+        self._rotate = rotate
         self._lock = threading.Lock()
         self._state: Literal["open", "reconnecting", "ended"] = "open"
         self._message = ""
@@ -59,6 +63,7 @@ class Gate:
             with self._lock:
                 self._unusable[STANDS_STILL] += 1
             return None
+        image = turned(image, self._rotate)
         image.setflags(write=False)
         with self._lock:
             if self._frames:

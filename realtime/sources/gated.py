@@ -3,8 +3,10 @@
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 
 from model.records import Frame
+from model.text import clean_line
 from realtime.sources import SourceInfo, SourceStatus
 from realtime.sources.gate import Gate
 
@@ -13,13 +15,16 @@ class GatedSource(ABC):
     """A `Source` whose frames `_run` yields, each passed through `_gate`.
 
     A subclass calls this `__init__` first, sets `_info` before it returns, has `_run` end soon
-    once `_stop` is set, and lets go of what it holds in `_release`.
+    once `_stop` is set, and lets go of what it holds in `_release`. Its `_info` is of the pictures
+    as they come; `info` is of them as they are handed out.
     """
 
     _info: SourceInfo
 
-    def __init__(self) -> None:
-        self._gate = Gate()
+    def __init__(self, rotate: int = 0) -> None:
+        """`rotate`: see `SourceOptions`."""
+        self._rotate = rotate
+        self._gate = Gate(rotate)
         self._stop = threading.Event()
         # Nothing of it runs before the first frame is asked for.
         self._frames = self._run()
@@ -27,7 +32,21 @@ class GatedSource(ABC):
     @property
     def info(self) -> SourceInfo:
         """What was opened."""
-        return self._info
+        info = self._info
+        width, height = info.width, info.height
+        if self._rotate in (90, 270):
+            width, height = height, width
+        turn = (f"turned by {self._rotate}°",) if self._rotate else ()
+        notes = tuple(clean_line(note) for note in (*info.notes, *turn))
+        return replace(
+            info,
+            spec=clean_line(info.spec),
+            description="; ".join((clean_line(info.description), *notes)),
+            notes=notes,
+            width=width,
+            height=height,
+            rotate=self._rotate,
+        )
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames

@@ -11,7 +11,7 @@ from itertools import chain, islice
 
 from model.errors import SourceError
 from model.records import Frame, ImageU8
-from realtime.sources import Source, SourceInfo, SourceOptions, open_source
+from realtime.sources import Source, SourceInfo, SourceOptions, open_source, split_spec
 from realtime.sources.demo import DEFAULT_FPS, Demo
 from realtime.sources.gated import GatedSource
 
@@ -29,8 +29,11 @@ class Loop(GatedSource):
         """`spec` names a file, a folder or `demo` (also the default); of the demo the piece around
         the first micro-expression is taken, of anything else the beginning. `options.fps` is the
         rate at which it is played. Raises `SourceError` if that cannot be held in memory."""
-        super().__init__()
-        inner = open_source("demo" if spec == "loop" else spec, replace(options, seconds=None))
+        super().__init__()  # the piece is turned already
+        spec = "demo" if spec == "loop" else spec
+        own_rate = split_spec(spec)[0] not in ("demo", "folder")
+        fps = None if own_rate else options.fps
+        inner = open_source(spec, replace(options, seconds=None, fps=fps))
         try:
             if inner.info.live:
                 raise SourceError(

@@ -6,6 +6,7 @@ stream that breaks off is opened again like a camera that was unplugged.
 """
 
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
 
 import av
 import av.error
@@ -20,6 +21,7 @@ from realtime.sources import Source, SourceInfo, SourceOptions, without_password
 from realtime.sources.camera import RETRY_S
 from realtime.sources.file import Recording
 from realtime.sources.gated import GatedSource
+from realtime.sources.pixels import Pixels
 from realtime.sources.video import JPEGS, LOSSLESS_CODECS, decoded, unpacked, video_stream
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
@@ -40,11 +42,17 @@ def open_network(spec: str, options: SourceOptions) -> Source:
     # Of size and rate the other side decides.
     container = open_address(spec, OPEN_TIMEOUT_S, LIVE_OPTIONS)
     if not container.duration:
-        return NetworkStream(spec, container, packed=options.packed)
+        if options.fps is not None:
+            container.close()
+            raise SourceError(
+                f"{without_password(spec)}: --fps {options.fps:g}, but a stream comes at its own "
+                "rate: leave it out"
+            )
+        return NetworkStream(spec, container, options)
     container.close()
     container = open_address(spec, OPEN_TIMEOUT_S, OPTIONS)
     name = without_password(spec)
-    return Recording(container, spec=name, kind="network", name=name)
+    return Recording(container, options, spec=name, kind="network", name=name)
 
 
 def open_address(spec: str, timeout_s: float, options: Mapping[str, str]) -> InputContainer:
@@ -54,7 +62,12 @@ def open_address(spec: str, timeout_s: float, options: Mapping[str, str]) -> Inp
     if scheme not in SCHEMES:
         raise SourceError(f"{name}: no source for {scheme}://; choose {'://, '.join(SCHEMES)}://")
     try:
-        return av.open(spec, options=dict(options), timeout=(timeout_s, READ_TIMEOUT_S))
+        return av.open(
+            spec,
+            options=dict(options),
+            timeout=(timeout_s, READ_TIMEOUT_S),
+            metadata_errors="replace",
+        )
     except av.error.ExitError:
         raise SourceError(f"{name}: no answer within {timeout_s:g} s") from None
     except av.error.FFmpegError as error:
@@ -70,17 +83,16 @@ class NetworkStream(GatedSource):
         self,
         spec: str,
         container: InputContainer,
+        options: SourceOptions,
         *,
-        packed: bool = False,
         now: Callable[[], float] = monotonic_s,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
-        """`container` is open already, and closed with this. `packed` as in `SourceOptions`, `now`
-        and `wait` as for `Camera`."""
-        super().__init__()
+        """`container` is open already, and closed with this. `now` and `wait` as for `Camera`."""
+        super().__init__(options.rotate)
         self._spec = spec
         self._name = without_password(spec)
-        self._packed = packed
+        self._packed = options.packed
         self._now = now
         self._wait = wait or self._stop.wait
         self._container: InputContainer | None = container
@@ -116,8 +128,14 @@ class NetworkStream(GatedSource):
             stream.thread_type = "SLICE"
             stream.codec_context.flags |= Flags.low_delay
             jpegs = self._packed and stream.codec_context.name == JPEGS
-            pictures = (unpacked if jpegs else decoded)(self._container, stream, self._gate)
-            for picture, image in pictures:
+            pixels = Pixels(stream, "one")
+            for picture, image in (
+                unpacked(self._container, stream, self._gate)
+                if jpegs
+                else decoded(self._container, stream, self._gate, pixels)
+            ):
+                if pixels.notes != self._info.notes:
+                    self._info = replace(self._info, notes=pixels.notes)
                 received_s = self._now()
                 packed = bytes(picture) if isinstance(picture, Packet) else None
                 frame = self._gate.admit(image, received_s, received_s, packed)

@@ -2,13 +2,41 @@
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from model.records import ImageU8
 
+_TURNS = {
+    90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    270: cv2.ROTATE_90_COUNTERCLOCKWISE,
+}
 
-def decode_picture(data: bytes) -> ImageU8 | None:
+
+class LowBits:
+    """Grey or colours of 16 bit in which only the lower ones are used, as cameras of 10 to 14 bit
+    deliver them. The first picture decides, until a brighter one says otherwise."""
+
+    def __init__(self) -> None:
+        self._bits = 0
+
+    @property
+    def note(self) -> str:
+        """In words; empty if all bits are used, or nothing is known yet."""
+        return f"{self._bits} of 16 bits are used: brought to 8" if 0 < self._bits < 16 else ""
+
+    def to_8_bit(self, deep: NDArray[np.uint16]) -> ImageU8:
+        """The upper 8 of the bits that are used."""
+        most = int(deep.max(initial=0)).bit_length()
+        if most > self._bits:
+            self._bits = next(bits for bits in (10, 12, 14, 16) if most <= bits)
+        return (deep >> max(0, self._bits - 8)).astype(np.uint8)
+
+
+def decode_picture(data: bytes, low: LowBits | None = None) -> ImageU8 | None:
     """(H, W, 3) uint8 RGB of an encoded picture of any kind OpenCV reads, grey and 16 bit
-    included, upright by its EXIF; None if it is damaged.
+    included, upright by its EXIF; None if it is damaged. `low`: see `LowBits`; without it the
+    upper 8 of 16 bits are taken.
 
     OpenCV fills what is missing of a JPEG with grey and calls it read; such a picture counts as
     damaged here, since a made-up half would move.
@@ -16,12 +44,22 @@ def decode_picture(data: bytes) -> ImageU8 | None:
     if not data or (is_jpeg(data) and not _jpeg_is_whole(data)):
         return None
     try:
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        flags = cv2.IMREAD_COLOR if low is None else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:  # a size beyond OpenCV's limits
         return None
     if bgr is None:
         return None
+    if low is not None and bgr.dtype == np.uint16:
+        bgr = low.to_8_bit(bgr.astype(np.uint16, copy=False))
+    elif bgr.dtype != np.uint8:  # floats
+        return decode_picture(data)
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def turned(image: ImageU8, degrees: int) -> ImageU8:
+    """`image` turned clockwise by 0, 90, 180 or 270 degrees."""
+    return image if degrees == 0 else np.asarray(cv2.rotate(image, _TURNS[degrees]), np.uint8)
 
 
 def is_jpeg(data: bytes) -> bool:

@@ -24,8 +24,12 @@ class SessionSource(GatedSource):
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         """Raises `SourceError` if `spec` is no session or has no pictures."""
-        del options  # a session has its own size and rate
-        super().__init__()
+        super().__init__(options.rotate)
+        if options.fps is not None:
+            raise SourceError(
+                f"{spec}: --fps {options.fps:g}, but a session's times are those of its recording: "
+                "leave it out"
+            )
         try:
             self._session: Session = open_session(Path(spec))
         except InputError as error:
@@ -75,7 +79,7 @@ class SessionSource(GatedSource):
                 stream = video_stream(container, str(path))
                 # A picture patched up by the decoder is not what was seen: rather none.
                 stream.codec_context.options = {"err_detect": "explode"}
-                for picture, image in recorded(container, stream, self._gate):
+                for picture, image in recorded(container, stream, self._gate, self._session.rotate):
                     found = self._record(part, picture)
                     if found is None or found[1].time_s is None:
                         self._gate.refuse(UNLISTED)

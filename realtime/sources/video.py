@@ -1,27 +1,27 @@
 """Pictures out of a PyAV container: what files and network streams share.
 
-Whatever a decoder gives (grey, 10 bit, odd sizes, a size that changes on the way) becomes RGB of
-its own size; a display matrix, by which phones store portrait video, is applied.
+Whatever a decoder gives (grey, 10 bit, odd sizes, a size that changes on the way) becomes RGB,
+see `realtime.sources.pixels`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias, cast
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
+from typing import TypeAlias
 
 import av.error
-import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
-from av.sidedata.sidedata import Type as SideData
 from av.stream import Disposition
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from model.errors import SourceError
 from model.records import ImageU8
 from realtime.sources.ffv1 import is_whole
 from realtime.sources.gate import Gate
-from realtime.sources.picture import decode_picture
+from realtime.sources.picture import decode_picture, turned
+from realtime.sources.pixels import Pixels
+from realtime.sources.timeline import AHEAD
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"  # generic to type checkers alone
 
@@ -44,11 +44,7 @@ def video_stream(container: InputContainer, spec: str) -> VideoStream:
     """
     if container.format.name == "tty":
         raise SourceError(f"{spec}: a text file, not a video")
-    streams = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & Disposition.attached_pic
-    ]
+    streams = videos(container)
     if not streams:
         raise SourceError(f"{spec}: it has no video in it")
     best = container.streams.best("video")
@@ -57,17 +53,30 @@ def video_stream(container: InputContainer, spec: str) -> VideoStream:
     return stream
 
 
+def videos(container: InputContainer) -> list[VideoStream]:
+    """All streams that are video, cover art left out."""
+    return [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+
+
 def decoded(
     container: InputContainer,
     stream: VideoStream,
     gate: Gate,
+    pixels: Pixels,
     intact: Callable[[bytes], bool] | None = None,
+    ahead: list["VideoPacket"] | None = None,
 ) -> Iterator[tuple[VideoFrame, ImageU8]]:
-    """Each whole picture with its RGB image, (H, W, 3) uint8, upright. Damaged ones are counted
-    at `gate`; a container that breaks off ends it, as its end does. `intact` says which packets may
-    be decoded at all."""
-    to_rgb = VideoReformatter()
+    """Each whole picture with its RGB image, (H, W, 3) uint8, upright, made by `pixels`. Damaged
+    ones are counted at `gate`; a container that breaks off ends it, as its end does. `intact` says
+    which packets may be decoded at all. Into `ahead` go the first packets before any picture."""
     packets = container.demux(stream)
+    if ahead is not None:
+        ahead += _first_packets(packets)
+        packets = chain(ahead, packets)
     while True:
         try:
             packet = next(packets, None)
@@ -81,6 +90,7 @@ def decoded(
             # None at the end draws what the decoder still holds.
             frames = stream.decode(packet)
         except av.error.EOFError:
+            yield from pixels.of(None)
             return
         except av.error.FFmpegError:
             gate.refuse(DAMAGED)
@@ -89,9 +99,18 @@ def decoded(
             if frame.is_corrupt:
                 gate.refuse(DAMAGED)
             else:
-                yield frame, upright(to_rgb.reformat(frame, format="rgb24"), frame)
+                yield from pixels.of(frame)
         if packet is None:
+            yield from pixels.of(None)
             return
+
+
+def _first_packets(packets: Iterator[VideoPacket]) -> list[VideoPacket]:
+    """As many as the rate is measured by; fewer where the container ends or breaks off."""
+    try:
+        return list(islice(packets, AHEAD))
+    except av.error.FFmpegError:
+        return []
 
 
 def unpacked(
@@ -116,37 +135,15 @@ def unpacked(
 
 
 def recorded(
-    container: InputContainer, stream: VideoStream, gate: Gate
+    container: InputContainer, stream: VideoStream, gate: Gate, rotate: int
 ) -> Iterator["tuple[VideoFrame | VideoPacket, ImageU8]"]:
     """Each whole picture of a session's video, pixel by pixel as the recorder had it if it was
-    kept without loss, with what bears its presentation time. Otherwise as `decoded`."""
+    kept without loss, with what bears its presentation time. Otherwise as `decoded`. `rotate`:
+    degrees clockwise by which the session's JPEGs, kept as they came, are turned."""
     codec = stream.codec_context.name
     if codec == JPEGS:
-        return unpacked(container, stream, gate)
-    return decoded(container, stream, gate, is_whole if codec == FFV1 else None)
-
-
-def upright(rgb: VideoFrame, decoded_from: VideoFrame) -> ImageU8:
-    """The pixels of `rgb`, turned and mirrored as the display matrix of the frame it was
-    converted from says; quarter turns only, as nothing else occurs in video.
-
-    The matrix is row-major 16.16 fixed point with (x', y') = (a·x + c·y, b·x + d·y), y down
-    (ISO/IEC 14496-12, 6.2.2; FFmpeg, libavutil/display.h).
-    """
-    image: ImageU8 = rgb.to_ndarray().astype(np.uint8, copy=False)
-    try:
-        matrix = cast(Mapping[Any, Any], decoded_from.side_data).get(SideData.DISPLAYMATRIX)
-    except ValueError:
-        # PyAV 18 cannot list side data among which is a kind it does not know (EXIF): the angle
-        # is there all the same.
-        return np.ascontiguousarray(np.rot90(image, round(decoded_from.rotation / 90)))
-    if matrix is None:
-        return np.ascontiguousarray(image)  # rows of odd widths are padded
-    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
-    if abs(b) > abs(a):
-        image = image.transpose(1, 0, 2)
-        flip_x, flip_y = c < 0, b < 0
-    else:
-        flip_x, flip_y = a < 0, d < 0
-    image = image[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
-    return np.ascontiguousarray(image)
+        return (
+            (packet, turned(image, rotate)) for packet, image in unpacked(container, stream, gate)
+        )
+    pixels = Pixels(stream, "none")
+    return decoded(container, stream, gate, pixels, is_whole if codec == FFV1 else None)

@@ -56,3 +56,7 @@ class Commands:
             source = str(message.get("source", ""))
             check_source(source, session.config)
             session.switch(source)
+        elif name == "rotate":
+            rotate = message.get("rotate")
+            if isinstance(rotate, int):  # nonsense asks for nothing
+                session.switch(session.config.source, rotate=rotate)

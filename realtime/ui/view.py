@@ -105,6 +105,7 @@ def status_message(
         "start_s": start_s,
         "width": snapshot.width,
         "height": snapshot.height,
+        "rotate": snapshot.rotate,
         "seconds": snapshot.seconds,
         "fps": snapshot.fps_measured,
         "captured": snapshot.captured,

@@ -58,6 +58,7 @@ export function mount(root) {
         stage.sourceChanged(message.kind);
       }
       status.show(message);
+      ref("rotate").value = message.rotate;
       // While a run makes room for the next, the camera stays on.
       if (message.badge !== "STARTING") {
         const browser = message.kind === "browser" && message.badge !== "STOPPED";
@@ -105,6 +106,10 @@ function wireSource(ref, socket) {
     else address.focus();
     if (address.hidden) choice.value = "";
   });
+  const rotate = ref("rotate");
+  rotate.addEventListener("change", () =>
+    socket.send({ do: "rotate", rotate: Number(rotate.value) }),
+  );
   ref("controls").addEventListener("submit", (submitted) => {
     submitted.preventDefault();
     if (address.value.trim()) use(address.value.trim());

@@ -32,7 +32,7 @@ class StudyTab {
     }
     this.#ref("protocol").addEventListener("change", async ({ target }) => {
       const [file] = target.files;
-      if (file) this.#tab.ask("protocol", { text: await file.text() });
+      if (file) this.#tab.ask("protocol", { text: decode(await file.arrayBuffer()) });
     });
     this.#ref("start").addEventListener("click", () => this.#begin());
     this.#ref("stop").addEventListener("click", () => {
@@ -227,4 +227,12 @@ function button(children, pressed) {
   const made = make("button", { type: "button" }, ...children);
   made.addEventListener("click", pressed);
   return made;
+}
+
+/** The text of a file: UTF-8, or UTF-16 where it begins with that byte order mark. */
+function decode(buffer) {
+  const [first, second] = new Uint8Array(buffer, 0, Math.min(2, buffer.byteLength));
+  const wide = first === 0xff && second === 0xfe;
+  const swapped = first === 0xfe && second === 0xff;
+  return new TextDecoder(wide ? "utf-16le" : swapped ? "utf-16be" : "utf-8").decode(buffer);
 }

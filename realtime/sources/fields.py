@@ -1,0 +1,150 @@
+"""Fields: interlaced pictures taken apart, whatever the file says of them.
+
+A woven picture shows two moments at once, and every motion in it is torn. FFmpeg's `bwdif` makes a
+picture of each field. Which field is the earlier one, and whether there are fields at all, files
+often say wrongly; FFmpeg's `idet` sees it in the pictures themselves.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import av.error
+from av.filter import Graph
+from av.video.frame import VideoFrame
+
+LOOK = 25
+"""Pictures looked at to decide."""
+BROADCAST_LINES = frozenset({480, 486, 576, 1080, 1088})
+"""Heights in which woven pictures occur; of others only those are looked at that say so."""
+SURE = 8
+"""Pictures that must look woven where the file does not say so."""
+WHOLE = 5
+"""Pictures that must look whole where the file says that they are woven."""
+
+Mode = Literal["each", "one", "none"]
+"""`each`: a picture of each field. `one`: of both one, at once, for a live stream, of which both
+arrive together. `none`: there are none."""
+
+
+class Fields:
+    """Pictures in, pictures out, in order. One thread."""
+
+    def __init__(self, mode: Mode) -> None:
+        self._mode = mode
+        self._looked_at: list[VideoFrame] = []
+        self._decided = mode == "none"
+        self._graph: Graph | None = None
+        self._filter = ""
+        self._kind: tuple[object, ...] = ()
+        self.note = ""
+        """What became of fields, in words; empty if there are none."""
+
+    @property
+    def per_picture(self) -> int:
+        """How many pictures come of one."""
+        return 2 if self._filter and self._mode == "each" else 1
+
+    def of(self, frame: VideoFrame | None) -> Iterator[VideoFrame]:
+        """What is whole with `frame`; None at the end."""
+        if self._decided:
+            yield from self._pass(frame)
+        elif self._mode == "one":
+            if frame is not None and frame.interlaced_frame:
+                self._decide("bwdif=mode=send_frame:parity=auto:deint=interlaced", "deinterlaced")
+            yield from self._pass(frame)
+        elif frame is not None and (self._looked_at or _is_doubtful(frame)):
+            self._looked_at.append(frame)
+            if len(self._looked_at) == LOOK:
+                yield from self._looked()
+        elif frame is not None:
+            yield frame
+        else:
+            yield from self._looked()
+            yield from self._pass(None)
+
+    def _looked(self) -> Iterator[VideoFrame]:
+        """Decide by what was looked at, and hand it out."""
+        self._look(self._looked_at)
+        for frame in self._looked_at:
+            yield from self._pass(frame)
+        self._looked_at = []
+
+    def _decide(self, filter_: str, note: str) -> None:
+        self._decided, self._filter = True, filter_
+        self.note = f"interlaced: {note}"
+
+    def _look(self, frames: Sequence[VideoFrame]) -> None:
+        said = any(frame.interlaced_frame for frame in frames)
+        looks = _looks(frames)
+        top, bottom, whole = looks["tff"], looks["bff"], looks["progressive"]
+        first = "tff" if top > 2 * bottom else "bff" if bottom > 2 * top else "auto"
+        bwdif = f"bwdif=mode=send_field:parity={first}:deint="
+        if said and whole >= WHOLE and 3 * (top + bottom) < whole:
+            self._decided = True
+            self.note = "says that it is interlaced, but its pictures are whole: taken as they are"
+        elif said:
+            self._decide(f"{bwdif}interlaced", "each field a picture")
+        elif max(top, bottom) >= SURE and max(top, bottom) > 9 * (min(top, bottom) + whole):
+            self._decide(f"{bwdif}all", "which it does not say; each field a picture")
+        else:
+            self._decided = True
+
+    def _pass(self, frame: VideoFrame | None) -> Iterator[VideoFrame]:
+        """Through the filter, if there is one."""
+        if not self._filter:
+            if frame is not None:
+                yield frame
+            return
+        if frame is None:
+            yield from self._flushed()
+            return
+        kind = (frame.width, frame.height, frame.format.name)
+        if self._graph is None or kind != self._kind:
+            yield from self._flushed()
+            self._graph, self._kind = _graph(frame, self._filter), kind
+        self._graph.vpush(frame)
+        yield from _pull(self._graph)
+
+    def _flushed(self) -> Iterator[VideoFrame]:
+        if self._graph is not None:
+            self._graph.vpush(None)
+            yield from _pull(self._graph)
+
+
+def _is_doubtful(frame: VideoFrame) -> bool:
+    return frame.interlaced_frame or frame.height in BROADCAST_LINES
+
+
+def _looks(frames: Sequence[VideoFrame]) -> Counter[str]:
+    """How many look like what: `tff`, `bff` (woven, top or bottom field first), `progressive` or
+    `undetermined`, as a face at rest."""
+    found: Counter[str] = Counter()
+    if not frames:
+        return found
+    graph = _graph(frames[0], "idet")
+    alike = [f for f in frames if (f.width, f.height) == (frames[0].width, frames[0].height)]
+    for frame in (*alike, None):
+        graph.vpush(frame)
+        for looked_at in _pull(graph):
+            found[str(looked_at.metadata.get("lavfi.idet.single.current_frame"))] += 1
+    return found
+
+
+def _graph(like: VideoFrame, filter_: str) -> Graph:
+    graph = Graph()
+    graph.threads = 1
+    source = graph.add_buffer(
+        width=like.width, height=like.height, format=like.format, time_base=like.time_base
+    )
+    name, _, options = filter_.partition("=")
+    graph.link_nodes(source, graph.add(name, options or None), graph.add("buffersink")).configure()
+    return graph
+
+
+def _pull(graph: Graph) -> Iterator[VideoFrame]:
+    while True:
+        try:
+            yield graph.vpull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return

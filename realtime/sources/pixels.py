@@ -1,0 +1,147 @@
+"""Pixels: what a decoder gives, whatever it says of itself, as upright RGB with square pixels.
+
+Honoured are the colour matrix, the range, the transfer and the primaries (HDR becomes SDR), the
+shape of the pixels, fields, bits that lie low in 16, and the display matrix. `Pixels.notes` says
+what of this was unusual.
+"""
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any, cast
+
+import numpy as np
+from av.sidedata.sidedata import Type as SideData
+from av.video.frame import VideoFrame
+from av.video.reformatter import (
+    ColorPrimaries,
+    ColorRange,
+    Colorspace,
+    ColorTrc,
+    Interpolation,
+    VideoReformatter,
+)
+from av.video.stream import VideoStream
+
+from model.records import ImageU8
+from realtime.sources.fields import Fields, Mode
+from realtime.sources.picture import LowBits
+
+SD_LINES = 576
+"""A picture of more lines that names no colour matrix has that of HD, as players take it."""
+WIDEST = 4
+"""A pixel that is said to be wider or higher than so many times the other side is not believed."""
+
+_UNSPECIFIED = 2
+_HDR = {int(ColorTrc.SMPTE2084): "PQ", int(ColorTrc.ARIB_STD_B67): "HLG"}
+_WIDE = {
+    int(ColorPrimaries.BT2020): "BT.2020",
+    int(ColorPrimaries.SMPTE431): "DCI-P3",
+    int(ColorPrimaries.SMPTE432): "Display P3",
+}
+_GREY16 = ("gray16le", "gray16be")
+
+
+class Pixels:
+    """The pictures of one stream. One thread."""
+
+    def __init__(self, stream: VideoStream, fields: Mode) -> None:
+        """`fields`: see `realtime.sources.fields`."""
+        self._aspect = _aspect(stream)
+        self._fields = Fields(fields)
+        self._to_rgb = VideoReformatter()
+        self._low = LowBits()
+        self._colours: str | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is unusual, as far as it is known by the pictures so far, and what became of it."""
+        aspect = self._aspect
+        shape = f"pixels of {aspect.numerator}:{aspect.denominator} made square"
+        return tuple(
+            note
+            for note in (
+                shape if aspect != 1 else "",
+                self._fields.note,
+                self._colours or "",
+                self._low.note,
+            )
+            if note
+        )
+
+    @property
+    def per_picture(self) -> int:
+        """How many pictures come of a coded one: 2 where fields are taken apart."""
+        return self._fields.per_picture
+
+    def of(self, frame: VideoFrame | None) -> Iterator[tuple[VideoFrame, ImageU8]]:
+        """The pictures that are whole with `frame`, each with what bears its time, and its RGB
+        image, (H, W, 3) uint8; None at the end."""
+        for picture in self._fields.of(frame):
+            yield picture, self._image(picture)
+
+    def _image(self, picture: VideoFrame) -> ImageU8:
+        if picture.format.name in _GREY16:
+            grey = self._low.to_8_bit(picture.to_ndarray().astype(np.uint16, copy=False))
+            picture_8 = VideoFrame.from_ndarray(np.ascontiguousarray(grey), "gray8")
+            return upright(self._rgb(picture_8), picture)
+        return upright(self._rgb(picture), picture)
+
+    def _rgb(self, picture: VideoFrame) -> VideoFrame:
+        width, height, aspect = picture.width, picture.height, self._aspect
+        asked: dict[str, Any] = {}
+        if aspect > 1:
+            asked["width"] = 2 * round(width * aspect / 2)
+        elif aspect < 1:
+            asked["height"] = 2 * round(height / aspect / 2)
+        if asked:
+            asked["interpolation"] = Interpolation.BICUBIC
+        if picture.colorspace == _UNSPECIFIED and height > SD_LINES:
+            asked["src_colorspace"] = Colorspace.ITU709
+        hdr, wide = _HDR.get(picture.color_trc), _WIDE.get(picture.color_primaries)
+        if self._colours is None:
+            self._colours = _colour_note(hdr, wide)
+        if hdr:
+            asked["dst_color_trc"] = ColorTrc.IEC61966_2_1
+        if hdr or wide:
+            asked["dst_color_primaries"] = ColorPrimaries.BT709
+            asked["dst_color_range"] = ColorRange.JPEG
+        return self._to_rgb.reformat(picture, format="rgb24", **asked)
+
+
+def _aspect(stream: VideoStream) -> Fraction:
+    """Width of a pixel over its height."""
+    aspect = stream.sample_aspect_ratio
+    believed = aspect is not None and Fraction(1, WIDEST) <= aspect <= WIDEST
+    return aspect if aspect is not None and believed else Fraction(1)
+
+
+def _colour_note(hdr: str | None, wide: str | None) -> str:
+    if hdr:
+        return f"HDR ({hdr}) brought to SDR: what is brighter than paper white is white"
+    return f"colours of {wide} brought to BT.709" if wide else ""
+
+
+def upright(rgb: VideoFrame, decoded_from: VideoFrame) -> ImageU8:
+    """The pixels of `rgb`, turned and mirrored as the display matrix of the frame it was
+    converted from says; quarter turns only, as nothing else occurs in video.
+
+    The matrix is row-major 16.16 fixed point with (x', y') = (a·x + c·y, b·x + d·y), y down
+    (ISO/IEC 14496-12, 6.2.2; FFmpeg, libavutil/display.h).
+    """
+    image: ImageU8 = rgb.to_ndarray().astype(np.uint8, copy=False)
+    try:
+        matrix = cast(Mapping[Any, Any], decoded_from.side_data).get(SideData.DISPLAYMATRIX)
+    except ValueError:
+        # PyAV 18 cannot list side data among which is a kind it does not know (EXIF): the angle
+        # is there all the same.
+        return np.ascontiguousarray(np.rot90(image, round(decoded_from.rotation / 90)))
+    if matrix is None:
+        return np.ascontiguousarray(image)  # rows of odd widths are padded
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    if abs(b) > abs(a):
+        image = image.transpose(1, 0, 2)
+        flip_x, flip_y = c < 0, b < 0
+    else:
+        flip_x, flip_y = a < 0, d < 0
+    image = image[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
+    return np.ascontiguousarray(image)
