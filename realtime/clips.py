@@ -1,7 +1,7 @@
 """The pictures around the last events, for their replay."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from threading import Lock
 
 from model.records import Event, Frame
@@ -27,7 +27,7 @@ class Clips:
         self._spans: list[tuple[float, float]] = []
         self._lock = Lock()
 
-    def keep(self, number: int, frames: Sequence[Held]) -> None:
+    def keep(self, number: int, frames: Iterable[Held]) -> None:
         """Pack and keep the frames of event `number`; an earlier clip of it is replaced. What was
         forgotten is not kept."""
         packed = tuple(map(pack, frames))

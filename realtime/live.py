@@ -94,6 +94,7 @@ class LiveSession:
                 return
             self._begin(None, self._plan)
             self._plan = None
+            self.audit("the command line", "record")
 
     def switch(
         self, source: str, baseline: Baseline | None = None, rotate: int | None = None

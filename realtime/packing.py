@@ -1,16 +1,20 @@
 """Packing: the clips of a run's expressions, packed beside its analysis.
 
 A clip, what of it the ring has not packed yet, takes longer to pack than an expression to name and
-is in no hurry, so it has a thread of its own, `clips`.
+is in no hurry, so it has a thread of its own, `clips`. What waits to be packed waits in the ring
+and is taken out picture by picture, so that it takes no memory beside the ring's: a clip that waits
+for too long loses its beginning.
 """
 
 import math
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 
 from model.records import Event
 from realtime.clips import Clips, cut, span_s
+from realtime.packed import Held
 from realtime.ring import FrameRing
 from realtime.worker import Worker
 
@@ -36,10 +40,14 @@ class Packing:
         for number, event in list(self._due.items()):
             if now_s >= span_s(event)[1]:
                 del self._due[number]
-                frames = cut(self._ring, event)
+                frames = self._frames(event)
                 self._packed.append(self._worker.submit(self._clips.keep, number, frames))
         while self._packed and self._packed[0].done():
             self._packed.popleft().result()
+
+    def _frames(self, event: Event) -> Iterator[Held]:
+        for stamp in [frame.stamp for frame in cut(self._ring, event)]:
+            yield from self._ring.between(stamp.time_s, stamp.time_s)
 
     def finish(self, events: tuple[Event, ...], timeout_s: float) -> None:
         """`events` are the last, and the source has ended: pack what is due and wait for it, for at

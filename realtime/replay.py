@@ -26,6 +26,9 @@ REPLAY_PX = 256
 MAX_FRAMES = 96
 """A longer clip is thinned evenly: 96 frames at an eighth of the speed are 13 s at 60 fps."""
 LARGEST_FACTOR = 20.0
+ONSET_S = 0.05
+"""How far the picture of the onset may be from it: a recording that lost the very frame has the one
+beside it."""
 
 _SMOOTH_PX = 2.0  # of the crop: below the width of any action unit's motion
 _SMOOTH_S = 0.03  # shorter than the rise of the fastest expression (40 ms up)
@@ -53,19 +56,28 @@ class Replay:
 def open_replay(clip: Sequence[Frame], window: Window) -> Replay:
     """Align the frames of `clip` and measure the face's motion against the onset of `window`.
 
-    `clip` holds consecutive frames, the onset among them. Raises `InputError` if no face is found
-    near the onset.
+    `clip` holds consecutive frames, the onset among them: what moves is measured against it, and
+    neither another moment's face nor another person's will do. Raises `InputError` if the onset is
+    no longer kept, or no face is found in it.
     """
-    step = -(-len(clip) // MAX_FRAMES)
-    aligner = FaceAligner()
-    seen = [(frame, aligner.align(frame)) for frame in clip[::step]] if clip else []
-    pairs = [(frame, face) for frame, face in seen if face is not None]
     if not clip:
         raise InputError("the pictures of this expression are no longer kept")
+    first = min(range(len(clip)), key=lambda n: abs(clip[n].stamp.time_s - window.onset.time_s))
+    onset_s = clip[first].stamp.time_s
+    if abs(onset_s - window.onset.time_s) > ONSET_S:
+        raise InputError(
+            "the onset of this expression is no longer kept, so nothing can be magnified"
+        )
+    step = -(-len(clip) // MAX_FRAMES)
+    aligner = FaceAligner()
+    seen = [(frame, aligner.align(frame)) for frame in clip[first % step :: step]]
+    pairs = [(frame, face) for frame, face in seen if face is not None]
     if not pairs:
         raise InputError("no face is found in the pictures of this expression")
     times_s = np.array([frame.stamp.time_s for frame, _ in pairs])
-    onset = int(np.argmin(np.abs(times_s - window.onset.time_s)))
+    onset = int(np.argmin(np.abs(times_s - onset_s)))
+    if times_s[onset] != onset_s:
+        raise InputError("no face is found at the onset of this expression")
     track = pairs[onset][1].track
     kept = [index for index, (_, face) in enumerate(pairs) if face.track == track]
     flow_to = LucasKanade().against(pairs[onset][1].crop)

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 import realtime.run as run
 import run_live
 from model.errors import InputError
+from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.passwords import AUTH as AUTH_VARIABLE
 from realtime.passwords import VIEW, take_passwords
@@ -27,6 +30,7 @@ from realtime.session.plan import RecordPlan
 from realtime.session.reader import open_session
 from realtime.ui.allowed import check_source
 from realtime.ui.messages import finite_number, parse_message, pong
+from realtime.ui.sockets import HEADER, MAX_JPEG_BYTES, MOST_SKIPPED
 from realtime.ui.throttle import FREE, KEPT, LONGEST_S, Throttle
 
 LOOK = "only look"
@@ -102,6 +106,33 @@ def test_who_only_looks_sees_what_is_live_and_changes_nothing(served: Served) ->
     assert served.session.snapshot().run == run
     with view(served, OPERATOR) as socket:
         assert told(socket, "hello")["may_control"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//live/study/state",
+        "/live//study/state",
+        "/live/./study/state",
+        "/live/events/../study/state",
+        "/live/%73tudy/state",
+        "/live/study%2fstate",
+        "/LIVE/study/state",
+        "/live/study/state/",
+        "/live/static/../study/state",
+        "/live/static/..%2f..%2fserver.py",
+        "/;/live/study/state",
+    ],
+)
+def test_no_spelling_of_an_address_leads_around_it(served: Served, path: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+    try:
+        connection.request("GET", path, headers=VIEWER)
+        got = connection.getresponse()
+        assert b"draft" not in got.read()
+        assert got.status in (307, 400, 403, 404)
+    finally:
+        connection.close()
 
 
 def test_a_cookie_keeps_the_role_that_it_was_given_for(served: Served) -> None:
@@ -348,6 +379,47 @@ def test_any_message_is_taken_without_a_crash(message: dict[str, Any]) -> None:
     read = parse_message(json.dumps(message))
     assert finite_number(read.get("painted_s")) is None or "painted_s" in message
     json.dumps(pong(read), allow_nan=False)
+
+
+def test_a_camera_that_sends_nonsense_makes_room_for_the_next(
+    untrained: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+    now_s = monotonic_s()
+    config = LiveConfig(source="browser", classifier=str(untrained))
+    with serving(config) as served:
+        url = f"ws://127.0.0.1:{served.port}/live/camera"
+        for nonsense, code in (
+            (b"", 1009),
+            (HEADER.pack(now_s, 0.0, 0), 1009),
+            (HEADER.pack(float("nan"), 0.0, 0) + jpeg, 1007),
+            (HEADER.pack(now_s, float("inf"), 0) + jpeg, 1007),
+            (HEADER.pack(now_s, 0.0, 0) + bytes(MAX_JPEG_BYTES), 1009),
+        ):
+            with connect(url) as socket:
+                socket.send(nonsense)
+                with pytest.raises(ConnectionClosed):
+                    socket.recv(TIMEOUT_S)
+                assert socket.close_code == code
+        with connect(url) as socket:
+            socket.send("[" * 50_000)
+            assert json.loads(socket.recv(TIMEOUT_S))["type"] == "pong"
+            for skipped, data in ((0, jpeg), (2, jpeg), (2**32 - 1, b"\xff\xd8nonsense" + jpeg)):
+                now_s += 0.01
+                socket.send(HEADER.pack(now_s, 0.0, skipped) + data)
+                assert json.loads(socket.recv(TIMEOUT_S)) == {"credit": 1}
+            last = None
+            while last != 3:
+                step = served.session.latest_step(last, TIMEOUT_S)
+                assert step is not None
+                last = step.frame.stamp.index
+        source = served.session.source
+        assert source is not None
+        while not source.status().unusable:
+            assert served.session.latest_step(last, 0.01) is None
+        assert source.status().dropped == {"skipped by the browser": 2 + MOST_SKIPPED}
+        assert source.status().unusable == {"damaged JPEG": 1}
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_thousand_commands_lose_the_socket_that_sent_them(served: Served) -> None:

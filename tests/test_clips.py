@@ -1,9 +1,16 @@
 """Clips come back as they were, and old ones make room."""
 
+import weakref
+from collections.abc import Iterable
+from threading import Event
+
 import numpy as np
 
-from model.records import Frame, ImageU8, Stamp
+from model.records import Event as MicroExpression
+from model.records import Frame, ImageU8, Stamp, Window
 from realtime.clips import Clips
+from realtime.packing import Packing
+from realtime.ring import FrameRing
 
 
 def picture(level: int) -> ImageU8:
@@ -72,3 +79,40 @@ def test_what_is_forgotten_is_not_kept_before_or_after() -> None:
     clips.clear()  # another run begins
     clips.keep(2, clip(2))
     assert len(clips.frames(2)) == 4
+
+
+class Slow(Clips):
+    """Packs when the test lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = Event()
+
+    def keep(self, number: int, frames: Iterable[Frame]) -> None:
+        assert self.go_on.wait(60)
+        super().keep(number, frames)
+
+
+def test_what_waits_to_be_packed_takes_no_memory_beside_the_ring() -> None:
+    ring, clips = FrameRing(1.0, 2**20), Slow()
+    packing = Packing(ring, clips)
+    frames = list(clip(1, frames=20))
+    pictures = [weakref.ref(frame.image) for frame in frames]
+    for frame in frames:
+        ring.append(frame)
+    del frame
+    frames.clear()
+    packing.take((found(0), found(1), found(2)), 9.0)
+    assert all(picture() is not None for picture in pictures)
+    for index in range(100, 110):
+        ring.append(Frame(Stamp(index, index / 30), picture(7), 0.0))
+    assert not any(picture() is not None for picture in pictures), "let go, waiting or not"
+    clips.go_on.set()
+    packing.finish((), 60)
+    assert packing.stop(60) == []
+    assert clips.frames(0) == ()
+
+
+def found(number: int) -> MicroExpression:
+    stamps = [Stamp(n, n / 30) for n in (8, 10, 12)]
+    return MicroExpression(number, "confirmed", Window(*stamps, 1.0), None, "", stamps[2])

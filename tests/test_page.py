@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Playwright, sync_playwright
 from served import AUTH, Served, serving
 
 from model.synthetic import SyntheticFace
@@ -351,6 +351,51 @@ def test_with_the_password_the_page_works_sockets_included(
     ) as watched:
         wait_for_frames(watched.page)
         watched.check(guarded)
+
+
+def test_who_only_looks_has_no_controls_and_is_told_so(untrained: Path, chromium: Browser) -> None:
+    config = replace(small_demo(untrained), auth=AUTH, view_password="look")
+    credentials = {"username": "Ben", "password": "look"}
+    with (
+        serving(config) as served,
+        opened(chromium, served, http_credentials=credentials) as watched,
+    ):
+        page = watched.page
+        wait_for_frames(page)
+        assert not page.locator("[data-ref=controls]").is_visible()
+        page.get_by_role("tab", name="Study").click()
+        page.wait_for_function(
+            "document.querySelector('.fl-study').innerText.includes('only look at what is live')"
+        )
+
+
+def test_a_recording_is_ended_only_by_who_says_yes(
+    untrained: Path, chromium: Browser, tmp_path: Path
+) -> None:
+    with serving(small_demo(untrained)) as served:
+        served.session.record(RecordPlan(tmp_path / "P07", "P07"))
+        with opened(chromium, served) as watched:
+            page = watched.page
+            page.wait_for_selector("#live .fl[data-badge=REC]")
+            asked: list[str] = []
+
+            def answer(dialog: Dialog) -> None:
+                asked.append(dialog.message)
+                if len(asked) == 1:
+                    dialog.dismiss()
+                else:
+                    dialog.accept()
+
+            page.on("dialog", answer)
+            page.click("[data-do=stop]")
+            while not asked:
+                page.wait_for_timeout(20)
+            assert served.session.records
+            page.click("[data-do=stop]")
+            page.wait_for_selector("#live .fl[data-badge=STOPPED]")
+            assert asked == ["A recording is going on. End it?"] * 2
+            watched.check(served)
+        assert not served.session.records
 
 
 def write_y4m(path: Path, face: SyntheticFace, frames: int) -> None:

@@ -96,13 +96,32 @@ def test_a_long_clip_is_thinned(clip: list[Frame]) -> None:
     assert len(shown.times_s) == (MAX_FRAMES + 10) // 2
 
 
+def test_a_thinned_clip_keeps_its_onset(clip: list[Frame]) -> None:
+    many = [Frame(Stamp(i, i / 1000), clip[0].image, 0.0) for i in range(MAX_FRAMES + 10)]
+    shown = open_replay(many, Window(Stamp(7, 0.007), Stamp(12, 0.012), None, 1.0))
+    assert 0.007 in shown.times_s
+
+
+def test_another_moment_is_never_taken_for_the_onset(clip: list[Frame]) -> None:
+    """What the ring had let go, or was forgotten: what comes after it may be of someone else."""
+    with pytest.raises(InputError, match="onset of this expression is no longer kept"):
+        open_replay(clip[8:], WINDOW)
+    blank = np.full_like(clip[0].image, 128)
+    nobody = [
+        Frame(frame.stamp, blank if 4 <= frame.stamp.index <= 6 else frame.image, 0.0)
+        for frame in clip
+    ]
+    with pytest.raises(InputError, match="no face is found at the onset"):
+        open_replay(nobody, WINDOW)
+
+
 @pytest.mark.parametrize("factor", [0.0, 0.99, 20.01, float("nan")])
 def test_a_factor_out_of_range_is_refused(replay: Replay, factor: float) -> None:
     with pytest.raises(InputError, match="magnification"):
         magnify(replay, factor)
 
 
-@pytest.mark.parametrize(("frames", "words"), [(0, "no longer kept"), (3, "no face")])
+@pytest.mark.parametrize(("frames", "words"), [(0, "no longer kept"), (9, "no face")])
 def test_a_clip_without_a_face_is_refused_in_words(frames: int, words: str) -> None:
     blank = np.full((120, 160, 3), 128, np.uint8)
     clip = [Frame(Stamp(i, i / FPS), blank, 0.0) for i in range(frames)]

@@ -18,8 +18,9 @@ from realtime.baseline import Baseline
 from realtime.session.__main__ import main
 from realtime.session.checks import check_list
 from realtime.session.clocks import take_anchor
+from realtime.session.copies import note_copies
 from realtime.session.events import event_line, parse_event
-from realtime.session.folder import FORMAT, create_folder
+from realtime.session.folder import FORMAT, SessionFolder, create_folder
 from realtime.session.keys import Keys
 from realtime.session.ledger import HEADER, Line, parse_line
 from realtime.session.lines import LineFile, read_lines
@@ -285,9 +286,18 @@ def test_a_session_is_deleted_with_a_receipt(
     assert command(monkeypatch, "delete", str(folder), "--receipt", str(receipt)) == 2
     assert "letter.txt is no part" in capsys.readouterr().err
     (folder / "letter.txt").unlink()
+    report, table = tmp_path / "report.html", tmp_path / "table.csv"
+    for copy in (report, table):
+        copy.write_text("of P07")
+    note_copies(SessionFolder(folder), [report, table])
     names = {file.name for file in folder.iterdir()}
     assert command(monkeypatch, "delete", str(folder), "--receipt", str(receipt)) == 0
     assert not folder.exists()
+    assert not report.exists()
+    told = capsys.readouterr().out
+    assert f"{report}: deleted" in told
+    assert f"{table}: may still tell of it" in told
+    assert json.loads(receipt.read_text("utf-8"))["exports"] == [str(report), str(table)]
     said = json.loads(receipt.read_text("utf-8"))
     assert said["participant"] == "P07"
     assert {file["name"] for file in said["files"]} == names

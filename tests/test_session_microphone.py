@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from fakes import picture
 
+from model.errors import InputError
 from model.records import Frame, Stamp
 from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.session.folder import SessionFolder
 from realtime.session.lines import read_lines
-from realtime.session.microphone import Microphone
+from realtime.session.microphone import Microphone, microphones, mixed
 from realtime.session.plan import RecordPlan
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus
 
@@ -43,21 +44,39 @@ class PortAudio:
     def __init__(self) -> None:
         self.opened: queue.Queue[Callable[..., None]] = queue.Queue()
         self.asked = 0
+        self.devices = {0: DEVICE}
+        self.plugged = self.devices
+        """What is found when it begins anew."""
+        self.channels: list[int] = []
+        self.numbers: list[int] = []
 
     def query_hostapis(self, index: int | None = None) -> Any:
-        hosts = [{"name": "ALSA", "devices": [0]}]
+        hosts = [{"name": "ALSA", "devices": list(self.devices)}]
         return hosts if index is None else hosts[index]
 
     def query_devices(self, number: int) -> dict[str, Any]:
-        assert number == 0
-        return DEVICE
+        return self.devices[number]
 
-    def check_input_settings(self, *_: Any, **__: Any) -> None:
-        pass
+    def check_input_settings(self, number: int, *, channels: int, dtype: str) -> None:
+        assert dtype == "int16"
+        if channels not in self.devices[number].get("opens_with", (1,)):
+            raise self.PortAudioError("Invalid number of channels")
 
-    def RawInputStream(self, *, callback: Callable[..., None], **_: Any) -> "PortAudio":  # noqa: N802
+    def RawInputStream(  # noqa: N802
+        self, *, callback: Callable[..., None], device: int, channels: int, **_: Any
+    ) -> "PortAudio":
+        if device not in self.devices:
+            raise self.PortAudioError("Invalid device")
         self._callback = callback
+        self.numbers.append(device)
+        self.channels.append(channels)
         return self
+
+    def _terminate(self) -> None:
+        self.devices = {}
+
+    def _initialize(self) -> None:
+        self.devices = self.plugged
 
     def __enter__(self) -> "PortAudio":
         self.opened.put(self._callback)
@@ -121,6 +140,50 @@ def test_a_microphone_is_back_when_something_is_heard_of_it(portaudio: PortAudio
     assert states == [there, away, away, away, there, there]
     assert values == [BLOCK]
     assert portaudio.opened.qsize() == 3
+
+
+def test_one_that_comes_back_with_another_number_is_found_by_its_name(
+    portaudio: PortAudio,
+) -> None:
+    microphone = Microphone("room")
+    portaudio.plugged = {0: {**DEVICE, "name": "another"}, 3: DEVICE}
+    heard: list[int] = []
+    ended = Ended([lambda: None, lambda: None, lambda: portaudio.say(
+        portaudio.opened.queue[-1], 7, monotonic_s()
+    )])  # fmt: skip
+    microphone.listen(lambda block: heard.append(block.count), ended)
+    assert portaudio.numbers == [0, 3], "never another microphone"
+    assert heard == [BLOCK]
+
+
+def test_one_that_stays_away_is_tried_again_until_the_end(portaudio: PortAudio) -> None:
+    microphone = Microphone("room")
+    portaudio.plugged = {}
+    states: list[str] = []
+    ended = Ended([lambda: states.append(microphone.state)] * 6)
+    microphone.listen(lambda block: None, ended)
+    assert states[-1] == "room (away)"
+    assert portaudio.numbers == [0]
+
+
+def test_two_of_one_name_are_told_apart(portaudio: PortAudio) -> None:
+    portaudio.devices = {0: DEVICE, 4: DEVICE, 5: {**DEVICE, "name": "hall"}}
+    assert microphones() == {"room [0]": 0, "room [4]": 4, "hall": 5}
+    with pytest.raises(InputError, match=r"several are called like that.*room \[0\], room \[4\]"):
+        Microphone("room")
+    assert Microphone("room [4]").name == "room [4]"
+    assert Microphone("hall").name == "hall"
+
+
+def test_one_of_two_channels_alone_is_mixed(portaudio: PortAudio) -> None:
+    portaudio.devices = {0: {**DEVICE, "max_input_channels": 2, "opens_with": (2,)}}
+    assert Microphone("room").channels == 2
+    both = np.array([[100, 300], [-32768, -32768], [32767, 32767], [1, 0]], "<i2")
+    assert np.frombuffer(mixed(both.tobytes(), 2), "<i2").tolist() == [200, -32768, 32767, 0]
+    assert mixed(both.tobytes(), 1) == both.tobytes()
+    portaudio.devices = {0: {**DEVICE, "opens_with": ()}}
+    with pytest.raises(InputError, match="cannot be opened"):
+        Microphone("room")
 
 
 class Still:

@@ -200,7 +200,9 @@ def test_a_finished_session_is_redacted_and_deleted_with_its_sound(tmp_path: Pat
     redact_span(tmp_path / "s", 3.5, float("inf"))  # and what is heard after the last picture
     begins = [s for s, _ in heard(SessionFolder(tmp_path / "s").video(1))]
     assert max(begins) < 3.5
-    assert delete(tmp_path / "s", tmp_path / "receipt.json") > 0
+    files, copies = delete(tmp_path / "s", tmp_path / "receipt.json")
+    assert files > 0
+    assert copies.deleted == copies.left == ()
     assert '"sound.csv"' in (tmp_path / "receipt.json").read_text()
 
 

@@ -257,7 +257,7 @@ def test_the_tab_records_marks_and_forgets(untrained: Path, tmp_path: Path) -> N
     session = open_session(tmp_path / "sessions" / "P07")
     assert [m.kind for m in session.markers] == ["redact"]
     audit = [json.loads(line) for line in read_lines(session.folder.audit)]
-    did = ["record", "question", "key", "note", "pause", "resume"]
+    did = ["record", "key", "key", "note", "pause", "resume"]
     assert [line["did"] for line in audit] == [*did, "forget the last 30 s", "stop"]
     assert {line["who"] for line in audit} == {"127.0.0.1"}
     assert "redacted" in {frame.fate for frame in session.frames}

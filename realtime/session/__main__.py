@@ -19,7 +19,7 @@ from realtime.review.agreement import agree, report_lines
 from realtime.review.coding import reviewed
 from realtime.review.report import report
 from realtime.session.clocks import iso
-from realtime.session.copies import forget_copies, note_copies
+from realtime.session.copies import Forgotten, forget_copies, note_copies
 from realtime.session.delete import delete
 from realtime.session.folder import SessionFolder, claim
 from realtime.session.markers import Marker
@@ -64,28 +64,28 @@ def _command(options: argparse.Namespace, folder: Path) -> None:
             f"{done.unlisted} told from the video alone, {done.redactions} redactions finished"
         )
         if done.redactions:
-            _forget_copies(folder)
+            _tell_copies(forget_copies(SessionFolder(folder)))
     elif options.command == "redact":
         frames = redact_span(folder, options.start, options.end)
         print(f"{folder}: {frames} frames deleted, with what the tables said of them")
-        _forget_copies(folder)
+        _tell_copies(forget_copies(SessionFolder(folder)))
     elif options.command == "report":
         print(write_report(folder, options.out, options.coder))
     elif options.command == "agree":
         found = agree(open_session(folder), options.first, options.second)
         print("\n".join(report_lines(found)))
     else:
-        count = delete(folder, options.receipt)
+        count, copies = delete(folder, options.receipt)
         print(f"{folder}: {count} files deleted; receipt in {options.receipt}")
+        _tell_copies(copies)
 
 
-def _forget_copies(folder: Path) -> None:
-    """Reach what was exported, and say what is left to do."""
-    copies = forget_copies(SessionFolder(folder))
+def _tell_copies(copies: Forgotten) -> None:
+    """Say what became of what was exported, and what is left to do."""
     for path in copies.deleted:
-        print(f"{path}: deleted, an export that showed it; export anew")
+        print(f"{path}: deleted, an export that showed it")
     for path in copies.left:
-        print(f"{path}: may still tell of it, and was left: look through it, or export anew")
+        print(f"{path}: may still tell of it, and was left: look through it, or delete it")
 
 
 def write_report(folder: Path, out: Path | None, coder: str | None) -> Path:

@@ -48,6 +48,11 @@ def note_copies(folder: SessionFolder, paths: Iterable[Path]) -> None:
             lines.close()
 
 
+def known_copies(folder: SessionFolder) -> list[Path]:
+    """The copies that are still where they were made."""
+    return [path for path in _noted(folder) if path.exists()]
+
+
 def forget_copies(folder: SessionFolder) -> Forgotten:
     """Delete the copies that hold pictures or sound and are as they were made. Raises `OSError` if
     one cannot be deleted."""

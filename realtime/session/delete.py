@@ -10,6 +10,7 @@ from pathlib import Path
 
 from model.errors import InputError
 from realtime.session.clocks import iso
+from realtime.session.copies import Forgotten, forget_copies, known_copies
 from realtime.session.folder import SessionFolder
 from realtime.session.lines import sync_folder
 from realtime.summary import check_new, write_summary
@@ -17,9 +18,10 @@ from realtime.summary import check_new, write_summary
 NOTE = "deleted, not overwritten: backups and the disk's old blocks are not reached by this"
 
 
-def delete(path: Path, receipt: Path) -> int:
-    """Delete the session in `path` and write `receipt`: participant, when, and each file with its
-    size and SHA-256. Returns how many files went.
+def delete(path: Path, receipt: Path) -> tuple[int, Forgotten]:
+    """Delete the session in `path`, with the exports of it that show faces or have sound, and write
+    `receipt`: participant, when, each file with its size and SHA-256, and the exports. Returns how
+    many files went, and what became of the exports.
 
     Raises `InputError`, before anything is deleted, if `path` is no session, holds what no session
     holds, or the receipt cannot be written beside it; and, with how many files are gone, if one
@@ -43,11 +45,13 @@ def delete(path: Path, receipt: Path) -> int:
         "recorded_utc": document["started_utc"],
         "deleted_utc": iso(time.time()),
         "files": listed,
+        "exports": [str(copy) for copy in known_copies(folder)],
         "note": NOTE,
     }
     write_summary(receipt, said)
     gone = 0
     try:
+        copies = forget_copies(folder)  # while it is known where they are
         # The document last: while it is there, what is left can be deleted by the same command.
         for file in sorted(files, key=lambda file: file == folder.document):
             file.unlink()
@@ -60,7 +64,7 @@ def delete(path: Path, receipt: Path) -> int:
             + (left if gone < len(files) else "remove the empty folder yourself")
         ) from None
     sync_folder(path.resolve().parent)
-    return len(files)
+    return len(files), copies
 
 
 def _own(folder: SessionFolder, file: Path) -> bool:

@@ -71,6 +71,7 @@ def _heard(microphone: Microphone) -> dict[str, Any]:
     return {
         "microphone": microphone.name,
         "hz": microphone.rate,
+        "channels_mixed": microphone.channels,
         "codec": SOUND_CODEC,
         "clock": microphone.clock,
     }

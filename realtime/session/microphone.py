@@ -7,9 +7,12 @@ them on one side.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 from model.errors import InputError
 from realtime.clock import monotonic_s
@@ -23,6 +26,8 @@ SILENT_S = 4.0
 AGAIN_S = 2.0
 AWAY, OVERFLOWED = "microphone away", "microphone overflowed"
 
+_LISTING = threading.Lock()
+"""Held while PortAudio lists what there is: not while it begins anew."""
 _HOSTS = ("Windows WASAPI", "Core Audio", "ALSA")
 """Of a system's ways to the same devices the one with the best times."""
 
@@ -40,13 +45,17 @@ def library() -> ModuleType:
 
 
 def microphones() -> dict[str, int]:
-    """PortAudio's numbers of the microphones, by name; raises `InputError` as `library` does."""
+    """PortAudio's numbers of the microphones, by name; of several with one name each has its number
+    behind it: "USB Audio [5]". Raises `InputError` as `library` does."""
     sound = library()
-    hosts = list(sound.query_hostapis())
-    best = sorted(hosts, key=lambda host: host["name"] not in _HOSTS)
-    numbers = best[0]["devices"] if best else []
-    found = ((number, sound.query_devices(number)) for number in numbers)
-    return {device["name"]: number for number, device in found if device["max_input_channels"]}
+    with _LISTING:
+        hosts = list(sound.query_hostapis())
+        best = sorted(hosts, key=lambda host: host["name"] not in _HOSTS)
+        numbers = best[0]["devices"] if best else []
+        found = [(number, sound.query_devices(number)) for number in numbers]
+    heard = [(number, str(one["name"])) for number, one in found if one["max_input_channels"]]
+    names = Counter(name for _, name in heard)
+    return {f"{n} [{number}]" if names[n] > 1 else n: number for number, n in heard}
 
 
 class Microphone:
@@ -72,10 +81,20 @@ class Microphone:
         self.rate = int(device["default_samplerate"])
         self._by_arrival = sound.query_hostapis(device["hostapi"])["name"] == "ALSA"
         self._away = False
-        try:
-            sound.check_input_settings(self._number, channels=1, dtype="int16")
-        except sound.PortAudioError as error:
-            raise InputError(f"--audio {wanted}: {self.name} cannot be opened ({error})") from None
+        self.channels = self._fewest_channels(wanted, int(device["max_input_channels"]))
+
+    def _fewest_channels(self, wanted: str, most: int) -> int:
+        """How many channels it is opened with: some do not give one alone."""
+        sound = library()
+        why: object = None
+        for channels in sorted({1, min(2, most), most}):
+            try:
+                sound.check_input_settings(self._number, channels=channels, dtype="int16")
+            except sound.PortAudioError as error:
+                why = why or error
+            else:
+                return channels
+        raise InputError(f"--audio {wanted}: {self.name} cannot be opened ({why})")
 
     @property
     def clock(self) -> str:
@@ -90,9 +109,8 @@ class Microphone:
 
     def listen(self, hear: Callable[[Block], None], ended: threading.Event) -> None:
         """Until `ended`, hand each block to `hear`, in a thread of PortAudio's. If nothing comes of
-        it any more, it is opened again every `AGAIN_S` by the number that PortAudio gave it when
-        this program began; where a system numbers anew what is plugged in again, that finds
-        nothing until the program starts again."""
+        it any more, it is looked for by its name and opened again every `AGAIN_S`; one of several
+        with a name, which may be another by then, by its number."""
         sound = library()
         cause = ""
 
@@ -101,11 +119,11 @@ class Microphone:
             hear(block)
 
         while not ended.is_set():
-            ear = _Ear(present, self.rate, cause, by_arrival=self._by_arrival)
+            ear = _Ear(present, self.rate, cause, self.channels, by_arrival=self._by_arrival)
             try:
                 with sound.RawInputStream(
                     device=self._number,
-                    channels=1,
+                    channels=self.channels,
                     dtype="int16",
                     samplerate=self.rate,
                     latency=BUFFER_S,
@@ -117,17 +135,36 @@ class Microphone:
             except sound.PortAudioError:  # unplugged: it is tried again
                 pass
             self._away, cause = not ended.is_set(), AWAY
-            if self._away:
-                ended.wait(AGAIN_S)
+            if self._away and not ended.wait(AGAIN_S):
+                self._look_again()
+
+    def _look_again(self) -> None:
+        """Have PortAudio list anew what is plugged in, which it does only when it begins. Nothing
+        of it is open now."""
+        sound = library()
+        try:
+            with _LISTING:
+                sound._terminate()
+                sound._initialize()
+            self._number = microphones().get(self.name, self._number)
+        except (InputError, sound.PortAudioError):  # the system's sound is away: tried again
+            pass
 
 
 class _Ear:
     """What PortAudio calls."""
 
     def __init__(
-        self, hear: Callable[[Block], None], rate: int, cause: str, *, by_arrival: bool
+        self,
+        hear: Callable[[Block], None],
+        rate: int,
+        cause: str,
+        channels: int,
+        *,
+        by_arrival: bool,
     ) -> None:
         self._hear, self._rate, self._cause = hear, rate, cause
+        self._channels = channels
         self._by_arrival = by_arrival
         self._clock = SampleClock(rate)
         self._stream: Any = None
@@ -157,4 +194,12 @@ class _Ear:
         begin_s = self._clock.begin_s(told_s + tie_s, count, lost=lost)
         cause, self._cause = OVERFLOWED if lost else self._cause, ""
         self._heard += 1
-        self._hear(Block(begin_s, bytes(samples), cause))
+        self._hear(Block(begin_s, mixed(bytes(samples), self._channels), cause))
+
+
+def mixed(samples: bytes, channels: int) -> bytes:
+    """int16 samples of interleaved channels as one channel, their mean."""
+    if channels == 1:
+        return samples
+    together = np.frombuffer(samples, "<i2").reshape(-1, channels).mean(axis=1)
+    return bytes(together.round().astype("<i2").tobytes())

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from model.errors import InputError
 from model.records import Step
 from realtime.live import LiveSession
+from realtime.ui.failures import tell
 
 
 class Calibrator(Protocol):
@@ -70,8 +71,8 @@ def calibration_routes(calibrator: Calibrator) -> APIRouter:
                 participant=wish.participant,
                 false_alarms_per_min=wish.false_alarms_per_min,
             )
-        except InputError as error:
-            return {**calibrator.state(), "error": str(error)}
+        except Exception as error:
+            return {**calibrator.state(), "error": tell(error)}
         return calibrator.state()
 
     @router.post("/cancel")
@@ -83,8 +84,8 @@ def calibration_routes(calibrator: Calibrator) -> APIRouter:
     def use() -> dict[str, Any]:
         try:
             calibrator.use()
-        except InputError as error:
-            return {**calibrator.state(), "error": str(error)}
+        except Exception as error:
+            return {**calibrator.state(), "error": tell(error)}
         return calibrator.state()
 
     @router.get("/baseline.json")

@@ -1,14 +1,12 @@
 """Commands from a page to the session: whose they are, and whether they are meant."""
 
-import logging
 from typing import Any
 
-from model.errors import InputError, describe_error
+from model.errors import InputError
 from realtime.live import LiveSession
 from realtime.ui.allowed import check_source
+from realtime.ui.failures import tell
 from realtime.ui.guard import Person
-
-_LOG = logging.getLogger(__name__)
 
 RECORDED = {
     "stop": "A recording is going on. End it?",
@@ -37,9 +35,7 @@ class Commands:
                 return {"type": "confirm", "do": name, "question": question}
             self._do(name, message)
         except Exception as error:
-            if not isinstance(error, InputError):
-                _LOG.exception("%s failed", name)
-            return {"type": "error", "message": describe_error(error)}
+            return {"type": "error", "message": tell(error)}
         return None
 
     def _do(self, name: str, message: dict[str, Any]) -> None:

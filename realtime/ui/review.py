@@ -32,6 +32,7 @@ from realtime.review.sound import LANE_DB, Sound, sound_of
 from realtime.session.edits import Edit
 from realtime.session.folder import DOCUMENT, SessionFolder
 from realtime.session.reader import Session, open_session
+from realtime.ui.failures import tell
 from realtime.ui.pictures import Replays, jpeg, replay_facts, replay_picture
 from realtime.ui.sound import sound_answer
 
@@ -205,8 +206,8 @@ def review_routes(root: Path) -> APIRouter:
     def told(answer: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         try:
             return answer()
-        except InputError as error:
-            return {"error": str(error)}
+        except Exception as error:
+            return {"error": tell(error)}
 
     @router.get("/sessions")
     def sessions() -> dict[str, Any]:

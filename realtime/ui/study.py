@@ -1,19 +1,16 @@
 """The routes of the page's Study tab."""
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from model.errors import InputError, describe_error
 from realtime.session.verdict import Check, camera_check
 from realtime.study import Draft, Study
 from realtime.ui.calibration import Calibrator
+from realtime.ui.failures import tell
 from realtime.ui.guard import person
-
-_LOG = logging.getLogger(__name__)
 
 
 class Wish(BaseModel):
@@ -61,9 +58,7 @@ def study_routes(study: Study) -> APIRouter:
             if begins:
                 study.audit(who, did)
         except Exception as error:
-            if not isinstance(error, InputError):
-                _LOG.exception("%s failed", did)
-            return {**study.state(), "error": describe_error(error)}
+            return {**study.state(), "error": tell(error)}
         return study.state()
 
     @router.get("/state")
