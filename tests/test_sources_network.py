@@ -1,10 +1,12 @@
 """Network sources against real servers on the loopback."""
 
 import socket
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler
 from itertools import islice, pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fakes import motion_jpeg, picture, serve_file, web_server, write_clip
 from fakes_rtsp import rtsp_camera
@@ -156,3 +158,17 @@ def test_a_password_is_not_shown() -> None:
     assert "secret" not in str(caught.value)
     assert without_password("rtsp://a:b@c@host/x") == "rtsp://host/x"
     assert without_password("rtsp://host/x?mail=a@b") == "rtsp://host/x?mail=a@b"
+
+
+def test_a_server_without_byte_ranges_is_named_as_the_cause(tmp_path: Path) -> None:
+    """As `python -m http.server`; the index of an MP4 lies at its end."""
+    noise = [np.random.default_rng(n).integers(0, 256, (240, 320, 3), np.uint8) for n in range(20)]
+    clip = write_clip(tmp_path / "c.mp4", noise, [40 * n for n in range(20)])
+    with (
+        serve_file(clip) as address,
+        pytest.raises(SourceError, match=r"c\.mp4: its server gives no byte ranges.*download it"),
+    ):
+        open_source(address)
+    clip = write_clip(tmp_path / "c.mkv", noise, [40 * n for n in range(20)])
+    with serve_file(clip) as address, closing(open_source(address)) as source:
+        assert len(list(source)) == 20  # its index is not needed
