@@ -85,6 +85,15 @@ def add_page(options: Options) -> None:
     )
     add("--host", default=_DEFAULT.host, help="address that the page listens on")
     add("--port", type=int, default=_DEFAULT.port, help="0: any free one")
+    add(
+        "--allow-host",
+        dest="allow_hosts",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a proxy's name, by which the page may be asked for too; several times for several",
+    )
+    add("--root-path", default="", metavar="PATH", help="under which a proxy shows the page")
     add("--auth", metavar="USER:PASSWORD", help="demanded beyond this machine")
     add("--tls-cert", type=Path, metavar="PEM", help="certificate: serve by https")
     add("--tls-key", type=Path, metavar="PEM", help="its key")

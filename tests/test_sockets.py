@@ -5,7 +5,7 @@ import http.client
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import cv2
 import numpy as np
@@ -107,6 +107,39 @@ def test_a_name_rebound_to_loopback_is_refused(demo: Served) -> None:
     assert status_of(demo, "/", {"Host": f"localhost:{demo.port}"}) == 200
     assert status_of(demo, "/", {"Host": f"127.0.0.2:{demo.port}"}) == 200  # as --host 127.0.0.2
     assert status_of(demo, "/", {"Host": ""}) == 421
+
+
+@pytest.fixture(scope="module")
+def proxied(untrained: Path) -> Iterator[Served]:
+    config = LiveConfig(
+        source="demo", fps=15, classifier=str(untrained), allow_hosts=("Hub.example",),
+        root_path="/user/ana/proxy/7860",
+    )  # fmt: skip
+    with serving(config) as served:
+        yield served
+
+
+def test_behind_a_proxy_its_name_is_believed_and_no_other(proxied: Served) -> None:
+    assert status_of(proxied, "/", {"Host": "hub.example"}) == 200
+    assert status_of(proxied, "/", {"Host": "evil.example"}) == 421
+    url = f"ws://127.0.0.1:{proxied.port}/live/view"  # as the proxy asks for it
+    with connect(url, origin="https://hub.example", close_timeout=0.1):  # type: ignore[arg-type]
+        pass
+    with pytest.raises(InvalidStatus):
+        connect(url, origin="https://evil.example")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kept", ["", "/user/ana/proxy/7860"])
+def test_behind_a_proxy_its_path_may_be_left_on_or_taken_off(proxied: Served, kept: str) -> None:
+    for path in ("/", "/live/static/live.js", "/live/wheel.png", "/theme.css", "/config"):
+        assert status_of(proxied, kept + path, {"Host": "hub.example"}) == 200
+    request = Request(
+        f"http://127.0.0.1:{proxied.port}{kept}/config", headers={"Host": "hub.example"}
+    )
+    with urlopen(request, timeout=30) as answer:
+        assert json.load(answer)["root"].endswith("/user/ana/proxy/7860")
+    with connect(f"ws://127.0.0.1:{proxied.port}{kept}/live/view", close_timeout=0.1) as socket:
+        assert json.loads(socket.recv(30))["type"] == "hello"
 
 
 def test_no_page_shows_this_one_inside_itself(demo: Served) -> None:

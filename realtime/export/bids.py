@@ -55,7 +55,8 @@ _UNITS = {"onset": "s", "duration": "s", "apex_s": "s"}
 
 def write_bids(session: Session, folder: Path) -> list[Path]:
     """`sub-<code>/ses-<start>/beh/…_events.tsv` and `.json`, and `dataset_description.json` and
-    `README` where there are none yet. Labels in BIDS are letters and digits: others are left out of the code."""
+    `README` where there are none yet. Labels in BIDS are letters and digits: others are left out of
+    the code."""
     subject = "".join(c for c in session.participant if c.isalnum())
     name = session.document.get("protocol", {}).get("name", "")
     task = "".join(c for c in name if c.isascii() and c.isalnum()) or "session"

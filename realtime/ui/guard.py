@@ -3,7 +3,9 @@
 - A password, if one is set: HTTP Basic, or the cookie that a first good answer brings. The cookie
   is for sockets, which some browsers open without the Basic header.
 - A page bound to loopback answers loopback names only: a web site whose name is re-bound to
-  127.0.0.1 would otherwise read it from the visitor's own browser.
+  127.0.0.1 would otherwise read it from the visitor's own browser. Behind a proxy it answers to
+  the names that are allowed, too, and believes their pages; the path under which the proxy shows
+  it may be left on or taken off.
 - Sockets, pictures and requests that change something come from the page itself: any site may
   open a WebSocket to a server on this machine or show its pictures, and the browser says only in
   `Origin` and `Sec-Fetch-Site` who asked.
@@ -14,6 +16,7 @@ import base64
 import binascii
 import hmac
 import secrets
+from collections.abc import Sequence
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
@@ -32,21 +35,34 @@ class Guard:
     """ASGI middleware; see the module's docstring."""
 
     def __init__(
-        self, app: ASGIApp, *, auth: tuple[str, str] | None, loopback: bool, https: bool = False
+        self,
+        app: ASGIApp,
+        *,
+        auth: tuple[str, str] | None,
+        loopback: bool,
+        https: bool = False,
+        allow_hosts: Sequence[str] = (),
+        root_path: str = "",
     ) -> None:
         """`auth`: user and password, or None for everyone. `loopback`: the server listens on
-        loopback only. `https`: the cookie is for TLS only."""
+        loopback only. `https`: the cookie is for TLS only. `allow_hosts`, `root_path`: of a proxy,
+        see `LiveConfig`."""
         self._app = app
         self._basic = b"" if auth is None else ":".join(auth).encode()
         self._token = secrets.token_urlsafe(32)
         self._loopback = loopback
         self._https = https
+        self._allow_hosts = frozenset(allow_hosts)
+        self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        if self._root_path:
+            path = scope["path"].removeprefix(self._root_path)
+            scope = {**scope, "root_path": self._root_path, "path": self._root_path + path}
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
         if refusal is None:
@@ -59,13 +75,18 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers) -> PlainTextResponse | None:
         host = headers.get("host", "")
-        if self._loopback and not is_loopback(_hostname(host) or ""):
-            return PlainTextResponse("This page answers to localhost only.\n", 421)
+        name = _hostname(host) or ""
+        if self._loopback and not (is_loopback(name) or name in self._allow_hosts):
+            return PlainTextResponse(
+                "This page answers to localhost only; behind a proxy, start it with "
+                "--allow-host NAME.\n",
+                421,
+            )
         changes = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
         origin = headers.get("origin")
         embedded = headers.get("sec-fetch-mode", "navigate") != "navigate"
         elsewhere = headers.get("sec-fetch-site") in ("cross-site", "same-site") and embedded
-        if elsewhere or (changes and origin is not None and urlsplit(origin).netloc != host):
+        if elsewhere or (changes and origin is not None and not self._is_own(origin, host)):
             return PlainTextResponse("Another site's page may not use this one.\n", 403)
         if self._basic and not (self._knows_password(headers) or self._has_cookie(headers)):
             return PlainTextResponse(
@@ -74,6 +95,11 @@ class Guard:
                 {"WWW-Authenticate": 'Basic realm="FMANet Live", charset="UTF-8"'},
             )
         return None
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        """Whether a page of `origin` is this one: a proxy may ask by another name than it shows."""
+        address = urlsplit(origin)
+        return address.netloc == host or _hostname(address.netloc) in self._allow_hosts
 
     def _knows_password(self, headers: Headers) -> bool:
         scheme, _, given = headers.get("authorization", "").partition(" ")

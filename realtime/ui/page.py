@@ -78,12 +78,15 @@ def build_app(
         ssr_mode=False,
         mcp_server=False,
         pwa=False,
+        root_path=config.root_path or None,
     )
     app.add_middleware(
         Guard,
         auth=auth or config.auth,
         loopback=is_loopback(config.host),
         https=config.tls_cert is not None,
+        allow_hosts=config.allow_hosts,
+        root_path=config.root_path,
     )
     return app
 
