@@ -58,7 +58,7 @@ from realtime.pauses import Pauses
 from realtime.pipeline import configured, open_pipeline
 from realtime.results import Results
 from realtime.ring import Follower, FrameRing
-from realtime.session.lsl import take_markers
+from realtime.session.lsl import MarkerStream
 from realtime.session.microphone import Microphone
 from realtime.session.notebook import Notebook
 from realtime.session.opening import open_recorder
@@ -139,6 +139,8 @@ class Run:
         try:
             plan = config.record
             self._microphone = Microphone(plan.audio) if plan and plan.audio else None
+            named = plan.lsl_markers if plan else ""
+            self._marker_stream = MarkerStream(named) if named else None
             pipeline, self.warning = configured(config, device, source.info)
             self._pipeline = open_pipeline(pipeline, self._classify)
             try:
@@ -161,11 +163,14 @@ class Run:
             self.notebook = Notebook(
                 self._recorder, self.ring, lambda: source.info.clock, self.resumed
             )
-            if plan is not None and plan.lsl_markers:
-                arguments = (plan.lsl_markers, self.notebook.hear, self.finished)
-                self._threads.append(
-                    threading.Thread(target=take_markers, args=arguments, name="lsl")
+            if self._marker_stream is not None:
+                hear = partial(
+                    self._marker_stream.listen,
+                    self.notebook.hear,
+                    self.notebook.tell,
+                    self.finished,
                 )
+                self._threads.append(threading.Thread(target=hear, name="lsl"))
             if self._microphone is not None:
                 listen = partial(self._microphone.listen, self._hear, self._captured_all)
                 self._threads.append(threading.Thread(target=listen, name="sound"))
@@ -230,6 +235,8 @@ class Run:
         if self._recorder is None:
             return None
         status = self._recorder.status()
+        if self._marker_stream is not None:
+            status = replace(status, markers=self._marker_stream.state)
         return replace(status, sound=self._microphone.state) if self._microphone else status
 
     def _losses(self) -> Mapping[str, int]:
