@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import closing
+from fractions import Fraction
 from http.server import BaseHTTPRequestHandler
 from itertools import islice, pairwise
 from pathlib import Path
@@ -172,3 +173,11 @@ def test_a_server_without_byte_ranges_is_named_as_the_cause(tmp_path: Path) -> N
     clip = write_clip(tmp_path / "c.mkv", noise, [40 * n for n in range(20)])
     with serve_file(clip) as address, closing(open_source(address)) as source:
         assert len(list(source)) == 20  # its index is not needed
+
+
+def test_a_network_cameras_pixels_become_square_too() -> None:
+    shown = [picture(10 * i) for i in range(25)] * 4
+    with rtsp_camera(shown, Fraction(16, 11)) as address, closing(open_source(address)) as source:
+        assert (source.info.width, source.info.height) == (94, 48)
+        assert "; pixels of 16:11 made square" in source.info.description
+        assert next(iter(source)).image.shape == (48, 94, 3)

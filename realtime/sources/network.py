@@ -32,6 +32,8 @@ OPEN_TIMEOUT_S = 10.0
 REOPEN_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 3.0
 """Longest that a read waits, so also the longest that an interrupt may take."""
+MAX_FPS = 300.0
+"""A stream that says more does not know."""
 OPTIONS = {"rtsp_transport": "tcp"}
 """RTP over TCP: a lost datagram would smear the picture until the next key frame."""
 LIVE_OPTIONS = OPTIONS | {"fflags": "nobuffer", "analyzeduration": "1000000"}
@@ -129,23 +131,27 @@ class NetworkStream(GatedSource):
         except SourceError:
             container.close()
             raise
-        rate = stream.average_rate or stream.guessed_rate
+        rate = float(stream.average_rate or stream.guessed_rate or 0)
+        fps = rate if 0 < rate <= MAX_FPS else None  # some say their clock's 90000
+        pixels = Pixels(stream, "one")
+        width, height = pixels.size(stream.width, stream.height)
         codec = stream.codec_context.name
         self._info = SourceInfo(
             spec=self._name,
             kind="network",
-            description=f"{self._name}: {stream.width}×{stream.height}"
-            + (f", says {float(rate):.4g} fps" if rate else "")
+            description=f"{self._name}: {width}×{height}"
+            + (f", says {fps:.4g} fps" if fps else "")
             + f", {codec}; times of receipt",
             live=True,
             paced_by_stamps=False,
             clock="receipt",
-            width=stream.width,
-            height=stream.height,
+            width=width,
+            height=height,
             fps_asked=None,
-            fps_nominal=float(rate) if rate else None,
+            fps_nominal=fps,
             lossless=codec in LOSSLESS_CODECS,
             jpeg=codec == JPEGS,
+            notes=pixels.notes,
         )
 
     def _run(self) -> Generator[Frame, None, None]:
