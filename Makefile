@@ -1,27 +1,58 @@
 # What the README's commands call. Every target makes the environment it needs, once.
 
-# The first interpreter on the path that runs and is of a version mediapipe has wheels for.
-PYTHON ?= $(shell for p in python3 python3.12 python3.11 python; do \
-	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null \
-	&& { echo "$$p"; break; }; done)
+# The newest Python on the path that runs, can make environments, and is of a version tested.
+FITS := import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
+ifndef PYTHON
+PYTHON := $(shell for p in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+	"$$p" -c '$(FITS)' 2>/dev/null && { echo "$$p"; break; }; done)
+endif
+UV := $(shell command -v uv 2>/dev/null)
 VENV ?= .venv
 BIN := $(VENV)/bin
+
+ifdef PYTHON
+NEW_VENV = "$(PYTHON)" -m venv --clear $(VENV)
+else ifdef UV
+NEW_VENV = uv venv --seed --python '>=3.11,<3.15' $(VENV)
+else
+NEW_VENV = { echo "error: no Python 3.11 to 3.14 (with ensurepip) on the path: install one, or uv," \
+	"which brings one, or name one: make live PYTHON=/path/to/python3.13" >&2; exit 2; }
+endif
+
+# PyPI's torch for Linux brings CUDA, gigabytes; PyTorch's own index has a build without.
+CPU_ONLY := $(shell [ "$$(uname)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1 \
+	&& ! [ -d /proc/driver/nvidia ] && echo yes)
+TORCH := $(shell sed -n 's/^ *"\(torch>=[^"]*\)".*/\1/p' pyproject.toml)
+ifdef UV
+INSTALL := uv pip install --quiet --python $(BIN)/python
+CPU_BUILD := --torch-backend cpu
+else
+INSTALL := $(BIN)/python -m pip install --quiet
+CPU_BUILD := --no-deps --retries 0 --timeout 20 --index-url https://download.pytorch.org/whl/cpu
+endif
+
 # Options for the program: make live ARGS="--source demo"
 ARGS ?=
 
 # Where the benchmark leaves its reports: a new folder each time.
 BENCH := runs/benchmark-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: live test check lint screenshots bench help
+.PHONY: live test test-fast resolve check lint screenshots bench help
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 live: $(VENV)/.live ## open the page; with no camera, on the demo face
 	$(BIN)/python run_live.py $(ARGS)
 
 test: $(VENV)/.dev ## run the tests
 	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.dev ## run the fast half of the tests
+	$(BIN)/python -m pytest -m "not slow and not browser"
+
+resolve: $(VENV)/.dev ## ask for which systems and Pythons there are wheels of everything
+	$(BIN)/python tests/wheels.py
 
 check: lint test ## style, types, direction of imports, tests
 
@@ -42,19 +73,24 @@ bench: $(VENV)/.dev ## measure latency anew, on a quiet machine, and write it in
 	$(BIN)/python -m realtime.benchmark table $(BENCH)/live $(BENCH)/large $(BENCH)/page $(BENCH)/parts \
 		--into docs/benchmarks.md
 
-$(VENV)/.live: pyproject.toml | python
-	@echo "Installing into $(VENV), once: some minutes. On Linux PyTorch brings CUDA, several GB;"
-	@echo "without an NVIDIA GPU its CPU build is smaller: see the README, 'Without make'."
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable .
+$(VENV)/.live: pyproject.toml | $(VENV)/.torch
+	@echo "Installing into $(VENV), once: some minutes."
+	$(INSTALL) --editable .
+	$(BIN)/python -m model.face fetch
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | python
+$(VENV)/.dev: pyproject.toml | $(VENV)/.torch
 	@echo "Installing into $(VENV), with what the tests need, once: some minutes."
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(INSTALL) --editable ".[dev]"
+	$(BIN)/python -m model.face fetch
 	@touch $(VENV)/.live $@
 
-.PHONY: python
-python:
-	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or 3.12 on the path (mediapipe has wheels for no newer one): install one, or name it: make live PYTHON=/path/to/python3.12" >&2; exit 2; }
+# The environment itself, and what of torch must not come from PyPI.
+$(VENV)/.torch:
+	@$(BIN)/python -c '$(FITS)' 2>/dev/null || $(NEW_VENV)
+ifdef CPU_ONLY
+	@echo "No NVIDIA GPU here: PyTorch's build for the CPU."
+	@$(INSTALL) $(CPU_BUILD) '$(TORCH)' 2>/dev/null || echo "PyTorch's own index cannot be reached" \
+		"or has none for this Python: PyPI's build follows, which brings CUDA, several GB."
+endif
+	@touch $@

@@ -10,11 +10,13 @@ import sys
 from pathlib import Path
 
 from model.errors import InputError, exit_code
-from model.machine import choose_device
+from model.face.networks import add_face_networks
+from model.machine import choose_device, unused_gpu
 from model.usage import DefaultsShown
 from realtime.baseline import load_baseline
-from realtime.config import LiveConfig, parse_auth
+from realtime.config import LiveConfig
 from realtime.options import add_engine, add_page, add_perception, add_source
+from realtime.passwords import take_passwords
 from realtime.session.plan import add_recording, take_plan
 
 
@@ -23,16 +25,20 @@ def main() -> None:
     options = vars(parser().parse_args())
     headless: bool = options.pop("headless")
     summary: Path | None = options.pop("summary")
-    auth: str | None = options.pop("auth")
+    auth, view_password = take_passwords(options)
     baseline: Path | None = options.pop("baseline")
+    options["allow_sources"] = tuple(options["allow_sources"])
     record = take_plan(options)
     config = LiveConfig(
         **options,
         record=record,
-        auth=None if auth is None else parse_auth(auth),
+        auth=auth,
+        view_password=view_password,
         baseline=None if baseline is None else load_baseline(baseline),
     )
-    choose_device(config.device)
+    device = choose_device(config.device)
+    if config.device == "auto" and (why := unused_gpu(device)):
+        print(f"note: {why}", file=sys.stderr)
     # What follows imports the networks and the page: seconds, and errors in options come first.
     if headless:
         from realtime.headless import run_headless
@@ -58,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument("--seconds", type=float, help="end after this time of the source")
     perception = p.add_argument_group("perception")
     add_perception(perception)
+    add_face_networks(perception)
     add_engine(perception)
     alone = p.add_argument_group("without a page")
     alone.add_argument("--headless", action="store_true", help="no page: progress and a summary")

@@ -26,7 +26,7 @@ _NO_PICTURE = np.zeros((1, 1, 3), np.uint8)
 
 def record(options: SourceOptions) -> list[AlignedFace]:
     """The faces of the demo."""
-    from model.face import FaceAligner
+    from model.face.aligner import FaceAligner
 
     aligner = FaceAligner()
     source = open_source("demo", options)
@@ -34,7 +34,6 @@ def record(options: SourceOptions) -> list[AlignedFace]:
         found = [aligner.align(frame) for frame in source]
     finally:
         source.close()
-        aligner.close()
     return [face for face in found if face is not None]
 
 

@@ -16,17 +16,25 @@ from report import TARGETS, Report
 from timing import floor_on, gpu_ms, wall_ms
 from torch import Tensor
 
-from model.checkpoint import checkpoint_path, load_classifier, load_network
+from model.checkpoint import (
+    checkpoint_path,
+    describe_checkpoint,
+    load_classifier,
+    load_network,
+)
 from model.cuda_graph import Function, Recorded
 from model.engine import ENGINES, Engine
 from model.engine.building import build_here, kept_for
+from model.engine.eager import plain_truth
 from model.engine.equality import compared, example, fixed_inputs
+from model.engine.export import tensors
 from model.engine.serving import Serving
 from model.errors import told
 from model.flow import Flow, load_flow
 from model.flow.device import tensor_flow
 from model.flow.tvl1_tensor import TensorTVL1
-from model.naming import Naming, OneGraph
+from model.naming import Naming
+from model.one_graph import OneGraph
 from model.records import AlignedFace, ArrayF32
 from model.tables import load_entry
 
@@ -80,7 +88,8 @@ def engines_part(report: Report, faces: Path) -> None:
         there.append(engine)
         report.attempt(f"engine {name}", engine_row, engine, path)
     report.section("Engines: ms", *TIME_HEAD)
-    inputs = fixed_inputs(load_network(path)[1], 1)
+    whole = tensors(fixed_inputs(describe_checkpoint(path).inputs))
+    inputs = [tuple(each[n : n + 1] for each in whole) for n in range(len(whole[0]))]
     for engine in there:
         report.attempt(f"time of {engine.name}", engine_time, engine, path, inputs)
 
@@ -163,9 +172,10 @@ def finite_row(report: Report, title: str, name: str, first: Any, second: Any) -
 
 
 def engine_row(report: Report, engine: Engine, path: Path) -> str:
-    network = load_network(path)[1]
-    forward = engine.load(load_network(path)[1], example(network, 1), kept_path(engine, path))
-    found = compared(network, forward, 1, engine.tolerance)
+    truth = plain_truth(load_network(path)[1])
+    given = example(truth.inputs, 1)
+    forward = engine.load(lambda: load_network(path)[1], given, kept_path(engine, path))
+    found = compared(truth, forward, 1, engine.tolerance)
     verdict = "WRONG" if found.refusal else "right"
     wanted = f"≤ {found.tolerance:g}, no label flips ({found.flips} of {found.inputs} do)"
     cells = (f"{found.max_difference:.1e}", f"{found.mean_difference:.1e}", wanted, verdict)
@@ -219,7 +229,8 @@ def fused_row(report: Report, number: int, pool: list[tuple[Any, Any]], expected
 
 
 def engine_time(report: Report, engine: Engine, path: Path, inputs: list[Any]) -> str:
-    function = engine.function(load_network(path)[1], inputs[0], kept_path(engine, path))
+    given = example(describe_checkpoint(path).inputs, 1)
+    function = engine.function(lambda: load_network(path)[1], given, kept_path(engine, path))
     record = report.cuda and engine.name != "eager"
     title = "FMANet, FP16, through TensorRT" if "tensorrt" in engine.name else engine.describe()
     return timed_row(report, title, function, inputs, record=record)

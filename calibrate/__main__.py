@@ -20,6 +20,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from model.errors import InputError, exit_code
+from model.face.networks import add_face_networks
 from model.tables import load_entry
 from model.usage import DefaultsShown
 from realtime.config import LiveConfig
@@ -149,6 +150,7 @@ def _parser(step: str, what: str) -> argparse.ArgumentParser:
         formatter_class=DefaultsShown,
     )
     add_source(p)
+    add_face_networks(p)
     return p
 
 

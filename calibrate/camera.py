@@ -25,7 +25,7 @@ from calibrate.picture import PictureQuality, Pictures
 from calibrate.timing import Clockwork, Timing
 from calibrate.verdict import FaceQuality, Finding, Light, judge
 from model.errors import InputError
-from model.face import INNER_EYE_CORNERS
+from model.face.crop import INNER_EYE_CORNERS
 from model.records import ArrayF64, Step
 from realtime.sources import SourceInfo
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from calibrate.guide import Guide
 from model.errors import exit_code
+from model.face.networks import add_face_networks
 from model.usage import DefaultsShown
 from realtime.config import LiveConfig
 from realtime.ui import screenshots, session_screenshots
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20, help="of the demo")
     parser.add_argument("--classifier", default="fmanet", help="name or checkpoint")
     parser.add_argument("--seconds", type=int, default=30, help="of the session")
+    add_face_networks(parser)
     options = parser.parse_args()
     out: Path = options.out.resolve()
     # There, so that the pictures show a session's path as it usually is.

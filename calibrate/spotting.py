@@ -38,10 +38,10 @@ from calibrate.spotting_lessons import LEFT_OUT, Lesson, check_enough, drawn_les
 from calibrate.spotting_motion import MotionCache
 from calibrate.spotting_names import named
 from calibrate.spotting_page import page
-from calibrate.spotting_train import ACCEPTS, save, train
 from model.datasets import open_dataset
 from model.datasets.flows import split_spec
 from model.errors import InputError, exit_code
+from model.face.networks import add_face_networks
 from model.machine import machine
 from model.usage import DefaultsShown
 from realtime.baseline import Baseline, load_baseline, save_baseline
@@ -183,6 +183,8 @@ def train_scorer(
     """Make a scorer from labelled and synthetic footage, print how it and the rules do on what was
     left out, and write it to `out`."""
     check_new(out)
+    from calibrate.spotting_train import ACCEPTS, save, train  # with PyTorch
+
     footage: list[Recorded | Annotated] = [*_recorded(given), *_annotated(data)]
     check_enough(len(footage) + seeds)
     motions = MotionCache(cache)
@@ -387,6 +389,7 @@ def _add_footage(parser: argparse.ArgumentParser) -> None:
         metavar=("VIDEO", "TRUTH.csv"),
         help="a labelled recording; may be repeated",
     )
+    add_face_networks(parser)
     add("--data", nargs="+", default=[], metavar="NAME:PATH", help="data sets of long recordings")
     add("--cache", type=Path, default=Path("runs") / "motion", help="motion that was computed")
     add("--jobs", type=int, default=1, help="processes")

@@ -18,7 +18,7 @@ from calibrate.rest import RestingFace
 from calibrate.spotting_figures import Outcome, Row, outcome
 from calibrate.spotting_motion import Motions
 from model.errors import InputError
-from model.face import FaceAligner
+from model.face.aligner import FaceAligner
 from model.records import ArrayF64, Frame, MotionSample, Stamp
 from realtime.baseline import Baseline, Measurement, Setting
 from realtime.motion import REGIONS
@@ -175,11 +175,8 @@ def seen(frames: Iterable[Frame]) -> tuple[Frame, float]:
     """The first frame with a face, and by how much its crop is enlarged. Raises `InputError` if
     there is none."""
     aligner = FaceAligner()
-    try:
-        for frame in frames:
-            face = aligner.align(frame)
-            if face is not None:
-                return frame, float(np.hypot(*face.crop_from_image[:, 0]))
-    finally:
-        aligner.close()
+    for frame in frames:
+        face = aligner.align(frame)
+        if face is not None:
+            return frame, float(np.hypot(*face.crop_from_image[:, 0]))
     raise InputError("no face in any frame: nothing to fit thresholds to")

@@ -30,13 +30,27 @@ from realtime.scorer import Scorer
 from realtime.spotting import Spotter, SpotterConfig
 
 _CODE = (
-    *("face.py", "mesh.py", "flow/lk.py", "flow/head.py"),
+    *(
+        f"face/{name}.py"
+        for name in (
+            *("aligner", "crop", "detector", "landmarks", "network", "networks"),
+            *("pose", "region", "search"),
+        )
+    ),
+    *("flow/lk.py", "flow/head.py"),
     *(
         f"synthetic/{name}"
         for name in (
-            *("action_units.py", "action_units.toml", "compression.py", "courses.py"),
+            *(
+                "action_units.py",
+                "action_units.toml",
+                "compression.py",
+                "courses.py",
+                "portrait_landmarks.csv",
+            ),
             *("disturbances.py", "expressions.py", "face.py", "footage.py", "lids.py", "mouth.py"),
             *("noise.py", "painter.py", "patches.py", "portrait.py", "schedule.py"),
+            "portrait_landmarks.csv",
         )
     ),
 )
@@ -113,14 +127,11 @@ def measure(footage: Footage) -> Motions:
     """The motion of all frames of `footage`."""
     perception = Perception()
     rows: list[tuple[Stamp, MotionSample | None]] = []
-    try:
-        for frame in footage.frames():
-            sample = perception.step(frame).motion
-            if sample is not None:  # without its field, of which minutes do not fit into memory
-                sample = replace(sample, field=_NO_FIELD)
-            rows.append((frame.stamp, sample))
-    finally:
-        perception.close()
+    for frame in footage.frames():
+        sample = perception.step(frame).motion
+        if sample is not None:  # without its field, of which minutes do not fit into memory
+            sample = replace(sample, field=_NO_FIELD)
+        rows.append((frame.stamp, sample))
     n = len(rows)
     motions = Motions(
         index=np.array([stamp.index for stamp, _ in rows], np.int64),
@@ -181,7 +192,7 @@ class MotionCache:
                 self.get(each)
                 tick()
             return
-        # Spawned: a process with threads, as the face mesh has them, must not be forked.
+        # Spawned: a process with threads, as torch has them, must not be forked.
         with ProcessPoolExecutor(
             jobs, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
         ) as pool:

@@ -26,7 +26,6 @@ def steps_of(source: Source, seconds: float) -> Iterator[Step]:
                 return
             yield perception.step(frame)
     finally:
-        perception.close()
         source.close()
 
 

@@ -9,6 +9,11 @@ the table; a run that was interrupted goes on with the next network. What a synt
 and what it does not, is in docs/recognition.md.
 """
 
+from model.errors import demand
+
+if __name__ == "__main__":
+    demand("torch")  # before what imports it
+
 import argparse
 import hashlib
 import json

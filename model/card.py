@@ -6,6 +6,11 @@
 Sections after M. Mitchell et al.: Model cards for model reporting, FAT* 2019.
 """
 
+from model.errors import demand
+
+if __name__ == "__main__":
+    demand("torch")  # before what imports it
+
 import argparse
 from collections.abc import Mapping
 from importlib import import_module

@@ -2,6 +2,8 @@
 
 classifier = load_classifier("fmanet")          # shipped, or a path to your own
 p = classifier.predict(onset_apex, apex_offset)
+
+What a checkpoint says, and whether it is whole, is read without PyTorch.
 """
 
 import hashlib
@@ -9,23 +11,25 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor, nn
+from safetensors.numpy import save
 
-from model.classifiers import CLASSIFIERS, Inputs
-from model.classifiers.inputs import INPUT_PX, REFERENCE_PX
+from model.classifiers import CLASSIFIERS, Inputs, inputs_of
 from model.classifiers.network import NetworkClassifier
-from model.engine.eager import plain_forward
+from model.classifiers.phases import INPUT_PX, REFERENCE_PX
 from model.engine.forward import Forward
-from model.errors import CheckpointError, InputError
+from model.errors import CheckpointError
 from model.flow import Flow
 from model.labels import UNCLEAR
 from model.shipped import WEIGHTS, shipped
 from model.tables import load_entry
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 FORMAT = "fmanet-live 1"
 
@@ -59,7 +63,12 @@ class Checkpoint:
     command: str = ""
     """That made it, without paths of the machine it ran on; empty if it was not a command."""
 
-    def network(self) -> nn.Module:
+    @property
+    def inputs(self) -> Inputs:
+        """What its network takes."""
+        return inputs_of(self.classifier)
+
+    def network(self) -> "nn.Module":
         """A new network of this kind, its weights untrained."""
         build = load_entry(CLASSIFIERS, self.classifier, "classifier")
         network: nn.Module = build(
@@ -68,34 +77,80 @@ class Checkpoint:
         return network
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> None:
+def save_checkpoint(path: Path, checkpoint: Checkpoint, weights: "Mapping[str, Tensor]") -> None:
     """Write `checkpoint` and its `weights` (a network's `state_dict`) to `path`, whole or not at
     all."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    arrays = {
+        name: np.ascontiguousarray(tensor.detach().cpu().numpy()).reshape(tensor.shape)
+        for name, tensor in weights.items()
+    }
     description = json.dumps(asdict(checkpoint))
     metadata = {
         "format": FORMAT,
-        "sha256": _digest(tensors),
+        "sha256": _digest(arrays),
         "checkpoint": description,
         "checkpoint_sha256": hashlib.sha256(description.encode()).hexdigest(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(path.suffix + ".partial")
     try:
-        partial.write_bytes(save(tensors, metadata=metadata))
+        partial.write_bytes(save(arrays, metadata=metadata))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def read_checkpoint(path: Path) -> tuple[Checkpoint, dict[str, Tensor]]:
+def read_checkpoint(path: Path) -> "tuple[Checkpoint, dict[str, Tensor]]":
     """What `save_checkpoint` wrote; `CheckpointError` if the file is missing, damaged, foreign."""
+    import torch
+
+    checkpoint, arrays = _read(path)
+    return checkpoint, {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def describe_checkpoint(path: Path) -> Checkpoint:
+    """What the checkpoint in the file `path` says of its weights.
+
+    Raises `CheckpointError` for a file that is missing, damaged or of another kind, and for
+    weights that are not of a network of this version.
+    """
+    checkpoint, _ = _read(path)
+    if (checkpoint.input_px, checkpoint.reference_px) != (INPUT_PX, REFERENCE_PX):
+        raise CheckpointError(
+            f"{path} takes maps of {checkpoint.input_px} px in px of a {checkpoint.reference_px} "
+            f"px crop, this version gives {INPUT_PX} and {REFERENCE_PX}: train it again"
+        )
+    if checkpoint.classifier not in CLASSIFIERS:
+        raise CheckpointError(
+            f"{path}: unknown classifier {checkpoint.classifier!r}: choose one of "
+            f"{', '.join(CLASSIFIERS)}"
+        )
+    return checkpoint
+
+
+def check_fit(
+    path: Path, *, flow: Flow | None = None, labels: Sequence[str] | None = None
+) -> Checkpoint:
+    """As `describe_checkpoint`; `CheckpointError` too where it was not trained on `flow`, with its
+    parameters, or does not name `labels`, in their order."""
+    checkpoint = describe_checkpoint(path)
+    if labels is not None and tuple(labels) != checkpoint.labels:
+        raise CheckpointError(
+            f"{path.name} names the classes {', '.join(checkpoint.labels)}, asked for were "
+            f"{', '.join(labels)}: choose a checkpoint trained on these"
+        )
+    if flow is not None and checkpoint.inputs != "frames":
+        _refuse_other_flow(path, checkpoint, flow)
+    return checkpoint
+
+
+def _read(path: Path) -> tuple[Checkpoint, dict[str, NDArray[Any]]]:
     if not path.is_file():
         raise CheckpointError(f"no checkpoint at {path}")
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is not a whole safetensors file: {error}") from None
     if metadata.get("format") != FORMAT:
@@ -104,7 +159,7 @@ def read_checkpoint(path: Path) -> tuple[Checkpoint, dict[str, Tensor]]:
     description = metadata.get("checkpoint", "")
     described = hashlib.sha256(description.encode()).hexdigest()
     for what, own, said_to_be in (
-        ("weights have", _digest(tensors), metadata.get("sha256", "none")),
+        ("weights have", _digest(arrays), metadata.get("sha256", "none")),
         # Files from before it was written have none.
         ("description has", described, metadata.get("checkpoint_sha256", described)),
     ):
@@ -121,7 +176,7 @@ def read_checkpoint(path: Path) -> tuple[Checkpoint, dict[str, Tensor]]:
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} does not describe its weights: {error}") from None
     _check(path, checkpoint)
-    return checkpoint, tensors
+    return checkpoint, arrays
 
 
 def load_classifier(
@@ -136,23 +191,21 @@ def load_classifier(
 
     `flow` is the one whose output it will be given: if that is not the flow that it was trained
     on, parameters included, it is refused, as amplitudes would mean something else. `labels` are
-    the classes that are expected, in order: others are refused too. PyTorch runs it on `device`,
-    unless `forward` answers in its place, as a `model.engine.serving.Serving` of the same
-    checkpoint does. Raises `CheckpointError` for flow and labels that do not fit and for a
-    checkpoint that is missing, damaged or of another kind.
+    the classes that are expected, in order: others are refused too. On the CPU ONNX Runtime runs it
+    where an ONNX file of these very weights lies beside the checkpoint, as beside shipped ones,
+    otherwise PyTorch, on `device`; unless `forward` answers in their place, as a
+    `model.engine.serving.Serving` of the same checkpoint does. Raises `CheckpointError` for flow
+    and labels that do not fit and for a checkpoint that is missing, damaged or of another kind.
     """
     path = checkpoint_path(name_or_path)
-    checkpoint, network = load_network(path)
-    if labels is not None and tuple(labels) != checkpoint.labels:
-        raise CheckpointError(
-            f"{path.name} names the classes {', '.join(checkpoint.labels)}, asked for were "
-            f"{', '.join(labels)}: choose a checkpoint trained on these"
-        )
-    if flow is not None and network.inputs != "frames":
-        _refuse_other_flow(path, checkpoint, flow)
+    checkpoint = check_fit(path, flow=flow, labels=labels)
+    if forward is None:
+        from model.engine.serving import forward_of
+
+        forward = forward_of(path, device)
     return NetworkClassifier(
-        forward or plain_forward(network, device),
-        inputs=cast(Inputs, network.inputs),
+        forward,
+        inputs=checkpoint.inputs,
         name=checkpoint.classifier,
         labels=checkpoint.labels,
         action_units=checkpoint.action_units,
@@ -163,22 +216,16 @@ def load_classifier(
     )
 
 
-def load_network(path: Path, *, device: str = "cpu") -> tuple[Checkpoint, nn.Module]:
+def load_network(path: Path, *, device: str = "cpu") -> "tuple[Checkpoint, nn.Module]":
     """What the checkpoint in the file `path` says, and its trained network, in evaluation mode.
 
     Raises `CheckpointError` for a file that is missing, damaged or of another kind, and for
     weights that do not fit what it says of them.
     """
-    checkpoint, tensors = read_checkpoint(path)
-    if (checkpoint.input_px, checkpoint.reference_px) != (INPUT_PX, REFERENCE_PX):
-        raise CheckpointError(
-            f"{path} takes maps of {checkpoint.input_px} px in px of a {checkpoint.reference_px} "
-            f"px crop, this version gives {INPUT_PX} and {REFERENCE_PX}: train it again"
-        )
+    checkpoint = describe_checkpoint(path)
+    _, tensors = read_checkpoint(path)
     try:
         network = checkpoint.network()
-    except InputError as error:
-        raise CheckpointError(f"{path}: {error}") from None
     except TypeError:
         raise CheckpointError(
             f"{path}: {checkpoint.classifier!r} has no such options: {dict(checkpoint.options)}"
@@ -227,7 +274,7 @@ def _check(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def _refuse_other_weights(
-    path: Path, checkpoint: Checkpoint, network: nn.Module, tensors: Mapping[str, Tensor]
+    path: Path, checkpoint: Checkpoint, network: "nn.Module", tensors: "Mapping[str, Tensor]"
 ) -> None:
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
@@ -257,17 +304,18 @@ def _refuse_other_flow(path: Path, checkpoint: Checkpoint, flow: Flow) -> None:
 
 def _trained_on(flow: Flow, classifier: str) -> str:
     """What to give for `flow`, for a message."""
-    fitting = [n for n in shipped() if read_checkpoint(checkpoint_path(n))[0].flow == flow.name]
+    fitting = [n for n in shipped() if describe_checkpoint(checkpoint_path(n)).flow == flow.name]
     if fitting:
         return f"weights trained on this one: {', '.join(fitting)}"
     command = f"python -m model.train {classifier} --flow {flow.name} --out FILE"
     return f"train weights on this one: `{command}`"
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
     digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+    for name in sorted(arrays):
+        array = arrays[name]
+        # The type as PyTorch calls it: so it stands in the first files.
+        digest.update(f"{name} torch.{array.dtype} {tuple(array.shape)}\n".encode())
+        digest.update(array.tobytes())
     return digest.hexdigest()

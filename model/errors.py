@@ -13,6 +13,7 @@ escapes is a bug, and its traceback is shown.
 import errno
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 
 _REFUSED = {
     errno.ENOSPC,
@@ -26,6 +27,14 @@ _REFUSED = {
     errno.EEXIST,
     errno.ENAMETOOLONG,
 }  # of a file or folder, by the system
+
+
+_PACKAGES = {
+    "torch": "PyTorch is not installed, and this needs it: pip install torch",
+    "onnx": "onnx is not installed, and this needs it: pip install onnx",
+    "onnxscript": "onnxscript is not installed, and this needs it: pip install onnxscript",
+}
+"""What the live path does without on a CPU, and what is said where it is needed."""
 
 
 class FMANetLiveError(Exception):
@@ -49,18 +58,43 @@ def told(error: BaseException) -> str:
     to stand in a line of ours."""
     while error.__cause__ is not None:
         error = error.__cause__
+    if isinstance(error, ModuleNotFoundError) and error.name in _PACKAGES:
+        return missing(error.name)
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
 
 
+def describe_error(error: BaseException) -> str:
+    """`error` in one line for a person: an `InputError` in its own words, else as `told`."""
+    return str(error) if isinstance(error, InputError) else told(error)
+
+
+def missing(module: str) -> str:
+    """What is said where `module` is needed and not installed, with what brings it."""
+    return _PACKAGES.get(module, f"{module} is not installed: pip install {module}")
+
+
+def demand(module: str) -> None:
+    """End the program, as `exit_code` does, if `module` is not installed. For commands whose own
+    imports need it: called before these."""
+    if find_spec(module) is None:
+        print(f"error: {missing(module)}", file=sys.stderr)
+        sys.exit(2)
+
+
 def exit_code(main: Callable[[], None]) -> int:
-    """Run a command's `main`; an `InputError`, or a file or folder that the system refuses, becomes
-    one line on stderr and exit code 2, Ctrl-C where the command makes nothing of it one line and
-    exit code 130, as shells have it."""
+    """Run a command's `main`; an `InputError`, a file or folder that the system refuses, or a
+    package that is missing and not always needed becomes one line on stderr and exit code 2,
+    Ctrl-C where the command makes nothing of it one line and exit code 130, as shells have it."""
     try:
         main()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name not in _PACKAGES:
+            raise
+        print(f"error: {missing(error.name)}", file=sys.stderr)
         return 2
     except OSError as error:
         if error.errno not in _REFUSED:

@@ -21,6 +21,11 @@ The likeliest class is the answer, however little it is likely; what would be re
 it. --out gets evaluation.json and evaluation.html, a page that needs no network.
 """
 
+from model.errors import demand
+
+if __name__ == "__main__":
+    demand("torch")  # before what imports it
+
 import argparse
 import json
 import math
@@ -37,6 +42,7 @@ from model.classifiers import CLASSIFIERS
 from model.delimited import read_table
 from model.errors import InputError, exit_code
 from model.evaluation import Evaluation, evaluated, table
+from model.face.networks import add_face_networks
 from model.figures import measured
 from model.machine import choose_device, machine, use_threads
 from model.outputs import make_folder
@@ -296,6 +302,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=CLIP_EPOCHS, help="of cross and loso")
     parser.add_argument("--out", type=Path, help="folder for evaluation.json and evaluation.html")
     parser.add_argument("--speed", action="store_true", help="time the forward pass as well")
+    add_face_networks(parser)
     parser.add_argument("--cache", type=Path, default=Path("runs"), help="what was computed")
     parser.add_argument("--workers", type=int, default=3, help="processes that compute it")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")

@@ -1,19 +1,25 @@
 """What machine this is: in a line, as no figure goes without it, and what of it to compute on."""
 
+import ctypes
 import os
 import platform
 import subprocess
+import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
-from model.errors import InputError
+from model.errors import InputError, missing
 
 
 def machine() -> str:
     """ "4 cores, AMD EPYC 7763, no GPU": cores that this process may use, processor, GPU."""
-    import torch
+    gpu = "no GPU"
+    if has_driver() and find_spec("torch"):
+        import torch
 
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+        if torch.cuda.is_available():
+            gpu = torch.cuda.get_device_name()
     return f"{cores()} cores, {processor()}, {gpu}"
 
 
@@ -30,7 +36,11 @@ def choose_device(asked: str) -> str:
         raise InputError(f"--device {asked}: choose auto, cpu, cuda or cuda:N")
     if asked == "cpu":
         return "cpu"
-    import torch  # seconds to import, and most errors in options show before it
+    if asked == "auto" and not (has_driver() and find_spec("torch")):
+        return "cpu"
+    if find_spec("torch") is None:
+        raise InputError(f"--device {asked}: {missing('torch')}; or use --device cpu")
+    import torch  # a second to import, which a machine without a GPU does not wait for
 
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if asked == "auto":
@@ -46,6 +56,29 @@ def choose_device(asked: str) -> str:
         else f"torch {torch.__version__} was built without CUDA"
     )
     raise InputError(f"--device {asked}: {why}; use --device cpu, or install what is missing")
+
+
+def unused_gpu(device: str) -> str:
+    """Why a run on `device` leaves an NVIDIA GPU unused that seems to be there, with what would
+    change it; empty if none is left, or the CPU is what was asked for."""
+    if device != "cpu" or not has_driver():
+        return ""
+    if find_spec("torch") is None:
+        return f"an NVIDIA driver is here, and the CPU is used: {missing('torch')}"
+    import torch
+
+    if torch.version.cuda is None:
+        return (
+            f"an NVIDIA driver is here, and the CPU is used: torch {torch.__version__} was built "
+            "without CUDA; install PyTorch's build for CUDA"
+        )
+    return (
+        ""
+        if torch.cuda.is_available()
+        else (
+            "an NVIDIA driver is here, and the CPU is used: PyTorch finds no device that it can use"
+        )
+    )
 
 
 def use_threads(number: int) -> None:
@@ -82,6 +115,18 @@ def system() -> str:
 
 
 @cache
+def has_driver() -> bool:
+    """Whether an NVIDIA driver is there, without which PyTorch finds no CUDA device. The system is
+    asked for its library, which takes a millisecond, where importing PyTorch takes a second."""
+    name = "nvcuda.dll" if os.name == "nt" else "libcuda.so.1"
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
+
+
+@cache
 def driver() -> str:
     """Version of the NVIDIA driver, "none" without one."""
     asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
@@ -90,3 +135,17 @@ def driver() -> str:
     except (OSError, subprocess.SubprocessError):
         return "none"
     return found.stdout.partition("\n")[0].strip() or "none"
+
+
+def user_cache() -> Path:
+    """The folder in which this system keeps what the program can make or fetch again; below
+    `XDG_CACHE_HOME` wherever that is set."""
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        base = Path(given)
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path.home() / ".cache"
+    return base / "fmanet-live"

@@ -9,6 +9,11 @@ brows, negative draws them down and in, positive pulls the corners of the mouth 
 units of EMFACS: Friesen & Ekman 1983).
 """
 
+from model.errors import demand
+
+if __name__ == "__main__":
+    demand("torch")  # before what imports it
+
 import argparse
 from pathlib import Path
 
@@ -18,6 +23,7 @@ import torch
 from model.classifiers.inputs import normalised
 from model.datasets.samples import open_samples
 from model.errors import InputError, exit_code
+from model.face.networks import add_face_networks
 from model.flow import FLOWS, load_flow
 from model.outputs import make_folder
 from model.page import text
@@ -97,6 +103,7 @@ def main() -> None:
     add("--flow", choices=FLOWS, default="lk", help="that the maps are computed with")
     add("--cache", type=Path, default=Path("runs"), help="where what was computed is kept")
     add("--workers", type=int, default=3, help="processes that compute it")
+    add_face_networks(parser)
     args = parser.parse_args()
     check_workers(args.workers)
     if args.pairs < 1:

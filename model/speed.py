@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from model.classifiers.inputs import INPUT_PX
-from model.classifiers.phases import PHASE_SHAPES
+from model.classifiers.phases import INPUT_PX, PHASE_SHAPES
 
 WARM_UP, RUNS = 30, 300
 

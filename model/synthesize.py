@@ -18,6 +18,7 @@ import av
 from tqdm import tqdm
 
 from model.errors import InputError, exit_code
+from model.face.networks import add_face_networks
 from model.records import ImageU8
 from model.synthetic.face import Nuisance, SyntheticFace
 from model.synthetic.footage import WrittenFootage, follow_face, read_frames
@@ -237,6 +238,7 @@ def _parser() -> argparse.ArgumentParser:
         default=True,
         help="bouts of speech between the expressions",
     )
+    add_face_networks(parser)
     return parser
 
 

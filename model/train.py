@@ -11,6 +11,11 @@ a set with nuisances that training does not have, looked at once at the end. An 
 on where it stopped when started again with the same options.
 """
 
+from model.errors import demand
+
+if __name__ == "__main__":
+    demand("torch")  # before what imports it
+
 import argparse
 import re
 from collections.abc import Mapping
@@ -21,6 +26,7 @@ from typing import Any, get_args
 from model.checkpoint import checkpoint_path, read_checkpoint, save_checkpoint
 from model.classifiers import CLASSIFIERS
 from model.errors import InputError, exit_code
+from model.face.networks import add_face_networks
 from model.figures import measured
 from model.flow import FLOWS
 from model.folds import validation_split
@@ -200,6 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     data.add_argument("--flow", choices=FLOWS, help=f"({Recipe.flow}, or that of --init)")
     data.add_argument("--cache", type=Path, default=Path("runs"), help="what was computed (runs)")
+    add_face_networks(data)
     data.add_argument("--workers", type=int, default=3, help="processes that compute it (3)")
 
     protocol = parser.add_argument_group("protocol")

@@ -22,6 +22,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from model.errors import CheckpointError, InputError, SourceError, exit_code, told
+from model.face.networks import add_face_networks
 from model.machine import choose_device
 from model.outputs import make_folder
 from model.records import Event, Frame, Stamp
@@ -46,10 +47,8 @@ def main() -> None:
     suffix: str = options.pop("motion")
     again: bool = options.pop("again")
     baseline: Path | None = options.pop("baseline")
-    # PyTorch itself: what engine is ready here must not decide what is found.
     config = LiveConfig(
         **options,
-        engine="eager",
         baseline=None if baseline is None else load_baseline(baseline),
     )
     choose_device(config.device)
@@ -120,7 +119,7 @@ def _analyze(source: Source, job: Job, config: LiveConfig) -> None:
     wanted, warning = configured(config, choose_device(config.device), source.info)
     if warning:
         print(f"warning: {warning}", file=sys.stderr)
-    pipeline = open_pipeline(wanted)
+    pipeline = open_pipeline(wanted, settled=True)
     found: list[Event] = []
     last: Stamp | None = None
     start_s: float | None = None
@@ -237,6 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--seconds", type=float, help="only this much of each input")
     add_pictures(p)
     add_perception(p)
+    add_face_networks(p)
     return p
 
 

@@ -2,47 +2,35 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from threading import Lock
 
-import cv2
-import numpy as np
-
-from model.records import Event, Frame, ImageU8, Stamp
+from model.records import Event, Frame
+from realtime.packed import Held, PackedFrame, pack, unpack
 from realtime.ring import FrameRing
 
 CONTEXT_S = 0.5
 """What is kept before the onset and after the offset."""
 MAX_CLIPS = 50
 MAX_BYTES = 96 * 2**20
-JPEG_QUALITY = 95
-
-
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    stamp: Stamp
-    received_s: float
-    jpeg: bytes
 
 
 class Clips:
-    """Frames by event number, packed as JPEG (quality 95: for the eye, not for measuring; a raw
-    clip would take a hundred times the memory). The oldest clips make room for new ones: at most
-    `max_clips`, and `max_bytes` unless a single clip is larger. Any thread."""
+    """Frames by event number, packed (`realtime.packed`). The oldest clips make room for new ones:
+    at most `max_clips`, and `max_bytes` unless a single clip is larger. Any thread."""
 
     def __init__(self, max_clips: int = MAX_CLIPS, max_bytes: int = MAX_BYTES) -> None:
         self._max_clips = max_clips
         self._max_bytes = max_bytes
-        self._clips: OrderedDict[int, tuple[_Packed, ...]] = OrderedDict()
+        self._clips: OrderedDict[int, tuple[PackedFrame, ...]] = OrderedDict()
         self._bytes = 0
         self._forgotten: set[int] = set()
         self._spans: list[tuple[float, float]] = []
         self._lock = Lock()
 
-    def keep(self, number: int, frames: Sequence[Frame]) -> None:
+    def keep(self, number: int, frames: Sequence[Held]) -> None:
         """Pack and keep the frames of event `number`; an earlier clip of it is replaced. What was
         forgotten is not kept."""
-        packed = tuple(_Packed(f.stamp, f.received_s, _jpeg(f.image)) for f in frames)
+        packed = tuple(map(pack, frames))
         with self._lock:
             self._drop(number)
             if number in self._forgotten:
@@ -60,7 +48,7 @@ class Clips:
         """The clip of event `number`; empty if it was never kept or has made room."""
         with self._lock:
             packed = self._clips.get(number, ())
-        return tuple(Frame(p.stamp, _image(p.jpeg), p.received_s) for p in packed)
+        return tuple(map(unpack, packed))
 
     def forget(self, numbers: Collection[int], start_s: float, end_s: float) -> None:
         """Forget the clips of the events `numbers`, and of the others' pictures those between these
@@ -91,29 +79,16 @@ def span_s(event: Event) -> tuple[float, float]:
     return event.window.onset.time_s - CONTEXT_S, end.time_s + CONTEXT_S
 
 
-def cut(ring: FrameRing, event: Event) -> tuple[Frame, ...]:
+def cut(ring: FrameRing, event: Event) -> tuple[Held, ...]:
     """What `ring` still holds, or holds already, of the clip of `event`."""
     return ring.between(*span_s(event))
 
 
-def _without(clip: tuple[_Packed, ...], start_s: float, end_s: float) -> tuple[_Packed, ...]:
+def _without(
+    clip: tuple[PackedFrame, ...], start_s: float, end_s: float
+) -> tuple[PackedFrame, ...]:
     return tuple(one for one in clip if not start_s <= one.stamp.time_s <= end_s)
 
 
-def _size(clip: tuple[_Packed, ...]) -> int:
-    return sum(len(packed.jpeg) for packed in clip)
-
-
-def _jpeg(image: ImageU8) -> bytes:
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    if not done:
-        raise RuntimeError(f"OpenCV could not pack a picture of {image.shape} as JPEG")
-    return data.tobytes()
-
-
-def _image(jpeg: bytes) -> ImageU8:
-    bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    image = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-    image.setflags(write=False)
-    return image
+def _size(clip: tuple[PackedFrame, ...]) -> int:
+    return sum(packed.nbytes for packed in clip)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from model.classifiers import CLASSIFIERS
 from model.engine import ENGINES
+from model.engine.ort import THREADS
 from model.errors import InputError
 from model.flow import FLOWS
 from model.shipped import shipped, trained_on
@@ -66,6 +67,12 @@ class LiveConfig:
     """Names by which a page that listens on loopback may be asked for all the same: a proxy's."""
     root_path: str = ""
     """Path under which a proxy shows the page, as "/proxy/7860"."""
+    view_password: str | None = field(default=None, repr=False)
+    """Of those who only look at the page, under any name; None: there are none."""
+    allow_sources: tuple[str, ...] = ()
+    """Folders, files and addresses that may be opened from the page, with what lies in them. Those
+    on offer, and `source`, may be opened always; from a page that only this machine reaches, and
+    where nothing is named here, anything."""
     tls_cert: Path | None = None
     tls_key: Path | None = None
     open_browser: bool = True
@@ -144,19 +151,17 @@ class LiveConfig:
                     f"--tls-cert {self.tls_cert} with --tls-key {self.tls_key} does not work: "
                     f"{error}; give a PEM certificate and its own key, without a passphrase"
                 ) from None
+        if self.view_password is not None and self.auth is None:
+            raise InputError(
+                "--view-password needs --auth: without it everyone may do everything at the page"
+            )
+        if self.auth is not None and self.view_password == self.auth[1]:
+            raise InputError("--view-password is that of --auth: choose another")
         if self.auth is None and not is_loopback(self.host):
             raise InputError(
                 f"--host {self.host} lets others see the face: give --auth user:password with it "
                 "(and --tls-cert/--tls-key, or the password travels in the clear)"
             )
-
-
-def parse_auth(text: str) -> tuple[str, str]:
-    """User and password of `--auth user:password`. The value is not repeated in the error."""
-    user, colon, password = text.partition(":")
-    if not (user and colon and password):
-        raise InputError("--auth needs user:password, both not empty")
-    return user, password
 
 
 def is_loopback(host: str) -> bool:
@@ -171,9 +176,8 @@ def is_loopback(host: str) -> bool:
 
 def device_name(device: str) -> str:
     """The device in words: `cpu (4 threads)`, `cuda:0 (NVIDIA H100)`."""
+    if device == "cpu":
+        return f"cpu ({THREADS} thread{'s' if THREADS > 1 else ''})"
     import torch
 
-    if device == "cpu":
-        threads = torch.get_num_threads()
-        return f"cpu ({threads} thread{'s' if threads > 1 else ''})"
     return f"{device} ({torch.cuda.get_device_name(device)})"

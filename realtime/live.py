@@ -14,22 +14,30 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from model.errors import InputError
+from model.errors import InputError, describe_error
 from model.machine import choose_device
 from model.records import Event, Frame, Step
 from realtime.baseline import Baseline
 from realtime.captured import Captured, recent_fps
 from realtime.clips import Clips, cut
 from realtime.config import LiveConfig, device_name
+from realtime.packed import unpack
 from realtime.results import Results, SignalAt
 from realtime.ring import FrameRing
-from realtime.run import Run
+from realtime.run import Run, StillAliveError
 from realtime.session.markers import MarkerKind
 from realtime.session.notebook import Notebook
 from realtime.session.plan import RecordPlan
 from realtime.session.status import RecordingStatus
 from realtime.snapshot import Snapshot, State, doubt, take_snapshot
-from realtime.sources import ASKED_RATE, Source, SourceStatus, open_source, split_spec
+from realtime.sources import (
+    ASKED_RATE,
+    Source,
+    SourceStatus,
+    open_source,
+    split_spec,
+    without_password,
+)
 from realtime.sources.browser import BrowserSource
 
 WAITING = "recording first: the analysis waits until the recorder has caught up"
@@ -59,6 +67,8 @@ class LiveSession:
         self._runs = 0
         self._starting = False
         self._failure = ""
+        self._left_behind = ""
+        """In words, what of the run before did not end."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -91,8 +101,9 @@ class LiveSession:
         what ran goes on; only a camera has to be let go before the next source is tried. What is
         recorded has to be stopped first: `InputError`."""
         with self._control:
-            if self._is_recorded():
-                raise InputError(f"--source {source}: a recording is going on, stop it first")
+            if self.records:
+                shown = without_password(source)
+                raise InputError(f"--source {shown}: a recording is going on, stop it first")
             baseline = baseline or self._config.baseline
             rotate = self._config.rotate if rotate is None else rotate
             # What a camera was asked for is nothing to ask of a file, which would be slowed down.
@@ -106,38 +117,44 @@ class LiveSession:
             self._begin(opened, None)
 
     def stop(self) -> None:
-        """End the run and join its threads. Results stay readable. Raises `RuntimeError` naming
-        the threads that did not end in time. Does nothing if nothing runs."""
+        """End the run and join its threads. Results stay readable. Raises `StillAliveError` naming
+        the threads that did not end in time, once: they are left behind, and another start is
+        free. Does nothing if nothing runs."""
         with self._control:
-            if self._run is not None:
-                self._run.stop()
-            self._config = replace(self._config, record=None)
+            try:
+                if self._run is not None:
+                    self._run.stop()
+            finally:
+                self._config = replace(self._config, record=None)
 
     def pause(self) -> None:
         """Stop analysing. A file or the demo waits where it is; frames of a camera are dropped."""
         with self._control:
             if self._run is not None and self._run.resumed.is_set():
-                if self._run.notebook is not None:
-                    self._run.notebook.mark("pause", "", "")
+                if self._run.recording is not None:
+                    self._run.recording.notebook.mark("pause", "", "")
                 self._run.pause()
 
     def resume(self) -> None:
         """Go on after `pause`."""
         with self._control:
             if self._run is not None and not self._run.resumed.is_set():
-                if self._run.notebook is not None:
+                if self._run.recording is not None:
                     # Before: the clock of a file stands still.
-                    self._run.notebook.mark("resume", "", "")
+                    self._run.recording.notebook.mark("resume", "", "")
                 self._run.resume()
 
     def record(self, plan: RecordPlan | None) -> None:
         """Stop, and start anew: recorded as `plan` says, or, with None, not recorded. A recording
         is a run of its own, so that analysing it again begins where the live analysis began.
-        Raises `InputError` if it cannot be recorded; then it goes on unrecorded."""
+        Raises `InputError` if it cannot be recorded; then it goes on unrecorded. One that is going
+        on has to be stopped first."""
         with self._control:
+            if plan is not None and self.records:
+                raise InputError("a recording is going on: stop it first")
             try:
                 self._begin(None, plan)
-            except InputError:
+            except Exception:
                 if plan is not None:
                     self.record(None)
                 raise
@@ -153,16 +170,30 @@ class LiveSession:
             why = recording.failure if recording is not None else ""
             raise InputError(f"nothing can be marked: {why or 'the recording has ended'}")
 
+    def audit(self, who: str, did: str) -> None:
+        """Note, in the session that is recorded if one is, that somebody did something."""
+        run = self._run
+        if run is not None and run.recording is not None:
+            run.recording.recorder.audit(who, did)
+
     def redact(self, seconds: float) -> None:
         """Forget the last `seconds`: they are deleted from what is shown, the recording, and its
         tables. Raises `InputError` if nothing is recorded; if nothing is any more, it is deleted
         from what is shown alone, and the error says how to delete it from the recording."""
         if not 0 < seconds < math.inf:
             raise InputError(f"redact {seconds:g} s: choose more than 0, and a number")
-        notebook = self._recorded()
-        start_s, end_s = notebook.last(seconds)
+        self._forget(*self._recorded().last(seconds))
+
+    def _forget(self, start_s: float, end_s: float) -> None:
+        """Forget what lies between these times of the source, wherever it is."""
+        # What is shown first, then what is written, then what neither needs any more.
         self._clips.forget(self._results.forget(start_s, end_s), start_s, end_s)
-        notebook.redact(start_s, end_s)
+        try:
+            self._recorded().redact(start_s, end_s)
+        finally:
+            ring = self.ring
+            if ring is not None:
+                ring.forget(start_s, end_s)
 
     def forgotten(self) -> tuple[tuple[float, float], ...]:
         """See `Results.forgotten`."""
@@ -171,7 +202,7 @@ class LiveSession:
     def recording(self) -> RecordingStatus | None:
         """How the recording stands; None if there is none."""
         run = self._run
-        return run.recording() if run else None
+        return run.recording.status() if run and run.recording else None
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Sleep until the source has ended and everything is analysed; False if that takes longer
@@ -238,7 +269,9 @@ class LiveSession:
             return frames
         for event in self._results.events():
             if event.number == number:
-                return cut(run.ring, event)
+                held = cut(run.ring, event)
+                kept = (f for f in held if not self._results.is_forgotten(f.stamp))
+                return tuple(map(unpack, kept))
         return ()
 
     def snapshot(self) -> Snapshot:
@@ -263,32 +296,39 @@ class LiveSession:
         )
 
     def _recorded(self) -> Notebook:
-        notebook = None if self._run is None else self._run.notebook
-        if notebook is None:
-            raise InputError("nothing is recorded that could be marked: start with --record")
-        return notebook
-
-    def _is_recorded(self) -> bool:
         run = self._run
-        recording = run.recording() if run is not None and not run.finished.is_set() else None
+        if run is None or run.recording is None:
+            raise InputError("nothing is recorded that could be marked: start with --record")
+        return run.recording.notebook
+
+    @property
+    def records(self) -> bool:
+        """Whether a recording is going on: one that failed is not."""
+        run, recording = self._run, self.recording()
+        if run is None or run.finished.is_set():
+            return False
         return recording is not None and not recording.failure
 
     def _begin(self, opened: Source | None, plan: RecordPlan | None) -> None:
         self._starting = True  # also while what ran ends: a viewer's camera waits for what follows
         try:
-            self.stop()
+            self._left_behind = ""
+            try:
+                self.stop()
+            except StillAliveError as error:
+                self._left_behind = str(error)
             self._config = replace(self._config, record=plan)
             self._failure = ""
             self._runs += 1
             self._run = None
             self._results.clear()
-            self._clips.clear()
+            self._clips = Clips()  # what was left behind keeps the one before
             # What can be wrong with the options shows before anything slow is loaded.
             source = opened or open_source(self._config.source, self._config.source_options())
             results, clips = self._results, self._clips
             self._run = Run(self._config, self._device, source, results, clips, self._on_step)
-        except InputError as error:
-            self._failure = str(error)
+        except Exception as error:
+            self._failure = describe_error(error)
             raise
         finally:
             self._starting = False
@@ -308,18 +348,23 @@ class LiveSession:
         if self._failure:
             return self._failure
         if run is not None and run.error is not None and not run.failed:
-            return str(run.error)
-        recording = run.recording() if run is not None else None
+            return describe_error(run.error)
+        recording = self.recording()
         if recording is not None and recording.failure:
             return recording.failure
         if run is not None and run.waiting:
             return WAITING
         if run is not None and run.failed:
             return f"{run.failed}; the recording goes on"
+        faults = [*run.faults, *(run.recording.faults if run.recording else ())] if run else []
+        if faults:
+            return "; ".join(faults)
+        if self._left_behind:
+            return self._left_behind
         if run is not None and run.trouble:
             return run.trouble
         told = status.message if status else ""
         told = told or (doubt(self._config.baseline, run.captured, run.warning) if run else "")
-        told = told or (recording.markers if recording is not None and self._is_recorded() else "")
-        heard = recording.sound if recording is not None and self._is_recorded() else ""
+        told = told or (recording.markers if recording is not None and self.records else "")
+        heard = recording.sound if recording is not None and self.records else ""
         return told or (f"sound is recorded: {heard}" if heard else "")

@@ -11,13 +11,16 @@ moved too far from it for the flow to be exact; the displacement then goes on fr
 
 import math
 from collections import deque
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.flow.device import DeviceFlow
 from model.flow.head import remove_head_motion
 from model.flow.lk import LucasKanade
 from model.records import AlignedFace, ArrayF32, ArrayF64, ImageU8, MotionSample, Stamp
+
+if TYPE_CHECKING:
+    from model.flow.device import DeviceFlow
 
 _REGION_POINTS = {
     "brow_outer_right": (70, 63),
@@ -97,15 +100,17 @@ class Motion:
         # One level only: a pyramid lets a blink reach the brows and the head's motion, and against
         # a reference that is renewed there is no far motion to find.
         flow = LucasKanade(levels=1)
-        self._flow: LucasKanade | DeviceFlow = (
-            DeviceFlow(flow, device) if device.startswith("cuda") else flow
-        )
+        self._flow: LucasKanade | DeviceFlow = flow
+        if device.startswith("cuda"):
+            from model.flow import device as gpu  # with PyTorch
+
+            self._flow = gpu.DeviceFlow(flow, device)
         self._track: _Track | None = None
 
     @property
     def trouble(self) -> str:
         """Why the device is not used any more; empty while it is."""
-        return self._flow.trouble if isinstance(self._flow, DeviceFlow) else ""
+        return "" if isinstance(self._flow, LucasKanade) else self._flow.trouble
 
     def warm_up(self, size: int) -> None:
         """Run the flow once on crops of `size`, so that the first frames do not wait for it."""
@@ -151,7 +156,7 @@ def region_centres(landmarks_px: ArrayF32, crop_from_image: ArrayF64) -> ArrayF6
 class _Track:
     """One face, followed without a break of identity."""
 
-    def __init__(self, flow: LucasKanade | DeviceFlow, face: AlignedFace) -> None:
+    def __init__(self, flow: "LucasKanade | DeviceFlow", face: AlignedFace) -> None:
         self.number = face.track
         self._flow = flow
         self._face = face
@@ -267,7 +272,7 @@ class _Rest:
 class _Reference:
     """The neutral picture, and all that depends on it alone."""
 
-    def __init__(self, flow: LucasKanade | DeviceFlow, face: AlignedFace, base: ArrayF32) -> None:
+    def __init__(self, flow: "LucasKanade | DeviceFlow", face: AlignedFace, base: ArrayF32) -> None:
         self.time_s = face.stamp.time_s
         self.flow_to = flow.against(face.crop)
         self.level, self.contrast = _level_and_contrast(face.crop)

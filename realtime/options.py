@@ -10,6 +10,7 @@ from model.engine import ENGINES
 from model.flow import FLOWS
 from model.shipped import shipped
 from realtime.config import LiveConfig
+from realtime.passwords import AUTH, VIEW
 from realtime.scorer import RULES
 from realtime.sources import CHOICES, ROTATIONS
 
@@ -94,7 +95,32 @@ def add_page(options: Options) -> None:
         help="a proxy's name, by which the page may be asked for too; several times for several",
     )
     add("--root-path", default="", metavar="PATH", help="under which a proxy shows the page")
-    add("--auth", metavar="USER:PASSWORD", help="demanded beyond this machine")
+    add(
+        "--auth",
+        metavar="USER:PASSWORD",
+        help=f"demanded beyond this machine; better by --auth-file or in {AUTH}, which others on "
+        "this machine do not see",
+    )
+    add(
+        "--auth-file",
+        type=Path,
+        metavar="PATH",
+        help="its first line is user:password, its second, if any, the password to look",
+    )
+    add(
+        "--view-password",
+        metavar="PASSWORD",
+        help=f"of those who only look at what is live, under any name; or in {VIEW}",
+    )
+    add(
+        "--allow-sources",
+        metavar="PATH",
+        action="extend",
+        nargs="+",
+        default=[],
+        help="folders, files and addresses that the page may open, with all in them; by default "
+        "anything on a page for this machine alone, else only what it offers",
+    )
     add("--tls-cert", type=Path, metavar="PEM", help="certificate: serve by https")
     add("--tls-key", type=Path, metavar="PEM", help="its key")
     add(

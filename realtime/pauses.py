@@ -11,6 +11,9 @@ class Pauses:
     """The last pauses of one run, on the system's monotonic clock. Any thread."""
 
     def __init__(self) -> None:
+        self.resumed = threading.Event()
+        """Set but for a pause."""
+        self.resumed.set()
         self._lock = threading.Lock()
         self._spans: deque[tuple[float, float]] = deque(maxlen=_KEPT)
 
@@ -18,12 +21,14 @@ class Pauses:
         """A pause begins."""
         with self._lock:
             self._spans.append((now_s, math.inf))
+        self.resumed.clear()
 
     def end(self, now_s: float) -> None:
         """The last one ends."""
         with self._lock:
             begin_s, _ = self._spans.pop()
             self._spans.append((begin_s, now_s))
+        self.resumed.set()
 
     def overlap(self, begin_s: float, end_s: float) -> bool:
         """Whether any of the time from `begin_s` to `end_s` was in a pause."""

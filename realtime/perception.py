@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from model.face import CROP_PX, FaceAligner
+from model.face.aligner import FaceAligner
+from model.face.crop import CROP_PX
 from model.records import AlignedFace, Frame, MotionSample, SpotSignal, SpotUpdate, Stamp, Step
 from realtime.motion import Motion
 from realtime.spotting import Spotter
@@ -19,16 +20,13 @@ Aligned = tuple[AlignedFace | None, dict[str, float]]
 
 
 class Aligner(Protocol):
-    """What finds the face of each frame, as `model.face.FaceAligner`: it looks, or was told."""
+    """What gives the face of each frame: a `FaceAligner`, or faces recorded before."""
 
     def align(self, frame: Frame) -> AlignedFace | None:
         """The face of `frame`, None where there is none. Frames come in order."""
 
     def warm_up(self) -> None:
         """So that the first face does not wait."""
-
-    def close(self) -> None:
-        """Release what it holds."""
 
 
 class Watch:
@@ -104,10 +102,6 @@ class Perception:
         """So that the first frames do not wait."""
         self._motion.warm_up(CROP_PX)
         self._aligner.warm_up()
-
-    def close(self) -> None:
-        """Release the face tracker."""
-        self._aligner.close()
 
 
 def _timed(timings_ms: dict[str, float], stage: str, run: Callable[[], T]) -> T:

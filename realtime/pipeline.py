@@ -8,24 +8,23 @@ the spotter decided, whichever it is; only the step with which they arrive diffe
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
 import numpy as np
-import torch
 
 from model import load_classifier
-from model.checkpoint import checkpoint_path
+from model.checkpoint import check_fit, checkpoint_path
 from model.classifiers import Classifier
 from model.engine.serving import Serving
-from model.face import CROP_PX
-from model.flow import Flow, load_flow
-from model.flow.device import flow_on
+from model.face.crop import CROP_PX
+from model.flow import Flow, flow_on, load_flow
 from model.moments import PHASE_FRAMES, crops_around, frames_between
-from model.naming import Named, Naming, OneGraph
+from model.naming import Named, Naming, suits_one_graph
 from model.records import (
     AlignedFace,
     Event,
@@ -41,14 +40,16 @@ from realtime.motion import Motion
 from realtime.perception import Aligned, Aligner, Perception
 from realtime.sources import SourceInfo
 from realtime.spotting import Spotter, SpotterConfig
+from realtime.worker import Worker
 
 if TYPE_CHECKING:
     from realtime.config import LiveConfig
 
 T = TypeVar("T")
 
-INFERENCE_THREADS = 1
-"""Threads of torch, and of OpenCV, in this process: one picture and one window at a time."""
+OPENCV_THREADS = 1
+"""In this process: one picture at a time."""
+JOIN_S = 5.0
 HISTORY_SLACK_S = 1.0
 """Aligned faces are kept this much longer than the longest expression, for the decision."""
 
@@ -110,7 +111,7 @@ class Pipeline:
         self._naming = naming or Naming(flow, classifier)
         self._executor = executor or InlineExecutor()
         self._engine = engine
-        self._beside = ThreadPoolExecutor(1, "face")  # its thread begins with the first task
+        self._beside = Worker("face", 1)
         self._ahead: tuple[Frame, Future[Aligned]] | None = None
         self._history: deque[AlignedFace] = deque()
         self._history_s = spotter.longest_s + HISTORY_SLACK_S
@@ -189,10 +190,16 @@ class Pipeline:
         self._perception.warm_up()
 
     def close(self) -> None:
-        """Release the face tracker, end what is being built. The pipeline cannot be used
-        afterwards."""
-        self._beside.shutdown()
-        self._perception.close()
+        """End the thread beside and what is being built, each even if the other fails. The pipeline
+        cannot be used afterwards. Raises `RuntimeError` if a face is still looked for after
+        `JOIN_S`."""
+        with ExitStack() as closing:
+            closing.callback(self.close_engine)
+            if not self._beside.stop(JOIN_S):
+                raise RuntimeError(f"the thread {self._beside.name} does not end")
+
+    def close_engine(self) -> None:
+        """End what is being built. Any thread; all there is to do if the pipeline does not end."""
         if self._engine is not None:
             self._engine.close()
 
@@ -255,15 +262,23 @@ def configured(config: "LiveConfig", device: str, info: SourceInfo) -> tuple[Pip
 
 
 def open_pipeline(
-    config: PipelineConfig, executor: Executor | None = None, aligner: Aligner | None = None
+    config: PipelineConfig,
+    executor: Executor | None = None,
+    aligner: Aligner | None = None,
+    *,
+    settled: bool = False,
 ) -> Pipeline:
     """A pipeline with its networks loaded and warm; `executor` and `aligner` as of `Pipeline`.
+    Once `settled`, no engine is left to be built: one that is ready first is not replaced on the
+    way, and the same frames give the same answers.
 
     Raises `InputError` for an unknown flow or classifier and for an engine that is asked for by
     name and absent, `CheckpointError` if the classifier was trained on another flow.
     """
     classifier, engine, naming = open_naming(config)
     try:
+        if settled:
+            engine.wait()
         pipeline = Pipeline(
             spotter=config.spotter,
             flow=load_flow(config.flow),
@@ -274,9 +289,14 @@ def open_pipeline(
             motion=Motion(config.device),
             aligner=aligner,
         )
-        pipeline.warm_up()
     except BaseException:
         engine.close()
+        raise
+    try:
+        pipeline.warm_up()
+    except BaseException:
+        with suppress(Exception):  # a graph that has failed fails again when it is closed
+            pipeline.close()
         raise
     return pipeline
 
@@ -285,19 +305,18 @@ def open_naming(config: PipelineConfig) -> tuple[Classifier, Serving, Naming]:
     """The networks of `config`, without a pipeline: its classifier, what runs it, and both phases'
     flow and the classifier together. The caller closes the second. Raises what `open_pipeline`
     does."""
-    # Small batches gain nothing from more threads, and a pool as large as the machine, whose
-    # threads wait for each other in a spin, stalls for seconds when a core is busy otherwise.
-    # OpenCV's pool gains nothing on pictures this small either: at 1280×720 it takes half as much
+    # A pool of threads gains nothing on pictures this small: at 1280×720 it takes half as much
     # processor time again for a median that stays and a 99th percentile that grows by half.
-    torch.set_num_threads(INFERENCE_THREADS)
-    cv2.setNumThreads(INFERENCE_THREADS)
+    cv2.setNumThreads(OPENCV_THREADS)
     flow = load_flow(config.flow)
     path = checkpoint_path(config.classifier)
-    load_classifier(path, flow=flow)  # refuses before anything is built
+    check_fit(path, flow=flow)  # refuses before anything is built
     engine = Serving(path, device=config.device, engine=config.engine)
     classifier = load_classifier(path, flow=flow, forward=engine)
     one_graph = None
-    if OneGraph.suits(flow, classifier, config.device):
+    if suits_one_graph(flow, classifier, config.device):
+        from model.one_graph import OneGraph  # with PyTorch
+
         one_graph = OneGraph(flow, classifier, engine)
     return classifier, engine, Naming(flow_on(flow, config.device), classifier, one_graph)
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from model.face import CROP_PX, FaceAligner
+from model.face.aligner import FaceAligner
+from model.face.crop import CROP_PX
 from model.flow.head import remove_head_motion
 from model.flow.lk import LucasKanade
 from model.records import AlignedFace, ArrayF32, ArrayF64, Frame, ImageU8, Window
@@ -57,10 +58,7 @@ def open_replay(clip: Sequence[Frame], window: Window) -> Replay:
     """
     step = -(-len(clip) // MAX_FRAMES)
     aligner = FaceAligner()
-    try:
-        seen = [(frame, aligner.align(frame)) for frame in clip[::step]] if clip else []
-    finally:
-        aligner.close()
+    seen = [(frame, aligner.align(frame)) for frame in clip[::step]] if clip else []
     pairs = [(frame, face) for frame, face in seen if face is not None]
     if not clip:
         raise InputError("the pictures of this expression are no longer kept")

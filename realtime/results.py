@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from threading import Condition
 from types import MappingProxyType
 
+from model.moments import MAX_AVERAGE_S
 from model.records import Event, SpotSignal, Stamp, Step
 from realtime.clock import monotonic_s
 from realtime.latency import LatencySummary, Percentiles
@@ -127,12 +128,18 @@ class Results:
             gone = tuple(n for n, event in self._events.items() if within(event, start_s, end_s))
             for number in gone:
                 del self._events[number]
+            self._events.update((n, self._pictured(event)) for n, event in self._events.items())
             return gone
 
     def forgotten(self) -> tuple[tuple[float, float], ...]:
         """From when to when was forgotten, times of the source."""
         with self._changed:
             return tuple(self._forgotten)
+
+    def is_forgotten(self, stamp: Stamp) -> bool:
+        """Whether the frame of `stamp` is to be forgotten."""
+        with self._changed:
+            return self._is_forgotten(stamp)
 
     def latest_step(self, after: int | None, timeout_s: float) -> Step | None:
         """The newest step, once it is another than the one whose frame has index `after`; None if
@@ -180,10 +187,20 @@ class Results:
 
     def _kept(self, events: tuple[Event, ...], now_s: float) -> tuple[Event, ...]:
         return tuple(
-            replace(event, emitted_s=now_s)
+            replace(self._pictured(event), emitted_s=now_s)
             for event in events
             if not any(within(event, *span) for span in self._forgotten)
         )
+
+    def _pictured(self, event: Event) -> Event:
+        """`event`, without its pictures if any of them may be of what is forgotten: each is of some
+        frames around a moment."""
+        window = event.window
+        begin_s = window.onset.time_s - MAX_AVERAGE_S
+        last_s = (window.offset or event.known_at).time_s + MAX_AVERAGE_S
+        if any(start_s <= last_s and begin_s <= end_s for start_s, end_s in self._forgotten):
+            return replace(event, flows=None, crops=())
+        return event
 
     def _take(self, events: tuple[Event, ...]) -> None:
         for event in events:

@@ -23,14 +23,19 @@ recorder    Of a run that is recorded: follows the ring on its own, so that the 
 sound       Of a run that is recorded with sound: keeps the microphone open. PortAudio has a thread
             of its own, which hands over blocks of samples; the recorder writes them.
 lsl         Of a run that takes markers from another program: waits for them and notes them.
-clips       A `Worker`: packs the pictures around an event for its replay. Apart from classify,
-            because packing takes longer than a classification and is in no hurry.
+ring        Packs the frames of the ring that all have read, as JPEG: only a replay wants them yet.
+clips       A `Worker`: keeps the packed pictures around an event for its replay. Apart from
+            classify, because what is not packed yet takes longer than a classification and is in
+            no hurry.
 
 Stop: capture is told and its source interrupted → it closes the ring → the pipeline reads the
 ring out, for at most `DRAIN_S`, decides what was open and waits for what is being classified →
 the recorder writes what is left and closes its files → the workers finish → every join is bounded,
-and a thread that is still alive then is an error with its name. Models are loaded and warm before
-capture starts.
+and a thread that is still alive then is an error with its name, and left behind. Models are loaded
+and warm before capture starts.
+
+Whatever fails, the run ends and says why: all that is open is closed, each part whatever another
+raises, and `finished` is set. A recording goes on without its analysis.
 
 Each captured frame has one fate: analysed, or dropped as "pipeline behind", "recorder first",
 "analysis failed", "paused" or "stopped". What a source itself lost or could not use stands beside
@@ -40,32 +45,23 @@ that, under its own causes.
 import gc
 import math
 import threading
-from collections import deque
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from functools import partial
-from typing import Any
 
-from model.errors import InputError, told
-from model.records import Event, Frame, Stamp, Step
+from model.errors import InputError, describe_error
+from model.records import Frame, Stamp, Step
 from realtime.captured import Captured
-from realtime.clips import Clips, cut, span_s
+from realtime.clips import Clips
 from realtime.clock import monotonic_s
 from realtime.config import LiveConfig, device_name
+from realtime.packing import Packing
 from realtime.pauses import Pauses
 from realtime.pipeline import configured, open_pipeline
+from realtime.recording import END, open_recording
 from realtime.results import Results
 from realtime.ring import Follower, FrameRing
-from realtime.session.lsl import MarkerStream
-from realtime.session.microphone import Microphone
-from realtime.session.notebook import Notebook
-from realtime.session.opening import open_recorder
-from realtime.session.sound import Block
-from realtime.session.status import RecordingStatus
-from realtime.snapshot import PAUSED
-from realtime.sources import Source, SourceStatus
+from realtime.sources import Source
 from realtime.sources.pacing import paced
 from realtime.worker import Worker
 
@@ -83,15 +79,16 @@ JOIN_S = 5.0
 WRITE_S = 60.0
 """How long the recorder may take at the end: what the ring holds is written still, and what is to
 be forgotten deleted."""
-BEAT_S = 0.2
-"""How often the recorder writes what was noted, where no frames come: within what a killed program
-may lose."""
 CLASSIFY_BACKLOG = 8
-CLIP_BACKLOG = 4
 
 BEHIND, STOPPED = "pipeline behind", "stopped"
 RECORDER_FIRST, FAILED = "recorder first", "analysis failed"
-END = "end of the source"
+NOT_BEGUN = "it could not begin"
+
+
+class StillAliveError(RuntimeError):
+    """Threads that did not end in time, by name. They are left behind: what they still do goes
+    nowhere, and they do not keep the program from ending."""
 
 
 class Run:
@@ -108,112 +105,108 @@ class Run:
     ) -> None:
         self.source = source
         self.ring = FrameRing(RING_S, RING_BYTES)
-        self.resumed = threading.Event()
-        self.resumed.set()
         self._pauses = Pauses()
+        self.resumed = self._pauses.resumed
         self.finished = threading.Event()
         self.stopped = False
         self._asked_to_stop = False
         self.error: BaseException | None = None
-        self.notebook: Notebook | None = None
-        """Where moments are noted, of a run that is recorded."""
         self.failed = ""
         """In words, what ended the analysis of a run that is recorded, which goes on."""
+        self.faults: list[str] = []
+        """In words, what could not be closed."""
         self._capture_error: BaseException | None = None
+        self._closing_error: BaseException | None = None
         self.captured = Captured()
         self._last: Stamp | None = None
         self._seconds = config.seconds or math.inf
         self._results = results
-        self._clips = clips
         self._on_step = on_step
         self._ending = threading.Event()
         self._abandoned = threading.Event()
         self._waiting = False
-        self._recording = self.ring.follow()
-        self._unpacked: dict[int, Event] = {}  # confirmed, their context not yet captured
-        self._packed: deque[Future[None]] = deque()
+        self._analysing = self.ring.follow()
         self._threads: list[threading.Thread] = []
         self._captured_all = threading.Event()
-        self._classify = Worker("classify", CLASSIFY_BACKLOG)
-        self._packing = Worker("clips", CLIP_BACKLOG)
-        try:
-            plan = config.record
-            self._microphone = Microphone(plan.audio) if plan and plan.audio else None
-            named = plan.lsl_markers if plan else ""
-            self._marker_stream = MarkerStream(named) if named else None
+        self._source_closed = threading.Event()
+        with ExitStack() as opened:  # what is open, if anything fails here
+            opened.callback(self._attempt, source.close)
+            self._classify = Worker("classify", CLASSIFY_BACKLOG)
+            opened.callback(self._classify.stop, JOIN_S)
+            self._packing = Packing(self.ring, clips)
+            opened.callback(self._packing.stop, JOIN_S)
             pipeline, self.warning = configured(config, device, source.info)
             self._pipeline = open_pipeline(pipeline, self._classify)
-            try:
-                self._recorder = open_recorder(
-                    config, source, device_name(device), self._losses, self._microphone
-                )
-            except BaseException:
-                self._pipeline.close()
-                raise
-        except BaseException:
-            source.close()
-            self._join()
-            raise
-        self._threads = [
-            threading.Thread(target=self._capture, name="capture"),
-            threading.Thread(target=self._analyse, name="pipeline"),
-        ]
-        if self._recorder is not None:
-            self._threads.append(threading.Thread(target=self._record, name="recorder"))
-            self.notebook = Notebook(
-                self._recorder, self.ring, lambda: source.info.clock, self.resumed
+            opened.callback(self._attempt, self._pipeline.close)
+            self.recording = open_recording(
+                config, device_name(device), source, self.ring, self.captured, self._pauses
             )
-            if self._marker_stream is not None:
-                hear = partial(
-                    self._marker_stream.listen,
-                    self.notebook.hear,
-                    self.notebook.tell,
-                    self.finished,
-                )
-                self._threads.append(threading.Thread(target=hear, name="lsl"))
-            if self._microphone is not None:
-                listen = partial(self._microphone.listen, self._hear, self._captured_all)
-                self._threads.append(threading.Thread(target=listen, name="sound"))
-        # What is loaded by now stays until the end. To look through it again, as each full
-        # collection would, stops all threads for a tenth of a second or two.
-        gc.collect()
-        gc.freeze()
-        for thread in self._threads:
-            thread.start()
+            if self.recording is not None:
+                opened.callback(self.recording.recorder.close, NOT_BEGUN)
+            # What is loaded by now stays until the end. To look through it again, as each full
+            # collection would, stops all threads for a tenth of a second or two.
+            gc.collect()
+            gc.freeze()
+            opened.callback(gc.unfreeze)
+            opened.callback(self._end)
+            for name, action in self._actions().items():
+                thread = threading.Thread(target=action, name=name, daemon=True)
+                thread.start()
+                self._threads.append(thread)
+            opened.pop_all()
+
+    def _actions(self) -> dict[str, Callable[[], None]]:
+        """What the threads do, by name."""
+        actions = {"capture": self._capture, "pipeline": self._analyse, "ring": self.ring.pack}
+        if self.recording is None:
+            return actions
+        write = partial(self.recording.write, self.finished, self._why_ended)
+        heard = self.recording.listeners(self.finished, self._captured_all)
+        return {**actions, "recorder": write, **heard}
 
     def stop(self) -> None:
-        """See `LiveSession.stop`."""
+        """See `LiveSession.stop`. Raises `StillAliveError`, once."""
         if self.stopped:
             return
         self._asked_to_stop = not self.finished.is_set()
-        self._end_capture()
-        capture, pipeline, *recorder = self._threads
-        capture.join(JOIN_S)
-        pipeline.join(DRAIN_S)
-        self._abandoned.set()
-        pipeline.join(JOIN_S)
-        for thread in recorder:
-            thread.join(WRITE_S)
-        self._join()
+        alive = self._end()
         gc.unfreeze()  # of this run all may go
         self.stopped = True
+        if alive:
+            raise StillAliveError(f"threads still alive after stop: {', '.join(alive)}")
+
+    def _end(self) -> list[str]:
+        """End all threads; the names of those that are still alive. None waits for another that
+        does not end: the recording is closed all the same."""
+        self._end_capture()
+        for thread in self._threads:
+            if thread.name == "capture":
+                thread.join(JOIN_S)
+                self.ring.close()
+            elif thread.name == "pipeline":
+                thread.join(DRAIN_S)
+                self._abandoned.set()
+                thread.join(JOIN_S)
+                if thread.is_alive():
+                    self._attempt(self._pipeline.close_engine)
+                self.finished.set()
+            else:
+                thread.join(WRITE_S)
+        alive = [] if self._classify.stop(JOIN_S) else [self._classify.name]
+        alive += self._packing.stop(JOIN_S)
+        alive += [thread.name for thread in self._threads if thread.is_alive()]
+        if alive:
+            # Another run may begin meanwhile, with the same results.
+            self._results, self._on_step = Results(), None
+        return alive
 
     def pause(self) -> None:
         """See `LiveSession.pause`; of a run that is not paused."""
         self._pauses.begin(monotonic_s())
-        self.resumed.clear()
 
     def resume(self) -> None:
         """See `LiveSession.resume`; of a run that is."""
         self._pauses.end(monotonic_s())
-        self.resumed.set()
-
-    def _hear(self, block: Block) -> None:
-        assert self._recorder is not None  # it asked for the microphone
-        assert self._microphone is not None
-        # A block comes up to a few tenths of a second late: what counts is when it was spoken.
-        end_s = block.time_s + block.count / self._microphone.rate
-        self._recorder.hear(block, PAUSED if self._pauses.overlap(block.time_s, end_s) else "")
 
     @property
     def engine(self) -> str:
@@ -230,42 +223,12 @@ class Run:
         """Whether nothing is analysed now because the recorder is behind."""
         return self._waiting and self._must_wait()
 
-    def recording(self) -> RecordingStatus | None:
-        """How the recording stands; None if this run is not recorded."""
-        if self._recorder is None:
-            return None
-        status = self._recorder.status()
-        if self._marker_stream is not None:
-            status = replace(status, markers=self._marker_stream.state)
-        return replace(status, sound=self._microphone.state) if self._microphone else status
-
-    def _losses(self) -> Mapping[str, int]:
-        status = self.source.status()
-        return {**status.dropped, **status.unusable, PAUSED: self.captured.paused}
-
-    def _record(self) -> None:
-        recorder = self._recorder
-        assert recorder is not None
-        ended = END
-        follower = self._recording
-        try:
-            for taken in follower.beats(BEAT_S):
-                if taken is None:
-                    recorder.beat()
-                else:
-                    recorder.write(taken[0], follower.missed)
-        except Exception as error:  # the capture's, and raised by the pipeline
-            ended = str(error) if isinstance(error, InputError) else told(error)
-        finally:
-            while not self.finished.wait(BEAT_S):
-                recorder.beat()
-            if self._asked_to_stop and ended == END:
-                ended = STOPPED
-            if self.failed:
-                ended = f"{ended}; {self.failed}"
-            status = self.source.status()
-            measured = {"fps": self.captured.fps(), "seconds": self.captured.seconds()}
-            recorder.close(ended, measured=measured, source=_counts(status))
+    def _why_ended(self, ended: str) -> str:
+        """Why the recording ended, where `ended` is what ended the source."""
+        if self._asked_to_stop and ended == END:
+            ended = STOPPED
+        reasons = [ended, self.failed, *self.faults]
+        return "; ".join(reason for reason in reasons if reason)
 
     def _capture(self) -> None:
         error: BaseException | None = None
@@ -274,10 +237,11 @@ class Run:
                 self.resumed.wait()
         except BaseException as caught:  # raised again where the frames are read
             self._capture_error = error = caught
-        finally:
-            self._captured_all.set()
-            self.ring.close(error)
-            self.source.close()
+        with ExitStack() as ending:  # from the last to the first, each whatever another raises
+            ending.callback(self._source_closed.set)
+            ending.callback(self._attempt, self.source.close)
+            ending.callback(self.ring.close, error)
+            ending.callback(self._captured_all.set)
 
     def _capture_until_pause(self) -> bool:
         """Take frames until the source or the run ends; True if it was only a pause."""
@@ -297,33 +261,52 @@ class Run:
         return False
 
     def _analyse(self) -> None:
-        follower = self.ring.follow()
+        follower = self._analysing
         try:
             try:
                 self._follow(follower)
-            except InputError as error:
+            except BaseException as error:
                 if error is not self._capture_error:
                     raise
                 self.error = error
-            if self._last is not None:
-                last_events = self._pipeline.finish(self._last)
-                last_events = self._results.add_last(last_events)
-                if self._recorder is not None:
-                    self._recorder.finished(last_events)
-                self._pack(last_events, math.inf)
+            self._decide_last()
         except BaseException as error:
             self.error = error
-            if self._recorder is not None and error is not self._capture_error:
+            if self.recording is not None:
                 self._go_on_without(follower, error)
-            raise
         finally:
-            self._end_capture()
-            self._pipeline.close()
-            self.finished.set()
+            with ExitStack() as ending:  # as in `_capture`
+                ending.callback(self.finished.set)
+                ending.callback(self._take_closing_error)
+                ending.callback(self._source_closed.wait, JOIN_S)
+                ending.callback(self._attempt, self._pipeline.close)
+                ending.callback(self._end_capture)
+        if self.error is not None and not isinstance(self.error, InputError):
+            raise self.error  # a bug: its traceback is shown
+
+    def _decide_last(self) -> None:
+        if self._last is None:
+            return
+        events = self._results.add_last(self._pipeline.finish(self._last))
+        if self.recording is not None:
+            self.recording.recorder.finished(events)
+        self._packing.finish(events, JOIN_S)
+
+    def _take_closing_error(self) -> None:
+        """What could not be closed ends the run, if nothing else did."""
+        self.error = self.error or self._closing_error
+
+    def _attempt(self, close: Callable[[], None]) -> None:
+        """Close something; what it raises comes after whatever ended the run."""
+        try:
+            close()
+        except BaseException as error:
+            self.faults.append(f"closing: {describe_error(error)}")
+            self._closing_error = self._closing_error or error
 
     def _go_on_without(self, follower: Follower, error: BaseException) -> None:
         """The analysis has failed; the recording does not end with it."""
-        self.failed = f"{FAILED}: {told(error)}"
+        self.failed = f"{FAILED}: {describe_error(error)}"
         with suppress(Exception):  # the capture's: that the analysis failed comes first
             for frame, missed in follower:
                 self._leave_out(FAILED, missed + 1, (*follower.missed, frame.stamp))
@@ -347,52 +330,27 @@ class Run:
                 continue
             waited_s = max(0.0, monotonic_s() - frame.received_s)
             promised = None if cause else follower.peek()
-            step = self._results.add(self._pipeline.step(frame, promised), waited_ms=waited_s * 1e3)
-            if self._recorder is not None:
-                self._recorder.analysed(step, monotonic_s())
+            step = self._pipeline.step(frame, promised)  # however long it took, see `_end`
+            step = self._results.add(step, waited_ms=waited_s * 1e3)
+            if self.recording is not None:
+                self.recording.recorder.analysed(step, monotonic_s())
             self._last = frame.stamp
-            self._pack(step.events, frame.stamp.time_s)
+            self._packing.take(step.events, frame.stamp.time_s)
             if self._on_step is not None:
                 self._on_step(step)
 
     def _must_wait(self) -> bool:
         """Whether the processor is the recorder's now."""
-        if self._recorder is None:
+        if self.recording is None:
             return False
-        return self._recording.backlog > (GO_ON if self._waiting else HOLD)
+        return self.recording.backlog > (GO_ON if self._waiting else HOLD)
 
     def _leave_out(self, cause: str, frames: int, stamps: tuple[Stamp, ...]) -> None:
         self._results.drop(cause, frames, stamps)
-        if self._recorder is not None:
-            self._recorder.left_out(stamps, cause)
-
-    def _pack(self, events: tuple[Event, ...], now_s: float) -> None:
-        """Have the clips packed whose last frame has come."""
-        self._unpacked.update((e.number, e) for e in events if e.state == "confirmed")
-        for number, event in list(self._unpacked.items()):
-            if now_s >= span_s(event)[1]:
-                del self._unpacked[number]
-                frames = cut(self.ring, event)
-                self._packed.append(self._packing.submit(self._clips.keep, number, frames))
-        while self._packed and self._packed[0].done():
-            self._packed.popleft().result()
+        if self.recording is not None:
+            self.recording.recorder.left_out(stamps, cause)
 
     def _end_capture(self) -> None:
         self._ending.set()
         self.resumed.set()
-        self.source.interrupt()
-
-    def _join(self) -> None:
-        alive = [w.name for w in (self._classify, self._packing) if not w.stop(JOIN_S)]
-        alive += [thread.name for thread in self._threads if thread.is_alive()]
-        if alive:
-            raise RuntimeError(f"threads still alive after stop: {', '.join(alive)}")
-
-
-def _counts(status: SourceStatus) -> dict[str, Any]:
-    return {
-        "frames": status.frames,
-        "dropped": dict(status.dropped),
-        "unusable": dict(status.unusable),
-        "message": status.message,
-    }
+        self._attempt(self.source.interrupt)

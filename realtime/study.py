@@ -6,7 +6,8 @@ hears keys, notes and wishes to forget while it runs. Any thread.
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -51,6 +52,7 @@ class Study:
         self._root = session.config.sessions
         self._camera = camera
         self._lock = threading.Lock()
+        self._changing = threading.Lock()  # held while a recording starts or ends
         self._draft = Draft()
         self._protocol = Protocol()
         self._keys = Keys(self._protocol, session)
@@ -91,20 +93,39 @@ class Study:
     def start(self) -> None:
         """Begin a recording: the source starts anew. Raises `InputError` if it cannot begin, or
         one is going on."""
-        if self._active() is not None:
-            raise InputError("a recording is going on: stop it first")
-        plan = self._plan()
-        with self._lock:
-            self._keys = Keys(plan.protocol, self._session)
-            self._said.clear()
-            self._speed = None  # measured again, beside what else the disk has to do by then
-        self._session.record(plan)
+        with self._alone():
+            if self._active() is not None:
+                raise InputError("a recording is going on: stop it first")
+            plan = self._plan()
+            with self._lock:
+                self._keys = Keys(plan.protocol, self._session)
+                self._said.clear()
+                self._speed = None  # measured again, beside what else the disk has to do by then
+            self._session.record(plan)
 
     def stop(self) -> None:
-        """End the recording; the source starts anew without one."""
-        self._session.stop()
-        self._last = self._session.recording()
-        self._session.record(None)
+        """End the recording; the source starts anew without one. Raises `InputError` if there is
+        none: what another page started meanwhile was not meant."""
+        with self._alone():
+            if self._active() is None:
+                raise InputError("no recording is going on")
+            self._session.stop()
+            self._last = self._session.recording()
+            self._session.record(None)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Who comes while another page starts or ends a recording is told so, and does neither."""
+        if not self._changing.acquire(blocking=False):
+            raise InputError("another page is starting or ending a recording: see what it did")
+        try:
+            yield
+        finally:
+            self._changing.release()
+
+    def audit(self, who: str, did: str) -> None:
+        """See `LiveSession.audit`."""
+        self._session.audit(who, did)
 
     def press(self, key: str, at_s: float | None) -> None:
         """A key of the protocol was pressed, at `at_s` of the monotonic clock (None: now). Raises

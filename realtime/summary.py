@@ -2,9 +2,10 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import platform, python_version
 from typing import Any
@@ -17,7 +18,17 @@ from realtime.config import LiveConfig
 from realtime.snapshot import Snapshot
 from realtime.sources import without_password
 
-PACKAGES = ("fmanet-live", "torch", "mediapipe", "opencv-contrib-python", "numpy", "av")
+PACKAGES = (
+    "fmanet-live",
+    "onnxruntime",
+    "torch",
+    "mediapipe",
+    "ai-edge-litert",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+    "numpy",
+    "av",
+)
 
 
 def summarise(
@@ -102,8 +113,17 @@ def versions() -> dict[str, str]:
     return {
         "python": python_version(),
         "platform": platform(),
-        **{package: version(package) for package in PACKAGES},
+        **installed(PACKAGES),
     }
+
+
+def installed(packages: Iterable[str]) -> dict[str, str]:
+    """The versions of those of `packages` that are installed."""
+    found = {}
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def check_new(path: Path) -> None:

@@ -7,15 +7,16 @@ overwritten unless that is asked for.
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from model.records import Event, SpotUpdate, Step
 from realtime.motion import REGIONS
 from realtime.summary import check_new, event_record
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 NAMED_FROM = 0.5
 """Probability from which the column `action_units` of the events names a unit."""
@@ -27,17 +28,16 @@ _SHAPES = ("strength_px", "threshold_px", "u_px", "v_px")
 _HEAD = ("head_u_px", "head_v_px", "head_turn_rad", "head_log_scale")
 _EYES = ("eye_right", "eye_left")
 
-MOTION_SCHEMA = pa.schema(
-    [
-        ("index", pa.int64()),
-        ("time_s", pa.float64()),
-        ("track", pa.int32()),
-        ("flags", pa.string()),
-        *((name, pa.float32()) for name in _EYES + _HEAD),
-        *((f"{region}_{shape}", pa.float32()) for region in REGIONS for shape in _SHAPES),
-        ("spotter", pa.string()),
-    ]
-)
+_MOTION_TYPES = {
+    "index": "int64",
+    "time_s": "float64",
+    "track": "int32",
+    "flags": "string",
+    **dict.fromkeys(_EYES + _HEAD, "float32"),
+    **{f"{region}_{shape}": "float32" for region in REGIONS for shape in _SHAPES},
+    "spotter": "string",
+}
+MOTION_COLUMNS = tuple(_MOTION_TYPES)
 """Columns of the motion table, a row per frame, empty (null) where there is no face. `track`:
 number of the face track. `flags`: names from `realtime.motion.FLAGS` with spaces between. `eye_…`:
 openness of the person's right and left eye. `head_…`: head motion since the last frame. For each
@@ -45,6 +45,14 @@ region `strength_px` and the `threshold_px` that it has to exceed (inf while sil
 displacement `u_px` right, `v_px` down; px are those of the aligned crop. `spotter`: what the
 spotter said with this frame, mostly nothing: for each candidate its state (`apex`, `closed`,
 `rejected`), number, kind, onset and last moment in s, and why; "; " between them."""
+
+
+@cache
+def motion_schema() -> "pa.Schema":
+    """`MOTION_COLUMNS` with their types, as Parquet has them."""
+    import pyarrow as pa  # 50 ms and more, which a live run does not need
+
+    return pa.schema([(name, getattr(pa, kind)()) for name, kind in _MOTION_TYPES.items()])
 
 
 def event_columns(labels: Sequence[str], action_units: Sequence[str]) -> list[str]:
@@ -94,7 +102,7 @@ def write_events(
 
 @contextmanager
 def motion_table(path: Path, *, again: bool = False) -> Iterator[Callable[[Step], None]]:
-    """A new table at `path` with the columns of `MOTION_SCHEMA`, as its suffix says `.parquet` or
+    """A new table at `path` with `MOTION_COLUMNS`, as its suffix says `.parquet` or
     `.csv`; what is yielded adds the row of a step. `again`: one that is there is replaced, at the
     end."""
     columns = _parquet if path.suffix == ".parquet" else _motion_csv
@@ -103,21 +111,25 @@ def motion_table(path: Path, *, again: bool = False) -> Iterator[Callable[[Step]
 
 
 def motion_cells(step: Step) -> list[str]:
-    """The row of a step as text, in the columns of `MOTION_SCHEMA`; no cell holds a comma."""
+    """The row of a step as text, in `MOTION_COLUMNS`; no cell holds a comma."""
     return _cells(_row(step))
 
 
 @contextmanager
 def _parquet(path: Path) -> Iterator[Callable[[Row], None]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     rows: list[Row] = []
+    schema = motion_schema()
 
     def flush() -> None:
         if rows:
             arrays = [
                 pa.array(column, field.type)
-                for column, field in zip(zip(*rows, strict=True), MOTION_SCHEMA, strict=True)
+                for column, field in zip(zip(*rows, strict=True), schema, strict=True)
             ]
-            writer.write_batch(pa.record_batch(arrays, schema=MOTION_SCHEMA))
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
             rows.clear()
 
     def add(row: Row) -> None:
@@ -125,7 +137,7 @@ def _parquet(path: Path) -> Iterator[Callable[[Row], None]]:
         if len(rows) == _ROWS_PER_GROUP:
             flush()
 
-    with pq.ParquetWriter(path, MOTION_SCHEMA) as writer:
+    with pq.ParquetWriter(path, schema) as writer:
         yield add
         flush()
 
@@ -133,7 +145,7 @@ def _parquet(path: Path) -> Iterator[Callable[[Row], None]]:
 @contextmanager
 def _motion_csv(path: Path) -> Iterator[Callable[[Row], None]]:
     with _csv(path) as table:
-        table.writerow(MOTION_SCHEMA.names)
+        table.writerow(MOTION_COLUMNS)
         yield lambda row: table.writerow(_cells(row))
 
 
@@ -166,7 +178,7 @@ def _row(step: Step) -> Row:
     stamp, motion, signal = step.frame.stamp, step.motion, step.signal
     said = "" if signal is None else "; ".join(map(_said, signal.updates))
     if motion is None or signal is None:
-        return (stamp.index, stamp.time_s, *[None] * (len(MOTION_SCHEMA) - 3), said or None)
+        return (stamp.index, stamp.time_s, *[None] * (len(MOTION_COLUMNS) - 3), said or None)
     regions = zip(
         signal.strength.tolist(),
         signal.threshold.tolist(),

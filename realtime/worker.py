@@ -15,12 +15,13 @@ class Worker(Executor):
 
     At most `backlog` tasks wait. When it is full, `submit` blocks until there is room: nothing is
     dropped, memory is bounded, and the caller falls behind no more than by the work that it asks
-    for. A task's error belongs to its future.
+    for. A task's error belongs to its future. A task that never ends does not keep the program from
+    ending.
     """
 
     def __init__(self, name: str, backlog: int) -> None:
         self._tasks: Queue[Callable[[], None] | None] = Queue(backlog)
-        self._thread = Thread(target=self._run, name=name)
+        self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:

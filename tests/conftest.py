@@ -3,18 +3,21 @@
 import model  # noqa: F401  # before numpy is, for whose BLAS it sets the number of threads
 
 # isort: split
+import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
 import pytest
-import torch
 from fakes import write_clip
 from hypothesis import settings
 
-from model.checkpoint import Checkpoint, save_checkpoint
-from model.engine import ORDER
-from model.flow import load_flow
+from model.engine.building import exported_beside
+from model.errors import InputError, missing
+from model.face.networks import NETWORKS, network_file, networks_cache
+from model.machine import has_driver
+from model.shipped import WEIGHTS
 from model.synthetic import Schedule, SyntheticFace
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
@@ -24,48 +27,79 @@ from realtime.session.plan import RecordPlan
 settings.register_profile("deterministic", derandomize=True, deadline=None)
 settings.load_profile("deterministic")
 
-# Sessions of seconds would each begin to build an engine, beside what is tested.
-ORDER["cpu"] = ("eager",)
-
 # A pool of threads as large as the machine stalls as soon as something else runs on it, and
 # OpenCV's waits in a spin. Live runs have one thread each, too.
-torch.set_num_threads(1)
 cv2.setNumThreads(1)
+TORCH = find_spec("torch") is not None
+if TORCH:
+    import torch
 
-ACTION_UNITS = ("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU12", "AU14", "AU15")
+    torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if not torch.cuda.is_available():
+    if not (TORCH and has_driver() and torch.cuda.is_available()):
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="no CUDA device is available here"))
 
 
+# Where PyTorch is not installed, what needs it is skipped, file by file and test by test.
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    report = yield
+    if not TORCH and report.failed and _is_for_torch(str(report.longrepr)):
+        report.outcome = "skipped"
+        report.longrepr = (str(collector.path), 0, f"Skipped: {missing('torch')}")
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Iterator[None]:
+    return (yield from _skipped_without_torch())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    return (yield from _skipped_without_torch())
+
+
+def _skipped_without_torch() -> Iterator[None]:
+    try:
+        return (yield)
+    except (ModuleNotFoundError, InputError) as error:
+        if TORCH or not _is_for_torch(str(error)):
+            raise
+        pytest.skip(missing("torch"))
+
+
+def _is_for_torch(error: str) -> bool:
+    return "No module named 'torch" in error or "PyTorch" in error
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What programs under test build and keep, they keep here."""
+    """What programs under test build and keep, they keep here. The face networks alone are this
+    user's."""
+    try:
+        places = {network_file(name).parent for name in NETWORKS}
+    except InputError as error:
+        pytest.exit(str(error), returncode=2)
     with pytest.MonkeyPatch.context() as patch:
+        if places == {networks_cache()}:
+            patch.setenv("FMANET_FACE_NETWORKS", str(networks_cache()))
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 
 
 @pytest.fixture(scope="session")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of FMANet with random weights: for tests in which names do not matter."""
-    flow = load_flow("lk")
-    checkpoint = Checkpoint(
-        classifier="fmanet",
-        labels=("negative", "positive", "surprise"),
-        action_units=ACTION_UNITS,
-        flow=flow.name,
-        flow_parameters=dict(flow.parameters),
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        weights = checkpoint.network().state_dict()
+    """A checkpoint that is not chosen by its name, its ONNX file beside it: for tests in which what
+    it says does not matter."""
     path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
-    save_checkpoint(path, checkpoint, weights)
+    for suffix in (".safetensors", ".onnx", ".json"):
+        shutil.copyfile(WEIGHTS / f"fmanet{suffix}", path.with_suffix(suffix))
+    assert not exported_beside(path).find(), "write it anew: python -m model.engine export"
     return path
 
 

@@ -43,6 +43,7 @@ class FakePort:
 
     ok        a picture, one period later
     late      a picture, one second later
+    lost      a picture, two periods later: the driver dropped the one before it
     damaged   a picture that cannot be decoded
     future    a picture whose driver time is an hour ahead
     twice     the picture before once more, with its time
@@ -120,7 +121,9 @@ class FakeDevice:
         if self.action == "end":
             port.at_end()
             return False
-        clock.now_s += {"late": 1.0, "timeout": 2.0, "fail": 0.0}.get(self.action, 1 / 30)
+        clock.now_s += {"late": 1.0, "timeout": 2.0, "fail": 0.0, "lost": 2 / 30}.get(
+            self.action, 1 / 30
+        )
         if self.action in ("unplug", "zombie"):
             port.plugged = False
         if self.action != "twice":

@@ -17,7 +17,7 @@ from realtime.baseline import save_baseline
 from realtime.config import LiveConfig
 from realtime.motion import REGIONS
 from realtime.sources import SOURCES
-from realtime.tables import MOTION_SCHEMA
+from realtime.tables import MOTION_COLUMNS, motion_schema
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_clip_gives_both_tables_twice_the_same(
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     motion = pq.read_table(tmp_path / "a" / "expression.motion.parquet")
-    assert motion.schema.equals(MOTION_SCHEMA)
+    assert motion.schema.equals(motion_schema())
     assert motion.column("index").to_pylist() == list(range(87))
     assert motion.column("time_s").to_pylist() == pytest.approx([n / 25 for n in range(87)])
     assert motion.column(f"{REGIONS[0]}_strength_px").null_count == 0
@@ -80,7 +80,7 @@ def test_motion_as_csv_says_the_same_as_parquet(
     with (tmp_path / "csv" / "demo.motion.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     columns = pq.read_table(tmp_path / "demo.motion.parquet").to_pydict()
-    assert list(rows[0]) == list(columns) == MOTION_SCHEMA.names
+    assert list(rows[0]) == list(columns) == list(MOTION_COLUMNS)
     assert len(rows) == 15
     for name, values in columns.items():
         for row, value in zip(rows, values, strict=True):

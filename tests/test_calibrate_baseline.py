@@ -152,7 +152,6 @@ def steps(schedule: Schedule, seconds: float, seed: int = 1320) -> tuple[Step, .
         perception.step(Frame(Stamp(k, k / 15), face.image(k), 0.0))
         for k in range(round(15 * seconds))
     ]
-    perception.close()
     return tuple(found)
 
 

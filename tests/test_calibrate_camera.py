@@ -234,7 +234,6 @@ def checked(
         check.push(step)
         if step.signal is not None:
             found += [u.window for u in step.signal.updates if u.state == "closed"]
-    perception.close()
     return check.report(), found, face
 
 
@@ -283,7 +282,6 @@ def test_too_little_and_a_still_are_told() -> None:
     blank = np.zeros((120, 160, 3), np.uint8)
     for k in range(50):
         check.push(perception.step(Frame(Stamp(k, k / 10), blank, 0.0)))
-    perception.close()
     assert check.hint == "no face: look into the camera"
     with pytest.raises(InputError, match="one and the same picture"):
         check.report()

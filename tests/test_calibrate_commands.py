@@ -122,7 +122,6 @@ def rest() -> tuple[Step, ...]:
     face = SyntheticFace(seed=1330, fps=12, size=(200, 150), schedule=schedule)
     perception = Perception()
     steps = [perception.step(Frame(Stamp(k, k / 12), face.image(k), 0.0)) for k in range(160)]
-    perception.close()
     return tuple(steps)
 
 

@@ -30,7 +30,6 @@ class Fed(Guide):
         perception = Perception()
         for k in range(frames):
             super().take(perception.step(Frame(Stamp(k, k / 12), face.image(k), 0.0)))
-        perception.close()
 
 
 pytestmark = [

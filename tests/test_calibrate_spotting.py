@@ -124,7 +124,6 @@ def test_the_spotter_says_of_stored_motion_what_it_says_live(
     for frame in drawn.frames():
         signal = perception.step(frame).signal
         live += [] if signal is None else [(u, frame.stamp.time_s) for u in signal.updates]
-    perception.close()
     stored = [(d.update, d.known_s) for d in spot(motions, SpotterConfig())]
     assert live
     assert stored[: len(live)] == live

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.checkpoint import Checkpoint, load_classifier, save_checkpoint
-from model.classifiers import CLASSIFIERS, Classifier, Inputs, Phases, SelfTaught
-from model.classifiers.inputs import INPUT_PX, normalised, resized
+from model.classifiers import CLASSIFIERS, Classifier, Inputs, Phases, SelfTaught, inputs_of
+from model.classifiers.inputs import normalised, resized
 from model.classifiers.mmcof import mmcof
-from model.classifiers.phases import PHASE_SHAPES
+from model.classifiers.phases import INPUT_PX, PHASE_SHAPES, prepared
 from model.errors import CheckpointError, InputError
 from model.flow import load_flow
 from model.labels import CLASSES
@@ -43,6 +43,7 @@ def network(name: str) -> nn.Module:
 @pytest.fixture(scope="module")
 def inputs(name: str) -> Inputs:
     given: Inputs = load_entry(CLASSIFIERS, name, "classifier").inputs
+    assert inputs_of(name) == given
     return given
 
 
@@ -370,6 +371,19 @@ def test_resized_flow_is_in_px_of_the_reference_crop() -> None:
     small = resized(flow)
     assert small.shape == (1, 2, INPUT_PX, INPUT_PX)
     torch.testing.assert_close(small, torch.full_like(small, 128 / 224))
+
+
+@pytest.mark.parametrize("side", [16, 64, 100, 128, 224])
+def test_phases_are_resized_as_pytorch_does(side: int) -> None:
+    rng = np.random.default_rng(side)
+    flow = rng.normal(size=(3, 2, side, side)).astype(np.float32)
+    found = prepared("flows", flow)
+    np.testing.assert_allclose(found, resized(torch.from_numpy(flow)), atol=1e-5)
+    frames = rng.uniform(0, 255, (2, 5, side, side)).astype(np.float32)
+    small = F.interpolate(
+        torch.from_numpy(frames), (64, 64), mode="bilinear", antialias=True, align_corners=False
+    )
+    np.testing.assert_allclose(prepared("frames", frames), small / 255, atol=1e-5)
 
 
 def test_mmcof_adds_phases_that_return() -> None:

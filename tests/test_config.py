@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import InputError
-from realtime.config import LiveConfig, device_name, is_loopback, parse_auth
+from realtime.config import LiveConfig, device_name, is_loopback
+from realtime.passwords import parse_auth
 
 
 def test_the_defaults_work() -> None:

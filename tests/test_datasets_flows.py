@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from layouts import WRITERS, Made, usual
 
+import model.face
 from model.classifiers import Inputs
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
 from model.datasets.apex import largest_motion
@@ -20,7 +21,7 @@ from model.datasets.flows import clip_flows, clip_frames, flow_pairs, open_flow_
 from model.datasets.kept import _DEPENDS_ON
 from model.datasets.merges import merge
 from model.errors import InputError
-from model.face import CROP_PX
+from model.face.crop import CROP_PX
 from model.flow import FLOWS, Flow, load_flow
 from model.folds import leave_one_subject_out
 from model.moments import crops_around
@@ -214,10 +215,11 @@ def test_flows_are_computed_once(tmp_path: Path) -> None:
 
 
 def test_flows_are_computed_again_where_what_computes_them_has_changed() -> None:
-    modules = {entry.partition(":")[0] for entry in FLOWS.values()} | {"model.face", "model.mesh"}
-    assert {f"{name.removeprefix('model.').replace('.', '/')}.py" for name in modules} <= set(
-        _DEPENDS_ON
-    )
+    modules = {entry.partition(":")[0] for entry in FLOWS.values()}
+    needed = {f"{name.removeprefix('model.').replace('.', '/')}.py" for name in modules}
+    folder = Path(model.face.__file__).parent
+    needed |= {f"face/{path.name}" for path in folder.glob("[a-z]*.py")}
+    assert needed <= set(_DEPENDS_ON)
 
 
 def test_processes_give_what_one_gives(tmp_path: Path) -> None:

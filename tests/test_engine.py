@@ -1,32 +1,37 @@
 """Engines give the answers of the network they run, or do not run it."""
 
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from model.checkpoint import checkpoint_path, load_classifier, load_network
-from model.engine import ENGINES, ORDER
+from model.engine import ENGINES, ORDER, NetworkOf
 from model.engine.__main__ import build, check
-from model.engine.building import build_here, end, kept_for
+from model.engine.building import build_here, end, export_here, exported_beside, kept_for
 from model.engine.cache import MEGABYTES_KEPT, Kept
 from model.engine.compiled import Compiled
-from model.engine.eager import Eager, no_cuda
-from model.engine.equality import FIXED_INPUTS, compared, example, fixed_inputs
+from model.engine.eager import Eager, no_cuda, plain_forward, plain_truth
+from model.engine.equality import FIXED_INPUTS, Truth, answered, compared, example, fixed_inputs
 from model.engine.export import halved
-from model.engine.forward import Forward, Inputs
+from model.engine.forward import Arrays, Forward
 from model.engine.ort import ONNXRuntime
 from model.engine.serving import Serving
 from model.engine.trt import TensorRTRTX
 from model.errors import InputError
 from model.machine import driver
+from model.shipped import shipped
 from model.tables import load_entry
 
+TRUTH = answered("flows", lambda *given: (given[0][:, 0, 0, :3], given[0][:, 0, 1, :2]), 1)
 KEY = {"engine": "onnx", "weights": "ab12", "shapes": "batch 1", "torch": "2.13", "gpu": "none"}
 
 
@@ -36,11 +41,39 @@ def network() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def truth(network: nn.Module) -> Truth:
+    return plain_truth(network)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """FMANet's checkpoint without the ONNX file beside it."""
+    path = tmp_path_factory.mktemp("weights") / "alone.safetensors"
+    shutil.copyfile(checkpoint_path("fmanet"), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def cache(alone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache that holds FMANet for ONNX Runtime."""
     folder = tmp_path_factory.mktemp("engines")
-    build_here(ONNXRuntime("cpu"), checkpoint_path("fmanet"), 1, folder)
+    build_here(ONNXRuntime("cpu"), alone, 1, folder)
     return folder
+
+
+@pytest.fixture
+def beside(alone: Path, tmp_path: Path) -> Path:
+    """FMANet's checkpoint with the ONNX file beside it, as shipped, to be changed."""
+    path = tmp_path / "mine.safetensors"
+    shutil.copyfile(alone, path)
+    shipped = exported_beside(checkpoint_path("fmanet"))
+    for suffix in (".onnx", ".json"):
+        shutil.copyfile(shipped.path.with_suffix(suffix), path.with_suffix(suffix))
+    return path
+
+
+def unneeded() -> nn.Module:
+    raise AssertionError("ONNX Runtime needs no network")
 
 
 class Failing(Eager):
@@ -48,11 +81,11 @@ class Failing(Eager):
 
     name = "failing"
 
-    def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
+    def load(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Forward:
         whole = super().load(network, inputs, path)
         calls = 0
 
-        def forward(*given: Tensor) -> tuple[Tensor, Tensor]:
+        def forward(*given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             nonlocal calls
             calls += 1
             if calls > FIXED_INPUTS + 3:
@@ -67,7 +100,7 @@ class Wrong(Eager):
 
     name = "wrong"
 
-    def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
+    def load(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Forward:
         whole = super().load(network, inputs, path)
         return lambda *given: tuple(-each for each in whole(*given))  # type: ignore[return-value]
 
@@ -81,7 +114,7 @@ class Unbuildable(Eager):
     def versions(self) -> Mapping[str, str]:
         return {"version": "1"}
 
-    def build(self, network: nn.Module, inputs: Inputs, path: Path) -> None:
+    def build(self, network: nn.Module, inputs: Arrays, path: Path) -> None:
         path.write_text("half of it")
         raise RuntimeError("no kernel fits\nand more")
 
@@ -127,63 +160,95 @@ def test_what_would_bring_an_absent_engine_is_said(monkeypatch: pytest.MonkeyPat
     assert "apt install g++" in Compiled("cpu").absent()
 
 
-def test_onnx_runtime_gives_the_same_answers(network: nn.Module, cache: Path) -> None:
-    engine = ONNXRuntime("cpu")
-    kept = kept_for(engine, checkpoint_path("fmanet"), 1, cache)
-    assert kept.find() == ""
-    forward = engine.load(network, example(network, 1), kept.path)
-    equality = compared(network, forward, 1, engine.tolerance)
+@pytest.mark.parametrize("name", shipped())
+def test_the_onnx_file_beside_shipped_weights_gives_the_same_answers(name: str) -> None:
+    engine, path = ONNXRuntime("cpu"), checkpoint_path(name)
+    kept = exported_beside(path)
+    assert kept.find() == "", "write it anew: python -m model.engine export"
+    assert kept.path.stat().st_size < 8e6
+    truth = plain_truth(load_network(path)[1])
+    forward = engine.load(unneeded, example(truth.inputs, 1), kept.path)
+    equality = compared(truth, forward, 1, engine.tolerance)
     assert equality.refusal == ""
     assert equality.max_difference < 1e-5
     assert equality.inputs == FIXED_INPUTS
+    told = kept.truth()
+    np.testing.assert_allclose(told.classes, truth.classes, atol=1e-5)
+    np.testing.assert_allclose(told.units, truth.units, atol=1e-5)
+    assert b"/model/" not in kept.path.read_bytes()  # nothing of the machine that wrote it
 
 
-def test_faces_at_rest_are_among_what_is_compared(network: nn.Module) -> None:
-    still = [given for given in fixed_inputs(network, 1) if not given[0].any()]
-    assert {float(given[2]) for given in still} == {1.0}
-    assert any(float(given[2]) == 0 for given in fixed_inputs(network, 1))
-    assert torch.equal(fixed_inputs(network, 2)[0][0][:1], fixed_inputs(network, 1)[0][0])
+def test_an_onnx_file_of_other_weights_is_not_used(beside: Path) -> None:
+    assert Serving(beside).line().startswith("ONNX Runtime")
+    other = checkpoint_path("ststnet")
+    shutil.copyfile(other, beside)
+    serving = Serving(beside)
+    assert serving.loaded.name == "eager"
+    serving.close()
+    found = r"mine\.onnx: built for weights \w{12}, this is \w{12}; not built yet"
+    assert re.fullmatch(found, serving.built["onnx"])
+    flows = np.random.default_rng(0).normal(size=(2, 2, 64, 64)).astype(np.float32)
+    expected = load_classifier(other).predict(flows)
+    np.testing.assert_allclose(load_classifier(beside).predict(flows), expected, atol=1e-5)
 
 
-def test_half_precision_is_within_its_tolerance(network: nn.Module) -> None:
+def test_a_damaged_onnx_file_is_not_used_and_written_anew(beside: Path) -> None:
+    whole = beside.with_suffix(".onnx").read_bytes()
+    beside.with_suffix(".onnx").write_bytes(whole[:-9])
+    assert exported_beside(beside).find() == "the file is damaged"
+    assert load_classifier(beside).labels  # by PyTorch
+    assert export_here(beside).find() == ""
+    assert Serving(beside).line().startswith("ONNX Runtime")
+
+
+def test_faces_at_rest_are_among_what_is_compared() -> None:
+    first, _, known = fixed_inputs("flows")
+    still = ~first.any(axis=(1, 2, 3))
+    assert set(known[still]) == {1.0}
+    assert 0 in known
+    np.testing.assert_array_equal(example("flows", 2)[0], first[:2])
+
+
+def test_half_precision_is_within_its_tolerance(network: nn.Module, truth: Truth) -> None:
     half = halved(network)
     types = {each.dtype for each in half.parameters() if each.dim() == 4}
     assert types == {torch.float16}
     assert {each.dtype for each in network.parameters()} == {torch.float32}
-    with torch.inference_mode():
-        assert compared(network, half, 1, 0.02).refusal == ""
+    assert compared(truth, plain_forward(half, "cpu"), 1, 0.02).refusal == ""
 
 
-def test_answers_that_are_not_numbers_are_refused(network: nn.Module) -> None:
-    def forward(*given: Tensor) -> tuple[Tensor, Tensor]:
-        classes, units = network(*given)
-        return classes * torch.nan, units
+def test_answers_that_are_not_numbers_are_refused(network: nn.Module, truth: Truth) -> None:
+    whole = plain_forward(network, "cpu")
 
-    with torch.inference_mode():
-        equality = compared(network, forward, 1, 0.02)
+    def forward(*given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        classes, units = whole(*given)
+        return classes * np.float32(np.nan), units
+
+    equality = compared(truth, forward, 1, 0.02)
     assert "differ by at most 1.0e+00" in equality.refusal
 
 
-def test_flips_count_where_the_answer_was_clear(network: nn.Module) -> None:
-    def forward(*given: Tensor) -> tuple[Tensor, Tensor]:
-        classes, units = network(*given)
-        return classes.roll(1, dims=1), units
+def test_flips_count_where_the_answer_was_clear(network: nn.Module, truth: Truth) -> None:
+    whole = plain_forward(network, "cpu")
 
-    with torch.inference_mode():
-        assert compared(network, forward, 1, 1e-3).flips > FIXED_INPUTS // 2
+    def forward(*given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        classes, units = whole(*given)
+        return np.roll(classes, 1, axis=1), units
+
+    assert compared(truth, forward, 1, 1e-3).flips > FIXED_INPUTS // 2
 
 
 def test_a_kept_engine_is_found_again(tmp_path: Path) -> None:
     kept = Kept(KEY, tmp_path)
     assert kept.find() == "not built yet"
-    kept.write(lambda path: path.write_bytes(b"engine"))
+    kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
     assert kept.find() == ""
     assert Kept(KEY, tmp_path).path.read_bytes() == b"engine"
 
 
 def test_a_damaged_or_foreign_file_is_not_taken(tmp_path: Path) -> None:
     kept = Kept(KEY, tmp_path)
-    kept.write(lambda path: path.write_bytes(b"engine"))
+    kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
     for name, other in (("torch", "2.14"), ("precision", "fp16")):
         assert Kept({**KEY, name: other}, tmp_path).find().startswith(f"built for {name} ")
     for name in ("weights", "shapes", "gpu"):
@@ -192,7 +257,7 @@ def test_a_damaged_or_foreign_file_is_not_taken(tmp_path: Path) -> None:
     assert kept.find() == "the file is damaged"
     kept.path.with_suffix(".json").write_text("{")
     assert kept.find() == "its description cannot be read"
-    kept.write(lambda path: path.write_bytes(b"engine"))
+    kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
     assert kept.find() == ""
 
 
@@ -204,7 +269,7 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
         raise RuntimeError("no more")
 
     with pytest.raises(RuntimeError):
-        kept.write(build)
+        kept.write(build, TRUTH)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -213,7 +278,7 @@ def test_the_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert MEGABYTES_KEPT > 1
     for number in range(3):
         kept = Kept({**KEY, "weights": str(number)}, tmp_path)
-        kept.write(lambda path: path.write_bytes(bytes(600 * 2**10)))
+        kept.write(lambda path: path.write_bytes(bytes(600 * 2**10)), TRUTH)
     assert len(list(tmp_path.glob("*.bin"))) == 1
     assert kept.find() == ""
 
@@ -222,7 +287,7 @@ def test_a_cache_that_can_only_be_read_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = Kept(KEY, tmp_path)
-    kept.write(lambda path: path.write_bytes(b"engine"))
+    kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
 
     def denied(path: Path) -> None:
         raise PermissionError(f"read-only: {path}")
@@ -235,43 +300,39 @@ def test_a_file_that_another_program_deletes_is_passed_over(tmp_path: Path) -> N
     for name in ("gone.bin", "gone.1.partial"):
         (tmp_path / name).symlink_to(tmp_path / "nothing")  # is listed, and cannot be looked at
     kept = Kept(KEY, tmp_path)
-    kept.write(lambda path: path.write_bytes(b"engine"))
+    kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
     assert kept.find() == ""
 
 
-def test_what_is_kept_serves_at_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ORDER, "cpu", ("onnx", "eager"))
-    serving = Serving(checkpoint_path("fmanet"), folder=cache)
+def test_what_is_kept_serves_at_once(alone: Path, cache: Path) -> None:
+    serving = Serving(alone, folder=cache)
     assert serving.line().startswith("ONNX Runtime")
-    classifier = load_classifier("fmanet", forward=serving)
-    plain = load_classifier("fmanet")
+    classifier = load_classifier(alone, forward=serving)
+    plain = load_classifier(alone)
     flows = torch.randn(3, 2, 128, 128).numpy()
-    expected = torch.from_numpy(plain.predict(flows, flows[::-1].copy()))
-    found = torch.from_numpy(classifier.predict(flows, flows[::-1].copy()))
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    expected = plain.predict(flows, flows[::-1].copy())
+    found = classifier.predict(flows, flows[::-1].copy())
+    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
 
 
 def test_a_better_engine_is_built_while_another_serves(
-    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    alone: Path, tmp_path: Path, network: nn.Module
 ) -> None:
-    monkeypatch.setitem(ORDER, "cpu", ("onnx", "eager"))
-    serving = Serving(untrained, folder=tmp_path)
+    serving = Serving(alone, folder=tmp_path)
     assert serving.loaded.name == "eager"
     assert serving.reasons["onnx"] == "not built yet"
     assert "(onnx is being built, " in serving.line()
-    given = fixed_inputs(load_network(untrained)[1], 2)[0]
+    given = example("flows", 2)
     before = serving(*given)
     serving.wait()
     assert serving.line().startswith("ONNX Runtime")
-    torch.testing.assert_close(serving(*given), before, atol=1e-4, rtol=0)
+    for found, wanted in zip(serving(*given), before, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-4)
     assert serving.trouble() == ""
 
 
-def test_what_is_being_built_ends_with_the_run(
-    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(ORDER, "cpu", ("onnx", "eager"))
-    serving = Serving(untrained, folder=tmp_path)
+def test_what_is_being_built_ends_with_the_run(alone: Path, tmp_path: Path) -> None:
+    serving = Serving(alone, folder=tmp_path)
     serving.close()
     assert serving.loaded.name == "eager"
     assert list(tmp_path.iterdir()) == []
@@ -290,12 +351,12 @@ def test_a_build_that_does_not_listen_is_ended_all_the_same() -> None:
 
 
 @pytest.mark.usefixtures("_strange")
-def test_an_engine_that_fails_is_replaced_while_it_runs(network: nn.Module) -> None:
+def test_an_engine_that_fails_is_replaced_while_it_runs() -> None:
     serving = Serving(checkpoint_path("fmanet"), engine="failing")
-    given = example(network, 1)
-    answers = [serving(*given) for _ in range(5)]
+    given = example("flows", 1)
+    answers = [serving(*given)[0] for _ in range(5)]
     for answer in answers[1:]:
-        torch.testing.assert_close(answer, answers[0])
+        np.testing.assert_allclose(answer, answers[0], atol=1e-5)
     assert serving.loaded.name == "eager"
     failed, serves = serving.trouble().split("; ")
     assert failed == "failing failed on cpu: RuntimeError: CUDA out of memory."
@@ -322,15 +383,15 @@ def test_a_build_that_fails_says_why(tmp_path: Path) -> None:
 
 def test_more_inputs_than_an_engine_takes_are_sliced(network: nn.Module) -> None:
     serving = Serving(checkpoint_path("fmanet"), engine="eager", batch=2)
-    given = tuple(torch.cat(parts) for parts in zip(*fixed_inputs(network, 1)[1:6], strict=True))
-    with torch.inference_mode():
-        torch.testing.assert_close(serving(*given), network(*given), atol=1e-5, rtol=1e-5)
+    first, second, known = (each[1:6] for each in fixed_inputs("flows"))
+    expected = plain_forward(network, "cpu")(first, second, known)
+    for found, wanted in zip(serving(first, second, known), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-5, rtol=1e-5)
 
 
 def test_check_tells_the_truth_about_this_machine(
-    cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(ORDER, "cpu", ("onnx", "eager"))
     check("fmanet", "cpu", 1, cache)
     said = capsys.readouterr().out
     assert "chosen: ONNX Runtime" in said
@@ -341,22 +402,18 @@ def test_check_tells_the_truth_about_this_machine(
 
 
 def test_what_is_built_again_is_said_with_its_reason(
-    untrained: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    alone: Path, truth: Truth, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(ORDER, "cpu", ("onnx", "eager"))
-    kept = kept_for(ONNXRuntime("cpu"), untrained, 1, tmp_path)
-    other = Kept({**kept.key, "torch": "2.11.0"}, tmp_path)
+    kept = kept_for(ONNXRuntime("cpu"), alone, 1, tmp_path)
+    other = Kept({**kept.key, "precision": "fp16"}, tmp_path)
     assert other.path == kept.path
-    other.write(lambda path: path.write_bytes(b"of another version"))
-    foreign = f"built for torch 2.11.0, this is {torch.__version__}"
-    serving = Serving(untrained, folder=tmp_path)
+    other.write(lambda path: path.write_bytes(b"of another version"), truth)
+    foreign = "built for precision fp16, this is fp32"
+    serving = Serving(alone, folder=tmp_path)
     assert f"(onnx is being built: {foreign}, " in serving.line()
     serving.close()
     kept.path.write_bytes(b"something else")
-    check(str(untrained), "cpu", 1, tmp_path)
+    check(str(alone), "cpu", 1, tmp_path)
     said = capsys.readouterr().out
     assert "serves: ONNX Runtime" in said
     assert "; built now: the file is damaged\n" in said

@@ -22,7 +22,7 @@ from test_session_recorder import DOCUMENT, frame, noise, recorder, records
 
 import realtime.session.parts as parts
 from model.errors import InputError, exit_code
-from model.face import find_faces
+from model.face.aligner import find_faces
 from model.records import Event, Frame, ImageU8, Prediction, Stamp, Window
 from model.tables import load_entry
 from realtime.export import EXPORTS

@@ -5,16 +5,13 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from model.face import (
+from model.face.aligner import MESH_EVERY_S, RELOCK_S, WAIT_S, FaceAligner, find_landmarks
+from model.face.crop import (
     CROP_PX,
     EYE_HALF_PX,
     EYE_MIDPOINT_PX,
     INNER_EYE_CORNERS,
-    MESH_EVERY_S,
-    RELOCK_S,
-    FaceAligner,
     crop_transform,
-    find_landmarks,
     warp_crop,
 )
 from model.records import AlignedFace, ArrayF64, Frame, ImageU8, Stamp
@@ -47,9 +44,7 @@ def frame(index: int, image: ImageU8, time_s: float | None = None) -> Frame:
 
 def align_all(images: list[ImageU8]) -> list[AlignedFace | None]:
     aligner = FaceAligner()
-    faces = [aligner.align(frame(i, image)) for i, image in enumerate(images)]
-    aligner.close()
-    return faces
+    return [aligner.align(frame(i, image)) for i, image in enumerate(images)]
 
 
 def corners_in_crop(face: AlignedFace) -> ArrayF64:
@@ -150,13 +145,18 @@ def test_a_short_loss_goes_on_and_a_long_one_starts_a_new_track() -> None:
             ]
         )
     ]
-    aligner.close()
     assert [None if face is None else face.track for face in seen] == [0, None, 0, None, 1]
 
 
-def test_a_face_elsewhere_is_a_new_track() -> None:
-    faces = align_all([picture(place(150, 200, 1.5)), picture(place(500, 250, 1.5))])
-    assert [face and face.track for face in faces] == [0, 1]
+def test_a_face_elsewhere_does_not_take_the_place_of_one_that_was_just_lost() -> None:
+    there, elsewhere = picture(place(150, 200, 1.5)), picture(place(500, 250, 1.5))
+    times_s = (0.0, 0.1, WAIT_S - 0.05, WAIT_S, WAIT_S + 0.1)
+    aligner = FaceAligner()
+    faces = [
+        aligner.align(frame(i, there if i == 0 else elsewhere, time_s))
+        for i, time_s in enumerate(times_s)
+    ]
+    assert [None if face is None else face.track for face in faces] == [0, None, None, 1, 1]
 
 
 def test_the_size_of_the_picture_may_change() -> None:
@@ -177,7 +177,6 @@ def test_frames_closer_than_the_mesh_needs_keep_its_crop_but_show_their_own_pict
     aligner = FaceAligner()
     images = [picture(place(300 + i, 220, 1.7)) for i in range(4)]
     faces = [aligner.align(frame(i, image, i / 200)) for i, image in enumerate(images)]
-    aligner.close()
     first, second, third, _ = faces
     assert first is not None
     assert second is not None
@@ -193,6 +192,5 @@ def test_a_picture_of_another_size_goes_through_the_mesh_however_close() -> None
     aligner.align(frame(0, image, 0.0))
     smaller = cv2.resize(image, (320, 240), interpolation=cv2.INTER_AREA)
     face = aligner.align(frame(1, np.asarray(smaller, np.uint8), MESH_EVERY_S / 3))
-    aligner.close()
     assert face is not None
     np.testing.assert_allclose(corners_in_crop(face), _rest(), atol=1.5)

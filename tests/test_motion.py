@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
-from model.face import CROP_PX
+from model.face.crop import CROP_PX
 from model.records import AlignedFace, MotionSample, Stamp
 from realtime.baseline import Baseline
 from realtime.motion import FLAGS, REGIONS, Motion, eye_openness, region_centres

@@ -8,7 +8,7 @@ import pytest
 
 from model.records import Frame, SpotSignal, SpotUpdate, Stamp, Step, Window
 from realtime.motion import REGIONS
-from realtime.tables import MOTION_SCHEMA, motion_cells, motion_table
+from realtime.tables import MOTION_COLUMNS, motion_cells, motion_table
 from realtime.ui.view import frame_message
 
 WINDOW = Window(Stamp(3, 0.1), Stamp(5, 0.2), Stamp(9, 0.3), 1.4, "micro", ("chin", "lip_upper"))
@@ -28,7 +28,7 @@ def lost(updates: tuple[SpotUpdate, ...]) -> Step:
 
 
 def test_every_decision_is_told_with_its_reason() -> None:
-    cells = dict(zip(MOTION_SCHEMA.names, motion_cells(lost(UPDATES)), strict=True))
+    cells = dict(zip(MOTION_COLUMNS, motion_cells(lost(UPDATES)), strict=True))
     assert cells["spotter"] == (
         "rejected 4 micro 0.100–0.300: a blink; "
         "closed 5 micro 0.100–0.300: chin + lip_upper: 1.4 × threshold"

@@ -1,12 +1,15 @@
 """Replay: a known motion of a real face is found, magnified by the factor, and nothing else is."""
 
+import math
+
 import cv2
 import numpy as np
 import pytest
 from skimage.data import astronaut
 
 from model.errors import InputError
-from model.face import crop_transform, find_landmarks
+from model.face.aligner import find_landmarks
+from model.face.crop import crop_transform
 from model.records import Frame, ImageU8, Stamp, Window
 from realtime.flow_colour import colour_flow, full_scale_px, wheel
 from realtime.replay import MAX_FRAMES, REPLAY_PX, Replay, magnify, open_replay
@@ -27,7 +30,7 @@ def clip() -> list[Frame]:
     near = np.exp(-((x - corner[0]) ** 2 + (y - corner[1]) ** 2) / (2 * 8**2))
     frames = []
     for index in range(18):
-        lift = 1.5 * np.exp(-(((index - 9) / 2.5) ** 2))
+        lift = 1.5 * math.exp(-(((index - 9) / 2.5) ** 2))
         image = cv2.remap(portrait, x, y + lift * near, cv2.INTER_CUBIC)
         frames.append(Frame(Stamp(index, index / FPS), np.asarray(image, np.uint8), 0.0))
     return frames

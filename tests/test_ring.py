@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from model.errors import SourceError
 from model.records import Frame, Stamp
+from realtime.packed import PackedFrame, unpack
 from realtime.ring import Follower, FrameRing
 
 WAIT_S = 30.0
@@ -140,7 +141,7 @@ def test_the_error_of_the_capture_reaches_every_reader_after_the_frames() -> Non
             next(reader)
     latest = ring.latest()
     assert latest is not None
-    assert ring.between(0, 1) == (latest,)
+    assert ring.between(0, 9) == (latest,)
 
 
 def test_readers_that_keep_up_miss_nothing_and_those_that_do_not_are_told() -> None:
@@ -241,3 +242,77 @@ def test_a_reader_with_other_things_to_do_gets_beats() -> None:
     ended = FrameRing(2.0, 10**6)
     ended.close()
     assert list(ended.follow().beats(0.001)) == []
+
+
+def noisy(index: int) -> Frame:
+    grey = np.random.default_rng(index).integers(90, 160, (64, 64, 1)).astype(np.uint8)
+    image = np.repeat(grey, 3, axis=2)
+    image.setflags(write=False)
+    return Frame(Stamp(index, index / 8), image, received_s=index / 8)
+
+
+def test_what_all_have_read_is_packed_and_nothing_else() -> None:
+    ring = FrameRing(6.0, 2**20)
+    quick, slow, viewer = ring.follow(), ring.follow(), ring.follow(newest=True)
+    frames = [noisy(index) for index in range(8)]
+    for each in frames:
+        ring.append(each)
+    assert [next(quick)[0] for _ in range(8)] == frames
+    next(viewer)
+    assert [next(slow)[0] for _ in range(3)] == frames[:3]
+    ring.pack_read()
+    held = ring.between(0, 9)
+    assert [isinstance(each, PackedFrame) for each in held] == [True] * 3 + [False] * 5
+    assert [each.stamp for each in held] == [each.stamp for each in frames]
+    assert sum(each.nbytes for each in held[:3]) < 3 * frames[0].nbytes
+    for packed, given in zip(held, frames, strict=True):
+        assert np.abs(unpack(packed).image.astype(int) - given.image).mean() < 4
+    late = ring.follow()
+    assert [next(slow) for _ in range(5)] == [(each, 0) for each in frames[3:]]
+    assert [next(late) for _ in range(5)] == [(each, 0) for each in frames[3:]]
+    ring.pack_read()
+    assert ring.latest() is frames[7]  # is never packed
+    assert sum(isinstance(each, PackedFrame) for each in ring.between(0, 9)) == 7
+
+
+def test_a_reader_that_has_stopped_keeps_nothing_from_being_packed() -> None:
+    ring = FrameRing(6.0, 2**20)
+    reading, stopped = ring.follow(), ring.follow()
+    for index in range(4):
+        ring.append(noisy(index))
+        next(reading)
+    ring.pack_read()
+    assert not any(isinstance(each, PackedFrame) for each in ring.between(0, 9))
+    stopped.stop()
+    ring.pack_read()
+    assert sum(isinstance(each, PackedFrame) for each in ring.between(0, 9)) == 3
+
+
+def test_the_bounds_hold_for_packed_frames_and_the_missed_are_told() -> None:
+    ring = FrameRing(0.625, 2**20)
+    reader, slow = ring.follow(), ring.follow()
+    for index in range(4):
+        ring.append(noisy(index))
+        next(reader)
+    next(slow)
+    ring.pack_read()
+    for index in range(4, 12):
+        ring.append(noisy(index))
+    assert [each.stamp.index for each in ring.between(0, 9)] == [6, 7, 8, 9, 10, 11]
+    frame, missed = next(slow)
+    assert (frame.stamp.index, missed) == (6, 5)
+    assert [stamp.index for stamp in slow.missed] == [1, 2, 3, 4, 5]
+
+
+def test_frames_are_packed_as_they_come_until_the_ring_is_closed() -> None:
+    ring = FrameRing(6.0, 2**20)
+    reader = ring.follow()
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(ring.pack)
+        for index in range(20):
+            ring.append(noisy(index))
+            assert next(reader)[0].stamp.index == index
+        ring.close()
+        done.result(WAIT_S)
+    ring.pack_read()
+    assert sum(isinstance(each, PackedFrame) for each in ring.between(0, 9)) == 19

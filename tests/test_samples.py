@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from easy import easy_samples
 from layouts import WRITERS, Made, usual
 
@@ -107,7 +106,7 @@ def test_a_clip_is_the_same_sample_for_each_kind_of_network(tmp_path: Path) -> N
             )
             for n, phase in enumerate(phases):
                 assert phase is not None
-                wanted = prepared(inputs, torch.from_numpy(phase[None]))[0]  # type: ignore[arg-type]
+                wanted = prepared(inputs, phase[None])[0]  # type: ignore[arg-type]
                 np.testing.assert_allclose(samples.phases[0, n], wanted, atol=2e-3)
             assert samples.inputs == inputs
             assert samples.both_phases.tolist() == [True]

@@ -170,10 +170,14 @@ class Listening:
         self.stream = MarkerStream(spec)
         self.said: queue.Queue[str] = queue.Queue()
         self._ended = threading.Event()
-        self._thread = threading.Thread(
-            target=self.stream.listen,
-            args=(lambda words, at_s: self.said.put(words), self.said.put, self._ended),
-        )
+        self.raised: list[Exception] = []
+        self._thread = threading.Thread(target=self._listen)
+
+    def _listen(self) -> None:
+        try:
+            self.stream.listen(lambda words, at_s: self.said.put(words), self.said.put, self._ended)
+        except RuntimeError as error:
+            self.raised.append(error)
 
     def __enter__(self) -> "Listening":
         self._thread.start()
@@ -242,3 +246,4 @@ def test_what_fails_in_listening_is_told(lsl: Any, monkeypatch: pytest.MonkeyPat
             "LSL markers failed: RuntimeError: no network"
         )
     assert "no network" in listening.stream.state
+    assert listening.raised

@@ -126,7 +126,8 @@ def test_the_loss_of_power_takes_no_file(tmp_path: Path, monkeypatch: pytest.Mon
         made.write(frame(index))
     folder = SessionFolder(tmp_path / "s")
     in_folder = [names for path, names in synced if path == str(folder.path)]
-    files = {"session.json", "frames.csv", "motion.csv", "events.jsonl", "markers.jsonl"}
+    files = {"session.json", "frames.csv", "motion.csv"}
+    files |= {"events.jsonl", "markers.jsonl", "audit.jsonl"}
     assert set(in_folder[-1]) == files | {"video.mkv"}
     synced.clear()
     clock.now_s += recording.SYNC_S

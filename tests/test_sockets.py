@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from realtime.config import LiveConfig
-from realtime.ui.sockets import parse_message
+from realtime.ui.messages import parse_message
 from realtime.ui.view import hello_message
 
 
@@ -94,9 +94,7 @@ def test_another_sites_page_is_refused(demo: Served) -> None:
         connect(url, origin=f"http://localhost:{demo.port + 1}")  # type: ignore[arg-type]
     with connect(url, origin=f"http://127.0.0.1:{demo.port}", close_timeout=0.1):  # type: ignore[arg-type]
         pass
-    assert (
-        status_of(demo, "/gradio_api/queue/join", {"Origin": "http://evil.example"}, "POST") == 403
-    )
+    assert status_of(demo, "/live/study/stop", {"Origin": "http://evil.example"}, "POST") == 403
     embedded = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
     assert status_of(demo, "/live/wheel.png", embedded) == 403
 
@@ -226,7 +224,7 @@ def test_nonsense_from_a_viewer_is_ignored(demo: Served, message: str) -> None:
 
 
 def test_every_region_has_a_lane_and_a_name_in_words() -> None:
-    hello = hello_message()
+    hello = hello_message(may_control=True)
     assert {region["lane"] for region in hello["regions"]} == set(hello["lanes"])
     names = {region["name"] for region in hello["regions"]}
     assert {"right inner brow", "left mouth corner", "upper lip", "chin"} <= names

@@ -5,10 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import pytest
 from fakes import picture
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model.records import Frame
 from realtime.sources import SourceOptions
 from realtime.sources.browser import QUEUE_FRAMES, BrowserSource
+from realtime.sources.picture import jpeg_size
 
 WAIT_S = 30.0
 """Bound of every wait for another thread: reached only if something is broken."""
@@ -42,11 +45,36 @@ def test_frames_bear_the_browsers_times() -> None:
 def test_who_asks_for_it_gets_the_jpeg_too(packed: bool) -> None:
     source = BrowserSource("browser", SourceOptions(packed=packed), now=lambda: 1000.0)
     assert source.info.jpeg
-    png = cv2.imencode(".png", picture(7))[1].tobytes()
     source.offer(jpeg(), 100.0)
-    source.offer(png, 100.1)  # a picture all the same, but no JPEG
-    frames = iter(source)
-    assert [next(frames).packed for _ in range(2)] == [jpeg() if packed else None, None]
+    assert next(iter(source)).packed == (jpeg() if packed else None)
+
+
+def test_what_is_no_jpeg_or_claims_too_much_is_not_decoded() -> None:
+    source = open_browser()
+    whole = jpeg()
+    size_at = whole.index(b"\xff\xc0") + 5
+    bomb = whole[:size_at] + b"\xff\xff\xff\xff" + whole[size_at + 4 :]
+    source.offer(bomb, 100.0)
+    source.offer(cv2.imencode(".png", picture(7))[1].tobytes(), 100.1)
+    source.offer(cv2.imencode(".tiff", picture(7))[1].tobytes(), 100.2)
+    source.offer(whole, 100.3)
+    frame = next(iter(source))
+    assert frame.stamp.index == 3
+    assert dict(source.status().unusable) == {"picture too large": 1, "damaged JPEG": 2}
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.booleans())
+def test_the_size_of_a_jpeg_is_in_its_header(width: int, height: int, progressive: bool) -> None:
+    options = [cv2.IMWRITE_JPEG_PROGRESSIVE, int(progressive)]
+    data = cv2.imencode(".jpg", picture(100, width, height), options)[1].tobytes()
+    assert jpeg_size(data) == (width, height)
+    assert jpeg_size(b"\xff\xd8\xff\xff" + data[3:]) == (width, height)  # filling
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_have_a_size_or_none(data: bytes) -> None:
+    jpeg_size(data)
+    jpeg_size(b"\xff\xd8" + data)
 
 
 def test_a_full_queue_drops_its_oldest_and_counts_it() -> None:
@@ -115,3 +143,14 @@ def test_a_waiting_reader_is_woken_by_a_picture_and_by_interrupt() -> None:
     source.close()
     source.offer(jpeg(), 99.0)  # a page that has not heard of it yet
     assert list(source) == []
+
+
+def test_what_the_browser_skipped_is_counted_before_the_frame_after_it() -> None:
+    source = open_browser()
+    source.offer(jpeg(), 1.0)
+    source.offer(jpeg(), 1.2, 2)
+    for i in range(QUEUE_FRAMES - 1):  # the first is overtaken
+        source.offer(jpeg(), 2.0 + i, 1)
+    frames = iter(source)
+    assert [next(frames).stamp.index for _ in range(2)] == [3, 5]
+    assert source.status().dropped == {"overtaken in the queue": 1, "skipped by the browser": 3}

@@ -147,6 +147,16 @@ def test_one_failed_read_is_no_loss() -> None:
     assert camera.status().dropped == {}
 
 
+def test_what_the_driver_dropped_is_counted_and_a_jump_of_the_index() -> None:
+    camera, frames = run(FakePort(FakeClock(), ["ok"] * 20 + ["lost"] + ["ok"] * 5))
+    assert gaps(frames) == [0] * 19 + [1] + [0] * 5
+    assert camera.status().dropped == {"dropped by the driver": 1}
+    untimed = FakePort(FakeClock(), ["ok"] * 20 + ["lost"], age_s=lambda grab: 1e6)
+    camera, frames = run(untimed)
+    assert camera.info.clock == "receipt"
+    assert camera.status().dropped == {}, "a time of receipt says nothing of the driver"
+
+
 def test_unusable_pictures_and_times_are_counted() -> None:
     port = FakePort(FakeClock(), ["ok", "damaged", "ok", "future", "ok", "twice", "ok"])
     camera, frames = run(port)

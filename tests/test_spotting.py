@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.face import FaceAligner
+from model.face.aligner import FaceAligner
 from model.records import Frame, MotionSample, SpotUpdate, Stamp, Window
 from model.synthetic import Schedule, SyntheticFace
 from realtime.motion import REGIONS, Motion
@@ -430,7 +430,6 @@ def test_a_synthetic_face_shows_its_micro_expressions_and_nothing_else():
         assert face is not None
         found = spotter.push(motion.push(face)).updates
         windows += [u.window for u in found if u.state == "closed"]
-    aligner.close()
     truth = [e for e in footage.truth(seconds - 0.3) if e.kind == "micro"]
     assert truth
     assert len(windows) == len(truth)

@@ -45,7 +45,6 @@ def found(schedule: Schedule, seed: int) -> list[Window]:
         windows += (
             [] if signal is None else [u.window for u in signal.updates if u.state == "closed"]
         )
-    perception.close()
     return [window for window in windows if window.kind == "micro"]
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +22,14 @@ from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.session import recorder
+from realtime.session.lines import read_lines
 from realtime.session.plan import RecordPlan
 from realtime.session.reader import open_session
 from realtime.session.verdict import Check
 from realtime.sources.picture import decode_picture
 from realtime.study import Draft, Study
-from realtime.ui.sockets import badge
 from realtime.ui.study import measured_camera
+from realtime.ui.viewer import badge
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 PROTOCOL = """
@@ -160,6 +162,37 @@ def test_a_recording_that_cannot_begin_leaves_the_source_running(
     assert live.config.record is None
 
 
+def test_of_two_pages_that_record_one_wins_and_the_other_is_told(
+    live: LiveSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study(live, lambda: None)
+    study.fill_in(Draft(participant="P07"))
+    both, told = threading.Barrier(2), []
+
+    def click() -> None:
+        both.wait(TIMEOUT_S)
+        try:
+            study.start()
+        except InputError as error:
+            told.append(str(error))
+
+    clicks = [threading.Thread(target=click) for _ in range(2)]
+    for thread in clicks:
+        thread.start()
+    for thread in clicks:
+        thread.join(TIMEOUT_S)
+    assert len(told) == 1
+    assert "another page is starting" in told[0] or "stop it first" in told[0]
+    assert live.records
+    with pytest.raises(InputError, match="stop it first"):
+        live.record(RecordPlan(tmp_path / "other", "P08"))
+    study.stop()
+    with pytest.raises(InputError, match="no recording is going on"):
+        study.stop()
+    assert [path.name for path in tmp_path.iterdir()] == ["P07"]
+    assert open_session(tmp_path / "P07").document["state"] == "complete"
+
+
 def test_without_a_calibrator_there_is_no_verdict() -> None:
     assert measured_camera(None) is None
 
@@ -213,6 +246,7 @@ def test_the_tab_records_marks_and_forgets(untrained: Path, tmp_path: Path) -> N
         page.wait_for_function(
             "document.querySelector('[data-ref=said]').innerText.includes('30 s are deleted')"
         )
+        page.once("dialog", lambda dialog: dialog.accept())
         page.click(".fl-study [data-ref=stop]")
         page.wait_for_selector(".fl-study[data-recording=no]")
         page.wait_for_function(
@@ -222,6 +256,10 @@ def test_the_tab_records_marks_and_forgets(untrained: Path, tmp_path: Path) -> N
         browser.close()
     session = open_session(tmp_path / "sessions" / "P07")
     assert [m.kind for m in session.markers] == ["redact"]
+    audit = [json.loads(line) for line in read_lines(session.folder.audit)]
+    did = ["record", "question", "key", "note", "pause", "resume"]
+    assert [line["did"] for line in audit] == [*did, "forget the last 30 s", "stop"]
+    assert {line["who"] for line in audit} == {"127.0.0.1"}
     assert "redacted" in {frame.fate for frame in session.frames}
 
 
@@ -304,6 +342,7 @@ def test_a_viewers_camera_is_recorded_without_asking_again(untrained: Path, tmp_
         page.click(".fl-study [data-ref=start]:not([disabled])")
         page.wait_for_selector(".fl-study[data-recording=yes]")
         recorded(served.session, 5)
+        page.once("dialog", lambda dialog: dialog.accept())
         page.click(".fl-study [data-ref=stop]")
         page.wait_for_selector(".fl-study[data-recording=no]")
         page.wait_for_selector(".fl-study [data-ref=picture][data-index]")

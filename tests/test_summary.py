@@ -74,7 +74,7 @@ def test_it_has_what_is_promised() -> None:
     assert latency["stages"] == {}
     versions = summary["versions"]
     assert isinstance(versions, dict)
-    assert {"python", "torch", "mediapipe", "fmanet-live"} <= versions.keys()
+    assert {"python", "numpy", "ai-edge-litert", "fmanet-live"} <= versions.keys()
     assert summary["truth"] == []
     assert "secret" not in json.dumps(summary)
 

@@ -7,7 +7,8 @@ import pytest
 from skimage.data import astronaut
 
 from model.errors import InputError
-from model.face import crop_transform, find_landmarks, warp_crop
+from model.face.aligner import find_landmarks
+from model.face.crop import crop_transform, warp_crop
 from model.flow import load_flow
 from model.synthetic import Nuisance, Schedule, SyntheticFace, TrueExpression
 

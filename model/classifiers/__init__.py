@@ -7,7 +7,7 @@ A network of this table is an `nn.Module` built as `Network(classes=3, action_un
     forward(onset_apex, apex_offset, has_offset) -> class logits (N, C), action unit logits (N, A)
 
 `has_offset` is (N,) float32: one where the second phase is known, zero where it is not, and then
-what stands there is ignored. A phase is float32, S = `model.classifiers.inputs.INPUT_PX`:
+what stands there is ignored. A phase is float32, S = `model.classifiers.phases.INPUT_PX`:
 
     flows       (N, 2, S, S): its optical flow in px of the 128 px crop, (u right, v down)
     frames      (N, F, S, S): its aligned frames, evenly spaced in time, first and last moment
@@ -44,6 +44,13 @@ CLASSIFIERS = {
     "tstsan": "model.classifiers.tstsan:TSTSAN",
     "ststnet": "model.classifiers.ststnet:STSTNet",
 }
+
+_INPUTS: dict[str, Inputs] = {"fdp": "frames", "dianet": "frames", "slstt": "long_flows"}
+
+
+def inputs_of(classifier: str) -> Inputs:
+    """What the network of that name in `CLASSIFIERS` takes, known without importing it."""
+    return _INPUTS.get(classifier, "flows")
 
 
 @runtime_checkable

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from model.classifiers import Phases
-from model.classifiers.inputs import magnitude, normalised
+from model.classifiers.inputs import magnitude, normalised, seen
 from model.classifiers.mmcof import MMCOFNet
-from model.classifiers.phases import seen
 
 
 class COFNet(MMCOFNet):

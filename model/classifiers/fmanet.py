@@ -21,8 +21,7 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import ResidualStage
-from model.classifiers.inputs import magnitude, normalised, positions
-from model.classifiers.phases import seen
+from model.classifiers.inputs import magnitude, normalised, positions, seen
 
 
 class FMANet(nn.Module):

@@ -11,20 +11,37 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-INPUT_PX = 64
-"""Side of the flow maps that the networks see."""
-REFERENCE_PX = 128
-"""Side of the crop whose px all displacements are brought to."""
+from model.classifiers import Phases
+from model.classifiers.phases import INPUT_PX, REFERENCE_PX
 
 _FLOOR_PX = 0.03  # flow of a face at rest: below it there is nothing to normalise by
 _CENTRING_ROUNDS = 4
 
 
 def resized(flow: Tensor) -> Tensor:
-    """Flow (N, 2, S, S) in px of its own square crop → (N, 2, 64, 64) in px of the 128 px crop."""
+    """Flow (N, 2, S, S) in px of its own square crop → (N, 2, 64, 64) in px of the 128 px crop:
+    `model.classifiers.phases.prepared` for tensors."""
     scale = REFERENCE_PX / flow.shape[-1]
     size = (INPUT_PX, INPUT_PX)
     return scale * F.interpolate(flow, size, mode="bilinear", antialias=True, align_corners=False)
+
+
+def seen(
+    phases: Phases, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The three arguments of `forward`, for flows, with only `phases` left in them.
+
+    A single phase stands where the first one does, pointing towards the apex, and the second is
+    unknown. The returning phase alone, where it is unknown, is a face at rest.
+    """
+    if phases == "both":
+        return onset_apex, apex_offset, has_offset
+    nothing = torch.zeros_like(has_offset)
+    if phases == "onset_apex":
+        return onset_apex, torch.zeros_like(onset_apex), nothing
+    known = has_offset.view(-1, 1, 1, 1) > 0
+    still = torch.zeros_like(apex_offset)
+    return torch.where(known, -apex_offset, still), still, nothing
 
 
 def magnitude(flow: Tensor) -> Tensor:

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import Heads, ResidualStage, convolution
-from model.classifiers.inputs import magnitude, normalised, positions
-from model.classifiers.phases import seen
+from model.classifiers.inputs import magnitude, normalised, positions, seen
 
 
 class JFMNet(nn.Module):

@@ -75,7 +75,9 @@ def _share(length: Tensor) -> Tensor:
     flat = length.flatten(1)
     low = flat.amin(dim=1).view(-1, 1, 1, 1)
     rank = round(PERCENTILE * (flat.shape[1] - 1)) + 1
-    high = flat.kthvalue(rank, dim=1).values.view(-1, 1, 1, 1)
+    # Not `kthvalue`, which ONNX has no operation for.
+    highest = flat.topk(flat.shape[1] + 1 - rank, dim=1).values
+    high = highest[:, -1].view(-1, 1, 1, 1)
     return ((length - low) / (high - low + 1e-3)).clamp(max=1)
 
 

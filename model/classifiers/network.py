@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from model.classifiers import Inputs
 from model.classifiers.phases import PHASE_SHAPES, prepared
-from model.engine.forward import Forward
+from model.engine.forward import Forward, sigmoid, softmax
 from model.errors import InputError
 from model.flow import load_flow
 from model.flow.courses import long_flows
@@ -58,9 +56,9 @@ class NetworkClassifier:
         classes, units = self._answer(first[None], None if second is None else second[None])
         return self._named(classes[0], units[0])
 
-    def prediction(self, classes: Tensor, units: Tensor) -> Prediction:
+    def prediction(self, classes: ArrayF32, units: ArrayF32) -> Prediction:
         """What the network's own answers for one expression say: class logits (1, C) and action
-        unit logits (1, A), on the CPU."""
+        unit logits (1, A)."""
         shares, chances = self._probabilities(classes, units)
         return self._named(shares[0], chances[0])
 
@@ -99,18 +97,15 @@ class NetworkClassifier:
         if len(onset_apex) == 0:
             empty = np.zeros((0, len(self.labels)), np.float32)
             return empty, np.zeros((0, len(self.action_units)), np.float32)
-        with torch.inference_mode():
-            first = self._input(onset_apex)
-            second = torch.zeros_like(first) if apex_offset is None else self._input(apex_offset)
-            known = first.new_full((len(first),), 0.0 if apex_offset is None else 1.0)
-            return self._probabilities(*self._forward(first, second, known))
+        first = prepared(self.inputs, onset_apex)
+        second = np.zeros_like(first)
+        if apex_offset is not None:
+            second = prepared(self.inputs, apex_offset)
+        known = np.full(len(first), float(apex_offset is not None), np.float32)
+        return self._probabilities(*self._forward(first, second, known))
 
-    def _probabilities(self, classes: Tensor, units: Tensor) -> tuple[ArrayF32, ArrayF32]:
-        shares = (classes.float() / self._temperature).softmax(dim=1)
-        return shares.numpy(), units.float().sigmoid().numpy()
-
-    def _input(self, phase: ArrayF32) -> Tensor:
-        return prepared(self.inputs, torch.tensor(phase))
+    def _probabilities(self, classes: ArrayF32, units: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
+        return softmax(classes / np.float32(self._temperature)), sigmoid(units)
 
     def _check(self, phase: str, given: Any) -> None:
         inner = PHASE_SHAPES[self.inputs]

@@ -1,12 +1,17 @@
-"""What a phase is given as, and which phases a network looks at."""
+"""What a phase is given to networks as: its shape, and the scale that all of them share."""
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from functools import cache
 
-from model.classifiers import Inputs, Phases
-from model.classifiers.inputs import INPUT_PX, resized
+import numpy as np
+
+from model.classifiers import Inputs
 from model.moments import PHASE_FRAMES
+from model.records import ArrayF32
+
+INPUT_PX = 64
+"""Side of the maps that the networks see."""
+REFERENCE_PX = 128
+"""Side of the crop whose px all displacements are brought to."""
 
 PHASE_SHAPES: dict[Inputs, tuple[int, ...]] = {
     "flows": (2,),
@@ -16,32 +21,28 @@ PHASE_SHAPES: dict[Inputs, tuple[int, ...]] = {
 """A phase is (N, *PHASE_SHAPES[inputs], S, S)."""
 
 
-def prepared(inputs: Inputs, phase: Tensor) -> Tensor:
-    """A phase of any square crop → what a network takes: maps of 64 px, flows in px of the 128 px
-    crop, grey levels 0 to 255 as 0 to 1."""
-    if inputs == "flows":
-        return resized(phase)
-    if inputs == "long_flows":
-        maps = resized(phase.flatten(0, 1))
-        return maps.view(*phase.shape[:2], *maps.shape[1:])
-    size = (INPUT_PX, INPUT_PX)
-    small = F.interpolate(phase, size, mode="bilinear", antialias=True, align_corners=False)
-    return small / 255
+def prepared(inputs: Inputs, phase: ArrayF32) -> ArrayF32:
+    """A phase (N, *PHASE_SHAPES[inputs], S, S) of any square crop, float32 → (…, 64, 64) as a
+    network takes it: flows in px of the 128 px crop, grey levels 0 to 255 as 0 to 1."""
+    scale = 1 / 255 if inputs == "frames" else REFERENCE_PX / phase.shape[-1]
+    scaled: ArrayF32 = resize(phase, INPUT_PX) * np.float32(scale)
+    return scaled
 
 
-def seen(
-    phases: Phases, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The three arguments of `forward`, for flows, with only `phases` left in them.
+def resize(maps: ArrayF32, side: int) -> ArrayF32:
+    """Maps (…, S, S) → (…, `side`, `side`), bilinear; shrunk ones are averaged over all pixels that
+    fall into one, as `torch.nn.functional.interpolate(…, antialias=True)` does."""
+    weights = _weights(maps.shape[-1], side)
+    resized: ArrayF32 = weights @ maps @ weights.T
+    return resized
 
-    A single phase stands where the first one does, pointing towards the apex, and the second is
-    unknown. The returning phase alone, where it is unknown, is a face at rest.
-    """
-    if phases == "both":
-        return onset_apex, apex_offset, has_offset
-    nothing = torch.zeros_like(has_offset)
-    if phases == "onset_apex":
-        return onset_apex, torch.zeros_like(onset_apex), nothing
-    known = has_offset.view(-1, 1, 1, 1) > 0
-    still = torch.zeros_like(apex_offset)
-    return torch.where(known, -apex_offset, still), still, nothing
+
+@cache
+def _weights(old: int, new: int) -> ArrayF32:
+    """(new, old) float32: what each pixel of a row gives to each of the resized row."""
+    scale = old / new
+    centres = (np.arange(new) + 0.5) * scale
+    away = np.abs(np.arange(old) + 0.5 - centres[:, None]) / max(scale, 1.0)
+    weights = np.maximum(1 - away, 0)
+    shares: ArrayF32 = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import Heads, strain
-from model.classifiers.inputs import normalised
-from model.classifiers.phases import seen
+from model.classifiers.inputs import normalised, seen
 
 STREAM_MAPS = (3, 5, 8)
 SIDE_PX = 28

@@ -14,6 +14,7 @@ from model.datasets import DATASETS, Dataset, open_dataset
 from model.datasets.check import as_json, report, report_maps
 from model.datasets.maps import read_maps
 from model.errors import InputError, exit_code
+from model.face.networks import add_face_networks
 from model.flow import FLOWS, load_flow
 
 
@@ -34,6 +35,7 @@ def main() -> None:
     flows.add_argument("--cache", type=Path, required=True, help="where the flows are kept")
     flows.add_argument("--flow", choices=FLOWS, default="lk", help="default: %(default)s")
     flows.add_argument("--workers", type=int, help="processes (default: one less than cores)")
+    add_face_networks(flows)
     options = parser.parse_args()
     if options.dataset == "maps":
         if options.json is not None:
@@ -53,7 +55,7 @@ def main() -> None:
 
 
 def _flows(dataset: Dataset, options: argparse.Namespace) -> None:
-    # The flow path brings mediapipe, which the check does without.
+    # The flow path brings the face networks, which the check does without.
     from model.datasets.flows import flow_pairs
 
     flow = load_flow(options.flow)

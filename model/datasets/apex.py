@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from model.errors import InputError
-from model.face import CROP_PX, FaceAligner
+from model.face.aligner import FaceAligner
+from model.face.crop import CROP_PX
 from model.flow import Flow
 from model.flow.head import remove_head_motion
 from model.moments import MAX_AVERAGE_S, crops_around
@@ -43,13 +44,10 @@ def largest_motion(faces: Sequence[AlignedFace], flow: Flow) -> Stamp:
 def aligned(frames: Iterator[Frame]) -> Iterator[AlignedFace]:
     """The followed face of each frame that shows it, through one aligner, as live."""
     aligner = FaceAligner()
-    try:
-        for frame in frames:
-            face = aligner.align(frame)
-            if face is not None:
-                yield face
-    finally:
-        aligner.close()
+    for frame in frames:
+        face = aligner.align(frame)
+        if face is not None:
+            yield face
 
 
 def between(faces: Sequence[AlignedFace], first: Stamp, last: Stamp) -> list[AlignedFace]:

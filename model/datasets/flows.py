@@ -16,7 +16,7 @@ from model.datasets.kept import Content, computed
 from model.datasets.maps import read_maps
 from model.datasets.pairs import FlowPairSet
 from model.errors import InputError
-from model.face import CROP_PX
+from model.face.crop import CROP_PX
 from model.flow import Flow
 from model.flow.phases import phase_flows
 from model.moments import MAX_AVERAGE_S, crops_around, frames_between

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from model.classifiers import Inputs
-from model.classifiers.inputs import INPUT_PX, strength
-from model.classifiers.phases import PHASE_SHAPES, prepared
+from model.classifiers.inputs import strength
+from model.classifiers.phases import INPUT_PX, PHASE_SHAPES, prepared
 from model.datasets import open_dataset
 from model.datasets.clips import Problem
 from model.datasets.flows import frames_of, open_flow_pairs, split_spec
@@ -99,10 +99,11 @@ def open_samples(
 def _prepared_flows(pairs: FlowPairSet) -> NDArray[np.float16]:
     phases = np.empty((len(pairs), 2, 2, INPUT_PX, INPUT_PX), np.float16)
     for n, pair in enumerate(pairs.flows):
-        maps = prepared("flows", torch.from_numpy(pair))
+        maps = prepared("flows", pair)
         if pairs.unit == "relative":
-            maps = maps * (RELATIVE_STRENGTH_PX / strength(maps[:1]).clamp(min=1e-6))
-        phases[n] = maps.numpy()
+            strong = float(strength(torch.from_numpy(maps[:1])))
+            maps = maps * np.float32(RELATIVE_STRENGTH_PX / max(strong, 1e-6))
+        phases[n] = maps
     return phases
 
 
@@ -113,7 +114,7 @@ def _prepared_frames(inputs: Inputs, frames: FramePair, flow: Flow) -> NDArray[n
     phases = np.zeros((2, *PHASE_SHAPES[inputs], INPUT_PX, INPUT_PX), np.float16)
     for n, phase in enumerate((first, second)):
         if phase is not None:
-            phases[n] = prepared(inputs, torch.from_numpy(phase[None]))[0].numpy()
+            phases[n] = prepared(inputs, phase[None])[0]
     return phases
 
 

@@ -29,10 +29,11 @@ def read_sheets(path: Path) -> list[list[tuple[Cell, ...]]]:
     """All sheets of a workbook as rows of values, what is merged downwards in each of its rows.
     `InputError` if it cannot be read."""
     try:
-        with warnings.catch_warnings():
+        # A file of ours: one that it opened itself it leaves open where the table is broken.
+        with path.open("rb") as file, warnings.catch_warnings():
             # It warns of what it does not keep (styles, data validation), which is nothing here.
             warnings.simplefilter("ignore", UserWarning)
-            book = load_workbook(path, data_only=True)
+            book = load_workbook(file, data_only=True)
     # Broken XML in it is a `SyntaxError`, whichever parser openpyxl found.
     except (InvalidFileException, BadZipFile, KeyError, ValueError, SyntaxError) as error:
         raise InputError(

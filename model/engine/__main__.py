@@ -4,18 +4,20 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
-import torch
-
 from model.checkpoint import checkpoint_path
 from model.engine import ENGINES, ORDER, Engine
-from model.engine.building import build_here, kept_for
+from model.engine.building import build_here, export_here, exported_beside, kept_for
 from model.engine.cache import cache_folder
-from model.engine.serving import Serving
-from model.errors import InputError, exit_code
+from model.engine.serving import THREADS, WITHOUT_TORCH, Serving
+from model.errors import InputError, exit_code, missing
 from model.machine import choose_device, machine
+from model.shipped import WEIGHTS, shipped
 from model.tables import load_entry
 
 
@@ -24,7 +26,7 @@ def check(classifier: str, device: str, batch: int, folder: Path | None) -> None
     checkpoint = checkpoint_path(classifier)
     serving = Serving(checkpoint, device=device, batch=batch, folder=folder)
     serving.wait()
-    print(f"{machine()}; torch {torch.__version__}; {device}; {checkpoint.stem}, batch {batch}")
+    print(f"{machine()}; torch {_torch()}; {device}; {checkpoint.stem}, batch {batch}")
     order = ORDER[device.partition(":")[0]]
     chosen = serving.loaded
     for name in [*order, *(other for other in ENGINES if other not in order)]:
@@ -35,7 +37,13 @@ def check(classifier: str, device: str, batch: int, folder: Path | None) -> None
     print(f"built engines are kept in {folder or cache_folder()}")
 
 
+def _torch() -> str:
+    return version("torch") if find_spec("torch") else "not installed"
+
+
 def _state(serving: Serving, name: str, order: tuple[str, ...]) -> str:
+    if name not in WITHOUT_TORCH and not find_spec("torch"):
+        return missing("torch")
     engine = cast(Engine, load_entry(ENGINES, name, "engine")(serving.device))
     if name == serving.loaded.name:
         why = serving.built.get(name)
@@ -58,11 +66,24 @@ def build(engine: str, classifier: str, device: str, batch: int, folder: Path | 
             print(f"{name}: {why}")
         elif not kind.built:
             print(f"{name}: nothing to build")
-        elif not (missing := kept_for(kind, checkpoint, batch, folder).find()) and engine == "auto":
+        elif engine == "auto" and name == "onnx" and batch == 1 and _is_exported(checkpoint):
+            print(f"{name}: lies beside the weights")
+        elif not (why := kept_for(kind, checkpoint, batch, folder).find()) and engine == "auto":
             print(f"{name}: is built")
         else:
             kept = build_here(kind, checkpoint, batch, folder)
-            print(f"{name}: built ({missing or 'was there'}), {kept.path}")
+            print(f"{name}: built ({why or 'was there'}), {kept.path}")
+
+
+def _is_exported(checkpoint: Path) -> bool:
+    return not exported_beside(checkpoint).find()
+
+
+def export(classifiers: Sequence[str]) -> None:
+    """Write the ONNX files beside these checkpoints, and say how large and how equal they are."""
+    for name in classifiers:
+        kept = export_here(checkpoint_path(name))
+        print(f"{kept.path}: {kept.path.stat().st_size / 1e6:.1f} MB")
 
 
 def main() -> None:
@@ -72,6 +93,11 @@ def main() -> None:
         description="What runs the networks here: say it, or build it beforehand.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
+    told = "write the ONNX files beside checkpoints, which a CPU runs without PyTorch"
+    command = commands.add_parser("export", help=told, description=told)
+    command.add_argument(
+        "classifier", nargs="*", help=f"names, or paths; all in {WEIGHTS.name}/ if none is given"
+    )
     for name, told in (
         ("check", "what is there, what is chosen and why, how equal it is; builds what is wanted"),
         ("build", "build what is wanted, and keep it"),
@@ -84,15 +110,21 @@ def main() -> None:
         if name == "build":
             command.add_argument("--engine", default="auto", help=f"auto, {', '.join(ENGINES)}")
     args = parser.parse_args()
+    if args.command == "export":
+        export(args.classifier or shipped())
+        return
     if not 1 <= args.batch <= 4:
         raise InputError(f"--batch {args.batch}: engines are built for 1 to 4")
     device = choose_device(args.device)
-    torch.set_num_threads(1)  # as in a live run; more stall each other on a machine that is busy
     if args.command == "check":
         check(args.classifier, device, args.batch, args.cache)
     else:
         if hasattr(os, "nice"):
             os.nice(10)  # a run that is going on comes first
+        if find_spec("torch"):
+            import torch
+
+            torch.set_num_threads(THREADS)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is half written goes too
         build(args.engine, args.classifier, device, args.batch, args.cache)
 

@@ -6,13 +6,20 @@ capture and analysis, and because what compilers do wrong must not end a session
 
 import subprocess
 import sys
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.checkpoint import checkpoint_digest, load_network
 from model.engine import Engine
 from model.engine.cache import Kept
-from model.engine.equality import example
-from model.errors import InputError, told
+from model.engine.equality import compared, example
+from model.engine.ort import ONNXRuntime
+from model.errors import InputError, missing, told
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _PATIENCE_S = 3.0
 _REPOSITORY = Path(__file__).parents[2]  # `-m model.engine` is found from here, installed or not
@@ -21,24 +28,59 @@ _REPOSITORY = Path(__file__).parents[2]  # `-m model.engine` is found from here,
 def kept_for(engine: Engine, checkpoint: Path, batch: int, folder: Path | None) -> Kept:
     """The place of what `engine` builds from the `checkpoint`'s weights, in `folder` or else the
     cache's own."""
-    key = {
+    return Kept(_key(engine, checkpoint, batch), folder)
+
+
+def exported_beside(checkpoint: Path) -> Kept:
+    """The place of the ONNX file beside a `checkpoint`, for one input at a time."""
+    key = _key(ONNXRuntime("cpu"), checkpoint, 1)
+    return Kept(key, path=checkpoint.with_suffix(".onnx"))
+
+
+def build_here(engine: Engine, checkpoint: Path, batch: int, folder: Path | None) -> Kept:
+    """Build, in this process. `InputError` with what went wrong in one line if it fails."""
+    return _built(engine, checkpoint, batch, kept_for(engine, checkpoint, batch, folder))
+
+
+def export_here(checkpoint: Path) -> Kept:
+    """Write the ONNX file beside the `checkpoint`, compare it and keep it only if it is equal.
+    `InputError` with what went wrong in one line if it fails."""
+    engine = ONNXRuntime("cpu")
+    kept = _built(engine, checkpoint, 1, exported_beside(checkpoint))
+    network = partial(_network, checkpoint)
+    forward = engine.load(network, example(kept.truth().inputs, 1), kept.path)
+    if why := compared(kept.truth(), forward, 1, engine.tolerance).refusal:
+        kept.path.unlink()
+        raise InputError(f"{kept.path} cannot be used and is gone again: {why}")
+    return kept
+
+
+def _built(engine: Engine, checkpoint: Path, batch: int, kept: Kept) -> Kept:
+    if find_spec("torch") is None:
+        raise InputError(f"{engine.name} cannot be built: {missing('torch')}")
+    from model.engine.eager import plain_truth
+
+    network = _network(checkpoint)
+    truth = plain_truth(network)
+    try:
+        given = example(truth.inputs, batch)
+        kept.write(lambda path: engine.build(network, given, path), truth)
+    except Exception as error:  # compilers and exporters raise whatever they like
+        raise InputError(f"{engine.name} cannot be built: {told(error)}") from error
+    return kept
+
+
+def _network(checkpoint: Path) -> "nn.Module":
+    return load_network(checkpoint)[1]
+
+
+def _key(engine: Engine, checkpoint: Path, batch: int) -> dict[str, str]:
+    return {
         "engine": engine.name,
         "weights": checkpoint_digest(checkpoint),
         "shapes": f"batch {batch}",
         **engine.versions(),
     }
-    return Kept(key, folder)
-
-
-def build_here(engine: Engine, checkpoint: Path, batch: int, folder: Path | None) -> Kept:
-    """Build, in this process. `InputError` with what went wrong in one line if it fails."""
-    _, network = load_network(checkpoint)
-    kept = kept_for(engine, checkpoint, batch, folder)
-    try:
-        kept.write(lambda path: engine.build(network, example(network, batch), path))
-    except Exception as error:  # compilers and exporters raise whatever they like
-        raise InputError(f"{engine.name} cannot be built: {told(error)}") from error
-    return kept
 
 
 class Build:

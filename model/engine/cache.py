@@ -1,4 +1,4 @@
-"""Built engines on disk, each with what it holds for.
+"""Built engines on disk, each with what it holds for, and with what PyTorch answered.
 
 A file is taken only where all of that is still so: it runs as native code, and one built for other
 weights, another GPU or another library version gives wrong answers or none.
@@ -7,11 +7,13 @@ weights, another GPU or another library version gives wrong answers or none.
 import hashlib
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+
+from model.engine.equality import Truth, read_truth
+from model.machine import user_cache
 
 NOT_BUILT = "not built yet"
 MEGABYTES_KEPT = 512
@@ -19,29 +21,29 @@ MEGABYTES_KEPT = 512
 
 
 def cache_folder() -> Path:
-    """Where this system keeps what can be made again."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "fmanet-live" / "engines"
+    """Where built engines lie."""
+    return user_cache() / "engines"
 
 
 _STALE_S = 24 * 3600.0
 
 
 class Kept:
-    """One built engine's place in the cache: `FOLDER/engine-….bin`, its key beside it."""
+    """One built engine's place on disk, its description beside it: `FOLDER/engine-….bin` in the
+    cache, or wherever else."""
 
-    def __init__(self, key: Mapping[str, str], folder: Path | None = None) -> None:
+    def __init__(
+        self, key: Mapping[str, str], folder: Path | None = None, path: Path | None = None
+    ) -> None:
         """`key`: whatever the engine depends on, by name; "engine", "weights", "shapes" and, if
-        there is one, "gpu" name the file, the rest has to agree with what lies there."""
+        there is one, "gpu" name the file in the cache, the rest has to agree with what lies
+        there, all of it where the file is at `path`."""
         self.key = dict(key)
+        self._cached = path is None
         named = [self.key.get(name, "") for name in ("engine", "weights", "shapes", "gpu")]
         digest = hashlib.sha256("\n".join(named).encode()).hexdigest()[:16]
-        self.path = (folder or cache_folder()) / f"{self.key['engine']}-{digest}.bin"
+        cached = (folder or cache_folder()) / f"{self.key['engine']}-{digest}.bin"
+        self.path = path or cached
 
     def find(self) -> str:
         """Empty if a whole file with this key lies there; otherwise why not, in words."""
@@ -55,29 +57,48 @@ class Kept:
         if not isinstance(said, dict) or hashlib.sha256(data).hexdigest() != said.get("sha256"):
             return "the file is damaged"
         for name, value in self.key.items():
-            if said.get("key", {}).get(name) != value:
-                return f"built for {name} {said.get('key', {}).get(name)}, this is {value}"
-        with suppress(OSError):  # a cache that others wrote can be read all the same
-            self.path.touch()  # what was used last is kept longest
+            before = said.get("key", {}).get(name)
+            if before != value:
+                return f"built for {name} {_short(before)}, this is {_short(value)}"
+        try:
+            read_truth(said["truth"])
+        except (KeyError, TypeError, ValueError):
+            return "its description does not say what PyTorch answers"
+        if self._cached:
+            with suppress(OSError):  # a cache that others wrote can be read all the same
+                self.path.touch()  # what was used last is kept longest
         return ""
 
-    def write(self, build: Callable[[Path], None]) -> None:
-        """Have `build` write the file, whole or not at all; raises what it raises."""
+    def truth(self) -> Truth:
+        """What PyTorch answers with the same weights; of a file that is found."""
+        return read_truth(json.loads(self._description.read_text())["truth"])
+
+    def write(self, build: Callable[[Path], None], truth: Truth) -> None:
+        """Have `build` write the file, whole or not at all; raises what it raises. `truth`: what
+        PyTorch answers."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(f".{os.getpid()}.partial")
         try:
             build(partial)
-            said = {"key": self.key, "sha256": hashlib.sha256(partial.read_bytes()).hexdigest()}
+            digest = hashlib.sha256(partial.read_bytes()).hexdigest()
+            said = {"key": self.key, "sha256": digest, "truth": truth.plain()}
             # Until both are new, the hash does not fit, and the file counts as damaged.
             partial.replace(self.path)
-            self._description.write_text(json.dumps(said, indent=1))
+            self._description.write_text(json.dumps(said) + "\n")
         finally:
             partial.unlink(missing_ok=True)
-        _trim(self.path.parent, spared=self.path)
+        if self._cached:
+            _trim(self.path.parent, spared=self.path)
 
     @property
     def _description(self) -> Path:
         return self.path.with_suffix(".json")
+
+
+def _short(value: object) -> str:
+    """Of a hash its beginning."""
+    text = str(value)
+    return text[:12] if len(text) == 64 else text
 
 
 def _trim(folder: Path, spared: Path) -> None:

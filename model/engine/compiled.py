@@ -11,15 +11,15 @@ import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from model.cuda_graph import Function, Recorded
-from model.engine.eager import no_cuda
-from model.engine.export import exported, halved
-from model.engine.forward import Forward, Inputs
+from model.engine import NetworkOf
+from model.engine.eager import no_cuda, on_arrays
+from model.engine.export import exported, halved, tensors
+from model.engine.forward import Arrays, Forward
 from model.machine import processor
 
 
@@ -58,10 +58,10 @@ class Compiled:
         kind = "FP16, CUDA graph" if self._cuda else "FP32"
         return f"TorchInductor {torch.__version__}, {kind}"
 
-    def build(self, network: nn.Module, inputs: Inputs, path: Path) -> None:
+    def build(self, network: nn.Module, inputs: Arrays, path: Path) -> None:
         if self._cuda:
             network = halved(network).to(self._device)
-        given = cast(Inputs, tuple(each.to(self._device) for each in inputs))
+        given = tuple(each.to(self._device) for each in tensors(inputs))
         package = path.with_suffix(".pt2")  # Inductor takes no other name
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
@@ -72,7 +72,7 @@ class Compiled:
             )
         package.replace(path)
 
-    def function(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Function:
+    def function(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Function:
         assert path is not None
         # It looks for the suffix, and reads the file once.
         with tempfile.TemporaryDirectory() as folder:
@@ -89,6 +89,8 @@ class Compiled:
 
         return forward
 
-    def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
+    def load(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Forward:
         function = self.function(network, inputs, path)
-        return cast(Forward, Recorded(function, inputs, self._device) if self._cuda else function)
+        if self._cuda:
+            function = Recorded(function, tensors(inputs), self._device)
+        return on_arrays(function)

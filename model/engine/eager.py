@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from model.cuda_graph import Function, Recorded
-from model.engine.export import halved
-from model.engine.forward import Forward, Inputs
+from model.engine import NetworkOf
+from model.engine.equality import FIXED_INPUTS, Truth, answered
+from model.engine.export import halved, tensors
+from model.engine.forward import Arrays, Forward
 from model.machine import driver
+from model.records import ArrayF32
 
 
 class Eager:
@@ -33,14 +35,14 @@ class Eager:
     def describe(self) -> str:
         return f"PyTorch {torch.__version__}, FP32"
 
-    def build(self, network: nn.Module, inputs: Inputs, path: Path) -> None:
+    def build(self, network: nn.Module, inputs: Arrays, path: Path) -> None:
         raise NotImplementedError("eager has no file to build")
 
-    def function(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Function:
-        return _inferring(network.eval().to(self._device))
+    def function(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Function:
+        return _inferring(network().eval().to(self._device))
 
-    def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
-        return plain_forward(network, self._device)
+    def load(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Forward:
+        return plain_forward(network(), self._device)
 
 
 class Graphed:
@@ -62,24 +64,36 @@ class Graphed:
     def describe(self) -> str:
         return f"PyTorch {torch.__version__}, FP16, CUDA graph"
 
-    def build(self, network: nn.Module, inputs: Inputs, path: Path) -> None:
+    def build(self, network: nn.Module, inputs: Arrays, path: Path) -> None:
         raise NotImplementedError("graph has no file to build")
 
-    def function(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Function:
-        return halved(network.eval()).to(self._device, memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
+    def function(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Function:
+        return halved(network().eval()).to(self._device, memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
 
-    def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
+    def load(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Forward:
         function = self.function(network, inputs, path)
-        return cast(Forward, Recorded(function, inputs, self._device))
+        return on_arrays(Recorded(function, tensors(inputs), self._device))
 
 
 def plain_forward(network: nn.Module, device: str) -> Forward:
-    """`network` itself, on `device`, for any number of inputs on the CPU."""
+    """`network` itself, on `device`, for any number of inputs."""
     run = _inferring(network.eval().to(device))
+    return on_arrays(
+        lambda *given: tuple(each.cpu() for each in run(*(each.to(device) for each in given)))
+    )
 
-    def forward(*given: Tensor) -> tuple[Tensor, Tensor]:
-        classes, units = run(*(each.to(device) for each in given))
-        return classes.cpu(), units.cpu()
+
+def plain_truth(network: nn.Module) -> Truth:
+    """What `network`, on the CPU, in FP32, answers to the fixed inputs."""
+    return answered(network.inputs, plain_forward(network, "cpu"), FIXED_INPUTS)  # type: ignore[arg-type]
+
+
+def on_arrays(function: Function) -> Forward:
+    """`function`, of tensors on the CPU and back to it, for arrays."""
+
+    def forward(*given: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
+        classes, units = function(*map(torch.from_numpy, given))
+        return classes.float().numpy(), units.float().numpy()
 
     return forward
 

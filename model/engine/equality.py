@@ -1,19 +1,25 @@
-"""How equal an engine's answers are to plain PyTorch's on the CPU, on a fixed set of inputs."""
+"""How equal an engine's answers are to plain PyTorch's on the CPU, on a fixed set of inputs.
 
+PyTorch's answers are kept beside a built engine, so that it is compared on every machine, also
+where PyTorch is not.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+import numpy as np
 
-from model.classifiers.inputs import INPUT_PX
-from model.classifiers.phases import PHASE_SHAPES
-from model.engine.forward import Forward, Inputs
+from model.classifiers import Inputs
+from model.classifiers.phases import INPUT_PX, PHASE_SHAPES, resize
+from model.engine.forward import Arrays, Forward, in_batches, sigmoid, softmax
+from model.records import ArrayF32
 
 FIXED_INPUTS = 48
 FLIPS_ALLOWED = 0
 _WEAKEST_PX, _STRONGEST_PX = 0.05, 4.0
 _GRAINS_PX = (4, 8, 16)  # of the smooth noise that stands for motion
+_DIGITS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,68 +50,92 @@ class Equality:
         )
 
 
-def example(network: nn.Module, batch: int) -> Inputs:
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What plain PyTorch answers to the fixed inputs."""
+
+    inputs: Inputs
+    """Of which kind they are."""
+    classes: ArrayF32
+    """(`FIXED_INPUTS`, C) probabilities."""
+    units: ArrayF32
+    """(`FIXED_INPUTS`, A) probabilities."""
+
+    def plain(self) -> dict[str, Any]:
+        """As plain values."""
+        rounded = {
+            name: np.round(array.astype(np.float64), _DIGITS).tolist()
+            for name, array in (("classes", self.classes), ("units", self.units))
+        }
+        return {"inputs": self.inputs, **rounded}
+
+
+def read_truth(plain: Mapping[str, Any]) -> Truth:
+    """What `Truth.plain` gave; KeyError, ValueError, TypeError if that is not what it is."""
+    truth = Truth(
+        plain["inputs"],
+        np.array(plain["classes"], np.float32).reshape(FIXED_INPUTS, -1),
+        np.array(plain["units"], np.float32).reshape(FIXED_INPUTS, -1),
+    )
+    if truth.inputs not in PHASE_SHAPES:
+        raise ValueError(f"inputs {truth.inputs!r}")
+    return truth
+
+
+def example(inputs: Inputs, batch: int) -> Arrays:
     """Inputs of the shape that an engine for `batch` takes."""
-    return fixed_inputs(network, batch)[0]
+    first, second, known = fixed_inputs(inputs)
+    return first[:batch], second[:batch], known[:batch]
 
 
-def fixed_inputs(network: nn.Module, batch: int) -> list[Inputs]:
-    """Some `FIXED_INPUTS` expressions in batches of `batch`: smooth motions from well below a pixel
-    to several, in noise; every third without its second phase, some with nothing in them."""
-    generator = torch.Generator().manual_seed(0)
-    shape = PHASE_SHAPES[network.inputs]  # type: ignore[index]
-    whole = []
-    for start in range(0, FIXED_INPUTS, batch):
-        numbers = range(start, start + batch)
-        first, second = (
-            torch.stack([_phase(network, shape, number, generator) for number in numbers])
-            for _ in range(2)
-        )
-        known = torch.tensor([float(number % 3 != 2) for number in numbers])
-        whole.append((first, second, known))
-    return whole
+def fixed_inputs(inputs: Inputs) -> Arrays:
+    """`FIXED_INPUTS` expressions: smooth motions from well below a pixel to several, in noise;
+    every third without its second phase, some with nothing in them."""
+    # Not a `Generator`, whose numbers may be others with another numpy.
+    random = np.random.RandomState(0)
+    phases = [
+        np.stack([_phase(inputs, number, random) for number in range(FIXED_INPUTS)])
+        for _ in range(2)
+    ]
+    known = np.array([number % 3 != 2 for number in range(FIXED_INPUTS)], np.float32)
+    return phases[0], phases[1], known
 
 
-def compared(network: nn.Module, forward: Forward, batch: int, tolerance: float) -> Equality:
-    """`forward` beside `network`, which is on the CPU, in FP32 and in evaluation mode."""
-    largest, total, count, flips, seen = 0.0, 0.0, 0, 0, 0
-    for given in fixed_inputs(network, batch):
-        with torch.inference_mode():
-            classes, units = network(*given)
-        found_classes, found_units = forward(*given)
-        truth = classes.softmax(dim=1)
-        found = found_classes.float().softmax(dim=1)
-        for own, other in ((truth, found), (units.sigmoid(), found_units.float().sigmoid())):
-            away = (own - other).abs()
-            # NaN counts as the greatest difference there is; `max` of Python would pass it over.
-            largest = max(largest, float(away.nan_to_num(nan=1.0).max()))
-            total += float(away.nan_to_num(nan=1.0).sum())
-            count += away.numel()
-        flips += int(_flipped(truth, found, tolerance).sum())
-        seen += len(truth)
-    return Equality(largest, total / count, flips, seen, tolerance)
+def answered(inputs: Inputs, forward: Forward, batch: int) -> Truth:
+    """What `forward`, which takes `batch` inputs, answers to the fixed ones."""
+    classes, units = in_batches(forward, batch, fixed_inputs(inputs))
+    return Truth(inputs, softmax(classes.astype(np.float32)), sigmoid(units))
 
 
-def _flipped(truth: Tensor, found: Tensor, tolerance: float) -> Tensor:
-    changed = truth.argmax(dim=1) != found.argmax(dim=1)
+def compared(truth: Truth, forward: Forward, batch: int, tolerance: float) -> Equality:
+    """`forward`, which takes `batch` inputs, beside plain PyTorch in FP32 on the CPU."""
+    found = answered(truth.inputs, forward, batch)
+    away = np.concatenate(
+        [np.abs(truth.classes - found.classes), np.abs(truth.units - found.units)], axis=1
+    )
+    away = np.nan_to_num(away, nan=1.0)  # the greatest difference there is
+    flips = int(_flipped(truth.classes, found.classes, tolerance).sum())
+    return Equality(float(away.max()), float(away.mean()), flips, len(away), tolerance)
+
+
+def _flipped(truth: ArrayF32, found: ArrayF32, tolerance: float) -> Any:
+    changed = truth.argmax(axis=1) != found.argmax(axis=1)
     if truth.shape[1] < 2:
         return changed
-    best = truth.topk(2, dim=1).values
-    return changed & (best[:, 0] - best[:, 1] > 2 * tolerance)
+    second, best = np.sort(truth, axis=1)[:, -2:].T
+    return changed & (best - second > 2 * tolerance)
 
 
-def _phase(
-    network: nn.Module, shape: tuple[int, ...], number: int, generator: torch.Generator
-) -> Tensor:
+def _phase(inputs: Inputs, number: int, random: np.random.RandomState) -> ArrayF32:
     """(*shape, 64, 64): px for flows, grey 0 to 1 for frames."""
+    shape = PHASE_SHAPES[inputs]
     grain = _GRAINS_PX[number % len(_GRAINS_PX)]
-    coarse = torch.randn(*shape, grain, grain, generator=generator)
-    size = (INPUT_PX, INPUT_PX)
-    flat = F.interpolate(coarse.view(1, -1, grain, grain), size, mode="bicubic")
-    smooth = flat.view(*shape, *size)
-    if network.inputs == "frames":
-        return (0.5 + 0.15 * smooth).clamp(0, 1)
-    share = (number % 12) / 11
-    strength = _WEAKEST_PX * (_STRONGEST_PX / _WEAKEST_PX) ** share
-    noise = 0.02 * torch.randn(smooth.shape, generator=generator)
-    return strength * smooth + noise if number % 12 else torch.zeros_like(smooth)
+    coarse = random.standard_normal((*shape, grain, grain)).astype(np.float32)
+    smooth = resize(coarse, INPUT_PX)
+    if inputs == "frames":
+        return np.asarray(np.clip(0.5 + 0.15 * smooth, 0, 1), np.float32)
+    if number % 12 == 0:
+        return np.zeros_like(smooth)
+    strength = _WEAKEST_PX * (_STRONGEST_PX / _WEAKEST_PX) ** ((number % 12) / 11)
+    noise = 0.02 * random.standard_normal(smooth.shape)
+    return np.asarray(strength * smooth + noise, np.float32)

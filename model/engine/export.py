@@ -5,15 +5,16 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from model.engine.forward import Inputs
+from model.engine.forward import Arrays
 
 
-def exported(network: nn.Module, inputs: Inputs) -> ExportedProgram:
+def exported(network: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
     """`network` as a graph for inputs of this shape."""
     with torch.no_grad(), warnings.catch_warnings():
         # torch.export warns of what it does itself.
@@ -21,21 +22,40 @@ def exported(network: nn.Module, inputs: Inputs) -> ExportedProgram:
         return torch.export.export(network.eval(), inputs)
 
 
-def onnx_document(network: nn.Module, inputs: Inputs) -> bytes:
+def tensors(given: Arrays) -> tuple[Tensor, ...]:
+    """`given` as PyTorch has it, of the same memory."""
+    return tuple(map(torch.from_numpy, given))
+
+
+def onnx_document(network: nn.Module, inputs: Arrays) -> bytes:
     """`network` as an ONNX model for inputs of this shape, weights included."""
     from onnxscript import optimizer
 
+    given = tensors(inputs)
     with warnings.catch_warnings(), _quiet("torch.onnx"):
         warnings.simplefilter("ignore")
         # The exporter's own optimiser takes 1e-9 for zero, and a face at rest is then 0 / 0. What
         # is constant is folded all the same: TensorRT reads no axes that are computed.
         program = torch.onnx.export(
-            exported(network, inputs), inputs, dynamo=True, verbose=False, optimize=False
+            exported(network, given), given, dynamo=True, verbose=False, optimize=False
         )
         assert program is not None  # it is None only when a file is written
         optimizer.fold_constants(program.model)
+    _strip(program.model)
     document: bytes = program.model_proto.SerializeToString()
     return document
+
+
+def _strip(model: Any) -> None:
+    """Take out where in the source each operation comes from: half of the file, and full of paths
+    of the machine that wrote it."""
+    model.metadata_props.clear()
+    model.graph.metadata_props.clear()
+    for node in model.graph.all_nodes():
+        node.metadata_props.clear()
+        node.doc_string = None
+    for value in (*model.graph.inputs, *model.graph.outputs, *model.graph.initializers.values()):
+        value.metadata_props.clear()
 
 
 @contextmanager

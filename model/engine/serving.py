@@ -5,22 +5,32 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
-
-from model.checkpoint import load_network
-from model.cuda_graph import Function
+from model.checkpoint import describe_checkpoint, load_network
 from model.engine import ENGINES, ORDER, Engine
-from model.engine.building import Build, kept_for
+from model.engine.building import Build, exported_beside, kept_for
 from model.engine.cache import NOT_BUILT, Kept
-from model.engine.equality import Equality, compared, example
-from model.engine.forward import Forward
-from model.errors import InputError, told
+from model.engine.equality import Equality, Truth, compared, example
+from model.engine.forward import Arrays, Forward, in_batches
+from model.engine.ort import ONNXRuntime
+from model.errors import InputError, missing, told
+from model.records import ArrayF32
 from model.tables import load_entry
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from model.cuda_graph import Function
+
+THREADS = 1
+"""Of PyTorch on the CPU. Small batches gain nothing from more, and a pool as large as the machine,
+whose threads wait for each other in a spin, stalls for seconds when a core is busy otherwise."""
+WITHOUT_TORCH = ("onnx",)
+"""Engines that run where PyTorch is not installed."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +41,7 @@ class Loaded:
     """In `ENGINES`."""
     device: str
     description: str
-    function: Callable[[], Function]
+    function: "Callable[[], Function]"
     """Loads the same for tensors on its device."""
     forward: Forward
     equality: Equality | None
@@ -49,7 +59,7 @@ class _Wanted:
 
 
 class Serving:
-    """A network's `forward` for any number of inputs on the CPU. Called from one thread at a time;
+    """A network's `forward` for any number of inputs. Called from one thread at a time;
     `line`, `trouble` and `close` from any."""
 
     def __init__(
@@ -70,7 +80,8 @@ class Serving:
         """
         self._checkpoint, self._device = checkpoint, device
         self._batch, self._folder = batch, folder
-        self._network = load_network(checkpoint)[1]
+        self._inputs = describe_checkpoint(checkpoint).inputs
+        self._plain_truth: Truth | None = None
         self.reasons: dict[str, str] = {}
         """By name, why an engine that was tried does not serve."""
         self.built: dict[str, str] = {}
@@ -90,17 +101,18 @@ class Serving:
             self._thread.start()
 
     def __call__(
-        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """What a network's `forward` takes and returns, on the CPU. An engine that fails is left
-        for the next plainer one, at last for PyTorch on the CPU; only what that raises is
-        raised."""
+        self, onset_apex: ArrayF32, apex_offset: ArrayF32, has_offset: ArrayF32
+    ) -> tuple[ArrayF32, ArrayF32]:
+        """What a network's `forward` takes and returns. An engine that fails is left
+        for the next plainer one, at last for PyTorch on the CPU; only what that raises is raised,
+        or what the engine did where PyTorch is not installed."""
+        given: Arrays = (onset_apex, apex_offset, has_offset)
         while True:
             loaded = self._loaded
             try:
-                return _sliced(loaded.forward, self._batch, (onset_apex, apex_offset, has_offset))
+                return in_batches(loaded.forward, self._batch, given)
             except Exception as error:
-                if (loaded.name, loaded.device) == ("eager", "cpu"):
+                if (loaded.name, loaded.device) == ("eager", "cpu") or not find_spec("torch"):
                     raise
                 self._fall(loaded, told(error))
 
@@ -142,12 +154,12 @@ class Serving:
         self.wait()
 
     def _by_name(self, name: str) -> tuple[Loaded, list[_Wanted]]:
-        engine = cast(Engine, load_entry(ENGINES, name, "engine")(self._device))
-        if why := engine.absent():
-            raise InputError(f"--engine {name}: {why}")
-        kept = self._kept(engine)
-        if kept is not None and (missing := kept.find()):
-            self.built[name] = missing
+        engine = self._engine(name)
+        if isinstance(engine, str):
+            raise InputError(f"--engine {name}: {engine}")
+        kept, why = self._find(engine)
+        if why:
+            self.built[name] = why
             why = Build(name, self._checkpoint, self._device, self._batch, self._folder).wait()
             if why:
                 raise InputError(f"--engine {name}: {why}; use --engine auto")
@@ -159,13 +171,13 @@ class Serving:
     def _best(self) -> tuple[Loaded, list[_Wanted]]:
         wanted: list[_Wanted] = []
         for name in ORDER[self._device.partition(":")[0]]:
-            engine = cast(Engine, load_entry(ENGINES, name, "engine")(self._device))
-            self.reasons[name] = engine.absent()
-            if self.reasons[name]:
+            engine = self._engine(name)
+            if isinstance(engine, str):
+                self.reasons[name] = engine
                 continue
-            kept = self._kept(engine)
-            if kept is not None and (why := kept.find()):
-                self.reasons[name] = why
+            kept, why = self._find(engine)
+            self.reasons[name] = why
+            if kept is not None and why:
                 wanted.append(_Wanted(engine, kept, why))
                 continue
             loaded = self._load(engine, kept)
@@ -174,41 +186,70 @@ class Serving:
             self.reasons[name] = loaded
         return self._plainest(), wanted
 
-    def _kept(self, engine: Engine) -> Kept | None:
+    def _engine(self, name: str) -> Engine | str:
+        """The engine of that name, or why it cannot run here."""
+        if name in ENGINES and name not in WITHOUT_TORCH and find_spec("torch") is None:
+            return missing("torch")
+        engine = cast(Engine, load_entry(ENGINES, name, "engine")(self._device))
+        return engine.absent() or engine
+
+    def _find(self, engine: Engine) -> tuple[Kept | None, str]:
+        """Where the engine's file lies, None for one without, and why that cannot serve; empty if
+        it can."""
         if not engine.built:
-            return None
-        return kept_for(engine, self._checkpoint, self._batch, self._folder)
+            return None, ""
+        stale = ""
+        if engine.name == "onnx" and self._batch == 1:
+            beside = exported_beside(self._checkpoint)
+            if not (why := beside.find()):
+                return beside, ""
+            if beside.path.exists():
+                stale = f"{beside.path.name}: {why}; "
+        kept = kept_for(engine, self._checkpoint, self._batch, self._folder)
+        why = kept.find()
+        return kept, why and stale + why
 
     def _load(self, engine: Engine, kept: Kept | None) -> Loaded | str:
         """The engine ready to serve, or why it must not."""
         if (engine.name, self._device) == ("eager", "cpu"):
             return self._plainest()
-        network = load_network(self._checkpoint)[1]
         path = None if kept is None else kept.path
+        inputs = example(self._inputs, self._batch)
         try:
-            inputs = example(network, self._batch)
-            forward = engine.load(network, inputs, path)
-            equality = compared(self._network, forward, self._batch, engine.tolerance)
+            forward = engine.load(self._network, inputs, path)
+            truth = self._truth() if kept is None else kept.truth()
+            equality = compared(truth, forward, self._batch, engine.tolerance)
         except Exception as error:  # native libraries raise whatever they like
             return told(error)
         if equality.refusal:
             return equality.refusal
 
-        def function() -> Function:
-            return engine.function(load_network(self._checkpoint)[1], inputs, path)
+        function = partial(engine.function, self._network, inputs, path)
 
         described = engine.describe()
         return Loaded(engine.name, self._device, described, function, forward, equality)
 
     def _plainest(self) -> Loaded:
+        if find_spec("torch") is None:
+            raise InputError(_without_torch(self._checkpoint, self.reasons.get("onnx", "")))
         engine = cast(Engine, load_entry(ENGINES, "eager", "engine")("cpu"))
-        inputs = example(self._network, self._batch)
+        inputs = example(self._inputs, self._batch)
         forward = engine.load(self._network, inputs, None)
-
-        def function() -> Function:
-            return engine.function(self._network, inputs, None)
-
+        function = partial(engine.function, self._network, inputs, None)
         return Loaded("eager", "cpu", f"{engine.describe()}, CPU", function, forward, None)
+
+    def _network(self) -> "nn.Module":
+        import torch
+
+        torch.set_num_threads(THREADS)
+        return load_network(self._checkpoint)[1]
+
+    def _truth(self) -> Truth:
+        if self._plain_truth is None:
+            from model.engine.eager import plain_truth
+
+            self._plain_truth = plain_truth(self._network())
+        return self._plain_truth
 
     def _build_behind(self, wanted: list[_Wanted]) -> None:
         """Build them in order until one serves."""
@@ -247,19 +288,36 @@ class Serving:
             )
 
 
-def _sliced(
-    forward: Forward, batch: int, given: tuple[Tensor, Tensor, Tensor]
-) -> tuple[Tensor, Tensor]:
-    """`forward`, which takes `batch` inputs, for as many as there are."""
-    count = len(given[0])
-    if count == batch:
-        return forward(*given)
-    classes, units = [], []
-    for start in range(0, count, batch):
-        part = [each[start : start + batch] for each in given]
-        short = batch - len(part[0])
-        first, second, known = (F.pad(e, [0, 0] * (e.dim() - 1) + [0, short]) for e in part)
-        found = forward(first, second, known)
-        classes.append(found[0][: batch - short])
-        units.append(found[1][: batch - short])
-    return torch.cat(classes), torch.cat(units)
+def forward_of(checkpoint: Path, device: str) -> Forward:
+    """The network of `checkpoint` for any number of inputs, without anything being built: by the
+    ONNX file beside it on a CPU, if that fits, or else by PyTorch on `device`. `InputError` where
+    neither is there, `CheckpointError` for a checkpoint that is none."""
+    engine, why = ONNXRuntime(device), ""
+    if device == "cpu" and not (why := engine.absent()):
+        beside = exported_beside(checkpoint)
+        why = beside.find()
+        if not why:
+            truth = beside.truth()
+            network = partial(_network, checkpoint)
+            forward = engine.load(network, example(truth.inputs, 1), beside.path)
+            why = compared(truth, forward, 1, engine.tolerance).refusal
+            if not why:
+                return lambda *given: in_batches(forward, 1, given)
+    if find_spec("torch") is None:
+        raise InputError(_without_torch(checkpoint, why))
+    from model.engine.eager import plain_forward
+
+    return plain_forward(_network(checkpoint), device)
+
+
+def _network(checkpoint: Path) -> "nn.Module":
+    return load_network(checkpoint)[1]
+
+
+def _without_torch(checkpoint: Path, why: str) -> str:
+    """What is said where only PyTorch could run a network, and is not there."""
+    return (
+        f"{checkpoint.name} cannot be run without PyTorch ({checkpoint.stem}.onnx: {why}): "
+        "pip install torch onnx onnxscript; or, where they are installed: "
+        f"python -m model.engine export {checkpoint}"
+    )

@@ -13,15 +13,15 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from model.cuda_graph import Function, Recorded
-from model.engine.eager import no_cuda
-from model.engine.export import exported, halved, onnx_document
-from model.engine.forward import Forward, Inputs
+from model.engine import NetworkOf
+from model.engine.eager import no_cuda, on_arrays
+from model.engine.export import exported, halved, onnx_document, tensors
+from model.engine.forward import Arrays, Forward
 from model.machine import driver
 
 RTX_CAPABILITIES = ((7, 5), (8, 0), (8, 6), (8, 9), (12, 0), (12, 1))
@@ -57,25 +57,25 @@ class TensorRT:
     def describe(self) -> str:
         return f"{self._title()} {self._runtime().__version__}, FP16, CUDA graph"
 
-    def build(self, network: nn.Module, inputs: Inputs, path: Path) -> None:
+    def build(self, network: nn.Module, inputs: Arrays, path: Path) -> None:
         dynamo = import_module("torch_tensorrt.dynamo")
         with torch.cuda.device(self._device):
             placed = halved(network.cpu()).to(self._device)
-            given = tuple(tensor.to(self._device) for tensor in inputs)
+            given = tuple(tensor.to(self._device) for tensor in tensors(inputs))
             plan = dynamo.convert_exported_program_to_serialized_trt_engine(
-                exported(placed, cast(Inputs, given)), arg_inputs=given, use_explicit_typing=True
+                exported(placed, given), arg_inputs=given, use_explicit_typing=True
             )
         path.write_bytes(plan)
 
-    def function(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Function:
+    def function(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Function:
         assert path is not None
         trt = self._runtime()
         with torch.cuda.device(self._device):
             return _Plan(trt, path.read_bytes(), self._device).run
 
-    def load(self, network: nn.Module, inputs: Inputs, path: Path | None) -> Forward:
+    def load(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Forward:
         function = self.function(network, inputs, path)
-        return cast(Forward, Recorded(function, inputs, self._device))
+        return on_arrays(Recorded(function, tensors(inputs), self._device))
 
     def _runtime(self) -> ModuleType:
         return import_module(self._packages[-1])
@@ -100,7 +100,7 @@ class TensorRTRTX(TensorRT):
     name = "tensorrt-rtx"
     _packages = ("tensorrt_rtx",)
 
-    def build(self, network: nn.Module, inputs: Inputs, path: Path) -> None:
+    def build(self, network: nn.Module, inputs: Arrays, path: Path) -> None:
         trt = self._runtime()
         logger = trt.Logger(trt.Logger.ERROR)
         builder = trt.Builder(logger)

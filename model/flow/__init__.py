@@ -23,6 +23,12 @@ FLOWS = {
     "tvl1": "model.flow.tvl1:TVL1",
 }
 
+TENSOR_FLOWS = {
+    "lk": "model.flow.lk_tensor:TensorLucasKanade",
+    "tvl1": "model.flow.tvl1_tensor:TensorTVL1",
+}
+"""Those that a GPU computes too; see `model.flow.device`."""
+
 Grey = ImageU8 | ArrayF32
 """Grey levels 0 to 255, uint8 or float32."""
 
@@ -56,6 +62,15 @@ def load_flow(name: str, **parameters: float) -> Flow:
         given = ", ".join(sorted(parameters))
         known = ", ".join(build().parameters)
         raise InputError(f"flow {name!r} has no parameter among {given}: it has {known}") from None
+    return flow
+
+
+def flow_on(flow: Flow, device: str) -> Flow:
+    """`flow` computed on `device`, or as it is where it cannot be."""
+    if device.startswith("cuda") and flow.name in TENSOR_FLOWS:
+        from model.flow.device import DeviceFlow  # with PyTorch
+
+        return DeviceFlow(flow, device)
     return flow
 
 

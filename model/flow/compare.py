@@ -9,6 +9,11 @@ sensor noise and compression are added to both. Beside the flows of `FLOWS`, and
 have an implementation on tensors, OpenCV's and scikit-image's own are run on the same pictures.
 """
 
+from model.errors import demand
+
+if __name__ == "__main__":
+    demand("torch")  # before what imports it
+
 import argparse
 import json
 import time
@@ -23,9 +28,9 @@ from skimage.registration import optical_flow_ilk, optical_flow_tvl1
 from tqdm import tqdm
 
 from model.errors import InputError, exit_code
-from model.face import CROP_PX
-from model.flow import FLOWS, Flow, load_flow
-from model.flow.device import TENSOR_FLOWS, DeviceFlow
+from model.face.crop import CROP_PX
+from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
+from model.flow.device import DeviceFlow
 from model.machine import choose_device, machine
 from model.records import ArrayF32, ImageU8
 from model.synthetic.stills import Looks, Still, smooth_noise

@@ -1,10 +1,10 @@
 """Flows on a GPU, by the name and with the parameters that they have on the CPU.
 
-    flow = flow_on(load_flow("lk"), "cuda:0")       # a `Flow`, its arrays on the CPU
+    flow = DeviceFlow(load_flow("lk"), "cuda:0")    # a `Flow`, its arrays on the CPU
     solve = tensor_flow(flow, (128, 128), 2, "cuda:0")
     uv = solve(first, second)                       # tensors (N, H, W) → (N, 2, H, W) on the GPU
 
-A flow that has no implementation for tensors (`dis`) stays where it is.
+A flow that has no implementation for tensors (`dis`) stays where it is: `model.flow.flow_on`.
 """
 
 from collections import OrderedDict
@@ -18,14 +18,10 @@ from torch import Tensor
 
 from model.cuda_graph import Function, Recorded
 from model.errors import InputError, told
-from model.flow import Flow, Grey, check_pair
+from model.flow import TENSOR_FLOWS, Flow, Grey, check_pair
 from model.records import ArrayF32
 from model.tables import load_entry
 
-TENSOR_FLOWS = {
-    "lk": "model.flow.lk_tensor:TensorLucasKanade",
-    "tvl1": "model.flow.tvl1_tensor:TensorTVL1",
-}
 FUSED_FLOWS = {
     "lk": "model.flow.lk_kernels:TritonLucasKanade",
     "tvl1": "model.flow.tvl1_kernels:TritonTVL1",
@@ -52,13 +48,6 @@ def tensor_flow(flow: Flow, shape: tuple[int, int], count: int, device: str) -> 
         plain = load_entry(TENSOR_FLOWS, flow.name, "flow for tensors")
         solve = plain(flow.parameters, shape, device)
     return solve
-
-
-def flow_on(flow: Flow, device: str) -> Flow:
-    """`flow` computed on `device`, or as it is where it cannot be."""
-    if device.startswith("cuda") and flow.name in TENSOR_FLOWS:
-        return DeviceFlow(flow, device)
-    return flow
 
 
 class DeviceFlow:

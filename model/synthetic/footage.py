@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 
 from model.errors import InputError
-from model.face import FaceAligner, crop_transform
+from model.face.aligner import FaceAligner
+from model.face.crop import crop_transform
 from model.records import ArrayF32, ArrayF64, Frame, ImageU8, Stamp
 from model.synthetic.painter import inverted
 from model.synthetic.portrait import CANVAS_SIZE, CROP_AT, canvas_field
@@ -67,14 +68,11 @@ def follow_face(frames: Iterable[Frame]) -> FollowedFace:
     found: list[ArrayF32 | None] = []
     tracks: list[int] = []
     aligner = FaceAligner()
-    try:
-        for frame in frames:
-            face = aligner.align(frame)
-            times_s.append(frame.stamp.time_s)
-            found.append(None if face is None else face.landmarks_px)
-            tracks.append(-1 if face is None else face.track)
-    finally:
-        aligner.close()
+    for frame in frames:
+        face = aligner.align(frame)
+        times_s.append(frame.stamp.time_s)
+        found.append(None if face is None else face.landmarks_px)
+        tracks.append(-1 if face is None else face.track)
     nowhere = np.full((468, 2), np.nan, np.float32)
     raw = np.array([nowhere if points is None else points for points in found])
     followed = FollowedFace(

@@ -2,11 +2,12 @@
 and hides an eyeball that stays where it is."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from model.records import ArrayF32, ArrayF64, ImageU8
-from model.synthetic.patches import Patch, line, smoothstep, taken_from
+from model.synthetic.patches import Patch, at_levels, line, smoothstep, taken_from
 
 LEVELS = 25
 
@@ -75,8 +76,8 @@ def _eye(
         mm=px_per_mm,
     )
     columns = np.broadcast_to(x, (len(y), len(x)))
-    pictures = [_closed(texture, columns, y, eye, k) for k in np.linspace(0.0, 1.0, LEVELS)]
-    return Patch(x0, y0, 0.0, 1.0, np.stack(pictures))
+    pictures = at_levels(partial(_closed, texture, columns, y, eye), np.linspace(0.0, 1.0, LEVELS))
+    return Patch(x0, y0, 0.0, 1.0, pictures)
 
 
 def _closed(texture: ArrayF32, x: ArrayF64, y: ArrayF64, eye: _Eye, level: float) -> ImageU8:

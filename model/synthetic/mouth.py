@@ -1,10 +1,12 @@
 """The mouth of speech: the lower lip goes down with the jaw and uncovers what lies behind, or both
 lips close over the teeth, which stay where they are."""
 
+from functools import partial
+
 import numpy as np
 
 from model.records import ArrayF32, ArrayF64, ImageU8
-from model.synthetic.patches import Patch, line, smoothstep, taken_from
+from model.synthetic.patches import Patch, at_levels, line, smoothstep, taken_from
 
 LEVELS = 21
 
@@ -26,8 +28,8 @@ def mouth(texture: ImageU8, landmarks: ArrayF32, px_per_mm: float) -> Patch:
     0 at rest, 1 open."""
     place = _Mouth(landmarks, px_per_mm, texture.shape[1], texture.shape[0])
     fine = texture.astype(np.float32)
-    pictures = [_drawn(fine, place, level) for level in np.linspace(-1.0, 1.0, LEVELS)]
-    return Patch(int(place.x[0]), int(place.y[0, 0]), -1.0, 1.0, np.stack(pictures))
+    pictures = at_levels(partial(_drawn, fine, place), np.linspace(-1.0, 1.0, LEVELS))
+    return Patch(int(place.x[0]), int(place.y[0, 0]), -1.0, 1.0, pictures)
 
 
 class _Mouth:
@@ -86,6 +88,7 @@ def _drawn(texture: ArrayF32, place: _Mouth, level: float) -> ImageU8:
     lower = upper = y
     for _ in range(_INVERSIONS):
         lower = y - place.lower_way(lower, level)
+    for _ in range(_INVERSIONS if level < 0 else 0):
         upper = y - place.upper_way(upper, level)
     soft = _EDGE_MM * place.mm
     teeth = texture[int(y[0, 0]) :, int(x[0, 0]) :][: y.shape[0], : y.shape[1]]

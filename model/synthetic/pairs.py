@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.face import CROP_PX
+from model.face.crop import CROP_PX
 from model.flow import Flow
 from model.flow.phases import phase_flows
 from model.labels import CLASSES

@@ -5,16 +5,14 @@ import multiprocessing
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import cv2
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from model.classifiers import Inputs
-from model.classifiers.inputs import INPUT_PX
-from model.classifiers.phases import PHASE_SHAPES, prepared
+from model.classifiers.phases import INPUT_PX, PHASE_SHAPES, prepared
 from model.flow import Flow, load_flow
 from model.flow.courses import long_flows
 from model.labels import CLASSES
@@ -178,7 +176,8 @@ def _prepared(inputs: Inputs, phase: ArrayF32 | None) -> ArrayF32:
     """As networks take it; zeros for an unknown phase."""
     if phase is None:
         return np.zeros((*PHASE_SHAPES[inputs], INPUT_PX, INPUT_PX), np.float32)
-    return cast(ArrayF32, prepared(inputs, torch.from_numpy(phase[None]))[0].numpy())
+    small: ArrayF32 = prepared(inputs, phase[None])[0]
+    return small
 
 
 def _label(truth: Truth) -> int:
@@ -188,7 +187,6 @@ def _label(truth: Truth) -> int:
 def calm() -> None:
     """One thread per process: there are several processes."""
     cv2.setNumThreads(1)
-    torch.set_num_threads(1)
 
 
 def _generator_hash(flow: str) -> str:

@@ -1,11 +1,14 @@
 """Parts of a portrait that no smooth warp can draw, because one thing hides another: drawn ahead
 at several levels, and put into the texture as needed."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from model.machine import cores
 from model.records import ArrayF32, ArrayF64, ImageU8
 
 
@@ -34,6 +37,13 @@ class Patch:
             place[:] = self.pictures[k]
         else:
             place[:] = cv2.addWeighted(self.pictures[k], 1 - part, self.pictures[k + 1], part, 0)
+
+
+def at_levels(drawn: Callable[[float], ImageU8], levels: ArrayF64) -> ImageU8:
+    """What `drawn` gives at each of `levels`, (K, h, w, 3): on all cores, since a demo waits for
+    it."""
+    with ThreadPoolExecutor(cores()) as pool:
+        return np.stack(list(pool.map(drawn, levels)))
 
 
 def line(points: ArrayF32, x: ArrayF64, smooth_px: float) -> ArrayF64:

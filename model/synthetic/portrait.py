@@ -8,12 +8,15 @@ margin around the frame so that the head may sway; *canvas* px are the face's ow
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from model.errors import InputError
+from model.face.crop import crop_transform
+from model.portrait import portrait as photograph
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import Strengths, displacement_field, peak_px
 from model.synthetic.lids import eyelids
@@ -96,9 +99,16 @@ def canvas_field(
 def astronaut(size: tuple[int, int]) -> Portrait:
     """Eileen Collins's portrait (NASA, public domain), which scikit-image carries, in a frame of
     (width, height) px."""
-    from skimage.data import astronaut as load  # imports much; only the demo face needs it
+    return place(photograph(), astronaut_landmarks(), size)
 
-    return prepare(load(), size)  # type: ignore[no-untyped-call]
+
+@cache
+def astronaut_landmarks() -> ArrayF32:
+    """FaceMesh points (468, 2) of that portrait, px of the picture: the mean of what the mesh gives
+    of it enlarged 1.5 to 4 times. They come with the program, so that a face is drawn where no face
+    network is, and the same on every machine."""
+    table = Path(__file__).with_name("portrait_landmarks.csv")
+    return np.loadtxt(table, np.float32, delimiter=",", skiprows=1)
 
 
 def prepare(picture: ImageU8, size: tuple[int, int]) -> Portrait:
@@ -106,27 +116,31 @@ def prepare(picture: ImageU8, size: tuple[int, int]) -> Portrait:
 
     Raises `InputError` if no face is found in it.
     """
-    # mediapipe, which this imports, is slow to load and not on every machine that trains.
-    from model.face import crop_transform, find_landmarks
+    # The face networks are not on every machine that trains.
+    from model.face.aligner import find_landmarks
 
-    width, height = size
     found = find_landmarks(picture)
     if found is None:
         raise InputError("no face found in the portrait: give one that shows a face from the front")
+    return place(picture, found, size)
+
+
+def place(picture: ImageU8, found: ArrayF32, size: tuple[int, int]) -> Portrait:
+    """The same where the face's FaceMesh points (468, 2) px are known."""
+    width, height = size
     scale = _FACE_WIDTH * min(size) / float(np.linalg.norm(found[_CHEEKS[1]] - found[_CHEEKS[0]]))
     margin = math.ceil(_MARGIN_PX * min(width / 640, height / 480))
     middle = found[list(_OVAL)].mean(axis=0)
     k = SUPERSAMPLING
-    texture = _drawn(
+    texture, texture_from_picture = _drawn(
         picture,
         scale * k,
         middle,
         ((width / 2 + margin) * k, (height * _FACE_Y + margin) * k),
         ((width + 2 * margin) * k, (height + 2 * margin) * k),
     )
-    landmarks = find_landmarks(texture)
-    if landmarks is None:
-        raise InputError("the portrait's face is too indistinct: give a larger or sharper picture")
+    linear, shift = texture_from_picture[:, :2], texture_from_picture[:, 2]
+    landmarks = (found @ linear.T + shift).astype(np.float32)
     landmarks_px = ((landmarks + 0.5) / k - margin - 0.5).astype(np.float32)
     canvas_from_image = crop_transform(landmarks_px)
     canvas_from_image[:, 2] += CROP_AT
@@ -148,12 +162,14 @@ def _drawn(
     middle: ArrayF32,
     at: tuple[float, float],
     size: tuple[int, int],
-) -> ImageU8:
-    """`picture` enlarged by `scale` so that its point `middle` comes to `at`, or near it."""
+) -> tuple[ImageU8, ArrayF64]:
+    """`picture` enlarged by `scale` so that its point `middle` comes to `at`, or near it; and where
+    its points come, (2, 3) float64, drawn px ← picture px."""
+    halved = 1.0
     while scale < 0.5:  # a large picture is halved first: Lanczos alone would alias
         half = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         picture = np.asarray(half, dtype=np.uint8)
-        scale, middle = scale * 2, middle / 2
+        scale, middle, halved = scale * 2, middle / 2, halved / 2
     # Rather move the face than show what lies beyond the picture's edge.
     before = scale * middle
     behind = np.array(size) - scale * np.array(picture.shape[1::-1]) + before
@@ -164,4 +180,5 @@ def _drawn(
     )
     soft = cv2.GaussianBlur(drawn, (0, 0), _SHARPEN_SIGMA * max(scale, 1.0) / 2)
     sharp = cv2.addWeighted(drawn, 1 + _SHARPEN, soft, -_SHARPEN, 0)
-    return np.asarray(sharp, dtype=np.uint8)
+    transform[:, :2] *= halved
+    return np.asarray(sharp, dtype=np.uint8), transform

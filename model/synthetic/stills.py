@@ -11,11 +11,12 @@ from functools import cache
 
 import cv2
 import numpy as np
-from skimage import data
 
-from model.face import CROP_PX, crop_transform, find_landmarks
+from model.face.crop import CROP_PX, crop_transform
+from model.portrait import portrait
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import displacement_field
+from model.synthetic.portrait import astronaut_landmarks
 
 Range = tuple[float, float]
 """(low, high), sampled uniformly."""
@@ -198,12 +199,10 @@ def inverse_displacement(displacement: ArrayF32) -> ArrayF32:
 
 @cache
 def _portrait() -> tuple[ArrayF32, ArrayF32]:
-    """scikit-image's portrait of the astronaut Eileen Collins (NASA, public domain): canvas of
-    the crop and its margin, float32 grey, and its landmarks (468, 2) in crop px."""
-    image: ImageU8 = data.astronaut()  # type: ignore[no-untyped-call]
-    landmarks_px = find_landmarks(image)
-    if landmarks_px is None:
-        raise RuntimeError("no face found in the shipped portrait")
+    """The portrait (`model.portrait`): canvas of the crop and its margin, float32 grey, and its
+    landmarks (468, 2) in crop px."""
+    image = portrait()
+    landmarks_px = astronaut_landmarks()
     align = crop_transform(landmarks_px)
     points = landmarks_px @ align[:, :2].T + align[:, 2]
     onto_canvas = align * _FINENESS

@@ -29,6 +29,7 @@ from typing import Any
 
 from model.engine import ENGINES
 from model.errors import InputError, exit_code
+from model.face.networks import add_face_networks
 from model.flow import FLOWS
 from model.machine import choose_device
 from model.shipped import shipped
@@ -93,6 +94,7 @@ def _glass(arguments: list[str]) -> None:
     p.add_argument("--seconds", type=float, default=30.0)
     p.add_argument("--port", type=int, default=0, help="of the time code; 0: any free one")
     p.add_argument("--device", default=default.device, help="auto, cpu, cuda or cuda:N")
+    add_face_networks(p)
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="for glass.json; new")
     options = vars(p.parse_args(arguments))
     out, port = options.pop("out"), options.pop("port")
@@ -186,6 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--engine", default=default.engine, help=f"auto, {', '.join(ENGINES)}")
     p.add_argument("--device", default=default.device, help="auto, cpu, cuda or cuda:N")
+    add_face_networks(p)
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the report; new")
     p.add_argument(
         "--no-start", dest="start", action="store_false", help="do not time the program's start"

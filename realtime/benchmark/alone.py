@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from model.face import CROP_PX
+from model.face.crop import CROP_PX
 from model.machine import choose_device
 from model.moments import PHASE_FRAMES
 from model.records import FramePair, ImageU8

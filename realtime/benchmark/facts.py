@@ -4,20 +4,18 @@ import shlex
 import subprocess
 import time
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import cv2
 import psutil
-import torch
 
 from model.checkpoint import checkpoint_digest, checkpoint_path
 from model.machine import choose_device, cores, machine, system
 from realtime.benchmark.gpu import open_gpu
 from realtime.config import LiveConfig
 from realtime.session.clocks import iso
-from realtime.summary import versions
+from realtime.summary import installed, versions
 
 _EXTRAS = ("torch-tensorrt", "triton", "playwright", "pyarrow", "psutil", "gradio", "websockets")
 
@@ -40,9 +38,9 @@ def facts(config: LiveConfig, command: Sequence[str]) -> dict[str, Any]:
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "device": device,
         "driver": driver,
-        "cuda": torch.version.cuda,
+        "cuda": None if device == "cpu" else _cuda(),
         "opencv_threads": cv2.getNumThreads(),
-        "versions": versions() | _versions(),
+        "versions": versions() | installed(_EXTRAS),
         "commit": commit(),
         "weights": {"name": config.classifier, "sha256": weights},
         "flow": config.flow,
@@ -67,11 +65,8 @@ def commit() -> str | None:
         return None
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _EXTRAS:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+def _cuda() -> str | None:
+    """That PyTorch was built for, where a GPU is used."""
+    import torch
+
+    return torch.version.cuda

@@ -19,12 +19,13 @@ import torch
 from model.checkpoint import checkpoint_path, load_network
 from model.engine import ENGINES, Engine
 from model.engine.building import build_here
+from model.engine.eager import plain_truth
 from model.engine.equality import compared, example, fixed_inputs
 from model.errors import InputError
-from model.face import CROP_PX
-from model.flow import FLOWS, Flow, load_flow
+from model.face.crop import CROP_PX
+from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
 from model.flow.compare import Condition, pair, solvers
-from model.flow.device import TENSOR_FLOWS, DeviceFlow
+from model.flow.device import DeviceFlow
 from model.moments import PHASE_FRAMES
 from model.records import ArrayF32, FramePair, ImageU8
 from model.tables import load_entry
@@ -101,13 +102,14 @@ def engine_parts(
 ) -> Iterator[Part]:
     """Every engine on `device`, built anew, with the shipped or given `classifier`."""
     path = checkpoint_path(classifier)
-    _, network = load_network(path)
-    reference = load_network(path)[1]
+    truth = plain_truth(load_network(path)[1])
+    whole = fixed_inputs(truth.inputs)
     for name in ENGINES:
         engine = cast(Engine, load_entry(ENGINES, name, "engine")(device))
         for batch in batches:
             shown = f"{path.stem}, {name}"
-            size_px = example(network, batch)[0].shape[-1]
+            given = example(truth.inputs, batch)
+            size_px = given[0].shape[-1]
             if why := engine.absent():
                 yield Part("network", shown, size_px, batch, absent=why)
                 break
@@ -121,16 +123,19 @@ def engine_parts(
                         kept = build_here(engine, path, batch, Path(folder)).path
                         build_s = time.perf_counter() - start_s
                     start_s = time.perf_counter()
-                    forward = engine.load(load_network(path)[1], example(network, batch), kept)
+                    forward = engine.load(lambda: load_network(path)[1], given, kept)
                 except Exception as error:  # compilers and native libraries raise what they like
                     line = str(error).strip().partition("\n")[0]
                     yield Part("network", shown, size_px, batch, absent=line)
                     break
                 load_s = time.perf_counter() - start_s
-                samples = fixed_inputs(network, batch)
+                samples = [
+                    tuple(each[start : start + batch] for each in whole)
+                    for start in range(0, len(whole[0]), batch)
+                ]
                 size = sum(each.nbytes for each in samples[0])
                 pool = [
-                    tuple(each.clone() for each in samples[n % len(samples)])
+                    tuple(each.copy() for each in samples[n % len(samples)])
                     for n in range(max(len(samples), POOL_BYTES // size))
                 ]
                 first_ms, times_ms = timed(lambda given, f=forward: f(*given), cycle(pool), seconds)  # type: ignore[misc]
@@ -143,7 +148,7 @@ def engine_parts(
                     first_ms=first_ms,
                     build_s=build_s,
                     load_s=load_s,
-                    accuracy=str(compared(reference, forward, batch, engine.tolerance)),
+                    accuracy=str(compared(truth, forward, batch, engine.tolerance)),
                 )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import model.naming
 from model.errors import InputError
-from model.face import FaceAligner
+from model.face.aligner import FaceAligner
 from realtime.motion import Motion
 from realtime.spotting import Spotter
 

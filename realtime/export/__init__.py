@@ -11,6 +11,7 @@ from pathlib import Path
 
 from model.errors import InputError
 from model.tables import load_entry
+from realtime.session.copies import note_copies
 from realtime.session.reader import Session
 
 EXPORTS: dict[str, str] = {
@@ -37,7 +38,9 @@ def export(session: Session, names: Iterable[str], out: Path | None = None) -> I
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name in dict.fromkeys(names):
-            yield from load_entry(EXPORTS, name, "export")(session, out)
+            files = load_entry(EXPORTS, name, "export")(session, out)
+            note_copies(session.folder, files)
+            yield from files
     except OSError as error:
         raise InputError(f"--out {out} cannot be written: {error.strerror}") from None
 

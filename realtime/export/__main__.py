@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from model.errors import exit_code
+from model.face.networks import add_face_networks
 from realtime.export import EXPORTS, export
 from realtime.review.coding import reviewed
 from realtime.session.reader import open_session
@@ -39,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"one or more of {', '.join(EXPORTS)}; elan with the sound beside it, if there is any",
     )
     p.add_argument("--coder", metavar="CODE", help="the expressions as this coder left them")
+    add_face_networks(p)
     p.add_argument("--out", type=Path, metavar="DIR", help="default: DIR-export, beside it")
     return p
 

@@ -13,7 +13,7 @@ from model.text import clean_text
 from realtime.session.lines import read_lines
 from realtime.session.markers import Marker
 from realtime.session.reader import Session
-from realtime.tables import MOTION_SCHEMA, NAMED_FROM
+from realtime.tables import MOTION_COLUMNS, NAMED_FROM
 
 EVENT_COLUMNS: dict[str, str] = {
     "participant": "code of the participant",
@@ -207,7 +207,7 @@ def lanes(spans: Iterable[Span]) -> list[list[Span]]:
 
 def _tracks(session: Session) -> dict[int, int]:
     """The face's track in each analysed frame that has one."""
-    index, track = (MOTION_SCHEMA.get_field_index(name) for name in ("index", "track"))
+    index, track = (MOTION_COLUMNS.index(name) for name in ("index", "track"))
     found = {}
     for line in read_lines(session.folder.motion):
         cells = line.split(",")

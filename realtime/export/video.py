@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from model.errors import InputError
-from model.face import FaceAligner, find_faces
+from model.face.aligner import FaceAligner, find_faces
 from model.records import AlignedFace, ArrayF32, Frame, ImageU8
 from realtime.export.rows import new_file, stem
 from realtime.replay import REPLAY_PX, picture
@@ -54,10 +54,7 @@ def write_crop(session: Session, folder: Path) -> list[Path]:
             face: AlignedFace | None = aligner.align(frame)
             yield replace(frame, image=black if face is None else picture(frame, face))
 
-    try:
-        return [_write(session, folder, "crop", cropped)]
-    finally:
-        aligner.close()
+    return [_write(session, folder, "crop", cropped)]
 
 
 def blurred(frames: Iterable[Frame]) -> Iterator[Frame]:

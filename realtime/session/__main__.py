@@ -19,6 +19,7 @@ from realtime.review.agreement import agree, report_lines
 from realtime.review.coding import reviewed
 from realtime.review.report import report
 from realtime.session.clocks import iso
+from realtime.session.copies import forget_copies, note_copies
 from realtime.session.delete import delete
 from realtime.session.folder import SessionFolder, claim
 from realtime.session.markers import Marker
@@ -62,9 +63,12 @@ def _command(options: argparse.Namespace, folder: Path) -> None:
             f"{folder}: {done.frames} frames in the video, {done.lost} lost when it was cut off, "
             f"{done.unlisted} told from the video alone, {done.redactions} redactions finished"
         )
+        if done.redactions:
+            _forget_copies(folder)
     elif options.command == "redact":
         frames = redact_span(folder, options.start, options.end)
         print(f"{folder}: {frames} frames deleted, with what the tables said of them")
+        _forget_copies(folder)
     elif options.command == "report":
         print(write_report(folder, options.out, options.coder))
     elif options.command == "agree":
@@ -73,6 +77,15 @@ def _command(options: argparse.Namespace, folder: Path) -> None:
     else:
         count = delete(folder, options.receipt)
         print(f"{folder}: {count} files deleted; receipt in {options.receipt}")
+
+
+def _forget_copies(folder: Path) -> None:
+    """Reach what was exported, and say what is left to do."""
+    copies = forget_copies(SessionFolder(folder))
+    for path in copies.deleted:
+        print(f"{path}: deleted, an export that showed it; export anew")
+    for path in copies.left:
+        print(f"{path}: may still tell of it, and was left: look through it, or export anew")
 
 
 def write_report(folder: Path, out: Path | None, coder: str | None) -> Path:
@@ -85,6 +98,7 @@ def write_report(folder: Path, out: Path | None, coder: str | None) -> Path:
     path = out or folder.resolve().with_name(name)
     check_new(path)
     path.write_text(report(session), "utf-8")
+    note_copies(session.folder, [path])
     return path
 
 

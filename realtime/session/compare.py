@@ -52,13 +52,12 @@ def compare(source: SessionSource, device: str = "auto") -> Comparison:
         classifier=then["classifier"],
         device=device,
         spotter=then.get("spotter", RULES),  # all that there was before it could be chosen
-        engine="eager",  # what is ready first must not decide what is found
         baseline=_baseline(session),
     )
     wanted, _ = configured(replace(config, baseline=None), choose_device(device), source.info)
     if config.baseline is not None:
         wanted = replace(wanted, spotter=replace(wanted.spotter, baseline=config.baseline))
-    pipeline = open_pipeline(wanted)
+    pipeline = open_pipeline(wanted, settled=True)
     chosen = {frame.index for frame in session.frames if frame.analysis in ("analysed", "late")}
     events: list[Event] = []
     last: Stamp | None = None

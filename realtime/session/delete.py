@@ -65,7 +65,7 @@ def delete(path: Path, receipt: Path) -> int:
 
 def _own(folder: SessionFolder, file: Path) -> bool:
     names = (folder.document, folder.frames, folder.motion, folder.events, folder.markers)
-    known = {name.name for name in (*names, folder.sound)} | {
+    known = {name.name for name in (*names, folder.sound, folder.audit, folder.copies)} | {
         folder.video(part).name for part in folder.parts()
     }
     known |= {folder.edits(coder).name for coder in folder.coders()}

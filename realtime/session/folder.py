@@ -56,6 +56,16 @@ class SessionFolder:
         return self.path / "markers.jsonl"
 
     @property
+    def audit(self) -> Path:
+        """Who did what."""
+        return self.path / "audit.jsonl"
+
+    @property
+    def copies(self) -> Path:
+        """What was exported, and where to; there only if anything was."""
+        return self.path / "copies.jsonl"
+
+    @property
     def sound(self) -> Path:
         """What is missing of the sound; there only if sound was recorded."""
         return self.path / "sound.csv"

@@ -126,12 +126,13 @@ class MarkerStream:
     ) -> None:
         """Until `ended`, hand each sample to `mark`: its words and the moment on the system's
         monotonic clock. The stream may begin later, go and come back; `tell` hears of the gaps.
-        What fails otherwise is said there and in `state`, and ends it."""
+        What fails otherwise is said there and in `state`, and raised."""
         try:
             self._listen(mark, tell, ended)
-        except Exception as error:  # the recording does not end with it
+        except Exception as error:
             self.state = f"LSL markers failed: {told(error)}"
             tell(self.state)
+            raise
 
     def _listen(
         self,

@@ -18,7 +18,7 @@ them, notes of analysed frames are dropped and counted; events and markers never
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A frame's fate, an event or a marker."""
+    """A frame's fate, an event, a marker, or what somebody did."""
 
     time_s: float
     """Of the frame that it speaks of: a redaction asks for it."""
@@ -26,6 +26,7 @@ class Note:
     motion: str = ""
     event: Event | None = None
     marker: Marker | None = None
+    audit: str = ""
 
 
 class Notes:

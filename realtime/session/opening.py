@@ -9,6 +9,7 @@ from realtime.session.document import describe
 from realtime.session.folder import create_folder, disk_speed
 from realtime.session.lsl import Streams, check_stream, library
 from realtime.session.microphone import Microphone
+from realtime.session.plan import RecordPlan
 from realtime.session.recorder import SessionRecorder
 from realtime.session.sound import SoundTrack
 from realtime.sources import Source
@@ -16,19 +17,17 @@ from realtime.sources import Source
 
 def open_recorder(
     config: LiveConfig,
+    plan: RecordPlan,
     source: Source,
     device: str,
     losses: Callable[[], Mapping[str, int]],
     microphone: Microphone | None,
-) -> SessionRecorder | None:
-    """The recorder that `config.record` asks for, in a folder of its own; None if it asks for none.
+) -> SessionRecorder:
+    """The recorder that `plan` asks for, in a folder of its own.
 
     Raises `InputError` if there is no room, if JPEGs are to be kept and none come, if `--strict`
     misses something, or if the folder cannot be written to. `losses`: see `SessionRecorder`.
     """
-    plan = config.record
-    if plan is None:
-        return None
     if plan.lsl or plan.lsl_markers:
         library()
     if plan.lsl_markers:

@@ -1,7 +1,7 @@
 """SessionRecorder: everything of a run into its folder, by one writer.
 
 `write` and `beat` belong to the recorder thread, `close` to it or to whoever made the recorder.
-The other threads leave notes (`analysed`, `left_out`, `finished`, `mark`, `redact`) and sound
+The other threads leave notes (`analysed`, `left_out`, `finished`, `mark`, `audit`) and sound
 (`hear`), which costs them no file access; the recorder's thread writes them with its next frame or
 beat. It makes no thread and waits for nothing itself.
 
@@ -20,6 +20,7 @@ from model.errors import told
 from model.records import Event, Frame, Stamp, Step
 from realtime.clock import monotonic_s
 from realtime.latency import Percentiles
+from realtime.session.audit import audit_line
 from realtime.session.clocks import ANCHOR_S, SOURCE_TIME, take_anchor
 from realtime.session.events import event_line, within
 from realtime.session.folder import RESERVE_BYTES, SessionFolder, claim, free_bytes
@@ -32,7 +33,7 @@ from realtime.session.parts import VideoParts
 from realtime.session.redact import REDACTED, redact, redact_marked
 from realtime.session.sound import Block, SoundTrack
 from realtime.session.status import RecordingStatus
-from realtime.tables import MOTION_SCHEMA, motion_cells
+from realtime.tables import MOTION_COLUMNS, motion_cells
 
 SYNC_S = 2.0
 """What the loss of power may cost."""
@@ -168,7 +169,14 @@ class SessionRecorder:
         after `close`, and after a failure unless it is of that kind. Any thread."""
         if self._failure and marker.kind != "redact":
             return False
-        return self._notes.put(Note(marker.time_s, marker=marker))
+        taken = self._notes.put(Note(marker.time_s, marker=marker))
+        if taken and marker.kind == "redact":
+            self._redacted.append(marker.span)  # from here on nothing of it is written
+        return taken
+
+    def audit(self, who: str, did: str) -> None:
+        """Note that somebody did something. Any thread."""
+        self._notes.put(Note(math.inf, audit=audit_line(who, did)))
 
     @property
     def zero_s(self) -> float:
@@ -180,11 +188,17 @@ class SessionRecorder:
         what else is `said`. Later calls do nothing."""
         if self._closed:
             return
-        self._notes.end()
-        self.beat()
-        self._redact_due()  # there may be room again
         self._closed = True
-        self._streams = None
+        with ExitStack() as ending:
+            ending.callback(self._let_go)
+            self._notes.end()
+            self.beat()
+            self._redact_due()  # there may be room again
+            self._streams = None
+            self._close_all()
+            self._conclude(ended, said)
+
+    def _close_all(self) -> None:
         try:
             self._close_files()
             if self._sound is not None:
@@ -194,6 +208,9 @@ class SessionRecorder:
             self._torn = True
             self._failure = self._failure or f"closing: {_reason(error)}"
         self._torn = self._torn or bool(self._due)  # `recover` does what is left
+
+    def _conclude(self, ended: str, said: Mapping[str, Any]) -> None:
+        """Say in `session.json` how it ended."""
         intervals = self._intervals.summary()
         self._document |= {
             "state": "torn" if self._torn else "stopped" if self._failure else "complete",
@@ -207,9 +224,8 @@ class SessionRecorder:
         try:
             self._document["anchors"].append(asdict(take_anchor()))
             self._folder.write_document(self._document)
-        except OSError as error:  # `recover` writes it once there is room
+        except Exception as error:  # `recover` writes it once there is room
             self._failure = self._failure or f"closing: {_reason(error)}"
-        self._let_go()
 
     def status(self) -> RecordingStatus:
         """A snapshot, from any thread."""
@@ -294,7 +310,9 @@ class SessionRecorder:
 
     def _write_notes(self) -> None:
         while (note := self._notes.take()) is not None:
-            if note.marker is not None:
+            if note.audit:
+                self._audit.write(note.audit)
+            elif note.marker is not None:
                 self._write_marker(note.marker)
             elif note.event is not None:
                 if not any(within(note.event, *span) for span in self._redacted):
@@ -309,7 +327,6 @@ class SessionRecorder:
     def _write_marker(self, marker: Marker) -> None:
         if marker.kind == "redact":
             self._due.append(marker)  # before anything of it can fail
-            self._redacted.append(marker.span)
         elif self._is_redacted(marker.time_s):
             return  # another program's, that came late
         self._markers.write(marker_line(marker))
@@ -350,10 +367,11 @@ class SessionRecorder:
 
     def _open_tables(self) -> None:
         self._ledger = LineFile(self._folder.frames, HEADER)
-        self._motion = LineFile(self._folder.motion, ",".join(MOTION_SCHEMA.names))
+        self._motion = LineFile(self._folder.motion, ",".join(MOTION_COLUMNS))
         self._events = LineFile(self._folder.events)
         self._markers = LineFile(self._folder.markers)
-        self._tables = [self._ledger, self._motion, self._events, self._markers]
+        self._audit = LineFile(self._folder.audit)
+        self._tables = [self._ledger, self._motion, self._events, self._markers, self._audit]
 
     def _close_files(self) -> None:
         tables, self._tables = self._tables, []

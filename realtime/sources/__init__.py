@@ -191,9 +191,41 @@ def split_spec(spec: str) -> tuple[str, str]:
         return "file", str(path)
     if spec.isdecimal():  # after what exists: data sets call folders by numbers
         return "camera", str(int(spec))
-    raise SourceError(f"source {spec!r}: no such file or folder; choose {CHOICES}")
+    shown = without_password(spec)
+    raise SourceError(f"source {shown!r}: no such file or folder; choose {CHOICES}")
+
+
+_HARMLESS = ("camera", "ch", "channel", "fps", "height", "profile", "quality", "resolution",
+             "stream", "streamtype", "subtype", "unicast", "video", "width")  # fmt: skip
+"""Names whose values in an address say no more than which picture is meant."""
+_LONG_TOKEN = 16
+"""A part of an address that is so long and has digits in it is a token, not a name."""
 
 
 def without_password(spec: str) -> str:
-    """The spec as it may be shown and written down: an address without user and password."""
-    return re.sub(r"//[^/]*@", "//", spec)
+    """The spec as it may be shown and written down: an address without user and password, wherever
+    in it they stand, and without values that may be a token. Rather too little than too much."""
+    scheme, mark, rest = spec.partition("://")
+    if not mark:
+        # Not an address, or one that lacks its beginning.
+        return re.sub(r"^[^/]*:.*@", "", spec)
+    before_query = re.split(r"[?#]", rest, maxsplit=1)[0]
+    if "@" in before_query or ":" in before_query.partition("/")[0]:
+        rest = rest.rpartition("@")[2]  # a password may hold any sign
+    place, question, query = rest.partition("?")
+    host, slash, path = place.partition("#")[0].partition("/")
+    pairs = (_shown_pair(pair) for pair in query.split("&"))
+    path = re.sub(r"([^/;&,=]+)=[^&]*", lambda pair: _shown_pair(pair[0]), path)
+    path = re.sub(r"[^/&=]+", lambda part: "…" if _is_token(part[0]) else part[0], path)
+    return f"{scheme}{mark}{host}{slash}{path}{question}{'&'.join(pairs)}"
+
+
+def _shown_pair(pair: str) -> str:
+    name, equals, value = pair.partition("=")
+    if name.lower() in _HARMLESS and not _is_token(value):
+        return pair
+    return f"{name}=…" if equals else "…" if name else ""
+
+
+def _is_token(text: str) -> bool:
+    return len(text) >= _LONG_TOKEN and re.search(r"\d", text) is not None

@@ -13,15 +13,18 @@ from model.records import Frame
 from realtime.clock import monotonic_s
 from realtime.sources import SourceInfo, SourceOptions
 from realtime.sources.gated import GatedSource
-from realtime.sources.picture import decode_picture, is_jpeg
+from realtime.sources.picture import decode_picture, jpeg_size
 
 QUEUE_FRAMES = 4
 MAX_JPEG_BYTES = 16_000_000
 """Far beyond any camera's picture: what is larger is not one."""
+MAX_PIXELS = 4096 * 4096
+"""So much a picture of a few kilobytes may claim to be, and be filled with, when it is decoded."""
 MAX_AHEAD_S = 1.0
 """A capture time this far in the future is wrong; let in, it would have all later ones refused."""
 
 OVERTAKEN = "overtaken in the queue"
+SKIPPED = "skipped by the browser"
 BAD_JPEG = "damaged JPEG"
 TOO_LARGE = "picture too large"
 FROM_THE_FUTURE = "capture time in the future"
@@ -38,8 +41,8 @@ class BrowserSource(GatedSource):
         self._now = now
         self._gate.open("waiting for the browser's camera")
         self._offered = threading.Condition()
-        self._queue: deque[tuple[bytes, float, float]] = deque()
-        self._overtaken = 0
+        self._queue: deque[tuple[bytes, float, float, int]] = deque()
+        self._overtaken = self._skipped = 0
         self._info = SourceInfo(
             spec=spec,
             kind="browser",
@@ -57,18 +60,19 @@ class BrowserSource(GatedSource):
             jpeg=True,
         )
 
-    def offer(self, jpeg: bytes, captured_s: float) -> None:
-        """One picture and when the browser captured it, converted by the page to this program's
-        `realtime.clock`. From any thread; returns at once. The oldest picture in a full queue
-        is dropped and counted."""
+    def offer(self, jpeg: bytes, captured_s: float, skipped: int = 0) -> None:
+        """One picture and when the browser captured it, on this program's `realtime.clock`, and
+        how many before it the browser had and did not send. From any thread; returns at once. The
+        oldest picture in a full queue is dropped and counted."""
         received_s = self._now()
         with self._offered:
             if self._stop.is_set():
                 return
             if len(self._queue) == QUEUE_FRAMES:
-                self._queue.popleft()
+                _, _, _, lost = self._queue.popleft()
                 self._overtaken += 1
-            self._queue.append((jpeg, captured_s, received_s))
+                self._skipped += lost
+            self._queue.append((jpeg, captured_s, received_s, skipped))
             self._offered.notify()
 
     def interrupt(self) -> None:
@@ -84,22 +88,29 @@ class BrowserSource(GatedSource):
                 if self._stop.is_set():
                     self._gate.ended()
                     return
-                jpeg, captured_s, received_s = self._queue.popleft()
+                jpeg, captured_s, received_s, skipped = self._queue.popleft()
                 # Whatever was dropped stood before the picture that is now the oldest.
                 overtaken, self._overtaken = self._overtaken, 0
-            if overtaken:
-                self._gate.drop(OVERTAKEN, overtaken)
+                skipped, self._skipped = skipped + self._skipped, 0
+            for cause, lost in ((OVERTAKEN, overtaken), (SKIPPED, skipped)):
+                if lost:
+                    self._gate.drop(cause, lost)
             if len(jpeg) > MAX_JPEG_BYTES:
                 self._gate.refuse(TOO_LARGE)
                 continue
             if captured_s - received_s > MAX_AHEAD_S:
                 self._gate.refuse(FROM_THE_FUTURE)
                 continue
-            image = decode_picture(jpeg)
+            # Only JPEGs come from the page: no other decoder is there for who sends anything else.
+            size = jpeg_size(jpeg)
+            if size is not None and size[0] * size[1] > MAX_PIXELS:
+                self._gate.refuse(TOO_LARGE)
+                continue
+            image = None if size is None else decode_picture(jpeg)
             if image is None:
                 self._gate.refuse(BAD_JPEG)
                 continue
-            packed = jpeg if self._packed and is_jpeg(jpeg) else None
+            packed = jpeg if self._packed else None
             frame = self._gate.admit(image, captured_s, received_s, packed)
             if frame is not None:
                 self._gate.open()

@@ -16,6 +16,7 @@ from model.records import Frame
 from realtime.clock import monotonic_s
 from realtime.sources import Clock, SourceInfo, SourceOptions
 from realtime.sources.device import JPEG_CODES, CaptureDevice, open_opencv
+from realtime.sources.gaps import GapCounter
 from realtime.sources.gated import GatedSource
 from realtime.sources.picture import decode_picture
 
@@ -42,6 +43,7 @@ RETRY_S = (0.25, 0.5, 1.0, 2.0)
 UNPLUGGED = "camera away"
 DAMAGED = "damaged picture"
 IMPLAUSIBLE = "implausible driver time"
+LOST = "dropped by the driver"
 
 OpenDevice = Callable[[str, int, int, float, bool], CaptureDevice]
 """Called with address, width, height, rate, and whether it shall hand over JPEGs as they come."""
@@ -67,6 +69,7 @@ class Camera(GatedSource):
         super().__init__(options.rotate)
         self._spec = spec
         self._options = options
+        self._gaps = GapCounter()
         self._open_device = open_device
         self._now = now
         self._wait = wait or self._stop.wait
@@ -92,6 +95,7 @@ class Camera(GatedSource):
                 self._gate.open(f"camera back after {gap_s:.1f} s")
                 last_seen_s = last_good_s = self._now()
                 failures = 0
+                self._gaps.reset()
                 continue
             grabbed = device.grab()
             received_s = self._now()
@@ -119,6 +123,10 @@ class Camera(GatedSource):
             if not 0.0 <= received_s - time_s <= MAX_AGE_S:
                 self._gate.refuse(IMPLAUSIBLE)
                 return None
+            # Before the picture is looked at: a damaged one came, too.
+            lost = self._gaps.push(time_s)
+            if lost:
+                self._gate.drop(LOST, lost)
         picture = device.retrieve()
         packed = picture if isinstance(picture, bytes) else None
         image = decode_picture(picture) if isinstance(picture, bytes) else picture

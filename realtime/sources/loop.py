@@ -36,13 +36,17 @@ class Loop(GatedSource):
         inner = open_source(spec, replace(options, seconds=None, fps=fps))
         try:
             if inner.info.live:
-                raise SourceError(f"source loop:{spec} is live: loop a file, a folder or demo")
+                raise SourceError(
+                    f"source loop:{inner.info.spec} is live: loop a file, a folder or demo"
+                )
             self._fps = options.fps or inner.info.fps_nominal or DEFAULT_FPS
             self._images = _piece(inner, self._fps)
         finally:
             inner.close()
         if len(self._images) < 2:
-            raise SourceError(f"source loop:{spec} has fewer than two frames: nothing to loop")
+            raise SourceError(
+                f"source loop:{inner.info.spec} has fewer than two frames: nothing to loop"
+            )
         self._frames_in_all = (
             None if options.seconds is None else round(options.seconds * self._fps)
         )

@@ -67,6 +67,26 @@ def is_jpeg(data: bytes) -> bool:
     return data.startswith(b"\xff\xd8")
 
 
+def jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a JPEG in px, read from its header without decoding it; None if that is
+    damaged (SOFn: ITU-T T.81, B.2.2)."""
+    if not is_jpeg(data):
+        return None
+    at = 2
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # filling
+            at += 1
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = (int.from_bytes(data[at + n : at + n + 2]) for n in (5, 7))
+            return (width, height) if width and height else None
+        elif marker in (0xD9, 0xDA):  # its end, or its pixels
+            return None
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return None
+
+
 def _jpeg_is_whole(data: bytes) -> bool:
     """Whether an end of image follows the last start of scan: neither marker can occur within the
     coded picture (ITU-T T.81, B.1.1.5)."""

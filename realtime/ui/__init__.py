@@ -3,6 +3,9 @@
 Importing this loads Gradio, which takes seconds: only who shows a page does.
 """
 
+import realtime.ui.stubs  # noqa: F401  # before Gradio is imported
+
+# isort: split
 from realtime.ui.page import build_app
 from realtime.ui.server import serve
 

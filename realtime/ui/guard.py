@@ -1,7 +1,9 @@
 """Who may talk to the page: one check before every route and every socket, Gradio's included.
 
 - A password, if one is set: HTTP Basic, or the cookie that a first good answer brings. The cookie
-  is for sockets, which some browsers open without the Basic header.
+  is for sockets, which some browsers open without the Basic header. Guesses are throttled.
+- A second password, if one is set, is for people who only look: they see what is live, and change
+  nothing. Recorded sessions and what is filled in of a study are not for them.
 - A page bound to loopback answers loopback names only: a web site whose name is re-bound to
   127.0.0.1 would otherwise read it from the visitor's own browser. Behind a proxy it answers to
   the names that are allowed, too, and believes their pages; the path under which the proxy shows
@@ -15,20 +17,46 @@
 import base64
 import binascii
 import hmac
+import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from realtime.clock import monotonic_s
 from realtime.config import is_loopback
+from realtime.ui.routes import route_path
+from realtime.ui.throttle import Throttle
 
 COOKIE = "fmanet_live"
+NAME_LENGTH = 40
+"""Of a user's name, so much is kept."""
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_NOT_TO_LOOK_AT = ("/live/camera", "/live/study/", "/live/review/", "/live/calibrate/")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is at a page."""
+
+    name: str
+    """User, if there are any, and address: for the session's audit."""
+    may_control: bool
+    """False: only look."""
+
+
+def person(connection: HTTPConnection) -> Person:
+    """Who made this request, or opened this socket, which the guard has let in."""
+    found = connection.scope["state"]["person"]
+    assert isinstance(found, Person)
+    return found
 
 
 class Guard:
@@ -39,17 +67,23 @@ class Guard:
         app: ASGIApp,
         *,
         auth: tuple[str, str] | None,
+        view_password: str | None = None,
         loopback: bool,
         https: bool = False,
         allow_hosts: Sequence[str] = (),
         root_path: str = "",
+        now: Callable[[], float] = monotonic_s,
     ) -> None:
-        """`auth`: user and password, or None for everyone. `loopback`: the server listens on
-        loopback only. `https`: the cookie is for TLS only. `allow_hosts`, `root_path`: of a proxy,
-        see `LiveConfig`."""
+        """`auth`: user and password, or None for everyone. `view_password`: of those who only look,
+        under any name. `loopback`: the server listens on loopback only. `https`: the cookie is for
+        TLS only. `allow_hosts`, `root_path`: of a proxy, see `LiveConfig`. `now`: the clock by
+        which guesses are throttled."""
         self._app = app
         self._basic = b"" if auth is None else ":".join(auth).encode()
-        self._token = secrets.token_urlsafe(32)
+        self._view = b"" if view_password is None else view_password.encode()
+        self._throttle = Throttle(now)
+        # By the name in it a cookie tells whose it is; the key keeps it from being made up.
+        self._key = secrets.token_bytes(32)
         self._loopback = loopback
         self._https = https
         self._allow_hosts = frozenset(allow_hosts)
@@ -64,16 +98,21 @@ class Guard:
             path = scope["path"].removeprefix(self._root_path)
             scope = {**scope, "root_path": self._root_path, "path": self._root_path + path}
         headers = Headers(scope=scope)
-        refusal = self._refusal(scope, headers)
+        found = self._person(scope, headers)
+        refusal = self._refusal(scope, headers, found)
         if refusal is None:
-            await self._app(scope, receive, self._with_headers(headers, send))
+            assert found is not None
+            scope.setdefault("state", {})["person"] = found
+            await self._app(scope, receive, self._with_headers(headers, found, send))
         elif scope["type"] == "http":
             await refusal(scope, receive, send)
         else:
             await receive()
             await send({"type": "websocket.close", "code": 1008})  # before accepting: HTTP 403
 
-    def _refusal(self, scope: Scope, headers: Headers) -> PlainTextResponse | None:
+    def _refusal(
+        self, scope: Scope, headers: Headers, found: Person | None
+    ) -> PlainTextResponse | None:
         host = headers.get("host", "")
         name = _hostname(host) or ""
         if self._loopback and not (is_loopback(name) or name in self._allow_hosts):
@@ -88,12 +127,23 @@ class Guard:
         elsewhere = headers.get("sec-fetch-site") in ("cross-site", "same-site") and embedded
         if elsewhere or (changes and origin is not None and not self._is_own(origin, host)):
             return PlainTextResponse("Another site's page may not use this one.\n", 403)
-        if self._basic and not (self._knows_password(headers) or self._has_cookie(headers)):
+        if found is None:
+            wait_s = self._throttle.wait_s(_address(scope))
+            if wait_s > 0 and "authorization" in headers:
+                seconds = math.ceil(wait_s)
+                return PlainTextResponse(
+                    f"Too many wrong passwords: try again in {seconds} s.\n",
+                    429,
+                    {"Retry-After": str(seconds)},
+                )
             return PlainTextResponse(
                 "User and password, please.\n",
                 401,
                 {"WWW-Authenticate": 'Basic realm="FMANet Live", charset="UTF-8"'},
             )
+        changes = scope["type"] == "http" and scope["method"] not in _SAFE_METHODS
+        if not found.may_control and (changes or route_path(scope).startswith(_NOT_TO_LOOK_AT)):
+            return PlainTextResponse("With this password you may only look at what is live.\n", 403)
         return None
 
     def _is_own(self, origin: str, host: str) -> bool:
@@ -101,27 +151,61 @@ class Guard:
         address = urlsplit(origin)
         return address.netloc == host or _hostname(address.netloc) in self._allow_hosts
 
-    def _knows_password(self, headers: Headers) -> bool:
+    def _person(self, scope: Scope, headers: Headers) -> Person | None:
+        """Whose request it is; None if it cannot be told."""
+        address = _address(scope)
+        if not self._basic:
+            return Person(address, may_control=True)
+        known: Person | None = None
+        if "authorization" in headers and not self._throttle.wait_s(address):
+            known = self._by_password(headers)
+            if known is None:
+                self._throttle.count(address)
+            elif known.may_control:  # who only looks could guess on in between
+                self._throttle.forget(address)
+        known = known or self._by_cookie(headers)
+        return known and Person(f"{known.name} at {address}", known.may_control)
+
+    def _by_password(self, headers: Headers) -> Person | None:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "basic":
-            return False
+            return None
         try:
             decoded = base64.b64decode(given.strip(), validate=True)
         except (binascii.Error, ValueError):
-            return False
-        return hmac.compare_digest(decoded, self._basic)
+            return None
+        user, _, password = decoded.partition(b":")
+        if hmac.compare_digest(decoded, self._basic):
+            return Person(_printable(user), may_control=True)
+        if self._view and hmac.compare_digest(password, self._view):
+            return Person(_printable(user), may_control=False)
+        return None
 
-    def _has_cookie(self, headers: Headers) -> bool:
+    def _by_cookie(self, headers: Headers) -> Person | None:
         try:
             cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
         except CookieError:
-            return False
-        return cookie is not None and hmac.compare_digest(
-            cookie.value.encode(), self._token.encode()
-        )
+            return None
+        if cookie is None:
+            return None
+        stated, _, signature = cookie.value.rpartition(".")
+        if not hmac.compare_digest(self._sign(stated).encode(), signature.encode()):
+            return None
+        role, _, name = stated.partition(".")
+        user = bytes.fromhex(name)  # it was made here
+        return Person(user.decode(), may_control=role == "control")
 
-    def _with_headers(self, headers: Headers, send: Send) -> Send:
-        wants_cookie = bool(self._basic) and not self._has_cookie(headers)
+    def _cookie(self, found: Person) -> str:
+        name = found.name.partition(" at ")[0]
+        stated = f"{'control' if found.may_control else 'look'}.{name.encode().hex()}"
+        return f"{stated}.{self._sign(stated)}"
+
+    def _sign(self, stated: str) -> str:
+        return hmac.new(self._key, stated.encode("utf-8", "replace"), "sha256").hexdigest()
+
+    def _with_headers(self, headers: Headers, found: Person, send: Send) -> Send:
+        cookie = self._cookie(found)
+        wants_cookie = bool(self._basic) and f"{COOKIE}={cookie}" not in headers.get("cookie", "")
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -132,11 +216,23 @@ class Guard:
                     secure = "; Secure" if self._https else ""
                     answer.append(
                         "set-cookie",
-                        f"{COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict{secure}",
+                        f"{COOKIE}={cookie}; Path=/; HttpOnly; SameSite=Strict{secure}",
                     )
             await send(message)
 
         return send_with_headers
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else "this machine"
+
+
+def _printable(user: bytes) -> str:
+    """A user's name as it may stand in a line of text."""
+    name = user.decode("utf-8", "replace").replace(" at ", " ")
+    kept = "".join(letter for letter in name if letter.isprintable())[:NAME_LENGTH]
+    return kept.strip() or "unnamed"
 
 
 def _hostname(host: str) -> str | None:

@@ -21,6 +21,7 @@ from realtime.ui.guard import Guard
 from realtime.ui.health import health_routes
 from realtime.ui.pictures import picture_routes
 from realtime.ui.review import review_routes
+from realtime.ui.routes import RouteFilter
 from realtime.ui.sockets import Sockets
 from realtime.ui.study import measured_camera, study_routes
 
@@ -80,9 +81,11 @@ def build_app(
         pwa=False,
         root_path=config.root_path or None,
     )
+    app.add_middleware(RouteFilter)
     app.add_middleware(
         Guard,
         auth=auth or config.auth,
+        view_password=config.view_password,
         loopback=is_loopback(config.host),
         https=config.tls_cert is not None,
         allow_hosts=config.allow_hosts,

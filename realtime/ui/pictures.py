@@ -35,8 +35,12 @@ def picture_routes(session: LiveSession) -> APIRouter:
     def opened(run: int, event: Event) -> Replay:
         # The state is part of the key: an early event's clip ends before its offset. So is what
         # was forgotten, since then a clip may be shorter.
-        key = (run, event.number, event.state, session.forgotten())
-        return replays.open(key, lambda: session.clip(event.number), event.window)
+        forgotten = session.forgotten()
+        key = (run, event.number, event.state, forgotten)
+        replay = replays.open(key, lambda: session.clip(event.number), event.window)
+        if session.forgotten() != forgotten:
+            raise InputError("some of it was to be forgotten meanwhile: open it again")
+        return replay
 
     def found(run: int, number: int) -> Event:
         if session.snapshot().run == run:

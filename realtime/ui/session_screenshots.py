@@ -64,6 +64,7 @@ def _record(page: "Page", out: Path, seconds: int) -> list[Path]:
     page.wait_for_function(_SAID, arg="door")
     taken.append(take(page, out / "study-recording.png"))
     _wait_for_time(page, seconds)
+    page.once("dialog", lambda dialog: dialog.accept())
     page.click(".fl-study [data-ref=stop]")
     page.wait_for_selector(".fl-study[data-recording=no]")
     return taken

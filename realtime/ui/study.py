@@ -1,15 +1,19 @@
 """The routes of the page's Study tab."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from model.errors import InputError
+from model.errors import InputError, describe_error
 from realtime.session.verdict import Check, camera_check
 from realtime.study import Draft, Study
 from realtime.ui.calibration import Calibrator
+from realtime.ui.guard import person
+
+_LOG = logging.getLogger(__name__)
 
 
 class Wish(BaseModel):
@@ -45,11 +49,21 @@ def study_routes(study: Study) -> APIRouter:
     with `error` in it."""
     router = APIRouter(prefix="/live/study")
 
-    def done(action: Callable[[], None]) -> dict[str, Any]:
+    def done(
+        request: Request, did: str, action: Callable[[], None], *, begins: bool = False
+    ) -> dict[str, Any]:
+        """Do it, and have the recording's audit say who did; `begins`: only then there is one."""
+        who = person(request).name
         try:
+            if not begins:
+                study.audit(who, did)
             action()
-        except InputError as error:
-            return {**study.state(), "error": str(error)}
+            if begins:
+                study.audit(who, did)
+        except Exception as error:
+            if not isinstance(error, InputError):
+                _LOG.exception("%s failed", did)
+            return {**study.state(), "error": describe_error(error)}
         return study.state()
 
     @router.get("/state")
@@ -57,44 +71,45 @@ def study_routes(study: Study) -> APIRouter:
         return study.state()
 
     @router.post("/draft")
-    def draft(wish: Wish) -> dict[str, Any]:
-        return done(lambda: study.fill_in(Draft(**wish.model_dump())))
+    def draft(request: Request, wish: Wish) -> dict[str, Any]:
+        return done(request, "fill in", lambda: study.fill_in(Draft(**wish.model_dump())))
 
     @router.post("/protocol")
-    def protocol(words: Words) -> dict[str, Any]:
-        return done(lambda: study.take_protocol(words.text))
+    def protocol(request: Request, words: Words) -> dict[str, Any]:
+        return done(request, "protocol", lambda: study.take_protocol(words.text))
 
     @router.post("/start")
-    def start() -> dict[str, Any]:
-        return done(study.start)
+    def start(request: Request) -> dict[str, Any]:
+        return done(request, "record", study.start, begins=True)
 
     @router.post("/stop")
-    def stop() -> dict[str, Any]:
-        return done(study.stop)
+    def stop(request: Request) -> dict[str, Any]:
+        return done(request, "stop", study.stop)
 
     @router.post("/key")
-    def key(words: Words) -> dict[str, Any]:
-        return done(lambda: study.press(words.text, words.at_s))
+    def key(request: Request, words: Words) -> dict[str, Any]:
+        return done(request, "key", lambda: study.press(words.text, words.at_s))
 
     @router.post("/question")
-    def question(words: Words) -> dict[str, Any]:
-        return done(lambda: study.ask(words.text, words.at_s))
+    def question(request: Request, words: Words) -> dict[str, Any]:
+        return done(request, "question", lambda: study.ask(words.text, words.at_s))
 
     @router.post("/note")
-    def note(words: Words) -> dict[str, Any]:
-        return done(lambda: study.note(words.text, words.at_s))
+    def note(request: Request, words: Words) -> dict[str, Any]:
+        return done(request, "note", lambda: study.note(words.text, words.at_s))
 
     @router.post("/pause")
-    def pause() -> dict[str, Any]:
-        return done(study.pause)
+    def pause(request: Request) -> dict[str, Any]:
+        return done(request, "pause", study.pause)
 
     @router.post("/resume")
-    def resume() -> dict[str, Any]:
-        return done(study.resume)
+    def resume(request: Request) -> dict[str, Any]:
+        return done(request, "resume", study.resume)
 
     @router.post("/forget")
-    def forget(span: Span) -> dict[str, Any]:
-        return done(lambda: study.forget(span.seconds))
+    def forget(request: Request, span: Span) -> dict[str, Any]:
+        seconds = span.seconds
+        return done(request, f"forget the last {seconds:g} s", lambda: study.forget(seconds))
 
     return router
 

@@ -76,10 +76,17 @@ def frame_message(
     return b"".join((len(text).to_bytes(4, "little"), text, *parts.values()))
 
 
-def hello_message() -> dict[str, Any]:
-    """What does not change while the program runs."""
+def hello_message(*, may_control: bool) -> dict[str, Any]:
+    """What does not change while the program runs, and whether this viewer may do more than
+    look."""
     regions = [{"name": _words(name), "lane": lane_of(name)} for name in REGIONS]
-    return {"type": "hello", "lanes": list(LANES), "regions": regions, "flags": dict(FLAGS)}
+    return {
+        "type": "hello",
+        "may_control": may_control,
+        "lanes": list(LANES),
+        "regions": regions,
+        "flags": dict(FLAGS),
+    }
 
 
 def status_message(

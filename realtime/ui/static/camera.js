@@ -1,10 +1,11 @@
 // This device's camera as the source: one JPEG per frame through its own socket, the next one only
 // when the server has taken the last. Needs https or localhost, as browsers demand.
 
-import { Clock, socketUrl } from "./socket.js";
+import { Clock, PING_MS, socketUrl } from "./socket.js";
 
 const QUALITY = 0.95;
-const PINGS = 8;
+const PINGS = 8; // before the first frame
+const HEADER_BYTES = 20;
 
 export class Camera {
   #url;
@@ -16,7 +17,10 @@ export class Camera {
   #video = null;
   #canvas = document.createElement("canvas");
   #credit = 0;
-  #offsetS = 0;
+  #clock = new Clock();
+  #pinging = 0;
+  #presented = 0; // frames that the browser has had
+  #skipped = 0; // of them, since the last one sent
 
   constructor(url, button, say) {
     this.#url = socketUrl(url);
@@ -58,9 +62,9 @@ export class Camera {
   }
 
   #connect() {
-    const clock = new Clock();
+    const clock = (this.#clock = new Clock());
     let pings = 0;
-    const ping = () => this.#socket.send(JSON.stringify({ ping: performance.now() / 1000 }));
+    const ping = () => this.#socket?.send(JSON.stringify({ ping: performance.now() / 1000 }));
     this.#socket = new WebSocket(this.#url);
     this.#socket.onopen = ping;
     this.#socket.onclose = () => this.#stop();
@@ -71,9 +75,8 @@ export class Camera {
       else {
         clock.answered(message.ping, message.server_s);
         if (++pings < PINGS) ping();
-        else {
-          // Fixed from here on: a correction could turn capture times back.
-          this.#offsetS = clock.offsetS;
+        else if (pings === PINGS) {
+          this.#pinging = setInterval(ping, PING_MS); // the clocks drift: the server follows
           this.#credit = 1;
           this.#next();
         }
@@ -85,15 +88,25 @@ export class Camera {
     if (!this.#stream) return;
     if (this.#video.requestVideoFrameCallback) {
       this.#video.requestVideoFrameCallback((now, facts) => {
+        this.#count(facts.presentedFrames);
         this.#send(facts.captureTime ?? now);
         this.#next();
       });
     } else {
       requestAnimationFrame((now) => {
+        this.#count(this.#video.getVideoPlaybackQuality().totalVideoFrames);
         this.#send(now);
         this.#next();
       });
     }
+  }
+
+  /** Another frame is there: `presented` of them in all. Those that were never seen here are
+   * skipped, as is this one unless it is sent. */
+  #count(presented) {
+    if (this.#presented) this.#skipped += Math.max(0, presented - this.#presented);
+    else this.#skipped = 1;
+    this.#presented = presented;
   }
 
   #send(capturedMs) {
@@ -101,6 +114,8 @@ export class Camera {
     const { videoWidth: width, videoHeight: height } = this.#video;
     if (!width) return;
     this.#credit -= 1;
+    const skipped = Math.max(0, this.#skipped - 1);
+    this.#skipped = 0;
     if (this.#canvas.width !== width || this.#canvas.height !== height) {
       this.#canvas.width = width;
       this.#canvas.height = height;
@@ -109,9 +124,12 @@ export class Camera {
     this.#canvas.toBlob(
       async (blob) => {
         const jpeg = await blob.arrayBuffer();
-        const message = new Uint8Array(8 + jpeg.byteLength);
-        new DataView(message.buffer).setFloat64(0, capturedMs / 1000 + this.#offsetS, true);
-        message.set(new Uint8Array(jpeg), 8);
+        const message = new Uint8Array(HEADER_BYTES + jpeg.byteLength);
+        const header = new DataView(message.buffer);
+        header.setFloat64(0, capturedMs / 1000, true);
+        header.setFloat64(8, this.#clock.offsetS, true);
+        header.setUint32(16, skipped, true);
+        message.set(new Uint8Array(jpeg), HEADER_BYTES);
         if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(message);
       },
       "image/jpeg",
@@ -122,6 +140,8 @@ export class Camera {
   #stop() {
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
+    clearInterval(this.#pinging);
+    this.#presented = this.#skipped = 0;
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();

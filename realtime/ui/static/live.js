@@ -38,6 +38,7 @@ export function mount(root) {
       return stage.paint(frame, () => plot.draw());
     },
     hello(message) {
+      ref("controls").hidden = !message.may_control;
       state.run = null; // all is told again: something may be gone since the connection was lost
       plot.setRegions(message.lanes, message.regions);
     },
@@ -60,7 +61,8 @@ export function mount(root) {
       ref("rotate").value = message.rotate;
       // While a run makes room for the next, the camera stays on.
       if (message.badge !== "STARTING") {
-        camera.sourceIs(message.kind === "browser" && message.badge !== "STOPPED");
+        const browser = message.kind === "browser" && message.badge !== "STOPPED";
+        camera.sourceIs(browser && !ref("controls").hidden);
       }
     },
     event(message) {
@@ -75,6 +77,9 @@ export function mount(root) {
       dialog.forget(numbers);
     },
     error: (message) => say(message.message),
+    confirm(message) {
+      if (window.confirm(message.question)) socket.send({ do: message.do, sure: true });
+    },
     closed: () => status.lost(),
   });
   const camera = new Camera(new URL("../camera", import.meta.url), ref("share"), say);

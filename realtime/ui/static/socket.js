@@ -2,17 +2,20 @@
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 5000;
-const PING_MS = 2000;
+export const PING_MS = 2000;
+const DRIFT = 2e-4; // seconds per second by which a sample gets worse
 
 const decoder = new TextDecoder();
 
-/** The offset of the server's monotonic clock from this page's, by the fastest of the last pings. */
+/** The offset of the server's monotonic clock from this page's, by the best of the last pings: fast
+ * ones, and not too old, since the two drift apart. */
 export class Clock {
   #samples = [];
 
   /** Take the answer to a ping sent at `sentS` that carried the server's time `serverS`. */
   answered(sentS, serverS, nowS = performance.now() / 1000) {
-    this.#samples.push({ trip: nowS - sentS, offset: serverS - (sentS + nowS) / 2 });
+    const trip = nowS - sentS;
+    this.#samples.push({ doubt: trip / 2 - DRIFT * nowS, offset: serverS - (sentS + nowS) / 2 });
     if (this.#samples.length > 16) this.#samples.shift();
   }
 
@@ -22,7 +25,7 @@ export class Clock {
 
   /** Seconds to add to `performance.now() / 1000`; exact to half the round trip. */
   get offsetS() {
-    return this.#samples.reduce((a, b) => (b.trip < a.trip ? b : a)).offset;
+    return this.#samples.reduce((a, b) => (b.doubt < a.doubt ? b : a)).offset;
   }
 }
 
@@ -56,7 +59,7 @@ export class ViewSocket {
   #retrying = 0;
 
   /** `on`: frame(frame) → promise of whether it was painted; hello, status, event,
-   * forgotten, error, closed. */
+   * forgotten, error, confirm, closed. */
   constructor(url, on) {
     this.#url = socketUrl(url);
     this.#on = on;

@@ -36,6 +36,7 @@ class StudyTab {
     });
     this.#ref("start").addEventListener("click", () => this.#begin());
     this.#ref("stop").addEventListener("click", () => {
+      if (!window.confirm("End the recording?")) return;
       this.#ref("stop").disabled = true;
       this.#tab.ask("stop", {});
     });

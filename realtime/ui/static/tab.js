@@ -89,6 +89,7 @@ export class Tab {
     };
     try {
       const answer = await fetch(new URL(path, this.#base), options ?? {});
+      if (answer.status === 403) this.root.textContent = await answer.text();
       return answer.ok ? await answer.json() : null;
     } catch {
       return null; // the server is away: the Live tab says so, and this one asks again

@@ -1,0 +1,177 @@
+"""The face of a frame, followed from frame to frame and brought onto one geometry that does not
+jitter.
+
+The mesh gives 468 points; each jitters by more than a micro-expression moves, so no single point
+may place the crop. Here the transform is a similarity, fitted to points over bone (eye corners,
+nose bridge, temples, cheek bones) against the same person's own template, and then smoothed. What
+head motion remains in the crop is measured and removed by the optical flow (`model.flow.head`).
+"""
+
+import math
+from functools import cache
+
+import numpy as np
+
+from model.face.crop import (
+    crop_transform,
+    eye_half_px,
+    fit_similarity,
+    supersampling_of,
+    warp_crop,
+)
+from model.face.landmarks import FaceMesh, Landmarks
+from model.face.pose import PoseFilter
+from model.face.region import MARGIN, Region
+from model.face.search import LEAST_TILE_PX, FaceSearch
+from model.records import AlignedFace, ArrayF32, ArrayF64, Frame, ImageU8
+
+STABLE_POINTS = (33, 133, 362, 263, 168, 6, 197, 195, 5, 127, 356, 234, 454, 93, 323)
+"""FaceMesh points over bone: eye corners, nose bridge, temples, cheek bones."""
+
+MIN_EYE_HALF_PX = 3.0
+"""Smaller faces are not followed: the crop would hold more interpolation than face."""
+RELOCK_S = 0.5
+"""A face found again within this time at the same place goes on as the same track."""
+WAIT_S = 1.0
+"""For this long after the followed face was lost, no other one elsewhere takes its place: a hand
+before the face, or a turned head, does not hand over to whoever stands behind."""
+MESH_EVERY_S = 0.0075
+"""At rates above, frames nearer to the last one that went through the mesh keep its landmarks and
+crop: a head moves less than the landmarks jitter within that time, and the mesh is the dearest
+step of all. What motion there was, the flow sees."""
+SEARCH_EVERY_S = 0.03
+"""Frames nearer than this to the last one that was searched are not searched: a search takes longer
+than following does."""
+
+_JUMP, _JUMP_PER_S, _FARTHEST = 0.5, 4.0, 1.5  # that one face may have moved, in its own sizes
+_LEAST_RATIO = 0.7  # of the smaller size to the larger, of one face in two pictures
+
+
+class FaceAligner:
+    """Follows one face through consecutive frames: the largest one when it starts, then the same
+    one until it is lost. Deterministic: the same frames give the same faces."""
+
+    def __init__(self) -> None:
+        self._mesh, self._search = face_mesh(), face_search()
+        self._followed: Landmarks | None = None
+        self._shape: tuple[int, ...] = ()
+        self._searches = 0  # in pictures of this size
+        self._searched_s = -math.inf
+        self._last: AlignedFace | None = None  # of the frames that went through the mesh
+        self._seen: Region | None = None  # of that face
+        self._track = -1
+        self._template: ArrayF64 | None = None
+        self._supersampling = 1
+        self._filter = PoseFilter()
+
+    def align(self, frame: Frame) -> AlignedFace | None:
+        """The followed face of `frame`, or None where there is none.
+
+        Frames come in the order of their stamps.
+        """
+        if frame.image.shape != self._shape:
+            self._shape, self._followed, self._last = frame.image.shape, None, None
+            self._searches = 0
+        last = self._last
+        if last is not None and self._still_holds(last, frame):
+            return self._cut(frame, last.landmarks_px, last.crop_from_image)
+        self._followed = self._follow(frame) or self._find(frame)
+        if self._followed is None:
+            return None
+        landmarks_px = self._followed.points_px
+        if not self._goes_on(self._followed, frame.stamp.time_s, RELOCK_S):
+            self._start_track(landmarks_px)
+        assert self._template is not None  # a track has one
+        stable = landmarks_px[list(STABLE_POINTS)].astype(np.float64)
+        transform = self._filter.push(fit_similarity(stable, self._template), frame.stamp.time_s)
+        self._last, self._seen = self._cut(frame, landmarks_px, transform), self._followed.region
+        return self._last
+
+    def warm_up(self) -> None:
+        """Run every network once: the first picture takes them as long as ten later ones."""
+        blank = np.zeros((LEAST_TILE_PX, LEAST_TILE_PX, 3), np.uint8)
+        self._search.find(blank)
+        self._mesh.find(blank, Region(0.0, 0.0, LEAST_TILE_PX, 0.0))
+
+    def _still_holds(self, last: AlignedFace, frame: Frame) -> bool:
+        return self._followed is not None and frame.stamp.time_s - last.stamp.time_s < MESH_EVERY_S
+
+    def _follow(self, frame: Frame) -> Landmarks | None:
+        if self._followed is None:
+            return None
+        found = self._mesh.find(frame.image, self._followed.region)
+        if not _is_large_enough(found) or not found.is_face(frame.image):
+            return None
+        return found if self._goes_on(found, frame.stamp.time_s, math.inf) else None
+
+    def _find(self, frame: Frame) -> Landmarks | None:
+        time_s = frame.stamp.time_s
+        if self._searches and time_s - self._searched_s < SEARCH_EVERY_S:
+            return None
+        # The first time everywhere: it may be the only picture that there is.
+        if self._searches:
+            faces = self._search.look(frame.image, self._searches)
+        else:
+            faces = self._search.find(frame.image)
+        faces = [face for face in faces if _is_large_enough(face)]
+        if self._last is not None and time_s - self._last.stamp.time_s < WAIT_S:
+            faces = [face for face in faces if self._goes_on(face, time_s, WAIT_S)]
+        self._searches, self._searched_s = self._searches + 1, time_s
+        return faces[0] if faces else None
+
+    def _goes_on(self, found: Landmarks, time_s: float, within_s: float) -> bool:
+        """Whether `found` may be the face that was seen last, not longer than `within_s` ago."""
+        if self._last is None or self._seen is None:
+            return False
+        dt = time_s - self._last.stamp.time_s
+        now, before = found.region, self._seen
+        moved = math.hypot(now.x_px - before.x_px, now.y_px - before.y_px)
+        reach = min(_JUMP + _JUMP_PER_S * dt, _FARTHEST) * before.side_px / MARGIN
+        size, other = sorted((now.side_px, before.side_px))
+        return dt <= within_s and moved < reach and size > _LEAST_RATIO * other
+
+    def _start_track(self, landmarks_px: ArrayF32) -> None:
+        transform = crop_transform(landmarks_px)
+        stable = landmarks_px[list(STABLE_POINTS)].astype(np.float64)
+        self._template = stable @ transform[:, :2].T + transform[:, 2]
+        self._supersampling = supersampling_of(transform)
+        self._filter = PoseFilter()
+        self._track += 1
+
+    def _cut(self, frame: Frame, landmarks_px: ArrayF32, transform: ArrayF64) -> AlignedFace:
+        return AlignedFace(
+            stamp=frame.stamp,
+            crop=warp_crop(frame.image, transform, supersampling=self._supersampling),
+            landmarks_px=landmarks_px,
+            crop_from_image=transform,
+            track=self._track,
+        )
+
+
+def find_landmarks(image: ImageU8) -> ArrayF32 | None:
+    """FaceMesh points of the largest face of one picture.
+
+    `image` is (H, W, 3) uint8 RGB; returns (468, 2) float32 px (x, y), or None without a face.
+    """
+    return next(iter(find_faces(image)), None)
+
+
+def find_faces(image: ImageU8) -> list[ArrayF32]:
+    """The same of every face of one picture, largest first."""
+    return [face.points_px for face in face_search().find(image)]
+
+
+@cache
+def face_mesh() -> FaceMesh:
+    """The mesh that all of this process share: it keeps nothing of one picture for the next."""
+    return FaceMesh()
+
+
+@cache
+def face_search() -> FaceSearch:
+    """The search that all share."""
+    return FaceSearch(face_mesh())
+
+
+def _is_large_enough(face: Landmarks) -> bool:
+    return eye_half_px(face.points_px) >= MIN_EYE_HALF_PX

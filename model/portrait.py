@@ -1,0 +1,25 @@
+"""The one photograph of a face that is always there: Eileen Collins, by NASA (public domain), as it
+ships inside scikit-image."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from model.errors import InputError
+from model.records import ImageU8
+
+
+def portrait() -> ImageU8:
+    """The photograph, (512, 512, 3) uint8 RGB."""
+    from PIL import Image  # which scikit-image requires; OpenCV's reader complains of the file
+
+    # Read from the package's folder: to import it for one picture takes half a second.
+    package = find_spec("skimage")
+    if package is None or package.origin is None:
+        raise InputError("the portrait ships inside scikit-image: pip install scikit-image")
+    path = Path(package.origin).parent / "data" / "astronaut.png"
+    try:
+        return np.array(Image.open(path).convert("RGB"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error}): install scikit-image again") from None

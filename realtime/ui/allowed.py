@@ -1,0 +1,62 @@
+"""Which sources a page may open.
+
+Whoever has the page of another machine could otherwise read its files, and have it call on
+addresses in its network.
+"""
+
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from model.errors import InputError
+from realtime.config import LiveConfig, is_loopback
+from realtime.sources import split_spec, without_password
+
+OFFERED = frozenset({"auto", "demo", "browser", "camera"})
+
+
+def check_source(spec: str, config: LiveConfig) -> None:
+    """Raise `InputError` if the page may not open `spec`: see `LiveConfig.allow_sources`. It is not
+    said whether there is such a file."""
+    if not config.allow_sources and is_loopback(config.host):
+        return
+    if spec == config.source or _is_allowed(spec, config.allow_sources):
+        return
+    raise InputError(
+        f"source {without_password(spec)}: this page may not open it; name it, or the folder that "
+        "it is in, with --allow-sources when the program is started"
+    )
+
+
+def _is_allowed(spec: str, allowed: tuple[str, ...]) -> bool:
+    try:
+        kind, rest = split_spec(spec)
+    except InputError:  # no such file: where it may be said, it is by who opens it
+        kind, rest = "file", spec
+    if kind == "camera":
+        return rest.isdecimal()
+    if kind in OFFERED:
+        return True
+    if kind == "loop":
+        return rest == "loop" or _is_allowed(rest, allowed)
+    if kind == "network":
+        return any(_is_below(rest, one) for one in allowed if "://" in one)
+    path = Path(rest).expanduser().resolve()
+    roots = (Path(one).expanduser().resolve() for one in allowed if "://" not in one)
+    return any(path.is_relative_to(root) for root in roots)
+
+
+def _is_below(address: str, root: str) -> bool:
+    """Whether `address` is `root`, or on the same server below it."""
+    try:
+        asked, given = urlsplit(address), urlsplit(root)
+        same = _server(asked) == _server(given)
+    except ValueError:  # a port that is none
+        return False
+    path, above = unquote(asked.path), unquote(given.path).rstrip("/")
+    if ".." in path.split("/") or "\\" in address or not address.isprintable():
+        return False
+    return same and (path == above or path.startswith(above + "/"))
+
+
+def _server(address: SplitResult) -> tuple[str, str | None, int | None]:
+    return address.scheme, address.hostname, address.port

@@ -1,0 +1,66 @@
+"""Commands from a page to the session: whose they are, and whether they are meant."""
+
+import logging
+from typing import Any
+
+from model.errors import InputError, describe_error
+from realtime.live import LiveSession
+from realtime.ui.allowed import check_source
+from realtime.ui.guard import Person
+
+_LOG = logging.getLogger(__name__)
+
+RECORDED = {
+    "stop": "A recording is going on. End it?",
+    "pause": "A recording is going on. Pause it?",
+}
+"""What is asked before a recording is touched from the live view."""
+
+
+class Commands:
+    """What one person at a page orders."""
+
+    def __init__(self, session: LiveSession, person: Person) -> None:
+        self._session = session
+        self._person = person
+
+    def obey(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        """Do what `message` says, which may take seconds; the answer, None if there is nothing to
+        say: `error`, or `confirm` with a question, after which the same command comes again with
+        `sure`."""
+        name = str(message["do"])
+        try:
+            if not self._person.may_control:
+                raise InputError("with this password you may only look")
+            question = RECORDED.get(name)
+            if question and message.get("sure") is not True and self._session.records:
+                return {"type": "confirm", "do": name, "question": question}
+            self._do(name, message)
+        except Exception as error:
+            if not isinstance(error, InputError):
+                _LOG.exception("%s failed", name)
+            return {"type": "error", "message": describe_error(error)}
+        return None
+
+    def _do(self, name: str, message: dict[str, Any]) -> None:
+        session, who = self._session, self._person.name
+        if name == "start":
+            if session.snapshot().state == "paused":
+                session.audit(who, "resume")
+                session.resume()
+            else:
+                session.start()
+        elif name == "pause":
+            session.audit(who, "pause")
+            session.pause()
+        elif name == "stop":
+            session.audit(who, "stop")
+            session.stop()
+        elif name == "switch":
+            source = str(message.get("source", ""))
+            check_source(source, session.config)
+            session.switch(source)
+        elif name == "rotate":
+            rotate = message.get("rotate")
+            if isinstance(rotate, int):  # nonsense asks for nothing
+                session.switch(session.config.source, rotate=rotate)
