@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from served import AUTH, Served, serving
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.ui.messages import parse_message
+from realtime.ui.sockets import HEADER
 from realtime.ui.view import hello_message
 
 
@@ -197,6 +199,30 @@ def test_a_viewer_turns_the_picture_of_a_camera_on_its_side(untrained: Path) -> 
         told = (json.loads(message) for message in socket if isinstance(message, str))
         assert "--rotate 45" in next(m for m in told if m["type"] == "error")["message"]
         assert served.session.config.rotate == 90
+
+
+def camera_frame(at_s: float) -> bytes:
+    jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+    return HEADER.pack(at_s, monotonic_s() - at_s, 0) + jpeg
+
+
+def test_a_page_that_lost_its_connection_takes_its_camera_up_again(untrained: Path) -> None:
+    with serving(LiveConfig(source="browser", classifier=str(untrained))) as served:
+        url = f"ws://127.0.0.1:{served.port}/live/camera"
+        with connect(f"{url}?page=one") as first:
+            first.send(camera_frame(1.0))
+            assert json.loads(first.recv(30)) == {"credit": 1}
+            for other in (f"{url}?page=two", url):
+                with connect(other) as socket:
+                    assert "another page's camera" in json.loads(socket.recv(30))["error"]
+            with connect(f"{url}?page=one") as again:
+                with pytest.raises(ConnectionClosed):
+                    first.recv(30)
+                again.send(camera_frame(1.1))
+                assert json.loads(again.recv(30)) == {"credit": 1}
+        with connect(f"{url}?page=two") as other_page:  # the first is gone
+            other_page.send(camera_frame(9.0))
+            assert json.loads(other_page.recv(30)) == {"credit": 1}
 
 
 NONSENSE = [
