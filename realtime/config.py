@@ -1,5 +1,6 @@
 """What a live run is asked to do, checked before anything slow is loaded."""
 
+import re
 import ssl
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -62,6 +63,10 @@ class LiveConfig:
     port: int = 7860
     auth: tuple[str, str] | None = field(default=None, repr=False)
     """User and password of the page; demanded unless `host` is loopback."""
+    allow_hosts: tuple[str, ...] = ()
+    """Names by which a page that listens on loopback may be asked for all the same: a proxy's."""
+    root_path: str = ""
+    """Path under which a proxy shows the page, as "/proxy/7860"."""
     view_password: str | None = field(default=None, repr=False)
     """Of those who only look at the page, under any name; None: there are none."""
     allow_sources: tuple[str, ...] = ()
@@ -115,6 +120,17 @@ class LiveConfig:
     def _check_page(self) -> None:
         if not 0 <= self.port <= 65535:
             raise InputError(f"--port {self.port}: choose 0 to 65535 (0: any free one)")
+        hosts = tuple(name.lower() for name in self.allow_hosts)
+        object.__setattr__(self, "allow_hosts", hosts)
+        for name in hosts:
+            if not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:]+", name):
+                raise InputError(
+                    f"--allow-host {name}: give a host's name alone, without scheme, port or path"
+                )
+        if not re.fullmatch(r"(/[\w.~%-]+)*", self.root_path):
+            raise InputError(
+                f"--root-path {self.root_path}: give a path like /proxy/7860, without / at its end"
+            )
         for option, path in (("--tls-cert", self.tls_cert), ("--tls-key", self.tls_key)):
             if path is not None and not path.is_file():
                 raise InputError(f"{option} {path}: no such file")

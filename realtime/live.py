@@ -368,5 +368,6 @@ class LiveSession:
             return run.trouble
         told = status.message if status else ""
         told = told or (doubt(self._config.baseline, run.captured, run.warning) if run else "")
+        told = told or (recording.markers if recording is not None and self.records else "")
         heard = recording.sound if recording is not None and self.records else ""
         return told or (f"sound is recorded: {heard}" if heard else "")

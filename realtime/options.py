@@ -87,6 +87,15 @@ def add_page(options: Options) -> None:
     add("--host", default=_DEFAULT.host, help="address that the page listens on")
     add("--port", type=int, default=_DEFAULT.port, help="0: any free one")
     add(
+        "--allow-host",
+        dest="allow_hosts",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a proxy's name, by which the page may be asked for too; several times for several",
+    )
+    add("--root-path", default="", metavar="PATH", help="under which a proxy shows the page")
+    add(
         "--auth",
         metavar="USER:PASSWORD",
         help=f"demanded beyond this machine; better by --auth-file or in {AUTH}, which others on "

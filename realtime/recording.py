@@ -15,7 +15,7 @@ from realtime.captured import Captured
 from realtime.config import LiveConfig
 from realtime.pauses import Pauses
 from realtime.ring import FrameRing
-from realtime.session.lsl import take_markers
+from realtime.session.lsl import MarkerStream
 from realtime.session.microphone import Microphone
 from realtime.session.notebook import Notebook
 from realtime.session.opening import open_recorder
@@ -38,19 +38,21 @@ class Recording:
         self,
         recorder: SessionRecorder,
         microphone: Microphone | None,
+        markers_from: str,
         source: Source,
         ring: FrameRing,
         captured: Captured,
         pauses: Pauses,
     ) -> None:
-        """`ring` takes the frames of `source`, which `captured` counts; what is heard during
-        `pauses` is left out."""
+        """`markers_from`: see `RecordPlan.lsl_markers`. `ring` takes the frames of `source`, which
+        `captured` counts; what is heard during `pauses` is left out."""
         self.recorder = recorder
         self.notebook = Notebook(recorder, ring, lambda: source.info.clock, pauses.resumed)
         """Where moments are noted."""
         self.faults: list[str] = []
         """In words, what of it failed while it went on."""
         self._microphone = microphone
+        self._marker_stream = MarkerStream(markers_from) if markers_from else None
         self._source = source
         self._captured = captured
         self._pauses = pauses
@@ -64,6 +66,8 @@ class Recording:
     def status(self) -> RecordingStatus:
         """A snapshot, from any thread."""
         status = self.recorder.status()
+        if self._marker_stream is not None:
+            status = replace(status, markers=self._marker_stream.state)
         return replace(status, sound=self._microphone.state) if self._microphone else status
 
     def write(self, finished: threading.Event, ended: Callable[[str], str]) -> None:
@@ -92,16 +96,17 @@ class Recording:
             self.recorder.close("; ".join([ended(reason), *self.faults]), **said)
 
     def listeners(
-        self, markers_from: str, finished: threading.Event, captured_all: threading.Event
+        self, finished: threading.Event, captured_all: threading.Event
     ) -> dict[str, Callable[[], None]]:
         """What further threads have to do, by their names."""
         actions: dict[str, Callable[[], None]] = {}
-        if markers_from:
-            take = partial(take_markers, markers_from, self.notebook.hear, finished)
+        if self._marker_stream is not None:
+            hear, tell = self.notebook.hear, self.notebook.tell
+            take = partial(self._marker_stream.listen, hear, tell, finished)
             actions["lsl"] = partial(self._listen, "markers from LSL", take)
         if self._microphone is not None:
-            hear = partial(self._microphone.listen, self._hear, captured_all)
-            actions["sound"] = partial(self._listen, "sound", hear)
+            listen = partial(self._microphone.listen, self._hear, captured_all)
+            actions["sound"] = partial(self._listen, "sound", listen)
         return actions
 
     def _listen(self, what: str, listen: Callable[[], None]) -> None:
@@ -138,7 +143,7 @@ def open_recording(
 
     microphone = Microphone(plan.audio) if plan.audio else None
     recorder = open_recorder(config, plan, source, device, losses, microphone)
-    return Recording(recorder, microphone, source, ring, captured, pauses)
+    return Recording(recorder, microphone, plan.lsl_markers, source, ring, captured, pauses)
 
 
 def _counts(status: SourceStatus) -> dict[str, Any]:

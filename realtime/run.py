@@ -62,7 +62,6 @@ from realtime.pipeline import configured, open_pipeline
 from realtime.recording import END, open_recording
 from realtime.results import Results
 from realtime.ring import Follower, FrameRing
-from realtime.session.plan import RecordPlan
 from realtime.sources import Source
 from realtime.sources.pacing import paced
 from realtime.worker import Worker
@@ -152,19 +151,19 @@ class Run:
             trim_heap()
             opened.callback(gc.unfreeze)
             opened.callback(self._end)
-            for name, action in self._actions(config.record).items():
+            for name, action in self._actions().items():
                 thread = threading.Thread(target=action, name=name, daemon=True)
                 thread.start()
                 self._threads.append(thread)
             opened.pop_all()
 
-    def _actions(self, plan: RecordPlan | None) -> dict[str, Callable[[], None]]:
+    def _actions(self) -> dict[str, Callable[[], None]]:
         """What the threads do, by name."""
         actions = {"capture": self._capture, "pipeline": self._analyse, "ring": self.ring.pack}
-        if self.recording is None or plan is None:
+        if self.recording is None:
             return actions
         write = partial(self.recording.write, self.finished, self._why_ended)
-        heard = self.recording.listeners(plan.lsl_markers, self.finished, self._captured_all)
+        heard = self.recording.listeners(self.finished, self._captured_all)
         return {**actions, "recorder": write, **heard}
 
     def stop(self) -> None:

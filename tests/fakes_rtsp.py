@@ -22,12 +22,13 @@ SDP = (
 )
 
 
-def h264_pictures(images: Sequence[ImageU8]) -> list[list[bytes]]:
+def h264_pictures(images: Sequence[ImageU8], aspect: Fraction) -> list[list[bytes]]:
     """The NAL units of each picture, each picture decodable by itself."""
     encoder = av.CodecContext.create("libx264", "w")
     assert isinstance(encoder, av.VideoCodecContext)
     encoder.height, encoder.width = images[0].shape[:2]
     encoder.pix_fmt = "yuv420p"
+    encoder.sample_aspect_ratio = aspect
     encoder.time_base = Fraction(1, 30)
     encoder.options = {"tune": "zerolatency", "g": "1", "x264-params": "annexb=1:repeat-headers=1"}
     pictures = []
@@ -41,9 +42,10 @@ def h264_pictures(images: Sequence[ImageU8]) -> list[list[bytes]]:
 
 
 @contextmanager
-def rtsp_camera(images: Sequence[ImageU8]) -> Iterator[str]:
-    """The address of a camera that shows these pictures to each client once and hangs up."""
-    pictures = h264_pictures(images)
+def rtsp_camera(images: Sequence[ImageU8], aspect: Fraction = Fraction(1)) -> Iterator[str]:
+    """The address of a camera that shows these pictures to each client once and hangs up; `aspect`:
+    of a pixel's sides."""
+    pictures = h264_pictures(images, aspect)
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:

@@ -42,6 +42,8 @@ def test_a_network_stands_for_its_weights_for_the_flow(tmp_path: Path) -> None:
         ({"flow": "raft"}, ("--flow raft", "lk", "tvl1")),
         ({"classifier": "resnet"}, ("--classifier resnet", "fmanet", "path")),
         ({"port": 70_000}, ("--port 70000", "65535")),
+        ({"allow_hosts": ["https://hub.example"]}, ("--allow-host https://hub.example", "alone")),
+        ({"root_path": "proxy/"}, ("--root-path proxy/", "/proxy/7860")),
         ({"host": "0.0.0.0"}, ("--host 0.0.0.0", "--auth")),
         ({"host": "example.org"}, ("--host example.org", "--auth")),
         ({"tls_cert": Path("no.pem")}, ("--tls-cert no.pem", "no such file")),

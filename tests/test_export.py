@@ -283,7 +283,9 @@ def test_elan_has_nothing_that_its_schema_does_not_know(session: Session, tmp_pa
 def test_bids_has_onset_and_duration_first_and_describes_its_columns(
     session: Session, tmp_path: Path
 ) -> None:
-    table, described, dataset = export(session, "bids", tmp_path)
+    document = {**session.document, "protocol": {"authors": ["A. Meyer", "B. Klein"]}}
+    session = replace(session, document=document)
+    table, described, dataset, readme = export(session, "bids", tmp_path)
     assert table.relative_to(tmp_path).as_posix() == (
         "sub-P07/ses-20260101T000000/beh/sub-P07_ses-20260101T000000_task-session_events.tsv"
     )
@@ -313,7 +315,12 @@ def test_bids_has_onset_and_duration_first_and_describes_its_columns(
         "AudioChannelCount": 1,
         "Device": "room",
     }
-    assert json.loads(dataset.read_text("utf-8"))["BIDSVersion"]
+    assert words["Description"]  # recommended for the file too
+    about = json.loads(dataset.read_text("utf-8"))
+    assert about["BIDSVersion"]
+    assert about["Authors"] == ["A. Meyer", "B. Klein"]
+    assert readme.name == "README"
+    assert readme.read_text("utf-8")
 
 
 def test_boris_gets_the_five_columns_that_it_pastes(session: Session, tmp_path: Path) -> None:

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import cv2
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Playwright, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Dialog,
+    Page,
+    Playwright,
+    WebSocketRoute,
+    sync_playwright,
+)
 from served import AUTH, Served, serving
 
 from model.synthetic import SyntheticFace
@@ -325,11 +333,17 @@ def test_the_browsers_camera_is_analysed(
         *(*FLAGS, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
         f"--use-file-for-fake-video-capture={film}",
     ]
-    with serving(LiveConfig(source="browser", classifier=str(untrained))) as served:
+    config = LiveConfig(source="browser", width=160, height=120, classifier=str(untrained))
+    with serving(config) as served:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         with opened(browser, served) as watched:
             watched.page.click("[data-ref=share]")
             wait_for_frames(watched.page, 10)
+            ring = served.session.ring
+            assert ring is not None
+            newest = ring.latest()
+            assert newest is not None
+            assert newest.image.shape == (120, 160, 3)  # as asked, not as the camera has it
             assert watched.page.locator(".fl-mirrored").count() == 1
             # Its capture times count from this machine's start, the page's from its first frame.
             watched.page.wait_for_function(
@@ -338,6 +352,60 @@ def test_the_browsers_camera_is_analysed(
             snapshot = served.session.snapshot()
             assert snapshot.analysed >= 10
             assert snapshot.faces >= 5
+            watched.check(served)
+        browser.close()
+
+
+def test_the_browsers_camera_outlives_its_connection(
+    tmp_path: Path, untrained: Path, playwright: Playwright
+) -> None:
+    film = tmp_path / "camera.y4m"
+    write_y4m(film, SyntheticFace(seed=5, fps=15, size=(320, 240)), frames=30)
+    flags = [
+        *(*FLAGS, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
+        f"--use-file-for-fake-video-capture={film}",
+    ]
+    connections: list[WebSocketRoute] = []
+
+    def forward(route: WebSocketRoute) -> None:
+        connections.append(route)
+        route.connect_to_server()
+
+    with serving(LiveConfig(source="browser", classifier=str(untrained))) as served:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        with opened(browser, served) as watched:
+            page = watched.page
+            page.route_web_socket(re.compile("/live/camera"), forward)
+            page.click("[data-ref=share]")
+            wait_for_frames(page, 3)
+            connections[0].close()  # the server is told nothing: it has to believe the page
+            page.evaluate("window.seenFrames = new Set()")
+            wait_for_frames(page, 12)  # more than were on their way
+            assert len(connections) == 2
+            watched.check(served)
+        browser.close()
+
+
+def test_one_of_several_cameras_is_chosen(untrained: Path, playwright: Playwright) -> None:
+    flags = [
+        *(*FLAGS, "--use-fake-ui-for-media-stream"),
+        "--use-fake-device-for-media-stream=device-count=2,fps=15",
+    ]
+    with serving(LiveConfig(source="browser", classifier=str(untrained))) as served:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        with opened(browser, served) as watched:
+            page = watched.page
+            assert page.locator("[data-ref=device]").is_hidden()
+            page.click("[data-ref=share]")
+            wait_for_frames(page, 3)
+            page.wait_for_selector("[data-ref=device]")
+            first = page.input_value("[data-ref=device]")
+            options = page.locator("[data-ref=device] option")
+            (other,) = {options.nth(n).get_attribute("value") for n in range(2)} - {first}
+            page.select_option("[data-ref=device]", other)
+            page.evaluate("window.seenFrames = new Set()")
+            wait_for_frames(page, 12)
+            assert page.input_value("[data-ref=device]") == other
             watched.check(served)
         browser.close()
 

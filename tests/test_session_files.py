@@ -154,6 +154,7 @@ def test_an_anchor_is_the_least_disturbed_of_a_few_readings() -> None:
 
 PROTOCOL = """
 name = "Interview A"
+authors = ["A. Meyer", "B. Klein"]
 [keys]
 s = "stimulus"
 [[questions]]
@@ -172,7 +173,9 @@ def test_a_protocol_is_read(tmp_path: Path) -> None:
     protocol = load_protocol(path)
     assert protocol.keys == {"s": "stimulus"}
     assert [(q.name, q.key) for q in protocol.questions] == [("q1", "1"), ("q2", "")]
-    assert json.loads(json.dumps(protocol.document()))["name"] == "Interview A"
+    document = json.loads(json.dumps(protocol.document()))
+    assert document["name"] == "Interview A"
+    assert document["authors"] == ["A. Meyer", "B. Klein"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -191,6 +194,7 @@ def test_a_protocol_is_read_as_windows_editors_save_it(tmp_path: Path, encoding:
         ("name = ", "not TOML"),
         ("nom = 'x'", "nom is none of"),
         ("keys = 3", "table"),
+        ("authors = 'A. Meyer'", "a list of names"),
         ("[keys]\nss = 'x'", "one character"),
         ("[keys]\ns = 3", "needs a name"),
         ("[[questions]]\nname = 'q1'", "a question has"),

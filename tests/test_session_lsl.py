@@ -1,6 +1,7 @@
 """Streams of a recording, read back by real inlets of liblsl."""
 
 import json
+import queue
 import subprocess
 import sys
 import threading
@@ -18,7 +19,15 @@ from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.ring import FrameRing
 from realtime.session.folder import create_folder
-from realtime.session.lsl import PROGRAM, Streams, correction_s, library, offset_s
+from realtime.session.lsl import (
+    PROGRAM,
+    MarkerStream,
+    Streams,
+    check_stream,
+    correction_s,
+    library,
+    offset_s,
+)
 from realtime.session.markers import Marker
 from realtime.session.notebook import Notebook
 from realtime.session.plan import RecordPlan
@@ -119,6 +128,8 @@ SENDER = """
 import sys
 import pylsl
 outlet = pylsl.StreamOutlet(pylsl.StreamInfo(sys.argv[1], "Markers", 1, 0, pylsl.cf_string, "x"))
+outlet.wait_for_consumers(30)
+outlet.push_sample(["hello"])
 sys.stdin.read(1)
 """
 
@@ -150,3 +161,89 @@ def test_a_sender_that_is_gone_holds_nobody_up(lsl: Any) -> None:
         opened = lsl.StreamInlet(found)
         sender.kill()
     assert correction_s(lsl, opened, 0.25) == 0.25
+
+
+class Listening:
+    """A `MarkerStream` with its thread, and what it says in order."""
+
+    def __init__(self, spec: str) -> None:
+        self.stream = MarkerStream(spec)
+        self.said: queue.Queue[str] = queue.Queue()
+        self._ended = threading.Event()
+        self.raised: list[Exception] = []
+        self._thread = threading.Thread(target=self._listen)
+
+    def _listen(self) -> None:
+        try:
+            self.stream.listen(lambda words, at_s: self.said.put(words), self.said.put, self._ended)
+        except RuntimeError as error:
+            self.raised.append(error)
+
+    def __enter__(self) -> "Listening":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        self._thread.join(TIMEOUT_S)
+        assert not self._thread.is_alive()
+
+
+def markers_outlet(lsl: Any, name: str, source_id: str) -> Any:
+    return lsl.StreamOutlet(lsl.StreamInfo(name, "Markers", 1, 0, lsl.cf_string, source_id))
+
+
+def test_two_streams_of_one_name_are_told_apart_by_their_source(lsl: Any) -> None:
+    name = f"stimulus {uuid4().hex}"
+    one, other = markers_outlet(lsl, name, "screen"), markers_outlet(lsl, name, "other lab")
+    with pytest.raises(InputError, match=f"--lsl-markers {name}: 2 LSL streams") as caught:
+        check_stream(name)
+    assert "screen on" in str(caught.value)
+    assert "other lab on" in str(caught.value)
+    check_stream(f"{name}@screen")
+    with Listening(f"{name}@other lab") as listening:
+        assert other.wait_for_consumers(TIMEOUT_S)
+        assert not one.have_consumers()
+        other.push_sample(["here"])
+        assert listening.said.get(timeout=TIMEOUT_S) == "here"
+        assert listening.stream.state == ""
+
+
+def test_a_marker_that_is_no_utf8_is_heard_and_those_after_it_too(lsl: Any) -> None:
+    name = f"stimulus {uuid4().hex}"
+    outlet = markers_outlet(lsl, name, "x")
+    with Listening(name) as listening:
+        assert outlet.wait_for_consumers(TIMEOUT_S)
+        outlet.push_sample(["für".encode("cp1252")])
+        outlet.push_sample(["after"])
+        assert [listening.said.get(timeout=TIMEOUT_S) for _ in range(2)] == ["f�r", "after"]
+
+
+def test_a_sender_that_starts_anew_is_heard_again_and_the_gap_is_told(lsl: Any) -> None:
+    name = f"stimulus {uuid4().hex}"
+    with Listening(name) as listening:
+        assert "no stream" in listening.stream.state
+        with subprocess.Popen([sys.executable, "-c", SENDER, name], stdin=subprocess.PIPE) as first:
+            assert listening.said.get(timeout=TIMEOUT_S) == "hello"
+            assert listening.stream.state == ""
+            first.kill()
+        assert listening.said.get(timeout=TIMEOUT_S) == "away: its sender is gone"
+        assert "is away" in listening.stream.state
+        again = markers_outlet(lsl, name, "x")
+        assert again.wait_for_consumers(TIMEOUT_S)
+        assert listening.said.get(timeout=TIMEOUT_S).startswith("back after ")
+        again.push_sample(["on"])
+        assert listening.said.get(timeout=TIMEOUT_S) == "on"
+
+
+def test_what_fails_in_listening_is_told(lsl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **options: object) -> None:
+        raise RuntimeError("no network")
+
+    monkeypatch.setattr(lsl, "resolve_byprop", broken)
+    with Listening("any") as listening:
+        assert listening.said.get(timeout=TIMEOUT_S) == (
+            "LSL markers failed: RuntimeError: no network"
+        )
+    assert "no network" in listening.stream.state
+    assert listening.raised

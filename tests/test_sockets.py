@@ -5,7 +5,7 @@ import http.client
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import cv2
 import numpy as np
@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from served import AUTH, Served, serving
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.ui.messages import parse_message
+from realtime.ui.sockets import HEADER
 from realtime.ui.view import hello_message
 
 
@@ -107,6 +109,39 @@ def test_a_name_rebound_to_loopback_is_refused(demo: Served) -> None:
     assert status_of(demo, "/", {"Host": ""}) == 421
 
 
+@pytest.fixture(scope="module")
+def proxied(untrained: Path) -> Iterator[Served]:
+    config = LiveConfig(
+        source="demo", fps=15, classifier=str(untrained), allow_hosts=("Hub.example",),
+        root_path="/user/ana/proxy/7860",
+    )  # fmt: skip
+    with serving(config) as served:
+        yield served
+
+
+def test_behind_a_proxy_its_name_is_believed_and_no_other(proxied: Served) -> None:
+    assert status_of(proxied, "/", {"Host": "hub.example"}) == 200
+    assert status_of(proxied, "/", {"Host": "evil.example"}) == 421
+    url = f"ws://127.0.0.1:{proxied.port}/live/view"  # as the proxy asks for it
+    with connect(url, origin="https://hub.example", close_timeout=0.1):  # type: ignore[arg-type]
+        pass
+    with pytest.raises(InvalidStatus):
+        connect(url, origin="https://evil.example")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kept", ["", "/user/ana/proxy/7860"])
+def test_behind_a_proxy_its_path_may_be_left_on_or_taken_off(proxied: Served, kept: str) -> None:
+    for path in ("/", "/live/static/live.js", "/live/wheel.png", "/theme.css", "/config"):
+        assert status_of(proxied, kept + path, {"Host": "hub.example"}) == 200
+    request = Request(
+        f"http://127.0.0.1:{proxied.port}{kept}/config", headers={"Host": "hub.example"}
+    )
+    with urlopen(request, timeout=30) as answer:
+        assert json.load(answer)["root"].endswith("/user/ana/proxy/7860")
+    with connect(f"ws://127.0.0.1:{proxied.port}{kept}/live/view", close_timeout=0.1) as socket:
+        assert json.loads(socket.recv(30))["type"] == "hello"
+
+
 def test_no_page_shows_this_one_inside_itself(demo: Served) -> None:
     with urlopen(f"http://127.0.0.1:{demo.port}/", timeout=30) as answer:
         assert answer.headers["X-Frame-Options"] == "DENY"
@@ -164,6 +199,30 @@ def test_a_viewer_turns_the_picture_of_a_camera_on_its_side(untrained: Path) -> 
         told = (json.loads(message) for message in socket if isinstance(message, str))
         assert "--rotate 45" in next(m for m in told if m["type"] == "error")["message"]
         assert served.session.config.rotate == 90
+
+
+def camera_frame(at_s: float) -> bytes:
+    jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+    return HEADER.pack(at_s, monotonic_s() - at_s, 0) + jpeg
+
+
+def test_a_page_that_lost_its_connection_takes_its_camera_up_again(untrained: Path) -> None:
+    with serving(LiveConfig(source="browser", classifier=str(untrained))) as served:
+        url = f"ws://127.0.0.1:{served.port}/live/camera"
+        with connect(f"{url}?page=one") as first:
+            first.send(camera_frame(1.0))
+            assert json.loads(first.recv(30)) == {"credit": 1}
+            for other in (f"{url}?page=two", url):
+                with connect(other) as socket:
+                    assert "another page's camera" in json.loads(socket.recv(30))["error"]
+            with connect(f"{url}?page=one") as again:
+                with pytest.raises(ConnectionClosed):
+                    first.recv(30)
+                again.send(camera_frame(1.1))
+                assert json.loads(again.recv(30)) == {"credit": 1}
+        with connect(f"{url}?page=two") as other_page:  # the first is gone
+            other_page.send(camera_frame(9.0))
+            assert json.loads(other_page.recv(30)) == {"credit": 1}
 
 
 NONSENSE = [

@@ -25,6 +25,20 @@ def open_browser() -> BrowserSource:
     return BrowserSource("browser", SourceOptions(), now=lambda: 1000.0)
 
 
+def test_a_page_that_is_gone_is_waited_for() -> None:
+    source = open_browser()
+    source.offer(jpeg(), 100.0)
+    frames = iter(source)
+    next(frames)
+    source.lost()
+    status = source.status()
+    assert status.state == "reconnecting"
+    assert "away; nothing is recorded" in status.message
+    source.offer(jpeg(), 101.0)
+    next(frames)
+    assert (source.status().state, source.status().message) == ("open", "")
+
+
 def test_frames_bear_the_browsers_times() -> None:
     source = open_browser()
     assert source.info.clock == "browser"

@@ -123,6 +123,13 @@ def test_colours_are_rgb(tmp_path: Path) -> None:
         assert frame.image[24, 32, 1:].max() < 15
 
 
+def test_a_codec_that_nobody_knows_is_said(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "c.mkv", [picture(90)] * 3, [0, 40, 80])
+    clip.write_bytes(clip.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_NOBODY/KNOWS!"))
+    with pytest.raises(SourceError, match=r"c\.mkv: its video is in a codec that cannot be read"):
+        open_source(str(clip))
+
+
 def test_a_size_that_changes_on_the_way_is_carried_and_said(tmp_path: Path) -> None:
     images = [picture(100)] * 3 + [picture(100, 96, 80)] * 3
     clip = mux_jpegs(tmp_path / "c.mkv", jpeg_packets(images), [0, 40, 80, 120, 160, 200])

@@ -1,10 +1,13 @@
 """Network sources against real servers on the loopback."""
 
 import socket
+from contextlib import closing
+from fractions import Fraction
 from http.server import BaseHTTPRequestHandler
 from itertools import islice, pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fakes import motion_jpeg, picture, serve_file, web_server, write_clip
 from fakes_rtsp import rtsp_camera
@@ -204,3 +207,25 @@ def test_no_password_is_shown_whatever_is_in_it(password: str, tail: str) -> Non
 )
 def test_no_value_of_a_query_is_shown(value: str, name: str) -> None:
     assert not {*"QXZ"} & {*without_password(f"rtsp://host/live?{name}={value}&channel=1")}
+
+
+def test_a_server_without_byte_ranges_is_named_as_the_cause(tmp_path: Path) -> None:
+    """As `python -m http.server`; the index of an MP4 lies at its end."""
+    noise = [np.random.default_rng(n).integers(0, 256, (240, 320, 3), np.uint8) for n in range(20)]
+    clip = write_clip(tmp_path / "c.mp4", noise, [40 * n for n in range(20)])
+    with (
+        serve_file(clip) as address,
+        pytest.raises(SourceError, match=r"c\.mp4: its server gives no byte ranges.*download it"),
+    ):
+        open_source(address)
+    clip = write_clip(tmp_path / "c.mkv", noise, [40 * n for n in range(20)])
+    with serve_file(clip) as address, closing(open_source(address)) as source:
+        assert len(list(source)) == 20  # its index is not needed
+
+
+def test_a_network_cameras_pixels_become_square_too() -> None:
+    shown = [picture(10 * i) for i in range(25)] * 4
+    with rtsp_camera(shown, Fraction(16, 11)) as address, closing(open_source(address)) as source:
+        assert (source.info.width, source.info.height) == (94, 48)
+        assert "; pixels of 16:11 made square" in source.info.description
+        assert next(iter(source)).image.shape == (48, 94, 3)

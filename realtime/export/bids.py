@@ -38,12 +38,25 @@ COLUMNS: dict[str, str] = {
     },
     "note": "in words",
 }
+README = """\
+Facial expressions in recorded sessions, found by FMANet Live and, where the name of a file has
+desc-<code>, reviewed by a person of that code.
+
+Each session has a table of events under sub-<code>/ses-<start>/beh: micro- and macro-expressions
+with onset and duration in seconds of the session's video, the class that a network gave them, the
+questions that were asked, and markers. The file beside it, of the same name in JSON, describes each
+column, the recording, and the network.
+
+The recordings themselves are not part of this data set: BIDS has no rules for them yet (BEP047).
+"""
+
 _UNITS = {"onset": "s", "duration": "s", "apex_s": "s"}
 
 
 def write_bids(session: Session, folder: Path) -> list[Path]:
-    """`sub-<code>/ses-<start>/beh/…_events.tsv` and `.json`, and `dataset_description.json` where
-    there is none yet. Labels in BIDS are letters and digits: others are left out of the code."""
+    """`sub-<code>/ses-<start>/beh/…_events.tsv` and `.json`, and `dataset_description.json` and
+    `README` where there are none yet. Labels in BIDS are letters and digits: others are left out of
+    the code."""
     subject = "".join(c for c in session.participant if c.isalnum())
     name = session.document.get("protocol", {}).get("name", "")
     task = "".join(c for c in name if c.isascii() and c.isalnum()) or "session"
@@ -60,14 +73,21 @@ def write_bids(session: Session, folder: Path) -> list[Path]:
     files = [table, described]
     dataset = folder / "dataset_description.json"
     if not dataset.exists():
-        about = {
+        about: dict[str, Any] = {
             "Name": "FMANet Live sessions",
             "BIDSVersion": BIDS_VERSION,
             "DatasetType": "derivative",
             "GeneratedBy": [{"Name": "FMANet Live", "Version": _version(session)}],
         }
-        dataset.write_text(json.dumps(about, indent=2) + "\n", "utf-8")
+        authors = session.document.get("protocol", {}).get("authors")
+        if authors:
+            about["Authors"] = authors
+        dataset.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", "utf-8")
         files.append(dataset)
+    readme = folder / "README"
+    if not any(folder.glob("README*")):
+        readme.write_text(README, "utf-8", newline="\n")
+        files.append(readme)
     return files
 
 
@@ -123,6 +143,7 @@ def _description(session: Session) -> dict[str, Any]:
         "redact": "deleted on request",
     }
     return columns | {
+        "Description": "Facial expressions found in a video, questions and markers",
         "StimulusPresentation": {
             "SoftwareName": "FMANet Live",
             "SoftwareVersion": _version(session),

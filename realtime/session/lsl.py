@@ -10,11 +10,11 @@ measured. What was told cannot be taken back: a redaction does not reach who lis
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from model.errors import InputError
+from model.errors import InputError, told
 from model.records import Event, Stamp
 from realtime.clock import monotonic_s
 from realtime.session.markers import Marker
@@ -107,29 +107,117 @@ class Streams:
         self._markers.push_sample([words], marker.monotonic_s + self._offset_s)
 
 
-def take_markers(stream: str, mark: Callable[[str, float], None], ended: threading.Event) -> None:
-    """Until `ended`, hand each sample of the LSL stream called `stream` to `mark`: its words and
-    the moment on the system's monotonic clock. The stream may begin later, and come back."""
-    lsl = library()
-    shift_s = offset_s(lsl)
-    inlet: Any = None
-    known_s: float | None = None
+class MarkerStream:
+    """Another program's stream of markers, taken in by a thread of its own."""
+
+    def __init__(self, spec: str) -> None:
+        """`spec`: the stream's name, or, where several have it, `NAME@SOURCE_ID`."""
+        self._spec = spec
+        self._source_id: str | None = None
+        self._away_s: float | None = None
+        self.state = f"LSL markers: no stream {spec} yet"
+        """In words, why nothing is heard; empty while the stream is open. Any thread may read."""
+
+    def listen(
+        self,
+        mark: Callable[[str, float], None],
+        tell: Callable[[str], None],
+        ended: threading.Event,
+    ) -> None:
+        """Until `ended`, hand each sample to `mark`: its words and the moment on the system's
+        monotonic clock. The stream may begin later, go and come back; `tell` hears of the gaps.
+        What fails otherwise is said there and in `state`, and raised."""
+        try:
+            self._listen(mark, tell, ended)
+        except Exception as error:
+            self.state = f"LSL markers failed: {told(error)}"
+            tell(self.state)
+            raise
+
+    def _listen(
+        self,
+        mark: Callable[[str, float], None],
+        tell: Callable[[str], None],
+        ended: threading.Event,
+    ) -> None:
+        lsl = library()
+        shift_s = offset_s(lsl)
+        while not ended.is_set():
+            info = self._found(lsl)
+            if info is None:
+                continue
+            # Not recovered by the library, which says nothing of a gap; bytes, since not every
+            # sender keeps to UTF-8, and pylsl would lose the sample.
+            inlet = lsl.StreamInlet(info, recover=False, as_numpy=True)
+            self._source_id = info.source_id()
+            if self._away_s is not None:
+                tell(f"back after {monotonic_s() - self._away_s:.1f} s")
+            self.state, self._away_s = "", None
+            try:
+                _pull(lsl, inlet, shift_s, mark, ended)
+            except lsl.util.LostError:
+                self._away_s = monotonic_s()
+                self.state = f"LSL markers: {self._spec} is away; what it sends is not recorded"
+                tell("away: its sender is gone")
+            finally:
+                inlet.close_stream()
+
+    def _found(self, lsl: ModuleType) -> Any:
+        """The stream to take; None if it is not there, or nothing tells it from others."""
+        streams = find_streams(lsl, self._spec)
+        known = [info for info in streams if info.source_id() == self._source_id]
+        streams = known[:1] or streams
+        if len(streams) > 1:
+            self.state = _several(self._spec, streams)
+        return streams[0] if len(streams) == 1 else None
+
+
+def check_stream(spec: str) -> None:
+    """Raise `InputError` if several streams are what `spec` names. None is no error: it may begin
+    later."""
+    streams = find_streams(library(), spec)
+    if len(streams) > 1:
+        raise InputError(f"--lsl-markers {spec}: {_several(spec, streams)}")
+
+
+def find_streams(lsl: ModuleType, spec: str) -> list[Any]:
+    """The streams that `spec` names, looked for for `RESOLVE_S`."""
+    streams = lsl.resolve_byprop("name", spec, minimum=2, timeout=RESOLVE_S)
+    name, at, source_id = spec.rpartition("@")
+    if not streams and at:
+        named = lsl.resolve_byprop("name", name, minimum=2, timeout=RESOLVE_S)
+        streams = [info for info in named if info.source_id() == source_id]
+    return list({info.uid(): info for info in streams}.values())
+
+
+def _several(spec: str, streams: Sequence[Any]) -> str:
+    named = " and ".join(f"{info.source_id() or '(none)'} on {info.hostname()}" for info in streams)
+    return (
+        f"{len(streams)} LSL streams are called {spec}, with the source ids {named}: "
+        f"--lsl-markers {spec}@SOURCE_ID takes one"
+    )
+
+
+def _pull(
+    lsl: ModuleType,
+    inlet: Any,
+    shift_s: float,
+    mark: Callable[[str, float], None],
+    ended: threading.Event,
+) -> None:
+    known_s = correction_s(lsl, inlet, None)
     while not ended.is_set():
-        if inlet is None:
-            found = lsl.resolve_byprop("name", stream, timeout=RESOLVE_S)
-            if found:
-                inlet = lsl.StreamInlet(found[0])
-                known_s = correction_s(lsl, inlet, None)
-            continue
         values, time_s = inlet.pull_sample(PULL_S)
         if values is None:
             continue
         known_s = correction_s(lsl, inlet, known_s)
         # Of a sender that was gone before its clock was known only the arrival can be told.
         at_s = lsl.local_clock() if known_s is None else time_s + known_s
-        mark(" ".join(str(value) for value in values), at_s - shift_s)
-    if inlet is not None:
-        inlet.close_stream()
+        mark(" ".join(_words(value) for value in values), at_s - shift_s)
+
+
+def _words(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def correction_s(lsl: ModuleType, inlet: Any, last: float | None) -> float | None:

@@ -22,6 +22,7 @@ LATE_S = 5.0
 EARLY_S = 1.0
 """How early another program may tell of a moment: PsychoPy knows when its next picture shows."""
 LSL_NOTE = "from LSL"
+LSL_STREAM = "LSL markers"
 
 
 class Notebook:
@@ -53,6 +54,10 @@ class Notebook:
         a network may have been away, and at most `EARLY_S` ahead."""
         now_s = monotonic_s()
         self._mark("mark", words, LSL_NOTE, now_s, max(now_s - at_s, -EARLY_S))
+
+    def tell(self, words: str) -> None:
+        """Note now what became of the stream from which other programs' moments come."""
+        self.mark("mark", LSL_STREAM, words)
 
     def last(self, seconds: float) -> tuple[float, float]:
         """From when to when the last `seconds` are, on the source's clock."""

@@ -7,7 +7,7 @@ from realtime.config import LiveConfig
 from realtime.session.checks import check_list, enforce, require_jpegs, require_room
 from realtime.session.document import describe
 from realtime.session.folder import create_folder, disk_speed
-from realtime.session.lsl import Streams, library
+from realtime.session.lsl import Streams, check_stream, library
 from realtime.session.microphone import Microphone
 from realtime.session.plan import RecordPlan
 from realtime.session.recorder import SessionRecorder
@@ -30,6 +30,8 @@ def open_recorder(
     """
     if plan.lsl or plan.lsl_markers:
         library()
+    if plan.lsl_markers:
+        check_stream(plan.lsl_markers)
     info = source.info
     require_jpegs(plan, info)
     require_room(plan, info, config.seconds)

@@ -57,7 +57,7 @@ class RecordPlan:
     lsl: bool = False
     """Tell frames, events and markers to LSL, see `realtime.session.lsl`."""
     lsl_markers: str = ""
-    """Name of the LSL stream whose samples are markers too; empty: none."""
+    """The LSL stream whose samples are markers too, see `MarkerStream`; empty: none."""
     strict: bool = False
     """What the check list misses is an error, not a warning kept in the session."""
 
@@ -93,7 +93,7 @@ def add_recording(options: argparse._ArgumentGroup) -> None:
     add("--protocol", type=Path, metavar="TOML", help="names of keys, questions")
     add("--camera-report", type=Path, metavar="JSON", help="of python -m calibrate camera")
     add("--lsl", action="store_true", help="tell frames, events and markers to LSL")
-    add("--lsl-markers", metavar="NAME", help="take markers from the LSL stream of that name")
+    add("--lsl-markers", metavar="NAME", help="take markers from that LSL stream; NAME@SOURCE_ID")
     add("--strict", action="store_true", help="what the check list misses is an error")
 
 

@@ -1,6 +1,7 @@
 """A study's protocol: which keys mark what, and which questions are asked.
 
 name = "Interview A"
+authors = ["A. Meyer", "B. Klein"]   # of the study, for exports
 
 [keys]                  # hot keys and what they mark
 s = "stimulus"
@@ -40,11 +41,18 @@ class Protocol:
     keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Marker by key; no key of a question among them."""
     questions: tuple[Question, ...] = ()
+    authors: tuple[str, ...] = ()
+    """Of the study, as a data set names them."""
 
     def document(self) -> dict[str, Any]:
         """For `session.json`."""
         questions = [{"name": q.name, "text": q.text, "key": q.key} for q in self.questions]
-        return {"name": self.name, "keys": dict(self.keys), "questions": questions}
+        return {
+            "name": self.name,
+            "authors": list(self.authors),
+            "keys": dict(self.keys),
+            "questions": questions,
+        }
 
 
 def load_protocol(path: Path) -> Protocol:
@@ -64,19 +72,23 @@ def parse_protocol(text: str, path: str) -> Protocol:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not TOML: {error}") from None
-    unknown = sorted(set(document) - {"name", "keys", "questions"})
+    unknown = sorted(set(document) - {"name", "authors", "keys", "questions"})
     if unknown:
-        raise InputError(f"{path}: {unknown[0]} is none of name, keys, questions")
+        raise InputError(f"{path}: {unknown[0]} is none of name, authors, keys, questions")
     name = document.get("name", "")
     keys = document.get("keys", {})
     questions = document.get("questions", [])
     if not isinstance(name, str) or not isinstance(keys, dict) or not isinstance(questions, list):
         raise InputError(f'{path}: needs name = "…", a table [keys] and tables [[questions]]')
+    authors = document.get("authors", [])
+    if not isinstance(authors, list) or not all(isinstance(name, str) for name in authors):
+        raise InputError(f'{path}: authors are a list of names, as ["A. Meyer", "B. Klein"]')
     asked = tuple(_question(path, entry) for entry in questions)
     _check_keys(path, [*keys, *(q.key for q in asked if q.key)])
     _check_names(path, keys, asked)
     named = {key: clean_line(marker) for key, marker in keys.items()}
-    return Protocol(clean_line(name), MappingProxyType(named), asked)
+    by = tuple(clean_line(author) for author in authors)
+    return Protocol(clean_line(name), MappingProxyType(named), asked, by)
 
 
 def _question(path: str, entry: Any) -> Question:

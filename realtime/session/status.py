@@ -19,5 +19,7 @@ class RecordingStatus:
     there; empty if it did not."""
     warnings: tuple[str, ...] = ()
     """What the check list missed."""
+    markers: str = ""
+    """Why no markers of another program are heard; empty if they are, or none are asked for."""
     sound: str = ""
     """The microphone that is recorded too, and whether it is away; empty: there is no sound."""

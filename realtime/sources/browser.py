@@ -75,6 +75,11 @@ class BrowserSource(GatedSource):
             self._queue.append((jpeg, captured_s, received_s, skipped))
             self._offered.notify()
 
+    def lost(self) -> None:
+        """The page that sent pictures is gone; it may come back. From any thread."""
+        if not self._stop.is_set():
+            self._gate.reconnecting("the browser's camera is away; nothing is recorded")
+
     def interrupt(self) -> None:
         """End the iteration now; what is in the queue is left."""
         super().interrupt()

@@ -5,8 +5,11 @@ time of receipt, because a network camera's own clock is neither this machine's 
 stream that breaks off is opened again like a camera that was unplugged.
 """
 
+import urllib.request
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
+from http import HTTPStatus
+from http.client import HTTPException
 
 import av
 import av.error
@@ -29,6 +32,8 @@ OPEN_TIMEOUT_S = 10.0
 REOPEN_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 3.0
 """Longest that a read waits, so also the longest that an interrupt may take."""
+MAX_FPS = 300.0
+"""A stream that says more does not know."""
 OPTIONS = {"rtsp_transport": "tcp"}
 """RTP over TCP: a lost datagram would smear the picture until the next key frame."""
 LIVE_OPTIONS = OPTIONS | {"fflags": "nobuffer", "analyzeduration": "1000000"}
@@ -39,6 +44,18 @@ AWAY = "stream away"
 
 def open_network(spec: str, options: SourceOptions) -> Source:
     """Open an address; raises `SourceError` if it cannot be reached or has no video."""
+    try:
+        return _open(spec, options)
+    except SourceError:
+        if not _lacks_ranges(spec):
+            raise
+        raise SourceError(
+            f"{without_password(spec)}: its server gives no byte ranges, and without them what "
+            "lies at the file's end, as its index, is out of reach: download it, and open the file"
+        ) from None
+
+
+def _open(spec: str, options: SourceOptions) -> Source:
     # Of size and rate the other side decides.
     container = open_address(spec, OPEN_TIMEOUT_S, LIVE_OPTIONS)
     if not container.duration:
@@ -53,6 +70,19 @@ def open_network(spec: str, options: SourceOptions) -> Source:
     container = open_address(spec, OPEN_TIMEOUT_S, OPTIONS)
     name = without_password(spec)
     return Recording(container, options, spec=name, kind="network", name=name)
+
+
+def _lacks_ranges(spec: str) -> bool:
+    """Whether it is an MP4, whose index is usually at its end, on a server that hands files out
+    from their beginning only."""
+    if not spec.startswith(("http://", "https://")):
+        return False
+    request = urllib.request.Request(spec, headers={"Range": "bytes=0-11"})
+    try:
+        with urllib.request.urlopen(request, timeout=READ_TIMEOUT_S) as answer:
+            return bool(answer.status == HTTPStatus.OK and answer.read(12)[4:8] == b"ftyp")
+    except (OSError, ValueError, HTTPException):
+        return False
 
 
 def open_address(spec: str, timeout_s: float, options: Mapping[str, str]) -> InputContainer:
@@ -101,23 +131,27 @@ class NetworkStream(GatedSource):
         except SourceError:
             container.close()
             raise
-        rate = stream.average_rate or stream.guessed_rate
+        rate = float(stream.average_rate or stream.guessed_rate or 0)
+        fps = rate if 0 < rate <= MAX_FPS else None  # some say their clock's 90000
+        pixels = Pixels(stream, "one")
+        width, height = pixels.size(stream.width, stream.height)
         codec = stream.codec_context.name
         self._info = SourceInfo(
             spec=self._name,
             kind="network",
-            description=f"{self._name}: {stream.width}×{stream.height}"
-            + (f", says {float(rate):.4g} fps" if rate else "")
+            description=f"{self._name}: {width}×{height}"
+            + (f", says {fps:.4g} fps" if fps else "")
             + f", {codec}; times of receipt",
             live=True,
             paced_by_stamps=False,
             clock="receipt",
-            width=stream.width,
-            height=stream.height,
+            width=width,
+            height=height,
             fps_asked=None,
-            fps_nominal=float(rate) if rate else None,
+            fps_nominal=fps,
             lossless=codec in LOSSLESS_CODECS,
             jpeg=codec == JPEGS,
+            notes=pixels.notes,
         )
 
     def _run(self) -> Generator[Frame, None, None]:

@@ -68,6 +68,14 @@ class Pixels:
             if note
         )
 
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """What becomes of a coded picture's size."""
+        if self._aspect > 1:
+            return 2 * round(width * self._aspect / 2), height
+        if self._aspect < 1:
+            return width, 2 * round(height / self._aspect / 2)
+        return width, height
+
     @property
     def per_picture(self) -> int:
         """How many pictures come of a coded one: 2 where fields are taken apart."""
@@ -87,15 +95,11 @@ class Pixels:
         return upright(self._rgb(picture), picture)
 
     def _rgb(self, picture: VideoFrame) -> VideoFrame:
-        width, height, aspect = picture.width, picture.height, self._aspect
         asked: dict[str, Any] = {}
-        if aspect > 1:
-            asked["width"] = 2 * round(width * aspect / 2)
-        elif aspect < 1:
-            asked["height"] = 2 * round(height / aspect / 2)
-        if asked:
+        if self._aspect != 1:
+            asked["width"], asked["height"] = self.size(picture.width, picture.height)
             asked["interpolation"] = Interpolation.BICUBIC
-        if picture.colorspace == _UNSPECIFIED and height > SD_LINES:
+        if picture.colorspace == _UNSPECIFIED and picture.height > SD_LINES:
             asked["src_colorspace"] = Colorspace.ITU709
         hdr, wide = _HDR.get(picture.color_trc), _WIDE.get(picture.color_primaries)
         if self._colours is None:

@@ -47,6 +47,11 @@ def video_stream(container: InputContainer, spec: str) -> VideoStream:
     streams = videos(container)
     if not streams:
         raise SourceError(f"{spec}: it has no video in it")
+    streams = [stream for stream in streams if stream.codec_context is not None]
+    if not streams:
+        raise SourceError(
+            f"{spec}: its video is in a codec that cannot be read here; convert it, as to H.264"
+        )
     best = container.streams.best("video")
     stream = best if isinstance(best, VideoStream) and best in streams else streams[0]
     stream.thread_type = "AUTO"  # frame threads: 200 fps footage is decoded in real time

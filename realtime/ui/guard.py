@@ -5,7 +5,9 @@
 - A second password, if one is set, is for people who only look: they see what is live, and change
   nothing. Recorded sessions and what is filled in of a study are not for them.
 - A page bound to loopback answers loopback names only: a web site whose name is re-bound to
-  127.0.0.1 would otherwise read it from the visitor's own browser.
+  127.0.0.1 would otherwise read it from the visitor's own browser. Behind a proxy it answers to
+  the names that are allowed, too, and believes their pages; the path under which the proxy shows
+  it may be left on or taken off.
 - Sockets, pictures and requests that change something come from the page itself: any site may
   open a WebSocket to a server on this machine or show its pictures, and the browser says only in
   `Origin` and `Sec-Fetch-Site` who asked.
@@ -17,7 +19,7 @@ import binascii
 import hmac
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
@@ -68,11 +70,14 @@ class Guard:
         view_password: str | None = None,
         loopback: bool,
         https: bool = False,
+        allow_hosts: Sequence[str] = (),
+        root_path: str = "",
         now: Callable[[], float] = monotonic_s,
     ) -> None:
         """`auth`: user and password, or None for everyone. `view_password`: of those who only look,
         under any name. `loopback`: the server listens on loopback only. `https`: the cookie is for
-        TLS only. `now`: the clock by which guesses are throttled."""
+        TLS only. `allow_hosts`, `root_path`: of a proxy, see `LiveConfig`. `now`: the clock by
+        which guesses are throttled."""
         self._app = app
         self._basic = b"" if auth is None else ":".join(auth).encode()
         self._view = b"" if view_password is None else view_password.encode()
@@ -81,12 +86,17 @@ class Guard:
         self._key = secrets.token_bytes(32)
         self._loopback = loopback
         self._https = https
+        self._allow_hosts = frozenset(allow_hosts)
+        self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        if self._root_path:
+            path = scope["path"].removeprefix(self._root_path)
+            scope = {**scope, "root_path": self._root_path, "path": self._root_path + path}
         headers = Headers(scope=scope)
         found = self._person(scope, headers)
         refusal = self._refusal(scope, headers, found)
@@ -104,13 +114,18 @@ class Guard:
         self, scope: Scope, headers: Headers, found: Person | None
     ) -> PlainTextResponse | None:
         host = headers.get("host", "")
-        if self._loopback and not is_loopback(_hostname(host) or ""):
-            return PlainTextResponse("This page answers to localhost only.\n", 421)
+        name = _hostname(host) or ""
+        if self._loopback and not (is_loopback(name) or name in self._allow_hosts):
+            return PlainTextResponse(
+                "This page answers to localhost only; behind a proxy, start it with "
+                "--allow-host NAME.\n",
+                421,
+            )
         changes = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
         origin = headers.get("origin")
         embedded = headers.get("sec-fetch-mode", "navigate") != "navigate"
         elsewhere = headers.get("sec-fetch-site") in ("cross-site", "same-site") and embedded
-        if elsewhere or (changes and origin is not None and urlsplit(origin).netloc != host):
+        if elsewhere or (changes and origin is not None and not self._is_own(origin, host)):
             return PlainTextResponse("Another site's page may not use this one.\n", 403)
         if found is None:
             wait_s = self._throttle.wait_s(_address(scope))
@@ -130,6 +145,11 @@ class Guard:
         if not found.may_control and (changes or route_path(scope).startswith(_NOT_TO_LOOK_AT)):
             return PlainTextResponse("With this password you may only look at what is live.\n", 403)
         return None
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        """Whether a page of `origin` is this one: a proxy may ask by another name than it shows."""
+        address = urlsplit(origin)
+        return address.netloc == host or _hostname(address.netloc) in self._allow_hosts
 
     def _person(self, scope: Scope, headers: Headers) -> Person | None:
         """Whose request it is; None if it cannot be told."""

@@ -79,6 +79,7 @@ def build_app(
         ssr_mode=False,
         mcp_server=False,
         pwa=False,
+        root_path=config.root_path or None,
     )
     app.add_middleware(RouteFilter)
     app.add_middleware(
@@ -87,6 +88,8 @@ def build_app(
         view_password=config.view_password,
         loopback=is_loopback(config.host),
         https=config.tls_cert is not None,
+        allow_hosts=config.allow_hosts,
+        root_path=config.root_path,
     )
     return app
 

@@ -8,6 +8,7 @@ import math
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -35,7 +36,8 @@ class Sockets:
         # commands and pictures need.
         self._waiting = anyio.CapacityLimiter(64)
         self._commanding = anyio.CapacityLimiter(4)
-        self._feeding = False
+        self._feeder: _Feeder | None = None
+        self._last_key, self._last_clock = "", SlewedClock()
 
     async def view(self, socket: WebSocket) -> None:
         """Serve one viewer until it leaves."""
@@ -53,7 +55,9 @@ class Sockets:
                 await socket.close(code)
 
     async def camera(self, socket: WebSocket) -> None:
-        """Take frames from a viewer's camera until it leaves; one camera at a time.
+        """Take frames from a viewer's camera until it leaves; one camera at a time. A page that
+        lost its connection comes back under the key that it had, `?page=KEY`, and goes on, though
+        the old connection may not be known to be dead yet.
 
         In: binary, `HEADER` (capture time in s on the page's clock; what the page knows of
         `realtime.clock` here minus that clock; how many frames before it the page skipped) and the
@@ -61,20 +65,29 @@ class Sockets:
         "server_s": …}`, or `{"error": …}` and the end.
         """
         await socket.accept()
-        if self._feeding:
+        before, key = self._feeder, socket.query_params.get("page", "")
+        if before is not None and not (key and key == before.key):
             await socket.send_json({"error": "another page's camera is the source already"})
             await socket.close()
             return
-        self._feeding = True
+        if not (key and key == self._last_key):  # else its clock is known, and goes on
+            self._last_key, self._last_clock = key, SlewedClock()
+        feeder = self._feeder = _Feeder(key, socket)
+        if before is not None:
+            with suppress(RuntimeError, WebSocketDisconnect):
+                await before.socket.close()
         try:
-            await self._take_frames(socket)
+            await self._take_frames(socket, self._last_clock)
         except WebSocketDisconnect:
             pass
         finally:
-            self._feeding = False
+            if self._feeder is feeder:
+                self._feeder = None
+                source = self._session.browser
+                if source is not None:
+                    source.lost()
 
-    async def _take_frames(self, socket: WebSocket) -> None:
-        clock = SlewedClock()
+    async def _take_frames(self, socket: WebSocket, clock: SlewedClock) -> None:
         while True:
             message = await socket.receive()
             if message["type"] == "websocket.disconnect":
@@ -102,6 +115,14 @@ class Sockets:
             captured_s = clock.here_s(there_s, offset_s)
             source.offer(data[HEADER.size :], captured_s, min(skipped, MOST_SKIPPED))
             await socket.send_json({"credit": 1})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Feeder:
+    """The page whose camera is the source."""
+
+    key: str
+    socket: WebSocket
 
 
 def _leaves(group: BaseExceptionGroup[NonsenseError]) -> Iterator[NonsenseError]:

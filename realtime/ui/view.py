@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from model.records import Event, SpotUpdate, Step
+from realtime.config import LiveConfig
 from realtime.latency import LatencySummary
 from realtime.motion import FLAGS, REGIONS
 from realtime.overlay import describe, finite, heat
@@ -90,10 +91,16 @@ def hello_message(*, may_control: bool) -> dict[str, Any]:
 
 
 def status_message(
-    snapshot: Snapshot, *, badge: str, kind: str, start_s: float, painted: LatencySummary
+    snapshot: Snapshot,
+    config: LiveConfig,
+    *,
+    badge: str,
+    kind: str,
+    start_s: float,
+    painted: LatencySummary,
 ) -> dict[str, Any]:
-    """The status line. `start_s` is the source's time at which the run began, `painted` this
-    viewer's delay from captured to painted."""
+    """The status line. `config`: of the run, what a browser's camera is asked for; `start_s` is the
+    source's time at which the run began, `painted` this viewer's delay from captured to painted."""
     return {
         "type": "status",
         "run": snapshot.run,
@@ -106,6 +113,7 @@ def status_message(
         "width": snapshot.width,
         "height": snapshot.height,
         "rotate": snapshot.rotate,
+        "asked": {"width": config.width, "height": config.height, "fps": config.fps},
         "seconds": snapshot.seconds,
         "fps": snapshot.fps_measured,
         "captured": snapshot.captured,

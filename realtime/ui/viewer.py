@@ -249,6 +249,7 @@ class Viewer:
         source = self._session.source
         status = status_message(
             snapshot,
+            self._session.config,
             badge=badge(
                 snapshot,
                 None if source is None else source.status().state,

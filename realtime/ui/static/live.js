@@ -62,7 +62,7 @@ export function mount(root) {
       // While a run makes room for the next, the camera stays on.
       if (message.badge !== "STARTING") {
         const browser = message.kind === "browser" && message.badge !== "STOPPED";
-        camera.sourceIs(browser && !ref("controls").hidden);
+        camera.sourceIs(browser && !ref("controls").hidden, message.asked);
       }
     },
     event(message) {
@@ -82,7 +82,12 @@ export function mount(root) {
     },
     closed: () => status.lost(),
   });
-  const camera = new Camera(new URL("../camera", import.meta.url), ref("share"), say);
+  const camera = new Camera(
+    new URL("../camera", import.meta.url),
+    ref("share"),
+    ref("device"),
+    say,
+  );
 
   for (const button of root.querySelectorAll("[data-do]")) {
     button.addEventListener("click", () => socket.send({ do: button.dataset.do }));
