@@ -46,7 +46,6 @@ _CODE = (
                 "action_units.toml",
                 "compression.py",
                 "courses.py",
-                "portrait_landmarks.csv",
             ),
             *("disturbances.py", "expressions.py", "face.py", "footage.py", "lids.py", "mouth.py"),
             *("noise.py", "painter.py", "patches.py", "portrait.py", "schedule.py"),

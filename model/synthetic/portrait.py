@@ -107,8 +107,12 @@ def astronaut_landmarks() -> ArrayF32:
     """FaceMesh points (468, 2) of that portrait, px of the picture: the mean of what the mesh gives
     of it enlarged 1.5 to 4 times. They come with the program, so that a face is drawn where no face
     network is, and the same on every machine."""
-    table = Path(__file__).with_name("portrait_landmarks.csv")
-    return np.loadtxt(table, np.float32, delimiter=",", skiprows=1)
+    return read_landmarks("portrait_landmarks.csv")
+
+
+def read_landmarks(name: str) -> ArrayF32:
+    """Points (468, 2) float32 px of a table that lies beside this module."""
+    return np.loadtxt(Path(__file__).with_name(name), np.float32, delimiter=",", skiprows=1)
 
 
 def prepare(picture: ImageU8, size: tuple[int, int]) -> Portrait:
