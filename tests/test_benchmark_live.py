@@ -31,7 +31,7 @@ def whole(recorded: list[AlignedFace]) -> live.Run:
 
 
 def test_told_faces_give_the_events_of_the_footage(whole: live.Run) -> None:
-    pipeline = open_pipeline(PipelineConfig())
+    pipeline = open_pipeline(PipelineConfig(engine="eager"))
     events: list[Event] = []
     for frame in open_source("demo", OPTIONS):
         events += pipeline.step(frame).events
