@@ -1,6 +1,6 @@
-"""Aligned faces in a file: what the live path starts from where no mediapipe finds any.
+"""Aligned faces in a file: what the live path starts from where no face network is.
 
-    python benchmarks/faces.py runs/faces.npz     the demo's, where mediapipe is; 13 MB
+    python benchmarks/faces.py runs/faces.npz     the demo's; 13 MB
 
 Nothing is lost in it, so that the expressions found in it are those of the footage.
 """

@@ -1,10 +1,10 @@
 """What runs on a GPU: that its numbers are right, and how long it takes, in one command.
 
-    python benchmarks/faces.py runs/faces.npz           first, where mediapipe is: for the live path
+    python benchmarks/faces.py runs/faces.npz           first: for the live path
     python benchmarks/gpu.py --device cuda --out gpu.md
     python benchmarks/gpu.py --device cpu               the same steps, small, where there is none
 
-Needs torch, OpenCV and, for the fused kernels, Triton; neither a camera nor mediapipe nor a page.
+Needs torch, OpenCV and, for the fused kernels, Triton; neither a camera nor face networks nor a page.
 Nothing stops it half-way: every part runs in a process of its own, what it found is shown and
 written as it comes, and what failed or was not run is listed at the end, beside the targets.
 """

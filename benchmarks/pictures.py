@@ -1,4 +1,4 @@
-"""Pairs of pictures for flows. No faces: drawing those needs mediapipe."""
+"""Pairs of pictures for flows. No faces are needed for it."""
 
 from typing import Any
 

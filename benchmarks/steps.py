@@ -114,7 +114,7 @@ def live_part(report: Report, faces: Path) -> None:
 
 def live_rows(report: Report, faces: list[AlignedFace], path: Path) -> str:
     if not faces:
-        raise FileNotFoundError(f"{path}; where mediapipe is: python benchmarks/faces.py {path}")
+        raise FileNotFoundError(f"{path}; first: python benchmarks/faces.py {path}")
     expected = live.run(faces, "cpu", "eager")
     found = live.run(faces, report.device, "auto")
     unlike = live.differences(expected, found)

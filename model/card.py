@@ -84,7 +84,7 @@ def _head(checkpoint: Checkpoint, numbers: int, size_bytes: int) -> str:
         ("answers", f"{', '.join(checkpoint.labels)}, or no clear expression; beside them "
          f"{len(checkpoint.action_units)} action units"),
         ("takes", f"{taken}: (N, {inner}, S, S) of a square crop with the geometry of "
-         f"`model/face.py`, {unit}"),
+         f"`model/face/crop.py`, {unit}"),
         ("flow", f"{flow}; another one is refused"),
         ("size", f"{numbers:,} numbers, {size_bytes / 1e3:,.0f} kB; sees maps of "
          f"{checkpoint.input_px} px, in px of a {checkpoint.reference_px} px crop"),

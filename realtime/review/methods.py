@@ -76,9 +76,14 @@ def _analysis(session: Session, quality: Quality) -> str:
         f"{name} {software[key]}"
         for name, key in (
             ("Python", "python"),
+            ("ONNX Runtime", "onnxruntime"),
             ("PyTorch", "torch"),
-            ("MediaPipe", "mediapipe"),
+            # Sessions from before LiteRT ran MediaPipe's networks name the package that did.
+            ("LiteRT", "ai-edge-litert")
+            if "ai-edge-litert" in software
+            else ("MediaPipe", "mediapipe"),
             ("OpenCV", "opencv-contrib-python"),
+            ("OpenCV", "opencv-contrib-python-headless"),
         )
         if key in software
     )
