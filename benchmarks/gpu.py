@@ -4,7 +4,7 @@
     python benchmarks/gpu.py --device cuda --out gpu.md
     python benchmarks/gpu.py --device cpu               the same steps, small, where there is none
 
-Needs torch, OpenCV and, for the fused kernels, Triton; neither a camera nor face networks nor a page.
+Needs torch, OpenCV and, for the fused kernels, Triton; no camera, face networks or page.
 Nothing stops it half-way: every part runs in a process of its own, what it found is shown and
 written as it comes, and what failed or was not run is listed at the end, beside the targets.
 """
