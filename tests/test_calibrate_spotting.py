@@ -371,6 +371,7 @@ def test_recordings_are_evaluated_with_names_and_fitted(
 def test_a_scorer_is_made_from_recordings_and_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    pytest.importorskip("torch")
     truth, clip = tmp_path / "truth.csv", tmp_path / "clip.mkv"
     drawn = Drawn(seed=5, seconds=6.0, fps=25, schedule=replace(STRONG, blinks_per_min=20))
     pictures = [frame.image for frame in drawn.frames()]
@@ -403,6 +404,7 @@ def test_expressions_over_a_recording_are_named_by_amplitude(expression_clip: Pa
 def test_what_cannot_be_evaluated_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    pytest.importorskip("torch")
     assert run("evaluate", "--seeds", -1) == 2
     assert "--seeds" in capsys.readouterr().err
     assert run("evaluate", "--data", "nowhere:x") == 2

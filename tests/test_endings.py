@@ -234,7 +234,7 @@ def test_a_listener_that_fails_is_told_and_the_recording_goes_on(
         failed.set()
         raise BrokenError("not UTF-8")
 
-    monkeypatch.setattr(recording, "take_markers", fails)
+    monkeypatch.setattr(recording.MarkerStream, "listen", fails)
     plan = RecordPlan(tmp_path / "s", "P07", lsl_markers="PsychoPy")
     with LiveSession(live(untrained, plan)) as session:
         assert failed.wait(TIMEOUT_S)

@@ -167,7 +167,7 @@ def test_without_a_network_connection_the_command_says_so_in_one_line(tmp_path: 
 
 
 def test_each_program_takes_the_folder(tmp_path: Path) -> None:
-    for command in ("run_live.py", "-m realtime.analyze", "-m model.train fmanet"):
+    for command in ("run_live.py", "-m realtime.analyze", "-m calibrate camera"):
         ran = subprocess.run(
             [sys.executable, *command.split(), "--face-networks", str(tmp_path)],
             capture_output=True,

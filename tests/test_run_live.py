@@ -56,7 +56,7 @@ def test_ctrl_c_ends_cleanly_with_the_summary_written(
     untrained: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     out = tmp_path / "out.json"
-    command = [sys.executable, "run_live.py", *DEMO, "--engine", "eager"]
+    command = [sys.executable, "run_live.py", *DEMO]
     with subprocess.Popen(
         [*command, "--classifier", str(untrained), "--summary", str(out)],
         cwd=ROOT,

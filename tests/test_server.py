@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 def test_the_page_runs_until_it_is_interrupted(untrained: Path, number: signal.Signals) -> None:
     command = [sys.executable, "run_live.py", "--source", "demo", "--fps", "10", "--port", "0"]
     with subprocess.Popen(
-        [*command, "--no-browser", "--classifier", str(untrained), "--engine", "eager"],
+        [*command, "--no-browser", "--classifier", str(untrained)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

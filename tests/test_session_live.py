@@ -504,7 +504,6 @@ def test_what_is_typed_beside_a_recording_is_in_it(untrained: Path, tmp_path: Pa
     protocol.write_text('[keys]\ns = "stimulus"\n')
     command = [sys.executable, "run_live.py", "--headless", "--source", "demo", "--seconds", "2"]
     command += ["--width", "320", "--height", "240", "--classifier", str(untrained)]
-    command += ["--engine", "eager"]
     command += ["--record", str(tmp_path / "s"), "--participant", "P07"]
     done = subprocess.run(
         [*command, "--protocol", str(protocol)],

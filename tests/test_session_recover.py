@@ -147,7 +147,7 @@ def test_a_killed_program_loses_half_a_second_at_most(
     tmp_path: Path, untrained: Path, seed: int, fps: str
 ) -> None:
     after_s = random.Random(seed).uniform(0.2, 1.5)
-    small = ["--width", "320", "--height", "240", "--fps", fps, "--engine", "eager"]
+    small = ["--width", "320", "--height", "240", "--fps", fps]
     small += ["--classifier", str(untrained)]
     killed_s = record_and_kill(tmp_path / "s", after_s, *small)
     lost = loss(tmp_path / "s", killed_s)
