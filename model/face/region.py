@@ -70,7 +70,8 @@ class Region:
 
     def _shrunk(self, image: ImageU8, k: int, matrix: ArrayF64) -> tuple[ImageU8, ArrayF64]:
         """What of `image` the region may touch, `k` times smaller, and `matrix` for it."""
-        reach = self.side_px * math.sqrt(0.5) + k
+        lean = abs(math.cos(self.turn_rad)) + abs(math.sin(self.turn_rad))
+        reach = self.side_px / 2 * lean + k
         height, width = image.shape[:2]
         x0, x1 = _span(self.x_px, reach, width, k)
         y0, y1 = _span(self.y_px, reach, height, k)
