@@ -91,6 +91,17 @@ def test_the_installed_package_comes_before_the_cache(
 
 
 @pytest.mark.usefixtures("published")
+def test_a_damaged_file_in_the_cache_is_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "site", monkeypatch)  # a mediapipe without networks
+    fetch_networks(write_wheel(tmp_path / "m.whl"))
+    network_file("mesh").write_bytes(b"cut off")
+    with pytest.raises(InputError, match=r"is not the published file .* `python -m model\.face"):
+        network_file("mesh")
+
+
+@pytest.mark.usefixtures("published")
 def test_a_folder_given_is_the_only_place(tmp_path: Path) -> None:
     fetch_networks(write_wheel(tmp_path / "m.whl"))
     folder = write_folder(tmp_path / "given")

@@ -23,7 +23,6 @@ HEAVY = {
         "pyarrow",
         "openpyxl",
         "sounddevice",
-        "psutil",
     ),
 }
 DEMO = ("--source", "demo", "--width", "320", "--height", "240", "--headless", "--seconds", "1")

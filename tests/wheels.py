@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
@@ -30,6 +31,9 @@ MACOS = "14.0"  # the oldest that torch has wheels for
 
 def main() -> int:
     """Print the table; the exit code."""
+    if find_spec("uv") is None:
+        print("error: uv is not installed: `make resolve` brings it", file=sys.stderr)
+        return 2
     failed = False
     print(f"{'':16}", *(f"{python:8}" for python in PYTHONS))
     for system, platform in {**PROMISED, **OTHERS}.items():

@@ -30,6 +30,10 @@ from model.machine import user_cache
 from model.outputs import make_folder
 
 
+class MissingError(InputError):
+    """A folder does not have a network."""
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkFile:
     """One network as the wheel carries it."""
@@ -75,10 +79,11 @@ def network_file(name: str) -> Path:
     network = NETWORKS[name]
     if given := os.environ.get(_FOLDER_GIVEN):
         return _file_in(Path(given), network)
-    for folder in (_package_folder(), networks_cache()):
-        if folder is not None:
-            with suppress(InputError):
-                return _file_in(folder, network)
+    if package := _package_folder():
+        with suppress(InputError):  # another release has none of them, or others
+            return _file_in(package, network)
+    with suppress(MissingError):
+        return _file_in(networks_cache(), network)
     raise InputError(
         f"the face network {network.name} is not on this machine: `python -m model.face fetch` "
         "gets it (36 MB, once); without a network connection, give --face-networks DIR"
@@ -160,7 +165,7 @@ def _file_in(folder: Path, network: NetworkFile) -> Path:
         if path.is_file():
             _check(network, path.read_bytes(), path)
             return path
-    raise InputError(
+    raise MissingError(
         f"{folder} has no {network.name}: `python -m model.face fetch` gets it, or give a folder "
         "that has it"
     )
