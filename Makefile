@@ -48,8 +48,8 @@ live: $(VENV)/.live ## open the page; with no camera, on the demo face
 test: $(VENV)/.dev ## run the tests
 	$(BIN)/python -m pytest
 
-test-fast: $(VENV)/.dev ## run the fast half of the tests
-	$(BIN)/python -m pytest -m "not slow and not browser"
+test-fast: $(VENV)/.dev ## run the tests that need no browser
+	$(BIN)/python -m pytest -m "not browser"
 
 resolve: $(VENV)/.dev ## ask for which systems and Pythons there are wheels of everything
 	$(BIN)/python tests/wheels.py
