@@ -62,6 +62,7 @@ class LiveSession:
         self._on_step = on_step
         self._results = results or Results()
         self._clips = Clips()
+        self._on_forget: list[Callable[[], None]] = []
         self._control = threading.RLock()  # one start, stop or switch at a time
         self._run: Run | None = None
         self._plan = config.record  # of the first start alone
@@ -187,10 +188,17 @@ class LiveSession:
             raise InputError(f"redact {seconds:g} s: choose more than 0, and a number")
         self._forget(*self._recorded().last(seconds))
 
+    def on_forget(self, forget: Callable[[], None]) -> None:
+        """Have `forget` called whenever something is to be forgotten, by whoever keeps pictures of
+        this session."""
+        self._on_forget.append(forget)
+
     def _forget(self, start_s: float, end_s: float) -> None:
         """Forget what lies between these times of the source, wherever it is."""
         # What is shown first, then what is written, then what neither needs any more.
         self._clips.forget(self._results.forget(start_s, end_s), start_s, end_s)
+        for forget in self._on_forget:
+            forget()
         try:
             self._recorded().redact(start_s, end_s)
         finally:

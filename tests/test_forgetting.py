@@ -4,6 +4,7 @@ The frames of a span are painted: red and blue at their most, so that whatever s
 known by its colour.
 """
 
+import gc
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,6 +25,7 @@ from model.records import Event, Frame, ImageU8, Stamp, Window
 from realtime.config import LiveConfig
 from realtime.export import export, export_folder
 from realtime.packed import Held, PackedFrame, pack, unpack
+from realtime.replay import Replay
 from realtime.results import Results
 from realtime.ring import FrameRing
 from realtime.session.__main__ import redact_span, write_report
@@ -157,10 +159,16 @@ def test_the_page_and_the_disk_have_nothing_of_it(
     assert any(shows_it(image) for _, image in stored(tmp_path)) is not forget
 
 
+def replays_in_memory() -> int:
+    gc.collect()
+    return sum(type(kept) is Replay for kept in gc.get_objects())
+
+
 def test_an_open_replay_is_not_kept_from_before(
     frames: tuple[Frame, ...], untrained: Path, tmp_path: Path
 ) -> None:
     """Of an expression that was looked at already, some context is forgotten afterwards."""
+    before = replays_in_memory()
     config = LiveConfig(
         "footage", classifier=str(untrained), record=RecordPlan(tmp_path / "P07", "P07")
     )
@@ -171,8 +179,10 @@ def test_an_open_replay_is_not_kept_from_before(
         analysed(served, len(frames) - 1)
         session.pause()
         assert {name for name, image in fetched(served) if shows_it(image)}
+        assert replays_in_memory() == before + 1
         end_s = frames[LAST].stamp.time_s
         session._forget(end_s - FORGOTTEN_S, end_s)
+        assert replays_in_memory() == before
         assert session.events()
         assert {name for name, _ in fetched(served)} >= {"replay.jpg"}
         assert not {name for name, image in fetched(served) if shows_it(image)}

@@ -31,6 +31,7 @@ def picture_routes(session: LiveSession) -> APIRouter:
     """Routes under `/live/events/{run}/{number}/`; 404, in words, for what is not kept."""
     router = APIRouter(prefix="/live")
     replays = Replays()
+    session.on_forget(replays.clear)
 
     def opened(run: int, event: Event) -> Replay:
         # The state is part of the key: an early event's clip ends before its offset. So is what
@@ -135,6 +136,11 @@ class Replays:
                     self._opened.popitem(last=False)
             self._opened.move_to_end(key)
             return replay
+
+    def clear(self) -> None:
+        """Let go of all of them."""
+        with self._lock:
+            self._opened.clear()
 
 
 def _full_px(event: Event) -> float | None:
