@@ -60,7 +60,7 @@ class Region:
         matrix = self.picture_from_cut(cut_px)
         # A pixel of the cut that spans several of the picture is their mean: to take one of them
         # adds its noise to the landmarks.
-        k = 2 ** max(0, round(math.log2(self.side_px / cut_px)))
+        k = 2 ** round(math.log2(max(1.0, self.side_px / cut_px)))
         if k > 1:
             image, matrix = self._shrunk(image, k, matrix)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
