@@ -22,7 +22,6 @@ from model.checkpoint import (
     load_classifier,
     load_network,
 )
-from model.cuda_graph import Function, Recorded
 from model.engine import ENGINES, Engine
 from model.engine.building import build_here, kept_for
 from model.engine.eager import plain_truth
@@ -31,12 +30,13 @@ from model.engine.export import tensors
 from model.engine.serving import Serving
 from model.errors import told
 from model.flow import Flow, load_flow
-from model.flow.device import tensor_flow
-from model.flow.tvl1_tensor import TensorTVL1
+from model.flow.gpu.cuda_graph import Function, Recorded
+from model.flow.gpu.device import tensor_flow
+from model.flow.gpu.tvl1_tensor import TensorTVL1
 from model.naming import Naming
 from model.one_graph import OneGraph
 from model.records import AlignedFace, ArrayF32
-from model.tables import load_entry
+from model.registry import load_entry
 
 SIZES = ((28, 28), (33, 47), (64, 64), (127, 129), (224, 224), (512, 512))
 BATCHES = (1, 2, 16)
@@ -213,7 +213,7 @@ def flow_time(report: Report, title: str, name: str, pool: list[Any]) -> str:
 
 
 def fused_row(report: Report, number: int, pool: list[tuple[Any, Any]], expected: ArrayF32) -> str:
-    from model.flow.tvl1_kernels import TritonTVL1  # where Triton is
+    from model.flow.gpu.tvl1_kernels import TritonTVL1  # where Triton is
 
     count, *shape = expected[:, 0].shape
     parameters = load_flow("tvl1").parameters

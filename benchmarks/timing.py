@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.cuda_graph import Recorded
+from model.flow.gpu.cuda_graph import Recorded
 from realtime.clock import monotonic_s
 
 FEWEST, LIMIT_S = 5, 20.0

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
-from model.tables import load_entry
+from model.registry import load_entry
 from model.usage import DefaultsShown
 from realtime.config import LiveConfig
 from realtime.options import add_source

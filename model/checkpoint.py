@@ -25,8 +25,8 @@ from model.engine.forward import Forward
 from model.errors import CheckpointError
 from model.flow import Flow
 from model.labels import UNCLEAR
+from model.registry import load_entry
 from model.shipped import WEIGHTS, shipped
-from model.tables import load_entry
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from model.classifiers.inputs import resized
 from model.classifiers.network import NetworkClassifier
-from model.cuda_graph import Function, Recorded
 from model.engine.serving import Loaded, Serving
 from model.flow import Flow
-from model.flow.device import tensor_flow
-from model.flow.head_tensor import TensorHeadMotion
+from model.flow.gpu.cuda_graph import Function, Recorded
+from model.flow.gpu.device import tensor_flow
+from model.flow.gpu.head_tensor import TensorHeadMotion
 from model.flow.phases import averaged
 from model.records import FlowPair, ImageU8, Prediction
 

@@ -146,7 +146,8 @@ class FramePair:
     """The aligned frames of both phases of a window, evenly spaced in time within each."""
 
     onset_apex: ArrayF32
-    """(F, S, S) float32, grey 0 to 255, F = `model.moments.PHASE_FRAMES`: from onset to apex."""
+    """(F, S, S) float32, grey 0 to 255, F = `model.flow.key_frames.PHASE_FRAMES`: from onset to
+    apex."""
     apex_offset: ArrayF32 | None
     """The same from apex to offset; None before the offset is known."""
 

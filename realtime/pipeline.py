@@ -23,7 +23,7 @@ from model.classifiers import Classifier
 from model.engine.serving import Serving
 from model.face.crop import CROP_PX
 from model.flow import Flow, flow_on, load_flow
-from model.moments import PHASE_FRAMES, crops_around, frames_between
+from model.flow.key_frames import PHASE_FRAMES, crops_around, frames_between
 from model.naming import Named, Naming, suits_one_graph
 from model.records import (
     AlignedFace,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from threading import Condition
 from types import MappingProxyType
 
-from model.moments import MAX_AVERAGE_S
+from model.flow.key_frames import MAX_AVERAGE_S
 from model.records import Event, SpotSignal, Stamp, Step
 from realtime.clock import monotonic_s
 from realtime.latency import LatencySummary, Percentiles

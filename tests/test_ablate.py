@@ -12,8 +12,8 @@ from model.ablate import VARIANTS, Answered, Row, Variant, main, measure, scored
 from model.classifiers import CLASSIFIERS
 from model.errors import InputError, exit_code
 from model.metrics import Interval
+from model.registry import load_entry
 from model.samples import SampleSet
-from model.tables import load_entry
 from model.training.recipe import Recipe
 
 VARIANT = Variant("COF, narrow", "cof-cnn", {"width": 8})

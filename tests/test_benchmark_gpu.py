@@ -120,7 +120,7 @@ class Blocked:
 sys.meta_path.insert(0, Blocked())
 sys.path.insert(0, "benchmarks")
 import gpu
-import model.flow.lk_kernels, model.flow.tvl1_kernels
+import model.flow.gpu.lk_kernels, model.flow.gpu.tvl1_kernels
 """
 
 

@@ -19,7 +19,7 @@ from model.errors import CheckpointError, InputError
 from model.flow import load_flow
 from model.labels import CLASSES
 from model.records import ArrayF32, FlowPair, FramePair
-from model.tables import load_entry
+from model.registry import load_entry
 
 UNITS = ("AU4", "AU12")
 

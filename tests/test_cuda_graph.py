@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 import pytest
 import torch
 
-from model.cuda_graph import recording
+from model.flow.gpu.cuda_graph import recording
 
 
 def test_recordings_wait_for_one_another(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,8 +23,8 @@ from model.datasets.merges import merge
 from model.errors import InputError
 from model.face.crop import CROP_PX
 from model.flow import FLOWS, Flow, load_flow
+from model.flow.key_frames import crops_around
 from model.folds import leave_one_subject_out
-from model.moments import crops_around
 from model.records import (
     AlignedFace,
     Event,

@@ -28,8 +28,8 @@ from model.engine.serving import Serving
 from model.engine.trt import TensorRTRTX
 from model.errors import InputError
 from model.machine import driver
+from model.registry import load_entry
 from model.shipped import shipped
-from model.tables import load_entry
 
 TRUTH = answered("flows", lambda *given: (given[0][:, 0, 0, :3], given[0][:, 0, 1, :2]), 1)
 KEY = {"engine": "onnx", "weights": "ab12", "shapes": "batch 1", "torch": "2.13", "gpu": "none"}

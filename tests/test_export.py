@@ -24,7 +24,7 @@ import realtime.session.parts as parts
 from model.errors import InputError, exit_code
 from model.face.aligner import find_faces
 from model.records import Event, Frame, ImageU8, Prediction, Stamp, Window
-from model.tables import load_entry
+from model.registry import load_entry
 from realtime.export import EXPORTS
 from realtime.export.__main__ import main
 from realtime.export.plain import SOUND_COLUMNS

@@ -14,10 +14,11 @@ from test_flow import bump, moved, shift, texture
 from model.checkpoint import checkpoint_path, load_classifier
 from model.engine.serving import Serving
 from model.errors import InputError
-from model.flow import TENSOR_FLOWS, Flow, flow_on, load_flow, separable
-from model.flow.device import DeviceFlow, tensor_flow
+from model.flow import TENSOR_FLOWS, Flow, flow_on, load_flow
+from model.flow.gpu import separable
+from model.flow.gpu.device import DeviceFlow, tensor_flow
+from model.flow.gpu.head_tensor import TensorHeadMotion
 from model.flow.head import remove_head_motion
-from model.flow.head_tensor import TensorHeadMotion
 from model.naming import Naming
 from model.one_graph import OneGraph
 from model.records import ArrayF32

@@ -19,7 +19,7 @@ from model.datasets.flows import clip_flows, clip_frames
 from model.datasets.samples import RELATIVE_STRENGTH_PX, open_samples
 from model.errors import InputError
 from model.flow import load_flow
-from model.flow.courses import long_flows
+from model.flow.long_term import long_flows
 from model.records import ImageU8
 from model.samples import SampleSet, join_samples
 from model.synthetic.face import Nuisance, SyntheticFace

@@ -19,11 +19,11 @@ from model.classifiers.phases import PHASE_SHAPES
 from model.classifiers.tstsan import GRID, gridded, temporal_shift
 from model.errors import CheckpointError, InputError
 from model.flow import load_flow
-from model.flow.courses import long_flows
+from model.flow.key_frames import PHASE_FRAMES, frames_between
+from model.flow.long_term import long_flows
 from model.flow.phases import phase_flows
-from model.moments import PHASE_FRAMES, frames_between
 from model.records import AlignedFace, ArrayF32, FramePair, ImageU8, Stamp
-from model.tables import load_entry
+from model.registry import load_entry
 
 
 def smooth(count: int, size: int = 64, seed: int = 0) -> ArrayF32:

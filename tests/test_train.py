@@ -14,8 +14,8 @@ from model.classifiers import CLASSIFIERS
 from model.classifiers.phases import PHASE_SHAPES
 from model.errors import InputError, exit_code
 from model.flow import load_flow
+from model.registry import load_entry
 from model.samples import SampleSet
-from model.tables import load_entry
 from model.train import main
 from model.training.fit import fit
 from model.training.recipe import Recipe, Variation

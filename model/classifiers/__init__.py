@@ -11,8 +11,8 @@ what stands there is ignored. A phase is float32, S = `model.classifiers.phases.
 
     flows       (N, 2, S, S): its optical flow in px of the 128 px crop, (u right, v down)
     frames      (N, F, S, S): its aligned frames, evenly spaced in time, first and last moment
-                included, grey 0 to 1; F = `model.moments.PHASE_FRAMES`. The head's motion that
-                alignment has left is still in them
+                included, grey 0 to 1; F = `model.flow.key_frames.PHASE_FRAMES`. The head's motion
+                that alignment has left is still in them
     long_flows  (N, F − 1, 2, S, S): the flow from the onset (of both phases) to each of its frames
                 but the first
 

@@ -10,7 +10,7 @@ from model.classifiers.phases import PHASE_SHAPES, prepared
 from model.engine.forward import Forward, sigmoid, softmax
 from model.errors import InputError
 from model.flow import load_flow
-from model.flow.courses import long_flows
+from model.flow.long_term import long_flows
 from model.labels import UNCLEAR
 from model.records import ArrayF32, FlowPair, FramePair, Prediction
 

@@ -14,7 +14,7 @@ from model.face.aligner import FaceAligner
 from model.face.crop import CROP_PX
 from model.flow import Flow
 from model.flow.head import remove_head_motion
-from model.moments import MAX_AVERAGE_S, crops_around
+from model.flow.key_frames import MAX_AVERAGE_S, crops_around
 from model.records import AlignedFace, ArrayF32, Frame, Stamp
 
 EYE_BOXES_PX = ((14, 38, 50, 56), (78, 38, 114, 56))

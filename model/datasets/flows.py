@@ -18,8 +18,8 @@ from model.datasets.pairs import FlowPairSet
 from model.errors import InputError
 from model.face.crop import CROP_PX
 from model.flow import Flow
+from model.flow.key_frames import MAX_AVERAGE_S, crops_around, frames_between
 from model.flow.phases import phase_flows
-from model.moments import MAX_AVERAGE_S, crops_around, frames_between
 from model.records import AlignedFace, FlowPair, FramePair, Stamp
 
 

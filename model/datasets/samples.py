@@ -18,7 +18,7 @@ from model.datasets.merges import merge
 from model.datasets.pairs import FlowPairSet
 from model.errors import InputError
 from model.flow import Flow
-from model.flow.courses import long_flows
+from model.flow.long_term import long_flows
 from model.records import ArrayF32, FramePair
 from model.samples import SampleSet
 from model.synthetic.pairs import ACTION_UNITS

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import nn
 
-    from model.cuda_graph import Function
     from model.engine.forward import Arrays, Forward
+    from model.flow.gpu.cuda_graph import Function
 
 ENGINES = {
     "tensorrt": "model.engine.trt:TensorRT",

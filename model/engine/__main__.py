@@ -17,8 +17,8 @@ from model.engine.cache import cache_folder
 from model.engine.serving import THREADS, WITHOUT_TORCH, Serving
 from model.errors import InputError, exit_code, missing
 from model.machine import choose_device, machine
+from model.registry import load_entry
 from model.shipped import WEIGHTS, shipped
-from model.tables import load_entry
 
 
 def check(classifier: str, device: str, batch: int, folder: Path | None) -> None:

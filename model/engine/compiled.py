@@ -15,11 +15,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from model.cuda_graph import Function, Recorded
 from model.engine import NetworkOf
 from model.engine.eager import no_cuda, on_arrays
 from model.engine.export import exported, halved, tensors
 from model.engine.forward import Arrays, Forward
+from model.flow.gpu.cuda_graph import Function, Recorded
 from model.machine import processor
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from model.cuda_graph import Function, Recorded
 from model.engine import NetworkOf
 from model.engine.equality import FIXED_INPUTS, Truth, answered
 from model.engine.export import halved, tensors
 from model.engine.forward import Arrays, Forward
+from model.flow.gpu.cuda_graph import Function, Recorded
 from model.machine import driver
 from model.records import ArrayF32
 

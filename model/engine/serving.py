@@ -19,12 +19,12 @@ from model.engine.forward import Arrays, Forward, in_batches
 from model.engine.ort import ONNXRuntime
 from model.errors import InputError, missing, told
 from model.records import ArrayF32
-from model.tables import load_entry
+from model.registry import load_entry
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from model.cuda_graph import Function
+    from model.flow.gpu.cuda_graph import Function
 
 THREADS = 1
 """Of PyTorch on the CPU. Small batches gain nothing from more, and a pool as large as the machine,

@@ -17,11 +17,11 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from model.cuda_graph import Function, Recorded
 from model.engine import NetworkOf
 from model.engine.eager import no_cuda, on_arrays
 from model.engine.export import exported, halved, onnx_document, tensors
 from model.engine.forward import Arrays, Forward
+from model.flow.gpu.cuda_graph import Function, Recorded
 from model.machine import driver
 
 RTX_CAPABILITIES = ((7, 5), (8, 0), (8, 6), (8, 9), (12, 0), (12, 1))

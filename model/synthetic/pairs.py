@@ -12,9 +12,9 @@ import numpy as np
 
 from model.face.crop import CROP_PX
 from model.flow import Flow
+from model.flow.key_frames import PHASE_FRAMES
 from model.flow.phases import phase_flows
 from model.labels import CLASSES
-from model.moments import PHASE_FRAMES
 from model.records import ArrayF32, FlowPair, FramePair, ImageU8
 from model.synthetic.action_units import Strengths, catalogue, displacement_field, peak_px
 from model.synthetic.exchange import exchanged

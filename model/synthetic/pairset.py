@@ -14,7 +14,7 @@ from tqdm import tqdm
 from model.classifiers import Inputs
 from model.classifiers.phases import INPUT_PX, PHASE_SHAPES, prepared
 from model.flow import Flow, load_flow
-from model.flow.courses import long_flows
+from model.flow.long_term import long_flows
 from model.labels import CLASSES
 from model.records import ArrayF32
 from model.samples import NO_EXPRESSION, SampleSet

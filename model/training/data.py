@@ -11,10 +11,10 @@ from model.datasets.samples import open_samples
 from model.errors import InputError
 from model.flow import load_flow
 from model.labels import CLASSES
+from model.registry import load_entry
 from model.samples import SampleSet, join_samples
 from model.synthetic.nuisance import View, World
 from model.synthetic.pairset import open_pairs
-from model.tables import load_entry
 from model.training.seen import faces
 
 SYNTHETIC = "synthetic"

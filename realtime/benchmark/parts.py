@@ -25,10 +25,10 @@ from model.errors import InputError
 from model.face.crop import CROP_PX
 from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
 from model.flow.compare import Condition, pair, solvers
-from model.flow.device import DeviceFlow
-from model.moments import PHASE_FRAMES
+from model.flow.gpu.device import DeviceFlow
+from model.flow.key_frames import PHASE_FRAMES
 from model.records import ArrayF32, FramePair, ImageU8
-from model.tables import load_entry
+from model.registry import load_entry
 from realtime.benchmark.percentiles import tail
 from realtime.config import LiveConfig
 from realtime.pipeline import PipelineConfig, open_naming

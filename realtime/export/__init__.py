@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from model.errors import InputError
-from model.tables import load_entry
+from model.registry import load_entry
 from realtime.session.copies import note_copies
 from realtime.session.reader import Session
 

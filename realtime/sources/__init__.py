@@ -13,7 +13,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from model.errors import InputError, SourceError
 from model.records import Frame
-from model.tables import load_entry
+from model.registry import load_entry
 
 SOURCES: dict[str, str] = {
     "auto": "realtime.sources.auto:open_auto",

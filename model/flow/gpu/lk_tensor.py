@@ -2,7 +2,7 @@
 
 Every filter is a pair of matrices made beforehand, so that a call is a fixed sequence of products
 and elementwise steps for a whole batch: what a CUDA graph can record. On a CPU `model.flow.lk` is
-faster; on CUDA, where Triton is there, `model.flow.lk_kernels` does the same in fewer launches.
+faster; on CUDA, where Triton is there, `model.flow.gpu.lk_kernels` does the same in fewer launches.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.flow import separable
+from model.flow.gpu import separable
+from model.flow.gpu.warp import rounded, warped
 from model.flow.lk import COARSE_ITERATIONS, POOLED_FROM_PX, REFERENCE_PX, SMALLEST_HALVED_PX
-from model.flow.warp import rounded, warped
 from model.records import ArrayF32
 
 
 class TensorLucasKanade:
-    """`model.flow.device.TensorFlow` for pictures of one size on one device."""
+    """`model.flow.gpu.device.TensorFlow` for pictures of one size on one device."""
 
     def __init__(
         self, parameters: Mapping[str, float], shape: tuple[int, int], device: str

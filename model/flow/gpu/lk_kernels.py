@@ -1,4 +1,5 @@
-"""`model.flow.lk` in fused Triton kernels: the numbers of `model.flow.lk_tensor` in few launches.
+"""`model.flow.lk` in fused Triton kernels: the numbers of `model.flow.gpu.lk_tensor` in few
+launches.
 
 At 128 to 224 px a picture fits into the cache, and what takes time is starting a kernel. A level is
 two launches, its gradients and its windowed structure tensor with the inverse of that; an iteration
@@ -6,7 +7,7 @@ is two more: the warp with its residual, and the windowed products with the solu
 whole batch, on two levels of two iterations each, is 15 launches, each of whose sizes is fixed
 beforehand: nothing is allocated and a CUDA graph can record it.
 
-Windows are the banded matrices of `model.flow.separable`: a tile of means is rows · picture ·
+Windows are the banded matrices of `model.flow.gpu.separable`: a tile of means is rows · picture ·
 columnsᵀ over the band alone. With TRITON_INTERPRET=1 all of it runs on a CPU, slowly.
 """
 
@@ -19,8 +20,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from model.flow.gpu.lk_tensor import Level, levels_of
 from model.flow.lk import COARSE_ITERATIONS
-from model.flow.lk_tensor import Level, levels_of
 
 TILE = 16
 """Side of a tile of windowed means; the least that a matrix product takes."""
@@ -29,13 +30,13 @@ BLOCK = 256
 
 
 class TritonLucasKanade:
-    """`model.flow.device.TensorFlow` for `count` pairs of one size on one device. Its answer lies
-    in a buffer that the next call overwrites."""
+    """`model.flow.gpu.device.TensorFlow` for `count` pairs of one size on one device. Its answer
+    lies in a buffer that the next call overwrites."""
 
     def __init__(
         self, parameters: Mapping[str, float], shape: tuple[int, int], count: int, device: str
     ) -> None:
-        """As `model.flow.lk_tensor.TensorLucasKanade`, for batches of `count`."""
+        """As `model.flow.gpu.lk_tensor.TensorLucasKanade`, for batches of `count`."""
         self._iterations = int(parameters["iterations"])
         self._ridge = parameters["ridge"]
         levels = levels_of(parameters, shape, device)
@@ -193,7 +194,7 @@ def on_steps(flow):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def cubic(share, TAP: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Weight of one of four pixels, as `model.flow.warp.cubic`."""
+    """Weight of one of four pixels, as `model.flow.gpu.warp.cubic`."""
     if TAP == 0:
         away = share + 1.0
         weight = ((-0.75 * away + 3.75) * away - 6.0) * away + 3.0

@@ -16,15 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.cuda_graph import Function, Recorded
 from model.errors import InputError, told
 from model.flow import TENSOR_FLOWS, Flow, Grey, check_pair
+from model.flow.gpu.cuda_graph import Function, Recorded
 from model.records import ArrayF32
-from model.tables import load_entry
+from model.registry import load_entry
 
 FUSED_FLOWS = {
-    "lk": "model.flow.lk_kernels:TritonLucasKanade",
-    "tvl1": "model.flow.tvl1_kernels:TritonTVL1",
+    "lk": "model.flow.gpu.lk_kernels:TritonLucasKanade",
+    "tvl1": "model.flow.gpu.tvl1_kernels:TritonTVL1",
 }
 _RECORDED = ("lk",)  # the end of TV-L1's iterations is found while it runs
 _SIZES_KEPT = 4

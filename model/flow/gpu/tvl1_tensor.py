@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.flow import separable
-from model.flow.lk_tensor import on
-from model.flow.warp import STEPS, warped
+from model.flow.gpu import separable
+from model.flow.gpu.lk_tensor import on
+from model.flow.gpu.warp import STEPS, warped
 
 SCALE_STEP = 0.8
 SMALLEST_PX = 16
@@ -23,7 +23,7 @@ _LEAST_GRADIENT = torch.finfo(torch.float32).eps
 
 
 class TensorTVL1:
-    """`model.flow.device.TensorFlow` for pictures of one size on one device."""
+    """`model.flow.gpu.device.TensorFlow` for pictures of one size on one device."""
 
     def __init__(
         self, parameters: Mapping[str, float], shape: tuple[int, int], device: str

@@ -1,5 +1,5 @@
 """The iterations of `model.flow.tvl1` in Triton kernels, several to a launch: the numbers of
-`model.flow.tvl1_tensor`.
+`model.flow.gpu.tvl1_tensor`.
 
 An iteration moves the flow to where brightness and smoothness agree better, and the dual variables
 after it; a pixel needs those of its four neighbours. A program holds a tile of the picture with a
@@ -19,9 +19,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from model.cuda_graph import recording
-from model.flow.lk_kernels import cubic, on_steps
-from model.flow.tvl1_tensor import EPSILON_PX, INNER, OUTER, TensorTVL1, central
+from model.flow.gpu.cuda_graph import recording
+from model.flow.gpu.lk_kernels import cubic, on_steps
+from model.flow.gpu.tvl1_tensor import EPSILON_PX, INNER, OUTER, TensorTVL1, central
 
 BLOCK = 256
 """Pixels of a program that needs no neighbours."""
@@ -207,9 +207,9 @@ def _median(flow, done, out, height, width, BLOCK: tl.constexpr):  # type: ignor
 
 
 class TritonTVL1:
-    """`model.flow.device.TensorFlow` for `count` pairs of one size on one device. Its answer lies
-    in a buffer that the next call overwrites. Once per `INNER` iterations it waits to see whether
-    all pairs have converged."""
+    """`model.flow.gpu.device.TensorFlow` for `count` pairs of one size on one device. Its answer
+    lies in a buffer that the next call overwrites. Once per `INNER` iterations it waits to see
+    whether all pairs have converged."""
 
     def __init__(
         self,
@@ -219,7 +219,8 @@ class TritonTVL1:
         device: str,
         fused: int = FUSED,
     ) -> None:
-        """As `model.flow.tvl1_tensor.TensorTVL1`, for batches of `count`; `fused` as `FUSED`."""
+        """As `model.flow.gpu.tvl1_tensor.TensorTVL1`, for batches of `count`; `fused` as
+        `FUSED`."""
         self._plan = TensorTVL1(parameters, shape, device)
         self._scales = [
             _Scale(each, count, self._plan, device, fused) for each in self._plan.shapes
