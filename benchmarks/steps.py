@@ -16,25 +16,25 @@ from report import TARGETS, Report
 from timing import floor_on, gpu_ms, wall_ms
 from torch import Tensor
 
-from model.checkpoint import (
-    checkpoint_path,
-    describe_checkpoint,
-    load_classifier,
-    load_network,
-)
 from model.engine import ENGINES, Engine
-from model.engine.building import build_here, kept_for
 from model.engine.eager import plain_truth
 from model.engine.equality import compared, example, fixed_inputs
 from model.engine.export import tensors
-from model.engine.serving import Serving
 from model.errors import told
 from model.flow import Flow, load_flow
 from model.flow.gpu.cuda_graph import Function, Recorded
 from model.flow.gpu.device import tensor_flow
 from model.flow.gpu.tvl1_tensor import TensorTVL1
-from model.naming import Naming
-from model.one_graph import OneGraph
+from model.inference.building import build_here, kept_for
+from model.inference.checkpoint import (
+    checkpoint_path,
+    describe_checkpoint,
+    load_classifier,
+    load_network,
+)
+from model.inference.naming import Naming
+from model.inference.one_graph import OneGraph
+from model.inference.serving import Serving
 from model.records import AlignedFace, ArrayF32
 from model.registry import load_entry
 

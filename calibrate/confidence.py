@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 
 from calibrate.predictions import Predictions, read_predictions
 from calibrate.reliability import reliability_svg
-from model.confidence import fit_temperature
 from model.errors import InputError
+from model.inference.confidence import fit_temperature
 from model.metrics import calibration_error
 from model.records import ArrayF32, ArrayF64
 from realtime.summary import check_new, versions

@@ -26,11 +26,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.answers import answers
-from model.checkpoint import load_network
 from model.classifiers import CLASSIFIERS, Inputs
 from model.errors import InputError, exit_code
 from model.flow import FLOWS
+from model.inference.checkpoint import load_network
+from model.inference.predictions import answers
+from model.inference.samples import SampleSet
+from model.labels import NO_EXPRESSION
 from model.machine import choose_device, use_threads
 from model.metrics import (
     Interval,
@@ -40,7 +42,6 @@ from model.metrics import (
     uf1,
 )
 from model.outputs import make_folder
-from model.samples import NO_EXPRESSION, SampleSet
 from model.training.data import Opener, Sources, inputs_of
 from model.training.fit import fit, samples_digest
 from model.training.recipe import Recipe

@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from model.checkpoint import Checkpoint, checkpoint_path, read_checkpoint
 from model.classifiers import CLASSIFIERS, Inputs, Phases
-from model.classifiers.phases import PHASE_SHAPES
+from model.classifiers.scaling import PHASE_SHAPES
 from model.errors import InputError, exit_code
 from model.figures import AMPLITUDES_PX, FIRST_PHASE, SCORES, VISIBLE_PX
+from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint
 from model.training.data import FIRST_REPORT_SEED, SYNTHETIC
 
 WEAK_UNITS = 0.5
@@ -227,7 +227,8 @@ def _confidence(checkpoint: Checkpoint) -> str:
     text = (
         f"Temperature {checkpoint.temperature:.3f}, least confidence "
         f"{checkpoint.least_confidence:.3f}, fitted on validation samples "
-        '(`model/confidence.py`). Below the least confidence the answer is "no clear expression"'
+        "(`model/inference/confidence.py`). Below the least confidence the answer is "
+        '"no clear expression"'
     )
     if checkpoint.least_confidence and "refused_without_expression" in metrics:
         text += (

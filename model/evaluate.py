@@ -36,19 +36,19 @@ from typing import Any
 
 import numpy as np
 
-from model.answers import Answers, answers
-from model.checkpoint import Checkpoint, checkpoint_path, load_network, read_checkpoint
 from model.classifiers import CLASSIFIERS
 from model.delimited import read_table
 from model.errors import InputError, exit_code
 from model.evaluation import Evaluation, evaluated, table
 from model.face.networks import add_face_networks
 from model.figures import measured
+from model.inference.checkpoint import Checkpoint, checkpoint_path, load_network, read_checkpoint
+from model.inference.predictions import Answers, answers
+from model.inference.samples import SampleSet
+from model.inference.shipped_weights import shipped
 from model.machine import choose_device, machine, use_threads
 from model.outputs import make_folder
 from model.report import page
-from model.samples import SampleSet
-from model.shipped import shipped
 from model.speed import forward_speed
 from model.synthetic.nuisance import VIEWS, View
 from model.train import CLIP_EPOCHS

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from model.answers import Answers
 from model.figures import AMPLITUDES_PX, figures
+from model.inference.predictions import Answers
+from model.inference.samples import SampleSet
+from model.labels import NO_EXPRESSION
 from model.metrics import (
     Bin,
     Confusion,
@@ -17,7 +19,6 @@ from model.metrics import (
     confusion,
     reliability,
 )
-from model.samples import NO_EXPRESSION, SampleSet
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from model.answers import Answers, answers
-from model.checkpoint import read_checkpoint
+from model.inference.checkpoint import read_checkpoint
+from model.inference.predictions import Answers, answers
+from model.inference.samples import SampleSet
+from model.labels import NO_EXPRESSION
 from model.metrics import (
     Confusion,
     accuracy,
@@ -21,7 +23,6 @@ from model.metrics import (
     uar,
     uf1,
 )
-from model.samples import NO_EXPRESSION, SampleSet
 
 SCORES: dict[str, Callable[[Confusion], float]] = {"uf1": uf1, "uar": uar, "accuracy": accuracy}
 AMPLITUDES_PX = ((0.1, 0.3), (0.3, 0.6), (0.6, 1.2), (1.2, 4.0))
@@ -38,7 +39,7 @@ _COUNTED = {
 
 def measured(path: Path, samples: SampleSet, device: str = "cpu") -> dict[str, float]:
     """Figures of the checkpoint in the file `path`: `figures` of both phases, and those of first
-    phases alone after them. Raises what `model.answers.answers` does."""
+    phases alone after them. Raises what `model.inference.predictions.answers` does."""
     least = read_checkpoint(path)[0].least_confidence
     found: dict[str, float] = {}
     for prefix, alone in (("", False), (FIRST_PHASE, True)):

@@ -10,6 +10,10 @@ UNCLEAR = "unclear"
 """What stands for a class in records and files where no class is likely enough: "no clear
 expression" for people. Never a class itself."""
 
+NO_EXPRESSION = -1
+"""What stands for a class in arrays of labels where the sample holds no expression: a face at rest,
+a blink, speech, a nod."""
+
 CLASS_OF_EMOTION = {
     "anger": "negative",
     "contempt": "negative",

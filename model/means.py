@@ -25,10 +25,10 @@ from model.datasets.samples import open_samples
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.flow import FLOWS, load_flow
+from model.inference.samples import SampleSet
 from model.outputs import make_folder
 from model.page import text
 from model.records import ArrayF32
-from model.samples import SampleSet
 from model.synthetic.pairset import open_pairs
 from model.training.data import SYNTHETIC, check_workers
 from model.usage import DefaultsShown

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from model.checkpoint import checkpoint_path, load_classifier, load_network
 from model.errors import InputError, exit_code
 from model.flow import load_flow
+from model.inference.checkpoint import checkpoint_path, load_classifier, load_network
 from model.labels import CLASSES
 from model.records import ArrayF32
 from model.synthetic.nuisance import Nuisance, nuisance_of

@@ -23,16 +23,16 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from model.checkpoint import checkpoint_path, read_checkpoint, save_checkpoint
 from model.classifiers import CLASSIFIERS
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.figures import measured
 from model.flow import FLOWS
 from model.folds import validation_split
+from model.inference.checkpoint import checkpoint_path, read_checkpoint, save_checkpoint
+from model.inference.samples import SampleSet, join_samples
 from model.machine import choose_device, use_threads
 from model.outputs import make_folder
-from model.samples import SampleSet, join_samples
 from model.training.data import Opener, Sources
 from model.training.fit import check_start, fit
 from model.training.loso import FoldAnswers, leave_one_out

@@ -11,7 +11,7 @@ from model.engine import ENGINES
 from model.engine.ort import THREADS
 from model.errors import InputError
 from model.flow import FLOWS
-from model.shipped import shipped, trained_on
+from model.inference.shipped_weights import shipped, trained_on
 from realtime.baseline import Baseline
 from realtime.scorer import RULES, checked_scorer
 from realtime.session.plan import RecordPlan

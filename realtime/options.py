@@ -8,7 +8,7 @@ from pathlib import Path
 
 from model.engine import ENGINES
 from model.flow import FLOWS
-from model.shipped import shipped
+from model.inference.shipped_weights import shipped
 from realtime.config import LiveConfig
 from realtime.passwords import AUTH, VIEW
 from realtime.scorer import RULES

@@ -18,13 +18,13 @@ import cv2
 import numpy as np
 
 from model import load_classifier
-from model.checkpoint import check_fit, checkpoint_path
 from model.classifiers import Classifier
-from model.engine.serving import Serving
 from model.face.crop import CROP_PX
 from model.flow import Flow, flow_on, load_flow
 from model.flow.key_frames import PHASE_FRAMES, crops_around, frames_between
-from model.naming import Named, Naming, suits_one_graph
+from model.inference.checkpoint import check_fit, checkpoint_path
+from model.inference.naming import Named, Naming, suits_one_graph
+from model.inference.serving import Serving
 from model.records import (
     AlignedFace,
     Event,
@@ -315,7 +315,7 @@ def open_naming(config: PipelineConfig) -> tuple[Classifier, Serving, Naming]:
     classifier = load_classifier(path, flow=flow, forward=engine)
     one_graph = None
     if suits_one_graph(flow, classifier, config.device):
-        from model.one_graph import OneGraph  # with PyTorch
+        from model.inference.one_graph import OneGraph  # with PyTorch
 
         one_graph = OneGraph(flow, classifier, engine)
     return classifier, engine, Naming(flow_on(flow, config.device), classifier, one_graph)

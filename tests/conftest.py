@@ -13,11 +13,11 @@ import pytest
 from fakes import write_clip
 from hypothesis import settings
 
-from model.engine.building import exported_beside
 from model.errors import InputError, missing
 from model.face.networks import NETWORKS, network_file, networks_cache
+from model.inference.building import exported_beside
+from model.inference.shipped_weights import WEIGHTS
 from model.machine import has_driver
-from model.shipped import WEIGHTS
 from model.synthetic import Schedule, SyntheticFace
 from realtime.config import LiveConfig
 from realtime.live import LiveSession

@@ -11,9 +11,9 @@ from easy import easy_samples
 from model.ablate import VARIANTS, Answered, Row, Variant, main, measure, scored, table
 from model.classifiers import CLASSIFIERS
 from model.errors import InputError, exit_code
+from model.inference.samples import SampleSet
 from model.metrics import Interval
 from model.registry import load_entry
-from model.samples import SampleSet
 from model.training.recipe import Recipe
 
 VARIANT = Variant("COF, narrow", "cof-cnn", {"width": 8})

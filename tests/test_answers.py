@@ -8,11 +8,11 @@ import pytest
 import torch
 from easy import easy_samples
 
-from model.answers import answers, softmax
-from model.checkpoint import Checkpoint, load_classifier, save_checkpoint
 from model.errors import CheckpointError, InputError
 from model.flow import load_flow
-from model.samples import SampleSet
+from model.inference.checkpoint import Checkpoint, load_classifier, save_checkpoint
+from model.inference.predictions import answers, softmax
+from model.inference.samples import SampleSet
 
 SAMPLES = easy_samples(20, 0, none_share=0.2)
 
@@ -59,7 +59,7 @@ def test_batches_and_a_network_itself_change_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = answers(path, SAMPLES).logits
-    monkeypatch.setattr("model.answers.BATCH", 7)
+    monkeypatch.setattr("model.inference.predictions.BATCH", 7)
     np.testing.assert_allclose(answers(path, SAMPLES).logits, whole, atol=1e-5)
     nothing = answers(path, SAMPLES.take([]))
     assert nothing.probabilities.shape == (0, 3)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from model.classifiers import Inputs
-from model.classifiers.phases import PHASE_SHAPES
+from model.classifiers.scaling import PHASE_SHAPES
 from model.training.augment import moved, reversed_in_time, varied
 from model.training.recipe import Variation
 

@@ -20,8 +20,8 @@ from calibrate.confidence import (
     warmed,
 )
 from calibrate.predictions import Predictions, read_predictions
-from model.confidence import fit_temperature
 from model.errors import InputError
+from model.inference.confidence import fit_temperature
 
 LABELS = ("negative", "positive", "surprise")
 

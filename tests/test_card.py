@@ -7,10 +7,10 @@ import pytest
 from easy import easy_samples
 
 from model import card
-from model.checkpoint import Checkpoint, checkpoint_path, read_checkpoint, save_checkpoint
 from model.errors import InputError, exit_code
 from model.figures import measured
-from model.shipped import shipped
+from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint, save_checkpoint
+from model.inference.shipped_weights import shipped
 from model.training.fit import fit
 from model.training.recipe import Recipe
 

@@ -13,18 +13,18 @@ import torch
 from safetensors.torch import save_file
 
 import model
-from model.checkpoint import (
+from model.errors import CheckpointError
+from model.flow import FLOWS, load_flow
+from model.inference.checkpoint import (
     Checkpoint,
     checkpoint_path,
     load_classifier,
     read_checkpoint,
     save_checkpoint,
 )
-from model.errors import CheckpointError
-from model.flow import FLOWS, load_flow
+from model.inference.shipped_weights import shipped, trained_on
 from model.labels import UNCLEAR
 from model.records import FlowPair
-from model.shipped import shipped, trained_on
 
 CHECKPOINT = Checkpoint(
     classifier="fmanet",

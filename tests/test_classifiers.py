@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.checkpoint import Checkpoint, load_classifier, save_checkpoint
 from model.classifiers import CLASSIFIERS, Classifier, Inputs, Phases, SelfTaught, inputs_of
 from model.classifiers.inputs import normalised, resized
 from model.classifiers.mmcof import mmcof
-from model.classifiers.phases import INPUT_PX, PHASE_SHAPES, prepared
+from model.classifiers.scaling import INPUT_PX, PHASE_SHAPES, prepared
 from model.errors import CheckpointError, InputError
 from model.flow import load_flow
+from model.inference.checkpoint import Checkpoint, load_classifier, save_checkpoint
 from model.labels import CLASSES
 from model.records import ArrayF32, FlowPair, FramePair
 from model.registry import load_entry

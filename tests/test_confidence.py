@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from model.answers import softmax
-from model.confidence import (
+from model.errors import InputError
+from model.inference.confidence import (
     MOST_REFUSED,
     TEMPERATURES,
     fit_confidence,
     fit_temperature,
     fit_threshold,
 )
-from model.errors import InputError
+from model.inference.predictions import softmax
+from model.labels import NO_EXPRESSION
 from model.records import ArrayF32
-from model.samples import NO_EXPRESSION
 
 
 def drawn(temperature: float, count: int = 4000, seed: int = 0) -> tuple[ArrayF32, list[int]]:

@@ -17,7 +17,7 @@ import realtime.recording as recording
 import realtime.run as run
 import run_live
 from model.errors import InputError, describe_error
-from model.naming import Naming
+from model.inference.naming import Naming
 from model.records import Frame
 from realtime.clips import Clips
 from realtime.config import LiveConfig

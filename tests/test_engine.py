@@ -13,10 +13,8 @@ import pytest
 import torch
 from torch import nn
 
-from model.checkpoint import checkpoint_path, load_classifier, load_network
 from model.engine import ENGINES, ORDER, NetworkOf
 from model.engine.__main__ import build, check
-from model.engine.building import build_here, end, export_here, exported_beside, kept_for
 from model.engine.cache import MEGABYTES_KEPT, Kept
 from model.engine.compiled import Compiled
 from model.engine.eager import Eager, no_cuda, plain_forward, plain_truth
@@ -24,12 +22,14 @@ from model.engine.equality import FIXED_INPUTS, Truth, answered, compared, examp
 from model.engine.export import halved
 from model.engine.forward import Arrays, Forward
 from model.engine.ort import ONNXRuntime
-from model.engine.serving import Serving
 from model.engine.trt import TensorRTRTX
 from model.errors import InputError
+from model.inference.building import build_here, end, export_here, exported_beside, kept_for
+from model.inference.checkpoint import checkpoint_path, load_classifier, load_network
+from model.inference.serving import Serving
+from model.inference.shipped_weights import shipped
 from model.machine import driver
 from model.registry import load_entry
-from model.shipped import shipped
 
 TRUTH = answered("flows", lambda *given: (given[0][:, 0, 0, :3], given[0][:, 0, 1, :2]), 1)
 KEY = {"engine": "onnx", "weights": "ab12", "shapes": "batch 1", "torch": "2.13", "gpu": "none"}

@@ -15,16 +15,16 @@ from easy import easy_samples
 from layouts import WRITERS, usual
 
 from model import evaluate
-from model.answers import answers
-from model.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from model.errors import InputError, exit_code
 from model.evaluate import TOLERANCE, compare
 from model.evaluation import Evaluation, evaluated, table
 from model.figures import measured
 from model.flow import load_flow
+from model.inference.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from model.inference.predictions import answers
+from model.inference.samples import SampleSet
 from model.records import ImageU8
 from model.report import page
-from model.samples import SampleSet
 from model.speed import forward_speed
 from model.synthetic.face import Nuisance, SyntheticFace
 from model.synthetic.pairs import ACTION_UNITS

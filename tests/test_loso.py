@@ -12,10 +12,10 @@ from easy import easy_samples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.checkpoint import read_checkpoint
 from model.errors import InputError
 from model.folds import leave_one_subject_out
-from model.samples import SampleSet
+from model.inference.checkpoint import read_checkpoint
+from model.inference.samples import SampleSet
 from model.training.fit import fit
 from model.training.loso import FoldAnswers, fold_samples, leave_one_out, pooled
 from model.training.recipe import Recipe

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from easy import easy_samples
 
-from model.samples import NO_EXPRESSION
+from model.labels import NO_EXPRESSION
 from model.training.losses import class_loss, class_weights, unit_loss, unit_weights
 
 ONES = torch.ones(3)

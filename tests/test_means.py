@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
+from model.inference.samples import SampleSet
 from model.means import drawing, mean_maps
-from model.samples import SampleSet
 from model.synthetic.pairset import open_pairs
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from model.errors import InputError
 from model.flow import load_flow
+from model.labels import NO_EXPRESSION
 from model.records import ArrayF32
-from model.samples import NO_EXPRESSION as NO_LABEL
 from model.synthetic.exchange import Exchange, exchanged
 from model.synthetic.nuisance import WORLDS, Nuisance, nuisance_of
 from model.synthetic.pairs import (
     ACTION_UNITS,
-    NO_EXPRESSION,
+    NEUTRAL,
     Pair,
     synthetic_course,
     synthetic_pair,
@@ -135,7 +135,7 @@ def test_the_truth_fits_what_was_asked_for() -> None:
 
 
 def test_a_face_without_expression_may_move_but_names_no_amplitude() -> None:
-    made = [pair(number, PLAIN, NO_EXPRESSION).truth for number in range(24)]
+    made = [pair(number, PLAIN, NEUTRAL).truth for number in range(24)]
     assert {truth.amplitude_px for truth in made} == {0.0}
     assert any(truth.action_units for truth in made), "speech moves units"
     assert any(not truth.action_units for truth in made)
@@ -242,7 +242,7 @@ def test_a_set_on_disk_holds_its_samples(tmp_path: Path) -> None:
 
 def test_a_share_of_a_set_shows_no_expression(tmp_path: Path) -> None:
     drawn = open_pairs(8, seed=3, flow="lk", cache=tmp_path, workers=1, chunk=8, none_share=0.5)
-    none = drawn.labels == NO_LABEL
+    none = drawn.labels == NO_EXPRESSION
     assert 0 < none.sum() < 8
     assert (drawn.amplitude_px[none] == 0).all()
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.checkpoint import Checkpoint, save_checkpoint
 from model.classifiers import Inputs
 from model.errors import CheckpointError, InputError, SourceError
 from model.flow import load_flow
+from model.inference.checkpoint import Checkpoint, save_checkpoint
 from model.records import Event, FlowPair, Frame, FramePair, Prediction, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace
 from realtime.pipeline import Pipeline, PipelineConfig, open_pipeline

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from model.checkpoint import checkpoint_path, read_checkpoint, save_checkpoint
 from model.errors import InputError
+from model.inference.checkpoint import checkpoint_path, read_checkpoint, save_checkpoint
 from model.sensitivity import accuracies, changes, table
 
 

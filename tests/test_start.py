@@ -9,7 +9,7 @@ import pytest
 
 import run_live
 from model.errors import missing
-from model.shipped import WEIGHTS
+from model.inference.shipped_weights import WEIGHTS
 
 ROOT = Path(run_live.__file__).parent
 TIMEOUT_S = 120

@@ -9,19 +9,19 @@ import pytest
 import torch
 from torch import nn
 
-from model.checkpoint import Checkpoint, load_classifier, save_checkpoint
 from model.classifiers import CLASSIFIERS, Inputs, SelfTaught
 from model.classifiers.blocks import Attention, strain
-from model.classifiers.dynamic import dynamic_image, standardised
+from model.classifiers.dynamic_image import dynamic_image, standardised
 from model.classifiers.fdp import FDP
 from model.classifiers.jfm import PredictionFusion
-from model.classifiers.phases import PHASE_SHAPES
+from model.classifiers.scaling import PHASE_SHAPES
 from model.classifiers.tstsan import GRID, gridded, temporal_shift
 from model.errors import CheckpointError, InputError
 from model.flow import load_flow
 from model.flow.key_frames import PHASE_FRAMES, frames_between
 from model.flow.long_term import long_flows
 from model.flow.phases import phase_flows
+from model.inference.checkpoint import Checkpoint, load_classifier, save_checkpoint
 from model.records import AlignedFace, ArrayF32, FramePair, ImageU8, Stamp
 from model.registry import load_entry
 

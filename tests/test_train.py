@@ -9,13 +9,13 @@ import pytest
 import torch
 from easy import easy_samples
 
-from model.checkpoint import load_classifier, read_checkpoint
 from model.classifiers import CLASSIFIERS
-from model.classifiers.phases import PHASE_SHAPES
+from model.classifiers.scaling import PHASE_SHAPES
 from model.errors import InputError, exit_code
 from model.flow import load_flow
+from model.inference.checkpoint import load_classifier, read_checkpoint
+from model.inference.samples import SampleSet
 from model.registry import load_entry
-from model.samples import SampleSet
 from model.train import main
 from model.training.fit import fit
 from model.training.recipe import Recipe, Variation

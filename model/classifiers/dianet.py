@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import Attention, Heads, ResidualStage, convolution
-from model.classifiers.dynamic import dynamic_image, scaled, standardised
+from model.classifiers.dynamic_image import dynamic_image, scaled, standardised
 from model.classifiers.inputs import positions
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import Heads, TransformerBlock, convolution
-from model.classifiers.dynamic import dynamic_image, scaled, standardised
+from model.classifiers.dynamic_image import dynamic_image, scaled, standardised
 
 RANK_WEIGHT = 0.5
 IMAGE_WEIGHT = 0.5

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model.classifiers import Phases
-from model.classifiers.phases import INPUT_PX, REFERENCE_PX
+from model.classifiers.scaling import INPUT_PX, REFERENCE_PX
 
 _FLOOR_PX = 0.03  # flow of a face at rest: below it there is nothing to normalise by
 _CENTRING_ROUNDS = 4
@@ -20,7 +20,7 @@ _CENTRING_ROUNDS = 4
 
 def resized(flow: Tensor) -> Tensor:
     """Flow (N, 2, S, S) in px of its own square crop → (N, 2, 64, 64) in px of the 128 px crop:
-    `model.classifiers.phases.prepared` for tensors."""
+    `model.classifiers.scaling.prepared` for tensors."""
     scale = REFERENCE_PX / flow.shape[-1]
     size = (INPUT_PX, INPUT_PX)
     return scale * F.interpolate(flow, size, mode="bilinear", antialias=True, align_corners=False)

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import Heads, convolution, strain
 from model.classifiers.inputs import magnitude, normalised, positions
-from model.samples import NO_EXPRESSION
+from model.labels import NO_EXPRESSION
 
 GRID = 4
 TEMPERATURE = 3.0

@@ -50,7 +50,7 @@ _DEPENDS_ON = (
     "flow/lk.py",
     "flow/phases.py",
     "flow/tvl1.py",
-    "moments.py",
+    "flow/key_frames.py",
 )
 
 

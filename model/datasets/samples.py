@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model.classifiers import Inputs
 from model.classifiers.inputs import strength
-from model.classifiers.phases import INPUT_PX, PHASE_SHAPES, prepared
+from model.classifiers.scaling import INPUT_PX, PHASE_SHAPES, prepared
 from model.datasets import open_dataset
 from model.datasets.clips import Problem
 from model.datasets.flows import frames_of, open_flow_pairs, split_spec
@@ -19,8 +19,8 @@ from model.datasets.pairs import FlowPairSet
 from model.errors import InputError
 from model.flow import Flow
 from model.flow.long_term import long_flows
+from model.inference.samples import SampleSet
 from model.records import ArrayF32, FramePair
-from model.samples import SampleSet
 from model.synthetic.pairs import ACTION_UNITS
 
 RELATIVE_STRENGTH_PX = 0.5

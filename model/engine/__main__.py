@@ -10,15 +10,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
-from model.checkpoint import checkpoint_path
 from model.engine import ENGINES, ORDER, Engine
-from model.engine.building import build_here, export_here, exported_beside, kept_for
 from model.engine.cache import cache_folder
-from model.engine.serving import THREADS, WITHOUT_TORCH, Serving
 from model.errors import InputError, exit_code, missing
+from model.inference.building import build_here, export_here, exported_beside, kept_for
+from model.inference.checkpoint import checkpoint_path
+from model.inference.serving import THREADS, WITHOUT_TORCH, Serving
+from model.inference.shipped_weights import WEIGHTS, shipped
 from model.machine import choose_device, machine
 from model.registry import load_entry
-from model.shipped import WEIGHTS, shipped
 
 
 def check(classifier: str, device: str, batch: int, folder: Path | None) -> None:

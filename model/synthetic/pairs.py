@@ -26,7 +26,7 @@ ACTION_UNITS = tuple(unit for unit in catalogue().units if unit != "AU45")
 """Units that a pair's truth speaks of: all of the catalogue but the blink."""
 VISIBLE_PX = 0.15
 """A unit counts as present if it alone moves some point by this much."""
-NO_EXPRESSION = "none"
+NEUTRAL = "none"
 """The label of a face that shows none: it rests, blinks, speaks or nods."""
 PERSONS = 200
 """Different faces in one data set."""
@@ -41,7 +41,7 @@ class Truth:
     """What is known of a synthetic sample."""
 
     label: str
-    """A class, or `NO_EXPRESSION`."""
+    """A class, or `NEUTRAL`."""
     strengths: Strengths
     """Of every action unit at the true apex, blinks aside."""
     action_units: frozenset[str]
@@ -74,7 +74,7 @@ def synthetic_pair(
 ) -> Pair:
     """Pair number `seed[1]` of the data set `seed[0]`: the same arguments give the same pair.
 
-    `label` fixes the class, or `NO_EXPRESSION`; otherwise the classes are equally frequent.
+    `label` fixes the class, or `NEUTRAL`; otherwise the classes are equally frequent.
     """
     nuisance = nuisance or Nuisance()
     scene = _Scene(seed, nuisance, label)
@@ -116,7 +116,7 @@ class _Scene:
         skin = _Skin(still, face, nuisance)
         self._still, self._camera = still, Camera(rng, nuisance.optics)
         amplitude_px = float(np.exp(rng.uniform(*np.log(nuisance.amplitude_px))))
-        if label == NO_EXPRESSION:
+        if label == NEUTRAL:
             lead: Strengths = {}
             others, blinking, nodding = _without_expression(rng, skin, amplitude_px)
         else:

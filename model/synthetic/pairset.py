@@ -12,22 +12,20 @@ import numpy as np
 from tqdm import tqdm
 
 from model.classifiers import Inputs
-from model.classifiers.phases import INPUT_PX, PHASE_SHAPES, prepared
+from model.classifiers.scaling import INPUT_PX, PHASE_SHAPES, prepared
 from model.flow import Flow, load_flow
 from model.flow.long_term import long_flows
-from model.labels import CLASSES
+from model.inference.samples import SampleSet
+from model.labels import CLASSES, NO_EXPRESSION
 from model.records import ArrayF32
-from model.samples import NO_EXPRESSION, SampleSet
 from model.synthetic import nuisance as nuisances
 from model.synthetic.nuisance import MIXED_MAPS, View, World, nuisance_of
 from model.synthetic.pairs import (
     ACTION_UNITS,
+    NEUTRAL,
     Truth,
     synthetic_course,
     synthetic_pair,
-)
-from model.synthetic.pairs import (
-    NO_EXPRESSION as NONE,
 )
 
 NAME = "synthetic"
@@ -36,15 +34,15 @@ CHUNK = 250
 
 _GENERATOR = (
     "classifiers/inputs.py",
-    "classifiers/phases.py",
+    "classifiers/scaling.py",
     "flow/__init__.py",
-    "flow/courses.py",
+    "flow/long_term.py",
     "flow/head.py",
     "flow/lk.py",
     "flow/phases.py",
     "flow/tvl1.py",
     "flow/dis.py",
-    "moments.py",
+    "flow/key_frames.py",
     "synthetic/action_units.py",
     "synthetic/action_units.toml",
     "synthetic/exchange.py",
@@ -157,7 +155,7 @@ def _draw(job: _Job) -> None:
 def _sample(job: _Job, number: int, flow: Flow) -> tuple[ArrayF32, ArrayF32 | None, Truth]:
     """Both phases of one sample, as `job.inputs` says, on whatever crop; and the truth."""
     choose = np.random.default_rng((job.seed, number, 1))
-    label = NONE if choose.random() < job.none_share else None
+    label = NEUTRAL if choose.random() < job.none_share else None
     view: Literal["crop", "maps"] = "crop" if job.view == "crop" else "maps"
     if job.view == "mixed":
         view = "maps" if choose.random() < MIXED_MAPS else "crop"
@@ -181,7 +179,7 @@ def _prepared(inputs: Inputs, phase: ArrayF32 | None) -> ArrayF32:
 
 
 def _label(truth: Truth) -> int:
-    return NO_EXPRESSION if truth.label == NONE else CLASSES.index(truth.label)
+    return NO_EXPRESSION if truth.label == NEUTRAL else CLASSES.index(truth.label)
 
 
 def calm() -> None:

@@ -10,9 +10,9 @@ from model.datasets.maps import set_name
 from model.datasets.samples import open_samples
 from model.errors import InputError
 from model.flow import load_flow
+from model.inference.samples import SampleSet, join_samples
 from model.labels import CLASSES
 from model.registry import load_entry
-from model.samples import SampleSet, join_samples
 from model.synthetic.nuisance import View, World
 from model.synthetic.pairset import open_pairs
 from model.training.seen import faces

@@ -20,12 +20,13 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from model.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from model.classifiers import SelfTaught
-from model.confidence import fit_confidence
 from model.errors import InputError, told
 from model.flow import load_flow
-from model.samples import NO_EXPRESSION, SampleSet
+from model.inference.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from model.inference.confidence import fit_confidence
+from model.inference.samples import SampleSet
+from model.labels import NO_EXPRESSION
 from model.training.augment import varied
 from model.training.losses import Objective
 from model.training.recipe import Recipe
@@ -49,10 +50,10 @@ def fit(
 
     Beside `out` there will be `.log.csv`, a line per epoch, and until the end `.state`, to go on
     from. `validation` is watched, and chooses only if the recipe keeps the best epoch; at the end
-    confidence is calibrated on it (`model.confidence`). `init` is a checkpoint whose weights to
-    start from, as far as they have a place in the network. `after_epoch` gets each line of the
-    log. Raises `InputError` where samples and recipe do not fit, or `.state` is of a run with
-    other samples or another recipe.
+    confidence is calibrated on it (`model.inference.confidence`). `init` is a checkpoint whose
+    weights to start from, as far as they have a place in the network. `after_epoch` gets each line
+    of the log. Raises `InputError` where samples and recipe do not fit, or `.state` is of a run
+    with other samples or another recipe.
     """
     if init is not None:
         check_start(init, recipe)

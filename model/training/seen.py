@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from model.checkpoint import Checkpoint
 from model.errors import InputError
+from model.inference.checkpoint import Checkpoint
 
 _EXTENDS = {"samm_lv": "samm"}
 """The long videos are of SAMM's recordings and hold its micro-expressions (Yap et al., FG 2020)."""

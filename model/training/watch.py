@@ -2,9 +2,10 @@
 
 from torch import nn
 
-from model.answers import answers
+from model.inference.predictions import answers
+from model.inference.samples import SampleSet
+from model.labels import NO_EXPRESSION
 from model.metrics import confusion, mean_average_precision, uf1
-from model.samples import NO_EXPRESSION, SampleSet
 
 
 def watched(network: nn.Module, samples: SampleSet, device: str) -> dict[str, float]:

@@ -31,8 +31,8 @@ from model.engine import ENGINES
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.flow import FLOWS
+from model.inference.shipped_weights import shipped
 from model.machine import choose_device
-from model.shipped import shipped
 from realtime.benchmark.plan import Plan, loads, parse_numbers, parse_rates, parse_sizes
 from realtime.config import LiveConfig
 from realtime.options import add_rotation

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import psutil
 
-from model.checkpoint import checkpoint_digest, checkpoint_path
+from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.machine import choose_device, cores, machine, system
 from realtime.benchmark.gpu import open_gpu
 from realtime.config import LiveConfig

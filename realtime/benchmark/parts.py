@@ -16,9 +16,7 @@ import cv2
 import numpy as np
 import torch
 
-from model.checkpoint import checkpoint_path, load_network
 from model.engine import ENGINES, Engine
-from model.engine.building import build_here
 from model.engine.eager import plain_truth
 from model.engine.equality import compared, example, fixed_inputs
 from model.errors import InputError
@@ -27,6 +25,8 @@ from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
 from model.flow.compare import Condition, pair, solvers
 from model.flow.gpu.device import DeviceFlow
 from model.flow.key_frames import PHASE_FRAMES
+from model.inference.building import build_here
+from model.inference.checkpoint import checkpoint_path, load_network
 from model.records import ArrayF32, FramePair, ImageU8
 from model.registry import load_entry
 from realtime.benchmark.percentiles import tail

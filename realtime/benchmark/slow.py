@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import model.naming
+import model.inference.naming
 from model.errors import InputError
 from model.face.aligner import FaceAligner
 from realtime.motion import Motion
@@ -21,7 +21,7 @@ SLOWABLE: dict[str, tuple[Any, str]] = {
     "face": (FaceAligner, "align"),
     "motion": (Motion, "push"),
     "spot": (Spotter, "push"),
-    "flow": (model.naming, "phase_flows"),
+    "flow": (model.inference.naming, "phase_flows"),
 }
 """By stage: what holds its function, and the function's name."""
 

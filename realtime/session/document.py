@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from model.checkpoint import checkpoint_path
+from model.inference.checkpoint import checkpoint_path
 from model.machine import machine
 from realtime.config import LiveConfig
 from realtime.session.clocks import iso

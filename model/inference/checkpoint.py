@@ -19,14 +19,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from model.classifiers import CLASSIFIERS, Inputs, inputs_of
-from model.classifiers.network import NetworkClassifier
-from model.classifiers.phases import INPUT_PX, REFERENCE_PX
+from model.classifiers.scaling import INPUT_PX, REFERENCE_PX
 from model.engine.forward import Forward
 from model.errors import CheckpointError
 from model.flow import Flow
+from model.inference.classifier import NetworkClassifier
+from model.inference.shipped_weights import WEIGHTS, shipped
 from model.labels import UNCLEAR
 from model.registry import load_entry
-from model.shipped import WEIGHTS, shipped
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -57,7 +57,7 @@ class Checkpoint:
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Measured on data that chose nothing."""
     temperature: float = 1.0
-    """By which class logits are divided (`model.confidence`)."""
+    """By which class logits are divided (`model.inference.confidence`)."""
     least_confidence: float = 0.0
     """An answer whose greatest probability is below is "no clear expression"."""
     command: str = ""
@@ -194,13 +194,13 @@ def load_classifier(
     the classes that are expected, in order: others are refused too. On the CPU ONNX Runtime runs it
     where an ONNX file of these very weights lies beside the checkpoint, as beside shipped ones,
     otherwise PyTorch, on `device`; unless `forward` answers in their place, as a
-    `model.engine.serving.Serving` of the same checkpoint does. Raises `CheckpointError` for flow
+    `model.inference.serving.Serving` of the same checkpoint does. Raises `CheckpointError` for flow
     and labels that do not fit and for a checkpoint that is missing, damaged or of another kind.
     """
     path = checkpoint_path(name_or_path)
     checkpoint = check_fit(path, flow=flow, labels=labels)
     if forward is None:
-        from model.engine.serving import forward_of
+        from model.inference.serving import forward_of
 
         forward = forward_of(path, device)
     return NetworkClassifier(

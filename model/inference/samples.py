@@ -11,9 +11,6 @@ from model.classifiers import Inputs
 from model.errors import InputError
 from model.records import ArrayF32
 
-NO_EXPRESSION = -1
-"""The label of a sample in which no expression is: a face at rest, a blink, speech, a nod."""
-
 
 @dataclass(frozen=True, slots=True)
 class SampleSet:

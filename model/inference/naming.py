@@ -17,7 +17,7 @@ from model.flow.phases import phase_flows
 from model.records import FlowPair, FramePair, ImageU8, Prediction
 
 if TYPE_CHECKING:
-    from model.one_graph import OneGraph
+    from model.inference.one_graph import OneGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Named:
 
 
 def suits_one_graph(flow: Flow, classifier: Classifier, device: str) -> bool:
-    """Whether `model.one_graph` is for that flow, that classifier and that device."""
+    """Whether `model.inference.one_graph` is for that flow, that classifier and that device."""
     return device.startswith("cuda") and flow.name == "lk" and classifier.inputs == "flows"
 
 

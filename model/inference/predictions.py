@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from model.checkpoint import load_network
 from model.errors import InputError
+from model.inference.checkpoint import load_network
+from model.inference.samples import SampleSet
 from model.records import ArrayF32
-from model.samples import SampleSet
 
 BATCH = 256
 """Samples at a time: 4 MiB of flow maps."""

@@ -10,14 +10,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from model.checkpoint import describe_checkpoint, load_network
 from model.engine import ENGINES, ORDER, Engine
-from model.engine.building import Build, exported_beside, kept_for
 from model.engine.cache import NOT_BUILT, Kept
 from model.engine.equality import Equality, Truth, compared, example
 from model.engine.forward import Arrays, Forward, in_batches
 from model.engine.ort import ONNXRuntime
 from model.errors import InputError, missing, told
+from model.inference.building import Build, exported_beside, kept_for
+from model.inference.checkpoint import describe_checkpoint, load_network
 from model.records import ArrayF32
 from model.registry import load_entry
 

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from model.classifiers.inputs import resized
-from model.classifiers.network import NetworkClassifier
-from model.engine.serving import Loaded, Serving
 from model.flow import Flow
 from model.flow.gpu.cuda_graph import Function, Recorded
 from model.flow.gpu.device import tensor_flow
 from model.flow.gpu.head_tensor import TensorHeadMotion
 from model.flow.phases import averaged
+from model.inference.classifier import NetworkClassifier
+from model.inference.serving import Loaded, Serving
 from model.records import FlowPair, ImageU8, Prediction
 
 
@@ -32,7 +32,7 @@ class OneGraph:
         self._ready: tuple[Loaded, int, Function] | None = None
 
     def __call__(self, crops: Sequence[Sequence[ImageU8]]) -> tuple[FlowPair, Prediction]:
-        """As `model.naming.Naming`; raises whatever the GPU raises."""
+        """As `model.inference.naming.Naming`; raises whatever the GPU raises."""
         moments = averaged(crops)
         known = len(moments) == 3
         given = (

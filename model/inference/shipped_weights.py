@@ -6,7 +6,7 @@ A network's weights bear its name, those for another flow than the default the f
 
 from pathlib import Path
 
-WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS = Path(__file__).parents[1] / "weights"
 
 
 def shipped() -> tuple[str, ...]:

@@ -11,12 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.checkpoint import checkpoint_digest, load_network
 from model.engine import Engine
 from model.engine.cache import Kept
 from model.engine.equality import compared, example
 from model.engine.ort import ONNXRuntime
 from model.errors import InputError, missing, told
+from model.inference.checkpoint import checkpoint_digest, load_network
 
 if TYPE_CHECKING:
     from torch import nn

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from model.classifiers import Inputs
-from model.classifiers.phases import PHASE_SHAPES, prepared
+from model.classifiers.scaling import PHASE_SHAPES, prepared
 from model.engine.forward import Forward, sigmoid, softmax
 from model.errors import InputError
 from model.flow import load_flow
@@ -32,7 +32,7 @@ class NetworkClassifier:
         least_confidence: float = 0.0,
     ) -> None:
         """`forward` is the network's, or does the same; `inputs` what that takes; `temperature` and
-        `least_confidence` as in `model.checkpoint.Checkpoint`."""
+        `least_confidence` as in `model.inference.checkpoint.Checkpoint`."""
         self.name = name
         self.labels = labels
         self.action_units = action_units

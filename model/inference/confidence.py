@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from model.answers import answers, softmax
 from model.errors import InputError
+from model.inference.predictions import answers, softmax
+from model.inference.samples import SampleSet
+from model.labels import NO_EXPRESSION
 from model.records import ArrayF32
-from model.samples import NO_EXPRESSION, SampleSet
 
 TEMPERATURES = (0.25, 10.0)
 """Between which one is sought: where each sample is named right, none is small enough."""
