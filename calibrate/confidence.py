@@ -31,7 +31,7 @@ from calibrate.predictions import Predictions, read_predictions
 from calibrate.reliability import reliability_svg
 from model.errors import InputError
 from model.inference.confidence import fit_temperature
-from model.metrics import calibration_error
+from model.metrics.recognition import calibration_error
 from model.records import ArrayF32, ArrayF64
 from realtime.summary import check_new, versions
 

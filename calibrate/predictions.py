@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.delimited import TextTable, read_table
+from model.datasets.delimited import TextTable, read_table
 from model.errors import InputError
 from model.records import ArrayF64
 from model.text import read_text

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from model.metrics import reliability
+from model.metrics.recognition import reliability
 from model.records import ArrayF64
 
 BINS = 10

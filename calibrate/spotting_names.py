@@ -7,7 +7,7 @@ import numpy as np
 
 from calibrate.spotting_figures import Outcome, true_interval
 from calibrate.spotting_footage import Footage, interval_of
-from model.datasets.merges import SYNONYMS, merge
+from model.datasets.class_merges import SYNONYMS, merge
 from model.records import Event, Stamp
 from realtime.pipeline import PipelineConfig, open_pipeline
 from realtime.scoring import Interval

@@ -7,8 +7,8 @@ from itertools import groupby
 
 from calibrate.spotting_figures import Row, named_right
 from calibrate.spotting_footage import USUAL
+from model.evaluation.html import document, svg, table, text, width
 from model.machine import machine
-from model.page import document, svg, table, text, width
 from realtime.scoring import KINDS, error_ms
 
 _BAR, _ROW = 220, 22  # px: a full bar, the height of its row

@@ -37,26 +37,26 @@ from typing import Any
 import numpy as np
 
 from model.classifiers import CLASSIFIERS
-from model.delimited import read_table
+from model.datasets.delimited import read_table
 from model.errors import InputError, exit_code
-from model.evaluation import Evaluation, evaluated, table
+from model.evaluation.report import page
+from model.evaluation.result import Evaluation, evaluated, table
+from model.evaluation.speed import forward_speed
 from model.face.networks import add_face_networks
-from model.figures import measured
 from model.inference.checkpoint import Checkpoint, checkpoint_path, load_network, read_checkpoint
 from model.inference.predictions import Answers, answers
 from model.inference.samples import SampleSet
 from model.inference.shipped_weights import shipped
 from model.machine import choose_device, machine, use_threads
+from model.metrics.scores import measured
 from model.outputs import make_folder
-from model.report import page
-from model.speed import forward_speed
 from model.synthetic.nuisance import VIEWS, View
 from model.train import CLIP_EPOCHS
 from model.training.data import SYNTHETIC, Opener, Sources
 from model.training.fit import fit
+from model.training.leakage import refuse_seen
 from model.training.loso import leave_one_out
 from model.training.recipe import Recipe
-from model.training.seen import refuse_seen
 from model.usage import DefaultsShown
 
 TOLERANCE = 0.002

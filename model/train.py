@@ -26,18 +26,18 @@ from typing import Any, get_args
 from model.classifiers import CLASSIFIERS
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
-from model.figures import measured
 from model.flow import FLOWS
-from model.folds import validation_split
 from model.inference.checkpoint import checkpoint_path, read_checkpoint, save_checkpoint
 from model.inference.samples import SampleSet, join_samples
 from model.machine import choose_device, use_threads
+from model.metrics.folds import validation_split
+from model.metrics.scores import measured
 from model.outputs import make_folder
 from model.training.data import Opener, Sources
 from model.training.fit import check_start, fit
+from model.training.leakage import refuse_seen
 from model.training.loso import FoldAnswers, leave_one_out
 from model.training.recipe import ClassWeights, Loss, Recipe
-from model.training.seen import refuse_seen
 
 CLIP_EPOCHS = 60
 """Epochs without synthetic pairs: a data set has some hundred clips."""

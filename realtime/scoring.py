@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.delimited import read_table
+from model.datasets.delimited import read_table
 from model.errors import InputError, exit_code
 
 MIN_IOU = 0.5

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from easy import easy_samples
 
-from model.ablate import VARIANTS, Answered, Row, Variant, main, measure, scored, table
 from model.classifiers import CLASSIFIERS
 from model.errors import InputError, exit_code
+from model.evaluation.ablation import VARIANTS, Answered, Row, Variant, main, measure, scored, table
 from model.inference.samples import SampleSet
-from model.metrics import Interval
+from model.metrics.recognition import Interval
 from model.registry import load_entry
 from model.training.recipe import Recipe
 

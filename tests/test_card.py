@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from easy import easy_samples
 
-from model import card
 from model.errors import InputError, exit_code
-from model.figures import measured
+from model.evaluation import model_card as card
 from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint, save_checkpoint
 from model.inference.shipped_weights import shipped
+from model.metrics.scores import measured
 from model.training.fit import fit
 from model.training.recipe import Recipe
 

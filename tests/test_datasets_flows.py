@@ -17,14 +17,14 @@ import model.face
 from model.classifiers import Inputs
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
 from model.datasets.apex import largest_motion
+from model.datasets.cache import _DEPENDS_ON
+from model.datasets.class_merges import merge
 from model.datasets.flows import clip_flows, clip_frames, flow_pairs, open_flow_pairs
-from model.datasets.kept import _DEPENDS_ON
-from model.datasets.merges import merge
 from model.errors import InputError
 from model.face.crop import CROP_PX
 from model.flow import FLOWS, Flow, load_flow
 from model.flow.key_frames import crops_around
-from model.folds import leave_one_subject_out
+from model.metrics.folds import leave_one_subject_out
 from model.records import (
     AlignedFace,
     Event,

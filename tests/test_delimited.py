@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.delimited import DELIMITERS, read_table
+from model.datasets.delimited import DELIMITERS, read_table
 from model.errors import InputError
 
 COLUMNS = ("subject", "clip", "größe")

@@ -17,21 +17,21 @@ from layouts import WRITERS, usual
 from model import evaluate
 from model.errors import InputError, exit_code
 from model.evaluate import TOLERANCE, compare
-from model.evaluation import Evaluation, evaluated, table
-from model.figures import measured
+from model.evaluation.report import page
+from model.evaluation.result import Evaluation, evaluated, table
+from model.evaluation.speed import forward_speed
 from model.flow import load_flow
 from model.inference.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from model.inference.predictions import answers
 from model.inference.samples import SampleSet
+from model.labels import ACTION_UNITS
+from model.metrics.scores import measured
 from model.records import ImageU8
-from model.report import page
-from model.speed import forward_speed
 from model.synthetic.face import Nuisance, SyntheticFace
-from model.synthetic.pairs import ACTION_UNITS
 from model.training.data import Sources
 from model.training.fit import fit
+from model.training.leakage import seen_sets
 from model.training.recipe import Recipe
-from model.training.seen import seen_sets
 
 SAMPLES = easy_samples(60, 0, none_share=0.2)
 

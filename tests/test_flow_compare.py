@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
+from model.evaluation.flow_comparison import CONDITIONS, Condition, compare, pair, solvers, table
 from model.flow import FLOWS
-from model.flow.compare import CONDITIONS, Condition, compare, pair, solvers, table
 
 CLEAN = Condition("bump", 1.0, 0.0, None)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import InputError
-from model.folds import leave_one_subject_out, validation_split
+from model.metrics.folds import leave_one_subject_out, validation_split
 
 SUBJECTS = st.lists(st.sampled_from(["01", "02", "03", "s10", "é"]), min_size=2, max_size=30)
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import InputError
-from model.folds import leave_one_subject_out
 from model.inference.checkpoint import read_checkpoint
 from model.inference.samples import SampleSet
+from model.metrics.folds import leave_one_subject_out
 from model.training.fit import fit
 from model.training.loso import FoldAnswers, fold_samples, leave_one_out, pooled
 from model.training.recipe import Recipe

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
+from model.evaluation.mean_maps import drawing, mean_maps
 from model.inference.samples import SampleSet
-from model.means import drawing, mean_maps
-from model.synthetic.pairset import open_pairs
+from model.synthetic.sample_sets import open_pairs
 
 
 @pytest.fixture(scope="module")

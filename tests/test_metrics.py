@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import InputError
-from model.metrics import (
+from model.metrics.recognition import (
     SubjectScore,
     accuracy,
     average_precision,

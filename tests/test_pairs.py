@@ -8,18 +8,12 @@ import pytest
 
 from model.errors import InputError
 from model.flow import load_flow
-from model.labels import NO_EXPRESSION
+from model.labels import ACTION_UNITS, NO_EXPRESSION
 from model.records import ArrayF32
-from model.synthetic.exchange import Exchange, exchanged
+from model.synthetic.exchanged_maps import Exchange, exchanged
 from model.synthetic.nuisance import WORLDS, Nuisance, nuisance_of
-from model.synthetic.pairs import (
-    ACTION_UNITS,
-    NEUTRAL,
-    Pair,
-    synthetic_course,
-    synthetic_pair,
-)
-from model.synthetic.pairset import open_pairs
+from model.synthetic.pairs import NEUTRAL, Pair, synthetic_course, synthetic_pair
+from model.synthetic.sample_sets import open_pairs
 from model.synthetic.stills import (
     Camera,
     Looks,

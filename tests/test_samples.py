@@ -16,14 +16,14 @@ from model.classifiers.scaling import prepared
 from model.datasets import DATASETS, open_dataset
 from model.datasets import __main__ as datasets_command
 from model.datasets.flows import clip_flows, clip_frames
-from model.datasets.samples import RELATIVE_STRENGTH_PX, open_samples
+from model.datasets.sample_sets import RELATIVE_STRENGTH_PX, open_samples
 from model.errors import InputError
 from model.flow import load_flow
 from model.flow.long_term import long_flows
 from model.inference.samples import SampleSet, join_samples
+from model.labels import ACTION_UNITS
 from model.records import ImageU8
 from model.synthetic.face import Nuisance, SyntheticFace
-from model.synthetic.pairs import ACTION_UNITS
 
 LK = load_flow("lk")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from model.errors import InputError
+from model.evaluation.sensitivity import accuracies, changes, table
 from model.inference.checkpoint import checkpoint_path, read_checkpoint, save_checkpoint
-from model.sensitivity import accuracies, changes, table
 
 
 def test_each_change_changes_something() -> None:

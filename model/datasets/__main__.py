@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from model.datasets import DATASETS, Dataset, open_dataset
-from model.datasets.check import as_json, report, report_maps
 from model.datasets.maps import read_maps
+from model.datasets.summary import as_json, report, report_maps
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.flow import FLOWS, load_flow

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from model.datasets.annotation_rules import text
 from model.datasets.layout import (
     Found,
     Layout,
@@ -23,8 +24,7 @@ from model.datasets.layout import (
     not_here,
     subfolders,
 )
-from model.datasets.rules import text
-from model.datasets.sheets import rows_by_header
+from model.datasets.spreadsheets import rows_by_header
 from model.records import Kind
 
 _TITLE = "CAS(ME)³ part A"

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from model.datasets.annotation_rules import Cell, text
 from model.datasets.clips import Problem
 from model.datasets.layout import (
     Found,
@@ -24,8 +25,7 @@ from model.datasets.layout import (
     not_here,
     subfolders,
 )
-from model.datasets.rules import Cell, text
-from model.datasets.sheets import read_sheets
+from model.datasets.spreadsheets import read_sheets
 from model.records import Kind
 
 _TITLE = "CAS(ME)²"

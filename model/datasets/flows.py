@@ -1,4 +1,4 @@
-"""Flow pairs and frames of the clips of a data set, computed once (`model.datasets.kept`).
+"""Flow pairs and frames of the clips of a data set, computed once (`model.datasets.cache`).
 
 A clip goes the way of live frames: one `FaceAligner` over its pictures in order, crops averaged
 around onset, apex and offset, flow of both phases, head motion removed.
@@ -11,8 +11,8 @@ import numpy as np
 
 from model.datasets import DATASETS, open_dataset
 from model.datasets.apex import aligned, between, largest_motion
+from model.datasets.cache import Content, computed
 from model.datasets.clips import Clip, Dataset, Problem
-from model.datasets.kept import Content, computed
 from model.datasets.maps import read_maps
 from model.datasets.pairs import FlowPairSet
 from model.errors import InputError
@@ -27,7 +27,7 @@ def flow_pairs(
     dataset: Dataset, flow: Flow, cache_dir: Path, *, workers: int | None = None
 ) -> FlowPairSet:
     """The flow pairs of all clips of `dataset`, from `cache_dir` where they are there, else
-    computed by `workers` processes (see `model.datasets.kept.computed`).
+    computed by `workers` processes (see `model.datasets.cache.computed`).
 
     Clips without a face at a moment they need, or with a damaged picture, are left out and listed
     in the result. `InputError` if none is left or a file of the cache is damaged.

@@ -34,9 +34,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.datasets.clips import read_picture
+from model.datasets.delimited import read_table
 from model.datasets.layout import parse_action_units
 from model.datasets.pairs import FlowPairSet, Unit
-from model.delimited import read_table
 from model.errors import InputError
 from model.records import ArrayF32
 

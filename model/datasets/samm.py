@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from model.datasets.annotation_rules import text
 from model.datasets.layout import Found, Layout, Row, find_file, find_folder, not_here, subfolders
-from model.datasets.rules import text
-from model.datasets.sheets import SheetRow, rows_by_header
+from model.datasets.spreadsheets import SheetRow, rows_by_header
 
 EMOTIONS = frozenset(
     ("anger", "contempt", "disgust", "fear", "happiness", "other", "sadness", "surprise")

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from model.datasets.annotation_rules import text
 from model.datasets.clips import Problem
 from model.datasets.layout import (
     Found,
@@ -23,9 +24,8 @@ from model.datasets.layout import (
     not_here,
     subfolders,
 )
-from model.datasets.rules import text
 from model.datasets.samm import EMOTIONS, TABLE, table_rows
-from model.datasets.sheets import rows_by_header
+from model.datasets.spreadsheets import rows_by_header
 from model.records import Kind
 
 _TITLE = "SAMM Long Videos"

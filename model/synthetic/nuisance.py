@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from model.errors import InputError
-from model.synthetic.exchange import Exchange
+from model.synthetic.exchanged_maps import Exchange
 from model.synthetic.stills import Looks, Optics, Range
 
 View = Literal["crop", "maps", "mixed"]

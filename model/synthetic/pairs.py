@@ -14,16 +14,14 @@ from model.face.crop import CROP_PX
 from model.flow import Flow
 from model.flow.key_frames import PHASE_FRAMES
 from model.flow.phases import phase_flows
-from model.labels import CLASSES
+from model.labels import ACTION_UNITS, CLASSES
 from model.records import ArrayF32, FlowPair, FramePair, ImageU8
-from model.synthetic.action_units import Strengths, catalogue, displacement_field, peak_px
-from model.synthetic.exchange import exchanged
+from model.synthetic.action_units import Strengths, displacement_field, peak_px
+from model.synthetic.exchanged_maps import exchanged
 from model.synthetic.expressions import sample_expression, scaled
 from model.synthetic.nuisance import Nuisance
 from model.synthetic.stills import Camera, Still, smooth_noise
 
-ACTION_UNITS = tuple(unit for unit in catalogue().units if unit != "AU45")
-"""Units that a pair's truth speaks of: all of the catalogue but the blink."""
 VISIBLE_PX = 0.15
 """A unit counts as present if it alone moves some point by this much."""
 NEUTRAL = "none"

@@ -30,7 +30,7 @@ from model.labels import NO_EXPRESSION
 from model.training.augment import varied
 from model.training.losses import Objective
 from model.training.recipe import Recipe
-from model.training.watch import watched
+from model.training.validation import watched
 
 WARM_UP = 0.25
 """Share of the steps in which the learning rate rises."""

@@ -17,16 +17,16 @@ from typing import Any
 import numpy as np
 
 from model.errors import InputError
-from model.figures import SCORES
-from model.folds import Fold, leave_one_subject_out, validation_split
 from model.inference.checkpoint import read_checkpoint
 from model.inference.predictions import answers
 from model.inference.samples import SampleSet, join_samples
 from model.labels import NO_EXPRESSION
-from model.metrics import bootstrap, confusion, f1_by_class
+from model.metrics.folds import Fold, leave_one_subject_out, validation_split
+from model.metrics.recognition import bootstrap, confusion, f1_by_class
+from model.metrics.scores import SCORES
 from model.training.fit import fit, samples_digest
+from model.training.leakage import refuse_seen, seen_sets
 from model.training.recipe import Recipe
-from model.training.seen import refuse_seen, seen_sets
 
 
 @dataclass(frozen=True, slots=True)

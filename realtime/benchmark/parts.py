@@ -20,9 +20,9 @@ from model.engine import ENGINES, Engine
 from model.engine.eager import plain_truth
 from model.engine.equality import compared, example, fixed_inputs
 from model.errors import InputError
+from model.evaluation.flow_comparison import Condition, pair, solvers
 from model.face.crop import CROP_PX
 from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
-from model.flow.compare import Condition, pair, solvers
 from model.flow.gpu.device import DeviceFlow
 from model.flow.key_frames import PHASE_FRAMES
 from model.inference.building import build_here

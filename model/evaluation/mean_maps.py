@@ -1,8 +1,8 @@
 """What each class looks like on average: the mean onset→apex flow of its samples, drawn as arrows
 that start at their dots.
 
-    python -m model.means                                # synthetic pairs, mean-maps.svg
-    python -m model.means --data casme2:PATH --out casme2.svg
+    python -m model.evaluation.mean_maps                                # synthetic pairs,
+    mean-maps.svg python -m model.evaluation.mean_maps --data casme2:PATH --out casme2.svg
 
 A check for eyes, of synthetic expressions and of a data set's coding alike: surprise lifts the
 brows, negative draws them down and in, positive pulls the corners of the mouth out and up (the
@@ -21,15 +21,15 @@ import numpy as np
 import torch
 
 from model.classifiers.inputs import normalised
-from model.datasets.samples import open_samples
+from model.datasets.sample_sets import open_samples
 from model.errors import InputError, exit_code
+from model.evaluation.html import text
 from model.face.networks import add_face_networks
 from model.flow import FLOWS, load_flow
 from model.inference.samples import SampleSet
 from model.outputs import make_folder
-from model.page import text
 from model.records import ArrayF32
-from model.synthetic.pairset import open_pairs
+from model.synthetic.sample_sets import open_pairs
 from model.training.data import SYNTHETIC, check_workers
 from model.usage import DefaultsShown
 
@@ -91,7 +91,7 @@ def _panel(left: float, label: str, mean: ArrayF32) -> str:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m model.means",
+        prog="python -m model.evaluation.mean_maps",
         description="Draw the mean onset→apex flow of each class.",
         formatter_class=DefaultsShown,
     )

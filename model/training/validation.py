@@ -5,7 +5,7 @@ from torch import nn
 from model.inference.predictions import answers
 from model.inference.samples import SampleSet
 from model.labels import NO_EXPRESSION
-from model.metrics import confusion, mean_average_precision, uf1
+from model.metrics.recognition import confusion, mean_average_precision, uf1
 
 
 def watched(network: nn.Module, samples: SampleSet, device: str) -> dict[str, float]:

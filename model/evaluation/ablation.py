@@ -1,6 +1,6 @@
 """What each part of FMANet brings, and how the systems compare, on synthetic expressions.
 
-    python -m model.ablate --out runs/ablation
+    python -m model.evaluation.ablation --out runs/ablation
 
 Each network is trained with the same budget (pairs, epochs, recipe) on synthetic pairs and measured
 on pairs of other faces with nuisances that training does not have. Networks on flows see the same
@@ -34,7 +34,7 @@ from model.inference.predictions import answers
 from model.inference.samples import SampleSet
 from model.labels import NO_EXPRESSION
 from model.machine import choose_device, use_threads
-from model.metrics import (
+from model.metrics.recognition import (
     Interval,
     bootstrap,
     bootstrap_difference,
@@ -144,7 +144,7 @@ def main() -> None:
     rows = [scored(each, reference) for each in named if each is not None]
     (args.out / "table.md").write_text(table(rows), encoding="utf-8")
     said = {
-        "command": f"python -m model.ablate --pairs {args.pairs} --report-pairs "
+        "command": f"python -m model.evaluation.ablation --pairs {args.pairs} --report-pairs "
         f"{args.report_pairs} --epochs {args.epochs} --seeds {args.seeds} --flow {args.flow}",
         "rows": [asdict(row) for row in rows],
     }
@@ -274,7 +274,7 @@ def _chosen(names: str | None) -> list[Variant]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m model.ablate",
+        prog="python -m model.evaluation.ablation",
         description="Train and measure FMANet without each of its parts, and all other systems.",
     )
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"))

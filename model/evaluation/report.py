@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from html import escape
 
-from model.evaluation import Evaluation
+from model.evaluation.html import document, svg, table, text, width
+from model.evaluation.result import Evaluation
 from model.machine import machine
-from model.metrics import Bin, SubjectScore
-from model.page import document, svg, table, text, width
+from model.metrics.recognition import Bin, SubjectScore
 
 _SIDE = 260  # px of a square plot
 _BAR, _ROW = 240, 18  # px: width of a full bar, height of its row

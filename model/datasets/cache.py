@@ -35,7 +35,7 @@ _DEPENDS_ON = (
     "datasets/apex.py",
     "datasets/clips.py",
     "datasets/flows.py",
-    "datasets/kept.py",
+    "datasets/cache.py",
     "face/aligner.py",
     "face/crop.py",
     "face/detector.py",

@@ -1,7 +1,7 @@
 """Splits by subject: a face never stands on both sides of one.
 
 Leaving one subject out is the field's protocol (See et al., MEGC 2019): scores are pooled over all
-folds, see `model.metrics`.
+folds, see `model.metrics.recognition`.
 """
 
 from collections.abc import Iterator, Sequence

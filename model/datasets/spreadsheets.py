@@ -11,7 +11,7 @@ from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.worksheet import Worksheet
 
-from model.datasets.rules import Cell
+from model.datasets.annotation_rules import Cell
 from model.errors import InputError
 
 

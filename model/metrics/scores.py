@@ -12,7 +12,7 @@ from model.inference.checkpoint import read_checkpoint
 from model.inference.predictions import Answers, answers
 from model.inference.samples import SampleSet
 from model.labels import NO_EXPRESSION
-from model.metrics import (
+from model.metrics.recognition import (
     Confusion,
     accuracy,
     bootstrap,

@@ -1,7 +1,7 @@
 """Every flow against known motion of faces: which one sees a micro-expression best, at what cost?
 
-    python -m model.flow.compare --out runs/flow
-    python -m model.flow.compare --device cuda --flows lk "lk, tensors"
+    python -m model.evaluation.flow_comparison --out runs/flow
+    python -m model.evaluation.flow_comparison --device cuda --flows lk "lk, tensors"
 
 Faces as different as the generator makes them are drawn twice, the second time with their skin
 displaced by a known field: bumps as wide as an action unit, or a smooth motion of the whole face;
@@ -255,7 +255,7 @@ def _mean(values: Iterator[float]) -> str:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m model.flow.compare",
+        prog="python -m model.evaluation.flow_comparison",
         description="Measure every flow against known motion of faces.",
     )
     parser.add_argument("--flows", nargs="+", default=[], help="default: all, and the peers")

@@ -1,7 +1,7 @@
 """What a network's errors come from: its accuracy on synthetic pairs of the aligned crop with one
 kind of nuisance taken away, or put to where training did not have it.
 
-    python -m model.sensitivity fmanet
+    python -m model.evaluation.sensitivity fmanet
 
 The faces and expressions are the same in each line, of a set that only reports; amplitudes from
 0.3 px on. Differences below two standard errors are none.
@@ -24,7 +24,7 @@ from model.labels import CLASSES
 from model.records import ArrayF32
 from model.synthetic.nuisance import Nuisance, nuisance_of
 from model.synthetic.pairs import synthetic_pair
-from model.synthetic.pairset import calm
+from model.synthetic.sample_sets import calm
 from model.usage import DefaultsShown
 
 SEED = 1001
@@ -107,7 +107,7 @@ def table(found: Mapping[str, float], count: int) -> str:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m model.sensitivity",
+        prog="python -m model.evaluation.sensitivity",
         description="Measure what a network's errors come from, on synthetic pairs.",
         formatter_class=DefaultsShown,
     )

@@ -16,17 +16,11 @@ from model.classifiers.scaling import INPUT_PX, PHASE_SHAPES, prepared
 from model.flow import Flow, load_flow
 from model.flow.long_term import long_flows
 from model.inference.samples import SampleSet
-from model.labels import CLASSES, NO_EXPRESSION
+from model.labels import ACTION_UNITS, CLASSES, NO_EXPRESSION
 from model.records import ArrayF32
 from model.synthetic import nuisance as nuisances
 from model.synthetic.nuisance import MIXED_MAPS, View, World, nuisance_of
-from model.synthetic.pairs import (
-    ACTION_UNITS,
-    NEUTRAL,
-    Truth,
-    synthetic_course,
-    synthetic_pair,
-)
+from model.synthetic.pairs import NEUTRAL, Truth, synthetic_course, synthetic_pair
 
 NAME = "synthetic"
 CHUNK = 250
@@ -45,11 +39,11 @@ _GENERATOR = (
     "flow/key_frames.py",
     "synthetic/action_units.py",
     "synthetic/action_units.toml",
-    "synthetic/exchange.py",
+    "synthetic/exchanged_maps.py",
     "synthetic/expressions.py",
     "synthetic/nuisance.py",
     "synthetic/pairs.py",
-    "synthetic/pairset.py",
+    "synthetic/sample_sets.py",
     "synthetic/stills.py",
 )  # what a sample depends on
 

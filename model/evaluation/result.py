@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from model.figures import AMPLITUDES_PX, figures
 from model.inference.predictions import Answers
 from model.inference.samples import SampleSet
 from model.labels import NO_EXPRESSION
-from model.metrics import (
+from model.metrics.recognition import (
     Bin,
     Confusion,
     SubjectScore,
@@ -19,6 +18,7 @@ from model.metrics import (
     confusion,
     reliability,
 )
+from model.metrics.scores import AMPLITUDES_PX, figures
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Evaluation:
     first_phase_only: bool
     classes: tuple[str, ...]
     figures: dict[str, float]
-    """`model.figures.figures`."""
+    """`model.metrics.scores.figures`."""
     confusion: Confusion
     bins: tuple[Bin, ...]
-    """`model.metrics.reliability`, of tenths."""
+    """`model.metrics.recognition.reliability`, of tenths."""
     subjects: tuple[SubjectScore, ...]
     action_units: dict[str, float]
     """Average precision of each unit that occurs."""
@@ -67,7 +67,7 @@ def evaluated(
     remark: str = "",
 ) -> Evaluation:
     """The evaluation of answers to all of `samples`. Raises `InputError` as
-    `model.figures.figures` does."""
+    `model.metrics.scores.figures` does."""
     found = figures(said, samples, least_confidence)
     named = samples.labels != NO_EXPRESSION
     truth, numbers = samples.labels[named], said.probabilities[named].argmax(axis=1)

@@ -1,7 +1,7 @@
 """The model card of a checkpoint, written from what the checkpoint says of itself.
 
-    python -m model.card fmanet                  # model/weights/fmanet.md
-    python -m model.card my.safetensors          # my.md beside it
+    python -m model.evaluation.model_card fmanet                  # model/weights/fmanet.md
+    python -m model.evaluation.model_card my.safetensors          # my.md beside it
 
 Sections after M. Mitchell et al.: Model cards for model reporting, FAT* 2019.
 """
@@ -19,8 +19,8 @@ from typing import Any
 from model.classifiers import CLASSIFIERS, Inputs, Phases
 from model.classifiers.scaling import PHASE_SHAPES
 from model.errors import InputError, exit_code
-from model.figures import AMPLITUDES_PX, FIRST_PHASE, SCORES, VISIBLE_PX
 from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint
+from model.metrics.scores import AMPLITUDES_PX, FIRST_PHASE, SCORES, VISIBLE_PX
 from model.training.data import FIRST_REPORT_SEED, SYNTHETIC
 
 WEAK_UNITS = 0.5
@@ -30,7 +30,8 @@ WEAK_UNITS = 0.5
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m model.card", description="Write the model card of a checkpoint beside it."
+        prog="python -m model.evaluation.model_card",
+        description="Write the model card of a checkpoint beside it.",
     )
     parser.add_argument("name", help="a shipped name or a checkpoint's file")
     path = checkpoint_path(parser.parse_args().name)

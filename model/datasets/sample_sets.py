@@ -11,17 +11,17 @@ from model.classifiers import Inputs
 from model.classifiers.inputs import strength
 from model.classifiers.scaling import INPUT_PX, PHASE_SHAPES, prepared
 from model.datasets import open_dataset
+from model.datasets.cache import computed
+from model.datasets.class_merges import merge
 from model.datasets.clips import Problem
 from model.datasets.flows import frames_of, open_flow_pairs, split_spec
-from model.datasets.kept import computed
-from model.datasets.merges import merge
 from model.datasets.pairs import FlowPairSet
 from model.errors import InputError
 from model.flow import Flow
 from model.flow.long_term import long_flows
 from model.inference.samples import SampleSet
+from model.labels import ACTION_UNITS
 from model.records import ArrayF32, FramePair
-from model.synthetic.pairs import ACTION_UNITS
 
 RELATIVE_STRENGTH_PX = 0.5
 """Maps that lost their scale are given this root mean square motion of their first phase: that of
@@ -39,10 +39,10 @@ def open_samples(
 ) -> SampleSet:
     """The micro-expressions that `spec` names ("casme2:PATH", "maps:PATH"; see
     `model.datasets.flows.open_flow_pairs`) that belong to one of the `classes` after merging (see
-    `model.datasets.merges.merge`).
+    `model.datasets.class_merges.merge`).
 
     What a clip's pictures give is kept in the folder `cache`, computed by `workers` processes
-    where it is not there. Action units are those of `model.synthetic.pairs.ACTION_UNITS`; where a
+    where it is not there. Action units are those of `model.labels.ACTION_UNITS`; where a
     clip has no coding, they are NaN. Raises `InputError` for a spec, a folder or a merge that
     cannot be, if no clip is left, and for maps where a network looks at frames.
     """
