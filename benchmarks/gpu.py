@@ -28,7 +28,7 @@ from report import Report
 
 from model.errors import InputError, exit_code, told
 from model.machine import choose_device, driver, machine
-from realtime.clock import monotonic_s
+from realtime.stream.clock import monotonic_s
 
 PARTS: dict[str, Callable[[Report, Path], None]] = {
     "lk": partial(steps.flow_part, name="lk"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import told
-from realtime.clock import monotonic_s
+from realtime.stream.clock import monotonic_s
 
 TARGETS = {
     "lk, both phases at 224²": ("p50", 0.3),
@@ -29,7 +29,7 @@ class Report:
     say: Callable[[str, Any], None] | None = None
     """Told of every "line", everything "left out" and every "measured" target at once."""
     until_s: float = float("inf")
-    """By `realtime.clock`: what has not begun by then is left out."""
+    """By `realtime.stream.clock`: what has not begun by then is left out."""
     lines: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     measured: dict[str, float] = field(default_factory=dict)

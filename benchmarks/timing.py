@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from model.flow.gpu.cuda_graph import Recorded
-from realtime.clock import monotonic_s
+from realtime.stream.clock import monotonic_s
 
 FEWEST, LIMIT_S = 5, 20.0
 """Calls that are timed at least, and how long those of one row may take."""

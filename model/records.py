@@ -44,7 +44,7 @@ class Frame:
     image: ImageU8
     """(H, W, 3) uint8, RGB, not writeable."""
     received_s: float
-    """When the frame became available to this program, by `realtime.clock`; 0.0 offline.
+    """When the frame became available to this program, by `realtime.stream.clock`; 0.0 offline.
     Used for latency and the ledger only, never by perception."""
     packed: bytes | None = field(default=None, compare=False, repr=False)
     """The JPEG that `image` was decoded from, as it came and not turned as asked of the source,
@@ -179,7 +179,7 @@ class Event:
     known_at: Stamp
     """The frame on which the spotter's decision fell."""
     emitted_s: float = 0.0
-    """When the event left the pipeline, by `realtime.clock`; 0.0 offline. Latency only."""
+    """When the event left the pipeline, by `realtime.stream.clock`; 0.0 offline. Latency only."""
     flows: FlowPair | None = field(default=None, compare=False, repr=False)
     crops: tuple[ImageU8, ...] = field(default=(), compare=False, repr=False)
     """Aligned grey crops (S, S) of onset, apex and, once known, offset."""

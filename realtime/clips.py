@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable
 from threading import Lock
 
 from model.records import Event, Frame
-from realtime.packed import Held, PackedFrame, pack, unpack
-from realtime.ring import FrameRing
+from realtime.stream.packed_frame import Held, PackedFrame, pack, unpack
+from realtime.stream.ring import FrameRing
 
 CONTEXT_S = 0.5
 """What is kept before the onset and after the offset."""
@@ -15,8 +15,9 @@ MAX_BYTES = 96 * 2**20
 
 
 class Clips:
-    """Frames by event number, packed (`realtime.packed`). The oldest clips make room for new ones:
-    at most `max_clips`, and `max_bytes` unless a single clip is larger. Any thread."""
+    """Frames by event number, packed (`realtime.stream.packed_frame`). The oldest clips make room
+    for new ones: at most `max_clips`, and `max_bytes` unless a single clip is larger. Any
+    thread."""
 
     def __init__(self, max_clips: int = MAX_CLIPS, max_bytes: int = MAX_BYTES) -> None:
         self._max_clips = max_clips

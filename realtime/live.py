@@ -18,13 +18,9 @@ from model.errors import InputError, describe_error
 from model.machine import choose_device
 from model.records import Event, Frame, Step
 from realtime.baseline import Baseline
-from realtime.captured import Captured, recent_fps
 from realtime.clips import Clips, cut
 from realtime.config import LiveConfig, device_name
-from realtime.heap import share_heap
-from realtime.packed import unpack
 from realtime.results import Results, SignalAt
-from realtime.ring import FrameRing
 from realtime.run import Run, StillAliveError
 from realtime.session.markers import MarkerKind
 from realtime.session.notebook import Notebook
@@ -40,6 +36,10 @@ from realtime.sources import (
     without_password,
 )
 from realtime.sources.browser import BrowserSource
+from realtime.stream.counters import Captured, recent_fps
+from realtime.stream.heap import share_heap
+from realtime.stream.packed_frame import unpack
+from realtime.stream.ring import FrameRing
 
 WAITING = "recording first: the analysis waits until the recorder has caught up"
 

@@ -14,9 +14,9 @@ from contextlib import suppress
 
 from model.records import Event
 from realtime.clips import Clips, cut, span_s
-from realtime.packed import Held
-from realtime.ring import FrameRing
-from realtime.worker import Worker
+from realtime.stream.packed_frame import Held
+from realtime.stream.ring import FrameRing
+from realtime.stream.worker import Worker
 
 BACKLOG = 4
 """Clips that wait; then the analysis does."""

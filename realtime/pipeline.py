@@ -40,7 +40,7 @@ from realtime.motion import Motion
 from realtime.perception import Aligned, Aligner, Perception
 from realtime.sources import SourceInfo
 from realtime.spotting import Spotter, SpotterConfig
-from realtime.worker import Worker
+from realtime.stream.worker import Worker
 
 if TYPE_CHECKING:
     from realtime.config import LiveConfig

@@ -11,10 +11,7 @@ from functools import partial
 from typing import Any
 
 from model.errors import describe_error
-from realtime.captured import Captured
 from realtime.config import LiveConfig
-from realtime.pauses import Pauses
-from realtime.ring import FrameRing
 from realtime.session.lsl import MarkerStream
 from realtime.session.microphone import Microphone
 from realtime.session.notebook import Notebook
@@ -24,6 +21,9 @@ from realtime.session.sound import Block
 from realtime.session.status import RecordingStatus
 from realtime.snapshot import PAUSED
 from realtime.sources import Source, SourceStatus
+from realtime.stream.counters import Captured
+from realtime.stream.pauses import Pauses
+from realtime.stream.ring import FrameRing
 
 BEAT_S = 0.2
 """How often the recorder writes what was noted, where no frames come: within what a killed program

@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 from model.flow.key_frames import MAX_AVERAGE_S
 from model.records import Event, SpotSignal, Stamp, Step
-from realtime.clock import monotonic_s
-from realtime.latency import LatencySummary, Percentiles
 from realtime.session.events import within
+from realtime.stream.clock import monotonic_s
+from realtime.stream.latency import LatencySummary, Percentiles
 
 HISTORY_S = 30.0
 """How far back the plot's history goes, in time of the source."""

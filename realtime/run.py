@@ -51,20 +51,20 @@ from functools import partial
 
 from model.errors import InputError, describe_error
 from model.records import Frame, Stamp, Step
-from realtime.captured import Captured
 from realtime.clips import Clips
-from realtime.clock import monotonic_s
 from realtime.config import LiveConfig, device_name
-from realtime.heap import trim_heap
 from realtime.packing import Packing
-from realtime.pauses import Pauses
 from realtime.pipeline import configured, open_pipeline
 from realtime.recording import END, open_recording
 from realtime.results import Results
-from realtime.ring import Follower, FrameRing
 from realtime.sources import Source
 from realtime.sources.pacing import paced
-from realtime.worker import Worker
+from realtime.stream.clock import monotonic_s
+from realtime.stream.counters import Captured
+from realtime.stream.heap import trim_heap
+from realtime.stream.pauses import Pauses
+from realtime.stream.ring import Follower, FrameRing
+from realtime.stream.worker import Worker
 
 RING_S = 6.0
 """Longer than the longest expression with its context and the pipeline's lag."""

@@ -7,11 +7,11 @@ from types import MappingProxyType
 from typing import Literal
 
 from realtime.baseline import Baseline, rate_warning
-from realtime.captured import Captured
 from realtime.config import LiveConfig
-from realtime.latency import LatencySummary
 from realtime.results import Counts
 from realtime.sources import SourceInfo, SourceStatus, without_password
+from realtime.stream.counters import Captured
+from realtime.stream.latency import LatencySummary
 
 PAUSED = "paused"
 _RATE_KNOWN_S = 3.0

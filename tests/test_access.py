@@ -21,13 +21,13 @@ from websockets.sync.client import ClientConnection, connect
 import realtime.run as run
 import run_live
 from model.errors import InputError
-from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.passwords import AUTH as AUTH_VARIABLE
 from realtime.passwords import VIEW, take_passwords
 from realtime.session.lines import read_lines
 from realtime.session.plan import RecordPlan
 from realtime.session.reader import open_session
+from realtime.stream.clock import monotonic_s
 from realtime.ui.allowed import check_source
 from realtime.ui.messages import finite_number, parse_message, pong
 from realtime.ui.sockets import HEADER, MAX_JPEG_BYTES, MOST_SKIPPED

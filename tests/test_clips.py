@@ -10,7 +10,7 @@ from model.records import Event as MicroExpression
 from model.records import Frame, ImageU8, Stamp, Window
 from realtime.clips import Clips
 from realtime.packing import Packing
-from realtime.ring import FrameRing
+from realtime.stream.ring import FrameRing
 
 
 def picture(level: int) -> ImageU8:

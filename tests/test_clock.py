@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from realtime.clock import monotonic_s
+from realtime.stream.clock import monotonic_s
 
 
 def test_it_is_fine_enough_for_frames() -> None:

@@ -21,19 +21,19 @@ from served import Served, serving
 from staged import TIMEOUT_S, Footage, read_footage, stage
 from websockets.sync.client import connect
 
-import realtime.ring
+import realtime.stream.ring
 from model.records import Event, Frame, ImageU8, Stamp, Window
 from realtime.config import LiveConfig
 from realtime.export import export, export_folder
-from realtime.packed import Held, PackedFrame, pack, unpack
 from realtime.replay import Replay
 from realtime.results import Results
-from realtime.ring import FrameRing
 from realtime.session.__main__ import redact_span, write_report
 from realtime.session.copies import forget_copies
 from realtime.session.folder import SessionFolder
 from realtime.session.plan import RecordPlan
 from realtime.session.reader import open_session
+from realtime.stream.packed_frame import Held, PackedFrame, pack, unpack
+from realtime.stream.ring import FrameRing
 
 LAST = 46
 """The last frame that is to be forgotten: the expression's onset is soon after it."""
@@ -238,7 +238,7 @@ def test_a_ring_forgets_what_is_packed_or_being_packed(monkeypatch: pytest.Monke
             ring.forget(0.0, 0.1)
         return packed
 
-    monkeypatch.setattr(realtime.ring, "pack", forget_meanwhile)
+    monkeypatch.setattr(realtime.stream.ring, "pack", forget_meanwhile)
     ring.pack_read()
     kept = ring.between(0.0, 1.0)
     assert [int(unpack(frame).image.max()) for frame in kept] == [0, 0, 200, 200]

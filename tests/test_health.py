@@ -8,9 +8,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from realtime.config import LiveConfig
-from realtime.latency import LatencySummary
 from realtime.live import LiveSession
 from realtime.snapshot import Snapshot
+from realtime.stream.latency import LatencySummary
 from realtime.ui.health import STAGES, health_routes, judged, state
 
 FAST = LatencySummary(4.0, 6.0, 9.0, 12.0, 15.0, 900)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.latency import LatencySummary, Percentiles
+from realtime.stream.latency import LatencySummary, Percentiles
 
 latencies = st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=300)
 

@@ -13,12 +13,12 @@ import pytest
 import realtime.run as run
 from model.errors import CheckpointError, InputError, SourceError
 from model.records import Event, Frame, Stamp, Step
-from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.pipeline import PipelineConfig, open_pipeline
 from realtime.run import BEHIND, StillAliveError
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus
+from realtime.stream.clock import monotonic_s
 
 TIMEOUT_S = 60
 THREADS = {"capture", "pipeline", "face", "classify", "clips"}

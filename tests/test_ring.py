@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from model.errors import SourceError
 from model.records import Frame, Stamp
-from realtime.packed import PackedFrame, unpack
-from realtime.ring import Follower, FrameRing
+from realtime.stream.packed_frame import PackedFrame, unpack
+from realtime.stream.ring import Follower, FrameRing
 
 WAIT_S = 30.0
 """Bound of every wait for another thread: reached only if the ring is broken."""

@@ -22,7 +22,6 @@ import realtime.session.notebook as notebook
 import run_live
 from model.errors import InputError, SourceError, exit_code
 from model.records import Frame, Stamp, Step
-from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.results import Results
@@ -34,6 +33,7 @@ from realtime.session.plan import RecordPlan
 from realtime.session.reader import open_session
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus, open_source
 from realtime.sources.session import SessionSource
+from realtime.stream.clock import monotonic_s
 
 TIMEOUT_S = 60
 

@@ -14,10 +14,8 @@ from test_session_recorder import DOCUMENT, frame, records
 
 from model.errors import InputError
 from model.records import Event, Frame, Prediction, Stamp, Window
-from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.ring import FrameRing
 from realtime.session.folder import create_folder
 from realtime.session.lsl import (
     PROGRAM,
@@ -33,6 +31,8 @@ from realtime.session.notebook import Notebook
 from realtime.session.plan import RecordPlan
 from realtime.session.reader import open_session
 from realtime.session.recorder import SessionRecorder
+from realtime.stream.clock import monotonic_s
+from realtime.stream.ring import FrameRing
 
 TIMEOUT_S = 30.0
 

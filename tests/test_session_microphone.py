@@ -15,7 +15,6 @@ from fakes import picture
 
 from model.errors import InputError
 from model.records import Frame, Stamp
-from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.session.folder import SessionFolder
@@ -23,6 +22,7 @@ from realtime.session.lines import read_lines
 from realtime.session.microphone import Microphone, microphones, mixed
 from realtime.session.plan import RecordPlan
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus
+from realtime.stream.clock import monotonic_s
 
 TIMEOUT_S = 60
 HZ = 8000

@@ -16,8 +16,8 @@ from served import AUTH, Served, serving
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
+from realtime.stream.clock import monotonic_s
 from realtime.ui.messages import parse_message
 from realtime.ui.sockets import HEADER
 from realtime.ui.view import hello_message

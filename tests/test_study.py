@@ -18,7 +18,6 @@ from test_page import write_y4m
 
 from model.errors import InputError
 from model.synthetic import SyntheticFace
-from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.session import recorder
@@ -27,6 +26,7 @@ from realtime.session.plan import RecordPlan
 from realtime.session.reader import open_session
 from realtime.session.verdict import Check
 from realtime.sources.picture import decode_picture
+from realtime.stream.clock import monotonic_s
 from realtime.study import Draft, Study
 from realtime.ui.study import measured_camera
 from realtime.ui.viewer import badge

@@ -7,11 +7,11 @@ import pytest
 
 from model.errors import InputError
 from model.records import Event, EventState, Prediction, Stamp, Window
-from realtime.captured import Captured
 from realtime.config import LiveConfig
 from realtime.results import Results
 from realtime.snapshot import take_snapshot
 from realtime.sources import SourceStatus
+from realtime.stream.counters import Captured
 from realtime.summary import check_new, config_record, event_record, summarise, write_summary
 
 

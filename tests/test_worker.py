@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from realtime.worker import Worker
+from realtime.stream.worker import Worker
 
 TIMEOUT_S = 10
 

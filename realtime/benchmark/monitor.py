@@ -15,7 +15,7 @@ from typing import Self
 import psutil
 
 from realtime.benchmark.gpu import Gpu, open_gpu
-from realtime.clock import monotonic_s
+from realtime.stream.clock import monotonic_s
 
 EVERY_S = 0.25
 _RAPL = Path("/sys/class/powercap")

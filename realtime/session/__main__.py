@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 from model.errors import InputError, exit_code
-from realtime.clock import monotonic_s
 from realtime.review.agreement import agree, report_lines
 from realtime.review.coding import reviewed
 from realtime.review.report import report
@@ -26,6 +25,7 @@ from realtime.session.markers import Marker
 from realtime.session.reader import open_session
 from realtime.session.recover import recover
 from realtime.session.redact import redact_marked
+from realtime.stream.clock import monotonic_s
 from realtime.summary import check_new
 
 

@@ -3,8 +3,8 @@
 import json
 import time
 
-from realtime.clock import monotonic_s
 from realtime.session.clocks import iso
+from realtime.stream.clock import monotonic_s
 
 
 def audit_line(who: str, did: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from realtime.clock import monotonic_s
+from realtime.stream.clock import monotonic_s
 
 ANCHOR_S = 60.0
 SOURCE_TIME = frozenset({"driver", "receipt", "browser"})

@@ -16,8 +16,8 @@ from typing import Any
 
 from model.errors import InputError, told
 from model.records import Event, Stamp
-from realtime.clock import monotonic_s
 from realtime.session.markers import Marker
+from realtime.stream.clock import monotonic_s
 
 PROGRAM = "FMANetLive"
 TRIES = 5
@@ -41,7 +41,7 @@ def library() -> ModuleType:
 
 
 def offset_s(lsl: ModuleType) -> float:
-    """What to add to `realtime.clock` to have LSL's `local_clock()`: of a few tries the one
+    """What to add to `realtime.stream.clock` to have LSL's `local_clock()`: of a few tries the one
     least disturbed."""
     found: list[tuple[float, float]] = []
     for _ in range(TRIES):

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from model.errors import InputError
-from realtime.clock import monotonic_s
 from realtime.session.sound import Block, SampleClock
+from realtime.stream.clock import monotonic_s
 
 DEFAULT = "default"
 BUFFER_S = 0.2

@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 from model.errors import InputError
 from model.text import clean_line
-from realtime.clock import monotonic_s
-from realtime.ring import FrameRing
 from realtime.session.clocks import SOURCE_TIME, iso
 from realtime.session.markers import Marker, MarkerKind
 from realtime.session.recorder import SessionRecorder
+from realtime.stream.clock import monotonic_s
+from realtime.stream.ring import FrameRing
 
 LATE_S = 5.0
 """How long a marker may take from the key to this program."""

@@ -18,8 +18,6 @@ from typing import Any
 
 from model.errors import told
 from model.records import Event, Frame, Stamp, Step
-from realtime.clock import monotonic_s
-from realtime.latency import Percentiles
 from realtime.session.audit import audit_line
 from realtime.session.clocks import ANCHOR_S, SOURCE_TIME, take_anchor
 from realtime.session.events import event_line, within
@@ -33,6 +31,8 @@ from realtime.session.parts import VideoParts
 from realtime.session.redact import REDACTED, redact, redact_marked
 from realtime.session.sound import Block, SoundTrack
 from realtime.session.status import RecordingStatus
+from realtime.stream.clock import monotonic_s
+from realtime.stream.latency import Percentiles
 from realtime.tables import MOTION_COLUMNS, motion_cells
 
 SYNC_S = 2.0

@@ -19,13 +19,13 @@ from av.packet import Packet
 
 from model.errors import SourceError
 from model.records import Frame
-from realtime.clock import monotonic_s
 from realtime.sources import Source, SourceInfo, SourceOptions, without_password
 from realtime.sources.camera import RETRY_S
 from realtime.sources.file import Recording
 from realtime.sources.gated import GatedSource
 from realtime.sources.pixels import Pixels
 from realtime.sources.video import JPEGS, LOSSLESS_CODECS, decoded, unpacked, video_stream
+from realtime.stream.clock import monotonic_s
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 OPEN_TIMEOUT_S = 10.0

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from model.records import Frame
-from realtime.clock import monotonic_s
+from realtime.stream.clock import monotonic_s
 
 
 def paced(

@@ -7,9 +7,9 @@ from typing import Any
 import psutil
 from fastapi import APIRouter
 
-from realtime.latency import LatencySummary
 from realtime.live import LiveSession
 from realtime.snapshot import Snapshot
+from realtime.stream.latency import LatencySummary
 
 STAGES = {
     "wait": "wait in the ring",

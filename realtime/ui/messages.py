@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any
 
-from realtime.clock import monotonic_s
+from realtime.stream.clock import monotonic_s
 
 
 class NonsenseError(Exception):
@@ -36,6 +36,7 @@ def finite_number(value: object) -> float | None:
 
 
 def pong(message: dict[str, Any]) -> dict[str, Any]:
-    """The answer by which the browser finds its clock's offset from `realtime.clock` here."""
+    """The answer by which the browser finds its clock's offset from `realtime.stream.clock`
+    here."""
     ping = finite_number(message.get("ping"))
     return {"type": "pong", "ping": ping, "server_s": monotonic_s()}

@@ -15,12 +15,12 @@ import numpy as np
 
 from model.records import Event, SpotUpdate, Step
 from realtime.config import LiveConfig
-from realtime.latency import LatencySummary
 from realtime.motion import FLAGS, REGIONS
 from realtime.overlay import describe, finite, heat
 from realtime.results import SignalAt
 from realtime.review.lanes import LANES, lane_of
 from realtime.snapshot import Snapshot
+from realtime.stream.latency import LatencySummary
 
 JPEG_QUALITY = 85
 MAX_SIDE_PX = 1280
@@ -55,7 +55,7 @@ def frame_message(
     """The binary message of one frame.
 
     The header is `realtime.overlay.describe` plus `message` (the `number` by which the viewer
-    acknowledges it), `captured_s` (`realtime.clock` of this program) and `signals`: every
+    acknowledges it), `captured_s` (`realtime.stream.clock` of this program) and `signals`: every
     sample since the last message, [time_s, strengths, thresholds, rejected], so that the plot is
     whole even where frames were skipped. `rejected` are the candidates that came to nothing with
     it: [onset_s, apex_s, end_s, kind, reason].

@@ -12,13 +12,13 @@ from anyio import to_thread
 from starlette.websockets import WebSocket
 
 from model.records import Event, Step
-from realtime.clock import monotonic_s
-from realtime.latency import Percentiles
 from realtime.live import LiveSession
 from realtime.overlay import current_event
-from realtime.ring import FrameRing
 from realtime.session.status import RecordingStatus
 from realtime.snapshot import Snapshot
+from realtime.stream.clock import monotonic_s
+from realtime.stream.latency import Percentiles
+from realtime.stream.ring import FrameRing
 from realtime.ui.commands import Commands
 from realtime.ui.guard import person
 from realtime.ui.messages import NonsenseError, finite_number, parse_message, pong

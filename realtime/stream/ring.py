@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from model.records import Frame, Stamp
-from realtime.packed import Held, PackedFrame, blackened, pack
+from realtime.stream.packed_frame import Held, PackedFrame, blackened, pack
 
 STAMPS = 65_536
 """Stamps kept of frames that were let go, for readers that were too slow: 18 min at 60 fps."""

@@ -1,8 +1,8 @@
 """What the capture thread counts: how many frames, over what time, at what rate."""
 
 from model.records import Stamp
-from realtime.clock import monotonic_s
-from realtime.ring import FrameRing
+from realtime.stream.clock import monotonic_s
+from realtime.stream.ring import FrameRing
 
 RATE_S = 2.0
 """The running rate is that of the last two seconds."""
