@@ -13,11 +13,11 @@ from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.machine import choose_device, unused_gpu
 from model.usage import DefaultsShown
-from realtime.baseline import load_baseline
 from realtime.config import LiveConfig
 from realtime.options import add_engine, add_page, add_perception, add_source
 from realtime.passwords import take_passwords
 from realtime.session.plan import add_recording, take_plan
+from realtime.spotting.baseline import load_baseline
 
 
 def main() -> None:

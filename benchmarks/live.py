@@ -9,7 +9,7 @@ import numpy as np
 from faces import Told
 
 from model.records import AlignedFace, ArrayF32, Event
-from realtime.pipeline import PipelineConfig, open_pipeline
+from realtime.perception.pipeline import PipelineConfig, open_pipeline
 
 FRAMES_APART = 1
 """Of onset, apex or offset, that may lie between two runs: a threshold is passed by a hair."""

@@ -105,7 +105,7 @@ def measure_baseline(arguments: Sequence[str]) -> None:
     )
     from calibrate.report import baseline_text
     from calibrate.steps import watch
-    from realtime.baseline import save_baseline
+    from realtime.spotting.baseline import save_baseline
 
     parser = _parser("baseline", "A participant's baseline, from a face that is neutral and still.")
     parser.add_argument("--seconds", type=float, default=USUAL_S, help="10 to 20 are good")

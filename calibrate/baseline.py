@@ -15,10 +15,10 @@ import numpy as np
 from calibrate.rest import BLOCK_S, RestingFace, floors_for
 from model.errors import InputError
 from model.records import ArrayF64, Step
-from realtime.baseline import USUAL_FLOOR_PX, Baseline, Measurement, Setting, camera_name
-from realtime.motion import REGIONS
 from realtime.session.plan import check_participant
 from realtime.sources import SourceInfo
+from realtime.spotting.baseline import USUAL_FLOOR_PX, Baseline, Measurement, Setting, camera_name
+from realtime.spotting.motion import REGIONS
 
 USUAL_S = 20.0
 MIN_S = 10.0

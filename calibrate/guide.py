@@ -19,10 +19,10 @@ from calibrate.camera import CameraCheck, CameraReport
 from calibrate.report import camera_rows
 from model.errors import InputError
 from model.records import Step
-from realtime.baseline import Baseline, to_json
 from realtime.live import LiveSession
-from realtime.motion import REGIONS
 from realtime.sources.demo import REST
+from realtime.spotting.baseline import Baseline, to_json
+from realtime.spotting.motion import REGIONS
 from realtime.summary import versions
 
 MAX_GAP_S = 2.0

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.records import ArrayF64, MotionSample, SpotSignal
-from realtime.baseline import Baseline
-from realtime.motion import LOWER, REGIONS, UPPER
-from realtime.spotting import Spotter, SpotterConfig
+from realtime.spotting.baseline import Baseline
+from realtime.spotting.motion import LOWER, REGIONS, UPPER
+from realtime.spotting.spotter import Spotter, SpotterConfig
 
 BLOCK_S = 0.5
 TAIL_SHARE = 0.5

@@ -44,14 +44,14 @@ from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.machine import machine
 from model.usage import DefaultsShown
-from realtime.baseline import Baseline, load_baseline, save_baseline
 from realtime.options import add_scorer
-from realtime.pipeline import PipelineConfig
-from realtime.scorer import checked_scorer
-from realtime.scoring import KINDS, read_intervals, record
-from realtime.scoring import score as scored
-from realtime.scoring import table as score_table
-from realtime.spotting import SpotterConfig
+from realtime.perception.pipeline import PipelineConfig
+from realtime.spotting.baseline import Baseline, load_baseline, save_baseline
+from realtime.spotting.metrics import KINDS, read_intervals, record
+from realtime.spotting.metrics import score as scored
+from realtime.spotting.metrics import table as score_table
+from realtime.spotting.scorer import checked_scorer
+from realtime.spotting.spotter import SpotterConfig
 from realtime.summary import check_new, versions
 
 FORMAT, VERSION = "fmanet-live spotting", 1

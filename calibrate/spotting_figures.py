@@ -16,11 +16,11 @@ from calibrate.spotting_motion import Motions, spot
 from model.errors import InputError
 from model.records import ArrayF64, MotionSample
 from model.synthetic import TrueExpression
-from realtime.baseline import Baseline
-from realtime.motion import REGIONS
-from realtime.scorer import Scorer
-from realtime.scoring import KINDS, Interval, Score, iou, record, score
-from realtime.spotting import SpotterConfig
+from realtime.spotting.baseline import Baseline
+from realtime.spotting.metrics import KINDS, Interval, Score, iou, record, score
+from realtime.spotting.motion import REGIONS
+from realtime.spotting.scorer import Scorer
+from realtime.spotting.spotter import SpotterConfig
 
 AMPLITUDE_STEPS_PX = (0.0, 0.5, 1.0, 1.5, 2.5)
 """Recall is also counted between these amplitudes, where footage has several."""
@@ -235,7 +235,7 @@ def _article(kind: str) -> str:
 
 
 def true_interval(row: TrueExpression | Interval) -> Interval:
-    """A row of the truth as `realtime.scoring` takes it."""
+    """A row of the truth as `realtime.spotting.metrics` takes it."""
     if isinstance(row, Interval):
         return row
     return Interval(row.onset_s, row.apex_s, row.offset_s, row.kind, row.label, row.amplitude_px)

@@ -20,10 +20,10 @@ from calibrate.spotting_motion import Motions
 from model.errors import InputError
 from model.face.aligner import FaceAligner
 from model.records import ArrayF64, Frame, MotionSample, Stamp
-from realtime.baseline import Baseline, Measurement, Setting
-from realtime.motion import REGIONS
-from realtime.scoring import Interval
-from realtime.spotting import SpotterConfig
+from realtime.spotting.baseline import Baseline, Measurement, Setting
+from realtime.spotting.metrics import Interval
+from realtime.spotting.motion import REGIONS
+from realtime.spotting.spotter import SpotterConfig
 
 FACTORS = tuple(float(f) for f in np.geomspace(0.5, 8.0, 13).round(2))
 """Thresholds over the noise that are tried."""

@@ -21,8 +21,8 @@ from model.records import Frame, ImageU8, Stamp, Window
 from model.synthetic import Nuisance, Schedule, SyntheticFace, TrueExpression
 from model.synthetic.compression import compressed
 from model.synthetic.footage import FollowedFace, WrittenFootage, follow_face, read_frames
-from realtime.scoring import Interval, read_intervals
 from realtime.sources import open_source
+from realtime.spotting.metrics import Interval, read_intervals
 
 USUAL_FPS = 30.0
 REST_S = 20.0

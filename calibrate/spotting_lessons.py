@@ -10,8 +10,8 @@ from calibrate.spotting_footage import Drawn, varied
 from calibrate.spotting_motion import MotionCache, Motions
 from model.errors import InputError
 from model.synthetic import TrueExpression
-from realtime.scoring import Interval
-from realtime.spotting import SpotterConfig
+from realtime.spotting.metrics import Interval
+from realtime.spotting.spotter import SpotterConfig
 
 LEFT_OUT = 5
 """Of so many faces of an origin one is left out of training to choose on, and one to report on."""

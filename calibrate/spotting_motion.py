@@ -24,10 +24,10 @@ import realtime
 from calibrate.spotting_footage import Footage
 from model.errors import InputError
 from model.records import ArrayF32, ArrayF64, MotionSample, SpotUpdate, Stamp
-from realtime.motion import FLAGS, REGIONS
-from realtime.perception import Perception, Watch
-from realtime.scorer import Scorer
-from realtime.spotting import Spotter, SpotterConfig
+from realtime.perception.perception import Perception, Watch
+from realtime.spotting.motion import FLAGS, REGIONS
+from realtime.spotting.scorer import Scorer
+from realtime.spotting.spotter import Spotter, SpotterConfig
 
 _CODE = (
     *(
@@ -73,7 +73,7 @@ class Motions:
     eye_openness: ArrayF32
     """(N, 2)"""
     flags: NDArray[np.int64]
-    """(N,) a bit for each of `realtime.motion.FLAGS`, the first one lowest."""
+    """(N,) a bit for each of `realtime.spotting.motion.FLAGS`, the first one lowest."""
 
     def flagged(self, name: str) -> NDArray[np.bool_]:
         """(N,) where a flag of `FLAGS` is set."""

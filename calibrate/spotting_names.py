@@ -9,8 +9,8 @@ from calibrate.spotting_figures import Outcome, true_interval
 from calibrate.spotting_footage import Footage, interval_of
 from model.datasets.class_merges import SYNONYMS, merge
 from model.records import Event, Stamp
-from realtime.pipeline import PipelineConfig, open_pipeline
-from realtime.scoring import Interval
+from realtime.perception.pipeline import PipelineConfig, open_pipeline
+from realtime.spotting.metrics import Interval
 
 
 def named(footage: Footage, config: PipelineConfig) -> Outcome:

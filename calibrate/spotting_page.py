@@ -9,7 +9,7 @@ from calibrate.spotting_figures import Row, named_right
 from calibrate.spotting_footage import USUAL
 from model.evaluation.html import document, svg, table, text, width
 from model.machine import machine
-from realtime.scoring import KINDS, error_ms
+from realtime.spotting.metrics import KINDS, error_ms
 
 _BAR, _ROW = 220, 22  # px: a full bar, the height of its row
 _SHARES = (("f1", "F1"), ("precision", "precision"), ("recall", "recall"))

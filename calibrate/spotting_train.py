@@ -30,9 +30,9 @@ from calibrate.spotting_lessons import LEFT_OUT, ORIGINS, Lesson, Origin, check_
 from calibrate.spotting_motion import spot
 from model.errors import InputError
 from model.records import ArrayF32, Window
-from realtime.scorer import FORMAT, MOST, LearnedScorer, Scorer
-from realtime.scoring import MIN_IOU, iou
-from realtime.traits import TRAITS
+from realtime.spotting.metrics import MIN_IOU, iou
+from realtime.spotting.pulse_features import TRAITS
+from realtime.spotting.scorer import FORMAT, MOST, LearnedScorer, Scorer
 
 OPENS_AT = 0.5
 """Of the thresholds: down to here there are pulses to judge."""
@@ -124,8 +124,8 @@ def train(taken: Sequence[Lesson], tick: Callable[[], None] = lambda: None) -> T
 
 
 def save(out: Path, trained: Trained, footage: Sequence[str]) -> None:
-    """Write a file that `realtime.scorer.load_scorer` reads, with its recipe, the names of the
-    `footage` that it was made from, whose faces were for what, and its figures."""
+    """Write a file that `realtime.spotting.scorer.load_scorer` reads, with its recipe, the names of
+    the `footage` that it was made from, whose faces were for what, and its figures."""
     recipe = {**_RECIPE, "accepts": trained.accepts, "footage": list(footage)}
     recipe["faces"] = {part: list(faces) for part, faces in trained.faces.items()}
     metrics = {f"{row.group}, {row.value}": row.plain() for row in trained.rows}

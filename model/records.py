@@ -77,8 +77,8 @@ class MotionSample:
 
     stamp: Stamp
     displacement: ArrayF32
-    """(R, 2) float32, crop px, (u, v) per region, in the order of `realtime.motion.REGIONS`;
-    continuous in time within a track."""
+    """(R, 2) float32, crop px, (u, v) per region, in the order of
+    `realtime.spotting.motion.REGIONS`; continuous in time within a track."""
     field: ArrayF32
     """(2, S, S) float32, crop px: the dense residual flow reference → this frame."""
     head: ArrayF32
@@ -89,7 +89,7 @@ class MotionSample:
     track: int
     """The face track it belongs to; a change means that history before it does not compare."""
     flags: frozenset[str]
-    """What makes this sample doubtful: `realtime.motion.FLAGS`."""
+    """What makes this sample doubtful: `realtime.spotting.motion.FLAGS`."""
 
 
 @dataclass(frozen=True, slots=True)

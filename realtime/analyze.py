@@ -27,13 +27,13 @@ from model.machine import choose_device
 from model.outputs import make_folder
 from model.records import Event, Frame, Stamp
 from realtime.analyses import Job, name_of, plan_jobs, write_record
-from realtime.baseline import load_baseline, rate_warning
 from realtime.config import LiveConfig
 from realtime.options import add_perception, add_pictures
-from realtime.pipeline import configured, open_pipeline
+from realtime.perception.pipeline import configured, open_pipeline
 from realtime.session.compare import compare
 from realtime.sources import Source, open_source
 from realtime.sources.session import SessionSource
+from realtime.spotting.baseline import load_baseline, rate_warning
 from realtime.tables import motion_table, write_events
 
 

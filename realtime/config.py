@@ -12,10 +12,10 @@ from model.engine.ort import THREADS
 from model.errors import InputError
 from model.flow import FLOWS
 from model.inference.shipped_weights import shipped, trained_on
-from realtime.baseline import Baseline
-from realtime.scorer import RULES, checked_scorer
 from realtime.session.plan import RecordPlan
 from realtime.sources import SourceOptions, check_rotation
+from realtime.spotting.baseline import Baseline
+from realtime.spotting.scorer import RULES, checked_scorer
 
 MAX_SIDE_PX = 8192
 MAX_FPS = 1000.0

@@ -17,7 +17,6 @@ from typing import Self
 from model.errors import InputError, describe_error
 from model.machine import choose_device
 from model.records import Event, Frame, Step
-from realtime.baseline import Baseline
 from realtime.clips import Clips, cut
 from realtime.config import LiveConfig, device_name
 from realtime.results import Results, SignalAt
@@ -36,6 +35,7 @@ from realtime.sources import (
     without_password,
 )
 from realtime.sources.browser import BrowserSource
+from realtime.spotting.baseline import Baseline
 from realtime.stream.counters import Captured, recent_fps
 from realtime.stream.heap import share_heap
 from realtime.stream.packed_frame import unpack

@@ -11,8 +11,8 @@ from model.flow import FLOWS
 from model.inference.shipped_weights import shipped
 from realtime.config import LiveConfig
 from realtime.passwords import AUTH, VIEW
-from realtime.scorer import RULES
 from realtime.sources import CHOICES, ROTATIONS
+from realtime.spotting.scorer import RULES
 
 Options = argparse._ActionsContainer  # what parsers and their groups have in common
 

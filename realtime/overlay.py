@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from model.records import AlignedFace, ArrayF32, Event, ImageU8, SpotSignal, Step
-from realtime.motion import REGION_SIGMA_PX, REGIONS, region_centres
+from realtime.spotting.motion import REGION_SIGMA_PX, REGIONS, region_centres
 
 FACE_OUTLINE = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
@@ -37,7 +37,7 @@ def describe(step: Step, event: Event | None) -> dict[str, Any]:
       affine (a, b, c, d, e, f) of a canvas: x = a·u + c·v + e, y = b·u + d·v + f;
     - `regions`: one per name in `REGIONS`, each `at` [x, y] and `radius` in px of the frame,
       `strength` and `threshold` in crop px (`threshold` None while the region is silenced);
-    - `flags`: what makes the sample doubtful (`realtime.motion.FLAGS`);
+    - `flags`: what makes the sample doubtful (`realtime.spotting.motion.FLAGS`);
     - `event`: None, or the expression going on: see `describe_current`.
     """
     height, width = step.frame.image.shape[:2]

@@ -54,7 +54,7 @@ from model.records import Frame, Stamp, Step
 from realtime.clips import Clips
 from realtime.config import LiveConfig, device_name
 from realtime.packing import Packing
-from realtime.pipeline import configured, open_pipeline
+from realtime.perception.pipeline import configured, open_pipeline
 from realtime.recording import END, open_recording
 from realtime.results import Results
 from realtime.sources import Source

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from realtime.baseline import Baseline, rate_warning
 from realtime.config import LiveConfig
 from realtime.results import Counts
 from realtime.sources import SourceInfo, SourceStatus, without_password
+from realtime.spotting.baseline import Baseline, rate_warning
 from realtime.stream.counters import Captured
 from realtime.stream.latency import LatencySummary
 

@@ -13,10 +13,10 @@ from typing import Any
 from model.errors import InputError
 from model.records import Event
 from model.synthetic import TrueExpression
-from realtime.baseline import as_document
 from realtime.config import LiveConfig
 from realtime.snapshot import Snapshot
 from realtime.sources import without_password
+from realtime.spotting.baseline import as_document
 
 PACKAGES = (
     "fmanet-live",

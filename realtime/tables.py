@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.records import Event, SpotUpdate, Step
-from realtime.motion import REGIONS
+from realtime.spotting.motion import REGIONS
 from realtime.summary import check_new, event_record
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ _MOTION_TYPES = {
 }
 MOTION_COLUMNS = tuple(_MOTION_TYPES)
 """Columns of the motion table, a row per frame, empty (null) where there is no face. `track`:
-number of the face track. `flags`: names from `realtime.motion.FLAGS` with spaces between. `eye_…`:
-openness of the person's right and left eye. `head_…`: head motion since the last frame. For each
-region `strength_px` and the `threshold_px` that it has to exceed (inf while silenced), and its
-displacement `u_px` right, `v_px` down; px are those of the aligned crop. `spotter`: what the
+number of the face track. `flags`: names from `realtime.spotting.motion.FLAGS` with spaces between.
+`eye_…`: openness of the person's right and left eye. `head_…`: head motion since the last frame.
+For each region `strength_px` and the `threshold_px` that it has to exceed (inf while silenced), and
+its displacement `u_px` right, `v_px` down; px are those of the aligned crop. `spotter`: what the
 spotter said with this frame, mostly nothing: for each candidate its state (`apex`, `closed`,
 `rejected`), number, kind, onset and last moment in s, and why; "; " between them."""
 

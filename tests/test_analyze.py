@@ -13,10 +13,10 @@ from test_baseline import measured
 from model.errors import SourceError, exit_code
 from realtime import analyze
 from realtime.analyses import plan_jobs
-from realtime.baseline import save_baseline
 from realtime.config import LiveConfig
-from realtime.motion import REGIONS
 from realtime.sources import SOURCES
+from realtime.spotting.baseline import save_baseline
+from realtime.spotting.motion import REGIONS
 from realtime.tables import MOTION_COLUMNS, motion_schema
 
 

@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import InputError
-from realtime.baseline import (
+from realtime.config import LiveConfig
+from realtime.perception.pipeline import configured
+from realtime.sources import SourceInfo
+from realtime.spotting.baseline import (
     Baseline,
     Measurement,
     Setting,
@@ -22,11 +25,8 @@ from realtime.baseline import (
     suited,
     to_json,
 )
-from realtime.config import LiveConfig
-from realtime.motion import REGIONS
-from realtime.pipeline import configured
-from realtime.sources import SourceInfo
-from realtime.spotting import SpotterConfig
+from realtime.spotting.motion import REGIONS
+from realtime.spotting.spotter import SpotterConfig
 
 INFO = SourceInfo(
     spec="0",

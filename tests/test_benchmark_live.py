@@ -14,7 +14,7 @@ import live
 
 from model.errors import InputError
 from model.records import AlignedFace, Event
-from realtime.pipeline import PipelineConfig, open_pipeline
+from realtime.perception.pipeline import PipelineConfig, open_pipeline
 from realtime.sources import SourceOptions, open_source
 
 OPTIONS = SourceOptions(fps=30, seconds=4.2, width=320, height=240)  # one expression

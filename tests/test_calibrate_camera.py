@@ -21,9 +21,9 @@ from model.errors import InputError
 from model.records import Frame, Stamp, Window
 from model.synthetic import Schedule, SyntheticFace
 from model.synthetic.face import Nuisance
-from realtime.perception import Perception
-from realtime.scoring import Interval, iou
+from realtime.perception.perception import Perception
 from realtime.sources import SourceInfo
+from realtime.spotting.metrics import Interval, iou
 
 INFO = SourceInfo(
     spec="0",

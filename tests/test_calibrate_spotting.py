@@ -29,11 +29,11 @@ from model.errors import InputError
 from model.labels import CLASSES
 from model.records import Frame, Stamp
 from model.synthetic import Schedule
-from realtime.baseline import load_baseline, save_baseline
-from realtime.motion import FLAGS, REGIONS
-from realtime.perception import Perception
-from realtime.scoring import Interval
-from realtime.spotting import SpotterConfig
+from realtime.perception.perception import Perception
+from realtime.spotting.baseline import load_baseline, save_baseline
+from realtime.spotting.metrics import Interval
+from realtime.spotting.motion import FLAGS, REGIONS
+from realtime.spotting.spotter import SpotterConfig
 
 STRONG = Schedule(
     micro_per_min=20,

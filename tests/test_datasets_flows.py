@@ -36,8 +36,8 @@ from model.records import (
     Stamp,
 )
 from model.synthetic.face import Nuisance, SyntheticFace
-from realtime.pipeline import Pipeline
-from realtime.spotting import SpotterConfig
+from realtime.perception.pipeline import Pipeline
+from realtime.spotting.spotter import SpotterConfig
 
 FPS = 60.0
 

@@ -22,8 +22,7 @@ from model.records import Frame
 from realtime.clips import Clips
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.motion import Motion
-from realtime.pipeline import Pipeline
+from realtime.perception.pipeline import Pipeline
 from realtime.results import Results
 from realtime.run import StillAliveError
 from realtime.session.folder import SessionFolder, claim
@@ -33,7 +32,8 @@ from realtime.session.plan import RecordPlan
 from realtime.session.reader import open_session
 from realtime.session.recover import recover
 from realtime.session.video import VideoWriter
-from realtime.spotting import Spotter
+from realtime.spotting.motion import Motion
+from realtime.spotting.spotter import Spotter
 
 THREADS = {"capture", "pipeline", "recorder", "sound", "lsl", "face", "classify", "clips"}
 
@@ -317,13 +317,13 @@ def test_headless_returns_after_a_failure_and_at_a_signal(
     """Without `--seconds`, in a process of its own, with an aligner that fails or hangs."""
     ending = "raise RuntimeError('graph failed')" if number is None else "threading.Event().wait()"
     program = (
-        "import sys, threading, realtime.perception, realtime.pipeline, realtime.run, run_live\n"
-        "realtime.run.JOIN_S = realtime.run.DRAIN_S = realtime.pipeline.JOIN_S = 0.2\n"
+        "import sys, threading, realtime.perception.perception, realtime.perception.pipeline, realtime.run, run_live\n"
+        "realtime.run.JOIN_S = realtime.run.DRAIN_S = realtime.perception.pipeline.JOIN_S = 0.2\n"
         "class Failing:\n"
         "    def align(self, frame):\n"
         f"        print('looking', flush=True); {ending}\n"
         "    def warm_up(self): pass\n"
-        "realtime.perception.FaceAligner = Failing\n"
+        "realtime.perception.perception.FaceAligner = Failing\n"
         "run_live.main()\n"
     )
     options = ["--headless", "--source", "demo", "--classifier", str(untrained)]

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.records import Stamp
-from realtime.history import History
+from realtime.spotting.smoothing import History
 
 
 def filled(times, values, *, keep_s=10.0, smoothing_s=0.02):

@@ -15,7 +15,7 @@ from model.errors import CheckpointError, InputError, SourceError
 from model.records import Event, Frame, Stamp, Step
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.pipeline import PipelineConfig, open_pipeline
+from realtime.perception.pipeline import PipelineConfig, open_pipeline
 from realtime.run import BEHIND, StillAliveError
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus
 from realtime.stream.clock import monotonic_s

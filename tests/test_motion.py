@@ -7,8 +7,8 @@ import pytest
 from model.errors import InputError
 from model.face.crop import CROP_PX
 from model.records import AlignedFace, MotionSample, Stamp
-from realtime.baseline import Baseline
-from realtime.motion import FLAGS, REGIONS, Motion, eye_openness, region_centres
+from realtime.spotting.baseline import Baseline
+from realtime.spotting.motion import FLAGS, REGIONS, Motion, eye_openness, region_centres
 
 CENTRES = {
     "brow_outer_right": (24, 38),

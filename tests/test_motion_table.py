@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from model.records import Frame, SpotSignal, SpotUpdate, Stamp, Step, Window
-from realtime.motion import REGIONS
+from realtime.spotting.motion import REGIONS
 from realtime.tables import MOTION_COLUMNS, motion_cells, motion_table
 from realtime.ui.view import frame_message
 

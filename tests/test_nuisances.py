@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from model.records import MotionSample, Stamp
-from realtime.motion import REGIONS
-from realtime.nuisances import HEAD_RISE_PER_PX, Nuisances
+from realtime.spotting.disturbances import HEAD_RISE_PER_PX, Nuisances
+from realtime.spotting.motion import REGIONS
 
 BROW, LID, CHIN = (REGIONS.index(name) for name in ("brow_inner_right", "lid_lower_left", "chin"))
 

@@ -21,7 +21,6 @@ from model.records import (
     Step,
     Window,
 )
-from realtime.motion import REGIONS
 from realtime.overlay import (
     FACE_OUTLINE,
     HEAT_GRID,
@@ -32,6 +31,7 @@ from realtime.overlay import (
     heat,
     strength_over_threshold,
 )
+from realtime.spotting.motion import REGIONS
 
 R = len(REGIONS)
 STAMP = Stamp(7, 0.25)

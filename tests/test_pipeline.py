@@ -17,8 +17,8 @@ from model.flow import load_flow
 from model.inference.checkpoint import Checkpoint, save_checkpoint
 from model.records import Event, FlowPair, Frame, FramePair, Prediction, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace
-from realtime.pipeline import Pipeline, PipelineConfig, open_pipeline
-from realtime.spotting import SpotterConfig
+from realtime.perception.pipeline import Pipeline, PipelineConfig, open_pipeline
+from realtime.spotting.spotter import SpotterConfig
 
 FPS = 30
 SIZE = (320, 240)

@@ -23,7 +23,6 @@ import realtime.export.__main__ as export_command
 import realtime.session.__main__ as session_command
 from model.errors import InputError, exit_code
 from model.records import Kind, Stamp
-from realtime.baseline import as_document
 from realtime.review.agreement import agree, cohen_kappa
 from realtime.review.coding import coded, kinds, reviewed, say
 from realtime.review.lanes import LANES, read_motion
@@ -37,6 +36,7 @@ from realtime.session.edits import Edit, edit_line, parse_edit
 from realtime.session.reader import Session, open_session
 from realtime.session.recover import recover
 from realtime.sources import open_source
+from realtime.spotting.baseline import as_document
 from realtime.ui.review import _Opened, review_routes
 
 edits = st.builds(

@@ -20,11 +20,11 @@ from model.datasets import Video
 from model.errors import CheckpointError, InputError
 from model.records import ArrayF32, MotionSample, SpotUpdate, Stamp, Window
 from realtime.config import LiveConfig
-from realtime.motion import REGIONS
-from realtime.scorer import FORMAT, LearnedScorer, load_scorer
-from realtime.scoring import Interval
-from realtime.spotting import Spotter, SpotterConfig
-from realtime.traits import COURSES, MOMENTS, SCALARS, TRAITS
+from realtime.spotting.metrics import Interval
+from realtime.spotting.motion import REGIONS
+from realtime.spotting.pulse_features import COURSES, MOMENTS, SCALARS, TRAITS
+from realtime.spotting.scorer import FORMAT, LearnedScorer, load_scorer
+from realtime.spotting.spotter import Spotter, SpotterConfig
 
 BROWS = [i for i, name in enumerate(REGIONS) if name.startswith("brow")]
 

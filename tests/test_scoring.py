@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import InputError
-from realtime.scoring import Interval, error_ms, iou, match, read_intervals, record, score, table
+from realtime.spotting.metrics import (
+    Interval,
+    error_ms,
+    iou,
+    match,
+    read_intervals,
+    record,
+    score,
+    table,
+)
 
 
 def interval(onset: float, offset: float, kind: str = "micro", label: str = "") -> Interval:

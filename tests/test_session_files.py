@@ -14,7 +14,6 @@ from test_session_recorder import frame, recorder
 
 from model.errors import InputError, exit_code
 from model.records import Event, Prediction, Stamp, Window
-from realtime.baseline import Baseline
 from realtime.session.__main__ import main
 from realtime.session.checks import check_list
 from realtime.session.clocks import take_anchor
@@ -28,6 +27,7 @@ from realtime.session.markers import Marker, MarkerKind, marker_line, parse_mark
 from realtime.session.plan import RecordPlan
 from realtime.session.protocol import load_protocol
 from realtime.session.verdict import load_camera_check
+from realtime.spotting.baseline import Baseline
 
 times = st.floats(allow_nan=False, allow_infinity=False)
 words = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters=",\n"))

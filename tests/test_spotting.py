@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from model.face.aligner import FaceAligner
 from model.records import Frame, MotionSample, SpotUpdate, Stamp, Window
 from model.synthetic import Schedule, SyntheticFace
-from realtime.motion import REGIONS, Motion
-from realtime.spotting import Spotter, SpotterConfig
+from realtime.spotting.motion import REGIONS, Motion
+from realtime.spotting.spotter import Spotter, SpotterConfig
 
 FIELD = np.zeros((2, 8, 8), np.float32)
 RATES = (25, 30, 60, 120, 200)

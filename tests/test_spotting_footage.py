@@ -8,9 +8,9 @@ from calibrate.spotting_footage import Drawn, interval_of
 from model.records import Window
 from model.synthetic import Schedule, TrueExpression
 from model.synthetic.schedule import plan_block
-from realtime.motion import LOWER, REGIONS, UPPER
-from realtime.perception import Perception
-from realtime.scoring import Interval, iou
+from realtime.perception.perception import Perception
+from realtime.spotting.metrics import Interval, iou
+from realtime.spotting.motion import LOWER, REGIONS, UPPER
 
 QUIET = Schedule(macro_per_min=0, speech_per_min=0, blinks_per_min=15)
 BLINKING = replace(

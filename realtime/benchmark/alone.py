@@ -13,7 +13,7 @@ from model.machine import choose_device
 from model.records import FramePair, ImageU8
 from realtime.benchmark.percentiles import tail
 from realtime.config import LiveConfig
-from realtime.pipeline import PipelineConfig, open_naming
+from realtime.perception.pipeline import PipelineConfig, open_naming
 
 WARM_UP, RUNS = 20, 300
 LONGEST_S = 20.0

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from model.machine import choose_device
 from realtime.config import LiveConfig
-from realtime.pipeline import configured, open_pipeline
+from realtime.perception.pipeline import configured, open_pipeline
 from realtime.sources import open_source
 
 LASTS_S = 3.0

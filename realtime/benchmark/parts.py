@@ -31,7 +31,7 @@ from model.records import ArrayF32, FramePair, ImageU8
 from model.registry import load_entry
 from realtime.benchmark.percentiles import tail
 from realtime.config import LiveConfig
-from realtime.pipeline import PipelineConfig, open_naming
+from realtime.perception.pipeline import PipelineConfig, open_naming
 
 POOL_BYTES = 192 * 2**20
 """Of inputs, gone through in turn: more than the last cache of most processors."""

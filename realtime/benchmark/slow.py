@@ -14,8 +14,8 @@ from typing import Any
 import model.inference.naming
 from model.errors import InputError
 from model.face.aligner import FaceAligner
-from realtime.motion import Motion
-from realtime.spotting import Spotter
+from realtime.spotting.motion import Motion
+from realtime.spotting.spotter import Spotter
 
 SLOWABLE: dict[str, tuple[Any, str]] = {
     "face": (FaceAligner, "align"),

@@ -1,9 +1,9 @@
 """Agreement of two people who coded the same session.
 
 Two expressions are the same one if they overlap by at least half (intersection over union, as in
-spotting; `realtime.scoring`). Cohen's kappa (J. Cohen, "A Coefficient of Agreement for Nominal
-Scales", Educational and Psychological Measurement 20, 1960) is agreement beyond chance: 1 is all of
-it, 0 what two coders reach who do not look.
+spotting; `realtime.spotting.metrics`). Cohen's kappa (J. Cohen, "A Coefficient of Agreement for
+Nominal Scales", Educational and Psychological Measurement 20, 1960) is agreement beyond chance: 1
+is all of it, 0 what two coders reach who do not look.
 """
 
 import math
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from model.errors import InputError
 from model.records import Kind
 from realtime.review.coding import coded, edits, kinds
-from realtime.scoring import MIN_IOU, Interval, iou, match
 from realtime.session.edits import Edit
 from realtime.session.reader import Session
+from realtime.spotting.metrics import MIN_IOU, Interval, iou, match
 
 NOTHING = "nothing"
 

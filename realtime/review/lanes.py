@@ -11,15 +11,15 @@ import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
 from model.records import ArrayF32, ArrayF64
-from realtime.motion import REGIONS
 from realtime.session.folder import SessionFolder
+from realtime.spotting.motion import REGIONS
 
 LANES = ("Brows", "Eyes", "Nose", "Mouth")
 _GROUPS = {"brow": "Brows", "lid": "Eyes", "nose": "Nose", "cheek": "Nose"}
 
 
 def lane_of(region: str) -> str:
-    """The lane of a region of `realtime.motion.REGIONS`, by the first word of its name."""
+    """The lane of a region of `realtime.spotting.motion.REGIONS`, by the first word of its name."""
     return _GROUPS.get(region.split("_")[0], LANES[-1])
 
 

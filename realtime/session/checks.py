@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from model.errors import InputError
-from realtime.baseline import Baseline
 from realtime.session.folder import check_room, free_bytes, size
 from realtime.session.plan import RecordPlan
 from realtime.session.verdict import Check
 from realtime.session.video import CODECS
 from realtime.sources import SourceInfo
+from realtime.spotting.baseline import Baseline
 
 DEFAULT_FPS = 30.0
 SPEED_RESERVE = 2.0

@@ -13,15 +13,15 @@ from pathlib import Path
 
 from model.machine import choose_device
 from model.records import Event, Prediction, Stamp
-from realtime.baseline import Baseline, load_baseline
 from realtime.config import LiveConfig
-from realtime.pipeline import configured, open_pipeline
-from realtime.scorer import RULES
+from realtime.perception.pipeline import configured, open_pipeline
 from realtime.session.document import weights_hash
 from realtime.session.events import as_they_stand
 from realtime.session.reader import Session
 from realtime.sources.session import SessionSource
 from realtime.sources.video import DAMAGED
+from realtime.spotting.baseline import Baseline, load_baseline
+from realtime.spotting.scorer import RULES
 
 SAME_PROBABILITY = 1e-4
 """Probabilities that differ by less are the same: other engines compute in another order."""

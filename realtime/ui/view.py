@@ -15,11 +15,11 @@ import numpy as np
 
 from model.records import Event, SpotUpdate, Step
 from realtime.config import LiveConfig
-from realtime.motion import FLAGS, REGIONS
 from realtime.overlay import describe, finite, heat
 from realtime.results import SignalAt
 from realtime.review.lanes import LANES, lane_of
 from realtime.snapshot import Snapshot
+from realtime.spotting.motion import FLAGS, REGIONS
 from realtime.stream.latency import LatencySummary
 
 JPEG_QUALITY = 85

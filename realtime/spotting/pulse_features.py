@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from model.records import ArrayF32, ArrayF64
-from realtime.doubts import CALM_BEFORE_S, CALM_UNTIL_S
-from realtime.history import History
-from realtime.motion import LOWER, REGIONS, UPPER
-from realtime.nuisances import Nuisances
-from realtime.pulse import Follower, Pulse
+from realtime.spotting.disturbances import Nuisances
+from realtime.spotting.motion import LOWER, REGIONS, UPPER
+from realtime.spotting.pulse import Follower, Pulse
+from realtime.spotting.rejection_rules import CALM_BEFORE_S, CALM_UNTIL_S
+from realtime.spotting.smoothing import History
 
 BEFORE_S = (0.7, 0.5, 0.35, 0.2, 0.1, 0.05)
 _FLANK = np.linspace(0.0, 1.0, 5)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from model.records import ArrayF64, MotionSample
-from realtime.motion import REGIONS
+from realtime.spotting.motion import REGIONS
 
 BLINK_BROWS = 2.0
 """A blink raises the thresholds of the brows by this factor; the lids it silences."""

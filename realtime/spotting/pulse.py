@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.records import ArrayF64
-from realtime.history import History
+from realtime.spotting.smoothing import History
 
 
 @dataclass(frozen=True, slots=True)

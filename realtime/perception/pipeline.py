@@ -35,11 +35,11 @@ from model.records import (
     Stamp,
     Step,
 )
-from realtime.baseline import suited
-from realtime.motion import Motion
-from realtime.perception import Aligned, Aligner, Perception
+from realtime.perception.perception import Aligned, Aligner, Perception
 from realtime.sources import SourceInfo
-from realtime.spotting import Spotter, SpotterConfig
+from realtime.spotting.baseline import suited
+from realtime.spotting.motion import Motion
+from realtime.spotting.spotter import Spotter, SpotterConfig
 from realtime.stream.worker import Worker
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@
 import numpy as np
 
 from model.records import ArrayF64
-from realtime.history import History
-from realtime.motion import LOWER, REGIONS, UPPER
-from realtime.pulse import Follower, Pulse
+from realtime.spotting.motion import LOWER, REGIONS, UPPER
+from realtime.spotting.pulse import Follower, Pulse
+from realtime.spotting.smoothing import History
 
 LIP_PX = 1.2
 """A micro-expression parts the lips or pushes the lower one up; further than this it goes only

@@ -1,8 +1,8 @@
 """A small learned judge of what the spotter's rules would decide by hand.
 
-Three dense layers from the traits of a pulse (`realtime.traits`) to how much it looks like a
-micro-expression. A few thousand weights, evaluated once for each pulse that has ended: numpy is
-enough, and the file is read without torch. `calibrate.spotting_train` makes it.
+Three dense layers from the traits of a pulse (`realtime.spotting.pulse_features`) to how much it
+looks like a micro-expression. A few thousand weights, evaluated once for each pulse that has ended:
+numpy is enough, and the file is read without torch. `calibrate.spotting_train` makes it.
 """
 
 import json
@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from model.errors import CheckpointError, InputError
 from model.records import ArrayF32, Window
-from realtime.traits import TRAITS
+from realtime.spotting.pulse_features import TRAITS
 
 FORMAT = "fmanet-live spotter 1"
 RULES = "rules"

@@ -23,14 +23,20 @@ from model.records import (
     Stamp,
     Window,
 )
-from realtime.baseline import Baseline
-from realtime.doubts import DETOUR, is_glance, lip_went_far, moved_as_one, spoke_before
-from realtime.history import History
-from realtime.motion import LOWER, REGIONS, UPPER
-from realtime.nuisances import Nuisances
-from realtime.pulse import Band, Follower, Pulse
-from realtime.scorer import RULES, Scorer, load_scorer
-from realtime.traits import traits
+from realtime.spotting.baseline import Baseline
+from realtime.spotting.disturbances import Nuisances
+from realtime.spotting.motion import LOWER, REGIONS, UPPER
+from realtime.spotting.pulse import Band, Follower, Pulse
+from realtime.spotting.pulse_features import traits
+from realtime.spotting.rejection_rules import (
+    DETOUR,
+    is_glance,
+    lip_went_far,
+    moved_as_one,
+    spoke_before,
+)
+from realtime.spotting.scorer import RULES, Scorer, load_scorer
+from realtime.spotting.smoothing import History
 
 
 @dataclass(frozen=True, slots=True)

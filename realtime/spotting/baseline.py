@@ -21,8 +21,8 @@ from typing import Any
 
 from model.errors import InputError
 from model.text import read_text
-from realtime.motion import REGIONS
 from realtime.sources import SourceInfo
+from realtime.spotting.motion import REGIONS
 
 FORMAT, VERSION = "fmanet-live baseline", 1
 MAX_RATE_RATIO = 1.2
@@ -76,8 +76,8 @@ class Baseline:
     """The noise floor of one face before one camera."""
 
     floor_px: Mapping[str, float]
-    """Per region of `realtime.motion.REGIONS`: the least threshold, crop px, however quiet the
-    last seconds were. Above it the spotter measures the noise itself."""
+    """Per region of `realtime.spotting.motion.REGIONS`: the least threshold, crop px, however quiet
+    the last seconds were. Above it the spotter measures the noise itself."""
     measured: Measurement | None = None
     """None for the default, which no one measured."""
 

@@ -11,8 +11,8 @@ from typing import Protocol, TypeVar
 from model.face.aligner import FaceAligner
 from model.face.crop import CROP_PX
 from model.records import AlignedFace, Frame, MotionSample, SpotSignal, SpotUpdate, Stamp, Step
-from realtime.motion import Motion
-from realtime.spotting import Spotter
+from realtime.spotting.motion import Motion
+from realtime.spotting.spotter import Spotter
 
 T = TypeVar("T")
 Aligned = tuple[AlignedFace | None, dict[str, float]]
