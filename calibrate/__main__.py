@@ -25,8 +25,8 @@ from model.registry import load_entry
 from model.usage import DefaultsShown
 from realtime.config import LiveConfig
 from realtime.options import add_source
+from realtime.results.summary import check_new, versions
 from realtime.sources import SourceInfo
-from realtime.summary import check_new, versions
 
 MOST_S = 3600.0
 """The longest measurement."""

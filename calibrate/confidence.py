@@ -33,7 +33,7 @@ from model.errors import InputError
 from model.inference.confidence import fit_temperature
 from model.metrics.recognition import calibration_error
 from model.records import ArrayF32, ArrayF64
-from realtime.summary import check_new, versions
+from realtime.results.summary import check_new, versions
 
 FORMAT, VERSION = "fmanet-live confidence", 1
 LEAST_CLIPS = 20

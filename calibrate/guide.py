@@ -20,10 +20,10 @@ from calibrate.report import camera_rows
 from model.errors import InputError
 from model.records import Step
 from realtime.live import LiveSession
+from realtime.results.summary import versions
 from realtime.sources.demo import REST
 from realtime.spotting.baseline import Baseline, to_json
 from realtime.spotting.motion import REGIONS
-from realtime.summary import versions
 
 MAX_GAP_S = 2.0
 """A measurement does not go on across a longer gap: it was paused, or the source changed."""

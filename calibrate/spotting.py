@@ -46,13 +46,13 @@ from model.machine import machine
 from model.usage import DefaultsShown
 from realtime.options import add_scorer
 from realtime.perception.pipeline import PipelineConfig
+from realtime.results.summary import check_new, versions
 from realtime.spotting.baseline import Baseline, load_baseline, save_baseline
 from realtime.spotting.metrics import KINDS, read_intervals, record
 from realtime.spotting.metrics import score as scored
 from realtime.spotting.metrics import table as score_table
 from realtime.spotting.scorer import checked_scorer
 from realtime.spotting.spotter import SpotterConfig
-from realtime.summary import check_new, versions
 
 FORMAT, VERSION = "fmanet-live spotting", 1
 _MEASURED, _DEFAULT = "measured", "default"

@@ -215,7 +215,10 @@ def _arrays(motions: Motions) -> dict[str, Any]:
 def _code_digest() -> str:
     digest = hashlib.sha256()
     root = Path(model.__file__).parent
-    for path in (*(root / name for name in _CODE), Path(realtime.__file__).parent / "motion.py"):
+    for path in (
+        *(root / name for name in _CODE),
+        Path(realtime.__file__).parent / "spotting/motion.py",
+    ):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

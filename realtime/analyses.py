@@ -16,9 +16,9 @@ from typing import Any
 from model.errors import SourceError
 from model.text import clean_line
 from realtime.config import LiveConfig
+from realtime.results.summary import config_record, versions
 from realtime.session.document import weights_hash
 from realtime.sources import SourceInfo, SourceStatus, split_spec
-from realtime.summary import config_record, versions
 
 FORMAT = "fmanet-live-analysis"
 VERSION = 1

@@ -2,10 +2,10 @@
 
     python -m realtime.analyze clip.mp4 session/ --out results/
 
-For each input `<name>.events.csv` and `<name>.motion.parquet` (or `.csv`); `realtime.tables` says
-what the columns are; and `<name>.analysis.json` with what was analysed, and how. What was analysed
-into that folder before is skipped. It is the pipeline of the live program, so what was seen live is
-found again.
+For each input `<name>.events.csv` and `<name>.motion.parquet` (or `.csv`);
+`realtime.results.tables` says what the columns are; and `<name>.analysis.json` with what was
+analysed, and how. What was analysed into that folder before is skipped. It is the pipeline of the
+live program, so what was seen live is found again.
 
     python -m realtime.analyze sessions/P07 --compare
 
@@ -30,11 +30,11 @@ from realtime.analyses import Job, name_of, plan_jobs, write_record
 from realtime.config import LiveConfig
 from realtime.options import add_perception, add_pictures
 from realtime.perception.pipeline import configured, open_pipeline
+from realtime.results.tables import motion_table, write_events
 from realtime.session.compare import compare
 from realtime.sources import Source, open_source
 from realtime.sources.session import SessionSource
 from realtime.spotting.baseline import load_baseline, rate_warning
-from realtime.tables import motion_table, write_events
 
 
 def main() -> None:

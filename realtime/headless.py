@@ -15,12 +15,12 @@ from tqdm import tqdm
 from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
+from realtime.results.snapshot import Snapshot
+from realtime.results.summary import check_new, summarise, write_summary
 from realtime.session.keys import Keys
 from realtime.session.status import RecordingStatus
-from realtime.snapshot import Snapshot
 from realtime.sources.demo import Demo
 from realtime.stream.clock import monotonic_s
-from realtime.summary import check_new, summarise, write_summary
 
 PROGRESS_S = 0.5
 """How often the progress line is renewed, and a request to end is looked for."""

@@ -17,15 +17,15 @@ from typing import Self
 from model.errors import InputError, describe_error
 from model.machine import choose_device
 from model.records import Event, Frame, Step
-from realtime.clips import Clips, cut
 from realtime.config import LiveConfig, device_name
-from realtime.results import Results, SignalAt
+from realtime.results.clips import Clips, cut
+from realtime.results.results import Results, SignalAt
+from realtime.results.snapshot import Snapshot, State, doubt, take_snapshot
 from realtime.run import Run, StillAliveError
 from realtime.session.markers import MarkerKind
 from realtime.session.notebook import Notebook
 from realtime.session.plan import RecordPlan
 from realtime.session.status import RecordingStatus
-from realtime.snapshot import Snapshot, State, doubt, take_snapshot
 from realtime.sources import (
     ASKED_RATE,
     Source,

@@ -12,6 +12,7 @@ from typing import Any
 
 from model.errors import describe_error
 from realtime.config import LiveConfig
+from realtime.results.snapshot import PAUSED
 from realtime.session.lsl import MarkerStream
 from realtime.session.microphone import Microphone
 from realtime.session.notebook import Notebook
@@ -19,7 +20,6 @@ from realtime.session.opening import open_recorder
 from realtime.session.recorder import SessionRecorder
 from realtime.session.sound import Block
 from realtime.session.status import RecordingStatus
-from realtime.snapshot import PAUSED
 from realtime.sources import Source, SourceStatus
 from realtime.stream.counters import Captured
 from realtime.stream.pauses import Pauses

@@ -51,12 +51,12 @@ from functools import partial
 
 from model.errors import InputError, describe_error
 from model.records import Frame, Stamp, Step
-from realtime.clips import Clips
 from realtime.config import LiveConfig, device_name
-from realtime.packing import Packing
 from realtime.perception.pipeline import configured, open_pipeline
 from realtime.recording import END, open_recording
-from realtime.results import Results
+from realtime.results.clip_packing import Packing
+from realtime.results.clips import Clips
+from realtime.results.results import Results
 from realtime.sources import Source
 from realtime.sources.pacing import paced
 from realtime.stream.clock import monotonic_s

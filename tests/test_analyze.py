@@ -14,10 +14,10 @@ from model.errors import SourceError, exit_code
 from realtime import analyze
 from realtime.analyses import plan_jobs
 from realtime.config import LiveConfig
+from realtime.results.tables import MOTION_COLUMNS, motion_schema
 from realtime.sources import SOURCES
 from realtime.spotting.baseline import save_baseline
 from realtime.spotting.motion import REGIONS
-from realtime.tables import MOTION_COLUMNS, motion_schema
 
 
 @pytest.fixture

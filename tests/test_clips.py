@@ -8,8 +8,8 @@ import numpy as np
 
 from model.records import Event as MicroExpression
 from model.records import Frame, ImageU8, Stamp, Window
-from realtime.clips import Clips
-from realtime.packing import Packing
+from realtime.results.clip_packing import Packing
+from realtime.results.clips import Clips
 from realtime.stream.ring import FrameRing
 
 

@@ -19,11 +19,11 @@ import run_live
 from model.errors import InputError, describe_error
 from model.inference.naming import Naming
 from model.records import Frame
-from realtime.clips import Clips
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.perception.pipeline import Pipeline
-from realtime.results import Results
+from realtime.results.clips import Clips
+from realtime.results.results import Results
 from realtime.run import StillAliveError
 from realtime.session.folder import SessionFolder, claim
 from realtime.session.lines import LineFile
@@ -317,7 +317,8 @@ def test_headless_returns_after_a_failure_and_at_a_signal(
     """Without `--seconds`, in a process of its own, with an aligner that fails or hangs."""
     ending = "raise RuntimeError('graph failed')" if number is None else "threading.Event().wait()"
     program = (
-        "import sys, threading, realtime.perception.perception, realtime.perception.pipeline, realtime.run, run_live\n"
+        "import sys, threading, run_live\n"
+        "import realtime.perception.perception, realtime.perception.pipeline, realtime.run\n"
         "realtime.run.JOIN_S = realtime.run.DRAIN_S = realtime.perception.pipeline.JOIN_S = 0.2\n"
         "class Failing:\n"
         "    def align(self, frame):\n"

@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from model.engine import ENGINES, ORDER, NetworkOf
-from model.engine.__main__ import build, check
 from model.engine.cache import MEGABYTES_KEPT, Kept
 from model.engine.compiled import Compiled
 from model.engine.eager import Eager, no_cuda, plain_forward, plain_truth
@@ -23,6 +22,7 @@ from model.engine.export import halved
 from model.engine.forward import Arrays, Forward
 from model.engine.ort import ONNXRuntime
 from model.engine.trt import TensorRTRTX
+from model.engines import build, check
 from model.errors import InputError
 from model.inference.building import build_here, end, export_here, exported_beside, kept_for
 from model.inference.checkpoint import checkpoint_path, load_classifier, load_network

@@ -25,8 +25,8 @@ import realtime.stream.ring
 from model.records import Event, Frame, ImageU8, Stamp, Window
 from realtime.config import LiveConfig
 from realtime.export import export, export_folder
-from realtime.replay import Replay
-from realtime.results import Results
+from realtime.results.replay import Replay
+from realtime.results.results import Results
 from realtime.session.__main__ import redact_span, write_report
 from realtime.session.copies import forget_copies
 from realtime.session.folder import SessionFolder

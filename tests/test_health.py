@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.snapshot import Snapshot
+from realtime.results.snapshot import Snapshot
 from realtime.stream.latency import LatencySummary
 from realtime.ui.health import STAGES, health_routes, judged, state
 

@@ -21,7 +21,7 @@ from model.records import (
     Step,
     Window,
 )
-from realtime.overlay import (
+from realtime.results.overlay import (
     FACE_OUTLINE,
     HEAT_GRID,
     HEAT_STEP_PX,

@@ -11,8 +11,8 @@ from model.errors import InputError
 from model.face.aligner import find_landmarks
 from model.face.crop import crop_transform
 from model.records import Frame, ImageU8, Stamp, Window
-from realtime.flow_colour import colour_flow, full_scale_px, wheel
-from realtime.replay import MAX_FRAMES, REPLAY_PX, Replay, magnify, open_replay
+from realtime.results.flow_colour import colour_flow, full_scale_px, wheel
+from realtime.results.replay import MAX_FRAMES, REPLAY_PX, Replay, magnify, open_replay
 
 FPS = 30
 MOUTH_CORNER = 61  # FaceMesh, the person's right

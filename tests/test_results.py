@@ -17,7 +17,7 @@ from model.records import (
     Step,
     Window,
 )
-from realtime.results import DETAILED_EVENTS, HISTORY_S, Results
+from realtime.results.results import DETAILED_EVENTS, HISTORY_S, Results
 
 TIMEOUT_S = 10
 IMAGE = np.zeros((16, 16, 3), np.uint8)

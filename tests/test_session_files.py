@@ -14,11 +14,11 @@ from test_session_recorder import frame, recorder
 
 from model.errors import InputError, exit_code
 from model.records import Event, Prediction, Stamp, Window
+from realtime.results.event_lines import event_line, parse_event
 from realtime.session.__main__ import main
 from realtime.session.checks import check_list
 from realtime.session.clocks import take_anchor
 from realtime.session.copies import note_copies
-from realtime.session.events import event_line, parse_event
 from realtime.session.folder import FORMAT, SessionFolder, create_folder
 from realtime.session.keys import Keys
 from realtime.session.ledger import HEADER, Line, parse_line

@@ -24,7 +24,7 @@ from model.errors import InputError, SourceError, exit_code
 from model.records import Frame, Stamp, Step
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.results import Results
+from realtime.results.results import Results
 from realtime.session.__main__ import redact_span
 from realtime.session.compare import compare
 from realtime.session.ledger import parse_line

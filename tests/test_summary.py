@@ -8,11 +8,17 @@ import pytest
 from model.errors import InputError
 from model.records import Event, EventState, Prediction, Stamp, Window
 from realtime.config import LiveConfig
-from realtime.results import Results
-from realtime.snapshot import take_snapshot
+from realtime.results.results import Results
+from realtime.results.snapshot import take_snapshot
+from realtime.results.summary import (
+    check_new,
+    config_record,
+    event_record,
+    summarise,
+    write_summary,
+)
 from realtime.sources import SourceStatus
 from realtime.stream.counters import Captured
-from realtime.summary import check_new, config_record, event_record, summarise, write_summary
 
 
 def event(number: int, state: EventState) -> Event:

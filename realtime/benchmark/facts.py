@@ -14,8 +14,8 @@ from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.machine import choose_device, cores, machine, system
 from realtime.benchmark.gpu import open_gpu
 from realtime.config import LiveConfig
+from realtime.results.summary import installed, versions
 from realtime.session.clocks import iso
-from realtime.summary import installed, versions
 
 _EXTRAS = ("torch-tensorrt", "triton", "playwright", "pyarrow", "psutil", "gradio", "websockets")
 

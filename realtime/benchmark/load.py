@@ -17,7 +17,7 @@ from realtime.benchmark.plan import WARM_UP_S
 from realtime.benchmark.samples import Decision, Observed, samples
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.snapshot import Snapshot
+from realtime.results.snapshot import Snapshot
 from realtime.stream.clock import monotonic_s
 
 BEAT_S = 0.25

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from model.errors import InputError
 from model.records import ArrayF64, Event, Stamp, Step
-from realtime.results import Results
+from realtime.results.results import Results
 from realtime.stream.clock import monotonic_s
 
 STAGES = ("wait", "face", "motion", "spot", "flow", "classify")

@@ -12,7 +12,7 @@ from model.errors import InputError
 from model.face.aligner import FaceAligner, find_faces
 from model.records import AlignedFace, ArrayF32, Frame, ImageU8
 from realtime.export.rows import new_file, stem
-from realtime.replay import REPLAY_PX, picture
+from realtime.results.replay import REPLAY_PX, picture
 from realtime.review.pictures import Pictures
 from realtime.session.cut import join
 from realtime.session.reader import Session

@@ -12,7 +12,7 @@ import numpy as np
 from model.errors import InputError
 from model.records import Event, ImageU8
 from realtime.export.rows import event_rows, marker_rows
-from realtime.replay import open_replay
+from realtime.results.replay import open_replay
 from realtime.review.drawing import timeline
 from realtime.review.lanes import read_motion
 from realtime.review.methods import methods

@@ -5,9 +5,9 @@
     video.mkv       every recorded frame; `video-2.mkv` … every five minutes, and where the
                     size changed or a part was redacted; `realtime.session.video`
     frames.csv      the ledger: what became of every frame; `realtime.session.ledger`
-    motion.csv      a row per analysed frame; `realtime.tables.MOTION_COLUMNS`
+    motion.csv      a row per analysed frame; `realtime.results.tables.MOTION_COLUMNS`
     sound.csv       of a session with sound: what is missing of it; `realtime.session.sound`
-    events.jsonl    what was found, each time something became known; `realtime.session.events`
+    events.jsonl    what was found, each time something became known; `realtime.results.event_lines`
     markers.jsonl   keys, questions, notes, pauses, redactions; `realtime.session.markers`
     audit.jsonl     who did what, from which page; `realtime.session.audit`
     copies.jsonl    what was exported, and where to; `realtime.session.copies`

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from model.errors import InputError, exit_code
+from realtime.results.summary import check_new
 from realtime.review.agreement import agree, report_lines
 from realtime.review.coding import reviewed
 from realtime.review.report import report
@@ -26,7 +27,6 @@ from realtime.session.reader import open_session
 from realtime.session.recover import recover
 from realtime.session.redact import redact_marked
 from realtime.stream.clock import monotonic_s
-from realtime.summary import check_new
 
 
 def main() -> None:

@@ -15,8 +15,8 @@ from model.machine import choose_device
 from model.records import Event, Prediction, Stamp
 from realtime.config import LiveConfig
 from realtime.perception.pipeline import configured, open_pipeline
+from realtime.results.event_lines import as_they_stand
 from realtime.session.document import weights_hash
-from realtime.session.events import as_they_stand
 from realtime.session.reader import Session
 from realtime.sources.session import SessionSource
 from realtime.sources.video import DAMAGED

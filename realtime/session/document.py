@@ -9,6 +9,7 @@ from typing import Any
 from model.inference.checkpoint import checkpoint_path
 from model.machine import machine
 from realtime.config import LiveConfig
+from realtime.results.summary import config_record, versions
 from realtime.session.clocks import iso
 from realtime.session.folder import FORMAT, VERSION
 from realtime.session.microphone import Microphone
@@ -16,7 +17,6 @@ from realtime.session.plan import RecordPlan
 from realtime.session.verdict import Check
 from realtime.session.video import CODECS, SOUND_CODEC
 from realtime.sources import SourceInfo
-from realtime.summary import config_record, versions
 
 
 def describe(

@@ -9,8 +9,8 @@ from typing import Any
 
 from model.errors import InputError
 from model.records import Event
+from realtime.results.event_lines import as_they_stand, parse_event
 from realtime.session.clocks import SOURCE_TIME, Tie, ties
-from realtime.session.events import as_they_stand, parse_event
 from realtime.session.folder import SessionFolder
 from realtime.session.ledger import FrameRecord, fold, parse_line
 from realtime.session.lines import read_lines

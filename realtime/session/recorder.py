@@ -18,9 +18,10 @@ from typing import Any
 
 from model.errors import told
 from model.records import Event, Frame, Stamp, Step
+from realtime.results.event_lines import event_line, within
+from realtime.results.tables import MOTION_COLUMNS, motion_cells
 from realtime.session.audit import audit_line
 from realtime.session.clocks import ANCHOR_S, SOURCE_TIME, take_anchor
-from realtime.session.events import event_line, within
 from realtime.session.folder import RESERVE_BYTES, SessionFolder, claim, free_bytes
 from realtime.session.ledger import BEHIND, HEADER, LATE_S, Line
 from realtime.session.lines import LineFile
@@ -33,7 +34,6 @@ from realtime.session.sound import Block, SoundTrack
 from realtime.session.status import RecordingStatus
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import Percentiles
-from realtime.tables import MOTION_COLUMNS, motion_cells
 
 SYNC_S = 2.0
 """What the loss of power may cost."""

@@ -3,10 +3,10 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from realtime.results.event_lines import parse_event
 from realtime.session import lines
 from realtime.session.cut import mend
 from realtime.session.edits import parse_edit
-from realtime.session.events import parse_event
 from realtime.session.folder import SessionFolder, remove
 from realtime.session.ledger import FROM_VIDEO, HEADER, LOST, Line, parse_line
 from realtime.session.markers import parse_marker

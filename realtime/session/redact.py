@@ -7,10 +7,10 @@ import math
 from dataclasses import dataclass
 from itertools import chain
 
+from realtime.results.event_lines import parse_event, within
 from realtime.session import lines
 from realtime.session.cut import copy_without
 from realtime.session.edits import parse_edit
-from realtime.session.events import parse_event, within
 from realtime.session.folder import SessionFolder, remove
 from realtime.session.ledger import Line
 from realtime.session.markers import Marker, marker_line, parse_marker

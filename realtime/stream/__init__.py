@@ -1,1 +1,1 @@
-"""TODO realtime/stream"""
+"""Plumbing without faces: ring, clock, worker, counters, latency."""

@@ -8,7 +8,7 @@ import psutil
 from fastapi import APIRouter
 
 from realtime.live import LiveSession
-from realtime.snapshot import Snapshot
+from realtime.results.snapshot import Snapshot
 from realtime.stream.latency import LatencySummary
 
 STAGES = {

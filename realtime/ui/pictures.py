@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.records import Event, Frame, ImageU8, Window
-from realtime.flow_colour import colour_flow, full_scale_px, wheel
 from realtime.live import LiveSession
-from realtime.replay import LARGEST_FACTOR, REPLAY_PX, Replay, magnify, open_replay
+from realtime.results.flow_colour import colour_flow, full_scale_px, wheel
+from realtime.results.replay import LARGEST_FACTOR, REPLAY_PX, Replay, magnify, open_replay
 
 KEPT_REPLAYS = 2
 """Opened replays kept, for the factor's slider: up to 45 MB each."""

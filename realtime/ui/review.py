@@ -18,11 +18,11 @@ from pydantic import BaseModel
 from model.errors import InputError
 from model.labels import CLASSES
 from model.records import Kind, Stamp, Window
-from realtime.clips import CONTEXT_S
 from realtime.export import export, export_folder
 from realtime.export.rows import marker_rows, questions
-from realtime.overlay import finite
-from realtime.replay import LARGEST_FACTOR, Replay
+from realtime.results.clips import CONTEXT_S
+from realtime.results.overlay import finite
+from realtime.results.replay import LARGEST_FACTOR, Replay
 from realtime.review.agreement import agree
 from realtime.review.coding import coded, kinds, reviewed, say
 from realtime.review.lanes import LANES, Motion, read_motion

@@ -15,10 +15,10 @@ import numpy as np
 
 from model.records import Event, SpotUpdate, Step
 from realtime.config import LiveConfig
-from realtime.overlay import describe, finite, heat
-from realtime.results import SignalAt
+from realtime.results.overlay import describe, finite, heat
+from realtime.results.results import SignalAt
+from realtime.results.snapshot import Snapshot
 from realtime.review.lanes import LANES, lane_of
-from realtime.snapshot import Snapshot
 from realtime.spotting.motion import FLAGS, REGIONS
 from realtime.stream.latency import LatencySummary
 
@@ -54,10 +54,10 @@ def frame_message(
 ) -> bytes:
     """The binary message of one frame.
 
-    The header is `realtime.overlay.describe` plus `message` (the `number` by which the viewer
-    acknowledges it), `captured_s` (`realtime.stream.clock` of this program) and `signals`: every
-    sample since the last message, [time_s, strengths, thresholds, rejected], so that the plot is
-    whole even where frames were skipped. `rejected` are the candidates that came to nothing with
+    The header is `realtime.results.overlay.describe` plus `message` (the `number` by which the
+    viewer acknowledges it), `captured_s` (`realtime.stream.clock` of this program) and `signals`:
+    every sample since the last message, [time_s, strengths, thresholds, rejected], so that the plot
+    is whole even where frames were skipped. `rejected` are the candidates that came to nothing with
     it: [onset_s, apex_s, end_s, kind, reason].
     """
     header = describe(step, event)

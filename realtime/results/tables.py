@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.records import Event, SpotUpdate, Step
+from realtime.results.summary import check_new, event_record
 from realtime.spotting.motion import REGIONS
-from realtime.summary import check_new, event_record
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from realtime.config import LiveConfig
-from realtime.results import Counts
+from realtime.results.results import Counts
 from realtime.sources import SourceInfo, SourceStatus, without_password
 from realtime.spotting.baseline import Baseline, rate_warning
 from realtime.stream.counters import Captured

@@ -14,7 +14,7 @@ from model.errors import InputError
 from model.records import Event
 from model.synthetic import TrueExpression
 from realtime.config import LiveConfig
-from realtime.snapshot import Snapshot
+from realtime.results.snapshot import Snapshot
 from realtime.sources import without_password
 from realtime.spotting.baseline import as_document
 

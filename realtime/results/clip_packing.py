@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 
 from model.records import Event
-from realtime.clips import Clips, cut, span_s
+from realtime.results.clips import Clips, cut, span_s
 from realtime.stream.packed_frame import Held
 from realtime.stream.ring import FrameRing
 from realtime.stream.worker import Worker

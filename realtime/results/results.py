@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from model.flow.key_frames import MAX_AVERAGE_S
 from model.records import Event, SpotSignal, Stamp, Step
-from realtime.session.events import within
+from realtime.results.event_lines import within
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import LatencySummary, Percentiles
 
