@@ -16,7 +16,7 @@ from model.usage import DefaultsShown
 from realtime.config import LiveConfig
 from realtime.options import add_engine, add_page, add_perception, add_source
 from realtime.passwords import take_passwords
-from realtime.session.plan import add_recording, take_plan
+from realtime.recording.plan import add_recording, take_plan
 from realtime.spotting.baseline import load_baseline
 
 

@@ -61,7 +61,7 @@ def check_camera(arguments: Sequence[str]) -> int:
     from calibrate.camera import USUAL_S, CameraCheck
     from calibrate.report import camera_text
     from calibrate.steps import watch
-    from realtime.session.verdict import FORMAT, VERSION
+    from realtime.recording.camera_check import FORMAT, VERSION
 
     parser = _parser("camera", "Whether a camera, in its room, can show micro-expressions.")
     parser.add_argument("--seconds", type=float, default=USUAL_S, help="how long to look")

@@ -15,7 +15,7 @@ import numpy as np
 from calibrate.rest import BLOCK_S, RestingFace, floors_for
 from model.errors import InputError
 from model.records import ArrayF64, Step
-from realtime.session.plan import check_participant
+from realtime.recording.plan import check_participant
 from realtime.sources import SourceInfo
 from realtime.spotting.baseline import USUAL_FLOOR_PX, Baseline, Measurement, Setting, camera_name
 from realtime.spotting.motion import REGIONS

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import SourceError
+from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.text import clean_line
 from realtime.config import LiveConfig
 from realtime.results.summary import config_record, versions
-from realtime.session.document import weights_hash
 from realtime.sources import SourceInfo, SourceStatus, split_spec
 
 FORMAT = "fmanet-live-analysis"
@@ -141,7 +141,7 @@ def _records(out: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 def _options(config: LiveConfig) -> dict[str, Any]:
     known = {k: v for k, v in config_record(config).items() if k not in _NOT_COMPARED}
     as_read: dict[str, Any] = json.loads(
-        json.dumps(known | {"weights": weights_hash(config.classifier)})
+        json.dumps(known | {"weights": checkpoint_digest(checkpoint_path(config.classifier))})
     )
     return as_read
 

@@ -31,9 +31,9 @@ from realtime.config import LiveConfig
 from realtime.options import add_perception, add_pictures
 from realtime.perception.pipeline import configured, open_pipeline
 from realtime.results.tables import motion_table, write_events
-from realtime.session.compare import compare
+from realtime.sessions.compare import compare
+from realtime.sessions.source import SessionSource
 from realtime.sources import Source, open_source
-from realtime.sources.session import SessionSource
 from realtime.spotting.baseline import load_baseline, rate_warning
 
 

@@ -5,6 +5,7 @@ import ssl
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.classifiers import CLASSIFIERS
 from model.engine import ENGINES
@@ -12,10 +13,12 @@ from model.engine.ort import THREADS
 from model.errors import InputError
 from model.flow import FLOWS
 from model.inference.shipped_weights import shipped, trained_on
-from realtime.session.plan import RecordPlan
 from realtime.sources import SourceOptions, check_rotation
 from realtime.spotting.baseline import Baseline
 from realtime.spotting.scorer import RULES, checked_scorer
+
+if TYPE_CHECKING:
+    from realtime.recording.plan import RecordPlan
 
 MAX_SIDE_PX = 8192
 MAX_FPS = 1000.0
@@ -54,7 +57,7 @@ class LiveConfig:
     """What judges a candidate that has ended: `rules`, or a file of weights."""
     baseline: Baseline | None = field(default=None, repr=False)
     """What is usual for this face before this camera; None: what is usual for most."""
-    record: RecordPlan | None = None
+    record: "RecordPlan | None" = None
     """The session that is recorded; None: none is."""
     sessions: Path = Path("sessions")
     """Where the page records sessions, and looks for those to review."""

@@ -15,10 +15,10 @@ from tqdm import tqdm
 from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
+from realtime.recording.keys import Keys
+from realtime.recording.status import RecordingStatus
 from realtime.results.snapshot import Snapshot
 from realtime.results.summary import check_new, summarise, write_summary
-from realtime.session.keys import Keys
-from realtime.session.status import RecordingStatus
 from realtime.sources.demo import Demo
 from realtime.stream.clock import monotonic_s
 

@@ -18,14 +18,14 @@ from model.errors import InputError, describe_error
 from model.machine import choose_device
 from model.records import Event, Frame, Step
 from realtime.config import LiveConfig, device_name
+from realtime.recording.notebook import Notebook
+from realtime.recording.plan import RecordPlan
+from realtime.recording.status import RecordingStatus
 from realtime.results.clips import Clips, cut
 from realtime.results.results import Results, SignalAt
 from realtime.results.snapshot import Snapshot, State, doubt, take_snapshot
 from realtime.run import Run, StillAliveError
-from realtime.session.markers import MarkerKind
-from realtime.session.notebook import Notebook
-from realtime.session.plan import RecordPlan
-from realtime.session.status import RecordingStatus
+from realtime.sessions.markers import MarkerKind
 from realtime.sources import (
     ASKED_RATE,
     Source,

@@ -53,7 +53,7 @@ from model.errors import InputError, describe_error
 from model.records import Frame, Stamp, Step
 from realtime.config import LiveConfig, device_name
 from realtime.perception.pipeline import configured, open_pipeline
-from realtime.recording import END, open_recording
+from realtime.recording.recording import END, open_recording
 from realtime.results.clip_packing import Packing
 from realtime.results.clips import Clips
 from realtime.results.results import Results

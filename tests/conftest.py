@@ -21,7 +21,7 @@ from model.machine import has_driver
 from model.synthetic import Schedule, SyntheticFace
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.session.plan import RecordPlan
+from realtime.recording.plan import RecordPlan
 
 # The same examples on every run, and no deadline: machines are shared.
 settings.register_profile("deterministic", derandomize=True, deadline=None)

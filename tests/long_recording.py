@@ -23,8 +23,8 @@ from playwright.sync_api import sync_playwright
 
 from realtime.review.lanes import read_motion
 from realtime.review.quality import measure
-from realtime.session.cut import pts_of
-from realtime.session.reader import Session, open_session
+from realtime.sessions.reader import Session, open_session
+from realtime.sessions.video_cut import pts_of
 from realtime.stream.clock import monotonic_s
 
 ROOT = Path(__file__).parent.parent

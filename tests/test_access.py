@@ -24,9 +24,9 @@ from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.passwords import AUTH as AUTH_VARIABLE
 from realtime.passwords import VIEW, take_passwords
-from realtime.session.lines import read_lines
-from realtime.session.plan import RecordPlan
-from realtime.session.reader import open_session
+from realtime.recording.plan import RecordPlan
+from realtime.sessions.line_file import read_lines
+from realtime.sessions.reader import open_session
 from realtime.stream.clock import monotonic_s
 from realtime.ui.allowed import check_source
 from realtime.ui.messages import finite_number, parse_message, pong

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from staged import TIMEOUT_S, Footage, Known, Viewer, read_footage, stage
 
-import realtime.recording as recording
+import realtime.recording.recording as recording
 import realtime.run as run
 import run_live
 from model.errors import InputError, describe_error
@@ -22,16 +22,16 @@ from model.records import Frame
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.perception.pipeline import Pipeline
+from realtime.recording.plan import RecordPlan
+from realtime.recording.video_parts import VideoParts
 from realtime.results.clips import Clips
 from realtime.results.results import Results
 from realtime.run import StillAliveError
-from realtime.session.folder import SessionFolder, claim
-from realtime.session.lines import LineFile
-from realtime.session.parts import VideoParts
-from realtime.session.plan import RecordPlan
-from realtime.session.reader import open_session
-from realtime.session.recover import recover
-from realtime.session.video import VideoWriter
+from realtime.sessions.folder import SessionFolder, claim
+from realtime.sessions.line_file import LineFile
+from realtime.sessions.reader import open_session
+from realtime.sessions.recover import recover
+from realtime.sessions.video import VideoWriter
 from realtime.spotting.motion import Motion
 from realtime.spotting.spotter import Spotter
 

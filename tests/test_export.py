@@ -20,7 +20,7 @@ import pytest
 from spoken import HZ, spoken, tone
 from test_session_recorder import DOCUMENT, frame, noise, recorder, records
 
-import realtime.session.parts as parts
+import realtime.recording.video_parts as parts
 from model.errors import InputError, exit_code
 from model.face.aligner import find_faces
 from model.records import Event, Frame, ImageU8, Prediction, Stamp, Window
@@ -28,13 +28,13 @@ from model.registry import load_entry
 from realtime.export import EXPORTS
 from realtime.export.__main__ import main
 from realtime.export.plain import SOUND_COLUMNS
-from realtime.export.rows import EVENT_COLUMNS, questions
 from realtime.export.video import blurred
+from realtime.recording.recorder import SessionRecorder
 from realtime.review.pictures import Pictures
-from realtime.session.folder import create_folder
-from realtime.session.markers import Marker, MarkerKind
-from realtime.session.reader import Session, open_session
-from realtime.session.recorder import SessionRecorder
+from realtime.sessions.folder import create_folder
+from realtime.sessions.markers import Marker, MarkerKind
+from realtime.sessions.reader import Session, open_session
+from realtime.sessions.rows import EVENT_COLUMNS, questions
 
 PROBABILITIES = {"negative": 0.2, "positive": 0.7, "surprise": 0.1}
 

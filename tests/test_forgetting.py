@@ -25,13 +25,13 @@ import realtime.stream.ring
 from model.records import Event, Frame, ImageU8, Stamp, Window
 from realtime.config import LiveConfig
 from realtime.export import export, export_folder
+from realtime.recording.plan import RecordPlan
 from realtime.results.replay import Replay
 from realtime.results.results import Results
-from realtime.session.__main__ import redact_span, write_report
-from realtime.session.copies import forget_copies
-from realtime.session.folder import SessionFolder
-from realtime.session.plan import RecordPlan
-from realtime.session.reader import open_session
+from realtime.session import redact_span, write_report
+from realtime.sessions.copies import forget_copies
+from realtime.sessions.folder import SessionFolder
+from realtime.sessions.reader import open_session
 from realtime.stream.packed_frame import Held, PackedFrame, pack, unpack
 from realtime.stream.ring import FrameRing
 

@@ -22,7 +22,7 @@ from served import AUTH, Served, serving
 
 from model.synthetic import SyntheticFace
 from realtime.config import LiveConfig
-from realtime.session.plan import RecordPlan
+from realtime.recording.plan import RecordPlan
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [

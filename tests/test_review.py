@@ -20,7 +20,7 @@ from test_baseline import measured_on
 from test_session_files import stamps
 
 import realtime.export.__main__ as export_command
-import realtime.session.__main__ as session_command
+import realtime.session as session_command
 from model.errors import InputError, exit_code
 from model.records import Kind, Stamp
 from realtime.review.agreement import agree, cohen_kappa
@@ -31,10 +31,10 @@ from realtime.review.pictures import Pictures
 from realtime.review.quality import measure
 from realtime.review.rates import OUTSIDE, WHOLE, poisson_interval, rates
 from realtime.review.report import report
-from realtime.session.__main__ import redact_span
-from realtime.session.edits import Edit, edit_line, parse_edit
-from realtime.session.reader import Session, open_session
-from realtime.session.recover import recover
+from realtime.session import redact_span
+from realtime.sessions.edits import Edit, edit_line, parse_edit
+from realtime.sessions.reader import Session, open_session
+from realtime.sessions.recover import recover
 from realtime.sources import open_source
 from realtime.spotting.baseline import as_document
 from realtime.ui.review import _Opened, review_routes

@@ -13,7 +13,7 @@ from test_session_recover import spoil
 
 from realtime.config import LiveConfig
 from realtime.review.coding import coded
-from realtime.session.reader import open_session
+from realtime.sessions.reader import open_session
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 

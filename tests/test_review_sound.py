@@ -23,14 +23,14 @@ from model.errors import InputError
 from model.records import Stamp
 from realtime.config import LiveConfig
 from realtime.export import export
+from realtime.recording.sound import Block, SampleClock
 from realtime.review.lanes import read_motion
 from realtime.review.quality import measure
 from realtime.review.report import report
 from realtime.review.sound import FLOOR_DB, UNREADABLE, Sound, sound_of, wav_header
-from realtime.session.__main__ import redact_span
-from realtime.session.reader import Session, open_session
-from realtime.session.redact import REDACTED
-from realtime.session.sound import Block, SampleClock
+from realtime.session import redact_span
+from realtime.sessions.reader import Session, open_session
+from realtime.sessions.redact import REDACTED
 from realtime.ui.review import review_routes
 from realtime.ui.sound import AT_ONCE_BYTES
 

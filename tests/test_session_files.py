@@ -14,19 +14,19 @@ from test_session_recorder import frame, recorder
 
 from model.errors import InputError, exit_code
 from model.records import Event, Prediction, Stamp, Window
+from realtime.recording.camera_check import load_camera_check
+from realtime.recording.checks import check_list
+from realtime.recording.keys import Keys
+from realtime.recording.plan import RecordPlan
+from realtime.recording.protocol import load_protocol
 from realtime.results.event_lines import event_line, parse_event
-from realtime.session.__main__ import main
-from realtime.session.checks import check_list
-from realtime.session.clocks import take_anchor
-from realtime.session.copies import note_copies
-from realtime.session.folder import FORMAT, SessionFolder, create_folder
-from realtime.session.keys import Keys
-from realtime.session.ledger import HEADER, Line, parse_line
-from realtime.session.lines import LineFile, read_lines
-from realtime.session.markers import Marker, MarkerKind, marker_line, parse_marker
-from realtime.session.plan import RecordPlan
-from realtime.session.protocol import load_protocol
-from realtime.session.verdict import load_camera_check
+from realtime.session import main
+from realtime.sessions.clock_anchors import take_anchor
+from realtime.sessions.copies import note_copies
+from realtime.sessions.folder import FORMAT, SessionFolder, create_folder
+from realtime.sessions.ledger import HEADER, Line, parse_line
+from realtime.sessions.line_file import LineFile, read_lines
+from realtime.sessions.markers import Marker, MarkerKind, marker_line, parse_marker
 from realtime.spotting.baseline import Baseline
 
 times = st.floats(allow_nan=False, allow_infinity=False)

@@ -17,24 +17,24 @@ from model.records import Frame, ImageU8
 from realtime.config import LiveConfig
 from realtime.export.video import write_video
 from realtime.live import LiveSession
+from realtime.recording import video_parts as parts
+from realtime.recording.plan import RecordPlan
+from realtime.recording.recorder import SessionRecorder
 from realtime.review.pictures import Pictures
-from realtime.session import parts
-from realtime.session.__main__ import redact_span
-from realtime.session.compare import compare
-from realtime.session.cut import pts_of
-from realtime.session.folder import SessionFolder, create_folder
-from realtime.session.markers import Marker
-from realtime.session.plan import RecordPlan
-from realtime.session.reader import open_session
-from realtime.session.recorder import SessionRecorder
-from realtime.session.recover import recover
-from realtime.session.video import CODECS
+from realtime.session import redact_span
+from realtime.sessions.compare import compare
+from realtime.sessions.folder import SessionFolder, create_folder
+from realtime.sessions.markers import Marker
+from realtime.sessions.reader import open_session
+from realtime.sessions.recover import recover
+from realtime.sessions.source import SessionSource
+from realtime.sessions.video import CODECS
+from realtime.sessions.video_cut import pts_of
 from realtime.sources import SOURCES, SourceOptions, open_source
 from realtime.sources.camera import Camera
 from realtime.sources.device import Mode
 from realtime.sources.gated import GatedSource
 from realtime.sources.picture import decode_picture
-from realtime.sources.session import SessionSource
 
 UNTOUCHED = DOCUMENT | {"video": {"codec": "mjpeg", "lossless": True}}
 PACKED = SourceOptions(packed=True)

@@ -17,22 +17,22 @@ import pytest
 from fakes import copied, motion_jpeg, picture, web_server, write_clip
 
 import realtime.analyze as analyze_command
+import realtime.recording.notebook as notebook
 import realtime.run as run
-import realtime.session.notebook as notebook
 import run_live
 from model.errors import InputError, SourceError, exit_code
 from model.records import Frame, Stamp, Step
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
+from realtime.recording.plan import RecordPlan
 from realtime.results.results import Results
-from realtime.session.__main__ import redact_span
-from realtime.session.compare import compare
-from realtime.session.ledger import parse_line
-from realtime.session.lines import read_lines
-from realtime.session.plan import RecordPlan
-from realtime.session.reader import open_session
+from realtime.session import redact_span
+from realtime.sessions.compare import compare
+from realtime.sessions.ledger import parse_line
+from realtime.sessions.line_file import read_lines
+from realtime.sessions.reader import open_session
+from realtime.sessions.source import SessionSource
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus, open_source
-from realtime.sources.session import SessionSource
 from realtime.stream.clock import monotonic_s
 
 TIMEOUT_S = 60

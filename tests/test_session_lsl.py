@@ -16,8 +16,7 @@ from model.errors import InputError
 from model.records import Event, Frame, Prediction, Stamp, Window
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.session.folder import create_folder
-from realtime.session.lsl import (
+from realtime.recording.lsl import (
     PROGRAM,
     MarkerStream,
     Streams,
@@ -26,11 +25,12 @@ from realtime.session.lsl import (
     library,
     offset_s,
 )
-from realtime.session.markers import Marker
-from realtime.session.notebook import Notebook
-from realtime.session.plan import RecordPlan
-from realtime.session.reader import open_session
-from realtime.session.recorder import SessionRecorder
+from realtime.recording.notebook import Notebook
+from realtime.recording.plan import RecordPlan
+from realtime.recording.recorder import SessionRecorder
+from realtime.sessions.folder import create_folder
+from realtime.sessions.markers import Marker
+from realtime.sessions.reader import open_session
 from realtime.stream.clock import monotonic_s
 from realtime.stream.ring import FrameRing
 

@@ -17,10 +17,10 @@ from model.errors import InputError
 from model.records import Frame, Stamp
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.session.folder import SessionFolder
-from realtime.session.lines import read_lines
-from realtime.session.microphone import Microphone, microphones, mixed
-from realtime.session.plan import RecordPlan
+from realtime.recording.microphone import Microphone, microphones, mixed
+from realtime.recording.plan import RecordPlan
+from realtime.sessions.folder import SessionFolder
+from realtime.sessions.line_file import read_lines
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus
 from realtime.stream.clock import monotonic_s
 

@@ -15,20 +15,20 @@ import numpy as np
 import pytest
 from fakes import FakeClock
 
-import realtime.session.recorder as recording
+import realtime.recording.recorder as recording
 from model.records import Frame, ImageU8, Stamp, Step
-from realtime.session import notes
-from realtime.session.cut import pts_of
-from realtime.session.folder import SessionFolder, create_folder
-from realtime.session.ledger import FrameRecord, fold, parse_line
-from realtime.session.lines import read_lines
-from realtime.session.markers import Marker, parse_marker
-from realtime.session.reader import open_session
-from realtime.session.recorder import SessionRecorder
-from realtime.session.recover import recover
-from realtime.session.video import VideoWriter
+from realtime.recording import write_queue as notes
+from realtime.recording.recorder import SessionRecorder
+from realtime.sessions.folder import SessionFolder, create_folder
+from realtime.sessions.ledger import FrameRecord, fold, parse_line
+from realtime.sessions.line_file import read_lines
+from realtime.sessions.markers import Marker, parse_marker
+from realtime.sessions.reader import open_session
+from realtime.sessions.recover import recover
+from realtime.sessions.source import SessionSource
+from realtime.sessions.video import VideoWriter
+from realtime.sessions.video_cut import pts_of
 from realtime.sources import SourceOptions
-from realtime.sources.session import SessionSource
 
 DOCUMENT: dict[str, Any] = {
     "format": "fmanet-live-session",

@@ -13,17 +13,17 @@ import pytest
 from kills import loss, record_and_kill
 from test_session_recorder import frame, recorder, records
 
-import realtime.session.parts as parts
+import realtime.recording.video_parts as parts
 from model.errors import InputError
 from realtime.review.pictures import Pictures
-from realtime.session.cut import copy_without, pts_of
-from realtime.session.folder import SessionFolder
-from realtime.session.ledger import FROM_VIDEO, LOST
-from realtime.session.markers import Marker, marker_line
-from realtime.session.reader import open_session
-from realtime.session.recover import recover
+from realtime.sessions.folder import SessionFolder
+from realtime.sessions.ledger import FROM_VIDEO, LOST
+from realtime.sessions.markers import Marker, marker_line
+from realtime.sessions.reader import open_session
+from realtime.sessions.recover import recover
+from realtime.sessions.source import SessionSource
+from realtime.sessions.video_cut import copy_without, pts_of
 from realtime.sources import SourceOptions
-from realtime.sources.session import SessionSource
 
 
 def cut_off(path: Path, frames: int = 30) -> SessionFolder:

@@ -16,23 +16,23 @@ import pytest
 from fakes import FakeClock
 from test_session_recorder import DOCUMENT, records
 
-import realtime.session.parts as parts
+import realtime.recording.video_parts as parts
 import run_live
 from model.errors import InputError
 from model.records import Frame, Stamp
 from realtime.export.video import write_video
-from realtime.session.__main__ import redact_span
-from realtime.session.cut import pts_of
-from realtime.session.delete import delete
-from realtime.session.folder import SessionFolder, create_folder
-from realtime.session.lines import read_lines
-from realtime.session.markers import Marker
-from realtime.session.microphone import Microphone
-from realtime.session.plan import RecordPlan
-from realtime.session.reader import open_session
-from realtime.session.recorder import SessionRecorder
-from realtime.session.recover import recover
-from realtime.session.sound import Block, SampleClock, SoundTrack
+from realtime.recording.microphone import Microphone
+from realtime.recording.plan import RecordPlan
+from realtime.recording.recorder import SessionRecorder
+from realtime.recording.sound import Block, SampleClock, SoundTrack
+from realtime.session import redact_span
+from realtime.sessions.delete import delete
+from realtime.sessions.folder import SessionFolder, create_folder
+from realtime.sessions.line_file import read_lines
+from realtime.sessions.markers import Marker
+from realtime.sessions.reader import open_session
+from realtime.sessions.recover import recover
+from realtime.sessions.video_cut import pts_of
 
 HZ = 8000
 FPS = 25

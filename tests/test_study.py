@@ -20,11 +20,11 @@ from model.errors import InputError
 from model.synthetic import SyntheticFace
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.session import recorder
-from realtime.session.lines import read_lines
-from realtime.session.plan import RecordPlan
-from realtime.session.reader import open_session
-from realtime.session.verdict import Check
+from realtime.recording import recorder
+from realtime.recording.camera_check import Check
+from realtime.recording.plan import RecordPlan
+from realtime.sessions.line_file import read_lines
+from realtime.sessions.reader import open_session
 from realtime.sources.picture import decode_picture
 from realtime.stream.clock import monotonic_s
 from realtime.study import Draft, Study

@@ -15,7 +15,7 @@ from model.machine import choose_device, cores, machine, system
 from realtime.benchmark.gpu import open_gpu
 from realtime.config import LiveConfig
 from realtime.results.summary import installed, versions
-from realtime.session.clocks import iso
+from realtime.sessions.clock_anchors import iso
 
 _EXTRAS = ("torch-tensorrt", "triton", "playwright", "pyarrow", "psutil", "gradio", "websockets")
 

@@ -12,7 +12,7 @@ from model.errors import exit_code
 from model.face.networks import add_face_networks
 from realtime.export import EXPORTS, export
 from realtime.review.coding import reviewed
-from realtime.session.reader import open_session
+from realtime.sessions.reader import open_session
 
 
 def main() -> None:

@@ -4,9 +4,9 @@ frame, what is missing is silence, and it is as long as the video."""
 from pathlib import Path
 
 from model.errors import InputError
-from realtime.export.rows import new_file, stem
 from realtime.review.sound import Sound, wav_header
-from realtime.session.reader import Session
+from realtime.sessions.reader import Session
+from realtime.sessions.rows import new_file, stem
 
 AT_ONCE_S = 60
 

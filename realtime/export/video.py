@@ -11,12 +11,12 @@ import numpy as np
 from model.errors import InputError
 from model.face.aligner import FaceAligner, find_faces
 from model.records import AlignedFace, ArrayF32, Frame, ImageU8
-from realtime.export.rows import new_file, stem
 from realtime.results.replay import REPLAY_PX, picture
 from realtime.review.pictures import Pictures
-from realtime.session.cut import join
-from realtime.session.reader import Session
-from realtime.session.video import VideoWriter
+from realtime.sessions.reader import Session
+from realtime.sessions.rows import new_file, stem
+from realtime.sessions.video import VideoWriter
+from realtime.sessions.video_cut import join
 
 WIDER = 1.5
 """What is blurred, in face widths: FaceMesh ends at the hairline and before the ears."""

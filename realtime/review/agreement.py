@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from model.errors import InputError
 from model.records import Kind
 from realtime.review.coding import coded, edits, kinds
-from realtime.session.edits import Edit
-from realtime.session.reader import Session
+from realtime.sessions.edits import Edit
+from realtime.sessions.reader import Session
 from realtime.spotting.metrics import MIN_IOU, Interval, iou, match
 
 NOTHING = "nothing"

@@ -11,12 +11,12 @@ from dataclasses import replace
 from model.errors import InputError
 from model.records import MICRO_S, Event, Kind, Prediction, Stamp, Window
 from model.text import clean_line
-from realtime.session.clocks import iso
-from realtime.session.edits import Edit, Verdict, edit_line, parse_edit
-from realtime.session.folder import SessionFolder, claim
-from realtime.session.lines import LineFile, read_lines
-from realtime.session.plan import PARTICIPANT
-from realtime.session.reader import Session
+from realtime.recording.plan import PARTICIPANT
+from realtime.sessions.clock_anchors import iso
+from realtime.sessions.edits import Edit, Verdict, edit_line, parse_edit
+from realtime.sessions.folder import SessionFolder, claim
+from realtime.sessions.line_file import LineFile, read_lines
+from realtime.sessions.reader import Session
 
 MAX_TEXT = 500
 _ROUNDING_S = 1e-3  # containers round the times of frames to this

@@ -3,10 +3,10 @@
 import math
 from html import escape
 
-from realtime.export.rows import event_rows, marker_rows, questions
 from realtime.review.lanes import LANES, Motion
 from realtime.review.sound import LANE_DB, Sound
-from realtime.session.reader import Session
+from realtime.sessions.reader import Session
+from realtime.sessions.rows import event_rows, marker_rows, questions
 
 WIDTH, LANE, TOP, LEFT = 1000, 34, 46, 56
 BINS = 700

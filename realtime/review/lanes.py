@@ -11,7 +11,7 @@ import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
 from model.records import ArrayF32, ArrayF64
-from realtime.session.folder import SessionFolder
+from realtime.sessions.folder import SessionFolder
 from realtime.spotting.motion import REGIONS
 
 LANES = ("Brows", "Eyes", "Nose", "Mouth")

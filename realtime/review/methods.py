@@ -7,7 +7,7 @@ from typing import Any
 from model.records import MICRO_S
 from realtime.review.coding import coded
 from realtime.review.quality import Quality
-from realtime.session.reader import Session
+from realtime.sessions.reader import Session
 
 _CLOCKS = {
     "driver": "by the camera's driver",

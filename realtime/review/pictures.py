@@ -14,8 +14,8 @@ import av.error
 
 from model.errors import InputError
 from model.records import Frame, ImageU8, Stamp
-from realtime.session.ledger import FrameRecord
-from realtime.session.reader import Session
+from realtime.sessions.ledger import FrameRecord
+from realtime.sessions.reader import Session
 from realtime.sources.gate import Gate
 from realtime.sources.video import recorded, video_stream
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from realtime.review.lanes import Motion
 from realtime.review.sound import Sound
-from realtime.session.reader import Session
+from realtime.sessions.reader import Session
 
 
 @dataclass(frozen=True, slots=True)

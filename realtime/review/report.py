@@ -11,7 +11,6 @@ import numpy as np
 
 from model.errors import InputError
 from model.records import Event, ImageU8
-from realtime.export.rows import event_rows, marker_rows
 from realtime.results.replay import open_replay
 from realtime.review.drawing import timeline
 from realtime.review.lanes import read_motion
@@ -20,7 +19,8 @@ from realtime.review.pictures import Pictures
 from realtime.review.quality import Quality, measure
 from realtime.review.rates import Rate, rates
 from realtime.review.sound import sound_of
-from realtime.session.reader import Session
+from realtime.sessions.reader import Session
+from realtime.sessions.rows import event_rows, marker_rows
 
 THUMB_PX = 96
 JPEG_QUALITY = 85

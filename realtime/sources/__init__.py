@@ -20,7 +20,7 @@ SOURCES: dict[str, str] = {
     "camera": "realtime.sources.camera:Camera",
     "file": "realtime.sources.file:VideoFile",
     "folder": "realtime.sources.folder:ImageFolder",
-    "session": "realtime.sources.session:SessionSource",
+    "session": "realtime.sessions.source:SessionSource",
     "network": "realtime.sources.network:open_network",
     "demo": "realtime.sources.demo:Demo",
     "browser": "realtime.sources.browser:BrowserSource",

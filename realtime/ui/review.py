@@ -19,7 +19,6 @@ from model.errors import InputError
 from model.labels import CLASSES
 from model.records import Kind, Stamp, Window
 from realtime.export import export, export_folder
-from realtime.export.rows import marker_rows, questions
 from realtime.results.clips import CONTEXT_S
 from realtime.results.overlay import finite
 from realtime.results.replay import LARGEST_FACTOR, Replay
@@ -29,9 +28,10 @@ from realtime.review.lanes import LANES, Motion, read_motion
 from realtime.review.pictures import Pictures
 from realtime.review.report import report
 from realtime.review.sound import LANE_DB, Sound, sound_of
-from realtime.session.edits import Edit
-from realtime.session.folder import DOCUMENT, SessionFolder
-from realtime.session.reader import Session, open_session
+from realtime.sessions.edits import Edit
+from realtime.sessions.folder import DOCUMENT, SessionFolder
+from realtime.sessions.reader import Session, open_session
+from realtime.sessions.rows import marker_rows, questions
 from realtime.ui.failures import tell
 from realtime.ui.pictures import Replays, jpeg, replay_facts, replay_picture
 from realtime.ui.sound import sound_answer

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from realtime.session.verdict import Check, camera_check
+from realtime.recording.camera_check import Check, camera_check
 from realtime.study import Draft, Study
 from realtime.ui.calibration import Calibrator
 from realtime.ui.failures import tell

@@ -13,9 +13,9 @@ from starlette.websockets import WebSocket
 
 from model.records import Event, Step
 from realtime.live import LiveSession
+from realtime.recording.status import RecordingStatus
 from realtime.results.overlay import current_event
 from realtime.results.snapshot import Snapshot
-from realtime.session.status import RecordingStatus
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import Percentiles
 from realtime.stream.ring import FrameRing

@@ -3,9 +3,9 @@
 Out go three streams, each sample with the time at which the thing itself happened, not when it was
 told: `… frames` (frame number, part of the video, ms in it) at its capture, `… events` (JSON) at
 its onset, `… markers` (words) at its moment. Capture times are the system's monotonic clock
-(`realtime.session.clocks.SOURCE_TIME`), as LSL's `local_clock` is, but for an offset that is
-measured. What was told cannot be taken back: a redaction does not reach who listened. Wants pylsl
-(extra `lsl`).
+(`realtime.sessions.clock_anchors.SOURCE_TIME`), as LSL's `local_clock` is, but for an offset that
+is measured. What was told cannot be taken back: a redaction does not reach who listened. Wants
+pylsl (extra `lsl`).
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 
 from model.errors import InputError, told
 from model.records import Event, Stamp
-from realtime.session.markers import Marker
+from realtime.sessions.markers import Marker
 from realtime.stream.clock import monotonic_s
 
 PROGRAM = "FMANetLive"

@@ -1,21 +1,19 @@
 """What `session.json` says at the start of a recording."""
 
-import hashlib
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from model.inference.checkpoint import checkpoint_path
+from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.machine import machine
 from realtime.config import LiveConfig
+from realtime.recording.camera_check import Check
+from realtime.recording.microphone import Microphone
+from realtime.recording.plan import RecordPlan
 from realtime.results.summary import config_record, versions
-from realtime.session.clocks import iso
-from realtime.session.folder import FORMAT, VERSION
-from realtime.session.microphone import Microphone
-from realtime.session.plan import RecordPlan
-from realtime.session.verdict import Check
-from realtime.session.video import CODECS, SOUND_CODEC
+from realtime.sessions.clock_anchors import iso
+from realtime.sessions.folder import FORMAT, VERSION
+from realtime.sessions.video import CODECS, SOUND_CODEC
 from realtime.sources import SourceInfo
 
 
@@ -56,7 +54,7 @@ def describe(
         },
         "weights": {
             "classifier": config.classifier,
-            "sha256": weights_hash(config.classifier),
+            "sha256": checkpoint_digest(checkpoint_path(config.classifier)),
         },
         "software": versions(),
         "machine": machine(),
@@ -86,9 +84,3 @@ def _consent(plan: RecordPlan, utc: str) -> dict[str, Any] | None:
         "voice": plan.voice,
         "utc": utc,
     }
-
-
-def weights_hash(classifier: str) -> str:
-    """SHA-256 of the checkpoint's file."""
-    with Path(checkpoint_path(classifier)).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

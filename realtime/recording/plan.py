@@ -8,9 +8,9 @@ from typing import Any
 
 from model.errors import InputError
 from model.text import clean_line
-from realtime.session.protocol import Protocol, load_protocol
-from realtime.session.verdict import Check, load_camera_check
-from realtime.session.video import CODECS
+from realtime.recording.camera_check import Check, load_camera_check
+from realtime.recording.protocol import Protocol, load_protocol
+from realtime.sessions.video import CODECS
 
 PLANNED_S = 600.0
 """Room for this long is asked for where no length is given."""
@@ -38,13 +38,13 @@ class RecordPlan:
     participant: str
     """The participant's code."""
     codec: str = "h264"
-    """Name in `realtime.session.video.CODECS`."""
+    """Name in `realtime.sessions.video.CODECS`."""
     consent: str = ""
     """What the participant consented to, in words; empty: not recorded."""
     pictures: bool = False
     """The participant consented to pictures of the face in reports."""
     audio: str = ""
-    """The microphone whose sound is recorded too, see `realtime.session.microphone`; empty: none
+    """The microphone whose sound is recorded too, see `realtime.recording.microphone`; empty: none
     is."""
     voice: bool = False
     """The participant consented to the recording of sound."""
@@ -55,7 +55,7 @@ class RecordPlan:
     planned_s: float = PLANNED_S
     """How long it is meant to take, where neither options nor source say."""
     lsl: bool = False
-    """Tell frames, events and markers to LSL, see `realtime.session.lsl`."""
+    """Tell frames, events and markers to LSL, see `realtime.recording.lsl`."""
     lsl_markers: str = ""
     """The LSL stream whose samples are markers too, see `MarkerStream`; empty: none."""
     strict: bool = False

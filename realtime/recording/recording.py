@@ -12,14 +12,14 @@ from typing import Any
 
 from model.errors import describe_error
 from realtime.config import LiveConfig
+from realtime.recording.lsl import MarkerStream
+from realtime.recording.microphone import Microphone
+from realtime.recording.notebook import Notebook
+from realtime.recording.opening import open_recorder
+from realtime.recording.recorder import SessionRecorder
+from realtime.recording.sound import Block
+from realtime.recording.status import RecordingStatus
 from realtime.results.snapshot import PAUSED
-from realtime.session.lsl import MarkerStream
-from realtime.session.microphone import Microphone
-from realtime.session.notebook import Notebook
-from realtime.session.opening import open_recorder
-from realtime.session.recorder import SessionRecorder
-from realtime.session.sound import Block
-from realtime.session.status import RecordingStatus
 from realtime.sources import Source, SourceStatus
 from realtime.stream.counters import Captured
 from realtime.stream.pauses import Pauses

@@ -18,14 +18,14 @@ from realtime.results.summary import check_new
 from realtime.review.agreement import agree, report_lines
 from realtime.review.coding import reviewed
 from realtime.review.report import report
-from realtime.session.clocks import iso
-from realtime.session.copies import Forgotten, forget_copies, note_copies
-from realtime.session.delete import delete
-from realtime.session.folder import SessionFolder, claim
-from realtime.session.markers import Marker
-from realtime.session.reader import open_session
-from realtime.session.recover import recover
-from realtime.session.redact import redact_marked
+from realtime.sessions.clock_anchors import iso
+from realtime.sessions.copies import Forgotten, forget_copies, note_copies
+from realtime.sessions.delete import delete
+from realtime.sessions.folder import SessionFolder, claim
+from realtime.sessions.markers import Marker
+from realtime.sessions.reader import open_session
+from realtime.sessions.recover import recover
+from realtime.sessions.redact import redact_marked
 from realtime.stream.clock import monotonic_s
 
 

@@ -8,8 +8,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from model.records import Event
-from realtime.session.ledger import Line
-from realtime.session.markers import Marker
+from realtime.sessions.ledger import Line
+from realtime.sessions.markers import Marker
 
 MAX_NOTES = 20_000
 """Notes of frames that wait for the writer: minutes of a disk that stands still, a few MB. Beyond

@@ -11,9 +11,9 @@ from model.errors import InputError
 from model.records import Event
 from model.text import clean_text
 from realtime.results.tables import MOTION_COLUMNS, NAMED_FROM
-from realtime.session.lines import read_lines
-from realtime.session.markers import Marker
-from realtime.session.reader import Session
+from realtime.sessions.line_file import read_lines
+from realtime.sessions.markers import Marker
+from realtime.sessions.reader import Session
 
 EVENT_COLUMNS: dict[str, str] = {
     "participant": "code of the participant",

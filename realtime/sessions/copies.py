@@ -13,9 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from realtime.session.clocks import iso
-from realtime.session.folder import SessionFolder
-from realtime.session.lines import LineFile, read_lines
+from realtime.sessions.clock_anchors import iso
+from realtime.sessions.folder import SessionFolder
+from realtime.sessions.line_file import LineFile, read_lines
 
 SEEN_OR_HEARD = frozenset({".mkv", ".mp4", ".wav", ".html", ".jpg", ".png"})
 """Endings of files with pictures or sound."""

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from model.errors import InputError
 from model.text import clean_line
-from realtime.session.clocks import SOURCE_TIME, iso
-from realtime.session.markers import Marker, MarkerKind
-from realtime.session.recorder import SessionRecorder
+from realtime.recording.recorder import SessionRecorder
+from realtime.sessions.clock_anchors import SOURCE_TIME, iso
+from realtime.sessions.markers import Marker, MarkerKind
 from realtime.stream.clock import monotonic_s
 from realtime.stream.ring import FrameRing
 

@@ -4,14 +4,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from realtime.results.event_lines import parse_event
-from realtime.session import lines
-from realtime.session.cut import mend
-from realtime.session.edits import parse_edit
-from realtime.session.folder import SessionFolder, remove
-from realtime.session.ledger import FROM_VIDEO, HEADER, LOST, Line, parse_line
-from realtime.session.markers import parse_marker
-from realtime.session.reader import UNFINISHED
-from realtime.session.redact import redact
+from realtime.sessions import line_file as lines
+from realtime.sessions.edits import parse_edit
+from realtime.sessions.folder import SessionFolder, remove
+from realtime.sessions.ledger import FROM_VIDEO, HEADER, LOST, Line, parse_line
+from realtime.sessions.markers import parse_marker
+from realtime.sessions.reader import UNFINISHED
+from realtime.sessions.redact import redact
+from realtime.sessions.video_cut import mend
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from model.errors import InputError
 from realtime.results.summary import check_new, write_summary
-from realtime.session.clocks import iso
-from realtime.session.copies import Forgotten, forget_copies, known_copies
-from realtime.session.folder import SessionFolder
-from realtime.session.lines import sync_folder
+from realtime.sessions.clock_anchors import iso
+from realtime.sessions.copies import Forgotten, forget_copies, known_copies
+from realtime.sessions.folder import SessionFolder
+from realtime.sessions.line_file import sync_folder
 
 NOTE = "deleted, not overwritten: backups and the disk's old blocks are not reached by this"
 

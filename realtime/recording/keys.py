@@ -9,8 +9,8 @@ anything else   a note
 from typing import Protocol as Interface
 
 from model.errors import InputError
-from realtime.session.markers import MarkerKind
-from realtime.session.protocol import Protocol
+from realtime.recording.protocol import Protocol
+from realtime.sessions.markers import MarkerKind
 
 NOTE = "note"
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from model.errors import InputError
-from realtime.session.folder import check_room, free_bytes, size
-from realtime.session.plan import RecordPlan
-from realtime.session.verdict import Check
-from realtime.session.video import CODECS
+from realtime.recording.camera_check import Check
+from realtime.recording.plan import RecordPlan
+from realtime.sessions.folder import check_room, free_bytes, size
+from realtime.sessions.video import CODECS
 from realtime.sources import SourceInfo
 from realtime.spotting.baseline import Baseline
 
@@ -24,7 +24,7 @@ def check_list(
 ) -> tuple[Check, ...]:
     """Every item but disk space, which is never only a warning: `require_room`, nor are missing
     JPEGs: `require_jpegs`. `disk_bytes_s`: how fast the disk writes, see
-    `realtime.session.folder.disk_speed`."""
+    `realtime.sessions.folder.disk_speed`."""
     steady = info.clock in ("driver", "file", "synthetic")
     needed_s = SPEED_RESERVE * bytes_per_s(plan, info)
     camera = plan.camera or (Check("camera", False, NOT_CHECKED) if info.live else None)

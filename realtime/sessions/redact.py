@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import chain
 
 from realtime.results.event_lines import parse_event, within
-from realtime.session import lines
-from realtime.session.cut import copy_without
-from realtime.session.edits import parse_edit
-from realtime.session.folder import SessionFolder, remove
-from realtime.session.ledger import Line
-from realtime.session.markers import Marker, marker_line, parse_marker
+from realtime.sessions import line_file as lines
+from realtime.sessions.edits import parse_edit
+from realtime.sessions.folder import SessionFolder, remove
+from realtime.sessions.ledger import Line
+from realtime.sessions.markers import Marker, marker_line, parse_marker
+from realtime.sessions.video_cut import copy_without
 
 REDACTED = "redacted on request"
 ROUNDED_MS = 1

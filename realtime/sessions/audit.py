@@ -3,7 +3,7 @@
 import json
 import time
 
-from realtime.session.clocks import iso
+from realtime.sessions.clock_anchors import iso
 from realtime.stream.clock import monotonic_s
 
 

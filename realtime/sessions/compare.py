@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.machine import choose_device
 from model.records import Event, Prediction, Stamp
 from realtime.config import LiveConfig
 from realtime.perception.pipeline import configured, open_pipeline
 from realtime.results.event_lines import as_they_stand
-from realtime.session.document import weights_hash
-from realtime.session.reader import Session
-from realtime.sources.session import SessionSource
+from realtime.sessions.reader import Session
+from realtime.sessions.source import SessionSource
 from realtime.sources.video import DAMAGED
 from realtime.spotting.baseline import Baseline, load_baseline
 from realtime.spotting.scorer import RULES
@@ -139,7 +139,7 @@ def _cautions(session: Session, damaged: int) -> Iterator[str]:
     if redacted:
         yield f"{redacted} frames were redacted, which the live analysis may have seen"
     weights = session.document["weights"]
-    if weights["sha256"] != weights_hash(weights["classifier"]):
+    if weights["sha256"] != checkpoint_digest(checkpoint_path(weights["classifier"])):
         yield f"the weights of {weights['classifier']} are others than those used live"
     if session.document["state"] == "recovered":
         yield "the recording was cut off: what the live analysis said last may be lost"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
-from realtime.session.lines import replace_text, sync_folder
+from realtime.sessions.line_file import replace_text, sync_folder
 
 FORMAT = "fmanet-live-session"
 VERSION = 1

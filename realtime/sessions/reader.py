@@ -10,11 +10,11 @@ from typing import Any
 from model.errors import InputError
 from model.records import Event
 from realtime.results.event_lines import as_they_stand, parse_event
-from realtime.session.clocks import SOURCE_TIME, Tie, ties
-from realtime.session.folder import SessionFolder
-from realtime.session.ledger import FrameRecord, fold, parse_line
-from realtime.session.lines import read_lines
-from realtime.session.markers import Marker, parse_marker
+from realtime.sessions.clock_anchors import SOURCE_TIME, Tie, ties
+from realtime.sessions.folder import SessionFolder
+from realtime.sessions.ledger import FrameRecord, fold, parse_line
+from realtime.sessions.line_file import read_lines
+from realtime.sessions.markers import Marker, parse_marker
 
 UNFINISHED = ("recording", "torn")
 """States of a session that is being recorded, was cut off, or could not be written to its end."""

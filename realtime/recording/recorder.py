@@ -18,20 +18,20 @@ from typing import Any
 
 from model.errors import told
 from model.records import Event, Frame, Stamp, Step
+from realtime.recording.lsl import Streams
+from realtime.recording.sound import Block, SoundTrack
+from realtime.recording.status import RecordingStatus
+from realtime.recording.video_parts import VideoParts
+from realtime.recording.write_queue import Note, Notes
 from realtime.results.event_lines import event_line, within
 from realtime.results.tables import MOTION_COLUMNS, motion_cells
-from realtime.session.audit import audit_line
-from realtime.session.clocks import ANCHOR_S, SOURCE_TIME, take_anchor
-from realtime.session.folder import RESERVE_BYTES, SessionFolder, claim, free_bytes
-from realtime.session.ledger import BEHIND, HEADER, LATE_S, Line
-from realtime.session.lines import LineFile
-from realtime.session.lsl import Streams
-from realtime.session.markers import Marker, marker_line
-from realtime.session.notes import Note, Notes
-from realtime.session.parts import VideoParts
-from realtime.session.redact import REDACTED, redact, redact_marked
-from realtime.session.sound import Block, SoundTrack
-from realtime.session.status import RecordingStatus
+from realtime.sessions.audit import audit_line
+from realtime.sessions.clock_anchors import ANCHOR_S, SOURCE_TIME, take_anchor
+from realtime.sessions.folder import RESERVE_BYTES, SessionFolder, claim, free_bytes
+from realtime.sessions.ledger import BEHIND, HEADER, LATE_S, Line
+from realtime.sessions.line_file import LineFile
+from realtime.sessions.markers import Marker, marker_line
+from realtime.sessions.redact import REDACTED, redact, redact_marked
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import Percentiles
 

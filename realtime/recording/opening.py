@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 
 from model.errors import InputError
 from realtime.config import LiveConfig
-from realtime.session.checks import check_list, enforce, require_jpegs, require_room
-from realtime.session.document import describe
-from realtime.session.folder import create_folder, disk_speed
-from realtime.session.lsl import Streams, check_stream, library
-from realtime.session.microphone import Microphone
-from realtime.session.plan import RecordPlan
-from realtime.session.recorder import SessionRecorder
-from realtime.session.sound import SoundTrack
+from realtime.recording.checks import check_list, enforce, require_jpegs, require_room
+from realtime.recording.document import describe
+from realtime.recording.lsl import Streams, check_stream, library
+from realtime.recording.microphone import Microphone
+from realtime.recording.plan import RecordPlan
+from realtime.recording.recorder import SessionRecorder
+from realtime.recording.sound import SoundTrack
+from realtime.sessions.folder import create_folder, disk_speed
 from realtime.sources import Source
 
 

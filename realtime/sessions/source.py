@@ -9,8 +9,8 @@ import av.error
 
 from model.errors import InputError, SourceError
 from model.records import Frame
-from realtime.session.ledger import FrameRecord
-from realtime.session.reader import Session, open_session
+from realtime.sessions.ledger import FrameRecord
+from realtime.sessions.reader import Session, open_session
 from realtime.sources import SourceInfo, SourceOptions
 from realtime.sources.gated import GatedSource
 from realtime.sources.video import VideoPacket, recorded, video_stream
