@@ -26,7 +26,7 @@ from model.face.networks import add_face_networks
 from model.machine import choose_device
 from model.outputs import make_folder
 from model.records import Event, Frame, Stamp
-from realtime.analyses import Job, name_of, plan_jobs, write_record
+from realtime.analysis_jobs import Job, name_of, plan_jobs, write_record
 from realtime.config import LiveConfig
 from realtime.options import add_perception, add_pictures
 from realtime.perception.pipeline import configured, open_pipeline

@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import sync_playwright
 
-from realtime.review.lanes import read_motion
+from realtime.review.motion_lanes import read_motion
 from realtime.review.quality import measure
 from realtime.sessions.reader import Session, open_session
 from realtime.sessions.video_cut import pts_of

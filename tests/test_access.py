@@ -28,10 +28,10 @@ from realtime.recording.plan import RecordPlan
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.reader import open_session
 from realtime.stream.clock import monotonic_s
-from realtime.ui.allowed import check_source
-from realtime.ui.messages import finite_number, parse_message, pong
+from realtime.ui.allowed_sources import check_source
 from realtime.ui.sockets import HEADER, MAX_JPEG_BYTES, MOST_SKIPPED
 from realtime.ui.throttle import FREE, KEPT, LONGEST_S, Throttle
+from realtime.ui.viewer_messages import finite_number, parse_message, pong
 
 LOOK = "only look"
 TIMEOUT_S = 60

@@ -12,7 +12,7 @@ from test_baseline import measured
 
 from model.errors import SourceError, exit_code
 from realtime import analyze
-from realtime.analyses import plan_jobs
+from realtime.analysis_jobs import plan_jobs
 from realtime.config import LiveConfig
 from realtime.results.tables import MOTION_COLUMNS, motion_schema
 from realtime.sources import SOURCES

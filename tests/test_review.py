@@ -25,8 +25,8 @@ from model.errors import InputError, exit_code
 from model.records import Kind, Stamp
 from realtime.review.agreement import agree, cohen_kappa
 from realtime.review.coding import coded, kinds, reviewed, say
-from realtime.review.lanes import LANES, read_motion
 from realtime.review.methods import methods
+from realtime.review.motion_lanes import LANES, read_motion
 from realtime.review.pictures import Pictures
 from realtime.review.quality import measure
 from realtime.review.rates import OUTSIDE, WHOLE, poisson_interval, rates

@@ -24,7 +24,7 @@ from model.records import Stamp
 from realtime.config import LiveConfig
 from realtime.export import export
 from realtime.recording.sound import Block, SampleClock
-from realtime.review.lanes import read_motion
+from realtime.review.motion_lanes import read_motion
 from realtime.review.quality import measure
 from realtime.review.report import report
 from realtime.review.sound import FLOOR_DB, UNREADABLE, Sound, sound_of, wav_header

@@ -18,9 +18,9 @@ from websockets.sync.client import connect
 
 from realtime.config import LiveConfig
 from realtime.stream.clock import monotonic_s
-from realtime.ui.messages import parse_message
 from realtime.ui.sockets import HEADER
-from realtime.ui.view import hello_message
+from realtime.ui.view_messages import hello_message
+from realtime.ui.viewer_messages import parse_message
 
 
 @pytest.fixture(scope="module")

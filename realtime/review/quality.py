@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from realtime.review.lanes import Motion
+from realtime.review.motion_lanes import Motion
 from realtime.review.sound import Sound
 from realtime.sessions.reader import Session
 

@@ -12,13 +12,13 @@ import numpy as np
 from model.errors import InputError
 from model.records import Event, ImageU8
 from realtime.results.replay import open_replay
-from realtime.review.drawing import timeline
-from realtime.review.lanes import read_motion
 from realtime.review.methods import methods
+from realtime.review.motion_lanes import read_motion
 from realtime.review.pictures import Pictures
 from realtime.review.quality import Quality, measure
 from realtime.review.rates import Rate, rates
 from realtime.review.sound import sound_of
+from realtime.review.timeline import timeline
 from realtime.sessions.reader import Session
 from realtime.sessions.rows import event_rows, marker_rows
 

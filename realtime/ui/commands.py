@@ -4,7 +4,7 @@ from typing import Any
 
 from model.errors import InputError
 from realtime.live import LiveSession
-from realtime.ui.allowed import check_source
+from realtime.ui.allowed_sources import check_source
 from realtime.ui.failures import tell
 from realtime.ui.guard import Person
 

@@ -24,7 +24,7 @@ from realtime.results.overlay import finite
 from realtime.results.replay import LARGEST_FACTOR, Replay
 from realtime.review.agreement import agree
 from realtime.review.coding import coded, kinds, reviewed, say
-from realtime.review.lanes import LANES, Motion, read_motion
+from realtime.review.motion_lanes import LANES, Motion, read_motion
 from realtime.review.pictures import Pictures
 from realtime.review.report import report
 from realtime.review.sound import LANE_DB, Sound, sound_of

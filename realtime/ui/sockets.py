@@ -15,9 +15,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from realtime.live import LiveSession
 from realtime.stream.slewed_clock import SlewedClock
-from realtime.ui.messages import NonsenseError, parse_message, pong
-from realtime.ui.view import FrameEncoder
+from realtime.ui.view_messages import FrameEncoder
 from realtime.ui.viewer import Viewer
+from realtime.ui.viewer_messages import NonsenseError, parse_message, pong
 
 MAX_JPEG_BYTES = 8 * 2**20
 HEADER = struct.Struct("<ddI")

@@ -21,8 +21,7 @@ from realtime.stream.latency import Percentiles
 from realtime.stream.ring import FrameRing
 from realtime.ui.commands import Commands
 from realtime.ui.guard import person
-from realtime.ui.messages import NonsenseError, finite_number, parse_message, pong
-from realtime.ui.view import (
+from realtime.ui.view_messages import (
     FrameEncoder,
     event_message,
     forgotten_message,
@@ -30,6 +29,7 @@ from realtime.ui.view import (
     hello_message,
     status_message,
 )
+from realtime.ui.viewer_messages import NonsenseError, finite_number, parse_message, pong
 
 IN_FLIGHT = 2
 STATUS_S = 0.5

@@ -3,7 +3,7 @@
 import math
 from html import escape
 
-from realtime.review.lanes import LANES, Motion
+from realtime.review.motion_lanes import LANES, Motion
 from realtime.review.sound import LANE_DB, Sound
 from realtime.sessions.reader import Session
 from realtime.sessions.rows import event_rows, marker_rows, questions

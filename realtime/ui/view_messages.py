@@ -18,7 +18,7 @@ from realtime.config import LiveConfig
 from realtime.results.overlay import describe, finite, heat
 from realtime.results.results import SignalAt
 from realtime.results.snapshot import Snapshot
-from realtime.review.lanes import LANES, lane_of
+from realtime.review.motion_lanes import LANES, lane_of
 from realtime.spotting.motion import FLAGS, REGIONS
 from realtime.stream.latency import LatencySummary
 
