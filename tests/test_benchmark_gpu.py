@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-
-import gpu
-import steps
-from pictures import pictures
-from report import Report
+from realtime.benchmark.gpu import __main__ as gpu
+from realtime.benchmark.gpu import steps
+from realtime.benchmark.gpu.pictures import pictures
+from realtime.benchmark.gpu.rows import Report
 
 _REPOSITORY = Path(__file__).parents[1]
 
@@ -90,7 +88,7 @@ def test_the_live_path_says_what_it_starts_from(tmp_path: Path) -> None:
     steps.live_part(report, tmp_path / "faces.npz")
     (said,) = report.left_out
     assert said.startswith("the live path: ")
-    assert f"python benchmarks/faces.py {tmp_path}" in said
+    assert f"python -m realtime.benchmark.gpu.faces {tmp_path}" in said
 
 
 def test_a_process_that_dies_costs_the_rest_of_its_part_alone(tmp_path: Path) -> None:
@@ -118,8 +116,8 @@ class Blocked:
         if name.partition(".")[0] in {"mediapipe", "av", "gradio", "onnxruntime", "pyarrow"}:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Blocked())
-sys.path.insert(0, "benchmarks")
-import gpu
+
+import realtime.benchmark.gpu.__main__
 import model.flow.gpu.lk_kernels, model.flow.gpu.tvl1_kernels
 """
 

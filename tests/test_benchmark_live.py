@@ -1,19 +1,14 @@
 """The live path on faces from a file is the live path."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-
-import faces
-import live
-
 from model.errors import InputError
 from model.records import AlignedFace, Event
+from realtime.benchmark.gpu import faces, live
 from realtime.perception.pipeline import PipelineConfig, open_pipeline
 from realtime.sources import SourceOptions, open_source
 

@@ -12,7 +12,7 @@ import psutil
 
 from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.machine import choose_device, cores, machine, system
-from realtime.benchmark.gpu import open_gpu
+from realtime.benchmark.nvml import open_gpu
 from realtime.config import LiveConfig
 from realtime.results.summary import installed, versions
 from realtime.sessions.clock_anchors import iso

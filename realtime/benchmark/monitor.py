@@ -14,7 +14,7 @@ from typing import Self
 
 import psutil
 
-from realtime.benchmark.gpu import Gpu, open_gpu
+from realtime.benchmark.nvml import Gpu, open_gpu
 from realtime.stream.clock import monotonic_s
 
 EVERY_S = 0.25

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from faces import Told
 
 from model.records import AlignedFace, ArrayF32, Event
+from realtime.benchmark.gpu.faces import Told
 from realtime.perception.pipeline import PipelineConfig, open_pipeline
 
 FRAMES_APART = 1

@@ -1,19 +1,16 @@
 """Aligned faces in a file: what the live path starts from where no face network is.
 
-    python benchmarks/faces.py runs/faces.npz     the demo's; 13 MB
+    python -m realtime.benchmark.gpu.faces runs/faces.npz     the demo's; 13 MB
 
 Nothing is lost in it, so that the expressions found in it are those of the footage.
 """
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # from a clone, without installation
 
 from model.errors import InputError, exit_code
 from model.records import AlignedFace, Frame, Stamp
@@ -57,7 +54,9 @@ def load(path: Path) -> list[AlignedFace]:
         with np.load(path, allow_pickle=False) as archive:
             columns = {name: archive[name] for name in ("index", "time_s", *_COLUMNS)}
     except (OSError, ValueError, KeyError, EOFError) as error:
-        raise InputError(f"{path} holds no faces ({error}): python benchmarks/faces.py") from None
+        raise InputError(
+            f"{path} holds no faces ({error}): python -m realtime.benchmark.gpu.faces"
+        ) from None
     return [
         AlignedFace(Stamp(int(i), float(t)), crop, points, transform, int(track))
         for i, t, crop, points, transform, track in zip(*columns.values(), strict=True)

@@ -1,8 +1,9 @@
 """What runs on a GPU: that its numbers are right, and how long it takes, in one command.
 
-    python benchmarks/faces.py runs/faces.npz           first: for the live path
-    python benchmarks/gpu.py --device cuda --out gpu.md
-    python benchmarks/gpu.py --device cpu               the same steps, small, where there is none
+    python -m realtime.benchmark.gpu.faces runs/faces.npz           first: for the live path
+    python -m realtime.benchmark.gpu --device cuda --out gpu.md
+    python -m realtime.benchmark.gpu --device cpu               the same steps, small,
+    where there is none
 
 Needs torch, OpenCV and, for the fused kernels, Triton; no camera, face networks or page.
 Nothing stops it half-way: every part runs in a process of its own, what it found is shown and
@@ -21,13 +22,10 @@ from typing import Any
 import cv2
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # from a clone, without installation
-
-import steps
-from report import Report
-
 from model.errors import InputError, exit_code, told
 from model.machine import choose_device, driver, machine
+from realtime.benchmark.gpu import steps
+from realtime.benchmark.gpu.rows import Report
 from realtime.stream.clock import monotonic_s
 
 PARTS: dict[str, Callable[[Report, Path], None]] = {
@@ -100,7 +98,9 @@ def main() -> None:
     parser.add_argument("--device", default="cuda", help="cuda, cuda:N, or cpu")
     parser.add_argument("--calls", type=int, help="default: 10000 on a GPU, 50 on a CPU")
     parser.add_argument("--minutes", type=float, default=8.0, help="of all; the rest is left out")
-    parser.add_argument("--faces", type=Path, default=FACES, help="that benchmarks/faces.py wrote")
+    parser.add_argument(
+        "--faces", type=Path, default=FACES, help="that realtime/benchmark/gpu/faces.py wrote"
+    )
     parser.add_argument("--out", type=Path, help="Markdown; must not exist")
     args = parser.parse_args()
     device = choose_device(args.device)
@@ -125,7 +125,7 @@ def main() -> None:
     report.add(
         "line",
         f"{machine()}, driver {driver()}; torch {torch.__version__}, CUDA {torch.version.cuda}; "
-        f"python benchmarks/gpu.py --device {device} --calls {calls}",
+        f"python -m realtime.benchmark.gpu --device {device} --calls {calls}",
     )
     for name, part in PARTS.items():
         if name == "fused" and not cuda:

@@ -7,13 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import cv2
-import live
 import numpy as np
 import torch
-from faces import load
-from pictures import moments, pictures
-from report import TARGETS, Report
-from timing import floor_on, gpu_ms, wall_ms
 from torch import Tensor
 
 from model.engine import ENGINES, Engine
@@ -37,6 +32,11 @@ from model.inference.one_graph import OneGraph
 from model.inference.serving import Serving
 from model.records import AlignedFace, ArrayF32
 from model.registry import load_entry
+from realtime.benchmark.gpu import live
+from realtime.benchmark.gpu.faces import load
+from realtime.benchmark.gpu.pictures import moments, pictures
+from realtime.benchmark.gpu.rows import TARGETS, Report
+from realtime.benchmark.gpu.timing import floor_on, gpu_ms, wall_ms
 
 SIZES = ((28, 28), (33, 47), (64, 64), (127, 129), (224, 224), (512, 512))
 BATCHES = (1, 2, 16)
@@ -114,7 +114,7 @@ def live_part(report: Report, faces: Path) -> None:
 
 def live_rows(report: Report, faces: list[AlignedFace], path: Path) -> str:
     if not faces:
-        raise FileNotFoundError(f"{path}; first: python benchmarks/faces.py {path}")
+        raise FileNotFoundError(f"{path}; first: python -m realtime.benchmark.gpu.faces {path}")
     expected = live.run(faces, "cpu", "eager")
     found = live.run(faces, report.device, "auto")
     unlike = live.differences(expected, found)
