@@ -33,8 +33,8 @@ MOST_S = 3600.0
 STEPS = {
     "camera": "calibrate.__main__:check_camera",
     "baseline": "calibrate.__main__:measure_baseline",
-    "spotting": "calibrate.spotting:main",
-    "confidence": "calibrate.confidence:main",
+    "spotting": "calibrate.spotting.commands:main",
+    "confidence": "calibrate.confidence.measure:main",
 }
 """Command to what runs it, called with the arguments after it; it returns the exit code, or None
 for 0."""
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def check_camera(arguments: Sequence[str]) -> int:
     """`calibrate camera`: measure, print the verdict; 1 if the camera can't be used."""
-    from calibrate.camera import USUAL_S, CameraCheck
+    from calibrate.camera.check import USUAL_S, CameraCheck
     from calibrate.report import camera_text
     from calibrate.steps import watch
     from realtime.recording.camera_check import FORMAT, VERSION
@@ -97,7 +97,7 @@ def check_camera(arguments: Sequence[str]) -> int:
 
 def measure_baseline(arguments: Sequence[str]) -> None:
     """`calibrate baseline`: measure, save, print what was found."""
-    from calibrate.baseline import (
+    from calibrate.baseline.measure import (
         FALSE_ALARMS_PER_MIN,
         USUAL_S,
         BaselineMeasure,

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from calibrate import baseline as resting
-from calibrate import camera as seeing
-from calibrate.baseline import BaselineMeasure, checked_participant
-from calibrate.camera import CameraCheck, CameraReport
+from calibrate.baseline import measure as resting
+from calibrate.baseline.measure import BaselineMeasure, checked_participant
+from calibrate.camera import check as seeing
+from calibrate.camera.check import CameraCheck, CameraReport
 from calibrate.report import camera_rows
 from model.errors import InputError
 from model.records import Step

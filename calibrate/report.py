@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from calibrate.camera import CameraReport
+from calibrate.camera.check import CameraReport
 from realtime.spotting.baseline import Baseline
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calibrate.baseline import BaselineMeasure
+from calibrate.baseline.measure import BaselineMeasure
+from calibrate.baseline.rest import BLOCK_S, PASSED, RestingFace, floors_for, tail_level
 from calibrate.report import baseline_text
-from calibrate.rest import BLOCK_S, PASSED, RestingFace, floors_for, tail_level
 from model.errors import InputError
 from model.records import Frame, MotionSample, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calibrate.camera import CameraCheck, CameraReport
-from calibrate.picture import PictureQuality, Pictures, alias_hz, blockiness, temporal_noise
+from calibrate.camera.check import CameraCheck, CameraReport
+from calibrate.camera.picture import PictureQuality, Pictures, alias_hz, blockiness, temporal_noise
+from calibrate.camera.timing import Clockwork, Timing
+from calibrate.camera.verdict import FaceQuality, Finding, judge
 from calibrate.report import camera_text
-from calibrate.timing import Clockwork, Timing
-from calibrate.verdict import FaceQuality, Finding, judge
 from model.errors import InputError
 from model.records import Frame, Stamp, Window
 from model.synthetic import Schedule, SyntheticFace

@@ -12,14 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibrate.__main__ import main
-from calibrate.confidence import (
-    conformal_quantile,
-    logits,
-    measure,
-    split,
-    warmed,
-)
-from calibrate.predictions import Predictions, read_predictions
+from calibrate.confidence import measure
+from calibrate.confidence.measure import conformal_quantile, logits, split, warmed
+from calibrate.confidence.predictions import Predictions, read_predictions
 from model.errors import InputError
 from model.inference.confidence import fit_temperature
 

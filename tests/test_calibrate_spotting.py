@@ -11,9 +11,9 @@ import pytest
 from fakes import write_clip
 
 from calibrate.__main__ import main
-from calibrate.spotting_figures import UNSEEN, Outcome, Row, outcome, resting_baseline, table
-from calibrate.spotting_fit import FACTORS, Fitted, Piece, fit
-from calibrate.spotting_footage import (
+from calibrate.spotting.figures import UNSEEN, Outcome, Row, outcome, resting_baseline, table
+from calibrate.spotting.fit import FACTORS, Fitted, Piece, fit
+from calibrate.spotting.footage import (
     NO_MICRO,
     USUAL,
     Drawn,
@@ -22,9 +22,9 @@ from calibrate.spotting_footage import (
     conditions,
     interval_of,
 )
-from calibrate.spotting_motion import MotionCache, Motions, measure, spot
-from calibrate.spotting_names import class_of
-from calibrate.spotting_page import page
+from calibrate.spotting.motion import MotionCache, Motions, measure, spot
+from calibrate.spotting.names import class_of
+from calibrate.spotting.page import page
 from model.errors import InputError
 from model.labels import CLASSES
 from model.records import Frame, Stamp

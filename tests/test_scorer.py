@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from calibrate.spotting_footage import Annotated, varied
-from calibrate.spotting_lessons import ORIGINS, Lesson, Origin, parted
-from calibrate.spotting_motion import Motions
-from calibrate.spotting_train import OPENS_AT, Trained, save, train
+from calibrate.spotting.footage import Annotated, varied
+from calibrate.spotting.lessons import ORIGINS, Lesson, Origin, parted
+from calibrate.spotting.motion import Motions
+from calibrate.spotting.training import OPENS_AT, Trained, save, train
 from model.datasets import Video
 from model.errors import CheckpointError, InputError
 from model.records import ArrayF32, MotionSample, SpotUpdate, Stamp, Window

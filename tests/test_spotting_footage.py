@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from calibrate.spotting_footage import Drawn, interval_of
+from calibrate.spotting.footage import Drawn, interval_of
 from model.records import Window
 from model.synthetic import Schedule, TrueExpression
 from model.synthetic.schedule import plan_block

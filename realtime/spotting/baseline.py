@@ -1,7 +1,8 @@
 """What is usual for a face at rest: the least motion worth calling one, region by region.
 
-`calibrate.baseline` measures it; live runs, sessions and analysis take it as `--baseline FILE`. A
-file is versioned JSON and says where it comes from. It holds for one face before one camera:
+`calibrate.baseline.measure` measures it; live runs, sessions and analysis take it as `--baseline
+FILE`. A file is versioned JSON and says where it comes from. It holds for one face before one
+camera:
 
 - another camera, or a rate that differs by more than a fifth, is refused: the noise of a
   displacement depends on both in ways that no factor mends;

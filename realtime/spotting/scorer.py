@@ -2,7 +2,7 @@
 
 Three dense layers from the traits of a pulse (`realtime.spotting.pulse_features`) to how much it
 looks like a micro-expression. A few thousand weights, evaluated once for each pulse that has ended:
-numpy is enough, and the file is read without torch. `calibrate.spotting_train` makes it.
+numpy is enough, and the file is read without torch. `calibrate.spotting.training` makes it.
 """
 
 import json

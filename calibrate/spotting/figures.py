@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from calibrate.baseline import FALSE_ALARMS_PER_MIN
-from calibrate.rest import RestingFace, floors_for
-from calibrate.spotting_footage import interval_of
-from calibrate.spotting_motion import Motions, spot
+from calibrate.baseline.measure import FALSE_ALARMS_PER_MIN
+from calibrate.baseline.rest import RestingFace, floors_for
+from calibrate.spotting.footage import interval_of
+from calibrate.spotting.motion import Motions, spot
 from model.errors import InputError
 from model.records import ArrayF64, MotionSample
 from model.synthetic import TrueExpression

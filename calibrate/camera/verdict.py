@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from calibrate.picture import PictureQuality
-from calibrate.timing import LONG_GAP, Timing
+from calibrate.camera.picture import PictureQuality
+from calibrate.camera.timing import LONG_GAP, Timing
 from realtime.sources import SourceInfo
 
 Light = Literal["green", "amber", "red"]

@@ -22,9 +22,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from calibrate.spotting_figures import Row, named_right, outcome, resting_baseline, table
-from calibrate.spotting_fit import FACTORS, Piece, fit, seen
-from calibrate.spotting_footage import (
+from calibrate.spotting.figures import Row, named_right, outcome, resting_baseline, table
+from calibrate.spotting.fit import FACTORS, Piece, fit, seen
+from calibrate.spotting.footage import (
     USUAL,
     Annotated,
     Drawn,
@@ -34,10 +34,10 @@ from calibrate.spotting_footage import (
     conditions,
     over,
 )
-from calibrate.spotting_lessons import LEFT_OUT, Lesson, check_enough, drawn_lessons
-from calibrate.spotting_motion import MotionCache
-from calibrate.spotting_names import named
-from calibrate.spotting_page import page
+from calibrate.spotting.lessons import LEFT_OUT, Lesson, check_enough, drawn_lessons
+from calibrate.spotting.motion import MotionCache
+from calibrate.spotting.names import named
+from calibrate.spotting.page import page
 from model.datasets import open_dataset
 from model.datasets.flows import split_spec
 from model.errors import InputError, exit_code
@@ -183,7 +183,7 @@ def train_scorer(
     """Make a scorer from labelled and synthetic footage, print how it and the rules do on what was
     left out, and write it to `out`."""
     check_new(out)
-    from calibrate.spotting_train import ACCEPTS, save, train  # with PyTorch
+    from calibrate.spotting.training import ACCEPTS, save, train  # with PyTorch
 
     footage: list[Recorded | Annotated] = [*_recorded(given), *_annotated(data)]
     check_enough(len(footage) + seeds)

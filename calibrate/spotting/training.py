@@ -3,12 +3,12 @@
     python -m calibrate spotting train --data samm_lv:PATH --out scorer.safetensors
 
 Labelled recordings, and synthetic footage of seeds 0 up to `--seeds` with many nuisances
-(`calibrate.spotting_footage.varied`), go through the spotter with thresholds at `OPENS_AT` of their
+(`calibrate.spotting.footage.varied`), go through the spotter with thresholds at `OPENS_AT` of their
 height. Every pulse that ends is a sample; it is a micro-expression where its interval has an
 intersection over union of 0.5 or more with an annotated one. Of every five faces, recorded
 and synthetic ones apart, three are trained on; one chooses among `TRIES` networks, their epochs and
 the least likeness that is accepted; one, which neither trained nor chose, shows how rules and
-network do (`calibrate.spotting_lessons`).
+network do (`calibrate.spotting.lessons`).
 """
 
 import json
@@ -24,10 +24,10 @@ from safetensors.numpy import save_file
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from calibrate.spotting_figures import Outcome, Row, outcome, true_interval
-from calibrate.spotting_footage import interval_of
-from calibrate.spotting_lessons import LEFT_OUT, ORIGINS, Lesson, Origin, check_enough, parted
-from calibrate.spotting_motion import spot
+from calibrate.spotting.figures import Outcome, Row, outcome, true_interval
+from calibrate.spotting.footage import interval_of
+from calibrate.spotting.lessons import LEFT_OUT, ORIGINS, Lesson, Origin, check_enough, parted
+from calibrate.spotting.motion import spot
 from model.errors import InputError
 from model.records import ArrayF32, Window
 from realtime.spotting.metrics import MIN_IOU, iou

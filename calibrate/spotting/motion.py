@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 import model
 import realtime
-from calibrate.spotting_footage import Footage
+from calibrate.spotting.footage import Footage
 from model.errors import InputError
 from model.records import ArrayF32, ArrayF64, MotionSample, SpotUpdate, Stamp
 from realtime.perception.perception import Perception, Watch

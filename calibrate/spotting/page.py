@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
-from calibrate.spotting_figures import Row, named_right
-from calibrate.spotting_footage import USUAL
+from calibrate.spotting.figures import Row, named_right
+from calibrate.spotting.footage import USUAL
 from model.evaluation.html import document, svg, table, text, width
 from model.machine import machine
 from realtime.spotting.metrics import KINDS, error_ms

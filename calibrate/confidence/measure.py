@@ -27,8 +27,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.predictions import Predictions, read_predictions
-from calibrate.reliability import reliability_svg
+from calibrate.confidence.predictions import Predictions, read_predictions
+from calibrate.confidence.reliability import reliability_svg
 from model.errors import InputError
 from model.inference.confidence import fit_temperature
 from model.metrics.recognition import calibration_error
@@ -80,7 +80,9 @@ def main(arguments: Sequence[str]) -> None:
         prog="python -m calibrate confidence",
         description="Temperature, reliability and conformal sets from held-out predictions.",
     )
-    parser.add_argument("predictions", type=Path, help="CSV or JSON; see calibrate.predictions")
+    parser.add_argument(
+        "predictions", type=Path, help="CSV or JSON; see calibrate.confidence.predictions"
+    )
     parser.add_argument("--coverage", type=float, help="of conformal sets; default: none are made")
     parser.add_argument("--seed", type=int, default=0, help="of the split into halves")
     parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="must not exist")

@@ -5,7 +5,7 @@
 The verdict names the shortest and the smallest micro-expression (ME) that it resolves:
 
 - shortest: three intervals between pictures, each as long as 95 in 100 are at most
-  (`calibrate.timing`);
+  (`calibrate.camera.timing`);
 - smallest: what the spotter's threshold asks of a region's mean motion, over `GAIN`, the share of
   an expression's peak that is left in that mean. The threshold is the one that stood during the
   check: the larger of its floor and of the noise that the flow really had, in which sensor noise,
@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from calibrate.picture import PictureQuality, Pictures
-from calibrate.timing import Clockwork, Timing
-from calibrate.verdict import FaceQuality, Finding, Light, judge
+from calibrate.camera.picture import PictureQuality, Pictures
+from calibrate.camera.timing import Clockwork, Timing
+from calibrate.camera.verdict import FaceQuality, Finding, Light, judge
 from model.errors import InputError
 from model.face.crop import INNER_EYE_CORNERS
 from model.records import ArrayF64, Step

@@ -14,9 +14,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from calibrate.rest import RestingFace
-from calibrate.spotting_figures import Outcome, Row, outcome
-from calibrate.spotting_motion import Motions
+from calibrate.baseline.rest import RestingFace
+from calibrate.spotting.figures import Outcome, Row, outcome
+from calibrate.spotting.motion import Motions
 from model.errors import InputError
 from model.face.aligner import FaceAligner
 from model.records import ArrayF64, Frame, MotionSample, Stamp

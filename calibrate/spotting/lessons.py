@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from calibrate.spotting_figures import resting_baseline
-from calibrate.spotting_footage import Drawn, varied
-from calibrate.spotting_motion import MotionCache, Motions
+from calibrate.spotting.figures import resting_baseline
+from calibrate.spotting.footage import Drawn, varied
+from calibrate.spotting.motion import MotionCache, Motions
 from model.errors import InputError
 from model.synthetic import TrueExpression
 from realtime.spotting.metrics import Interval
