@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
+from screenshots import open_tab
 from served import serving
 
 from calibrate.guide import Guide
-from calibrate.screenshots import open_tab
 from model.records import Frame, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace
 from realtime.config import LiveConfig

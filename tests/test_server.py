@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from live_screenshots import take_screenshots
 from websockets.sync.client import connect
 
 from model.errors import InputError
 from realtime.config import LiveConfig
-from realtime.ui.screenshots import take_screenshots
 from realtime.ui.server import open_listener, page_address
 
 ROOT = Path(__file__).parent.parent

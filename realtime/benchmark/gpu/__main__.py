@@ -15,6 +15,7 @@ import multiprocessing
 import sys
 from collections.abc import Callable
 from functools import partial
+from io import TextIOWrapper
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,8 @@ def main() -> None:
         raise InputError(f"--calls {calls}: choose 10 or more")
     if not 0 < args.minutes <= 600:
         raise InputError(f"--minutes {args.minutes:g}: choose more than 0, 600 at most")
-    sys.stdout.reconfigure(errors="replace")  # a console without ≤ loses that, not the run
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a console without ≤ loses that, not the run
     until_s = monotonic_s() + 60 * args.minutes - LATE_S
 
     def say(kind: str, what: Any) -> None:

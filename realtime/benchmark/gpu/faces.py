@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def save(path: Path, faces: Sequence[AlignedFace]) -> None:
     """Write `path`, which must not exist."""
     if path.exists():
         raise InputError(f"{path} exists and is kept: give another name")
-    columns = {
+    columns: dict[str, Any] = {
         "index": [face.stamp.index for face in faces],
         "time_s": [face.stamp.time_s for face in faces],
         **{name: [getattr(face, name) for face in faces] for name in _COLUMNS},

@@ -38,7 +38,8 @@ class Run:
 def run(faces: Sequence[AlignedFace], device: str, engine: str) -> Run:
     """All frames, as fast as they go, names in a thread beside as in the live program."""
     told = Told(faces)
-    events, displacement, frame_ms, naming_ms = [], [], [], []
+    events: list[Event] = []
+    displacement, frame_ms, naming_ms = [], [], []
     with ThreadPoolExecutor(1, "naming") as beside:
         pipeline = open_pipeline(PipelineConfig(device=device, engine=engine), beside, told)
         try:

@@ -1,6 +1,6 @@
 """Pictures of the page for the documentation.
 
-    python -m calibrate.screenshots --out docs/images
+    python tests/screenshots.py --out docs/images
 
 On the demo face: the Live tab while an expression is named, a walk through the Calibrate tab, a
 session on the Study and Review tabs, and its report. Needs playwright (extra `dev`) and a Chromium.
@@ -12,13 +12,15 @@ from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import live_screenshots
+import session_screenshots
+from live_screenshots import PHONE, WIDE, open_page, photographer, take
+
 from calibrate.guide import Guide
 from model.errors import exit_code
 from model.face.networks import add_face_networks
 from model.usage import DefaultsShown
 from realtime.config import LiveConfig
-from realtime.ui import screenshots, session_screenshots
-from realtime.ui.screenshots import PHONE, WIDE, open_page, photographer, take
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -44,7 +46,7 @@ def main() -> None:
             classifier=options.classifier,
         )
         for path in (
-            *screenshots.take_screenshots(config, out, calibrator=Guide()),
+            *live_screenshots.take_screenshots(config, out, calibrator=Guide()),
             *take_screenshots(config, out, Guide()),
             *session_screenshots.take_screenshots(config, out, options.seconds, Guide()),
         ):

@@ -2,7 +2,7 @@
 
 Runs the demo face, waits for an expression, pauses and photographs: wide in light and in dark, a
 phone, and an expression opened. Needs playwright (extra `dev`) and a Chromium. The command is
-`calibrate.screenshots`, which knows all tabs.
+`tests/screenshots.py`, which knows all tabs.
 """
 
 import shutil

@@ -1,15 +1,16 @@
 """Pictures of the Study and Review tabs and of a report, for the documentation.
 
 Records the demo face on the Study tab, codes what was found on the Review tab, and opens its
-report. Needs playwright (extra `dev`) and a Chromium. The command is `calibrate.screenshots`.
+report. Needs playwright (extra `dev`) and a Chromium. The command is `tests/screenshots.py`.
 """
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from live_screenshots import WIDE, open_page, photographer, take
+
 from realtime.config import LiveConfig
 from realtime.ui.calibration import Calibrator
-from realtime.ui.screenshots import WIDE, open_page, photographer, take
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
