@@ -9,10 +9,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from model.cli import HelpFormatter
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.machine import choose_device, unused_gpu
-from model.usage import DefaultsShown
 from realtime.config import LiveConfig
 from realtime.options import add_engine, add_page, add_perception, add_source
 from realtime.passwords import take_passwords
@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     """The options, with `LiveConfig`'s defaults."""
     p = argparse.ArgumentParser(
         description=(__doc__ or "").partition("\n")[0],
-        formatter_class=DefaultsShown,
+        formatter_class=HelpFormatter,
     )
     source = p.add_argument_group("source")
     add_source(source)

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from model.cli import HelpFormatter, program
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.registry import load_entry
-from model.usage import DefaultsShown
 from realtime.config import LiveConfig
 from realtime.options import add_source
 from realtime.results.summary import check_new, versions
@@ -145,9 +145,9 @@ def measure_baseline(arguments: Sequence[str]) -> None:
 
 def _parser(step: str, what: str) -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
-        prog=f"python -m calibrate {step}",
+        prog=program(f"calibrate {step}"),
         description=what,
-        formatter_class=DefaultsShown,
+        formatter_class=HelpFormatter,
     )
     add_source(p)
     add_face_networks(p)

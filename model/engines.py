@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
+from model.cli import program
 from model.engine import ENGINES, ORDER, Engine
 from model.engine.cache import cache_folder
 from model.errors import InputError, exit_code, missing
@@ -89,7 +90,7 @@ def export(classifiers: Sequence[str]) -> None:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m model.engine",
+        prog=program("model.engine"),
         description="What runs the networks here: say it, or build it beforehand.",
     )
     commands = parser.add_subparsers(dest="command", required=True)

@@ -37,6 +37,7 @@ from typing import Any
 import numpy as np
 
 from model.classifiers import CLASSIFIERS
+from model.cli import HelpFormatter, make_folder, program
 from model.datasets.delimited import read_table
 from model.errors import InputError, exit_code
 from model.evaluation.report import page
@@ -49,7 +50,6 @@ from model.inference.samples import SampleSet
 from model.inference.shipped_weights import shipped
 from model.machine import choose_device, machine, use_threads
 from model.metrics.scores import measured
-from model.outputs import make_folder
 from model.synthetic.nuisance import VIEWS, View
 from model.train import CLIP_EPOCHS
 from model.training.data import SYNTHETIC, Opener, Sources
@@ -57,7 +57,6 @@ from model.training.fit import fit
 from model.training.leakage import refuse_seen
 from model.training.loso import leave_one_out
 from model.training.recipe import Recipe
-from model.usage import DefaultsShown
 
 TOLERANCE = 0.002
 """Within which a figure is reproduced: another number of threads rounds differently, which tips a
@@ -285,9 +284,9 @@ def _write(out: Path, evaluations: list[Evaluation], speeds: dict[str, Any]) -> 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m model.evaluate",
+        prog=program("model.evaluate"),
         description="Measure networks on samples that they were not trained on.",
-        formatter_class=DefaultsShown,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("networks", nargs="*", help="shipped names or checkpoints (all shipped)")
     parser.add_argument("--data", default=SYNTHETIC, help="casme2:PATH, maps:PATH …, with commas")

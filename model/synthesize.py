@@ -17,13 +17,13 @@ from pathlib import Path
 import av
 from tqdm import tqdm
 
+from model.cli import HelpFormatter, program
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.records import ImageU8
 from model.synthetic.face import Nuisance, SyntheticFace
 from model.synthetic.footage import WrittenFootage, follow_face, read_frames
 from model.synthetic.schedule import Schedule, TrueExpression
-from model.usage import DefaultsShown
 
 TRUTH_COLUMNS = tuple(f.name for f in fields(TrueExpression))
 CODECS = {"ffv1": (".mkv",), "h264": (".mkv", ".mp4")}
@@ -199,9 +199,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m model.synthesize",
+        prog=program("model.synthesize"),
         description="Write footage whose micro-expressions are known.",
-        formatter_class=DefaultsShown,
+        formatter_class=HelpFormatter,
     )
     usual, still = Schedule(), Nuisance()
     add = parser.add_argument

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from model.classifiers import CLASSIFIERS
+from model.cli import make_folder, program
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.flow import FLOWS
@@ -32,7 +33,6 @@ from model.inference.samples import SampleSet, join_samples
 from model.machine import choose_device, use_threads
 from model.metrics.folds import validation_split
 from model.metrics.scores import measured
-from model.outputs import make_folder
 from model.training.data import Opener, Sources
 from model.training.fit import check_start, fit
 from model.training.leakage import refuse_seen
@@ -179,7 +179,7 @@ def _given(args: argparse.Namespace, record: type) -> dict[str, Any]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m model.train",
+        prog=program("model.train"),
         description="Train a classifier on synthetic pairs, on data sets, or on both.",
     )
     parser.add_argument("classifier", choices=CLASSIFIERS)

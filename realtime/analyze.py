@@ -21,10 +21,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from model.cli import make_folder, program
 from model.errors import CheckpointError, InputError, SourceError, exit_code, told
 from model.face.networks import add_face_networks
 from model.machine import choose_device
-from model.outputs import make_folder
 from model.records import Event, Frame, Stamp
 from realtime.analysis_jobs import Job, name_of, plan_jobs, write_record
 from realtime.config import LiveConfig
@@ -223,7 +223,7 @@ def _report(source: Source, events: Sequence[Event], tracks: Mapping[int, int], 
 
 def _parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
-        prog="python -m realtime.analyze", description=(__doc__ or "").partition("\n")[0]
+        prog=program("realtime.analyze"), description=(__doc__ or "").partition("\n")[0]
     )
     p.add_argument("inputs", nargs="+", metavar="INPUT", help="video file, folder of images, demo")
     p.add_argument("--out", type=Path, metavar="DIR", help="for the tables; made if need be")

@@ -17,9 +17,9 @@ import session_screenshots
 from live_screenshots import PHONE, WIDE, open_page, photographer, take
 
 from calibrate.guide import Guide
+from model.cli import HelpFormatter
 from model.errors import exit_code
 from model.face.networks import add_face_networks
-from model.usage import DefaultsShown
 from realtime.config import LiveConfig
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Parse the options and take the pictures."""
     parser = argparse.ArgumentParser(
-        description=(__doc__ or "").partition("\n")[0], formatter_class=DefaultsShown
+        description=(__doc__ or "").partition("\n")[0], formatter_class=HelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("docs/images"), help="folder to write to")
     parser.add_argument("--seed", type=int, default=20, help="of the demo")

@@ -28,10 +28,11 @@ from realtime.export import export, export_folder
 from realtime.recording.plan import RecordPlan
 from realtime.results.replay import Replay
 from realtime.results.results import Results
-from realtime.session import redact_span, write_report
+from realtime.review.report import write_report
 from realtime.sessions.copies import forget_copies
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.reader import open_session
+from realtime.sessions.redact import redact_span
 from realtime.stream.packed_frame import Held, PackedFrame, pack, unpack
 from realtime.stream.ring import FrameRing
 

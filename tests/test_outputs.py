@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from model.cli import make_folder
 from model.errors import InputError
-from model.outputs import make_folder
 
 
 def test_a_folder_is_made_with_those_around_it(tmp_path: Path) -> None:

@@ -31,10 +31,10 @@ from realtime.review.pictures import Pictures
 from realtime.review.quality import measure
 from realtime.review.rates import OUTSIDE, WHOLE, poisson_interval, rates
 from realtime.review.report import report
-from realtime.session import redact_span
 from realtime.sessions.edits import Edit, edit_line, parse_edit
 from realtime.sessions.reader import Session, open_session
 from realtime.sessions.recover import recover
+from realtime.sessions.redact import redact_span
 from realtime.sources import open_source
 from realtime.spotting.baseline import as_document
 from realtime.ui.review import _Opened, review_routes

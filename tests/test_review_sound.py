@@ -28,9 +28,8 @@ from realtime.review.motion_lanes import read_motion
 from realtime.review.quality import measure
 from realtime.review.report import report
 from realtime.review.sound import FLOOR_DB, UNREADABLE, Sound, sound_of, wav_header
-from realtime.session import redact_span
 from realtime.sessions.reader import Session, open_session
-from realtime.sessions.redact import REDACTED
+from realtime.sessions.redact import REDACTED, redact_span
 from realtime.ui.review import review_routes
 from realtime.ui.sound import AT_ONCE_BYTES
 

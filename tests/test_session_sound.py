@@ -25,13 +25,13 @@ from realtime.recording.microphone import Microphone
 from realtime.recording.plan import RecordPlan
 from realtime.recording.recorder import SessionRecorder
 from realtime.recording.sound import Block, SampleClock, SoundTrack
-from realtime.session import redact_span
 from realtime.sessions.delete import delete
 from realtime.sessions.folder import SessionFolder, create_folder
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.recover import recover
+from realtime.sessions.redact import redact_span
 from realtime.sessions.video_cut import pts_of
 
 HZ = 8000

@@ -2,11 +2,11 @@
 
 import argparse
 
-from model.usage import DefaultsShown
+from model.cli import HelpFormatter
 
 
 def test_defaults_are_said_where_they_say_something() -> None:
-    parser = argparse.ArgumentParser(formatter_class=DefaultsShown)
+    parser = argparse.ArgumentParser(formatter_class=HelpFormatter)
     parser.add_argument("--rate", default=30, help="frames a second")
     parser.add_argument("--out", help="folder")
     parser.add_argument("--quiet", action="store_true", help="say nothing")

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from calibrate.confidence.predictions import Predictions, read_predictions
 from calibrate.confidence.reliability import reliability_svg
+from model.cli import program
 from model.errors import InputError
 from model.inference.confidence import fit_temperature
 from model.metrics.recognition import calibration_error
@@ -77,7 +78,7 @@ class Confidence:
 def main(arguments: Sequence[str]) -> None:
     """`calibrate confidence`: fit, print, write."""
     parser = argparse.ArgumentParser(
-        prog="python -m calibrate confidence",
+        prog=program("calibrate confidence"),
         description="Temperature, reliability and conformal sets from held-out predictions.",
     )
     parser.add_argument(

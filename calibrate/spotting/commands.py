@@ -12,7 +12,6 @@ footage that someone has labelled, `train` makes the network that can judge in t
 """
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -38,51 +37,33 @@ from calibrate.spotting.lessons import LEFT_OUT, Lesson, check_enough, drawn_les
 from calibrate.spotting.motion import MotionCache
 from calibrate.spotting.names import named
 from calibrate.spotting.page import page
+from model.cli import HelpFormatter, program
 from model.datasets import open_dataset
 from model.datasets.flows import split_spec
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.machine import machine
-from model.usage import DefaultsShown
 from realtime.options import add_scorer
 from realtime.perception.pipeline import PipelineConfig
 from realtime.results.summary import check_new, versions
+from realtime.scoring import add_tables, score_tables, write_scores
 from realtime.spotting.baseline import Baseline, load_baseline, save_baseline
-from realtime.spotting.metrics import KINDS, read_intervals, record
-from realtime.spotting.metrics import score as scored
-from realtime.spotting.metrics import table as score_table
 from realtime.spotting.scorer import checked_scorer
 from realtime.spotting.spotter import SpotterConfig
 
-FORMAT, VERSION = "fmanet-live spotting", 1
 _MEASURED, _DEFAULT = "measured", "default"
 
 
 def main(arguments: Sequence[str]) -> None:
     """`calibrate spotting`: the command that the first argument names."""
     parser = argparse.ArgumentParser(
-        prog="python -m calibrate spotting", description="Whether the spotter can be trusted."
+        prog=program("calibrate spotting"), description="Whether the spotter can be trusted."
     )
     commands = parser.add_subparsers(required=True, metavar="score|evaluate|fit|train")
     for add in (_add_score, _add_evaluate, _add_fit, _add_train):
         add(commands)
     options = vars(parser.parse_args(arguments))
     options.pop("run")(**options)
-
-
-def score(tables: Sequence[Path], out: Path | None) -> None:
-    """Print, and write to `out`, how well tables of events fit tables of the truth: predicted and
-    true in turn, all of them together as one video."""
-    if len(tables) % 2:
-        raise InputError(f"{len(tables)} tables: give them in pairs, predicted and true in turn")
-    if out is not None:
-        check_new(out)
-    read = [read_intervals(path) for path in tables]
-    videos = list(zip(read[::2], read[1::2], strict=True))
-    scores = [scored(videos, kind) for kind in KINDS]
-    print(score_table(scores))
-    if out is not None:
-        _write(out, {"tables": [path.name for path in tables], "scores": [*map(record, scores)]})
 
 
 def evaluate(
@@ -135,7 +116,7 @@ def evaluate(
             print(f"{row.group}, {named_right(row)}")
     if out is not None:
         about = _about(footage, baseline, spotter)
-        _write(
+        write_scores(
             out / "spotting.json",
             {"about": about, "machine": machine(), "rows": [row.plain() for row in rows]},
         )
@@ -296,22 +277,10 @@ def _named_rows(
     return rows
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
-    document = {
-        "format": FORMAT,
-        "version": VERSION,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "software": versions(),
-        **content,
-    }
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
-
-
 def _add_score(commands: Any) -> None:
     parser = commands.add_parser("score", help="tables of events against tables of the truth")
-    parser.add_argument("tables", type=Path, nargs="+", metavar="PRED.csv TRUTH.csv")
-    parser.add_argument("--out", type=Path, metavar="JSON", help="must not exist")
-    parser.set_defaults(run=score)
+    add_tables(parser)
+    parser.set_defaults(run=score_tables)
 
 
 def _add_evaluate(commands: Any) -> None:
@@ -319,7 +288,7 @@ def _add_evaluate(commands: Any) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="the spotter on footage whose truth is known",
-        formatter_class=DefaultsShown,
+        formatter_class=HelpFormatter,
     )
     add = parser.add_argument
     add("--seeds", type=int, nargs="+", default=[0, 1], help="0–999 to choose, others to report")
@@ -351,7 +320,7 @@ def _add_fit(commands: Any) -> None:
     parser = commands.add_parser(
         "fit",
         help="thresholds for labelled footage",
-        formatter_class=DefaultsShown,
+        formatter_class=HelpFormatter,
     )
     _add_footage(parser)
     parser.add_argument(

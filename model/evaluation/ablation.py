@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.classifiers import CLASSIFIERS, Inputs
+from model.cli import make_folder, program
 from model.errors import InputError, exit_code
 from model.flow import FLOWS
 from model.inference.checkpoint import load_network
@@ -41,7 +42,6 @@ from model.metrics.recognition import (
     mean_average_precision,
     uf1,
 )
-from model.outputs import make_folder
 from model.training.data import Opener, Sources, inputs_of
 from model.training.fit import fit, samples_digest
 from model.training.recipe import Recipe
@@ -274,7 +274,7 @@ def _chosen(names: str | None) -> list[Variant]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m model.evaluation.ablation",
+        prog=program("model.evaluation.ablation"),
         description="Train and measure FMANet without each of its parts, and all other systems.",
     )
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"))

@@ -9,6 +9,7 @@ sensor noise and compression are added to both. Beside the flows of `FLOWS`, and
 have an implementation on tensors, OpenCV's and scikit-image's own are run on the same pictures.
 """
 
+from model.cli import program
 from model.errors import demand
 
 if __name__ == "__main__":
@@ -255,7 +256,7 @@ def _mean(values: Iterator[float]) -> str:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m model.evaluation.flow_comparison",
+        prog=program("model.evaluation.flow_comparison"),
         description="Measure every flow against known motion of faces.",
     )
     parser.add_argument("--flows", nargs="+", default=[], help="default: all, and the peers")

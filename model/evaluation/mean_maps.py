@@ -21,17 +21,16 @@ import numpy as np
 import torch
 
 from model.classifiers.inputs import normalised
+from model.cli import HelpFormatter, make_folder, program
 from model.datasets.sample_sets import open_samples
 from model.errors import InputError, exit_code
 from model.evaluation.html import text
 from model.face.networks import add_face_networks
 from model.flow import FLOWS, load_flow
 from model.inference.samples import SampleSet
-from model.outputs import make_folder
 from model.records import ArrayF32
 from model.synthetic.sample_sets import open_pairs
 from model.training.data import SYNTHETIC, check_workers
-from model.usage import DefaultsShown
 
 _SIDE, _GAP, _TITLE = 240, 24, 24  # px of a panel, between panels, above them
 _CELLS = 16  # arrows along a side
@@ -91,9 +90,9 @@ def _panel(left: float, label: str, mean: ArrayF32) -> str:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m model.evaluation.mean_maps",
+        prog=program("model.evaluation.mean_maps"),
         description="Draw the mean onset→apex flow of each class.",
-        formatter_class=DefaultsShown,
+        formatter_class=HelpFormatter,
     )
     add = parser.add_argument
     add("--data", default=SYNTHETIC, help="synthetic, casme2:PATH, maps:PATH …")

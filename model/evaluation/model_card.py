@@ -6,6 +6,7 @@
 Sections after M. Mitchell et al.: Model cards for model reporting, FAT* 2019.
 """
 
+from model.cli import program
 from model.errors import demand
 
 if __name__ == "__main__":
@@ -30,7 +31,7 @@ WEAK_UNITS = 0.5
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m model.evaluation.model_card",
+        prog=program("model.evaluation.model_card"),
         description="Write the model card of a checkpoint beside it.",
     )
     parser.add_argument("name", help="a shipped name or a checkpoint's file")

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from model.cli import HelpFormatter, program
 from model.errors import InputError, exit_code
 from model.flow import load_flow
 from model.inference.checkpoint import checkpoint_path, load_classifier, load_network
@@ -25,7 +26,6 @@ from model.records import ArrayF32
 from model.synthetic.nuisance import Nuisance, nuisance_of
 from model.synthetic.pairs import synthetic_pair
 from model.synthetic.sample_sets import calm
-from model.usage import DefaultsShown
 
 SEED = 1001
 """Of the pairs: one of those that only report."""
@@ -107,9 +107,9 @@ def table(found: Mapping[str, float], count: int) -> str:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m model.evaluation.sensitivity",
+        prog=program("model.evaluation.sensitivity"),
         description="Measure what a network's errors come from, on synthetic pairs.",
-        formatter_class=DefaultsShown,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("network", nargs="?", default="fmanet", help="shipped name or checkpoint")
     parser.add_argument("--pairs", type=int, default=600, help="of each line")

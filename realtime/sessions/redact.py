@@ -4,16 +4,22 @@ Deleted, not overwritten: on a disk that keeps old blocks, and in backups, trace
 """
 
 import math
+import time
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 
+from model.errors import InputError
 from realtime.results.event_lines import parse_event, within
 from realtime.sessions import line_file as lines
+from realtime.sessions.clock_anchors import iso
 from realtime.sessions.edits import parse_edit
 from realtime.sessions.folder import SessionFolder, remove
 from realtime.sessions.ledger import Line
 from realtime.sessions.markers import Marker, marker_line, parse_marker
+from realtime.sessions.reader import open_session
 from realtime.sessions.video_cut import copy_without
+from realtime.stream.clock import monotonic_s
 
 REDACTED = "redacted on request"
 ROUNDED_MS = 1
@@ -147,3 +153,15 @@ def _marker_stays(line: str, start_s: float, end_s: float) -> bool:
 def _edit_stays(line: str, start_s: float, end_s: float) -> bool:
     edit = parse_edit(line)
     return edit is not None and not (edit.onset.time_s <= end_s and edit.offset.time_s >= start_s)
+
+
+def redact_span(path: Path, start: float, end: float) -> int:
+    """Delete from `start` to `end`, in seconds of the video; returns how many frames went. Raises
+    `InputError` if the span is empty or the session is not whole."""
+    if not start < end:
+        raise InputError(f"--from {start:g} --to {end:g}: the end must come after the start")
+    session = open_session(path)
+    last_s = max((f.time_s for f in session.frames if f.time_s is not None), default=0.0)
+    start_s, end_s = max(0.0, start) + session.zero_s, min(end + session.zero_s, last_s)
+    marker = Marker("redact", "", "", start_s, monotonic_s(), iso(time.time()), end_s)
+    return redact_marked(session.folder, marker)

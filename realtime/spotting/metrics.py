@@ -8,7 +8,6 @@ MEGC 2022, section 3): hits, predictions and annotations are summed before any r
     python -m realtime.spotting.metrics clip.events.csv clip.truth.csv
 """
 
-import argparse
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from model.datasets.delimited import read_table
-from model.errors import InputError, exit_code
+from model.errors import InputError
 
 MIN_IOU = 0.5
 """The protocol's least overlap of a hit."""
@@ -278,16 +277,3 @@ def _spread(errors_s: Sequence[float]) -> str:
     if not errors_s:
         return "–"
     return "{:.0f} ({:.0f})".format(*error_ms(errors_s))
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Score spotted events against the truth (MEGC).")
-    parser.add_argument("events", type=Path, help="CSV of events, as realtime.analyze writes it")
-    parser.add_argument("truth", type=Path, help="CSV of truth, as model.synthesize writes it")
-    options = parser.parse_args()
-    video = (read_intervals(options.events), read_intervals(options.truth))
-    print(table(score([video], kind) for kind in KINDS))
-
-
-if __name__ == "__main__":
-    raise SystemExit(exit_code(main))
