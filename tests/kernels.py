@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 import triton
-from test_flow_device import pairs
+from test_flow_gpu_device import pairs
 from torch import Tensor
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource

@@ -16,8 +16,8 @@ from playwright.sync_api import sync_playwright
 from served import serving
 from spoken import HZ, hearing, spoken, tone
 from starlette.testclient import TestClient
-from test_review_page import CHROMIUM
-from test_session_sound import BEGUN_S, BLOCK, FPS, ZERO_S, picture, sounding
+from test_recording_sound import BEGUN_S, BLOCK, FPS, ZERO_S, picture, sounding
+from test_ui_review import CHROMIUM
 
 from model.errors import InputError
 from model.records import Stamp

@@ -12,7 +12,7 @@ import pytest
 from fakes import FakeClock, FakePort, picture, serve_file, write_clip
 from hypothesis import given
 from hypothesis import strategies as st
-from test_session_recorder import frame, recorder
+from test_recording_recorder import frame, recorder
 
 from model.errors import InputError, SourceError
 from model.records import Frame

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_flow import bump, moved, shift, texture
+from test_flow_algorithms import bump, moved, shift, texture
 
 from model.errors import InputError
 from model.flow import TENSOR_FLOWS, Flow, flow_on, load_flow

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from spoken import HZ, spoken, tone
-from test_session_recorder import DOCUMENT, frame, noise, recorder, records
+from test_recording_recorder import DOCUMENT, frame, noise, recorder, records
 
 import realtime.recording.video_parts as parts
 from model.errors import InputError, exit_code

@@ -14,7 +14,7 @@ import av
 import pytest
 from playwright.sync_api import Page, sync_playwright
 from served import serving
-from test_page import write_y4m
+from test_ui_page import write_y4m
 
 from model.errors import InputError
 from model.synthetic import SyntheticFace

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psutil import Process
 from starlette.testclient import TestClient
-from test_baseline import measured_on
-from test_session_files import stamps
+from test_sessions_files import stamps
+from test_spotting_baseline import measured_on
 
 import realtime.export.__main__ as export_command
 import realtime.session as session_command

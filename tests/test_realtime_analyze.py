@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from fakes import picture, write_clip
-from test_baseline import measured
+from test_spotting_baseline import measured
 
 from model.errors import SourceError, exit_code
 from realtime import analyze

@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 from fakes import FakeClock
-from test_session_recorder import DOCUMENT, records
+from test_recording_recorder import DOCUMENT, records
 
 import realtime.recording.video_parts as parts
 import run_live

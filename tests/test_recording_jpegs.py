@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from fakes import FakeClock, FakePort, camera_jpeg, copied, motion_jpeg, picture, web_server
-from test_session_recorder import DOCUMENT, frame, records
+from test_recording_recorder import DOCUMENT, frame, records
 
 from model.errors import InputError
 from model.records import Frame, ImageU8

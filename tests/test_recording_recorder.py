@@ -328,7 +328,7 @@ FILLS_THE_DISK = """
 import sys
 from pathlib import Path
 from fakes import FakeClock
-import test_session_recorder as t
+import test_recording_recorder as t
 clock = FakeClock()
 made = t.recorder(Path(sys.argv[1]) / "s", clock)
 written = 0

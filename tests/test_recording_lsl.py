@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from test_session_recorder import DOCUMENT, frame, records
+from test_recording_recorder import DOCUMENT, frame, records
 
 from model.errors import InputError
 from model.records import Event, Frame, Prediction, Stamp, Window

@@ -9,7 +9,7 @@ import pytest
 from fakes import copied
 from playwright.sync_api import Page, sync_playwright
 from served import serving
-from test_session_recover import spoil
+from test_sessions_recover import spoil
 
 from realtime.config import LiveConfig
 from realtime.review.coding import coded

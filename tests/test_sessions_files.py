@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_baseline import INFO, measured_on
-from test_session_recorder import frame, recorder
+from test_recording_recorder import frame, recorder
+from test_spotting_baseline import INFO, measured_on
 
 from model.errors import InputError, exit_code
 from model.records import Event, Prediction, Stamp, Window

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 from kills import loss, record_and_kill
-from test_session_recorder import frame, recorder, records
+from test_recording_recorder import frame, recorder, records
 
 import realtime.recording.video_parts as parts
 from model.errors import InputError
