@@ -60,7 +60,7 @@ def check_camera(arguments: Sequence[str]) -> int:
     """`calibrate camera`: measure, print the verdict; 1 if the camera can't be used."""
     from calibrate.camera.check import USUAL_S, CameraCheck
     from calibrate.report import camera_text
-    from calibrate.steps import watch
+    from calibrate.steps import feed_steps
     from realtime.recording.camera_check import FORMAT, VERSION
 
     parser = _parser("camera", "Whether a camera, in its room, can show micro-expressions.")
@@ -74,7 +74,7 @@ def check_camera(arguments: Sequence[str]) -> int:
     config = LiveConfig(**options, seconds=seconds)
     checks: list[CameraCheck] = []
     with _bar("camera", seconds) as bar:
-        behind = watch(
+        behind = feed_steps(
             config,
             seconds,
             lambda step: checks[0].push(step),
@@ -104,7 +104,7 @@ def measure_baseline(arguments: Sequence[str]) -> None:
         checked_participant,
     )
     from calibrate.report import baseline_text
-    from calibrate.steps import watch
+    from calibrate.steps import feed_steps
     from realtime.spotting.baseline import save_baseline
 
     parser = _parser("baseline", "A participant's baseline, from a face that is neutral and still.")
@@ -128,7 +128,7 @@ def measure_baseline(arguments: Sequence[str]) -> None:
     measure = BaselineMeasure(false_alarms_per_min=rate)
     infos: list[SourceInfo] = []
     with _bar("a neutral face, eyes on the camera, no talking", seconds) as bar:
-        watch(
+        feed_steps(
             config,
             seconds,
             measure.push,

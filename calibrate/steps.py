@@ -29,7 +29,7 @@ def steps_of(source: Source, seconds: float) -> Iterator[Step]:
         source.close()
 
 
-def watch(
+def feed_steps(
     config: LiveConfig,
     seconds: float,
     take: Callable[[Step], None],

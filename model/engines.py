@@ -17,7 +17,7 @@ from model.errors import InputError, exit_code, missing
 from model.inference.building import build_here, export_here, exported_beside, kept_for
 from model.inference.checkpoint import checkpoint_path
 from model.inference.serving import THREADS, WITHOUT_TORCH, Serving
-from model.inference.shipped_weights import WEIGHTS, shipped
+from model.inference.shipped_weights import WEIGHTS, shipped_names
 from model.machine import choose_device, machine
 from model.registry import load_entry
 
@@ -112,7 +112,7 @@ def main() -> None:
             command.add_argument("--engine", default="auto", help=f"auto, {', '.join(ENGINES)}")
     args = parser.parse_args()
     if args.command == "export":
-        export(args.classifier or shipped())
+        export(args.classifier or shipped_names())
         return
     if not 1 <= args.batch <= 4:
         raise InputError(f"--batch {args.batch}: engines are built for 1 to 4")

@@ -53,7 +53,7 @@ class CheckpointError(InputError):
     """A checkpoint is missing, damaged, or does not fit what it was asked to do."""
 
 
-def told(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """What the first cause of `error` says, in one line: for errors of libraries, whose words have
     to stand in a line of ours."""
     while error.__cause__ is not None:
@@ -65,8 +65,8 @@ def told(error: BaseException) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """`error` in one line for a person: an `InputError` in its own words, else as `told`."""
-    return str(error) if isinstance(error, InputError) else told(error)
+    """`error` in one line for a person: an `InputError` in its own words, else as `error_line`."""
+    return str(error) if isinstance(error, InputError) else error_line(error)
 
 
 def missing(module: str) -> str:

@@ -41,15 +41,15 @@ from model.cli import HelpFormatter, make_folder, program
 from model.datasets.delimited import read_table
 from model.errors import InputError, exit_code
 from model.evaluation.report import page
-from model.evaluation.result import Evaluation, evaluated, table
+from model.evaluation.result import Evaluation, evaluate_answers, table
 from model.evaluation.speed import forward_speed
 from model.face.networks import add_face_networks
 from model.inference.checkpoint import Checkpoint, checkpoint_path, load_network, read_checkpoint
 from model.inference.predictions import Answers, answers
 from model.inference.samples import SampleSet
-from model.inference.shipped_weights import shipped
+from model.inference.shipped_weights import shipped_names
 from model.machine import choose_device, machine, use_threads
-from model.metrics.scores import measured
+from model.metrics.scores import measure_checkpoint
 from model.synthetic.nuisance import VIEWS, View
 from model.train import CLIP_EPOCHS
 from model.training.data import SYNTHETIC, Opener, Sources
@@ -79,7 +79,7 @@ def main() -> None:
         raise InputError(f"--view {args.view} is of synthetic pairs, not of --data {args.data}")
     if args.out is not None:
         make_folder(args.out)
-    names = args.networks or shipped()
+    names = args.networks or shipped_names()
     for name in names if args.speed else ():
         checkpoint_path(name)
     evaluations: list[Evaluation] = []
@@ -149,7 +149,7 @@ def _on_report_set(name: str, args: argparse.Namespace) -> Evaluation:
     samples = report_set(checkpoint, args.cache, args.workers, args.view)
     remark = ""
     if args.view in (None, checkpoint.recipe.get("data", {}).get("view")):
-        remark = compare(dict(checkpoint.metrics), measured(path, samples, args.device))
+        remark = compare(dict(checkpoint.metrics), measure_checkpoint(path, samples, args.device))
     return _held_out(name, path, samples, args, remark)
 
 
@@ -164,7 +164,7 @@ def _held_out(
     name: str, path: Path, samples: SampleSet, args: argparse.Namespace, remark: str = ""
 ) -> Evaluation:
     said = answers(path, samples, first_phase_only=args.first_phase, device=args.device)
-    return evaluated(
+    return evaluate_answers(
         Path(name).stem,
         said,
         samples,
@@ -192,7 +192,7 @@ def _across(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list
                 said = answers(path, tested, device=args.device)
                 title = f"{Path(name).stem} on {training.name}"
                 found.append(
-                    evaluated(
+                    evaluate_answers(
                         title,
                         said,
                         tested,
@@ -216,7 +216,7 @@ def _leaving_out(name: str, specs: tuple[str, ...], args: argparse.Namespace) ->
     )
     said = Answers(np.log(np.maximum(probabilities, 1e-7)), probabilities, samples.action_units)
     return [
-        evaluated(
+        evaluate_answers(
             Path(name).stem,
             said,
             samples,
@@ -235,7 +235,7 @@ def _trainable(
     """How a network is trained on, from which weights (None: from nothing, where none are shipped
     under that name), and what is known of it."""
     sources = Sources(specs=specs, classes=args.classes)
-    if name in CLASSIFIERS and name not in shipped():
+    if name in CLASSIFIERS and name not in shipped_names():
         recipe = Recipe(name, epochs=args.epochs, data=sources.said())
         return recipe, None, Checkpoint(name, (), (), recipe.flow, {})
     path = checkpoint_path(name)

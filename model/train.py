@@ -32,7 +32,7 @@ from model.inference.checkpoint import checkpoint_path, read_checkpoint, save_ch
 from model.inference.samples import SampleSet, join_samples
 from model.machine import choose_device, use_threads
 from model.metrics.folds import validation_split
-from model.metrics.scores import measured
+from model.metrics.scores import measure_checkpoint
 from model.training.data import Opener, Sources
 from model.training.fit import check_start, fit
 from model.training.leakage import refuse_seen
@@ -107,7 +107,7 @@ def _train(recipe: Recipe, opener: Opener, args: argparse.Namespace, init: Path 
         init=init,
         after_epoch=_print_line,
     )
-    metrics = {} if report is None else measured(args.out, report, args.device)
+    metrics = {} if report is None else measure_checkpoint(args.out, report, args.device)
     checkpoint = replace(checkpoint, metrics=metrics, command=_command(args))
     save_checkpoint(args.out, checkpoint, read_checkpoint(args.out)[1])
     for name, value in metrics.items():

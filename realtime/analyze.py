@@ -22,14 +22,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 from model.cli import make_folder, program
-from model.errors import CheckpointError, InputError, SourceError, exit_code, told
+from model.errors import CheckpointError, InputError, SourceError, error_line, exit_code
 from model.face.networks import add_face_networks
 from model.machine import choose_device
 from model.records import Event, Frame, Stamp
 from realtime.analysis_jobs import Job, name_of, plan_jobs, write_record
 from realtime.config import LiveConfig
 from realtime.options import add_perception, add_pictures
-from realtime.perception.pipeline import configured, open_pipeline
+from realtime.perception.pipeline import open_pipeline, pipeline_config
 from realtime.results.tables import motion_table, write_events
 from realtime.sessions.compare import compare
 from realtime.sessions.source import SessionSource
@@ -76,7 +76,7 @@ def _each(work: Sequence[tuple[str, Callable[[], None]]]) -> None:
             failed[spec] = str(error)
         except Exception as error:  # a bug: its trace helps, the other inputs are no part of it
             traceback.print_exc()
-            failed[spec] = told(error)
+            failed[spec] = error_line(error)
         if spec in failed:
             print(f"error: {failed[spec]}", file=sys.stderr)
     if failed:
@@ -116,7 +116,7 @@ def analyze(job: Job, config: LiveConfig) -> None:
 
 
 def _analyze(source: Source, job: Job, config: LiveConfig) -> None:
-    wanted, warning = configured(config, choose_device(config.device), source.info)
+    wanted, warning = pipeline_config(config, choose_device(config.device), source.info)
     if warning:
         print(f"warning: {warning}", file=sys.stderr)
     pipeline = open_pipeline(wanted)

@@ -12,7 +12,7 @@ from model.engine import ENGINES
 from model.engine.ort import THREADS
 from model.errors import InputError
 from model.flow import FLOWS
-from model.inference.shipped_weights import shipped, trained_on
+from model.inference.shipped_weights import shipped_names, weights_for_flow
 from realtime.sources import SourceOptions, check_rotation
 from realtime.spotting.baseline import Baseline
 from realtime.spotting.scorer import RULES, checked_scorer
@@ -98,13 +98,13 @@ class LiveConfig:
         if self.engine not in ("auto", *ENGINES):
             choices = ", ".join(("auto", *ENGINES))
             raise InputError(f"--engine {self.engine}: choose one of {choices}")
-        known = {*shipped(), *CLASSIFIERS}
+        known = {*shipped_names(), *CLASSIFIERS}
         if self.classifier not in known and not Path(self.classifier).is_file():
-            choices = ", ".join(shipped())
+            choices = ", ".join(shipped_names())
             raise InputError(
                 f"--classifier {self.classifier}: choose one of {choices}, or a checkpoint's path"
             )
-        object.__setattr__(self, "classifier", trained_on(self.flow, self.classifier))
+        object.__setattr__(self, "classifier", weights_for_flow(self.flow, self.classifier))
         checked_scorer(self.spotter)
         self._check_page()
 

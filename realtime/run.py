@@ -52,18 +52,18 @@ from functools import partial
 from model.errors import InputError, describe_error
 from model.records import Frame, Stamp, Step
 from realtime.config import LiveConfig, device_name
-from realtime.perception.pipeline import configured, open_pipeline
+from realtime.perception.pipeline import open_pipeline, pipeline_config
 from realtime.recording.recording import END, open_recording
 from realtime.results.clip_packing import Packing
 from realtime.results.clips import Clips
 from realtime.results.results import Results
 from realtime.sources import Source
-from realtime.sources.pacing import paced
+from realtime.sources.pacing import pace
 from realtime.stream.clock import monotonic_s
 from realtime.stream.counters import Captured
 from realtime.stream.heap import trim_heap
 from realtime.stream.pauses import Pauses
-from realtime.stream.ring import Follower, FrameRing
+from realtime.stream.ring import FrameRing, RingReader
 from realtime.stream.worker import Worker
 
 RING_S = 6.0
@@ -136,7 +136,7 @@ class Run:
             opened.callback(self._classify.stop, JOIN_S)
             self._packing = Packing(self.ring, clips)
             opened.callback(self._packing.stop, JOIN_S)
-            pipeline, self.warning = configured(config, device, source.info)
+            pipeline, self.warning = pipeline_config(config, device, source.info)
             self._pipeline = open_pipeline(pipeline, self._classify, settled=False)
             opened.callback(self._attempt, self._pipeline.close)
             self.recording = open_recording(
@@ -248,7 +248,7 @@ class Run:
     def _capture_until_pause(self) -> bool:
         """Take frames until the source or the run ends; True if it was only a pause."""
         info = self.source.info
-        frames = paced(self.source, self._ending) if info.paced_by_stamps else iter(self.source)
+        frames = pace(self.source, self._ending) if info.paced_by_stamps else iter(self.source)
         for frame in frames:
             if self._ending.is_set() or self.captured.age_s(frame.stamp) >= self._seconds:
                 return False
@@ -306,14 +306,14 @@ class Run:
             self.faults.append(f"closing: {describe_error(error)}")
             self._closing_error = self._closing_error or error
 
-    def _go_on_without(self, follower: Follower, error: BaseException) -> None:
+    def _go_on_without(self, follower: RingReader, error: BaseException) -> None:
         """The analysis has failed; the recording does not end with it."""
         self.failed = f"{FAILED}: {describe_error(error)}"
         with suppress(Exception):  # the capture's: that the analysis failed comes first
             for frame, missed in follower:
                 self._leave_out(FAILED, missed + 1, (*follower.missed, frame.stamp))
 
-    def _follow(self, follower: Follower) -> None:
+    def _follow(self, follower: RingReader) -> None:
         catching_up = False
         promised: Frame | None = None
         for frame, missed in follower:

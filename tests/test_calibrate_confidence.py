@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from calibrate.__main__ import main
 from calibrate.confidence import measure
-from calibrate.confidence.measure import conformal_quantile, logits, split, warmed
+from calibrate.confidence.measure import apply_temperature, conformal_quantile, logits, split
 from calibrate.confidence.predictions import Predictions, read_predictions
 from model.errors import InputError
 from model.inference.confidence import fit_temperature
@@ -28,7 +28,7 @@ def drawn(seed: int, n: int, sharper: float = 1.0, subjects: int = 0) -> Predict
     true = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     truth = np.array([rng.choice(3, p=row) for row in true])
     names = tuple(f"s{k % subjects}" for k in range(n)) if subjects else None
-    return Predictions(LABELS, warmed(true, 1 / sharper), truth, names)
+    return Predictions(LABELS, apply_temperature(true, 1 / sharper), truth, names)
 
 
 @pytest.mark.parametrize("sharper", [0.5, 1.0, 3.0])

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from calibrate.spotting.footage import Drawn, interval_of
+from calibrate.spotting.footage import DrawnFootage, interval_of
 from model.records import Window
 from model.synthetic import Schedule, TrueExpression
 from model.synthetic.schedule import plan_block
 from realtime.perception.perception import Perception
-from realtime.spotting.metrics import Interval, iou
+from realtime.spotting.metrics import Expression, iou
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
 
 QUIET = Schedule(macro_per_min=0, speech_per_min=0, blinks_per_min=15)
@@ -40,7 +40,7 @@ def found(schedule: Schedule, seed: int) -> list[Window]:
     """Micro-expressions that are reported until half a second after the first one's end."""
     perception = Perception()
     windows = []
-    for frame in Drawn(seed, first(schedule, seed).offset_s + 0.5, 30.0, schedule).frames():
+    for frame in DrawnFootage(seed, first(schedule, seed).offset_s + 0.5, 30.0, schedule).frames():
         signal = perception.step(frame).signal
         windows += (
             [] if signal is None else [u.window for u in signal.updates if u.state == "closed"]
@@ -49,7 +49,7 @@ def found(schedule: Schedule, seed: int) -> list[Window]:
 
 
 def hit(window: Window, true: TrueExpression) -> bool:
-    row = Interval(true.onset_s, true.apex_s, true.offset_s, "micro")
+    row = Expression(true.onset_s, true.apex_s, true.offset_s, "micro")
     return iou(interval_of(window), row) >= 0.5
 
 

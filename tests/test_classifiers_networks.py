@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.classifiers import CLASSIFIERS, Classifier, Inputs, Phases, SelfTaught, inputs_of
-from model.classifiers.inputs import normalised, resized
+from model.classifiers import CLASSIFIERS, Classifier, CustomLoss, Inputs, Phases, inputs_of
+from model.classifiers.inputs import normalise, resize_flow
 from model.classifiers.mmcof import mmcof
-from model.classifiers.scaling import INPUT_PX, PHASE_SHAPES, prepared
+from model.classifiers.scaling import INPUT_PX, PHASE_SHAPES, prepare_phase
 from model.errors import CheckpointError, InputError
 from model.flow import load_flow
 from model.inference.checkpoint import Checkpoint, load_classifier, save_checkpoint
@@ -81,7 +81,7 @@ def answered(
 ) -> tuple[Tensor, Tensor]:
     """Class logits, and the loss of everything that the network learns from."""
     own: Tensor | float = 0.0
-    if isinstance(net, SelfTaught):
+    if isinstance(net, CustomLoss):
         classes, units, own = net.learn(first, second, known, truth)
     else:
         classes, units = net(first, second, known)
@@ -346,11 +346,11 @@ def test_options_that_a_network_has_not_are_refused(tmp_path: Path) -> None:
 def test_normalisation_forgets_the_unit_and_keeps_how_the_phases_compare() -> None:
     first, second = torch.from_numpy(flows(1)), torch.from_numpy(flows(1, seed=1))
     known = torch.ones(1)
-    weak = normalised(0.5 * first, 0.5 * second, known)
-    strong = normalised(2 * first, 2 * second, known)
+    weak = normalise(0.5 * first, 0.5 * second, known)
+    strong = normalise(2 * first, 2 * second, known)
     torch.testing.assert_close(weak[0], strong[0], atol=0.12, rtol=0)
     torch.testing.assert_close(weak[2], strong[2], atol=0.12, rtol=0)
-    longer = normalised(first, 3 * second, known)
+    longer = normalise(first, 3 * second, known)
     assert (longer[2] > strong[2] + 0.8).all()
 
 
@@ -360,15 +360,15 @@ def test_normalisation_finds_the_zero_that_a_map_lost(zero: tuple[float, float])
     flow[:, 1, 10:25, 12:30] = -1.0
     moved = flow + torch.tensor(zero).view(1, 2, 1, 1)
     nothing = torch.zeros(1)
-    expected, _, _ = normalised(flow, flow, nothing)
-    found, _, _ = normalised(moved, flow, nothing)
+    expected, _, _ = normalise(flow, flow, nothing)
+    found, _, _ = normalise(moved, flow, nothing)
     torch.testing.assert_close(found, expected, atol=0.05, rtol=0)
     assert expected[0, :, 40:, 40:].abs().max() < 0.05
 
 
 def test_resized_flow_is_in_px_of_the_reference_crop() -> None:
     flow = torch.ones(1, 2, 224, 224)
-    small = resized(flow)
+    small = resize_flow(flow)
     assert small.shape == (1, 2, INPUT_PX, INPUT_PX)
     torch.testing.assert_close(small, torch.full_like(small, 128 / 224))
 
@@ -377,13 +377,13 @@ def test_resized_flow_is_in_px_of_the_reference_crop() -> None:
 def test_phases_are_resized_as_pytorch_does(side: int) -> None:
     rng = np.random.default_rng(side)
     flow = rng.normal(size=(3, 2, side, side)).astype(np.float32)
-    found = prepared("flows", flow)
-    np.testing.assert_allclose(found, resized(torch.from_numpy(flow)), atol=1e-5)
+    found = prepare_phase("flows", flow)
+    np.testing.assert_allclose(found, resize_flow(torch.from_numpy(flow)), atol=1e-5)
     frames = rng.uniform(0, 255, (2, 5, side, side)).astype(np.float32)
     small = F.interpolate(
         torch.from_numpy(frames), (64, 64), mode="bilinear", antialias=True, align_corners=False
     )
-    np.testing.assert_allclose(prepared("frames", frames), small / 255, atol=1e-5)
+    np.testing.assert_allclose(prepare_phase("frames", frames), small / 255, atol=1e-5)
 
 
 def test_mmcof_adds_phases_that_return() -> None:

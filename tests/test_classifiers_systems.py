@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from model.classifiers import CLASSIFIERS, Inputs, SelfTaught
+from model.classifiers import CLASSIFIERS, CustomLoss, Inputs
 from model.classifiers.blocks import Attention, strain
-from model.classifiers.dynamic_image import dynamic_image, standardised
+from model.classifiers.dynamic_image import dynamic_image, standardise
 from model.classifiers.fdp import FDP
 from model.classifiers.jfm import PredictionFusion
 from model.classifiers.scaling import PHASE_SHAPES
-from model.classifiers.tstsan import GRID, gridded, temporal_shift
+from model.classifiers.tstsan import GRID, split_into_grid, temporal_shift
 from model.errors import CheckpointError, InputError
 from model.flow import load_flow
 from model.flow.key_frames import PHASE_FRAMES, frames_between
@@ -69,7 +69,7 @@ def test_temporal_shift_swaps_some_channels() -> None:
 
 def test_a_grid_makes_every_block_a_channel() -> None:
     maps = torch.arange(2 * 8 * 8.0).view(1, 2, 8, 8)
-    blocks = gridded(maps)
+    blocks = split_into_grid(maps)
     assert blocks.shape == (1, 2 * GRID**2, 2, 2)
     torch.testing.assert_close(blocks[0, 0], maps[0, 0, :2, :2])
     torch.testing.assert_close(blocks[0, 1], maps[0, 0, :2, 2:4])
@@ -92,8 +92,8 @@ def test_a_dynamic_image_forgets_what_stays_still() -> None:
 
 def test_light_does_not_matter_to_frames() -> None:
     first, second = torch.from_numpy(smooth(10)).view(2, 1, 5, 64, 64) / 255
-    usual = standardised(first, second, torch.ones(1))
-    dim = standardised(0.5 * first + 0.1, 0.5 * second + 0.1, torch.ones(1))
+    usual = standardise(first, second, torch.ones(1))
+    dim = standardise(0.5 * first + 0.1, 0.5 * second + 0.1, torch.ones(1))
     for one, other in zip(usual, dim, strict=True):
         torch.testing.assert_close(one, other, atol=0.05, rtol=0)
 
@@ -101,7 +101,7 @@ def test_light_does_not_matter_to_frames() -> None:
 @pytest.mark.parametrize("name", ["fdp", "tstsan"])
 def test_what_teaches_itself_answers_the_same(name: str) -> None:
     net: nn.Module = load_entry(CLASSIFIERS, name, "classifier")(classes=3, action_units=2).eval()
-    assert isinstance(net, SelfTaught)
+    assert isinstance(net, CustomLoss)
     shape = PHASE_SHAPES[cast(Inputs, net.inputs)]
     first, second = torch.rand(2, 3, *shape, 64, 64)
     known, labels = torch.tensor([1.0, 1.0, 0.0]), torch.tensor([0, 1, 2])

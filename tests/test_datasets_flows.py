@@ -35,7 +35,7 @@ from model.records import (
     Prediction,
     Stamp,
 )
-from model.synthetic.face import Nuisance, SyntheticFace
+from model.synthetic.face import FaceNuisance, SyntheticFace
 from realtime.perception.pipeline import Pipeline
 from realtime.spotting.spotter import SpotterConfig
 
@@ -44,7 +44,9 @@ FPS = 60.0
 
 @lru_cache(maxsize=1)
 def face() -> SyntheticFace:
-    return SyntheticFace(seed=2, fps=FPS, size=(320, 240), nuisance=Nuisance(noise=0.5, sway=0.5))
+    return SyntheticFace(
+        seed=2, fps=FPS, size=(320, 240), nuisance=FaceNuisance(noise=0.5, sway=0.5)
+    )
 
 
 @lru_cache(maxsize=400)

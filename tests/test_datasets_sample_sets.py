@@ -12,7 +12,7 @@ from easy import easy_samples
 from layouts import WRITERS, Made, usual
 
 from model import train
-from model.classifiers.scaling import prepared
+from model.classifiers.scaling import prepare_phase
 from model.datasets import DATASETS, open_dataset
 from model.datasets import __main__ as datasets_command
 from model.datasets.flows import clip_flows, clip_frames
@@ -23,14 +23,14 @@ from model.flow.long_term import long_flows
 from model.inference.samples import SampleSet, join_samples
 from model.labels import ACTION_UNITS
 from model.records import ImageU8
-from model.synthetic.face import Nuisance, SyntheticFace
+from model.synthetic.face import FaceNuisance, SyntheticFace
 
 LK = load_flow("lk")
 
 
 @lru_cache(maxsize=1)
 def face() -> SyntheticFace:
-    return SyntheticFace(seed=1, fps=60.0, size=(320, 240), nuisance=Nuisance(noise=0, sway=0))
+    return SyntheticFace(seed=1, fps=60.0, size=(320, 240), nuisance=FaceNuisance(noise=0, sway=0))
 
 
 @lru_cache(maxsize=100)
@@ -106,7 +106,7 @@ def test_a_clip_is_the_same_sample_for_each_kind_of_network(tmp_path: Path) -> N
             )
             for n, phase in enumerate(phases):
                 assert phase is not None
-                wanted = prepared(inputs, phase[None])[0]  # type: ignore[arg-type]
+                wanted = prepare_phase(inputs, phase[None])[0]  # type: ignore[arg-type]
                 np.testing.assert_allclose(samples.phases[0, n], wanted, atol=2e-3)
             assert samples.inputs == inputs
             assert samples.both_phases.tolist() == [True]

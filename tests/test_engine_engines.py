@@ -17,8 +17,15 @@ from model.engine import ENGINES, ORDER, NetworkOf
 from model.engine.cache import MEGABYTES_KEPT, Kept
 from model.engine.compiled import Compiled
 from model.engine.eager import Eager, no_cuda, plain_forward, plain_truth
-from model.engine.equality import FIXED_INPUTS, Truth, answered, compared, example, fixed_inputs
-from model.engine.export import halved
+from model.engine.equality import (
+    FIXED_INPUTS,
+    FixedAnswers,
+    answer_inputs,
+    compare_answers,
+    example,
+    fixed_inputs,
+)
+from model.engine.export import halve_precision
 from model.engine.forward import Arrays, Forward
 from model.engine.ort import ONNXRuntime
 from model.engine.trt import TensorRTRTX
@@ -27,11 +34,11 @@ from model.errors import InputError
 from model.inference.building import build_here, end, export_here, exported_beside, kept_for
 from model.inference.checkpoint import checkpoint_path, load_classifier, load_network
 from model.inference.serving import Serving
-from model.inference.shipped_weights import shipped
+from model.inference.shipped_weights import shipped_names
 from model.machine import driver
 from model.registry import load_entry
 
-TRUTH = answered("flows", lambda *given: (given[0][:, 0, 0, :3], given[0][:, 0, 1, :2]), 1)
+TRUTH = answer_inputs("flows", lambda *given: (given[0][:, 0, 0, :3], given[0][:, 0, 1, :2]), 1)
 KEY = {"engine": "onnx", "weights": "ab12", "shapes": "batch 1", "torch": "2.13", "gpu": "none"}
 
 
@@ -41,7 +48,7 @@ def network() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def truth(network: nn.Module) -> Truth:
+def truth(network: nn.Module) -> FixedAnswers:
     return plain_truth(network)
 
 
@@ -160,7 +167,7 @@ def test_what_would_bring_an_absent_engine_is_said(monkeypatch: pytest.MonkeyPat
     assert "apt install g++" in Compiled("cpu").absent()
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", shipped_names())
 def test_the_onnx_file_beside_shipped_weights_gives_the_same_answers(name: str) -> None:
     engine, path = ONNXRuntime("cpu"), checkpoint_path(name)
     kept = exported_beside(path)
@@ -168,7 +175,7 @@ def test_the_onnx_file_beside_shipped_weights_gives_the_same_answers(name: str) 
     assert kept.path.stat().st_size < 8e6
     truth = plain_truth(load_network(path)[1])
     forward = engine.load(unneeded, example(truth.inputs, 1), kept.path)
-    equality = compared(truth, forward, 1, engine.tolerance)
+    equality = compare_answers(truth, forward, 1, engine.tolerance)
     assert equality.refusal == ""
     assert equality.max_difference < 1e-5
     assert equality.inputs == FIXED_INPUTS
@@ -209,33 +216,33 @@ def test_faces_at_rest_are_among_what_is_compared() -> None:
     np.testing.assert_array_equal(example("flows", 2)[0], first[:2])
 
 
-def test_half_precision_is_within_its_tolerance(network: nn.Module, truth: Truth) -> None:
-    half = halved(network)
+def test_half_precision_is_within_its_tolerance(network: nn.Module, truth: FixedAnswers) -> None:
+    half = halve_precision(network)
     types = {each.dtype for each in half.parameters() if each.dim() == 4}
     assert types == {torch.float16}
     assert {each.dtype for each in network.parameters()} == {torch.float32}
-    assert compared(truth, plain_forward(half, "cpu"), 1, 0.02).refusal == ""
+    assert compare_answers(truth, plain_forward(half, "cpu"), 1, 0.02).refusal == ""
 
 
-def test_answers_that_are_not_numbers_are_refused(network: nn.Module, truth: Truth) -> None:
+def test_answers_that_are_not_numbers_are_refused(network: nn.Module, truth: FixedAnswers) -> None:
     whole = plain_forward(network, "cpu")
 
     def forward(*given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         classes, units = whole(*given)
         return classes * np.float32(np.nan), units
 
-    equality = compared(truth, forward, 1, 0.02)
+    equality = compare_answers(truth, forward, 1, 0.02)
     assert "differ by at most 1.0e+00" in equality.refusal
 
 
-def test_flips_count_where_the_answer_was_clear(network: nn.Module, truth: Truth) -> None:
+def test_flips_count_where_the_answer_was_clear(network: nn.Module, truth: FixedAnswers) -> None:
     whole = plain_forward(network, "cpu")
 
     def forward(*given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         classes, units = whole(*given)
         return np.roll(classes, 1, axis=1), units
 
-    assert compared(truth, forward, 1, 1e-3).flips > FIXED_INPUTS // 2
+    assert compare_answers(truth, forward, 1, 1e-3).flips > FIXED_INPUTS // 2
 
 
 def test_a_kept_engine_is_found_again(tmp_path: Path) -> None:
@@ -402,7 +409,7 @@ def test_check_tells_the_truth_about_this_machine(
 
 
 def test_what_is_built_again_is_said_with_its_reason(
-    alone: Path, truth: Truth, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    alone: Path, truth: FixedAnswers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = kept_for(ONNXRuntime("cpu"), alone, 1, tmp_path)
     other = Kept({**kept.key, "precision": "fp16"}, tmp_path)

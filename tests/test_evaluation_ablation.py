@@ -10,9 +10,18 @@ from easy import easy_samples
 
 from model.classifiers import CLASSIFIERS
 from model.errors import InputError, exit_code
-from model.evaluation.ablation import VARIANTS, Answered, Row, Variant, main, measure, scored, table
+from model.evaluation.ablation import (
+    VARIANTS,
+    AblationRow,
+    Answered,
+    Variant,
+    main,
+    measure,
+    score_variant,
+    table,
+)
 from model.inference.samples import SampleSet
-from model.metrics.recognition import Interval
+from model.metrics.recognition import ConfidenceInterval
 from model.registry import load_entry
 from model.training.recipe import Recipe
 
@@ -46,13 +55,13 @@ def test_every_system_and_every_part_has_its_line() -> None:
 
 def test_a_system_is_measured_once(answered: tuple[Answered, Path]) -> None:
     once, folder = answered
-    row = scored(once)
+    row = score_variant(once)
     assert row.uf1.value > 0.6
     assert row.uf1.low <= row.uf1.value <= row.uf1.high
     assert row.parameters > 1000
     kept = {path: path.stat().st_mtime_ns for path in folder.glob("cof-narrow-*")}
     assert {path.suffix for path in kept} == {".safetensors", ".json", ".csv"}
-    assert scored(measured(folder)) == row
+    assert score_variant(measured(folder)) == row
     assert kept == {path: path.stat().st_mtime_ns for path in folder.glob("cof-narrow-*")}
     said = json.loads((folder / "cof-narrow-1.json").read_text())
     assert len(said["both"]) == np.count_nonzero(REPORT.labels >= 0)
@@ -63,20 +72,20 @@ def test_a_system_is_measured_once(answered: tuple[Answered, Path]) -> None:
 def test_systems_are_compared_on_the_same_faces(answered: tuple[Answered, Path]) -> None:
     better, _ = answered
     worse = replace(better, name="worse", both=(better.both + 1) % 3)
-    assert scored(better, better).above_reference is None
-    above = scored(worse, better).above_reference
+    assert score_variant(better, better).above_reference is None
+    above = score_variant(worse, better).above_reference
     assert above is not None
-    assert above.value == scored(worse).uf1.value - scored(better).uf1.value
+    assert above.value == score_variant(worse).uf1.value - score_variant(better).uf1.value
     assert above.low <= above.value <= above.high < 0
     others = replace(better, name="others", subjects=better.subjects[::-1])
     with pytest.raises(InputError, match="different expressions"):
-        scored(others, better)
+        score_variant(others, better)
 
 
 def test_the_table_is_markdown() -> None:
-    score, less = Interval(0.5, 0.4, 0.6), Interval(-0.02, -0.04, 0.001)
-    first = Row("fmanet", 129089, score, None, score, 0.345)
-    text = table([first, Row("jfm", 192552, score, less, score, 0.345)])
+    score, less = ConfidenceInterval(0.5, 0.4, 0.6), ConfidenceInterval(-0.02, -0.04, 0.001)
+    first = AblationRow("fmanet", 129089, score, None, score, 0.345)
+    text = table([first, AblationRow("jfm", 192552, score, less, score, 0.345)])
     lines = text.splitlines()
     assert len(lines) == 4
     assert lines[2].startswith("| fmanet | 129,089 | 0.500 (0.400 to 0.600) | – |")

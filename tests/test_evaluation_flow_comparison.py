@@ -4,10 +4,17 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
-from model.evaluation.flow_comparison import CONDITIONS, Condition, compare, pair, solvers, table
+from model.evaluation.flow_comparison import (
+    CONDITIONS,
+    FlowCondition,
+    compare,
+    pair,
+    solvers,
+    table,
+)
 from model.flow import FLOWS
 
-CLEAN = Condition("bump", 1.0, 0.0, None)
+CLEAN = FlowCondition("bump", 1.0, 0.0, None)
 
 
 def test_the_truth_moves_the_first_picture_onto_the_second() -> None:

@@ -9,8 +9,8 @@ from easy import easy_samples
 from model.errors import InputError, exit_code
 from model.evaluation import model_card as card
 from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint, save_checkpoint
-from model.inference.shipped_weights import shipped
-from model.metrics.scores import measured
+from model.inference.shipped_weights import shipped_names
+from model.metrics.scores import measure_checkpoint
 from model.training.fit import fit
 from model.training.recipe import Recipe
 
@@ -24,7 +24,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("net") / "easy.safetensors"
     validation = easy_samples(24, 1, none_share=0.3)
     checkpoint = fit(RECIPE, easy_samples(48, 0, none_share=0.2), validation, path)
-    metrics = measured(path, validation)
+    metrics = measure_checkpoint(path, validation)
     save_checkpoint(
         path, replace(checkpoint, metrics=metrics, command=COMMAND), read_checkpoint(path)[1]
     )
@@ -99,7 +99,7 @@ def test_a_checkpoint_without_figures_gets_no_card(trained: Path) -> None:
         written(replace(read_checkpoint(trained)[0], metrics={}))
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", shipped_names())
 def test_shipped_cards_say_what_their_weights_say(name: str) -> None:
     path = checkpoint_path(name)
     checkpoint, weights = read_checkpoint(path)

@@ -28,7 +28,7 @@ from model.registry import load_entry
 from realtime.export import EXPORTS
 from realtime.export.__main__ import main
 from realtime.export.plain import SOUND_COLUMNS
-from realtime.export.video import blurred
+from realtime.export.video import blur_faces
 from realtime.recording.recorder import SessionRecorder
 from realtime.review.pictures import Pictures
 from realtime.sessions.folder import create_folder
@@ -447,7 +447,7 @@ def test_a_face_that_is_missed_for_a_moment_is_covered_all_the_same(recorded: Pa
         Frame(Stamp(n, time_s), image, 0.0)
         for n, (time_s, image) in enumerate(zip(times_s, images, strict=True))
     ]
-    after = list(blurred(frames))
+    after = list(blur_faces(frames))
     assert [frame.stamp for frame in after] == [frame.stamp for frame in frames]
     eyes = np.s_[height // 4 : height // 2, width + width // 3 : width + 2 * width // 3]
     hidden = [
@@ -458,7 +458,7 @@ def test_a_face_that_is_missed_for_a_moment_is_covered_all_the_same(recorded: Pa
     # It is found only later: then it was there before, too.
     ends = (half_hidden, half_hidden, half_hidden, both)
     before = list(
-        blurred(replace(frame, image=image) for frame, image in zip(frames, ends, strict=True))
+        blur_faces(replace(frame, image=image) for frame, image in zip(frames, ends, strict=True))
     )
     assert not np.array_equal(before[2].image[eyes], half_hidden[eyes])
 

@@ -22,7 +22,7 @@ from model.inference.checkpoint import (
     read_checkpoint,
     save_checkpoint,
 )
-from model.inference.shipped_weights import shipped, trained_on
+from model.inference.shipped_weights import shipped_names, weights_for_flow
 from model.labels import UNCLEAR
 from model.records import FlowPair
 
@@ -178,10 +178,10 @@ def test_names_that_stand_for_nothing_are_refused(tmp_path: Path) -> None:
 
 def test_weights_for_a_flow_are_named_for_it(path: Path) -> None:
     for flow in FLOWS:
-        name = trained_on(flow, "fmanet")
+        name = weights_for_flow(flow, "fmanet")
         assert name == ("fmanet-tvl1" if flow == "tvl1" else "fmanet")
     assert read_checkpoint(checkpoint_path("fmanet-tvl1"))[0].flow == "tvl1"
-    assert trained_on("tvl1", str(path)) == str(path)
+    assert weights_for_flow("tvl1", str(path)) == str(path)
     with pytest.raises(CheckpointError, match=r"weights trained on this one: fmanet-tvl1$"):
         load_classifier("fmanet", flow=load_flow("tvl1"))
     with pytest.raises(CheckpointError, match=r"--flow dis --out FILE`$"):
@@ -196,7 +196,7 @@ def test_the_package_offers_it_without_loading_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", shipped_names())
 def test_shipped_weights_work(name: str) -> None:
     flow = "tvl1" if name.endswith("-tvl1") else "lk"
     classifier = load_classifier(name, flow=load_flow(flow))

@@ -18,16 +18,16 @@ from model import evaluate
 from model.errors import InputError, exit_code
 from model.evaluate import TOLERANCE, compare
 from model.evaluation.report import page
-from model.evaluation.result import Evaluation, evaluated, table
+from model.evaluation.result import Evaluation, evaluate_answers, table
 from model.evaluation.speed import forward_speed
 from model.flow import load_flow
 from model.inference.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from model.inference.predictions import answers
 from model.inference.samples import SampleSet
 from model.labels import ACTION_UNITS
-from model.metrics.scores import measured
+from model.metrics.scores import measure_checkpoint
 from model.records import ImageU8
-from model.synthetic.face import Nuisance, SyntheticFace
+from model.synthetic.face import FaceNuisance, SyntheticFace
 from model.training.data import Sources
 from model.training.fit import fit
 from model.training.leakage import seen_sets
@@ -77,12 +77,12 @@ def run(arguments: Sequence[object], monkeypatch: pytest.MonkeyPatch, cache: Pat
 
 
 def one(samples: SampleSet, path: Path) -> Evaluation:
-    return evaluated("easy", answers(path, samples), samples, protocol="holdout")
+    return evaluate_answers("easy", answers(path, samples), samples, protocol="holdout")
 
 
 def test_figures_are_those_of_the_samples_with_an_expression(trained: Path) -> None:
     samples = coded(SAMPLES)
-    found = measured(trained, samples)
+    found = measure_checkpoint(trained, samples)
     named = np.flatnonzero(samples.labels >= 0)
     assert found["samples"] == len(named)
     assert found["samples_without_expression"] == 60 - len(named)
@@ -177,7 +177,7 @@ def test_each_subject_is_left_out(
 
 @pytest.fixture(scope="module")
 def pictures() -> list[ImageU8]:
-    face = SyntheticFace(seed=1, fps=60.0, size=(320, 240), nuisance=Nuisance(noise=0, sway=0))
+    face = SyntheticFace(seed=1, fps=60.0, size=(320, 240), nuisance=FaceNuisance(noise=0, sway=0))
     return [face.image(number) for number in range(9)]
 
 
@@ -307,9 +307,9 @@ def test_an_old_figure_is_noticed(
 ) -> None:
     checkpoint, weights = read_checkpoint(trained)
     path = tmp_path / "old.safetensors"
-    metrics = measured(trained, coded(SAMPLES)) | {"uf1": 0.123}
+    metrics = measure_checkpoint(trained, coded(SAMPLES)) | {"uf1": 0.123}
     save_checkpoint(path, replace(checkpoint, metrics=metrics), weights)
     stored = dict(read_checkpoint(path)[0].metrics)
-    found = measured(path, coded(SAMPLES))
+    found = measure_checkpoint(path, coded(SAMPLES))
     assert compare(stored, found).endswith("the checkpoint says 0.123")
     assert compare(metrics | {"uf1": found["uf1"]}, found) == "reproduced"

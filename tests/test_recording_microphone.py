@@ -17,7 +17,7 @@ from model.errors import InputError
 from model.records import Frame, Stamp
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.recording.microphone import Microphone, microphones, mixed
+from realtime.recording.microphone import Microphone, microphones, mix_channels
 from realtime.recording.plan import RecordPlan
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.line_file import read_lines
@@ -179,8 +179,8 @@ def test_one_of_two_channels_alone_is_mixed(portaudio: PortAudio) -> None:
     portaudio.devices = {0: {**DEVICE, "max_input_channels": 2, "opens_with": (2,)}}
     assert Microphone("room").channels == 2
     both = np.array([[100, 300], [-32768, -32768], [32767, 32767], [1, 0]], "<i2")
-    assert np.frombuffer(mixed(both.tobytes(), 2), "<i2").tolist() == [200, -32768, 32767, 0]
-    assert mixed(both.tobytes(), 1) == both.tobytes()
+    assert np.frombuffer(mix_channels(both.tobytes(), 2), "<i2").tolist() == [200, -32768, 32767, 0]
+    assert mix_channels(both.tobytes(), 1) == both.tobytes()
     portaudio.devices = {0: {**DEVICE, "opens_with": ()}}
     with pytest.raises(InputError, match="cannot be opened"):
         Microphone("room")

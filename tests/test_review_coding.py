@@ -24,7 +24,7 @@ import realtime.session as session_command
 from model.errors import InputError, exit_code
 from model.records import Kind, Stamp
 from realtime.review.agreement import agree, cohen_kappa
-from realtime.review.coding import coded, kinds, reviewed, say
+from realtime.review.coding import add_edit, as_coded, coded_expressions, kinds
 from realtime.review.methods import methods
 from realtime.review.motion_lanes import LANES, read_motion
 from realtime.review.pictures import Pictures
@@ -83,12 +83,12 @@ def as_found(session: Session) -> tuple[Stamp, Stamp, Stamp]:
 
 def test_the_last_word_counts_and_the_originals_stay(session: Session) -> None:
     before = {path.name: path.read_bytes() for path in session.folder.path.iterdir()}
-    (found,) = coded(session, "C1")
+    (found,) = coded_expressions(session, "C1")
     assert (found.verdict, found.utc) == ("open", "")
     span = as_found(session)
-    say(session, "C1", found.number, verdict="rejected", moments=span, label="negative")
-    say(session, "C1", found.number, verdict="accepted", moments=span, label="surprise")
-    added = say(
+    add_edit(session, "C1", found.number, verdict="rejected", moments=span, label="negative")
+    add_edit(session, "C1", found.number, verdict="accepted", moments=span, label="surprise")
+    added = add_edit(
         session,
         "C1",
         None,
@@ -97,11 +97,11 @@ def test_the_last_word_counts_and_the_originals_stay(session: Session) -> None:
         label="positive",
     )
     assert added.number == -1
-    assert [(e.number, e.verdict, e.label) for e in coded(session, "C1")] == [
+    assert [(e.number, e.verdict, e.label) for e in coded_expressions(session, "C1")] == [
         (-1, "accepted", "positive"),
         (found.number, "accepted", "surprise"),
     ]
-    assert [e.verdict for e in coded(session, "C2")] == ["open"]
+    assert [e.verdict for e in coded_expressions(session, "C2")] == ["open"]
     lines = session.folder.edits("C1").read_text().splitlines()
     assert [json.loads(line)["verdict"] for line in lines] == ["rejected", "accepted", "accepted"]
     assert all(json.loads(line)["utc"] for line in lines)
@@ -124,13 +124,13 @@ def test_to_accept_an_expression_is_not_to_rename_it(session: Session) -> None:
     found = lasting(session, 16 / 30, 30, "micro")
     window = found.confirmed[0].window
     for coder in ("C1", "C2"):
-        say(found, coder, 1, verdict="accepted", moments=as_found(found), label="positive")
-        assert [event.window.kind for event in reviewed(found, coder).events] == ["micro"]
+        add_edit(found, coder, 1, verdict="accepted", moments=as_found(found), label="positive")
+        assert [event.window.kind for event in as_coded(found, coder).events] == ["micro"]
     assert agree(found, "C1", "C2").frame_kappa == 1
     later = replace(window.apex, index=window.apex.index + 1, time_s=window.apex.time_s + 1 / 30)
     span = (window.onset, later, as_found(found)[2])
-    say(found, "C1", 1, verdict="accepted", moments=span, label="positive")
-    assert kinds(found, coded(found, "C1")) == {1: "micro"}
+    add_edit(found, "C1", 1, verdict="accepted", moments=span, label="positive")
+    assert kinds(found, coded_expressions(found, "C1")) == {1: "micro"}
 
 
 @pytest.mark.parametrize(
@@ -148,8 +148,10 @@ def test_what_was_moved_goes_by_its_length(
         times = [round(time_s, 3) for time_s in times] if rounded else times
         span = [Stamp(30 + n, time_s) for n, time_s in zip((0, 5, frames), times, strict=True)]
         onset, apex, offset = span
-        say(session, "C1", 1, verdict="accepted", moments=(onset, apex, offset), label="positive")
-        assert kinds(session, coded(session, "C1")) == {1: kind}
+        add_edit(
+            session, "C1", 1, verdict="accepted", moments=(onset, apex, offset), label="positive"
+        )
+        assert kinds(session, coded_expressions(session, "C1")) == {1: kind}
 
 
 def test_a_moment_that_is_not_in_the_video_stays_where_it_was_found(recorded: Path) -> None:
@@ -165,16 +167,16 @@ def test_what_cannot_be_said_is_refused(session: Session) -> None:
     number, span = session.confirmed[0].number, as_found(session)
     for coder in ("", "Anna Müller", "../x"):
         with pytest.raises(InputError, match="give a code"):
-            say(session, coder, number, verdict="accepted", moments=span, label="positive")
+            add_edit(session, coder, number, verdict="accepted", moments=span, label="positive")
     with pytest.raises(InputError, match="none of that number"):
-        say(session, "C1", 99, verdict="accepted", moments=span, label="positive")
+        add_edit(session, "C1", 99, verdict="accepted", moments=span, label="positive")
     backwards = (span[2], span[1], span[0])
     with pytest.raises(InputError, match="follow each other"):
-        say(session, "C1", number, verdict="accepted", moments=backwards, label="positive")
+        add_edit(session, "C1", number, verdict="accepted", moments=backwards, label="positive")
     with pytest.raises(InputError, match="label"):
-        say(session, "C1", number, verdict="accepted", moments=span, label=" ")
+        add_edit(session, "C1", number, verdict="accepted", moments=span, label=" ")
     with pytest.raises(InputError, match="nobody has"):
-        reviewed(session, "C1")
+        as_coded(session, "C1")
     assert session.folder.coders() == []
 
 
@@ -183,8 +185,10 @@ def test_what_a_coder_left_can_be_exported(
 ) -> None:
     number, (onset, apex, offset) = session.confirmed[0].number, as_found(session)
     moved = session.frames[apex.index + 1].stamp
-    say(session, "C1", number, verdict="accepted", moments=(onset, moved, offset), label="surprise")
-    say(
+    add_edit(
+        session, "C1", number, verdict="accepted", moments=(onset, moved, offset), label="surprise"
+    )
+    add_edit(
         session,
         "C1",
         None,
@@ -192,7 +196,7 @@ def test_what_a_coder_left_can_be_exported(
         moments=moments(session, 5, 8, 30),
         label="positive",
     )
-    rejected = say(
+    rejected = add_edit(
         session,
         "C1",
         None,
@@ -200,7 +204,7 @@ def test_what_a_coder_left_can_be_exported(
         moments=moments(session, 5, 8, 30),
         label="positive",
     )
-    say(
+    add_edit(
         session,
         "C1",
         rejected.number,
@@ -226,9 +230,11 @@ def test_what_a_coder_left_can_be_exported(
 
 def test_redaction_and_recovery_reach_the_edits_too(session: Session) -> None:
     number, span = session.confirmed[0].number, as_found(session)
-    say(session, "C1", number, verdict="accepted", moments=span, label="surprise", note="secret")
+    add_edit(
+        session, "C1", number, verdict="accepted", moments=span, label="surprise", note="secret"
+    )
     early = moments(session, 2, 4, 6)
-    say(session, "C1", None, verdict="accepted", moments=early, label="positive")
+    add_edit(session, "C1", None, verdict="accepted", moments=early, label="positive")
     path = session.folder.edits("C1")
     redact_span(session.folder.path, 1.0, 9.0)
     assert "secret" not in path.read_text()
@@ -246,9 +252,9 @@ def test_agreement_is_counted(
     later = session.frames[apex.index + 1].stamp
     for coder, moment, label in (("C1", apex, "positive"), ("C2", later, "negative")):
         span = (onset, moment, offset)
-        say(session, coder, number, verdict="accepted", moments=span, label=label)
+        add_edit(session, coder, number, verdict="accepted", moments=span, label=label)
     alone = moments(session, 2, 4, 6)
-    say(session, "C2", None, verdict="accepted", moments=alone, label="positive")
+    add_edit(session, "C2", None, verdict="accepted", moments=alone, label="positive")
     found = agree(session, "C1", "C2")
     assert (found.matched, found.alone, found.decided) == (1, (0, 1), 1)
     assert found.f1 == pytest.approx(2 / 3)

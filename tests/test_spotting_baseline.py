@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from model.errors import InputError
 from realtime.config import LiveConfig
-from realtime.perception.pipeline import configured
+from realtime.perception.pipeline import pipeline_config
 from realtime.sources import SourceInfo
 from realtime.spotting.baseline import (
     Baseline,
     Measurement,
     Setting,
     camera_name,
+    fit_to_source,
     load_baseline,
     rate_warning,
     save_baseline,
-    suited,
     to_json,
 )
 from realtime.spotting.motion import REGIONS
@@ -154,38 +154,38 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 
 def test_the_same_camera_gets_it_as_it_is() -> None:
     assert camera_name(INFO) == "/dev/video0 (Fake)"
-    assert suited(measured(), INFO) == (measured(), "")
-    assert suited(Baseline.default(), FILE) == (Baseline.default(), "")
+    assert fit_to_source(measured(), INFO) == (measured(), "")
+    assert fit_to_source(Baseline.default(), FILE) == (Baseline.default(), "")
 
 
 def test_another_camera_or_rate_is_refused() -> None:
     other = replace(INFO, description="/dev/video2 (Other): asked 640×480")
     with pytest.raises(InputError, match=r"measured with /dev/video0 \(Fake\), not with /dev/vid"):
-        suited(measured(), other)
+        fit_to_source(measured(), other)
     with pytest.raises(InputError, match=r"at 30 fps.*60.*again"):
-        suited(measured(), replace(INFO, fps_nominal=60.0))
+        fit_to_source(measured(), replace(INFO, fps_nominal=60.0))
     with pytest.raises(InputError, match="not with demo"):
-        suited(measured(), replace(INFO, kind="demo"))
-    assert suited(measured(), replace(INFO, fps_nominal=None))[1] == ""
+        fit_to_source(measured(), replace(INFO, kind="demo"))
+    assert fit_to_source(measured(), replace(INFO, fps_nominal=None))[1] == ""
 
 
 def test_a_recording_is_trusted_with_a_warning() -> None:
-    baseline, warning = suited(measured(), FILE)
+    baseline, warning = fit_to_source(measured(), FILE)
     assert baseline == measured()
     assert "a.mp4 does not say which camera" in warning
-    assert suited(measured(kind="file", camera="a.mp4"), FILE)[1] == ""
-    baseline, warning = suited(measured(kind="file", camera="a.mp4"), INFO)
+    assert fit_to_source(measured(kind="file", camera="a.mp4"), FILE)[1] == ""
+    baseline, warning = fit_to_source(measured(kind="file", camera="a.mp4"), INFO)
     assert baseline == measured(kind="file", camera="a.mp4")
     assert "a.mp4, which does not say which camera" in warning
     assert "/dev/video0 (Fake)" in warning
 
 
 def test_another_size_scales_up_to_twofold() -> None:
-    baseline, warning = suited(measured(0.2), replace(INFO, width=320, height=240))
+    baseline, warning = fit_to_source(measured(0.2), replace(INFO, width=320, height=240))
     assert dict(baseline.floor_px) == pytest.approx(dict.fromkeys(REGIONS, 0.4))
     assert "640×480 px, /dev/video0 (Fake) has 320×240: its floors are × 2.00" in warning
     with pytest.raises(InputError, match="160×120"):
-        suited(measured(), replace(INFO, width=160, height=120))
+        fit_to_source(measured(), replace(INFO, width=160, height=120))
 
 
 def test_a_rate_that_turns_out_different_is_warned_of() -> None:
@@ -196,8 +196,8 @@ def test_a_rate_that_turns_out_different_is_warned_of() -> None:
 
 
 def test_without_a_baseline_the_spotter_is_as_it_was() -> None:
-    config, warning = configured(LiveConfig(source="demo"), "cpu", INFO)
+    config, warning = pipeline_config(LiveConfig(source="demo"), "cpu", INFO)
     assert (config.spotter, warning) == (SpotterConfig(), "")
     assert set(Baseline.default().floor_px.values()) == {0.25}
-    config, _ = configured(LiveConfig(source="demo", baseline=measured(0.3)), "cpu", INFO)
+    config, _ = pipeline_config(LiveConfig(source="demo", baseline=measured(0.3)), "cpu", INFO)
     assert set(config.spotter.baseline.floor_px.values()) == {0.3}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from model.errors import InputError
 from realtime.spotting.metrics import (
-    Interval,
+    Expression,
     error_ms,
     iou,
     match,
@@ -18,8 +18,8 @@ from realtime.spotting.metrics import (
 )
 
 
-def interval(onset: float, offset: float, kind: str = "micro", label: str = "") -> Interval:
-    return Interval(onset, (onset + offset) / 2, offset, kind, label)
+def interval(onset: float, offset: float, kind: str = "micro", label: str = "") -> Expression:
+    return Expression(onset, (onset + offset) / 2, offset, kind, label)
 
 
 def test_iou_of_known_pairs():
@@ -79,7 +79,7 @@ def test_labels_count_on_hits_only():
 
 
 def test_errors_are_predicted_minus_annotated():
-    predicted, truth = Interval(0.1, 0.3, 0.5, "micro"), Interval(0, 0.2, 0.6, "micro")
+    predicted, truth = Expression(0.1, 0.3, 0.5, "micro"), Expression(0, 0.2, 0.6, "micro")
     result = score([([predicted], [truth])], "micro")
     assert result.onset_errors_s == pytest.approx((0.1,))
     assert result.apex_errors_s == pytest.approx((0.1,))
@@ -145,7 +145,7 @@ def test_tables_of_events_and_of_truth_are_read(tmp_path):
         '1.0,1.2,1.4,micro,positive,"{""positive"": 1.0}"',
     )
     # By their words: an amplitude that is not known, NaN, is not equal to itself.
-    assert repr(read_intervals(events)) == repr((Interval(1.0, 1.2, 1.4, "micro", "positive"),))
+    assert repr(read_intervals(events)) == repr((Expression(1.0, 1.2, 1.4, "micro", "positive"),))
 
 
 def test_amplitudes_are_read_where_they_are_known(tmp_path):

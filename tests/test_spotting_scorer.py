@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from calibrate.spotting.footage import Annotated, varied
-from calibrate.spotting.lessons import ORIGINS, Lesson, Origin, parted
+from calibrate.spotting.footage import AnnotatedFootage, vary_footage
+from calibrate.spotting.lessons import ORIGINS, Lesson, Origin, split_lessons
 from calibrate.spotting.motion import Motions
 from calibrate.spotting.training import OPENS_AT, Trained, save, train
 from model.datasets import Video
 from model.errors import CheckpointError, InputError
 from model.records import ArrayF32, MotionSample, SpotUpdate, Stamp, Window
 from realtime.config import LiveConfig
-from realtime.spotting.metrics import Interval
+from realtime.spotting.metrics import Expression
 from realtime.spotting.motion import REGIONS
 from realtime.spotting.pulse_features import COURSES, MOMENTS, SCALARS, TRAITS
 from realtime.spotting.scorer import FORMAT, LearnedScorer, load_scorer
@@ -205,7 +205,7 @@ def lesson(seed: int) -> Lesson:
     for k in range(5):
         i = round((3.75 + 1.5 * k) * 30)
         motion[i : i + 3, BROWS, 0] += 0.6
-    truth = [Interval(s, s + 0.15, s + 0.3, "micro", "", px) for s, px in pulses]
+    truth = [Expression(s, s + 0.15, s + 0.3, "micro", "", px) for s, px in pulses]
     return Lesson(motions, truth, (SpotterConfig(),), f"face {seed}", "recorded")
 
 
@@ -249,7 +249,7 @@ def test_no_face_stands_in_two_parts(faces: list[tuple[Origin, int]]) -> None:
     """And each origin is in all three, or only trained on, which is said."""
     motions = brows(30, 0.2, [], noise_px=0.0)
     taken = [Lesson(motions, (), (), f"{origin} {face}", origin) for origin, face in faces]
-    parts = parted(taken)
+    parts = split_lessons(taken)
     train, choose, report = parts.train, parts.choose, parts.report
     assert sorted(map(id, train + choose + report)) == sorted(map(id, taken))
     named = parts.faces()
@@ -277,7 +277,7 @@ def test_each_origin_of_footage_is_reported_on_its_own() -> None:
 
 
 def test_all_recordings_of_a_subject_are_one_face() -> None:
-    one = Annotated(Video("samm_lv", "006", "006_1", Path("006_1"), 200.0, (), ()))
+    one = AnnotatedFootage(Video("samm_lv", "006", "006_1", Path("006_1"), 200.0, (), ()))
     same = replace(one, video=replace(one.video, name="006_2", folder=Path("006_2")))
     others = [replace(one, video=replace(one.video, subject="007"))]
     others.append(replace(one, video=replace(one.video, dataset="casme3")))
@@ -288,11 +288,13 @@ def test_all_recordings_of_a_subject_are_one_face() -> None:
 def test_what_is_reported_on_has_chosen_nothing(taught: tuple[Trained, int]) -> None:
     """Another face to report on changes the report, and neither the network nor its limit."""
     taken = [lesson(seed) for seed in range(10)]
-    report = [k for k, each in enumerate(taken) if each.face in parted(taken).faces()["report"]]
+    report = [
+        k for k, each in enumerate(taken) if each.face in split_lessons(taken).faces()["report"]
+    ]
     other = list(taken)
     for k in report:
         motions = brows(30, 12, [(3.0, 1.0)], noise_px=0.03, seed=k)
-        truth = [Interval(3.0, 3.15, 3.3, "micro", "", 1.0)]
+        truth = [Expression(3.0, 3.15, 3.3, "micro", "", 1.0)]
         other[k] = replace(taken[k], motions=motions, truth=truth)
     one, two = taught[0], train(other)
     assert one.accepts == two.accepts
@@ -303,8 +305,8 @@ def test_what_is_reported_on_has_chosen_nothing(taught: tuple[Trained, int]) -> 
 
 
 def test_footage_to_learn_from_is_its_seeds_alone() -> None:
-    pieces = [varied(seed) for seed in range(120)]
-    assert [piece.name for piece in pieces] == [varied(seed).name for seed in range(120)]
+    pieces = [vary_footage(seed) for seed in range(120)]
+    assert [piece.name for piece in pieces] == [vary_footage(seed).name for seed in range(120)]
     assert {piece.fps for piece in pieces} == {25, 30, 60, 120, 200}
     assert any(piece.schedule.micro_per_min == 0 for piece in pieces)
     assert all(piece.schedule.amplitude_px[1] <= 2 for piece in pieces)

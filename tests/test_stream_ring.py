@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from model.errors import SourceError
 from model.records import Frame, Stamp
 from realtime.stream.packed_frame import PackedFrame, unpack
-from realtime.stream.ring import Follower, FrameRing
+from realtime.stream.ring import FrameRing, RingReader
 
 WAIT_S = 30.0
 """Bound of every wait for another thread: reached only if the ring is broken."""
@@ -32,7 +32,7 @@ class RingMachine(RuleBasedStateMachine):
         self.seconds, self.max_bytes = seconds, max_bytes
         self.ring = FrameRing(seconds, max_bytes)
         self.all: list[Frame] = []
-        self.readers: list[tuple[Follower, bool, list[int]]] = []
+        self.readers: list[tuple[RingReader, bool, list[int]]] = []
         self.closed = False
 
     def held(self) -> list[Frame]:

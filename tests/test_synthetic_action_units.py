@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from model.errors import InputError
 from model.records import ArrayF32
-from model.synthetic.action_units import catalogue, displacement_field, peak_px, written
+from model.synthetic.action_units import catalogue, displacement_field, facs_notation, peak_px
 from model.synthetic.portrait import astronaut
 
 UNITS = sorted(catalogue().units)
@@ -161,5 +161,5 @@ def test_an_unknown_unit_is_named(crop_landmarks: ArrayF32) -> None:
 
 
 def test_written_as_facs_coders_write() -> None:
-    assert written({"AU2": (1, 0.9), "AU1": (0.8, 1)}) == "AU1+AU2"
-    assert written({"AU12": (0.1, 1), "AU6": (0.5, 0.1)}) == "AU6R+AU12L"
+    assert facs_notation({"AU2": (1, 0.9), "AU1": (0.8, 1)}) == "AU1+AU2"
+    assert facs_notation({"AU12": (0.1, 1), "AU6": (0.5, 0.1)}) == "AU6R+AU12L"

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import InputError
-from model.synthetic import Nuisance, SyntheticFace
+from model.synthetic import FaceNuisance, SyntheticFace
 from model.synthetic.disturbances import GLANCE_MM, Glances, Light
 
 seeds = st.integers(0, 999)
@@ -30,9 +30,9 @@ def test_glances_come_as_often_as_asked_and_go_back() -> None:
 
 
 def test_only_the_irises_glance() -> None:
-    still = Nuisance(noise=0, sway=0)
+    still = FaceNuisance(noise=0, sway=0)
     rest = SyntheticFace(seed=3, fps=20, nuisance=still)
-    glancing = Nuisance(noise=0, sway=0, glances_per_min=30)
+    glancing = FaceNuisance(noise=0, sway=0, glances_per_min=30)
     face = SyntheticFace(seed=3, fps=20, nuisance=glancing)
     glances = Glances(3, 30)
     farthest = max(range(1200), key=lambda k: abs(glances.at(k / 20)[0]))
@@ -59,7 +59,7 @@ def test_flicker_runs_down_the_rows() -> None:
 
 
 def test_disturbances_repeat() -> None:
-    disturbed = Nuisance(glances_per_min=20, light=0.2, flicker=0.02, speech=0.5)
+    disturbed = FaceNuisance(glances_per_min=20, light=0.2, flicker=0.02, speech=0.5)
     one, other = (SyntheticFace(seed=4, fps=30, size=SMALL, nuisance=disturbed) for _ in "ab")
     for index in (90, 3, 400):
         np.testing.assert_array_equal(one.image(index), other.image(index))
@@ -67,7 +67,7 @@ def test_disturbances_repeat() -> None:
 
 def test_smaller_speech_moves_the_mouth_less() -> None:
     faces = [
-        SyntheticFace(seed=4, fps=10, nuisance=Nuisance(noise=0, sway=0, speech=size))
+        SyntheticFace(seed=4, fps=10, nuisance=FaceNuisance(noise=0, sway=0, speech=size))
         for size in (0.0, 0.3, 1.0)
     ]
     changed = [
@@ -83,4 +83,4 @@ def test_smaller_speech_moves_the_mouth_less() -> None:
 @pytest.mark.parametrize("name", ["speech", "glances_per_min", "light", "flicker"])
 def test_impossible_disturbances_are_refused(name: str) -> None:
     with pytest.raises(InputError, match=f"{name} -1"):
-        Nuisance(**{name: -1})
+        FaceNuisance(**{name: -1})

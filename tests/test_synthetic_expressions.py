@@ -7,7 +7,7 @@ import pytest
 
 from model.errors import InputError
 from model.synthetic.action_units import catalogue, displacement_field
-from model.synthetic.expressions import LABELS, sample_expression, scaled
+from model.synthetic.expressions import LABELS, sample_expression, scale_strengths
 from model.synthetic.portrait import astronaut
 
 
@@ -62,7 +62,7 @@ def test_classes_look_different_on_a_face() -> None:
 
 
 def test_scaled_keeps_the_proportions() -> None:
-    assert scaled({"AU4": (1.0, 0.5)}, 2.0) == {"AU4": (2.0, 1.0)}
+    assert scale_strengths({"AU4": (1.0, 0.5)}, 2.0) == {"AU4": (2.0, 1.0)}
 
 
 def test_an_unknown_class_is_named() -> None:

@@ -10,12 +10,12 @@ from model.errors import InputError
 from model.flow import load_flow
 from model.labels import ACTION_UNITS, NO_EXPRESSION
 from model.records import ArrayF32
-from model.synthetic.exchanged_maps import Exchange, exchanged
+from model.synthetic.exchanged_maps import Exchange, exchange_maps
 from model.synthetic.nuisance import WORLDS, Nuisance, nuisance_of
 from model.synthetic.pairs import NEUTRAL, Pair, synthetic_course, synthetic_pair
 from model.synthetic.sample_sets import open_pairs
 from model.synthetic.stills import (
-    Camera,
+    CameraModel,
     Looks,
     Optics,
     Still,
@@ -152,12 +152,12 @@ def test_every_way_to_exchange_a_map_finds_the_motion(still: Still, method: str)
     push[0] = 1.5
     first, second = (still.drawn(d).clip(0, 255).astype(np.uint8) for d in (zero, push))
     style = Exchange({method: 1.0}, sizes_px=(28,), centred=0, pressed=0, scale_log=0)
-    (flow,) = exchanged(np.random.default_rng(0), style, first, second)
+    (flow,) = exchange_maps(np.random.default_rng(0), style, first, second)
     assert flow.shape == (2, 28, 28)
     assert np.median(flow[0]) > 0.5  # TV-L1 stands on a map of half the size
     assert abs(np.median(flow[1])) < 0.2
     pressed = replace(style, pressed=1.0)
-    (stretched,) = exchanged(np.random.default_rng(0), pressed, first, second)
+    (stretched,) = exchange_maps(np.random.default_rng(0), pressed, first, second)
     assert (stretched.min(), stretched.max()) == (0, 1)
 
 
@@ -213,7 +213,7 @@ def test_displacements_are_inverted() -> None:
 @pytest.mark.parametrize("jpeg", [0, 1])
 def test_a_camera_takes_frames(still: Still, jpeg: int) -> None:
     optics = replace(Optics(), frames=(2, 2), jpeg=jpeg)
-    camera = Camera(np.random.default_rng(0), optics)
+    camera = CameraModel(np.random.default_rng(0), optics)
     frames = camera.taken(still.drawn(np.zeros((2, 128, 128), np.float32)))
     assert [frame.shape for frame in frames] == [(128, 128)] * 2
     assert all(frame.dtype == np.uint8 for frame in frames)

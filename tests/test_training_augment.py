@@ -11,7 +11,7 @@ from torch import Tensor
 
 from model.classifiers import Inputs
 from model.classifiers.scaling import PHASE_SHAPES
-from model.training.augment import moved, reversed_in_time, varied
+from model.training.augment import augment, move, reversed_in_time
 from model.training.recipe import Variation
 
 SIDE = 64
@@ -26,7 +26,7 @@ def noise(inputs: Inputs, count: int = 3) -> Tensor:
 
 
 def blob(x: float, y: float) -> Tensor:
-    """A smooth bump at px (x, y), as `moved` counts them: the middle of the first is 0.5."""
+    """A smooth bump at px (x, y), as `move` counts them: the middle of the first is 0.5."""
     places = torch.arange(SIDE) + 0.5
     return torch.exp(-((places[None] - x) ** 2 + (places[:, None] - y) ** 2) / (2 * 3**2))
 
@@ -51,7 +51,7 @@ def test_a_point_and_its_vector_move_together(
     at, to = np.array([38.0, 27.0]), np.array([np.cos(angle), np.sin(angle)])
     flow = torch.stack([float(part) * blob(*at) for part in to])
     phases = flow.expand(1, 2, 2, SIDE, SIDE)
-    found = moved(
+    found = move(
         phases,
         "flows",
         mirror=torch.tensor([mirror]),
@@ -77,12 +77,12 @@ def test_mirroring_is_exact_and_twice_is_nothing(inputs: Inputs) -> None:
     phases, still = noise(inputs), torch.zeros(3)
     mirror = torch.ones(3, dtype=torch.bool)
     given = {"turn_rad": still, "scale": still + 1, "shift_px": torch.zeros(3, 2)}
-    once = moved(phases, inputs, mirror=mirror, **given)
+    once = move(phases, inputs, mirror=mirror, **given)
     expected = phases.flip(-1)
     if inputs != "frames":
         expected = expected * torch.tensor([-1.0, 1.0]).view(2, 1, 1)
     torch.testing.assert_close(once, expected, atol=1e-4, rtol=0)
-    twice = moved(once, inputs, mirror=mirror, **given)
+    twice = move(once, inputs, mirror=mirror, **given)
     torch.testing.assert_close(twice, phases, atol=1e-4, rtol=0)
 
 
@@ -111,7 +111,7 @@ def test_backwards_long_flows_start_from_the_offset() -> None:
 @pytest.mark.parametrize("inputs", PHASE_SHAPES)
 def test_nothing_varied_leaves_samples_as_they_are(inputs: Inputs) -> None:
     phases, known = noise(inputs), torch.tensor([1.0, 0.0, 1.0])
-    found, has_offset = varied(phases, known, inputs, STILL, torch.Generator())
+    found, has_offset = augment(phases, known, inputs, STILL, torch.Generator())
     torch.testing.assert_close(found, phases, atol=1e-4, rtol=0)
     torch.testing.assert_close(has_offset, known)
 
@@ -121,7 +121,7 @@ def test_an_unknown_second_phase_is_never_made_the_first() -> None:
         mirror=0, reverse=1, drop_phase=0, turn_rad=0, scale_log=0, shift_px=0, gain_log=0
     )
     phases, known = noise("flows"), torch.tensor([1.0, 0.0, 1.0])
-    found, _ = varied(phases, known, "flows", always, torch.Generator())
+    found, _ = augment(phases, known, "flows", always, torch.Generator())
     torch.testing.assert_close(found[1], phases[1], atol=1e-4, rtol=0)
     torch.testing.assert_close(found[0, 0], -phases[0, 1], atol=1e-4, rtol=0)
 
@@ -129,7 +129,7 @@ def test_an_unknown_second_phase_is_never_made_the_first() -> None:
 def test_channels_are_scaled_on_their_own() -> None:
     phases = noise("flows")
     scaled = replace(STILL, gain_log=0.5)
-    found, _ = varied(phases, torch.ones(3), "flows", scaled, torch.Generator())
+    found, _ = augment(phases, torch.ones(3), "flows", scaled, torch.Generator())
     gain = (found / phases).flatten(3)
     torch.testing.assert_close(gain, gain[..., :1].expand_as(gain), atol=1e-2, rtol=1e-2)
     assert len(set(gain[..., 0].flatten().tolist())) == 12
@@ -140,7 +140,7 @@ def test_channels_are_scaled_on_their_own() -> None:
 def test_the_same_draw_gives_the_same_samples(inputs: Inputs) -> None:
     phases, known = noise(inputs, 8), torch.ones(8)
     drawn = [
-        varied(phases, known, inputs, Variation(), torch.Generator().manual_seed(s))
+        augment(phases, known, inputs, Variation(), torch.Generator().manual_seed(s))
         for s in (1, 1, 2)
     ]
     assert torch.equal(drawn[0][0], drawn[1][0])

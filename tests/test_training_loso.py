@@ -17,7 +17,7 @@ from model.inference.checkpoint import read_checkpoint
 from model.inference.samples import SampleSet
 from model.metrics.folds import leave_one_subject_out
 from model.training.fit import fit
-from model.training.loso import FoldAnswers, fold_samples, leave_one_out, pooled
+from model.training.loso import FoldAnswers, fold_samples, leave_one_out, pool_folds
 from model.training.recipe import Recipe
 
 RECIPE = Recipe("mmcof-cnn", options={"width": 4}, epochs=2, batch=12)
@@ -128,7 +128,7 @@ def test_scores_are_pooled_over_folds() -> None:
         FoldAnswers("a/1", ("x", "y", "z"), (0, 1, 2), sure),
         FoldAnswers("b/1", ("w",), (0,), (sure[1],)),
     ]
-    report = pooled(folds, ("negative", "positive", "surprise"))
+    report = pool_folds(folds, ("negative", "positive", "surprise"))
     assert report["accuracy"]["value"] == pytest.approx(3 / 4)
     assert report["uf1"]["value"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
     assert report["uar"]["value"] == pytest.approx((1 / 2 + 1 + 1) / 3)

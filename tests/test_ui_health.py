@@ -11,7 +11,7 @@ from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.results.snapshot import Snapshot
 from realtime.stream.latency import LatencySummary
-from realtime.ui.health import STAGES, health_routes, judged, state
+from realtime.ui.health import STAGES, health_routes, judge, state
 
 FAST = LatencySummary(4.0, 6.0, 9.0, 12.0, 15.0, 900)
 
@@ -44,7 +44,7 @@ def snapshot() -> Snapshot:
 def test_the_light_says_whether_it_keeps_up(
     changes: dict[str, object], light: str, words: str
 ) -> None:
-    found = judged(replace(snapshot(), **changes))  # type: ignore[arg-type]
+    found = judge(replace(snapshot(), **changes))  # type: ignore[arg-type]
     assert found[0] == light
     assert words in found[1]
 

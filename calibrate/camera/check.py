@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from calibrate.camera.picture import PictureQuality, Pictures
+from calibrate.camera.picture import PictureMeasure, PictureQuality
 from calibrate.camera.timing import Clockwork, Timing
 from calibrate.camera.verdict import FaceQuality, Finding, Light, judge
 from model.errors import InputError
@@ -64,7 +64,7 @@ class CameraCheck:
     def __init__(self, info: SourceInfo) -> None:
         self._info = info
         self._clockwork = Clockwork(tells_delay=info.clock in ("driver", "browser"))
-        self._pictures = Pictures()
+        self._pictures = PictureMeasure()
         self._faces: list[tuple[float, ...]] = []
         self._thresholds: list[ArrayF64] = []
         self._frames = 0

@@ -64,7 +64,7 @@ class PictureQuality:
     """Mean of the whole picture."""
 
 
-class Pictures:
+class PictureMeasure:
     """Takes the pictures of one source in order."""
 
     def __init__(self) -> None:

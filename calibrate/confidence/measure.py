@@ -58,7 +58,7 @@ class Conformal:
 
 
 @dataclass(frozen=True, slots=True)
-class Confidence:
+class ConfidenceReport:
     """What is known of a classifier's confidence."""
 
     temperature: float
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str]) -> None:
     options.out.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
     if options.plot is not None:
         before, truth = predictions.probabilities[shown], predictions.truth[shown]
-        after = warmed(before, confidence.temperature)
+        after = apply_temperature(before, confidence.temperature)
         options.plot.write_text(reliability_svg(before, after, truth), "utf-8")
     print(_words(confidence))
 
@@ -136,16 +136,16 @@ def measure(
     fit: NDArray[np.int64],
     shown: NDArray[np.int64],
     coverage: float | None,
-) -> Confidence:
+) -> ConfidenceReport:
     """Temperature from the clips `fit`, all else from the clips `shown`. Raises `InputError` where
     `coverage` cannot be had from so few."""
     probabilities, truth = predictions.probabilities, predictions.truth
     temperature = fit_temperature(logits(probabilities[fit]), truth[fit])
-    before, after = probabilities[shown], warmed(probabilities[shown], temperature)
+    before, after = probabilities[shown], apply_temperature(probabilities[shown], temperature)
     conformal = None
     if coverage is not None:
         quantile = conformal_quantile(after, truth[shown], coverage)
-        other = warmed(probabilities[fit], temperature)
+        other = apply_temperature(probabilities[fit], temperature)
         sets = other >= 1 - quantile
         conformal = Conformal(
             coverage=coverage,
@@ -154,7 +154,7 @@ def measure(
             measured=float(sets[np.arange(len(fit)), truth[fit]].mean()),
             mean_size=float(sets.sum(axis=1).mean()),
         )
-    return Confidence(
+    return ConfidenceReport(
         temperature=temperature,
         clips=len(truth),
         ece_before=calibration_error(before, truth[shown]),
@@ -166,7 +166,7 @@ def measure(
     )
 
 
-def warmed(probabilities: ArrayF64, temperature: float) -> ArrayF64:
+def apply_temperature(probabilities: ArrayF64, temperature: float) -> ArrayF64:
     """Probabilities (N, C) as they are at another temperature: softmax(log p / T)."""
     scaled = logits(probabilities) / temperature
     shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
@@ -202,7 +202,7 @@ def _nll(probabilities: ArrayF64, truth: NDArray[np.int64]) -> float:
     return float(-np.log(chosen).mean())
 
 
-def _words(confidence: Confidence) -> str:
+def _words(confidence: ConfidenceReport) -> str:
     how = "too sure of itself" if confidence.temperature > 1 else "not sure enough of itself"
     lines = [
         f"temperature {confidence.temperature:.3f} ({how}), from {confidence.clips} clips, halves "

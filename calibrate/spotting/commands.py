@@ -21,21 +21,21 @@ from typing import Any
 
 from tqdm import tqdm
 
-from calibrate.spotting.figures import Row, named_right, outcome, resting_baseline, table
-from calibrate.spotting.fit import FACTORS, Piece, fit, seen
+from calibrate.spotting.figures import FigureRow, named_right, outcome, resting_baseline, table
+from calibrate.spotting.fit import FACTORS, Piece, find_first_face, fit
 from calibrate.spotting.footage import (
     USUAL,
-    Annotated,
-    Drawn,
-    Footage,
-    Recorded,
-    Written,
+    AnnotatedFootage,
+    DrawnFootage,
+    RecordedFootage,
+    TestFootage,
+    WrittenFootageOver,
     conditions,
     over,
 )
 from calibrate.spotting.lessons import LEFT_OUT, Lesson, check_enough, drawn_lessons
 from calibrate.spotting.motion import MotionCache
-from calibrate.spotting.names import named
+from calibrate.spotting.names import name_events
 from calibrate.spotting.page import page
 from model.cli import HelpFormatter, program
 from model.datasets import open_dataset
@@ -92,10 +92,10 @@ def evaluate(
     motions = MotionCache(cache)
     footage = [each for _, _, pieces in groups for each in pieces]
     if baseline == _MEASURED:
-        footage += [each.resting() for each in footage if isinstance(each, Drawn)]
+        footage += [each.resting() for each in footage if isinstance(each, DrawnFootage)]
 
-    def held(each: Footage) -> Baseline | None:
-        if baseline == _MEASURED and isinstance(each, Drawn):
+    def held(each: TestFootage) -> Baseline | None:
+        if baseline == _MEASURED and isinstance(each, DrawnFootage):
             return resting_baseline(motions.get(each.resting()))
         return chosen
 
@@ -107,7 +107,7 @@ def evaluate(
             outcome(motions.get(each), each.truth(), _config(held(each), spotter))
             for each in pieces
         ]
-        rows.append(Row(group, value, tuple(outcomes)))
+        rows.append(FigureRow(group, value, tuple(outcomes)))
     if classifier is not None:
         rows += _named_rows(groups, lambda each: _config(held(each), spotter), classifier)
     print(table(rows))
@@ -135,12 +135,13 @@ def fit_thresholds(
     """Choose thresholds for labelled footage, print how they do on what was left out, and write
     them to `out` as a baseline."""
     check_new(out)
-    footage: list[Recorded | Annotated] = [*_recorded(given), *_annotated(data)]
+    footage: list[RecordedFootage | AnnotatedFootage] = [*_recorded(given), *_annotated(data)]
     motions = MotionCache(cache)
     with tqdm(total=len(footage), desc="motion", unit="piece", disable=None) as bar:
         motions.fill(footage, jobs, bar.update)
     pieces = [
-        Piece(each.title, motions.get(each), each.truth(), *seen(each.frames())) for each in footage
+        Piece(each.title, motions.get(each), each.truth(), *find_first_face(each.frames()))
+        for each in footage
     ]
     with tqdm(total=len(FACTORS), desc="thresholds", disable=None) as bar:
         fitted = fit(pieces, per_min, now=datetime.now(UTC), software=versions(), tick=bar.update)
@@ -166,7 +167,7 @@ def train_scorer(
     check_new(out)
     from calibrate.spotting.training import ACCEPTS, save, train  # with PyTorch
 
-    footage: list[Recorded | Annotated] = [*_recorded(given), *_annotated(data)]
+    footage: list[RecordedFootage | AnnotatedFootage] = [*_recorded(given), *_annotated(data)]
     check_enough(len(footage) + seeds)
     motions = MotionCache(cache)
     with tqdm(total=len(footage) + 2 * seeds, desc="motion", unit="piece", disable=None) as bar:
@@ -201,11 +202,11 @@ def _footage(
     videos: Sequence[Path],
     given: Sequence[tuple[str, str]],
     data: Sequence[str],
-) -> list[tuple[str, str, Sequence[Footage]]]:
+) -> list[tuple[str, str, Sequence[TestFootage]]]:
     """(group, value, pieces): the test bed, unless other footage is named."""
     if min(seeds) < 0 or not 1 <= seconds < math.inf:
         raise InputError(f"--seeds {seeds}, --seconds {seconds:g}: seeds from 0, 1 s or more")
-    groups: list[tuple[str, str, Sequence[Footage]]] = []
+    groups: list[tuple[str, str, Sequence[TestFootage]]] = []
     for video in videos:
         for px, written in over(video, tuple(seeds)).items():
             groups.append((video.name, f"{px:g} px" if px else "as it is", written))
@@ -219,11 +220,11 @@ def _footage(
     return [(c.group, c.value, [c.drawn(seed, seconds) for seed in seeds]) for c in chosen]
 
 
-def _recorded(given: Sequence[tuple[str, str]]) -> list[Recorded]:
-    return [Recorded(spec, Path(table)) for spec, table in given]
+def _recorded(given: Sequence[tuple[str, str]]) -> list[RecordedFootage]:
+    return [RecordedFootage(spec, Path(table)) for spec, table in given]
 
 
-def _annotated(data: Sequence[str]) -> list[Annotated]:
+def _annotated(data: Sequence[str]) -> list[AnnotatedFootage]:
     """The long recordings of data sets."""
     found = []
     for spec in data:
@@ -236,14 +237,16 @@ def _annotated(data: Sequence[str]) -> list[Annotated]:
                 f"{spec}: {len(dataset.left_out)} annotated expressions cannot be used, so finding "
                 f"them counts as false; the first: {dataset.left_out[0].reason}"
             )
-        found += [Annotated(video) for video in dataset.videos]
+        found += [AnnotatedFootage(video) for video in dataset.videos]
     return found
 
 
-def _about(footage: Sequence[Footage], baseline: str, spotter: str) -> str:
+def _about(footage: Sequence[TestFootage], baseline: str, spotter: str) -> str:
     """What was spotted how, for the report: a recording has no seed, and no rest to measure on."""
-    drawn = [each for each in footage if isinstance(each, Drawn)]
-    written = [each for each in footage if isinstance(each, Written) and each.amplitude_px]
+    drawn = [each for each in footage if isinstance(each, DrawnFootage)]
+    written = [
+        each for each in footage if isinstance(each, WrittenFootageOver) and each.amplitude_px
+    ]
     seeds = {each.seed for each in drawn} | {each.seed for each in written}
     held = _DEFAULT if baseline == _MEASURED and not drawn else baseline
     parts = [f"seeds {', '.join(map(str, sorted(seeds)))}"] if seeds else []
@@ -251,9 +254,9 @@ def _about(footage: Sequence[Footage], baseline: str, spotter: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _face(each: Recorded | Annotated, number: int) -> str:
+def _face(each: RecordedFootage | AnnotatedFootage, number: int) -> str:
     """Whose it is; of a recording that is of no data set only its number tells."""
-    return each.face if isinstance(each, Annotated) else f"recording {number}, {each.title}"
+    return each.face if isinstance(each, AnnotatedFootage) else f"recording {number}, {each.title}"
 
 
 def _config(baseline: Baseline | None, spotter: str) -> SpotterConfig:
@@ -261,19 +264,19 @@ def _config(baseline: Baseline | None, spotter: str) -> SpotterConfig:
 
 
 def _named_rows(
-    groups: Sequence[tuple[str, str, Sequence[Footage]]],
-    config: Callable[[Footage], SpotterConfig],
+    groups: Sequence[tuple[str, str, Sequence[TestFootage]]],
+    config: Callable[[TestFootage], SpotterConfig],
     classifier: str,
-) -> list[Row]:
+) -> list[FigureRow]:
     """The usual footage, or what was given in its place, with names."""
     rows = []
     for group, value, pieces in groups:
         if group in (USUAL, "given", "data set"):
             outcomes = [
-                named(each, PipelineConfig(classifier=classifier, spotter=config(each)))
+                name_events(each, PipelineConfig(classifier=classifier, spotter=config(each)))
                 for each in tqdm(pieces, desc=f"naming, {value}", disable=None)
             ]
-            rows.append(Row(f"named by {classifier}", value, tuple(outcomes)))
+            rows.append(FigureRow(f"named by {classifier}", value, tuple(outcomes)))
     return rows
 
 

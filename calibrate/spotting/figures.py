@@ -17,7 +17,7 @@ from model.errors import InputError
 from model.records import ArrayF64, MotionSample
 from model.synthetic import TrueExpression
 from realtime.spotting.baseline import Baseline
-from realtime.spotting.metrics import KINDS, Interval, Score, iou, record, score
+from realtime.spotting.metrics import KINDS, Expression, Score, iou, record, score
 from realtime.spotting.motion import REGIONS
 from realtime.spotting.scorer import Scorer
 from realtime.spotting.spotter import SpotterConfig
@@ -33,20 +33,20 @@ UNSEEN = "nothing seen"
 class Outcome:
     """What a spotter found in one piece of footage."""
 
-    found: Mapping[Interval, float]
+    found: Mapping[Expression, float]
     """Predicted expressions, and when each was known, s."""
-    rejected: tuple[tuple[Interval, str], ...]
+    rejected: tuple[tuple[Expression, str], ...]
     """Candidates that came to nothing, with the reason."""
-    truth: tuple[Interval, ...]
+    truth: tuple[Expression, ...]
     seconds: float
     frame_s: float
     """Between frames."""
 
     @staticmethod
     def of(
-        found: Mapping[Interval, float],
-        rejected: Sequence[tuple[Interval, str]],
-        truth: Sequence[TrueExpression | Interval],
+        found: Mapping[Expression, float],
+        rejected: Sequence[tuple[Expression, str]],
+        truth: Sequence[TrueExpression | Expression],
         times_s: ArrayF64,
     ) -> "Outcome":
         """`times_s`, (N,), are those of all frames."""
@@ -63,7 +63,7 @@ class Outcome:
 
 def outcome(
     motions: Motions,
-    truth: Sequence[TrueExpression | Interval],
+    truth: Sequence[TrueExpression | Expression],
     config: SpotterConfig,
     scorer: Scorer | None = None,
 ) -> Outcome:
@@ -95,7 +95,7 @@ def resting_baseline(rest: Motions, per_min: float = FALSE_ALARMS_PER_MIN) -> Ba
 
 
 @dataclass(frozen=True)
-class Row:
+class FigureRow:
     """One condition of the test bed, all its footage as one video."""
 
     group: str
@@ -177,7 +177,7 @@ class Row:
         }
 
 
-def table(rows: Iterable[Row]) -> str:
+def table(rows: Iterable[FigureRow]) -> str:
     """The figures of conditions as a table of text."""
     rows = list(rows)
     first = 2 + max((len(row.group) for row in rows), default=0)
@@ -207,7 +207,7 @@ def table(rows: Iterable[Row]) -> str:
     return "\n".join(lines)
 
 
-def named_right(row: Row) -> str:
+def named_right(row: FigureRow) -> str:
     """What came of the names, in words; empty where nothing that was found was named."""
     scored = row.score("micro")
     if not scored.named:
@@ -218,7 +218,7 @@ def named_right(row: Row) -> str:
     )
 
 
-def _reason(missed: Interval, each: Outcome) -> str:
+def _reason(missed: Expression, each: Outcome) -> str:
     said = [
         (iou(interval, missed), reason)
         for interval, reason in (
@@ -234,8 +234,8 @@ def _article(kind: str) -> str:
     return "a macro-expression" if kind == "macro" else "one at another time"
 
 
-def true_interval(row: TrueExpression | Interval) -> Interval:
+def true_interval(row: TrueExpression | Expression) -> Expression:
     """A row of the truth as `realtime.spotting.metrics` takes it."""
-    if isinstance(row, Interval):
+    if isinstance(row, Expression):
         return row
-    return Interval(row.onset_s, row.apex_s, row.offset_s, row.kind, row.label, row.amplitude_px)
+    return Expression(row.onset_s, row.apex_s, row.offset_s, row.kind, row.label, row.amplitude_px)

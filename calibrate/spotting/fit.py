@@ -15,13 +15,13 @@ from types import MappingProxyType
 import numpy as np
 
 from calibrate.baseline.rest import RestingFace
-from calibrate.spotting.figures import Outcome, Row, outcome
+from calibrate.spotting.figures import FigureRow, Outcome, outcome
 from calibrate.spotting.motion import Motions
 from model.errors import InputError
 from model.face.aligner import FaceAligner
 from model.records import ArrayF64, Frame, MotionSample, Stamp
 from realtime.spotting.baseline import Baseline, Measurement, Setting
-from realtime.spotting.metrics import Interval
+from realtime.spotting.metrics import Expression
 from realtime.spotting.motion import REGIONS
 from realtime.spotting.spotter import SpotterConfig
 
@@ -38,7 +38,7 @@ class Piece:
 
     name: str
     motions: Motions
-    truth: Sequence[Interval]
+    truth: Sequence[Expression]
     first: Frame
     """A frame of it, for its size."""
     crop_px_per_image_px: float
@@ -52,7 +52,7 @@ class Fitted:
     """Measured where and when `pieces` say; its false alarms are those of `left_out`."""
     factor: float
     """Thresholds over the noise."""
-    left_out: Row
+    left_out: FigureRow
     """Each piece of footage under the thresholds that the others chose."""
 
 
@@ -83,7 +83,7 @@ def fit(
         chosen = _choose(tried, [k for k in everything if k != piece], per_min)
         left_out.append(tried[chosen][piece])
     best = _choose(tried, list(everything), per_min)
-    row = Row("left out", f"{len(pieces)} pieces", tuple(left_out))
+    row = FigureRow("left out", f"{len(pieces)} pieces", tuple(left_out))
     factor = FACTORS[best]
     measured = _measurement(pieces, noise_px, row, now=now, software=software)
     return Fitted(replace(_baseline(noise_px, factor), measured=measured), factor, row)
@@ -91,7 +91,7 @@ def fit(
 
 def _choose(tried: Sequence[Sequence[Outcome]], pieces: Sequence[int], per_min: float) -> int:
     """Number of the factor; the one with fewest false alarms if none keeps them within."""
-    rows = [Row("", "", tuple(outcomes[k] for k in pieces)) for outcomes in tried]
+    rows = [FigureRow("", "", tuple(outcomes[k] for k in pieces)) for outcomes in tried]
     false = [row.false_per_min("micro") for row in rows]
     allowed = [k for k, rate in enumerate(false) if rate <= per_min]
     if not allowed:
@@ -119,7 +119,7 @@ def _noise(pieces: Sequence[Piece]) -> ArrayF64:
     return noise_px
 
 
-def _expresses(stamp: Stamp, truth: Sequence[Interval]) -> bool:
+def _expresses(stamp: Stamp, truth: Sequence[Expression]) -> bool:
     return any(row.onset_s - AROUND_S <= stamp.time_s <= row.offset_s + AROUND_S for row in truth)
 
 
@@ -130,7 +130,7 @@ def _baseline(noise_px: ArrayF64, factor: float) -> Baseline:
 def _measurement(
     pieces: Sequence[Piece],
     noise_px: ArrayF64,
-    left_out: Row,
+    left_out: FigureRow,
     *,
     now: datetime,
     software: Mapping[str, str],
@@ -171,7 +171,7 @@ def _by_region(values: ArrayF64) -> Mapping[str, float]:
     return MappingProxyType(dict(zip(REGIONS, values.round(4).tolist(), strict=True)))
 
 
-def seen(frames: Iterable[Frame]) -> tuple[Frame, float]:
+def find_first_face(frames: Iterable[Frame]) -> tuple[Frame, float]:
     """The first frame with a face, and by how much its crop is enlarged. Raises `InputError` if
     there is none."""
     aligner = FaceAligner()

@@ -18,18 +18,18 @@ import numpy as np
 from model.datasets import Video
 from model.errors import InputError
 from model.records import Frame, ImageU8, Stamp, Window
-from model.synthetic import Nuisance, Schedule, SyntheticFace, TrueExpression
-from model.synthetic.compression import compressed
+from model.synthetic import FaceNuisance, Schedule, SyntheticFace, TrueExpression
+from model.synthetic.compression import compress
 from model.synthetic.footage import FollowedFace, WrittenFootage, follow_face, read_frames
 from realtime.sources import open_source
-from realtime.spotting.metrics import Interval, read_intervals
+from realtime.spotting.metrics import Expression, read_intervals
 
 USUAL_FPS = 30.0
 REST_S = 20.0
 """Of rest, for a baseline: what `calibrate baseline` asks for."""
 
 
-class Footage(Protocol):
+class TestFootage(Protocol):
     """Frames with their truth."""
 
     @property
@@ -39,19 +39,19 @@ class Footage(Protocol):
     def frames(self) -> Iterator[Frame]:
         """In order, with the times of the camera."""
 
-    def truth(self) -> Sequence[TrueExpression | Interval]:
+    def truth(self) -> Sequence[TrueExpression | Expression]:
         """All that the face does, as far as it is known."""
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnFootage:
     """Footage of the synthetic face."""
 
     seed: int
     seconds: float
     fps: float = USUAL_FPS
     schedule: Schedule = field(default_factory=Schedule)
-    nuisance: Nuisance = field(default_factory=Nuisance)
+    nuisance: FaceNuisance = field(default_factory=FaceNuisance)
     crf: int | None = None
     """Constant rate factor of H.264; None for frames that were never compressed."""
 
@@ -62,7 +62,7 @@ class Drawn:
     def frames(self) -> Iterator[Frame]:
         images: Iterator[ImageU8] = (self._face.image(k) for k in range(self._count))
         if self.crf is not None:
-            images = compressed(images, self.fps, self.crf)
+            images = compress(images, self.fps, self.crf)
         for index, image in enumerate(images):
             image.setflags(write=False)
             yield Frame(Stamp(index, index / self.fps), image, 0.0)
@@ -70,7 +70,7 @@ class Drawn:
     def truth(self) -> tuple[TrueExpression, ...]:
         return self._face.truth(self.seconds)
 
-    def resting(self) -> "Drawn":
+    def resting(self) -> "DrawnFootage":
         """The same face before the same camera, at rest: what its baseline is measured on."""
         rests = Schedule(micro_per_min=0, macro_per_min=0, speech_per_min=0)
         calm = replace(self.nuisance, glances_per_min=0.0, light=0.0)
@@ -91,7 +91,7 @@ _LENGTHS_S = {30.0: 60.0, 25.0: 60.0, 60.0: 40.0, 120.0: 20.0, 200.0: 15.0}
 _OFTEN = (0.64, 0.12, 0.12, 0.06, 0.06)
 
 
-def varied(seed: int) -> Drawn:
+def vary_footage(seed: int) -> DrawnFootage:
     """Footage with several nuisances at once, all drawn from the seed: what scorers are made of.
     Micro-expressions of 0.2 to 2 px at 25 to 200 fps, one piece in five without any; half a minute
     to a minute."""
@@ -114,7 +114,7 @@ def varied(seed: int) -> Drawn:
         first_micro_s=(1.5, 3.5),
     )
     noise = float(rng.uniform(0, 8)) if rng.random() < 0.5 else 1.5
-    nuisance = Nuisance(
+    nuisance = FaceNuisance(
         noise=noise,
         sway=float(rng.choice([0, 1, 2, 4], p=[0.1, 0.5, 0.25, 0.15])),
         speech=float(rng.uniform(0.6, 1.4)),
@@ -123,11 +123,11 @@ def varied(seed: int) -> Drawn:
         flicker=float(rng.choice([0, 0.02], p=[0.85, 0.15])),
     )
     crf = int(rng.integers(18, 34)) if rng.random() < 0.3 else None
-    return Drawn(seed, _LENGTHS_S[fps], fps, schedule, nuisance, crf)
+    return DrawnFootage(seed, _LENGTHS_S[fps], fps, schedule, nuisance, crf)
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenFootageOver:
     """Micro-expressions of one amplitude written over footage of a real face."""
 
     video: Path
@@ -172,7 +172,7 @@ def _followed(video: Path) -> FollowedFace:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedFootage:
     """A recording of any source that is none live, with a table of what is in it."""
 
     spec: str
@@ -196,12 +196,12 @@ class Recorded:
                 raise InputError(f"{self.spec} is no recording, and has no end: give a file")
             yield from source
 
-    def truth(self) -> tuple[Interval, ...]:
+    def truth(self) -> tuple[Expression, ...]:
         return read_intervals(self.table)
 
 
 @dataclass(frozen=True)
-class Annotated:
+class AnnotatedFootage:
     """A long recording of a data set."""
 
     video: Video
@@ -223,21 +223,21 @@ class Annotated:
     def frames(self) -> Iterator[Frame]:
         return self.video.frames()
 
-    def truth(self) -> tuple[Interval, ...]:
+    def truth(self) -> tuple[Expression, ...]:
         return tuple(
             replace(interval_of(window), label=label)
             for window, label in zip(self.video.windows, self.video.labels, strict=True)
         )
 
 
-def interval_of(window: Window) -> Interval:
+def interval_of(window: Window) -> Expression:
     """A window in time; one that is still open ends at its apex."""
     end = window.offset or window.apex
-    return Interval(window.onset.time_s, window.apex.time_s, end.time_s, window.kind)
+    return Expression(window.onset.time_s, window.apex.time_s, end.time_s, window.kind)
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class FootageCondition:
     """What is varied, and to what."""
 
     group: str
@@ -245,12 +245,12 @@ class Condition:
     value: str
     fps: float = USUAL_FPS
     schedule: Schedule = field(default_factory=Schedule)
-    nuisance: Nuisance = field(default_factory=Nuisance)
+    nuisance: FaceNuisance = field(default_factory=FaceNuisance)
     crf: int | None = None
 
-    def drawn(self, seed: int, seconds: float) -> Drawn:
+    def drawn(self, seed: int, seconds: float) -> DrawnFootage:
         """The footage of a seed."""
-        return Drawn(seed, seconds, self.fps, self.schedule, self.nuisance, self.crf)
+        return DrawnFootage(seed, seconds, self.fps, self.schedule, self.nuisance, self.crf)
 
 
 USUAL = "usual"
@@ -260,41 +260,48 @@ _NOTHING = Schedule(micro_per_min=0, macro_per_min=0, speech_per_min=0)
 _TALKS = replace(_NOTHING, speech_per_min=8)
 
 
-def conditions() -> tuple[Condition, ...]:
+def conditions() -> tuple[FootageCondition, ...]:
     """The test bed; the usual footage first."""
-    usual, still = Schedule(), Nuisance()
-    rows = [Condition(USUAL, "30 fps")]
+    usual, still = Schedule(), FaceNuisance()
+    rows = [FootageCondition(USUAL, "30 fps")]
     rows += [
-        Condition("amplitude", f"{px:g} px", schedule=replace(usual, amplitude_px=(px, px)))
+        FootageCondition("amplitude", f"{px:g} px", schedule=replace(usual, amplitude_px=(px, px)))
         for px in AMPLITUDES_PX
     ]
-    rows += [Condition("rate", f"{fps} fps", fps=fps) for fps in (25, 60, 120, 200)]
+    rows += [FootageCondition("rate", f"{fps} fps", fps=fps) for fps in (25, 60, 120, 200)]
     rows += [
-        Condition("noise", f"{grey:g} grey levels", nuisance=Nuisance(noise=grey))
+        FootageCondition("noise", f"{grey:g} grey levels", nuisance=FaceNuisance(noise=grey))
         for grey in (0, 3, 5, 8)
     ]
-    rows += [Condition("compression", f"H.264, crf {crf}", crf=crf) for crf in (20, 26, 32, 38)]
     rows += [
-        Condition("head motion", f"× {sway:g}", nuisance=Nuisance(sway=sway)) for sway in (0, 2, 4)
+        FootageCondition("compression", f"H.264, crf {crf}", crf=crf) for crf in (20, 26, 32, 38)
     ]
     rows += [
-        Condition("speech", "none", schedule=replace(usual, speech_per_min=0)),
-        Condition("speech", "over the MEs", schedule=replace(usual, speech_over_micro=True)),
-        Condition("blinks", "none", schedule=replace(usual, blinks_per_min=0)),
-        Condition("blinks", "30 a minute", schedule=replace(usual, blinks_per_min=30)),
-        Condition(
+        FootageCondition("head motion", f"× {sway:g}", nuisance=FaceNuisance(sway=sway))
+        for sway in (0, 2, 4)
+    ]
+    rows += [
+        FootageCondition("speech", "none", schedule=replace(usual, speech_per_min=0)),
+        FootageCondition("speech", "over the MEs", schedule=replace(usual, speech_over_micro=True)),
+        FootageCondition("blinks", "none", schedule=replace(usual, blinks_per_min=0)),
+        FootageCondition("blinks", "30 a minute", schedule=replace(usual, blinks_per_min=30)),
+        FootageCondition(
             "blinks", "over the MEs", schedule=replace(usual, blinks_per_min=30, blink_over_micro=1)
         ),
-        Condition("glances", "10 a minute", nuisance=replace(still, glances_per_min=10)),
-        Condition("light", "changes by 10 %", nuisance=replace(still, light=0.1)),
-        Condition("light", "flickers by 2 %", nuisance=replace(still, flicker=0.02)),
-        Condition(NO_MICRO, "rest and blinks", schedule=_NOTHING),
-        Condition(NO_MICRO, "speech", schedule=_TALKS),
-        Condition(NO_MICRO, "speech, 200 fps", fps=200, schedule=_TALKS),
-        Condition(NO_MICRO, "macro-expressions", schedule=replace(_NOTHING, macro_per_min=8)),
-        Condition(NO_MICRO, "glances", schedule=_NOTHING, nuisance=Nuisance(glances_per_min=15)),
-        Condition(NO_MICRO, "light", schedule=_NOTHING, nuisance=Nuisance(light=0.1)),
-        Condition(NO_MICRO, "all of it", schedule=replace(_NO_MICRO, speech_per_min=5)),
+        FootageCondition("glances", "10 a minute", nuisance=replace(still, glances_per_min=10)),
+        FootageCondition("light", "changes by 10 %", nuisance=replace(still, light=0.1)),
+        FootageCondition("light", "flickers by 2 %", nuisance=replace(still, flicker=0.02)),
+        FootageCondition(NO_MICRO, "rest and blinks", schedule=_NOTHING),
+        FootageCondition(NO_MICRO, "speech", schedule=_TALKS),
+        FootageCondition(NO_MICRO, "speech, 200 fps", fps=200, schedule=_TALKS),
+        FootageCondition(
+            NO_MICRO, "macro-expressions", schedule=replace(_NOTHING, macro_per_min=8)
+        ),
+        FootageCondition(
+            NO_MICRO, "glances", schedule=_NOTHING, nuisance=FaceNuisance(glances_per_min=15)
+        ),
+        FootageCondition(NO_MICRO, "light", schedule=_NOTHING, nuisance=FaceNuisance(light=0.1)),
+        FootageCondition(NO_MICRO, "all of it", schedule=replace(_NO_MICRO, speech_per_min=5)),
     ]
     return tuple(rows)
 
@@ -303,7 +310,9 @@ NO_MICRO = "no ME"
 """The group of conditions that show none."""
 
 
-def over(video: Path, seeds: tuple[int, ...]) -> dict[float, tuple[Written, ...]]:
+def over(video: Path, seeds: tuple[int, ...]) -> dict[float, tuple[WrittenFootageOver, ...]]:
     """Footage by amplitude, 0 for the video as it is; each seed puts its MEs elsewhere."""
-    written = {px: tuple(Written(video, seed, px) for seed in seeds) for px in AMPLITUDES_PX}
-    return {0.0: (Written(video, 0, 0.0),), **written}
+    written = {
+        px: tuple(WrittenFootageOver(video, seed, px) for seed in seeds) for px in AMPLITUDES_PX
+    }
+    return {0.0: (WrittenFootageOver(video, 0, 0.0),), **written}

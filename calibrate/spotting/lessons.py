@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 from calibrate.spotting.figures import resting_baseline
-from calibrate.spotting.footage import Drawn, varied
+from calibrate.spotting.footage import DrawnFootage, vary_footage
 from calibrate.spotting.motion import MotionCache, Motions
 from model.errors import InputError
 from model.synthetic import TrueExpression
-from realtime.spotting.metrics import Interval
+from realtime.spotting.metrics import Expression
 from realtime.spotting.spotter import SpotterConfig
 
 LEFT_OUT = 5
@@ -29,7 +29,7 @@ class Lesson:
     """A piece of footage, and the spotters that go through it."""
 
     motions: Motions
-    truth: Sequence[TrueExpression | Interval]
+    truth: Sequence[TrueExpression | Expression]
     configs: Sequence[SpotterConfig]
     face: str
     """Whose it is: all pieces of one face stand in one part."""
@@ -52,7 +52,7 @@ class Parts:
         return {name: list(dict.fromkeys(each.face for each in ls)) for name, ls in parts.items()}
 
 
-def parted(taken: Sequence[Lesson]) -> Parts:
+def split_lessons(taken: Sequence[Lesson]) -> Parts:
     """Of each origin on its own, every `LEFT_OUT`th face, in order of appearance, is to report on,
     the one before to choose on. One with fewer faces is trained on whole. Raises `InputError`
     where that leaves nothing to choose and report on."""
@@ -82,7 +82,7 @@ def drawn_lessons(seeds: int, cache: Path, jobs: int, tick: Callable[[], None]) 
     if not 0 <= seeds <= 1000:
         raise InputError(f"--seeds {seeds}: choose 0 to 1000; later ones are for reports")
     motions = MotionCache(cache)
-    footage = [varied(seed) for seed in range(seeds)]
+    footage = [vary_footage(seed) for seed in range(seeds)]
     motions.fill([each for drawn in footage for each in (_rest(drawn), drawn)], jobs, tick)
     return [
         Lesson(
@@ -105,7 +105,7 @@ def check_enough(pieces: int) -> None:
         raise InputError(f"{pieces} pieces of footage are too few: give {MIN_LESSONS} or more")
 
 
-def _rest(drawn: Drawn) -> Drawn:
+def _rest(drawn: DrawnFootage) -> DrawnFootage:
     """It is frames that cost: a fast camera sees less of it."""
     rest = drawn.resting()
     return replace(rest, seconds=FAST_REST_S) if drawn.fps > FAST_FPS else rest

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 import model
 import realtime
-from calibrate.spotting.footage import Footage
+from calibrate.spotting.footage import TestFootage
 from model.errors import InputError
 from model.records import ArrayF32, ArrayF64, MotionSample, SpotUpdate, Stamp
 from realtime.perception.perception import Perception, Watch
@@ -98,7 +98,7 @@ class Motions:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class SpotDecision:
     """What the spotter said, and when."""
 
     update: SpotUpdate
@@ -107,22 +107,24 @@ class Decision:
 
 def spot(
     motions: Motions, config: SpotterConfig, scorer: Scorer | None = None
-) -> tuple[Decision, ...]:
+) -> tuple[SpotDecision, ...]:
     """All that a spotter says of these motions, as the pipeline would drive it; `scorer` in place
     of the one that `config` names."""
     watch = Watch(Spotter(config, scorer))
-    said: list[Decision] = []
+    said: list[SpotDecision] = []
     now_s = 0.0
     for sample in motions.samples():
         stamp, motion = (sample, None) if isinstance(sample, Stamp) else (sample.stamp, sample)
         now_s = stamp.time_s
         signal = watch.push(stamp, motion)
-        said += [Decision(update, now_s) for update in ([] if signal is None else signal.updates)]
-    said += [Decision(update, now_s) for update in watch.finish()]
+        said += [
+            SpotDecision(update, now_s) for update in ([] if signal is None else signal.updates)
+        ]
+    said += [SpotDecision(update, now_s) for update in watch.finish()]
     return tuple(said)
 
 
-def measure(footage: Footage) -> Motions:
+def measure(footage: TestFootage) -> Motions:
     """The motion of all frames of `footage`."""
     perception = Perception()
     rows: list[tuple[Stamp, MotionSample | None]] = []
@@ -158,7 +160,7 @@ class MotionCache:
         self._folder = folder
         self._code = _code_digest()
 
-    def get(self, footage: Footage) -> Motions:
+    def get(self, footage: TestFootage) -> Motions:
         """The motion of `footage`; measured if it is not there yet."""
         path = self._path(footage)
         if path.exists():
@@ -178,7 +180,7 @@ class MotionCache:
             Path(partial).unlink(missing_ok=True)
         return motions
 
-    def fill(self, footage: Sequence[Footage], jobs: int, tick: Callable[[], None]) -> None:
+    def fill(self, footage: Sequence[TestFootage], jobs: int, tick: Callable[[], None]) -> None:
         """Measure what is not there yet, in `jobs` processes; `tick` after each. Raises
         `InputError` without a process."""
         if jobs < 1:
@@ -199,12 +201,12 @@ class MotionCache:
                 done.result()
                 tick()
 
-    def _path(self, footage: Footage) -> Path:
+    def _path(self, footage: TestFootage) -> Path:
         name = hashlib.sha256((self._code + footage.name).encode()).hexdigest()[:24]
         return self._folder / f"{name}.npz"
 
 
-def _measured(folder: Path, footage: Footage) -> None:
+def _measured(folder: Path, footage: TestFootage) -> None:
     MotionCache(folder).get(footage)
 
 

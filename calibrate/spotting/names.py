@@ -6,19 +6,19 @@ from dataclasses import replace
 import numpy as np
 
 from calibrate.spotting.figures import Outcome, true_interval
-from calibrate.spotting.footage import Footage, interval_of
+from calibrate.spotting.footage import TestFootage, interval_of
 from model.datasets.class_merges import SYNONYMS, merge
 from model.records import Event, Stamp
 from realtime.perception.pipeline import PipelineConfig, open_pipeline
-from realtime.spotting.metrics import Interval
+from realtime.spotting.metrics import Expression
 
 
-def named(footage: Footage, config: PipelineConfig) -> Outcome:
+def name_events(footage: TestFootage, config: PipelineConfig) -> Outcome:
     """The confirmed events of the whole pipeline, beside the truth with its labels. Raises what
     `open_pipeline` does."""
     pipeline = open_pipeline(config)
     classes = pipeline.classifier.labels
-    found: dict[Interval, float] = {}
+    found: dict[Expression, float] = {}
     times_s: list[float] = []
     events: list[Event] = []
     stamp: Stamp | None = None

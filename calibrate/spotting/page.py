@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
-from calibrate.spotting.figures import Row, named_right
+from calibrate.spotting.figures import FigureRow, named_right
 from calibrate.spotting.footage import USUAL
 from model.evaluation.html import document, svg, table, text, width
 from model.machine import machine
@@ -19,7 +19,7 @@ _HEAD = (
 )
 
 
-def page(rows: Sequence[Row], about: str) -> str:
+def page(rows: Sequence[FigureRow], about: str) -> str:
     """An HTML document; `about` says in words what was spotted how."""
     sections = [
         _section(group, list(members)) for group, members in groupby(rows, key=lambda r: r.group)
@@ -37,7 +37,7 @@ def page(rows: Sequence[Row], about: str) -> str:
     )
 
 
-def cells(row: Row) -> list[str]:
+def cells(row: FigureRow) -> list[str]:
     """The figures of a condition, under the page's heads."""
     micro, macro = (row.score(kind) for kind in KINDS)
     delays_s = [ms / 1000 for ms in row.delays_ms()]
@@ -56,7 +56,7 @@ def cells(row: Row) -> list[str]:
     ]
 
 
-def _section(group: str, rows: Sequence[Row]) -> str:
+def _section(group: str, rows: Sequence[FigureRow]) -> str:
     plots = [("False alarms a minute", _false_alarms(rows))]
     if any(row.score("micro").annotated for row in rows):
         plots.insert(0, ("F1, precision and recall of micro-expressions", _shares(rows)))
@@ -79,11 +79,11 @@ def _section(group: str, rows: Sequence[Row]) -> str:
     )
 
 
-def _listed(row: Row) -> str:
+def _listed(row: FigureRow) -> str:
     return ", ".join(f"{reason} {count}" for reason, count in row.missed_because().most_common(4))
 
 
-def _shares(rows: Sequence[Row]) -> str:
+def _shares(rows: Sequence[FigureRow]) -> str:
     """Dots on a line from 0 to 1, a row each."""
     left = width([row.value for row in rows])
     marks = {"f1": ("fill", 6), "precision": ("mark", 3.5), "recall": ("quiet", 3.5)}
@@ -112,12 +112,12 @@ def _shares(rows: Sequence[Row]) -> str:
     return svg(left + _BAR + 50, end + 36, parts, "F1, precision and recall")
 
 
-def _false_alarms(rows: Sequence[Row]) -> str:
+def _false_alarms(rows: Sequence[FigureRow]) -> str:
     values = [(row.value, row.false_per_min("micro")) for row in rows]
     return _bars(values, max(1.0, *(value for _, value in values)), ".2f")
 
 
-def _recall(row: Row) -> str:
+def _recall(row: FigureRow) -> str:
     values = [
         (f"{low:g}–{high:g} px, {every}", found / every)
         for low, high, found, every in row.recall_by_amplitude()
@@ -125,7 +125,7 @@ def _recall(row: Row) -> str:
     return _bars(values, 1.0, ".2f")
 
 
-def _reasons(row: Row) -> str:
+def _reasons(row: FigureRow) -> str:
     values = [(reason, float(count)) for reason, count in row.missed_because().most_common(6)]
     return _bars(values, max([1.0, *(value for _, value in values)]), ".0f")
 

@@ -3,8 +3,8 @@
     python -m calibrate spotting train --data samm_lv:PATH --out scorer.safetensors
 
 Labelled recordings, and synthetic footage of seeds 0 up to `--seeds` with many nuisances
-(`calibrate.spotting.footage.varied`), go through the spotter with thresholds at `OPENS_AT` of their
-height. Every pulse that ends is a sample; it is a micro-expression where its interval has an
+(`calibrate.spotting.footage.vary_footage`), go through the spotter with thresholds at `OPENS_AT` of
+their height. Every pulse that ends is a sample; it is a micro-expression where its interval has an
 intersection over union of 0.5 or more with an annotated one. Of every five faces, recorded
 and synthetic ones apart, three are trained on; one chooses among `TRIES` networks, their epochs and
 the least likeness that is accepted; one, which neither trained nor chose, shows how rules and
@@ -24,9 +24,16 @@ from safetensors.numpy import save_file
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from calibrate.spotting.figures import Outcome, Row, outcome, true_interval
+from calibrate.spotting.figures import FigureRow, Outcome, outcome, true_interval
 from calibrate.spotting.footage import interval_of
-from calibrate.spotting.lessons import LEFT_OUT, ORIGINS, Lesson, Origin, check_enough, parted
+from calibrate.spotting.lessons import (
+    LEFT_OUT,
+    ORIGINS,
+    Lesson,
+    Origin,
+    check_enough,
+    split_lessons,
+)
 from calibrate.spotting.motion import spot
 from model.errors import InputError
 from model.records import ArrayF32, Window
@@ -65,7 +72,7 @@ class Trained:
     tensors: Mapping[str, NDArray[np.float32]]
     """As `LearnedScorer` takes them."""
     accepts: float
-    rows: tuple[Row, ...]
+    rows: tuple[FigureRow, ...]
     """For each origin of footage, the rules and the scorer on what was left out of training and
     choosing."""
     faces: Mapping[str, Sequence[str]]
@@ -91,12 +98,12 @@ class _Recorder:
 
 
 def train(taken: Sequence[Lesson], tick: Callable[[], None] = lambda: None) -> Trained:
-    """A scorer from lessons of several faces, see `parted`. `tick` after the spotter went through a
-    lesson, the network was fitted, or a choice was tried. Raises `InputError` where there is too
-    little to learn from."""
+    """A scorer from lessons of several faces, see `split_lessons`. `tick` after the spotter went
+    through a lesson, the network was fitted, or a choice was tried. Raises `InputError` where there
+    is too little to learn from."""
     check_enough(len(taken))
     torch.set_num_threads(1)
-    parts = parted(taken)
+    parts = split_lessons(taken)
     samples = []
     for lessons in (parts.train, parts.choose):
         told = []
@@ -112,10 +119,10 @@ def train(taken: Sequence[Lesson], tick: Callable[[], None] = lambda: None) -> T
     f1 = []
     for scorer in scorers:
         found = [each for lesson in parts.choose for each in _outcomes(lesson, scorer)]
-        f1.append(Row("choose", f"{scorer.accepts:g}", tuple(found)).score("micro").f1)
+        f1.append(FigureRow("choose", f"{scorer.accepts:g}", tuple(found)).score("micro").f1)
         tick()
     strictest = max(k for k in range(len(f1)) if f1[k] >= max(f1) - INDIFFERENT)
-    rows: list[Row] = []
+    rows: list[FigureRow] = []
     for origin in ORIGINS:
         own = [lesson for lesson in parts.report if lesson.origin == origin]
         if own:
@@ -155,7 +162,9 @@ def _joined(samples: Sequence[_Samples]) -> _Samples:
     return np.concatenate(told), np.concatenate(are)
 
 
-def _reported(left: Sequence[Lesson], scorer: LearnedScorer, tick: Callable[[], None]) -> list[Row]:
+def _reported(
+    left: Sequence[Lesson], scorer: LearnedScorer, tick: Callable[[], None]
+) -> list[FigureRow]:
     """The rules and the scorer on what was left out of one origin."""
     rules: list[Outcome] = []
     learned: list[Outcome] = []
@@ -165,8 +174,8 @@ def _reported(left: Sequence[Lesson], scorer: LearnedScorer, tick: Callable[[], 
         tick()
     group = f"{left[0].origin}, faces left out: {len({lesson.face for lesson in left})}"
     return [
-        Row(group, "rules", tuple(rules)),
-        Row(group, f"learned, likeness {scorer.accepts:g}", tuple(learned)),
+        FigureRow(group, "rules", tuple(rules)),
+        FigureRow(group, f"learned, likeness {scorer.accepts:g}", tuple(learned)),
     ]
 
 

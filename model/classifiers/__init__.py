@@ -16,7 +16,7 @@ what stands there is ignored. A phase is float32, S = `model.classifiers.scaling
     long_flows  (N, F − 1, 2, S, S): the flow from the onset (of both phases) to each of its frames
                 but the first
 
-A network whose paper trains with more than the error of the answers is also a `SelfTaught`.
+A network whose paper trains with more than the error of the answers is also a `CustomLoss`.
 `model.load_classifier` wraps a trained network for numpy.
 """
 
@@ -54,7 +54,7 @@ def inputs_of(classifier: str) -> Inputs:
 
 
 @runtime_checkable
-class SelfTaught(Protocol):
+class CustomLoss(Protocol):
     """A network that brings a loss of its own."""
 
     def learn(

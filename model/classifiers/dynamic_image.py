@@ -11,7 +11,7 @@ from torch import Tensor
 _FLOOR = 0.02  # of the face's contrast: differences of sensor noise, nothing to normalise by
 
 
-def standardised(
+def standardise(
     onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Both phases (N, F, H, W) with the mean and deviation of the onset frame taken out.
@@ -37,7 +37,7 @@ def dynamic_image(frames: Tensor) -> Tensor:
     return (frames * weights.view(1, -1, 1, 1)).sum(dim=1, keepdim=True)
 
 
-def scaled(*maps: Tensor) -> tuple[Tensor, ...]:
+def scale_by_rms(*maps: Tensor) -> tuple[Tensor, ...]:
     """Maps (N, C, H, W) divided by the root mean square of the first, over all but N."""
     first = maps[0]
     strength = first.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + _FLOOR

@@ -5,13 +5,12 @@ from functools import cache
 import numpy as np
 
 from model.classifiers import Inputs
+from model.face.crop import CROP_PX
 from model.flow.key_frames import PHASE_FRAMES
 from model.records import ArrayF32
 
 INPUT_PX = 64
 """Side of the maps that the networks see."""
-REFERENCE_PX = 128
-"""Side of the crop whose px all displacements are brought to."""
 
 PHASE_SHAPES: dict[Inputs, tuple[int, ...]] = {
     "flows": (2,),
@@ -21,10 +20,10 @@ PHASE_SHAPES: dict[Inputs, tuple[int, ...]] = {
 """A phase is (N, *PHASE_SHAPES[inputs], S, S)."""
 
 
-def prepared(inputs: Inputs, phase: ArrayF32) -> ArrayF32:
+def prepare_phase(inputs: Inputs, phase: ArrayF32) -> ArrayF32:
     """A phase (N, *PHASE_SHAPES[inputs], S, S) of any square crop, float32 → (…, 64, 64) as a
     network takes it: flows in px of the 128 px crop, grey levels 0 to 255 as 0 to 1."""
-    scale = 1 / 255 if inputs == "frames" else REFERENCE_PX / phase.shape[-1]
+    scale = 1 / 255 if inputs == "frames" else CROP_PX / phase.shape[-1]
     scaled: ArrayF32 = resize(phase, INPUT_PX) * np.float32(scale)
     return scaled
 

@@ -41,7 +41,7 @@ def largest_motion(faces: Sequence[AlignedFace], flow: Flow) -> Stamp:
     return kept[1 + int(np.argmax(smooth[1:]))].stamp
 
 
-def aligned(frames: Iterator[Frame]) -> Iterator[AlignedFace]:
+def align_frames(frames: Iterator[Frame]) -> Iterator[AlignedFace]:
     """The followed face of each frame that shows it, through one aligner, as live."""
     aligner = FaceAligner()
     for frame in frames:
@@ -50,7 +50,7 @@ def aligned(frames: Iterator[Frame]) -> Iterator[AlignedFace]:
             yield face
 
 
-def between(faces: Sequence[AlignedFace], first: Stamp, last: Stamp) -> list[AlignedFace]:
+def select_between(faces: Sequence[AlignedFace], first: Stamp, last: Stamp) -> list[AlignedFace]:
     """Those from `first` to `last`, both included."""
     return [face for face in faces if first.index <= face.stamp.index <= last.index]
 

@@ -63,7 +63,7 @@ class _Job:
     path: Path
 
 
-def computed(
+def compute_clips(
     dataset: Dataset, compute: Compute, flow: Flow, cache_dir: Path, *, workers: int | None = None
 ) -> Iterator[tuple[Clip, Content | Problem]]:
     """Each clip of `dataset`, and what `compute` makes of it or why it cannot be used, from

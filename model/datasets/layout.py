@@ -25,7 +25,7 @@ _DEPTH = 4  # releases nest folders of one name ("CASME2-RAW/CASME2-RAW")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ExpressionRow:
     """One annotated expression, as the table has it."""
 
     where: str
@@ -42,7 +42,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class RecordingRow:
     """A folder that holds one long video."""
 
     subject: str
@@ -54,9 +54,9 @@ class Recording:
 class Found:
     """What a layout's reader made of a folder."""
 
-    rows: Iterable[Row | Problem]
+    rows: Iterable[ExpressionRow | Problem]
     sources: tuple[Path, ...]
-    recordings: tuple[Recording, ...] = ()
+    recordings: tuple[RecordingRow, ...] = ()
 
 
 class Reader(Protocol):
@@ -121,7 +121,7 @@ class Layout:
             sum(hidden.values()),
         )
 
-    def _clip(self, row: Row, listing: Callable[[Path], Footage], *, cut: bool) -> Clip:
+    def _clip(self, row: ExpressionRow, listing: Callable[[Path], Footage], *, cut: bool) -> Clip:
         repairs: list[str] = []
         subject = text(row.subject, repairs)
         name = text(row.name, repairs)
@@ -241,7 +241,7 @@ def _end(moments: Moments | Clip) -> int:
 
 def _video(
     layout: Layout,
-    recording: Recording,
+    recording: RecordingRow,
     clips: Sequence[Clip],
     listing: Callable[[Path], Footage],
 ) -> Video:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from model.classifiers import Inputs
 from model.classifiers.inputs import strength
-from model.classifiers.scaling import INPUT_PX, PHASE_SHAPES, prepared
+from model.classifiers.scaling import INPUT_PX, PHASE_SHAPES, prepare_phase
 from model.datasets import open_dataset
-from model.datasets.cache import computed
+from model.datasets.cache import compute_clips
 from model.datasets.class_merges import merge
 from model.datasets.clips import Problem
 from model.datasets.flows import frames_of, open_flow_pairs, split_spec
@@ -58,7 +58,7 @@ def open_samples(
     else:
         dataset = open_dataset(name, path).micro()
         usable, found, left_out = [], [], list(dataset.left_out)
-        for clip, content in computed(dataset, frames_of, flow, cache, workers=workers):
+        for clip, content in compute_clips(dataset, frames_of, flow, cache, workers=workers):
             if isinstance(content, Problem):
                 left_out.append(content)
             else:
@@ -99,7 +99,7 @@ def open_samples(
 def _prepared_flows(pairs: FlowPairSet) -> NDArray[np.float16]:
     phases = np.empty((len(pairs), 2, 2, INPUT_PX, INPUT_PX), np.float16)
     for n, pair in enumerate(pairs.flows):
-        maps = prepared("flows", pair)
+        maps = prepare_phase("flows", pair)
         if pairs.unit == "relative":
             strong = float(strength(torch.from_numpy(maps[:1])))
             maps = maps * np.float32(RELATIVE_STRENGTH_PX / max(strong, 1e-6))
@@ -114,7 +114,7 @@ def _prepared_frames(inputs: Inputs, frames: FramePair, flow: Flow) -> NDArray[n
     phases = np.zeros((2, *PHASE_SHAPES[inputs], INPUT_PX, INPUT_PX), np.float16)
     for n, phase in enumerate((first, second)):
         if phase is not None:
-            phases[n] = prepared(inputs, phase[None])[0]
+            phases[n] = prepare_phase(inputs, phase[None])[0]
     return phases
 
 

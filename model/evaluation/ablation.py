@@ -36,7 +36,7 @@ from model.inference.samples import SampleSet
 from model.labels import NO_EXPRESSION
 from model.machine import choose_device, use_threads
 from model.metrics.recognition import (
-    Interval,
+    ConfidenceInterval,
     bootstrap,
     bootstrap_difference,
     mean_average_precision,
@@ -88,17 +88,17 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class Row:
+class AblationRow:
     """What was measured of a variant."""
 
     name: str
     parameters: int
-    uf1: Interval
+    uf1: ConfidenceInterval
     """Of both phases; this and the next two with a 95 % interval over synthetic faces."""
-    above_reference: Interval | None
+    above_reference: ConfidenceInterval | None
     """How far that is above the one of `REFERENCE`, both on the same faces; None of itself, and
     where it was not measured."""
-    uf1_first_phase: Interval
+    uf1_first_phase: ConfidenceInterval
     """When the second phase is not known yet."""
     action_unit_map: float
 
@@ -137,11 +137,11 @@ def main() -> None:
             for number in range(args.seeds)
         ]
         found = measure(variant, recipes, opened[1], opened[2], args.out, args.device)
-        print(f"{found.name}: UF1 {scored(found).uf1.value:.3f}", flush=True)
+        print(f"{found.name}: UF1 {score_variant(found).uf1.value:.3f}", flush=True)
         answered[variant.name] = found
     reference = answered.get(REFERENCE)
     named = (answered.get(variant.name) for variant in VARIANTS)
-    rows = [scored(each, reference) for each in named if each is not None]
+    rows = [score_variant(each, reference) for each in named if each is not None]
     (args.out / "table.md").write_text(table(rows), encoding="utf-8")
     said = {
         "command": f"python -m model.evaluation.ablation --pairs {args.pairs} --report-pairs "
@@ -180,7 +180,7 @@ def measure(
     )
 
 
-def scored(answered: Answered, reference: Answered | None = None) -> Row:
+def score_variant(answered: Answered, reference: Answered | None = None) -> AblationRow:
     """The line of a variant, compared with `reference`. Intervals are over faces, each drawn with
     all networks' answers. Raises `InputError` if the two answered about different expressions."""
     truth, subjects, classes = answered.truth, answered.subjects, answered.classes
@@ -189,7 +189,7 @@ def scored(answered: Answered, reference: Answered | None = None) -> Row:
         if reference.subjects != subjects or not np.array_equal(reference.truth, truth):
             raise InputError(f"{answered.name} and {reference.name} saw different expressions")
         above = bootstrap_difference(truth, answered.both, reference.both, subjects, classes, uf1)
-    return Row(
+    return AblationRow(
         name=answered.name,
         parameters=answered.parameters,
         uf1=bootstrap(truth, answered.both, subjects, classes, uf1),
@@ -199,7 +199,7 @@ def scored(answered: Answered, reference: Answered | None = None) -> Row:
     )
 
 
-def table(rows: Sequence[Row]) -> str:
+def table(rows: Sequence[AblationRow]) -> str:
     """Markdown."""
     head = [
         "system", "parameters", "UF1", f"UF1 above `{REFERENCE}`", "UF1, first phase alone",
@@ -209,10 +209,10 @@ def table(rows: Sequence[Row]) -> str:
     return "".join(f"| {each} |\n" for each in [*lines, *map(line, rows)])
 
 
-def line(row: Row) -> str:
+def line(row: AblationRow) -> str:
     """Its cells, without the outer bars."""
 
-    def cell(interval: Interval | None, sign: str = "") -> str:
+    def cell(interval: ConfidenceInterval | None, sign: str = "") -> str:
         if interval is None:
             return "–"
         value, low, high = (

@@ -48,7 +48,7 @@ Solve = Callable[[ImageU8, ImageU8], ArrayF32]
 
 
 @dataclass(frozen=True)
-class Condition:
+class FlowCondition:
     """What the two pictures of a pair are like."""
 
     field: str
@@ -69,7 +69,7 @@ DISTURBANCES: tuple[tuple[float, int | None], ...] = (
 """Noise in grey levels, and JPEG quality."""
 
 CONDITIONS = tuple(
-    Condition(field, amplitude, noise, quality)
+    FlowCondition(field, amplitude, noise, quality)
     for field in ("bump", "smooth")
     for amplitude in AMPLITUDES_PX
     for noise, quality in DISTURBANCES
@@ -77,12 +77,12 @@ CONDITIONS = tuple(
 
 
 @dataclass(frozen=True)
-class Row:
+class FlowRow:
     """How one flow did under one condition; means over faces."""
 
     flow: str
     size_px: int
-    condition: Condition
+    condition: FlowCondition
     error: float
     """Endpoint error as a share of that of the answer that nothing moved."""
     slope: float
@@ -133,7 +133,7 @@ def _peers() -> dict[str, Solve]:
     }
 
 
-def compare(flows: dict[str, Solve], *, size_px: int, faces: int) -> Iterator[Row]:
+def compare(flows: dict[str, Solve], *, size_px: int, faces: int) -> Iterator[FlowRow]:
     """A row per flow and condition, in px of a `size_px` crop."""
     for condition in CONDITIONS:
         pairs = [pair(condition, size_px, _FIRST_SEED + face) for face in range(faces)]
@@ -141,7 +141,7 @@ def compare(flows: dict[str, Solve], *, size_px: int, faces: int) -> Iterator[Ro
             yield _row(name, solve, condition, size_px, pairs)
 
 
-def pair(condition: Condition, size_px: int, seed: int) -> tuple[ImageU8, ImageU8, ArrayF32]:
+def pair(condition: FlowCondition, size_px: int, seed: int) -> tuple[ImageU8, ImageU8, ArrayF32]:
     """Two pictures (S, S) of one face, and the true flow (2, S, S) px between them."""
     rng = np.random.default_rng(seed)
     still = Still(rng, Looks())
@@ -179,10 +179,10 @@ def _field(kind: str, rng: np.random.Generator) -> ArrayF32:
 def _row(
     name: str,
     solve: Solve,
-    condition: Condition,
+    condition: FlowCondition,
     size_px: int,
     pairs: list[tuple[ImageU8, ImageU8, ArrayF32]],
-) -> Row:
+) -> FlowRow:
     solve(*pairs[0][:2])  # the first call prepares what later ones find ready
     errors, slopes, correlations, times = [], [], [], []
     for first, second, truth in pairs:
@@ -194,7 +194,7 @@ def _row(
         power = float((truth * truth).sum())
         slopes.append(both / power)
         correlations.append(both / max(np.sqrt(power * float((found * found).sum())), 1e-12))
-    return Row(
+    return FlowRow(
         name,
         size_px,
         condition,
@@ -205,7 +205,7 @@ def _row(
     )
 
 
-def table(rows: list[Row]) -> str:
+def table(rows: list[FlowRow]) -> str:
     """Markdown, per size: for each flow, the error by amplitude over all other conditions, slope
     and cost; then the error by disturbance over all amplitudes."""
     sizes = sorted({row.size_px for row in rows})
@@ -229,7 +229,7 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def _by_disturbance(rows: list[Row]) -> list[str]:
+def _by_disturbance(rows: list[FlowRow]) -> list[str]:
     header = [
         f"noise {noise:g}" + ("" if quality is None else f", JPEG {quality}")
         for noise, quality in DISTURBANCES
@@ -275,7 +275,7 @@ def main() -> None:
     torch.set_num_threads(1)
     device = choose_device(args.device)
     flows = solvers(args.flows, device)
-    rows: list[Row] = []
+    rows: list[FlowRow] = []
     with tqdm(total=len(args.sizes) * len(CONDITIONS) * len(flows), unit="row") as bar:
         for size in args.sizes:
             for row in compare(flows, size_px=size, faces=args.faces):

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from model.classifiers.inputs import normalised
+from model.classifiers.inputs import normalise
 from model.cli import HelpFormatter, make_folder, program
 from model.datasets.sample_sets import open_samples
 from model.errors import InputError, exit_code
@@ -49,7 +49,7 @@ def mean_maps(samples: SampleSet) -> dict[str, ArrayF32]:
         if len(first) == 0:
             raise InputError(f"{samples.name} has no sample of the class {label}")
         alone = torch.zeros(len(first))
-        shown = normalised(first, torch.zeros_like(first), alone)[0]
+        shown = normalise(first, torch.zeros_like(first), alone)[0]
         means[label] = shown.mean(dim=0).numpy()
     return means
 

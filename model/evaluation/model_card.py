@@ -21,7 +21,7 @@ from model.classifiers import CLASSIFIERS, Inputs, Phases
 from model.classifiers.scaling import PHASE_SHAPES
 from model.errors import InputError, exit_code
 from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint
-from model.metrics.scores import AMPLITUDES_PX, FIRST_PHASE, SCORES, VISIBLE_PX
+from model.metrics.scores import AMPLITUDES_PX, FIRST_PHASE, NAMEABLE_PX, SCORES
 from model.training.data import FIRST_REPORT_SEED, SYNTHETIC
 
 WEAK_UNITS = 0.5
@@ -182,9 +182,9 @@ def _figures(checkpoint: Checkpoint) -> str:
     shown = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
     names = [(shown[name], name) for name in SCORES]
     names += [(f"F1, {label}", f"f1_{label}") for label in checkpoint.labels]
-    below = [f"uf1_{low:g}_to_{high:g}_px" for low, high in AMPLITUDES_PX if high <= VISIBLE_PX]
+    below = [f"uf1_{low:g}_to_{high:g}_px" for low, high in AMPLITUDES_PX if high <= NAMEABLE_PX]
     if any(name in metrics for name in below):  # else it is the UF1 of all
-        names.append((f"UF1, {VISIBLE_PX:g} px and above", f"uf1_from_{VISIBLE_PX:g}_px"))
+        names.append((f"UF1, {NAMEABLE_PX:g} px and above", f"uf1_from_{NAMEABLE_PX:g}_px"))
     names += [
         (f"UF1, {low:g}–{high:g} px", f"uf1_{low:g}_to_{high:g}_px") for low, high in AMPLITUDES_PX
     ]

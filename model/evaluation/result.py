@@ -56,7 +56,7 @@ class Evaluation:
         return cleaned
 
 
-def evaluated(
+def evaluate_answers(
     network: str,
     said: Answers,
     samples: SampleSet,

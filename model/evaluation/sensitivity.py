@@ -25,7 +25,7 @@ from model.labels import CLASSES
 from model.records import ArrayF32
 from model.synthetic.nuisance import Nuisance, nuisance_of
 from model.synthetic.pairs import synthetic_pair
-from model.synthetic.sample_sets import calm
+from model.synthetic.sample_sets import use_one_thread
 
 SEED = 1001
 """Of the pairs: one of those that only report."""
@@ -86,7 +86,7 @@ def accuracies(
     ]
     right: list[bool] = []
     # Spawned, not forked: a fork copies the locks of threads that it does not copy.
-    with multiprocessing.get_context("spawn").Pool(workers, initializer=calm) as pool:
+    with multiprocessing.get_context("spawn").Pool(workers, initializer=use_one_thread) as pool:
         drawn = pool.imap(_draw, jobs)
         for flows, labels in tqdm(drawn, "pairs", total=len(jobs), unit="chunk", disable=None):
             said = classifier.predict(flows[:, 0], flows[:, 1]).argmax(axis=1)
@@ -117,7 +117,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.pairs < 1 or args.workers < 1:
         raise InputError(f"give 1 pair and 1 worker or more, got {args.pairs} and {args.workers}")
-    calm()
+    use_one_thread()
     print(table(accuracies(args.network, changes(), args.pairs, args.workers), args.pairs))
 
 

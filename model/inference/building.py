@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from model.engine import Engine
 from model.engine.cache import Kept
-from model.engine.equality import compared, example
+from model.engine.equality import compare_answers, example
 from model.engine.ort import ONNXRuntime
-from model.errors import InputError, missing, told
+from model.errors import InputError, error_line, missing
 from model.inference.checkpoint import checkpoint_digest, load_network
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def export_here(checkpoint: Path) -> Kept:
     kept = _built(engine, checkpoint, 1, exported_beside(checkpoint))
     network = partial(_network, checkpoint)
     forward = engine.load(network, example(kept.truth().inputs, 1), kept.path)
-    if why := compared(kept.truth(), forward, 1, engine.tolerance).refusal:
+    if why := compare_answers(kept.truth(), forward, 1, engine.tolerance).refusal:
         kept.path.unlink()
         raise InputError(f"{kept.path} cannot be used and is gone again: {why}")
     return kept
@@ -66,7 +66,7 @@ def _built(engine: Engine, checkpoint: Path, batch: int, kept: Kept) -> Kept:
         given = example(truth.inputs, batch)
         kept.write(lambda path: engine.build(network, given, path), truth)
     except Exception as error:  # compilers and exporters raise whatever they like
-        raise InputError(f"{engine.name} cannot be built: {told(error)}") from error
+        raise InputError(f"{engine.name} cannot be built: {error_line(error)}") from error
     return kept
 
 

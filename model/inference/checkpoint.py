@@ -19,12 +19,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from model.classifiers import CLASSIFIERS, Inputs, inputs_of
-from model.classifiers.scaling import INPUT_PX, REFERENCE_PX
+from model.classifiers.scaling import INPUT_PX
 from model.engine.forward import Forward
 from model.errors import CheckpointError
+from model.face.crop import CROP_PX
 from model.flow import Flow
 from model.inference.classifier import NetworkClassifier
-from model.inference.shipped_weights import WEIGHTS, shipped
+from model.inference.shipped_weights import WEIGHTS, shipped_names
 from model.labels import UNCLEAR
 from model.registry import load_entry
 
@@ -47,7 +48,7 @@ class Checkpoint:
     flow_parameters: Mapping[str, float]
     input_px: int = INPUT_PX
     """Side of the flow maps that the network sees; any crop is resized to it."""
-    reference_px: int = REFERENCE_PX
+    reference_px: int = CROP_PX
     """Side of the crop in whose px the network takes displacements."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What its network is built with beside the numbers of classes and units: blocks left out."""
@@ -115,10 +116,10 @@ def describe_checkpoint(path: Path) -> Checkpoint:
     weights that are not of a network of this version.
     """
     checkpoint, _ = _read(path)
-    if (checkpoint.input_px, checkpoint.reference_px) != (INPUT_PX, REFERENCE_PX):
+    if (checkpoint.input_px, checkpoint.reference_px) != (INPUT_PX, CROP_PX):
         raise CheckpointError(
             f"{path} takes maps of {checkpoint.input_px} px in px of a {checkpoint.reference_px} "
-            f"px crop, this version gives {INPUT_PX} and {REFERENCE_PX}: train it again"
+            f"px crop, this version gives {INPUT_PX} and {CROP_PX}: train it again"
         )
     if checkpoint.classifier not in CLASSIFIERS:
         raise CheckpointError(
@@ -238,7 +239,7 @@ def load_network(path: Path, *, device: str = "cpu") -> "tuple[Checkpoint, nn.Mo
 def checkpoint_path(name_or_path: str | Path) -> Path:
     """The file of a shipped checkpoint by its name, or any by its path; `CheckpointError` if it is
     not there."""
-    if isinstance(name_or_path, str) and name_or_path in shipped():
+    if isinstance(name_or_path, str) and name_or_path in shipped_names():
         return WEIGHTS / f"{name_or_path}.safetensors"
     if name_or_path in CLASSIFIERS:
         raise CheckpointError(
@@ -249,7 +250,7 @@ def checkpoint_path(name_or_path: str | Path) -> Path:
     if not path.is_file():
         raise CheckpointError(
             f"no checkpoint {str(name_or_path)!r}: give a file, or one of the shipped "
-            f"{', '.join(shipped())}"
+            f"{', '.join(shipped_names())}"
         )
     return path
 
@@ -304,7 +305,9 @@ def _refuse_other_flow(path: Path, checkpoint: Checkpoint, flow: Flow) -> None:
 
 def _trained_on(flow: Flow, classifier: str) -> str:
     """What to give for `flow`, for a message."""
-    fitting = [n for n in shipped() if describe_checkpoint(checkpoint_path(n)).flow == flow.name]
+    fitting = [
+        n for n in shipped_names() if describe_checkpoint(checkpoint_path(n)).flow == flow.name
+    ]
     if fitting:
         return f"weights trained on this one: {', '.join(fitting)}"
     command = f"python -m model.train {classifier} --flow {flow.name} --out FILE"

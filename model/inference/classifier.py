@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from model.classifiers import Inputs
-from model.classifiers.scaling import PHASE_SHAPES, prepared
+from model.classifiers.scaling import PHASE_SHAPES, prepare_phase
 from model.engine.forward import Forward, sigmoid, softmax
 from model.errors import InputError
 from model.flow import load_flow
@@ -97,10 +97,10 @@ class NetworkClassifier:
         if len(onset_apex) == 0:
             empty = np.zeros((0, len(self.labels)), np.float32)
             return empty, np.zeros((0, len(self.action_units)), np.float32)
-        first = prepared(self.inputs, onset_apex)
+        first = prepare_phase(self.inputs, onset_apex)
         second = np.zeros_like(first)
         if apex_offset is not None:
-            second = prepared(self.inputs, apex_offset)
+            second = prepare_phase(self.inputs, apex_offset)
         known = np.full(len(first), float(apex_offset is not None), np.float32)
         return self._probabilities(*self._forward(first, second, known))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model.classifiers import Classifier
-from model.errors import InputError, told
+from model.errors import InputError, error_line
 from model.flow import Flow
 from model.flow.phases import phase_flows
 from model.records import FlowPair, FramePair, ImageU8, Prediction
@@ -58,7 +58,9 @@ class Naming:
             except InputError:
                 raise
             except Exception as error:  # lost memory, a lost device, a compiler that is missing
-                self.trouble = f"the CUDA graph failed: {told(error)}; its steps go on one by one"
+                self.trouble = (
+                    f"the CUDA graph failed: {error_line(error)}; its steps go on one by one"
+                )
                 self._one_graph = None
             else:
                 return Named(flows, prediction, {"classify": _since_ms(start_s)})

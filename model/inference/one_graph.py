@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.classifiers.inputs import resized
+from model.classifiers.inputs import resize_flow
 from model.flow import Flow
-from model.flow.gpu.cuda_graph import Function, Recorded
+from model.flow.gpu.cuda_graph import Function, RecordedGraph
 from model.flow.gpu.device import tensor_flow
 from model.flow.gpu.head_tensor import TensorHeadMotion
-from model.flow.phases import averaged
+from model.flow.phases import average_crops
 from model.inference.classifier import NetworkClassifier
 from model.inference.serving import Loaded, Serving
 from model.records import FlowPair, ImageU8, Prediction
@@ -33,7 +33,7 @@ class OneGraph:
 
     def __call__(self, crops: Sequence[Sequence[ImageU8]]) -> tuple[FlowPair, Prediction]:
         """As `model.inference.naming.Naming`; raises whatever the GPU raises."""
-        moments = averaged(crops)
+        moments = average_crops(crops)
         known = len(moments) == 3
         given = (
             torch.from_numpy(np.stack(moments if known else [*moments, moments[-1]])),
@@ -50,7 +50,7 @@ class OneGraph:
             device = loaded.device
             steps = self._steps(loaded, size)
             if device.startswith("cuda"):
-                steps = Recorded(steps, given, device)
+                steps = RecordedGraph(steps, given, device)
             self._ready = loaded, size, steps
         return self._ready[2]
 
@@ -62,7 +62,7 @@ class OneGraph:
         def run(crops: Tensor, known: Tensor) -> tuple[Tensor, ...]:
             with torch.inference_mode():
                 maps = still(solve(crops[:2], crops[1:]))
-                small = resized(maps)
+                small = resize_flow(maps)
                 return maps, *network(small[:1], small[1:], known)
 
         return run

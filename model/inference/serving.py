@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, cast
 
 from model.engine import ENGINES, ORDER, Engine
 from model.engine.cache import NOT_BUILT, Kept
-from model.engine.equality import Equality, Truth, compared, example
+from model.engine.equality import Equality, FixedAnswers, compare_answers, example
 from model.engine.forward import Arrays, Forward, in_batches
 from model.engine.ort import ONNXRuntime
-from model.errors import InputError, missing, told
+from model.errors import InputError, error_line, missing
 from model.inference.building import Build, exported_beside, kept_for
 from model.inference.checkpoint import describe_checkpoint, load_network
 from model.records import ArrayF32
@@ -81,7 +81,7 @@ class Serving:
         self._checkpoint, self._device = checkpoint, device
         self._batch, self._folder = batch, folder
         self._inputs = describe_checkpoint(checkpoint).inputs
-        self._plain_truth: Truth | None = None
+        self._plain_truth: FixedAnswers | None = None
         self.reasons: dict[str, str] = {}
         """By name, why an engine that was tried does not serve."""
         self.built: dict[str, str] = {}
@@ -114,7 +114,7 @@ class Serving:
             except Exception as error:
                 if (loaded.name, loaded.device) == ("eager", "cpu") or not find_spec("torch"):
                     raise
-                self._fall(loaded, told(error))
+                self._fall(loaded, error_line(error))
 
     @property
     def device(self) -> str:
@@ -218,9 +218,9 @@ class Serving:
         try:
             forward = engine.load(self._network, inputs, path)
             truth = self._truth() if kept is None else kept.truth()
-            equality = compared(truth, forward, self._batch, engine.tolerance)
+            equality = compare_answers(truth, forward, self._batch, engine.tolerance)
         except Exception as error:  # native libraries raise whatever they like
-            return told(error)
+            return error_line(error)
         if equality.refusal:
             return equality.refusal
 
@@ -244,7 +244,7 @@ class Serving:
         torch.set_num_threads(THREADS)
         return load_network(self._checkpoint)[1]
 
-    def _truth(self) -> Truth:
+    def _truth(self) -> FixedAnswers:
         if self._plain_truth is None:
             from model.engine.eager import plain_truth
 
@@ -300,7 +300,7 @@ def forward_of(checkpoint: Path, device: str) -> Forward:
             truth = beside.truth()
             network = partial(_network, checkpoint)
             forward = engine.load(network, example(truth.inputs, 1), beside.path)
-            why = compared(truth, forward, 1, engine.tolerance).refusal
+            why = compare_answers(truth, forward, 1, engine.tolerance).refusal
             if not why:
                 return lambda *given: in_batches(forward, 1, given)
     if find_spec("torch") is None:

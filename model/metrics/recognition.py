@@ -136,7 +136,7 @@ def average_precision(truth: ArrayF32, scores: ArrayF32) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class ConfidenceInterval:
     """A score and how far it may be chance."""
 
     value: float
@@ -154,7 +154,7 @@ def bootstrap(
     samples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
-) -> Interval:
+) -> ConfidenceInterval:
     """Percentile interval of `score` over subjects drawn with replacement: clips of one face are
     not independent, so whole subjects are drawn (A. C. Davison, D. V. Hinkley: Bootstrap methods
     and their application, 1997, section 3.8). Samples whose score is NaN are not counted.
@@ -174,7 +174,7 @@ def bootstrap_difference(
     samples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
-) -> Interval:
+) -> ConfidenceInterval:
     """The same of how far `predicted` scores above `reference`, answers to the same clips: each
     sample scores both on the same subjects, so what is hard for both does not count."""
     value, scores = _drawn(truth, predicted, subjects, classes, score, samples, seed)
@@ -205,15 +205,15 @@ def _drawn(
     return score(whole), np.array([score(counts[draw].sum(axis=0)) for draw in drawn])
 
 
-def _percentiles(value: float, scores: NDArray[np.float64], level: float) -> Interval:
+def _percentiles(value: float, scores: NDArray[np.float64], level: float) -> ConfidenceInterval:
     if not 0 < level < 1:
         raise InputError(f"an interval needs a level in 0–1, got {level}")
     scores = scores[np.isfinite(scores)]
     if not scores.size:
-        return Interval(value, math.nan, math.nan)
+        return ConfidenceInterval(value, math.nan, math.nan)
     tail = (1 - level) / 2
     low, high = np.quantile(scores, [tail, 1 - tail])
-    return Interval(value, float(low), float(high))
+    return ConfidenceInterval(value, float(low), float(high))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from model.metrics.recognition import (
 SCORES: dict[str, Callable[[Confusion], float]] = {"uf1": uf1, "uar": uar, "accuracy": accuracy}
 AMPLITUDES_PX = ((0.1, 0.3), (0.3, 0.6), (0.6, 1.2), (1.2, 4.0))
 """Greatest displacement at the apex, by which figures are split."""
-VISIBLE_PX = 0.3
+NAMEABLE_PX = 0.3
 """Amplitude from which an expression should be named."""
 FIRST_PHASE = "first_phase_"
 """Before the names of figures of onset → apex alone."""
@@ -37,7 +37,7 @@ _COUNTED = {
 }  # the same as of both phases
 
 
-def measured(path: Path, samples: SampleSet, device: str = "cpu") -> dict[str, float]:
+def measure_checkpoint(path: Path, samples: SampleSet, device: str = "cpu") -> dict[str, float]:
     """Figures of the checkpoint in the file `path`: `figures` of both phases, and those of first
     phases alone after them. Raises what `model.inference.predictions.answers` does."""
     least = read_checkpoint(path)[0].least_confidence
@@ -78,7 +78,7 @@ def figures(said: Answers, samples: SampleSet, least_confidence: float) -> dict[
     for label, f1 in zip(samples.classes, f1_by_class(counts), strict=True):
         found[f"f1_{label}"] = float(f1)
     amplitude_px = samples.amplitude_px[named]
-    for low, high in ((VISIBLE_PX, np.inf), *AMPLITUDES_PX):
+    for low, high in ((NAMEABLE_PX, np.inf), *AMPLITUDES_PX):
         within = (amplitude_px >= low) & (amplitude_px < high)
         if within.any():
             name = f"from_{low:g}" if np.isinf(high) else f"{low:g}_to_{high:g}"

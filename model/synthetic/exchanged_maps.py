@@ -42,7 +42,7 @@ class Exchange:
     """How often the second phase is there."""
 
 
-def exchanged(rng: np.random.Generator, style: Exchange, *moments: ImageU8) -> list[ArrayF32]:
+def exchange_maps(rng: np.random.Generator, style: Exchange, *moments: ImageU8) -> list[ArrayF32]:
     """The maps (2, S, S) of the phases between `moments`, crops (S, S) of onset, apex and, if it
     is known, offset."""
     method = str(rng.choice(list(style.methods), p=_shares(style.methods)))

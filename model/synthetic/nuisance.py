@@ -112,7 +112,7 @@ def _held_out() -> Nuisance:
     )
 
 
-def checked(view: str, world: str) -> None:
+def check_view(view: str, world: str) -> None:
     """`InputError` unless both are known."""
     if view not in VIEWS:
         raise InputError(f"view {view!r}: choose one of {', '.join(VIEWS)}")

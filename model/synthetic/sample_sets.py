@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from model.classifiers import Inputs
-from model.classifiers.scaling import INPUT_PX, PHASE_SHAPES, prepared
+from model.classifiers.scaling import INPUT_PX, PHASE_SHAPES, prepare_phase
 from model.flow import Flow, load_flow
 from model.flow.long_term import long_flows
 from model.inference.samples import SampleSet
@@ -81,7 +81,7 @@ def open_pairs(
     a progress bar, by `workers` processes, or by this one if `workers` is 1, and kept in files of
     `chunk` samples: an interruption costs no more than one file per process.
     """
-    nuisances.checked(view, nuisance)
+    nuisances.check_view(view, nuisance)
     if inputs != "flows":
         view = "crop"  # nobody exchanges frames
     kind = f"{view}-{nuisance}-{none_share:g}-{inputs}"
@@ -102,7 +102,7 @@ def open_pairs(
     elif missing:
         # Spawned, not forked: a fork copies the locks of threads that it does not copy.
         context = multiprocessing.get_context("spawn")
-        with context.Pool(min(workers, len(missing)), initializer=calm) as pool:
+        with context.Pool(min(workers, len(missing)), initializer=use_one_thread) as pool:
             drawn = pool.imap_unordered(_draw, missing)
             for _ in tqdm(drawn, total=len(missing), desc=title, unit="file"):
                 pass
@@ -168,7 +168,7 @@ def _prepared(inputs: Inputs, phase: ArrayF32 | None) -> ArrayF32:
     """As networks take it; zeros for an unknown phase."""
     if phase is None:
         return np.zeros((*PHASE_SHAPES[inputs], INPUT_PX, INPUT_PX), np.float32)
-    small: ArrayF32 = prepared(inputs, phase[None])[0]
+    small: ArrayF32 = prepare_phase(inputs, phase[None])[0]
     return small
 
 
@@ -176,7 +176,7 @@ def _label(truth: Truth) -> int:
     return NO_EXPRESSION if truth.label == NEUTRAL else CLASSES.index(truth.label)
 
 
-def calm() -> None:
+def use_one_thread() -> None:
     """One thread per process: there are several processes."""
     cv2.setNumThreads(1)
 

@@ -140,7 +140,7 @@ class Optics:
     """How many frames are averaged around each moment, as in `model.flow.phases`."""
 
 
-class Camera:
+class CameraModel:
     """One camera in one light."""
 
     def __init__(self, rng: np.random.Generator, optics: Optics) -> None:

@@ -86,7 +86,7 @@ def leave_one_out(
             _write(path, {"key": key, **asdict(answers)})
             after_fold(answers)
         done.append(answers)
-    report = pooled(done, samples.classes)
+    report = pool_folds(done, samples.classes)
     report |= {"recipe": asdict(recipe), "data": samples.name, "init": began}
     report["left_out"] = list(samples.left_out)
     _write_predictions(out / "predictions.csv", done, samples.classes)
@@ -106,7 +106,7 @@ def fold_samples(
     return (others if always is None else join_samples([others, always])), validation
 
 
-def pooled(folds: Sequence[FoldAnswers], classes: Sequence[str]) -> dict[str, Any]:
+def pool_folds(folds: Sequence[FoldAnswers], classes: Sequence[str]) -> dict[str, Any]:
     """Scores over the clips of all folds together, in all and by data set."""
     clips = [
         (fold.subject, truth, int(np.argmax(shares)))

@@ -8,7 +8,7 @@ from model.labels import NO_EXPRESSION
 from model.metrics.recognition import confusion, mean_average_precision, uf1
 
 
-def watched(network: nn.Module, samples: SampleSet, device: str) -> dict[str, float]:
+def validation_scores(network: nn.Module, samples: SampleSet, device: str) -> dict[str, float]:
     """UF1 from first phases alone and from what is known of the samples, over those with an
     expression; mean average precision of the action units."""
     named = samples.labels != NO_EXPRESSION

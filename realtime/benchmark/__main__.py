@@ -32,7 +32,7 @@ from model.engine import ENGINES
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.flow import FLOWS
-from model.inference.shipped_weights import shipped
+from model.inference.shipped_weights import shipped_names
 from model.machine import choose_device
 from realtime.benchmark.plan import Plan, loads, parse_numbers, parse_rates, parse_sizes
 from realtime.config import LiveConfig
@@ -185,7 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=default.seed, help="of the demo")
     p.add_argument("--flow", default=default.flow, help=", ".join(FLOWS))
     p.add_argument(
-        "--classifier", default=default.classifier, help=f"{', '.join(shipped())}, or a path"
+        "--classifier", default=default.classifier, help=f"{', '.join(shipped_names())}, or a path"
     )
     p.add_argument("--engine", default=default.engine, help=f"auto, {', '.join(ENGINES)}")
     p.add_argument("--device", default=default.device, help="auto, cpu, cuda or cuda:N")

@@ -18,9 +18,9 @@ import torch
 
 from model.engine import ENGINES, Engine
 from model.engine.eager import plain_truth
-from model.engine.equality import compared, example, fixed_inputs
+from model.engine.equality import compare_answers, example, fixed_inputs
 from model.errors import InputError
-from model.evaluation.flow_comparison import Condition, pair, solvers
+from model.evaluation.flow_comparison import FlowCondition, pair, solvers
 from model.face.crop import CROP_PX
 from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
 from model.flow.gpu.device import DeviceFlow
@@ -41,7 +41,7 @@ PEERS = ("opencv", "skimage")
 """Libraries whose flows can be run on the same inputs."""
 _FACES = 6
 _FIRST_SEED = 3000  # of faces that chose no parameter
-_CONDITION = Condition("bump", amplitude_px=1.0, noise_levels=1.0, jpeg_quality=None)
+_CONDITION = FlowCondition("bump", amplitude_px=1.0, noise_levels=1.0, jpeg_quality=None)
 
 
 Solve = Callable[[ImageU8], ArrayF32]
@@ -148,7 +148,7 @@ def engine_parts(
                     first_ms=first_ms,
                     build_s=build_s,
                     load_s=load_s,
-                    accuracy=str(compared(truth, forward, batch, engine.tolerance)),
+                    accuracy=str(compare_answers(truth, forward, batch, engine.tolerance)),
                 )
 
 

@@ -12,7 +12,7 @@ from model.cli import program
 from model.errors import exit_code
 from model.face.networks import add_face_networks
 from realtime.export import EXPORTS, export
-from realtime.review.coding import reviewed
+from realtime.review.coding import as_coded
 from realtime.sessions.reader import open_session
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     folder: Path = options.folder
     session = open_session(folder)
     if options.coder is not None:
-        session = reviewed(session, options.coder)
+        session = as_coded(session, options.coder)
     for path in export(session, options.to, options.out):
         print(path)
 

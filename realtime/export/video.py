@@ -40,8 +40,8 @@ def write_video(session: Session, folder: Path) -> list[Path]:
 
 
 def write_blurred(session: Session, folder: Path) -> list[Path]:
-    """`<code>_<start>_blurred.mkv`: faces in blocks, see `blurred`."""
-    return [_write(session, folder, "blurred", blurred)]
+    """`<code>_<start>_blurred.mkv`: faces in blocks, see `blur_faces`."""
+    return [_write(session, folder, "blurred", blur_faces)]
 
 
 def write_crop(session: Session, folder: Path) -> list[Path]:
@@ -57,7 +57,7 @@ def write_crop(session: Session, folder: Path) -> list[Path]:
     return [_write(session, folder, "crop", cropped)]
 
 
-def blurred(frames: Iterable[Frame]) -> Iterator[Frame]:
+def blur_faces(frames: Iterable[Frame]) -> Iterator[Frame]:
     """`frames`, in order of time, with faces in blocks: where one is found, and where one is found
     up to `AROUND_S` before or after, since a face that is missed in one picture was seen in
     another. A picture in which none is found is in blocks as a whole.

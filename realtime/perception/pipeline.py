@@ -37,7 +37,7 @@ from model.records import (
 )
 from realtime.perception.perception import Aligned, Aligner, Perception
 from realtime.sources import SourceInfo
-from realtime.spotting.baseline import suited
+from realtime.spotting.baseline import fit_to_source
 from realtime.spotting.motion import Motion
 from realtime.spotting.spotter import Spotter, SpotterConfig
 from realtime.stream.worker import Worker
@@ -248,14 +248,16 @@ class Pipeline:
                 self._named.discard(pending.update.candidate)
 
 
-def configured(config: "LiveConfig", device: str, info: SourceInfo) -> tuple[PipelineConfig, str]:
+def pipeline_config(
+    config: "LiveConfig", device: str, info: SourceInfo
+) -> tuple[PipelineConfig, str]:
     """What `config` asks for, for a source that was just opened, and a warning, empty if none.
 
     Raises `InputError` if its baseline does not hold for that source.
     """
     spotter, warning = SpotterConfig(scorer=config.spotter), ""
     if config.baseline is not None:
-        baseline, warning = suited(config.baseline, info)
+        baseline, warning = fit_to_source(config.baseline, info)
         spotter = replace(spotter, baseline=baseline)
     wanted = PipelineConfig(config.flow, config.classifier, device, config.engine, spotter)
     return wanted, warning

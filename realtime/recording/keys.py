@@ -15,7 +15,7 @@ from realtime.sessions.markers import MarkerKind
 NOTE = "note"
 
 
-class Recorded(Interface):
+class KeyTarget(Interface):
     """What is spoken to: a `LiveSession`."""
 
     def mark(
@@ -36,7 +36,7 @@ class Recorded(Interface):
 class Keys:
     """The keys of one protocol. Remembers which question is open."""
 
-    def __init__(self, protocol: Protocol, session: Recorded) -> None:
+    def __init__(self, protocol: Protocol, session: KeyTarget) -> None:
         self._protocol = protocol
         self._session = session
         self._questions = {q.key: q.name for q in protocol.questions if q.key}

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from model.errors import InputError, told
+from model.errors import InputError, error_line
 from model.records import Event, Stamp
 from realtime.sessions.markers import Marker
 from realtime.stream.clock import monotonic_s
@@ -130,7 +130,7 @@ class MarkerStream:
         try:
             self._listen(mark, tell, ended)
         except Exception as error:
-            self.state = f"LSL markers failed: {told(error)}"
+            self.state = f"LSL markers failed: {error_line(error)}"
             tell(self.state)
             raise
 

@@ -119,7 +119,7 @@ class Microphone:
             hear(block)
 
         while not ended.is_set():
-            ear = _Ear(present, self.rate, cause, self.channels, by_arrival=self._by_arrival)
+            ear = _Callback(present, self.rate, cause, self.channels, by_arrival=self._by_arrival)
             try:
                 with sound.RawInputStream(
                     device=self._number,
@@ -151,7 +151,7 @@ class Microphone:
             pass
 
 
-class _Ear:
+class _Callback:
     """What PortAudio calls."""
 
     def __init__(
@@ -194,10 +194,10 @@ class _Ear:
         begin_s = self._clock.begin_s(told_s + tie_s, count, lost=lost)
         cause, self._cause = OVERFLOWED if lost else self._cause, ""
         self._heard += 1
-        self._hear(Block(begin_s, mixed(bytes(samples), self._channels), cause))
+        self._hear(Block(begin_s, mix_channels(bytes(samples), self._channels), cause))
 
 
-def mixed(samples: bytes, channels: int) -> bytes:
+def mix_channels(samples: bytes, channels: int) -> bytes:
     """int16 samples of interleaved channels as one channel, their mean."""
     if channels == 1:
         return samples

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
-from model.errors import told
+from model.errors import error_line
 from model.records import Event, Frame, Stamp, Step
 from realtime.recording.lsl import Streams
 from realtime.recording.sound import Block, SoundTrack
@@ -395,4 +395,4 @@ class SessionRecorder:
 
 
 def _reason(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else told(error)
+    return error.strerror or str(error) if isinstance(error, OSError) else error_line(error)

@@ -113,11 +113,11 @@ def versions() -> dict[str, str]:
     return {
         "python": python_version(),
         "platform": platform(),
-        **installed(PACKAGES),
+        **installed_versions(PACKAGES),
     }
 
 
-def installed(packages: Iterable[str]) -> dict[str, str]:
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
     """The versions of those of `packages` that are installed."""
     found = {}
     for package in packages:

@@ -24,7 +24,7 @@ def lane_of(region: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Motion:
+class MotionLanes:
     """What the motion table says, by lane."""
 
     times_s: ArrayF64
@@ -52,7 +52,7 @@ class Motion:
         ]
 
 
-def read_motion(folder: SessionFolder) -> Motion:
+def read_motion(folder: SessionFolder) -> MotionLanes:
     """The motion table of a session; empty if nothing was analysed."""
     columns = [f"{name}_{what}_px" for name in REGIONS for what in ("strength", "threshold")]
     convert = pacsv.ConvertOptions(
@@ -60,7 +60,7 @@ def read_motion(folder: SessionFolder) -> Motion:
         column_types=dict.fromkeys(["time_s", *columns], "float64"),
     )
     if not folder.motion.exists() or folder.motion.stat().st_size == 0:
-        return Motion(np.empty(0), np.empty((0, len(LANES)), np.float32))
+        return MotionLanes(np.empty(0), np.empty((0, len(LANES)), np.float32))
     table = pacsv.read_csv(folder.motion, convert_options=convert)
     over = np.full((table.num_rows, len(LANES)), np.nan, np.float32)
     for name in REGIONS:
@@ -68,4 +68,4 @@ def read_motion(folder: SessionFolder) -> Motion:
         ratio = (strength / table[f"{name}_threshold_px"].to_numpy()).astype(np.float32)
         lane = LANES.index(lane_of(name))
         over[:, lane] = np.fmax(over[:, lane], ratio)
-    return Motion(table["time_s"].to_numpy().astype(np.float64), over)
+    return MotionLanes(table["time_s"].to_numpy().astype(np.float64), over)

@@ -14,7 +14,7 @@ from model.errors import InputError
 from model.records import Event, ImageU8
 from realtime.results.replay import open_replay
 from realtime.results.summary import check_new
-from realtime.review.coding import reviewed
+from realtime.review.coding import as_coded
 from realtime.review.methods import methods
 from realtime.review.motion_lanes import read_motion
 from realtime.review.pictures import Pictures
@@ -239,7 +239,7 @@ def write_report(folder: Path, out: Path | None, coder: str | None) -> Path:
     or beside it as `DIR-report.html`; returns where. Raises `InputError` if it exists."""
     session = open_session(folder)
     if coder is not None:
-        session = reviewed(session, coder)
+        session = as_coded(session, coder)
     name = f"{folder.resolve().name}{f'-{coder}' if coder else ''}-report.html"
     path = out or folder.resolve().with_name(name)
     check_new(path)

@@ -3,7 +3,7 @@
 import math
 from html import escape
 
-from realtime.review.motion_lanes import LANES, Motion
+from realtime.review.motion_lanes import LANES, MotionLanes
 from realtime.review.sound import LANE_DB, Sound
 from realtime.sessions.reader import Session
 from realtime.sessions.rows import event_rows, marker_rows, questions
@@ -18,7 +18,7 @@ COLOURS = {"negative": "#e0654f", "positive": "#2ea886", "surprise": "#4f86e8"}
 OTHER = "#64748b"
 
 
-def timeline(session: Session, motion: Motion, sound: Sound | None) -> str:
+def timeline(session: Session, motion: MotionLanes, sound: Sound | None) -> str:
     """The whole session: motion over its threshold by lane, how loud it was, expressions by the
     colour of their class, questions above, markers, and in grey what is missing of the video, and
     in the last lane of the sound."""

@@ -15,7 +15,7 @@ from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.machine import choose_device
 from model.records import Event, Prediction, Stamp
 from realtime.config import LiveConfig
-from realtime.perception.pipeline import configured, open_pipeline
+from realtime.perception.pipeline import open_pipeline, pipeline_config
 from realtime.results.event_lines import as_they_stand
 from realtime.sessions.reader import Session
 from realtime.sessions.source import SessionSource
@@ -54,7 +54,7 @@ def compare(source: SessionSource, device: str = "auto") -> Comparison:
         spotter=then.get("spotter", RULES),  # all that there was before it could be chosen
         baseline=_baseline(session),
     )
-    wanted, _ = configured(replace(config, baseline=None), choose_device(device), source.info)
+    wanted, _ = pipeline_config(replace(config, baseline=None), choose_device(device), source.info)
     if config.baseline is not None:
         wanted = replace(wanted, spotter=replace(wanted.spotter, baseline=config.baseline))
     pipeline = open_pipeline(wanted)

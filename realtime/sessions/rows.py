@@ -65,7 +65,7 @@ Span = TypeVar("Span", bound=tuple[Any, ...])
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class QuestionSpan:
     """A question as it was asked."""
 
     name: str
@@ -175,7 +175,7 @@ def frame_rows(session: Session) -> Iterator[dict[str, Any]]:
         }
 
 
-def questions(session: Session) -> list[Question]:
+def questions(session: Session) -> list[QuestionSpan]:
     """Each question from its start to its end; to the start of the next, or the end of the
     session, where its end was not marked."""
     marked: Sequence[Marker] = sorted(
@@ -188,7 +188,7 @@ def questions(session: Session) -> list[Question]:
             after = marked[number + 1].time_s - session.zero_s if marked[number + 1 :] else None
             end_s = session.seconds if after is None else after
             start_s = marker.time_s - session.zero_s
-            found.append(Question(clean_text(marker.name), start_s, max(start_s, end_s)))
+            found.append(QuestionSpan(clean_text(marker.name), start_s, max(start_s, end_s)))
     return found
 
 

@@ -14,7 +14,7 @@ from model.records import Frame
 from realtime.stream.clock import monotonic_s
 
 
-def paced(
+def pace(
     frames: Iterable[Frame],
     stop: threading.Event,
     *,

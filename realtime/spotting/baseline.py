@@ -108,7 +108,7 @@ def camera_name(info: SourceInfo) -> str:
     return info.kind if info.kind in ("browser", "demo") else info.spec
 
 
-def suited(baseline: Baseline, info: SourceInfo) -> tuple[Baseline, str]:
+def fit_to_source(baseline: Baseline, info: SourceInfo) -> tuple[Baseline, str]:
     """The baseline as it holds for a source that was just opened, and a warning in one line, empty
     if there is nothing to say. Raises `InputError` if it does not hold."""
     measured = baseline.measured

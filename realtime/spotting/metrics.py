@@ -27,7 +27,7 @@ _MOMENTS = ("onset", "apex", "offset")
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class Expression:
     """One expression in time, predicted or annotated."""
 
     onset_s: float
@@ -47,11 +47,11 @@ class Score:
     what follows from it."""
 
     kind: str
-    pairs: tuple[tuple[Interval, Interval], ...]
+    pairs: tuple[tuple[Expression, Expression], ...]
     """The hits: (predicted, annotated)."""
-    false: tuple[Interval, ...]
+    false: tuple[Expression, ...]
     """Predictions that hit nothing."""
-    missed: tuple[Interval, ...]
+    missed: tuple[Expression, ...]
     """Annotations that nothing hit."""
 
     @property
@@ -137,7 +137,7 @@ class Score:
         return self.f1 * self.analysis_f1
 
 
-def iou(a: Interval, b: Interval) -> float:
+def iou(a: Expression, b: Expression) -> float:
     """Intersection over union of two intervals in time, 0–1."""
     shared = min(a.offset_s, b.offset_s) - max(a.onset_s, b.onset_s)
     union = max(a.offset_s, b.offset_s) - min(a.onset_s, b.onset_s)
@@ -145,7 +145,7 @@ def iou(a: Interval, b: Interval) -> float:
 
 
 def match(
-    predicted: Sequence[Interval], annotated: Sequence[Interval], min_iou: float = MIN_IOU
+    predicted: Sequence[Expression], annotated: Sequence[Expression], min_iou: float = MIN_IOU
 ) -> tuple[tuple[int, int], ...]:
     """Pairs (predicted index, annotated index), one to one, the best overlaps first.
 
@@ -169,14 +169,14 @@ def match(
 
 
 def score(
-    videos: Iterable[tuple[Sequence[Interval], Sequence[Interval]]],
+    videos: Iterable[tuple[Sequence[Expression], Sequence[Expression]]],
     kind: str,
     min_iou: float = MIN_IOU,
 ) -> Score:
     """Score the (predicted, annotated) intervals of any number of videos as one, for one kind."""
-    pairs: list[tuple[Interval, Interval]] = []
-    false: list[Interval] = []
-    missed: list[Interval] = []
+    pairs: list[tuple[Expression, Expression]] = []
+    false: list[Expression] = []
+    missed: list[Expression] = []
     for predicted, annotated in videos:
         said = [p for p in predicted if p.kind == kind]
         truth = [a for a in annotated if a.kind == kind]
@@ -216,7 +216,7 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def read_intervals(path: Path) -> tuple[Interval, ...]:
+def read_intervals(path: Path) -> tuple[Expression, ...]:
     """Read a table of events or of truth: CSV with a header, of which the columns `onset_s`,
     `apex_s`, `offset_s`, `kind` are needed; `label` and `amplitude_px` are used where they stand.
     Raises `InputError` for a file that is no such table."""
@@ -224,7 +224,7 @@ def read_intervals(path: Path) -> tuple[Interval, ...]:
     return tuple(_interval(row.cells, row.where) for row in table.rows)
 
 
-def _interval(row: Mapping[str, str], where: str) -> Interval:
+def _interval(row: Mapping[str, str], where: str) -> Expression:
     onset_s, apex_s, offset_s = (_seconds(row, f"{moment}_s", where) for moment in _MOMENTS)
     if not onset_s <= apex_s <= offset_s:
         raise InputError(
@@ -238,7 +238,7 @@ def _interval(row: Mapping[str, str], where: str) -> Interval:
         raise InputError(
             f"{where}: kind is empty; it must be {' or '.join(KINDS)}, or another word"
         )
-    return Interval(onset_s, apex_s, offset_s, kind.lower(), label, _number(amplitude))
+    return Expression(onset_s, apex_s, offset_s, kind.lower(), label, _number(amplitude))
 
 
 def _seconds(row: Mapping[str, str], column: str, where: str) -> float:

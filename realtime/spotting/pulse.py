@@ -69,7 +69,7 @@ _WARM_UP_S = 0.3
 _DETOUR_STEP_S = 0.05  # finer steps would count noise
 
 
-class Follower:
+class PulseFollower:
     """Follows the pulses of one group of regions."""
 
     def __init__(

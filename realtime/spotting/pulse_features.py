@@ -12,7 +12,7 @@ import numpy as np
 from model.records import ArrayF32, ArrayF64
 from realtime.spotting.disturbances import Nuisances
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
-from realtime.spotting.pulse import Follower, Pulse
+from realtime.spotting.pulse import Pulse, PulseFollower
 from realtime.spotting.rejection_rules import CALM_BEFORE_S, CALM_UNTIL_S
 from realtime.spotting.smoothing import History
 
@@ -49,7 +49,7 @@ _TINY = 1e-3
 def traits(
     group: int,
     pulse: Pulse,
-    followers: Sequence[Follower],
+    followers: Sequence[PulseFollower],
     history: History,
     nuisances: Nuisances,
     *,

@@ -4,7 +4,7 @@ import numpy as np
 
 from model.records import ArrayF64
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
-from realtime.spotting.pulse import Follower, Pulse
+from realtime.spotting.pulse import Pulse, PulseFollower
 from realtime.spotting.smoothing import History
 
 LIP_PX = 1.2
@@ -47,7 +47,7 @@ def is_glance(pulse: Pulse) -> bool:
     return bool(aside and size[_LIDS].min() > np.delete(size, _LIDS).max())
 
 
-def spoke_before(pulse: Pulse, mouth: Follower, history: History) -> bool:
+def spoke_before(pulse: Pulse, mouth: PulseFollower, history: History) -> bool:
     """Whether the mouth moved just before `pulse` began. What it is measured by is a face at rest,
     not the thresholds of now, which speech has raised."""
     from_s, to_s = pulse.onset_s - CALM_BEFORE_S, pulse.onset_s - CALM_UNTIL_S

@@ -26,7 +26,7 @@ from model.records import (
 from realtime.spotting.baseline import Baseline
 from realtime.spotting.disturbances import Nuisances
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
-from realtime.spotting.pulse import Band, Follower, Pulse
+from realtime.spotting.pulse import Band, Pulse, PulseFollower
 from realtime.spotting.pulse_features import traits
 from realtime.spotting.rejection_rules import (
     DETOUR,
@@ -109,9 +109,10 @@ class Spotter:
         self._history = History(2 * len(REGIONS), c.longest_s + 2.0, c.smoothing_s)
         micro = Band(longest_s=c.micro_s + 0.1, rest_s=0.8, settle_s=0.06)
         macro = Band(longest_s=c.longest_s, rest_s=6.0, settle_s=0.3)
-        self._micro = [Follower(g, micro, floor[g], c.noise_factor, opens_at) for g in _GROUPS]
+        self._micro = [PulseFollower(g, micro, floor[g], c.noise_factor, opens_at) for g in _GROUPS]
         self._macro = [
-            Follower(g, macro, np.maximum(floor[g], c.macro_px), c.noise_factor) for g in _GROUPS
+            PulseFollower(g, macro, np.maximum(floor[g], c.macro_px), c.noise_factor)
+            for g in _GROUPS
         ]
         self._open: list[_Candidate | None] = [None, None]
         self._ended: list[_Ended] = []

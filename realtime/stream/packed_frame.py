@@ -44,7 +44,7 @@ def unpack(held: Held) -> Frame:
     return Frame(held.stamp, _image(held.jpeg), held.received_s)
 
 
-def blackened(held: Held) -> Held:
+def blacken(held: Held) -> Held:
     """`held` with nothing in its picture, packed if it was."""
     if isinstance(held, PackedFrame):
         return PackedFrame(held.stamp, held.received_s, _black_jpeg(held.shape), held.shape)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from model.records import Frame, Stamp
-from realtime.stream.packed_frame import Held, PackedFrame, blackened, pack
+from realtime.stream.packed_frame import Held, PackedFrame, blacken, pack
 
 STAMPS = 65_536
 """Stamps kept of frames that were let go, for readers that were too slow: 18 min at 60 fps."""
@@ -36,7 +36,7 @@ class FrameRing:
         self._max_bytes = max_bytes
         self._frames: deque[Held] = deque()
         self._packed = 0  # of them, the oldest; the last of these may be packed just now
-        self._readers: list[Follower] = []  # of every frame
+        self._readers: list[RingReader] = []  # of every frame
         self._offsets: deque[int] = deque()  # of each frame: the bytes of all before it
         self._bytes = 0
         self._all_bytes = 0
@@ -104,14 +104,14 @@ class FrameRing:
         with self._changed:
             for place, frame in enumerate(self._frames):
                 if start_s <= frame.stamp.time_s <= end_s:
-                    black = blackened(frame)
+                    black = blacken(frame)
                     self._frames[place] = black
                     self._bytes += black.nbytes - frame.nbytes
 
-    def follow(self, *, newest: bool = False) -> "Follower":
+    def follow(self, *, newest: bool = False) -> "RingReader":
         """A reader of its own, from the oldest frame still held and not packed (`newest`: from the
         newest) on."""
-        return Follower(self, newest=newest)
+        return RingReader(self, newest=newest)
 
     def pack(self) -> None:
         """Pack what only a replay can want yet, as it comes, until the ring is closed. For a thread
@@ -145,7 +145,7 @@ class FrameRing:
         return oldest < min(slowest, self._appended - 1)
 
 
-class Follower:
+class RingReader:
     """One reader of a ring: iterate to get `(frame, missed)`.
 
     `missed` counts the frames appended between the frame before and this one that this reader did

@@ -16,7 +16,7 @@ _WARM_UP = 3
 _ONE_AT_A_TIME = threading.Lock()
 
 
-class Recorded:
+class RecordedGraph:
     """A `Function` on a CUDA device for tensors on the CPU, the copies at both ends recorded with
     it. From one thread at a time."""
 

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.errors import InputError, told
+from model.errors import InputError, error_line
 from model.flow import TENSOR_FLOWS, Flow, Grey, check_pair
-from model.flow.gpu.cuda_graph import Function, Recorded
+from model.flow.gpu.cuda_graph import Function, RecordedGraph
 from model.records import ArrayF32
 from model.registry import load_entry
 
@@ -79,7 +79,7 @@ class DeviceFlow:
             try:
                 return self._solved(*pair)
             except Exception as error:  # lost memory, a lost device, a compiler that is missing
-                what = f"{self.name} failed on {self._device}: {told(error)}"
+                what = f"{self.name} failed on {self._device}: {error_line(error)}"
                 if not self._falls_back:
                     raise InputError(what) from error
                 self.trouble = f"{what}; it goes on on the CPU"
@@ -111,7 +111,7 @@ class DeviceFlow:
         count, *shape = pair[0].shape
         solve = tensor_flow(self._flow, (shape[0], shape[1]), count, self._device)
         if self._device.startswith("cuda") and self.name in _RECORDED:
-            return Recorded(lambda *given: (solve(*given),), pair, self._device)
+            return RecordedGraph(lambda *given: (solve(*given),), pair, self._device)
 
         def run(*given: Tensor) -> tuple[Tensor, ...]:
             with torch.inference_mode():

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from model.flow.head import NOISE_PX, REFERENCE_PX, ROUNDS, stable_points
+from model.face.crop import CROP_PX
+from model.flow.head import NOISE_PX, ROUNDS, stable_points
 
 
 class TensorHeadMotion:
@@ -11,7 +12,7 @@ class TensorHeadMotion:
 
     def __init__(self, size: int, device: str) -> None:
         rows, columns, place, bridge = stable_points(size)
-        self._noise = NOISE_PX * size / REFERENCE_PX
+        self._noise = NOISE_PX * size / CROP_PX
         self._at = torch.as_tensor(rows * size + columns, device=device)
         self._bridge = torch.as_tensor(bridge.nonzero()[0], device=device)
         self._place = torch.as_tensor(place.view(float).reshape(-1, 2).T.copy(), device=device)

@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from model.face.crop import CROP_PX
 from model.flow.gpu import separable
-from model.flow.gpu.warp import rounded, warped
-from model.flow.lk import COARSE_ITERATIONS, POOLED_FROM_PX, REFERENCE_PX, SMALLEST_HALVED_PX
+from model.flow.gpu.warp import round_flow, warp
+from model.flow.lk import COARSE_ITERATIONS, POOLED_FROM_PX, SMALLEST_HALVED_PX
 from model.records import ArrayF32
 
 
@@ -66,7 +67,7 @@ def levels_of(
     parameters: Mapping[str, float], shape: tuple[int, int], device: str
 ) -> "list[Level]":
     """The pyramid of pictures of `shape`, finest first."""
-    sigma = parameters["sigma_px"] * min(shape) / REFERENCE_PX
+    sigma = parameters["sigma_px"] * min(shape) / CROP_PX
     levels = [Level(shape, sigma, parameters["ridge"], device)]
     while len(levels) < parameters["levels"]:
         height, width = levels[-1].shape
@@ -105,8 +106,8 @@ class Level:
         determinant = xx * yy - xy * xy
         inverse_xx, inverse_yy, inverse_xy = yy / determinant, xx / determinant, -xy / determinant
         for _ in range(iterations):
-            flow = rounded(flow)
-            moved = warped(picture[:, None], flow, zero_beyond=False)[:, 0]
+            flow = round_flow(flow)
+            moved = warp(picture[:, None], flow, zero_beyond=False)[:, 0]
             residual = reference - moved
             fields = torch.stack((residual, gx * residual, gy * residual), dim=1)
             mean, x, y = self._windowed(fields).unbind(dim=1)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from model.flow.gpu import separable
 from model.flow.gpu.lk_tensor import on
-from model.flow.gpu.warp import STEPS, warped
+from model.flow.gpu.warp import STEPS, warp
 
 SCALE_STEP = 0.8
 SMALLEST_PX = 16
@@ -89,7 +89,7 @@ class TensorTVL1:
         enough = EPSILON_PX**2 * height * width
         for _ in range(self.warps):
             place = ((flow + grid) * STEPS).round() / STEPS - grid
-            moved = warped(pictures, place, zero_beyond=True)
+            moved = warp(pictures, place, zero_beyond=True)
             gradient = moved[:, 1:]
             square = gradient.square().sum(dim=1)
             constant = moved[:, 0] - (gradient * flow).sum(dim=1) - first

@@ -8,12 +8,12 @@ STEPS = 32
 _A = -0.75  # OpenCV's cubic, steeper than Catmull-Rom's −0.5
 
 
-def rounded(flow: Tensor) -> Tensor:
-    """`flow` in px as `warped` can take it: whole steps."""
+def round_flow(flow: Tensor) -> Tensor:
+    """`flow` in px as `warp` can take it: whole steps."""
     return (flow * STEPS).round() / STEPS
 
 
-def warped(pictures: Tensor, flow: Tensor, *, zero_beyond: bool) -> Tensor:
+def warp(pictures: Tensor, flow: Tensor, *, zero_beyond: bool) -> Tensor:
     """Each of `pictures` (N, C, H, W) sampled at x + flow (N, 2, H, W) px, (u right, v down),
     which is in whole steps. Beyond the border lies its outermost pixel, or zero."""
     count, channels, height, width = pictures.shape

@@ -23,7 +23,7 @@ from typing import Any
 import cv2
 import torch
 
-from model.errors import InputError, exit_code, told
+from model.errors import InputError, error_line, exit_code
 from model.machine import choose_device, driver, machine
 from realtime.benchmark.gpu import steps
 from realtime.benchmark.gpu.rows import Report
@@ -58,7 +58,7 @@ def run_part(
     try:
         part(report, faces)
     except Exception as error:  # what is no row's own: a driver, a file
-        report.add("left out", f"the rest of this part: {told(error)}")
+        report.add("left out", f"the rest of this part: {error_line(error)}")
     to.send(("ended", ""))
 
 

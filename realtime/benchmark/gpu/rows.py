@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model.errors import told
+from model.errors import error_line
 from realtime.stream.clock import monotonic_s
 
 TARGETS = {
@@ -67,7 +67,7 @@ class Report:
         try:
             row = step(self, *args)
         except Exception as error:  # libraries and drivers raise whatever they like
-            self.add("left out", f"{what}: {told(error)}")
+            self.add("left out", f"{what}: {error_line(error)}")
         else:
             self.add("line", row)
 

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from model.engine import ENGINES, Engine
 from model.engine.eager import plain_truth
-from model.engine.equality import compared, example, fixed_inputs
+from model.engine.equality import compare_answers, example, fixed_inputs
 from model.engine.export import tensors
-from model.errors import told
+from model.errors import error_line
 from model.flow import Flow, load_flow
-from model.flow.gpu.cuda_graph import Function, Recorded
+from model.flow.gpu.cuda_graph import Function, RecordedGraph
 from model.flow.gpu.device import tensor_flow
 from model.flow.gpu.tvl1_tensor import TensorTVL1
 from model.inference.building import build_here, kept_for
@@ -175,7 +175,7 @@ def engine_row(report: Report, engine: Engine, path: Path) -> str:
     truth = plain_truth(load_network(path)[1])
     given = example(truth.inputs, 1)
     forward = engine.load(lambda: load_network(path)[1], given, kept_path(engine, path))
-    found = compared(truth, forward, 1, engine.tolerance)
+    found = compare_answers(truth, forward, 1, engine.tolerance)
     verdict = "WRONG" if found.refusal else "right"
     wanted = f"≤ {found.tolerance:g}, no label flips ({found.flips} of {found.inputs} do)"
     cells = (f"{found.max_difference:.1e}", f"{found.mean_difference:.1e}", wanted, verdict)
@@ -250,10 +250,10 @@ def timed_row(
     report: Report, title: str, function: Function, inputs: list[Any], *, record: bool
 ) -> str:
     run: Function = (
-        Recorded(function, inputs[0], report.device) if record else _through(function, report)
+        RecordedGraph(function, inputs[0], report.device) if record else _through(function, report)
     )
     wall = wall_ms(run, cycle(inputs), report.calls)
-    on_gpu = gpu_ms(run, min(report.calls, 1000)) if isinstance(run, Recorded) else []
+    on_gpu = gpu_ms(run, min(report.calls, 1000)) if isinstance(run, RecordedGraph) else []
     found = run(*inputs[0])
     moved = sum(each.nbytes for each in (*inputs[0], *found))
     return time_row(report, title, wall, on_gpu, lambda: run(*inputs[0]), moved)
@@ -282,7 +282,7 @@ def time_row(
             least = f"{lowest:.3f} ({why})"
             ratio = f"{np.median(on_gpu or wall) / lowest:.1f}"
         except Exception as error:
-            report.add("left out", f"floor of {title}: {told(error)}")
+            report.add("left out", f"floor of {title}: {error_line(error)}")
     return report.row(title, target, *cells, len(wall), gpu, least, ratio)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.flow.gpu.cuda_graph import Recorded
+from model.flow.gpu.cuda_graph import RecordedGraph
 from realtime.stream.clock import monotonic_s
 
 FEWEST, LIMIT_S = 5, 20.0
@@ -23,7 +23,9 @@ class Floor:
     def __init__(self, device: str) -> None:
         self._device = device
         large = torch.empty(256 * 2**20, dtype=torch.uint8, device=device)
-        copy = Recorded(lambda x: (x, large.copy_(large.flip(0))[:1]), (torch.zeros(1),), device)
+        copy = RecordedGraph(
+            lambda x: (x, large.copy_(large.flip(0))[:1]), (torch.zeros(1),), device
+        )
         # Read twice and written twice: flip, then copy.
         self._bytes_per_ms = 4 * large.numel() / float(np.median(gpu_ms(copy, 20)))
 
@@ -32,8 +34,10 @@ class Floor:
                 x = x + 1
             return (x,)
 
-        few = float(np.median(gpu_ms(Recorded(lambda x: (x + 1,), (torch.zeros(1),), device), 50)))
-        all_ = float(np.median(gpu_ms(Recorded(many, (torch.zeros(1),), device), 50)))
+        few = float(
+            np.median(gpu_ms(RecordedGraph(lambda x: (x + 1,), (torch.zeros(1),), device), 50))
+        )
+        all_ = float(np.median(gpu_ms(RecordedGraph(many, (torch.zeros(1),), device), 50)))
         self._launch_ms = (all_ - few) / 199
 
     def of(self, call: Callable[[], object], moved: int) -> tuple[float, str]:
@@ -78,7 +82,7 @@ def wall_ms(
     return np.array(taken)
 
 
-def gpu_ms(run: Recorded, calls: int) -> list[float]:
+def gpu_ms(run: RecordedGraph, calls: int) -> list[float]:
     """By CUDA's events, copies from and to the host included."""
     taken = []
     for _ in range(calls):
