@@ -116,10 +116,10 @@ def _agree(found: dict[str, Any], values: list[float]) -> None:
 def test_a_frame_takes_at_least_as_long_as_its_stages(written: Path) -> None:
     table = read_samples(written / "samples.parquet")
     table = table.filter(pc.is_valid(table["latency_ms"]))
-    whole = sum(
-        np.nan_to_num(table[f"{n}_ms"].to_numpy()) for n in ("wait", "face", "motion", "spot")
-    )
-    assert (table["latency_ms"].to_numpy() >= whole - 1e-6).all()
+    ms = {n: np.nan_to_num(table[f"{n}_ms"].to_numpy()) for n in ("wait", "face", "motion", "spot")}
+    # The next frame's face is looked for while it waits for this one, so the two overlap.
+    alone = np.maximum(ms["wait"], ms["face"]) + ms["motion"] + ms["spot"]
+    assert (table["latency_ms"].to_numpy() >= alone - 1e-6).all()
 
 
 def test_the_page_loads_nothing_and_says_the_verdict(written: Path) -> None:
