@@ -1,45 +1,9 @@
-"""Run: one source from start to end. Every thread of the program is made here.
+"""Run: one source from start to end, and its threads.
 
-capture     Alone touches the source. Takes a frame, appends it to the ring, nothing else: no
-            conversion, no lock that a reader may hold for long, no callback. So neither a slow
-            analysis nor a slow viewer delays a capture time. Closes the ring, with the error if
-            there was one, and then the source.
-pipeline    Follows the ring frame by frame, because a spotter needs consecutive frames, and runs
-            `Pipeline.step`. Writes `Results`. May fall behind by `MAX_LAG_S`; then it leaves out
-            everything up to the newest frame and counts it: one long gap instead of many short
-            ones, and results that are never old. Calls `on_step`, which must be quick.
-face        Of the pipeline: while frames wait, finds the face of the next one beside the motion of
-            this one. A frame whose face was looked for is analysed, so that an analysis of what
-            was analysed live, in the same order, finds the same.
-classify    A `Worker`: flow of both phases and the network, window by window, so that the
-            pipeline's next frame does not wait for it. If its short queue is full the pipeline
-            thread waits; no window is dropped.
-recorder    Of a run that is recorded: follows the ring on its own, so that the video is whole even
-            when the analysis lags, and is the only one that writes the session's files. It comes
-            first, since a recording cannot be made again and an analysis can: once `HOLD` of the
-            ring waits for it, the pipeline leaves frames out until it has all but caught up, and
-            an analysis that fails does not end it. If the ring runs over all the same, the frames
-            that it missed are in the ledger.
-sound       Of a run that is recorded with sound: keeps the microphone open. PortAudio has a thread
-            of its own, which hands over blocks of samples; the recorder writes them.
-lsl         Of a run that takes markers from another program: waits for them and notes them.
-ring        Packs the frames of the ring that all have read, as JPEG: only a replay wants them yet.
-clips       A `Worker`: keeps the packed pictures around an event for its replay. Apart from
-            classify, because what is not packed yet takes longer than a classification and is in
-            no hurry.
-
-Stop: capture is told and its source interrupted → it closes the ring → the pipeline reads the
-ring out, for at most `DRAIN_S`, decides what was open and waits for what is being classified →
-the recorder writes what is left and closes its files → the workers finish → every join is bounded,
-and a thread that is still alive then is an error with its name, and left behind. Models are loaded
-and warm before capture starts.
-
-Whatever fails, the run ends and says why: all that is open is closed, each part whatever another
-raises, and `finished` is set. A recording goes on without its analysis.
-
-Each captured frame has one fate: analysed, or dropped as "pipeline behind", "recorder first",
-"analysis failed", "paused" or "stopped". What a source itself lost or could not use stands beside
-that, under its own causes.
+What each thread does and may touch, how a run stops and what becomes of every frame is told in
+docs/architecture.md. In short: capture appends to the ring and does nothing else; pipeline follows
+the ring and runs `Pipeline.step`; recorder follows it on its own and comes first. Models are loaded
+and warm before capture starts. Whatever fails, all that is open is closed and `finished` is set.
 """
 
 import gc

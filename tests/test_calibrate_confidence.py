@@ -12,8 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibrate.__main__ import main
-from calibrate.confidence import measure
-from calibrate.confidence.measure import apply_temperature, conformal_quantile, logits, split
+from calibrate.confidence.measure import (
+    apply_temperature,
+    conformal_quantile,
+    logits,
+    measure,
+    split,
+)
 from calibrate.confidence.predictions import Predictions, read_predictions
 from model.errors import InputError
 from model.inference.confidence import fit_temperature

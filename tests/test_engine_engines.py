@@ -129,7 +129,7 @@ class Unbuildable(Eager):
 @pytest.fixture
 def _strange(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("Failing", "Wrong", "Unbuildable"):
-        monkeypatch.setitem(ENGINES, name.lower(), f"test_engine:{name}")
+        monkeypatch.setitem(ENGINES, name.lower(), f"{__name__}:{name}")
 
 
 def test_every_engine_is_there_or_says_what_is_missing() -> None:

@@ -164,7 +164,7 @@ def test_a_failure_ends_the_run_and_leaves_the_recording_whole(
         claim(tmp_path / "s")()  # nobody holds it any more
 
 
-@pytest.mark.parametrize("stage", ["open_pipeline", "open_recording", "configured"])
+@pytest.mark.parametrize("stage", ["open_pipeline", "open_recording", "pipeline_config"])
 def test_a_failure_while_it_begins_leaves_nothing_open(
     stage: str, untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
