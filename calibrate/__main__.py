@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from model.cli import HelpFormatter, program
+from model.cli import Parser, program
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.registry import load_entry
@@ -144,10 +144,9 @@ def measure_baseline(arguments: Sequence[str]) -> None:
 
 
 def _parser(step: str, what: str) -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog=program(f"calibrate {step}"),
         description=what,
-        formatter_class=HelpFormatter,
     )
     add_source(p)
     add_face_networks(p)

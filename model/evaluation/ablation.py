@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.classifiers import CLASSIFIERS, Inputs
-from model.cli import make_folder, program
+from model.cli import Parser, make_folder, program
 from model.errors import InputError, exit_code
 from model.flow import FLOWS
 from model.inference.checkpoint import load_network
@@ -273,7 +273,7 @@ def _chosen(names: str | None) -> list[Variant]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("model.evaluation.ablation"),
         description="Train and measure FMANet without each of its parts, and all other systems.",
     )

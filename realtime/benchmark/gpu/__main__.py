@@ -10,7 +10,6 @@ Nothing stops it half-way: every part runs in a process of its own, what it foun
 written as it comes, and what failed or was not run is listed at the end, beside the targets.
 """
 
-import argparse
 import multiprocessing
 import sys
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from typing import Any
 import cv2
 import torch
 
+from model.cli import Parser
 from model.errors import InputError, error_line, exit_code
 from model.machine import choose_device, driver, machine
 from realtime.benchmark.gpu import steps
@@ -95,7 +95,7 @@ def gather(
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = Parser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--device", default="cuda", help="cuda, cuda:N, or cpu")
     parser.add_argument("--calls", type=int, help="default: 10000 on a GPU, 50 on a CPU")
     parser.add_argument("--minutes", type=float, default=8.0, help="of all; the rest is left out")

@@ -5,7 +5,6 @@
 Nothing is lost in it, so that the expressions found in it are those of the footage.
 """
 
-import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from model.cli import Parser
 from model.errors import InputError, exit_code
 from model.records import AlignedFace, Frame, Stamp
 from realtime.sources import SourceOptions, open_source
@@ -94,7 +94,7 @@ _COLUMNS = tuple(field.name for field in fields(AlignedFace) if field.name != "s
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = Parser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("file", type=Path, help="to be written; must not exist")
     parser.add_argument("--seconds", type=float, default=SECONDS)
     args = parser.parse_args()
