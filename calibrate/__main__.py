@@ -59,8 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def check_camera(arguments: Sequence[str]) -> int:
     """`calibrate camera`: measure, print the verdict; 1 if the camera can't be used."""
     from calibrate.camera.check import USUAL_S, CameraCheck
-    from calibrate.report import camera_text
     from calibrate.steps import feed_steps
+    from calibrate.wording import camera_text
     from realtime.recording.camera_check import FORMAT, VERSION
 
     parser = _parser("camera", "Whether a camera, in its room, can show micro-expressions.")
@@ -103,8 +103,8 @@ def measure_baseline(arguments: Sequence[str]) -> None:
         BaselineMeasure,
         checked_participant,
     )
-    from calibrate.report import baseline_text
     from calibrate.steps import feed_steps
+    from calibrate.wording import baseline_text
     from realtime.spotting.baseline import save_baseline
 
     parser = _parser("baseline", "A participant's baseline, from a face that is neutral and still.")
