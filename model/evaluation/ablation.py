@@ -6,7 +6,7 @@ Each network is trained with the same budget (pairs, epochs, recipe) on syntheti
 on pairs of other faces with nuisances that training does not have. Networks on flows see the same
 pairs; those on frames see expressions drawn alike. `table.md` and `table.json` in the folder hold
 the table; a run that was interrupted goes on with the next network. What a synthetic table shows,
-and what it does not, is in docs/recognition.md.
+and what it does not, is in docs/evidence/recognition.md.
 """
 
 from model.errors import demand
