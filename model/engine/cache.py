@@ -14,6 +14,7 @@ from pathlib import Path
 
 from model.engine.equality import Truth, read_truth
 from model.machine import user_cache
+from model.text import parse_json
 
 NOT_BUILT = "not built yet"
 MEGABYTES_KEPT = 512
@@ -48,7 +49,7 @@ class Kept:
     def find(self) -> str:
         """Empty if a whole file with this key lies there; otherwise why not, in words."""
         try:
-            said = json.loads(self._description.read_text())
+            said = parse_json(self._description.read_text())
             data = self.path.read_bytes()
         except FileNotFoundError:
             return NOT_BUILT
@@ -71,7 +72,7 @@ class Kept:
 
     def truth(self) -> Truth:
         """What PyTorch answers with the same weights; of a file that is found."""
-        return read_truth(json.loads(self._description.read_text())["truth"])
+        return read_truth(parse_json(self._description.read_text())["truth"])
 
     def write(self, build: Callable[[Path], None], truth: Truth) -> None:
         """Have `build` write the file, whole or not at all; raises what it raises. `truth`: what

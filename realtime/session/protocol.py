@@ -72,6 +72,8 @@ def parse_protocol(text: str, path: str) -> Protocol:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not TOML: {error}") from None
+    except RecursionError:
+        raise InputError(f"{path} is no protocol: it is nested too deeply") from None
     unknown = sorted(set(document) - {"name", "authors", "keys", "questions"})
     if unknown:
         raise InputError(f"{path}: {unknown[0]} is none of name, authors, keys, questions")
