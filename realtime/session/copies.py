@@ -13,9 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from model.text import parse_json
 from realtime.session.clocks import iso
 from realtime.session.folder import SessionFolder
 from realtime.session.lines import LineFile, read_lines
+from realtime.session.values import text
 
 SEEN_OR_HEARD = frozenset({".mkv", ".mp4", ".wav", ".html", ".jpg", ".png"})
 """Endings of files with pictures or sound."""
@@ -75,7 +77,7 @@ def _noted(folder: SessionFolder) -> dict[Path, tuple[int, int]]:
     """Of each copy, size and time when it was made last."""
     noted: dict[Path, tuple[int, int]] = {}
     for line in read_lines(folder.copies):
-        with suppress(ValueError, KeyError, TypeError):  # a torn line
-            said = json.loads(line)
-            noted[Path(said["path"])] = int(said["bytes"]), int(said["changed_ns"])
+        with suppress(ValueError, KeyError, TypeError, OverflowError):  # a torn line
+            said = parse_json(line)
+            noted[Path(text(said["path"]))] = int(said["bytes"]), int(said["changed_ns"])
     return noted

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
+from model.text import parse_json
 from realtime.session.lines import replace_text, sync_folder
 
 FORMAT = "fmanet-live-session"
@@ -101,7 +102,7 @@ class SessionFolder:
     def read_document(self) -> dict[str, Any]:
         """`session.json`; raises `InputError` if this is no session, or one of a later version."""
         try:
-            document = json.loads(self.document.read_text("utf-8"))
+            document = parse_json(self.document.read_text("utf-8"))
         except FileNotFoundError:
             raise InputError(f"{self.path} is not a session: it has no {DOCUMENT}") from None
         except OSError as error:
@@ -115,7 +116,27 @@ class SessionFolder:
                 f"{self.path} has version {document.get('version')} of the format, this program "
                 f"knows {VERSION}: use the version that recorded it, or a later one"
             )
-        return document
+        from realtime.session.shape import misshapen  # pydantic: for who reads sessions alone
+
+        if why := misshapen(document):
+            raise InputError(f"{self.document} is damaged: {why}")
+        return _Document.of(document, self.document)
+
+
+class _Document(dict[str, Any]):
+    """A document, or an object in it, of which nothing may be asked that is not there."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, values: dict[str, Any], path: Path) -> "_Document":
+        """`values`, read from `path`."""
+        made = cls({k: cls.of(v, path) if isinstance(v, dict) else v for k, v in values.items()})
+        made.path = path
+        return made
+
+    def __missing__(self, key: str) -> Any:
+        raise InputError(f"{self.path} is damaged: it does not say {key!r}")
 
 
 def create_folder(wanted: Path) -> SessionFolder:

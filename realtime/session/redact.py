@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from itertools import chain
 
+from model.errors import InputError
 from realtime.session import lines
 from realtime.session.cut import copy_without
 from realtime.session.edits import parse_edit
@@ -14,6 +15,7 @@ from realtime.session.events import parse_event, within
 from realtime.session.folder import SessionFolder, remove
 from realtime.session.ledger import Line
 from realtime.session.markers import Marker, marker_line, parse_marker
+from realtime.session.values import seconds
 
 REDACTED = "redacted on request"
 ROUNDED_MS = 1
@@ -27,7 +29,8 @@ def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
     return how many frames the ledger then names as redacted.
 
     Of the frames only their numbers stay, of the sound, the events, the motion and the markers in
-    the span nothing. Nothing else may have the files open. Done again, it changes nothing.
+    the span nothing. Nothing else may have the files open. Done again, it changes nothing. Raises
+    `InputError`, before anything is deleted, if the ledger is damaged.
     """
     found = _search(folder, start_s, end_s)
     zero_s = float(folder.read_document().get("zero_s", 0.0))
@@ -96,14 +99,22 @@ def _search(folder: SessionFolder, start_s: float, end_s: float) -> _Found:
         if len(cells) < 7 or not cells[1] or not cells[0].isdecimal():
             continue  # of an analysis, or of what has no time
         index, time, _, _, part, ms, _ = cells
-        time_s = float(time)
-        last_s = max(last_s, time_s)
-        if part:
-            begins.setdefault(int(part), time_s)
-        if start_s <= time_s <= end_s:
-            indices.add(index)
-            if part and ms:
-                places.setdefault(int(part), set()).add(int(ms))
+        try:
+            int(index)
+            number, time_s = int(part or 0), seconds(float(time))
+            last_s = max(last_s, time_s)
+            if part:
+                begins.setdefault(number, time_s)
+            if start_s <= time_s <= end_s:
+                indices.add(index)
+                if part and ms:
+                    places.setdefault(number, set()).add(int(ms))
+        except ValueError:
+            # Left out, its picture would stay.
+            raise InputError(
+                f"{folder.frames} is damaged ({row[:80]}): first make the session whole with "
+                f"python -m realtime.session recover {folder.path}"
+            ) from None
     return _Found(indices, places, begins, last_s)
 
 
