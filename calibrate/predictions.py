@@ -44,7 +44,7 @@ def read_predictions(path: Path) -> Predictions:
         return _checked(*_from_csv(read_table(path)))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         why = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(
             f"{path} holds no predictions: {why}; needed are label, p_<class> and perhaps subject"

@@ -335,6 +335,16 @@ def test_addresses_are_allowed_by_server_and_path(spec: str, may: bool) -> None:
         assert "secret" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "~nobody-of-that-name", "loop.mkv"])
+def test_what_no_file_can_be_called_is_not_allowed(name: str, tmp_path: Path) -> None:
+    (tmp_path / "loop.mkv").symlink_to("loop.mkv")
+    here = str(tmp_path / name) if name == "loop.mkv" else name
+    for spec, allowed in ((here, str(tmp_path / "other")), (str(tmp_path / "other"), here)):
+        config = LiveConfig(host="0.0.0.0", auth=AUTH, allow_sources=(allowed,))
+        with pytest.raises(InputError, match="allow-sources"):
+            check_source(spec, config)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),

@@ -296,6 +296,8 @@ def test_a_protocol_is_read_as_windows_editors_save_it(tmp_path: Path, encoding:
         ("[[questions]]\nname = 'q1'", "a question has"),
         ("[keys]\n1 = 'x'\n[[questions]]\nname='a'\ntext='b'\nkey='1'", "used twice"),
         ("[[questions]]\nname='a'\ntext='b'\n[[questions]]\nname='a'\ntext='c'", "two questions"),
+        ("authors = " + "[" * 9000, "nested too deeply"),
+        ("name = " + "9" * 5000, "not TOML"),
     ],
 )
 def test_a_wrong_protocol_is_told_in_one_line(tmp_path: Path, text: str, told: str) -> None:

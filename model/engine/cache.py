@@ -55,10 +55,11 @@ class Kept:
             return NOT_BUILT
         except (OSError, ValueError):
             return "its description cannot be read"
-        if not isinstance(said, dict) or hashlib.sha256(data).hexdigest() != said.get("sha256"):
+        known = said.get("key") if isinstance(said, dict) else None
+        if not isinstance(known, dict) or hashlib.sha256(data).hexdigest() != said.get("sha256"):
             return "the file is damaged"
         for name, value in self.key.items():
-            before = said.get("key", {}).get(name)
+            before = known.get(name)
             if before != value:
                 return f"built for {name} {_short(before)}, this is {_short(value)}"
         try:
