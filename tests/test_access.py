@@ -35,6 +35,9 @@ from realtime.ui.throttle import FREE, KEPT, LONGEST_S, Throttle
 
 LOOK = "only look"
 TIMEOUT_S = 60
+DRAFT = json.dumps(
+    {"participant": "P07", "consent": "", "pictures": False, "codec": "h264", "minutes": 1.5}
+)
 
 
 def small_demo(untrained: Path, **options: Any) -> LiveConfig:
@@ -343,6 +346,34 @@ def test_what_no_file_can_be_called_is_not_allowed(name: str, tmp_path: Path) ->
         config = LiveConfig(host="0.0.0.0", auth=AUTH, allow_sources=(allowed,))
         with pytest.raises(InputError, match="allow-sources"):
             check_source(spec, config)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("study/draft", '{"participant": {"\\ud800": NaN}}', "participant"),
+        ("study/draft", DRAFT.replace("1.5", "NaN"), "minutes"),
+        ("study/draft", DRAFT.replace("1.5", "1e999"), "minutes"),
+        ("study/note", '{"text": "s", "at_s": -Infinity}', "at_s"),
+        ("study/forget", '{"seconds": NaN}', "seconds"),
+        ("review/S/edit", '{"coder": NaN}', "coder"),
+        ("study/draft", "[" * 9000, ""),
+    ],
+)
+def test_nonsense_in_a_request_is_answered_and_not_kept(
+    served: Served, path: str, body: str, field: str
+) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+    headers = OPERATOR | {"Content-Type": "application/json"}
+    connection.request("POST", f"/live/{path}", body, headers)
+    answered = connection.getresponse()
+    told = json.loads(answered.read())
+    assert answered.status in ((422,) if field else (400, 422))
+    assert told.get("error", "").startswith(field)
+    connection.request("GET", "/live/study/state", headers=OPERATOR)
+    state = connection.getresponse()
+    assert (state.status, json.loads(state.read())["draft"]["minutes"]) == (200, 10.0)
+    connection.close()
 
 
 JSON = st.recursive(
