@@ -48,6 +48,7 @@ LIMIT_S = 30
 """An input that takes longer hangs."""
 MEMORY = 8 * 2**30
 _ROOT = Path(__file__).resolve().parent.parent
+TOLD = "told"
 _NOW = "now.pickle"
 """What is being tried, and how many of each case were before."""
 
@@ -104,8 +105,11 @@ def main() -> None:
             counts += run(target, engine, options, keep, 60 * options.minutes / len(engines))
         kept = sorted(keep.glob(f"{target}-*.txt"))
         found += len(kept)
-        told = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-        print(f"{target}: {counts.total()} inputs ({told}), {len(kept)} findings")
+        told = counts.pop(TOLD)
+        each = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+        print(
+            f"{target}: {counts.total()} inputs ({each}), {told} errors told, {len(kept)} findings"
+        )
         for path in kept:
             print(f"\n{path}\n{path.read_text('utf-8')}")
     print(f"kept in {keep}")
@@ -154,7 +158,6 @@ def work(options: argparse.Namespace, keep: Path) -> None:
     else:
         known = cases(options.target, keep / "corpus" / options.target)
     chosen = [options.case] if options.case else sorted(known)
-    signal.signal(signal.SIGALRM, _hang)
     counts: Counter[str] = Counter()
     heard = Heard()
     logging.getLogger().addHandler(heard)
@@ -169,7 +172,7 @@ def work(options: argparse.Namespace, keep: Path) -> None:
         counts[case] += 1
         (keep / _NOW).write_bytes(pickle.dumps((case, value, counts)))
         try:
-            attempt(do, value, scratch, heard)
+            counts[TOLD] += attempt(do, value, scratch, heard)
         except (Exception, HangError) as error:
             told = "".join(traceback.format_exception(error))
             keep_finding(keep, (options.target, case, value), _place(error), told)
@@ -191,17 +194,18 @@ def work(options: argparse.Namespace, keep: Path) -> None:
             "-rss_limit_mb=0",
         ]
         atheris.Setup(arguments, drawn(given(one)).hypothesis.fuzz_one_input)
-        signal.signal(signal.SIGALRM, _hang)
         atheris.Fuzz()  # ends the process
     for number in itertools.count(options.seed):
         hypothesis.seed(number)(drawn(given(one)))()
 
 
-def attempt(do: Callable[[Any, Path], None], value: Any, scratch: Path, heard: Heard) -> None:
-    """Do it, in an empty folder. Raises what is not told in one line, and `HangError`."""
+def attempt(do: Callable[[Any, Path], None], value: Any, scratch: Path, heard: Heard) -> bool:
+    """Do it, in an empty folder; whether an error was told in one line. Raises any other one, and
+    `HangError`."""
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     heard.errors.clear()
+    signal.signal(signal.SIGALRM, _hang)
     told = io.StringIO()
     signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
     faulthandler.dump_traceback_later(2 * LIMIT_S, exit=True)  # where Python is not asked
@@ -215,6 +219,7 @@ def attempt(do: Callable[[Any, Path], None], value: Any, scratch: Path, heard: H
         raise heard.errors[0]
     if code and len(told.getvalue().splitlines()) != 1:
         raise ValueError(f"told in more than one line: {told.getvalue()!r}")
+    return code != 0
 
 
 def cases(target: str, corpus: Path) -> dict[str, Case]:

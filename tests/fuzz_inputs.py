@@ -1,11 +1,13 @@
 """Nonsense, as Hypothesis draws it: values, text, and what is damaged of something whole."""
 
 import copy
+import io
 import json
 import math
 import re
 from collections.abc import Sequence
 from typing import Any
+from zipfile import ZipFile, is_zipfile
 
 from hypothesis import strategies as st
 
@@ -77,6 +79,21 @@ def damaged(content: bytes, done: Damage) -> bytes:
         elif (word := re.compile(rb"[\w.+-]+").search(content, at)) is not None:
             content = content[: word.start()] + data + content[word.end() :]
     return content
+
+
+def damaged_inside(content: bytes, done: Damage) -> bytes:
+    """A zip archive (.xlsx, .npz) of which one file is damaged, and packed again whole; damaged
+    itself where it is none."""
+    if not is_zipfile(io.BytesIO(content)):
+        return damaged(content, done)
+    out = io.BytesIO()
+    with ZipFile(io.BytesIO(content)) as old, ZipFile(out, "w") as new:
+        names = old.namelist()
+        chosen = names[sum(length for _, _, length, _ in done) % len(names)]
+        for name in names:
+            part = old.read(name)
+            new.writestr(name, damaged(part, done) if name == chosen else part)
+    return out.getvalue()
 
 
 def changed(document: Any, done: Changes) -> Any:

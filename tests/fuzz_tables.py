@@ -11,7 +11,7 @@ from typing import Any
 
 import layouts
 import numpy as np
-from fuzz_inputs import changes, damage, damaged, rewritten, scalars, texts, values
+from fuzz_inputs import changes, damage, damaged, damaged_inside, rewritten, scalars, texts, values
 from hypothesis import strategies as st
 from safetensors.numpy import save
 from test_baseline import measured
@@ -77,6 +77,10 @@ def cases(corpus: Path) -> dict[str, Any]:
     weights = (WEIGHTS / "ststnet.safetensors").read_bytes()
     said = metadata(weights)["checkpoint"]
 
+    def harm(content: bytes, done: Any) -> bytes:
+        inside = len(done) % 2 == 0
+        return (damaged_inside if inside else damaged)(content, done)
+
     def text_table(drawn: Any, scratch: Path) -> None:
         which, done, rows = drawn
         path = scratch / "table.csv"
@@ -104,7 +108,7 @@ def cases(corpus: Path) -> dict[str, Any]:
         for book in root.rglob("*.xlsx"):
             if cells:
                 spoil(book, cells)
-            book.write_bytes(damaged(book.read_bytes(), done))
+            book.write_bytes(harm(book.read_bytes(), done))
         found = open_dataset(name, root)
         report(found)
         json.dumps(as_json(found))
@@ -114,7 +118,7 @@ def cases(corpus: Path) -> dict[str, Any]:
         for path in maps.iterdir():
             content = path.read_bytes()
             (scratch / path.name).write_bytes(
-                damaged(content, done) if path.name == which else content
+                harm(content, done) if path.name == which else content
             )
         content = listed.replace("a.npy", which)
         (scratch / "maps.csv").write_bytes(damaged(content.encode(), table_done))
@@ -125,7 +129,7 @@ def cases(corpus: Path) -> dict[str, Any]:
         cache = scratch / "cache"
         list(computed(found, _computed, load_flow("lk"), cache, workers=1))
         for path in sorted(cache.rglob("*.npz"))[:2]:
-            path.write_bytes(damaged(path.read_bytes(), drawn))
+            path.write_bytes(harm(path.read_bytes(), drawn))
         list(computed(found, _computed, load_flow("lk"), cache, workers=1))
 
     def checkpoint(drawn: Any, scratch: Path) -> None:

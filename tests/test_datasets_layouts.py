@@ -233,6 +233,16 @@ def test_a_table_that_is_packed_wrongly_is_told(tmp_path: Path) -> None:
         open_dataset("casme2", tmp_path)
 
 
+def test_a_sheet_with_a_value_in_its_last_corner_is_told(tmp_path: Path) -> None:
+    WRITERS["mmew"](tmp_path, usual("mmew"))
+    table = tmp_path / "MMEW_Micro_Exp.xlsx"
+    book = load_workbook(table)
+    book.worksheets[0]["XFD1048576"] = "x"
+    book.save(table)
+    with pytest.raises(InputError, match="1048576 rows and 16384 columns"):
+        open_dataset("mmew", tmp_path)
+
+
 @pytest.mark.parametrize("odd", [10**400, 1e300])
 def test_an_offset_far_beyond_the_last_picture_is_cut(odd: float) -> None:
     moments = settle(3, 6, odd, range(1, 13), 200.0)

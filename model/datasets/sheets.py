@@ -12,6 +12,10 @@ from openpyxl.worksheet.worksheet import Worksheet
 from model.datasets.rules import Cell
 from model.errors import InputError, told
 
+MOST_CELLS = 10_000_000
+"""Of a sheet. The published tables have ten thousand; one value in the last corner makes
+17 billion of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class SheetRow:
@@ -73,6 +77,10 @@ def rows_by_header(
 
 
 def _rows(sheet: Worksheet) -> list[tuple[Cell, ...]]:
+    if sheet.max_row * sheet.max_column > MOST_CELLS:
+        raise ValueError(
+            f"its sheet {sheet.title!r} has {sheet.max_row} rows and {sheet.max_column} columns"
+        )
     rows = [[_cell(value) for value in row] for row in sheet.iter_rows(values_only=True)]
     for span in sheet.merged_cells.ranges:
         # A subject merged over its clips stands in the first one's row alone.
