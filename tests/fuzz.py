@@ -86,7 +86,9 @@ def main() -> None:
     if options.replay is not None:
         target, case, value = pickle.loads(options.replay.read_bytes())
         with tempfile.TemporaryDirectory() as folder:
-            attempt(cases(target, Path(folder))[case][1], value, Path(folder) / "scratch", Heard())
+            do = cases(target, Path(folder))[case][1]
+            with watchdog():
+                attempt(do, value, Path(folder) / "scratch", Heard())
         print("nothing found")
         return
     keep = (options.keep or Path(tempfile.mkdtemp(prefix="fuzz-"))).resolve()
@@ -172,7 +174,8 @@ def work(options: argparse.Namespace, keep: Path) -> None:
         counts[case] += 1
         (keep / _NOW).write_bytes(pickle.dumps((case, value, counts)))
         try:
-            counts[TOLD] += attempt(do, value, scratch, heard)
+            with watchdog():
+                counts[TOLD] += attempt(do, value, scratch, heard)
         except (Exception, HangError) as error:
             told = "".join(traceback.format_exception(error))
             keep_finding(keep, (options.target, case, value), _place(error), told)
@@ -200,26 +203,32 @@ def work(options: argparse.Namespace, keep: Path) -> None:
 
 
 def attempt(do: Callable[[Any, Path], None], value: Any, scratch: Path, heard: Heard) -> bool:
-    """Do it, in an empty folder; whether an error was told in one line. Raises any other one, and
-    `HangError`."""
+    """Do it, in an empty folder; whether an error was told in one line. Raises any other one."""
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     heard.errors.clear()
-    signal.signal(signal.SIGALRM, _hang)
     told = io.StringIO()
-    signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
-    faulthandler.dump_traceback_later(2 * LIMIT_S, exit=True)  # where Python is not asked
-    try:
-        with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()):
-            code = exit_code(lambda: do(value, scratch))
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        faulthandler.cancel_dump_traceback_later()
+    with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()):
+        code = exit_code(lambda: do(value, scratch))
     if heard.errors:
         raise heard.errors[0]
     if code and len(told.getvalue().splitlines()) != 1:
         raise ValueError(f"told in more than one line: {told.getvalue()!r}")
     return code != 0
+
+
+@contextlib.contextmanager
+def watchdog() -> Iterator[None]:
+    """Raises `HangError` in what takes longer than the limit; ends the process where Python is not
+    asked."""
+    signal.signal(signal.SIGALRM, _hang)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
+    faulthandler.dump_traceback_later(2 * LIMIT_S, exit=True)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        faulthandler.cancel_dump_traceback_later()
 
 
 def cases(target: str, corpus: Path) -> dict[str, Case]:
