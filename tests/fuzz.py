@@ -23,7 +23,6 @@ import itertools
 import logging
 import os
 import pickle
-import resource
 import shutil
 import signal
 import subprocess
@@ -148,6 +147,8 @@ def run(
 
 def work(options: argparse.Namespace, keep: Path) -> None:
     """Try inputs until the time is over, in this process."""
+    import resource  # not on Windows
+
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     warnings.simplefilter("ignore")
     ends_s = monotonic_s() + 60 * options.minutes
