@@ -106,7 +106,7 @@ def main() -> None:
             counts += run(target, engine, options, keep, 60 * options.minutes / len(engines))
         kept = sorted(keep.glob(f"{target}-*.txt"))
         found += len(kept)
-        told = counts.pop(TOLD)
+        told = counts.pop(TOLD, 0)
         each = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
         print(
             f"{target}: {counts.total()} inputs ({each}), {told} errors told, {len(kept)} findings"
