@@ -27,26 +27,18 @@ OPEN = ExitStack()
 DEMO = {"source": "demo", "width": 160, "height": 120, "fps": 5.0, "device": "cpu"}
 """Little to compute."""
 OURS = {b"host": b"localhost"}
-COMMANDS = {
-    "do": "switch",
-    "source": "demo",
-    "rotate": 90,
-    "sure": True,
-    "ack": 0,
-    "painted_s": 1.0,
-    "ping": 1,
-}
-READ = (
+READ = [
     "/live/study/state",
     "/live/calibrate/state",
     "/live/calibrate/baseline.json",
     "/live/review/sessions",
-    "/live/health/state",
+    "/live/health",
+    "/live/static/live.js",
+    "/live/wheel.png",
     "/live/events/1/1/crop/onset.png",
     "/live/events/1/1/flow/onset_apex.png",
     "/live/events/1/1/replay.json",
     "/live/events/1/1/replay.jpg?factor=3",
-    "/live/wheel.png",
     "/live/review/S/session",
     "/live/review/S/coding?coder=C1",
     "/live/review/S/motion?start_s=0&end_s=1&bins=9",
@@ -57,8 +49,7 @@ READ = (
     "/live/review/S/replay/1-2-3/replay.jpg?factor=2",
     "/live/review/S/report.html?coder=C1",
     "/live/review/S/agreement?first=C1&second=C2",
-    "/live/static/live.js",
-)
+]
 
 
 class Page:

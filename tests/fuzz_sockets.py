@@ -16,40 +16,53 @@ from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.ui.messages import finite_number, parse_message, pong
 
-BODIES: dict[str, Any] = {
-    "/live/study/draft": {
-        "participant": "P07",
-        "consent": "",
-        "pictures": False,
-        "codec": "h264",
-        "minutes": 1,
-    },
-    "/live/study/protocol": {"text": "name = 'x'", "at_s": None},
-    "/live/study/key": {"text": "s", "at_s": 1.0},
-    "/live/study/note": {"text": "s", "at_s": 1.0},
-    "/live/study/question": {"text": "q1", "at_s": None},
-    "/live/study/forget": {"seconds": 3.0},
-    "/live/study/start": {},
-    "/live/study/stop": {},
-    "/live/study/pause": {},
-    "/live/study/resume": {},
-    "/live/calibrate/begin/camera": {"participant": "", "false_alarms_per_min": 0.5},
-    "/live/calibrate/begin/baseline": {"participant": "", "false_alarms_per_min": 0.5},
-    "/live/calibrate/cancel": {},
-    "/live/calibrate/use": {},
-    "/live/review/S/edit": {
-        "coder": "C1",
-        "frames": 75,
-        "number": 1,
-        "verdict": "open",
-        "onset": 1,
-        "apex": 2,
-        "offset": 3,
-        "label": "positive",
-        "note": "",
-    },
-    "/live/review/S/export": {"to": "csv", "coder": ""},
+_MOMENT = {"text": "s", "at_s": 1.0}
+_BEGIN = {"participant": "", "false_alarms_per_min": 0.5}
+_DRAFT = {"participant": "P07", "consent": "", "pictures": False, "codec": "h264", "minutes": 1}
+_EDIT = {
+    "coder": "C1",
+    "number": 1,
+    "verdict": "open",
+    "onset": 1,
+    "apex": 2,
+    "offset": 3,
+    "label": "x",
+    "frames": 75,
 }
+BODIES: dict[str, Any] = {
+    "study/draft": _DRAFT,
+    "study/protocol": {"text": "name = 'x'"},
+    **dict.fromkeys(["study/key", "study/note", "study/question"], _MOMENT),
+    "study/forget": {"seconds": 3.0},
+    **{f"study/{verb}": {} for verb in ("start", "stop", "pause", "resume")},
+    **dict.fromkeys(["calibrate/begin/camera", "calibrate/begin/baseline"], _BEGIN),
+    **{f"calibrate/{verb}": {} for verb in ("cancel", "use")},
+    "review/S/edit": _EDIT,
+    "review/S/export": {"to": "csv", "coder": ""},
+}
+"""What is posted, by the address below `/live/`."""
+HEADERS = [
+    "host",
+    "origin",
+    "authorization",
+    "cookie",
+    "range",
+    "sec-fetch-site",
+    "sec-fetch-mode",
+    "content-type",
+    "content-length",
+    "accept-encoding",
+    "if-none-match",
+    "if-modified-since",
+    "x-forwarded-for",
+    "upgrade",
+]
+HEADER_VALUES = (
+    b"http://[|http://localhost|localhost|[::1|proxy|\xff|Basic YW5hOnA=|Basic x|Basic eDp2|"
+    b'fmanet_live=control.616e61.x|fmanet_live=\xff|a=b; =; "|bytes=0-|bytes=9-1|'
+    b"bytes=99999999999999999-|cross-site|navigate|cors|application/json|text/plain|"
+    b"multipart/form-data; boundary=|gzip|*"
+).split(b"|")
 
 
 def cases(corpus: Path) -> dict[str, Any]:
@@ -134,7 +147,7 @@ def cases(corpus: Path) -> dict[str, Any]:
         jpeg,
     )
     binary = st.binary(max_size=64).map(as_bytes)
-    spoiled = st.sampled_from(READ + tuple(BODIES)).flatmap(
+    spoiled = st.sampled_from([*READ, *(f"/live/{path}" for path in BODIES)]).flatmap(
         lambda path: damage.map(
             lambda done: damaged(path.encode(), done[:1]).decode("utf-8", "replace")[:4000]
         )
@@ -142,58 +155,14 @@ def cases(corpus: Path) -> dict[str, Any]:
     posted = st.sampled_from(list(BODIES)).flatmap(
         lambda path: st.tuples(
             st.booleans(),
-            st.just(path),
+            st.just(f"/live/{path}"),
             st.just("POST"),
             headers,
             changes.map(lambda done: as_json(changed(BODIES[path], done))),
         )
     )
-    header_values = st.sampled_from(
-        [
-            b"http://[",
-            b"http://localhost",
-            b"localhost",
-            b"[::1",
-            b"proxy",
-            b"\xff",
-            b"Basic YW5hOnA=",
-            b"Basic x",
-            b"Basic " + b"/" * 400,
-            b"Basic eDp2",
-            b"fmanet_live=control.616e61.x",
-            b"fmanet_live=\xff",
-            b'a=b; =; \\"',
-            b"bytes=0-",
-            b"bytes=9-1",
-            b"bytes=99999999999999999-",
-            b"cross-site",
-            b"navigate",
-            b"cors",
-            b"application/json",
-            b"text/plain",
-            b"multipart/form-data; boundary=",
-            b"gzip",
-            b"*",
-        ]
-    ) | st.binary(max_size=20)
-    names = st.sampled_from(
-        [
-            b"host",
-            b"origin",
-            b"authorization",
-            b"cookie",
-            b"range",
-            b"sec-fetch-site",
-            b"sec-fetch-mode",
-            b"content-type",
-            b"content-length",
-            b"accept-encoding",
-            b"if-none-match",
-            b"if-modified-since",
-            b"x-forwarded-for",
-            b"upgrade",
-        ]
-    )
+    header_values = st.sampled_from(HEADER_VALUES) | st.binary(max_size=20)
+    names = st.sampled_from([name.encode() for name in HEADERS])
     headers = st.dictionaries(names, header_values, max_size=3).map(
         lambda drawn: (
             OURS

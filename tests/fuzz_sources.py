@@ -47,6 +47,29 @@ CLIPS: dict[str, dict[str, Any]] = {
 }
 """By name, what `fakes.write_clip` is asked for."""
 
+PARTS = [
+    "file:",
+    "folder:",
+    "session:",
+    "loop:",
+    "http://127.0.0.1:9/",
+    "rtsp://127.0.0.1:9/",
+    "http://",
+    "://",
+    "HERE",
+    "/",
+    "x.mp4",
+    "a:b@",
+    "?token=1",
+    "#",
+    "ftp://",
+    "/dev/video9",
+    "12:30",
+    "~",
+    "%00",
+    "[::1]",
+]
+
 options = st.builds(
     dict,
     fps=st.none() | st.sampled_from([1e-300, 0.001, 25.0, 240.0, 1e300]) | st.floats(0.1, 1000),
@@ -123,33 +146,7 @@ def cases(corpus: Path) -> dict[str, Any]:
     ends = st.sampled_from(
         [".jpg", ".png", ".JPEG", ".tiff", ".webp", ".pgm", "", ".jpg.txt", "x.bmp"]
     )
-    parts = (
-        st.sampled_from(
-            [
-                "file:",
-                "folder:",
-                "session:",
-                "loop:",
-                "http://127.0.0.1:9/",
-                "rtsp://127.0.0.1:9/",
-                "http://",
-                "://",
-                "HERE",
-                "/",
-                "x.mp4",
-                "a:b@",
-                "?token=1",
-                "#",
-                "ftp://",
-                "/dev/video9",
-                "12:30",
-                "~",
-                "%00",
-                "[::1]",
-            ]
-        )
-        | texts
-    )
+    parts = st.sampled_from(PARTS) | texts
     specs = st.lists(parts, min_size=1, max_size=4).map("".join)
     numbered = st.lists(st.tuples(counted, contents, st.just([]) | damage), max_size=8)
     return {
