@@ -63,7 +63,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 screenshots: $(VENV)/.dev ## make the pictures in docs/images again
-	$(BIN)/python -m calibrate.screenshots --seed 20 --out docs/images
+	$(BIN)/python tests/screenshots.py --seed 20 --out docs/images
 
 bench: $(VENV)/.dev ## measure latency anew, on a quiet machine, and write it into docs/benchmarks.md
 	$(BIN)/python -m realtime.benchmark --fps 30,60,200 --seconds 60 --out $(BENCH)/live

@@ -9,15 +9,15 @@ import argparse
 import sys
 from pathlib import Path
 
+from model.cli import HelpFormatter
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.machine import choose_device, unused_gpu
-from model.usage import DefaultsShown
-from realtime.baseline import load_baseline
 from realtime.config import LiveConfig
 from realtime.options import add_engine, add_page, add_perception, add_source
 from realtime.passwords import take_passwords
-from realtime.session.plan import add_recording, take_plan
+from realtime.recording.plan import add_recording, take_plan
+from realtime.spotting.baseline import load_baseline
 
 
 def main() -> None:
@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     """The options, with `LiveConfig`'s defaults."""
     p = argparse.ArgumentParser(
         description=(__doc__ or "").partition("\n")[0],
-        formatter_class=DefaultsShown,
+        formatter_class=HelpFormatter,
     )
     source = p.add_argument_group("source")
     add_source(source)

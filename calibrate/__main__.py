@@ -19,22 +19,22 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from model.cli import HelpFormatter, program
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
-from model.tables import load_entry
-from model.usage import DefaultsShown
+from model.registry import load_entry
 from realtime.config import LiveConfig
 from realtime.options import add_source
+from realtime.results.summary import check_new, versions
 from realtime.sources import SourceInfo
-from realtime.summary import check_new, versions
 
 MOST_S = 3600.0
 """The longest measurement."""
 STEPS = {
     "camera": "calibrate.__main__:check_camera",
     "baseline": "calibrate.__main__:measure_baseline",
-    "spotting": "calibrate.spotting:main",
-    "confidence": "calibrate.confidence:main",
+    "spotting": "calibrate.spotting.commands:main",
+    "confidence": "calibrate.confidence.measure:main",
 }
 """Command to what runs it, called with the arguments after it; it returns the exit code, or None
 for 0."""
@@ -58,10 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def check_camera(arguments: Sequence[str]) -> int:
     """`calibrate camera`: measure, print the verdict; 1 if the camera can't be used."""
-    from calibrate.camera import USUAL_S, CameraCheck
+    from calibrate.camera.check import USUAL_S, CameraCheck
     from calibrate.report import camera_text
-    from calibrate.steps import watch
-    from realtime.session.verdict import FORMAT, VERSION
+    from calibrate.steps import feed_steps
+    from realtime.recording.camera_check import FORMAT, VERSION
 
     parser = _parser("camera", "Whether a camera, in its room, can show micro-expressions.")
     parser.add_argument("--seconds", type=float, default=USUAL_S, help="how long to look")
@@ -74,7 +74,7 @@ def check_camera(arguments: Sequence[str]) -> int:
     config = LiveConfig(**options, seconds=seconds)
     checks: list[CameraCheck] = []
     with _bar("camera", seconds) as bar:
-        behind = watch(
+        behind = feed_steps(
             config,
             seconds,
             lambda step: checks[0].push(step),
@@ -97,15 +97,15 @@ def check_camera(arguments: Sequence[str]) -> int:
 
 def measure_baseline(arguments: Sequence[str]) -> None:
     """`calibrate baseline`: measure, save, print what was found."""
-    from calibrate.baseline import (
+    from calibrate.baseline.measure import (
         FALSE_ALARMS_PER_MIN,
         USUAL_S,
         BaselineMeasure,
         checked_participant,
     )
     from calibrate.report import baseline_text
-    from calibrate.steps import watch
-    from realtime.baseline import save_baseline
+    from calibrate.steps import feed_steps
+    from realtime.spotting.baseline import save_baseline
 
     parser = _parser("baseline", "A participant's baseline, from a face that is neutral and still.")
     parser.add_argument("--seconds", type=float, default=USUAL_S, help="10 to 20 are good")
@@ -128,7 +128,7 @@ def measure_baseline(arguments: Sequence[str]) -> None:
     measure = BaselineMeasure(false_alarms_per_min=rate)
     infos: list[SourceInfo] = []
     with _bar("a neutral face, eyes on the camera, no talking", seconds) as bar:
-        watch(
+        feed_steps(
             config,
             seconds,
             measure.push,
@@ -145,9 +145,9 @@ def measure_baseline(arguments: Sequence[str]) -> None:
 
 def _parser(step: str, what: str) -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
-        prog=f"python -m calibrate {step}",
+        prog=program(f"calibrate {step}"),
         description=what,
-        formatter_class=DefaultsShown,
+        formatter_class=HelpFormatter,
     )
     add_source(p)
     add_face_networks(p)

@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from calibrate import baseline as resting
-from calibrate import camera as seeing
-from calibrate.baseline import BaselineMeasure, checked_participant
-from calibrate.camera import CameraCheck, CameraReport
+from calibrate.baseline import measure as resting
+from calibrate.baseline.measure import BaselineMeasure, checked_participant
+from calibrate.camera import check as seeing
+from calibrate.camera.check import CameraCheck, CameraReport
 from calibrate.report import camera_rows
 from model.errors import InputError
 from model.records import Step
-from realtime.baseline import Baseline, to_json
 from realtime.live import LiveSession
-from realtime.motion import REGIONS
+from realtime.results.summary import versions
 from realtime.sources.demo import REST
-from realtime.summary import versions
+from realtime.spotting.baseline import Baseline, to_json
+from realtime.spotting.motion import REGIONS
 
 MAX_GAP_S = 2.0
 """A measurement does not go on across a longer gap: it was paused, or the source changed."""

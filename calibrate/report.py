@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from calibrate.camera import CameraReport
-from realtime.baseline import Baseline
-from realtime.motion import LOWER, REGIONS, UPPER
+from calibrate.camera.check import CameraReport
+from realtime.spotting.baseline import Baseline
+from realtime.spotting.motion import LOWER, REGIONS, UPPER
 
 
 def camera_text(report: CameraReport) -> str:

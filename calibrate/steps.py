@@ -7,7 +7,7 @@ from model.errors import SourceError
 from model.records import Step
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.perception import Perception
+from realtime.perception.perception import Perception
 from realtime.sources import Source, SourceInfo, open_source
 
 SILENT_S = 10.0
@@ -29,7 +29,7 @@ def steps_of(source: Source, seconds: float) -> Iterator[Step]:
         source.close()
 
 
-def watch(
+def feed_steps(
     config: LiveConfig,
     seconds: float,
     take: Callable[[Step], None],

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
-    from model.checkpoint import load_classifier
+    from model.inference.checkpoint import load_classifier
 
 __all__ = ["load_classifier"]
 
@@ -23,7 +23,7 @@ __all__ = ["load_classifier"]
 def __getattr__(name: str) -> Any:
     # torch takes a second to import: only who loads a classifier waits for it.
     if name == "load_classifier":
-        from model.checkpoint import load_classifier
+        from model.inference.checkpoint import load_classifier
 
         return load_classifier
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

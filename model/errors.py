@@ -59,7 +59,7 @@ class CheckpointError(InputError):
     """A checkpoint is missing, damaged, or does not fit what it was asked to do."""
 
 
-def told(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """What the first cause of `error` says, in one line: for errors of libraries, whose words have
     to stand in a line of ours."""
     while error.__cause__ is not None:
@@ -71,9 +71,9 @@ def told(error: BaseException) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """`error` in one line for a person: an `InputError` in its own words, else as `told`. A name
-    of a file in it may hold line breaks and what commands a terminal; the line does not."""
-    return clean_line(str(error)) if isinstance(error, InputError) else told(error)
+    """`error` in one line for a person: an `InputError` in its own words, else as `error_line`. A
+    name of a file in it may hold line breaks and what commands a terminal; the line does not."""
+    return clean_line(str(error)) if isinstance(error, InputError) else error_line(error)
 
 
 def is_refused(error: BaseException) -> bool:

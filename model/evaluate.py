@@ -36,28 +36,27 @@ from typing import Any
 
 import numpy as np
 
-from model.answers import Answers, answers
-from model.checkpoint import Checkpoint, checkpoint_path, load_network, read_checkpoint
 from model.classifiers import CLASSIFIERS
-from model.delimited import read_table
+from model.cli import HelpFormatter, make_folder, program
+from model.datasets.delimited import read_table
 from model.errors import InputError, exit_code
-from model.evaluation import Evaluation, evaluated, table
+from model.evaluation.report import page
+from model.evaluation.result import Evaluation, evaluate_answers, table
+from model.evaluation.speed import forward_speed
 from model.face.networks import add_face_networks
-from model.figures import measured
+from model.inference.checkpoint import Checkpoint, checkpoint_path, load_network, read_checkpoint
+from model.inference.predictions import Answers, answers
+from model.inference.samples import SampleSet
+from model.inference.shipped_weights import shipped_names
 from model.machine import choose_device, machine, use_threads
-from model.outputs import make_folder
-from model.report import page
-from model.samples import SampleSet
-from model.shipped import shipped
-from model.speed import forward_speed
+from model.metrics.scores import measure_checkpoint
 from model.synthetic.nuisance import VIEWS, View
 from model.train import CLIP_EPOCHS
 from model.training.data import SYNTHETIC, Opener, Sources
 from model.training.fit import fit
+from model.training.leakage import refuse_seen
 from model.training.loso import leave_one_out
 from model.training.recipe import Recipe
-from model.training.seen import refuse_seen
-from model.usage import DefaultsShown
 
 TOLERANCE = 0.002
 """Within which a figure is reproduced: another number of threads rounds differently, which tips a
@@ -80,7 +79,7 @@ def main() -> None:
         raise InputError(f"--view {args.view} is of synthetic pairs, not of --data {args.data}")
     if args.out is not None:
         make_folder(args.out)
-    names = args.networks or shipped()
+    names = args.networks or shipped_names()
     for name in names if args.speed else ():
         checkpoint_path(name)
     evaluations: list[Evaluation] = []
@@ -150,7 +149,7 @@ def _on_report_set(name: str, args: argparse.Namespace) -> Evaluation:
     samples = report_set(checkpoint, args.cache, args.workers, args.view)
     remark = ""
     if args.view in (None, checkpoint.recipe.get("data", {}).get("view")):
-        remark = compare(dict(checkpoint.metrics), measured(path, samples, args.device))
+        remark = compare(dict(checkpoint.metrics), measure_checkpoint(path, samples, args.device))
     return _held_out(name, path, samples, args, remark)
 
 
@@ -165,7 +164,7 @@ def _held_out(
     name: str, path: Path, samples: SampleSet, args: argparse.Namespace, remark: str = ""
 ) -> Evaluation:
     said = answers(path, samples, first_phase_only=args.first_phase, device=args.device)
-    return evaluated(
+    return evaluate_answers(
         Path(name).stem,
         said,
         samples,
@@ -193,7 +192,7 @@ def _across(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list
                 said = answers(path, tested, device=args.device)
                 title = f"{Path(name).stem} on {training.name}"
                 found.append(
-                    evaluated(
+                    evaluate_answers(
                         title,
                         said,
                         tested,
@@ -217,7 +216,7 @@ def _leaving_out(name: str, specs: tuple[str, ...], args: argparse.Namespace) ->
     )
     said = Answers(np.log(np.maximum(probabilities, 1e-7)), probabilities, samples.action_units)
     return [
-        evaluated(
+        evaluate_answers(
             Path(name).stem,
             said,
             samples,
@@ -236,7 +235,7 @@ def _trainable(
     """How a network is trained on, from which weights (None: from nothing, where none are shipped
     under that name), and what is known of it."""
     sources = Sources(specs=specs, classes=args.classes)
-    if name in CLASSIFIERS and name not in shipped():
+    if name in CLASSIFIERS and name not in shipped_names():
         recipe = Recipe(name, epochs=args.epochs, data=sources.said())
         return recipe, None, Checkpoint(name, (), (), recipe.flow, {})
     path = checkpoint_path(name)
@@ -285,9 +284,9 @@ def _write(out: Path, evaluations: list[Evaluation], speeds: dict[str, Any]) -> 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m model.evaluate",
+        prog=program("model.evaluate"),
         description="Measure networks on samples that they were not trained on.",
-        formatter_class=DefaultsShown,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("networks", nargs="*", help="shipped names or checkpoints (all shipped)")
     parser.add_argument("--data", default=SYNTHETIC, help="casme2:PATH, maps:PATH …, with commas")

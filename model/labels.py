@@ -10,6 +10,16 @@ UNCLEAR = "unclear"
 """What stands for a class in records and files where no class is likely enough: "no clear
 expression" for people. Never a class itself."""
 
+NO_EXPRESSION = -1
+"""What stands for a class in arrays of labels where the sample holds no expression: a face at rest,
+a blink, speech, a nod."""
+
+ACTION_UNITS = (
+    *("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU12", "AU14", "AU15", "AU17"),
+    *("AU18", "AU20", "AU23", "AU24", "AU25", "AU26"),
+)
+"""The units that are named beside a class: all of the catalogue but the blink, AU45."""
+
 CLASS_OF_EMOTION = {
     "anger": "negative",
     "contempt": "negative",

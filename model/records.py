@@ -44,7 +44,7 @@ class Frame:
     image: ImageU8
     """(H, W, 3) uint8, RGB, not writeable."""
     received_s: float
-    """When the frame became available to this program, by `realtime.clock`; 0.0 offline.
+    """When the frame became available to this program, by `realtime.stream.clock`; 0.0 offline.
     Used for latency and the ledger only, never by perception."""
     packed: bytes | None = field(default=None, compare=False, repr=False)
     """The JPEG that `image` was decoded from, as it came and not turned as asked of the source,
@@ -77,8 +77,8 @@ class MotionSample:
 
     stamp: Stamp
     displacement: ArrayF32
-    """(R, 2) float32, crop px, (u, v) per region, in the order of `realtime.motion.REGIONS`;
-    continuous in time within a track."""
+    """(R, 2) float32, crop px, (u, v) per region, in the order of
+    `realtime.spotting.motion.REGIONS`; continuous in time within a track."""
     field: ArrayF32
     """(2, S, S) float32, crop px: the dense residual flow reference → this frame."""
     head: ArrayF32
@@ -89,7 +89,7 @@ class MotionSample:
     track: int
     """The face track it belongs to; a change means that history before it does not compare."""
     flags: frozenset[str]
-    """What makes this sample doubtful: `realtime.motion.FLAGS`."""
+    """What makes this sample doubtful: `realtime.spotting.motion.FLAGS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,8 @@ class FramePair:
     """The aligned frames of both phases of a window, evenly spaced in time within each."""
 
     onset_apex: ArrayF32
-    """(F, S, S) float32, grey 0 to 255, F = `model.moments.PHASE_FRAMES`: from onset to apex."""
+    """(F, S, S) float32, grey 0 to 255, F = `model.flow.key_frames.PHASE_FRAMES`: from onset to
+    apex."""
     apex_offset: ArrayF32 | None
     """The same from apex to offset; None before the offset is known."""
 
@@ -178,7 +179,7 @@ class Event:
     known_at: Stamp
     """The frame on which the spotter's decision fell."""
     emitted_s: float = 0.0
-    """When the event left the pipeline, by `realtime.clock`; 0.0 offline. Latency only."""
+    """When the event left the pipeline, by `realtime.stream.clock`; 0.0 offline. Latency only."""
     flows: FlowPair | None = field(default=None, compare=False, repr=False)
     crops: tuple[ImageU8, ...] = field(default=(), compare=False, repr=False)
     """Aligned grey crops (S, S) of onset, apex and, once known, offset."""

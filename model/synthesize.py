@@ -17,13 +17,13 @@ from pathlib import Path
 import av
 from tqdm import tqdm
 
+from model.cli import HelpFormatter, program
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.records import ImageU8
-from model.synthetic.face import Nuisance, SyntheticFace
+from model.synthetic.face import FaceNuisance, SyntheticFace
 from model.synthetic.footage import WrittenFootage, follow_face, read_frames
 from model.synthetic.schedule import Schedule, TrueExpression
-from model.usage import DefaultsShown
 
 TRUTH_COLUMNS = tuple(f.name for f in fields(TrueExpression))
 CODECS = {"ffv1": (".mkv",), "h264": (".mkv", ".mp4")}
@@ -181,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{options.out}: {count} micro-expressions over {options.over.name}")
         return
     output.check_size(*(int(side) for side in options.size))
-    nuisance = Nuisance(**{name: getattr(options, name) for name in _NUISANCES})
+    nuisance = FaceNuisance(**{name: getattr(options, name) for name in _NUISANCES})
     face = SyntheticFace(
         seed=options.seed,
         fps=options.fps,
@@ -199,11 +199,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m model.synthesize",
+        prog=program("model.synthesize"),
         description="Write footage whose micro-expressions are known.",
-        formatter_class=DefaultsShown,
+        formatter_class=HelpFormatter,
     )
-    usual, still = Schedule(), Nuisance()
+    usual, still = Schedule(), FaceNuisance()
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="CLIP", help="video to write, .mkv or .mp4")
     add("--truth", type=Path, metavar="CSV", help="table to write of what the face does when")

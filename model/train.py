@@ -23,21 +23,21 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from model.checkpoint import checkpoint_path, read_checkpoint, save_checkpoint
 from model.classifiers import CLASSIFIERS
+from model.cli import make_folder, program
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
-from model.figures import measured
 from model.flow import FLOWS
-from model.folds import validation_split
+from model.inference.checkpoint import checkpoint_path, read_checkpoint, save_checkpoint
+from model.inference.samples import SampleSet, join_samples
 from model.machine import choose_device, use_threads
-from model.outputs import make_folder
-from model.samples import SampleSet, join_samples
+from model.metrics.folds import validation_split
+from model.metrics.scores import measure_checkpoint
 from model.training.data import Opener, Sources
 from model.training.fit import check_start, fit
+from model.training.leakage import refuse_seen
 from model.training.loso import FoldAnswers, leave_one_out
 from model.training.recipe import ClassWeights, Loss, Recipe
-from model.training.seen import refuse_seen
 
 CLIP_EPOCHS = 60
 """Epochs without synthetic pairs: a data set has some hundred clips."""
@@ -107,7 +107,7 @@ def _train(recipe: Recipe, opener: Opener, args: argparse.Namespace, init: Path 
         init=init,
         after_epoch=_print_line,
     )
-    metrics = {} if report is None else measured(args.out, report, args.device)
+    metrics = {} if report is None else measure_checkpoint(args.out, report, args.device)
     checkpoint = replace(checkpoint, metrics=metrics, command=_command(args))
     save_checkpoint(args.out, checkpoint, read_checkpoint(args.out)[1])
     for name, value in metrics.items():
@@ -179,7 +179,7 @@ def _given(args: argparse.Namespace, record: type) -> dict[str, Any]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m model.train",
+        prog=program("model.train"),
         description="Train a classifier on synthetic pairs, on data sets, or on both.",
     )
     parser.add_argument("classifier", choices=CLASSIFIERS)

@@ -2,10 +2,10 @@
 
     python -m realtime.analyze clip.mp4 session/ --out results/
 
-For each input `<name>.events.csv` and `<name>.motion.parquet` (or `.csv`); `realtime.tables` says
-what the columns are; and `<name>.analysis.json` with what was analysed, and how. What was analysed
-into that folder before is skipped. It is the pipeline of the live program, so what was seen live is
-found again.
+For each input `<name>.events.csv` and `<name>.motion.parquet` (or `.csv`);
+`realtime.results.tables` says what the columns are; and `<name>.analysis.json` with what was
+analysed, and how. What was analysed into that folder before is skipped. It is the pipeline of the
+live program, so what was seen live is found again.
 
     python -m realtime.analyze sessions/P07 --compare
 
@@ -21,20 +21,20 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from model.errors import CheckpointError, InputError, SourceError, exit_code, told
+from model.cli import make_folder, program
+from model.errors import CheckpointError, InputError, SourceError, error_line, exit_code
 from model.face.networks import add_face_networks
 from model.machine import choose_device
-from model.outputs import make_folder
 from model.records import Event, Frame, Stamp
-from realtime.analyses import Job, name_of, plan_jobs, write_record
-from realtime.baseline import load_baseline, rate_warning
+from realtime.analysis_jobs import Job, name_of, plan_jobs, write_record
 from realtime.config import LiveConfig
 from realtime.options import add_perception, add_pictures
-from realtime.pipeline import configured, open_pipeline
-from realtime.session.compare import compare
+from realtime.perception.pipeline import open_pipeline, pipeline_config
+from realtime.results.tables import motion_table, write_events
+from realtime.sessions.compare import compare
+from realtime.sessions.source import SessionSource
 from realtime.sources import Source, open_source
-from realtime.sources.session import SessionSource
-from realtime.tables import motion_table, write_events
+from realtime.spotting.baseline import load_baseline, rate_warning
 
 
 def main() -> None:
@@ -76,7 +76,7 @@ def _each(work: Sequence[tuple[str, Callable[[], None]]]) -> None:
             failed[spec] = str(error)
         except Exception as error:  # a bug: its trace helps, the other inputs are no part of it
             traceback.print_exc()
-            failed[spec] = told(error)
+            failed[spec] = error_line(error)
         if spec in failed:
             print(f"error: {failed[spec]}", file=sys.stderr)
     if failed:
@@ -116,7 +116,7 @@ def analyze(job: Job, config: LiveConfig) -> None:
 
 
 def _analyze(source: Source, job: Job, config: LiveConfig) -> None:
-    wanted, warning = configured(config, choose_device(config.device), source.info)
+    wanted, warning = pipeline_config(config, choose_device(config.device), source.info)
     if warning:
         print(f"warning: {warning}", file=sys.stderr)
     pipeline = open_pipeline(wanted)
@@ -223,7 +223,7 @@ def _report(source: Source, events: Sequence[Event], tracks: Mapping[int, int], 
 
 def _parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
-        prog="python -m realtime.analyze", description=(__doc__ or "").partition("\n")[0]
+        prog=program("realtime.analyze"), description=(__doc__ or "").partition("\n")[0]
     )
     p.add_argument("inputs", nargs="+", metavar="INPUT", help="video file, folder of images, demo")
     p.add_argument("--out", type=Path, metavar="DIR", help="for the tables; made if need be")

@@ -5,17 +5,20 @@ import ssl
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.classifiers import CLASSIFIERS
 from model.engine import ENGINES
 from model.engine.ort import THREADS
 from model.errors import InputError
 from model.flow import FLOWS
-from model.shipped import shipped, trained_on
-from realtime.baseline import Baseline
-from realtime.scorer import RULES, checked_scorer
-from realtime.session.plan import RecordPlan
+from model.inference.shipped_weights import shipped_names, weights_for_flow
 from realtime.sources import SourceOptions, check_rotation
+from realtime.spotting.baseline import Baseline
+from realtime.spotting.scorer import RULES, checked_scorer
+
+if TYPE_CHECKING:
+    from realtime.recording.plan import RecordPlan
 
 MAX_SIDE_PX = 8192
 MAX_FPS = 1000.0
@@ -54,7 +57,7 @@ class LiveConfig:
     """What judges a candidate that has ended: `rules`, or a file of weights."""
     baseline: Baseline | None = field(default=None, repr=False)
     """What is usual for this face before this camera; None: what is usual for most."""
-    record: RecordPlan | None = None
+    record: "RecordPlan | None" = None
     """The session that is recorded; None: none is."""
     sessions: Path = Path("sessions")
     """Where the page records sessions, and looks for those to review."""
@@ -95,13 +98,13 @@ class LiveConfig:
         if self.engine not in ("auto", *ENGINES):
             choices = ", ".join(("auto", *ENGINES))
             raise InputError(f"--engine {self.engine}: choose one of {choices}")
-        known = {*shipped(), *CLASSIFIERS}
+        known = {*shipped_names(), *CLASSIFIERS}
         if self.classifier not in known and not Path(self.classifier).is_file():
-            choices = ", ".join(shipped())
+            choices = ", ".join(shipped_names())
             raise InputError(
                 f"--classifier {self.classifier}: choose one of {choices}, or a checkpoint's path"
             )
-        object.__setattr__(self, "classifier", trained_on(self.flow, self.classifier))
+        object.__setattr__(self, "classifier", weights_for_flow(self.flow, self.classifier))
         checked_scorer(self.spotter)
         self._check_page()
 

@@ -13,14 +13,14 @@ from types import FrameType
 from tqdm import tqdm
 
 from model.errors import InputError
-from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.session.keys import Keys
-from realtime.session.status import RecordingStatus
-from realtime.snapshot import Snapshot
+from realtime.recording.keys import Keys
+from realtime.recording.status import RecordingStatus
+from realtime.results.snapshot import Snapshot
+from realtime.results.summary import check_new, summarise, write_summary
 from realtime.sources.demo import Demo
-from realtime.summary import check_new, summarise, write_summary
+from realtime.stream.clock import monotonic_s
 
 PROGRESS_S = 0.5
 """How often the progress line is renewed, and a request to end is looked for."""

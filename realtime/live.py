@@ -17,20 +17,15 @@ from typing import Self
 from model.errors import InputError, describe_error
 from model.machine import choose_device
 from model.records import Event, Frame, Step
-from realtime.baseline import Baseline
-from realtime.captured import Captured, recent_fps
-from realtime.clips import Clips, cut
 from realtime.config import LiveConfig, device_name
-from realtime.heap import share_heap
-from realtime.packed import unpack
-from realtime.results import Results, SignalAt
-from realtime.ring import FrameRing
+from realtime.recording.notebook import Notebook
+from realtime.recording.plan import RecordPlan
+from realtime.recording.status import RecordingStatus
+from realtime.results.clips import Clips, cut
+from realtime.results.results import Results, SignalAt
+from realtime.results.snapshot import Snapshot, State, doubt, take_snapshot
 from realtime.run import Run, StillAliveError
-from realtime.session.markers import MarkerKind
-from realtime.session.notebook import Notebook
-from realtime.session.plan import RecordPlan
-from realtime.session.status import RecordingStatus
-from realtime.snapshot import Snapshot, State, doubt, take_snapshot
+from realtime.sessions.markers import MarkerKind
 from realtime.sources import (
     ASKED_RATE,
     Source,
@@ -40,6 +35,11 @@ from realtime.sources import (
     without_password,
 )
 from realtime.sources.browser import BrowserSource
+from realtime.spotting.baseline import Baseline
+from realtime.stream.counters import Captured, recent_fps
+from realtime.stream.heap import share_heap
+from realtime.stream.packed_frame import unpack
+from realtime.stream.ring import FrameRing
 
 WAITING = "recording first: the analysis waits until the recorder has caught up"
 

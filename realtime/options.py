@@ -8,11 +8,11 @@ from pathlib import Path
 
 from model.engine import ENGINES
 from model.flow import FLOWS
-from model.shipped import shipped
+from model.inference.shipped_weights import shipped_names
 from realtime.config import LiveConfig
 from realtime.passwords import AUTH, VIEW
-from realtime.scorer import RULES
 from realtime.sources import CHOICES, ROTATIONS
+from realtime.spotting.scorer import RULES
 
 Options = argparse._ActionsContainer  # what parsers and their groups have in common
 
@@ -56,7 +56,9 @@ def add_perception(options: Options) -> None:
     add = options.add_argument
     flows = f"{', '.join(FLOWS)}; the classifier has to be trained on it"
     add("--flow", default=_DEFAULT.flow, help=flows)
-    add("--classifier", default=_DEFAULT.classifier, help=f"{', '.join(shipped())}, or a path")
+    add(
+        "--classifier", default=_DEFAULT.classifier, help=f"{', '.join(shipped_names())}, or a path"
+    )
     add_scorer(options)
     add("--baseline", type=Path, metavar="JSON", help="of this face, made by calibrate baseline")
     add("--device", default=_DEFAULT.device, help="auto, cpu, cuda or cuda:N")

@@ -1,45 +1,9 @@
-"""Run: one source from start to end. Every thread of the program is made here.
+"""Run: one source from start to end, and its threads.
 
-capture     Alone touches the source. Takes a frame, appends it to the ring, nothing else: no
-            conversion, no lock that a reader may hold for long, no callback. So neither a slow
-            analysis nor a slow viewer delays a capture time. Closes the ring, with the error if
-            there was one, and then the source.
-pipeline    Follows the ring frame by frame, because a spotter needs consecutive frames, and runs
-            `Pipeline.step`. Writes `Results`. May fall behind by `MAX_LAG_S`; then it leaves out
-            everything up to the newest frame and counts it: one long gap instead of many short
-            ones, and results that are never old. Calls `on_step`, which must be quick.
-face        Of the pipeline: while frames wait, finds the face of the next one beside the motion of
-            this one. A frame whose face was looked for is analysed, so that an analysis of what
-            was analysed live, in the same order, finds the same.
-classify    A `Worker`: flow of both phases and the network, window by window, so that the
-            pipeline's next frame does not wait for it. If its short queue is full the pipeline
-            thread waits; no window is dropped.
-recorder    Of a run that is recorded: follows the ring on its own, so that the video is whole even
-            when the analysis lags, and is the only one that writes the session's files. It comes
-            first, since a recording cannot be made again and an analysis can: once `HOLD` of the
-            ring waits for it, the pipeline leaves frames out until it has all but caught up, and
-            an analysis that fails does not end it. If the ring runs over all the same, the frames
-            that it missed are in the ledger.
-sound       Of a run that is recorded with sound: keeps the microphone open. PortAudio has a thread
-            of its own, which hands over blocks of samples; the recorder writes them.
-lsl         Of a run that takes markers from another program: waits for them and notes them.
-ring        Packs the frames of the ring that all have read, as JPEG: only a replay wants them yet.
-clips       A `Worker`: keeps the packed pictures around an event for its replay. Apart from
-            classify, because what is not packed yet takes longer than a classification and is in
-            no hurry.
-
-Stop: capture is told and its source interrupted → it closes the ring → the pipeline reads the
-ring out, for at most `DRAIN_S`, decides what was open and waits for what is being classified →
-the recorder writes what is left and closes its files → the workers finish → every join is bounded,
-and a thread that is still alive then is an error with its name, and left behind. Models are loaded
-and warm before capture starts.
-
-Whatever fails, the run ends and says why: all that is open is closed, each part whatever another
-raises, and `finished` is set. A recording goes on without its analysis.
-
-Each captured frame has one fate: analysed, or dropped as "pipeline behind", "recorder first",
-"analysis failed", "paused" or "stopped". What a source itself lost or could not use stands beside
-that, under its own causes.
+What each thread does and may touch, how a run stops and what becomes of every frame is told in
+docs/architecture.md. In short: capture appends to the ring and does nothing else; pipeline follows
+the ring and runs `Pipeline.step`; recorder follows it on its own and comes first. Models are loaded
+and warm before capture starts. Whatever fails, all that is open is closed and `finished` is set.
 """
 
 import gc
@@ -51,20 +15,20 @@ from functools import partial
 
 from model.errors import InputError, describe_error
 from model.records import Frame, Stamp, Step
-from realtime.captured import Captured
-from realtime.clips import Clips
-from realtime.clock import monotonic_s
 from realtime.config import LiveConfig, device_name
-from realtime.heap import trim_heap
-from realtime.packing import Packing
-from realtime.pauses import Pauses
-from realtime.pipeline import configured, open_pipeline
-from realtime.recording import END, open_recording
-from realtime.results import Results
-from realtime.ring import Follower, FrameRing
+from realtime.perception.pipeline import open_pipeline, pipeline_config
+from realtime.recording.recording import END, open_recording
+from realtime.results.clip_packing import Packing
+from realtime.results.clips import Clips
+from realtime.results.results import Results
 from realtime.sources import Source
-from realtime.sources.pacing import paced
-from realtime.worker import Worker
+from realtime.sources.pacing import pace
+from realtime.stream.clock import monotonic_s
+from realtime.stream.counters import Captured
+from realtime.stream.heap import trim_heap
+from realtime.stream.pauses import Pauses
+from realtime.stream.ring import FrameRing, RingReader
+from realtime.stream.worker import Worker
 
 RING_S = 6.0
 """Longer than the longest expression with its context and the pipeline's lag."""
@@ -136,7 +100,7 @@ class Run:
             opened.callback(self._classify.stop, JOIN_S)
             self._packing = Packing(self.ring, clips)
             opened.callback(self._packing.stop, JOIN_S)
-            pipeline, self.warning = configured(config, device, source.info)
+            pipeline, self.warning = pipeline_config(config, device, source.info)
             self._pipeline = open_pipeline(pipeline, self._classify, settled=False)
             opened.callback(self._attempt, self._pipeline.close)
             self.recording = open_recording(
@@ -248,7 +212,7 @@ class Run:
     def _capture_until_pause(self) -> bool:
         """Take frames until the source or the run ends; True if it was only a pause."""
         info = self.source.info
-        frames = paced(self.source, self._ending) if info.paced_by_stamps else iter(self.source)
+        frames = pace(self.source, self._ending) if info.paced_by_stamps else iter(self.source)
         for frame in frames:
             if self._ending.is_set() or self.captured.age_s(frame.stamp) >= self._seconds:
                 return False
@@ -306,14 +270,14 @@ class Run:
             self.faults.append(f"closing: {describe_error(error)}")
             self._closing_error = self._closing_error or error
 
-    def _go_on_without(self, follower: Follower, error: BaseException) -> None:
+    def _go_on_without(self, follower: RingReader, error: BaseException) -> None:
         """The analysis has failed; the recording does not end with it."""
         self.failed = f"{FAILED}: {describe_error(error)}"
         with suppress(Exception):  # the capture's: that the analysis failed comes first
             for frame, missed in follower:
                 self._leave_out(FAILED, missed + 1, (*follower.missed, frame.stamp))
 
-    def _follow(self, follower: Follower) -> None:
+    def _follow(self, follower: RingReader) -> None:
         catching_up = False
         promised: Frame | None = None
         for frame, missed in follower:

@@ -1,293 +1,70 @@
-"""How well spotted expressions fit annotated ones: the MEGC protocol.
+"""Tables of spotted events against tables of the truth, by the protocol of MEGC.
 
-A prediction counts as true when its interval and that of an annotation of the same kind have an
-intersection over union (IoU) of at least 0.5, one to one. Micro- and macro-expressions are scored
-apart, and several videos count as one long one (See et al., MEGC 2019, "Spotting"; Li et al.,
-MEGC 2022, section 3): hits, predictions and annotations are summed before any ratio is taken.
-
-    python -m realtime.scoring clip.events.csv clip.truth.csv
+python -m realtime.scoring clip.events.csv clip.truth.csv
 """
 
 import argparse
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from model.delimited import read_table
+from model.cli import program
 from model.errors import InputError, exit_code
+from realtime.results.summary import check_new, versions
+from realtime.spotting.metrics import KINDS, read_intervals, record, score, table
 
-MIN_IOU = 0.5
-"""The protocol's least overlap of a hit."""
-KINDS = ("micro", "macro")
-"""What is scored; other annotated kinds (a blink) are nuisances, never hits."""
-
-_MOMENTS = ("onset", "apex", "offset")
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """One expression in time, predicted or annotated."""
-
-    onset_s: float
-    apex_s: float
-    offset_s: float
-    kind: str
-    """"micro", "macro", or another annotated thing such as "blink"."""
-    label: str = ""
-    """Emotion class; empty where none was given."""
-    amplitude_px: float = math.nan
-    """Greatest displacement at the apex, px of the 128 px crop; NaN where it is not known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """What became of all predictions and annotations of one kind in any number of videos, and
-    what follows from it."""
-
-    kind: str
-    pairs: tuple[tuple[Interval, Interval], ...]
-    """The hits: (predicted, annotated)."""
-    false: tuple[Interval, ...]
-    """Predictions that hit nothing."""
-    missed: tuple[Interval, ...]
-    """Annotations that nothing hit."""
-
-    @property
-    def hits(self) -> int:
-        """True positives."""
-        return len(self.pairs)
-
-    @property
-    def predicted(self) -> int:
-        """How many were predicted."""
-        return len(self.pairs) + len(self.false)
-
-    @property
-    def annotated(self) -> int:
-        """How many there are."""
-        return len(self.pairs) + len(self.missed)
-
-    @property
-    def precision(self) -> float:
-        """Share of predictions that hit, 0 without predictions."""
-        return self.hits / self.predicted if self.predicted else 0.0
-
-    @property
-    def recall(self) -> float:
-        """Share of annotations that were hit, 0 without annotations."""
-        return self.hits / self.annotated if self.annotated else 0.0
-
-    @property
-    def f1(self) -> float:
-        """2 × hits / (predictions + annotations), 0 when there are neither."""
-        total = self.predicted + self.annotated
-        return 2 * self.hits / total if total else 0.0
-
-    @property
-    def onset_errors_s(self) -> tuple[float, ...]:
-        """Predicted − annotated, one for each hit; so are the next two."""
-        return tuple(p.onset_s - a.onset_s for p, a in self.pairs)
-
-    @property
-    def apex_errors_s(self) -> tuple[float, ...]:
-        """Of the apex."""
-        return tuple(p.apex_s - a.apex_s for p, a in self.pairs)
-
-    @property
-    def offset_errors_s(self) -> tuple[float, ...]:
-        """Of the offset."""
-        return tuple(p.offset_s - a.offset_s for p, a in self.pairs)
-
-    @property
-    def names(self) -> tuple[tuple[str, str], ...]:
-        """(predicted, annotated) label of each hit that carries both."""
-        return tuple((p.label, a.label) for p, a in self.pairs if p.label and a.label)
-
-    @property
-    def named(self) -> int:
-        """Hits whose annotation and prediction both carry a label."""
-        return len(self.names)
-
-    @property
-    def named_right(self) -> int:
-        """Those of them whose labels agree; an "unclear" prediction agrees with none."""
-        return sum(p == a for p, a in self.names)
-
-    @property
-    def label_accuracy(self) -> float:
-        """Share of the labelled hits that carry the right label; NaN without any."""
-        return self.named_right / self.named if self.named else math.nan
-
-    @property
-    def analysis_f1(self) -> float:
-        """Mean over the classes annotated among the labelled hits of 2 TP / (2 TP + FP + FN);
-        NaN without any. An "unclear" prediction is a miss of its class and of no other."""
-        scores = []
-        for label in sorted({a for _, a in self.names}):
-            said = sum(p == label for p, _ in self.names)
-            true = sum(a == label for _, a in self.names)
-            scores.append(2 * sum(p == a == label for p, a in self.names) / (said + true))
-        return float(np.mean(scores)) if scores else math.nan
-
-    @property
-    def strs(self) -> float:
-        """Spot-then-recognise score: `f1` × `analysis_f1` (MEGC 2022); NaN without labels."""
-        return self.f1 * self.analysis_f1
-
-
-def iou(a: Interval, b: Interval) -> float:
-    """Intersection over union of two intervals in time, 0–1."""
-    shared = min(a.offset_s, b.offset_s) - max(a.onset_s, b.onset_s)
-    union = max(a.offset_s, b.offset_s) - min(a.onset_s, b.onset_s)
-    return max(0.0, shared / union) if union > 0 else 0.0
-
-
-def match(
-    predicted: Sequence[Interval], annotated: Sequence[Interval], min_iou: float = MIN_IOU
-) -> tuple[tuple[int, int], ...]:
-    """Pairs (predicted index, annotated index), one to one, the best overlaps first.
-
-    Kinds are not looked at. Equal overlaps go to the earlier annotation, then prediction.
-    """
-    overlaps = sorted(
-        (-iou(p, a), j, i)
-        for i, p in enumerate(predicted)
-        for j, a in enumerate(annotated)
-        if iou(p, a) >= min_iou
-    )
-    pairs: list[tuple[int, int]] = []
-    used_i: set[int] = set()
-    used_j: set[int] = set()
-    for _, j, i in overlaps:
-        if i not in used_i and j not in used_j:
-            pairs.append((i, j))
-            used_i.add(i)
-            used_j.add(j)
-    return tuple(pairs)
-
-
-def score(
-    videos: Iterable[tuple[Sequence[Interval], Sequence[Interval]]],
-    kind: str,
-    min_iou: float = MIN_IOU,
-) -> Score:
-    """Score the (predicted, annotated) intervals of any number of videos as one, for one kind."""
-    pairs: list[tuple[Interval, Interval]] = []
-    false: list[Interval] = []
-    missed: list[Interval] = []
-    for predicted, annotated in videos:
-        said = [p for p in predicted if p.kind == kind]
-        truth = [a for a in annotated if a.kind == kind]
-        found = match(said, truth, min_iou)
-        pairs += [(said[i], truth[j]) for i, j in found]
-        hit_i, hit_j = {i for i, _ in found}, {j for _, j in found}
-        false += [p for i, p in enumerate(said) if i not in hit_i]
-        missed += [a for j, a in enumerate(truth) if j not in hit_j]
-    return Score(kind, tuple(pairs), tuple(false), tuple(missed))
-
-
-def record(scored: Score) -> dict[str, float | int | str | None]:
-    """A score as plain values: counts, ratios, and of the absolute errors of onset, apex and
-    offset the median and 95th percentile in ms; what is not known is None."""
-    figures: dict[str, float | int | str | None] = {
-        "kind": scored.kind,
-        **{name: getattr(scored, name) for name in ("annotated", "predicted", "hits", "named")},
-    }
-    for name in ("precision", "recall", "f1", "label_accuracy", "analysis_f1", "strs"):
-        figures[name] = _known(getattr(scored, name))
-    for moment in _MOMENTS:
-        median_ms, p95_ms = error_ms(getattr(scored, f"{moment}_errors_s"))
-        figures[f"{moment}_error_median_ms"] = _known(median_ms)
-        figures[f"{moment}_error_p95_ms"] = _known(p95_ms)
-    return figures
-
-
-def error_ms(errors_s: Sequence[float]) -> tuple[float, float]:
-    """Median and 95th percentile of the absolute values, ms; NaN without any."""
-    if not errors_s:
-        return math.nan, math.nan
-    errors_ms = 1000 * np.abs(np.asarray(errors_s))
-    return float(np.median(errors_ms)), float(np.percentile(errors_ms, 95))
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def read_intervals(path: Path) -> tuple[Interval, ...]:
-    """Read a table of events or of truth: CSV with a header, of which the columns `onset_s`,
-    `apex_s`, `offset_s`, `kind` are needed; `label` and `amplitude_px` are used where they stand.
-    Raises `InputError` for a file that is no such table."""
-    table = read_table(path, ("onset_s", "apex_s", "offset_s", "kind"))
-    return tuple(_interval(row.cells, row.where) for row in table.rows)
-
-
-def _interval(row: Mapping[str, str], where: str) -> Interval:
-    onset_s, apex_s, offset_s = (_seconds(row, f"{moment}_s", where) for moment in _MOMENTS)
-    if not onset_s <= apex_s <= offset_s:
-        raise InputError(
-            f"{where}: onset, apex, offset are {[onset_s, apex_s, offset_s]}; they must not run "
-            "back"
-        )
-    kind, label, amplitude = (
-        row.get(name, "").strip() for name in ("kind", "label", "amplitude_px")
-    )
-    if not kind:
-        raise InputError(
-            f"{where}: kind is empty; it must be {' or '.join(KINDS)}, or another word"
-        )
-    return Interval(onset_s, apex_s, offset_s, kind.lower(), label, _number(amplitude))
-
-
-def _seconds(row: Mapping[str, str], column: str, where: str) -> float:
-    time_s = _number(row[column])
-    if not math.isfinite(time_s):
-        raise InputError(f"{where}: {column} is {row[column]!r}; it must be a time in seconds")
-    return time_s
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
-
-
-def table(scores: Iterable[Score]) -> str:
-    """Scores as one table of text, errors in ms as median of the absolute value (p95)."""
-    lines = [
-        f"{'kind':<6}{'true':>6}{'found':>7}{'hits':>6}{'precision':>11}{'recall':>8}{'F1':>7}"
-        f"{'label':>7}{'STRS':>7}{'onset ms':>13}{'apex ms':>13}{'offset ms':>13}"
-    ]
-    for s in scores:
-        errors = (s.onset_errors_s, s.apex_errors_s, s.offset_errors_s)
-        label = f"{s.label_accuracy:.2f}" if s.named else "–"
-        strs = f"{s.strs:.2f}" if s.named else "–"
-        lines.append(
-            f"{s.kind:<6}{s.annotated:>6}{s.predicted:>7}{s.hits:>6}{s.precision:>11.2f}"
-            f"{s.recall:>8.2f}{s.f1:>7.2f}{label:>7}{strs:>7}"
-            + "".join(f"{_spread(e):>13}" for e in errors)
-        )
-    return "\n".join(lines)
-
-
-def _spread(errors_s: Sequence[float]) -> str:
-    if not errors_s:
-        return "–"
-    return "{:.0f} ({:.0f})".format(*error_ms(errors_s))
+FORMAT, VERSION = "fmanet-live spotting", 1
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Score spotted events against the truth (MEGC).")
-    parser.add_argument("events", type=Path, help="CSV of events, as realtime.analyze writes it")
-    parser.add_argument("truth", type=Path, help="CSV of truth, as model.synthesize writes it")
+    """Score the tables that the command line names."""
+    parser = argparse.ArgumentParser(
+        prog=program("realtime.scoring"), description=(__doc__ or "").partition("\n")[0]
+    )
+    add_tables(parser)
     options = parser.parse_args()
-    video = (read_intervals(options.events), read_intervals(options.truth))
-    print(table(score([video], kind) for kind in KINDS))
+    score_tables(options.tables, options.out)
+
+
+def add_tables(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `score_tables`."""
+    parser.add_argument(
+        "tables", type=Path, nargs="+", metavar="EVENTS.csv TRUTH.csv", help="in pairs"
+    )
+    parser.add_argument("--out", type=Path, metavar="JSON", help="must not exist")
+
+
+def score_tables(tables: Sequence[Path], out: Path | None = None) -> None:
+    """Print, and write to `out`, how well tables of events, as `realtime.analyze` writes them, fit
+    tables of the truth: events and truth in turn, all of them together as one video."""
+    if len(tables) % 2:
+        raise InputError(f"{len(tables)} tables: give them in pairs, events and truth in turn")
+    if out is not None:
+        check_new(out)
+    read = [read_intervals(path) for path in tables]
+    videos = list(zip(read[::2], read[1::2], strict=True))
+    scores = [score(videos, kind) for kind in KINDS]
+    print(table(scores))
+    if out is not None:
+        write_scores(
+            out, {"tables": [path.name for path in tables], "scores": [*map(record, scores)]}
+        )
+
+
+def write_scores(path: Path, content: Mapping[str, Any]) -> None:
+    """Write `content` to `path` as JSON, with format, version, date and software."""
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "software": versions(),
+        **content,
+    }
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
-    raise SystemExit(exit_code(main))
+    sys.exit(exit_code(main))

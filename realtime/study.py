@@ -13,15 +13,15 @@ from typing import Any
 
 from model.errors import InputError
 from realtime.live import LiveSession
-from realtime.session.checks import check_list, jpegs, room
-from realtime.session.folder import disk_speed
-from realtime.session.keys import NOTE, Keys
-from realtime.session.microphone import microphones
-from realtime.session.plan import PARTICIPANT, PLANNED_S, RecordPlan
-from realtime.session.protocol import Protocol, parse_protocol
-from realtime.session.status import RecordingStatus
-from realtime.session.verdict import Check
-from realtime.session.video import CODECS
+from realtime.recording.camera_check import Check
+from realtime.recording.checks import check_list, jpegs, room
+from realtime.recording.keys import NOTE, Keys
+from realtime.recording.microphone import microphones
+from realtime.recording.plan import PLANNED_S, RecordPlan
+from realtime.recording.protocol import Protocol, parse_protocol
+from realtime.recording.status import RecordingStatus
+from realtime.sessions.folder import PARTICIPANT, disk_speed
+from realtime.sessions.video import CODECS
 
 GOING_ON = ("running", "paused")
 SAID = 50

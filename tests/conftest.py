@@ -13,15 +13,15 @@ import pytest
 from fakes import write_clip
 from hypothesis import settings
 
-from model.engine.building import exported_beside
 from model.errors import InputError, missing
 from model.face.networks import NETWORKS, network_file, networks_cache
+from model.inference.building import exported_beside
+from model.inference.shipped_weights import WEIGHTS
 from model.machine import has_driver
-from model.shipped import WEIGHTS
 from model.synthetic import Schedule, SyntheticFace
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.session.plan import RecordPlan
+from realtime.recording.plan import RecordPlan
 
 # The same examples on every run, and no deadline: machines are shared.
 settings.register_profile("deterministic", derandomize=True, deadline=None)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from model.labels import CLASSES
-from model.samples import NO_EXPRESSION, SampleSet
+from model.inference.samples import SampleSet
+from model.labels import CLASSES, NO_EXPRESSION
 
 
 def easy_samples(count: int, seed: int, subjects: int = 4, none_share: float = 0.0) -> SampleSet:

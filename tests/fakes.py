@@ -16,8 +16,8 @@ from av.packet import Packet
 
 from model.errors import SourceError
 from model.records import ImageU8
-from realtime.clock import monotonic_s
 from realtime.sources.device import Mode
+from realtime.stream.clock import monotonic_s
 
 
 class FakeClock:

@@ -39,7 +39,7 @@ import hypothesis
 from hypothesis import strategies as st
 
 from model.errors import exit_code
-from realtime.clock import monotonic_s
+from realtime.stream.clock import monotonic_s
 
 TARGETS = ("sources", "sockets", "protocols", "sessions", "tables")
 """Each has a module, `fuzz_<target>`, with its `cases`."""

@@ -13,12 +13,12 @@ from calibrate.guide import Guide
 from model.records import Event, Prediction, Window
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.review.coding import say
-from realtime.session.events import event_line
-from realtime.session.folder import SessionFolder
-from realtime.session.lines import LineFile
-from realtime.session.plan import RecordPlan
-from realtime.session.reader import open_session
+from realtime.recording.plan import RecordPlan
+from realtime.results.event_lines import event_line
+from realtime.review.coding import add_edit
+from realtime.sessions.folder import SessionFolder
+from realtime.sessions.line_file import LineFile
+from realtime.sessions.reader import open_session
 from realtime.ui.page import build_app
 
 Message = dict[str, Any]
@@ -133,7 +133,7 @@ def recorded(corpus: Path) -> Path:
     heard = spoken(made.path, corpus / "spoken")
     for coder, label in (("C1", "positive"), ("C2", "negative")):
         moments = stamps[10], stamps[21], stamps[30]
-        say(heard, coder, 1, verdict="accepted", moments=moments, label=label)
-        say(heard, coder, None, verdict="open", moments=moments, label=label, note="again")
+        add_edit(heard, coder, 1, verdict="accepted", moments=moments, label=label)
+        add_edit(heard, coder, None, verdict="open", moments=moments, label=label, note="again")
     heard.folder.path.rename(folder)
     return folder

@@ -7,13 +7,13 @@ from typing import Any
 
 from fuzz_inputs import changes, damage, damaged, rewritten, scalars, texts
 from hypothesis import strategies as st
-from test_session_files import Heard
+from test_sessions_files import Heard
 
 from model.errors import InputError
-from realtime.session.keys import Keys
-from realtime.session.plan import take_plan
-from realtime.session.protocol import load_protocol, parse_protocol
-from realtime.session.verdict import load_camera_check
+from realtime.recording.camera_check import load_camera_check
+from realtime.recording.keys import Keys
+from realtime.recording.plan import take_plan
+from realtime.recording.protocol import load_protocol, parse_protocol
 
 PROTOCOL = """name = "Interview A"
 authors = ["A. Meyer", "B. Klein"]

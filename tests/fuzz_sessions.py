@@ -15,12 +15,12 @@ from fuzz_sources import watch
 from hypothesis import strategies as st
 
 import realtime.export.__main__ as exporting
-import realtime.session.__main__ as keeping
+import realtime.session as keeping
 from realtime.config import LiveConfig
 from realtime.export import EXPORTS
-from realtime.session.compare import compare
+from realtime.sessions.compare import compare
+from realtime.sessions.source import SessionSource
 from realtime.sources import SourceOptions
-from realtime.sources.session import SessionSource
 
 
 def cases(corpus: Path) -> dict[str, Any]:

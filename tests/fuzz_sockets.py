@@ -12,9 +12,9 @@ from fuzz_inputs import changed, changes, damage, damaged, scalars, texts, value
 from fuzz_page import DEMO, OPEN, OURS, READ, Message, Page, recorded
 from hypothesis import strategies as st
 
-from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
-from realtime.ui.messages import finite_number, parse_message, pong
+from realtime.stream.clock import monotonic_s
+from realtime.ui.viewer_messages import finite_number, parse_message, pong
 
 _MOMENT = {"text": "s", "at_s": 1.0}
 _BEGIN = {"participant": "", "false_alarms_per_min": 0.5}

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.sources import Source, SourceOptions, open_source, split_spec, without_password
-from realtime.ui.allowed import check_source
+from realtime.ui.allowed_sources import check_source
 
 FRAMES = 80
 """So many of a source are read."""

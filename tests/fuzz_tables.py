@@ -14,21 +14,21 @@ import numpy as np
 from fuzz_inputs import changes, damage, damaged, damaged_inside, rewritten, scalars, texts, values
 from hypothesis import strategies as st
 from safetensors.numpy import save
-from test_baseline import measured
+from test_spotting_baseline import measured
 
-from calibrate.predictions import read_predictions
-from model.checkpoint import load_network
+from calibrate.confidence.predictions import read_predictions
 from model.datasets import open_dataset
-from model.datasets.check import as_json, report
-from model.datasets.kept import computed
+from model.datasets.cache import compute_clips
+from model.datasets.delimited import read_table
 from model.datasets.maps import read_maps
-from model.delimited import read_table
+from model.datasets.summary import as_json, report
 from model.errors import InputError
 from model.flow import load_flow
-from model.shipped import WEIGHTS
-from realtime.baseline import load_baseline, to_json
-from realtime.scorer import load_scorer
+from model.inference.checkpoint import load_network
+from model.inference.shipped_weights import WEIGHTS
 from realtime.scoring import read_intervals, score
+from realtime.spotting.baseline import load_baseline, to_json
+from realtime.spotting.scorer import load_scorer
 
 
 def cases(corpus: Path) -> dict[str, Any]:
@@ -127,10 +127,10 @@ def cases(corpus: Path) -> dict[str, Any]:
     def kept(drawn: Any, scratch: Path) -> None:
         found = open_dataset("smic", corpus / "smic")
         cache = scratch / "cache"
-        list(computed(found, _computed, load_flow("lk"), cache, workers=1))
+        list(compute_clips(found, _computed, load_flow("lk"), cache, workers=1))
         for path in sorted(cache.rglob("*.npz"))[:2]:
             path.write_bytes(harm(path.read_bytes(), drawn))
-        list(computed(found, _computed, load_flow("lk"), cache, workers=1))
+        list(compute_clips(found, _computed, load_flow("lk"), cache, workers=1))
 
     def checkpoint(drawn: Any, scratch: Path) -> None:
         done, bytes_done = drawn

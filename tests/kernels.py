@@ -18,16 +18,16 @@ from typing import Any
 
 import torch
 import triton
-from test_flow_device import pairs
+from test_flow_gpu_device import pairs
 from torch import Tensor
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from model.flow import lk_kernels as lk
 from model.flow import load_flow
-from model.flow import tvl1_kernels as tvl1
-from model.flow.lk_tensor import TensorLucasKanade
-from model.flow.tvl1_tensor import TensorTVL1
+from model.flow.gpu import lk_kernels as lk
+from model.flow.gpu import tvl1_kernels as tvl1
+from model.flow.gpu.lk_tensor import TensorLucasKanade
+from model.flow.gpu.tvl1_tensor import TensorTVL1
 
 CASES: tuple[tuple[tuple[int, int], int, dict[str, float]], ...] = (
     ((20, 21), 2, {}),

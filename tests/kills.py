@@ -21,14 +21,14 @@ from pathlib import Path
 import cv2
 from fakes import motion_jpeg, web_server
 
-from realtime.clock import monotonic_s
-from realtime.session.cut import pts_of
-from realtime.session.folder import SessionFolder
-from realtime.session.ledger import parse_line
-from realtime.session.lines import read_lines
-from realtime.session.recover import recover
-from realtime.session.video import CODECS
+from realtime.sessions.folder import SessionFolder
+from realtime.sessions.ledger import parse_line
+from realtime.sessions.line_file import read_lines
+from realtime.sessions.recover import recover
+from realtime.sessions.video import CODECS
+from realtime.sessions.video_cut import pts_of
 from realtime.sources import SourceOptions, open_source
+from realtime.stream.clock import monotonic_s
 
 ROOT = Path(__file__).parent.parent
 

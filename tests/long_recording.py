@@ -21,11 +21,11 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import sync_playwright
 
-from realtime.clock import monotonic_s
-from realtime.review.lanes import read_motion
+from realtime.review.motion_lanes import read_motion
 from realtime.review.quality import measure
-from realtime.session.cut import pts_of
-from realtime.session.reader import Session, open_session
+from realtime.sessions.reader import Session, open_session
+from realtime.sessions.video_cut import pts_of
+from realtime.stream.clock import monotonic_s
 
 ROOT = Path(__file__).parent.parent
 START_S = 120.0

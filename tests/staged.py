@@ -14,9 +14,9 @@ from model import load_classifier
 from model.face.aligner import FaceAligner
 from model.flow import load_flow
 from model.records import AlignedFace, Frame, Step
-from realtime.pipeline import Pipeline
+from realtime.perception.pipeline import Pipeline
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus, open_source
-from realtime.spotting import SpotterConfig
+from realtime.spotting.spotter import SpotterConfig
 
 TIMEOUT_S = 60
 GATE = 40

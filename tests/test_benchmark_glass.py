@@ -17,9 +17,9 @@ from realtime.benchmark.glass import Reading, delays, measure_glass, wait
 from realtime.benchmark.glassrun import words
 from realtime.benchmark.screen import RECENT_S, Shown, screen_app, serve_screen
 from realtime.benchmark.timecode import PERIOD, Reader, draw
-from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
+from realtime.stream.clock import monotonic_s
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 browser = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")

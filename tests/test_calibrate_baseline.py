@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calibrate.baseline import BaselineMeasure
+from calibrate.baseline.measure import BaselineMeasure
+from calibrate.baseline.rest import BLOCK_S, PASSED, RestingFace, floors_for, tail_level
 from calibrate.report import baseline_text
-from calibrate.rest import BLOCK_S, PASSED, RestingFace, floors_for, tail_level
 from model.errors import InputError
 from model.records import Frame, MotionSample, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace
-from realtime.baseline import Baseline
-from realtime.motion import LOWER, REGIONS, UPPER
-from realtime.perception import Perception
+from realtime.perception.perception import Perception
 from realtime.sources import open_source
 from realtime.sources.demo import DEFAULT_FPS
-from realtime.spotting import Spotter, SpotterConfig
+from realtime.spotting.baseline import Baseline
+from realtime.spotting.motion import LOWER, REGIONS, UPPER
+from realtime.spotting.spotter import Spotter, SpotterConfig
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 INFO = open_source("demo:rest").info

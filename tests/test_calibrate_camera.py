@@ -12,18 +12,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calibrate.camera import CameraCheck, CameraReport
-from calibrate.picture import PictureQuality, Pictures, alias_hz, blockiness, temporal_noise
+from calibrate.camera.check import CameraCheck, CameraReport
+from calibrate.camera.picture import (
+    PictureMeasure,
+    PictureQuality,
+    alias_hz,
+    blockiness,
+    temporal_noise,
+)
+from calibrate.camera.timing import Clockwork, Timing
+from calibrate.camera.verdict import FaceQuality, Finding, judge
 from calibrate.report import camera_text
-from calibrate.timing import Clockwork, Timing
-from calibrate.verdict import FaceQuality, Finding, judge
 from model.errors import InputError
 from model.records import Frame, Stamp, Window
 from model.synthetic import Schedule, SyntheticFace
-from model.synthetic.face import Nuisance
-from realtime.perception import Perception
-from realtime.scoring import Interval, iou
+from model.synthetic.face import FaceNuisance
+from realtime.perception.perception import Perception
 from realtime.sources import SourceInfo
+from realtime.spotting.metrics import Expression, iou
 
 INFO = SourceInfo(
     spec="0",
@@ -78,8 +84,8 @@ def test_jitter_never_shortens_what_is_resolved(fps: int, jitter: float) -> None
 
 @pytest.mark.parametrize("noise", [0.7, 1.5, 4.0, 8.0])
 def test_noise_is_measured_whatever_moves(noise: float) -> None:
-    face = SyntheticFace(seed=1300, fps=30, size=(320, 240), nuisance=Nuisance(noise=noise))
-    still = SyntheticFace(seed=1300, fps=30, size=(320, 240), nuisance=Nuisance(0, 0))
+    face = SyntheticFace(seed=1300, fps=30, size=(320, 240), nuisance=FaceNuisance(noise=noise))
+    still = SyntheticFace(seed=1300, fps=30, size=(320, 240), nuisance=FaceNuisance(0, 0))
     clean = cv2.cvtColor(still.image(0), cv2.COLOR_RGB2GRAY).astype(float)
     grey = [cv2.cvtColor(face.image(k), cv2.COLOR_RGB2GRAY) for k in range(4)]
     true = float(np.std((grey[0] - clean)[:60, :60]))  # a corner in which nothing moves
@@ -117,7 +123,7 @@ def quality_of(
 ) -> PictureQuality:
     """Of a swaying face under a light that depends on time and, as with a rolling shutter, row."""
     base = SyntheticFace(seed=1301, fps=fps, size=(160, 120))
-    pictures = Pictures()
+    pictures = PictureMeasure()
     rows = np.linspace(0, 1, 120)
     for k in range(round(seconds * fps)):
         time_s = k / fps
@@ -149,11 +155,11 @@ def test_steady_light_has_no_flicker_and_an_exposure_that_hunts_wanders() -> Non
 
 def test_a_picture_that_is_shown_twice_is_noticed() -> None:
     face = SyntheticFace(seed=1302, fps=30, size=(160, 120))
-    pictures = Pictures()
+    pictures = PictureMeasure()
     repeated = [pictures.push(Frame(Stamp(k, k / 60), face.image(k // 2), 0.0)) for k in range(10)]
     assert repeated == [False, True] * 5
     with pytest.raises(ValueError, match="two different"):
-        Pictures().quality()
+        PictureMeasure().quality()
 
 
 GOOD = (
@@ -224,7 +230,7 @@ def checked(
         blink_over_micro=0,
     )
     face = SyntheticFace(
-        seed=1300 + fps, fps=fps, size=size, schedule=schedule, nuisance=Nuisance(noise=noise)
+        seed=1300 + fps, fps=fps, size=size, schedule=schedule, nuisance=FaceNuisance(noise=noise)
     )
     check = CameraCheck(replace(INFO, fps_nominal=float(fps), clock="file"))
     perception = Perception()
@@ -245,10 +251,12 @@ def test_what_the_verdict_says_is_resolved_is_found(
     assert report.least_px is not None
     assert report.light != "red"
     spotted = [
-        Interval(w.onset.time_s, w.apex.time_s, w.offset.time_s, "micro") for w in found if w.offset
+        Expression(w.onset.time_s, w.apex.time_s, w.offset.time_s, "micro")
+        for w in found
+        if w.offset
     ]
     resolved = [
-        Interval(row.onset_s, row.apex_s, row.offset_s, "micro")
+        Expression(row.onset_s, row.apex_s, row.offset_s, "micro")
         for row in face.truth(17)
         if row.kind == "micro"
         and row.amplitude_px >= report.least_px

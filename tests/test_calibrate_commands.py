@@ -15,10 +15,10 @@ from calibrate.guide import DEMO_AT_REST, INTERRUPTED, Guide
 from model.errors import InputError
 from model.records import Frame, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace
-from realtime.baseline import load_baseline
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.perception import Perception
+from realtime.perception.perception import Perception
+from realtime.spotting.baseline import load_baseline
 
 SMALL = ["--width", "200", "--height", "150", "--fps", "12"]
 

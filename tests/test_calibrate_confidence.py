@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibrate.__main__ import main
-from calibrate.confidence import (
+from calibrate.confidence.measure import (
+    apply_temperature,
     conformal_quantile,
     logits,
     measure,
     split,
-    warmed,
 )
-from calibrate.predictions import Predictions, read_predictions
-from model.confidence import fit_temperature
+from calibrate.confidence.predictions import Predictions, read_predictions
 from model.errors import InputError
+from model.inference.confidence import fit_temperature
 
 LABELS = ("negative", "positive", "surprise")
 
@@ -33,7 +33,7 @@ def drawn(seed: int, n: int, sharper: float = 1.0, subjects: int = 0) -> Predict
     true = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     truth = np.array([rng.choice(3, p=row) for row in true])
     names = tuple(f"s{k % subjects}" for k in range(n)) if subjects else None
-    return Predictions(LABELS, warmed(true, 1 / sharper), truth, names)
+    return Predictions(LABELS, apply_temperature(true, 1 / sharper), truth, names)
 
 
 @pytest.mark.parametrize("sharper", [0.5, 1.0, 3.0])

@@ -11,29 +11,29 @@ import pytest
 from fakes import write_clip
 
 from calibrate.__main__ import main
-from calibrate.spotting_figures import UNSEEN, Outcome, Row, outcome, resting_baseline, table
-from calibrate.spotting_fit import FACTORS, Fitted, Piece, fit
-from calibrate.spotting_footage import (
+from calibrate.spotting.figures import UNSEEN, FigureRow, Outcome, outcome, resting_baseline, table
+from calibrate.spotting.fit import FACTORS, Fitted, Piece, fit
+from calibrate.spotting.footage import (
     NO_MICRO,
     USUAL,
-    Drawn,
-    Recorded,
-    Written,
+    DrawnFootage,
+    RecordedFootage,
+    WrittenFootageOver,
     conditions,
     interval_of,
 )
-from calibrate.spotting_motion import MotionCache, Motions, measure, spot
-from calibrate.spotting_names import class_of
-from calibrate.spotting_page import page
+from calibrate.spotting.motion import MotionCache, Motions, measure, spot
+from calibrate.spotting.names import class_of
+from calibrate.spotting.page import page
 from model.errors import InputError
 from model.labels import CLASSES
 from model.records import Frame, Stamp
 from model.synthetic import Schedule
-from realtime.baseline import load_baseline, save_baseline
-from realtime.motion import FLAGS, REGIONS
-from realtime.perception import Perception
-from realtime.scoring import Interval
-from realtime.spotting import SpotterConfig
+from realtime.perception.perception import Perception
+from realtime.spotting.baseline import load_baseline, save_baseline
+from realtime.spotting.metrics import Expression
+from realtime.spotting.motion import FLAGS, REGIONS
+from realtime.spotting.spotter import SpotterConfig
 
 STRONG = Schedule(
     micro_per_min=20,
@@ -47,18 +47,18 @@ BROWS = [i for i, name in enumerate(REGIONS) if name.startswith("brow")]
 
 
 @pytest.fixture(scope="module")
-def drawn() -> Drawn:
-    return Drawn(seed=5, seconds=4.0, fps=25, schedule=STRONG)
+def drawn() -> DrawnFootage:
+    return DrawnFootage(seed=5, seconds=4.0, fps=25, schedule=STRONG)
 
 
 @pytest.fixture(scope="module")
-def motions(drawn: Drawn) -> Motions:
+def motions(drawn: DrawnFootage) -> Motions:
     return measure(drawn)
 
 
 def made(
     seconds: float, pulses: Sequence[tuple[float, float]], *, noise_px: float, seed: int = 0
-) -> tuple[Motions, list[Interval]]:
+) -> tuple[Motions, list[Expression]]:
     """Motion of brows that rise by (s, px), and the truth of it, at 30 fps."""
     times_s = np.arange(0, seconds, 1 / 30)
     n = len(times_s)
@@ -67,7 +67,7 @@ def made(
     for start_s, size_px in pulses:
         part = np.clip((times_s - start_s) / 0.3, 0, 1)
         motion[:, BROWS, 1] -= (size_px * (1 - np.cos(2 * np.pi * part)) / 2)[:, None]
-        truth.append(Interval(start_s, start_s + 0.15, start_s + 0.3, "micro", "", size_px))
+        truth.append(Expression(start_s, start_s + 0.15, start_s + 0.3, "micro", "", size_px))
     blank = np.zeros((n, 4), np.float32)
     counts = np.zeros(n, np.int64)
     eyes = np.full((n, 2), 0.3, np.float32)
@@ -97,18 +97,18 @@ def test_the_test_bed_varies_one_thing_at_a_time() -> None:
     assert wanted <= {c.group for c in others}
 
 
-def test_equal_names_are_equal_footage(drawn: Drawn) -> None:
+def test_equal_names_are_equal_footage(drawn: DrawnFootage) -> None:
     assert drawn.name == replace(drawn).name
     changed = [replace(drawn, seed=6), replace(drawn, crf=30), replace(drawn, seconds=5.0)]
     assert len({each.name for each in (drawn, drawn.resting(), *changed)}) == 5
 
 
 def test_a_resting_face_shows_blinks_alone() -> None:
-    rest = Drawn(seed=5, seconds=60, schedule=Schedule()).resting()
+    rest = DrawnFootage(seed=5, seconds=60, schedule=Schedule()).resting()
     assert {row.kind for row in rest.truth()} == {"blink"}
 
 
-def test_compressed_footage_keeps_its_frames(drawn: Drawn) -> None:
+def test_compressed_footage_keeps_its_frames(drawn: DrawnFootage) -> None:
     short = replace(drawn, seconds=0.4, crf=30)
     stamps = [frame.stamp for frame in short.frames()]
     assert stamps == [frame.stamp for frame in replace(short, crf=None).frames()]
@@ -118,7 +118,7 @@ def test_compressed_footage_keeps_its_frames(drawn: Drawn) -> None:
 
 
 def test_the_spotter_says_of_stored_motion_what_it_says_live(
-    drawn: Drawn, motions: Motions
+    drawn: DrawnFootage, motions: Motions
 ) -> None:
     live, perception = [], Perception()
     for frame in drawn.frames():
@@ -134,7 +134,7 @@ def test_frames_without_a_face_are_kept_as_such() -> None:
         name = "gone"
 
         def frames(self):
-            for k, frame in enumerate(Drawn(seed=5, seconds=1.0, fps=10).frames()):
+            for k, frame in enumerate(DrawnFootage(seed=5, seconds=1.0, fps=10).frames()):
                 yield Frame(frame.stamp, np.zeros_like(frame.image), 0.0) if k == 4 else frame
 
         def truth(self):
@@ -147,7 +147,7 @@ def test_frames_without_a_face_are_kept_as_such() -> None:
     assert sum(isinstance(sample, Stamp) for sample in samples) == 1
 
 
-def test_motion_is_measured_once(drawn: Drawn, motions: Motions, tmp_path: Path) -> None:
+def test_motion_is_measured_once(drawn: DrawnFootage, motions: Motions, tmp_path: Path) -> None:
     short = replace(drawn, seconds=0.2)
     ticks = []
     cache = MotionCache(tmp_path / "new")
@@ -161,7 +161,7 @@ def test_motion_is_measured_once(drawn: Drawn, motions: Motions, tmp_path: Path)
     np.testing.assert_array_equal(kept.displacement, motions.displacement[: len(kept.time_s)])
 
 
-def test_damaged_motion_is_told(drawn: Drawn, tmp_path: Path) -> None:
+def test_damaged_motion_is_told(drawn: DrawnFootage, tmp_path: Path) -> None:
     cache, short = MotionCache(tmp_path), replace(drawn, seconds=0.1)
     cache.get(short)
     (file,) = tmp_path.iterdir()
@@ -180,8 +180,8 @@ def test_flags_survive_storing(motions: Motions) -> None:
 # --- figures
 
 
-def test_an_expression_is_found_and_timed(drawn: Drawn, motions: Motions) -> None:
-    row = Row(USUAL, "short", (outcome(motions, drawn.truth(), SpotterConfig()),))
+def test_an_expression_is_found_and_timed(drawn: DrawnFootage, motions: Motions) -> None:
+    row = FigureRow(USUAL, "short", (outcome(motions, drawn.truth(), SpotterConfig()),))
     micro = row.score("micro")
     assert (micro.hits, micro.annotated, micro.predicted) == (1, 1, 1)
     assert row.minutes == pytest.approx(4 / 60)
@@ -194,18 +194,18 @@ def test_an_expression_is_found_and_timed(drawn: Drawn, motions: Motions) -> Non
 
 def test_what_is_missed_has_a_reason() -> None:
     motions, truth = made(8, [(4.0, 0.0)], noise_px=0.02)
-    unseen = Row("", "", (outcome(motions, truth, SpotterConfig()),))
+    unseen = FigureRow("", "", (outcome(motions, truth, SpotterConfig()),))
     assert unseen.missed_because() == {UNSEEN: 1}
     said = Outcome({}, ((truth[0], "a blink"),), tuple(truth), 8.0, 1 / 30)
-    assert Row("", "", (said,)).missed_because() == {"a blink": 1}
+    assert FigureRow("", "", (said,)).missed_because() == {"a blink": 1}
     macro = replace(truth[0], kind="macro")
     taken = Outcome({macro: 5.0}, (), tuple(truth), 8.0, 1 / 30)
-    assert Row("", "", (taken,)).missed_because() == {"taken for a macro-expression": 1}
+    assert FigureRow("", "", (taken,)).missed_because() == {"taken for a macro-expression": 1}
 
 
 def test_false_alarms_are_counted_by_the_minute() -> None:
     motions, _ = made(30, [(4.0, 1.0), (8.0, 1.0)], noise_px=0.02)
-    row = Row(NO_MICRO, "", (outcome(motions, [], SpotterConfig()),))
+    row = FigureRow(NO_MICRO, "", (outcome(motions, [], SpotterConfig()),))
     assert row.false_per_min("micro") == pytest.approx(4)
     assert row.plain()["decision_median_ms"] is None
 
@@ -218,10 +218,10 @@ def test_a_baseline_follows_the_noise_of_rest() -> None:
         resting_baseline(made(2, [], noise_px=0.02)[0])
 
 
-def test_the_page_loads_nothing_and_tells_all(drawn: Drawn, motions: Motions) -> None:
+def test_the_page_loads_nothing_and_tells_all(drawn: DrawnFootage, motions: Motions) -> None:
     rows = [
-        Row(USUAL, "30 fps", (outcome(motions, drawn.truth(), SpotterConfig()),)),
-        Row("noise", "8 <grey> levels", (outcome(motions, [], SpotterConfig()),)),
+        FigureRow(USUAL, "30 fps", (outcome(motions, drawn.truth(), SpotterConfig()),)),
+        FigureRow("noise", "8 <grey> levels", (outcome(motions, [], SpotterConfig()),)),
     ]
     html = page(rows, "Seeds 5 & 6.")
     assert "8 &lt;grey&gt; levels" in html
@@ -373,7 +373,7 @@ def test_a_scorer_is_made_from_recordings_and_used(
 ) -> None:
     pytest.importorskip("torch")
     truth, clip = tmp_path / "truth.csv", tmp_path / "clip.mkv"
-    drawn = Drawn(seed=5, seconds=6.0, fps=25, schedule=replace(STRONG, blinks_per_min=20))
+    drawn = DrawnFootage(seed=5, seconds=6.0, fps=25, schedule=replace(STRONG, blinks_per_min=20))
     pictures = [frame.image for frame in drawn.frames()]
     write_clip(clip, pictures, [40 * k for k in range(len(pictures))], codec="ffv1", pix_fmt="bgr0")
     rows = [f"{r.onset_s},{r.apex_s},{r.offset_s},{r.kind},x" for r in drawn.truth()]
@@ -395,7 +395,7 @@ def test_fitted_thresholds_are_a_baseline_file(between: tuple[Fitted, int], tmp_
 
 
 def test_expressions_over_a_recording_are_named_by_amplitude(expression_clip: Path) -> None:
-    over = Written(expression_clip, seed=1, amplitude_px=1.0)
+    over = WrittenFootageOver(expression_clip, seed=1, amplitude_px=1.0)
     assert over.name != replace(over, amplitude_px=0.5).name
     assert all(row.amplitude_px == 1.0 for row in over.truth())
     assert replace(over, amplitude_px=0.0).truth() == ()
@@ -419,10 +419,10 @@ def test_what_cannot_be_evaluated_is_told(
     assert "--seeds 1001: choose 0 to 1000" in capsys.readouterr().err
     assert run("evaluate", "--baseline", tmp_path / "none.json", "--only", USUAL) == 2
     with pytest.raises(InputError, match="no recording"):
-        next(Recorded("demo", tmp_path / "x.csv").frames())
+        next(RecordedFootage("demo", tmp_path / "x.csv").frames())
 
 
-def test_windows_become_intervals(drawn: Drawn, motions: Motions) -> None:
+def test_windows_become_intervals(drawn: DrawnFootage, motions: Motions) -> None:
     for decision in spot(motions, SpotterConfig()):
         interval = interval_of(decision.update.window)
         assert interval.onset_s < interval.apex_s <= interval.offset_s

@@ -17,14 +17,14 @@ import model.face
 from model.classifiers import Inputs
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
 from model.datasets.apex import largest_motion
+from model.datasets.cache import _DEPENDS_ON
+from model.datasets.class_merges import merge
 from model.datasets.flows import clip_flows, clip_frames, flow_pairs, open_flow_pairs
-from model.datasets.kept import _DEPENDS_ON
-from model.datasets.merges import merge
 from model.errors import InputError
 from model.face.crop import CROP_PX
 from model.flow import FLOWS, Flow, load_flow
-from model.folds import leave_one_subject_out
-from model.moments import crops_around
+from model.flow.key_frames import crops_around
+from model.metrics.folds import leave_one_subject_out
 from model.records import (
     AlignedFace,
     Event,
@@ -35,16 +35,18 @@ from model.records import (
     Prediction,
     Stamp,
 )
-from model.synthetic.face import Nuisance, SyntheticFace
-from realtime.pipeline import Pipeline
-from realtime.spotting import SpotterConfig
+from model.synthetic.face import FaceNuisance, SyntheticFace
+from realtime.perception.pipeline import Pipeline
+from realtime.spotting.spotter import SpotterConfig
 
 FPS = 60.0
 
 
 @lru_cache(maxsize=1)
 def face() -> SyntheticFace:
-    return SyntheticFace(seed=2, fps=FPS, size=(320, 240), nuisance=Nuisance(noise=0.5, sway=0.5))
+    return SyntheticFace(
+        seed=2, fps=FPS, size=(320, 240), nuisance=FaceNuisance(noise=0.5, sway=0.5)
+    )
 
 
 @lru_cache(maxsize=400)

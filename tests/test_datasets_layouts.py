@@ -18,10 +18,10 @@ from layouts import WRITERS, Made, usual
 from openpyxl import load_workbook
 
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
-from model.datasets.check import as_json, report
+from model.datasets.annotation_rules import RULES, Cell, UnusableError, settle
+from model.datasets.class_merges import merge, merges_of
 from model.datasets.layout import natural, parse_action_units
-from model.datasets.merges import merge, merges_of
-from model.datasets.rules import RULES, Cell, UnusableError, settle
+from model.datasets.summary import as_json, report
 from model.errors import InputError, SourceError
 
 FPS = {"casme2": 200, "samm": 200, "smic": 100, "mmew": 90, "casme_sq": 30, "casme3": 30}

@@ -16,21 +16,20 @@ from playwright.sync_api import sync_playwright
 from served import serving
 from spoken import HZ, hearing, spoken, tone
 from starlette.testclient import TestClient
-from test_review_page import CHROMIUM
-from test_session_sound import BEGUN_S, BLOCK, FPS, ZERO_S, picture, sounding
+from test_recording_sound import BEGUN_S, BLOCK, FPS, ZERO_S, picture, sounding
+from test_ui_review import CHROMIUM
 
 from model.errors import InputError
 from model.records import Stamp
 from realtime.config import LiveConfig
 from realtime.export import export
-from realtime.review.lanes import read_motion
+from realtime.recording.sound import Block, SampleClock
+from realtime.review.motion_lanes import read_motion
 from realtime.review.quality import measure
 from realtime.review.report import report
 from realtime.review.sound import FLOOR_DB, UNREADABLE, Sound, sound_of, wav_header
-from realtime.session.__main__ import redact_span
-from realtime.session.reader import Session, open_session
-from realtime.session.redact import REDACTED
-from realtime.session.sound import Block, SampleClock
+from realtime.sessions.reader import Session, open_session
+from realtime.sessions.redact import REDACTED, redact_span
 from realtime.ui.review import review_routes
 from realtime.ui.sound import AT_ONCE_BYTES
 

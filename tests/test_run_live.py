@@ -14,10 +14,10 @@ from fakes import picture, write_clip
 import run_live
 from model.errors import InputError, SourceError, exit_code
 from model.records import Frame, Stamp
-from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.headless import run_headless
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus
+from realtime.stream.clock import monotonic_s
 
 ROOT = Path(run_live.__file__).parent
 TIMEOUT_S = 120

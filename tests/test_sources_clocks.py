@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.sources.gaps import KNOWN, LONGEST_S, GapCounter
-from realtime.sources.slew import SLEW, STEP_S, SlewedClock
+from realtime.stream.slewed_clock import SLEW, STEP_S, SlewedClock
 
 
 @pytest.mark.parametrize("drift", [1e-4, -1e-4])

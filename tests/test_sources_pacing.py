@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.records import Frame, Stamp
-from realtime.sources.pacing import paced
+from realtime.sources.pacing import pace
 
 
 def frames(times_s: list[float]) -> list[Frame]:
@@ -37,7 +37,7 @@ def test_the_schedule_does_not_care_how_slow_reader_and_source_are(
             yield frame
 
     start_s = clock.now_s
-    delivered = paced(slow_source(), threading.Event(), now=clock.now, wait=clock.wait)
+    delivered = pace(slow_source(), threading.Event(), now=clock.now, wait=clock.wait)
     for i, takes_s in zip(range(len(times_s)), [*reader_s, 0.0], strict=False):
         asked_s = clock.now_s
         frame = next(delivered)
@@ -53,14 +53,14 @@ def test_the_schedule_does_not_care_how_slow_reader_and_source_are(
 def test_stop_ends_it_while_it_waits_and_before() -> None:
     clock = FakeClock()
     clock.stop_after_waits = 1
-    delivered = paced(frames([0.0, 1.0, 2.0]), threading.Event(), now=clock.now, wait=clock.wait)
+    delivered = pace(frames([0.0, 1.0, 2.0]), threading.Event(), now=clock.now, wait=clock.wait)
     assert [f.stamp.index for f in delivered] == [0, 1]
     stopped = threading.Event()
     stopped.set()
-    assert list(paced(frames([0.0, 1.0]), stopped)) == []
+    assert list(pace(frames([0.0, 1.0]), stopped)) == []
 
 
 def test_it_paces_by_the_real_clock() -> None:
-    delivered = list(paced(frames([5.0, 5.01, 5.02]), threading.Event()))
+    delivered = list(pace(frames([5.0, 5.01, 5.02]), threading.Event()))
     due_s = [f.received_s for f in delivered]
     assert due_s[2] - due_s[0] == pytest.approx(0.02)

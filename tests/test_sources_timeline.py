@@ -13,7 +13,7 @@ from av.packet import Packet
 from fakes import motion_jpeg, picture, serve_file, web_server, write_clip
 from hypothesis import given
 from hypothesis import strategies as st
-from test_session_recorder import frame, recorder
+from test_recording_recorder import frame, recorder
 
 from model.errors import SourceError
 from model.records import Frame

@@ -10,9 +10,9 @@ from model.errors import InputError
 from model.face.aligner import find_landmarks
 from model.face.crop import crop_transform, warp_crop
 from model.flow import load_flow
-from model.synthetic import Nuisance, Schedule, SyntheticFace, TrueExpression
+from model.synthetic import FaceNuisance, Schedule, SyntheticFace, TrueExpression
 
-STILL = Nuisance(noise=0, sway=0)
+STILL = FaceNuisance(noise=0, sway=0)
 
 
 def micro(face: SyntheticFace, *labels: str) -> list[TrueExpression]:
@@ -65,7 +65,7 @@ def test_between_events_only_head_and_noise_move() -> None:
 
 
 def test_noise_is_as_strong_as_asked_for() -> None:
-    noisy = SyntheticFace(seed=7, fps=30, nuisance=Nuisance(noise=3, sway=0)).image(0)
+    noisy = SyntheticFace(seed=7, fps=30, nuisance=FaceNuisance(noise=3, sway=0)).image(0)
     clean = SyntheticFace(seed=7, fps=30, nuisance=STILL).image(0)
     quiet = (clean > 20) & (clean < 235)
     error = (noisy.astype(int) - clean)[quiet]
@@ -121,4 +121,4 @@ def test_what_cannot_be_drawn_is_refused(change: dict[str, object], said: str) -
 
 def test_impossible_nuisances_are_refused() -> None:
     with pytest.raises(InputError, match="noise -1"):
-        Nuisance(noise=-1)
+        FaceNuisance(noise=-1)

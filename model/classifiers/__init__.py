@@ -7,16 +7,16 @@ A network of this table is an `nn.Module` built as `Network(classes=3, action_un
     forward(onset_apex, apex_offset, has_offset) -> class logits (N, C), action unit logits (N, A)
 
 `has_offset` is (N,) float32: one where the second phase is known, zero where it is not, and then
-what stands there is ignored. A phase is float32, S = `model.classifiers.phases.INPUT_PX`:
+what stands there is ignored. A phase is float32, S = `model.classifiers.scaling.INPUT_PX`:
 
     flows       (N, 2, S, S): its optical flow in px of the 128 px crop, (u right, v down)
     frames      (N, F, S, S): its aligned frames, evenly spaced in time, first and last moment
-                included, grey 0 to 1; F = `model.moments.PHASE_FRAMES`. The head's motion that
-                alignment has left is still in them
+                included, grey 0 to 1; F = `model.flow.key_frames.PHASE_FRAMES`. The head's motion
+                that alignment has left is still in them
     long_flows  (N, F − 1, 2, S, S): the flow from the onset (of both phases) to each of its frames
                 but the first
 
-A network whose paper trains with more than the error of the answers is also a `SelfTaught`.
+A network whose paper trains with more than the error of the answers is also a `CustomLoss`.
 `model.load_classifier` wraps a trained network for numpy.
 """
 
@@ -54,7 +54,7 @@ def inputs_of(classifier: str) -> Inputs:
 
 
 @runtime_checkable
-class SelfTaught(Protocol):
+class CustomLoss(Protocol):
     """A network that brings a loss of its own."""
 
     def learn(
@@ -62,7 +62,8 @@ class SelfTaught(Protocol):
     ) -> "tuple[Tensor, Tensor, Tensor]":
         """What `forward` returns, and a scalar to be added to the loss of those answers.
 
-        `labels` are (N,) int64 class numbers, or −1 where no expression is (`model.samples`).
+        `labels` are (N,) int64 class numbers, or −1 where no expression is
+        (`model.inference.samples`).
         """
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from model.classifiers import Phases
-from model.classifiers.inputs import magnitude, normalised, seen
+from model.classifiers.inputs import keep_phases, magnitude, normalise
 from model.classifiers.mmcof import MMCOFNet
 
 
@@ -22,8 +22,8 @@ class COFNet(MMCOFNet):
     def described(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
-        given = seen(self.phases, onset_apex, apex_offset, has_offset)
-        first, second, balance = normalised(*given)
+        given = keep_phases(self.phases, onset_apex, apex_offset, has_offset)
+        first, second, balance = normalise(*given)
         flow = (first + second) / (1 + given[2].view(-1, 1, 1, 1))
         return torch.cat([flow, magnitude(flow)], dim=1), balance
 

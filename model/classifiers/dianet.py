@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import Attention, Heads, ResidualStage, convolution
-from model.classifiers.dynamic import dynamic_image, scaled, standardised
+from model.classifiers.dynamic_image import dynamic_image, scale_by_rms, standardise
 from model.classifiers.inputs import positions
 
 
@@ -37,8 +37,8 @@ class DIANet(nn.Module):
     def forward(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
-        phases = standardised(onset_apex, apex_offset, has_offset)
-        images = scaled(*(dynamic_image(phase) for phase in phases))
+        phases = standardise(onset_apex, apex_offset, has_offset)
+        images = scale_by_rms(*(dynamic_image(phase) for phase in phases))
         tokens = []
         for image, stream in zip(images, self.streams, strict=True):
             maps = stream(torch.cat([image, positions(image)], dim=1))

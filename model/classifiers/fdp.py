@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import Heads, TransformerBlock, convolution
-from model.classifiers.dynamic import dynamic_image, scaled, standardised
+from model.classifiers.dynamic_image import dynamic_image, scale_by_rms, standardise
 
 RANK_WEIGHT = 0.5
 IMAGE_WEIGHT = 0.5
@@ -65,14 +65,14 @@ class FDP(nn.Module):
         first = dynamic_image(frames[:, : onset_apex.shape[1]])
         both = dynamic_image(frames)
         whole = torch.where(has_offset.view(-1, 1, 1, 1) > 0, both, first)
-        (target,) = scaled(F.avg_pool2d(whole, 2))
+        (target,) = scale_by_rms(F.avg_pool2d(whole, 2))
         own = RANK_WEIGHT * _rank_loss(scores, known) + IMAGE_WEIGHT * F.mse_loss(built, target)
         return classes, units, own
 
     def _pooled(self, frames: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """Rank features pooled over time (N, D, 4, 4), and the frames' scores (N, T)."""
         count, times = frames.shape[:2]
-        (moved,) = scaled(frames - frames[:, :1])
+        (moved,) = scale_by_rms(frames - frames[:, :1])
         features = self.perception(torch.stack([frames, moved], dim=2).flatten(0, 1))
         features = features.view(count, times, *features.shape[1:])
         scores = self.scorer(features.mean(dim=(3, 4)))
@@ -162,7 +162,7 @@ def _stage(channels: int, out_channels: int) -> tuple[nn.Module, ...]:
 def _course(onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> tuple[Tensor, Tensor]:
     """All frames of both phases in order of time (N, T, H, W), the apex once, and (N, T) of ones
     where they are known and zeros where not."""
-    first, second = standardised(onset_apex, apex_offset, has_offset)
+    first, second = standardise(onset_apex, apex_offset, has_offset)
     frames = torch.cat([first, second[:, 1:]], dim=1)
     late = has_offset[:, None].expand(-1, second.shape[1] - 1)
     known = torch.cat([torch.ones_like(has_offset)[:, None].expand(-1, first.shape[1]), late], 1)

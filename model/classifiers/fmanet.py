@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import ResidualStage
-from model.classifiers.inputs import magnitude, normalised, positions, seen
+from model.classifiers.inputs import keep_phases, magnitude, normalise, positions
 
 
 class FMANet(nn.Module):
@@ -68,8 +68,8 @@ class FMANet(nn.Module):
     def forward(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
-        given = seen(self.phases, onset_apex, apex_offset, has_offset)
-        first, second, balance = normalised(*given)
+        given = keep_phases(self.phases, onset_apex, apex_offset, has_offset)
+        first, second, balance = normalise(*given)
         features, magnitudes = [], []
         for number, stem in enumerate(self.stems):
             flow = (first, second)[number]

@@ -12,21 +12,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model.classifiers import Phases
-from model.classifiers.phases import INPUT_PX, REFERENCE_PX
+from model.classifiers.scaling import INPUT_PX
+from model.face.crop import CROP_PX
 
 _FLOOR_PX = 0.03  # flow of a face at rest: below it there is nothing to normalise by
 _CENTRING_ROUNDS = 4
 
 
-def resized(flow: Tensor) -> Tensor:
+def resize_flow(flow: Tensor) -> Tensor:
     """Flow (N, 2, S, S) in px of its own square crop → (N, 2, 64, 64) in px of the 128 px crop:
-    `model.classifiers.phases.prepared` for tensors."""
-    scale = REFERENCE_PX / flow.shape[-1]
+    `model.classifiers.scaling.prepare_phase` for tensors."""
+    scale = CROP_PX / flow.shape[-1]
     size = (INPUT_PX, INPUT_PX)
     return scale * F.interpolate(flow, size, mode="bilinear", antialias=True, align_corners=False)
 
 
-def seen(
+def keep_phases(
     phases: Phases, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The three arguments of `forward`, for flows, with only `phases` left in them.
@@ -58,21 +59,21 @@ def strength(flow: Tensor) -> Tensor:
     return (2 * face.square().mean(dim=(1, 2, 3), keepdim=True)).sqrt()
 
 
-def centred(flow: Tensor) -> Tensor:
+def centre(flow: Tensor) -> Tensor:
     """Maps (N, 2, H, W) less the vector that most of each map shares: a mean of u and of v in
     which a value counts the less the further it is off (Cauchy weights; P. W. Holland,
     R. E. Welsch, Comm. Stat. A 6, 1977)."""
-    centre = flow.mean(dim=(2, 3), keepdim=True)
+    middle = flow.mean(dim=(2, 3), keepdim=True)
     for _ in range(_CENTRING_ROUNDS):
-        away = flow - centre
+        away = flow - middle
         spread = away.abs().mean(dim=(2, 3), keepdim=True) / 2 + 1e-9
         weight = 1 / (1 + (away / spread).square())
         total = weight.sum(dim=(2, 3), keepdim=True)
-        centre = (weight * flow).sum(dim=(2, 3), keepdim=True) / total
-    return flow - centre
+        middle = (weight * flow).sum(dim=(2, 3), keepdim=True) / total
+    return flow - middle
 
 
-def normalised(
+def normalise(
     onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Both phases on one scale, and how they compare.
@@ -85,7 +86,7 @@ def normalised(
     known = has_offset.view(-1, 1, 1, 1)
     # `where`, not a product: nothing that stands in an unknown phase may pass, not even NaN.
     returning = torch.where(known > 0, -apex_offset, torch.zeros_like(apex_offset))
-    onset_apex, returning = centred(onset_apex), centred(returning)
+    onset_apex, returning = centre(onset_apex), centre(returning)
     first, second = strength(onset_apex), strength(returning)
     joint = ((first.square() + second.square()) / (1 + known)).sqrt() + _FLOOR_PX
     balance = known * ((second + _FLOOR_PX) / (first + _FLOOR_PX)).log()

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import Heads, ResidualStage, convolution
-from model.classifiers.inputs import magnitude, normalised, positions, seen
+from model.classifiers.inputs import keep_phases, magnitude, normalise, positions
 
 
 class JFMNet(nn.Module):
@@ -50,7 +50,7 @@ class JFMNet(nn.Module):
     def forward(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
-        flow, _, _ = normalised(*seen(self.phases, onset_apex, apex_offset, has_offset))
+        flow, _, _ = normalise(*keep_phases(self.phases, onset_apex, apex_offset, has_offset))
         image = torch.cat([flow, magnitude(flow), positions(flow)], dim=1)
         depths = [self.stages[0](self.stem(image))]
         for stage in list(self.stages)[1:]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import Heads, TransformerBlock
 from model.classifiers.inputs import magnitude
-from model.classifiers.phases import INPUT_PX
+from model.classifiers.scaling import INPUT_PX
 
 PATCH_PX = 8
 FLOOR_PX = 0.03  # flow of a face at rest: below it there is nothing to normalise by

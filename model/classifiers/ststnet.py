@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import Heads, strain
-from model.classifiers.inputs import normalised, seen
+from model.classifiers.inputs import keep_phases, normalise
 
 STREAM_MAPS = (3, 5, 8)
 SIDE_PX = 28
@@ -35,7 +35,7 @@ class STSTNet(nn.Module):
     def forward(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
-        flow, _, _ = normalised(*seen(self.phases, onset_apex, apex_offset, has_offset))
+        flow, _, _ = normalise(*keep_phases(self.phases, onset_apex, apex_offset, has_offset))
         small = F.interpolate(flow, (SIDE_PX, SIDE_PX), mode="bilinear", align_corners=False)
         maps = torch.cat([small, strain(small)], dim=1)
         features = torch.cat([stream(maps) for stream in self.streams], dim=1)

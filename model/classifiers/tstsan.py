@@ -24,8 +24,8 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import Heads, convolution, strain
-from model.classifiers.inputs import magnitude, normalised, positions
-from model.samples import NO_EXPRESSION
+from model.classifiers.inputs import magnitude, normalise, positions
+from model.labels import NO_EXPRESSION
 
 GRID = 4
 TEMPERATURE = 3.0
@@ -82,11 +82,11 @@ class TSTSAN(nn.Module):
     ) -> tuple[list[Tensor], Tensor]:
         """Features of all three streams after each block, (N, 3 D) each, and how the phases'
         strengths compare, (N, 1)."""
-        first, second, balance = normalised(onset_apex, apex_offset, has_offset)
+        first, second, balance = normalise(onset_apex, apex_offset, has_offset)
         known = has_offset.view(-1, 1, 1, 1)
         moved = torch.cat([magnitude(first), strain(first)], dim=1)
         static = torch.cat([moved, positions(first)], dim=1)
-        local = gridded(moved)
+        local = split_into_grid(moved)
         dynamic = [torch.cat([flow, positions(flow)], dim=1) for flow in (first, second)]
         depths = []
         for number in range(len(self.static)):
@@ -124,7 +124,7 @@ def temporal_shift(early: Tensor, late: Tensor, share: int = 8) -> tuple[Tensor,
     )
 
 
-def gridded(maps: Tensor) -> Tensor:
+def split_into_grid(maps: Tensor) -> Tensor:
     """(N, C, S, S) → (N, C · GRID², S / GRID, S / GRID): the face cut in a grid, each block a
     channel."""
     count, channels, height, width = maps.shape

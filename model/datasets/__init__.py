@@ -12,7 +12,7 @@ from pathlib import Path
 
 from model.datasets.clips import Clip, Dataset, Footage, Problem, Video
 from model.datasets.layout import Layout
-from model.tables import load_entry
+from model.registry import load_entry
 
 __all__ = ["DATASETS", "Clip", "Dataset", "Footage", "Problem", "Video", "open_dataset"]
 

@@ -10,9 +10,10 @@ import json
 import sys
 from pathlib import Path
 
+from model.cli import program
 from model.datasets import DATASETS, Dataset, open_dataset
-from model.datasets.check import as_json, report, report_maps
 from model.datasets.maps import read_maps
+from model.datasets.summary import as_json, report, report_maps
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.flow import FLOWS, load_flow
@@ -20,7 +21,7 @@ from model.flow import FLOWS, load_flow
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m model.datasets", description="Look at a data set of expressions."
+        prog=program("model.datasets"), description="Look at a data set of expressions."
     )
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="what a folder holds, what is broken or was repaired")

@@ -14,7 +14,7 @@ from model.face.aligner import FaceAligner
 from model.face.crop import CROP_PX
 from model.flow import Flow
 from model.flow.head import remove_head_motion
-from model.moments import MAX_AVERAGE_S, crops_around
+from model.flow.key_frames import MAX_AVERAGE_S, crops_around
 from model.records import AlignedFace, ArrayF32, Frame, Stamp
 
 EYE_BOXES_PX = ((14, 38, 50, 56), (78, 38, 114, 56))
@@ -41,7 +41,7 @@ def largest_motion(faces: Sequence[AlignedFace], flow: Flow) -> Stamp:
     return kept[1 + int(np.argmax(smooth[1:]))].stamp
 
 
-def aligned(frames: Iterator[Frame]) -> Iterator[AlignedFace]:
+def align_frames(frames: Iterator[Frame]) -> Iterator[AlignedFace]:
     """The followed face of each frame that shows it, through one aligner, as live."""
     aligner = FaceAligner()
     for frame in frames:
@@ -50,7 +50,7 @@ def aligned(frames: Iterator[Frame]) -> Iterator[AlignedFace]:
             yield face
 
 
-def between(faces: Sequence[AlignedFace], first: Stamp, last: Stamp) -> list[AlignedFace]:
+def select_between(faces: Sequence[AlignedFace], first: Stamp, last: Stamp) -> list[AlignedFace]:
     """Those from `first` to `last`, both included."""
     return [face for face in faces if first.index <= face.stamp.index <= last.index]
 

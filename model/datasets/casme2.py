@@ -11,9 +11,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from model.datasets.layout import Found, Layout, Row, find_file, find_folder, not_here, subfolders
-from model.datasets.rules import text
-from model.datasets.sheets import rows_by_header
+from model.datasets.annotation_rules import text
+from model.datasets.layout import (
+    ExpressionRow,
+    Found,
+    Layout,
+    find_file,
+    find_folder,
+    not_here,
+    subfolders,
+)
+from model.datasets.spreadsheets import rows_by_header
 
 _TITLE = "CASME II"
 _COLUMNS = {
@@ -42,10 +50,10 @@ def _holds_subjects(folder: Path) -> bool:
     return any(re.fullmatch(r"sub\d+", sub.name) for sub in subfolders(folder))
 
 
-def _rows(table: Path, pictures: Path) -> Iterator[Row]:
+def _rows(table: Path, pictures: Path) -> Iterator[ExpressionRow]:
     for where, cells in ((row.where, row.cells) for row in rows_by_header(table, _COLUMNS)):
         subject, name = text(cells["Subject"], []), text(cells["Filename"], [])
-        yield Row(
+        yield ExpressionRow(
             where=where,
             subject=cells["Subject"],
             name=cells["Filename"],

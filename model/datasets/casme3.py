@@ -13,18 +13,18 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from model.datasets.annotation_rules import text
 from model.datasets.layout import (
+    ExpressionRow,
     Found,
     Layout,
-    Recording,
-    Row,
+    RecordingRow,
     find_file,
     find_folder,
     not_here,
     subfolders,
 )
-from model.datasets.rules import text
-from model.datasets.sheets import rows_by_header
+from model.datasets.spreadsheets import rows_by_header
 from model.records import Kind
 
 _TITLE = "CAS(ME)³ part A"
@@ -63,7 +63,7 @@ def read(root: Path) -> Found:
         rows.extend(_rows(macro, "macro", long, long=True))
         sources.insert(1, macro)
     recordings = tuple(
-        Recording(subject.name, video.name, _colour(video))
+        RecordingRow(subject.name, video.name, _colour(video))
         for subject in subfolders(long)
         if _SUBJECT.fullmatch(subject.name)
         for video in subfolders(subject)
@@ -82,7 +82,7 @@ def _holds_clips(folder: Path) -> bool:
     )
 
 
-def _rows(table: Path, kind: Kind, pictures: Path, *, long: bool) -> Iterator[Row]:
+def _rows(table: Path, kind: Kind, pictures: Path, *, long: bool) -> Iterator[ExpressionRow]:
     for row in rows_by_header(table, _COLUMNS, optional=("AU", "emotion")):
         cells = row.cells
         subject, name = text(cells["Subject"], []), text(cells["Filename"], [])
@@ -90,7 +90,7 @@ def _rows(table: Path, kind: Kind, pictures: Path, *, long: bool) -> Iterator[Ro
             folder = _colour(pictures / subject / name)
         else:
             folder = pictures / f"{subject}_{name}_{text(cells['Onset'], [])}"
-        yield Row(
+        yield ExpressionRow(
             where=row.where,
             subject=cells["Subject"],
             name=cells["Filename"],

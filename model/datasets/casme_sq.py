@@ -13,19 +13,19 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from model.datasets.annotation_rules import Cell, text
 from model.datasets.clips import Problem
 from model.datasets.layout import (
+    ExpressionRow,
     Found,
     Layout,
-    Recording,
-    Row,
+    RecordingRow,
     find_file,
     find_folder,
     not_here,
     subfolders,
 )
-from model.datasets.rules import Cell, text
-from model.datasets.sheets import read_sheets
+from model.datasets.spreadsheets import read_sheets
 from model.records import Kind
 
 _TITLE = "CAS(ME)²"
@@ -51,7 +51,7 @@ def read(root: Path) -> Found:
         raise not_here(root, _TITLE, f"(0101, name of a video) in the 3rd sheet of {table}")
     rows = tuple(_rows(table.name, sheets[0], pictures, folders, codes))
     recordings = tuple(
-        Recording(subject.name, video.name, video)
+        RecordingRow(subject.name, video.name, video)
         for subject in subfolders(pictures)
         for video in subfolders(subject)
         if _FOLDER.match(video.name)
@@ -73,7 +73,7 @@ def _rows(
     pictures: Path,
     folders: dict[str, str],
     codes: dict[str, str],
-) -> Iterator[Row | Problem]:
+) -> Iterator[ExpressionRow | Problem]:
     for number, raw in enumerate(sheet, start=1):
         cells = (*raw, *[None] * 9)[:9]
         if all(cell in (None, "") for cell in cells):
@@ -92,7 +92,7 @@ def _rows(
             reason = f"the type is {kind!r}: expected {' or '.join(kinds)}"
             yield Problem(where, f"{subject}/{name}", reason)
             continue
-        yield Row(
+        yield ExpressionRow(
             where=where,
             subject=folders[subject],
             name=cells[1],

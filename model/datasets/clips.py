@@ -124,7 +124,7 @@ class Clip:
     kind: Kind
     footage: Footage
     repairs: tuple[str, ...] = ()
-    """Names in `model.datasets.rules.RULES` of what had to be put right."""
+    """Names in `model.datasets.annotation_rules.RULES` of what had to be put right."""
 
     @property
     def key(self) -> str:

@@ -1,4 +1,4 @@
-"""Flow pairs and frames of the clips of a data set, computed once (`model.datasets.kept`).
+"""Flow pairs and frames of the clips of a data set, computed once (`model.datasets.cache`).
 
 A clip goes the way of live frames: one `FaceAligner` over its pictures in order, crops averaged
 around onset, apex and offset, flow of both phases, head motion removed.
@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from model.datasets import DATASETS, open_dataset
-from model.datasets.apex import aligned, between, largest_motion
+from model.datasets.apex import align_frames, largest_motion, select_between
+from model.datasets.cache import Content, compute_clips
 from model.datasets.clips import Clip, Dataset, Problem
-from model.datasets.kept import Content, computed
 from model.datasets.maps import read_maps
 from model.datasets.pairs import FlowPairSet
 from model.errors import InputError
 from model.face.crop import CROP_PX
 from model.flow import Flow
+from model.flow.key_frames import MAX_AVERAGE_S, crops_around, frames_between
 from model.flow.phases import phase_flows
-from model.moments import MAX_AVERAGE_S, crops_around, frames_between
 from model.records import AlignedFace, FlowPair, FramePair, Stamp
 
 
@@ -27,7 +27,7 @@ def flow_pairs(
     dataset: Dataset, flow: Flow, cache_dir: Path, *, workers: int | None = None
 ) -> FlowPairSet:
     """The flow pairs of all clips of `dataset`, from `cache_dir` where they are there, else
-    computed by `workers` processes (see `model.datasets.kept.computed`).
+    computed by `workers` processes (see `model.datasets.cache.compute_clips`).
 
     Clips without a face at a moment they need, or with a damaged picture, are left out and listed
     in the result. `InputError` if none is left or a file of the cache is damaged.
@@ -36,7 +36,7 @@ def flow_pairs(
     left_out = list(dataset.left_out)
     flows = np.zeros((len(dataset), 2, 2, CROP_PX, CROP_PX), np.float32)
     both = np.zeros(len(dataset), np.bool_)
-    for clip, content in computed(dataset, flows_of, flow, cache_dir, workers=workers):
+    for clip, content in compute_clips(dataset, flows_of, flow, cache_dir, workers=workers):
         if isinstance(content, Problem):
             left_out.append(content)
             continue
@@ -128,10 +128,10 @@ def _followed(clip: Clip, flow: Flow) -> tuple[list[AlignedFace], dict[str, Stam
         raise InputError(f"{clip.key} has neither apex nor offset")
     last = footage.stamp(end)
     frames = takewhile(lambda f: f.stamp.time_s <= last.time_s + MAX_AVERAGE_S, clip.frames())
-    faces = list(aligned(frames))
+    faces = list(align_frames(frames))
     onset = footage.stamp(clip.onset)
     if clip.apex is None:
-        within = between(faces, onset, last)
+        within = select_between(faces, onset, last)
         if not within or within[0].stamp != onset:
             raise InputError(f"no face found at the onset, frame {clip.onset}")
         apex = largest_motion(within, flow)

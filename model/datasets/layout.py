@@ -1,7 +1,7 @@
 """What the published layouts have in common: a table of expressions, folders of pictures.
 
 A layout's own file says how to read its table and where a row's pictures lie; here the rows
-become clips, by the rules of `model.datasets.rules`, or are left out with their reason.
+become clips, by the rules of `model.datasets.annotation_rules`, or are left out with their reason.
 """
 
 import os
@@ -13,8 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
+from model.datasets.annotation_rules import Cell, Moments, UnusableError, settle, text
 from model.datasets.clips import Clip, Dataset, Footage, Problem, Video
-from model.datasets.rules import Cell, Moments, UnusableError, settle, text
 from model.errors import InputError
 from model.records import Kind, Window
 
@@ -25,7 +25,7 @@ _DEPTH = 4  # releases nest folders of one name ("CASME2-RAW/CASME2-RAW")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ExpressionRow:
     """One annotated expression, as the table has it."""
 
     where: str
@@ -42,7 +42,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class RecordingRow:
     """A folder that holds one long video."""
 
     subject: str
@@ -54,9 +54,9 @@ class Recording:
 class Found:
     """What a layout's reader made of a folder."""
 
-    rows: Iterable[Row | Problem]
+    rows: Iterable[ExpressionRow | Problem]
     sources: tuple[Path, ...]
-    recordings: tuple[Recording, ...] = ()
+    recordings: tuple[RecordingRow, ...] = ()
 
 
 class Reader(Protocol):
@@ -121,7 +121,7 @@ class Layout:
             sum(hidden.values()),
         )
 
-    def _clip(self, row: Row, listing: Callable[[Path], Footage], *, cut: bool) -> Clip:
+    def _clip(self, row: ExpressionRow, listing: Callable[[Path], Footage], *, cut: bool) -> Clip:
         repairs: list[str] = []
         subject = text(row.subject, repairs)
         name = text(row.name, repairs)
@@ -241,7 +241,7 @@ def _end(moments: Moments | Clip) -> int:
 
 def _video(
     layout: Layout,
-    recording: Recording,
+    recording: RecordingRow,
     clips: Sequence[Clip],
     listing: Callable[[Path], Footage],
 ) -> Video:

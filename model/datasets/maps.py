@@ -33,10 +33,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.datasets.clips import read_picture
+from model.datasets.delimited import read_table
 from model.datasets.layout import parse_action_units
 from model.datasets.pairs import FlowPairSet, Unit
-from model.delimited import read_table
-from model.errors import InputError, told
+from model.errors import InputError, error_line
 from model.records import ArrayF32
 
 CHANNELS = ("rgb", "bgr")
@@ -217,8 +217,8 @@ def _load(path: Path, where: str) -> NDArray[np.generic]:
             return np.stack([content["u"], content["v"]])
     except Exception as error:  # numpy's and zip's readers raise whatever they stumble over
         raise InputError(
-            f"{where}: {path} is not a map ({told(error)}); expected .npy, .npz with flow or u "
-            "and v, or .png"
+            f"{where}: {path} is not a map ({error_line(error)}); expected .npy, .npz with flow or "
+            "u and v, or .png"
         ) from error
 
 

@@ -10,9 +10,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from model.datasets.layout import Found, Layout, Row, find_file, find_folder, not_here, subfolders
-from model.datasets.rules import text
-from model.datasets.sheets import rows_by_header
+from model.datasets.annotation_rules import text
+from model.datasets.layout import (
+    ExpressionRow,
+    Found,
+    Layout,
+    find_file,
+    find_folder,
+    not_here,
+    subfolders,
+)
+from model.datasets.spreadsheets import rows_by_header
 
 _TITLE = "MMEW"
 _COLUMNS = {
@@ -37,13 +45,13 @@ def read(root: Path) -> Found:
     return Found(tuple(_rows(table, pictures)), (table, pictures))
 
 
-def _rows(table: Path, pictures: Path) -> Iterator[Row]:
+def _rows(table: Path, pictures: Path) -> Iterator[ExpressionRow]:
     folders = {folder.name: folder for folder in _clip_folders(pictures, depth=3)}
     for row in rows_by_header(table, _COLUMNS, optional=("Action Units",)):
         cells = row.cells
         name = text(cells["Filename"], [])
         emotion = text(cells["Estimated Emotion"], []).lower()
-        yield Row(
+        yield ExpressionRow(
             where=row.where,
             subject=cells["Subject"],
             name=cells["Filename"],

@@ -11,9 +11,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from model.datasets.layout import Found, Layout, Row, find_file, find_folder, not_here, subfolders
-from model.datasets.rules import text
-from model.datasets.sheets import SheetRow, rows_by_header
+from model.datasets.annotation_rules import text
+from model.datasets.layout import (
+    ExpressionRow,
+    Found,
+    Layout,
+    find_file,
+    find_folder,
+    not_here,
+    subfolders,
+)
+from model.datasets.spreadsheets import SheetRow, rows_by_header
 
 EMOTIONS = frozenset(
     ("anger", "contempt", "disgust", "fear", "happiness", "other", "sadness", "surprise")
@@ -57,11 +65,11 @@ def _holds_subjects(folder: Path) -> bool:
     )
 
 
-def _rows(table: Path, pictures: Path) -> Iterator[Row]:
+def _rows(table: Path, pictures: Path) -> Iterator[ExpressionRow]:
     for row in table_rows(table):
         cells = row.cells
         subject, name = text(cells["Subject"], []), text(cells["Filename"], [])
-        yield Row(
+        yield ExpressionRow(
             where=row.where,
             subject=cells["Subject"],
             name=cells["Filename"],

@@ -12,20 +12,20 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from model.datasets.annotation_rules import text
 from model.datasets.clips import Problem
 from model.datasets.layout import (
+    ExpressionRow,
     Found,
     Layout,
-    Recording,
-    Row,
+    RecordingRow,
     find_file,
     find_folder,
     not_here,
     subfolders,
 )
-from model.datasets.rules import text
 from model.datasets.samm import EMOTIONS, TABLE, table_rows
-from model.datasets.sheets import rows_by_header
+from model.datasets.spreadsheets import rows_by_header
 from model.records import Kind
 
 _TITLE = "SAMM Long Videos"
@@ -59,7 +59,7 @@ def read(root: Path) -> Found:
             for row in table_rows(samm)
         }
     recordings = tuple(
-        Recording(video.name.split("_")[0], video.name, video)
+        RecordingRow(video.name.split("_")[0], video.name, video)
         for video in subfolders(pictures)
         if _VIDEO.fullmatch(video.name)
     )
@@ -70,7 +70,9 @@ def _holds_videos(folder: Path) -> bool:
     return any(_VIDEO.fullmatch(video.name) for video in subfolders(folder))
 
 
-def _rows(table: Path, pictures: Path, emotions: dict[str, str]) -> Iterator[Row | Problem]:
+def _rows(
+    table: Path, pictures: Path, emotions: dict[str, str]
+) -> Iterator[ExpressionRow | Problem]:
     for row in rows_by_header(table, _COLUMNS):
         cells = row.cells
         name, kind_text = text(cells["Filename"], []), text(cells["Type"], []).lower()
@@ -83,7 +85,7 @@ def _rows(table: Path, pictures: Path, emotions: dict[str, str]) -> Iterator[Row
             reason = f"the type is {cells['Type']!r}: expected Macro or Micro - 1/2"
             yield Problem(row.where, name, reason)
             continue
-        yield Row(
+        yield ExpressionRow(
             where=row.where,
             subject=cells["Subject"],
             name=cells["Filename"],

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from model.datasets.clips import Footage
-from model.datasets.layout import Found, Layout, Row, find_folder, not_here, subfolders
+from model.datasets.layout import ExpressionRow, Found, Layout, find_folder, not_here, subfolders
 
 _TITLE = "SMIC-HS"
 _FPS = 100.0
@@ -31,14 +31,14 @@ def _holds_subjects(folder: Path) -> bool:
     )
 
 
-def _rows(pictures: Path) -> Iterator[Row]:
+def _rows(pictures: Path) -> Iterator[ExpressionRow]:
     for subject in subfolders(pictures):
         if not re.fullmatch(r"s\d+", subject.name) or not (subject / "micro").is_dir():
             continue
         for emotion in subfolders(subject / "micro"):
             for clip in subfolders(emotion):
                 numbers = Footage.of(clip, _FPS).numbers
-                yield Row(
+                yield ExpressionRow(
                     where=clip.relative_to(pictures).as_posix(),
                     subject=subject.name,
                     name=clip.name,

@@ -6,7 +6,7 @@
 
 An engine turns a network and one shape of its input into a function with the same answers. Most
 are built once, into a file that is kept on disk (`model.engine.cache`), and loaded in milliseconds
-afterwards. `model.engine.serving` chooses, builds behind a run that is going on, and falls back.
+afterwards. `model.inference.serving` chooses, builds behind a run that is going on, and falls back.
 ONNX Runtime needs PyTorch to build alone: shipped checkpoints have their ONNX file beside them, so
 that nothing on a CPU imports PyTorch. Nor does this package, until an engine that needs it is
 asked for.
@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import nn
 
-    from model.cuda_graph import Function
     from model.engine.forward import Arrays, Forward
+    from model.flow.gpu.cuda_graph import Function
 
 ENGINES = {
     "tensorrt": "model.engine.trt:TensorRT",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from model.engine.equality import Truth, read_truth
+from model.engine.equality import FixedAnswers, read_truth
 from model.machine import user_cache
 from model.text import parse_json
 
@@ -71,11 +71,11 @@ class Kept:
                 self.path.touch()  # what was used last is kept longest
         return ""
 
-    def truth(self) -> Truth:
+    def truth(self) -> FixedAnswers:
         """What PyTorch answers with the same weights; of a file that is found."""
         return read_truth(parse_json(self._description.read_text())["truth"])
 
-    def write(self, build: Callable[[Path], None], truth: Truth) -> None:
+    def write(self, build: Callable[[Path], None], truth: FixedAnswers) -> None:
         """Have `build` write the file, whole or not at all; raises what it raises. `truth`: what
         PyTorch answers."""
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,11 +15,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from model.cuda_graph import Function, Recorded
 from model.engine import NetworkOf
 from model.engine.eager import no_cuda, on_arrays
-from model.engine.export import exported, halved, tensors
+from model.engine.export import export_graph, halve_precision, tensors
 from model.engine.forward import Arrays, Forward
+from model.flow.gpu.cuda_graph import Function, RecordedGraph
 from model.machine import processor
 
 
@@ -60,13 +60,13 @@ class Compiled:
 
     def build(self, network: nn.Module, inputs: Arrays, path: Path) -> None:
         if self._cuda:
-            network = halved(network).to(self._device)
+            network = halve_precision(network).to(self._device)
         given = tuple(each.to(self._device) for each in tensors(inputs))
         package = path.with_suffix(".pt2")  # Inductor takes no other name
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             torch._inductor.aoti_compile_and_package(
-                exported(network, given),
+                export_graph(network, given),
                 package_path=str(package),
                 inductor_configs={"freezing": True},
             )
@@ -92,5 +92,5 @@ class Compiled:
     def load(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Forward:
         function = self.function(network, inputs, path)
         if self._cuda:
-            function = Recorded(function, tensors(inputs), self._device)
+            function = RecordedGraph(function, tensors(inputs), self._device)
         return on_arrays(function)

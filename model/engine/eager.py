@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from model.cuda_graph import Function, Recorded
 from model.engine import NetworkOf
-from model.engine.equality import FIXED_INPUTS, Truth, answered
-from model.engine.export import halved, tensors
+from model.engine.equality import FIXED_INPUTS, FixedAnswers, answer_inputs
+from model.engine.export import halve_precision, tensors
 from model.engine.forward import Arrays, Forward
+from model.flow.gpu.cuda_graph import Function, RecordedGraph
 from model.machine import driver
 from model.records import ArrayF32
 
@@ -68,11 +68,11 @@ class Graphed:
         raise NotImplementedError("graph has no file to build")
 
     def function(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Function:
-        return halved(network().eval()).to(self._device, memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
+        return halve_precision(network().eval()).to(self._device, memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
 
     def load(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Forward:
         function = self.function(network, inputs, path)
-        return on_arrays(Recorded(function, tensors(inputs), self._device))
+        return on_arrays(RecordedGraph(function, tensors(inputs), self._device))
 
 
 def plain_forward(network: nn.Module, device: str) -> Forward:
@@ -83,9 +83,9 @@ def plain_forward(network: nn.Module, device: str) -> Forward:
     )
 
 
-def plain_truth(network: nn.Module) -> Truth:
+def plain_truth(network: nn.Module) -> FixedAnswers:
     """What `network`, on the CPU, in FP32, answers to the fixed inputs."""
-    return answered(network.inputs, plain_forward(network, "cpu"), FIXED_INPUTS)  # type: ignore[arg-type]
+    return answer_inputs(network.inputs, plain_forward(network, "cpu"), FIXED_INPUTS)  # type: ignore[arg-type]
 
 
 def on_arrays(function: Function) -> Forward:

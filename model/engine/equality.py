@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from model.classifiers import Inputs
-from model.classifiers.phases import INPUT_PX, PHASE_SHAPES, resize
+from model.classifiers.scaling import INPUT_PX, PHASE_SHAPES, resize
 from model.engine.forward import Arrays, Forward, in_batches, sigmoid, softmax
 from model.records import ArrayF32
 
@@ -24,7 +24,7 @@ _DIGITS = 7
 
 @dataclass(frozen=True, slots=True)
 class Equality:
-    """What `compared` found."""
+    """What `compare_answers` found."""
 
     max_difference: float
     """Of any probability, classes and action units."""
@@ -51,7 +51,7 @@ class Equality:
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class FixedAnswers:
     """What plain PyTorch answers to the fixed inputs."""
 
     inputs: Inputs
@@ -70,9 +70,9 @@ class Truth:
         return {"inputs": self.inputs, **rounded}
 
 
-def read_truth(plain: Mapping[str, Any]) -> Truth:
-    """What `Truth.plain` gave; KeyError, ValueError, TypeError if that is not what it is."""
-    truth = Truth(
+def read_truth(plain: Mapping[str, Any]) -> FixedAnswers:
+    """What `FixedAnswers.plain` gave; KeyError, ValueError, TypeError if that is not what it is."""
+    truth = FixedAnswers(
         plain["inputs"],
         np.array(plain["classes"], np.float32).reshape(FIXED_INPUTS, -1),
         np.array(plain["units"], np.float32).reshape(FIXED_INPUTS, -1),
@@ -101,15 +101,17 @@ def fixed_inputs(inputs: Inputs) -> Arrays:
     return phases[0], phases[1], known
 
 
-def answered(inputs: Inputs, forward: Forward, batch: int) -> Truth:
+def answer_inputs(inputs: Inputs, forward: Forward, batch: int) -> FixedAnswers:
     """What `forward`, which takes `batch` inputs, answers to the fixed ones."""
     classes, units = in_batches(forward, batch, fixed_inputs(inputs))
-    return Truth(inputs, softmax(classes.astype(np.float32)), sigmoid(units))
+    return FixedAnswers(inputs, softmax(classes.astype(np.float32)), sigmoid(units))
 
 
-def compared(truth: Truth, forward: Forward, batch: int, tolerance: float) -> Equality:
+def compare_answers(
+    truth: FixedAnswers, forward: Forward, batch: int, tolerance: float
+) -> Equality:
     """`forward`, which takes `batch` inputs, beside plain PyTorch in FP32 on the CPU."""
-    found = answered(truth.inputs, forward, batch)
+    found = answer_inputs(truth.inputs, forward, batch)
     away = np.concatenate(
         [np.abs(truth.classes - found.classes), np.abs(truth.units - found.units)], axis=1
     )

@@ -14,7 +14,7 @@ from torch.export import ExportedProgram
 from model.engine.forward import Arrays
 
 
-def exported(network: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
+def export_graph(network: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
     """`network` as a graph for inputs of this shape."""
     with torch.no_grad(), warnings.catch_warnings():
         # torch.export warns of what it does itself.
@@ -37,7 +37,7 @@ def onnx_document(network: nn.Module, inputs: Arrays) -> bytes:
         # The exporter's own optimiser takes 1e-9 for zero, and a face at rest is then 0 / 0. What
         # is constant is folded all the same: TensorRT reads no axes that are computed.
         program = torch.onnx.export(
-            exported(network, given), given, dynamo=True, verbose=False, optimize=False
+            export_graph(network, given), given, dynamo=True, verbose=False, optimize=False
         )
         assert program is not None  # it is None only when a file is written
         optimizer.fold_constants(program.model)
@@ -70,7 +70,7 @@ def _quiet(name: str) -> Iterator[None]:
         logger.setLevel(before)
 
 
-def halved(network: nn.Module) -> nn.Module:
+def halve_precision(network: nn.Module) -> nn.Module:
     """A copy of `network` that convolves and multiplies in FP16, and does all between in FP32:
     normalisation divides by motions of hundredths of a pixel, which FP16 would round away."""
     halves = copy.deepcopy(network)

@@ -16,7 +16,7 @@ from model.records import ArrayF32
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from model.cuda_graph import Function
+    from model.flow.gpu.cuda_graph import Function
 
 THREADS = 1
 """A network this small gains nothing from a second thread, and its worst case suffers: p50 falls

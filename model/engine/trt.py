@@ -17,11 +17,11 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from model.cuda_graph import Function, Recorded
 from model.engine import NetworkOf
 from model.engine.eager import no_cuda, on_arrays
-from model.engine.export import exported, halved, onnx_document, tensors
+from model.engine.export import export_graph, halve_precision, onnx_document, tensors
 from model.engine.forward import Arrays, Forward
+from model.flow.gpu.cuda_graph import Function, RecordedGraph
 from model.machine import driver
 
 RTX_CAPABILITIES = ((7, 5), (8, 0), (8, 6), (8, 9), (12, 0), (12, 1))
@@ -60,10 +60,10 @@ class TensorRT:
     def build(self, network: nn.Module, inputs: Arrays, path: Path) -> None:
         dynamo = import_module("torch_tensorrt.dynamo")
         with torch.cuda.device(self._device):
-            placed = halved(network.cpu()).to(self._device)
+            placed = halve_precision(network.cpu()).to(self._device)
             given = tuple(tensor.to(self._device) for tensor in tensors(inputs))
             plan = dynamo.convert_exported_program_to_serialized_trt_engine(
-                exported(placed, given), arg_inputs=given, use_explicit_typing=True
+                export_graph(placed, given), arg_inputs=given, use_explicit_typing=True
             )
         path.write_bytes(plan)
 
@@ -75,7 +75,7 @@ class TensorRT:
 
     def load(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Forward:
         function = self.function(network, inputs, path)
-        return on_arrays(Recorded(function, tensors(inputs), self._device))
+        return on_arrays(RecordedGraph(function, tensors(inputs), self._device))
 
     def _runtime(self) -> ModuleType:
         return import_module(self._packages[-1])
@@ -107,7 +107,7 @@ class TensorRTRTX(TensorRT):
         typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
         definition = builder.create_network(typed)
         parser = trt.OnnxParser(definition, logger)
-        if not parser.parse(onnx_document(halved(network.cpu()), inputs)):
+        if not parser.parse(onnx_document(halve_precision(network.cpu()), inputs)):
             raise RuntimeError(str(parser.get_error(0)))
         config = builder.create_builder_config()
         # Memory of ours, or its launches could not be recorded in a graph.

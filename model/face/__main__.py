@@ -8,6 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from model.cli import program
 from model.errors import InputError, exit_code
 from model.face.networks import NETWORKS, fetch_networks, network_file
 
@@ -15,7 +16,7 @@ from model.face.networks import NETWORKS, fetch_networks, network_file
 def main() -> None:
     """Parse the command line and get the networks, unless they are there."""
     parser = argparse.ArgumentParser(
-        prog="python -m model.face", description=(__doc__ or "").partition("\n")[0]
+        prog=program("model.face"), description=(__doc__ or "").partition("\n")[0]
     )
     commands = parser.add_subparsers(dest="command", required=True)
     fetch = commands.add_parser("fetch", help="get the networks, unless they are there")

@@ -25,9 +25,9 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from model.cli import make_folder
 from model.errors import InputError
 from model.machine import user_cache
-from model.outputs import make_folder
 
 
 class MissingError(InputError):

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from model.face.crop import CROP_PX
 from model.records import ArrayF32, ArrayF64
-
-REFERENCE_PX = 128
 
 STABLE_BOXES_PX = (
     (54, 42, 74, 80),  # nose bridge and back, sides included
@@ -49,7 +48,7 @@ def remove_head_motion(flow: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
         raise InputError(f"head motion needs a crop of 16 px or more, got {size}")
     rows, columns, place, bridge = stable_points(size)
     moved = flow[0, rows, columns] + 1j * flow[1, rows, columns].astype(np.float64)
-    noise = NOISE_PX * size / REFERENCE_PX
+    noise = NOISE_PX * size / CROP_PX
 
     # The bridge is the stillest part, so it decides what counts as an outlier at first.
     still = moved[bridge]
@@ -90,7 +89,7 @@ def stable_points(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.complex128], NDArray[np.bool_]]:
     """Rows and columns of the sampled points, their places x + iy from the crop's centre, and
     which of them lie on the nose bridge."""
-    scale = size / REFERENCE_PX
+    scale = size / CROP_PX
     step = max(1, round(_STEP_PX * scale))
     rows, columns, bridge = [], [], []
     for number, box in enumerate(STABLE_BOXES_PX):

@@ -21,11 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from model.face.crop import CROP_PX
 from model.flow import Grey, check_pair
 from model.records import ArrayF32
-
-REFERENCE_PX = 128
-"""Crop size to which `sigma_px` refers."""
 
 SUBPIXEL_STEPS = 32
 """`cv2.remap` rounds coordinates to 1/32 px."""
@@ -105,7 +103,7 @@ class LucasKanade:
 
     def _solver(self, reference: ArrayF32) -> Callable[[ArrayF32], ArrayF32]:
         """Levels of `reference`, finest first, and the coarse-to-fine walk over them."""
-        sigma = self._sigma_px * min(reference.shape) / REFERENCE_PX
+        sigma = self._sigma_px * min(reference.shape) / CROP_PX
         # The coarse level keeps the fine one's window in its own, larger pixels: a wide window
         # first finds the motion, a narrow one last finds its shape.
         levels = [_Level(reference, sigma, self._ridge)]

@@ -26,14 +26,16 @@ def phase_flows(
     averaged; `offset_crops` is None as long as the offset is not known, and so is then the second
     phase. Raises `InputError` on an empty sequence or on crops of different sizes.
     """
-    moments = averaged([onset_crops, apex_crops, *([] if offset_crops is None else [offset_crops])])
+    moments = average_crops(
+        [onset_crops, apex_crops, *([] if offset_crops is None else [offset_crops])]
+    )
     maps = [
         remove_head_motion(each)[0] for each in flow(np.stack(moments[:-1]), np.stack(moments[1:]))
     ]
     return FlowPair(maps[0], maps[1] if len(maps) == 2 else None)
 
 
-def averaged(crops: Sequence[Sequence[ImageU8]]) -> list[ArrayF32]:
+def average_crops(crops: Sequence[Sequence[ImageU8]]) -> list[ArrayF32]:
     """The mean crop (S, S) float32 around onset, apex and, if it is given, offset."""
     moments = [
         _average(name, each) for name, each in zip(("onset", "apex", "offset"), crops, strict=False)

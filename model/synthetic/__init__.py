@@ -2,7 +2,7 @@
 footage with its truth. It is at once the demo source, the test bed and the training data."""
 
 from model.synthetic.action_units import displacement_field
-from model.synthetic.face import Nuisance, SyntheticFace
+from model.synthetic.face import FaceNuisance, SyntheticFace
 from model.synthetic.schedule import Schedule, TrueExpression
 
-__all__ = ["Nuisance", "Schedule", "SyntheticFace", "TrueExpression", "displacement_field"]
+__all__ = ["FaceNuisance", "Schedule", "SyntheticFace", "TrueExpression", "displacement_field"]

@@ -157,7 +157,7 @@ def peak_px(field: ArrayF32) -> float:
     return float(np.sqrt(np.max(field[0] ** 2 + field[1] ** 2)))
 
 
-def written(strengths: Strengths) -> str:
+def facs_notation(strengths: Strengths) -> str:
     """The units in FACS writing, "AU1+AU2L": R or L marks a unit that acts (nearly) on one side
     alone, the weaker side below a third of the stronger."""
     parts = []

@@ -15,7 +15,7 @@ KEY_FRAME_S = 2.0
 _MAX_CRF = 51
 
 
-def compressed(images: Iterable[ImageU8], fps: float, crf: int) -> Iterator[ImageU8]:
+def compress(images: Iterable[ImageU8], fps: float, crf: int) -> Iterator[ImageU8]:
     """`images`, (H, W, 3) uint8 RGB of one even size, as they come out of x264 at the constant
     rate factor `crf`, 0 to 51 (23 is its default, more is worse), without B-frames as live
     encoders send them; as many, in the same order. Raises `InputError` for another `crf`, or for

@@ -41,6 +41,6 @@ def sample_expression(
     return strengths
 
 
-def scaled(strengths: Strengths, factor: float) -> Strengths:
+def scale_strengths(strengths: Strengths, factor: float) -> Strengths:
     """The same expression, `factor` times as strong."""
     return {number: (right * factor, left * factor) for number, (right, left) in strengths.items()}

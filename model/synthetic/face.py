@@ -19,7 +19,7 @@ MIN_SIZE = (160, 120)
 
 
 @dataclass(frozen=True, slots=True)
-class Nuisance:
+class FaceNuisance:
     """What a camera and a living head add."""
 
     noise: float = 1.5
@@ -67,7 +67,7 @@ class SyntheticFace:
         size: tuple[int, int] = (640, 480),
         portrait: ImageU8 | None = None,
         schedule: Schedule | None = None,
-        nuisance: Nuisance | None = None,
+        nuisance: FaceNuisance | None = None,
     ) -> None:
         """`size` is (width, height); `portrait` is (H, W, 3) uint8 RGB with one face from the
         front, by default scikit-image's astronaut.
@@ -82,7 +82,7 @@ class SyntheticFace:
             raise InputError(f"size {size[0]}x{size[1]} must be at least 160x120")
         self._seed, self._fps, self._size = seed, float(fps), size
         self._schedule = schedule or Schedule()
-        self._nuisance = nuisance or Nuisance()
+        self._nuisance = nuisance or FaceNuisance()
         self._portrait = astronaut(size) if portrait is None else prepare(portrait, size)
         self._sway = Sway(seed)
         self._noise = NoiseBank(size, self._nuisance.noise) if self._nuisance.noise > 0 else None

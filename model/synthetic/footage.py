@@ -18,7 +18,7 @@ from model.errors import InputError
 from model.face.aligner import FaceAligner
 from model.face.crop import crop_transform
 from model.records import ArrayF32, ArrayF64, Frame, ImageU8, Stamp
-from model.synthetic.painter import inverted
+from model.synthetic.painter import invert_field
 from model.synthetic.portrait import CANVAS_SIZE, CROP_AT, canvas_field
 from model.synthetic.schedule import Schedule, TrueExpression, plan_micros
 
@@ -116,7 +116,9 @@ class WrittenFootage:
         if not active or np.isnan(landmarks_px[0, 0]):
             return frame.image
         field = sum((self._field(k) * np.float32(strength) for k, strength in active))
-        return _warped(frame.image, inverted(np.asarray(field)), _canvas_from_image(landmarks_px))
+        return _warped(
+            frame.image, invert_field(np.asarray(field)), _canvas_from_image(landmarks_px)
+        )
 
     def _new_field(self, k: int) -> ArrayF32:
         planned = self._planned[k]

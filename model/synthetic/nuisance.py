@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from model.errors import InputError
-from model.synthetic.exchange import Exchange
+from model.synthetic.exchanged_maps import Exchange
 from model.synthetic.stills import Looks, Optics, Range
 
 View = Literal["crop", "maps", "mixed"]
@@ -112,7 +112,7 @@ def _held_out() -> Nuisance:
     )
 
 
-def checked(view: str, world: str) -> None:
+def check_view(view: str, world: str) -> None:
     """`InputError` unless both are known."""
     if view not in VIEWS:
         raise InputError(f"view {view!r}: choose one of {', '.join(VIEWS)}")

@@ -53,7 +53,7 @@ class Painter:
         """
         moved = self._depth[..., None] * np.array([-pose.yaw_mm, -pose.pitch_mm], np.float32)
         if skin is not None:
-            moved -= inverted(skin)
+            moved -= invert_field(skin)
         where = self._grid.sources(self._neutral_from_image(pose), moved)
         frame = self._rest.copy()
         with self._lock:
@@ -87,7 +87,7 @@ class Painter:
         return np.asarray(drawn, dtype=np.uint8)
 
 
-def inverted(field: ArrayF32) -> ArrayF32:
+def invert_field(field: ArrayF32) -> ArrayF32:
     """For each place of the canvas after the motion `field` (H, W, 2), how far what lies there
     came: v(y) = u(y - v(y)), (H, W, 2)."""
     canvas = _canvas()

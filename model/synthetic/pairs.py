@@ -12,21 +12,19 @@ import numpy as np
 
 from model.face.crop import CROP_PX
 from model.flow import Flow
+from model.flow.key_frames import PHASE_FRAMES
 from model.flow.phases import phase_flows
-from model.labels import CLASSES
-from model.moments import PHASE_FRAMES
+from model.labels import ACTION_UNITS, CLASSES
 from model.records import ArrayF32, FlowPair, FramePair, ImageU8
-from model.synthetic.action_units import Strengths, catalogue, displacement_field, peak_px
-from model.synthetic.exchange import exchanged
-from model.synthetic.expressions import sample_expression, scaled
+from model.synthetic.action_units import Strengths, displacement_field, peak_px
+from model.synthetic.exchanged_maps import exchange_maps
+from model.synthetic.expressions import sample_expression, scale_strengths
 from model.synthetic.nuisance import Nuisance
-from model.synthetic.stills import Camera, Still, smooth_noise
+from model.synthetic.stills import CameraModel, Still, smooth_noise
 
-ACTION_UNITS = tuple(unit for unit in catalogue().units if unit != "AU45")
-"""Units that a pair's truth speaks of: all of the catalogue but the blink."""
-VISIBLE_PX = 0.15
+PRESENT_PX = 0.15
 """A unit counts as present if it alone moves some point by this much."""
-NO_EXPRESSION = "none"
+NEUTRAL = "none"
 """The label of a face that shows none: it rests, blinks, speaks or nods."""
 PERSONS = 200
 """Different faces in one data set."""
@@ -41,11 +39,11 @@ class Truth:
     """What is known of a synthetic sample."""
 
     label: str
-    """A class, or `NO_EXPRESSION`."""
+    """A class, or `NEUTRAL`."""
     strengths: Strengths
     """Of every action unit at the true apex, blinks aside."""
     action_units: frozenset[str]
-    """Those of `ACTION_UNITS` that move some point by `VISIBLE_PX` or more."""
+    """Those of `ACTION_UNITS` that move some point by `PRESENT_PX` or more."""
     amplitude_px: float
     """Greatest displacement of the expression at its true apex; 0 without one."""
     person: int
@@ -62,7 +60,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Course:
+class ExpressionCourse:
     """A sample's aligned frames and the truth about it."""
 
     frames: FramePair
@@ -74,7 +72,7 @@ def synthetic_pair(
 ) -> Pair:
     """Pair number `seed[1]` of the data set `seed[0]`: the same arguments give the same pair.
 
-    `label` fixes the class, or `NO_EXPRESSION`; otherwise the classes are equally frequent.
+    `label` fixes the class, or `NEUTRAL`; otherwise the classes are equally frequent.
     """
     nuisance = nuisance or Nuisance()
     scene = _Scene(seed, nuisance, label)
@@ -83,13 +81,13 @@ def synthetic_pair(
     if style is None:
         return Pair(phase_flows(flow, *moments), scene.truth)
     known = 3 if scene.rng.random() < style.both_phases else 2
-    maps = exchanged(scene.rng, style, *(frames[0] for frames in moments[:known]))
+    maps = exchange_maps(scene.rng, style, *(frames[0] for frames in moments[:known]))
     return Pair(FlowPair(maps[0], maps[1] if known == 3 else None), scene.truth)
 
 
 def synthetic_course(
     seed: tuple[int, int], nuisance: Nuisance | None = None, label: str | None = None
-) -> Course:
+) -> ExpressionCourse:
     """The frames of an expression, drawn as `synthetic_pair` draws its three moments."""
     scene = _Scene(seed, nuisance or Nuisance(), label)
     phases = []
@@ -101,7 +99,7 @@ def synthetic_course(
         ]
         moments = [np.mean(scene.taken(d), axis=0, dtype=np.float32) for d in between]
         phases.append(np.stack(moments))
-    return Course(FramePair(*phases), scene.truth)
+    return ExpressionCourse(FramePair(*phases), scene.truth)
 
 
 class _Scene:
@@ -114,14 +112,14 @@ class _Scene:
         face = np.random.default_rng((seed[0], person, PERSONS))
         still = Still(rng, nuisance.looks, face)
         skin = _Skin(still, face, nuisance)
-        self._still, self._camera = still, Camera(rng, nuisance.optics)
+        self._still, self._camera = still, CameraModel(rng, nuisance.optics)
         amplitude_px = float(np.exp(rng.uniform(*np.log(nuisance.amplitude_px))))
-        if label == NO_EXPRESSION:
+        if label == NEUTRAL:
             lead: Strengths = {}
             others, blinking, nodding = _without_expression(rng, skin, amplitude_px)
         else:
             lead = sample_expression(rng, label)
-            lead = scaled(lead, amplitude_px / skin.peak_px(lead))
+            lead = scale_strengths(lead, amplitude_px / skin.peak_px(lead))
             others = _riders(rng, skin, nuisance, lead, amplitude_px)
             blinking, nodding = rng.random() < nuisance.blink, 1.0
 
@@ -138,7 +136,7 @@ class _Scene:
         self.truth = Truth(
             label=label,
             strengths=strengths,
-            action_units=frozenset(unit for unit, px in peaks.items() if px >= VISIBLE_PX),
+            action_units=frozenset(unit for unit, px in peaks.items() if px >= PRESENT_PX),
             amplitude_px=amplitude_px if lead else 0.0,
             person=person,
         )
@@ -183,7 +181,7 @@ def _without_expression(
     if kind == "speech":
         units = rng.choice(_SPEECH, size=int(rng.integers(1, 4)), replace=False)
         others = {str(unit): (rng.uniform(0.2, 1),) * 2 for unit in units}
-        others = scaled(others, amplitude_px / skin.peak_px(others))
+        others = scale_strengths(others, amplitude_px / skin.peak_px(others))
     return others, kind == "blink" or rng.random() < 0.15, 3.0 if kind == "nod" else 1.0
 
 

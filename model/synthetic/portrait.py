@@ -16,12 +16,12 @@ import numpy as np
 
 from model.errors import InputError
 from model.face.crop import crop_transform
-from model.portrait import portrait as photograph
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import Strengths, displacement_field, peak_px
 from model.synthetic.lids import eyelids
 from model.synthetic.mouth import mouth
 from model.synthetic.patches import Patch
+from model.synthetic.photograph import portrait as photograph
 
 SUPERSAMPLING = 2
 """Texture px per image px: at half the finest detail, linear interpolation loses nearly nothing,

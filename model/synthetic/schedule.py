@@ -13,7 +13,7 @@ import numpy as np
 
 from model.errors import InputError
 from model.records import MICRO_S
-from model.synthetic.action_units import Strengths, written
+from model.synthetic.action_units import Strengths, facs_notation
 from model.synthetic.courses import Course, Speech, speech
 from model.synthetic.expressions import LABELS, sample_expression
 
@@ -274,7 +274,7 @@ def _planned(
         offset_s=course.offset_s,
         kind=kind,
         label=label,
-        action_units=written(strengths) if strengths else "AU45",
+        action_units=facs_notation(strengths) if strengths else "AU45",
         amplitude_px=float(amplitude_px),
     )
     return Planned(truth, course, strengths)

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from model.face.crop import CROP_PX, crop_transform
-from model.portrait import portrait
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import displacement_field
+from model.synthetic.photograph import portrait
 from model.synthetic.portrait import read_landmarks
 
 Range = tuple[float, float]
@@ -140,7 +140,7 @@ class Optics:
     """How many frames are averaged around each moment, as in `model.flow.phases`."""
 
 
-class Camera:
+class CameraModel:
     """One camera in one light."""
 
     def __init__(self, rng: np.random.Generator, optics: Optics) -> None:
@@ -199,8 +199,8 @@ def inverse_displacement(displacement: ArrayF32) -> ArrayF32:
 
 @cache
 def _portrait() -> tuple[ArrayF32, ArrayF32]:
-    """The portrait (`model.portrait`): canvas of the crop and its margin, float32 grey, and its
-    landmarks (468, 2) in crop px."""
+    """The portrait (`model.synthetic.photograph`): canvas of the crop and its margin, float32 grey,
+    and its landmarks (468, 2) in crop px."""
     image = portrait()
     # Found on a smaller picture, 1.2 % of the face's width off `portrait.astronaut_landmarks`. The
     # shipped weights were trained and measured on pairs drawn with them: with others their cards

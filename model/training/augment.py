@@ -13,7 +13,7 @@ from model.classifiers import Inputs
 from model.training.recipe import Variation
 
 
-def varied(
+def augment(
     phases: Tensor,
     has_offset: Tensor,
     inputs: Inputs,
@@ -35,7 +35,7 @@ def varied(
     turn, scale = spread(variation.turn_rad), spread(variation.scale_log).exp()
     shift = spread(variation.shift_px, 2)
     phases = _where(reverse & (has_offset > 0), reversed_in_time(phases, inputs), phases)
-    phases = moved(phases, inputs, mirror=mirror, turn_rad=turn, scale=scale, shift_px=shift)
+    phases = move(phases, inputs, mirror=mirror, turn_rad=turn, scale=scale, shift_px=shift)
     if inputs == "flows":
         # Not moved as well: networks take off what most of a map shares.
         phases = phases * spread(variation.gain_log, 2, 2, 1, 1).exp()
@@ -58,7 +58,7 @@ def reversed_in_time(phases: Tensor, inputs: Inputs) -> Tensor:
     return backwards.view(phases.shape)
 
 
-def moved(
+def move(
     phases: Tensor,
     inputs: Inputs,
     *,

@@ -7,15 +7,15 @@ from typing import Any, cast
 
 from model.classifiers import CLASSIFIERS, Inputs
 from model.datasets.maps import set_name
-from model.datasets.samples import open_samples
+from model.datasets.sample_sets import open_samples
 from model.errors import InputError
 from model.flow import load_flow
+from model.inference.samples import SampleSet, join_samples
 from model.labels import CLASSES
-from model.samples import SampleSet, join_samples
+from model.registry import load_entry
 from model.synthetic.nuisance import View, World
-from model.synthetic.pairset import open_pairs
-from model.tables import load_entry
-from model.training.seen import faces
+from model.synthetic.sample_sets import open_pairs
+from model.training.leakage import faces
 
 SYNTHETIC = "synthetic"
 FIRST_REPORT_SEED = 1000
@@ -27,7 +27,7 @@ class Sources:
     """Where samples come from, and how many."""
 
     specs: tuple[str, ...] = (SYNTHETIC,)
-    """"synthetic", or "NAME:PATH" as `model.datasets.samples.open_samples` takes it."""
+    """"synthetic", or "NAME:PATH" as `model.datasets.sample_sets.open_samples` takes it."""
     classes: int = 3
     pairs: int = 30000
     """Synthetic pairs to train on."""

@@ -20,16 +20,17 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from model.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
-from model.classifiers import SelfTaught
-from model.confidence import fit_confidence
-from model.errors import InputError, told
+from model.classifiers import CustomLoss
+from model.errors import InputError, error_line
 from model.flow import load_flow
-from model.samples import NO_EXPRESSION, SampleSet
-from model.training.augment import varied
+from model.inference.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from model.inference.confidence import fit_confidence
+from model.inference.samples import SampleSet
+from model.labels import NO_EXPRESSION
+from model.training.augment import augment
 from model.training.losses import Objective
 from model.training.recipe import Recipe
-from model.training.watch import watched
+from model.training.validation import validation_scores
 
 WARM_UP = 0.25
 """Share of the steps in which the learning rate rises."""
@@ -49,10 +50,10 @@ def fit(
 
     Beside `out` there will be `.log.csv`, a line per epoch, and until the end `.state`, to go on
     from. `validation` is watched, and chooses only if the recipe keeps the best epoch; at the end
-    confidence is calibrated on it (`model.confidence`). `init` is a checkpoint whose weights to
-    start from, as far as they have a place in the network. `after_epoch` gets each line of the
-    log. Raises `InputError` where samples and recipe do not fit, or `.state` is of a run with
-    other samples or another recipe.
+    confidence is calibrated on it (`model.inference.confidence`). `init` is a checkpoint whose
+    weights to start from, as far as they have a place in the network. `after_epoch` gets each line
+    of the log. Raises `InputError` where samples and recipe do not fit, or `.state` is of a run
+    with other samples or another recipe.
     """
     if init is not None:
         check_start(init, recipe)
@@ -90,7 +91,7 @@ def fit(
     for epoch in range(len(log), recipe.epochs):
         line = run.epoch(epoch)
         if validation is not None:
-            line |= watched(network, validation, device)
+            line |= validation_scores(network, validation, device)
         log.append(line)
         if recipe.keep == "best" and (best is None or line["uf1"] > best["uf1"]):
             best = {"uf1": line["uf1"], "network": _copied(network)}
@@ -160,11 +161,11 @@ class _Run:
                 self.training.both_phases,
             )
         )
-        phases, has_offset = varied(
+        phases, has_offset = augment(
             phases.float(), known.float(), self.training.inputs, self.recipe.variation, rng
         )
         given = phases[:, 0], phases[:, 1], has_offset
-        if isinstance(self.network, SelfTaught):
+        if isinstance(self.network, CustomLoss):
             class_logits, unit_logits, own = self.network.learn(*given, labels)
             return self.objective(class_logits, unit_logits, labels, units) + own
         class_logits, unit_logits = self.network(*given)
@@ -283,7 +284,9 @@ def _resumed(path: Path, key: str) -> dict[str, Any] | None:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         found = state["key"]
     except Exception as error:  # what is no state fails in any way
-        raise InputError(f"{path} is damaged ({told(error)}): delete it to start anew") from error
+        raise InputError(
+            f"{path} is damaged ({error_line(error)}): delete it to start anew"
+        ) from error
     if found != key:
         raise InputError(
             f"{path} belongs to a run with other options or samples: delete it to start anew"

@@ -16,17 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from model.answers import answers
-from model.checkpoint import read_checkpoint
 from model.errors import InputError
-from model.figures import SCORES
-from model.folds import Fold, leave_one_subject_out, validation_split
-from model.metrics import bootstrap, confusion, f1_by_class
-from model.samples import NO_EXPRESSION, SampleSet, join_samples
+from model.inference.checkpoint import read_checkpoint
+from model.inference.predictions import answers
+from model.inference.samples import SampleSet, join_samples
+from model.labels import NO_EXPRESSION
+from model.metrics.folds import Fold, leave_one_subject_out, validation_split
+from model.metrics.recognition import bootstrap, confusion, f1_by_class
+from model.metrics.scores import SCORES
 from model.text import parse_json
 from model.training.fit import fit, samples_digest
+from model.training.leakage import refuse_seen, seen_sets
 from model.training.recipe import Recipe
-from model.training.seen import refuse_seen, seen_sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def leave_one_out(
             _write(path, {"key": key, **asdict(answers)})
             after_fold(answers)
         done.append(answers)
-    report = pooled(done, samples.classes)
+    report = pool_folds(done, samples.classes)
     report |= {"recipe": asdict(recipe), "data": samples.name, "init": began}
     report["left_out"] = list(samples.left_out)
     _write_predictions(out / "predictions.csv", done, samples.classes)
@@ -106,7 +107,7 @@ def fold_samples(
     return (others if always is None else join_samples([others, always])), validation
 
 
-def pooled(folds: Sequence[FoldAnswers], classes: Sequence[str]) -> dict[str, Any]:
+def pool_folds(folds: Sequence[FoldAnswers], classes: Sequence[str]) -> dict[str, Any]:
     """Scores over the clips of all folds together, in all and by data set."""
     clips = [
         (fold.subject, truth, int(np.argmax(shares)))

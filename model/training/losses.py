@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from model.inference.samples import SampleSet
+from model.labels import NO_EXPRESSION
 from model.records import ArrayF32
-from model.samples import NO_EXPRESSION, SampleSet
 from model.training.recipe import Recipe
 
 MOST_UNIT_WEIGHT = 20.0

@@ -27,12 +27,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from model.cli import program
 from model.engine import ENGINES
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.flow import FLOWS
+from model.inference.shipped_weights import shipped_names
 from model.machine import choose_device
-from model.shipped import shipped
 from realtime.benchmark.plan import Plan, loads, parse_numbers, parse_rates, parse_sizes
 from realtime.config import LiveConfig
 from realtime.options import add_rotation
@@ -65,7 +66,7 @@ def _compare(arguments: list[str]) -> None:
     from realtime.benchmark.compare import TOLERANCE, compare, words
 
     p = argparse.ArgumentParser(
-        prog="python -m realtime.benchmark compare",
+        prog=program("realtime.benchmark compare"),
         description="Is the second of two benchmarks of one machine slower? Exit code 1 if so.",
     )
     p.add_argument("before", type=Path, help="folder of a report")
@@ -83,7 +84,7 @@ def _compare(arguments: list[str]) -> None:
 def _glass(arguments: list[str]) -> None:
     default = LiveConfig()
     p = argparse.ArgumentParser(
-        prog="python -m realtime.benchmark glass",
+        prog=program("realtime.benchmark glass"),
         description="From a screen through a camera and this program to a screen again.",
     )
     p.add_argument("--source", default="0", help="the camera that looks at the time code")
@@ -108,7 +109,7 @@ def _glass(arguments: list[str]) -> None:
 def _parts(arguments: list[str]) -> None:
     default = LiveConfig()
     p = argparse.ArgumentParser(
-        prog="python -m realtime.benchmark parts",
+        prog=program("realtime.benchmark parts"),
         description="What every flow and every engine costs by itself, and how right it is.",
     )
     p.add_argument("--sizes", default="128,224", help="crop sides, px, for the flows")
@@ -137,7 +138,7 @@ def _table(arguments: list[str]) -> None:
     from realtime.benchmark.report import read_report
 
     p = argparse.ArgumentParser(
-        prog="python -m realtime.benchmark table",
+        prog=program("realtime.benchmark table"),
         description="Reports as Markdown tables, the targets among them.",
     )
     p.add_argument("reports", type=Path, nargs="+", help="folders of reports of one machine")
@@ -168,7 +169,7 @@ def _plan(options: dict[str, Any]) -> Plan:
 def _parser() -> argparse.ArgumentParser:
     default = LiveConfig()
     p = argparse.ArgumentParser(
-        prog="python -m realtime.benchmark",
+        prog=program("realtime.benchmark"),
         description=(__doc__ or "").partition("\n")[0],
         epilog="Other commands: compare, glass, parts, table (each with --help).",
     )
@@ -184,7 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=default.seed, help="of the demo")
     p.add_argument("--flow", default=default.flow, help=", ".join(FLOWS))
     p.add_argument(
-        "--classifier", default=default.classifier, help=f"{', '.join(shipped())}, or a path"
+        "--classifier", default=default.classifier, help=f"{', '.join(shipped_names())}, or a path"
     )
     p.add_argument("--engine", default=default.engine, help=f"auto, {', '.join(ENGINES)}")
     p.add_argument("--device", default=default.device, help="auto, cpu, cuda or cuda:N")

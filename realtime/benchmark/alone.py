@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from model.face.crop import CROP_PX
+from model.flow.key_frames import PHASE_FRAMES
 from model.machine import choose_device
-from model.moments import PHASE_FRAMES
 from model.records import FramePair, ImageU8
 from realtime.benchmark.percentiles import tail
 from realtime.config import LiveConfig
-from realtime.pipeline import PipelineConfig, open_naming
+from realtime.perception.pipeline import PipelineConfig, open_naming
 
 WARM_UP, RUNS = 20, 300
 LONGEST_S = 20.0

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from model.page import svg, text
+from model.evaluation.html import svg, text
 from model.records import ArrayF64
 
 WIDE, TALL = 440, 170

@@ -10,12 +10,12 @@ from typing import Any
 import cv2
 import psutil
 
-from model.checkpoint import checkpoint_digest, checkpoint_path
+from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.machine import choose_device, cores, machine, system
-from realtime.benchmark.gpu import open_gpu
+from realtime.benchmark.nvml import open_gpu
 from realtime.config import LiveConfig
-from realtime.session.clocks import iso
-from realtime.summary import installed, versions
+from realtime.results.summary import installed_versions, versions
+from realtime.sessions.clock_anchors import iso
 
 _EXTRAS = ("torch-tensorrt", "triton", "playwright", "pyarrow", "psutil", "gradio", "websockets")
 
@@ -40,7 +40,7 @@ def facts(config: LiveConfig, command: Sequence[str]) -> dict[str, Any]:
         "driver": driver,
         "cuda": None if device == "cpu" else _cuda(),
         "opencv_threads": cv2.getNumThreads(),
-        "versions": versions() | installed(_EXTRAS),
+        "versions": versions() | installed_versions(_EXTRAS),
         "commit": commit(),
         "weights": {"name": config.classifier, "sha256": weights},
         "flow": config.flow,

@@ -21,9 +21,9 @@ from realtime.benchmark.percentiles import tail
 from realtime.benchmark.samples import PAINTED, Observed
 from realtime.benchmark.screen import Shown
 from realtime.benchmark.timecode import Reader
-from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
+from realtime.stream.clock import monotonic_s
 
 SPANS = {
     "captured": "shown → captured, by the camera's clock",
@@ -40,7 +40,7 @@ _JOIN_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A frame in which a number was read; times in s of `realtime.clock`."""
+    """A frame in which a number was read; times in s of `realtime.stream.clock`."""
 
     frame: int
     number: int

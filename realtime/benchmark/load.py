@@ -15,10 +15,10 @@ from model.machine import choose_device
 from realtime.benchmark.monitor import Monitor, Reading
 from realtime.benchmark.plan import WARM_UP_S
 from realtime.benchmark.samples import Decision, Observed, samples
-from realtime.clock import monotonic_s
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.snapshot import Snapshot
+from realtime.results.snapshot import Snapshot
+from realtime.stream.clock import monotonic_s
 
 BEAT_S = 0.25
 SILENT_S = 10.0

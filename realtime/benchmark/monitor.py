@@ -14,8 +14,8 @@ from typing import Self
 
 import psutil
 
-from realtime.benchmark.gpu import Gpu, open_gpu
-from realtime.clock import monotonic_s
+from realtime.benchmark.nvml import Gpu, open_gpu
+from realtime.stream.clock import monotonic_s
 
 EVERY_S = 0.25
 _RAPL = Path("/sys/class/powercap")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from model.machine import choose_device
 from realtime.config import LiveConfig
-from realtime.pipeline import configured, open_pipeline
+from realtime.perception.pipeline import open_pipeline, pipeline_config
 from realtime.sources import open_source
 
 LASTS_S = 3.0
@@ -19,7 +19,7 @@ def analysed_per_s(load: LiveConfig, lasts_s: float = LASTS_S) -> float | None:
     try:
         if source.info.live:
             return None
-        wanted, _ = configured(load, choose_device(load.device), source.info)
+        wanted, _ = pipeline_config(load, choose_device(load.device), source.info)
         pipeline = open_pipeline(wanted)
         try:
             start_s, frames = 0.0, 0

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from model.page import document, table
+from model.evaluation.html import document, table
 from realtime.benchmark.charts import curves, exceedance, histogram, timeline
 from realtime.benchmark.percentiles import NAMES
 from realtime.benchmark.samples import PAINTED, SHOWN, STAGES, column, latencies

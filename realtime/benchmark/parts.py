@@ -16,22 +16,22 @@ import cv2
 import numpy as np
 import torch
 
-from model.checkpoint import checkpoint_path, load_network
 from model.engine import ENGINES, Engine
-from model.engine.building import build_here
 from model.engine.eager import plain_truth
-from model.engine.equality import compared, example, fixed_inputs
+from model.engine.equality import compare_answers, example, fixed_inputs
 from model.errors import InputError
+from model.evaluation.flow_comparison import FlowCondition, pair, solvers
 from model.face.crop import CROP_PX
 from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
-from model.flow.compare import Condition, pair, solvers
-from model.flow.device import DeviceFlow
-from model.moments import PHASE_FRAMES
+from model.flow.gpu.device import DeviceFlow
+from model.flow.key_frames import PHASE_FRAMES
+from model.inference.building import build_here
+from model.inference.checkpoint import checkpoint_path, load_network
 from model.records import ArrayF32, FramePair, ImageU8
-from model.tables import load_entry
+from model.registry import load_entry
 from realtime.benchmark.percentiles import tail
 from realtime.config import LiveConfig
-from realtime.pipeline import PipelineConfig, open_naming
+from realtime.perception.pipeline import PipelineConfig, open_naming
 
 POOL_BYTES = 192 * 2**20
 """Of inputs, gone through in turn: more than the last cache of most processors."""
@@ -41,7 +41,7 @@ PEERS = ("opencv", "skimage")
 """Libraries whose flows can be run on the same inputs."""
 _FACES = 6
 _FIRST_SEED = 3000  # of faces that chose no parameter
-_CONDITION = Condition("bump", amplitude_px=1.0, noise_levels=1.0, jpeg_quality=None)
+_CONDITION = FlowCondition("bump", amplitude_px=1.0, noise_levels=1.0, jpeg_quality=None)
 
 
 Solve = Callable[[ImageU8], ArrayF32]
@@ -148,7 +148,7 @@ def engine_parts(
                     first_ms=first_ms,
                     build_s=build_s,
                     load_s=load_s,
-                    accuracy=str(compared(truth, forward, batch, engine.tolerance)),
+                    accuracy=str(compare_answers(truth, forward, batch, engine.tolerance)),
                 )
 
 

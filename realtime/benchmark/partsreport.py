@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
-from model.page import document, table
+from model.evaluation.html import document, table
 from model.text import parse_json
 from realtime.benchmark.parts import Part
 from realtime.benchmark.verdict import figure, shown

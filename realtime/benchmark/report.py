@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from model.cli import make_folder
 from model.errors import InputError
-from model.outputs import make_folder
 from model.text import parse_json
 from realtime.benchmark.page import page
 from realtime.benchmark.samples import read_samples, write_samples

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from model.errors import InputError
 from model.records import ArrayF64, Event, Stamp, Step
-from realtime.clock import monotonic_s
-from realtime.results import Results
+from realtime.results.results import Results
+from realtime.stream.clock import monotonic_s
 
 STAGES = ("wait", "face", "motion", "spot", "flow", "classify")
 """What a frame's time goes to, in order. `flow` and `classify` run in a thread of their own and

@@ -28,7 +28,7 @@ from realtime.benchmark.timecode import (
     SIZE,
     marker_rows,
 )
-from realtime.clock import monotonic_s
+from realtime.stream.clock import monotonic_s
 from realtime.ui.guard import Guard
 from realtime.ui.page import STATIC
 from realtime.ui.server import open_listener
@@ -48,7 +48,7 @@ class Shown:
         self._span_s = (0.0, 0.0)
 
     def put(self, number: int, at_s: float) -> None:
-        """`number` was shown at `at_s` of `realtime.clock`."""
+        """`number` was shown at `at_s` of `realtime.stream.clock`."""
         with self._lock:
             self._at_s[number % PERIOD] = at_s
             self._span_s = (self._span_s[0] if self._count else at_s, at_s)

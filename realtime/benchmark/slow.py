@@ -11,17 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import model.naming
+import model.inference.naming
 from model.errors import InputError
 from model.face.aligner import FaceAligner
-from realtime.motion import Motion
-from realtime.spotting import Spotter
+from realtime.spotting.motion import Motion
+from realtime.spotting.spotter import Spotter
 
 SLOWABLE: dict[str, tuple[Any, str]] = {
     "face": (FaceAligner, "align"),
     "motion": (Motion, "push"),
     "spot": (Spotter, "push"),
-    "flow": (model.naming, "phase_flows"),
+    "flow": (model.inference.naming, "phase_flows"),
 }
 """By stage: what holds its function, and the function's name."""
 

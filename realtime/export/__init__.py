@@ -1,6 +1,6 @@
 """Sessions for the tools that researchers use.
 
-Every export takes its times from `realtime.export.rows`: seconds from the first recorded frame,
+Every export takes its times from `realtime.sessions.rows`: seconds from the first recorded frame,
 which is 0 s of `video.mkv`, and UTC beside them. The participant is named by code only, and so are
 the files. To add one: a module here with a function `(session, folder) -> files written`, and a
 line in `EXPORTS`.
@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from model.errors import InputError
-from model.tables import load_entry
-from realtime.session.copies import note_copies
-from realtime.session.reader import Session
+from model.registry import load_entry
+from realtime.sessions.copies import note_copies
+from realtime.sessions.reader import Session
 
 EXPORTS: dict[str, str] = {
     "csv": "realtime.export.plain:write_csv",

@@ -8,11 +8,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from model.cli import program
 from model.errors import exit_code
 from model.face.networks import add_face_networks
 from realtime.export import EXPORTS, export
-from realtime.review.coding import reviewed
-from realtime.session.reader import open_session
+from realtime.review.coding import as_coded
+from realtime.sessions.reader import open_session
 
 
 def main() -> None:
@@ -21,14 +22,14 @@ def main() -> None:
     folder: Path = options.folder
     session = open_session(folder)
     if options.coder is not None:
-        session = reviewed(session, options.coder)
+        session = as_coded(session, options.coder)
     for path in export(session, options.to, options.out):
         print(path)
 
 
 def _parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
-        prog="python -m realtime.export", description=(__doc__ or "").partition("\n")[0]
+        prog=program("realtime.export"), description=(__doc__ or "").partition("\n")[0]
     )
     p.add_argument("folder", type=Path, metavar="DIR", help="the session")
     p.add_argument(

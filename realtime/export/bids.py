@@ -15,7 +15,8 @@ import av
 import av.error
 
 from realtime.export.plain import text
-from realtime.export.rows import (
+from realtime.sessions.reader import Session
+from realtime.sessions.rows import (
     EVENT_COLUMNS,
     event_rows,
     frame_rate,
@@ -24,7 +25,6 @@ from realtime.export.rows import (
     questions,
     start,
 )
-from realtime.session.reader import Session
 
 BIDS_VERSION = "1.10.0"
 COLUMNS: dict[str, str] = {

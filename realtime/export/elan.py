@@ -13,10 +13,10 @@ from pathlib import Path
 from model.errors import InputError
 from model.text import clean_text
 from realtime.export.mp4 import write_mp4
-from realtime.export.rows import event_rows, lanes, marker_rows, new_file, questions, stem
-from realtime.export.sound import covered, wav_path, write_sound
+from realtime.export.sound import may_export_sound, wav_path, write_sound
 from realtime.review.sound import Sound
-from realtime.session.reader import Session
+from realtime.sessions.reader import Session
+from realtime.sessions.rows import event_rows, lanes, marker_rows, new_file, questions, stem
 
 POINT_MS = 40
 """ELAN has no moments: one is shown this long."""
@@ -49,7 +49,7 @@ def write_elan(session: Session, folder: Path) -> list[Path]:
         with suppress(InputError):  # what is said of the expressions holds without it
             files.append(write_mp4(session, folder))
             _link(header, files[-1], "video/mp4")
-    if covered(session):
+    if may_export_sound(session):
         wav = wav_path(session, folder)
         if not wav.exists():
             files += write_sound(session, folder)
@@ -128,7 +128,7 @@ def _tiers(session: Session) -> dict[str, list[Span]]:
         (_ms(start_s - session.zero_s), _ms(end_s - session.zero_s), why)
         for start_s, end_s, why in session.gaps()
     ]
-    if covered(session):
+    if may_export_sound(session):
         tiers["missing sound"] = [
             (_ms(start_s), _ms(end_s), why) for start_s, end_s, why in Sound(session).missing()
         ]

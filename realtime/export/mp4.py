@@ -17,10 +17,10 @@ from av.container import InputContainer, OutputContainer
 
 from model.errors import InputError
 from model.records import ImageU8
-from realtime.export.rows import code_and_start
 from realtime.review.pictures import Pictures
-from realtime.session.reader import Session
-from realtime.session.video import TIME_BASE
+from realtime.sessions.reader import Session
+from realtime.sessions.rows import code_and_start
+from realtime.sessions.video import TIME_BASE
 from realtime.sources.video import VideoPacket
 
 PACKED = ("h264", "yuv420p")

@@ -13,7 +13,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from realtime.export.rows import (
+from realtime.review.sound import Sound, sound_of
+from realtime.sessions.reader import Session
+from realtime.sessions.rows import (
     EVENT_COLUMNS,
     FRAME_COLUMNS,
     MARKER_COLUMNS,
@@ -24,8 +26,6 @@ from realtime.export.rows import (
     new_file,
     stem,
 )
-from realtime.review.sound import Sound, sound_of
-from realtime.session.reader import Session
 
 SOUND_COLUMNS: dict[str, str] = {
     "loudness_db": "the loudest 10 ms (RMS) from onset to offset, dB, 0 being full scale; empty "

@@ -4,9 +4,9 @@ frame, what is missing is silence, and it is as long as the video."""
 from pathlib import Path
 
 from model.errors import InputError
-from realtime.export.rows import new_file, stem
 from realtime.review.sound import Sound, wav_header
-from realtime.session.reader import Session
+from realtime.sessions.reader import Session
+from realtime.sessions.rows import new_file, stem
 
 AT_ONCE_S = 60
 
@@ -15,7 +15,7 @@ def write_sound(session: Session, folder: Path) -> list[Path]:
     """`<code>_<start>.wav`: one channel of 16 bit. Raises `InputError` if there is none, or the
     consent does not cover it."""
     sound = Sound(session)
-    if not covered(session):
+    if not may_export_sound(session):
         raise InputError(f"{session.folder.path}: the consent that was recorded covers no sound")
     path = new_file(wav_path(session, folder))
     header = wav_header(sound.rate, sound.count)
@@ -32,7 +32,7 @@ def wav_path(session: Session, folder: Path) -> Path:
     return folder / f"{stem(session)}.wav"
 
 
-def covered(session: Session) -> bool:
+def may_export_sound(session: Session) -> bool:
     """Whether sound was recorded, and the consent says that it may be."""
     document = session.document
     return bool(document["video"].get("audio") and (document["consent"] or {}).get("voice"))

@@ -11,12 +11,12 @@ import numpy as np
 from model.errors import InputError
 from model.face.aligner import FaceAligner, find_faces
 from model.records import AlignedFace, ArrayF32, Frame, ImageU8
-from realtime.export.rows import new_file, stem
-from realtime.replay import REPLAY_PX, picture
+from realtime.results.replay import REPLAY_PX, picture
 from realtime.review.pictures import Pictures
-from realtime.session.cut import join
-from realtime.session.reader import Session
-from realtime.session.video import VideoWriter
+from realtime.sessions.reader import Session
+from realtime.sessions.rows import new_file, stem
+from realtime.sessions.video import VideoWriter
+from realtime.sessions.video_cut import join
 
 WIDER = 1.5
 """What is blurred, in face widths: FaceMesh ends at the hairline and before the ears."""
@@ -40,8 +40,8 @@ def write_video(session: Session, folder: Path) -> list[Path]:
 
 
 def write_blurred(session: Session, folder: Path) -> list[Path]:
-    """`<code>_<start>_blurred.mkv`: faces in blocks, see `blurred`."""
-    return [_write(session, folder, "blurred", blurred)]
+    """`<code>_<start>_blurred.mkv`: faces in blocks, see `blur_faces`."""
+    return [_write(session, folder, "blurred", blur_faces)]
 
 
 def write_crop(session: Session, folder: Path) -> list[Path]:
@@ -57,7 +57,7 @@ def write_crop(session: Session, folder: Path) -> list[Path]:
     return [_write(session, folder, "crop", cropped)]
 
 
-def blurred(frames: Iterable[Frame]) -> Iterator[Frame]:
+def blur_faces(frames: Iterable[Frame]) -> Iterator[Frame]:
     """`frames`, in order of time, with faces in blocks: where one is found, and where one is found
     up to `AROUND_S` before or after, since a face that is missed in one picture was seen in
     another. A picture in which none is found is in blocks as a whole.

@@ -1,9 +1,9 @@
 """Agreement of two people who coded the same session.
 
 Two expressions are the same one if they overlap by at least half (intersection over union, as in
-spotting; `realtime.scoring`). Cohen's kappa (J. Cohen, "A Coefficient of Agreement for Nominal
-Scales", Educational and Psychological Measurement 20, 1960) is agreement beyond chance: 1 is all of
-it, 0 what two coders reach who do not look.
+spotting; `realtime.spotting.metrics`). Cohen's kappa (J. Cohen, "A Coefficient of Agreement for
+Nominal Scales", Educational and Psychological Measurement 20, 1960) is agreement beyond chance: 1
+is all of it, 0 what two coders reach who do not look.
 """
 
 import math
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from model.errors import InputError
 from model.records import Kind
-from realtime.review.coding import coded, edits, kinds
-from realtime.scoring import MIN_IOU, Interval, iou, match
-from realtime.session.edits import Edit
-from realtime.session.reader import Session
+from realtime.review.coding import coded_expressions, edits, kinds
+from realtime.sessions.edits import Edit
+from realtime.sessions.reader import Session
+from realtime.spotting.metrics import MIN_IOU, Expression, iou, match
 
 NOTHING = "nothing"
 
@@ -54,7 +54,7 @@ def agree(session: Session, first: str, second: str) -> Agreement:
         if not edits(session.folder, coder):
             known = ", ".join(session.folder.coders()) or "nobody"
             raise InputError(f"coder {coder} has not reviewed {session.folder.path}; {known} has")
-    mine, theirs = coded(session, first), coded(session, second)
+    mine, theirs = coded_expressions(session, first), coded_expressions(session, second)
     a = [edit for edit in mine if edit.verdict == "accepted"]
     b = [edit for edit in theirs if edit.verdict == "accepted"]
     kinds_a, kinds_b = kinds(session, a), kinds(session, b)
@@ -119,11 +119,11 @@ def report_lines(found: Agreement) -> list[str]:
     return words
 
 
-def _interval(edit: Edit, kind: Kind) -> Interval:
-    return Interval(edit.onset.time_s, edit.apex.time_s, edit.offset.time_s, kind, edit.label)
+def _interval(edit: Edit, kind: Kind) -> Expression:
+    return Expression(edit.onset.time_s, edit.apex.time_s, edit.offset.time_s, kind, edit.label)
 
 
-def _by_frame(times_s: Sequence[float], found: Sequence[Interval]) -> list[str]:
+def _by_frame(times_s: Sequence[float], found: Sequence[Expression]) -> list[str]:
     """What each frame shows; an expression reaches from its onset to its offset, both included.
     Where two overlap, the one that begins later counts."""
     shown = [NOTHING] * len(times_s)

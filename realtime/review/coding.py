@@ -11,12 +11,11 @@ from dataclasses import replace
 from model.errors import InputError
 from model.records import MICRO_S, Event, Kind, Prediction, Stamp, Window
 from model.text import clean_line
-from realtime.session.clocks import iso
-from realtime.session.edits import Edit, Verdict, edit_line, parse_edit
-from realtime.session.folder import SessionFolder, claim
-from realtime.session.lines import LineFile, read_lines
-from realtime.session.plan import PARTICIPANT
-from realtime.session.reader import Session
+from realtime.sessions.clock_anchors import iso
+from realtime.sessions.edits import Edit, Verdict, edit_line, parse_edit
+from realtime.sessions.folder import PARTICIPANT, SessionFolder, claim
+from realtime.sessions.line_file import LineFile, read_lines
+from realtime.sessions.reader import Session
 
 MAX_TEXT = 500
 _ROUNDING_S = 1e-3  # containers round the times of frames to this
@@ -37,7 +36,7 @@ def edits(folder: SessionFolder, coder: str) -> tuple[Edit, ...]:
     return tuple(filter(None, map(parse_edit, lines)))
 
 
-def coded(session: Session, coder: str) -> tuple[Edit, ...]:
+def coded_expressions(session: Session, coder: str) -> tuple[Edit, ...]:
     """Every expression as `coder` sees it, in order of the onset: each confirmed event, `open`
     where nothing was said of it, and what the coder added."""
     seen = {event.number: _as_found(event, coder) for event in session.confirmed}
@@ -47,7 +46,7 @@ def coded(session: Session, coder: str) -> tuple[Edit, ...]:
     return tuple(sorted(seen.values(), key=lambda edit: edit.onset.time_s))
 
 
-def say(
+def add_edit(
     session: Session,
     coder: str,
     number: int | None,
@@ -63,7 +62,7 @@ def say(
     Raises `InputError` if there is no such event, the moments run back, or the session is being
     changed by another program.
     """
-    known = {edit.number for edit in coded(session, coder)}
+    known = {edit.number for edit in coded_expressions(session, coder)}
     if number is not None and number not in known:
         raise InputError(f"event {number}: the session has none of that number")
     onset, apex, offset = moments
@@ -94,7 +93,7 @@ def say(
     return edit
 
 
-def reviewed(session: Session, coder: str) -> Session:
+def as_coded(session: Session, coder: str) -> Session:
     """`session` as `coder` left it: without what was rejected, with what was moved, relabelled
     and added; what the coder said nothing of stays as it was found. `verdicts` says which is
     which. Raises `InputError` if the coder has said nothing at all."""
@@ -104,7 +103,7 @@ def reviewed(session: Session, coder: str) -> Session:
     found = {event.number: event for event in session.confirmed}
     kept: list[Event] = []
     verdicts: dict[int, str] = {}
-    for edit in coded(session, coder):
+    for edit in coded_expressions(session, coder):
         if edit.verdict == "rejected":
             continue
         kept.append(_as_coded(edit, found.get(edit.number)))

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from model.records import MICRO_S
-from realtime.review.coding import coded
+from realtime.review.coding import coded_expressions
 from realtime.review.quality import Quality
-from realtime.session.reader import Session
+from realtime.sessions.reader import Session
 
 _CLOCKS = {
     "driver": "by the camera's driver",
@@ -129,7 +129,7 @@ def _coding(session: Session, quality: Quality) -> str:
     del quality
     if not session.coder:
         return "Nobody reviewed what the program found."
-    said = coded(session, session.coder)
+    said = coded_expressions(session, session.coder)
     accepted = sum(e.verdict == "accepted" and e.number >= 0 for e in said)
     added = sum(e.verdict == "accepted" and e.number < 0 for e in said)
     rejected = sum(e.verdict == "rejected" and e.number >= 0 for e in said)

@@ -14,10 +14,10 @@ import av.error
 
 from model.errors import InputError
 from model.records import Frame, ImageU8, Stamp
-from realtime.session.ledger import FrameRecord
-from realtime.session.reader import Session
+from realtime.sessions.ledger import FrameRecord
+from realtime.sessions.reader import Session
 from realtime.sources.gate import Gate
-from realtime.sources.video import recorded, video_stream
+from realtime.sources.video import decode_recorded, video_stream
 
 KEPT_BYTES = 96 * 2**20
 """Decoded pictures kept, so that stepping back is as quick as stepping on."""
@@ -113,7 +113,7 @@ class Pictures:
     def _pictures(
         self, container: av.container.InputContainer, stream: av.VideoStream, part: int
     ) -> Iterator[tuple[int, ImageU8]]:
-        for picture, image in recorded(container, stream, Gate(), self._rotate):
+        for picture, image in decode_recorded(container, stream, Gate(), self._rotate):
             if picture.pts is None or picture.time_base is None:
                 continue
             place = self._places.get((part, round(picture.pts * picture.time_base * 1000)))

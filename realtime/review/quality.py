@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from realtime.review.lanes import Motion
+from realtime.review.motion_lanes import MotionLanes
 from realtime.review.sound import Sound
-from realtime.session.reader import Session
+from realtime.sessions.reader import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Quality:
         return sum((self.silent_s or {}).values()) / self.seconds if self.seconds else 0.0
 
 
-def measure(session: Session, motion: Motion, sound: Sound | None) -> Quality:
+def measure(session: Session, motion: MotionLanes, sound: Sound | None) -> Quality:
     """The quality of `session`, whose motion table is `motion`; `sound`: what was heard, if it was
     recorded."""
     lost: Counter[str] = Counter()

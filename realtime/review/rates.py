@@ -9,8 +9,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from realtime.export.rows import event_rows, questions
-from realtime.session.reader import Session
+from realtime.sessions.reader import Session
+from realtime.sessions.rows import event_rows, questions
 
 OUTSIDE = "outside questions"
 WHOLE = "whole session"

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -11,16 +12,19 @@ import numpy as np
 
 from model.errors import InputError
 from model.records import Event, ImageU8
-from realtime.export.rows import event_rows, marker_rows
-from realtime.replay import open_replay
-from realtime.review.drawing import timeline
-from realtime.review.lanes import read_motion
+from realtime.results.replay import open_replay
+from realtime.results.summary import check_new
+from realtime.review.coding import as_coded
 from realtime.review.methods import methods
+from realtime.review.motion_lanes import read_motion
 from realtime.review.pictures import Pictures
 from realtime.review.quality import Quality, measure
 from realtime.review.rates import Rate, rates
 from realtime.review.sound import sound_of
-from realtime.session.reader import Session
+from realtime.review.timeline import timeline
+from realtime.sessions.copies import note_copies
+from realtime.sessions.reader import Session, open_session
+from realtime.sessions.rows import event_rows, marker_rows
 
 THUMB_PX = 96
 JPEG_QUALITY = 85
@@ -228,3 +232,17 @@ def _data(picture: ImageU8) -> str:
     bgr: Any = cv2.cvtColor(np.asarray(small, np.uint8), cv2.COLOR_RGB2BGR)
     _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
+
+
+def write_report(folder: Path, out: Path | None, coder: str | None) -> Path:
+    """Write the report of the session in `folder`, as `coder` left it if one is named, to `out`,
+    or beside it as `DIR-report.html`; returns where. Raises `InputError` if it exists."""
+    session = open_session(folder)
+    if coder is not None:
+        session = as_coded(session, coder)
+    name = f"{folder.resolve().name}{f'-{coder}' if coder else ''}-report.html"
+    path = out or folder.resolve().with_name(name)
+    check_new(path)
+    path.write_text(report(session), "utf-8")
+    note_copies(session.folder, [path])
+    return path

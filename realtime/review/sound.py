@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.records import ArrayF32
-from realtime.session.lines import read_lines
-from realtime.session.reader import Session
-from realtime.session.redact import REDACTED, SOUND_BEFORE_S
-from realtime.session.sound import GAP_S
-from realtime.session.values import seconds
-from realtime.session.video import SAMPLE_BYTES
+from realtime.recording.sound import GAP_S
+from realtime.results.values import seconds
+from realtime.sessions.line_file import read_lines
+from realtime.sessions.reader import Session
+from realtime.sessions.redact import REDACTED, SOUND_BEFORE_S
+from realtime.sessions.video import SAMPLE_BYTES
 
 ArrayI16 = NDArray[np.int16]
 

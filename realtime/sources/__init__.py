@@ -13,14 +13,14 @@ from typing import Literal, Protocol, runtime_checkable
 
 from model.errors import InputError, SourceError
 from model.records import Frame
-from model.tables import load_entry
+from model.registry import load_entry
 
 SOURCES: dict[str, str] = {
     "auto": "realtime.sources.auto:open_auto",
     "camera": "realtime.sources.camera:Camera",
     "file": "realtime.sources.file:VideoFile",
     "folder": "realtime.sources.folder:ImageFolder",
-    "session": "realtime.sources.session:SessionSource",
+    "session": "realtime.sessions.source:SessionSource",
     "network": "realtime.sources.network:open_network",
     "demo": "realtime.sources.demo:Demo",
     "browser": "realtime.sources.browser:BrowserSource",

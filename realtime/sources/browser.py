@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Callable, Generator
 
 from model.records import Frame
-from realtime.clock import monotonic_s
 from realtime.sources import SourceInfo, SourceOptions
 from realtime.sources.gated import GatedSource
 from realtime.sources.picture import decode_picture, jpeg_size
+from realtime.stream.clock import monotonic_s
 
 QUEUE_FRAMES = 4
 MAX_JPEG_BYTES = 16_000_000
@@ -61,9 +61,9 @@ class BrowserSource(GatedSource):
         )
 
     def offer(self, jpeg: bytes, captured_s: float, skipped: int = 0) -> None:
-        """One picture and when the browser captured it, on this program's `realtime.clock`, and
-        how many before it the browser had and did not send. From any thread; returns at once. The
-        oldest picture in a full queue is dropped and counted."""
+        """One picture and when the browser captured it, on this program's `realtime.stream.clock`,
+        and how many before it the browser had and did not send. From any thread; returns at once.
+        The oldest picture in a full queue is dropped and counted."""
         received_s = self._now()
         with self._offered:
             if self._stop.is_set():

@@ -13,12 +13,12 @@ from itertools import pairwise
 
 from model.errors import SourceError
 from model.records import Frame
-from realtime.clock import monotonic_s
 from realtime.sources import Clock, SourceInfo, SourceOptions
 from realtime.sources.device import JPEG_CODES, CaptureDevice, open_opencv
 from realtime.sources.gaps import GapCounter
 from realtime.sources.gated import GatedSource
 from realtime.sources.picture import decode_picture
+from realtime.stream.clock import monotonic_s
 
 DEFAULT_FPS = 60.0
 """Asked for when no rate is given: at 30 fps the shortest expression, 40 ms, is one frame. A camera

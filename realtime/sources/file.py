@@ -20,13 +20,13 @@ from realtime.sources.gate import NO_TIME
 from realtime.sources.gated import GatedSource
 from realtime.sources.pixels import Pixels
 from realtime.sources.timeline import Timeline
-from realtime.sources.video import LOSSLESS_CODECS, VideoPacket, decoded, video_stream, videos
+from realtime.sources.video import LOSSLESS_CODECS, VideoPacket, decode, video_stream, videos
 
 INCOMPLETE_S = 0.5
 """A file that ends this much before the length it states is called incomplete."""
 
 
-class Recording(GatedSource):
+class RecordedSource(GatedSource):
     """A container that is open and has an end."""
 
     def __init__(
@@ -42,7 +42,7 @@ class Recording(GatedSource):
             stream.codec_context.options = {"err_detect": "explode"}
             pixels = Pixels(stream, "each")
             ahead: list[VideoPacket] = []
-            pictures = decoded(container, stream, self._gate, pixels, ahead=ahead)
+            pictures = decode(container, stream, self._gate, pixels, ahead=ahead)
             first = next(pictures, None)
             if first is None:
                 damaged = sum(self._gate.status().unusable.values())
@@ -129,7 +129,7 @@ def _choice(container: InputContainer, stream: VideoStream) -> Iterator[str]:
         yield f"video {1 + streams.index(stream)} of the {len(streams)} in it"
 
 
-class VideoFile(Recording):
+class VideoFile(RecordedSource):
     """A video file."""
 
     def __init__(self, spec: str, options: SourceOptions) -> None:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from model.records import Frame, ImageU8, Stamp
 from realtime.sources import SourceStatus
-from realtime.sources.picture import turned
+from realtime.sources.picture import rotate_image
 
 RATE_FRAMES = 60
 """Intervals over which the measured rate is taken."""
@@ -63,7 +63,7 @@ class Gate:
             with self._lock:
                 self._unusable[STANDS_STILL] += 1
             return None
-        image = turned(image, self._rotate)
+        image = rotate_image(image, self._rotate)
         image.setflags(write=False)
         with self._lock:
             if self._frames:

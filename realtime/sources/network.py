@@ -19,13 +19,13 @@ from av.packet import Packet
 
 from model.errors import SourceError
 from model.records import Frame
-from realtime.clock import monotonic_s
 from realtime.sources import Source, SourceInfo, SourceOptions, without_password
 from realtime.sources.camera import RETRY_S
-from realtime.sources.file import Recording
+from realtime.sources.file import RecordedSource
 from realtime.sources.gated import GatedSource
 from realtime.sources.pixels import Pixels
-from realtime.sources.video import JPEGS, LOSSLESS_CODECS, decoded, unpacked, video_stream
+from realtime.sources.video import JPEGS, LOSSLESS_CODECS, decode, unpack_jpegs, video_stream
+from realtime.stream.clock import monotonic_s
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 OPEN_TIMEOUT_S = 10.0
@@ -69,7 +69,7 @@ def _open(spec: str, options: SourceOptions) -> Source:
     container.close()
     container = open_address(spec, OPEN_TIMEOUT_S, OPTIONS)
     name = without_password(spec)
-    return Recording(container, options, spec=name, kind="network", name=name)
+    return RecordedSource(container, options, spec=name, kind="network", name=name)
 
 
 def _lacks_ranges(spec: str) -> bool:
@@ -164,9 +164,9 @@ class NetworkStream(GatedSource):
             jpegs = self._packed and stream.codec_context.name == JPEGS
             pixels = Pixels(stream, "one")
             for picture, image in (
-                unpacked(self._container, stream, self._gate)
+                unpack_jpegs(self._container, stream, self._gate)
                 if jpegs
-                else decoded(self._container, stream, self._gate, pixels)
+                else decode(self._container, stream, self._gate, pixels)
             ):
                 if pixels.notes != self._info.notes:
                     self._info = replace(self._info, notes=pixels.notes)

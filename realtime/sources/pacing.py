@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from model.records import Frame
-from realtime.clock import monotonic_s
+from realtime.stream.clock import monotonic_s
 
 
-def paced(
+def pace(
     frames: Iterable[Frame],
     stop: threading.Event,
     *,

@@ -57,7 +57,7 @@ def decode_picture(data: bytes, low: LowBits | None = None) -> ImageU8 | None:
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
-def turned(image: ImageU8, degrees: int) -> ImageU8:
+def rotate_image(image: ImageU8, degrees: int) -> ImageU8:
     """`image` turned clockwise by 0, 90, 180 or 270 degrees."""
     return image if degrees == 0 else np.asarray(cv2.rotate(image, _TURNS[degrees]), np.uint8)
 

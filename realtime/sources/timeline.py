@@ -34,7 +34,7 @@ _SAME_S = 1e-3  # containers round to this
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredRate:
     """A rate, as times say it."""
 
     fps: float
@@ -88,7 +88,7 @@ class Timeline:
         self,
         container: InputContainer,
         stored: float | None,
-        measured: Measured | None,
+        measured: MeasuredRate | None,
         fps: float | None,
         name: str,
     ) -> float:
@@ -123,7 +123,7 @@ class Timeline:
         return (end_s - self._zero_s) * self._factor
 
 
-def measure_rate(times_s: Sequence[float]) -> Measured | None:
+def measure_rate(times_s: Sequence[float]) -> MeasuredRate | None:
     """The rate that `times_s`, in any order, have where they are regular; None of fewer than three.
     Rounding (33, 33, 34 ms) evens out."""
     steps_s = [after - before for before, after in pairwise(sorted(set(times_s)))]
@@ -131,7 +131,7 @@ def measure_rate(times_s: Sequence[float]) -> Measured | None:
         return None
     median_s = statistics.median_low(steps_s)
     regular = [step_s for step_s in steps_s if median_s / LIKE <= step_s <= median_s * LIKE]
-    return Measured(1 / statistics.fmean(regular), len(regular) >= STEADY * len(steps_s))
+    return MeasuredRate(1 / statistics.fmean(regular), len(regular) >= STEADY * len(steps_s))
 
 
 def packet_s(packet: "Packet[VideoStream]") -> float | None:

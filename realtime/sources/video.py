@@ -19,7 +19,7 @@ from model.errors import SourceError
 from model.records import ImageU8
 from realtime.sources.ffv1 import is_whole
 from realtime.sources.gate import Gate
-from realtime.sources.picture import decode_picture, turned
+from realtime.sources.picture import decode_picture, rotate_image
 from realtime.sources.pixels import Pixels
 from realtime.sources.timeline import AHEAD
 
@@ -67,7 +67,7 @@ def videos(container: InputContainer) -> list[VideoStream]:
     ]
 
 
-def decoded(
+def decode(
     container: InputContainer,
     stream: VideoStream,
     gate: Gate,
@@ -118,11 +118,11 @@ def _first_packets(packets: Iterator[VideoPacket]) -> list[VideoPacket]:
         return []
 
 
-def unpacked(
+def unpack_jpegs(
     container: InputContainer, stream: VideoStream, gate: Gate
 ) -> Iterator[tuple[VideoPacket, ImageU8]]:
     """Each whole picture of a stream of JPEGs with its packet, the JPEG: decoded as a camera's are
-    (`decode_picture`), so that of the same bytes come the same pixels. Otherwise as `decoded`."""
+    (`decode_picture`), so that of the same bytes come the same pixels. Otherwise as `decode`."""
     packets = container.demux(stream)
     while True:
         try:
@@ -139,16 +139,17 @@ def unpacked(
             yield packet, image
 
 
-def recorded(
+def decode_recorded(
     container: InputContainer, stream: VideoStream, gate: Gate, rotate: int
 ) -> Iterator["tuple[VideoFrame | VideoPacket, ImageU8]"]:
     """Each whole picture of a session's video, pixel by pixel as the recorder had it if it was
-    kept without loss, with what bears its presentation time. Otherwise as `decoded`. `rotate`:
+    kept without loss, with what bears its presentation time. Otherwise as `decode`. `rotate`:
     degrees clockwise by which the session's JPEGs, kept as they came, are turned."""
     codec = stream.codec_context.name
     if codec == JPEGS:
         return (
-            (packet, turned(image, rotate)) for packet, image in unpacked(container, stream, gate)
+            (packet, rotate_image(image, rotate))
+            for packet, image in unpack_jpegs(container, stream, gate)
         )
     pixels = Pixels(stream, "none")
-    return decoded(container, stream, gate, pixels, is_whole if codec == FFV1 else None)
+    return decode(container, stream, gate, pixels, is_whole if codec == FFV1 else None)

@@ -3,7 +3,7 @@
 Importing this loads Gradio, which takes seconds: only who shows a page does.
 """
 
-import realtime.ui.stubs  # noqa: F401  # before Gradio is imported
+import realtime.ui.gradio_import  # noqa: F401  # before Gradio is imported
 
 # isort: split
 from realtime.ui.page import build_app

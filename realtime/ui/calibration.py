@@ -12,7 +12,7 @@ from pydantic import BaseModel, FiniteFloat
 from model.errors import InputError
 from model.records import Step
 from realtime.live import LiveSession
-from realtime.ui.failures import tell
+from realtime.ui.failures import report_failure
 
 
 class Calibrator(Protocol):
@@ -48,7 +48,7 @@ class Calibrator(Protocol):
         ...
 
 
-class Wish(BaseModel):
+class CalibrationRequest(BaseModel):
     """What a measurement is to begin with."""
 
     participant: str = ""
@@ -64,7 +64,7 @@ def calibration_routes(calibrator: Calibrator) -> APIRouter:
         return calibrator.state()
 
     @router.post("/begin/{what}")
-    def begin(what: str, wish: Wish) -> dict[str, Any]:
+    def begin(what: str, wish: CalibrationRequest) -> dict[str, Any]:
         try:
             calibrator.begin(
                 what,
@@ -72,7 +72,7 @@ def calibration_routes(calibrator: Calibrator) -> APIRouter:
                 false_alarms_per_min=wish.false_alarms_per_min,
             )
         except Exception as error:
-            return {**calibrator.state(), "error": tell(error)}
+            return {**calibrator.state(), "error": report_failure(error)}
         return calibrator.state()
 
     @router.post("/cancel")
@@ -85,7 +85,7 @@ def calibration_routes(calibrator: Calibrator) -> APIRouter:
         try:
             calibrator.use()
         except Exception as error:
-            return {**calibrator.state(), "error": tell(error)}
+            return {**calibrator.state(), "error": report_failure(error)}
         return calibrator.state()
 
     @router.get("/baseline.json")

@@ -4,8 +4,8 @@ from typing import Any
 
 from model.errors import InputError
 from realtime.live import LiveSession
-from realtime.ui.allowed import check_source
-from realtime.ui.failures import tell
+from realtime.ui.allowed_sources import check_source
+from realtime.ui.failures import report_failure
 from realtime.ui.guard import Person
 
 RECORDED = {
@@ -35,7 +35,7 @@ class Commands:
                 return {"type": "confirm", "do": name, "question": question}
             self._do(name, message)
         except Exception as error:
-            return {"type": "error", "message": tell(error)}
+            return {"type": "error", "message": report_failure(error)}
         return None
 
     def _do(self, name: str, message: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from model.text import clean_line
 _LOG = logging.getLogger(__name__)
 
 
-def tell(error: Exception) -> str:
+def report_failure(error: Exception) -> str:
     """`error` in one line; that of a bug goes to the log too, with its traceback."""
     if not isinstance(error, InputError) and not is_refused(error):
         _LOG.error("told on the page: %s", describe_error(error), exc_info=error)

@@ -29,8 +29,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from realtime.clock import monotonic_s
 from realtime.config import is_loopback
+from realtime.stream.clock import monotonic_s
 from realtime.ui.routes import route_path
 from realtime.ui.throttle import Throttle
 

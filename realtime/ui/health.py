@@ -7,9 +7,9 @@ from typing import Any
 import psutil
 from fastapi import APIRouter
 
-from realtime.latency import LatencySummary
 from realtime.live import LiveSession
-from realtime.snapshot import Snapshot
+from realtime.results.snapshot import Snapshot
+from realtime.stream.latency import LatencySummary
 
 STAGES = {
     "wait": "wait in the ring",
@@ -54,7 +54,7 @@ def health_routes(session: LiveSession) -> APIRouter:
 def state(snapshot: Snapshot) -> dict[str, Any]:
     """What of a snapshot the tab shows; `light` is "green", "amber", "red" or empty, `verdict`
     says why; `spans` are rows of percentiles in ms."""
-    light, verdict = judged(snapshot)
+    light, verdict = judge(snapshot)
     due_ms = 1e3 / snapshot.fps_measured if snapshot.fps_measured else None
     spans = [
         _span("frame due → result", snapshot.frame_to_result, whole=True, due_ms=due_ms),
@@ -77,7 +77,7 @@ def state(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def judged(snapshot: Snapshot) -> tuple[str, str]:
+def judge(snapshot: Snapshot) -> tuple[str, str]:
     """Whether the program keeps up with its source, as a light and in words."""
     if snapshot.state != "running" or snapshot.analysed < _FEW or not snapshot.fps_measured:
         return "", {"running": "Beginning", "starting": "Beginning"}.get(

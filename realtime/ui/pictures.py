@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.records import Event, Frame, ImageU8, Window
-from realtime.flow_colour import colour_flow, full_scale_px, wheel
 from realtime.live import LiveSession
-from realtime.replay import LARGEST_FACTOR, REPLAY_PX, Replay, magnify, open_replay
-from realtime.ui.failures import tell
+from realtime.results.flow_colour import colour_flow, full_scale_px, wheel
+from realtime.results.replay import LARGEST_FACTOR, REPLAY_PX, Replay, magnify, open_replay
+from realtime.ui.failures import report_failure
 
 KEPT_REPLAYS = 2
 """Opened replays kept, for the factor's slider: up to 45 MB each."""
@@ -96,7 +96,7 @@ def replay_facts(opened: Callable[[], Replay], window: Window) -> dict[str, Any]
         replay = opened()
     except (InputError, OSError) as error:
         # Not a failure of the page: browsers log a 404 as one.
-        return {"missing": tell(error)}
+        return {"missing": report_failure(error)}
     return {
         "times_s": replay.times_s.tolist(),
         "size_px": REPLAY_PX,
@@ -113,7 +113,7 @@ def replay_picture(opened: Callable[[], Replay], factor: float) -> Response:
     try:
         replay = opened()
     except (InputError, OSError) as error:
-        raise HTTPException(404, tell(error)) from None
+        raise HTTPException(404, report_failure(error)) from None
     pictures = replay.pictures if factor == 1 else magnify(replay, factor)
     return jpeg(_sheet(pictures), JPEG_QUALITY)
 

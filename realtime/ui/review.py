@@ -18,21 +18,21 @@ from pydantic import BaseModel, FiniteFloat
 from model.errors import InputError, describe_error
 from model.labels import CLASSES
 from model.records import Kind, Stamp, Window
-from realtime.clips import CONTEXT_S
 from realtime.export import export, export_folder
-from realtime.export.rows import marker_rows, questions
-from realtime.overlay import finite
-from realtime.replay import LARGEST_FACTOR, Replay
+from realtime.results.clips import CONTEXT_S
+from realtime.results.overlay import finite
+from realtime.results.replay import LARGEST_FACTOR, Replay
 from realtime.review.agreement import agree
-from realtime.review.coding import coded, kinds, reviewed, say
-from realtime.review.lanes import LANES, Motion, read_motion
+from realtime.review.coding import add_edit, as_coded, coded_expressions, kinds
+from realtime.review.motion_lanes import LANES, MotionLanes, read_motion
 from realtime.review.pictures import Pictures
 from realtime.review.report import report
 from realtime.review.sound import LANE_DB, Sound, sound_of
-from realtime.session.edits import Edit
-from realtime.session.folder import DOCUMENT, SessionFolder
-from realtime.session.reader import Session, open_session
-from realtime.ui.failures import tell
+from realtime.sessions.edits import Edit
+from realtime.sessions.folder import DOCUMENT, SessionFolder
+from realtime.sessions.reader import Session, open_session
+from realtime.sessions.rows import marker_rows, questions
+from realtime.ui.failures import report_failure
 from realtime.ui.pictures import Replays, jpeg, replay_facts, replay_picture
 from realtime.ui.sound import sound_answer
 
@@ -42,7 +42,7 @@ MAX_BINS = 4000
 MAX_REPLAY_S = 12.0
 
 
-class Said(BaseModel):
+class EditRequest(BaseModel):
     """What a coder says of one expression; frames by their places among so many."""
 
     coder: str
@@ -56,7 +56,7 @@ class Said(BaseModel):
     note: str = ""
 
 
-class Wish(BaseModel):
+class ExportRequest(BaseModel):
     """What is to be exported, as which coder left it."""
 
     to: str
@@ -71,7 +71,7 @@ class _Opened:
         self.mark = object()
         """By which replays of it are kept; an `id` may be another's later."""
         self.pictures = Pictures(self.session)
-        self.motion: Motion = read_motion(self.session.folder)
+        self.motion: MotionLanes = read_motion(self.session.folder)
         self._sound = sound_of(self.session)
 
     @property
@@ -200,7 +200,7 @@ def review_routes(root: Path) -> APIRouter:
         try:
             return answer()
         except Exception as error:
-            return {"error": tell(error)}
+            return {"error": report_failure(error)}
 
     @router.get("/sessions")
     def sessions() -> dict[str, Any]:
@@ -215,7 +215,7 @@ def review_routes(root: Path) -> APIRouter:
         return told(lambda: _coding(shelf.open(name), coder))
 
     @router.post("/{name}/edit")
-    def edit(name: str, said: Said) -> dict[str, Any]:
+    def edit(name: str, said: EditRequest) -> dict[str, Any]:
         return told(lambda: _edited(shelf.open(name), said))
 
     @router.get("/{name}/motion")
@@ -246,14 +246,14 @@ def review_routes(root: Path) -> APIRouter:
         try:
             return sound_answer(lambda: shelf.open(name).sound, wanted)
         except (InputError, OSError) as error:
-            raise HTTPException(404, tell(error)) from None
+            raise HTTPException(404, report_failure(error)) from None
 
     @router.get("/{name}/frame/{place}.jpg")
     def frame(name: str, place: int) -> Response:
         try:
             image = shelf.open(name).pictures.frame(place).image
         except (InputError, OSError) as error:
-            raise HTTPException(404, tell(error)) from None
+            raise HTTPException(404, report_failure(error)) from None
         return jpeg(image, JPEG_QUALITY)
 
     @router.get("/{name}/replay/{onset}-{apex}-{offset}/replay.json")
@@ -284,11 +284,11 @@ def review_routes(root: Path) -> APIRouter:
         try:
             page = report(_as_left(shelf.open(name).session, coder))
         except (InputError, OSError) as error:
-            raise HTTPException(404, tell(error)) from None
+            raise HTTPException(404, report_failure(error)) from None
         return Response(page, media_type="text/html", headers={"Cache-Control": "no-store"})
 
     @router.post("/{name}/export")
-    def exported(name: str, wish: Wish) -> dict[str, Any]:
+    def exported(name: str, wish: ExportRequest) -> dict[str, Any]:
         def answer() -> dict[str, Any]:
             session = _as_left(shelf.open(name).session, wish.coder)
             out = export_folder(session)
@@ -309,16 +309,18 @@ def review_routes(root: Path) -> APIRouter:
 
 
 def _coding(opened: _Opened, coder: str) -> dict[str, Any]:
-    seen = coded(opened.session, coder)
+    seen = coded_expressions(opened.session, coder)
     named = kinds(opened.session, seen)
     return {"coder": coder, "expressions": [opened.edit(e, named[e.number]) for e in seen]}
 
 
-def _edited(opened: _Opened, said: Said) -> dict[str, Any]:
+def _edited(opened: _Opened, said: EditRequest) -> dict[str, Any]:
     if said.frames != len(opened.pictures.stamps):
         raise InputError("the session has changed since it was opened: load the page again")
-    now = next((e for e in coded(opened.session, said.coder) if e.number == said.number), None)
-    edit = say(
+    now = next(
+        (e for e in coded_expressions(opened.session, said.coder) if e.number == said.number), None
+    )
+    edit = add_edit(
         opened.session,
         said.coder,
         said.number,
@@ -336,7 +338,7 @@ def _edited(opened: _Opened, said: Said) -> dict[str, Any]:
 
 def _as_left(session: Session, coder: str) -> Session:
     """As the coder left it; as it was found where nobody codes, or the coder said nothing yet."""
-    return reviewed(session, coder) if coder in session.folder.coders() else session
+    return as_coded(session, coder) if coder in session.folder.coders() else session
 
 
 def _window(opened: _Opened, onset: int, apex: int, offset: int) -> Window:

@@ -14,10 +14,10 @@ import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from realtime.live import LiveSession
-from realtime.sources.slew import SlewedClock
-from realtime.ui.messages import NonsenseError, parse_message, pong
-from realtime.ui.view import FrameEncoder
+from realtime.stream.slewed_clock import SlewedClock
+from realtime.ui.view_messages import FrameEncoder
 from realtime.ui.viewer import Viewer
+from realtime.ui.viewer_messages import NonsenseError, parse_message, pong
 
 MAX_JPEG_BYTES = 8 * 2**20
 HEADER = struct.Struct("<ddI")
@@ -60,8 +60,8 @@ class Sockets:
         the old connection may not be known to be dead yet.
 
         In: binary, `HEADER` (capture time in s on the page's clock; what the page knows of
-        `realtime.clock` here minus that clock; how many frames before it the page skipped) and the
-        JPEG; or text `{"ping": x}`. Out: `{"credit": 1}` for each frame taken, `{"ping": x,
+        `realtime.stream.clock` here minus that clock; how many frames before it the page skipped)
+        and the JPEG; or text `{"ping": x}`. Out: `{"credit": 1}` for each frame taken, `{"ping": x,
         "server_s": …}`, or `{"error": …}` and the end.
         """
         await socket.accept()

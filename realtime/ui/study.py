@@ -6,14 +6,14 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, FiniteFloat
 
-from realtime.session.verdict import Check, camera_check
+from realtime.recording.camera_check import Check, camera_check
 from realtime.study import Draft, Study
 from realtime.ui.calibration import Calibrator
-from realtime.ui.failures import tell
+from realtime.ui.failures import report_failure
 from realtime.ui.guard import person
 
 
-class Wish(BaseModel):
+class DraftRequest(BaseModel):
     """What is filled in; see `Draft`."""
 
     participant: str
@@ -27,7 +27,7 @@ class Wish(BaseModel):
     lsl_markers: str = ""
 
 
-class Words(BaseModel):
+class TextRequest(BaseModel):
     """A key, the name of a question, a note, or a protocol."""
 
     text: str
@@ -58,7 +58,7 @@ def study_routes(study: Study) -> APIRouter:
             if begins:
                 study.audit(who, did)
         except Exception as error:
-            return {**study.state(), "error": tell(error)}
+            return {**study.state(), "error": report_failure(error)}
         return study.state()
 
     @router.get("/state")
@@ -66,11 +66,11 @@ def study_routes(study: Study) -> APIRouter:
         return study.state()
 
     @router.post("/draft")
-    def draft(request: Request, wish: Wish) -> dict[str, Any]:
+    def draft(request: Request, wish: DraftRequest) -> dict[str, Any]:
         return done(request, "fill in", lambda: study.fill_in(Draft(**wish.model_dump())))
 
     @router.post("/protocol")
-    def protocol(request: Request, words: Words) -> dict[str, Any]:
+    def protocol(request: Request, words: TextRequest) -> dict[str, Any]:
         return done(request, "protocol", lambda: study.take_protocol(words.text))
 
     @router.post("/start")
@@ -82,15 +82,15 @@ def study_routes(study: Study) -> APIRouter:
         return done(request, "stop", study.stop)
 
     @router.post("/key")
-    def key(request: Request, words: Words) -> dict[str, Any]:
+    def key(request: Request, words: TextRequest) -> dict[str, Any]:
         return done(request, "key", lambda: study.press(words.text, words.at_s))
 
     @router.post("/question")
-    def question(request: Request, words: Words) -> dict[str, Any]:
+    def question(request: Request, words: TextRequest) -> dict[str, Any]:
         return done(request, "question", lambda: study.ask(words.text, words.at_s))
 
     @router.post("/note")
-    def note(request: Request, words: Words) -> dict[str, Any]:
+    def note(request: Request, words: TextRequest) -> dict[str, Any]:
         return done(request, "note", lambda: study.note(words.text, words.at_s))
 
     @router.post("/pause")

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
 
-from realtime.clock import monotonic_s
+from realtime.stream.clock import monotonic_s
 
 FREE = 5
 """Wrong answers in a row without a wait: people mistype, and browsers ask again."""

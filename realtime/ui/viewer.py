@@ -12,17 +12,16 @@ from anyio import to_thread
 from starlette.websockets import WebSocket
 
 from model.records import Event, Step
-from realtime.clock import monotonic_s
-from realtime.latency import Percentiles
 from realtime.live import LiveSession
-from realtime.overlay import current_event
-from realtime.ring import FrameRing
-from realtime.session.status import RecordingStatus
-from realtime.snapshot import Snapshot
+from realtime.recording.status import RecordingStatus
+from realtime.results.overlay import current_event
+from realtime.results.snapshot import Snapshot
+from realtime.stream.clock import monotonic_s
+from realtime.stream.latency import Percentiles
+from realtime.stream.ring import FrameRing
 from realtime.ui.commands import Commands
 from realtime.ui.guard import person
-from realtime.ui.messages import NonsenseError, finite_number, parse_message, pong
-from realtime.ui.view import (
+from realtime.ui.view_messages import (
     FrameEncoder,
     event_message,
     forgotten_message,
@@ -30,6 +29,7 @@ from realtime.ui.view import (
     hello_message,
     status_message,
 )
+from realtime.ui.viewer_messages import NonsenseError, finite_number, parse_message, pong
 
 IN_FLIGHT = 2
 STATUS_S = 0.5

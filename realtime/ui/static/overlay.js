@@ -1,4 +1,4 @@
-// Drawing over the picture, from the geometry of realtime/overlay.py: px of the frame in, px of
+// Drawing over the picture, from the geometry of realtime/results/overlay.py: px of the frame in, px of
 // the canvas out. Mirroring turns points, never text.
 
 import { heatColour, labelColour, title } from "./colours.js";

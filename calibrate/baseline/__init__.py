@@ -1,0 +1,1 @@
+"""A face at rest, measured to thresholds for it."""

@@ -1,0 +1,142 @@
+"""From motion at rest to thresholds for a chosen rate of false alarms.
+
+Time is cut into blocks of half a second, the length of a micro-expression, and each region's
+greatest deviation in a block is kept. Regions are brought to one scale, each by the mean of its
+own maxima, and the upper and the lower face, which the spotter follows apart, each give one series
+of block maxima. Their upper half is fitted by an exponential tail: peaks over a threshold, whose
+excesses are exponential for all distributions that themselves fall off like one or like a normal
+one (J. Pickands, Statistical inference using extreme order statistics, Annals of Statistics 3,
+1975; S. Coles, An introduction to statistical modeling of extreme values, 2001, section 4.3).
+
+Few blocks do not tell the tail's mean exactly. The threshold therefore comes from the predictive
+distribution of a new excess x after n of mean b, (1 + x / (n b))^-n (the exponential's, under
+Jeffreys' prior): it falls off more slowly, and the chosen rate is kept on average over baselines.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.records import ArrayF64, MotionSample, SpotSignal
+from realtime.spotting.baseline import Baseline
+from realtime.spotting.motion import LOWER, REGIONS, UPPER
+from realtime.spotting.spotter import Spotter, SpotterConfig
+
+BLOCK_S = 0.5
+TAIL_SHARE = 0.5
+"""The share of the block maxima that the tail is fitted to."""
+PASSED = 0.2
+"""About a fifth of what exceeds a threshold at rest passes the spotter's other tests (it returns
+in time, does not go to and fro, …) and becomes a false alarm: on synthetic faces, seeds 520–525."""
+MOVED_PX = 1.0
+"""A face at rest stays below; it is what the least macro-expression moves."""
+SETTLING_S = 1.0
+"""After a face was found, its resting level is not yet known."""
+
+_GROUPS = (UPPER, LOWER)
+
+
+class RestingFace:
+    """Takes the motion samples of a face at rest, and keeps the maxima of each block."""
+
+    def __init__(self) -> None:
+        # A threshold that rest does not reach: no pulse opens, the resting level is followed
+        # throughout, and what the thresholds show is what blinks and head motion make of them.
+        floor = Baseline(dict.fromkeys(REGIONS, MOVED_PX))
+        self._spotter = Spotter(SpotterConfig(baseline=floor))
+        self._since_s = math.inf
+        self._block = -1
+        self._open = np.zeros(len(REGIONS))
+        self._maxima: list[ArrayF64] = []
+        self.moved: dict[str, int] = {}
+        """Blocks in which a region moved further than rest does, by region; these are left out."""
+        self.moved_blocks = 0
+
+    def push(self, sample: MotionSample) -> None:
+        """Take in one sample; stamps increase."""
+        signal = self._spotter.push(sample)
+        if "start" in sample.flags or self._since_s == math.inf:
+            self._begin(sample.stamp.time_s)
+        block = int((sample.stamp.time_s - self._since_s) / BLOCK_S)
+        if block != self._block:
+            if block == self._block + 1:
+                self._close()
+            self._block, self._open = block, np.zeros(len(REGIONS))
+        self._open = np.maximum(self._open, _deviation_px(signal))
+
+    def lost(self) -> None:
+        """The face is gone: the open block is left out."""
+        self._since_s = math.inf
+
+    @property
+    def seconds(self) -> float:
+        """Of rest so far."""
+        return BLOCK_S * len(self._maxima)
+
+    def maxima(self) -> ArrayF64:
+        """(blocks, R) crop px: the greatest deviation from rest in each block, as it counts
+        against a threshold: half of it during a blink, for instance, for a brow."""
+        return np.array(self._maxima).reshape(-1, len(REGIONS))
+
+    def _begin(self, time_s: float) -> None:
+        self._since_s = time_s + SETTLING_S
+        self._block = -math.ceil(SETTLING_S / BLOCK_S) - 1
+
+    def _close(self) -> None:
+        if self._block < 0:
+            return
+        far = np.flatnonzero(self._open > MOVED_PX)
+        if far.size:
+            self.moved_blocks += 1
+            for region in far:
+                self.moved[REGIONS[region]] = self.moved.get(REGIONS[region], 0) + 1
+        else:
+            self._maxima.append(self._open)
+
+
+@dataclass(frozen=True, slots=True)
+class Floors:
+    """Thresholds, and what they follow from."""
+
+    floor_px: ArrayF64
+    """(R,) crop px."""
+    noise_px: ArrayF64
+    """(R,) crop px: mean of the block maxima."""
+
+
+def floors_for(maxima: ArrayF64, false_alarms_per_min: float) -> Floors:
+    """Thresholds at which a face with block maxima such as `maxima`, (blocks, R) crop px, gives so
+    many false alarms a minute, half of them in the upper face and half in the lower.
+
+    ValueError with fewer than four blocks, or a rate that is not above 0.
+    """
+    blocks = len(maxima)
+    if blocks < 4 or not false_alarms_per_min > 0:
+        raise ValueError(f"{blocks} blocks and {false_alarms_per_min} a minute give no thresholds")
+    noise_px = np.maximum(maxima.mean(axis=0), 1e-3)
+    floor_px = np.empty(len(REGIONS))
+    allowed = false_alarms_per_min / PASSED / len(_GROUPS) * blocks * BLOCK_S / 60
+    for group in _GROUPS:
+        columns = list(group)
+        strongest = (maxima[:, columns] / noise_px[columns]).max(axis=1)
+        floor_px[columns] = noise_px[columns] * tail_level(strongest, allowed)
+    return Floors(floor_px, noise_px)
+
+
+def tail_level(values: ArrayF64, allowed: float) -> float:
+    """What as many new values as `values`, (n,), exceed `allowed` times on average, by the
+    exponential tail of their upper `TAIL_SHARE`; at least where that begins."""
+    start = float(np.quantile(values, 1 - TAIL_SHARE))
+    excess = values[values > start] - start
+    n = len(excess)
+    if n == 0 or n <= allowed:
+        return start
+    mean = float(excess.mean())
+    return start + n * mean * (math.pow(n / allowed, 1 / n) - 1)
+
+
+def _deviation_px(signal: SpotSignal) -> ArrayF64:
+    """(R,) deviation from rest, as if nothing raised the thresholds."""
+    ratio: ArrayF64 = signal.strength.astype(np.float64) / signal.threshold * MOVED_PX
+    return ratio

@@ -1,0 +1,1 @@
+"""How far the probabilities of a classifier can be believed."""

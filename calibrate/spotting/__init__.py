@@ -1,0 +1,1 @@
+"""Can the spotter be trusted: scores, the test bed, thresholds for footage."""

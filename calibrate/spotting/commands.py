@@ -1,0 +1,371 @@
+"""Can the spotter be trusted? Scores of event tables, the test bed, and thresholds for footage.
+
+    python -m calibrate spotting score clip.events.csv clip.truth.csv
+    python -m calibrate spotting evaluate --seeds 1400 1401 --out report/
+    python -m calibrate spotting evaluate --over interview.mp4 --seeds 1400 --out over/
+    python -m calibrate spotting fit --footage a.mp4 a.csv --footage b.mp4 b.csv --out room.json
+    python -m calibrate spotting train --data samm_lv:PATH --out scorer.safetensors
+
+`score` compares tables, `evaluate` runs the spotter over footage whose truth is known (synthetic
+faces, expressions written over real ones, annotated recordings), `fit` chooses its thresholds for
+footage that someone has labelled, `train` makes the network that can judge in the rules' place.
+"""
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from calibrate.spotting.figures import FigureRow, named_right, outcome, resting_baseline, table
+from calibrate.spotting.fit import FACTORS, Piece, find_first_face, fit
+from calibrate.spotting.footage import (
+    USUAL,
+    AnnotatedFootage,
+    DrawnFootage,
+    RecordedFootage,
+    TestFootage,
+    WrittenFootageOver,
+    conditions,
+    over,
+)
+from calibrate.spotting.lessons import LEFT_OUT, Lesson, check_enough, drawn_lessons
+from calibrate.spotting.motion import MotionCache
+from calibrate.spotting.names import name_events
+from calibrate.spotting.page import page
+from model.cli import HelpFormatter, program
+from model.datasets import open_dataset
+from model.datasets.flows import split_spec
+from model.errors import InputError, exit_code
+from model.face.networks import add_face_networks
+from model.machine import machine
+from realtime.options import add_scorer
+from realtime.perception.pipeline import PipelineConfig
+from realtime.results.summary import check_new, versions
+from realtime.scoring import add_tables, score_tables, write_scores
+from realtime.spotting.baseline import Baseline, load_baseline, save_baseline
+from realtime.spotting.scorer import checked_scorer
+from realtime.spotting.spotter import SpotterConfig
+
+_MEASURED, _DEFAULT = "measured", "default"
+
+
+def main(arguments: Sequence[str]) -> None:
+    """`calibrate spotting`: the command that the first argument names."""
+    parser = argparse.ArgumentParser(
+        prog=program("calibrate spotting"), description="Whether the spotter can be trusted."
+    )
+    commands = parser.add_subparsers(required=True, metavar="score|evaluate|fit|train")
+    for add in (_add_score, _add_evaluate, _add_fit, _add_train):
+        add(commands)
+    options = vars(parser.parse_args(arguments))
+    options.pop("run")(**options)
+
+
+def evaluate(
+    seeds: Sequence[int],
+    seconds: float,
+    only: Sequence[str],
+    videos: Sequence[Path],
+    given: Sequence[tuple[str, str]],
+    data: Sequence[str],
+    baseline: str,
+    spotter: str,
+    classifier: str | None,
+    cache: Path,
+    jobs: int,
+    out: Path | None,
+) -> None:
+    """Run the spotter over footage whose truth is known; print the table, and put spotting.json
+    and spotting.html into `out`."""
+    checked_scorer(spotter)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for name in ("spotting.json", "spotting.html"):
+            check_new(out / name)
+    groups = _footage(seeds, seconds, only, videos, given, data)
+    chosen = None if baseline in (_MEASURED, _DEFAULT) else load_baseline(Path(baseline))
+    motions = MotionCache(cache)
+    footage = [each for _, _, pieces in groups for each in pieces]
+    if baseline == _MEASURED:
+        footage += [each.resting() for each in footage if isinstance(each, DrawnFootage)]
+
+    def held(each: TestFootage) -> Baseline | None:
+        if baseline == _MEASURED and isinstance(each, DrawnFootage):
+            return resting_baseline(motions.get(each.resting()))
+        return chosen
+
+    with tqdm(total=len(footage), desc="motion", unit="piece", disable=None) as bar:
+        motions.fill(footage, jobs, bar.update)
+    rows = []
+    for group, value, pieces in tqdm(groups, desc="spotting", disable=None):
+        outcomes = [
+            outcome(motions.get(each), each.truth(), _config(held(each), spotter))
+            for each in pieces
+        ]
+        rows.append(FigureRow(group, value, tuple(outcomes)))
+    if classifier is not None:
+        rows += _named_rows(groups, lambda each: _config(held(each), spotter), classifier)
+    print(table(rows))
+    for row in rows:
+        if named_right(row):
+            print(f"{row.group}, {named_right(row)}")
+    if out is not None:
+        about = _about(footage, baseline, spotter)
+        write_scores(
+            out / "spotting.json",
+            {"about": about, "machine": machine(), "rows": [row.plain() for row in rows]},
+        )
+        (out / "spotting.html").write_text(page(rows, about), encoding="utf-8")
+        print(f"{out / 'spotting.html'} shows it with plots")
+
+
+def fit_thresholds(
+    given: Sequence[tuple[str, str]],
+    data: Sequence[str],
+    per_min: float,
+    cache: Path,
+    jobs: int,
+    out: Path,
+) -> None:
+    """Choose thresholds for labelled footage, print how they do on what was left out, and write
+    them to `out` as a baseline."""
+    check_new(out)
+    footage: list[RecordedFootage | AnnotatedFootage] = [*_recorded(given), *_annotated(data)]
+    motions = MotionCache(cache)
+    with tqdm(total=len(footage), desc="motion", unit="piece", disable=None) as bar:
+        motions.fill(footage, jobs, bar.update)
+    pieces = [
+        Piece(each.title, motions.get(each), each.truth(), *find_first_face(each.frames()))
+        for each in footage
+    ]
+    with tqdm(total=len(FACTORS), desc="thresholds", disable=None) as bar:
+        fitted = fit(pieces, per_min, now=datetime.now(UTC), software=versions(), tick=bar.update)
+    print(table([fitted.left_out]))
+    save_baseline(out, fitted.baseline)
+    print(
+        f"thresholds are {fitted.factor:g} × the noise, "
+        f"{min(fitted.baseline.floor_px.values()):.2f}–"
+        f"{max(fitted.baseline.floor_px.values()):.2f} px; saved in {out}, for --baseline"
+    )
+
+
+def train_scorer(
+    given: Sequence[tuple[str, str]],
+    data: Sequence[str],
+    seeds: int,
+    cache: Path,
+    jobs: int,
+    out: Path,
+) -> None:
+    """Make a scorer from labelled and synthetic footage, print how it and the rules do on what was
+    left out, and write it to `out`."""
+    check_new(out)
+    from calibrate.spotting.training import ACCEPTS, save, train  # with PyTorch
+
+    footage: list[RecordedFootage | AnnotatedFootage] = [*_recorded(given), *_annotated(data)]
+    check_enough(len(footage) + seeds)
+    motions = MotionCache(cache)
+    with tqdm(total=len(footage) + 2 * seeds, desc="motion", unit="piece", disable=None) as bar:
+        motions.fill(footage, jobs, bar.update)
+        taken = [
+            Lesson(
+                motions.get(each),
+                each.truth(),
+                (SpotterConfig(),),
+                face=_face(each, number),
+                origin="recorded",
+            )
+            for number, each in enumerate(footage, 1)
+        ] + drawn_lessons(seeds, cache, jobs, bar.update)
+    with tqdm(total=len(taken) + len(ACCEPTS) + 1, desc="training", disable=None) as bar:
+        trained = train(taken, bar.update)
+    print(table(trained.rows))
+    for origin, faces in trained.whole.items():
+        print(
+            f"nothing says how it does on {origin} footage: of {faces} faces none was left out; "
+            f"give {LEFT_OUT} or more"
+        )
+    names = [each.title for each in footage]
+    save(out, trained, [*names, f"synthetic, seeds 0 to {seeds - 1}"] if seeds else names)
+    print(f"saved in {out}, for --spotter")
+
+
+def _footage(
+    seeds: Sequence[int],
+    seconds: float,
+    only: Sequence[str],
+    videos: Sequence[Path],
+    given: Sequence[tuple[str, str]],
+    data: Sequence[str],
+) -> list[tuple[str, str, Sequence[TestFootage]]]:
+    """(group, value, pieces): the test bed, unless other footage is named."""
+    if min(seeds) < 0 or not 1 <= seconds < math.inf:
+        raise InputError(f"--seeds {seeds}, --seconds {seconds:g}: seeds from 0, 1 s or more")
+    groups: list[tuple[str, str, Sequence[TestFootage]]] = []
+    for video in videos:
+        for px, written in over(video, tuple(seeds)).items():
+            groups.append((video.name, f"{px:g} px" if px else "as it is", written))
+    groups += [("given", each.title, [each]) for each in _recorded(given)]
+    groups += [("data set", each.title, [each]) for each in _annotated(data)]
+    if groups:
+        if only:
+            raise InputError(f"--only {' '.join(only)}: these are groups of the test bed alone")
+        return groups
+    chosen = [c for c in conditions() if not only or c.group in only]
+    return [(c.group, c.value, [c.drawn(seed, seconds) for seed in seeds]) for c in chosen]
+
+
+def _recorded(given: Sequence[tuple[str, str]]) -> list[RecordedFootage]:
+    return [RecordedFootage(spec, Path(table)) for spec, table in given]
+
+
+def _annotated(data: Sequence[str]) -> list[AnnotatedFootage]:
+    """The long recordings of data sets."""
+    found = []
+    for spec in data:
+        name, root = split_spec(spec)
+        dataset = open_dataset(name, root)
+        if not dataset.videos:
+            raise InputError(f"{spec}: {dataset.title} has no long recordings to spot in")
+        if dataset.left_out:
+            print(
+                f"{spec}: {len(dataset.left_out)} annotated expressions cannot be used, so finding "
+                f"them counts as false; the first: {dataset.left_out[0].reason}"
+            )
+        found += [AnnotatedFootage(video) for video in dataset.videos]
+    return found
+
+
+def _about(footage: Sequence[TestFootage], baseline: str, spotter: str) -> str:
+    """What was spotted how, for the report: a recording has no seed, and no rest to measure on."""
+    drawn = [each for each in footage if isinstance(each, DrawnFootage)]
+    written = [
+        each for each in footage if isinstance(each, WrittenFootageOver) and each.amplitude_px
+    ]
+    seeds = {each.seed for each in drawn} | {each.seed for each in written}
+    held = _DEFAULT if baseline == _MEASURED and not drawn else baseline
+    parts = [f"seeds {', '.join(map(str, sorted(seeds)))}"] if seeds else []
+    text = "; ".join([*parts, f"baseline: {held}", f"spotter: {spotter}"])
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _face(each: RecordedFootage | AnnotatedFootage, number: int) -> str:
+    """Whose it is; of a recording that is of no data set only its number tells."""
+    return each.face if isinstance(each, AnnotatedFootage) else f"recording {number}, {each.title}"
+
+
+def _config(baseline: Baseline | None, spotter: str) -> SpotterConfig:
+    return SpotterConfig(baseline=baseline or Baseline.default(), scorer=spotter)
+
+
+def _named_rows(
+    groups: Sequence[tuple[str, str, Sequence[TestFootage]]],
+    config: Callable[[TestFootage], SpotterConfig],
+    classifier: str,
+) -> list[FigureRow]:
+    """The usual footage, or what was given in its place, with names."""
+    rows = []
+    for group, value, pieces in groups:
+        if group in (USUAL, "given", "data set"):
+            outcomes = [
+                name_events(each, PipelineConfig(classifier=classifier, spotter=config(each)))
+                for each in tqdm(pieces, desc=f"naming, {value}", disable=None)
+            ]
+            rows.append(FigureRow(f"named by {classifier}", value, tuple(outcomes)))
+    return rows
+
+
+def _add_score(commands: Any) -> None:
+    parser = commands.add_parser("score", help="tables of events against tables of the truth")
+    add_tables(parser)
+    parser.set_defaults(run=score_tables)
+
+
+def _add_evaluate(commands: Any) -> None:
+    groups = tuple(dict.fromkeys(c.group for c in conditions()))
+    parser = commands.add_parser(
+        "evaluate",
+        help="the spotter on footage whose truth is known",
+        formatter_class=HelpFormatter,
+    )
+    add = parser.add_argument
+    add("--seeds", type=int, nargs="+", default=[0, 1], help="0–999 to choose, others to report")
+    add("--seconds", type=float, default=120.0, help="of synthetic footage, for each seed")
+    add("--only", nargs="+", choices=groups, default=[], metavar="GROUP", help=", ".join(groups))
+    add(
+        "--over",
+        dest="videos",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="VIDEO",
+        help="write micro-expressions over these, once for each seed",
+    )
+    add(
+        "--baseline",
+        default=_MEASURED,
+        help=f"{_MEASURED}: on 20 s of rest of each synthetic face, {_DEFAULT} for recordings; "
+        f"{_DEFAULT}; or a file",
+    )
+    add_scorer(parser)
+    add("--classifier", help="also name what is found in the usual footage, for STRS")
+    add("--out", type=Path, metavar="FOLDER", help="for spotting.json and spotting.html")
+    _add_footage(parser)
+    parser.set_defaults(run=evaluate)
+
+
+def _add_fit(commands: Any) -> None:
+    parser = commands.add_parser(
+        "fit",
+        help="thresholds for labelled footage",
+        formatter_class=HelpFormatter,
+    )
+    _add_footage(parser)
+    parser.add_argument(
+        "--false-alarms-per-minute",
+        dest="per_min",
+        type=float,
+        default=1.0,
+        help="how many are acceptable in such footage",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="must not exist")
+    parser.set_defaults(run=fit_thresholds)
+
+
+def _add_train(commands: Any) -> None:
+    parser = commands.add_parser(
+        "train",
+        help="a network that judges in the rules' place",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    _add_footage(parser)
+    add("--seeds", type=int, default=0, help="synthetic footage too, of seeds 0 up to this one")
+    add("--out", type=Path, required=True, metavar="FILE", help="must not exist")
+    parser.set_defaults(run=train_scorer)
+
+
+def _add_footage(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--footage",
+        dest="given",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("VIDEO", "TRUTH.csv"),
+        help="a labelled recording; may be repeated",
+    )
+    add_face_networks(parser)
+    add("--data", nargs="+", default=[], metavar="NAME:PATH", help="data sets of long recordings")
+    add("--cache", type=Path, default=Path("runs") / "motion", help="motion that was computed")
+    add("--jobs", type=int, default=1, help="processes")
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(lambda: main(sys.argv[1:])))

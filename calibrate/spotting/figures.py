@@ -1,0 +1,241 @@
+"""How well a spotter did on footage whose truth is known."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from calibrate.baseline.measure import FALSE_ALARMS_PER_MIN
+from calibrate.baseline.rest import RestingFace, floors_for
+from calibrate.spotting.footage import interval_of
+from calibrate.spotting.motion import Motions, spot
+from model.errors import InputError
+from model.records import ArrayF64, MotionSample
+from model.synthetic import TrueExpression
+from realtime.spotting.baseline import Baseline
+from realtime.spotting.metrics import KINDS, Expression, Score, iou, record, score
+from realtime.spotting.motion import REGIONS
+from realtime.spotting.scorer import Scorer
+from realtime.spotting.spotter import SpotterConfig
+
+AMPLITUDE_STEPS_PX = (0.0, 0.5, 1.0, 1.5, 2.5)
+"""Recall is also counted between these amplitudes, where footage has several."""
+NEAR = 0.2
+"""A rejected candidate whose overlap with a missed expression is at least this says why."""
+UNSEEN = "nothing seen"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a spotter found in one piece of footage."""
+
+    found: Mapping[Expression, float]
+    """Predicted expressions, and when each was known, s."""
+    rejected: tuple[tuple[Expression, str], ...]
+    """Candidates that came to nothing, with the reason."""
+    truth: tuple[Expression, ...]
+    seconds: float
+    frame_s: float
+    """Between frames."""
+
+    @staticmethod
+    def of(
+        found: Mapping[Expression, float],
+        rejected: Sequence[tuple[Expression, str]],
+        truth: Sequence[TrueExpression | Expression],
+        times_s: ArrayF64,
+    ) -> "Outcome":
+        """`times_s`, (N,), are those of all frames."""
+        n = len(times_s)
+        frame_s = float(np.median(np.diff(times_s))) if n > 1 else 0.0
+        return Outcome(
+            found=found,
+            rejected=tuple(rejected),
+            truth=tuple(true_interval(row) for row in truth),
+            seconds=float(times_s[-1] - times_s[0]) + frame_s if n else 0.0,
+            frame_s=frame_s,
+        )
+
+
+def outcome(
+    motions: Motions,
+    truth: Sequence[TrueExpression | Expression],
+    config: SpotterConfig,
+    scorer: Scorer | None = None,
+) -> Outcome:
+    """Spot, by `scorer` or by the one that `config` names, and put beside the truth."""
+    decisions = spot(motions, config, scorer)
+    found = {
+        interval_of(d.update.window): d.known_s for d in decisions if d.update.state == "closed"
+    }
+    rejected = [
+        (interval_of(d.update.window), d.update.reason)
+        for d in decisions
+        if d.update.state == "rejected"
+    ]
+    return Outcome.of(found, rejected, truth, motions.time_s)
+
+
+def resting_baseline(rest: Motions, per_min: float = FALSE_ALARMS_PER_MIN) -> Baseline:
+    """The baseline of a face at rest, for so many false alarms a minute."""
+    face = RestingFace()
+    for sample in rest.samples():
+        if isinstance(sample, MotionSample):
+            face.push(sample)
+        else:
+            face.lost()
+    if len(face.maxima()) < 4:
+        raise InputError("the face rests for too short a time to measure a baseline on")
+    floor_px = floors_for(face.maxima(), per_min).floor_px
+    return Baseline(dict(zip(REGIONS, floor_px.tolist(), strict=True)))
+
+
+@dataclass(frozen=True)
+class FigureRow:
+    """One condition of the test bed, all its footage as one video."""
+
+    group: str
+    value: str
+    outcomes: tuple[Outcome, ...]
+
+    def score(self, kind: str) -> Score:
+        """Of "micro" or "macro"."""
+        return score(((tuple(each.found), each.truth) for each in self.outcomes), kind)
+
+    @property
+    def minutes(self) -> float:
+        """Of footage."""
+        return sum(each.seconds for each in self.outcomes) / 60
+
+    def false_per_min(self, kind: str) -> float:
+        """False alarms a minute."""
+        return len(self.score(kind).false) / self.minutes
+
+    def delays_ms(self) -> list[float]:
+        """From the annotated offset of each micro-expression that was found to the decision."""
+        delays = []
+        for each in self.outcomes:
+            pairs = score([(tuple(each.found), each.truth)], "micro").pairs
+            delays += [1000 * (each.found[said] - true.offset_s) for said, true in pairs]
+        return delays
+
+    def apex_error_frames(self) -> float:
+        """Median of the absolute error; NaN without hits."""
+        errors = [
+            abs(error) / each.frame_s
+            for each in self.outcomes
+            for error in score([(tuple(each.found), each.truth)], "micro").apex_errors_s
+        ]
+        return float(np.median(errors)) if errors else math.nan
+
+    def recall_by_amplitude(self) -> list[tuple[float, float, int, int]]:
+        """(from px, to px, found, annotated) micro-expressions."""
+        scored = self.score("micro")
+        found = [true.amplitude_px for _, true in scored.pairs]
+        every = [*found, *(true.amplitude_px for true in scored.missed)]
+        steps = pairwise(AMPLITUDE_STEPS_PX)
+        rows = [
+            (low, high, sum(low <= a < high for a in found), sum(low <= a < high for a in every))
+            for low, high in steps
+        ]
+        return [row for row in rows if row[3]]
+
+    def missed_because(self) -> Counter[str]:
+        """Of the micro-expressions that were not found, what the spotter said instead."""
+        return Counter(
+            reason
+            for each in self.outcomes
+            for missed in score([(tuple(each.found), each.truth)], "micro").missed
+            for reason in [_reason(missed, each)]
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON knows it; what is not known is None."""
+        micro, macro = (self.score(kind) for kind in KINDS)
+        delays = self.delays_ms()
+        frames = self.apex_error_frames()
+        return {
+            "group": self.group,
+            "value": self.value,
+            "minutes": self.minutes,
+            "micro": record(micro),
+            "macro": record(macro),
+            "false_micro_per_min": self.false_per_min("micro"),
+            "false_macro_per_min": self.false_per_min("macro"),
+            "apex_error_median_frames": None if math.isnan(frames) else frames,
+            "decision_median_ms": float(np.median(delays)) if delays else None,
+            "decision_p95_ms": float(np.percentile(delays, 95)) if delays else None,
+            "recall_by_amplitude": [
+                {"from_px": low, "to_px": high, "found": found, "annotated": every}
+                for low, high, found, every in self.recall_by_amplitude()
+            ],
+            "missed_because": dict(self.missed_because().most_common()),
+        }
+
+
+def table(rows: Iterable[FigureRow]) -> str:
+    """The figures of conditions as a table of text."""
+    rows = list(rows)
+    first = 2 + max((len(row.group) for row in rows), default=0)
+    second = 2 + max((len(row.value) for row in rows), default=0)
+    lines = [
+        f"{'':<{first}}{'':<{second}}{'min':>5}{'ME':>5}{'hits':>6}{'F1':>6}{'prec':>6}{'rec':>6}"
+        f"{'false/min':>10}{'macro F1':>10}{'false/min':>10}{'apex fr.':>9}{'decision ms':>14}"
+    ]
+    for row in rows:
+        micro, macro = (row.score(kind) for kind in KINDS)
+        delays = row.delays_ms()
+        decision = f"{np.median(delays):.0f} ({np.percentile(delays, 95):.0f})" if delays else "–"
+        scores = (
+            f"{micro.f1:>6.2f}{micro.precision:>6.2f}{micro.recall:>6.2f}"
+            if micro.annotated
+            else f"{'–':>6}{'–':>6}{'–':>6}"
+        )
+        frames = row.apex_error_frames()
+        lines.append(
+            f"{row.group:<{first}}{row.value:<{second}}{row.minutes:>5.1f}{micro.annotated:>5}"
+            f"{micro.hits:>6}{scores}{row.false_per_min('micro'):>10.2f}"
+            + (f"{macro.f1:>10.2f}" if macro.annotated else f"{'–':>10}")
+            + f"{row.false_per_min('macro'):>10.2f}"
+            + (f"{'–':>9}" if math.isnan(frames) else f"{frames:>9.1f}")
+            + f"{decision:>14}"
+        )
+    return "\n".join(lines)
+
+
+def named_right(row: FigureRow) -> str:
+    """What came of the names, in words; empty where nothing that was found was named."""
+    scored = row.score("micro")
+    if not scored.named:
+        return ""
+    return (
+        f"{row.value}: {scored.named_right} of {scored.named} hits named right, "
+        f"STRS {scored.strs:.2f}"
+    )
+
+
+def _reason(missed: Expression, each: Outcome) -> str:
+    said = [
+        (iou(interval, missed), reason)
+        for interval, reason in (
+            *each.rejected,
+            *((interval, f"taken for {_article(interval.kind)}") for interval in each.found),
+        )
+    ]
+    overlap, reason = max(said, default=(0.0, ""))
+    return reason if overlap >= NEAR else UNSEEN
+
+
+def _article(kind: str) -> str:
+    return "a macro-expression" if kind == "macro" else "one at another time"
+
+
+def true_interval(row: TrueExpression | Expression) -> Expression:
+    """A row of the truth as `realtime.spotting.metrics` takes it."""
+    if isinstance(row, Expression):
+        return row
+    return Expression(row.onset_s, row.apex_s, row.offset_s, row.kind, row.label, row.amplitude_px)

@@ -1,0 +1,318 @@
+"""The test bed of the spotter: footage whose truth is known, one nuisance at a time.
+
+Every condition changes one thing of the usual footage: a face that sways, blinks, talks between
+its expressions and makes a macro-expression now and then, with micro-expressions (ME) of 0.5 to 2
+px twelve times a minute, at 30 fps, before a camera with the noise of a webcam. Conditions without
+an ME show nothing but what a spotter must not take for one.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from model.datasets import Video
+from model.errors import InputError
+from model.records import Frame, ImageU8, Stamp, Window
+from model.synthetic import FaceNuisance, Schedule, SyntheticFace, TrueExpression
+from model.synthetic.compression import compress
+from model.synthetic.footage import FollowedFace, WrittenFootage, follow_face, read_frames
+from realtime.sources import open_source
+from realtime.spotting.metrics import Expression, read_intervals
+
+USUAL_FPS = 30.0
+REST_S = 20.0
+"""Of rest, for a baseline: what `calibrate baseline` asks for."""
+
+
+class TestFootage(Protocol):
+    """Frames with their truth."""
+
+    @property
+    def name(self) -> str:
+        """Equal names are equal footage."""
+
+    def frames(self) -> Iterator[Frame]:
+        """In order, with the times of the camera."""
+
+    def truth(self) -> Sequence[TrueExpression | Expression]:
+        """All that the face does, as far as it is known."""
+
+
+@dataclass(frozen=True)
+class DrawnFootage:
+    """Footage of the synthetic face."""
+
+    seed: int
+    seconds: float
+    fps: float = USUAL_FPS
+    schedule: Schedule = field(default_factory=Schedule)
+    nuisance: FaceNuisance = field(default_factory=FaceNuisance)
+    crf: int | None = None
+    """Constant rate factor of H.264; None for frames that were never compressed."""
+
+    @property
+    def name(self) -> str:
+        return repr(self)
+
+    def frames(self) -> Iterator[Frame]:
+        images: Iterator[ImageU8] = (self._face.image(k) for k in range(self._count))
+        if self.crf is not None:
+            images = compress(images, self.fps, self.crf)
+        for index, image in enumerate(images):
+            image.setflags(write=False)
+            yield Frame(Stamp(index, index / self.fps), image, 0.0)
+
+    def truth(self) -> tuple[TrueExpression, ...]:
+        return self._face.truth(self.seconds)
+
+    def resting(self) -> "DrawnFootage":
+        """The same face before the same camera, at rest: what its baseline is measured on."""
+        rests = Schedule(micro_per_min=0, macro_per_min=0, speech_per_min=0)
+        calm = replace(self.nuisance, glances_per_min=0.0, light=0.0)
+        return replace(self, seconds=REST_S, schedule=rests, nuisance=calm)
+
+    @property
+    def _count(self) -> int:
+        return round(self.seconds * self.fps)
+
+    @cached_property
+    def _face(self) -> SyntheticFace:
+        return SyntheticFace(
+            seed=self.seed, fps=self.fps, schedule=self.schedule, nuisance=self.nuisance
+        )
+
+
+_LENGTHS_S = {30.0: 60.0, 25.0: 60.0, 60.0: 40.0, 120.0: 20.0, 200.0: 15.0}
+_OFTEN = (0.64, 0.12, 0.12, 0.06, 0.06)
+
+
+def vary_footage(seed: int) -> DrawnFootage:
+    """Footage with several nuisances at once, all drawn from the seed: what scorers are made of.
+    Micro-expressions of 0.2 to 2 px at 25 to 200 fps, one piece in five without any; half a minute
+    to a minute."""
+    rng = np.random.default_rng([seed, 77])
+    fps = float(rng.choice(list(_LENGTHS_S), p=_OFTEN))
+    least_px = float(np.exp(rng.uniform(np.log(0.2), np.log(1.4))))
+    micro = 14.0 if rng.choice(["some", "none"], p=[0.8, 0.2]) == "some" else 0.0
+    speech = float(rng.choice([0, 3, 6]))
+    over = bool(rng.random() < 0.3)
+    macro = float(rng.choice([0, 2, 5], p=[0.3, 0.45, 0.25]))
+    full = micro > 0 and speech == 6 and not over
+    schedule = Schedule(
+        micro_per_min=micro,
+        macro_per_min=min(macro, 2.0) if full else macro,
+        speech_per_min=speech,
+        speech_over_micro=over,
+        blinks_per_min=float(rng.choice([5, 15, 30])),
+        blink_over_micro=float(rng.choice([0.1, 1.0], p=[0.6, 0.4])),
+        amplitude_px=(least_px, min(2.0, 2.2 * least_px)),
+        first_micro_s=(1.5, 3.5),
+    )
+    noise = float(rng.uniform(0, 8)) if rng.random() < 0.5 else 1.5
+    nuisance = FaceNuisance(
+        noise=noise,
+        sway=float(rng.choice([0, 1, 2, 4], p=[0.1, 0.5, 0.25, 0.15])),
+        speech=float(rng.uniform(0.6, 1.4)),
+        glances_per_min=float(rng.choice([0, 8], p=[0.55, 0.45])),
+        light=float(rng.choice([0, 0.1], p=[0.7, 0.3])),
+        flicker=float(rng.choice([0, 0.02], p=[0.85, 0.15])),
+    )
+    crf = int(rng.integers(18, 34)) if rng.random() < 0.3 else None
+    return DrawnFootage(seed, _LENGTHS_S[fps], fps, schedule, nuisance, crf)
+
+
+@dataclass(frozen=True)
+class WrittenFootageOver:
+    """Micro-expressions of one amplitude written over footage of a real face."""
+
+    video: Path
+    seed: int
+    amplitude_px: float
+    """0 for the footage as it is."""
+
+    @property
+    def name(self) -> str:
+        at = self.video.stat()
+        return f"{self.video.name} {at.st_size} {at.st_mtime_ns} {self.seed} {self.amplitude_px}"
+
+    def frames(self) -> Iterator[Frame]:
+        for frame in read_frames(self.video):
+            image = self._written.image(frame) if self.amplitude_px else frame.image
+            image.setflags(write=False)
+            yield Frame(frame.stamp, image, 0.0)
+
+    def truth(self) -> tuple[TrueExpression, ...]:
+        return self._written.truth() if self.amplitude_px else ()
+
+    @cached_property
+    def _written(self) -> WrittenFootage:
+        amplitude = self.amplitude_px
+        often = Schedule(
+            micro_per_min=30,
+            macro_per_min=0,
+            speech_per_min=0,
+            amplitude_px=(amplitude, amplitude),
+        )
+        return WrittenFootage(_followed(self.video), seed=self.seed, schedule=often)
+
+
+_FOLLOWED: dict[Path, FollowedFace] = {}
+
+
+def _followed(video: Path) -> FollowedFace:
+    """Where the face of `video` stands; found once for all that is written over it."""
+    if video not in _FOLLOWED:
+        _FOLLOWED[video] = follow_face(read_frames(video))
+    return _FOLLOWED[video]
+
+
+@dataclass(frozen=True)
+class RecordedFootage:
+    """A recording of any source that is none live, with a table of what is in it."""
+
+    spec: str
+    table: Path
+
+    @property
+    def title(self) -> str:
+        """For a person."""
+        return Path(self.spec).name
+
+    @property
+    def name(self) -> str:
+        path = Path(self.spec)
+        if not path.is_file():
+            return self.spec
+        return f"{path.absolute()} {path.stat().st_size} {path.stat().st_mtime_ns}"
+
+    def frames(self) -> Iterator[Frame]:
+        with closing(open_source(self.spec)) as source:
+            if source.info.live or source.info.kind == "demo":
+                raise InputError(f"{self.spec} is no recording, and has no end: give a file")
+            yield from source
+
+    def truth(self) -> tuple[Expression, ...]:
+        return read_intervals(self.table)
+
+
+@dataclass(frozen=True)
+class AnnotatedFootage:
+    """A long recording of a data set."""
+
+    video: Video
+
+    @property
+    def title(self) -> str:
+        """For a person."""
+        return f"{self.video.subject} {self.video.name}"
+
+    @property
+    def face(self) -> str:
+        """Whose it is; one subject has several recordings."""
+        return f"{self.video.dataset} {self.video.subject}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.video.dataset} {self.video.folder.absolute()} {self.video.fps}"
+
+    def frames(self) -> Iterator[Frame]:
+        return self.video.frames()
+
+    def truth(self) -> tuple[Expression, ...]:
+        return tuple(
+            replace(interval_of(window), label=label)
+            for window, label in zip(self.video.windows, self.video.labels, strict=True)
+        )
+
+
+def interval_of(window: Window) -> Expression:
+    """A window in time; one that is still open ends at its apex."""
+    end = window.offset or window.apex
+    return Expression(window.onset.time_s, window.apex.time_s, end.time_s, window.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class FootageCondition:
+    """What is varied, and to what."""
+
+    group: str
+    """What is varied, as a heading."""
+    value: str
+    fps: float = USUAL_FPS
+    schedule: Schedule = field(default_factory=Schedule)
+    nuisance: FaceNuisance = field(default_factory=FaceNuisance)
+    crf: int | None = None
+
+    def drawn(self, seed: int, seconds: float) -> DrawnFootage:
+        """The footage of a seed."""
+        return DrawnFootage(seed, seconds, self.fps, self.schedule, self.nuisance, self.crf)
+
+
+USUAL = "usual"
+AMPLITUDES_PX = (0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0)
+_NO_MICRO = Schedule(micro_per_min=0)
+_NOTHING = Schedule(micro_per_min=0, macro_per_min=0, speech_per_min=0)
+_TALKS = replace(_NOTHING, speech_per_min=8)
+
+
+def conditions() -> tuple[FootageCondition, ...]:
+    """The test bed; the usual footage first."""
+    usual, still = Schedule(), FaceNuisance()
+    rows = [FootageCondition(USUAL, "30 fps")]
+    rows += [
+        FootageCondition("amplitude", f"{px:g} px", schedule=replace(usual, amplitude_px=(px, px)))
+        for px in AMPLITUDES_PX
+    ]
+    rows += [FootageCondition("rate", f"{fps} fps", fps=fps) for fps in (25, 60, 120, 200)]
+    rows += [
+        FootageCondition("noise", f"{grey:g} grey levels", nuisance=FaceNuisance(noise=grey))
+        for grey in (0, 3, 5, 8)
+    ]
+    rows += [
+        FootageCondition("compression", f"H.264, crf {crf}", crf=crf) for crf in (20, 26, 32, 38)
+    ]
+    rows += [
+        FootageCondition("head motion", f"× {sway:g}", nuisance=FaceNuisance(sway=sway))
+        for sway in (0, 2, 4)
+    ]
+    rows += [
+        FootageCondition("speech", "none", schedule=replace(usual, speech_per_min=0)),
+        FootageCondition("speech", "over the MEs", schedule=replace(usual, speech_over_micro=True)),
+        FootageCondition("blinks", "none", schedule=replace(usual, blinks_per_min=0)),
+        FootageCondition("blinks", "30 a minute", schedule=replace(usual, blinks_per_min=30)),
+        FootageCondition(
+            "blinks", "over the MEs", schedule=replace(usual, blinks_per_min=30, blink_over_micro=1)
+        ),
+        FootageCondition("glances", "10 a minute", nuisance=replace(still, glances_per_min=10)),
+        FootageCondition("light", "changes by 10 %", nuisance=replace(still, light=0.1)),
+        FootageCondition("light", "flickers by 2 %", nuisance=replace(still, flicker=0.02)),
+        FootageCondition(NO_MICRO, "rest and blinks", schedule=_NOTHING),
+        FootageCondition(NO_MICRO, "speech", schedule=_TALKS),
+        FootageCondition(NO_MICRO, "speech, 200 fps", fps=200, schedule=_TALKS),
+        FootageCondition(
+            NO_MICRO, "macro-expressions", schedule=replace(_NOTHING, macro_per_min=8)
+        ),
+        FootageCondition(
+            NO_MICRO, "glances", schedule=_NOTHING, nuisance=FaceNuisance(glances_per_min=15)
+        ),
+        FootageCondition(NO_MICRO, "light", schedule=_NOTHING, nuisance=FaceNuisance(light=0.1)),
+        FootageCondition(NO_MICRO, "all of it", schedule=replace(_NO_MICRO, speech_per_min=5)),
+    ]
+    return tuple(rows)
+
+
+NO_MICRO = "no ME"
+"""The group of conditions that show none."""
+
+
+def over(video: Path, seeds: tuple[int, ...]) -> dict[float, tuple[WrittenFootageOver, ...]]:
+    """Footage by amplitude, 0 for the video as it is; each seed puts its MEs elsewhere."""
+    written = {
+        px: tuple(WrittenFootageOver(video, seed, px) for seed in seeds) for px in AMPLITUDES_PX
+    }
+    return {0.0: (WrittenFootageOver(video, 0, 0.0),), **written}

@@ -1,0 +1,228 @@
+"""The motion of footage, computed once and kept, so that spotters are compared in seconds.
+
+A file is named by what its footage is and by the code that made it: a change of the face, the
+flow, the motion or the synthetic face makes it new.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+import model
+import realtime
+from calibrate.spotting.footage import TestFootage
+from model.errors import InputError, error_line
+from model.records import ArrayF32, ArrayF64, MotionSample, SpotUpdate, Stamp
+from realtime.perception.perception import Perception, Watch
+from realtime.spotting.motion import FLAGS, REGIONS
+from realtime.spotting.scorer import Scorer
+from realtime.spotting.spotter import Spotter, SpotterConfig
+
+_CODE = (
+    *(
+        f"face/{name}.py"
+        for name in (
+            *("aligner", "crop", "detector", "landmarks", "network", "networks"),
+            *("pose", "region", "search"),
+        )
+    ),
+    *("flow/lk.py", "flow/head.py"),
+    *(
+        f"synthetic/{name}"
+        for name in (
+            *(
+                "action_units.py",
+                "action_units.toml",
+                "compression.py",
+                "courses.py",
+            ),
+            *("disturbances.py", "expressions.py", "face.py", "footage.py", "lids.py", "mouth.py"),
+            *("noise.py", "painter.py", "patches.py", "portrait.py", "schedule.py"),
+            "portrait_landmarks.csv",
+        )
+    ),
+)
+_NO_FIELD = np.zeros((2, 1, 1), np.float32)
+
+
+@dataclass(frozen=True)
+class Motions:
+    """The motion samples of N frames, without their dense fields."""
+
+    index: NDArray[np.int64]
+    """(N,)"""
+    time_s: ArrayF64
+    """(N,)"""
+    track: NDArray[np.int64]
+    """(N,) the face track; -1 where there is no face, and all else means nothing."""
+    displacement: ArrayF32
+    """(N, R, 2) crop px."""
+    head: ArrayF32
+    """(N, 4)"""
+    eye_openness: ArrayF32
+    """(N, 2)"""
+    flags: NDArray[np.int64]
+    """(N,) a bit for each of `realtime.spotting.motion.FLAGS`, the first one lowest."""
+
+    def flagged(self, name: str) -> NDArray[np.bool_]:
+        """(N,) where a flag of `FLAGS` is set."""
+        return (self.flags >> list(FLAGS).index(name) & 1).astype(np.bool_)
+
+    def samples(self) -> Iterator[MotionSample | Stamp]:
+        """In order; a stamp where there is no face."""
+        for i, (index, time_s) in enumerate(zip(self.index, self.time_s, strict=True)):
+            stamp = Stamp(int(index), float(time_s))
+            if self.track[i] < 0:
+                yield stamp
+                continue
+            yield MotionSample(
+                stamp=stamp,
+                displacement=self.displacement[i],
+                field=_NO_FIELD,
+                head=self.head[i],
+                eye_openness=self.eye_openness[i],
+                track=int(self.track[i]),
+                flags=_named(int(self.flags[i])),
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class SpotDecision:
+    """What the spotter said, and when."""
+
+    update: SpotUpdate
+    known_s: float
+
+
+def spot(
+    motions: Motions, config: SpotterConfig, scorer: Scorer | None = None
+) -> tuple[SpotDecision, ...]:
+    """All that a spotter says of these motions, as the pipeline would drive it; `scorer` in place
+    of the one that `config` names."""
+    watch = Watch(Spotter(config, scorer))
+    said: list[SpotDecision] = []
+    now_s = 0.0
+    for sample in motions.samples():
+        stamp, motion = (sample, None) if isinstance(sample, Stamp) else (sample.stamp, sample)
+        now_s = stamp.time_s
+        signal = watch.push(stamp, motion)
+        said += [
+            SpotDecision(update, now_s) for update in ([] if signal is None else signal.updates)
+        ]
+    said += [SpotDecision(update, now_s) for update in watch.finish()]
+    return tuple(said)
+
+
+def measure(footage: TestFootage) -> Motions:
+    """The motion of all frames of `footage`."""
+    perception = Perception()
+    rows: list[tuple[Stamp, MotionSample | None]] = []
+    for frame in footage.frames():
+        sample = perception.step(frame).motion
+        if sample is not None:  # without its field, of which minutes do not fit into memory
+            sample = replace(sample, field=_NO_FIELD)
+        rows.append((frame.stamp, sample))
+    n = len(rows)
+    motions = Motions(
+        index=np.array([stamp.index for stamp, _ in rows], np.int64),
+        time_s=np.array([stamp.time_s for stamp, _ in rows]),
+        track=np.full(n, -1, np.int64),
+        displacement=np.zeros((n, len(REGIONS), 2), np.float32),
+        head=np.zeros((n, 4), np.float32),
+        eye_openness=np.zeros((n, 2), np.float32),
+        flags=np.zeros(n, np.int64),
+    )
+    for i, (_, sample) in enumerate(rows):
+        if sample is not None:
+            motions.track[i] = sample.track
+            motions.displacement[i] = sample.displacement
+            motions.head[i] = sample.head
+            motions.eye_openness[i] = sample.eye_openness
+            motions.flags[i] = sum(1 << k for k, name in enumerate(FLAGS) if name in sample.flags)
+    return motions
+
+
+class MotionCache:
+    """A folder of motions."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._code = _code_digest()
+
+    def get(self, footage: TestFootage) -> Motions:
+        """The motion of `footage`; measured if it is not there yet."""
+        path = self._path(footage)
+        if path.exists():
+            try:
+                with path.open("rb") as kept, np.load(kept) as arrays:
+                    return Motions(**{name: arrays[name] for name in arrays.files})
+            except Exception as error:  # numpy's and zip's readers raise what they stumble over
+                raise InputError(f"{path} is damaged ({error_line(error)}): delete it") from error
+        motions = measure(footage)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=self._folder, suffix=".partial")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, **_arrays(motions))
+            Path(partial).replace(path)
+        finally:
+            Path(partial).unlink(missing_ok=True)
+        return motions
+
+    def fill(self, footage: Sequence[TestFootage], jobs: int, tick: Callable[[], None]) -> None:
+        """Measure what is not there yet, in `jobs` processes; `tick` after each. Raises
+        `InputError` without a process."""
+        if jobs < 1:
+            raise InputError(f"--jobs {jobs}: choose 1 or more processes")
+        missing = [each for each in footage if not self._path(each).exists()]
+        for _ in range(len(footage) - len(missing)):
+            tick()
+        if jobs == 1 or len(missing) < 2:
+            for each in missing:
+                self.get(each)
+                tick()
+            return
+        # Spawned: a process with threads, as torch has them, must not be forked.
+        with ProcessPoolExecutor(
+            jobs, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
+        ) as pool:
+            for done in [pool.submit(_measured, self._folder, each) for each in missing]:
+                done.result()
+                tick()
+
+    def _path(self, footage: TestFootage) -> Path:
+        name = hashlib.sha256((self._code + footage.name).encode()).hexdigest()[:24]
+        return self._folder / f"{name}.npz"
+
+
+def _measured(folder: Path, footage: TestFootage) -> None:
+    MotionCache(folder).get(footage)
+
+
+def _arrays(motions: Motions) -> dict[str, Any]:
+    return {name: getattr(motions, name) for name in Motions.__dataclass_fields__}
+
+
+def _code_digest() -> str:
+    digest = hashlib.sha256()
+    root = Path(model.__file__).parent
+    for path in (
+        *(root / name for name in _CODE),
+        Path(realtime.__file__).parent / "spotting/motion.py",
+    ):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _named(bits: int) -> frozenset[str]:
+    return frozenset(name for k, name in enumerate(FLAGS) if bits >> k & 1)

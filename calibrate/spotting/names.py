@@ -1,0 +1,50 @@
+"""What the spotter finds, with the names that the classifier gives it: for STRS."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from calibrate.spotting.figures import Outcome, true_interval
+from calibrate.spotting.footage import TestFootage, interval_of
+from model.datasets.class_merges import SYNONYMS, merge
+from model.records import Event, Stamp
+from realtime.perception.pipeline import PipelineConfig, open_pipeline
+from realtime.spotting.metrics import Expression
+
+
+def name_events(footage: TestFootage, config: PipelineConfig) -> Outcome:
+    """The confirmed events of the whole pipeline, beside the truth with its labels. Raises what
+    `open_pipeline` does."""
+    pipeline = open_pipeline(config)
+    classes = pipeline.classifier.labels
+    found: dict[Expression, float] = {}
+    times_s: list[float] = []
+    events: list[Event] = []
+    stamp: Stamp | None = None
+    try:
+        for frame in footage.frames():
+            stamp = frame.stamp
+            times_s.append(stamp.time_s)
+            events += pipeline.step(frame).events
+        if stamp is not None:
+            events += pipeline.finish(stamp)
+    finally:
+        pipeline.close()
+    for event in events:
+        if event.state == "confirmed" and event.prediction is not None:
+            interval = replace(interval_of(event.window), label=event.prediction.label)
+            found[interval] = event.known_at.time_s
+    truth = [true_interval(row) for row in footage.truth()]
+    truth = [replace(row, label=class_of(row.label, classes)) for row in truth]
+    return Outcome.of(found, (), truth, np.array(times_s))
+
+
+def class_of(label: str, classes: Sequence[str]) -> str:
+    """Which of a classifier's `classes` an annotated `label` belongs to: its own word, or that of
+    MEGC's three classes; empty where it belongs to none, since no name can agree with it."""
+    word = label.strip().lower()
+    if word in classes:
+        return word
+    merged = merge(3).class_of.get(SYNONYMS.get(word, word))
+    return merged if merged is not None and merged in classes else ""

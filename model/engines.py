@@ -1,0 +1,134 @@
+"""Command line of `model.engine`."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import cast
+
+from model.cli import program
+from model.engine import ENGINES, ORDER, Engine
+from model.engine.cache import cache_folder
+from model.errors import InputError, exit_code, missing
+from model.inference.building import build_here, export_here, exported_beside, kept_for
+from model.inference.checkpoint import checkpoint_path
+from model.inference.serving import THREADS, WITHOUT_TORCH, Serving
+from model.inference.shipped_weights import WEIGHTS, shipped_names
+from model.machine import choose_device, machine
+from model.registry import load_entry
+
+
+def check(classifier: str, device: str, batch: int, folder: Path | None) -> None:
+    """Say what is there, what is chosen, why, and how equal it is."""
+    checkpoint = checkpoint_path(classifier)
+    serving = Serving(checkpoint, device=device, batch=batch, folder=folder)
+    serving.wait()
+    print(f"{machine()}; torch {_torch()}; {device}; {checkpoint.stem}, batch {batch}")
+    order = ORDER[device.partition(":")[0]]
+    chosen = serving.loaded
+    for name in [*order, *(other for other in ENGINES if other not in order)]:
+        print(f"{name:>13}  {_state(serving, name, order)}")
+    print(f"chosen: {chosen.description}")
+    if chosen.equality is not None:
+        print(f"beside plain PyTorch in FP32 on the CPU: {chosen.equality}")
+    print(f"built engines are kept in {folder or cache_folder()}")
+
+
+def _torch() -> str:
+    return version("torch") if find_spec("torch") else "not installed"
+
+
+def _state(serving: Serving, name: str, order: tuple[str, ...]) -> str:
+    if name not in WITHOUT_TORCH and not find_spec("torch"):
+        return missing("torch")
+    engine = cast(Engine, load_entry(ENGINES, name, "engine")(serving.device))
+    if name == serving.loaded.name:
+        why = serving.built.get(name)
+        anew = "" if why is None else f"; built now: {why}"
+        return f"serves: {serving.loaded.description}{anew}"
+    if name in order:
+        return serving.reasons.get(name) or "there, and not needed: a better one serves"
+    return engine.absent() or f"there; for --engine {name} only"
+
+
+def build(engine: str, classifier: str, device: str, batch: int, folder: Path | None) -> None:
+    """Build one engine, or all that are wanted and not kept, in this process."""
+    checkpoint = checkpoint_path(classifier)
+    names = [engine] if engine != "auto" else ORDER[device.partition(":")[0]]
+    for name in names:
+        kind = cast(Engine, load_entry(ENGINES, name, "engine")(device))
+        if why := kind.absent():
+            if engine != "auto":
+                raise InputError(f"--engine {name}: {why}")
+            print(f"{name}: {why}")
+        elif not kind.built:
+            print(f"{name}: nothing to build")
+        elif engine == "auto" and name == "onnx" and batch == 1 and _is_exported(checkpoint):
+            print(f"{name}: lies beside the weights")
+        elif not (why := kept_for(kind, checkpoint, batch, folder).find()) and engine == "auto":
+            print(f"{name}: is built")
+        else:
+            kept = build_here(kind, checkpoint, batch, folder)
+            print(f"{name}: built ({why or 'was there'}), {kept.path}")
+
+
+def _is_exported(checkpoint: Path) -> bool:
+    return not exported_beside(checkpoint).find()
+
+
+def export(classifiers: Sequence[str]) -> None:
+    """Write the ONNX files beside these checkpoints, and say how large and how equal they are."""
+    for name in classifiers:
+        kept = export_here(checkpoint_path(name))
+        print(f"{kept.path}: {kept.path.stat().st_size / 1e6:.1f} MB")
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog=program("model.engine"),
+        description="What runs the networks here: say it, or build it beforehand.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    told = "write the ONNX files beside checkpoints, which a CPU runs without PyTorch"
+    command = commands.add_parser("export", help=told, description=told)
+    command.add_argument(
+        "classifier", nargs="*", help=f"names, or paths; all in {WEIGHTS.name}/ if none is given"
+    )
+    for name, told in (
+        ("check", "what is there, what is chosen and why, how equal it is; builds what is wanted"),
+        ("build", "build what is wanted, and keep it"),
+    ):
+        command = commands.add_parser(name, help=told, description=told)
+        command.add_argument("--classifier", default="fmanet", help="a name, or a path")
+        command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+        command.add_argument("--batch", type=int, default=1, help="inputs at a time, 1 to 4")
+        command.add_argument("--cache", type=Path, help="folder of built engines")
+        if name == "build":
+            command.add_argument("--engine", default="auto", help=f"auto, {', '.join(ENGINES)}")
+    args = parser.parse_args()
+    if args.command == "export":
+        export(args.classifier or shipped_names())
+        return
+    if not 1 <= args.batch <= 4:
+        raise InputError(f"--batch {args.batch}: engines are built for 1 to 4")
+    device = choose_device(args.device)
+    if args.command == "check":
+        check(args.classifier, device, args.batch, args.cache)
+    else:
+        if hasattr(os, "nice"):
+            os.nice(10)  # a run that is going on comes first
+        if find_spec("torch"):
+            import torch
+
+            torch.set_num_threads(THREADS)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is half written goes too
+        build(args.engine, args.classifier, device, args.batch, args.cache)
+
+
+if __name__ == "__main__":
+    raise SystemExit(exit_code(main))

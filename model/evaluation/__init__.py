@@ -1,0 +1,1 @@
+"""What trained networks are worth: results, reports, model cards, ablation, sensitivity, speed."""

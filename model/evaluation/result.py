@@ -1,0 +1,132 @@
+"""One evaluation of one network: its figures and all that a page or a file shows beside them."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from model.inference.predictions import Answers
+from model.inference.samples import SampleSet
+from model.labels import NO_EXPRESSION
+from model.metrics.recognition import (
+    Bin,
+    Confusion,
+    SubjectScore,
+    average_precision,
+    by_subject,
+    confusion,
+    reliability,
+)
+from model.metrics.scores import AMPLITUDES_PX, figures
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a network said of samples that it did not train on."""
+
+    network: str
+    """Shipped name or file name of the checkpoint, or what else it was."""
+    data: str
+    protocol: str
+    first_phase_only: bool
+    classes: tuple[str, ...]
+    figures: dict[str, float]
+    """`model.metrics.scores.figures`."""
+    confusion: Confusion
+    bins: tuple[Bin, ...]
+    """`model.metrics.recognition.reliability`, of tenths."""
+    subjects: tuple[SubjectScore, ...]
+    action_units: dict[str, float]
+    """Average precision of each unit that occurs."""
+    remark: str = ""
+    """Against the figures that the checkpoint holds: "reproduced", or what differs."""
+
+    def amplitudes(self) -> tuple[tuple[str, float], ...]:
+        """UF1 by greatest displacement at the apex, rising; empty where that is unknown."""
+        names = [
+            (f"{low:g}–{high:g} px", f"uf1_{low:g}_to_{high:g}_px") for low, high in AMPLITUDES_PX
+        ]
+        return tuple((shown, self.figures[name]) for shown, name in names if name in self.figures)
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON; what is not a number is None."""
+        said = asdict(self) | {"confusion": self.confusion.tolist()}
+        cleaned: dict[str, Any] = _finite(said)
+        return cleaned
+
+
+def evaluate_answers(
+    network: str,
+    said: Answers,
+    samples: SampleSet,
+    *,
+    protocol: str,
+    first_phase_only: bool = False,
+    least_confidence: float = 0.0,
+    remark: str = "",
+) -> Evaluation:
+    """The evaluation of answers to all of `samples`. Raises `InputError` as
+    `model.metrics.scores.figures` does."""
+    found = figures(said, samples, least_confidence)
+    named = samples.labels != NO_EXPRESSION
+    truth, numbers = samples.labels[named], said.probabilities[named].argmax(axis=1)
+    subjects = [subject for subject, kept in zip(samples.subjects, named, strict=True) if kept]
+    units = average_precision(samples.action_units, said.action_units)
+    return Evaluation(
+        network=network,
+        data=samples.name,
+        protocol=protocol,
+        first_phase_only=first_phase_only,
+        classes=samples.classes,
+        figures=found,
+        confusion=confusion(truth, numbers, len(samples.classes)),
+        bins=reliability(said.probabilities[named], truth, bins=10),
+        subjects=by_subject(truth, numbers, subjects),
+        action_units={
+            unit: float(precision)
+            for unit, precision in zip(samples.action_unit_names, units, strict=True)
+            if np.isfinite(precision)
+        },
+        remark=remark,
+    )
+
+
+def table(evaluations: list[Evaluation]) -> str:
+    """For a terminal: a line for each, then its classes."""
+    lines = [
+        f"{'network':20}{'data':16}{'clips':>6}  {'UF1 (95 %)':20}{'UAR (95 %)':20}"
+        f"{'accuracy (95 %)':20}{'ECE':>6}"
+    ]
+    for each in evaluations:
+        found = each.figures
+        scores = "".join(
+            f"{found[name]:.3f} ({found[f'{name}_low']:.3f}–{found[f'{name}_high']:.3f})".ljust(20)
+            for name in ("uf1", "uar", "accuracy")
+        )
+        lines.append(
+            f"{each.network:20}{each.data:16}{found['samples']:6.0f}  {scores}"
+            f"{found['calibration_error']:6.3f}"
+        )
+    for each in evaluations:
+        alone = ", onset → apex alone" if each.first_phase_only else ""
+        lines += ["", f"{each.network}, {each.data}, {each.protocol}{alone}"]
+        width = max(10, *(len(name) + 2 for name in each.classes))
+        lines.append(f"  {'true class':{width}}{'F1':>6}  named " + " ".join(each.classes))
+        for name, row in zip(each.classes, each.confusion.tolist(), strict=True):
+            counts = " ".join(f"{n:{len(c)}d}" for n, c in zip(row, each.classes, strict=True))
+            lines.append(f"  {name:{width}}{each.figures[f'f1_{name}']:6.3f}  {'':6}{counts}")
+        if each.amplitudes():
+            parts = [f"{px}: {score:.3f}" for px, score in each.amplitudes()]
+            lines.append(f"  UF1 by amplitude  {'   '.join(parts)}")
+        if each.remark:
+            lines.append(f"  {each.remark}")
+    return "\n".join(lines)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

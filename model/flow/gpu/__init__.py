@@ -1,0 +1,1 @@
+"""Flows on a GPU, in PyTorch and in Triton, and CUDA graphs."""

@@ -1,0 +1,120 @@
+"""Flows on a GPU, by the name and with the parameters that they have on the CPU.
+
+    flow = DeviceFlow(load_flow("lk"), "cuda:0")    # a `Flow`, its arrays on the CPU
+    solve = tensor_flow(flow, (128, 128), 2, "cuda:0")
+    uv = solve(first, second)                       # tensors (N, H, W) → (N, 2, H, W) on the GPU
+
+A flow that has no implementation for tensors (`dis`) stays where it is: `model.flow.flow_on`.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.errors import InputError, error_line
+from model.flow import TENSOR_FLOWS, Flow, Grey, check_pair
+from model.flow.gpu.cuda_graph import Function, RecordedGraph
+from model.records import ArrayF32
+from model.registry import load_entry
+
+FUSED_FLOWS = {
+    "lk": "model.flow.gpu.lk_kernels:TritonLucasKanade",
+    "tvl1": "model.flow.gpu.tvl1_kernels:TritonTVL1",
+}
+_RECORDED = ("lk",)  # the end of TV-L1's iterations is found while it runs
+_SIZES_KEPT = 4
+
+
+class TensorFlow(Protocol):
+    """A flow for one size of picture, ready on one device."""
+
+    def __call__(self, first: Tensor, second: Tensor) -> Tensor:
+        """Two stacks (N, H, W) float32 grey 0 to 255 → (N, 2, H, W) float32 px, all on that
+        device. Finite pictures give finite flow. The next call may overwrite the answer."""
+
+
+def tensor_flow(flow: Flow, shape: tuple[int, int], count: int, device: str) -> TensorFlow:
+    """`flow` for `count` pairs of pictures (H, W) on `device`; on CUDA in fused kernels, where
+    Triton is there."""
+    if device.startswith("cuda") and find_spec("triton") is not None:
+        fused = load_entry(FUSED_FLOWS, flow.name, "flow for tensors")
+        solve: TensorFlow = fused(flow.parameters, shape, count, device)
+    else:
+        plain = load_entry(TENSOR_FLOWS, flow.name, "flow for tensors")
+        solve = plain(flow.parameters, shape, device)
+    return solve
+
+
+class DeviceFlow:
+    """A `model.flow.Flow` for arrays, computed on `device`, by one thread at a time. If the device
+    fails, it goes on as the flow that it was made of."""
+
+    def __init__(self, flow: Flow, device: str, *, falls_back: bool = True) -> None:
+        """Unless it `falls_back`, `InputError` says that the device failed: a measurement of this
+        device is none of another."""
+        self._flow = flow
+        self._device = device
+        self._falls_back = falls_back
+        self._ready: OrderedDict[tuple[int, ...], Function] = OrderedDict()
+        self.trouble = ""
+        """Why the device is not used any more; empty while it is."""
+
+    @property
+    def name(self) -> str:
+        return self._flow.name
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
+        return self._flow.parameters
+
+    def __call__(self, first: Grey, second: Grey) -> ArrayF32:
+        """See `model.flow.Flow`."""
+        pair = check_pair(first, second)
+        if not self.trouble and len(pair[0]):
+            try:
+                return self._solved(*pair)
+            except Exception as error:  # lost memory, a lost device, a compiler that is missing
+                what = f"{self.name} failed on {self._device}: {error_line(error)}"
+                if not self._falls_back:
+                    raise InputError(what) from error
+                self.trouble = f"{what}; it goes on on the CPU"
+                self._ready.clear()
+        return self._flow(*pair)
+
+    def against(self, reference: Grey) -> Callable[[Grey], ArrayF32]:
+        """A function that gives the flow from `reference` (H, W) to any picture of its shape, as
+        `model.flow.lk.LucasKanade.against`."""
+        kept, _ = check_pair(reference[None], reference[None])
+
+        def flow_to(picture: Grey) -> ArrayF32:
+            flow: ArrayF32 = self(kept, picture[None].astype(np.float32))[0]
+            return flow
+
+        return flow_to
+
+    def _solved(self, first: ArrayF32, second: ArrayF32) -> ArrayF32:
+        pair = torch.from_numpy(first), torch.from_numpy(second)
+        solve = self._ready.get(first.shape)
+        if solve is None:
+            solve = self._ready[first.shape] = self._prepared(pair)
+            while len(self._ready) > _SIZES_KEPT:
+                self._ready.popitem(last=False)
+        found: ArrayF32 = solve(*pair)[0].numpy()
+        return found
+
+    def _prepared(self, pair: tuple[Tensor, Tensor]) -> Function:
+        count, *shape = pair[0].shape
+        solve = tensor_flow(self._flow, (shape[0], shape[1]), count, self._device)
+        if self._device.startswith("cuda") and self.name in _RECORDED:
+            return RecordedGraph(lambda *given: (solve(*given),), pair, self._device)
+
+        def run(*given: Tensor) -> tuple[Tensor, ...]:
+            with torch.inference_mode():
+                return (solve(*(each.to(self._device) for each in given)).cpu(),)
+
+        return run

@@ -1,0 +1,54 @@
+"""`model.flow.head.remove_head_motion` on torch tensors, for a batch, on any device."""
+
+import torch
+from torch import Tensor
+
+from model.face.crop import CROP_PX
+from model.flow.head import NOISE_PX, ROUNDS, stable_points
+
+
+class TensorHeadMotion:
+    """Takes the head's motion off flows (N, 2, S, S) of one size on one device."""
+
+    def __init__(self, size: int, device: str) -> None:
+        rows, columns, place, bridge = stable_points(size)
+        self._noise = NOISE_PX * size / CROP_PX
+        self._at = torch.as_tensor(rows * size + columns, device=device)
+        self._bridge = torch.as_tensor(bridge.nonzero()[0], device=device)
+        self._place = torch.as_tensor(place.view(float).reshape(-1, 2).T.copy(), device=device)
+        axis = torch.arange(size, device=device, dtype=torch.float32) - (size - 1) / 2
+        self._x, self._y = axis[None, :], axis[:, None]
+
+    def __call__(self, flow: Tensor) -> Tensor:
+        """The residual flow."""
+        moved = flow.flatten(2).index_select(2, self._at).double()
+        still = moved.index_select(2, self._bridge).sort(dim=2).values
+        count = still.shape[2]
+        shift = (still[..., (count - 1) // 2] + still[..., count // 2])[..., None] / 2
+        scale = turn = torch.zeros_like(shift[:, :1])
+        x, y = self._place
+        for _ in range(ROUNDS):
+            fit = torch.stack((scale[:, 0] * x - turn[:, 0] * y, turn[:, 0] * x + scale[:, 0] * y))
+            away = moved - shift - fit.transpose(0, 1)
+            residual = torch.hypot(away[:, 0], away[:, 1])
+            middle = residual.sort(dim=1).values[:, residual.shape[1] // 2]
+            spread = middle.clamp_min(self._noise)[:, None]
+            weights = 1 / (1 + (residual / spread).square())
+            weights = (weights / weights.sum(dim=1, keepdim=True))[:, None]
+            shift, scale, turn = self._fitted(moved, weights)
+        shift, scale, turn = (each.float()[..., None] for each in (shift, scale, turn))
+        u = flow[:, 0] - (shift[:, 0] + scale[:, 0] * self._x) + turn[:, 0] * self._y
+        v = flow[:, 1] - (shift[:, 1] + scale[:, 0] * self._y) - turn[:, 0] * self._x
+        return torch.stack((u, v), dim=1)
+
+    def _fitted(self, moved: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Weighted least squares: shift (N, 2, 1), scale and turn (N, 1, 1)."""
+        centre = (weights * self._place).sum(dim=2, keepdim=True)
+        mean = (weights * moved).sum(dim=2, keepdim=True)
+        arm, reach = self._place - centre, moved - mean
+        power = (weights * arm.square()).sum(dim=(1, 2), keepdim=True)
+        scale = (weights * arm * reach).sum(dim=(1, 2), keepdim=True) / power
+        crossed = arm[:, :1] * reach[:, 1:] - arm[:, 1:] * reach[:, :1]
+        turn = (weights * crossed).sum(dim=2, keepdim=True) / power
+        turned = torch.cat((-centre[:, 1:], centre[:, :1]), dim=1)
+        return mean - scale * centre - turn * turned, scale, turn

@@ -1,0 +1,50 @@
+"""`cv2.remap` with INTER_CUBIC on torch tensors, to the last bit of its coordinates."""
+
+import torch
+from torch import Tensor
+
+STEPS = 32
+"""OpenCV rounds coordinates to 1/32 px."""
+_A = -0.75  # OpenCV's cubic, steeper than Catmull-Rom's −0.5
+
+
+def round_flow(flow: Tensor) -> Tensor:
+    """`flow` in px as `warp` can take it: whole steps."""
+    return (flow * STEPS).round() / STEPS
+
+
+def warp(pictures: Tensor, flow: Tensor, *, zero_beyond: bool) -> Tensor:
+    """Each of `pictures` (N, C, H, W) sampled at x + flow (N, 2, H, W) px, (u right, v down),
+    which is in whole steps. Beyond the border lies its outermost pixel, or zero."""
+    count, channels, height, width = pictures.shape
+    steps = (flow * STEPS).round().to(torch.int32)
+    whole = torch.div(steps, STEPS, rounding_mode="floor")
+    share = (steps - whole * STEPS).to(pictures.dtype) / STEPS
+    x = torch.arange(width, device=flow.device, dtype=torch.int32) + whole[:, 0]
+    y = torch.arange(height, device=flow.device, dtype=torch.int32)[:, None] + whole[:, 1]
+    across, down = cubic(share[:, 0]), cubic(share[:, 1])
+    flat = pictures.flatten(2)
+    found = torch.zeros_like(pictures)
+    for j in range(4):
+        row = y + (j - 1)
+        line = torch.zeros_like(pictures)
+        for i in range(4):
+            column = x + (i - 1)
+            weight = across[i]
+            if zero_beyond:
+                inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+                weight = weight * inside
+            at = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
+            at = at.view(count, 1, -1).expand(-1, channels, -1).long()
+            line += weight[:, None] * flat.gather(2, at).view_as(pictures)
+        found += down[j][:, None] * line
+    return found
+
+
+def cubic(share: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Weights of the four pixels around a place that is `share`, 0 to 1, behind the second."""
+    before, beyond = share + 1, 1 - share
+    first = ((_A * before - 5 * _A) * before + 8 * _A) * before - 4 * _A
+    second = ((_A + 2) * share - (_A + 3)) * share * share + 1
+    third = ((_A + 2) * beyond - (_A + 3)) * beyond * beyond + 1
+    return first, second, third, 1 - first - second - third

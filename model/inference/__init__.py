@@ -1,0 +1,1 @@
+"""Trained networks at work: checkpoints, confidence, and the naming of a window."""

@@ -1,0 +1,128 @@
+"""Building an engine's file: here, or in a process of its own beside a run that is going on.
+
+A process of its own, because a build of seconds to minutes would hold Python's lock against
+capture and analysis, and because what compilers do wrong must not end a session.
+"""
+
+import subprocess
+import sys
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.engine import Engine
+from model.engine.cache import Kept
+from model.engine.equality import compare_answers, example
+from model.engine.ort import ONNXRuntime
+from model.errors import InputError, error_line, missing
+from model.inference.checkpoint import checkpoint_digest, load_network
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_PATIENCE_S = 3.0
+_REPOSITORY = Path(__file__).parents[2]  # `-m model.engine` is found from here, installed or not
+
+
+def kept_for(engine: Engine, checkpoint: Path, batch: int, folder: Path | None) -> Kept:
+    """The place of what `engine` builds from the `checkpoint`'s weights, in `folder` or else the
+    cache's own."""
+    return Kept(_key(engine, checkpoint, batch), folder)
+
+
+def exported_beside(checkpoint: Path) -> Kept:
+    """The place of the ONNX file beside a `checkpoint`, for one input at a time."""
+    key = _key(ONNXRuntime("cpu"), checkpoint, 1)
+    return Kept(key, path=checkpoint.with_suffix(".onnx"))
+
+
+def build_here(engine: Engine, checkpoint: Path, batch: int, folder: Path | None) -> Kept:
+    """Build, in this process. `InputError` with what went wrong in one line if it fails."""
+    return _built(engine, checkpoint, batch, kept_for(engine, checkpoint, batch, folder))
+
+
+def export_here(checkpoint: Path) -> Kept:
+    """Write the ONNX file beside the `checkpoint`, compare it and keep it only if it is equal.
+    `InputError` with what went wrong in one line if it fails."""
+    engine = ONNXRuntime("cpu")
+    kept = _built(engine, checkpoint, 1, exported_beside(checkpoint))
+    network = partial(_network, checkpoint)
+    forward = engine.load(network, example(kept.truth().inputs, 1), kept.path)
+    if why := compare_answers(kept.truth(), forward, 1, engine.tolerance).refusal:
+        kept.path.unlink()
+        raise InputError(f"{kept.path} cannot be used and is gone again: {why}")
+    return kept
+
+
+def _built(engine: Engine, checkpoint: Path, batch: int, kept: Kept) -> Kept:
+    if find_spec("torch") is None:
+        raise InputError(f"{engine.name} cannot be built: {missing('torch')}")
+    from model.engine.eager import plain_truth
+
+    network = _network(checkpoint)
+    truth = plain_truth(network)
+    try:
+        given = example(truth.inputs, batch)
+        kept.write(lambda path: engine.build(network, given, path), truth)
+    except Exception as error:  # compilers and exporters raise whatever they like
+        raise InputError(f"{engine.name} cannot be built: {error_line(error)}") from error
+    return kept
+
+
+def _network(checkpoint: Path) -> "nn.Module":
+    return load_network(checkpoint)[1]
+
+
+def _key(engine: Engine, checkpoint: Path, batch: int) -> dict[str, str]:
+    return {
+        "engine": engine.name,
+        "weights": checkpoint_digest(checkpoint),
+        "shapes": f"batch {batch}",
+        **engine.versions(),
+    }
+
+
+class Build:
+    """A build in a process of its own. `wait` in one thread, `stop` from any."""
+
+    def __init__(
+        self, engine: str, checkpoint: Path, device: str, batch: int, folder: Path | None
+    ) -> None:
+        options = ["--engine", engine, "--classifier", str(checkpoint.resolve())]
+        options += ["--device", device, "--batch", str(batch)]
+        if folder is not None:
+            options += ["--cache", str(folder.resolve())]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "model.engine", "build", *options],
+            cwd=_REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+
+    def wait(self) -> str:
+        """Until it has ended; empty if it built the file, otherwise why not."""
+        _, said = self._process.communicate()
+        if self._process.returncode == 0:
+            return ""
+        lines = [line for line in said.splitlines() if line.strip()]
+        reason = lines[-1] if lines else f"exit code {self._process.returncode}"
+        return reason.removeprefix("error: ")
+
+    def stop(self) -> None:
+        """End it; what it wrote so far is gone, or goes with the cache's next build."""
+        end(self._process)
+
+
+def end(process: subprocess.Popen[str], patience_s: float = _PATIENCE_S) -> None:
+    """Ask `process` to end, and end it if it does not: a compiler's native code may take minutes
+    to listen."""
+    process.terminate()
+    try:
+        process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

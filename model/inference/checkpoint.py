@@ -1,0 +1,341 @@
+"""Checkpoints: weights with everything that is needed to use them rightly, in one safetensors file.
+
+classifier = load_classifier("fmanet")          # shipped, or a path to your own
+p = classifier.predict(onset_apex, apex_offset)
+
+What a checkpoint says, and whether it is whole, is read without PyTorch.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import UnionType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from model.classifiers import CLASSIFIERS, Inputs, inputs_of
+from model.classifiers.scaling import INPUT_PX
+from model.engine.forward import Forward
+from model.errors import CheckpointError, error_line
+from model.face.crop import CROP_PX
+from model.flow import Flow
+from model.inference.classifier import NetworkClassifier
+from model.inference.shipped_weights import WEIGHTS, shipped_names
+from model.labels import UNCLEAR
+from model.registry import load_entry
+from model.text import parse_json
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+FORMAT = "fmanet-live 1"
+
+
+_KINDS: dict[str, type | UnionType] = {
+    "classifier": str, "flow": str, "flow_parameters": dict, "input_px": int, "reference_px": int,
+    "options": dict, "recipe": dict, "metrics": dict, "temperature": int | float,
+    "least_confidence": int | float, "command": str,
+}  # fmt: skip
+"""Of what a description holds, beside classes and units."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint says of its weights."""
+
+    classifier: str
+    """Name in `CLASSIFIERS`."""
+    labels: tuple[str, ...]
+    action_units: tuple[str, ...]
+    flow: str
+    """Name in `FLOWS` of the flow that it was trained on."""
+    flow_parameters: Mapping[str, float]
+    input_px: int = INPUT_PX
+    """Side of the flow maps that the network sees; any crop is resized to it."""
+    reference_px: int = CROP_PX
+    """Side of the crop in whose px the network takes displacements."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What its network is built with beside the numbers of classes and units: blocks left out."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """The options of the training run, its seed among them; under "init" that of the weights that
+    it started from."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Measured on data that chose nothing."""
+    temperature: float = 1.0
+    """By which class logits are divided (`model.inference.confidence`)."""
+    least_confidence: float = 0.0
+    """An answer whose greatest probability is below is "no clear expression"."""
+    command: str = ""
+    """That made it, without paths of the machine it ran on; empty if it was not a command."""
+
+    @property
+    def inputs(self) -> Inputs:
+        """What its network takes."""
+        return inputs_of(self.classifier)
+
+    def network(self) -> "nn.Module":
+        """A new network of this kind, its weights untrained."""
+        build = load_entry(CLASSIFIERS, self.classifier, "classifier")
+        network: nn.Module = build(
+            classes=len(self.labels), action_units=len(self.action_units), **self.options
+        )
+        return network
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint, weights: "Mapping[str, Tensor]") -> None:
+    """Write `checkpoint` and its `weights` (a network's `state_dict`) to `path`, whole or not at
+    all."""
+    arrays = {
+        name: np.ascontiguousarray(tensor.detach().cpu().numpy()).reshape(tensor.shape)
+        for name, tensor in weights.items()
+    }
+    description = json.dumps(asdict(checkpoint))
+    metadata = {
+        "format": FORMAT,
+        "sha256": _digest(arrays),
+        "checkpoint": description,
+        "checkpoint_sha256": hashlib.sha256(description.encode()).hexdigest(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(path.suffix + ".partial")
+    try:
+        partial.write_bytes(save(arrays, metadata=metadata))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: Path) -> "tuple[Checkpoint, dict[str, Tensor]]":
+    """What `save_checkpoint` wrote; `CheckpointError` if the file is missing, damaged, foreign."""
+    import torch
+
+    checkpoint, arrays = _read(path)
+    return checkpoint, {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def describe_checkpoint(path: Path) -> Checkpoint:
+    """What the checkpoint in the file `path` says of its weights.
+
+    Raises `CheckpointError` for a file that is missing, damaged or of another kind, and for
+    weights that are not of a network of this version.
+    """
+    checkpoint, _ = _read(path)
+    if (checkpoint.input_px, checkpoint.reference_px) != (INPUT_PX, CROP_PX):
+        raise CheckpointError(
+            f"{path} takes maps of {checkpoint.input_px} px in px of a {checkpoint.reference_px} "
+            f"px crop, this version gives {INPUT_PX} and {CROP_PX}: train it again"
+        )
+    if checkpoint.classifier not in CLASSIFIERS:
+        raise CheckpointError(
+            f"{path}: unknown classifier {checkpoint.classifier!r}: choose one of "
+            f"{', '.join(CLASSIFIERS)}"
+        )
+    return checkpoint
+
+
+def check_fit(
+    path: Path, *, flow: Flow | None = None, labels: Sequence[str] | None = None
+) -> Checkpoint:
+    """As `describe_checkpoint`; `CheckpointError` too where it was not trained on `flow`, with its
+    parameters, or does not name `labels`, in their order."""
+    checkpoint = describe_checkpoint(path)
+    if labels is not None and tuple(labels) != checkpoint.labels:
+        raise CheckpointError(
+            f"{path.name} names the classes {', '.join(checkpoint.labels)}, asked for were "
+            f"{', '.join(labels)}: choose a checkpoint trained on these"
+        )
+    if flow is not None and checkpoint.inputs != "frames":
+        _refuse_other_flow(path, checkpoint, flow)
+    return checkpoint
+
+
+def _read(path: Path) -> tuple[Checkpoint, dict[str, NDArray[Any]]]:
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint at {path}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is not a whole safetensors file: {error}") from None
+    if metadata.get("format") != FORMAT:
+        found = metadata.get("format", "none")
+        raise CheckpointError(f"{path} has the format {found!r}, this version reads {FORMAT!r}")
+    description = metadata.get("checkpoint", "")
+    described = hashlib.sha256(description.encode()).hexdigest()
+    for what, own, said_to_be in (
+        ("weights have", _digest(arrays), metadata.get("sha256", "none")),
+        # Files from before it was written have none.
+        ("description has", described, metadata.get("checkpoint_sha256", described)),
+    ):
+        if own != said_to_be:
+            raise CheckpointError(
+                f"{path} is damaged: its {what} the hash {own[:12]}, it names "
+                f"{said_to_be[:12]}; copy or train it again"
+            )
+    try:
+        said = parse_json(description)
+        for name in ("labels", "action_units"):
+            said[name] = tuple(said[name])
+        checkpoint = Checkpoint(**said)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} does not describe its weights: {error}") from None
+    _check(path, checkpoint)
+    return checkpoint, arrays
+
+
+def load_classifier(
+    name_or_path: str | Path,
+    *,
+    flow: Flow | None = None,
+    labels: Sequence[str] | None = None,
+    device: str = "cpu",
+    forward: Forward | None = None,
+) -> NetworkClassifier:
+    """A trained classifier: a shipped one by its name, or any checkpoint by its path.
+
+    `flow` is the one whose output it will be given: if that is not the flow that it was trained
+    on, parameters included, it is refused, as amplitudes would mean something else. `labels` are
+    the classes that are expected, in order: others are refused too. On the CPU ONNX Runtime runs it
+    where an ONNX file of these very weights lies beside the checkpoint, as beside shipped ones,
+    otherwise PyTorch, on `device`; unless `forward` answers in their place, as a
+    `model.inference.serving.Serving` of the same checkpoint does. Raises `CheckpointError` for flow
+    and labels that do not fit and for a checkpoint that is missing, damaged or of another kind.
+    """
+    path = checkpoint_path(name_or_path)
+    checkpoint = check_fit(path, flow=flow, labels=labels)
+    if forward is None:
+        from model.inference.serving import forward_of
+
+        forward = forward_of(path, device)
+    return NetworkClassifier(
+        forward,
+        inputs=checkpoint.inputs,
+        name=checkpoint.classifier,
+        labels=checkpoint.labels,
+        action_units=checkpoint.action_units,
+        flow_name=checkpoint.flow,
+        flow_parameters=checkpoint.flow_parameters,
+        temperature=checkpoint.temperature,
+        least_confidence=checkpoint.least_confidence,
+    )
+
+
+def load_network(path: Path, *, device: str = "cpu") -> "tuple[Checkpoint, nn.Module]":
+    """What the checkpoint in the file `path` says, and its trained network, in evaluation mode.
+
+    Raises `CheckpointError` for a file that is missing, damaged or of another kind, and for
+    weights that do not fit what it says of them.
+    """
+    checkpoint = describe_checkpoint(path)
+    _, tensors = read_checkpoint(path)
+    try:
+        network = checkpoint.network()
+    except Exception as error:  # what a network makes of options that are none of its own
+        raise CheckpointError(
+            f"{path}: {checkpoint.classifier!r} has no such options ({error_line(error)}): "
+            f"{dict(checkpoint.options)}"
+        ) from None
+    _refuse_other_weights(path, checkpoint, network, tensors)
+    network.load_state_dict(tensors)
+    return checkpoint, network.eval().to(device)
+
+
+def checkpoint_path(name_or_path: str | Path) -> Path:
+    """The file of a shipped checkpoint by its name, or any by its path; `CheckpointError` if it is
+    not there."""
+    if isinstance(name_or_path, str) and name_or_path in shipped_names():
+        return WEIGHTS / f"{name_or_path}.safetensors"
+    if name_or_path in CLASSIFIERS:
+        raise CheckpointError(
+            f"no weights are shipped for {name_or_path!r}: train them with "
+            f"`python -m model.train {name_or_path} --out FILE` and give the file"
+        )
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise CheckpointError(
+            f"no checkpoint {str(name_or_path)!r}: give a file, or one of the shipped "
+            f"{', '.join(shipped_names())}"
+        )
+    return path
+
+
+def checkpoint_digest(path: Path) -> str:
+    """What tells a checkpoint's file from any other: weights and all that it says of them."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _check(path: Path, checkpoint: Checkpoint) -> None:
+    for name, kind in _KINDS.items():
+        value = getattr(checkpoint, name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise CheckpointError(f"{path} does not describe its weights: {name} is {value!r:.60}")
+    labels = checkpoint.labels
+    if not all(isinstance(name, str) for name in (*labels, *checkpoint.action_units)):
+        raise CheckpointError(f"{path} does not describe its weights: a class has no name")
+    if not labels or len(set(labels)) < len(labels) or UNCLEAR in labels:
+        raise CheckpointError(
+            f"{path} names the classes {', '.join(labels) or 'none'}: they have to be distinct, "
+            f"and {UNCLEAR!r} is none"
+        )
+    if not (checkpoint.temperature > 0 and 0 <= checkpoint.least_confidence <= 1):
+        raise CheckpointError(
+            f"{path} has the temperature {checkpoint.temperature} and the least confidence "
+            f"{checkpoint.least_confidence}: above 0 and from 0 to 1 are possible"
+        )
+
+
+def _refuse_other_weights(
+    path: Path, checkpoint: Checkpoint, network: "nn.Module", tensors: "Mapping[str, Tensor]"
+) -> None:
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise CheckpointError(
+                f"the weights in {path} do not fit {checkpoint.classifier!r} for "
+                f"{len(checkpoint.labels)} classes and {len(checkpoint.action_units)} action "
+                f"units: {name} is {found.get(name, 'absent')}, the network's is "
+                f"{expected.get(name, 'absent')}; train it again with this version"
+            )
+
+
+def _refuse_other_flow(path: Path, checkpoint: Checkpoint, flow: Flow) -> None:
+    if flow.name != checkpoint.flow:
+        raise CheckpointError(
+            f"{path.name} was trained on the flow {checkpoint.flow!r}, it cannot serve "
+            f"{flow.name!r}: choose that flow, or {_trained_on(flow, checkpoint.classifier)}"
+        )
+    trained, given = dict(checkpoint.flow_parameters), dict(flow.parameters)
+    if trained != given:
+        raise CheckpointError(
+            f"{path.name} was trained on the flow {flow.name!r} with {trained}, it cannot serve "
+            f"{flow.name!r} with {given}"
+        )
+
+
+def _trained_on(flow: Flow, classifier: str) -> str:
+    """What to give for `flow`, for a message."""
+    fitting = [
+        n for n in shipped_names() if describe_checkpoint(checkpoint_path(n)).flow == flow.name
+    ]
+    if fitting:
+        return f"weights trained on this one: {', '.join(fitting)}"
+    command = f"python -m model.train {classifier} --flow {flow.name} --out FILE"
+    return f"train weights on this one: `{command}`"
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        # The type as PyTorch calls it: so it stands in the first files.
+        digest.update(f"{name} torch.{array.dtype} {tuple(array.shape)}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

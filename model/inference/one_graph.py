@@ -1,0 +1,68 @@
+"""From the crops of one expression to its name in one CUDA graph."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.classifiers.inputs import resize_flow
+from model.flow import Flow
+from model.flow.gpu.cuda_graph import Function, RecordedGraph
+from model.flow.gpu.device import tensor_flow
+from model.flow.gpu.head_tensor import TensorHeadMotion
+from model.flow.phases import average_crops
+from model.inference.classifier import NetworkClassifier
+from model.inference.serving import Loaded, Serving
+from model.records import FlowPair, ImageU8, Prediction
+
+
+class OneGraph:
+    """Averaged crops in host memory to flows and answers there, without leaving the GPU between:
+    flow, head motion, normalisation and network, recorded as one CUDA graph.
+
+    Elsewhere than on CUDA the same steps run one after the other, so that their numbers can be
+    compared. From one thread at a time.
+    """
+
+    def __init__(self, flow: Flow, classifier: NetworkClassifier, serving: Serving) -> None:
+        self._flow = flow
+        self._classifier = classifier
+        self._serving = serving
+        self._ready: tuple[Loaded, int, Function] | None = None
+
+    def __call__(self, crops: Sequence[Sequence[ImageU8]]) -> tuple[FlowPair, Prediction]:
+        """As `model.inference.naming.Naming`; raises whatever the GPU raises."""
+        moments = average_crops(crops)
+        known = len(moments) == 3
+        given = (
+            torch.from_numpy(np.stack(moments if known else [*moments, moments[-1]])),
+            torch.tensor([float(known)]),
+        )
+        maps, classes, units = self._function(given)(*given)
+        flows = maps.numpy()
+        prediction = self._classifier.prediction(classes.float().numpy(), units.float().numpy())
+        return FlowPair(flows[0], flows[1] if known else None), prediction
+
+    def _function(self, given: tuple[Tensor, Tensor]) -> Function:
+        loaded, size = self._serving.loaded, given[0].shape[-1]
+        if self._ready is None or self._ready[:2] != (loaded, size):
+            device = loaded.device
+            steps = self._steps(loaded, size)
+            if device.startswith("cuda"):
+                steps = RecordedGraph(steps, given, device)
+            self._ready = loaded, size, steps
+        return self._ready[2]
+
+    def _steps(self, loaded: Loaded, size: int) -> Function:
+        solve = tensor_flow(self._flow, (size, size), 2, loaded.device)
+        still = TensorHeadMotion(size, loaded.device)
+        network = loaded.function()
+
+        def run(crops: Tensor, known: Tensor) -> tuple[Tensor, ...]:
+            with torch.inference_mode():
+                maps = still(solve(crops[:2], crops[1:]))
+                small = resize_flow(maps)
+                return maps, *network(small[:1], small[1:], known)
+
+        return run

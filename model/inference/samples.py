@@ -1,0 +1,101 @@
+"""What networks are trained and measured on, whatever it came from: synthetic pairs, a data set's
+clips, maps that others computed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from model.classifiers import Inputs
+from model.errors import InputError
+from model.records import ArrayF32
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSet:
+    """N samples, small enough to keep in memory by the ten thousands (16 KiB each for flows)."""
+
+    name: str
+    """Of where they came from, for reports: "synthetic", "casme2", "casme2+samm"."""
+    inputs: Inputs
+    phases: NDArray[np.float16]
+    """(N, 2, *inner, 64, 64): onset→apex, apex→offset; as networks take that kind of `inputs`
+    (`model.classifiers`), in px of the 128 px crop. Zeros where the second phase is unknown."""
+    both_phases: NDArray[np.bool_]
+    """(N,): False where only the first phase is known."""
+    labels: NDArray[np.int64]
+    """(N,) numbers in `classes`, or `NO_EXPRESSION`."""
+    classes: tuple[str, ...]
+    action_units: ArrayF32
+    """(N, A) of zeros and ones in the order of `action_unit_names`; NaN where nobody coded."""
+    action_unit_names: tuple[str, ...]
+    amplitude_px: ArrayF32
+    """(N,) greatest displacement at the apex; NaN where the truth is unknown."""
+    subjects: tuple[str, ...]
+    """Unique over data sets ("casme2/01"): folds are cut along them."""
+    clips: tuple[str, ...]
+    """Unique names, for reports."""
+    left_out: tuple[str, ...] = ()
+    """Clips that stand in the data but not here, as they cannot be used, and why."""
+
+    def __post_init__(self) -> None:
+        n = len(self.phases)
+        columns = (self.both_phases, self.labels, self.action_units, self.amplitude_px)
+        if any(len(column) != n for column in (*columns, self.subjects, self.clips)):
+            raise InputError(f"{n} samples need as many labels, subjects and clips")
+        if self.action_units.shape != (n, len(self.action_unit_names)):
+            raise InputError(f"action units of {n} samples have shape {self.action_units.shape}")
+
+    def __len__(self) -> int:
+        return len(self.phases)
+
+    def counted(self) -> str:
+        """In a line for a person: how many, and what was left out."""
+        line = f"{self.name}: {len(self)} clips of {len(set(self.subjects))} subjects"
+        if self.left_out:
+            line += f"; {len(self.left_out)} left out, the first: {self.left_out[0]}"
+        return line
+
+    def take(self, indices: ArrayLike) -> "SampleSet":
+        """The samples at those indices, in that order."""
+        chosen = np.asarray(indices, np.int64)
+        return replace(
+            self,
+            phases=self.phases[chosen],
+            both_phases=self.both_phases[chosen],
+            labels=self.labels[chosen],
+            action_units=self.action_units[chosen],
+            amplitude_px=self.amplitude_px[chosen],
+            subjects=tuple(self.subjects[i] for i in chosen),
+            clips=tuple(self.clips[i] for i in chosen),
+        )
+
+
+def join_samples(sets: Sequence[SampleSet]) -> SampleSet:
+    """Several sets as one. Raises `InputError` unless inputs, shapes, classes and action units
+    agree."""
+    if not sets:
+        raise InputError("give one set of samples or more to join")
+    first = sets[0]
+    for one in sets[1:]:
+        for what, a, b in (
+            ("inputs", first.inputs, one.inputs),
+            ("shapes", first.phases.shape[1:], one.phases.shape[1:]),
+            ("classes", first.classes, one.classes),
+            ("action units", first.action_unit_names, one.action_unit_names),
+        ):
+            if a != b:
+                raise InputError(f"{first.name} and {one.name} differ in their {what}: {a}, {b}")
+    return replace(
+        first,
+        name="+".join(dict.fromkeys(one.name for one in sets)),
+        phases=np.concatenate([one.phases for one in sets]),
+        both_phases=np.concatenate([one.both_phases for one in sets]),
+        labels=np.concatenate([one.labels for one in sets]),
+        action_units=np.concatenate([one.action_units for one in sets]),
+        amplitude_px=np.concatenate([one.amplitude_px for one in sets]),
+        subjects=tuple(subject for one in sets for subject in one.subjects),
+        clips=tuple(clip for one in sets for clip in one.clips),
+        left_out=tuple(reason for one in sets for reason in one.left_out),
+    )

@@ -1,0 +1,323 @@
+"""A network at work: on the best engine that is ready, on a better one as soon as that is built,
+and on a plainer one if it fails."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from model.engine import ENGINES, ORDER, Engine
+from model.engine.cache import NOT_BUILT, Kept
+from model.engine.equality import Equality, FixedAnswers, compare_answers, example
+from model.engine.forward import Arrays, Forward, in_batches
+from model.engine.ort import ONNXRuntime
+from model.errors import InputError, error_line, missing
+from model.inference.building import Build, exported_beside, kept_for
+from model.inference.checkpoint import describe_checkpoint, load_network
+from model.records import ArrayF32
+from model.registry import load_entry
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from model.flow.gpu.cuda_graph import Function
+
+THREADS = 1
+"""Of PyTorch on the CPU. Small batches gain nothing from more, and a pool as large as the machine,
+whose threads wait for each other in a spin, stalls for seconds when a core is busy otherwise."""
+WITHOUT_TORCH = ("onnx",)
+"""Engines that run where PyTorch is not installed."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An engine that may serve."""
+
+    name: str
+    """In `ENGINES`."""
+    device: str
+    description: str
+    function: "Callable[[], Function]"
+    """Loads the same for tensors on its device."""
+    forward: Forward
+    equality: Equality | None
+    """None for plain PyTorch on the CPU, which is what others are compared with."""
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """An engine that is better than what serves, and has to be built first."""
+
+    engine: Engine
+    kept: Kept
+    why: str
+    """Why what lies in the cache, if anything does, cannot serve."""
+
+
+class Serving:
+    """A network's `forward` for any number of inputs. Called from one thread at a time;
+    `line`, `trouble` and `close` from any."""
+
+    def __init__(
+        self,
+        checkpoint: Path,
+        *,
+        device: str = "cpu",
+        engine: str = "auto",
+        batch: int = 1,
+        folder: Path | None = None,
+    ) -> None:
+        """`engine` is "auto", and then the first of `ORDER` that is ready serves while a better one
+        is built, or a name in `ENGINES`, which is built here and now if it has to be. Engines are
+        built for `batch` inputs at a time and kept in `folder`, by default the cache's own.
+
+        Raises `InputError` for an engine that is asked for by name and cannot be had, with the
+        reason and what would bring it, and `CheckpointError` for a checkpoint that is none.
+        """
+        self._checkpoint, self._device = checkpoint, device
+        self._batch, self._folder = batch, folder
+        self._inputs = describe_checkpoint(checkpoint).inputs
+        self._plain_truth: FixedAnswers | None = None
+        self.reasons: dict[str, str] = {}
+        """By name, why an engine that was tried does not serve."""
+        self.built: dict[str, str] = {}
+        """By name, why an engine was built in this run."""
+        self._trouble = ""
+        self._building = ""
+        self._begun_s = 0.0
+        self._build: Build | None = None
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loaded, wanted = self._by_name(engine) if engine != "auto" else self._best()
+        if wanted:
+            self._thread = threading.Thread(
+                target=self._build_behind, args=(wanted,), name="engine-build"
+            )
+            self._thread.start()
+
+    def __call__(
+        self, onset_apex: ArrayF32, apex_offset: ArrayF32, has_offset: ArrayF32
+    ) -> tuple[ArrayF32, ArrayF32]:
+        """What a network's `forward` takes and returns. An engine that fails is left
+        for the next plainer one, at last for PyTorch on the CPU; only what that raises is raised,
+        or what the engine did where PyTorch is not installed."""
+        given: Arrays = (onset_apex, apex_offset, has_offset)
+        while True:
+            loaded = self._loaded
+            try:
+                return in_batches(loaded.forward, self._batch, given)
+            except Exception as error:
+                if (loaded.name, loaded.device) == ("eager", "cpu") or not find_spec("torch"):
+                    raise
+                self._fall(loaded, error_line(error))
+
+    @property
+    def device(self) -> str:
+        """That it was opened for."""
+        return self._device
+
+    @property
+    def loaded(self) -> Loaded:
+        """The engine that serves now."""
+        return self._loaded
+
+    def line(self) -> str:
+        """What serves, and what is being built, for whoever looks."""
+        building = self._building
+        if not building:
+            return self._loaded.description
+        why = self.built[building]
+        again = "" if why == NOT_BUILT else f": {why}"
+        seconds = time.perf_counter() - self._begun_s
+        return f"{self._loaded.description} ({building} is being built{again}, {seconds:.0f} s)"
+
+    def trouble(self) -> str:
+        """What failed while it served, and what does in its place; empty if nothing failed."""
+        return self._trouble
+
+    def wait(self) -> None:
+        """Until nothing is being built any more."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def close(self) -> None:
+        """End what is being built. Answers can still be had."""
+        self._closed.set()
+        with self._lock:
+            if self._build is not None:
+                self._build.stop()
+        self.wait()
+
+    def _by_name(self, name: str) -> tuple[Loaded, list[_Wanted]]:
+        engine = self._engine(name)
+        if isinstance(engine, str):
+            raise InputError(f"--engine {name}: {engine}")
+        kept, why = self._find(engine)
+        if why:
+            self.built[name] = why
+            why = Build(name, self._checkpoint, self._device, self._batch, self._folder).wait()
+            if why:
+                raise InputError(f"--engine {name}: {why}; use --engine auto")
+        loaded = self._load(engine, kept)
+        if isinstance(loaded, str):
+            raise InputError(f"--engine {name}: {loaded}; use --engine auto")
+        return loaded, []
+
+    def _best(self) -> tuple[Loaded, list[_Wanted]]:
+        wanted: list[_Wanted] = []
+        for name in ORDER[self._device.partition(":")[0]]:
+            engine = self._engine(name)
+            if isinstance(engine, str):
+                self.reasons[name] = engine
+                continue
+            kept, why = self._find(engine)
+            self.reasons[name] = why
+            if kept is not None and why:
+                wanted.append(_Wanted(engine, kept, why))
+                continue
+            loaded = self._load(engine, kept)
+            if isinstance(loaded, Loaded):
+                return loaded, wanted
+            self.reasons[name] = loaded
+        return self._plainest(), wanted
+
+    def _engine(self, name: str) -> Engine | str:
+        """The engine of that name, or why it cannot run here."""
+        if name in ENGINES and name not in WITHOUT_TORCH and find_spec("torch") is None:
+            return missing("torch")
+        engine = cast(Engine, load_entry(ENGINES, name, "engine")(self._device))
+        return engine.absent() or engine
+
+    def _find(self, engine: Engine) -> tuple[Kept | None, str]:
+        """Where the engine's file lies, None for one without, and why that cannot serve; empty if
+        it can."""
+        if not engine.built:
+            return None, ""
+        stale = ""
+        if engine.name == "onnx" and self._batch == 1:
+            beside = exported_beside(self._checkpoint)
+            if not (why := beside.find()):
+                return beside, ""
+            if beside.path.exists():
+                stale = f"{beside.path.name}: {why}; "
+        kept = kept_for(engine, self._checkpoint, self._batch, self._folder)
+        why = kept.find()
+        return kept, why and stale + why
+
+    def _load(self, engine: Engine, kept: Kept | None) -> Loaded | str:
+        """The engine ready to serve, or why it must not."""
+        if (engine.name, self._device) == ("eager", "cpu"):
+            return self._plainest()
+        path = None if kept is None else kept.path
+        inputs = example(self._inputs, self._batch)
+        try:
+            forward = engine.load(self._network, inputs, path)
+            truth = self._truth() if kept is None else kept.truth()
+            equality = compare_answers(truth, forward, self._batch, engine.tolerance)
+        except Exception as error:  # native libraries raise whatever they like
+            return error_line(error)
+        if equality.refusal:
+            return equality.refusal
+
+        function = partial(engine.function, self._network, inputs, path)
+
+        described = engine.describe()
+        return Loaded(engine.name, self._device, described, function, forward, equality)
+
+    def _plainest(self) -> Loaded:
+        if find_spec("torch") is None:
+            raise InputError(_without_torch(self._checkpoint, self.reasons.get("onnx", "")))
+        engine = cast(Engine, load_entry(ENGINES, "eager", "engine")("cpu"))
+        inputs = example(self._inputs, self._batch)
+        forward = engine.load(self._network, inputs, None)
+        function = partial(engine.function, self._network, inputs, None)
+        return Loaded("eager", "cpu", f"{engine.describe()}, CPU", function, forward, None)
+
+    def _network(self) -> "nn.Module":
+        import torch
+
+        torch.set_num_threads(THREADS)
+        return load_network(self._checkpoint)[1]
+
+    def _truth(self) -> FixedAnswers:
+        if self._plain_truth is None:
+            from model.engine.eager import plain_truth
+
+            self._plain_truth = plain_truth(self._network())
+        return self._plain_truth
+
+    def _build_behind(self, wanted: list[_Wanted]) -> None:
+        """Build them in order until one serves."""
+        for each in wanted:
+            name = each.engine.name
+            with self._lock:
+                if self._closed.is_set():
+                    return
+                self._begun_s = time.perf_counter()
+                self.built[name] = each.why
+                self._building = name
+                self._build = Build(name, self._checkpoint, self._device, self._batch, self._folder)
+            why = self._build.wait()
+            loaded = why or self._load(each.engine, each.kept)
+            self._building = ""
+            if isinstance(loaded, str):
+                self.reasons[name] = loaded
+                continue
+            self.reasons[name] = ""
+            with self._lock:
+                if not self._trouble:  # a device that failed once is not tried again
+                    self._loaded = loaded
+            return
+
+    def _fall(self, failed: Loaded, why: str) -> None:
+        self.reasons[failed.name] = why
+        loaded: Loaded | str = ""
+        if failed.name != "eager":
+            eager = cast(Engine, load_entry(ENGINES, "eager", "engine")(self._device))
+            loaded = self._load(eager, None)
+        with self._lock:
+            self._loaded = loaded if isinstance(loaded, Loaded) else self._plainest()
+            self._trouble = (
+                f"{failed.name} failed on {failed.device}: {why}; "
+                f"{self._loaded.description} serves in its place"
+            )
+
+
+def forward_of(checkpoint: Path, device: str) -> Forward:
+    """The network of `checkpoint` for any number of inputs, without anything being built: by the
+    ONNX file beside it on a CPU, if that fits, or else by PyTorch on `device`. `InputError` where
+    neither is there, `CheckpointError` for a checkpoint that is none."""
+    engine, why = ONNXRuntime(device), ""
+    if device == "cpu" and not (why := engine.absent()):
+        beside = exported_beside(checkpoint)
+        why = beside.find()
+        if not why:
+            truth = beside.truth()
+            network = partial(_network, checkpoint)
+            forward = engine.load(network, example(truth.inputs, 1), beside.path)
+            why = compare_answers(truth, forward, 1, engine.tolerance).refusal
+            if not why:
+                return lambda *given: in_batches(forward, 1, given)
+    if find_spec("torch") is None:
+        raise InputError(_without_torch(checkpoint, why))
+    from model.engine.eager import plain_forward
+
+    return plain_forward(_network(checkpoint), device)
+
+
+def _network(checkpoint: Path) -> "nn.Module":
+    return load_network(checkpoint)[1]
+
+
+def _without_torch(checkpoint: Path, why: str) -> str:
+    """What is said where only PyTorch could run a network, and is not there."""
+    return (
+        f"{checkpoint.name} cannot be run without PyTorch ({checkpoint.stem}.onnx: {why}): "
+        "pip install torch onnx onnxscript; or, where they are installed: "
+        f"python -m model.engine export {checkpoint}"
+    )

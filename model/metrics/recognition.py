@@ -1,0 +1,264 @@
+"""Scores of recognition.
+
+Counts are pooled over all folds before any ratio is taken (See et al., MEGC 2019, "Recognition"):
+a mean of per-fold scores would weigh a subject of one clip like one of thirty. Truth and
+predictions are class numbers; wherever a ratio is 0/0 its class takes no part in a mean.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from model.errors import InputError
+from model.records import ArrayF32
+
+Confusion = NDArray[np.int64]
+"""(C, C) int64: row the true class, column the predicted one."""
+Indices = NDArray[np.int64]
+
+
+def confusion(truth: ArrayLike, predicted: ArrayLike, classes: int) -> Confusion:
+    """Counts (C, C) of N clips, from class numbers (N,) in 0 … C − 1.
+
+    Raises `InputError` on lengths that differ and on numbers out of range.
+    """
+    rows, columns = _class_numbers(truth, classes), _class_numbers(predicted, classes)
+    if rows.shape != columns.shape:
+        raise InputError(f"{rows.size} true classes but {columns.size} predictions")
+    counts = np.bincount(rows * classes + columns, minlength=classes * classes)
+    return counts.reshape(classes, classes).astype(np.int64)
+
+
+def f1_by_class(counts: Confusion) -> NDArray[np.float64]:
+    """2 TP / (2 TP + FP + FN) of each class (C,); NaN for one neither true nor predicted."""
+    hits = np.diagonal(counts)
+    return _ratio(2 * hits, counts.sum(axis=0) + counts.sum(axis=1))
+
+
+def recall_by_class(counts: Confusion) -> NDArray[np.float64]:
+    """TP / N of each class (C,); NaN for one without clips."""
+    return _ratio(np.diagonal(counts), counts.sum(axis=1))
+
+
+def uf1(counts: Confusion) -> float:
+    """Unweighted F1: the mean of `f1_by_class`; NaN without clips."""
+    return _mean(f1_by_class(counts))
+
+
+def uar(counts: Confusion) -> float:
+    """Unweighted average recall: the mean of `recall_by_class`; NaN without clips."""
+    return _mean(recall_by_class(counts))
+
+
+def accuracy(counts: Confusion) -> float:
+    """Share of clips named right; NaN without clips."""
+    total = int(counts.sum())
+    return float(np.trace(counts) / total) if total else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Clips whose confidence lies within equal limits."""
+
+    low: float
+    """Above it …"""
+    high: float
+    """… up to it."""
+    clips: int
+    confidence: float
+    """Mean probability of the named class; NaN without clips, so is the next."""
+    accuracy: float
+    """Share named right."""
+
+
+def calibration_error(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15) -> float:
+    """Expected calibration error, 0–1: the mean gap between the confidence of the named class and
+    how often it is right, over equally wide bins of confidence (C. Guo et al., On calibration of
+    modern neural networks, ICML 2017, section 2). `probabilities` is (N, C), rows sum to 1.
+
+    Raises `InputError` on other shapes, on values outside 0–1 and without clips.
+    """
+    filled = [each for each in reliability(probabilities, truth, bins) if each.clips]
+    gaps = sum(each.clips * abs(each.accuracy - each.confidence) for each in filled)
+    return gaps / sum(each.clips for each in filled)
+
+
+def reliability(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15) -> tuple[Bin, ...]:
+    """Bins of equal width from 0 to 1, rising, for what `calibration_error` takes and raises."""
+    shares = np.asarray(probabilities, np.float64)
+    if shares.ndim != 2 or shares.size == 0 or bins < 1:
+        raise InputError(f"calibration needs (N, C) probabilities and bins, got {shares.shape}")
+    if not (np.isfinite(shares).all() and shares.min() >= 0 and shares.max() <= 1 + 1e-6):
+        raise InputError("calibration needs probabilities from 0 to 1")
+    numbers = _class_numbers(truth, shares.shape[1])
+    if len(numbers) != len(shares):
+        raise InputError(f"{len(numbers)} true classes but {len(shares)} rows of probabilities")
+    right = shares.argmax(axis=1) == numbers
+    confidence = shares.max(axis=1)
+    # A confidence on an edge belongs to the bin below it, as in the paper's (m − 1)/M < p ≤ m/M.
+    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    found = []
+    for number in range(bins):
+        inside = place == number
+        count = int(inside.sum())
+        mean = float(confidence[inside].mean()) if count else math.nan
+        share = float(right[inside].mean()) if count else math.nan
+        found.append(Bin(number / bins, (number + 1) / bins, count, mean, share))
+    return tuple(found)
+
+
+def mean_average_precision(truth: ArrayF32, scores: ArrayF32) -> float:
+    """Mean over the action units that occur of `average_precision`; 0 where none occurs."""
+    precisions = average_precision(truth, scores)
+    occurring = precisions[np.isfinite(precisions)]
+    return float(occurring.mean()) if occurring.size else 0.0
+
+
+def average_precision(truth: ArrayF32, scores: ArrayF32) -> NDArray[np.float64]:
+    """(A,): of each action unit, the mean precision at the rank of each true one (M. Everingham et
+    al., The PASCAL visual object classes challenge, IJCV 2010, section 4.2, without interpolation);
+    NaN for one that never occurs. `truth` (N, A) holds zeros and ones, NaN where nobody coded,
+    `scores` (N, A) what ranks the clips."""
+    if truth.shape != scores.shape or truth.ndim != 2:
+        raise InputError(f"units need (N, A) and as many scores: {truth.shape}, {scores.shape}")
+    precisions = np.full(truth.shape[1], math.nan)
+    for number, (column, score) in enumerate(zip(truth.T, scores.T, strict=True)):
+        coded = ~np.isnan(column)
+        present: NDArray[np.bool_] = column[coded] > 0.5
+        if present.any():
+            ranked = present[np.argsort(-score[coded], kind="stable")]
+            precision = np.cumsum(ranked) / np.arange(1, len(ranked) + 1)
+            precisions[number] = precision[ranked].mean()
+    return precisions
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidenceInterval:
+    """A score and how far it may be chance."""
+
+    value: float
+    low: float
+    high: float
+
+
+def bootstrap(
+    truth: ArrayLike,
+    predicted: ArrayLike,
+    subjects: Sequence[str],
+    classes: int,
+    score: Callable[[Confusion], float],
+    *,
+    samples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> ConfidenceInterval:
+    """Percentile interval of `score` over subjects drawn with replacement: clips of one face are
+    not independent, so whole subjects are drawn (A. C. Davison, D. V. Hinkley: Bootstrap methods
+    and their application, 1997, section 3.8). Samples whose score is NaN are not counted.
+    """
+    value, scores = _drawn(truth, predicted, subjects, classes, score, samples, seed)
+    return _percentiles(value, scores, level)
+
+
+def bootstrap_difference(
+    truth: ArrayLike,
+    predicted: ArrayLike,
+    reference: ArrayLike,
+    subjects: Sequence[str],
+    classes: int,
+    score: Callable[[Confusion], float],
+    *,
+    samples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> ConfidenceInterval:
+    """The same of how far `predicted` scores above `reference`, answers to the same clips: each
+    sample scores both on the same subjects, so what is hard for both does not count."""
+    value, scores = _drawn(truth, predicted, subjects, classes, score, samples, seed)
+    other, others = _drawn(truth, reference, subjects, classes, score, samples, seed)
+    return _percentiles(value - other, scores - others, level)
+
+
+def _drawn(
+    truth: ArrayLike,
+    predicted: ArrayLike,
+    subjects: Sequence[str],
+    classes: int,
+    score: Callable[[Confusion], float],
+    samples: int,
+    seed: int,
+) -> tuple[float, NDArray[np.float64]]:
+    """The score of all, and of each sample of subjects; `seed` alone says who is in which."""
+    whole = confusion(truth, predicted, classes)
+    if len(subjects) != whole.sum():
+        raise InputError(f"{whole.sum()} clips but {len(subjects)} subjects")
+    if samples < 1 or not len(subjects):
+        raise InputError(f"a bootstrap needs clips and samples, got {len(subjects)} and {samples}")
+    rows, columns = _class_numbers(truth, classes), _class_numbers(predicted, classes)
+    distinct, owner = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)
+    counts = np.zeros((len(distinct), classes, classes), np.int64)
+    np.add.at(counts, (owner, rows, columns), 1)
+    drawn = np.random.default_rng(seed).integers(len(distinct), size=(samples, len(distinct)))
+    return score(whole), np.array([score(counts[draw].sum(axis=0)) for draw in drawn])
+
+
+def _percentiles(value: float, scores: NDArray[np.float64], level: float) -> ConfidenceInterval:
+    if not 0 < level < 1:
+        raise InputError(f"an interval needs a level in 0–1, got {level}")
+    scores = scores[np.isfinite(scores)]
+    if not scores.size:
+        return ConfidenceInterval(value, math.nan, math.nan)
+    tail = (1 - level) / 2
+    low, high = np.quantile(scores, [tail, 1 - tail])
+    return ConfidenceInterval(value, float(low), float(high))
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectScore:
+    """How one subject's clips were named."""
+
+    subject: str
+    clips: int
+    right: int
+
+
+def by_subject(
+    truth: ArrayLike, predicted: ArrayLike, subjects: Sequence[str]
+) -> tuple[SubjectScore, ...]:
+    """One for each subject, in order of name. A subject rarely shows each class, so no mean over
+    classes is taken of one alone. Raises `InputError` on lengths that differ."""
+    right = np.asarray(truth) == np.asarray(predicted)
+    if right.shape != (len(subjects),):
+        raise InputError(f"{right.size} clips but {len(subjects)} subjects")
+    names = np.asarray(subjects, dtype=object)
+    return tuple(
+        SubjectScore(name, int((names == name).sum()), int(right[names == name].sum()))
+        for name in sorted(set(subjects))
+    )
+
+
+def _class_numbers(values: ArrayLike, classes: int) -> Indices:
+    numbers = np.asarray(values)
+    if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
+        raise InputError(
+            f"class numbers must be whole and (N,), got {numbers.dtype} {numbers.shape}"
+        )
+    if numbers.size and not (numbers.min() >= 0 and numbers.max() < classes):
+        raise InputError(
+            f"class numbers must lie in 0 … {classes - 1}, got {numbers.min()} to {numbers.max()}"
+        )
+    return numbers.astype(np.int64)
+
+
+def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    ratio = np.full(part.shape, math.nan)
+    np.divide(part, whole, out=ratio, where=whole > 0)
+    return ratio
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    present = values[np.isfinite(values)]
+    return float(present.mean()) if present.size else math.nan

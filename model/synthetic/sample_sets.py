@@ -1,0 +1,189 @@
+"""Sets of synthetic samples on disk: drawn once by several processes, interrupted at will."""
+
+import hashlib
+import multiprocessing
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from model.classifiers import Inputs
+from model.classifiers.scaling import INPUT_PX, PHASE_SHAPES, prepare_phase
+from model.flow import Flow, load_flow
+from model.flow.long_term import long_flows
+from model.inference.samples import SampleSet
+from model.labels import ACTION_UNITS, CLASSES, NO_EXPRESSION
+from model.records import ArrayF32
+from model.synthetic import nuisance as nuisances
+from model.synthetic.nuisance import MIXED_MAPS, View, World, nuisance_of
+from model.synthetic.pairs import NEUTRAL, Truth, synthetic_course, synthetic_pair
+
+NAME = "synthetic"
+CHUNK = 250
+"""Samples per file."""
+
+_GENERATOR = (
+    "classifiers/inputs.py",
+    "classifiers/scaling.py",
+    "flow/__init__.py",
+    "flow/long_term.py",
+    "flow/head.py",
+    "flow/lk.py",
+    "flow/phases.py",
+    "flow/tvl1.py",
+    "flow/dis.py",
+    "flow/key_frames.py",
+    "synthetic/action_units.py",
+    "synthetic/action_units.toml",
+    "synthetic/exchanged_maps.py",
+    "synthetic/expressions.py",
+    "synthetic/nuisance.py",
+    "synthetic/pairs.py",
+    "synthetic/sample_sets.py",
+    "synthetic/stills.py",
+)  # what a sample depends on
+
+
+@dataclass(frozen=True)
+class _Job:
+    seed: int
+    numbers: range
+    flow: str
+    view: View
+    world: World
+    none_share: float
+    inputs: Inputs
+    path: Path
+
+
+def open_pairs(
+    count: int,
+    *,
+    seed: int,
+    flow: str,
+    cache: Path,
+    workers: int,
+    view: View = "crop",
+    nuisance: World = "training",
+    none_share: float = 0.0,
+    inputs: Inputs = "flows",
+    chunk: int = CHUNK,
+) -> SampleSet:
+    """The first `count` samples of data set `seed`, through the flow of that name.
+
+    `view`: the aligned crop, maps as the field exchanges them (flows alone), or a mix of both in
+    which `MIXED_MAPS` are maps. `nuisance`: the ranges that networks are trained on, or harder
+    ones. `none_share` of the samples show no expression. What `cache` does not hold is drawn, with
+    a progress bar, by `workers` processes, or by this one if `workers` is 1, and kept in files of
+    `chunk` samples: an interruption costs no more than one file per process.
+    """
+    nuisances.check_view(view, nuisance)
+    if inputs != "flows":
+        view = "crop"  # nobody exchanges frames
+    kind = f"{view}-{nuisance}-{none_share:g}-{inputs}"
+    folder = cache / f"{flow}-{kind}-{seed}-{chunk}-{_generator_hash(flow)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [
+        _Job(
+            seed, range(first, first + chunk), flow, view, nuisance, none_share, inputs,
+            folder / f"{first:06d}.npz",
+        )
+        for first in range(0, count, chunk)
+    ]  # fmt: skip
+    missing = [job for job in jobs if not job.path.exists()]
+    title = f"samples of set {seed}"
+    if workers == 1:
+        for job in tqdm(missing, desc=title, unit="file", disable=not missing):
+            _draw(job)
+    elif missing:
+        # Spawned, not forked: a fork copies the locks of threads that it does not copy.
+        context = multiprocessing.get_context("spawn")
+        with context.Pool(min(workers, len(missing)), initializer=use_one_thread) as pool:
+            drawn = pool.imap_unordered(_draw, missing)
+            for _ in tqdm(drawn, total=len(missing), desc=title, unit="file"):
+                pass
+    parts = [dict(np.load(job.path)) for job in jobs]
+    columns = {name: np.concatenate([part[name] for part in parts])[:count] for name in parts[0]}
+    return SampleSet(
+        name=NAME,
+        inputs=inputs,
+        phases=columns["phases"],
+        both_phases=columns["both_phases"],
+        labels=columns["labels"],
+        classes=CLASSES,
+        action_units=columns["action_units"],
+        action_unit_names=ACTION_UNITS,
+        amplitude_px=columns["amplitude_px"],
+        subjects=tuple(f"{NAME}/{seed}-{person:03d}" for person in columns["persons"]),
+        clips=tuple(f"{NAME}/{seed}-{number:06d}" for number in range(count)),
+    )
+
+
+def _draw(job: _Job) -> None:
+    flow = load_flow(job.flow)
+    phases, truths, both = [], [], []
+    for number in job.numbers:
+        first, second, truth = _sample(job, number, flow)
+        phases.append([_prepared(job.inputs, first), _prepared(job.inputs, second)])
+        both.append(second is not None)
+        truths.append(truth)
+    partial = job.path.with_suffix(".partial.npz")
+    np.savez(
+        partial,
+        phases=np.array(phases, np.float16),
+        both_phases=np.array(both),
+        labels=np.array([_label(truth) for truth in truths], np.int64),
+        action_units=np.array(
+            [[unit in truth.action_units for unit in ACTION_UNITS] for truth in truths], np.float32
+        ),
+        amplitude_px=np.array([truth.amplitude_px for truth in truths], np.float32),
+        persons=np.array([truth.person for truth in truths], np.int64),
+    )
+    partial.replace(job.path)
+
+
+def _sample(job: _Job, number: int, flow: Flow) -> tuple[ArrayF32, ArrayF32 | None, Truth]:
+    """Both phases of one sample, as `job.inputs` says, on whatever crop; and the truth."""
+    choose = np.random.default_rng((job.seed, number, 1))
+    label = NEUTRAL if choose.random() < job.none_share else None
+    view: Literal["crop", "maps"] = "crop" if job.view == "crop" else "maps"
+    if job.view == "mixed":
+        view = "maps" if choose.random() < MIXED_MAPS else "crop"
+    nuisance = nuisance_of(view, job.world)
+    seed = (job.seed, number)
+    if job.inputs == "flows":
+        pair = synthetic_pair(seed, flow, nuisance, label)
+        return pair.flows.onset_apex, pair.flows.apex_offset, pair.truth
+    course = synthetic_course(seed, nuisance, label)
+    if job.inputs == "frames":
+        return course.frames.onset_apex, course.frames.apex_offset, course.truth
+    return *long_flows(flow, course.frames), course.truth
+
+
+def _prepared(inputs: Inputs, phase: ArrayF32 | None) -> ArrayF32:
+    """As networks take it; zeros for an unknown phase."""
+    if phase is None:
+        return np.zeros((*PHASE_SHAPES[inputs], INPUT_PX, INPUT_PX), np.float32)
+    small: ArrayF32 = prepare_phase(inputs, phase[None])[0]
+    return small
+
+
+def _label(truth: Truth) -> int:
+    return NO_EXPRESSION if truth.label == NEUTRAL else CLASSES.index(truth.label)
+
+
+def use_one_thread() -> None:
+    """One thread per process: there are several processes."""
+    cv2.setNumThreads(1)
+
+
+def _generator_hash(flow: str) -> str:
+    """Changes with anything that the samples depend on, so that no stale one is ever mixed in."""
+    digest = hashlib.sha256(f"{load_flow(flow).parameters}".encode())
+    for module in _GENERATOR:
+        digest.update(files("model").joinpath(module).read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,37 @@
+"""Which data sets weights have seen: nobody is to be tested by a network that knows the face."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from model.errors import InputError
+from model.inference.checkpoint import Checkpoint
+
+_EXTENDS = {"samm_lv": "samm"}
+"""The long videos are of SAMM's recordings and hold its micro-expressions (Yap et al., FG 2020)."""
+
+
+def faces(name: str) -> str:
+    """The data set whose faces the one of that name shows: mostly its own."""
+    return _EXTENDS.get(name, name)
+
+
+def seen_sets(checkpoint: Checkpoint) -> frozenset[str]:
+    """Names of what its weights were trained on, those they started from among them; empty where
+    it does not say."""
+    seen: set[str] = set()
+    recipe: Any = checkpoint.recipe
+    while recipe:
+        seen |= set(recipe.get("data", {}).get("sets", ()))
+        recipe = recipe.get("init")
+    return frozenset(seen)
+
+
+def refuse_seen(name: str, checkpoint: Checkpoint, tested: Iterable[str]) -> None:
+    """`InputError` if weights, called `name`, saw faces of one of the data sets `tested`."""
+    shown = set(map(faces, tested))
+    seen = sorted(each for each in seen_sets(checkpoint) if faces(each) in shown)
+    if seen:
+        raise InputError(
+            f"{name} was trained on {', '.join(seen)}: it would be tested on faces that it has "
+            "seen; give a network that was not, or other data"
+        )

@@ -1,0 +1,1 @@
+"""What runs on a GPU, checked and timed: `python -m realtime.benchmark.gpu --help`."""

@@ -1,0 +1,109 @@
+"""Aligned faces in a file: what the live path starts from where no face network is.
+
+    python -m realtime.benchmark.gpu.faces runs/faces.npz     the demo's; 13 MB
+
+Nothing is lost in it, so that the expressions found in it are those of the footage.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.errors import InputError, exit_code
+from model.records import AlignedFace, Frame, Stamp
+from realtime.sources import SourceOptions, open_source
+
+SECONDS, FPS = 24.0, 30.0
+"""Of the demo: five expressions, two that are taken back."""
+_NO_PICTURE = np.zeros((1, 1, 3), np.uint8)
+
+
+def record(options: SourceOptions) -> list[AlignedFace]:
+    """The faces of the demo."""
+    from model.face.aligner import FaceAligner
+
+    aligner = FaceAligner()
+    source = open_source("demo", options)
+    try:
+        found = [aligner.align(frame) for frame in source]
+    finally:
+        source.close()
+    return [face for face in found if face is not None]
+
+
+def save(path: Path, faces: Sequence[AlignedFace]) -> None:
+    """Write `path`, which must not exist."""
+    if path.exists():
+        raise InputError(f"{path} exists and is kept: give another name")
+    columns: dict[str, Any] = {
+        "index": [face.stamp.index for face in faces],
+        "time_s": [face.stamp.time_s for face in faces],
+        **{name: [getattr(face, name) for face in faces] for name in _COLUMNS},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:  # by its name, NumPy would add a suffix
+        np.savez_compressed(file, **columns)
+
+
+def load(path: Path) -> list[AlignedFace]:
+    """What `save` wrote; `InputError` if that is not there."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            columns = {name: archive[name] for name in ("index", "time_s", *_COLUMNS)}
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise InputError(
+            f"{path} holds no faces ({error}): python -m realtime.benchmark.gpu.faces"
+        ) from None
+    return [
+        AlignedFace(Stamp(int(i), float(t)), crop, points, transform, int(track))
+        for i, t, crop, points, transform, track in zip(*columns.values(), strict=True)
+    ]
+
+
+class Told:
+    """`realtime.perception.perception.Aligner`: it was told all faces beforehand."""
+
+    def __init__(self, faces: Sequence[AlignedFace]) -> None:
+        self._faces = {face.stamp.index: face for face in faces}
+
+    def frames(self) -> Iterator[Frame]:
+        """Every frame between the first face and the last, without its picture: where there is no
+        face, at the time between its neighbours."""
+        numbers = np.array(list(self._faces))
+        times_s = [face.stamp.time_s for face in self._faces.values()]
+        for index in range(numbers[0], numbers[-1] + 1):
+            time_s = float(np.interp(index, numbers, times_s))
+            yield Frame(Stamp(index, time_s), _NO_PICTURE, 0.0)
+
+    def align(self, frame: Frame) -> AlignedFace | None:
+        return self._faces.get(frame.stamp.index)
+
+    def warm_up(self) -> None:
+        """It is."""
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+
+_COLUMNS = tuple(field.name for field in fields(AlignedFace) if field.name != "stamp")
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("file", type=Path, help="to be written; must not exist")
+    parser.add_argument("--seconds", type=float, default=SECONDS)
+    args = parser.parse_args()
+    if not 0 < args.seconds <= 600:
+        raise InputError(f"--seconds {args.seconds:g}: choose more than 0, 600 at most")
+    faces = record(SourceOptions(fps=FPS, seconds=args.seconds))
+    save(args.file, faces)
+    print(f"{len(faces)} faces, {args.file.stat().st_size / 1e6:.1f} MB: {args.file}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(exit_code(main))

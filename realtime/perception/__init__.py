@@ -1,0 +1,1 @@
+"""Face, spotting and naming in the one order that there is: `Pipeline.step(frame) -> Step`."""

@@ -1,0 +1,342 @@
+"""The whole perception path as one synchronous function: `Pipeline.step(frame) -> Step`.
+
+Live threads, offline analysis, benchmark and tests all drive this one; that is why a recording
+analysed again gives the events that were seen live. Classification is the one slow step and goes
+to an executor: inline by default, a worker thread live. Events come out in the order in which
+the spotter decided, whichever it is; only the step with which they arrive differs.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import cv2
+import numpy as np
+
+from model import load_classifier
+from model.classifiers import Classifier
+from model.face.crop import CROP_PX
+from model.flow import Flow, flow_on, load_flow
+from model.flow.key_frames import PHASE_FRAMES, crops_around, frames_between
+from model.inference.checkpoint import check_fit, checkpoint_path
+from model.inference.naming import Named, Naming, suits_one_graph
+from model.inference.serving import Serving
+from model.records import (
+    AlignedFace,
+    Event,
+    Frame,
+    FramePair,
+    ImageU8,
+    SpotUpdate,
+    Stamp,
+    Step,
+)
+from realtime.perception.perception import Aligned, Aligner, Perception
+from realtime.sources import SourceInfo
+from realtime.spotting.baseline import fit_to_source
+from realtime.spotting.motion import Motion
+from realtime.spotting.spotter import Spotter, SpotterConfig
+from realtime.stream.worker import Worker
+
+if TYPE_CHECKING:
+    from realtime.config import LiveConfig
+
+T = TypeVar("T")
+
+OPENCV_THREADS = 1
+"""In this process: one picture at a time."""
+JOIN_S = 5.0
+HISTORY_SLACK_S = 1.0
+"""Aligned faces are kept this much longer than the longest expression, for the decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """What perception is made of."""
+
+    flow: str = "lk"
+    """Name in `model.flow.FLOWS`: the flow of both phases."""
+    classifier: str = "fmanet"
+    """Name in `model.classifiers.CLASSIFIERS`, or a path to a checkpoint."""
+    device: str = "cpu"
+    """The torch device that the classifier runs on."""
+    engine: str = "auto"
+    """What runs it: a name in `model.engine.ENGINES`, or `auto`."""
+    spotter: SpotterConfig = field(default_factory=SpotterConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    update: SpotUpdate
+    known_at: Stamp
+    result: Future[Named] | None
+    """None for a withdrawal, which needs no classifier but waits for its turn."""
+    crops: tuple[ImageU8, ...] = ()
+
+
+class InlineExecutor(Executor):
+    """Runs what is submitted at once, in the caller's thread."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """`fn(*args, **kwargs)` as a future that is already done; what it raises is raised."""
+        future: Future[T] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+class Pipeline:
+    """Frames of one source, in order, to steps. Not thread-safe: one thread calls it."""
+
+    def __init__(
+        self,
+        *,
+        spotter: SpotterConfig,
+        flow: Flow,
+        classifier: Classifier,
+        executor: Executor | None = None,
+        engine: Serving | None = None,
+        naming: Naming | None = None,
+        motion: Motion | None = None,
+        aligner: Aligner | None = None,
+    ) -> None:
+        """`executor` runs classification; the caller shuts it down. Default: inline. `engine` is
+        what runs the classifier, if that is to be told and closed with the pipeline; `naming` and
+        `motion` are by default on the CPU; faces are found by the mesh, or else by `aligner`."""
+        self._perception = Perception(Spotter(spotter), motion, aligner)
+        self._classifier = classifier
+        self._naming = naming or Naming(flow, classifier)
+        self._executor = executor or InlineExecutor()
+        self._engine = engine
+        self._beside = Worker("face", 1)
+        self._ahead: tuple[Frame, Future[Aligned]] | None = None
+        self._history: deque[AlignedFace] = deque()
+        self._history_s = spotter.longest_s + HISTORY_SLACK_S
+        self._pending: deque[_Pending] = deque()
+        self._named: set[int] = set()
+
+    def step(self, frame: Frame, following: Frame | None = None) -> Step:
+        """Everything `frame` adds. Frames come in the order of their stamps; a frame without a
+        face, or of another size than the last, is a step like any other.
+
+        `following`: the frame of the next call, if it is there already. Its face is found in a
+        thread beside while this one goes through motion and spotting: a backlog is worked off
+        faster, and the steps are the same. Should another frame come next, that face is lost."""
+        ahead, self._ahead = self._ahead, None
+        foretold, aligned = (None, None) if ahead is None else (ahead[0], ahead[1].result())
+        if aligned is None or foretold is not frame:
+            aligned = self._perception.align(frame)
+        if following is not None:
+            self._ahead = following, self._beside.submit(self._perception.align, following)
+        return self._step(frame, aligned)
+
+    def steps(self, frames: Iterable[Frame]) -> Iterator[Step]:
+        """The step of each of `frames`, as by `step`, for who is in no hurry for any single one.
+        What `frames` raises is raised after the last step before it."""
+        iterator = iter(frames)
+        frame = next(iterator, None)
+        while frame is not None:
+            following, error = None, None
+            try:
+                following = next(iterator, None)
+            except Exception as caught:
+                error = caught
+            yield self.step(frame, following)
+            if error is not None:
+                raise error
+            frame = following
+
+    def _step(self, frame: Frame, aligned: Aligned) -> Step:
+        step = self._perception.follow(frame, aligned)
+        if step.face is not None:
+            self._remember(step.face)
+        if step.signal is not None:
+            self._submit(step.signal.updates, frame.stamp)
+        _, timings_ms = aligned  # what naming took comes into the step's own
+        return replace(step, events=tuple(self._collect(timings_ms, wait=False)))
+
+    def finish(self, last: Stamp) -> tuple[Event, ...]:
+        """The end of the source: what was still open is decided, and every event that was still
+        being classified is waited for. `last` is the stamp of the last frame."""
+        self._submit(self._perception.finish(), last)
+        return tuple(self._collect({}, wait=True))
+
+    @property
+    def classifier(self) -> Classifier:
+        """What names the expressions."""
+        return self._classifier
+
+    @property
+    def engine(self) -> str:
+        """What runs the classifier, and what is being built for it; empty if that is not known."""
+        return "" if self._engine is None else self._engine.line()
+
+    @property
+    def trouble(self) -> str:
+        """What of the classifier's engine failed and was replaced; empty if nothing did."""
+        told = "" if self._engine is None else self._engine.trouble()
+        return told or self._naming.trouble or self._perception.trouble
+
+    def warm_up(self) -> None:
+        """Run every network once, so that the first frames do not wait for it."""
+        blank: list[ImageU8] = [np.zeros((CROP_PX, CROP_PX), np.uint8)]
+        still = np.zeros((PHASE_FRAMES, CROP_PX, CROP_PX), np.float32)
+        frames = FramePair(still, still)
+        for moments in (2, 3):
+            self._naming([blank] * moments, frames)
+        self._perception.warm_up()
+
+    def close(self) -> None:
+        """End the thread beside and what is being built, each even if the other fails. The pipeline
+        cannot be used afterwards. Raises `RuntimeError` if a face is still looked for after
+        `JOIN_S`."""
+        with ExitStack() as closing:
+            closing.callback(self.close_engine)
+            if not self._beside.stop(JOIN_S):
+                raise RuntimeError(f"the thread {self._beside.name} does not end")
+
+    def close_engine(self) -> None:
+        """End what is being built. Any thread; all there is to do if the pipeline does not end."""
+        if self._engine is not None:
+            self._engine.close()
+
+    def _remember(self, face: AlignedFace) -> None:
+        self._history.append(face)
+        while face.stamp.time_s - self._history[0].stamp.time_s > self._history_s:
+            self._history.popleft()
+
+    def _submit(self, updates: Sequence[SpotUpdate], known_at: Stamp) -> None:
+        for update in updates:
+            if update.state == "rejected":
+                # Only what was named needs to be taken back; other rejections are in the signal.
+                if update.candidate in self._named:
+                    self._pending.append(_Pending(update, known_at, None))
+                continue
+            self._named.add(update.candidate)
+            window = update.window
+            moments = [window.onset, window.apex]
+            if window.offset is not None:
+                moments.append(window.offset)
+            crops = [self._crops_around(moment) for moment in moments]
+            frames = None if self._classifier.inputs == "flows" else self._frames(moments)
+            future = self._executor.submit(self._naming, crops, frames)
+            shown = tuple(phase[0] for phase in crops)
+            self._pending.append(_Pending(update, known_at, future, shown))
+
+    def _crops_around(self, moment: Stamp) -> list[ImageU8]:
+        crops = crops_around(self._history, moment)
+        if not crops:
+            raise RuntimeError(f"no aligned face is kept for the spotted moment {moment}")
+        return crops
+
+    def _frames(self, moments: Sequence[Stamp]) -> FramePair:
+        phases = [frames_between(self._history, *ends) for ends in pairwise(moments)]
+        return FramePair(phases[0], phases[1] if len(phases) == 2 else None)
+
+    def _collect(self, timings_ms: dict[str, float], *, wait: bool) -> Iterator[Event]:
+        """Events whose turn has come. A later one never overtakes an earlier one."""
+        while self._pending:
+            pending = self._pending[0]
+            if pending.result is not None and not pending.result.done() and not wait:
+                return
+            self._pending.popleft()
+            yield _event(pending, timings_ms)
+            if pending.update.state != "apex":
+                self._named.discard(pending.update.candidate)
+
+
+def pipeline_config(
+    config: "LiveConfig", device: str, info: SourceInfo
+) -> tuple[PipelineConfig, str]:
+    """What `config` asks for, for a source that was just opened, and a warning, empty if none.
+
+    Raises `InputError` if its baseline does not hold for that source.
+    """
+    spotter, warning = SpotterConfig(scorer=config.spotter), ""
+    if config.baseline is not None:
+        baseline, warning = fit_to_source(config.baseline, info)
+        spotter = replace(spotter, baseline=baseline)
+    wanted = PipelineConfig(config.flow, config.classifier, device, config.engine, spotter)
+    return wanted, warning
+
+
+def open_pipeline(
+    config: PipelineConfig,
+    executor: Executor | None = None,
+    aligner: Aligner | None = None,
+    *,
+    settled: bool = True,
+) -> Pipeline:
+    """A pipeline with its networks loaded and warm; `executor` and `aligner` as of `Pipeline`.
+    If `settled`, engines that have to be built are waited for: one that is ready first is not
+    replaced on the way, and the same frames give the same answers.
+
+    Raises `InputError` for an unknown flow or classifier and for an engine that is asked for by
+    name and absent, `CheckpointError` if the classifier was trained on another flow.
+    """
+    classifier, engine, naming = open_naming(config)
+    try:
+        if settled:
+            engine.wait()
+        pipeline = Pipeline(
+            spotter=config.spotter,
+            flow=load_flow(config.flow),
+            classifier=classifier,
+            executor=executor,
+            engine=engine,
+            naming=naming,
+            motion=Motion(config.device),
+            aligner=aligner,
+        )
+    except BaseException:
+        engine.close()
+        raise
+    try:
+        pipeline.warm_up()
+    except BaseException:
+        with suppress(Exception):  # a graph that has failed fails again when it is closed
+            pipeline.close()
+        raise
+    return pipeline
+
+
+def open_naming(config: PipelineConfig) -> tuple[Classifier, Serving, Naming]:
+    """The networks of `config`, without a pipeline: its classifier, what runs it, and both phases'
+    flow and the classifier together. The caller closes the second. Raises what `open_pipeline`
+    does."""
+    # A pool of threads gains nothing on pictures this small: at 1280×720 it takes half as much
+    # processor time again for a median that stays and a 99th percentile that grows by half.
+    cv2.setNumThreads(OPENCV_THREADS)
+    flow = load_flow(config.flow)
+    path = checkpoint_path(config.classifier)
+    check_fit(path, flow=flow)  # refuses before anything is built
+    engine = Serving(path, device=config.device, engine=config.engine)
+    classifier = load_classifier(path, flow=flow, forward=engine)
+    one_graph = None
+    if suits_one_graph(flow, classifier, config.device):
+        from model.inference.one_graph import OneGraph  # with PyTorch
+
+        one_graph = OneGraph(flow, classifier, engine)
+    return classifier, engine, Naming(flow_on(flow, config.device), classifier, one_graph)
+
+
+def _event(pending: _Pending, timings_ms: dict[str, float]) -> Event:
+    update, known_at = pending.update, pending.known_at
+    if pending.result is None:
+        return Event(update.candidate, "withdrawn", update.window, None, update.reason, known_at)
+    named = pending.result.result()
+    for stage, ms in named.timings_ms.items():
+        timings_ms[stage] = timings_ms.get(stage, 0.0) + ms
+    return Event(
+        number=update.candidate,
+        state="early" if update.state == "apex" else "confirmed",
+        window=update.window,
+        prediction=named.prediction,
+        reason=update.reason,
+        known_at=known_at,
+        flows=named.flows,
+        crops=pending.crops,
+    )

@@ -1,0 +1,1 @@
+"""What runs while a session is recorded: recorder, video, sound, markers, checks."""

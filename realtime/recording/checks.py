@@ -1,0 +1,122 @@
+"""The check list before a recording: what a study will miss afterwards."""
+
+from collections.abc import Sequence
+
+from model.errors import InputError
+from realtime.recording.camera_check import Check
+from realtime.recording.plan import RecordPlan
+from realtime.sessions.folder import check_room, free_bytes, size
+from realtime.sessions.video import CODECS
+from realtime.sources import SourceInfo
+from realtime.spotting.baseline import Baseline
+
+DEFAULT_FPS = 30.0
+SPEED_RESERVE = 2.0
+"""A disk has to write this many times as fast as pictures come: other programs write too."""
+SOUND_BYTES_S = 96_000
+"""Of one channel of 16 bit at 48 kHz."""
+MEASURE_ONE = "measure one, python -m calibrate baseline --participant or the Calibrate tab"
+NOT_CHECKED = "not checked: --camera-report of python -m calibrate camera, or the Calibrate tab"
+
+
+def check_list(
+    plan: RecordPlan, info: SourceInfo, baseline: Baseline | None, disk_bytes_s: float
+) -> tuple[Check, ...]:
+    """Every item but disk space, which is never only a warning: `require_room`, nor are missing
+    JPEGs: `require_jpegs`. `disk_bytes_s`: how fast the disk writes, see
+    `realtime.sessions.folder.disk_speed`."""
+    steady = info.clock in ("driver", "file", "synthetic")
+    needed_s = SPEED_RESERVE * bytes_per_s(plan, info)
+    camera = plan.camera or (Check("camera", False, NOT_CHECKED) if info.live else None)
+    return (
+        *([camera] if camera else []),
+        *([jpegs(plan, info)] if plan.untouched else []),
+        Check(
+            "consent",
+            bool(plan.consent),
+            plan.consent or "not recorded: say what was agreed to",
+        ),
+        _baseline(baseline, plan.participant),
+        Check(
+            "clock",
+            steady,
+            f"capture times come from {info.clock}"
+            + ("" if steady else ": the delay on the way to this program is not taken off them"),
+        ),
+        Check(
+            "pictures",
+            info.lossless,
+            "as the source has them"
+            if info.lossless
+            else "compressed before they reach this program",
+        ),
+        Check(
+            "disk speed",
+            disk_bytes_s >= needed_s,
+            f"writes {disk_bytes_s / 1e6:.0f} MB/s, {needed_s / 1e6:.0f} MB/s are wanted"
+            + ("" if disk_bytes_s >= needed_s else ": record on another disk, or with h264"),
+        ),
+    )
+
+
+def _baseline(baseline: Baseline | None, participant: str) -> Check:
+    if baseline is None:
+        return Check("baseline", False, f"none: {MEASURE_ONE}")
+    whose = baseline.participant
+    if not whose:
+        return Check("baseline", False, f"of whom is not said: {MEASURE_ONE}")
+    if whose != participant:
+        return Check("baseline", False, f"of {whose}, not of {participant}: {MEASURE_ONE}")
+    return Check("baseline", True, f"of {whose}")
+
+
+def bytes_per_s(plan: RecordPlan, info: SourceInfo) -> float:
+    """What the recording will take at most, bytes a second of the source."""
+    fps = info.fps_nominal or info.fps_asked or DEFAULT_FPS
+    sound = SOUND_BYTES_S if plan.audio else 0
+    return fps * info.width * info.height * CODECS[plan.codec].bytes_per_px + sound
+
+
+def jpegs(plan: RecordPlan, info: SourceInfo) -> Check:
+    """Whether there are JPEGs to be kept, for a plan that keeps them."""
+    told = "kept as they come"
+    if not info.jpeg:
+        told = (
+            f"codec {plan.codec}: no JPEGs come from {info.spec} that could be kept; choose ffv1, "
+            "which keeps its pictures bit by bit, or h264"
+        )
+    return Check("JPEGs", info.jpeg, told)
+
+
+def room(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> Check:
+    """Disk space for the planned length, as an item of the list."""
+    try:
+        require_room(plan, info, seconds)
+    except InputError as error:
+        return Check("disk space", False, str(error))
+    needed = _length_s(plan, info, seconds) * bytes_per_s(plan, info)
+    free = free_bytes(plan.folder)
+    return Check("disk space", True, f"{size(free)} free, {size(needed)} needed at most")
+
+
+def require_room(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> None:
+    """Raise `InputError` unless the disk has room for the planned length."""
+    check_room(plan.folder, _length_s(plan, info, seconds) * bytes_per_s(plan, info))
+
+
+def require_jpegs(plan: RecordPlan, info: SourceInfo) -> None:
+    """Raise `InputError` if the plan keeps JPEGs and none come."""
+    if plan.untouched and not (check := jpegs(plan, info)).good:
+        raise InputError(check.text)
+
+
+def _length_s(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> float:
+    return seconds or info.duration_s or plan.planned_s
+
+
+def enforce(plan: RecordPlan, checks: Sequence[Check]) -> tuple[str, ...]:
+    """What is missing, in words, for the session's warnings; raises `InputError` with `strict`."""
+    missing = tuple(f"{check.name}: {check.text}" for check in checks if not check.good)
+    if missing and plan.strict:
+        raise InputError(f"--strict: {'; '.join(missing)}")
+    return missing

@@ -1,0 +1,86 @@
+"""What `session.json` says at the start of a recording."""
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from model.inference.checkpoint import checkpoint_digest, checkpoint_path
+from model.machine import machine
+from realtime.config import LiveConfig
+from realtime.recording.camera_check import Check
+from realtime.recording.microphone import Microphone
+from realtime.recording.plan import RecordPlan
+from realtime.results.summary import config_record, versions
+from realtime.sessions.clock_anchors import iso
+from realtime.sessions.folder import FORMAT, VERSION
+from realtime.sessions.video import CODECS, SOUND_CODEC
+from realtime.sources import SourceInfo
+
+
+def describe(
+    config: LiveConfig,
+    plan: RecordPlan,
+    info: SourceInfo,
+    *,
+    device: str,
+    microphone: Microphone | None,
+    checks: tuple[Check, ...],
+    warnings: tuple[str, ...],
+) -> dict[str, Any]:
+    """`format`, `version`; `participant`, `consent` (`scope`, `pictures`: whether reports may show
+    the face, `voice`: whether sound may be recorded, `utc`; null if none), `protocol`;
+    `started_utc`; `config` with the `baseline` in it; `camera` (as asked and as reported; what was
+    measured is added at the end); `video`, with its `encoder` (null: kept as it came) and `audio`
+    (null: no sound); `weights`; `software`, `machine`, `device`; `checks`, the list that was gone
+    through, and `warnings`, what it missed; `lsl`. The recorder adds `state`, `anchors`, `zero_s`
+    (the source's time of the first frame) and, at the end, what it counted."""
+    now = iso(time.time())
+    codec = CODECS[plan.codec]
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "participant": plan.participant,
+        "consent": _consent(plan, now),
+        "protocol": plan.protocol.document(),
+        "started_utc": now,
+        "config": config_record(config),
+        "camera": asdict(info),
+        "video": {
+            "codec": plan.codec,
+            "encoder": None if codec.untouched else codec.encoder,
+            "options": dict(codec.options),
+            "lossless": codec.lossless,
+            "audio": None if microphone is None else _heard(microphone),
+        },
+        "weights": {
+            "classifier": config.classifier,
+            "sha256": checkpoint_digest(checkpoint_path(config.classifier)),
+        },
+        "software": versions(),
+        "machine": machine(),
+        "device": device,
+        "checks": [asdict(check) for check in checks],
+        "warnings": list(warnings),
+        "lsl": {"told": plan.lsl, "markers_from": plan.lsl_markers},
+    }
+
+
+def _heard(microphone: Microphone) -> dict[str, Any]:
+    return {
+        "microphone": microphone.name,
+        "hz": microphone.rate,
+        "channels_mixed": microphone.channels,
+        "codec": SOUND_CODEC,
+        "clock": microphone.clock,
+    }
+
+
+def _consent(plan: RecordPlan, utc: str) -> dict[str, Any] | None:
+    if not plan.consent:
+        return None
+    return {
+        "scope": plan.consent,
+        "pictures": plan.pictures,
+        "voice": plan.voice,
+        "utc": utc,
+    }

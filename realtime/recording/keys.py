@@ -1,0 +1,109 @@
+"""What a person says to a recording while it runs: keys of the protocol, notes, pause, forget.
+
+s               a key of the protocol: its marker, or its question's start and, again, end
+pause, resume   analysis and recording; what a camera showed meanwhile is a gap
+forget 30       deletes the last 30 seconds
+anything else   a note
+"""
+
+from typing import Protocol as Interface
+
+from model.errors import InputError
+from realtime.recording.protocol import Protocol
+from realtime.sessions.markers import MarkerKind
+
+NOTE = "note"
+
+
+class KeyTarget(Interface):
+    """What is spoken to: a `LiveSession`."""
+
+    def mark(
+        self, name: str, note: str = "", kind: MarkerKind = "mark", at_s: float | None = None
+    ) -> None:
+        """See `LiveSession.mark`."""
+
+    def redact(self, seconds: float) -> None:
+        """See `LiveSession.redact`."""
+
+    def pause(self) -> None:
+        """See `LiveSession.pause`."""
+
+    def resume(self) -> None:
+        """See `LiveSession.resume`."""
+
+
+class Keys:
+    """The keys of one protocol. Remembers which question is open."""
+
+    def __init__(self, protocol: Protocol, session: KeyTarget) -> None:
+        self._protocol = protocol
+        self._session = session
+        self._questions = {q.key: q.name for q in protocol.questions if q.key}
+        self._open = ""
+        self._begun = ""
+
+    def hear(self, typed: str) -> list[str]:
+        """Do what the whole lines in `typed` say, and keep the rest until it is whole; returns
+        what was done, and what was not and why, in words."""
+        *lines, self._begun = (self._begun + typed).split("\n")
+        done = []
+        for line in lines:
+            try:
+                done.append(self.say(line))
+            except InputError as error:
+                done.append(str(error))
+        return [words for words in done if words]
+
+    def say(self, line: str) -> str:
+        """Do what `line` says; returns what was done, in words, empty for an empty line. Raises
+        `InputError` for a "forget" without a number of seconds."""
+        text = line.strip()
+        word, _, rest = text.partition(" ")
+        if not text:
+            return ""
+        if text in self._questions or text in self._protocol.keys:
+            return self.press(text)
+        if text == "pause":
+            self._session.pause()
+            return "paused"
+        if text == "resume":
+            self._session.resume()
+            return "resumed"
+        if word == "forget":
+            return self._forget(rest)
+        self._session.mark(NOTE, text)
+        return "noted"
+
+    @property
+    def open_question(self) -> str:
+        """The name of the question that was started and has not ended; empty if there is none."""
+        return self._open
+
+    def press(self, key: str, at_s: float | None = None) -> str:
+        """Do what `key` of the protocol stands for, at `at_s` of the monotonic clock (None: now);
+        returns what was done, in words. Raises `InputError` if the protocol has no such key."""
+        if key in self._questions:
+            return self.ask(self._questions[key], at_s)
+        name = self._protocol.keys.get(key)
+        if name is None:
+            raise InputError(f"key {key!r}: the protocol has none of that name")
+        self._session.mark(name, at_s=at_s)
+        return f"marked {name}"
+
+    def ask(self, name: str, at_s: float | None = None) -> str:
+        """Start the question `name`, or end it if it is open; see `press`."""
+        ends = self._open == name
+        self._session.mark(name, kind="question_end" if ends else "question_start", at_s=at_s)
+        self._open = "" if ends else name
+        return f"{name} {'ended' if ends else 'started'}"
+
+    def _forget(self, rest: str) -> str:
+        try:
+            seconds = float(rest)
+        except ValueError:
+            raise InputError(f"forget {rest}: say how many seconds, like forget 30") from None
+        if not 0 < seconds < float("inf"):
+            raise InputError(f"forget {rest}: choose more than 0 seconds")
+        self._session.redact(seconds)
+        return f"the last {seconds:g} s are deleted"

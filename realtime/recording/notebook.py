@@ -1,0 +1,94 @@
+"""Notebook: moments of a running recording, brought to the source's clock.
+
+A key, a note or another program's marker comes with a time of the system's monotonic clock, or
+counts as now. Any thread.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Callable
+
+from model.errors import InputError
+from model.text import clean_line
+from realtime.recording.recorder import SessionRecorder
+from realtime.sessions.clock_anchors import SOURCE_TIME, iso
+from realtime.sessions.markers import Marker, MarkerKind
+from realtime.stream.clock import monotonic_s
+from realtime.stream.ring import FrameRing
+
+LATE_S = 5.0
+"""How long a marker may take from the key to this program."""
+AWAY_S = 86_400.0
+"""How long ago a moment may be of which another program tells."""
+EARLY_S = 1.0
+"""How early another program may tell of a moment: PsychoPy knows when its next picture shows."""
+LSL_NOTE = "from LSL"
+LSL_STREAM = "LSL markers"
+
+
+class Notebook:
+    """Writes into one recording."""
+
+    def __init__(
+        self,
+        recorder: SessionRecorder,
+        ring: FrameRing,
+        clock: Callable[[], str],
+        resumed: threading.Event,
+    ) -> None:
+        """`ring` has the frames that are recorded, `clock` says where their times come from
+        (`realtime.sources.Clock`); while `resumed` is not set, that of a file stands still."""
+        self._recorder = recorder
+        self._ring = ring
+        self._clock = clock
+        self._resumed = resumed
+
+    def mark(self, kind: MarkerKind, name: str, note: str, at_s: float | None = None) -> bool:
+        """Note a marker at `at_s` of the monotonic clock, at most `LATE_S` ago; None or beyond: at
+        this moment. False if nothing is recorded any more."""
+        now_s = monotonic_s()
+        late_s = 0.0 if at_s is None else now_s - at_s
+        return self._mark(kind, name, note, now_s, late_s if 0 <= late_s <= LATE_S else 0.0)
+
+    def hear(self, words: str, at_s: float) -> None:
+        """Note what another program says of `at_s` of the monotonic clock: up to `AWAY_S` ago, as a
+        network may have been away, and at most `EARLY_S` ahead. What is no such time, and a program
+        may send any, is noted now."""
+        now_s = monotonic_s()
+        late_s = now_s - at_s if now_s - at_s < AWAY_S else 0.0
+        self._mark("mark", words, LSL_NOTE, now_s, max(late_s, -EARLY_S))
+
+    def tell(self, words: str) -> None:
+        """Note now what became of the stream from which other programs' moments come."""
+        self.mark("mark", LSL_STREAM, words)
+
+    def last(self, seconds: float) -> tuple[float, float]:
+        """From when to when the last `seconds` are, on the source's clock."""
+        end_s = self._time_s(monotonic_s())
+        return end_s - seconds, end_s
+
+    def redact(self, start_s: float, end_s: float) -> None:
+        """Have what lies between these times of the source deleted. Raises `InputError` if the
+        recording has ended, saying what deletes it then."""
+        marker = Marker("redact", "", "", start_s, monotonic_s(), iso(time.time()), end_s)
+        if not self._recorder.mark(marker):
+            begin_s = max(0, math.floor(start_s - self._recorder.zero_s))
+            raise InputError(
+                "the recording has ended, and nothing is deleted from it by this: python -m "
+                f"realtime.session redact {self._recorder.status().folder} --from {begin_s} "
+                "--to inf"
+            )
+
+    def _mark(self, kind: MarkerKind, name: str, note: str, now_s: float, late_s: float) -> bool:
+        moment_s, utc = self._time_s(now_s) - late_s, iso(time.time() - late_s)
+        name, note = clean_line(name), clean_line(note)
+        return self._recorder.mark(Marker(kind, name, note, moment_s, now_s - late_s, utc))
+
+    def _time_s(self, now_s: float) -> float:
+        """The time of the source at `now_s` of the monotonic clock."""
+        newest = self._ring.latest()
+        if self._clock() in SOURCE_TIME or newest is None:
+            return now_s if newest is not None else 0.0
+        shown_s = now_s - newest.received_s if self._resumed.is_set() else 0.0
+        return newest.stamp.time_s + max(0.0, shown_s)

@@ -1,0 +1,126 @@
+"""What is asked of a recording, checked before anything is opened."""
+
+import argparse
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from model.errors import InputError
+from model.text import clean_line
+from realtime.recording.camera_check import Check, load_camera_check
+from realtime.recording.protocol import Protocol, load_protocol
+from realtime.sessions.folder import PARTICIPANT
+from realtime.sessions.video import CODECS
+
+PLANNED_S = 600.0
+"""Room for this long is asked for where no length is given."""
+
+
+def check_participant(code: str) -> str:
+    """`code`; raises `InputError` unless it is one."""
+    if not PARTICIPANT.fullmatch(code):
+        raise InputError(
+            f"participant {code!r}: give a code of letters, digits, - and _ (at most 32, like "
+            "P07), never a name"
+        )
+    return code
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPlan:
+    """Options of a recording. A value that cannot work raises `InputError`."""
+
+    folder: Path
+    """Where the session goes; a number is appended if it is taken."""
+    participant: str
+    """The participant's code."""
+    codec: str = "h264"
+    """Name in `realtime.sessions.video.CODECS`."""
+    consent: str = ""
+    """What the participant consented to, in words; empty: not recorded."""
+    pictures: bool = False
+    """The participant consented to pictures of the face in reports."""
+    audio: str = ""
+    """The microphone whose sound is recorded too, see `realtime.recording.microphone`; empty: none
+    is."""
+    voice: bool = False
+    """The participant consented to the recording of sound."""
+    protocol: Protocol = field(default_factory=Protocol)
+    """The study's keys and questions."""
+    camera: Check | None = None
+    """What the camera check found; None: it was not made."""
+    planned_s: float = PLANNED_S
+    """How long it is meant to take, where neither options nor source say."""
+    lsl: bool = False
+    """Tell frames, events and markers to LSL, see `realtime.recording.lsl`."""
+    lsl_markers: str = ""
+    """The LSL stream whose samples are markers too, see `MarkerStream`; empty: none."""
+    strict: bool = False
+    """What the check list misses is an error, not a warning kept in the session."""
+
+    def __post_init__(self) -> None:
+        check_participant(self.participant)
+        object.__setattr__(self, "consent", clean_line(self.consent))
+        if self.codec not in CODECS:
+            raise InputError(f"--codec {self.codec}: choose one of {', '.join(CODECS)}")
+        if self.audio and not (self.voice and self.consent):
+            raise InputError(
+                f"microphone {self.audio}: say what was agreed to, and that it covers sound "
+                "(--consent, --voice)"
+            )
+        if not 0 < self.planned_s < float("inf"):
+            raise InputError(f"planned length {self.planned_s:g} s: choose more than 0")
+
+    @property
+    def untouched(self) -> bool:
+        """Whether pictures are kept as the JPEGs that they come as."""
+        return CODECS[self.codec].untouched
+
+
+def add_recording(options: argparse._ArgumentGroup) -> None:
+    """The options of a recording, for `take_plan`."""
+    add = options.add_argument
+    add("--record", type=Path, metavar="DIR", help="the session's folder, made new")
+    add("--participant", metavar="CODE", help="a code, never a name")
+    add("--codec", metavar="NAME", help="h264 (visually lossless; default), ffv1 (lossless), mjpeg")
+    add("--consent", metavar="SCOPE", help="what the participant agreed to")
+    add("--pictures", action="store_true", help="consent covers pictures of the face in reports")
+    add("--audio", metavar="MICROPHONE", help="record its sound too: a name, or default")
+    add("--voice", action="store_true", help="consent covers the sound")
+    add("--protocol", type=Path, metavar="TOML", help="names of keys, questions")
+    add("--camera-report", type=Path, metavar="JSON", help="of python -m calibrate camera")
+    add("--lsl", action="store_true", help="tell frames, events and markers to LSL")
+    add("--lsl-markers", metavar="NAME", help="take markers from that LSL stream; NAME@SOURCE_ID")
+    add("--strict", action="store_true", help="what the check list misses is an error")
+
+
+def take_plan(options: dict[str, Any]) -> RecordPlan | None:
+    """Take the options of a recording out of a command line's `options`; None if none is asked
+    for. Raises `InputError` if one cannot work or lacks another."""
+    names = (
+        "participant",
+        "codec",
+        "consent",
+        "pictures",
+        "audio",
+        "voice",
+        "protocol",
+        "lsl",
+        "lsl_markers",
+        "strict",
+        "camera_report",
+    )
+    folder: Path | None = options.pop("record")
+    asked = {name: value for name in names if (value := options.pop(name))}
+    if folder is None:
+        if asked:
+            option = next(iter(asked)).replace("_", "-")
+            raise InputError(f"--{option} belongs to --record: give --record DIR with it")
+        return None
+    if "participant" not in asked:
+        raise InputError(f"--record {folder} needs --participant with the participant's code")
+    if "protocol" in asked:
+        asked["protocol"] = load_protocol(asked["protocol"])
+    report: Path | None = asked.pop("camera_report", None)
+    camera = None if report is None else load_camera_check(report)
+    return RecordPlan(folder, camera=camera, **asked)

@@ -1,0 +1,398 @@
+"""SessionRecorder: everything of a run into its folder, by one writer.
+
+`write` and `beat` belong to the recorder thread, `close` to it or to whoever made the recorder.
+The other threads leave notes (`analysed`, `left_out`, `finished`, `mark`, `audit`) and sound
+(`hear`), which costs them no file access; the recorder's thread writes them with its next frame or
+beat. It makes no thread and waits for nothing itself.
+
+Whatever goes wrong, a full disk or a mistake in what is called here, what is written stays, the
+files are closed, and `status` says so; from then on frames are counted as dropped, and the run goes
+on. What is to be forgotten is deleted all the same.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Any
+
+from model.errors import error_line
+from model.records import Event, Frame, Stamp, Step
+from realtime.recording.lsl import Streams
+from realtime.recording.sound import Block, SoundTrack
+from realtime.recording.status import RecordingStatus
+from realtime.recording.video_parts import VideoParts
+from realtime.recording.write_queue import Note, Notes
+from realtime.results.event_lines import event_line, within
+from realtime.results.tables import MOTION_COLUMNS, motion_cells
+from realtime.sessions.audit import audit_line
+from realtime.sessions.clock_anchors import ANCHOR_S, SOURCE_TIME, take_anchor
+from realtime.sessions.folder import RESERVE_BYTES, SessionFolder, claim, free_bytes
+from realtime.sessions.ledger import BEHIND, HEADER, LATE_S, Line
+from realtime.sessions.line_file import LineFile
+from realtime.sessions.markers import Marker, marker_line
+from realtime.sessions.redact import REDACTED, redact, redact_marked
+from realtime.stream.clock import monotonic_s
+from realtime.stream.latency import Percentiles
+
+SYNC_S = 2.0
+"""What the loss of power may cost."""
+ROOM_S = 1.0
+
+FULL = "the disk is full"
+
+
+class _DiskFullError(OSError):
+    """The reserve is touched: everything can still be closed properly."""
+
+
+class SessionRecorder:
+    """One recording, from its first frame to `close`."""
+
+    def __init__(
+        self,
+        folder: SessionFolder,
+        document: dict[str, Any],
+        *,
+        clock: Callable[[], str],
+        losses: Callable[[], Mapping[str, int]],
+        now: Callable[[], float] = monotonic_s,
+        streams: Streams | None = None,
+        sound: SoundTrack | None = None,
+    ) -> None:
+        """`document` is what `session.json` says at the start; `clock` names where capture times
+        come from; `losses` counts, by cause, the frames that the source never handed over;
+        `streams` are told what is recorded; `sound` goes into the video's file. Raises `OSError` if
+        the folder cannot be written to."""
+        self._folder = folder
+        self._let_go = claim(folder.path)
+        self._document = document | {"state": "recording", "anchors": []}
+        sound_hz = None if sound is None else sound.rate
+        rotate = document["camera"].get("rotate", 0)
+        self._video = VideoParts(folder, document["video"]["codec"], sound_hz, rotate)
+        self._clock, self._losses, self._now = clock, losses, now
+        self._streams, self._sound = streams, sound
+        self._notes = Notes()
+        self._redacted: list[tuple[float, float]] = []
+        self._due: list[Marker] = []
+        self._zero_s: float | None = None
+        self._tie_s, self._tied_until_s = 0.0, -math.inf
+        self._last: Stamp | None = None
+        self._told: dict[str, int] = {}
+        self._frames = self._dropped = 0
+        self._intervals = Percentiles()
+        self._failure = ""
+        self._torn = False
+        self._closed = False
+        self._anchor_due_s = self._sync_due_s = self._room_due_s = -1.0
+        self._open_tables()
+        self.beat()
+
+    def write(self, frame: Frame, missed: Sequence[Stamp] = ()) -> None:
+        """Record `frame`. `missed`: frames between the last one and this that never came to this
+        thread."""
+        for stamp in missed:
+            self._drop(stamp, BEHIND)
+        if self._failure:
+            self._dropped += 1
+            self._redact_after_failure()
+            return
+        try:
+            self._gap_before(frame.stamp.index)
+            if self._last is not None:
+                self._intervals.add((frame.stamp.time_s - self._last.time_s) * 1e3)
+            self._last = frame.stamp
+            if self._is_redacted(frame.stamp.time_s):
+                self._ledger.write(Line(frame.stamp.index, "redacted", cause=REDACTED).text())
+            else:
+                self._record(frame)
+        except Exception as error:
+            self._fail(error)
+        self._catch_up(frame.stamp.time_s)
+
+    def beat(self) -> None:
+        """Write what has been heard and noted, and what is due; at least a few times a second."""
+        self._catch_up(math.inf)
+
+    def _catch_up(self, heard_until_s: float) -> None:
+        if self._failure:
+            self._redact_after_failure()
+            return
+        try:
+            self._write_sound(heard_until_s)
+            self._write_notes()
+            now_s = self._now()
+            if now_s >= self._room_due_s:
+                self._room_due_s = now_s + ROOM_S
+                if free_bytes(self._folder.path) < RESERVE_BYTES:
+                    raise _DiskFullError(FULL)
+            if now_s >= self._anchor_due_s:
+                self._anchor_due_s = now_s + ANCHOR_S
+                self._document["anchors"].append(asdict(take_anchor()))
+                self._folder.write_document(self._document)
+            if now_s >= self._sync_due_s:
+                self._sync_due_s = now_s + SYNC_S
+                # The ledger first: a picture must not outlive its line.
+                for table in self._tables:
+                    table.sync()
+                if self._sound is not None:
+                    self._sound.sync()
+                self._video.sync()
+        except Exception as error:
+            self._fail(error)
+
+    def hear(self, block: Block, left_out: str = "") -> None:
+        """See `SoundTrack.hear`; only of a recording with sound. Any thread."""
+        assert self._sound is not None
+        self._sound.hear(block, left_out)
+
+    def analysed(self, step: Step, done_s: float) -> None:
+        """Note a frame's analysis, done at `done_s` of the monotonic clock. Any thread."""
+        stamp = step.frame.stamp
+        late = done_s - step.frame.received_s > LATE_S
+        line = Line(stamp.index, "late" if late else "analysed")
+        self._notes.put(Note(stamp.time_s, line, ",".join(motion_cells(step))))
+        self.finished(step.events)
+
+    def left_out(self, stamps: Sequence[Stamp], cause: str) -> None:
+        """Note frames that will not be analysed. Any thread."""
+        for stamp in stamps:
+            self._notes.put(Note(stamp.time_s, Line(stamp.index, "unanalysed", cause=cause)))
+
+    def finished(self, events: Sequence[Event]) -> None:
+        """Note events. Any thread."""
+        for event in events:
+            self._notes.put(Note(event.known_at.time_s, event=event))
+
+    def mark(self, marker: Marker) -> bool:
+        """Note a marker; of kind `redact`, it has its span deleted. False, and it is not taken,
+        after `close`, and after a failure unless it is of that kind. Any thread."""
+        if self._failure and marker.kind != "redact":
+            return False
+        taken = self._notes.put(Note(marker.time_s, marker=marker))
+        if taken and marker.kind == "redact":
+            self._redacted.append(marker.span)  # from here on nothing of it is written
+        return taken
+
+    def audit(self, who: str, did: str) -> None:
+        """Note that somebody did something. Any thread."""
+        self._notes.put(Note(math.inf, audit=audit_line(who, did)))
+
+    @property
+    def zero_s(self) -> float:
+        """Time of the source at which the video begins; 0 before it does."""
+        return self._zero_s or 0.0
+
+    def close(self, ended: str, **said: Any) -> None:
+        """Write what is noted still, close the files, and say in `session.json` why it ended and
+        what else is `said`. Later calls do nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        with ExitStack() as ending:
+            ending.callback(self._let_go)
+            self._notes.end()
+            self.beat()
+            self._redact_due()  # there may be room again
+            self._streams = None
+            self._close_all()
+            self._conclude(ended, said)
+
+    def _close_all(self) -> None:
+        try:
+            self._close_files()
+            if self._sound is not None:
+                last_s = self._last.time_s if self._last else 0.0
+                self._sound.close(self._zero_s or 0.0, last_s)
+        except Exception as error:
+            self._torn = True
+            self._failure = self._failure or f"closing: {_reason(error)}"
+        self._torn = self._torn or bool(self._due)  # `recover` does what is left
+
+    def _conclude(self, ended: str, said: Mapping[str, Any]) -> None:
+        """Say in `session.json` how it ended."""
+        intervals = self._intervals.summary()
+        self._document |= {
+            "state": "torn" if self._torn else "stopped" if self._failure else "complete",
+            "ended": ended,
+            "failure": self.status().failure,
+            "frames": {"recorded": self._frames, "dropped": self._dropped},
+            "notes_lost": self._notes.lost,
+            "interval_ms": asdict(intervals),
+            **said,
+        }
+        try:
+            self._document["anchors"].append(asdict(take_anchor()))
+            self._folder.write_document(self._document)
+        except Exception as error:  # `recover` writes it once there is room
+            self._failure = self._failure or f"closing: {_reason(error)}"
+
+    def status(self) -> RecordingStatus:
+        """A snapshot, from any thread."""
+        last, zero_s = self._last, self._zero_s
+        seconds = last.time_s - zero_s if last is not None and zero_s is not None else 0.0
+        missed = tuple(self._document.get("warnings", ()))
+        path, failure = self._folder.path, self._failure
+        if failure and self._due:
+            failure += (
+                "; what was to be forgotten is NOT deleted yet: once there is room, "
+                f"python -m realtime.session recover {path}"
+            )
+        return RecordingStatus(str(path), self._frames, self._dropped, seconds, failure, missed)
+
+    def _record(self, frame: Frame) -> None:
+        stamp = frame.stamp
+        if self._zero_s is None:
+            self._zero_s = stamp.time_s
+            self._document["zero_s"] = stamp.time_s
+            self._folder.write_document(self._document)
+        self._tie(frame)
+        self._write_sound(stamp.time_s)
+        due_ms = round((stamp.time_s - self._zero_s) * 1000)
+        part, pts_ms = self._video.place(frame, due_ms)
+        line = Line(
+            stamp.index,
+            "recorded",
+            stamp.time_s,
+            frame.received_s,
+            self._clock(),
+            part,
+            pts_ms,
+        )
+        self._ledger.write(line.text())
+        self._video.write(frame, pts_ms)
+        self._frames += 1
+        if self._streams is not None:
+            self._streams.frame(stamp, self._tie_s, part, pts_ms)
+
+    def _tie(self, frame: Frame) -> None:
+        """Tie the source's clock to the monotonic one. That of a file stands still in a pause, of
+        which only the next picture tells: until then sound has no place on it."""
+        if self._clock() in SOURCE_TIME:
+            self._tie_s, self._tied_until_s = 0.0, math.inf
+            return
+        if self._sound is not None and self._tied_until_s > -math.inf:
+            self._sound.place(self._tie_s, frame.stamp.time_s)  # what was heard before the pause
+        self._tie_s, self._tied_until_s = frame.received_s - frame.stamp.time_s, frame.stamp.time_s
+
+    def _write_sound(self, until_s: float) -> None:
+        if self._sound is None:
+            return
+        self._sound.place(self._tie_s, min(until_s, self._tied_until_s))
+        writer = self._video.writer
+        if writer is not None and self._zero_s is not None:  # else it waits for a picture
+            self._sound.write(writer, self._zero_s, self._is_redacted)
+
+    def _gap_before(self, index: int) -> None:
+        """A line for the frames that the source never handed over before frame `index`."""
+        expected = self._last.index + 1 if self._last is not None else 0
+        counts = dict(self._losses())
+        grown = [cause for cause, n in counts.items() if n > self._told.get(cause, 0)]
+        if index > expected:
+            self._told = counts
+            cause = "; ".join(grown) or "source"
+            line = Line(expected, "missing", cause=cause, count=index - expected)
+            self._ledger.write(line.text())
+
+    def _drop(self, stamp: Stamp, cause: str) -> None:
+        self._dropped += 1
+        if self._failure:
+            return
+        try:
+            self._gap_before(stamp.index)
+            self._last = stamp
+            line = Line(stamp.index, "dropped", stamp.time_s, clock=self._clock(), cause=cause)
+            if self._is_redacted(stamp.time_s):
+                line = Line(stamp.index, "redacted", cause=REDACTED)
+            self._ledger.write(line.text())
+        except Exception as error:
+            self._fail(error)
+
+    def _write_notes(self) -> None:
+        while (note := self._notes.take()) is not None:
+            if note.audit:
+                self._audit.write(note.audit)
+            elif note.marker is not None:
+                self._write_marker(note.marker)
+            elif note.event is not None:
+                if not any(within(note.event, *span) for span in self._redacted):
+                    self._events.write(event_line(note.event))
+                    if self._streams is not None:
+                        self._streams.event(note.event)
+            elif not self._is_redacted(note.time_s) and note.ledger is not None:
+                self._ledger.write(note.ledger.text())
+                if note.motion:
+                    self._motion.write(note.motion)
+
+    def _write_marker(self, marker: Marker) -> None:
+        if marker.kind == "redact":
+            self._due.append(marker)  # before anything of it can fail
+        elif self._is_redacted(marker.time_s):
+            return  # another program's, that came late
+        self._markers.write(marker_line(marker))
+        if self._streams is not None:
+            self._streams.marker(marker)
+        if marker.kind == "redact":
+            # On the disk first: if the program ends in the middle, `recover` goes on.
+            self._markers.sync()
+            self._close_files()
+            try:
+                redact(self._folder, *marker.span)
+            finally:
+                self._open_tables()
+            self._due.remove(marker)
+
+    def _redact_after_failure(self) -> None:
+        """Of what is noted only what is to be forgotten counts now."""
+        due = len(self._due)
+        while (note := self._notes.take()) is not None:
+            if note.marker is not None and note.marker.kind == "redact":
+                self._due.append(note.marker)
+        if len(self._due) > due:  # what could not be done before is tried with it, not each beat
+            self._redact_due()
+
+    def _redact_due(self) -> None:
+        """What is still to be forgotten, of files that are closed."""
+        for marker in list(self._due):
+            try:
+                redact_marked(self._folder, marker)
+            except Exception:  # `status` says that it is still there
+                continue
+            self._due.remove(marker)
+
+    def _is_redacted(self, begin_s: float, end_s: float | None = None) -> bool:
+        """Whether anything from `begin_s` to `end_s` (None: at that moment) is to be forgotten."""
+        last_s = begin_s if end_s is None else end_s
+        return any(start_s <= last_s and begin_s <= until_s for start_s, until_s in self._redacted)
+
+    def _open_tables(self) -> None:
+        self._ledger = LineFile(self._folder.frames, HEADER)
+        self._motion = LineFile(self._folder.motion, ",".join(MOTION_COLUMNS))
+        self._events = LineFile(self._folder.events)
+        self._markers = LineFile(self._folder.markers)
+        self._audit = LineFile(self._folder.audit)
+        self._tables = [self._ledger, self._motion, self._events, self._markers, self._audit]
+
+    def _close_files(self) -> None:
+        tables, self._tables = self._tables, []
+        with ExitStack() as closing:  # each, even if another cannot be closed
+            closing.callback(self._video.close)
+            for table in tables:
+                closing.callback(table.close)
+
+    def _fail(self, error: Exception) -> None:
+        """Keep what there is, and say why it ends here."""
+        self._torn = not isinstance(error, _DiskFullError)
+        at_s = self.status().seconds
+        self._failure = (
+            f"recording stopped at {at_s:.1f} s: {_reason(error)}; what was recorded is kept in "
+            f"{self._folder.path}"
+        )
+        try:
+            self._close_files()
+        except Exception:  # why is told by the error that led here
+            self._torn = True
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else error_line(error)

@@ -1,0 +1,155 @@
+"""Recording: what of a run is recorded, by a thread that follows its ring.
+
+What is heard beside the pictures, a microphone and another program's markers, comes in by threads
+of its own.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from model.errors import describe_error
+from realtime.config import LiveConfig
+from realtime.recording.lsl import MarkerStream
+from realtime.recording.microphone import Microphone
+from realtime.recording.notebook import Notebook
+from realtime.recording.opening import open_recorder
+from realtime.recording.recorder import SessionRecorder
+from realtime.recording.sound import Block
+from realtime.recording.status import RecordingStatus
+from realtime.results.snapshot import PAUSED
+from realtime.sources import Source, SourceStatus
+from realtime.stream.counters import Captured
+from realtime.stream.pauses import Pauses
+from realtime.stream.ring import FrameRing
+
+BEAT_S = 0.2
+"""How often the recorder writes what was noted, where no frames come: within what a killed program
+may lose."""
+END = "end of the source"
+
+
+class Recording:
+    """The recording of one run."""
+
+    def __init__(
+        self,
+        recorder: SessionRecorder,
+        microphone: Microphone | None,
+        markers_from: str,
+        source: Source,
+        ring: FrameRing,
+        captured: Captured,
+        pauses: Pauses,
+    ) -> None:
+        """`markers_from`: see `RecordPlan.lsl_markers`. `ring` takes the frames of `source`, which
+        `captured` counts; what is heard during `pauses` is left out."""
+        self.recorder = recorder
+        self.notebook = Notebook(recorder, ring, lambda: source.info.clock, pauses.resumed)
+        """Where moments are noted."""
+        self.faults: list[str] = []
+        """In words, what of it failed while it went on."""
+        self._microphone = microphone
+        self._marker_stream = MarkerStream(markers_from) if markers_from else None
+        self._source = source
+        self._captured = captured
+        self._pauses = pauses
+        self._follower = ring.follow()
+
+    @property
+    def backlog(self) -> float:
+        """See `Follower.backlog`."""
+        return self._follower.backlog
+
+    def status(self) -> RecordingStatus:
+        """A snapshot, from any thread."""
+        status = self.recorder.status()
+        if self._marker_stream is not None:
+            status = replace(status, markers=self._marker_stream.state)
+        return replace(status, sound=self._microphone.state) if self._microphone else status
+
+    def write(self, finished: threading.Event, ended: Callable[[str], str]) -> None:
+        """Write every frame, then what is noted until `finished`; the thread's. `ended` makes of
+        what ended the source why the recording ended."""
+        reason = END
+        try:
+            for taken in self._follower.beats(BEAT_S):
+                if taken is None:
+                    self.recorder.beat()
+                else:
+                    self.recorder.write(taken[0], self._follower.missed)
+        except BaseException as error:  # the capture's, and told by the pipeline
+            reason = describe_error(error)
+        finally:
+            while not finished.wait(BEAT_S):
+                self.recorder.beat()
+            captured = self._captured
+            said: dict[str, Any] = {
+                "measured": {"fps": captured.fps(), "seconds": captured.seconds()}
+            }
+            try:
+                said["source"] = _counts(self._source.status())
+            except Exception as error:
+                self.faults.append(describe_error(error))
+            self.recorder.close("; ".join([ended(reason), *self.faults]), **said)
+
+    def listeners(
+        self, finished: threading.Event, captured_all: threading.Event
+    ) -> dict[str, Callable[[], None]]:
+        """What further threads have to do, by their names."""
+        actions: dict[str, Callable[[], None]] = {}
+        if self._marker_stream is not None:
+            hear, tell = self.notebook.hear, self.notebook.tell
+            take = partial(self._marker_stream.listen, hear, tell, finished)
+            actions["lsl"] = partial(self._listen, "markers from LSL", take)
+        if self._microphone is not None:
+            listen = partial(self._microphone.listen, self._hear, captured_all)
+            actions["sound"] = partial(self._listen, "sound", listen)
+        return actions
+
+    def _listen(self, what: str, listen: Callable[[], None]) -> None:
+        """The recording goes on without what only listens."""
+        try:
+            listen()
+        except Exception as error:
+            self.faults.append(f"{what} failed: {describe_error(error)}")
+
+    def _hear(self, block: Block) -> None:
+        assert self._microphone is not None
+        # A block comes up to a few tenths of a second late: what counts is when it was spoken.
+        end_s = block.time_s + block.count / self._microphone.rate
+        self.recorder.hear(block, PAUSED if self._pauses.overlap(block.time_s, end_s) else "")
+
+
+def open_recording(
+    config: LiveConfig,
+    device: str,
+    source: Source,
+    ring: FrameRing,
+    captured: Captured,
+    pauses: Pauses,
+) -> Recording | None:
+    """What `config.record` asks for, None if nothing. Raises as `Microphone` and `open_recorder`
+    do."""
+    plan = config.record
+    if plan is None:
+        return None
+
+    def losses() -> Mapping[str, int]:
+        status = source.status()
+        return {**status.dropped, **status.unusable, PAUSED: captured.paused}
+
+    microphone = Microphone(plan.audio) if plan.audio else None
+    recorder = open_recorder(config, plan, source, device, losses, microphone)
+    return Recording(recorder, microphone, plan.lsl_markers, source, ring, captured, pauses)
+
+
+def _counts(status: SourceStatus) -> dict[str, Any]:
+    return {
+        "frames": status.frames,
+        "dropped": dict(status.dropped),
+        "unusable": dict(status.unusable),
+        "message": status.message,
+    }

@@ -1,0 +1,141 @@
+"""Sound on its way from a microphone into the file of the video.
+
+Blocks of samples come with the time of their first one on the system's monotonic clock, which is
+brought to the source's. What is missing has a line in `sound.csv`; what was redacted is in the
+markers.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from realtime.sessions.ledger import BEHIND
+from realtime.sessions.line_file import LineFile
+from realtime.sessions.video import SAMPLE_BYTES, VideoWriter
+
+HEADER = "from_s,to_s,cause"
+WAITING_S = 30.0
+"""So much sound waits for the recorder at most: longer than the ring holds frames."""
+GAP_S = 0.03
+"""What is shorter is the device's clock, not missing sound."""
+ENDING_S = 0.5
+"""The last block is not over when the last picture is taken."""
+CREEP = 5e-4
+"""How much longer than its samples say a block may last: no device's clock is that slow."""
+LATE_S = 1.0
+"""When no block was prompt for so long, samples are missing and the device did not say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Samples that follow each other."""
+
+    time_s: float
+    """When the first was taken, on the system's monotonic clock."""
+    samples: bytes
+    """int16, little-endian, one channel."""
+    cause: str = ""
+    """Why there is a gap before it, if there is one; empty: not known."""
+
+    @property
+    def count(self) -> int:
+        """How many samples."""
+        return len(self.samples) // SAMPLE_BYTES
+
+
+class SampleClock:
+    """When samples were taken. A block is never told of before it was taken, and often later, when
+    the machine is busy: what counts is the promptest word of the last ones. Counting samples alone
+    would drift away from the frames, since no device has exactly its rate."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._next_s: float | None = None
+        self._late_s = 0.0
+
+    def begin_s(self, told_s: float, samples: int, *, lost: bool = False) -> float:
+        """When the first of the next `samples` was taken, of which `told_s` says that it was no
+        later. `lost`: the device says that samples before it are missing."""
+        seconds = samples / self._rate
+        begin_s = told_s
+        if self._next_s is not None and not lost:
+            late = told_s - self._next_s > GAP_S
+            self._late_s = self._late_s + seconds if late else 0.0
+            if self._late_s < LATE_S:
+                begin_s = min(told_s, self._next_s + CREEP * seconds)
+        self._next_s = begin_s + seconds
+        return begin_s
+
+
+class SoundTrack:
+    """The sound of one recording. `hear` is for any thread, the rest for the recorder's."""
+
+    def __init__(self, path: Path, rate: int) -> None:
+        """`path`: the table of what is missing, made new."""
+        self.rate = rate
+        self._path = path
+        self._gaps = LineFile(path, HEADER)
+        self._lock = threading.Lock()
+        self._heard: deque[Block] = deque()
+        self._placed: deque[tuple[float, Block]] = deque()
+        self._waiting_bytes = 0
+        self._cause = ""
+        self._end_s: float | None = None
+        self._last_ms = -1
+
+    def hear(self, block: Block, left_out: str = "") -> None:
+        """Take the next block, or, with a cause, leave it out."""
+        with self._lock:
+            if self._waiting_bytes > WAITING_S * self.rate * SAMPLE_BYTES:
+                left_out = left_out or BEHIND
+            if left_out:
+                self._cause = left_out
+                return
+            cause, self._cause = self._cause or block.cause, ""
+            self._heard.append(replace(block, cause=cause))
+            self._waiting_bytes += len(block.samples)
+
+    def place(self, tie_s: float, until_s: float) -> None:
+        """Bring what began before `until_s` (the source's clock) to that clock. `tie_s`: the
+        monotonic clock minus the source's, which may be another after a pause."""
+        with self._lock:
+            while self._heard and self._heard[0].time_s < tie_s + until_s:
+                block = self._heard.popleft()
+                self._placed.append((block.time_s - tie_s, block))
+
+    def write(
+        self, video: VideoWriter, zero_s: float, redacted: Callable[[float, float], bool]
+    ) -> None:
+        """Write what has its place to `video`. `zero_s`: where the video begins; `redacted` names,
+        by begin and end, what must not be written. Raises `OSError`."""
+        while self._placed:
+            begin_s, block = self._placed.popleft()
+            with self._lock:
+                self._waiting_bytes -= len(block.samples)
+            end_s = begin_s + block.count / self.rate
+            if begin_s < zero_s:
+                continue
+            before_s = zero_s if self._end_s is None else self._end_s
+            if begin_s - before_s > GAP_S:
+                self._gaps.write(f"{before_s},{begin_s},{block.cause or 'microphone'}")
+            self._end_s = end_s
+            if redacted(begin_s, end_s):
+                continue
+            self._last_ms = max(round((begin_s - zero_s) * 1000), self._last_ms + 1)
+            video.write_sound(block.samples, self._last_ms)
+
+    def sync(self) -> None:
+        """Return when the table is on the disk."""
+        self._gaps.sync()
+
+    def close(self, zero_s: float, last_s: float) -> None:
+        """Close the table. The video goes from `zero_s` to `last_s`; a microphone that did not come
+        back is missing until then."""
+        end_s = zero_s if self._end_s is None else self._end_s
+        try:
+            if last_s - end_s > ENDING_S:
+                self._gaps.write(f"{end_s},{last_s},{self._cause or 'microphone'}")
+        finally:
+            self._gaps.close()

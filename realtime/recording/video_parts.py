@@ -1,0 +1,71 @@
+"""The video of a recording in its parts: one file after the other, without a gap between them."""
+
+from model.records import Frame
+from realtime.sessions.folder import SessionFolder
+from realtime.sessions.line_file import sync_folder
+from realtime.sessions.video import VideoWriter, packing
+
+PART_S = 300.0
+"""Then the video goes on in another file: forgetting copies what stays of one, and has to be done
+before the ring runs over."""
+
+
+class VideoParts:
+    """Writes `video.mkv`, `video-2.mkv` …. One thread."""
+
+    def __init__(
+        self, folder: SessionFolder, codec: str, sound_hz: int | None, rotate: int
+    ) -> None:
+        """Nothing is opened yet. `sound_hz`, `rotate`: see `VideoWriter`."""
+        self._folder = folder
+        self._codec = codec
+        self._sound_hz = sound_hz
+        self._rotate = rotate
+        self._part = self._began_ms = 0
+        self._writer: VideoWriter | None = None
+        self._named = True
+
+    @property
+    def writer(self) -> VideoWriter | None:
+        """The part that is being written; None before the first picture and after `close`."""
+        return self._writer
+
+    def place(self, frame: Frame, due_ms: int) -> tuple[int, int]:
+        """Where `frame`, due `due_ms` after the first, will be: the number of the part and the
+        presentation time in it, in ms. Another part begins after `PART_S`, after `close`, and where
+        one file cannot hold both: another size, another way of packing. Raises `OSError` if it
+        cannot be made."""
+        height, width = frame.image.shape[:2]
+        codec = packing(self._codec, frame)
+        if self._writer is not None and (
+            (self._writer.size, self._writer.codec) != ((width, height), codec)
+            or due_ms - self._began_ms >= PART_S * 1000
+        ):
+            self.close()
+        if self._writer is None:
+            self._part += 1
+            self._began_ms = due_ms
+            path = self._folder.video(self._part)
+            self._writer = VideoWriter(path, width, height, codec, self._sound_hz, self._rotate)
+            self._named = False
+        return self._part, self._writer.next_pts(due_ms)
+
+    def write(self, frame: Frame, pts_ms: int) -> None:
+        """Append the picture that was given its place last. Raises `OSError`."""
+        assert self._writer is not None
+        self._writer.write(frame, pts_ms)
+        if not self._named:
+            sync_folder(self._folder.path)  # that there is such a file
+            self._named = True
+
+    def sync(self) -> None:
+        """Return when everything written is on the disk."""
+        if self._writer is not None:
+            self._writer.sync()
+
+    def close(self) -> None:
+        """Close the part that is open; the next picture begins another. Raises `OSError`, and it
+        is closed all the same."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()

@@ -1,0 +1,95 @@
+"""The pictures around the last events, for their replay."""
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterable
+from threading import Lock
+
+from model.records import Event, Frame
+from realtime.stream.packed_frame import Held, PackedFrame, pack, unpack
+from realtime.stream.ring import FrameRing
+
+CONTEXT_S = 0.5
+"""What is kept before the onset and after the offset."""
+MAX_CLIPS = 50
+MAX_BYTES = 96 * 2**20
+
+
+class Clips:
+    """Frames by event number, packed (`realtime.stream.packed_frame`). The oldest clips make room
+    for new ones: at most `max_clips`, and `max_bytes` unless a single clip is larger. Any
+    thread."""
+
+    def __init__(self, max_clips: int = MAX_CLIPS, max_bytes: int = MAX_BYTES) -> None:
+        self._max_clips = max_clips
+        self._max_bytes = max_bytes
+        self._clips: OrderedDict[int, tuple[PackedFrame, ...]] = OrderedDict()
+        self._bytes = 0
+        self._forgotten: set[int] = set()
+        self._spans: list[tuple[float, float]] = []
+        self._lock = Lock()
+
+    def keep(self, number: int, frames: Iterable[Held]) -> None:
+        """Pack and keep the frames of event `number`; an earlier clip of it is replaced. What was
+        forgotten is not kept."""
+        packed = tuple(map(pack, frames))
+        with self._lock:
+            self._drop(number)
+            if number in self._forgotten:
+                return
+            for span in self._spans:
+                packed = _without(packed, *span)
+            self._clips[number] = packed
+            self._bytes += _size(packed)
+            while len(self._clips) > 1 and (
+                len(self._clips) > self._max_clips or self._bytes > self._max_bytes
+            ):
+                self._drop(next(iter(self._clips)))
+
+    def frames(self, number: int) -> tuple[Frame, ...]:
+        """The clip of event `number`; empty if it was never kept or has made room."""
+        with self._lock:
+            packed = self._clips.get(number, ())
+        return tuple(map(unpack, packed))
+
+    def forget(self, numbers: Collection[int], start_s: float, end_s: float) -> None:
+        """Forget the clips of the events `numbers`, and of the others' pictures those between these
+        times of the source; also of what is kept later."""
+        with self._lock:
+            self._forgotten.update(numbers)
+            self._spans.append((start_s, end_s))
+            for number in numbers:
+                self._drop(number)
+            self._clips.update((n, _without(c, start_s, end_s)) for n, c in self._clips.items())
+            self._bytes = sum(map(_size, self._clips.values()))
+
+    def clear(self) -> None:
+        """Forget all clips."""
+        with self._lock:
+            self._clips.clear()
+            self._forgotten.clear()
+            self._spans.clear()
+            self._bytes = 0
+
+    def _drop(self, number: int) -> None:
+        self._bytes -= _size(self._clips.pop(number, ()))
+
+
+def span_s(event: Event) -> tuple[float, float]:
+    """From when to when the clip of `event` goes."""
+    end = event.window.offset or event.window.apex
+    return event.window.onset.time_s - CONTEXT_S, end.time_s + CONTEXT_S
+
+
+def cut(ring: FrameRing, event: Event) -> tuple[Held, ...]:
+    """What `ring` still holds, or holds already, of the clip of `event`."""
+    return ring.between(*span_s(event))
+
+
+def _without(
+    clip: tuple[PackedFrame, ...], start_s: float, end_s: float
+) -> tuple[PackedFrame, ...]:
+    return tuple(one for one in clip if not start_s <= one.stamp.time_s <= end_s)
+
+
+def _size(clip: tuple[PackedFrame, ...]) -> int:
+    return sum(packed.nbytes for packed in clip)

@@ -1,0 +1,91 @@
+"""Events as lines: each time something became known, the whole of it."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, get_args
+
+from model.records import Event, EventState, Kind, Prediction, Stamp, Window
+from model.text import parse_json
+from realtime.results.values import number, shares, stamp, text, whole
+
+_KINDS, _STATES = get_args(Kind), get_args(EventState)
+
+
+def event_line(event: Event) -> str:
+    """`event` as a line of `events.jsonl`, without its pictures; floats keep every bit."""
+    window, prediction = event.window, event.prediction
+    return json.dumps(
+        {
+            "number": event.number,
+            "state": event.state,
+            "onset": _pair(window.onset),
+            "apex": _pair(window.apex),
+            "offset": None if window.offset is None else _pair(window.offset),
+            "kind": window.kind,
+            "score": window.score,
+            "regions": list(window.regions),
+            "label": prediction.label if prediction else None,
+            "probabilities": dict(prediction.probabilities) if prediction else {},
+            "action_units": dict(prediction.action_units) if prediction else {},
+            "classifier": prediction.classifier if prediction else None,
+            "reason": event.reason,
+            "known_at": _pair(event.known_at),
+            "emitted_s": event.emitted_s,
+        },
+        ensure_ascii=False,
+    )
+
+
+def parse_event(line: str) -> Event | None:
+    """The event of a line; None for what is damaged."""
+    try:
+        values: dict[str, Any] = parse_json(line)
+        state, kind = values["state"], values["kind"]
+        prediction = None
+        if values["label"] is not None:
+            prediction = Prediction(
+                text(values["label"]),
+                shares(values["probabilities"]),
+                shares(values["action_units"]),
+                text(values["classifier"]),
+            )
+        window = Window(
+            stamp(values["onset"]),
+            stamp(values["apex"]),
+            None if values["offset"] is None else stamp(values["offset"]),
+            number(values["score"]),
+            kind,
+            tuple(map(text, values["regions"])),
+        )
+        unfinished = prediction is None or window.offset is None
+        if kind not in _KINDS or state not in _STATES or (state == "confirmed" and unfinished):
+            return None
+        return Event(
+            number=whole(values["number"]),
+            state=state,
+            window=window,
+            prediction=prediction,
+            reason=text(values["reason"]),
+            known_at=stamp(values["known_at"]),
+            emitted_s=number(values["emitted_s"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def as_they_stand(events: Iterable[Event]) -> tuple[Event, ...]:
+    """Of each event the last word, in the order in which they were first known."""
+    last: dict[int, Event] = {}
+    for event in events:
+        last[event.number] = event
+    return tuple(last.values())
+
+
+def within(event: Event, start_s: float, end_s: float) -> bool:
+    """Whether `event` has part in the span from `start_s` to `end_s`."""
+    window = event.window
+    return window.onset.time_s <= end_s and (window.offset or event.known_at).time_s >= start_s
+
+
+def _pair(stamp: Stamp) -> list[float]:
+    return [stamp.index, stamp.time_s]

@@ -1,0 +1,136 @@
+"""What is drawn over a frame, as numbers: geometry in px of the frame, values in their units.
+
+The page's script does the drawing. So chips switch without a round trip, text stays upright when
+the picture is mirrored, lines are crisp on any display, and a viewer costs the server no drawing.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import cv2
+import numpy as np
+
+from model.records import AlignedFace, ArrayF32, Event, ImageU8, SpotSignal, Step
+from realtime.spotting.motion import REGION_SIGMA_PX, REGIONS, region_centres
+
+FACE_OUTLINE = (
+    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
+    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
+)
+"""FaceMesh points around the face, clockwise as seen from the middle of the forehead."""
+HEAT_GRID = 32
+"""Cells to each side of the heat map; its motion is smooth over more than one of them."""
+HEAT_STEP_PX = 0.01
+"""Motion in crop px that one grey level of the heat map stands for; 255 is 2.55 px and more."""
+HOLD_S = 1.5
+"""An expression's name stays this long after it ended: itself it lasts too short to read it."""
+
+_OUTLINE_SIGMAS = 1.5  # a region is drawn where its Gaussian weight exceeds a third
+
+
+def describe(step: Step, event: Event | None) -> dict[str, Any]:
+    """All that the page draws over the frame of `step`, ready for JSON (no infinity, no NaN).
+
+    - `index`, `time_s`, `width`, `height`: the frame;
+    - `face`: None, or `track`, `outline` [[x, y], …] px of the frame, and `image_from_crop`, the
+      affine (a, b, c, d, e, f) of a canvas: x = a·u + c·v + e, y = b·u + d·v + f;
+    - `regions`: one per name in `REGIONS`, each `at` [x, y] and `radius` in px of the frame,
+      `strength` and `threshold` in crop px (`threshold` None while the region is silenced);
+    - `flags`: what makes the sample doubtful (`realtime.spotting.motion.FLAGS`);
+    - `event`: None, or the expression going on: see `describe_current`.
+    """
+    height, width = step.frame.image.shape[:2]
+    face = step.face
+    return {
+        "index": step.frame.stamp.index,
+        "time_s": step.frame.stamp.time_s,
+        "width": width,
+        "height": height,
+        "face": None if face is None else _face(face),
+        "regions": [] if face is None else _regions(face, step.signal),
+        "flags": [] if step.motion is None else sorted(step.motion.flags),
+        "event": None if event is None else describe_current(event, step.signal),
+    }
+
+
+def describe_current(event: Event, signal: SpotSignal | None) -> dict[str, Any]:
+    """The expression as it is named over the face: `number`, `state`, `kind`, `label`,
+    `probability` (None where no class is likely enough), `score` at its apex, and `strength` now,
+    both over the threshold (1.0)."""
+    prediction = event.prediction
+    ratios = [] if signal is None else strength_over_threshold(signal).tolist()
+    by_region = dict(zip(REGIONS, ratios, strict=False))
+    moved = [by_region[name] for name in event.window.regions if name in by_region]
+    label, shares = (
+        (None, {}) if prediction is None else (prediction.label, prediction.probabilities)
+    )
+    return {
+        "number": event.number,
+        "state": event.state,
+        "kind": event.window.kind,
+        "label": label,
+        "probability": None if label is None else shares.get(label),
+        "score": finite(event.window.score),
+        "strength": max(moved, default=0.0),
+    }
+
+
+def current_event(events: Iterable[Event], time_s: float) -> Event | None:
+    """The expression that is named at `time_s`: the latest that has begun and has not been over
+    for longer than `HOLD_S`, the withdrawn ones left out."""
+    named = [
+        event
+        for event in events
+        if event.state != "withdrawn"
+        and event.window.onset.time_s
+        <= time_s
+        <= (event.window.offset or event.window.apex).time_s + HOLD_S
+    ]
+    return max(named, key=lambda event: event.window.apex.time_s, default=None)
+
+
+def heat(step: Step) -> ImageU8 | None:
+    """How far each part of the face stands from its neutral reference: (G, G) uint8 over the
+    aligned crop, G = `HEAT_GRID`, in steps of `HEAT_STEP_PX`. None without a face."""
+    if step.motion is None:
+        return None
+    length = np.hypot(step.motion.field[0], step.motion.field[1])
+    cells = cv2.resize(length, (HEAT_GRID, HEAT_GRID), interpolation=cv2.INTER_AREA)
+    return np.asarray(np.clip(np.rint(cells / HEAT_STEP_PX), 0, 255), np.uint8)
+
+
+def strength_over_threshold(signal: SpotSignal) -> ArrayF32:
+    """(R,) float32, dimensionless: 1.0 is the threshold; 0.0 for a silenced region."""
+    ratio = np.zeros_like(signal.strength)
+    np.divide(signal.strength, signal.threshold, out=ratio, where=np.isfinite(signal.threshold))
+    return ratio
+
+
+def finite(value: float) -> float | None:
+    """`value`, or None where JSON has no number for it."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _face(face: AlignedFace) -> dict[str, Any]:
+    inverse = cv2.invertAffineTransform(face.crop_from_image)
+    return {
+        "track": face.track,
+        "outline": np.round(face.landmarks_px[list(FACE_OUTLINE)].astype(float), 1).tolist(),
+        "image_from_crop": [float(value) for value in inverse.T.ravel()],
+    }
+
+
+def _regions(face: AlignedFace, signal: SpotSignal | None) -> list[dict[str, Any]]:
+    in_frame = region_centres(face.landmarks_px, np.eye(2, 3))
+    scale = math.hypot(face.crop_from_image[0, 0], face.crop_from_image[1, 0])
+    radius = round(_OUTLINE_SIGMAS * REGION_SIGMA_PX / scale, 1)
+    return [
+        {
+            "at": [round(float(x), 1), round(float(y), 1)],
+            "radius": radius,
+            "strength": None if signal is None else finite(signal.strength[number]),
+            "threshold": None if signal is None else finite(signal.threshold[number]),
+        }
+        for number, (x, y) in enumerate(in_frame)
+    ]

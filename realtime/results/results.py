@@ -1,0 +1,220 @@
+"""What a run has found so far: the newest step, the events, the plot's history, the latencies."""
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from threading import Condition
+from types import MappingProxyType
+
+from model.flow.key_frames import MAX_AVERAGE_S
+from model.records import Event, SpotSignal, Stamp, Step
+from realtime.results.event_lines import within
+from realtime.stream.clock import monotonic_s
+from realtime.stream.latency import LatencySummary, Percentiles
+
+HISTORY_S = 30.0
+"""How far back the plot's history goes, in time of the source."""
+DETAILED_EVENTS = 50
+"""The last events keep their flows and crops (about 0.3 MB each); older ones only their results."""
+_RECEIVED_FRAMES = 4096  # longer than any expression, at any rate
+
+
+@dataclass(frozen=True, slots=True)
+class SignalAt:
+    """The spotter's view of one frame, for the plot."""
+
+    stamp: Stamp
+    signal: SpotSignal
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A copy of the numbers of a run."""
+
+    analysed: int
+    dropped: Mapping[str, int]
+    """By cause; only frames that were captured and then not analysed."""
+    faces: int
+    """Analysed frames with a face."""
+    frame_to_result: LatencySummary
+    """From the frame's (scheduled) arrival to its step done."""
+    decision: LatencySummary
+    """From the arrival of the expression's last frame to its confirmed event."""
+    painted: LatencySummary
+    """From the frame's (scheduled) arrival to a viewer's screen, over all viewers."""
+    stages: Mapping[str, LatencySummary]
+
+
+class Results:
+    """Written by the pipeline thread, read by any. Readers hold the lock only to copy what is
+    bounded; whoever waits for a step sleeps on the condition."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything: a new run begins."""
+        with self._changed:
+            self._latest: Step | None = None
+            self._events: OrderedDict[int, Event] = OrderedDict()
+            self._history: deque[SignalAt] = deque()
+            self._received_s: deque[tuple[int, float]] = deque(maxlen=_RECEIVED_FRAMES)
+            self._forgotten: list[tuple[float, float]] = []
+            self._analysed = 0
+            self._faces = 0
+            self._dropped: Counter[str] = Counter()
+            self._frame_to_result = Percentiles()
+            self._decision = Percentiles()
+            self._painted = Percentiles()
+            self._stages: dict[str, Percentiles] = {}
+
+    def add(self, step: Step, *, waited_ms: float) -> Step:
+        """Take a finished step. Returns it with the time at which its events became known, without
+        what is to be forgotten. `waited_ms`: how long its frame lay in the ring."""
+        now_s = monotonic_s()
+        with self._changed:
+            step = replace(step, events=self._kept(step.events, now_s))
+            self._analysed += 1
+            self._faces += step.face is not None
+            self._received_s.append((step.frame.stamp.index, step.frame.received_s))
+            forgotten = self._is_forgotten(step.frame.stamp)
+            if step.signal is not None and not forgotten:
+                self._history.append(SignalAt(step.frame.stamp, step.signal))
+            oldest_s = step.frame.stamp.time_s - HISTORY_S
+            while self._history and self._history[0].stamp.time_s < oldest_s:
+                self._history.popleft()
+            self._frame_to_result.add((now_s - step.frame.received_s) * 1e3)
+            for stage, ms in {"wait": waited_ms, **step.timings_ms}.items():
+                self._stages.setdefault(stage, Percentiles()).add(ms)
+            self._take(step.events)
+            if not forgotten:
+                self._latest = step
+            self._changed.notify_all()
+        return step
+
+    def add_last(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
+        """Take the events that the end of the source decided; returned as by `add`."""
+        with self._changed:
+            events = self._kept(events, monotonic_s())
+            self._take(events)
+            self._changed.notify_all()
+        return events
+
+    def drop(self, cause: str, frames: int, stamps: tuple[Stamp, ...] = ()) -> None:
+        """Count captured frames that will not be analysed; `stamps` are theirs, where known."""
+        if frames:
+            with self._changed:
+                self._dropped[cause] += frames
+
+    def shown(self, index: int, *, painted_ms: float, timings_ms: Mapping[str, float]) -> None:
+        """Take when a viewer saw frame `index`, from its (scheduled) arrival on, and what the
+        steps from its result to there took."""
+        with self._changed:
+            self._painted.add(painted_ms)
+            for stage, ms in timings_ms.items():
+                self._stages.setdefault(stage, Percentiles()).add(ms)
+
+    def forget(self, start_s: float, end_s: float) -> tuple[int, ...]:
+        """Take out what lies between these times of the source, also of what comes late; returns
+        the numbers of the events that are gone."""
+        with self._changed:
+            self._forgotten.append((start_s, end_s))
+            if self._latest is not None and self._is_forgotten(self._latest.frame.stamp):
+                self._latest = None
+            self._history = deque(
+                entry for entry in self._history if not start_s <= entry.stamp.time_s <= end_s
+            )
+            gone = tuple(n for n, event in self._events.items() if within(event, start_s, end_s))
+            for number in gone:
+                del self._events[number]
+            self._events.update((n, self._pictured(event)) for n, event in self._events.items())
+            return gone
+
+    def forgotten(self) -> tuple[tuple[float, float], ...]:
+        """From when to when was forgotten, times of the source."""
+        with self._changed:
+            return tuple(self._forgotten)
+
+    def is_forgotten(self, stamp: Stamp) -> bool:
+        """Whether the frame of `stamp` is to be forgotten."""
+        with self._changed:
+            return self._is_forgotten(stamp)
+
+    def latest_step(self, after: int | None, timeout_s: float) -> Step | None:
+        """The newest step, once it is another than the one whose frame has index `after`; None if
+        there is none within `timeout_s`, or it is forgotten. A viewer that comes late skips what it
+        missed."""
+
+        def is_new() -> bool:
+            # Not ">": after a change of source the numbers start again.
+            return self._latest is not None and self._latest.frame.stamp.index != after
+
+        with self._changed:
+            return self._latest if self._changed.wait_for(is_new, timeout_s) else None
+
+    def events(self) -> tuple[Event, ...]:
+        """Each event as it stands now, in the order in which they were first known. Withdrawn
+        ones go when they are older than the last 50."""
+        with self._changed:
+            return tuple(self._events.values())
+
+    def history(self, since_s: float) -> tuple[SignalAt, ...]:
+        """Signals of frames later than `since_s` (time of the source), at most 30 s back."""
+        found: list[SignalAt] = []
+        with self._changed:
+            for entry in reversed(self._history):
+                if entry.stamp.time_s <= since_s:
+                    break
+                found.append(entry)
+        return tuple(reversed(found))
+
+    def counts(self) -> Counts:
+        """The numbers so far."""
+        with self._changed:
+            return Counts(
+                analysed=self._analysed,
+                dropped=MappingProxyType(dict(self._dropped)),
+                faces=self._faces,
+                frame_to_result=self._frame_to_result.summary(),
+                decision=self._decision.summary(),
+                painted=self._painted.summary(),
+                stages=MappingProxyType({k: p.summary() for k, p in self._stages.items()}),
+            )
+
+    def _is_forgotten(self, stamp: Stamp) -> bool:
+        return any(start_s <= stamp.time_s <= end_s for start_s, end_s in self._forgotten)
+
+    def _kept(self, events: tuple[Event, ...], now_s: float) -> tuple[Event, ...]:
+        return tuple(
+            replace(self._pictured(event), emitted_s=now_s)
+            for event in events
+            if not any(within(event, *span) for span in self._forgotten)
+        )
+
+    def _pictured(self, event: Event) -> Event:
+        """`event`, without its pictures if any of them may be of what is forgotten: each is of some
+        frames around a moment."""
+        window = event.window
+        begin_s = window.onset.time_s - MAX_AVERAGE_S
+        last_s = (window.offset or event.known_at).time_s + MAX_AVERAGE_S
+        if any(start_s <= last_s and begin_s <= end_s for start_s, end_s in self._forgotten):
+            return replace(event, flows=None, crops=())
+        return event
+
+    def _take(self, events: tuple[Event, ...]) -> None:
+        for event in events:
+            self._events[event.number] = event
+            if event.state == "confirmed" and event.window.offset is not None:
+                for index, received_s in reversed(self._received_s):
+                    if index == event.window.offset.index:
+                        self._decision.add((event.emitted_s - received_s) * 1e3)
+                        break
+        if not events:
+            return
+        for number in list(self._events)[-DETAILED_EVENTS - len(events) : -DETAILED_EVENTS]:
+            old = self._events[number]
+            if old.state == "withdrawn":
+                del self._events[number]
+            else:
+                self._events[number] = replace(old, flows=None, crops=())

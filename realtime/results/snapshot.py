@@ -1,0 +1,111 @@
+"""How a live session stands, for whoever shows it."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from realtime.config import LiveConfig
+from realtime.results.results import Counts
+from realtime.sources import SourceInfo, SourceStatus, without_password
+from realtime.spotting.baseline import Baseline, rate_warning
+from realtime.stream.counters import Captured
+from realtime.stream.latency import LatencySummary
+
+PAUSED = "paused"
+_RATE_KNOWN_S = 3.0
+
+State = Literal["stopped", "starting", "running", "paused", "ended", "failed"]
+"""`ended`: the source came to its end. `failed`: see the message. Both still need `stop`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How a session stands. Frozen: read it from any thread, keep it as long as you like."""
+
+    state: State
+    run: int
+    """Number of the start; events and history begin anew with each."""
+    source: str
+    """The source in one line, as opened; as asked before that."""
+    message: str
+    """What a person should know now; empty if nothing."""
+    width: int
+    height: int
+    rotate: int
+    """Degrees clockwise by which the source's pictures are turned."""
+    seconds: float
+    """Time of the source between first and last captured frame."""
+    fps_measured: float | None
+    """Captured frames per second of the source's time: of the last two seconds while it runs, of
+    the whole run afterwards; None before there are two frames."""
+    captured: int
+    """Frames delivered by the source."""
+    analysed: int
+    faces: int
+    """Analysed frames with a face."""
+    dropped: Mapping[str, int]
+    """By cause: captured and not analysed, then what the source lost or could not use."""
+    frame_to_result: LatencySummary
+    decision: LatencySummary
+    painted: LatencySummary
+    stages: Mapping[str, LatencySummary]
+    device: str
+    flow: str
+    classifier: str
+    engine: str
+    """What runs the classifier now, and what is being built for it; empty before a run."""
+
+
+def doubt(baseline: Baseline | None, captured: Captured, warning: str) -> str:
+    """What speaks against the results of a run with this baseline, empty if nothing: `warning`, as
+    its source was opened, or a rate that is not the baseline's."""
+    if baseline is None or captured.seconds() < _RATE_KNOWN_S:
+        return warning
+    return rate_warning(baseline, captured.fps()) or warning
+
+
+def take_snapshot(
+    counts: Counts,
+    captured: Captured,
+    status: SourceStatus | None,
+    *,
+    config: LiveConfig,
+    info: SourceInfo | None,
+    state: State,
+    run: int,
+    message: str,
+    fps_measured: float | None,
+    device: str,
+    engine: str,
+) -> Snapshot:
+    """Bring together what the run, its source and its results count."""
+    dropped = Counter(counts.dropped)
+    dropped[PAUSED] += captured.paused
+    if status is not None:
+        dropped.update(status.dropped)
+        dropped.update(status.unusable)
+    return Snapshot(
+        state=state,
+        run=run,
+        source=info.description if info else without_password(config.source),
+        message=message,
+        width=info.width if info else config.width,
+        height=info.height if info else config.height,
+        rotate=config.rotate,
+        seconds=captured.seconds(),
+        fps_measured=fps_measured,
+        captured=captured.frames,
+        analysed=counts.analysed,
+        faces=counts.faces,
+        dropped=MappingProxyType({cause: n for cause, n in dropped.items() if n}),
+        frame_to_result=counts.frame_to_result,
+        decision=counts.decision,
+        painted=counts.painted,
+        stages=counts.stages,
+        device=device,
+        flow=config.flow,
+        classifier=config.classifier,
+        engine=engine,
+    )

@@ -1,0 +1,55 @@
+"""A recorded session, as its coders left it.
+
+python -m realtime.review agree DIR C1 C2            how far two coders agree
+python -m realtime.review report DIR [--coder C1]    one HTML file
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from model.cli import program
+from model.errors import InputError, exit_code
+from realtime.review.agreement import agree, report_lines
+from realtime.review.report import write_report
+from realtime.sessions.folder import SessionFolder, claim
+from realtime.sessions.reader import open_session
+
+
+def main() -> None:
+    """Do what the command line asks. Raises `InputError` if the disk does not let it."""
+    options = _parser().parse_args()
+    folder: Path = options.folder
+    try:
+        SessionFolder(folder).read_document()  # that it is a session at all
+        let_go = claim(folder)
+        try:
+            if options.command == "report":
+                print(write_report(folder, options.out, options.coder))
+            else:
+                found = agree(open_session(folder), options.first, options.second)
+                print("\n".join(report_lines(found)))
+        finally:
+            let_go()
+    except OSError as error:
+        raise InputError(f"{error.filename or folder}: {error.strerror}") from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog=program("realtime.review"), description=(__doc__ or "").partition("\n")[0]
+    )
+    commands = p.add_subparsers(dest="command", required=True)
+    two = commands.add_parser("agree", help="how far two coders agree")
+    report = commands.add_parser("report", help="quality, expressions, methods: one HTML file")
+    for command in (two, report):
+        command.add_argument("folder", type=Path, metavar="DIR")
+    two.add_argument("first", metavar="CODER")
+    two.add_argument("second", metavar="CODER")
+    report.add_argument("--out", type=Path, metavar="HTML", help="default: DIR-report.html")
+    report.add_argument("--coder", metavar="CODE", help="the expressions as this coder left them")
+    return p
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

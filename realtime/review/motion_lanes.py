@@ -1,0 +1,80 @@
+"""Lanes: the motion of the face's parts over a whole session, for a timeline.
+
+A lane holds the regions of one part of the face; its value is how far the strongest of them stands
+over its threshold (1 is the threshold).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+from numpy.typing import NDArray
+
+from model.errors import InputError, error_line
+from model.records import ArrayF32, ArrayF64
+from realtime.sessions.folder import SessionFolder
+from realtime.spotting.motion import REGIONS
+
+LANES = ("Brows", "Eyes", "Nose", "Mouth")
+_GROUPS = {"brow": "Brows", "lid": "Eyes", "nose": "Nose", "cheek": "Nose"}
+
+
+def lane_of(region: str) -> str:
+    """The lane of a region of `realtime.spotting.motion.REGIONS`, by the first word of its name."""
+    return _GROUPS.get(region.split("_")[0], LANES[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class MotionLanes:
+    """What the motion table says, by lane."""
+
+    times_s: ArrayF64
+    """(N,) float64: of each analysed frame, on the source's clock, increasing."""
+    over: ArrayF32
+    """(N, L) float32: strength over threshold by lane of `LANES`; 0 while silenced, NaN without
+    a face."""
+
+    @property
+    def with_face(self) -> NDArray[np.bool_]:
+        """(N,) bool: whether a face was found."""
+        return np.asarray(~np.isnan(self.over[:, 0]))
+
+    def binned(self, start_s: float, end_s: float, bins: int) -> list[list[float | None]]:
+        """The greatest value of each lane in each of `bins` equal parts of the span; None where
+        there is none. (L, bins)."""
+        first, last = np.searchsorted(self.times_s, [start_s, end_s])
+        where = (self.times_s[first:last] - start_s) / max(end_s - start_s, 1e-9) * bins
+        which = np.clip(where.astype(np.int64), 0, bins - 1)
+        most = np.full((bins, len(LANES)), -np.inf, np.float32)
+        np.fmax.at(most, which, self.over[first:last])
+        return [
+            [round(float(value), 3) if np.isfinite(value) else None for value in lane]
+            for lane in most.T
+        ]
+
+
+def read_motion(folder: SessionFolder) -> MotionLanes:
+    """The motion table of a session; empty if nothing was analysed. Raises `InputError` if it is
+    damaged."""
+    columns = [f"{name}_{what}_px" for name in REGIONS for what in ("strength", "threshold")]
+    convert = pacsv.ConvertOptions(
+        include_columns=["time_s", *columns],
+        column_types=dict.fromkeys(["time_s", *columns], "float64"),
+    )
+    if not folder.motion.exists() or folder.motion.stat().st_size == 0:
+        return MotionLanes(np.empty(0), np.empty((0, len(LANES)), np.float32))
+    try:
+        table = pacsv.read_csv(folder.motion, convert_options=convert)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"{folder.motion} is damaged ({error_line(error)}): move it away, and all but the "
+            "motion can be seen"
+        ) from None
+    over = np.full((table.num_rows, len(LANES)), np.nan, np.float32)
+    for name in REGIONS:
+        strength = table[f"{name}_strength_px"].to_numpy()
+        ratio = (strength / table[f"{name}_threshold_px"].to_numpy()).astype(np.float32)
+        lane = LANES.index(lane_of(name))
+        over[:, lane] = np.fmax(over[:, lane], ratio)
+    return MotionLanes(table["time_s"].to_numpy().astype(np.float64), over)

@@ -1,0 +1,1 @@
+"""What lies on disk of a recorded session, and what can be done with it."""

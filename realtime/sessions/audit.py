@@ -1,0 +1,13 @@
+"""The audit: who did what to a recording, from which page, in lines that are only appended."""
+
+import json
+import time
+
+from realtime.sessions.clock_anchors import iso
+from realtime.stream.clock import monotonic_s
+
+
+def audit_line(who: str, did: str) -> str:
+    """A line of `audit.jsonl`: `utc` and `monotonic_s` of now, `who` and `did`."""
+    said = {"utc": iso(time.time()), "monotonic_s": monotonic_s(), "who": who, "did": did}
+    return json.dumps(said, ensure_ascii=False)

@@ -1,0 +1,155 @@
+"""Replay parity: a recording analysed again, against what was seen live.
+
+The frames that the live analysis left out are left out again, so that of a lossless recording the
+events are the same, their moments and scores to the last bit. Of a lossy one they are not, and how
+far off is the answer.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from model.inference.checkpoint import checkpoint_digest, checkpoint_path
+from model.machine import choose_device
+from model.records import Event, Prediction, Stamp
+from realtime.config import LiveConfig
+from realtime.perception.pipeline import open_pipeline, pipeline_config
+from realtime.results.event_lines import as_they_stand
+from realtime.sessions.reader import Session
+from realtime.sessions.source import SessionSource
+from realtime.sources.video import DAMAGED
+from realtime.spotting.baseline import Baseline, load_baseline
+from realtime.spotting.scorer import RULES
+
+SAME_PROBABILITY = 1e-4
+"""Probabilities that differ by less are the same: other engines compute in another order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What an analysis of the recording found that was not seen live, or the other way round."""
+
+    live: int
+    """Confirmed events that were seen live."""
+    replayed: int
+    """Confirmed events of the recording."""
+    differences: tuple[str, ...]
+    """One line each; empty if all is the same."""
+    cautions: tuple[str, ...]
+    """What keeps the two from being the same, other than the codec."""
+
+
+def compare(source: SessionSource, device: str = "auto") -> Comparison:
+    """Analyse the frames of `source` that were analysed live, with the flow, the classifier and
+    the baseline of that time. Raises `InputError` if these are not to be had."""
+    session = source.session
+    then = session.document["config"]
+    config = LiveConfig(
+        source=source.info.spec,
+        flow=then["flow"],
+        classifier=then["classifier"],
+        device=device,
+        spotter=then.get("spotter", RULES),  # all that there was before it could be chosen
+        baseline=_baseline(session),
+    )
+    wanted, _ = pipeline_config(replace(config, baseline=None), choose_device(device), source.info)
+    if config.baseline is not None:
+        wanted = replace(wanted, spotter=replace(wanted.spotter, baseline=config.baseline))
+    pipeline = open_pipeline(wanted)
+    chosen = {frame.index for frame in session.frames if frame.analysis in ("analysed", "late")}
+    events: list[Event] = []
+    last: Stamp | None = None
+    try:
+        for frame in source:
+            if frame.stamp.index in chosen:
+                events.extend(pipeline.step(frame).events)
+                last = frame.stamp
+        if last is not None:
+            events.extend(pipeline.finish(last))
+    finally:
+        pipeline.close()
+    again = tuple(event for event in as_they_stand(events) if event.state == "confirmed")
+    return Comparison(
+        len(session.confirmed),
+        len(again),
+        tuple(differences(session.confirmed, again)),
+        tuple(_cautions(session, source.status().unusable.get(DAMAGED, 0))),
+    )
+
+
+def differences(live: tuple[Event, ...], again: tuple[Event, ...]) -> Iterator[str]:
+    """What differs, a line each. Events belong together where their spans overlap most."""
+    left = list(again)
+    for event in live:
+        twin = max(left, key=lambda other: _shared_s(event, other), default=None)
+        if twin is None or _shared_s(event, twin) <= 0:
+            yield f"{_name(event)}: seen live, not in the recording"
+            continue
+        left.remove(twin)
+        parts = [*_moments(event, twin), *_names(event.prediction, twin.prediction)]
+        if event.window.kind != twin.window.kind:
+            parts.append(f"{event.window.kind} live, {twin.window.kind} in the recording")
+        if parts:
+            yield f"{_name(event)}: {'; '.join(parts)}"
+    for event in left:
+        yield f"{_name(event)}: in the recording, not seen live"
+
+
+def _moments(live: Event, again: Event) -> Iterator[str]:
+    for moment in ("onset", "apex", "offset"):
+        before, after = getattr(live.window, moment), getattr(again.window, moment)
+        if before != after:
+            yield f"{moment} {(after.time_s - before.time_s) * 1e3:+.1f} ms"
+    if live.window.score != again.window.score:
+        yield f"score {live.window.score:.4f} → {again.window.score:.4f}"
+
+
+def _names(live: Prediction | None, again: Prediction | None) -> Iterator[str]:
+    if live is None or again is None:
+        return
+    if live.label != again.label:
+        yield f"{live.label} → {again.label}"
+    common = live.probabilities.keys() & again.probabilities.keys()
+    worst = max(
+        (abs(live.probabilities[name] - again.probabilities[name]) for name in common), default=0.0
+    )
+    if worst > SAME_PROBABILITY:
+        yield f"probabilities differ by up to {worst:.2g}"
+
+
+def _shared_s(one: Event, other: Event) -> float:
+    ends = [(event.window.offset or event.window.apex).time_s for event in (one, other)]
+    return min(ends) - max(one.window.onset.time_s, other.window.onset.time_s)
+
+
+def _name(event: Event) -> str:
+    label = event.prediction.label if event.prediction else "?"
+    return f"{event.window.kind} {label} at {event.window.onset.time_s:.3f} s"
+
+
+def _cautions(session: Session, damaged: int) -> Iterator[str]:
+    if damaged:
+        yield f"{damaged} pictures in the video are damaged"
+    away = [f for f in session.frames if f.analysis in ("analysed", "late") and f.part is None]
+    if away:
+        yield f"{sum(f.count for f in away)} frames that were analysed live are not in the video"
+    redacted = sum(f.count for f in session.frames if f.fate == "redacted")
+    if redacted:
+        yield f"{redacted} frames were redacted, which the live analysis may have seen"
+    weights = session.document["weights"]
+    if weights["sha256"] != checkpoint_digest(checkpoint_path(weights["classifier"])):
+        yield f"the weights of {weights['classifier']} are others than those used live"
+    if session.document["state"] == "recovered":
+        yield "the recording was cut off: what the live analysis said last may be lost"
+
+
+def _baseline(session: Session) -> Baseline | None:
+    document = session.document["config"]["baseline"]
+    if document is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "baseline.json"
+        path.write_text(json.dumps(document), "utf-8")
+        return load_baseline(path)

@@ -1,0 +1,81 @@
+"""Deletion of a session, with a receipt of what was removed.
+
+Deleted, not overwritten: on a disk that keeps old blocks, and in backups, traces may remain, which
+the receipt says too.
+"""
+
+import hashlib
+import time
+from pathlib import Path
+
+from model.errors import InputError
+from realtime.results.summary import check_new, write_summary
+from realtime.sessions.clock_anchors import iso
+from realtime.sessions.copies import Forgotten, forget_copies, known_copies
+from realtime.sessions.folder import SessionFolder
+from realtime.sessions.line_file import sync_folder
+
+NOTE = "deleted, not overwritten: backups and the disk's old blocks are not reached by this"
+
+
+def delete(path: Path, receipt: Path) -> tuple[int, Forgotten]:
+    """Delete the session in `path`, with the exports of it that show faces or have sound, and write
+    `receipt`: participant, when, each file with its size and SHA-256, and the exports. Returns how
+    many files went, and what became of the exports.
+
+    Raises `InputError`, before anything is deleted, if `path` is no session, holds what no session
+    holds, or the receipt cannot be written beside it; and, with how many files are gone, if one
+    cannot be deleted.
+    """
+    folder = SessionFolder(path)
+    document = folder.read_document()
+    check_new(receipt)
+    if path.resolve() in receipt.resolve().parents:
+        raise InputError(f"--receipt {receipt} lies in the session that is deleted: put it outside")
+    files = sorted(path.iterdir())
+    foreign = [file for file in files if not _own(folder, file)]
+    if foreign:
+        raise InputError(f"{foreign[0]} is no part of the session: move it away first")
+    listed = [
+        {"name": file.name, "bytes": file.stat().st_size, "sha256": _hash(file)} for file in files
+    ]
+    said = {
+        "participant": document["participant"],
+        "session": path.resolve().name,
+        "recorded_utc": document["started_utc"],
+        "deleted_utc": iso(time.time()),
+        "files": listed,
+        "exports": [str(copy) for copy in known_copies(folder)],
+        "note": NOTE,
+    }
+    write_summary(receipt, said)
+    gone = 0
+    try:
+        copies = forget_copies(folder)  # while it is known where they are
+        # The document last: while it is there, what is left can be deleted by the same command.
+        for file in sorted(files, key=lambda file: file == folder.document):
+            file.unlink()
+            gone += 1
+        path.rmdir()
+    except OSError as error:
+        left = "with another --receipt, the same command deletes the rest"
+        raise InputError(
+            f"{error.filename or path}: {error.strerror}; {gone} of {len(files)} files are gone; "
+            + (left if gone < len(files) else "remove the empty folder yourself")
+        ) from None
+    sync_folder(path.resolve().parent)
+    return len(files), copies
+
+
+def _own(folder: SessionFolder, file: Path) -> bool:
+    names = (folder.document, folder.frames, folder.motion, folder.events, folder.markers)
+    known = {name.name for name in (*names, folder.sound, folder.audit, folder.copies)} | {
+        folder.video(part).name for part in folder.parts()
+    }
+    known |= {folder.edits(coder).name for coder in folder.coders()}
+    return file.is_file() and file.name.removesuffix(".partial") in known
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,0 +1,231 @@
+"""The folder of a session: its files by name, and its document."""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+
+from model.errors import InputError
+from model.text import parse_json
+from realtime.sessions.line_file import replace_text, sync_folder
+
+FORMAT = "fmanet-live-session"
+VERSION = 1
+DOCUMENT = "session.json"
+
+PARTICIPANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+"""A code, never a name: what is exported bears it."""
+
+RESERVE_BYTES = 32 * 2**20
+"""Left free on the disk, so that a recording that fills it can still be closed."""
+_PROBE_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFolder:
+    """The names in a session's folder."""
+
+    path: Path
+
+    @property
+    def document(self) -> Path:
+        """`session.json`."""
+        return self.path / DOCUMENT
+
+    @property
+    def frames(self) -> Path:
+        """The ledger."""
+        return self.path / "frames.csv"
+
+    @property
+    def motion(self) -> Path:
+        """The motion table."""
+        return self.path / "motion.csv"
+
+    @property
+    def events(self) -> Path:
+        """The events."""
+        return self.path / "events.jsonl"
+
+    @property
+    def markers(self) -> Path:
+        """The markers."""
+        return self.path / "markers.jsonl"
+
+    @property
+    def audit(self) -> Path:
+        """Who did what."""
+        return self.path / "audit.jsonl"
+
+    @property
+    def copies(self) -> Path:
+        """What was exported, and where to; there only if anything was."""
+        return self.path / "copies.jsonl"
+
+    @property
+    def sound(self) -> Path:
+        """What is missing of the sound; there only if sound was recorded."""
+        return self.path / "sound.csv"
+
+    def video(self, part: int) -> Path:
+        """Part 1, 2, … of the video."""
+        return self.path / ("video.mkv" if part == 1 else f"video-{part}.mkv")
+
+    def parts(self) -> list[int]:
+        """The numbers of the parts that are there. Redaction may have left out some."""
+        numbers = {path.name: path for path in self.path.glob("video*.mkv")}
+        found = [1] if "video.mkv" in numbers else []
+        for name in numbers:
+            number = name.removeprefix("video-").removesuffix(".mkv")
+            if number.isdecimal():
+                found.append(int(number))
+        return sorted(found)
+
+    def edits(self, coder: str) -> Path:
+        """What `coder`, a code, has said in reviewing it."""
+        return self.path / f"edits-{coder}.jsonl"
+
+    def coders(self) -> list[str]:
+        """Who has reviewed it, by code."""
+        names = (path.stem for path in self.path.glob("edits-*.jsonl"))
+        return sorted(name.removeprefix("edits-") for name in names)
+
+    def write_document(self, document: dict[str, Any]) -> None:
+        """Replace `session.json` at one stroke; raises `OSError`."""
+        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+        replace_text(self.document, text.split("\n"))  # by no other breaks: they are text
+
+    def read_document(self) -> dict[str, Any]:
+        """`session.json`; raises `InputError` if this is no session, or one of a later version."""
+        try:
+            document = parse_json(self.document.read_text("utf-8"))
+        except FileNotFoundError:
+            raise InputError(f"{self.path} is not a session: it has no {DOCUMENT}") from None
+        except OSError as error:
+            raise InputError(f"{self.document} cannot be read: {error.strerror}") from None
+        except ValueError:
+            raise InputError(f"{self.document} is damaged: it is not JSON") from None
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise InputError(f"{self.document} does not describe a session of this program")
+        if document.get("version") != VERSION:
+            raise InputError(
+                f"{self.path} has version {document.get('version')} of the format, this program "
+                f"knows {VERSION}: use the version that recorded it, or a later one"
+            )
+        from realtime.sessions.shape import misshapen  # pydantic: for who reads sessions alone
+
+        if why := misshapen(document):
+            raise InputError(f"{self.document} is damaged: {why}")
+        return _Document.of(document, self.document)
+
+
+class _Document(dict[str, Any]):
+    """A document, or an object in it, of which nothing may be asked that is not there."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, values: dict[str, Any], path: Path) -> "_Document":
+        """`values`, read from `path`."""
+        made = cls({k: cls.of(v, path) if isinstance(v, dict) else v for k, v in values.items()})
+        made.path = path
+        return made
+
+    def __missing__(self, key: str) -> Any:
+        raise InputError(f"{self.path} is damaged: it does not say {key!r}")
+
+
+def create_folder(wanted: Path) -> SessionFolder:
+    """A new folder that only its owner can look into: `wanted`, or with the first number that is
+    free (`wanted-2`). Raises `InputError` if none can be made."""
+    numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
+    for path in chain([wanted], numbered):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise InputError(f"--record {path} cannot be made: {error.strerror}") from None
+        sync_folder(path.parent)
+        return SessionFolder(path)
+    raise AssertionError("unreachable: count() has no end")
+
+
+def claim(path: Path) -> Callable[[], None]:
+    """Hold the session in `path` for this program; returns what lets it go, and a program's end
+    does too, however it comes. Raises `InputError` if it is held already. Windows has nothing of
+    the kind for folders: there, nothing is held."""
+    try:
+        import fcntl
+    except ImportError:
+        return lambda: None
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise InputError(
+            f"{path} is being recorded, or changed by another program: wait until that has ended"
+        ) from None
+    return partial(os.close, handle)
+
+
+def free_bytes(path: Path) -> int:
+    """Room on the disk of `path`, or of the nearest folder above it that exists."""
+    return shutil.disk_usage(_nearest(path)).free
+
+
+def disk_speed(path: Path) -> float:
+    """How fast the disk of `path` writes, bytes a second, tried with a file of 16 MiB that is
+    deleted again; 0 where nothing can be written."""
+    data = os.urandom(_PROBE_BYTES)
+    try:
+        with tempfile.TemporaryFile(dir=_nearest(path)) as probe:
+            began_s = time.perf_counter()
+            probe.write(data)
+            probe.flush()
+            os.fsync(probe.fileno())
+            return _PROBE_BYTES / (time.perf_counter() - began_s)
+    except OSError:
+        return 0.0
+
+
+def check_room(path: Path, needed: float) -> None:
+    """Raise `InputError` unless `path`'s disk has room for `needed` bytes and the reserve, and its
+    folder can be written to."""
+    folder = _nearest(path)
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(f"--record {path}: no permission to write into {folder}")
+    free = free_bytes(path)
+    if free < needed + RESERVE_BYTES:
+        raise InputError(
+            f"--record {path}: the recording needs about {size(needed + RESERVE_BYTES)}, the disk "
+            f"has {size(free)} free; make room, record on another disk, or for less long"
+        )
+
+
+def remove(paths: Iterable[Path]) -> None:
+    """Delete files; what is not there is no error."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _nearest(path: Path) -> Path:
+    """`path`, or the nearest folder above it that exists."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
+
+
+def size(count_: float) -> str:
+    """A number of bytes, in words."""
+    return f"{count_ / 2**30:.1f} GiB" if count_ >= 2**30 else f"{count_ / 2**20:.0f} MiB"

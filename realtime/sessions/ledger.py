@@ -1,0 +1,133 @@
+"""The ledger: what became of every frame, in lines that are only ever appended.
+
+A frame has one line that says whether it is in the video (`recorded`) or why not (`dropped`), and
+later, once the analysis has come to it, one that says `analysed`, `late` or `unanalysed`. Frames
+that never came are a line with their number (`missing`), and so are frames that were taken out on
+request (`redacted`). The line of a recorded frame is written before its picture.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from model.records import Stamp
+from realtime.results.values import FURTHEST_MS, seconds, whole
+
+HEADER = "index,time_s,received_s,clock,part,pts_ms,fate,cause,count"
+
+Fate = Literal["recorded", "dropped", "missing", "redacted", "analysed", "late", "unanalysed"]
+_FATES = frozenset(get_args(Fate))
+
+LATE_S = 0.5
+"""An analysis that is done this long after its frame arrived is `late`: by then the longest
+micro-expression is over."""
+
+FROM_VIDEO = "ledger line lost; told from the video"
+LOST = "lost when the recording was cut off"
+BEHIND = "recorder behind"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the ledger."""
+
+    index: int
+    """Of the frame; of the first one where `count` exceeds 1."""
+    fate: Fate
+    time_s: float | None = None
+    """Capture time on the source's clock, exact; None where the frame is not at hand."""
+    received_s: float | None = None
+    """When it reached this program, on the system's monotonic clock."""
+    clock: str = ""
+    """Where `time_s` comes from: `realtime.sources.Clock`."""
+    part: int | None = None
+    """Of the video: 1 is `video.mkv`, 2 `video-2.mkv`."""
+    pts_ms: int | None = None
+    """Presentation time in that part, in ms since the session's first frame."""
+    cause: str = ""
+    count: int = 1
+    """How many frames, from `index` on, the line speaks of."""
+
+    def text(self) -> str:
+        """As written; floats keep every bit."""
+        cells = (self.index, self.time_s, self.received_s, self.clock, self.part, self.pts_ms)
+        known = ["" if cell is None else str(cell) for cell in cells]
+        return ",".join([*known, self.fate, self.cause.replace(",", ";"), str(self.count)])
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRecord:
+    """All that the ledger says of one frame, or of `count` frames that are not there."""
+
+    index: int
+    time_s: float | None
+    received_s: float | None
+    clock: str
+    part: int | None
+    """None: it is not in the video."""
+    pts_ms: int | None
+    fate: Literal["recorded", "dropped", "missing", "redacted"]
+    cause: str
+    analysis: Literal["analysed", "late", "unanalysed", ""]
+    """Empty: the analysis never came to it."""
+    count: int
+
+    @property
+    def stamp(self) -> Stamp:
+        """Index and exact time; raises `ValueError` for a frame without a time."""
+        if self.time_s is None:
+            raise ValueError(f"frame {self.index} is {self.fate}: no time is known")
+        return Stamp(self.index, self.time_s)
+
+
+def parse_line(text: str) -> Line | None:
+    """The line as written by `Line.text`; None for the header and for what is damaged."""
+    cells = text.split(",")
+    if len(cells) != 9 or cells[6] not in _FATES:
+        return None
+    index, time_s, received_s, clock, part, pts_ms, fate, cause, count = cells
+    try:
+        line = Line(
+            index=whole(int(index)),
+            fate=fate,  # type: ignore[arg-type]  # checked above
+            time_s=seconds(float(time_s)) if time_s else None,
+            received_s=seconds(float(received_s)) if received_s else None,
+            clock=clock,
+            part=whole(int(part)) if part else None,
+            pts_ms=whole(int(pts_ms)) if pts_ms else None,
+            cause=cause,
+            count=whole(int(count)),
+        )
+        unplaced = line.time_s is None or line.part is None or line.pts_ms is None
+        if line.fate == "recorded" and unplaced:
+            return None
+        if line.index < 0 or line.count < 1 or (line.part or 1) < 1:
+            return None
+        return None if abs(line.pts_ms or 0) > FURTHEST_MS else line
+    except (ValueError, TypeError):
+        return None
+
+
+def fold(lines: Iterable[Line]) -> list[FrameRecord]:
+    """One record per frame, in order of the index. Of two lines on the same matter the later one
+    counts."""
+    capture: dict[int, Line] = {}
+    analysis: dict[int, Line] = {}
+    for line in lines:
+        of_capture = line.fate in ("recorded", "dropped", "missing", "redacted")
+        (capture if of_capture else analysis)[line.index] = line
+    return [
+        FrameRecord(
+            index,
+            line.time_s,
+            line.received_s,
+            line.clock,
+            line.part,
+            line.pts_ms,
+            line.fate,  # type: ignore[arg-type]  # of_capture
+            line.cause,
+            analysis[index].fate if index in analysis else "",  # type: ignore[arg-type]
+            line.count,
+        )
+        for index, line in sorted(capture.items())
+    ]

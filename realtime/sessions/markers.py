@@ -1,0 +1,58 @@
+"""Markers: what was noted while it was recorded."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from model.text import parse_json
+from realtime.results.values import seconds, text
+
+MarkerKind = Literal["mark", "question_start", "question_end", "pause", "resume", "redact"]
+_KINDS = frozenset(get_args(MarkerKind))
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A moment or, of a redaction, a span."""
+
+    kind: MarkerKind
+    name: str
+    """From the protocol, or free."""
+    note: str
+    time_s: float
+    """On the source's clock."""
+    monotonic_s: float
+    """On the system's monotonic clock, when it was made."""
+    utc: str
+    """The same as ISO 8601."""
+    until_s: float | None = None
+    """End of a span, on the source's clock."""
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """From when to when, on the source's clock; of a moment twice the same."""
+        return self.time_s, self.time_s if self.until_s is None else self.until_s
+
+
+def marker_line(marker: Marker) -> str:
+    """As a line of `markers.jsonl`."""
+    return json.dumps(asdict(marker), ensure_ascii=False, allow_nan=False)
+
+
+def parse_marker(line: str) -> Marker | None:
+    """The marker of a line; None for what is damaged."""
+    try:
+        values: dict[str, Any] = parse_json(line)
+        if values["kind"] not in _KINDS:
+            return None
+        return Marker(
+            values["kind"],
+            text(values["name"]),
+            text(values["note"]),
+            seconds(values["time_s"]),
+            seconds(values["monotonic_s"]),
+            text(values["utc"]),
+            None if values["until_s"] is None else seconds(values["until_s"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None

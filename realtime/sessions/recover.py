@@ -1,0 +1,120 @@
+"""Recovery: a recording that was cut off made whole."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from realtime.results.event_lines import parse_event
+from realtime.sessions import line_file as lines
+from realtime.sessions.edits import parse_edit
+from realtime.sessions.folder import SessionFolder, remove
+from realtime.sessions.ledger import FROM_VIDEO, HEADER, LOST, Line, parse_line
+from realtime.sessions.markers import parse_marker
+from realtime.sessions.reader import UNFINISHED
+from realtime.sessions.redact import redact
+from realtime.sessions.video_cut import mend
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What was found and done."""
+
+    frames: int
+    """In the video now, each with its line in the ledger."""
+    lost: int
+    """Frames of which the ledger has a line and the video no picture."""
+    unlisted: int
+    """Pictures of which the ledger had no line, and has one now."""
+    redactions: int
+    """Spans that had to be deleted still."""
+
+
+def recover(folder: SessionFolder) -> Recovery:
+    """Make `folder` whole: torn ends are cut off, the video gets its index, and ledger and video
+    agree: no picture without its line and none with two. Done again, it changes nothing.
+
+    Raises `InputError` if it is no session. One that is being recorded must not be touched.
+    """
+    document = folder.read_document()
+    remove(folder.path.glob("*.partial"))
+    pictures = {(part, ms) for part in folder.parts() for ms in mend(folder.video(part))}
+    lost, unlisted = _agree(folder, pictures)
+    _drop_damaged(folder)
+    spans = [
+        marker
+        for marker in filter(None, map(parse_marker, lines.read_lines(folder.markers)))
+        if marker.kind == "redact"
+    ]
+    redacted = [redact(folder, *marker.span) for marker in spans]
+    done = Recovery(
+        frames=len(pictures) - sum(redacted),
+        lost=lost,
+        unlisted=unlisted,
+        redactions=sum(frames > 0 for frames in redacted),
+    )
+    if document["state"] in UNFINISHED or lost or unlisted:
+        document["state"] = "recovered"
+        document["recovered"] = asdict(done)
+        folder.write_document(document)
+    return done
+
+
+def _agree(folder: SessionFolder, pictures: set[tuple[int, int]]) -> tuple[int, int]:
+    """Bring the ledger in line with what the video holds; how many frames were lost, and how many
+    pictures had no line."""
+    kept: list[Line] = []
+    listed: set[tuple[int, int]] = set()
+    lost = 0
+    for line in filter(None, map(parse_line, lines.read_lines(folder.frames))):
+        if line.fate == "recorded":
+            place = (line.part or 0, -1 if line.pts_ms is None else line.pts_ms)
+            if place not in pictures or place in listed:
+                lost += 1
+                line = Line(
+                    line.index, "dropped", line.time_s, line.received_s, line.clock, cause=LOST
+                )
+            listed.add(place)
+        kept.append(line)
+    unlisted = sorted(pictures - listed, key=lambda place: place[1])
+    kept += _told_from_video(kept, unlisted)
+    lines.replace_text(folder.frames, [HEADER, *(line.text() for line in kept)])
+    return lost, len(unlisted)
+
+
+def _told_from_video(known: list[Line], unlisted: list[tuple[int, int]]) -> list[Line]:
+    """Lines for pictures that have none: a loss of power can take the end of one file and not of
+    another. Their times are the video's, to the millisecond."""
+    zero_s = next(
+        (
+            line.time_s - line.pts_ms / 1000
+            for line in known
+            if line.time_s is not None and line.pts_ms is not None
+        ),
+        0.0,
+    )
+    first = max((line.index + line.count for line in known), default=0)
+    return [
+        Line(
+            index=first + n,
+            fate="recorded",
+            time_s=zero_s + ms / 1000,
+            part=part,
+            pts_ms=ms,
+            cause=FROM_VIDEO,
+        )
+        for n, (part, ms) in enumerate(unlisted)
+    ]
+
+
+def _drop_damaged(folder: SessionFolder) -> None:
+    """Cut torn lines off the other tables."""
+    lines.keep_lines(folder.events, lambda line: parse_event(line) is not None)
+    lines.keep_lines(folder.markers, lambda line: parse_marker(line) is not None)
+    for coder in folder.coders():
+        lines.keep_lines(folder.edits(coder), lambda line: parse_edit(line) is not None)
+    for table in (folder.motion, folder.sound):
+        _drop_torn_rows(table)
+
+
+def _drop_torn_rows(table: Path) -> None:
+    commas = next(lines.read_lines(table), "").count(",")
+    lines.keep_lines(table, lambda row: row.count(",") == commas)

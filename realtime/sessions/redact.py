@@ -1,0 +1,177 @@
+"""Redaction: a span of a session deleted from its video and its tables.
+
+Deleted, not overwritten: on a disk that keeps old blocks, and in backups, traces may remain.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from model.errors import InputError
+from realtime.results.event_lines import parse_event, within
+from realtime.results.values import seconds
+from realtime.sessions import line_file as lines
+from realtime.sessions.clock_anchors import iso
+from realtime.sessions.edits import parse_edit
+from realtime.sessions.folder import SessionFolder, remove
+from realtime.sessions.ledger import Line
+from realtime.sessions.markers import Marker, marker_line, parse_marker
+from realtime.sessions.reader import open_session
+from realtime.sessions.video_cut import copy_without
+from realtime.stream.clock import monotonic_s
+
+REDACTED = "redacted on request"
+ROUNDED_MS = 1
+"""Times in a video are rounded to this."""
+SOUND_BEFORE_S = 5.0
+"""Sound that came late lies in a part that began after it; never by so much."""
+
+
+def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
+    """Delete what was recorded from `start_s` to `end_s` (the source's clock, both included) and
+    return how many frames the ledger then names as redacted.
+
+    Of the frames only their numbers stay, of the sound, the events, the motion and the markers in
+    the span nothing. Nothing else may have the files open. Done again, it changes nothing. Raises
+    `InputError`, before anything is deleted, if the ledger is damaged.
+    """
+    found = _search(folder, start_s, end_s)
+    zero_s = float(folder.read_document().get("zero_s", 0.0))
+    # What is heard after the last picture belongs to it.
+    start_ms, end_ms = 1000 * (start_s - zero_s), 1000 * (end_s - zero_s)
+    end_ms = math.inf if end_s >= found.last_s else end_ms
+
+    def silence(begin: float, end: float) -> bool:
+        return begin - ROUNDED_MS <= end_ms and end + ROUNDED_MS >= start_ms
+
+    gone: set[tuple[str, str]] = set()
+    for part in sorted(found.places.keys() | _parts_with_sound(folder, found, start_s, end_s)):
+        times = found.places.get(part, set())
+        left_out = copy_without(folder.video(part), times.__contains__, silence)
+        gone |= {(str(part), str(ms)) for ms in left_out - times}
+    indices = found.indices | _at(folder, gone)
+    if indices:
+        redacted = (
+            Line(int(index), "redacted", cause=REDACTED) for index in sorted(indices, key=int)
+        )
+        kept = (row for row in lines.read_lines(folder.frames) if _index(row) not in indices)
+        lines.replace_text(folder.frames, chain(kept, (line.text() for line in redacted)))
+        lines.keep_lines(folder.motion, lambda row: _index(row) not in indices)
+    lines.keep_lines(folder.events, lambda line: _event_stays(line, start_s, end_s))
+    lines.keep_lines(folder.markers, lambda line: _marker_stays(line, start_s, end_s))
+    for coder in folder.coders():
+        lines.keep_lines(folder.edits(coder), lambda line: _edit_stays(line, start_s, end_s))
+    return len(indices)
+
+
+def redact_marked(folder: SessionFolder, marker: Marker) -> int:
+    """`redact` the span of `marker`, whose line is written first: what is cut off in the middle,
+    `recover` finishes. If it fails, no copy of what was to be deleted is left beside it."""
+    line = marker_line(marker)
+    try:
+        # Anew, not appended: a recording that failed may have left half a line.
+        others = (other for other in lines.read_lines(folder.markers) if other != line)
+        lines.replace_text(folder.markers, chain(others, [line]))
+        return redact(folder, *marker.span)
+    finally:
+        remove(folder.path.glob("*.partial"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the ledger says of a span. An hour has half a million lines, and the recorder may wait
+    for this: no more is read of each than is needed."""
+
+    indices: set[str]
+    """Of the frames in it."""
+    places: dict[int, set[int]]
+    """Of these in the video: ms by part."""
+    begins: dict[int, float]
+    """Of every part: the time of its first picture."""
+    last_s: float
+    """Of the last frame, in the span or not."""
+
+
+def _search(folder: SessionFolder, start_s: float, end_s: float) -> _Found:
+    indices: set[str] = set()
+    places: dict[int, set[int]] = {}
+    begins: dict[int, float] = {}
+    last_s = -math.inf
+    for row in lines.read_lines(folder.frames):
+        cells = row.split(",", 6)
+        if len(cells) < 7 or not cells[1] or not cells[0].isdecimal():
+            continue  # of an analysis, or of what has no time
+        index, time, _, _, part, ms, _ = cells
+        try:
+            int(index)
+            number, time_s = int(part or 0), seconds(float(time))
+            last_s = max(last_s, time_s)
+            if part:
+                begins.setdefault(number, time_s)
+            if start_s <= time_s <= end_s:
+                indices.add(index)
+                if part and ms:
+                    places.setdefault(number, set()).add(int(ms))
+        except ValueError:
+            # Left out, its picture would stay.
+            raise InputError(
+                f"{folder.frames} is damaged ({row[:80]}): first make the session whole with "
+                f"python -m realtime.session recover {folder.path}"
+            ) from None
+    return _Found(indices, places, begins, last_s)
+
+
+def _parts_with_sound(
+    folder: SessionFolder, found: _Found, start_s: float, end_s: float
+) -> set[int]:
+    """The parts whose sound may reach into the span: it goes on where pictures are missing, up to
+    the next part, and may begin a little before them."""
+    if not folder.sound.exists():
+        return set()
+    ends = [*found.begins.values(), math.inf][1:]
+    return {
+        part
+        for (part, begin_s), until_s in zip(found.begins.items(), ends, strict=True)
+        if begin_s - SOUND_BEFORE_S <= end_s and until_s >= start_s and folder.video(part).exists()
+    }
+
+
+def _at(folder: SessionFolder, places: set[tuple[str, str]]) -> set[str]:
+    """The numbers of the frames at these places, part and ms, of the video."""
+    if not places:
+        return set()
+    rows = (row.split(",", 6) for row in lines.read_lines(folder.frames))
+    return {cells[0] for cells in rows if tuple(cells[4:6]) in places}
+
+
+def _index(row: str) -> str:
+    return row.partition(",")[0]
+
+
+def _event_stays(line: str, start_s: float, end_s: float) -> bool:
+    event = parse_event(line)
+    return event is not None and not within(event, start_s, end_s)
+
+
+def _marker_stays(line: str, start_s: float, end_s: float) -> bool:
+    marker = parse_marker(line)
+    return marker is not None and (marker.kind == "redact" or not start_s <= marker.time_s <= end_s)
+
+
+def _edit_stays(line: str, start_s: float, end_s: float) -> bool:
+    edit = parse_edit(line)
+    return edit is not None and not (edit.onset.time_s <= end_s and edit.offset.time_s >= start_s)
+
+
+def redact_span(path: Path, start: float, end: float) -> int:
+    """Delete from `start` to `end`, in seconds of the video; returns how many frames went. Raises
+    `InputError` if the span is empty or the session is not whole."""
+    if not start < end:
+        raise InputError(f"--from {start:g} --to {end:g}: the end must come after the start")
+    session = open_session(path)
+    last_s = max((f.time_s for f in session.frames if f.time_s is not None), default=0.0)
+    start_s, end_s = max(0.0, start) + session.zero_s, min(end + session.zero_s, last_s)
+    marker = Marker("redact", "", "", start_s, monotonic_s(), iso(time.time()), end_s)
+    return redact_marked(session.folder, marker)

@@ -1,0 +1,224 @@
+"""What is exported, in rows: expressions, markers, frames."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from model.errors import InputError
+from model.records import Event
+from model.text import clean_text
+from realtime.results.tables import MOTION_COLUMNS, NAMED_FROM
+from realtime.sessions.line_file import read_lines
+from realtime.sessions.markers import Marker
+from realtime.sessions.reader import Session
+
+EVENT_COLUMNS: dict[str, str] = {
+    "participant": "code of the participant",
+    "event": "number of the expression, unique within the session",
+    "onset_s": "s from the first recorded frame: the face begins to move",
+    "apex_s": "s: the motion is strongest",
+    "offset_s": "s: the face is back",
+    "duration_s": "s from onset to offset",
+    "onset_index": "number of the frame at the onset, as in the frames' table",
+    "apex_index": "of the frame at the apex",
+    "offset_index": "of the frame at the offset",
+    "track": "number of the face's track: another one is another person, or the same found again",
+    "onset_utc": "onset as UTC, ISO 8601",
+    "kind": "micro (0.5 s at most) or macro",
+    "label": "the class that the network names, or unclear",
+    "probability": "the network's probability of its likeliest class, 0 to 1",
+    "action_units": "FACS units with a probability of 0.5 or more, with spaces between",
+    "regions": "regions of the face that moved, strongest first, with spaces between",
+    "score": "strength of the motion over the noise floor; 1 is the threshold",
+    "question": "name of the question in which the onset lies; empty if none",
+    "coder": "who reviewed it; empty: as the program found it",
+    "verdict": "the coder's: accepted or added; empty if nothing was said of it",
+}
+"""Column to what it holds. Columns `p_<label>` (probability of each class) follow."""
+
+MARKER_COLUMNS: dict[str, str] = {
+    "participant": "code of the participant",
+    "time_s": "s from the first recorded frame",
+    "until_s": "s: end of a span; empty for a moment",
+    "utc": "when it was made, ISO 8601",
+    "kind": "mark, question_start, question_end, pause, resume or redact",
+    "name": "as the protocol names it",
+    "note": "in words",
+}
+
+FRAME_COLUMNS: dict[str, str] = {
+    "index": "number of the frame; of the first one where count exceeds 1",
+    "time_s": "s from the first recorded frame; empty where the frame is not at hand",
+    "fate": "recorded, dropped, missing or redacted",
+    "cause": "why it is not in the video",
+    "analysis": "analysed, late (0.5 s or more after its arrival), unanalysed, or empty",
+    "part": "of the video: 1 is video.mkv",
+    "pts_ms": "its time in the video, ms",
+    "count": "how many frames the row stands for",
+}
+
+
+Span = TypeVar("Span", bound=tuple[Any, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSpan:
+    """A question as it was asked."""
+
+    name: str
+    start_s: float
+    end_s: float
+
+
+def stem(session: Session) -> str:
+    """What the files of an export are called: `code_and_start`, and the coder if one reviewed
+    it."""
+    return code_and_start(session) + (f"_{session.coder}" if session.coder else "")
+
+
+def code_and_start(session: Session) -> str:
+    """What a session is called: `P07_20260101T120000`."""
+    return f"{session.participant}_{start(session)}"
+
+
+def start(session: Session) -> str:
+    """When it was recorded, UTC, `20260101T120000`."""
+    return f"{datetime.fromisoformat(session.document['started_utc']):%Y%m%dT%H%M%S}"
+
+
+def frame_rate(session: Session) -> float:
+    """Recorded frames a second, over the whole session; 0 of one without length."""
+    recorded = sum(frame.fate == "recorded" for frame in session.frames)
+    return (recorded - 1) / session.seconds if session.seconds else 0.0
+
+
+def new_file(path: Path) -> Path:
+    """`path`; raises `InputError` if it exists, as nothing is overwritten."""
+    if path.exists():
+        raise InputError(
+            f"{path} exists, and results are never overwritten: another --out, or move it away"
+        )
+    return path
+
+
+def event_columns(session: Session) -> list[str]:
+    """The columns of `event_rows`."""
+    return [*EVENT_COLUMNS, *(f"p_{label}" for label in _labels(session.confirmed))]
+
+
+def event_rows(session: Session) -> Iterator[dict[str, Any]]:
+    """The confirmed expressions in order of their onset; values are None where not known."""
+    asked = questions(session)
+    tracks = _tracks(session)
+    labels = _labels(session.confirmed)
+    for event in session.confirmed:
+        window, prediction = event.window, event.prediction
+        assert window.offset is not None
+        assert prediction is not None  # of confirmed events both are known
+        onset_s = window.onset.time_s - session.zero_s
+        utc = session.utc(window.onset.time_s)
+        units = [unit for unit, p in prediction.action_units.items() if p >= NAMED_FROM]
+        yield {
+            "participant": session.participant,
+            "event": event.number,
+            "onset_s": onset_s,
+            "apex_s": window.apex.time_s - session.zero_s,
+            "offset_s": window.offset.time_s - session.zero_s,
+            "duration_s": window.offset.time_s - window.onset.time_s,
+            "onset_index": window.onset.index,
+            "apex_index": window.apex.index,
+            "offset_index": window.offset.index,
+            "track": tracks.get(window.apex.index),
+            "onset_utc": None if utc is None else utc.isoformat(timespec="milliseconds"),
+            "kind": window.kind,
+            "label": clean_text(prediction.label),
+            "probability": max(prediction.probabilities.values(), default=None),
+            "action_units": " ".join(units),
+            "regions": " ".join(window.regions),
+            "score": window.score if math.isfinite(window.score) else None,
+            "question": next((q.name for q in asked if q.start_s <= onset_s < q.end_s), None),
+            "coder": session.coder,
+            "verdict": session.verdicts.get(event.number, ""),
+            **{f"p_{label}": prediction.probabilities.get(label) for label in labels},
+        }
+
+
+def marker_rows(session: Session) -> Iterator[dict[str, Any]]:
+    """The markers in the order of their times."""
+    for marker in sorted(session.markers, key=lambda marker: marker.time_s):
+        yield {
+            "participant": session.participant,
+            "time_s": marker.time_s - session.zero_s,
+            "until_s": None if marker.until_s is None else marker.until_s - session.zero_s,
+            "utc": marker.utc,
+            "kind": marker.kind,
+            "name": clean_text(marker.name),
+            "note": clean_text(marker.note),
+        }
+
+
+def frame_rows(session: Session) -> Iterator[dict[str, Any]]:
+    """The ledger, in order of the index."""
+    for frame in session.frames:
+        yield {
+            "index": frame.index,
+            "time_s": None if frame.time_s is None else frame.time_s - session.zero_s,
+            "fate": frame.fate,
+            "cause": frame.cause,
+            "analysis": frame.analysis,
+            "part": frame.part,
+            "pts_ms": frame.pts_ms,
+            "count": frame.count,
+        }
+
+
+def questions(session: Session) -> list[QuestionSpan]:
+    """Each question from its start to its end; to the start of the next, or the end of the
+    session, where its end was not marked."""
+    marked: Sequence[Marker] = sorted(
+        (m for m in session.markers if m.kind in ("question_start", "question_end")),
+        key=lambda marker: marker.time_s,
+    )
+    found = []
+    for number, marker in enumerate(marked):
+        if marker.kind == "question_start":
+            after = marked[number + 1].time_s - session.zero_s if marked[number + 1 :] else None
+            end_s = session.seconds if after is None else after
+            start_s = marker.time_s - session.zero_s
+            found.append(QuestionSpan(clean_text(marker.name), start_s, max(start_s, end_s)))
+    return found
+
+
+def lanes(spans: Iterable[Span]) -> list[list[Span]]:
+    """`spans`, each a tuple that begins with its start and its end, in as few lists as it takes for
+    nothing in one to overlap, in order."""
+    found: list[list[Span]] = []
+    for span in sorted(spans):
+        free = next((lane for lane in found if lane[-1][1] <= span[0]), None)
+        if free is None:
+            free = []
+            found.append(free)
+        free.append(span)
+    return found
+
+
+def _tracks(session: Session) -> dict[int, int]:
+    """The face's track in each analysed frame that has one."""
+    index, track = (MOTION_COLUMNS.index(name) for name in ("index", "track"))
+    found = {}
+    for line in read_lines(session.folder.motion):
+        cells = line.split(",")
+        if len(cells) > track and cells[index].isdecimal() and cells[track].isdecimal():
+            found[int(cells[index])] = int(cells[track])
+    return found
+
+
+def _labels(events: Sequence[Event]) -> list[str]:
+    names: dict[str, None] = {}
+    for event in events:
+        if event.prediction is not None:
+            names.update(dict.fromkeys(event.prediction.probabilities))
+    return list(names)

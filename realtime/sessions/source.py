@@ -1,0 +1,107 @@
+"""A recorded session as a source: its frames with the numbers and times that they had live."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import av.error
+
+from model.errors import InputError, SourceError
+from model.records import Frame
+from realtime.sessions.ledger import FrameRecord
+from realtime.sessions.reader import Session, open_session
+from realtime.sources import SourceInfo, SourceOptions
+from realtime.sources.gated import GatedSource
+from realtime.sources.video import VideoPacket, decode_recorded, video_stream
+
+UNLISTED = "not in the ledger"
+
+
+class SessionSource(GatedSource):
+    """The recorded frames of a session, in order, each with its stamp of then: what was dropped,
+    redacted, or cannot be decoded any more is a jump of the index."""
+
+    def __init__(self, spec: str, options: SourceOptions) -> None:
+        """Raises `SourceError` if `spec` is no session or has no pictures."""
+        super().__init__(options.rotate)
+        if options.fps is not None:
+            raise SourceError(
+                f"{spec}: --fps {options.fps:g}, but a session's times are those of its recording: "
+                "leave it out"
+            )
+        try:
+            self._session: Session = open_session(Path(spec))
+        except InputError as error:
+            raise SourceError(str(error)) from None
+        recorded = (record for record in self._session.frames if record.fate == "recorded")
+        self._records = {
+            (record.part, record.pts_ms): (place, record) for place, record in enumerate(recorded)
+        }
+        if not self._records:
+            raise SourceError(f"{spec}: no frame was recorded in this session")
+        document = self._session.document
+        camera, seconds = document["camera"], self._session.seconds
+        fps = (len(self._records) - 1) / seconds if seconds else None
+        self._info = SourceInfo(
+            spec=spec,
+            kind="session",
+            description=f"session {Path(spec).resolve().name} of {self._session.participant}: "
+            f"{camera['width']}×{camera['height']}, {seconds:.1f} s, {document['video']['codec']}",
+            live=False,
+            paced_by_stamps=True,
+            clock="file",
+            width=camera["width"],
+            height=camera["height"],
+            fps_asked=None,
+            fps_nominal=fps,
+            lossless=bool(document["video"]["lossless"] and camera["lossless"]),
+            duration_s=seconds,
+        )
+
+    @property
+    def session(self) -> Session:
+        """The session itself: its events, markers, document."""
+        return self._session
+
+    def _run(self) -> Generator[Frame, None, None]:
+        lost = 0
+        for part in self._session.folder.parts():
+            path = self._session.folder.video(part)
+            try:
+                container = av.open(str(path))
+            except av.error.FFmpegError as error:
+                raise SourceError(
+                    f"{path} is damaged ({error.strerror}): make it whole with python -m "
+                    f"realtime.session recover {self._session.folder.path}"
+                ) from None
+            with container:
+                stream = video_stream(container, str(path))
+                # A picture patched up by the decoder is not what was seen: rather none.
+                stream.codec_context.options = {"err_detect": "explode"}
+                for picture, image in decode_recorded(
+                    container, stream, self._gate, self._session.rotate
+                ):
+                    found = self._record(part, picture)
+                    if found is None or found[1].time_s is None:
+                        self._gate.refuse(UNLISTED)
+                        continue
+                    place, record = found
+                    if record.index - place > lost:
+                        self._gate.drop("not recorded", record.index - place - lost)
+                        lost = record.index - place
+                    frame = self._gate.admit(image, record.time_s)
+                    if self._stop.is_set():
+                        self._gate.ended()
+                        return
+                    if frame is not None:
+                        # Not the gate's number: it does not know which picture was damaged.
+                        yield replace(frame, stamp=record.stamp)
+        self._gate.ended()
+
+    def _record(
+        self, part: int, picture: "av.VideoFrame | VideoPacket"
+    ) -> tuple[int, FrameRecord] | None:
+        if picture.pts is None or picture.time_base is None:
+            return None
+        return self._records.get((part, round(picture.pts * picture.time_base * 1000)))

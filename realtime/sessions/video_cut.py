@@ -1,0 +1,243 @@
+"""Copies of video parts, packet by packet: nothing changes but what is left out.
+
+Redaction leaves out a span; recovery leaves out the torn end of a file that was cut off.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import av
+import av.error
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from model.errors import InputError
+from realtime.sessions.line_file import sync_folder
+from realtime.sessions.video import SAMPLE_BYTES, TIME_BASE
+from realtime.sources.ffv1 import is_whole
+from realtime.sources.picture import decode_picture
+from realtime.sources.video import FFV1, JPEGS, VideoPacket
+
+_SEGMENT = b"\x18\x53\x80\x67"  # the element's name
+_HEAD_BYTES = 1024
+
+AnyPacket: TypeAlias = "Packet[Any]"
+P = TypeVar("P", bound=AnyPacket)
+
+
+def pts_of(path: Path) -> list[int]:
+    """The presentation times, in ms, of the pictures in `path`, in order; empty if it has none."""
+    container = _open(path)
+    if container is None:
+        return []
+    with container:
+        return [_ms(packet) for packet in _packets(container)]
+
+
+def copy_without(
+    path: Path, leave_out: Callable[[int], bool], silence: Callable[[float, float], bool]
+) -> set[int]:
+    """Rewrite `path` without the pictures whose presentation time in ms `leave_out` names; what
+    follows them up to the next key frame goes too, since it cannot be shown without them. Returns
+    the times left out. `silence` names, by begin and end in ms, the blocks of sound that are left
+    out. A file of which nothing is left is deleted."""
+    container = _open(path)
+    if container is None:
+        return set()
+    gone: set[int] = set()
+    with container:
+        kept = _kept(_all_packets(container), leave_out, silence, gone)
+        _write(path, _streams(container), kept)
+    return gone
+
+
+def mend(path: Path) -> list[int]:
+    """Make a file that was cut off whole again: everything up to the last picture that can be
+    shown, with an index. Returns the presentation times, in ms, of what it then holds. A file in
+    which there is nothing to show is deleted."""
+    if _closed(path):
+        return pts_of(path)
+    whole = _last_whole(path)
+    if whole is None:
+        path.unlink(missing_ok=True)
+        return []
+    copy_without(path, lambda ms: ms > whole, lambda begin_ms, _: begin_ms > whole)
+    return pts_of(path)
+
+
+def join(paths: Sequence[Path], out: Path) -> None:
+    """One file, `out`, of parts that follow each other, with their sound. Raises `InputError` if
+    one cannot be read, or they do not fit together: another size or codec in between."""
+    with ExitStack() as opened:
+        containers = [opened.enter_context(_readable(path)) for path in paths]
+        streams = [container.streams.video[0] for container in containers]
+        kinds = {(s.codec.name, s.width, s.height, s.codec_context.extradata) for s in streams}
+        if len(kinds) > 1:
+            raise InputError(
+                f"{out}: the parts of the video differ in size or codec, and one file cannot hold "
+                "both; take them one by one"
+            )
+        packets = chain.from_iterable(map(_all_packets, containers))
+        _write(out, _streams(containers[0]), packets)
+
+
+def _closed(path: Path) -> bool:
+    """Whether the file was written to its end and is whole: the muxer writes last how long the
+    segment is, which is all of a Matroska file but its head (RFC 9559, section 5.1; the size of an
+    element in 8 bytes: RFC 8794, section 4)."""
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    at = head.find(_SEGMENT)
+    if at < 0:
+        return False
+    begin = at + len(_SEGMENT) + 8
+    size = int.from_bytes(head[begin - 8 : begin], "big") - (1 << 56)
+    return begin + size == path.stat().st_size
+
+
+def _last_whole(path: Path) -> int | None:
+    """Presentation time of the last picture that can be decoded; None if there is none. Only what
+    follows the last key frame is decoded, or, as long as that cannot be, twice as far back: what
+    came before was whole when it was written."""
+    container = _open(path)
+    if container is None:
+        return None
+    with container:
+        keys = [_ms(packet) for packet in _packets(container) if packet.is_keyframe]
+    starts = [keys[-(1 << n)] for n in range(len(keys).bit_length())]
+    for key in [*starts, *keys[:1]]:
+        last = _decodable(path, key)
+        if last is not None:
+            return last
+    return None
+
+
+def _decodable(path: Path, key_ms: int) -> int | None:
+    """The last picture that decodes, from the key frame at `key_ms` on."""
+    last: int | None = None
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "NONE"
+        stream.codec_context.options = {"err_detect": "explode"}
+        for packet in _packets(container):
+            if _ms(packet) < key_ms:
+                continue
+            if not _decodes(stream, packet):
+                return last
+            last = _ms(packet)
+    return last
+
+
+def _decodes(stream: VideoStream, packet: VideoPacket) -> bool:
+    codec = stream.codec_context.name
+    if codec == JPEGS:
+        return decode_picture(bytes(packet)) is not None
+    if codec == FFV1:
+        return is_whole(bytes(packet))
+    try:
+        pictures = stream.decode(packet)
+    except av.error.FFmpegError:
+        return False
+    return bool(pictures) and not any(picture.is_corrupt for picture in pictures)
+
+
+def _open(path: Path) -> InputContainer | None:
+    """None for a file that was cut off before its first picture. What keeps the system from reading
+    it is raised as `OSError`: there may be pictures in it."""
+    try:
+        container = av.open(str(path))
+    except (av.error.InvalidDataError, av.error.EOFError, FileNotFoundError):
+        return None
+    if not container.streams.video:
+        container.close()
+        return None
+    return container
+
+
+def _readable(path: Path) -> InputContainer:
+    try:
+        return av.open(str(path))
+    except av.error.FFmpegError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _streams(container: InputContainer) -> list[Stream]:
+    """The pictures, and the sound if there is any."""
+    return [container.streams.video[0], *container.streams.audio[:1]]
+
+
+def _packets(container: InputContainer) -> Iterator[VideoPacket]:
+    """The pictures."""
+    return _whole(container.demux(container.streams.video[0]))
+
+
+def _all_packets(container: InputContainer) -> Iterator[AnyPacket]:
+    """Pictures and sound, as they lie in the file."""
+    return _whole(container.demux(_streams(container)))
+
+
+def _whole(packets: Iterator[P]) -> Iterator[P]:
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:  # the torn end
+            return
+        if packet is None:
+            return
+        if packet.pts is not None and packet.size and not packet.is_corrupt:
+            yield packet
+
+
+def _kept(
+    packets: Iterator[AnyPacket],
+    leave_out: Callable[[int], bool],
+    silence: Callable[[float, float], bool],
+    gone: set[int],
+) -> Iterator[AnyPacket]:
+    broken = False
+    for packet in packets:
+        ms = _ms(packet)
+        if isinstance(packet.stream, AudioStream):
+            if not silence(ms, ms + 1000 * packet.size / SAMPLE_BYTES / packet.stream.rate):
+                yield packet
+            continue
+        broken = leave_out(ms) or (broken and not packet.is_keyframe)
+        if broken:
+            gone.add(ms)
+        else:
+            yield packet
+
+
+def _write(path: Path, templates: Sequence[Stream], packets: Iterator[AnyPacket]) -> None:
+    partial = path.with_name(path.name + ".partial")
+    first = next(packets, None)
+    if first is None:
+        path.unlink(missing_ok=True)
+        return
+    with av.open(str(partial), "w", format="matroska") as out:
+        streams = {template.type: out.add_stream_from_template(template) for template in templates}
+        for packet in chain([first], packets):
+            packet.stream = streams[packet.stream.type]
+            out.mux(packet)
+    handle = os.open(partial, os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    partial.replace(path)
+    sync_folder(path.parent)
+
+
+def _ms(packet: AnyPacket) -> int:
+    assert packet.pts is not None
+    return round(Fraction(packet.pts) * (packet.time_base or TIME_BASE) * 1000)

@@ -1,0 +1,345 @@
+"""How the regions of a face move against its own neutral picture.
+
+Every crop is compared with one slow reference by dense Lucas–Kanade flow; the head's motion is
+removed; each region's displacement is a Gaussian mean of the residual flow around the person's
+own landmarks (brows, lids, nose wings, cheeks, mouth, chin, as in the spotting literature). The
+noise of such a displacement does not grow with time, as that of summed frame-to-frame flow does.
+
+The reference is renewed while the face rests, when it has grown old, or when the picture has
+moved too far from it for the flow to be exact; the displacement then goes on from where it was.
+"""
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from model.flow.head import remove_head_motion
+from model.flow.lk import LucasKanade
+from model.records import AlignedFace, ArrayF32, ArrayF64, ImageU8, MotionSample, Stamp
+
+if TYPE_CHECKING:
+    from model.flow.gpu.device import DeviceFlow
+
+_REGION_POINTS = {
+    "brow_outer_right": (70, 63),
+    "brow_middle_right": (105,),
+    "brow_inner_right": (107, 66),
+    "brow_inner_left": (336, 296),
+    "brow_middle_left": (334,),
+    "brow_outer_left": (300, 293),
+    "lid_lower_right": (145, 23),
+    "lid_lower_left": (374, 253),
+    "nose_wing_right": (98,),
+    "nose_wing_left": (327,),
+    "cheek_right": (205,),
+    "cheek_left": (425,),
+    "mouth_corner_right": (61,),
+    "mouth_corner_left": (291,),
+    "lip_upper": (0, 37, 267),
+    "lip_lower": (17, 84, 314),
+    "chin": (199,),
+}
+
+REGIONS = tuple(_REGION_POINTS)
+"""Region names in the order of `MotionSample.displacement`; right is the person's right, which is
+image left."""
+UPPER = tuple(i for i, name in enumerate(REGIONS) if name.startswith(("brow", "lid")))
+"""Positions in `REGIONS` of the upper face, which does not move in speech…"""
+LOWER = tuple(i for i in range(len(REGIONS)) if i not in UPPER)
+"""…and of the lower one."""
+REGION_SIGMA_PX = 4.0
+"""Standard deviation of a region's Gaussian weight, px of the 128 px crop."""
+
+FLAGS = {
+    "start": "the first sample of a track: displacement zero by definition",
+    "reference": "the neutral reference is renewed after this sample",
+    "blink": "an eye is much less open than is usual for this face",
+    "head": "the head moves too fast for the rest to be trusted",
+    "light": "the brightness jumped",
+    "texture": "too little contrast for motion to be measured",
+}
+"""What makes a sample special or doubtful, and what each flag means."""
+
+BLINK_OPENNESS = 0.85
+"""Share of its usual openness below which an eye is taken to blink: the mesh follows a lid only
+part of its way."""
+FAST_HEAD_PX_S = 60.0
+"""Head motion, crop px per second, above which a sample is flagged."""
+LIGHT_JUMP = 0.06
+"""Relative change of the crop's mean level between frames above which a sample is flagged."""
+LOW_CONTRAST = 8.0
+"""Standard deviation of the crop's grey levels below which a sample is flagged."""
+RENEW_AFTER_S = 8.0
+"""Age at which a reference is renewed as soon as the face rests."""
+MOVED_PX, MOVED_REST_S = 0.6, 1.0
+"""A face that rests for `MOVED_REST_S` with a region further than `MOVED_PX` from the reference
+rests somewhere else, and that is the new reference."""
+STALE_PX, STALE_S = 1.5, 0.5
+"""Median residual motion over the crop that, kept up for `STALE_S`, renews a reference even in a
+moving face: such a change is the head's, turned out of the plane."""
+REST_S, REST_PX = 0.3, 0.15
+"""A face rests while no region's mean over the last third of `REST_S` differs by more than
+`REST_PX` from that over the rest of it."""
+OPENNESS_HISTORY_S = 2.0
+"""Time over which an eye's usual openness is taken."""
+
+_EYES = np.array([(33, 160, 158, 133, 153, 144), (362, 385, 387, 263, 373, 380)])
+_LEVER_PX = 48.0  # turns and scales count by the motion they cause this far from the centre
+_SPEED_MEMORY_S = 0.05
+_STEP_PX = 2  # the flow is smoother than this: more points only cost time
+_USUAL_EVERY_S = 0.1
+
+
+class Motion:
+    """Turns the aligned faces of one source, in order, into motion samples."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        """`device`: that the flow is computed on, "cpu" or "cuda:N"."""
+        # One level only: a pyramid lets a blink reach the brows and the head's motion, and against
+        # a reference that is renewed there is no far motion to find.
+        flow = LucasKanade(levels=1)
+        self._flow: LucasKanade | DeviceFlow = flow
+        if device.startswith("cuda"):
+            from model.flow.gpu import device as gpu  # with PyTorch
+
+            self._flow = gpu.DeviceFlow(flow, device)
+        self._track: _Track | None = None
+
+    @property
+    def trouble(self) -> str:
+        """Why the device is not used any more; empty while it is."""
+        return "" if isinstance(self._flow, LucasKanade) else self._flow.trouble
+
+    def warm_up(self, size: int) -> None:
+        """Run the flow once on crops of `size`, so that the first frames do not wait for it."""
+        blank = np.zeros((size, size), np.uint8)
+        self._flow.against(blank)(blank)
+
+    def push(self, face: AlignedFace) -> MotionSample:
+        """The motion of `face` against its track's reference; a new track starts a new one.
+
+        Stamps increase within a track.
+        """
+        if self._track is None or self._track.number != face.track:
+            self._track = _Track(self._flow, face)
+            return self._track.first
+        return self._track.push(face)
+
+    def lost(self, stamp: Stamp) -> None:
+        """The face is gone at `stamp`. The next one may be of the same track or of a new one."""
+        if self._track is not None:
+            self._track.pause()
+
+
+def eye_openness(landmarks_px: ArrayF32) -> ArrayF32:
+    """Eye aspect ratio of the person's right and left eye, (2,) float32, of (468, 2) landmarks.
+
+    Height over width of the lids' contour (T. Soukupová, J. Čech: Real-time eye blink detection
+    using facial landmarks, CVWW 2016, equation 1).
+    """
+    p = landmarks_px[_EYES]
+    height = np.linalg.norm(p[:, 1] - p[:, 5], axis=1) + np.linalg.norm(p[:, 2] - p[:, 4], axis=1)
+    width = np.linalg.norm(p[:, 0] - p[:, 3], axis=1)
+    ratio: ArrayF32 = (height / np.maximum(2 * width, 1e-6)).astype(np.float32)
+    return ratio
+
+
+def region_centres(landmarks_px: ArrayF32, crop_from_image: ArrayF64) -> ArrayF64:
+    """Centres of `REGIONS`, (R, 2) float64, px of the crop."""
+    points = np.array([landmarks_px[list(p)].mean(axis=0) for p in _REGION_POINTS.values()])
+    centres: ArrayF64 = points @ crop_from_image[:, :2].T + crop_from_image[:, 2]
+    return centres
+
+
+class _Track:
+    """One face, followed without a break of identity."""
+
+    def __init__(self, flow: "LucasKanade | DeviceFlow", face: AlignedFace) -> None:
+        self.number = face.track
+        self._flow = flow
+        self._face = face
+        self._head_px = np.zeros(4, np.float32)  # against the reference
+        self._velocity = np.zeros(4)
+        self._rest = _Rest()
+        self._fresh_s = face.stamp.time_s
+        self._eyes = _UsualOpenness()
+        still = np.zeros((len(REGIONS), 2), np.float32)
+        openness = eye_openness(face.landmarks_px)
+        self._eyes.blink(openness, face.stamp.time_s)
+        self._reference = _Reference(flow, face, still)
+        self._level = self._reference.level
+        self.first = MotionSample(
+            stamp=face.stamp,
+            displacement=still,
+            field=np.zeros((2, *face.crop.shape), np.float32),
+            head=np.zeros(4, np.float32),
+            eye_openness=openness,
+            track=face.track,
+            flags=frozenset({"start"}),
+        )
+
+    def pause(self) -> None:
+        self._rest.clear()
+
+    def push(self, face: AlignedFace) -> MotionSample:
+        time_s = face.stamp.time_s
+        picture, level, contrast = self._reference.normalised(face.crop)
+        field, head_px = remove_head_motion(self._reference.flow_to(picture))
+        displacement = self._reference.displacement(field)
+        head = _head_step(self._face, self._head_px, face, head_px)
+        openness = eye_openness(face.landmarks_px)
+
+        flags = set()
+        if self._eyes.blink(openness, time_s):
+            flags.add("blink")
+        if self._speed_px_s(head, time_s - self._face.stamp.time_s) > FAST_HEAD_PX_S:
+            flags.add("head")
+        if abs(level - self._level) > LIGHT_JUMP * max(self._level, 1.0):
+            flags.add("light")
+        if contrast < LOW_CONTRAST:
+            flags.add("texture")
+        if self._outdated(time_s, displacement, field, bool(flags)):
+            flags.add("reference")
+            base = self._rest.place if self._rest.lasted_s > 0 else displacement
+            self._reference = _Reference(self._flow, face, base)
+            head_px = np.zeros(4, np.float32)
+        self._face, self._head_px, self._level = face, head_px, level
+        return MotionSample(
+            stamp=face.stamp,
+            displacement=displacement,
+            field=field,
+            head=head,
+            eye_openness=openness,
+            track=face.track,
+            flags=frozenset(flags),
+        )
+
+    def _speed_px_s(self, head: ArrayF32, dt_s: float) -> float:
+        velocity = head / max(dt_s, 1e-3)
+        self._velocity += (1 - math.exp(-dt_s / _SPEED_MEMORY_S)) * (velocity - self._velocity)
+        u, v, turn, scale = self._velocity
+        return math.hypot(u, v, _LEVER_PX * turn, _LEVER_PX * scale)
+
+    def _outdated(
+        self, time_s: float, displacement: ArrayF32, field: ArrayF32, disturbed: bool
+    ) -> bool:
+        """Whether the reference is to be renewed by the face of `time_s`."""
+        self._rest.push(time_s, displacement)
+        if float(np.median(np.abs(field[:, ::8, ::8]))) < STALE_PX:
+            self._fresh_s = time_s
+        if time_s - self._fresh_s > STALE_S:
+            self._fresh_s = time_s
+            return True
+        if disturbed or self._rest.lasted_s < REST_S:  # at an apex, both halves agree for a moment
+            return False
+        moved_px = float(np.abs(self._rest.place - self._reference.base).max())
+        return time_s - self._reference.time_s > RENEW_AFTER_S or (
+            moved_px > MOVED_PX and self._rest.lasted_s > MOVED_REST_S
+        )
+
+
+class _Rest:
+    """Whether the regions stand still, and for how long."""
+
+    def __init__(self) -> None:
+        self.lasted_s = 0.0
+        """How long the face has rested; 0 while it moves."""
+        self.place: ArrayF32 = np.zeros((len(REGIONS), 2), np.float32)
+        """Mean displacement lately, (R, 2) px."""
+        self._recent: deque[tuple[float, ArrayF32]] = deque()
+
+    def push(self, time_s: float, displacement: ArrayF32) -> None:
+        last_s = self._recent[-1][0] if self._recent else time_s
+        self._recent.append((time_s, displacement))
+        while time_s - self._recent[0][0] > REST_S:
+            self._recent.popleft()
+        now_s = time_s - REST_S / 3
+        late = [d for t, d in self._recent if t > now_s]
+        early = [d for t, d in self._recent if t <= now_s]
+        self.place = np.mean(late, axis=0, dtype=np.float32)
+        if not early or np.abs(self.place - np.mean(early, axis=0)).max() > REST_PX:
+            self.lasted_s = 0.0
+        else:
+            self.lasted_s += time_s - last_s
+
+    def clear(self) -> None:
+        self.lasted_s = 0.0
+        self._recent.clear()
+
+
+class _Reference:
+    """The neutral picture, and all that depends on it alone."""
+
+    def __init__(self, flow: "LucasKanade | DeviceFlow", face: AlignedFace, base: ArrayF32) -> None:
+        self.time_s = face.stamp.time_s
+        self.flow_to = flow.against(face.crop)
+        self.level, self.contrast = _level_and_contrast(face.crop)
+        self.base = base
+        """Displacement of the regions in this picture, (R, 2)."""
+        self._weights = _region_weights(
+            region_centres(face.landmarks_px, face.crop_from_image), face.crop.shape[0]
+        )
+
+    def normalised(self, crop: ImageU8) -> tuple[ArrayF32, float, float]:
+        """`crop` float32 with this picture's level and contrast, and the level and contrast it
+        had: slow changes of exposure and light are no motion."""
+        level, contrast = _level_and_contrast(crop)
+        gain = self.contrast / max(contrast, 1.0)
+        picture = crop * np.float32(gain) + np.float32(self.level - gain * level)
+        return picture, level, contrast
+
+    def displacement(self, field: ArrayF32) -> ArrayF32:
+        """Displacement of each region, (R, 2) float32 px, under the residual `field`."""
+        sampled = field[:, ::_STEP_PX, ::_STEP_PX].reshape(2, -1)
+        return self.base + self._weights @ sampled.T
+
+
+class _UsualOpenness:
+    """What openness each eye usually has, and whether it is far below."""
+
+    def __init__(self) -> None:
+        self._history: deque[tuple[float, ArrayF32]] = deque()
+        self._usual = np.zeros(2, np.float32)
+
+    def blink(self, openness: ArrayF32, time_s: float) -> bool:
+        if not self._history or time_s - self._history[-1][0] >= _USUAL_EVERY_S:
+            self._history.append((time_s, openness))
+            while time_s - self._history[0][0] > OPENNESS_HISTORY_S:
+                self._history.popleft()
+            self._usual = np.median(np.stack([o for _, o in self._history]), axis=0)
+        return bool((openness < BLINK_OPENNESS * self._usual).any())
+
+
+def _head_step(
+    last: AlignedFace, last_head: ArrayF32, face: AlignedFace, head: ArrayF32
+) -> ArrayF32:
+    """Head motion from `last` to `face`, (4,) float32 as in `MotionSample.head`: that of the crop
+    in the picture and that which is left in the crop."""
+    a, b = last.crop_from_image, face.crop_from_image
+    inverse = np.linalg.inv(b[:, :2])
+    linear = a[:, :2] @ inverse
+    centre = np.full(2, (face.crop.shape[0] - 1) / 2)
+    shift = linear @ (centre + head[:2] - b[:, 2]) + a[:, 2] - centre - last_head[:2]
+    turn = math.atan2(linear[1, 0], linear[0, 0]) + float(head[2]) - float(last_head[2])
+    scale = math.log(math.hypot(linear[0, 0], linear[1, 0])) + float(head[3]) - float(last_head[3])
+    return np.array([shift[0], shift[1], turn, scale], np.float32)
+
+
+def _level_and_contrast(crop: ImageU8) -> tuple[float, float]:
+    sampled = crop[::_STEP_PX, ::_STEP_PX]
+    return float(sampled.mean()), float(sampled.std())
+
+
+def _region_weights(centres: ArrayF64, size: int) -> ArrayF32:
+    """(R, points) float32 Gaussian weights on the sampled grid, each row summing to 1. Centres
+    outside of the crop count at its rim."""
+    sigma = REGION_SIGMA_PX * size / 128
+    axis = np.arange(0, size, _STEP_PX)
+    x, y = np.clip(centres, 0, size - 1).T
+    across = np.exp(-0.5 * ((axis - x[:, None]) / sigma) ** 2)
+    down = np.exp(-0.5 * ((axis - y[:, None]) / sigma) ** 2)
+    weights = (down[:, :, None] * across[:, None, :]).reshape(len(centres), -1)
+    normalised: ArrayF32 = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return normalised

@@ -1,0 +1,282 @@
+"""One group of regions followed through rest, rise, apex and return.
+
+A pulse opens when a region leaves its resting level by more than its threshold. From then on the
+whole group is projected on the pulse's own direction, every region weighed by its noise: the time
+course that comes out is much less noisy than any single region's, and onset, apex and offset are
+placed on it. Everything is in seconds of the stamps.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.records import ArrayF64
+from realtime.spotting.smoothing import History
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Which pulses a follower is made for."""
+
+    longest_s: float
+    """What has not returned within this time is no pulse of this band."""
+    rest_s: float
+    """The resting level is the median over this time of rest before the pulse."""
+    settle_s: float
+    """A course that has stopped falling for this long has returned as far as it will."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What is known of the open pulse, or of one that just ended."""
+
+    state: Literal["open", "ended", "held"]
+    """`held`: it did not return within the band's longest time."""
+    onset_s: float
+    apex_s: float
+    offset_s: float
+    """The newest stamp while the pulse is open."""
+    fall: float
+    """How far it has returned from the apex, 0–1."""
+    depth: float
+    """Height of the apex over the higher of both valleys, as a share of that over rest."""
+    detour: float
+    """Length of the way from onset to offset over that of a plain rise and fall, 1 or more."""
+    motion: ArrayF64
+    """(G, 2) px: where each region of the group stood at the apex, against rest."""
+    crossed: bool
+    """Whether a region has exceeded its whole threshold since the pulse opened."""
+
+
+RETURNED = 0.75
+"""A pulse has returned when this share of its height is gone…"""
+SETTLED = 0.6
+"""…or this share, and the rest does not follow (the face came to rest elsewhere)."""
+LOW, HIGH = 0.25, 0.75
+"""Shares of a flank's height from whose crossings its foot is extrapolated…"""
+FOOT = 1.0
+"""…by this share of the time between both: 0.5 suits a straight flank, 1 a half cosine."""
+NOISE_HISTORY_S = 10.0
+ACTIVITY_HISTORY_S, ACTIVITY_SHARE, ACTIVITY_FACTOR = 2.0, 0.65, 2.0
+"""A group that moved for more than the rest of this share of the last seconds (speech) has to move
+further than it did then."""
+_NOISE_EVERY_S = 0.1
+_REST_SAMPLES = 24  # of the time over which rest is taken; more only cost time
+_WARM_UP_S = 0.3
+_DETOUR_STEP_S = 0.05  # finer steps would count noise
+
+
+class PulseFollower:
+    """Follows the pulses of one group of regions."""
+
+    def __init__(
+        self,
+        regions: NDArray[np.int64],
+        band: Band,
+        floor_px: ArrayF64,
+        noise_factor: float,
+        opens_at: float = 1.0,
+    ) -> None:
+        """`regions`: (G,) positions among all regions; `floor_px`: (G,) least threshold;
+        `noise_factor`: threshold over the regions' median deviation from rest; `opens_at`: the
+        share of the threshold at which a pulse opens."""
+        self._columns = np.stack([2 * regions, 2 * regions + 1], axis=1).ravel()
+        self._band = band
+        self.floor_px = floor_px
+        """(G,) px: the least threshold."""
+        self._noise_factor = noise_factor
+        self._opens_at = opens_at
+        self._deviations: deque[tuple[float, ArrayF64]] = deque()
+        self.noise_px = np.zeros(len(regions))
+        """(G,) px: a multiple of the median deviation from rest of the last seconds."""
+        self._unrest_px = np.zeros(len(regions))
+        self.strength = np.zeros(len(regions))
+        """(G,) px: distance from rest at the newest sample."""
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the pulse and the resting level; what is known of the noise stays."""
+        self._rest: deque[tuple[float, ArrayF64]] = deque()
+        self._level = np.zeros(len(self._columns))
+        self._open_s: float | None = None
+        self._crossed = False
+        self._after_s = -np.inf
+        self._armed = True
+        self._factor = np.ones(len(self.floor_px))  # the most since the pulse opened
+
+    @property
+    def threshold(self) -> ArrayF64:
+        """(G,) px: what `strength` has to exceed when nothing disturbs."""
+        return np.maximum(self.floor_px, self._unrest_px)
+
+    @property
+    def quiet_px(self) -> ArrayF64:
+        """(G,) px: what a face at rest does not exceed, however much it moved lately."""
+        return np.maximum(self.floor_px, self.noise_px)
+
+    def unrest(self, history: History, from_s: float, to_s: float) -> float:
+        """How far the group stood from its resting level in that time at most, in thresholds."""
+        begin, end = history.since(from_s), history.since(to_s)
+        if begin >= end:
+            return 0.0
+        deviation = history.values[begin:end, self._columns] - self._level
+        size = np.hypot(deviation[:, 0::2], deviation[:, 1::2])
+        return float((size / self.threshold).max())
+
+    def stir(self, history: History, from_s: float, to_s: float) -> ArrayF64:
+        """How far (G,) the regions went from their median places in that time at most, px."""
+        begin, end = history.since(from_s), history.since(to_s)
+        if begin >= end:
+            return np.zeros(len(self.floor_px))
+        values = history.values[begin:end, self._columns]
+        deviation = values - np.median(values, axis=0)
+        reach: ArrayF64 = np.hypot(deviation[:, 0::2], deviation[:, 1::2]).max(axis=0)
+        return reach
+
+    def push(self, history: History, factor: ArrayF64) -> Pulse | None:
+        """Take in the newest entry of `history`; the pulse that is open or has just ended.
+
+        `factor`, (G,), raises the thresholds (inf silences a region).
+        """
+        now_s = float(history.times_s[-1])
+        value = history.values[-1, self._columns]
+        if not self._rest:
+            self._level = value
+        self.strength = _lengths(value - self._level)
+        self._learn_noise(now_s)
+        share = float((self.strength / (self.threshold * factor)).max())
+        if self._open_s is None:
+            self._learn_rest(now_s, value)
+            exceeds = share > self._opens_at
+            warm = now_s - self._rest[0][0] >= _WARM_UP_S
+            if not exceeds:
+                self._armed = True
+            if not (exceeds and warm and self._armed):
+                return None
+            self._open_s = now_s
+            self._crossed = False
+            self._factor = factor
+        self._crossed = self._crossed or share > 1
+        self._factor = np.maximum(self._factor, factor)
+        pulse = self._measure(history, self._open_s)
+        if pulse.state != "open":
+            self._close(history, pulse)
+        return pulse
+
+    def _measure(self, history: History, open_s: float) -> Pulse:
+        begin = history.since(max(open_s - self._band.longest_s, self._after_s))
+        times = history.times_s[begin:]
+        first = min(int(np.searchsorted(times, open_s)), len(times) - 1)
+        deviation = history.values[begin:, self._columns] - self._level
+        scaled = deviation / np.repeat(self.threshold * self._factor, 2)
+        energy = np.einsum("ij,ij->i", scaled[first:], scaled[first:])
+        strongest = scaled[first + int(np.argmax(energy))]
+        course = scaled @ strongest / max(strongest @ strongest, 1e-12)
+        apex = first + int(np.argmax(course[first:]))
+
+        before = max(0.0, float(course[: apex + 1].min()))
+        after = max(0.0, float(course[apex:].min()))
+        top = float(course[apex])
+        fall = (top - float(course[-1])) / max(top, 1e-9)
+        onset_s = _foot(times[apex::-1], course[apex::-1], before, top)
+        offset_s = _foot(times[apex:], course[apex:], after, top)
+        now_s = float(times[-1])
+        lowest_s = float(times[apex + int(np.argmin(course[apex:]))])
+        settled = 1 - after / max(top, 1e-9) >= SETTLED and now_s - lowest_s >= self._band.settle_s
+        if (fall >= RETURNED and now_s >= offset_s) or settled:
+            state: Literal["open", "ended", "held"] = "ended"
+        elif now_s - onset_s > self._band.longest_s:
+            state = "held"
+        else:
+            state = "open"
+        return Pulse(
+            state=state,
+            onset_s=max(onset_s, float(times[0])),
+            apex_s=float(times[apex]),
+            offset_s=min(offset_s, now_s) if fall >= RETURNED or settled else now_s,
+            fall=fall,
+            depth=1 - max(before, after) / max(top, 1e-9),
+            detour=_detour(times, course, onset_s, offset_s),
+            motion=deviation[apex].reshape(-1, 2),
+            crossed=self._crossed,
+        )
+
+    def _close(self, history: History, pulse: Pulse) -> None:
+        self._open_s = None
+        if pulse.state == "ended":
+            self._after_s = pulse.offset_s
+            self._armed = False  # until the tail of this pulse is over
+        else:
+            # What is held is the new rest: start from where the face is now.
+            self._after_s = float(history.times_s[-1])
+            recent = history.since(self._after_s - _WARM_UP_S)
+            value = np.median(history.values[recent:, self._columns], axis=0)
+            self._rest = deque([(float(history.times_s[recent]), value)])
+            self._level = value
+
+    def _learn_rest(self, now_s: float, value: ArrayF64) -> None:
+        if self._rest and now_s - self._rest[-1][0] < self._band.rest_s / _REST_SAMPLES:
+            return
+        self._rest.append((now_s, value))
+        while now_s - self._rest[0][0] > self._band.rest_s:
+            self._rest.popleft()
+        self._level = np.median([v for _, v in self._rest], axis=0)
+
+    def _learn_noise(self, now_s: float) -> None:
+        if self._deviations and now_s - self._deviations[-1][0] < _NOISE_EVERY_S:
+            return
+        self._deviations.append((now_s, self.strength))
+        while now_s - self._deviations[0][0] > NOISE_HISTORY_S:
+            self._deviations.popleft()
+        if self._open_s is not None:
+            return  # a pulse is measured by what was usual before it
+        deviations = np.array([d for _, d in self._deviations])
+        recent = deviations[-round(ACTIVITY_HISTORY_S / _NOISE_EVERY_S) :]
+        self.noise_px = self._noise_factor * _quantile(deviations, 0.5)
+        self._unrest_px = np.maximum(
+            self.noise_px, ACTIVITY_FACTOR * _quantile(recent, ACTIVITY_SHARE)
+        )
+
+
+def _quantile(rows: ArrayF64, share: float) -> ArrayF64:
+    """The row's value at that share of each column (n, G), (G,), not interpolated: numpy's own
+    takes ten times as long, and an answer is due with every frame."""
+    rank = round(share * (len(rows) - 1))
+    ranked: ArrayF64 = np.partition(rows, rank, axis=0)[rank]
+    return ranked
+
+
+def _lengths(vectors: ArrayF64) -> ArrayF64:
+    """Lengths (G,) of interleaved (u, v) in (2 G,)."""
+    return np.hypot(vectors[0::2], vectors[1::2])
+
+
+def _foot(times: ArrayF64, course: ArrayF64, valley: float, top: float) -> float:
+    """When a flank that leads away from the apex, its first entry, reaches `valley`."""
+    low = _crossing(times, course, valley + LOW * (top - valley))
+    high = _crossing(times, course, valley + HIGH * (top - valley))
+    return low + FOOT * (low - high)
+
+
+def _detour(times: ArrayF64, course: ArrayF64, onset_s: float, offset_s: float) -> float:
+    """Total variation of `course` between the two times, in steps of 50 ms, over the least that
+    reaches its height."""
+    steps = np.arange(onset_s, offset_s + _DETOUR_STEP_S, _DETOUR_STEP_S)
+    sampled = np.interp(steps, times, course)
+    height = 2 * sampled.max() - sampled[0] - sampled[-1]
+    return float(np.abs(np.diff(sampled)).sum() / max(height, 1e-9)) if len(steps) > 1 else 1.0
+
+
+def _crossing(times: ArrayF64, course: ArrayF64, level: float) -> float:
+    """When `course` first falls to `level`; the last time if it does not."""
+    below = course <= level
+    i = int(np.argmax(below))
+    if not below[i]:
+        return float(times[-1])
+    if i == 0:
+        return float(times[0])
+    share = (course[i - 1] - level) / (course[i - 1] - course[i])
+    return float(times[i - 1] + share * (times[i] - times[i - 1]))

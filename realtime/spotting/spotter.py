@@ -1,0 +1,400 @@
+"""Finds expressions in a stream of motion samples: causal, pure, in seconds of their stamps.
+
+Upper and lower face are followed apart, so that speech does not hide a brow; pulses of both that
+belong together become one window. Micro-expressions (ME) are pulses over the rest of the last
+second; macro-expressions are followed beside them against the rest of the last seconds.
+
+What looks like an expression and is none is told by what comes with it: a blink silences the lids
+and raises the brows' thresholds, head motion raises all, a jump of the light silences all.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from model.records import (
+    MICRO_S,
+    Kind,
+    MotionSample,
+    SpotSignal,
+    SpotUpdate,
+    Stamp,
+    Window,
+)
+from realtime.spotting.baseline import Baseline
+from realtime.spotting.disturbances import Nuisances
+from realtime.spotting.motion import LOWER, REGIONS, UPPER
+from realtime.spotting.pulse import Band, Pulse, PulseFollower
+from realtime.spotting.pulse_features import traits
+from realtime.spotting.rejection_rules import (
+    DETOUR,
+    is_glance,
+    lip_went_far,
+    moved_as_one,
+    spoke_before,
+)
+from realtime.spotting.scorer import RULES, Scorer, load_scorer
+from realtime.spotting.smoothing import History
+
+
+@dataclass(frozen=True, slots=True)
+class SpotterConfig:
+    """What counts as an expression. Times in seconds of the capture clock, motion in crop px."""
+
+    baseline: Baseline = field(default_factory=Baseline.default)
+    shortest_s: float = 0.04
+    """Shorter pulses are noise."""
+    micro_s: float = MICRO_S
+    """The longest micro-expression; what lasts longer is a macro-expression."""
+    longest_s: float = 4.0
+    """The longest macro-expression; what is held longer is the face's new rest."""
+    smoothing_s: float = 0.02
+    """Standard deviation of the kernel that smooths the motion in time."""
+    noise_factor: float = 4.0
+    """Threshold over the median deviation from rest of the last seconds."""
+    macro_px: float = 1.0
+    """Least motion of a macro-expression."""
+    apex_fall: float = 0.3
+    """An apex has passed when this share of its height is gone."""
+    scorer: str = RULES
+    """What judges a pulse that has ended: `rules`, or a file of weights."""
+    max_gap_s: float = 0.2
+    """Frames further apart than this, and than three periods, are not followed across."""
+
+
+_GROUPS = tuple(np.array(group, np.int64) for group in (UPPER, LOWER))
+_MOUTH = 1
+GAP_PERIODS = 3
+LEAST_DEPTH, LEAST_JUDGED_DEPTH = 0.5, 0.35
+"""Least depth of an expression, and of what a scorer is asked about."""
+SAME_OVERLAP = 1 / 3
+"""Pulses whose intersection over union in time is at least this are one expression."""
+PATIENCE_S = 0.08
+"""How long an ended pulse waits: the face has to stay at rest, or it speaks, and a pulse of the
+other half of the face may belong to it."""
+UNREST_SHARE = 0.3
+"""Share of a pulse's height (and at least the threshold) beyond which the face is not at rest."""
+
+
+@dataclass(slots=True)
+class _Candidate:
+    number: int
+    pulse: Pulse
+    announced: bool = False
+    likeness: float | None = None
+    """The scorer's word, once it was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    candidate: _Candidate
+    group: int
+    window: Window
+    since_s: float
+
+
+class Spotter:
+    """Motion samples of one source, in order, to expressions. Deterministic."""
+
+    def __init__(self, config: SpotterConfig | None = None, scorer: Scorer | None = None) -> None:
+        """`scorer` in place of the one that `config` names. Raises `CheckpointError` if that cannot
+        be used."""
+        self._config = config or SpotterConfig()
+        self._scorer = scorer or load_scorer(self._config.scorer)
+        opens_at = 1.0 if self._scorer is None else self._scorer.opens_at
+        c = self._config
+        floor = np.array([c.baseline.floor_px[name] for name in REGIONS])
+        self._history = History(2 * len(REGIONS), c.longest_s + 2.0, c.smoothing_s)
+        micro = Band(longest_s=c.micro_s + 0.1, rest_s=0.8, settle_s=0.06)
+        macro = Band(longest_s=c.longest_s, rest_s=6.0, settle_s=0.3)
+        self._micro = [PulseFollower(g, micro, floor[g], c.noise_factor, opens_at) for g in _GROUPS]
+        self._macro = [
+            PulseFollower(g, macro, np.maximum(floor[g], c.macro_px), c.noise_factor)
+            for g in _GROUPS
+        ]
+        self._open: list[_Candidate | None] = [None, None]
+        self._ended: list[_Ended] = []
+        self._emitted: deque[Window] = deque(maxlen=8)
+        self._nuisances = Nuisances(c.longest_s + 2.0)
+        self._numbers = 0
+        self._track: int | None = None
+        self._last: Stamp | None = None
+        self._period_s = 0.0
+
+    def push(self, sample: MotionSample) -> SpotSignal:
+        """Take in one sample. Stamps increase; ValueError if not."""
+        updates: list[SpotUpdate] = []
+        if self._last is not None:
+            apart_s = sample.stamp.time_s - self._last.time_s
+            if apart_s <= 0 or sample.stamp.index <= self._last.index:
+                raise ValueError(f"stamp {sample.stamp} does not follow {self._last}")
+            if sample.track != self._track:
+                updates += self._abandon("another face")
+            elif apart_s > max(self._config.max_gap_s, GAP_PERIODS * self._period_s):
+                updates += self._abandon(f"no frame for {apart_s:.2f} s")
+            else:
+                self._period_s += 0.1 * (apart_s - self._period_s) if self._period_s else apart_s
+        self._last, self._track = sample.stamp, sample.track
+
+        self._history.push(sample.stamp, sample.displacement.astype(np.float64).ravel())
+        self._nuisances.push(sample)
+        factor = self._nuisances.factor(sample.stamp.time_s, sample.stamp.time_s)
+        strength, threshold = np.empty(len(REGIONS)), np.empty(len(REGIONS))
+        for i, (follower, regions) in enumerate(zip(self._micro, _GROUPS, strict=True)):
+            threshold[regions] = follower.threshold * factor[regions]
+            pulse = follower.push(self._history, factor[regions])
+            strength[regions] = follower.strength
+            if pulse is not None:
+                updates += self._micro_update(i, pulse)
+        updates += self._settle()
+        for i, (follower, regions) in enumerate(zip(self._macro, _GROUPS, strict=True)):
+            pulse = follower.push(self._history, factor[regions])
+            if pulse is not None and pulse.state == "ended":
+                updates += self._macro_update(i, pulse)
+        return SpotSignal(
+            strength=strength.astype(np.float32),
+            threshold=threshold.astype(np.float32),
+            updates=tuple(updates),
+        )
+
+    def lost(self, stamp: Stamp) -> SpotSignal:
+        """The face is gone at `stamp`: whatever is open is rejected."""
+        updates = self._abandon("the face was lost")
+        return SpotSignal(
+            strength=np.zeros(len(REGIONS), np.float32),
+            threshold=np.full(len(REGIONS), np.inf, np.float32),
+            updates=tuple(updates),
+        )
+
+    def finish(self) -> tuple[SpotUpdate, ...]:
+        """The end of the source: accepted pulses are emitted, open ones rejected."""
+        return tuple(self._abandon("the footage ended"))
+
+    # --- micro-expressions
+
+    def _micro_update(self, group: int, pulse: Pulse) -> Iterable[SpotUpdate]:
+        candidate = self._open[group]
+        if candidate is None:
+            candidate = self._open[group] = self._new_candidate(pulse)
+        candidate.pulse = pulse
+        if pulse.state == "open":
+            if self._may_announce(group, candidate):
+                candidate.announced = True
+                window = self._window(group, pulse, "micro", open_end=True)
+                yield SpotUpdate(candidate.number, "apex", window, _why(window))
+            return
+        self._open[group] = None
+        window = self._window(group, pulse, "micro")
+        reason = self._fault(group, pulse, window)
+        if reason is None:
+            now_s = float(self._history.times_s[-1])
+            self._ended.append(_Ended(candidate, group, window, now_s))
+        else:
+            yield from _rejected(candidate, window, reason)
+
+    def _may_announce(self, group: int, candidate: _Candidate) -> bool:
+        pulse = candidate.pulse
+        if candidate.announced or pulse.fall < self._config.apex_fall:
+            return False
+        others = [a.candidate for a in self._ended] + [c for c in self._open if c is not None]
+        if any(other.announced for other in others):
+            return False
+        if 2 * (pulse.apex_s - pulse.onset_s) > 1.5 * self._config.micro_s:
+            return False
+        window = self._window(group, pulse, "micro", open_end=True)
+        return self._doubt(group, pulse, window) is None
+
+    def _fault(self, group: int, pulse: Pulse, window: Window) -> str | None:
+        """Why an ended pulse is no micro-expression, or None."""
+        c = self._config
+        if pulse.state == "held":
+            return f"did not return within {c.micro_s:g} s"
+        duration_s = pulse.offset_s - pulse.onset_s
+        if duration_s > c.micro_s + self._period_s:
+            return f"{duration_s:.2f} s is longer than a micro-expression"
+        if duration_s < c.shortest_s - self._period_s:
+            return f"{1000 * duration_s:.0f} ms is too short"
+        if pulse.depth < (LEAST_DEPTH if self._scorer is None else LEAST_JUDGED_DEPTH):
+            return "rose or returned only in part"
+        if self._scorer is not None and window.score > 0:
+            return None  # it is judged when the face has been watched a little longer
+        return self._doubt(group, pulse, window)
+
+    def _doubt(self, group: int, pulse: Pulse, window: Window) -> str | None:
+        """What speaks against a pulse whatever its course, or None."""
+        if window.score < 1:
+            return self._nuisances.name(pulse.onset_s, pulse.offset_s) or "too weak"
+        onset, apex, _ = self._positions(pulse)
+        values = self._history.values
+        if moved_as_one((values[apex] - values[onset]).reshape(-1, 2)):
+            return "the whole face moved as one"
+        if group == _MOUTH and lip_went_far(pulse):
+            return "the lower lip moved as far as in speech"
+        return self._other_course(group, pulse)
+
+    def _other_course(self, group: int, pulse: Pulse) -> str | None:
+        """What a pulse is by its course, if it is no expression."""
+        if pulse.detour > DETOUR:
+            return "to and fro, as in speech"
+        if group != _MOUTH:
+            return "a glance" if is_glance(pulse) else None
+        if spoke_before(pulse, self._micro[_MOUTH], self._history):
+            return "the mouth moved before, as in speech"
+        return None
+
+    def _settle(self) -> Iterable[SpotUpdate]:
+        """Emit pulses that ended a while ago, unless the face moves on; with each that of the
+        other half of the face if it belongs to the same expression."""
+        now_s = float(self._history.times_s[-1])
+        while self._ended and now_s - self._ended[0].since_s >= PATIENCE_S - self._period_s / 2:
+            first = self._ended.pop(0)
+            reason = self._refusal(first)
+            if reason is None:
+                yield from self._emit(first)
+            else:
+                yield from _rejected(first.candidate, first.window, reason)
+
+    def _refusal(self, ended: _Ended) -> str | None:
+        """Why a pulse that ended a while ago is none after all, or None."""
+        group, window, candidate = ended.group, ended.window, ended.candidate
+        since_s = float(self._history.times_s[-1]) - PATIENCE_S / 2
+        unrest = self._micro[group].unrest(self._history, since_s, np.inf)
+        moves_on = "moves on" if unrest > max(1.0, UNREST_SHARE * window.score) else None
+        if self._scorer is None:
+            return moves_on
+        seen = traits(
+            group,
+            candidate.pulse,
+            self._micro,
+            self._history,
+            self._nuisances,
+            period_s=self._period_s,
+            patience_s=PATIENCE_S,
+        )
+        candidate.likeness = self._scorer.likeness(window, seen)
+        if candidate.likeness >= self._scorer.accepts:
+            return None
+        rule = self._doubt(group, candidate.pulse, window) or moves_on
+        return rule or f"unlike a micro-expression: likeness {candidate.likeness:.2f}"
+
+    def _emit(self, first: _Ended) -> Iterable[SpotUpdate]:
+        window = first.window
+        candidate = first.candidate
+        partners = [a for a in self._ended if _same(a.window, window)]
+        for partner in partners:
+            self._ended.remove(partner)
+            strong, weak = window, partner.window
+            if weak.score > strong.score:
+                strong, weak = weak, strong
+            window = Window(
+                strong.onset,
+                strong.apex,
+                strong.offset,
+                strong.score,
+                "micro",
+                strong.regions + weak.regions,
+            )
+            if partner.candidate.announced:
+                candidate, partner = partner.candidate, first
+        if any(_same(earlier, window) for earlier in self._emitted):
+            yield from _rejected(candidate, window, "part of the last expression")
+            return
+        self._emitted.append(window)
+        yield SpotUpdate(candidate.number, "closed", window, _why(window, first.candidate.likeness))
+
+    # --- macro-expressions
+
+    def _macro_update(self, group: int, pulse: Pulse) -> Iterable[SpotUpdate]:
+        duration_s = pulse.offset_s - pulse.onset_s
+        if duration_s <= self._config.micro_s + self._period_s or pulse.depth < 0.5:
+            return
+        window = self._window(group, pulse, "macro")
+        if window.score < 1 or any(w.kind == "macro" and _same(w, window) for w in self._emitted):
+            return
+        candidate = self._new_candidate(pulse)
+        reason = self._other_course(group, pulse)
+        if reason is not None:
+            yield SpotUpdate(candidate.number, "rejected", window, reason)
+            return
+        self._emitted.append(window)
+        yield SpotUpdate(candidate.number, "closed", window, _why(window))
+
+    # --- common
+
+    def _new_candidate(self, pulse: Pulse) -> _Candidate:
+        self._numbers += 1
+        return _Candidate(self._numbers, pulse)
+
+    def _abandon(self, reason: str) -> list[SpotUpdate]:
+        updates: list[SpotUpdate] = []
+        for accepted in list(self._ended):
+            if accepted in self._ended:
+                self._ended.remove(accepted)
+                reason_now = None if self._scorer is None else self._refusal(accepted)
+                if reason_now is None:
+                    updates += self._emit(accepted)
+                else:
+                    updates += _rejected(accepted.candidate, accepted.window, reason_now)
+        for group, candidate in enumerate(self._open):
+            if candidate is not None:
+                window = self._window(group, candidate.pulse, "micro", open_end=True)
+                updates += _rejected(candidate, window, reason)
+        self._open = [None, None]
+        for follower in (*self._micro, *self._macro):
+            follower.reset()
+        self._history.clear()
+        self._nuisances.clear()
+        return updates
+
+    def _window(self, group: int, pulse: Pulse, kind: Kind, *, open_end: bool = False) -> Window:
+        regions = _GROUPS[group]
+        follower = (self._micro if kind == "micro" else self._macro)[group]
+        factor = self._nuisances.factor(pulse.onset_s, pulse.offset_s)[regions]
+        share = np.hypot(*pulse.motion.T) / (follower.threshold * factor)
+        order = np.argsort(-share, kind="stable")
+        moved = [int(i) for i in order if share[i] >= 1] or [int(order[0])]
+        onset, apex, offset = self._positions(pulse)
+        return Window(
+            onset=self._history.stamp(onset),
+            apex=self._history.stamp(apex),
+            offset=None if open_end else self._history.stamp(offset),
+            score=float(share[order[0]]),
+            kind=kind,
+            regions=tuple(REGIONS[regions[i]] for i in moved),
+        )
+
+    def _positions(self, pulse: Pulse) -> tuple[int, int, int]:
+        """Positions in the history nearest to onset, apex and offset, in strict order."""
+        times = self._history.times_s
+        moments = np.array([pulse.onset_s, pulse.apex_s, pulse.offset_s])
+        after = np.clip(np.searchsorted(times, moments), 1, len(times) - 1)
+        nearer = moments - times[after - 1] < times[after] - moments
+        onset, apex, offset = (int(i) for i in after - nearer)
+        apex = min(max(apex, 1), len(times) - 1)
+        return min(onset, apex - 1), apex, max(offset, min(apex + 1, len(times) - 1))
+
+
+def _overlap(window: Window, onset_s: float, offset_s: float) -> float:
+    """Intersection over union."""
+    end_s = window.offset.time_s if window.offset else window.apex.time_s
+    shared = min(end_s, offset_s) - max(window.onset.time_s, onset_s)
+    union = max(end_s, offset_s) - min(window.onset.time_s, onset_s)
+    return max(0.0, shared / union) if union > 0 else 0.0
+
+
+def _same(a: Window, b: Window) -> bool:
+    end = b.offset or b.apex
+    return _overlap(a, b.onset.time_s, end.time_s) >= SAME_OVERLAP
+
+
+def _rejected(candidate: _Candidate, window: Window, reason: str) -> Iterable[SpotUpdate]:
+    """Said of what was seen: not of pulses that only a scorer looks at, below all thresholds."""
+    if candidate.announced or candidate.pulse.crossed:
+        yield SpotUpdate(candidate.number, "rejected", window, reason)
+
+
+def _why(window: Window, likeness: float | None = None) -> str:
+    judged = "" if likeness is None else f", likeness {likeness:.2f}"
+    return f"{', '.join(window.regions[:3])}: {window.score:.1f} × threshold{judged}"

@@ -1,0 +1,1 @@
+"""Plumbing without faces: ring, clock, worker, counters, latency."""

@@ -1,0 +1,53 @@
+"""What the capture thread counts: how many frames, over what time, at what rate."""
+
+from model.records import Stamp
+from realtime.stream.clock import monotonic_s
+from realtime.stream.ring import FrameRing
+
+RATE_S = 2.0
+"""The running rate is that of the last two seconds."""
+
+
+class Captured:
+    """Written by the capture thread alone, without a lock: each value is replaced as a whole, so
+    a reader in another thread sees an old one or a new one."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        """Frames delivered by the source."""
+        self.paused = 0
+        """Of these, the ones that came during a pause."""
+        self._span_s: tuple[float, float] | None = None
+
+    def take(self, stamp: Stamp) -> None:
+        """Count a frame."""
+        first_s = self._span_s[0] if self._span_s else stamp.time_s
+        self._span_s = (first_s, stamp.time_s)
+        self.frames += 1
+
+    def age_s(self, stamp: Stamp) -> float:
+        """Time of the source from the first frame to `stamp`."""
+        return stamp.time_s - self._span_s[0] if self._span_s else 0.0
+
+    def seconds(self) -> float:
+        """Time of the source from the first frame to the last."""
+        return self._span_s[1] - self._span_s[0] if self._span_s else 0.0
+
+    def fps(self) -> float | None:
+        """Mean rate over all frames; None before there are two."""
+        seconds = self.seconds()
+        return (self.frames - 1) / seconds if seconds else None
+
+
+def recent_fps(ring: FrameRing) -> float | None:
+    """Rate of the last frames of a running source; 0.0 when none came for two seconds, None
+    before there are two."""
+    newest = ring.latest()
+    if newest is None:
+        return None
+    if monotonic_s() - newest.received_s > RATE_S:
+        return 0.0
+    recent = ring.between(newest.stamp.time_s - RATE_S, newest.stamp.time_s)
+    if len(recent) < 2:
+        return None
+    return (len(recent) - 1) / (recent[-1].stamp.time_s - recent[0].stamp.time_s)

@@ -1,0 +1,258 @@
+"""FrameRing: the last seconds of a source, one writer, many readers.
+
+The capture thread appends; analysis, recorder and page each follow at their own pace. Nobody ever
+waits for a reader: who falls behind loses the oldest frames and is told how many. The error that
+ended the capture is raised where the frames are read, so it cannot die inside its own thread.
+
+Readers need the pictures themselves, once. What all of them have read is only kept for replays, and
+a thread that runs `FrameRing.pack` packs it: six seconds at 640×480 and 60 fps take 35 MB, not 330.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+
+from model.records import Frame, Stamp
+from realtime.stream.packed_frame import Held, PackedFrame, blacken, pack
+
+STAMPS = 65_536
+"""Stamps kept of frames that were let go, for readers that were too slow: 18 min at 60 fps."""
+
+
+class FrameRing:
+    """Frames of one source in the order of their stamps, bounded in seconds and in bytes.
+
+    Thread-safe. The newest frame is always kept, even if it alone exceeds the bounds. Readers
+    get the frames themselves, not copies: their images are read-only.
+    """
+
+    def __init__(self, seconds: float, max_bytes: int) -> None:
+        """Keep at most `seconds` of source time between oldest and newest frame, and at most
+        `max_bytes` of pictures."""
+        if not seconds > 0 or not max_bytes > 0:
+            raise ValueError(f"a ring needs room: seconds {seconds}, max_bytes {max_bytes}")
+        self._seconds = seconds
+        self._max_bytes = max_bytes
+        self._frames: deque[Held] = deque()
+        self._packed = 0  # of them, the oldest; the last of these may be packed just now
+        self._readers: list[RingReader] = []  # of every frame
+        self._offsets: deque[int] = deque()  # of each frame: the bytes of all before it
+        self._bytes = 0
+        self._all_bytes = 0
+        self._appended = 0
+        self._let_go: deque[Stamp] = deque(maxlen=STAMPS)
+        self._closed = False
+        self._error: BaseException | None = None
+        self._changed = threading.Condition()
+
+    def append(self, frame: Frame) -> None:
+        """Add the next frame and wake the readers.
+
+        Raises `ValueError` unless index and time both exceed the last frame's, and `RuntimeError`
+        on a closed ring: both are mistakes of the writer.
+        """
+        with self._changed:
+            if self._closed:
+                raise RuntimeError("append to a closed ring")
+            if self._frames:
+                last, new = self._frames[-1].stamp, frame.stamp
+                if not (new.index > last.index and new.time_s > last.time_s):
+                    raise ValueError(f"stamps must increase: {new} after {last}")
+            self._frames.append(frame)
+            self._offsets.append(self._all_bytes)
+            self._bytes += frame.nbytes
+            self._all_bytes += frame.nbytes
+            self._appended += 1
+            oldest_s = frame.stamp.time_s - self._seconds
+            while len(self._frames) > 1 and (
+                self._frames[0].stamp.time_s < oldest_s or self._bytes > self._max_bytes
+            ):
+                oldest = self._frames.popleft()
+                self._packed = max(0, self._packed - 1)
+                self._offsets.popleft()
+                self._bytes -= oldest.nbytes
+                self._let_go.append(oldest.stamp)
+            self._changed.notify_all()
+
+    def close(self, error: BaseException | None = None) -> None:
+        """No frame follows. Readers get what is left; then they end, or raise `error`, which is
+        what ended the capture. The first call counts."""
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = True
+            self._error = error
+            self._changed.notify_all()
+
+    def latest(self) -> Frame | None:
+        """The newest frame, closed or not; None before the first."""
+        with self._changed:
+            newest = self._frames[-1] if self._frames else None
+            assert not isinstance(newest, PackedFrame)
+            return newest
+
+    def between(self, t0_s: float, t1_s: float) -> tuple[Held, ...]:
+        """The frames still held, packed or not, with `t0_s` ≤ time ≤ `t1_s`, in order, whether the
+        ring is closed or not."""
+        with self._changed:
+            return tuple(frame for frame in self._frames if t0_s <= frame.stamp.time_s <= t1_s)
+
+    def forget(self, start_s: float, end_s: float) -> None:
+        """Make the pictures black whose times are from `start_s` to `end_s`. What a reader has in
+        its hands stays as it is."""
+        with self._changed:
+            for place, frame in enumerate(self._frames):
+                if start_s <= frame.stamp.time_s <= end_s:
+                    black = blacken(frame)
+                    self._frames[place] = black
+                    self._bytes += black.nbytes - frame.nbytes
+
+    def follow(self, *, newest: bool = False) -> "RingReader":
+        """A reader of its own, from the oldest frame still held and not packed (`newest`: from the
+        newest) on."""
+        return RingReader(self, newest=newest)
+
+    def pack(self) -> None:
+        """Pack what only a replay can want yet, as it comes, until the ring is closed. For a thread
+        of its own."""
+        while not self._closed:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._is_read())
+            self.pack_read()
+
+    def pack_read(self) -> None:
+        """Pack the frames that every reader has read, but for the newest. For one thread."""
+        while True:
+            with self._changed:
+                if not self._is_read():
+                    return
+                number = self._appended - len(self._frames) + self._packed
+                frame = self._frames[self._packed]
+                self._packed += 1
+            packed = pack(frame)
+            with self._changed:
+                place = number - (self._appended - len(self._frames))
+                # It may have been let go meanwhile, or forgotten.
+                if place >= 0 and self._frames[place] is frame:
+                    self._frames[place] = packed
+                    self._bytes += packed.nbytes - frame.nbytes
+
+    def _is_read(self) -> bool:
+        """Whether a frame is there that every reader has read, and that is not packed yet."""
+        oldest = self._appended - len(self._frames) + self._packed
+        slowest = min((reader._next for reader in self._readers), default=self._appended)
+        return oldest < min(slowest, self._appended - 1)
+
+
+class RingReader:
+    """One reader of a ring: iterate to get `(frame, missed)`.
+
+    `missed` counts the frames appended between the frame before and this one that this reader did
+    not get: too slow, or, with `newest`, skipped on purpose. What the source itself dropped is a
+    jump of `stamp.index` instead. The iteration waits for the next frame without polling, ends
+    when the ring is closed and read out, and raises the error that closed it.
+    """
+
+    def __init__(self, ring: FrameRing, *, newest: bool) -> None:
+        self._ring = ring
+        self._newest = newest
+        self._stopped = False
+        self._missed: tuple[Stamp, ...] = ()
+        with ring._changed:
+            held = len(ring._frames)
+            self._next = ring._appended - (min(held, 1) if newest else held - ring._packed)
+            if not newest:
+                ring._readers.append(self)
+
+    def __iter__(self) -> Iterator[tuple[Frame, int]]:
+        return self
+
+    def __next__(self) -> tuple[Frame, int]:
+        taken = self._take(None)
+        assert taken is not None  # without a time limit it waits for as long as it takes
+        return taken
+
+    def beats(self, beat_s: float) -> Iterator[tuple[Frame, int] | None]:
+        """The same iteration with None in it whenever no frame has come for `beat_s`, for a reader
+        that has other things to do."""
+        while True:
+            try:
+                yield self._take(beat_s)
+            except StopIteration:
+                return
+
+    def peek(self) -> Frame | None:
+        """The frame that is next, if it is there already and none was missed before it; never for
+        a reader of the newest. It may be missed yet, if it is not read soon."""
+        ring = self._ring
+        with ring._changed:
+            place = self._next - (ring._appended - len(ring._frames))
+            if self._newest or not 0 <= place < len(ring._frames):
+                return None
+            return _picture(next(islice(ring._frames, place, None)))
+
+    @property
+    def missed(self) -> tuple[Stamp, ...]:
+        """The stamps of the frames that were missed before the last one, in order; the oldest of
+        more than `STAMPS` are not known."""
+        return self._missed
+
+    @property
+    def backlog(self) -> float:
+        """How much of the ring waits for this reader, 0 to 1: of its seconds or of its bytes,
+        whichever is more. 0 once it is closed, since nothing can run over any more. Any thread."""
+        ring = self._ring
+        with ring._changed:
+            first = max(0, self._next - (ring._appended - len(ring._frames)))
+            if ring._closed or first == len(ring._frames):
+                return 0.0
+            waiting_s = ring._frames[-1].stamp.time_s - ring._frames[first].stamp.time_s
+            waiting_bytes = ring._all_bytes - ring._offsets[first]
+            share = max(waiting_s / ring._seconds, waiting_bytes / ring._max_bytes)
+            return min(1.0, share)
+
+    def _take(self, timeout_s: float | None) -> tuple[Frame, int] | None:
+        """The next frame; None if it has not come after `timeout_s`."""
+        ring = self._ring
+        with ring._changed:
+            ready = ring._changed.wait_for(
+                lambda: self._stopped or ring._closed or ring._appended > self._next, timeout_s
+            )
+            if not ready:
+                return None
+            if self._stopped:
+                raise StopIteration
+            if ring._appended == self._next:
+                if ring._error is not None:
+                    raise ring._error
+                raise StopIteration
+            oldest = ring._appended - len(ring._frames)
+            wanted = ring._appended - 1 if self._newest else max(self._next, oldest)
+            frame = _picture(next(islice(ring._frames, wanted - oldest, None)))
+            missed = wanted - self._next
+            self._missed = self._stamps(oldest, wanted) if missed else ()
+            self._next = wanted + 1
+            return frame, missed
+
+    def _stamps(self, oldest: int, wanted: int) -> tuple[Stamp, ...]:
+        """Of the frames from `self._next` to before `wanted`; `oldest` is the first still held."""
+        ring = self._ring
+        gone = max(0, oldest - self._next)
+        let_go = islice(reversed(ring._let_go), gone)
+        held = islice(ring._frames, max(0, self._next - oldest), wanted - oldest)
+        return (*reversed([*let_go]), *(frame.stamp for frame in held))
+
+    def stop(self) -> None:
+        """End this reader's iteration, from any thread, even while it waits; what it has not
+        read yet is left. The ring and its other readers go on."""
+        with self._ring._changed:
+            self._stopped = True
+            if self in self._ring._readers:
+                self._ring._readers.remove(self)
+            self._ring._changed.notify_all()
+
+
+def _picture(held: Held) -> Frame:
+    assert isinstance(held, Frame)  # nothing is packed that a reader has not read
+    return held

@@ -1,0 +1,199 @@
+"""What goes to the page's script: frames as binary messages, the rest as JSON.
+
+A frame message is a little-endian uint32 (length of the header), the header as JSON, and the parts
+that the header names in `parts` [[name, bytes], …], the last of them the JPEG.
+"""
+
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from model.records import Event, SpotUpdate, Step
+from realtime.config import LiveConfig
+from realtime.results.overlay import describe, finite, heat
+from realtime.results.results import SignalAt
+from realtime.results.snapshot import Snapshot
+from realtime.review.motion_lanes import LANES, lane_of
+from realtime.spotting.motion import FLAGS, REGIONS
+from realtime.stream.latency import LatencySummary
+
+JPEG_QUALITY = 85
+MAX_SIDE_PX = 1280
+"""A larger picture is shown reduced; analysis and recording have it whole."""
+
+
+class FrameEncoder:
+    """The newest frame as bytes, encoded once for all viewers. Any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._step: Step | None = None
+        self._parts: dict[str, bytes] = {}
+
+    def parts(self, step: Step) -> dict[str, bytes]:
+        """Heat map, landmarks (float32 x, y in px of the frame) and JPEG of the frame of `step`."""
+        with self._lock:
+            if self._step is not step:
+                self._parts = _parts(step)
+                self._step = step
+            return self._parts
+
+
+def frame_message(
+    number: int,
+    step: Step,
+    event: Event | None,
+    signals: Iterable[SignalAt],
+    parts: Mapping[str, bytes],
+    captured_s: float,
+) -> bytes:
+    """The binary message of one frame.
+
+    The header is `realtime.results.overlay.describe` plus `message` (the `number` by which the
+    viewer acknowledges it), `captured_s` (`realtime.stream.clock` of this program) and `signals`:
+    every sample since the last message, [time_s, strengths, thresholds, rejected], so that the plot
+    is whole even where frames were skipped. `rejected` are the candidates that came to nothing with
+    it: [onset_s, apex_s, end_s, kind, reason].
+    """
+    header = describe(step, event)
+    header["message"] = number
+    header["captured_s"] = captured_s
+    header["signals"] = [
+        [
+            entry.stamp.time_s,
+            [finite(round(float(value), 4)) for value in entry.signal.strength],
+            [finite(round(float(value), 4)) for value in entry.signal.threshold],
+            [_rejected(update) for update in entry.signal.updates if update.state == "rejected"],
+        ]
+        for entry in signals
+    ]
+    header["parts"] = [[name, len(data)] for name, data in parts.items()]
+    text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
+    return b"".join((len(text).to_bytes(4, "little"), text, *parts.values()))
+
+
+def hello_message(*, may_control: bool) -> dict[str, Any]:
+    """What does not change while the program runs, and whether this viewer may do more than
+    look."""
+    regions = [{"name": _words(name), "lane": lane_of(name)} for name in REGIONS]
+    return {
+        "type": "hello",
+        "may_control": may_control,
+        "lanes": list(LANES),
+        "regions": regions,
+        "flags": dict(FLAGS),
+    }
+
+
+def status_message(
+    snapshot: Snapshot,
+    config: LiveConfig,
+    *,
+    badge: str,
+    kind: str,
+    start_s: float,
+    painted: LatencySummary,
+) -> dict[str, Any]:
+    """The status line. `config`: of the run, what a browser's camera is asked for; `start_s` is the
+    source's time at which the run began, `painted` this viewer's delay from captured to painted."""
+    return {
+        "type": "status",
+        "run": snapshot.run,
+        "state": snapshot.state,
+        "badge": badge,
+        "kind": kind,
+        "source": snapshot.source,
+        "message": snapshot.message,
+        "start_s": start_s,
+        "width": snapshot.width,
+        "height": snapshot.height,
+        "rotate": snapshot.rotate,
+        "asked": {"width": config.width, "height": config.height, "fps": config.fps},
+        "seconds": snapshot.seconds,
+        "fps": snapshot.fps_measured,
+        "captured": snapshot.captured,
+        "analysed": snapshot.analysed,
+        "faces": snapshot.faces,
+        "dropped": dict(snapshot.dropped),
+        "frame_to_result": _summary(snapshot.frame_to_result),
+        "decision": _summary(snapshot.decision),
+        "painted": _summary(painted),
+        "device": snapshot.device,
+        "flow": snapshot.flow,
+        "classifier": Path(snapshot.classifier).stem,
+        "engine": snapshot.engine,
+    }
+
+
+def event_message(event: Event) -> dict[str, Any]:
+    """One line of the event list, times in s of the source."""
+    window, prediction = event.window, event.prediction
+    return {
+        "type": "event",
+        "number": event.number,
+        "state": event.state,
+        "kind": window.kind,
+        "onset_s": window.onset.time_s,
+        "apex_s": window.apex.time_s,
+        "offset_s": None if window.offset is None else window.offset.time_s,
+        "score": finite(window.score),
+        "regions": [_words(name) for name in window.regions],
+        "label": None if prediction is None else prediction.label,
+        "probabilities": {} if prediction is None else dict(prediction.probabilities),
+        "action_units": {} if prediction is None else dict(prediction.action_units),
+        "reason": event.reason,
+        "pictures": len(event.crops),
+    }
+
+
+def forgotten_message(
+    numbers: Iterable[int], spans: Iterable[tuple[float, float]]
+) -> dict[str, Any]:
+    """What a page is to show no longer: events by their numbers, and the motion of all that was
+    forgotten, from when to when in s of the source."""
+    return {"type": "forgotten", "numbers": sorted(numbers), "spans": list(spans)}
+
+
+def _rejected(update: SpotUpdate) -> list[float | str]:
+    window = update.window
+    end = window.offset or window.apex
+    moments = [window.onset.time_s, window.apex.time_s, end.time_s]
+    return [*moments, window.kind, update.reason]
+
+
+def _parts(step: Step) -> dict[str, bytes]:
+    parts: dict[str, bytes] = {}
+    grid = heat(step)
+    if grid is not None:
+        parts["heat"] = grid.tobytes()
+    if step.face is not None:
+        parts["landmarks"] = step.face.landmarks_px.astype("<f4").tobytes()
+    image = step.frame.image
+    longest = max(image.shape[:2])
+    if longest > MAX_SIDE_PX:
+        scale = MAX_SIDE_PX / longest
+        image = np.asarray(
+            cv2.resize(image, (0, 0), fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+        )
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    parts["jpeg"] = jpeg.tobytes()
+    return parts
+
+
+def _summary(summary: LatencySummary) -> dict[str, float]:
+    return {"p50": summary.p50, "p95": summary.p95, "n": summary.n}
+
+
+def _words(region: str) -> str:
+    """`brow_inner_right` → `right inner brow`, `mouth_corner_left` → `left mouth corner`."""
+    words = region.split("_")
+    side = [words.pop()] if words[-1] in ("right", "left") else []
+    if words[-1] in ("inner", "middle", "outer", "upper", "lower"):
+        words.reverse()
+    return " ".join(side + words)

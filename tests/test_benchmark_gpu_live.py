@@ -1,0 +1,88 @@
+"""The live path on faces from a file is the live path."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.errors import InputError
+from model.records import AlignedFace, Event
+from realtime.benchmark.gpu import faces, live
+from realtime.perception.pipeline import PipelineConfig, open_pipeline
+from realtime.sources import SourceOptions, open_source
+
+OPTIONS = SourceOptions(fps=30, seconds=4.2, width=320, height=240)  # one expression
+
+
+@pytest.fixture(scope="module")
+def recorded() -> list[AlignedFace]:
+    return faces.record(OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def whole(recorded: list[AlignedFace]) -> live.Run:
+    return live.run(recorded, "cpu", "eager")
+
+
+def test_told_faces_give_the_events_of_the_footage(whole: live.Run) -> None:
+    pipeline = open_pipeline(PipelineConfig(engine="eager"))
+    events: list[Event] = []
+    for frame in open_source("demo", OPTIONS):
+        events += pipeline.step(frame).events
+    events += pipeline.finish(frame.stamp)
+    pipeline.close()
+    assert [event.state for event in events] == ["early", "confirmed"]
+    assert whole.events == events
+    assert len(whole.frame_ms) == len(whole.displacement) == 126
+    assert 1 <= len(whole.naming_ms) <= 2
+    assert whole.engine
+    assert not whole.trouble
+
+
+def test_a_file_keeps_all_of_them(recorded: list[AlignedFace], tmp_path: Path) -> None:
+    some = [*recorded[:3], *recorded[5:8]]
+    path = tmp_path / "deep" / "faces"
+    faces.save(path, some)
+    for face, kept in zip(some, faces.load(path), strict=True):
+        assert (kept.stamp, kept.track) == (face.stamp, face.track)
+        for name in ("crop", "landmarks_px", "crop_from_image"):
+            array = getattr(kept, name)
+            np.testing.assert_array_equal(array, getattr(face, name))
+            assert array.dtype == getattr(face, name).dtype
+    told = faces.Told(some)
+    frames = list(told.frames())
+    assert [told.align(frame) is not None for frame in frames] == [True] * 3 + [False] * 2 + [
+        True
+    ] * 3
+    times = [frame.stamp.time_s for frame in frames]
+    np.testing.assert_allclose(np.diff(times), 1 / 30)
+    with pytest.raises(InputError, match="exists"):
+        faces.save(path, some)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x05\x06" + bytes(18), b"no archive"])
+def test_another_file_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "other.npz"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="holds no faces"):
+        faces.load(path)
+
+
+def test_what_differs_is_said(whole: live.Run) -> None:
+    assert live.differences(whole, whole) == []
+    early, confirmed = whole.events
+    assert confirmed.prediction is not None
+    later = replace(confirmed.window.apex, index=confirmed.window.apex.index + 2)
+    moved = replace(confirmed, window=replace(confirmed.window, apex=later))
+    shares = {label: p + 0.03 for label, p in confirmed.prediction.probabilities.items()}
+    surer = replace(moved, prediction=replace(confirmed.prediction, probabilities=shares))
+    for found, words in (
+        (replace(whole, events=[early]), "events 1 early"),
+        (replace(whole, events=[early, moved]), "apex of 1"),
+        (replace(whole, events=[early, surer]), "probabilities of 1"),
+        (replace(whole, displacement=whole.displacement + np.float32(0.1)), "motion differs"),
+        (replace(whole, displacement=whole.displacement * np.float32(np.nan)), "motion differs"),
+        (replace(whole, trouble="lk failed on cuda:0"), "lk failed"),
+    ):
+        assert words in "; ".join(live.differences(whole, found))

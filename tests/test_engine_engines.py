@@ -1,0 +1,440 @@
+"""Engines give the answers of the network they run, or do not run it."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from model.engine import ENGINES, ORDER, NetworkOf
+from model.engine.cache import MEGABYTES_KEPT, Kept
+from model.engine.compiled import Compiled
+from model.engine.eager import Eager, no_cuda, plain_forward, plain_truth
+from model.engine.equality import (
+    FIXED_INPUTS,
+    FixedAnswers,
+    answer_inputs,
+    compare_answers,
+    example,
+    fixed_inputs,
+)
+from model.engine.export import halve_precision
+from model.engine.forward import Arrays, Forward
+from model.engine.ort import ONNXRuntime
+from model.engine.trt import TensorRTRTX
+from model.engines import build, check
+from model.errors import InputError
+from model.inference.building import build_here, end, export_here, exported_beside, kept_for
+from model.inference.checkpoint import checkpoint_path, load_classifier, load_network
+from model.inference.serving import Serving
+from model.inference.shipped_weights import shipped_names
+from model.machine import driver
+from model.registry import load_entry
+
+TRUTH = answer_inputs("flows", lambda *given: (given[0][:, 0, 0, :3], given[0][:, 0, 1, :2]), 1)
+KEY = {"engine": "onnx", "weights": "ab12", "shapes": "batch 1", "torch": "2.13", "gpu": "none"}
+
+
+@pytest.fixture(scope="module")
+def network() -> nn.Module:
+    return load_network(checkpoint_path("fmanet"))[1]
+
+
+@pytest.fixture(scope="module")
+def truth(network: nn.Module) -> FixedAnswers:
+    return plain_truth(network)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """FMANet's checkpoint without the ONNX file beside it."""
+    path = tmp_path_factory.mktemp("weights") / "alone.safetensors"
+    shutil.copyfile(checkpoint_path("fmanet"), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def cache(alone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that holds FMANet for ONNX Runtime."""
+    folder = tmp_path_factory.mktemp("engines")
+    build_here(ONNXRuntime("cpu"), alone, 1, folder)
+    return folder
+
+
+@pytest.fixture
+def beside(alone: Path, tmp_path: Path) -> Path:
+    """FMANet's checkpoint with the ONNX file beside it, as shipped, to be changed."""
+    path = tmp_path / "mine.safetensors"
+    shutil.copyfile(alone, path)
+    shipped = exported_beside(checkpoint_path("fmanet"))
+    for suffix in (".onnx", ".json"):
+        shutil.copyfile(shipped.path.with_suffix(suffix), path.with_suffix(suffix))
+    return path
+
+
+def unneeded() -> nn.Module:
+    raise AssertionError("ONNX Runtime needs no network")
+
+
+class Failing(Eager):
+    """An engine that answers three times and then not any more, as one without memory."""
+
+    name = "failing"
+
+    def load(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Forward:
+        whole = super().load(network, inputs, path)
+        calls = 0
+
+        def forward(*given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            nonlocal calls
+            calls += 1
+            if calls > FIXED_INPUTS + 3:
+                raise RuntimeError("CUDA out of memory.\nTried to allocate 2 GiB")
+            return whole(*given)
+
+        return forward
+
+
+class Wrong(Eager):
+    """An engine whose answers are others."""
+
+    name = "wrong"
+
+    def load(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Forward:
+        whole = super().load(network, inputs, path)
+        return lambda *given: tuple(-each for each in whole(*given))  # type: ignore[return-value]
+
+
+class Unbuildable(Eager):
+    """An engine whose build fails."""
+
+    name = "unbuildable"
+    built = True
+
+    def versions(self) -> Mapping[str, str]:
+        return {"version": "1"}
+
+    def build(self, network: nn.Module, inputs: Arrays, path: Path) -> None:
+        path.write_text("half of it")
+        raise RuntimeError("no kernel fits\nand more")
+
+
+@pytest.fixture
+def _strange(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("Failing", "Wrong", "Unbuildable"):
+        monkeypatch.setitem(ENGINES, name.lower(), f"{__name__}:{name}")
+
+
+def test_every_engine_is_there_or_says_what_is_missing() -> None:
+    for name in ENGINES:
+        engine = load_entry(ENGINES, name, "engine")("cpu")
+        assert engine.name == name
+        assert 0 < engine.tolerance <= 0.02
+        assert "\n" not in engine.absent()
+    assert {name for order in ORDER.values() for name in order} <= set(ENGINES)
+
+
+@pytest.mark.parametrize("name", ["tensorrt", "tensorrt-rtx", "graph"])
+def test_an_engine_asked_for_by_name_and_absent_is_an_error(name: str) -> None:
+    with pytest.raises(InputError, match=f"--engine {name}: runs on ") as caught:
+        Serving(checkpoint_path("fmanet"), engine=name)
+    if torch.cuda.is_available():
+        assert str(caught.value).endswith("give --device cuda")
+    elif driver() == "none":
+        assert str(caught.value).endswith("no driver of one was found here")
+
+
+def test_torch_without_cuda_beside_a_gpu_says_which_one_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setattr("model.engine.eager.driver", lambda: "580.65")
+    assert 'pip install "torch>=2.11,<2.14" --index-url ' in no_cuda("cpu")
+
+
+def test_what_would_bring_an_absent_engine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.engine.ort.find_spec", lambda name: name != "onnxruntime" or None)
+    assert ONNXRuntime("cpu").absent().endswith("pip install onnxruntime")
+    monkeypatch.setenv("PATH", "")
+    assert "apt install g++" in Compiled("cpu").absent()
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_the_onnx_file_beside_shipped_weights_gives_the_same_answers(name: str) -> None:
+    engine, path = ONNXRuntime("cpu"), checkpoint_path(name)
+    kept = exported_beside(path)
+    assert kept.find() == "", "write it anew: python -m model.engine export"
+    assert kept.path.stat().st_size < 8e6
+    truth = plain_truth(load_network(path)[1])
+    forward = engine.load(unneeded, example(truth.inputs, 1), kept.path)
+    equality = compare_answers(truth, forward, 1, engine.tolerance)
+    assert equality.refusal == ""
+    assert equality.max_difference < 1e-5
+    assert equality.inputs == FIXED_INPUTS
+    told = kept.truth()
+    np.testing.assert_allclose(told.classes, truth.classes, atol=1e-5)
+    np.testing.assert_allclose(told.units, truth.units, atol=1e-5)
+    assert b"/model/" not in kept.path.read_bytes()  # nothing of the machine that wrote it
+
+
+def test_an_onnx_file_of_other_weights_is_not_used(beside: Path) -> None:
+    assert Serving(beside).line().startswith("ONNX Runtime")
+    other = checkpoint_path("ststnet")
+    shutil.copyfile(other, beside)
+    serving = Serving(beside)
+    assert serving.loaded.name == "eager"
+    serving.close()
+    found = r"mine\.onnx: built for weights \w{12}, this is \w{12}; not built yet"
+    assert re.fullmatch(found, serving.built["onnx"])
+    flows = np.random.default_rng(0).normal(size=(2, 2, 64, 64)).astype(np.float32)
+    expected = load_classifier(other).predict(flows)
+    np.testing.assert_allclose(load_classifier(beside).predict(flows), expected, atol=1e-5)
+
+
+def test_a_damaged_onnx_file_is_not_used_and_written_anew(beside: Path) -> None:
+    whole = beside.with_suffix(".onnx").read_bytes()
+    beside.with_suffix(".onnx").write_bytes(whole[:-9])
+    assert exported_beside(beside).find() == "the file is damaged"
+    assert load_classifier(beside).labels  # by PyTorch
+    assert export_here(beside).find() == ""
+    assert Serving(beside).line().startswith("ONNX Runtime")
+
+
+def test_faces_at_rest_are_among_what_is_compared() -> None:
+    first, _, known = fixed_inputs("flows")
+    still = ~first.any(axis=(1, 2, 3))
+    assert set(known[still]) == {1.0}
+    assert 0 in known
+    np.testing.assert_array_equal(example("flows", 2)[0], first[:2])
+
+
+def test_half_precision_is_within_its_tolerance(network: nn.Module, truth: FixedAnswers) -> None:
+    half = halve_precision(network)
+    types = {each.dtype for each in half.parameters() if each.dim() == 4}
+    assert types == {torch.float16}
+    assert {each.dtype for each in network.parameters()} == {torch.float32}
+    assert compare_answers(truth, plain_forward(half, "cpu"), 1, 0.02).refusal == ""
+
+
+def test_answers_that_are_not_numbers_are_refused(network: nn.Module, truth: FixedAnswers) -> None:
+    whole = plain_forward(network, "cpu")
+
+    def forward(*given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        classes, units = whole(*given)
+        return classes * np.float32(np.nan), units
+
+    equality = compare_answers(truth, forward, 1, 0.02)
+    assert "differ by at most 1.0e+00" in equality.refusal
+
+
+def test_flips_count_where_the_answer_was_clear(network: nn.Module, truth: FixedAnswers) -> None:
+    whole = plain_forward(network, "cpu")
+
+    def forward(*given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        classes, units = whole(*given)
+        return np.roll(classes, 1, axis=1), units
+
+    assert compare_answers(truth, forward, 1, 1e-3).flips > FIXED_INPUTS // 2
+
+
+def test_a_kept_engine_is_found_again(tmp_path: Path) -> None:
+    kept = Kept(KEY, tmp_path)
+    assert kept.find() == "not built yet"
+    kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
+    assert kept.find() == ""
+    assert Kept(KEY, tmp_path).path.read_bytes() == b"engine"
+
+
+def test_a_damaged_or_foreign_file_is_not_taken(tmp_path: Path) -> None:
+    kept = Kept(KEY, tmp_path)
+    kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
+    for name, other in (("torch", "2.14"), ("precision", "fp16")):
+        assert Kept({**KEY, name: other}, tmp_path).find().startswith(f"built for {name} ")
+    for name in ("weights", "shapes", "gpu"):
+        assert Kept({**KEY, name: "other"}, tmp_path).find() == "not built yet"
+    kept.path.write_bytes(b"engima")
+    assert kept.find() == "the file is damaged"
+    kept.path.with_suffix(".json").write_text("{")
+    assert kept.find() == "its description cannot be read"
+    kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
+    assert kept.find() == ""
+
+
+def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    kept = Kept(KEY, tmp_path)
+
+    def build(path: Path) -> None:
+        path.write_bytes(b"half")
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError):
+        kept.write(build, TRUTH)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.engine.cache.MEGABYTES_KEPT", 1)
+    assert MEGABYTES_KEPT > 1
+    for number in range(3):
+        kept = Kept({**KEY, "weights": str(number)}, tmp_path)
+        kept.write(lambda path: path.write_bytes(bytes(600 * 2**10)), TRUTH)
+    assert len(list(tmp_path.glob("*.bin"))) == 1
+    assert kept.find() == ""
+
+
+def test_a_cache_that_can_only_be_read_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Kept(KEY, tmp_path)
+    kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
+
+    def denied(path: Path) -> None:
+        raise PermissionError(f"read-only: {path}")
+
+    monkeypatch.setattr(Path, "touch", denied)
+    assert kept.find() == ""
+
+
+def test_a_file_that_another_program_deletes_is_passed_over(tmp_path: Path) -> None:
+    for name in ("gone.bin", "gone.1.partial"):
+        (tmp_path / name).symlink_to(tmp_path / "nothing")  # is listed, and cannot be looked at
+    kept = Kept(KEY, tmp_path)
+    kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
+    assert kept.find() == ""
+
+
+def test_what_is_kept_serves_at_once(alone: Path, cache: Path) -> None:
+    serving = Serving(alone, folder=cache)
+    assert serving.line().startswith("ONNX Runtime")
+    classifier = load_classifier(alone, forward=serving)
+    plain = load_classifier(alone)
+    flows = torch.randn(3, 2, 128, 128).numpy()
+    expected = plain.predict(flows, flows[::-1].copy())
+    found = classifier.predict(flows, flows[::-1].copy())
+    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
+
+
+def test_a_better_engine_is_built_while_another_serves(
+    alone: Path, tmp_path: Path, network: nn.Module
+) -> None:
+    serving = Serving(alone, folder=tmp_path)
+    assert serving.loaded.name == "eager"
+    assert serving.reasons["onnx"] == "not built yet"
+    assert "(onnx is being built, " in serving.line()
+    given = example("flows", 2)
+    before = serving(*given)
+    serving.wait()
+    assert serving.line().startswith("ONNX Runtime")
+    for found, wanted in zip(serving(*given), before, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-4)
+    assert serving.trouble() == ""
+
+
+def test_what_is_being_built_ends_with_the_run(alone: Path, tmp_path: Path) -> None:
+    serving = Serving(alone, folder=tmp_path)
+    serving.close()
+    assert serving.loaded.name == "eager"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking")
+def test_a_build_that_does_not_listen_is_ended_all_the_same() -> None:
+    code = "import signal as s, time; s.signal(s.SIGTERM, s.SIG_IGN); print('', flush=True); "
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{code}time.sleep(60)"], stdout=subprocess.PIPE, text=True
+    ) as deaf:
+        assert deaf.stdout is not None
+        deaf.stdout.readline()
+        end(deaf, patience_s=0.05)
+        assert deaf.returncode == -9
+
+
+@pytest.mark.usefixtures("_strange")
+def test_an_engine_that_fails_is_replaced_while_it_runs() -> None:
+    serving = Serving(checkpoint_path("fmanet"), engine="failing")
+    given = example("flows", 1)
+    answers = [serving(*given)[0] for _ in range(5)]
+    for answer in answers[1:]:
+        np.testing.assert_allclose(answer, answers[0], atol=1e-5)
+    assert serving.loaded.name == "eager"
+    failed, serves = serving.trouble().split("; ")
+    assert failed == "failing failed on cpu: RuntimeError: CUDA out of memory."
+    assert serves == f"{serving.line()} serves in its place"
+
+
+@pytest.mark.usefixtures("_strange")
+def test_an_engine_with_other_answers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"--engine wrong: its answers differ: .* labels flip"):
+        Serving(checkpoint_path("fmanet"), engine="wrong")
+    monkeypatch.setitem(ORDER, "cpu", ("wrong", "eager"))
+    serving = Serving(checkpoint_path("fmanet"))
+    assert serving.loaded.name == "eager"
+    assert "differ" in serving.reasons["wrong"]
+
+
+@pytest.mark.usefixtures("_strange")
+def test_a_build_that_fails_says_why(tmp_path: Path) -> None:
+    engine = Unbuildable("cpu")
+    with pytest.raises(InputError, match="unbuildable cannot be built: RuntimeError: no kernel"):
+        build_here(engine, checkpoint_path("fmanet"), 1, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_inputs_than_an_engine_takes_are_sliced(network: nn.Module) -> None:
+    serving = Serving(checkpoint_path("fmanet"), engine="eager", batch=2)
+    first, second, known = (each[1:6] for each in fixed_inputs("flows"))
+    expected = plain_forward(network, "cpu")(first, second, known)
+    for found, wanted in zip(serving(first, second, known), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_check_tells_the_truth_about_this_machine(
+    cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check("fmanet", "cpu", 1, cache)
+    said = capsys.readouterr().out
+    assert "chosen: ONNX Runtime" in said
+    assert "0 of 48 labels flip" in said
+    assert "tensorrt  runs on " in said
+    assert "serves: ONNX Runtime" in said
+    assert "built now" not in said
+
+
+def test_what_is_built_again_is_said_with_its_reason(
+    alone: Path, truth: FixedAnswers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = kept_for(ONNXRuntime("cpu"), alone, 1, tmp_path)
+    other = Kept({**kept.key, "precision": "fp16"}, tmp_path)
+    assert other.path == kept.path
+    other.write(lambda path: path.write_bytes(b"of another version"), truth)
+    foreign = "built for precision fp16, this is fp32"
+    serving = Serving(alone, folder=tmp_path)
+    assert f"(onnx is being built: {foreign}, " in serving.line()
+    serving.close()
+    kept.path.write_bytes(b"something else")
+    check(str(alone), "cpu", 1, tmp_path)
+    said = capsys.readouterr().out
+    assert "serves: ONNX Runtime" in said
+    assert "; built now: the file is damaged\n" in said
+
+
+def test_build_says_what_it_did(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError, match="tensorrt"):
+        build("tensorrt", "fmanet", "cpu", 1, cache)
+    build("eager", "fmanet", "cpu", 1, cache)
+    assert "eager: nothing to build" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(find_spec("tensorrt_rtx") is None, reason="tensorrt-rtx is not installed")
+def test_tensorrt_rtx_builds_an_engine_without_a_gpu(tmp_path: Path) -> None:
+    kept = build_here(TensorRTRTX("cpu"), checkpoint_path("fmanet"), 1, tmp_path)
+    assert kept.find() == ""
+    assert kept.path.stat().st_size > 100_000

@@ -1,0 +1,33 @@
+"""Folders for results, and what --help says of defaults."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from model.cli import HelpFormatter, make_folder
+from model.errors import InputError
+
+
+def test_a_folder_is_made_with_those_around_it(tmp_path: Path) -> None:
+    for _ in range(2):
+        make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_what_can_be_no_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(InputError, match="cannot make the folder"):
+            make_folder(path)
+
+
+def test_defaults_are_said_where_they_say_something() -> None:
+    parser = argparse.ArgumentParser(formatter_class=HelpFormatter)
+    parser.add_argument("--rate", default=30, help="frames a second")
+    parser.add_argument("--out", help="folder")
+    parser.add_argument("--quiet", action="store_true", help="say nothing")
+    parser.add_argument("--no-browser", dest="browser", action="store_false", help="open nothing")
+    said = parser.format_help()
+    assert "frames a second (default: 30)" in said
+    assert said.count("default") == 1

@@ -1,0 +1,289 @@
+"""Recordings to tables: the same every time, nothing overwritten, one bad input spoils nothing."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from fakes import picture, write_clip
+from test_spotting_baseline import measured
+
+from model.errors import SourceError, exit_code
+from realtime import analyze
+from realtime.analysis_jobs import plan_jobs
+from realtime.config import LiveConfig
+from realtime.results.tables import MOTION_COLUMNS, motion_schema
+from realtime.sources import SOURCES
+from realtime.spotting.baseline import save_baseline
+from realtime.spotting.motion import REGIONS
+
+
+@pytest.fixture
+def blank(tmp_path: Path) -> Path:
+    path = tmp_path / "blank.mkv"
+    write_clip(path, [picture(20 * n) for n in range(8)], [40 * n for n in range(8)])
+    return path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *options: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["analyze", *map(str, options)])
+    try:
+        return exit_code(analyze.main)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+
+
+def test_a_clip_gives_both_tables_twice_the_same(
+    untrained: Path, expression_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for out in ("a", "b"):
+        options = (expression_clip, "--classifier", untrained, "--out", tmp_path / out)
+        assert run(monkeypatch, *options) == 0
+    names = ["expression.analysis.json", "expression.events.csv", "expression.motion.parquet"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == names
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    motion = pq.read_table(tmp_path / "a" / "expression.motion.parquet")
+    assert motion.schema.equals(motion_schema())
+    assert motion.column("index").to_pylist() == list(range(87))
+    assert motion.column("time_s").to_pylist() == pytest.approx([n / 25 for n in range(87)])
+    assert motion.column(f"{REGIONS[0]}_strength_px").null_count == 0
+    said = [words for words in motion.column("spotter").to_pylist() if words]
+    assert any(words.startswith("closed ") and "× threshold" in words for words in said)
+    with (tmp_path / "a" / "expression.events.csv").open(newline="", encoding="utf-8") as file:
+        events = list(csv.DictReader(file))
+    assert events, "the clip shows an expression"
+    for event in events:
+        onset_s, apex_s, offset_s = (float(event[f"{m}_s"]) for m in ("onset", "apex", "offset"))
+        assert 0 <= onset_s < apex_s < offset_s < 3.5
+        assert event["kind"] in ("micro", "macro")
+        for moment in ("onset", "apex", "offset"):
+            at = motion.column("index").to_pylist().index(int(event[f"{moment}_index"]))
+            time_s = motion.column("time_s")[at].as_py()
+            assert time_s == pytest.approx(float(event[f"{moment}_s"]), abs=1e-6)
+            assert motion.column("track")[at].as_py() == int(event["track"])
+        shares = {name: float(event[f"p_{name}"]) for name in ("negative", "positive", "surprise")}
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
+        assert shares[event["label"]] == max(shares.values())
+        named = event["action_units"].split()
+        assert named == [unit for unit in named if float(event[f"p_{unit}"]) >= 0.5]
+
+
+def test_motion_as_csv_says_the_same_as_parquet(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo = ("demo", "--seconds", 0.5, "--width", 320, "--height", 240, "--classifier", untrained)
+    assert run(monkeypatch, *demo, "--out", tmp_path) == 0
+    assert run(monkeypatch, *demo, "--out", tmp_path / "csv", "--motion", "csv") == 0
+    with (tmp_path / "csv" / "demo.motion.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    columns = pq.read_table(tmp_path / "demo.motion.parquet").to_pydict()
+    assert list(rows[0]) == list(columns) == list(MOTION_COLUMNS)
+    assert len(rows) == 15
+    for name, values in columns.items():
+        for row, value in zip(rows, values, strict=True):
+            if isinstance(value, float):
+                assert float(row[name]) == pytest.approx(value, rel=1e-5, abs=1e-6)
+            else:
+                assert row[name] == str(value)
+
+
+def test_without_a_face_there_are_frames_and_no_events(
+    untrained: Path,
+    tmp_path: Path,
+    blank: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, blank, "--classifier", untrained, "--out", tmp_path / "out") == 0
+    assert "no face in any frame" in capsys.readouterr().out
+    motion = pq.read_table(tmp_path / "out" / "blank.motion.parquet")
+    assert motion.num_rows == 8
+    assert motion.column("track").null_count == 8
+    table = (tmp_path / "out" / "blank.events.csv").read_text("utf-8")
+    assert table.startswith(
+        "onset_s,apex_s,offset_s,onset_index,apex_index,offset_index,track,kind,label,p_negative,"
+    )
+    assert table.count("\n") == 1
+
+
+def test_one_bad_input_is_told_and_the_others_go_on(
+    untrained: Path,
+    tmp_path: Path,
+    blank: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    no_video = tmp_path / "letter.mp4"
+    no_video.write_text("Dear reader")
+    inputs = ("absent.mp4", no_video, "demo", blank)
+    assert run(monkeypatch, *inputs, "--classifier", untrained, "--out", tmp_path / "out") == 1
+    table = capsys.readouterr().err.partition("3 of 4 inputs failed:\n")[2].splitlines()
+    for line, spec, why in zip(
+        table, inputs, ("no such file", "not a video", "give --seconds"), strict=False
+    ):
+        assert line.split()[0] == str(spec)
+        assert why in line
+    assert len(table) == 3
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "blank.analysis.json",
+        "blank.events.csv",
+        "blank.motion.parquet",
+    ]
+
+
+def test_a_baseline_that_does_not_suit_one_input_does_not_end_the_others(
+    untrained: Path,
+    tmp_path: Path,
+    blank: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    baseline = measured(kind="file", camera="rest.mp4", width=320, height=240)
+    save_baseline(tmp_path / "P07.json", baseline)
+    demo = ("demo", "--seconds", 0.3, "--width", 320, "--height", 240, "--classifier", untrained)
+    out = tmp_path / "out"
+    assert run(monkeypatch, blank, *demo, "--baseline", tmp_path / "P07.json", "--out", out) == 1
+    told = capsys.readouterr().err
+    assert "measured at 320×240 px" in told
+    assert "1 of 2 inputs failed" in told
+    assert (out / "demo.events.csv").exists()
+
+
+def test_tables_that_cannot_be_written_are_told_in_one_line(
+    untrained: Path,
+    tmp_path: Path,
+    blank: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "out" / "blank.motion.parquet.partial").mkdir(parents=True)
+    options = ("--classifier", untrained, "--out", tmp_path / "out")
+    assert run(monkeypatch, blank, *options) == 2
+    assert f"{tmp_path / 'out'} cannot be written: " in capsys.readouterr().err
+
+
+def broken(*args: object) -> None:
+    raise ZeroDivisionError("a bug")
+
+
+def test_a_bug_met_in_one_input_shows_its_trace_and_the_others_go_on(
+    untrained: Path,
+    tmp_path: Path,
+    blank: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(SOURCES, "bug", f"{__name__}:broken")
+    options = ("--classifier", untrained, "--out", tmp_path / "out")
+    assert run(monkeypatch, "bug", blank, *options) == 1
+    told = capsys.readouterr().err
+    assert "Traceback" in told
+    assert "1 of 2 inputs failed:\n  bug  ZeroDivisionError: a bug" in told
+    assert (tmp_path / "out" / "blank.events.csv").exists()
+
+
+def test_a_title_that_is_no_utf8_costs_nothing(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = write_clip(
+        tmp_path / "shift-jis.avi", [picture(90)] * 3, [0, 33, 67], codec="mpeg4", title="XXXXXX"
+    )
+    clip.write_bytes(clip.read_bytes().replace(b"XXXXXX", bytes.fromhex("836583588367")))
+    options = ("--classifier", untrained, "--out", tmp_path / "out")
+    assert run(monkeypatch, clip, *options) == 0
+    assert pq.read_table(tmp_path / "out" / "shift-jis.motion.parquet").num_rows == 3
+
+
+def results(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def test_what_was_done_before_is_skipped_and_said(
+    untrained: Path,
+    tmp_path: Path,
+    blank: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    options = ("--classifier", untrained, "--out", out)
+    assert run(monkeypatch, blank, *options) == 0
+    first = results(out)
+    second = write_clip(tmp_path / "second.mkv", [picture(90)] * 3, [0, 40, 80])
+    capsys.readouterr()
+    assert run(monkeypatch, blank, second, *options) == 0
+    told = capsys.readouterr().out
+    assert f"{blank}: done before, {out / 'blank.events.csv'}; --again redoes it" in told
+    assert "second.mkv: 64×48" in told
+    assert {name: results(out)[name] for name in first} == first
+
+    moved = blank.rename(tmp_path / "moved")  # known by its content, not by where it lies
+    blank.parent.joinpath("other").mkdir()
+    moved.rename(tmp_path / "other" / "blank.mkv")
+    assert run(monkeypatch, tmp_path / "other" / "blank.mkv", *options) == 0
+    assert "done before" in capsys.readouterr().out
+
+    assert run(monkeypatch, second, *options, "--rotate", 90) == 1
+    assert "was made with another rotate: --again replaces it" in capsys.readouterr().err
+    assert run(monkeypatch, second, *options, "--rotate", 90, "--again") == 0
+    record = json.loads((out / "second.analysis.json").read_text("utf-8"))
+    assert record["options"]["rotate"] == 90
+    assert record["notes"][-1] == "turned by 90°"
+    assert "turned by 90°" in record["source"]
+
+
+def test_another_input_of_the_name_gets_a_number_and_nothing_is_lost(
+    untrained: Path, tmp_path: Path, blank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    options = ("--classifier", untrained, "--out", out)
+    out.mkdir()
+    (out / "blank.events.csv").write_text("earlier")  # of what, nothing says
+    assert run(monkeypatch, blank, *options) == 0
+    write_clip(blank, [picture(90)] * 3, [0, 40, 80])
+    assert run(monkeypatch, blank, *options, "--again") == 0
+    assert (out / "blank.events.csv").read_text() == "earlier"
+    rows = [pq.read_table(out / f"blank-{n}.motion.parquet").num_rows for n in (2, 3)]
+    assert rows == [8, 3]
+
+
+def test_what_broke_off_is_tried_again(
+    untrained: Path, tmp_path: Path, blank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    options = ("--classifier", untrained, "--out", out)
+    assert run(monkeypatch, blank, *options) == 0
+    record = out / "blank.analysis.json"
+    record.write_text(record.read_text("utf-8").replace('"failure": ""', '"failure": "a disk"'))
+    assert run(monkeypatch, blank, *options) == 0
+    assert json.loads(record.read_text("utf-8"))["failure"] == ""
+
+
+def test_the_folder_for_results_is_none_of_the_inputs(
+    untrained: Path,
+    blank: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, blank, "--classifier", untrained, "--out", blank) == 2
+    assert "not a folder" in capsys.readouterr().err
+
+
+def test_inputs_of_one_name_get_numbers(tmp_path: Path) -> None:
+    inputs = ["a/clip.mp4", "b/clip.mov", "c/Clip.avi", "a/clip.mp4", "demo"]
+    jobs = plan_jobs(inputs, tmp_path, "csv", LiveConfig(), again=False)
+    assert [job.events.name for job in jobs] == [
+        "clip.events.csv",
+        "clip-2.events.csv",
+        "Clip-3.events.csv",
+        "demo.events.csv",
+    ]
+
+
+def test_a_live_source_is_no_recording(tmp_path: Path) -> None:
+    (job,) = plan_jobs(["browser"], tmp_path, "csv", LiveConfig(), again=False)
+    with pytest.raises(SourceError, match="live, not a recording"):
+        analyze.analyze(job, LiveConfig())

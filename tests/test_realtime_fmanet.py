@@ -1,0 +1,68 @@
+"""The command `fmanet`: every job can be reached, and none waits for another's imports."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from realtime import fmanet
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["fmanet", *arguments])
+    try:
+        return fmanet.main()
+    except SystemExit as stop:  # argparse
+        return int(stop.code or 0)
+
+
+@pytest.mark.parametrize("name", fmanet.JOBS)
+def test_every_job_shows_its_own_help(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if name in ("train", "evaluate", "data"):
+        pytest.importorskip("torch")
+    assert run(monkeypatch, *name.split(), "--help") == 0
+    said = capsys.readouterr().out
+    assert f"fmanet {name}" in said or name == "calibrate"
+
+
+def test_without_a_job_all_are_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch) == 2
+    assert run(monkeypatch, "--help") == 0
+    said = capsys.readouterr().out
+    for name, job in fmanet.JOBS.items():
+        assert name in said
+        assert job.what in said
+
+
+def test_an_unknown_job_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "lvie") == 2
+    assert capsys.readouterr().err.startswith("error: unknown job 'lvie': choose one of live, ")
+
+
+def test_record_is_a_run_without_a_page(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(monkeypatch, "record", str(tmp_path / "P07"), "--source", "demo") == 2
+    assert "needs --participant" in capsys.readouterr().err
+    assert run(monkeypatch, "record") == 2
+    assert "no folder for the session" in capsys.readouterr().err
+
+
+def test_help_imports_nothing_that_is_slow() -> None:
+    program = (
+        "import sys; sys.argv = ['fmanet', '--help']; from realtime.fmanet import main; main();"
+        "print(*(m for m in ('numpy', 'cv2', 'torch', 'gradio', 'av') if m in sys.modules), '.')"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert said.splitlines()[-1].strip() == "."

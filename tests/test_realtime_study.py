@@ -1,0 +1,359 @@
+"""Recordings as the Study tab makes them: without a page, then on one, in a real browser."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import pytest
+from playwright.sync_api import Page, sync_playwright
+from served import serving
+from test_ui_page import write_y4m
+
+from model.errors import InputError
+from model.synthetic import SyntheticFace
+from realtime.config import LiveConfig
+from realtime.live import LiveSession
+from realtime.recording import recorder
+from realtime.recording.camera_check import Check
+from realtime.recording.plan import RecordPlan
+from realtime.sessions.line_file import read_lines
+from realtime.sessions.reader import open_session
+from realtime.sources.picture import decode_picture
+from realtime.stream.clock import monotonic_s
+from realtime.study import Draft, Study
+from realtime.ui.study import measured_camera
+from realtime.ui.viewer import badge
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+PROTOCOL = """
+name = "Interview A"
+[keys]
+s = "stimulus"
+[[questions]]
+name = "q1"
+text = "How did you come here today?"
+key = "1"
+"""
+TIMEOUT_S = 60
+
+
+def small_demo(untrained: Path, sessions: Path) -> LiveConfig:
+    return LiveConfig(
+        "demo", fps=10, width=200, height=150, classifier=str(untrained), sessions=sessions
+    )
+
+
+@pytest.fixture
+def live(untrained: Path, tmp_path: Path) -> Iterator[LiveSession]:
+    with LiveSession(small_demo(untrained, tmp_path)) as session:
+        yield session
+
+
+def recorded(session: LiveSession, frames: int) -> None:
+    """Return once that many frames are in the video."""
+    index = None
+    while (status := session.recording()) is None or status.frames < frames:
+        step = session.latest_step(index, TIMEOUT_S)
+        assert step is not None
+        index = step.frame.stamp.index
+
+
+def test_the_list_is_red_until_it_is_right(live: LiveSession) -> None:
+    study = Study(live, lambda: Check("camera", False, "the rate wavers"))
+    state = study.state()
+    assert "never a name" in state["missing"]
+    with pytest.raises(InputError, match="never a name"):
+        study.start()
+    study.fill_in(Draft(participant="P07"))
+    study.take_protocol(PROTOCOL)
+    state = study.state()
+    assert state["missing"] == ""
+    assert state["recording"] is None
+    red = {check["name"] for check in state["checks"] if not check["good"]}
+    assert red == {"camera", "consent", "baseline"}
+    study.fill_in(Draft(participant="P07", consent="analysis"))
+    assert "consent" not in {c["name"] for c in study.state()["checks"] if not c["good"]}
+    study.fill_in(Draft(participant="P07", consent="analysis", codec="mjpeg"))
+    state = study.state()
+    assert "JPEGs" in {check["name"] for check in state["checks"] if not check["good"]}
+    assert "no JPEGs come from demo" in state["missing"]
+    study.fill_in(Draft(participant="P07", consent="analysis", audio="a microphone"))
+    assert "covers sound" in study.state()["missing"]
+    study.fill_in(Draft(participant="P07", consent="analysis", minutes=1e9))
+    assert "GiB" in study.state()["missing"]
+    with pytest.raises(InputError, match="h264, ffv1"):
+        study.fill_in(Draft(participant="P07", codec="mp4"))
+    with pytest.raises(InputError, match="TOML"):
+        study.take_protocol("[keys")
+
+
+def test_a_recording_is_marked_paused_and_ends(live: LiveSession, tmp_path: Path) -> None:
+    study = Study(live, lambda: None)
+    study.fill_in(Draft(participant="P07", consent="analysis", pictures=True))
+    study.take_protocol(PROTOCOL)
+    study.start()
+    with pytest.raises(InputError, match="stop it first"):
+        study.start()
+    recorded(live, 2)
+    study.press("1", None)
+    assert study.state()["protocol"]["open"] == "q1"
+    study.press("s", None)
+    study.ask("q1", None)
+    study.note(" the door fell shut ", None)
+    for wrong in (lambda: study.press("x", None), lambda: study.ask("q2", None)):
+        with pytest.raises(InputError, match="protocol has none"):
+            wrong()
+    study.pause()
+    assert study.state()["recording"]["paused"]
+    study.resume()
+    assert [said["words"] for said in study.state()["said"]] == [
+        *("q1 started", "marked stimulus", "q1 ended", "noted: the door fell shut"),
+        *("paused", "resumed"),
+    ]
+    study.stop()
+    assert live.snapshot().state == "running"
+    assert live.recording() is None
+    assert study.state()["last"]["folder"] == str(tmp_path / "P07")
+    session = open_session(tmp_path / "P07")
+    assert session.document["consent"]["pictures"]
+    assert [warning.partition(":")[0] for warning in session.document["warnings"]] == ["baseline"]
+    assert [(m.kind, m.name, m.note) for m in session.markers] == [
+        ("question_start", "q1", ""),
+        ("mark", "stimulus", ""),
+        ("question_end", "q1", ""),
+        ("mark", "note", "the door fell shut"),
+        ("pause", "", ""),
+        ("resume", "", ""),
+    ]
+    with pytest.raises(InputError, match="nothing is recorded"):
+        study.forget(30)
+
+
+def test_a_marker_has_the_moment_of_its_key(live: LiveSession, tmp_path: Path) -> None:
+    live.record(RecordPlan(tmp_path / "s", "P07"))
+    recorded(live, 3)
+    pressed_s = monotonic_s() - 0.25
+    live.mark("pressed", at_s=pressed_s)
+    for unbelievable in (pressed_s - 3600, pressed_s + 3600):
+        live.mark("unbelievable", at_s=unbelievable)
+    asked_s = monotonic_s()
+    live.record(None)
+    pressed, *others = open_session(tmp_path / "s").markers
+    assert pressed.monotonic_s == pytest.approx(pressed_s, abs=1e-6)  # not relative to the uptime
+    assert all(pressed_s + 0.25 <= marker.monotonic_s <= asked_s for marker in others)
+    assert pressed.time_s < others[0].time_s - 0.2
+
+
+def test_a_recording_that_cannot_begin_leaves_the_source_running(
+    live: LiveSession, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.touch()
+    with pytest.raises(InputError, match="no permission"):
+        live.record(RecordPlan(blocked / "s", "P07"))
+    assert live.snapshot().state == "running"
+    assert live.config.record is None
+
+
+def test_of_two_pages_that_record_one_wins_and_the_other_is_told(
+    live: LiveSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study(live, lambda: None)
+    study.fill_in(Draft(participant="P07"))
+    both, told = threading.Barrier(2), []
+
+    def click() -> None:
+        both.wait(TIMEOUT_S)
+        try:
+            study.start()
+        except InputError as error:
+            told.append(str(error))
+
+    clicks = [threading.Thread(target=click) for _ in range(2)]
+    for thread in clicks:
+        thread.start()
+    for thread in clicks:
+        thread.join(TIMEOUT_S)
+    assert len(told) == 1
+    assert "another page is starting" in told[0] or "stop it first" in told[0]
+    assert live.records
+    with pytest.raises(InputError, match="stop it first"):
+        live.record(RecordPlan(tmp_path / "other", "P08"))
+    study.stop()
+    with pytest.raises(InputError, match="no recording is going on"):
+        study.stop()
+    assert [path.name for path in tmp_path.iterdir()] == ["P07"]
+    assert open_session(tmp_path / "P07").document["state"] == "complete"
+
+
+def test_without_a_calibrator_there_is_no_verdict() -> None:
+    assert measured_camera(None) is None
+
+
+def filled_in(page: Page, tmp_path: Path) -> None:
+    """Go to the tab and fill in what makes a recording possible."""
+    protocol = tmp_path / "protocol.toml"
+    protocol.write_text(PROTOCOL, "utf-16")
+    page.get_by_role("tab", name="Study").click()
+    page.wait_for_selector(".fl-study [data-check=consent][data-good=no]")
+    assert page.locator(".fl-study [data-ref=start]").is_disabled()
+    page.set_input_files(".fl-study [data-ref=protocol]", protocol)
+    page.fill(".fl-study [data-ref=participant]", "P07")
+    page.fill(".fl-study [data-ref=consent]", "analysis")
+    # A style sheet around it once left the box out, and only its words were to be seen.
+    box = page.locator(".fl-study [data-ref=pictures]")
+    assert box.evaluate("box => getComputedStyle(box).appearance") == "auto"
+    page.wait_for_selector(".fl-study [data-check=consent][data-good=yes]")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_the_tab_records_marks_and_forgets(untrained: Path, tmp_path: Path) -> None:
+    config = small_demo(untrained, tmp_path / "sessions")
+    with serving(config) as served, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page.set_default_timeout(90_000)
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(served.address)
+        filled_in(page, tmp_path)
+        page.click(".fl-study [data-ref=start]:not([disabled])")
+        page.wait_for_selector(".fl-study[data-recording=yes] [data-ref=picture][data-index]")
+        page.keyboard.press("1")
+        page.wait_for_selector("[data-question=q1][data-open=yes]")
+        page.keyboard.press("s")
+        page.fill(".fl-study [data-ref=note]", "1 s")  # keys in a field are letters
+        page.press(".fl-study [data-ref=note]", "Enter")
+        page.wait_for_selector("[data-ref=said] li:nth-child(3)")
+        page.click(".fl-study [data-ref=pause]")
+        page.wait_for_selector(".fl-study [data-to=resume]")
+        page.click(".fl-study [data-ref=pause]")
+        page.wait_for_selector(".fl-study [data-to=pause]")
+        page.get_by_role("tab", name="Live").click()
+        page.wait_for_selector("#live .fl[data-badge=REC]")
+        page.get_by_role("tab", name="Study").click()
+        recorded(served.session, 5)
+        page.click(".fl-study [data-ref=forget]")
+        page.wait_for_function(
+            "document.querySelector('[data-ref=said]').innerText.includes('30 s are deleted')"
+        )
+        page.once("dialog", lambda dialog: dialog.accept())
+        page.click(".fl-study [data-ref=stop]")
+        page.wait_for_selector(".fl-study[data-recording=no]")
+        page.wait_for_function(
+            "document.querySelector('[data-ref=last]').innerText.includes('P07')"
+        )
+        assert said == []
+        browser.close()
+    session = open_session(tmp_path / "sessions" / "P07")
+    assert [m.kind for m in session.markers] == ["redact"]
+    audit = [json.loads(line) for line in read_lines(session.folder.audit)]
+    did = ["record", "key", "key", "note", "pause", "resume"]
+    assert [line["did"] for line in audit] == [*did, "forget the last 30 s", "stop"]
+    assert {line["who"] for line in audit} == {"127.0.0.1"}
+    assert "redacted" in {frame.fate for frame in session.frames}
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+@pytest.mark.skipif(os.name != "posix", reason="kills a group of processes")
+def test_the_recording_goes_on_when_the_browser_is_killed(untrained: Path, tmp_path: Path) -> None:
+    config = small_demo(untrained, tmp_path / "sessions")
+    profile = tmp_path / "profile"
+    command = [str(CHROMIUM), "--headless=new", "--no-sandbox", "--disable-gpu"]
+    command += [f"--user-data-dir={profile}", "--remote-debugging-port=0", "about:blank"]
+    with serving(config) as served, sync_playwright() as playwright:
+        chromium = subprocess.Popen(
+            command, start_new_session=True, stderr=subprocess.PIPE, text=True
+        )
+        assert chromium.stderr is not None
+        told = next(line for line in chromium.stderr if "DevTools listening" in line)
+        browser = playwright.chromium.connect_over_cdp(told.split(" on ")[1].strip())
+        page = browser.contexts[0].pages[0]
+        page.set_default_timeout(90_000)
+        page.goto(served.address)
+        filled_in(page, tmp_path)
+        page.click(".fl-study [data-ref=start]:not([disabled])")
+        page.wait_for_selector(".fl-study[data-recording=yes]")
+        recorded(served.session, 3)
+        os.killpg(chromium.pid, signal.SIGKILL)
+        chromium.wait(TIMEOUT_S)
+        chromium.stderr.close()
+        status = served.session.recording()
+        assert status is not None
+        recorded(served.session, status.frames + 5)
+        served.session.record(None)
+    document = json.loads((tmp_path / "sessions" / "P07" / "session.json").read_text())
+    assert document["state"] == "complete"
+    assert document["frames"]["recorded"] >= status.frames + 5
+    assert document["frames"]["dropped"] == 0
+
+
+def test_a_recording_that_had_to_end_is_told_loudly(
+    live: LiveSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study(live, lambda: None)
+    study.fill_in(Draft(participant="P07", consent="analysis"))
+    study.start()
+    recorded(live, 3)
+    monkeypatch.setattr(recorder, "RESERVE_BYTES", 2**62)  # more than any disk has
+    index = None
+    while not study.state()["recording"]["failure"]:
+        step = live.latest_step(index, TIMEOUT_S)
+        assert step is not None
+        index = step.frame.stamp.index
+    state = study.state()["recording"]
+    assert "the disk is full" in state["failure"]
+    assert live.snapshot().message == state["failure"]
+    assert badge(live.snapshot(), "open", live.recording()) == "NOT RECORDING"
+    study.stop()
+    last = study.state()["last"]
+    assert "the disk is full" in last["failure"]
+    assert open_session(Path(last["folder"])).document["state"] == "stopped"
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_a_viewers_camera_is_recorded_without_asking_again(untrained: Path, tmp_path: Path) -> None:
+    film = tmp_path / "camera.y4m"
+    write_y4m(film, SyntheticFace(seed=5, fps=15, size=(320, 240)), frames=30)
+    flags = ["--no-sandbox", "--use-fake-device-for-media-stream"]
+    flags += ["--use-fake-ui-for-media-stream", f"--use-file-for-fake-video-capture={film}"]
+    config = replace(small_demo(untrained, tmp_path / "sessions"), source="browser")
+    with serving(config) as served, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page.set_default_timeout(90_000)
+        page.goto(served.address)
+        page.click("[data-ref=share]")
+        page.wait_for_selector("#live [data-ref=picture][data-index]")
+        filled_in(page, tmp_path)
+        page.select_option(".fl-study [data-ref=codec]", "mjpeg")
+        page.wait_for_selector(".fl-study [data-check=JPEGs][data-good=yes]")
+        page.click(".fl-study [data-ref=start]:not([disabled])")
+        page.wait_for_selector(".fl-study[data-recording=yes]")
+        recorded(served.session, 5)
+        page.once("dialog", lambda dialog: dialog.accept())
+        page.click(".fl-study [data-ref=stop]")
+        page.wait_for_selector(".fl-study[data-recording=no]")
+        page.wait_for_selector(".fl-study [data-ref=picture][data-index]")
+        assert page.locator("[data-ref=share]").is_hidden()
+        browser.close()
+    session = open_session(tmp_path / "sessions" / "P07")
+    assert sum(frame.fate == "recorded" for frame in session.frames) >= 5
+    assert {frame.clock for frame in session.frames if frame.fate == "recorded"} == {"browser"}
+    assert "pictures" in {warning.partition(":")[0] for warning in session.document["warnings"]}
+    with av.open(str(session.folder.video(1))) as container:
+        jpegs = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+        assert container.streams.video[0].codec_context.name == "mjpeg"
+    assert len(jpegs) == sum(frame.fate == "recorded" for frame in session.frames)
+    assert all(decode_picture(jpeg) is not None for jpeg in jpegs)

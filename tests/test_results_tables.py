@@ -1,0 +1,59 @@
+"""What the motion table says of the spotter."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from model.records import Frame, SpotSignal, SpotUpdate, Stamp, Step, Window
+from realtime.results.tables import MOTION_COLUMNS, motion_cells, motion_table
+from realtime.spotting.motion import REGIONS
+from realtime.ui.view_messages import frame_message
+
+WINDOW = Window(Stamp(3, 0.1), Stamp(5, 0.2), Stamp(9, 0.3), 1.4, "micro", ("chin", "lip_upper"))
+UPDATES = (
+    SpotUpdate(4, "rejected", WINDOW, "a blink"),
+    SpotUpdate(5, "closed", WINDOW, "chin, lip_upper: 1.4 × threshold"),
+)
+
+
+def lost(updates: tuple[SpotUpdate, ...]) -> Step:
+    """A step on which the face is gone."""
+    signal = SpotSignal(
+        np.zeros(len(REGIONS), np.float32), np.full(len(REGIONS), np.inf, np.float32), updates
+    )
+    frame = Frame(Stamp(12, 0.4), np.zeros((48, 64, 3), np.uint8), 0.0)
+    return Step(frame, None, None, signal, (), {})
+
+
+def test_every_decision_is_told_with_its_reason() -> None:
+    cells = dict(zip(MOTION_COLUMNS, motion_cells(lost(UPDATES)), strict=True))
+    assert cells["spotter"] == (
+        "rejected 4 micro 0.100–0.300: a blink; "
+        "closed 5 micro 0.100–0.300: chin + lip_upper: 1.4 × threshold"
+    )
+    assert not any("," in cell for cell in cells.values())
+    assert cells["track"] == ""
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_a_frame_without_a_face_may_say_nothing(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"motion.{suffix}"
+    with motion_table(path) as add:
+        add(lost(()))
+        add(lost(UPDATES[:1]))
+    if suffix == "parquet":
+        said = pq.read_table(path).column("spotter").to_pylist()
+        assert said == [None, "rejected 4 micro 0.100–0.300: a blink"]
+    else:
+        assert path.read_text("utf-8").splitlines()[1].endswith(",")
+
+
+def test_the_page_gets_what_was_rejected() -> None:
+    class At:
+        stamp = Stamp(12, 0.4)
+        signal = lost(UPDATES).signal
+
+    message = frame_message(1, lost(UPDATES), None, [At()], {"jpeg": b""}, 0.0)  # type: ignore[list-item]
+    assert b'[[0.1,0.2,0.3,"micro","a blink"]]' in message

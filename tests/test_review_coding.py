@@ -1,0 +1,471 @@
+"""A recorded session looked at again, coded by people, and their agreement."""
+
+import csv
+import json
+import math
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import copied
+from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
+from psutil import Process
+from starlette.testclient import TestClient
+from test_sessions_files import stamps
+from test_spotting_baseline import measured_on
+
+import realtime.export.__main__ as export_command
+import realtime.session as session_command
+from model.errors import InputError, exit_code
+from model.records import Kind, Stamp
+from realtime.review.agreement import agree, cohen_kappa
+from realtime.review.coding import add_edit, as_coded, coded_expressions, kinds
+from realtime.review.methods import methods
+from realtime.review.motion_lanes import LANES, read_motion
+from realtime.review.pictures import Pictures
+from realtime.review.quality import measure
+from realtime.review.rates import OUTSIDE, WHOLE, poisson_interval, rates
+from realtime.review.report import report
+from realtime.sessions.edits import Edit, edit_line, parse_edit
+from realtime.sessions.reader import Session, open_session
+from realtime.sessions.recover import recover
+from realtime.sessions.redact import redact_span
+from realtime.sources import open_source
+from realtime.spotting.baseline import as_document
+from realtime.ui.review import _Opened, review_routes
+
+edits = st.builds(
+    Edit,
+    coder=st.text(),
+    utc=st.text(),
+    number=st.integers(-(2**53), 2**53),
+    verdict=st.sampled_from(["open", "accepted", "rejected"]),
+    onset=stamps,
+    apex=stamps,
+    offset=stamps,
+    label=st.text(),
+    note=st.text(),
+)
+
+
+@given(edits)
+def test_an_edit_comes_back_with_every_bit(edit: Edit) -> None:
+    line = edit_line(edit)
+    assert "\n" not in line
+    assert parse_edit(line) == edit
+
+
+@pytest.mark.parametrize("line", ["", "{", "[]", "3", '{"verdict": "accepted"}'])
+def test_damaged_edits_are_left_out(line: str) -> None:
+    assert parse_edit(line) is None
+
+
+@pytest.fixture
+def session(recorded: Path, tmp_path: Path) -> Session:
+    return open_session(copied(recorded, tmp_path))
+
+
+def moments(session: Session, *places: int) -> tuple[Stamp, Stamp, Stamp]:
+    onset, apex, offset = (session.frames[place].stamp for place in places)
+    return onset, apex, offset
+
+
+def as_found(session: Session) -> tuple[Stamp, Stamp, Stamp]:
+    window = session.confirmed[0].window
+    assert window.offset is not None
+    return window.onset, window.apex, window.offset
+
+
+def test_the_last_word_counts_and_the_originals_stay(session: Session) -> None:
+    before = {path.name: path.read_bytes() for path in session.folder.path.iterdir()}
+    (found,) = coded_expressions(session, "C1")
+    assert (found.verdict, found.utc) == ("open", "")
+    span = as_found(session)
+    add_edit(session, "C1", found.number, verdict="rejected", moments=span, label="negative")
+    add_edit(session, "C1", found.number, verdict="accepted", moments=span, label="surprise")
+    added = add_edit(
+        session,
+        "C1",
+        None,
+        verdict="accepted",
+        moments=moments(session, 5, 8, 30),
+        label="positive",
+    )
+    assert added.number == -1
+    assert [(e.number, e.verdict, e.label) for e in coded_expressions(session, "C1")] == [
+        (-1, "accepted", "positive"),
+        (found.number, "accepted", "surprise"),
+    ]
+    assert [e.verdict for e in coded_expressions(session, "C2")] == ["open"]
+    lines = session.folder.edits("C1").read_text().splitlines()
+    assert [json.loads(line)["verdict"] for line in lines] == ["rejected", "accepted", "accepted"]
+    assert all(json.loads(line)["utc"] for line in lines)
+    after = {path.name: path.read_bytes() for path in session.folder.path.iterdir()}
+    del after["edits-C1.jsonl"]
+    assert after == before
+
+
+def lasting(session: Session, seconds: float, fps: float, kind: Kind) -> Session:
+    """`session` with one expression of that length."""
+    (event,) = session.confirmed
+    frames = round(seconds * fps)
+    onset, apex, offset = (Stamp(30 + n, 1 + n / fps) for n in (0, 5, frames))
+    window = replace(event.window, onset=onset, apex=apex, offset=offset, kind=kind)
+    return replace(session, events=(replace(event, window=window),))
+
+
+def test_to_accept_an_expression_is_not_to_rename_it(session: Session) -> None:
+    # One frame more than half a second at 30 fps: still a micro-expression to the spotter.
+    found = lasting(session, 16 / 30, 30, "micro")
+    window = found.confirmed[0].window
+    for coder in ("C1", "C2"):
+        add_edit(found, coder, 1, verdict="accepted", moments=as_found(found), label="positive")
+        assert [event.window.kind for event in as_coded(found, coder).events] == ["micro"]
+    assert agree(found, "C1", "C2").frame_kappa == 1
+    later = replace(window.apex, index=window.apex.index + 1, time_s=window.apex.time_s + 1 / 30)
+    span = (window.onset, later, as_found(found)[2])
+    add_edit(found, "C1", 1, verdict="accepted", moments=span, label="positive")
+    assert kinds(found, coded_expressions(found, "C1")) == {1: "micro"}
+
+
+@pytest.mark.parametrize(
+    ("frames", "fps", "kind"),
+    [
+        *((14, 30, "micro"), (15, 30, "micro"), (16, 30, "micro"), (17, 30, "macro")),
+        *((30, 60, "micro"), (31, 60, "micro"), (32, 60, "macro"), (100, 200, "micro")),
+    ],
+)
+def test_what_was_moved_goes_by_its_length(
+    session: Session, frames: int, fps: float, kind: str
+) -> None:
+    for rounded in (False, True):  # to a container's milliseconds
+        times = [1 + n / fps for n in (0, 5, frames)]
+        times = [round(time_s, 3) for time_s in times] if rounded else times
+        span = [Stamp(30 + n, time_s) for n, time_s in zip((0, 5, frames), times, strict=True)]
+        onset, apex, offset = span
+        add_edit(
+            session, "C1", 1, verdict="accepted", moments=(onset, apex, offset), label="positive"
+        )
+        assert kinds(session, coded_expressions(session, "C1")) == {1: kind}
+
+
+def test_a_moment_that_is_not_in_the_video_stays_where_it_was_found(recorded: Path) -> None:
+    opened = _Opened(recorded)
+    between = Stamp(200, (opened.pictures.stamps[7].time_s + opened.pictures.stamps[8].time_s) / 2)
+    shown = opened.pictures.nearest(between.time_s)
+    assert opened.moment(shown, between) == between
+    assert opened.moment(9, between) == opened.moment(9, None) == opened.pictures.stamps[9]
+    opened.pictures.close()
+
+
+def test_what_cannot_be_said_is_refused(session: Session) -> None:
+    number, span = session.confirmed[0].number, as_found(session)
+    for coder in ("", "Anna Müller", "../x"):
+        with pytest.raises(InputError, match="give a code"):
+            add_edit(session, coder, number, verdict="accepted", moments=span, label="positive")
+    with pytest.raises(InputError, match="none of that number"):
+        add_edit(session, "C1", 99, verdict="accepted", moments=span, label="positive")
+    backwards = (span[2], span[1], span[0])
+    with pytest.raises(InputError, match="follow each other"):
+        add_edit(session, "C1", number, verdict="accepted", moments=backwards, label="positive")
+    with pytest.raises(InputError, match="label"):
+        add_edit(session, "C1", number, verdict="accepted", moments=span, label=" ")
+    with pytest.raises(InputError, match="nobody has"):
+        as_coded(session, "C1")
+    assert session.folder.coders() == []
+
+
+def test_what_a_coder_left_can_be_exported(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, (onset, apex, offset) = session.confirmed[0].number, as_found(session)
+    moved = session.frames[apex.index + 1].stamp
+    add_edit(
+        session, "C1", number, verdict="accepted", moments=(onset, moved, offset), label="surprise"
+    )
+    add_edit(
+        session,
+        "C1",
+        None,
+        verdict="accepted",
+        moments=moments(session, 5, 8, 30),
+        label="positive",
+    )
+    rejected = add_edit(
+        session,
+        "C1",
+        None,
+        verdict="accepted",
+        moments=moments(session, 5, 8, 30),
+        label="positive",
+    )
+    add_edit(
+        session,
+        "C1",
+        rejected.number,
+        verdict="rejected",
+        moments=moments(session, 5, 8, 30),
+        label="positive",
+    )
+    folder = session.folder.path
+    options = ["--to", "csv", "elan", "bids", "boris", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["export", str(folder), *options, "--coder", "C1"])
+    assert exit_code(export_command.main) == 0
+    (table,) = (tmp_path / "out").glob("*_C1_events.csv")
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["verdict"], row["kind"], row["label"]) for row in rows] == [
+        ("added", "macro", "positive"),
+        ("accepted", "micro", "surprise"),
+    ]
+    assert float(rows[1]["apex_s"]) == pytest.approx(moved.time_s - session.zero_s, abs=1e-6)
+    assert rows[0]["score"] == rows[0]["probability"] == ""
+    assert rows[1]["score"] != ""
+
+
+def test_redaction_and_recovery_reach_the_edits_too(session: Session) -> None:
+    number, span = session.confirmed[0].number, as_found(session)
+    add_edit(
+        session, "C1", number, verdict="accepted", moments=span, label="surprise", note="secret"
+    )
+    early = moments(session, 2, 4, 6)
+    add_edit(session, "C1", None, verdict="accepted", moments=early, label="positive")
+    path = session.folder.edits("C1")
+    redact_span(session.folder.path, 1.0, 9.0)
+    assert "secret" not in path.read_text()
+    assert len(path.read_text().splitlines()) == 1
+    with path.open("a") as file:
+        file.write('{"coder": "C1", "utc"')
+    recover(session.folder)
+    assert len(path.read_text().splitlines()) == 1
+
+
+def test_agreement_is_counted(
+    session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number, (onset, apex, offset) = session.confirmed[0].number, as_found(session)
+    later = session.frames[apex.index + 1].stamp
+    for coder, moment, label in (("C1", apex, "positive"), ("C2", later, "negative")):
+        span = (onset, moment, offset)
+        add_edit(session, coder, number, verdict="accepted", moments=span, label=label)
+    alone = moments(session, 2, 4, 6)
+    add_edit(session, "C2", None, verdict="accepted", moments=alone, label="positive")
+    found = agree(session, "C1", "C2")
+    assert (found.matched, found.alone, found.decided) == (1, (0, 1), 1)
+    assert found.f1 == pytest.approx(2 / 3)
+    assert found.iou == 1
+    assert found.moment_ms == pytest.approx((0, 40, 0))
+    assert found.label_kappa == 0
+    assert math.isnan(found.verdict_kappa)
+    assert 0 < found.frame_kappa < 1
+    same = agree(session, "C1", "C1")
+    assert (same.f1, same.frame_kappa) == (1, 1)
+    with pytest.raises(InputError, match="C1, C2 has"):
+        agree(session, "C1", "C3")
+    monkeypatch.setattr(sys, "argv", ["session", "agree", str(session.folder.path), "C1", "C2"])
+    assert exit_code(session_command.main) == 0
+    assert "1 expressions in common" in capsys.readouterr().out
+
+
+def test_kappa_is_that_of_the_textbooks() -> None:
+    # 2 by 2: 20 both yes, 15 both no, 5 and 10 apart: p_o 0.7, p_e 0.5.
+    pairs = [("y", "y")] * 20 + [("y", "n")] * 5 + [("n", "y")] * 10 + [("n", "n")] * 15
+    assert cohen_kappa(pairs) == pytest.approx(0.4)
+    assert cohen_kappa([(1, 1), (2, 2)]) == 1
+    assert cohen_kappa([(1, 2), (2, 1)]) == -1
+    assert math.isnan(cohen_kappa([]))
+    assert math.isnan(cohen_kappa([(1, 1)]))
+
+
+def test_every_frame_can_be_reached_from_any_other(recorded: Path) -> None:
+    source = open_source(str(recorded))
+    frames = list(source)
+    source.close()
+    pictures = Pictures(open_session(recorded))
+    assert pictures.stamps == tuple(frame.stamp for frame in frames)
+    for place in (0, 1, 2, 40, 39, 86, 3, 60, 61, 0):
+        found = pictures.frame(place)
+        assert found.stamp == frames[place].stamp
+        assert np.array_equal(found.image, frames[place].image)
+    assert [f.stamp.index for f in pictures.between(-3, 2)] == [0, 1, 2]
+    assert pictures.nearest(frames[7].stamp.time_s + 0.01) == 7
+    assert pictures.nearest(1e9) == 86
+    with pytest.raises(InputError, match="has 87"):
+        pictures.frame(87)
+    pictures.close()
+    assert pictures.frame(5).stamp == frames[5].stamp
+    pictures.close()
+
+
+def test_the_motion_is_there_by_lane(recorded: Path, session: Session) -> None:
+    motion = read_motion(session.folder)
+    assert motion.over.shape == (87, len(LANES))
+    assert motion.with_face.all()
+    window = session.confirmed[0].window
+    peak_s = motion.times_s[np.argmax(motion.over.max(axis=1))]
+    assert abs(peak_s - window.apex.time_s) < 0.1
+    binned = motion.binned(session.zero_s, session.zero_s + session.seconds, 10)
+    assert [len(lane) for lane in binned] == [10] * len(LANES)
+    most = max(value for lane in binned for value in lane if value is not None)
+    assert most == pytest.approx(float(motion.over.max()), abs=1e-3)
+    assert motion.binned(1e6, 1e6 + 1, 2) == [[None, None]] * len(LANES)
+    empty = read_motion(replace(session.folder, path=recorded.parent))
+    assert empty.over.shape == (0, len(LANES))
+
+
+@pytest.mark.parametrize("damage", ["a,b\n1,2\n", "\0", "x" * 2000, None])
+def test_a_damaged_table_of_motion_is_told_with_the_remedy(
+    session: Session, damage: str | None
+) -> None:
+    session.folder.motion.unlink()
+    if damage is None:
+        session.folder.motion.mkdir()
+        (session.folder.motion / "x").mkdir()
+    else:
+        session.folder.motion.write_text(damage)
+    with pytest.raises(InputError, match=r"motion.csv is damaged \(.*move it away"):
+        read_motion(session.folder)
+    assert "\n" not in client_of(session).get("/live/review/P07/session").json()["error"]
+
+
+def client_of(session: Session) -> TestClient:
+    app = FastAPI()
+    app.include_router(review_routes(session.folder.path.parent))
+    return TestClient(app)
+
+
+def test_what_the_system_refuses_is_told_on_the_page(session: Session) -> None:
+    session.folder.video(1).unlink()
+    session.folder.video(1).symlink_to("video.mkv")
+    client = client_of(session)
+    assert client.get("/live/review/P07/session").json()["participant"] == "P07"
+    shown = client.get("/live/review/P07/frame/1.jpg")
+    assert (shown.status_code, "video.mkv" in shown.json()["detail"]) == (404, True)
+    session.folder.markers.unlink()
+    session.folder.markers.mkdir()
+    assert "markers.jsonl" in client.get("/live/review/P07/session").json()["error"]
+    assert client.get("/live/review/P07/report.html").status_code == 404
+
+
+def test_a_document_that_lacks_something_is_listed_with_what(session: Session) -> None:
+    document = session.folder.read_document()
+    del document["started_utc"]
+    session.folder.write_document(document)
+    (listed,) = client_of(session).get("/live/review/sessions").json()["sessions"]
+    assert "does not say 'started_utc'" in listed["error"]
+
+
+def test_a_span_is_not_deleted_from_a_damaged_ledger(session: Session) -> None:
+    ledger = session.folder.frames
+    before = session.folder.video(1).read_bytes()
+    row = next(row for row in ledger.read_text().splitlines() if row.startswith("9,"))
+    ledger.write_text(ledger.read_text().replace(row, row.replace(",1,", ",one,")))
+    with pytest.raises(InputError, match=r"first make the session whole with .* recover"):
+        redact_span(session.folder.path, 0, 99)
+    assert session.folder.video(1).read_bytes() == before
+    assert recover(session.folder).redactions == 1
+    assert session.folder.parts() == []
+
+
+def test_what_was_opened_before_a_redaction_is_not_coded_after_it(session: Session) -> None:
+    app = FastAPI()
+    app.include_router(review_routes(session.folder.path.parent))
+    client = TestClient(app)
+    places = len(client.get("/live/review/P07/session").json()["times_s"])
+    said = {"coder": "C1", "number": None, "verdict": "accepted", "label": "positive"}
+    said |= {"onset": 40, "apex": 42, "offset": 45}
+    redact_span(session.folder.path, 0.5, 0.9)
+    answer = client.post("/live/review/P07/edit", json={**said, "frames": places}).json()
+    assert "has changed" in answer["error"]
+    places = len(client.get("/live/review/P07/session").json()["times_s"])
+    answer = client.post("/live/review/P07/edit", json={**said, "frames": places}).json()
+    assert answer["number"] == -1
+
+
+def test_intervals_of_counts_are_garwoods() -> None:
+    # Table of exact 95 % limits (Garwood 1936).
+    for count, low, high in ((0, 0, 3.6889), (1, 0.0253, 5.5716), (10, 4.7954, 18.3904)):
+        assert poisson_interval(count) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_rates_are_told_by_question(session: Session) -> None:
+    found = rates(session)
+    assert list(found) == ["q1", OUTSIDE, WHOLE]
+    whole = found[WHOLE]["micro"]
+    assert (whole.count, whole.seconds) == (1, pytest.approx(86 / 25))
+    assert whole.per_min == pytest.approx(60 * 25 / 86)
+    assert sum(found[name]["micro"].count for name in ("q1", OUTSIDE)) == 1
+    low, high = whole.interval_per_min
+    assert low < whole.per_min < high
+
+
+def test_the_report_needs_nothing_and_shows_a_face_only_if_allowed(
+    session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = session.folder.path
+    monkeypatch.setattr(sys, "argv", ["session", "report", str(folder)])
+    assert exit_code(session_command.main) == 0
+    path = folder.with_name("P07-report.html")
+    text = path.read_text("utf-8")
+    assert "<svg" in text
+    assert "a picture of a dog" in text
+    assert "Rates are given with exact 95 % Poisson intervals" in text
+    assert "data:image" not in text
+    assert "http" not in text  # nothing is fetched, and nothing is linked
+    assert "<script" not in text
+    assert exit_code(session_command.main) == 2
+    assert "never overwritten" in capsys.readouterr().err
+    document = session.folder.read_document()
+    document["consent"]["pictures"] = True
+    document["protocol"]["name"] = "P<b>"
+    session.folder.write_document(document)
+    allowed = report(open_session(folder))
+    assert allowed.count("data:image/jpeg") == 3
+    assert "<b>" not in allowed
+    assert [f.path for f in Process().open_files() if f.path.startswith(str(folder))] == []
+
+
+def test_a_report_draws_no_line_where_nothing_is_known(session: Session) -> None:
+    def lines(shown: Session) -> list[int]:
+        drawn = re.findall(r'<path d="([^"]+)" class="motion"', report(shown))
+        return [path.count("M") for path in drawn]
+
+    assert lines(session) == [1] * len(LANES)
+    redact_span(session.folder.path, 0.5, 1.4)
+    assert lines(open_session(session.folder.path)) == [2] * len(LANES)
+
+
+def test_a_baseline_is_told_as_whose_it_is(session: Session) -> None:
+    quality = measure(session, read_motion(session.folder), None)
+    document = session.document
+
+    def told(whose: str | None) -> str:
+        baseline = None if whose is None else as_document(measured_on(whose))
+        config = {**document["config"], "baseline": baseline}
+        return methods(replace(session, document={**document, "config": config}), quality)
+
+    assert "default thresholds, not measured on this participant" in told(None)
+    assert "measured on this participant at rest (/dev/video0 (Fake), 2026-01-02)" in told("P07")
+    assert "measured on another participant, P08 (/dev/video0" in told("P08")
+    assert "not said on whom they were measured" in told("")
+
+
+def test_losses_are_told_by_cause(session: Session) -> None:
+    first, *others = session.frames
+    gone = [
+        replace(others[0], fate="dropped", cause="recorder behind", analysis=""),
+        replace(others[1], fate="missing", cause="camera away", count=7, time_s=None, analysis=""),
+    ]
+    frames = (first, *gone, *others[2:])
+    quality = measure(replace(session, frames=frames), read_motion(session.folder), None)
+    assert quality.lost == {"recorder behind": 1, "camera away": 7}
+    assert quality.lost_share == pytest.approx(8 / (8 + 85))
+    assert quality.interval_ms == pytest.approx((40, 40, 40))
+    assert quality.analysed == 85
+    assert quality.longest_gap_s == pytest.approx(0.12)
+    assert "8 frames (8.60%) are not in it" in methods(session, quality)

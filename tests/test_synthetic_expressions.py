@@ -1,0 +1,70 @@
+"""Expressions drawn from the catalogue."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from model.errors import InputError
+from model.synthetic.action_units import catalogue, displacement_field
+from model.synthetic.expressions import LABELS, sample_expression, scale_strengths
+from model.synthetic.portrait import astronaut
+
+
+def test_labels_are_the_catalogue_s() -> None:
+    assert tuple(catalogue().expressions) == LABELS
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_expressions_are_combinations_of_their_class(label: str) -> None:
+    rng = np.random.default_rng(0)
+    allowed = {combination.units for combination in catalogue().expressions[label]}
+    for _ in range(100):
+        strengths = sample_expression(rng, label)
+        assert tuple(strengths) in allowed
+        assert max(next(iter(strengths.values()))) == 1.0
+        assert all(0 <= side <= 1 for sides in strengths.values() for side in sides)
+
+
+def test_frequencies_follow_the_catalogue() -> None:
+    rng = np.random.default_rng(0)
+    drawn = Counter(tuple(sample_expression(rng, "positive")) for _ in range(2000))
+    combinations = catalogue().expressions["positive"]
+    share = combinations[0].often / sum(combination.often for combination in combinations)
+    assert drawn[combinations[0].units] / 2000 == pytest.approx(share, abs=0.05)
+
+
+@pytest.mark.parametrize(("one_sided", "low", "high"), [(0.0, 0.55, 1.0), (1.0, 0.0, 0.3)])
+def test_one_sidedness_can_be_set(one_sided: float, low: float, high: float) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        sides = next(iter(sample_expression(rng, "surprise", one_sided=one_sided).values()))
+        assert low <= min(sides) <= high
+
+
+def test_classes_look_different_on_a_face() -> None:
+    """Mean fields as the literature draws them: brows down, lip corners up, brows up."""
+    rng = np.random.default_rng(0)
+    landmarks = astronaut((640, 480)).landmarks_canvas
+    brow = np.rint(landmarks[[107, 336]].mean(axis=0)).astype(int)
+    corner = np.rint(landmarks[[61, 291]]).astype(int)
+    up = {}
+    for label in LABELS:
+        fields = [
+            displacement_field(landmarks, sample_expression(rng, label), (176, 208))
+            for _ in range(60)
+        ]
+        mean = np.mean(fields, axis=0)
+        up[label] = (-mean[1, brow[1], brow[0]], -mean[1, corner[:, 1], corner[:, 0]].mean())
+    assert up["surprise"][0] > 1 > 0 > up["negative"][0]
+    assert up["positive"][1] > 2 > max(up["negative"][1], up["surprise"][1])
+    assert abs(up["positive"][0]) < 0.3
+
+
+def test_scaled_keeps_the_proportions() -> None:
+    assert scale_strengths({"AU4": (1.0, 0.5)}, 2.0) == {"AU4": (2.0, 1.0)}
+
+
+def test_an_unknown_class_is_named() -> None:
+    with pytest.raises(InputError, match=r"'joy'.*positive"):
+        sample_expression(np.random.default_rng(0), "joy")

@@ -1,0 +1,483 @@
+"""The real page in a real browser, over a real session of the demo face or a fake camera."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import cv2
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Dialog,
+    Page,
+    Playwright,
+    WebSocketRoute,
+    sync_playwright,
+)
+from served import AUTH, Served, serving
+
+from model.synthetic import SyntheticFace
+from realtime.config import LiveConfig
+from realtime.recording.plan import RecordPlan
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--no-first-run"),
+]
+SLOW_MS = 90_000
+"""Patience with a loaded machine; nothing here waits that long when it works."""
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome"),
+]
+
+
+def small_demo(untrained: Path) -> LiveConfig:
+    return LiveConfig(
+        source="demo", fps=15, width=320, height=240, seed=3, classifier=str(untrained)
+    )
+
+
+@pytest.fixture(scope="module")
+def demo(untrained: Path) -> Iterator[Served]:
+    with serving(small_demo(untrained)) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def guarded(untrained: Path) -> Iterator[Served]:
+    with serving(replace(small_demo(untrained), auth=AUTH)) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield browser
+    browser.close()
+
+
+@dataclass
+class Watched:
+    """A page with everything that it said and fetched."""
+
+    page: Page
+    said: list[str] = field(default_factory=list)
+    fetched: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
+        self.page.on("request", lambda request: self.fetched.append(request.url))
+        self.page.on("websocket", lambda socket: self.fetched.append(socket.url))
+
+    def check(self, served: Served) -> None:
+        """Nothing went wrong and nothing came from outside."""
+        assert [line for line in self.said if re.match("error|warning", line)] == []
+        own = (
+            f"http://127.0.0.1:{served.port}/",
+            f"ws://127.0.0.1:{served.port}/",
+            "data:",
+            "blob:",
+        )
+        assert [url for url in self.fetched if not url.startswith(own)] == []
+
+
+@contextmanager
+def opened(browser: Browser, served: Served, **options: object) -> Iterator[Watched]:
+    context: BrowserContext = browser.new_context(**options)  # type: ignore[arg-type]
+    context.set_default_timeout(SLOW_MS)
+    try:
+        watched = Watched(context.new_page())
+        watched.page.goto(served.address)
+        yield watched
+    finally:
+        context.close()
+
+
+def wait_for_frames(page: Page, frames: int = 3) -> None:
+    """Until the picture has been painted at that many different frames."""
+    page.wait_for_function(
+        """(frames) => {
+            const seen = (window.seenFrames ??= new Set());
+            seen.add(document.querySelector("[data-ref=picture]")?.dataset.index);
+            seen.delete(undefined);
+            return seen.size >= frames;
+        }""",
+        arg=frames,
+    )
+
+
+PIXELS = """(canvas) => {
+    // Of a copy: Chromium warns of canvases that are drawn and read in turns.
+    const copy = new OffscreenCanvas(canvas.width, canvas.height);
+    const ctx = copy.getContext("2d", { willReadFrequently: true });
+    ctx.drawImage(canvas, 0, 0);
+    return ctx.getImageData(0, 0, copy.width, copy.height).data;
+}"""
+
+
+def overlay_ink(page: Page) -> int:
+    """Pixels of the overlay that are drawn on."""
+    return int(
+        page.evaluate(
+            f"""() => {{
+                const data = ({PIXELS})(document.querySelector("[data-ref=overlay]"));
+                return data.filter((value, i) => i % 4 === 3 && value > 0).length;
+            }}"""
+        )
+    )
+
+
+def topmost(page: Page) -> str:
+    """What lies in front in the middle of the picture."""
+    return str(
+        page.evaluate(
+            """() => {
+                const box = document.querySelector("[data-ref=picture]").getBoundingClientRect();
+                const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+                return document.elementFromPoint(x, y).dataset.ref;
+            }"""
+        )
+    )
+
+
+def test_frames_are_painted_and_an_expression_is_listed_and_replayed(
+    demo: Served, chromium: Browser
+) -> None:
+    with opened(chromium, demo, viewport={"width": 1440, "height": 900}) as watched:
+        page = watched.page
+        wait_for_frames(page)
+        assert page.inner_text("[data-ref=badge]") == "LIVE"
+        # The script's own line, in which this viewer's lag is known.
+        page.wait_for_function(
+            "/Captured → painted\\s+[\\d.]+ \\/ [\\d.]+ ms/.test("
+            "document.querySelector('[data-ref=status]').innerText)"
+        )
+        page.click(".fl-events li[data-state=confirmed] button")
+        page.wait_for_selector(".fl-replay[data-ready=yes]")
+        page.wait_for_function("document.querySelector('.fl-replay').dataset.picture > 0")
+        assert page.locator(".fl-figures img").count() == 6
+        page.wait_for_function(
+            "[...document.querySelectorAll('.fl-figures img')].every((i) => i.naturalWidth > 60)"
+        )
+        page.locator("input[aria-label=Magnification]").fill("20")
+        page.wait_for_selector(".fl-replay[data-factor='20']")
+        page.wait_for_function(
+            f"""() => {{
+                const [was, magnified] = document.querySelectorAll(".fl-pair canvas");
+                const before = ({PIXELS})(was);
+                return ({PIXELS})(magnified).some((value, i) => Math.abs(value - before[i]) > 24);
+            }}"""
+        )
+        page.keyboard.press("Escape")
+        page.wait_for_selector("dialog:not([open])", state="attached")
+        watched.check(demo)
+
+
+def test_what_is_forgotten_leaves_the_open_page(
+    chromium: Browser, untrained: Path, tmp_path: Path
+) -> None:
+    config = replace(small_demo(untrained), record=RecordPlan(tmp_path / "P07", "P07"))
+    with serving(config) as served, opened(chromium, served) as watched:
+        page = watched.page
+        page.click(".fl-events li[data-state=confirmed] button")
+        page.wait_for_selector(".fl-replay[data-ready=yes]")
+        assert marked(page)
+        served.session.pause()
+        page.wait_for_function("document.querySelector('[data-ref=badge]').innerText === 'PAUSED'")
+        page.wait_for_selector("[data-ref=picture][data-index]")
+        served.session.redact(1000)
+        page.wait_for_selector("[data-ref=picture]:not([data-index])", state="attached")
+        page.wait_for_selector("dialog:not([open])", state="attached")
+        page.wait_for_selector(".fl-events li", state="detached")
+        assert page.locator("dialog img, dialog canvas").count() == 0
+        assert not marked(page)
+        watched.check(served)
+
+
+def marked(page: Page) -> bool:
+    """Whether the plot shows an expression, or something that was rejected."""
+    return bool(
+        page.evaluate(
+            f"""() => {{
+                const plot = document.querySelector("[data-ref=plot]");
+                const data = ({PIXELS})(plot);
+                const strip = 4 * plot.width * Math.floor(40 * devicePixelRatio);
+                return data.subarray(0, strip).some((value, i) => i % 4 === 3 && value > 0);
+            }}"""
+        )
+    )
+
+
+def test_chips_and_mirror_switch_what_is_drawn(demo: Served, chromium: Browser) -> None:
+    with opened(chromium, demo) as watched:
+        page = watched.page
+        wait_for_frames(page)
+        page.click("[data-do=pause]")
+        page.wait_for_function("document.querySelector('[data-ref=badge]').innerText === 'PAUSED'")
+        try:
+            page.click("[data-chip=landmarks]")
+            full = overlay_ink(page)
+            assert full > 1000
+            for chip in ("landmarks", "outline", "regions", "heat", "label"):
+                page.click(f"[data-chip={chip}]")
+            assert overlay_ink(page) == 0
+            assert page.locator(".fl-mirrored").count() == 0
+            page.click("[data-chip=mirror]")
+            assert page.locator(".fl-mirrored").count() == 1
+            assert topmost(page) == "overlay"
+            page.click("[data-chip=outline]")
+            assert 0 < overlay_ink(page) < full
+        finally:
+            page.click("[data-do=start]")
+        page.wait_for_function("document.querySelector('[data-ref=badge]').innerText === 'LIVE'")
+        watched.check(demo)
+
+
+def test_the_picture_of_a_camera_on_its_side_is_turned(untrained: Path, chromium: Browser) -> None:
+    with serving(small_demo(untrained)) as served, opened(chromium, served) as watched:
+        page = watched.page
+        wait_for_frames(page)
+        assert page.input_value("[data-ref=rotate]") == "0"
+        page.select_option("[data-ref=rotate]", "90")
+        page.wait_for_function(
+            """() => {
+                const { width, height } = document.querySelector("[data-ref=frame]");
+                return width === 240 && height === 320;
+            }"""
+        )
+        page.wait_for_function("document.querySelector('[data-ref=rotate]').value === '90'")
+        watched.check(served)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_has_nothing_beyond_its_width(demo: Served, chromium: Browser, scheme: str) -> None:
+    with opened(
+        chromium, demo, viewport={"width": 360, "height": 740}, color_scheme=scheme
+    ) as watched:
+        wait_for_frames(watched.page)
+        width = watched.page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 360
+        dark = watched.page.evaluate("document.body.classList.contains('dark')")
+        assert dark == (scheme == "dark")
+        watched.check(demo)
+
+
+def test_a_source_that_does_not_exist_is_told_and_what_runs_goes_on(
+    demo: Served, chromium: Browser
+) -> None:
+    with opened(chromium, demo) as watched:
+        page = watched.page
+        wait_for_frames(page)
+        page.select_option("[data-ref=choice]", "other")
+        page.fill("[data-ref=address]", "nowhere.mp4")
+        page.press("[data-ref=address]", "Enter")
+        page.wait_for_selector("[data-ref=notice]:not([hidden])")
+        assert "nowhere.mp4" in page.inner_text("[data-ref=notice]")
+        page.evaluate("window.seenFrames?.clear()")
+        wait_for_frames(page)
+        watched.check(demo)
+
+
+def test_another_source_begins_anew_and_the_page_survives_the_servers_end(
+    chromium: Browser, untrained: Path, tmp_path: Path
+) -> None:
+    film = tmp_path / "film.avi"
+    write_film(film, SyntheticFace(seed=5, fps=15, size=(320, 240)), frames=20)
+    with ExitStack() as server:
+        config = LiveConfig(source="demo", fps=15, seed=3, classifier=str(untrained))
+        served = server.enter_context(serving(config))
+        with opened(chromium, served) as watched:
+            page = watched.page
+            page.wait_for_selector(".fl-events li")
+            page.select_option("[data-ref=choice]", "browser")
+            page.wait_for_selector("[data-ref=share]")  # offers this device's camera
+            assert page.inner_text("[data-ref=badge]") == "WAITING"
+            assert page.locator("[data-ref=picture][data-index]").count() == 0
+            assert page.locator(".fl-events li").count() == 0
+            page.select_option("[data-ref=choice]", "other")
+            page.fill("[data-ref=address]", str(film))
+            page.press("[data-ref=address]", "Enter")
+            page.wait_for_selector(".fl[data-badge=ENDED]")
+            page.wait_for_function(
+                "document.querySelector('[data-ref=frame]').width === 320"
+                " && document.querySelector('[data-ref=picture]').dataset.index === '19'"
+            )
+            assert page.locator("[data-ref=share]").is_hidden()
+            assert page.locator("[data-do=start]").is_enabled()
+            watched.check(served)
+            server.close()
+            page.wait_for_selector(".fl[data-badge='NO CONNECTION']")
+            assert page.locator("[data-do=start]").is_disabled()
+
+
+def test_the_browsers_camera_is_analysed(
+    tmp_path: Path, untrained: Path, playwright: Playwright
+) -> None:
+    film = tmp_path / "camera.y4m"
+    write_y4m(film, SyntheticFace(seed=5, fps=15, size=(320, 240)), frames=45)
+    flags = [
+        *(*FLAGS, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
+        f"--use-file-for-fake-video-capture={film}",
+    ]
+    config = LiveConfig(source="browser", width=160, height=120, classifier=str(untrained))
+    with serving(config) as served:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        with opened(browser, served) as watched:
+            watched.page.click("[data-ref=share]")
+            wait_for_frames(watched.page, 10)
+            ring = served.session.ring
+            assert ring is not None
+            newest = ring.latest()
+            assert newest is not None
+            assert newest.image.shape == (120, 160, 3)  # as asked, not as the camera has it
+            assert watched.page.locator(".fl-mirrored").count() == 1
+            # Its capture times count from this machine's start, the page's from its first frame.
+            watched.page.wait_for_function(
+                "document.querySelector('[data-ref=plot]').dataset.now < 120"
+            )
+            snapshot = served.session.snapshot()
+            assert snapshot.analysed >= 10
+            assert snapshot.faces >= 5
+            watched.check(served)
+        browser.close()
+
+
+def test_the_browsers_camera_outlives_its_connection(
+    tmp_path: Path, untrained: Path, playwright: Playwright
+) -> None:
+    film = tmp_path / "camera.y4m"
+    write_y4m(film, SyntheticFace(seed=5, fps=15, size=(320, 240)), frames=30)
+    flags = [
+        *(*FLAGS, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
+        f"--use-file-for-fake-video-capture={film}",
+    ]
+    connections: list[WebSocketRoute] = []
+
+    def forward(route: WebSocketRoute) -> None:
+        connections.append(route)
+        route.connect_to_server()
+
+    with serving(LiveConfig(source="browser", classifier=str(untrained))) as served:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        with opened(browser, served) as watched:
+            page = watched.page
+            page.route_web_socket(re.compile("/live/camera"), forward)
+            page.click("[data-ref=share]")
+            wait_for_frames(page, 3)
+            connections[0].close()  # the server is told nothing: it has to believe the page
+            page.evaluate("window.seenFrames = new Set()")
+            wait_for_frames(page, 12)  # more than were on their way
+            assert len(connections) == 2
+            watched.check(served)
+        browser.close()
+
+
+def test_one_of_several_cameras_is_chosen(untrained: Path, playwright: Playwright) -> None:
+    flags = [
+        *(*FLAGS, "--use-fake-ui-for-media-stream"),
+        "--use-fake-device-for-media-stream=device-count=2,fps=15",
+    ]
+    with serving(LiveConfig(source="browser", classifier=str(untrained))) as served:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        with opened(browser, served) as watched:
+            page = watched.page
+            assert page.locator("[data-ref=device]").is_hidden()
+            page.click("[data-ref=share]")
+            wait_for_frames(page, 3)
+            page.wait_for_selector("[data-ref=device]")
+            first = page.input_value("[data-ref=device]")
+            options = page.locator("[data-ref=device] option")
+            (other,) = {options.nth(n).get_attribute("value") for n in range(2)} - {first}
+            page.select_option("[data-ref=device]", other)
+            page.evaluate("window.seenFrames = new Set()")
+            wait_for_frames(page, 12)
+            assert page.input_value("[data-ref=device]") == other
+            watched.check(served)
+        browser.close()
+
+
+def test_with_the_password_the_page_works_sockets_included(
+    guarded: Served, chromium: Browser
+) -> None:
+    user, password = AUTH
+    with opened(
+        chromium, guarded, http_credentials={"username": user, "password": password}
+    ) as watched:
+        wait_for_frames(watched.page)
+        watched.check(guarded)
+
+
+def test_who_only_looks_has_no_controls_and_is_told_so(untrained: Path, chromium: Browser) -> None:
+    config = replace(small_demo(untrained), auth=AUTH, view_password="look")
+    credentials = {"username": "Ben", "password": "look"}
+    with (
+        serving(config) as served,
+        opened(chromium, served, http_credentials=credentials) as watched,
+    ):
+        page = watched.page
+        wait_for_frames(page)
+        assert not page.locator("[data-ref=controls]").is_visible()
+        page.get_by_role("tab", name="Study").click()
+        page.wait_for_function(
+            "document.querySelector('.fl-study').innerText.includes('only look at what is live')"
+        )
+
+
+def test_a_recording_is_ended_only_by_who_says_yes(
+    untrained: Path, chromium: Browser, tmp_path: Path
+) -> None:
+    with serving(small_demo(untrained)) as served:
+        served.session.record(RecordPlan(tmp_path / "P07", "P07"))
+        with opened(chromium, served) as watched:
+            page = watched.page
+            page.wait_for_selector("#live .fl[data-badge=REC]")
+            asked: list[str] = []
+
+            def answer(dialog: Dialog) -> None:
+                asked.append(dialog.message)
+                if len(asked) == 1:
+                    dialog.dismiss()
+                else:
+                    dialog.accept()
+
+            page.on("dialog", answer)
+            page.click("[data-do=stop]")
+            while not asked:
+                page.wait_for_timeout(20)
+            assert served.session.records
+            page.click("[data-do=stop]")
+            page.wait_for_selector("#live .fl[data-badge=STOPPED]")
+            assert asked == ["A recording is going on. End it?"] * 2
+            watched.check(served)
+        assert not served.session.records
+
+
+def write_y4m(path: Path, face: SyntheticFace, frames: int) -> None:
+    """The face as an uncompressed film, which Chromium plays as its camera."""
+    with path.open("wb") as film:
+        film.write(b"YUV4MPEG2 W320 H240 F15:1 Ip A1:1 C420jpeg\n")
+        for index in range(frames):
+            yuv = cv2.cvtColor(face.image(index), cv2.COLOR_RGB2YUV_I420)
+            film.write(b"FRAME\n" + yuv.tobytes())
+
+
+def write_film(path: Path, face: SyntheticFace, frames: int) -> None:
+    """The face as a file."""
+    film = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 15, (320, 240))
+    for index in range(frames):
+        film.write(cv2.cvtColor(face.image(index), cv2.COLOR_RGB2BGR))
+    film.release()

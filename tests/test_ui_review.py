@@ -1,0 +1,243 @@
+"""The Review tab in a browser: coding, scrubbing, what it tells the coder."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from fakes import copied
+from playwright.sync_api import Page, sync_playwright
+from served import serving
+from test_sessions_recover import spoil
+
+from realtime.config import LiveConfig
+from realtime.review.coding import coded_expressions
+from realtime.sessions.reader import open_session
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@contextmanager
+def reviewing(sessions: Path, untrained: Path, said: list[str]) -> Iterator[Page]:
+    """The Review tab over the folder `sessions`; what its console says goes to `said`."""
+    config = LiveConfig(
+        "demo",
+        fps=5,
+        width=200,
+        height=150,
+        classifier=str(untrained),
+        sessions=sessions,
+    )
+    with serving(config) as served, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1300, "height": 900})
+        page.set_default_timeout(90_000)
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(served.address)
+        page.get_by_role("tab", name="Review").click()
+        page.wait_for_selector("[data-ref=film][data-place='0']")
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def page(recorded: Path, untrained: Path, tmp_path: Path) -> Iterator[Page]:
+    """The Review tab over a folder with one session in it."""
+    copied(recorded, tmp_path / "sessions")
+    said: list[str] = []
+    with reviewing(tmp_path / "sessions", untrained, said) as page:
+        yield page
+        assert said == []
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
+    page.keyboard.press("]")
+    page.wait_for_selector(".fl-coding li[aria-current=true]")
+    page.keyboard.press("Enter")  # nobody has said who codes
+    page.wait_for_selector(".fl-review [data-ref=notice]:not([hidden])")
+    for coder in ("C1", "C2"):
+        page.fill(".fl-review [data-ref=coder]", coder)
+        page.press(".fl-review [data-ref=coder]", "Enter")
+        page.locator(".fl-review [data-ref=coder]").blur()
+        page.wait_for_selector(".fl-coding li[data-verdict=open]")
+        page.click(".fl-coding li button")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("a")
+        page.wait_for_selector(".fl-coding li[data-verdict=accepted]")
+    page.select_option(".fl-review [data-ref=label]", "surprise")
+    page.wait_for_function("document.querySelector('.fl-coding li b').innerText === 'Surprise'")
+    page.keyboard.press("Escape")
+    page.locator(".fl-review [data-ref=label]").blur()
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("n")
+    page.wait_for_selector(".fl-coding li[data-number='-1']")
+    page.click(".fl-review [data-ref=magnify]")
+    page.wait_for_selector(".fl-review .fl-replay[data-ready=yes]")
+    page.keyboard.press("Escape")
+    page.click(".fl-review [data-ref=compare]")
+    page.wait_for_function(
+        "document.querySelector('.fl-agree dl')?.innerText.includes('only C2 1')"
+    )
+    page.keyboard.press("Escape")
+    page.select_option(".fl-review [data-ref=export]", "csv")
+    page.wait_for_function("document.querySelector('.fl-review').innerText.includes('_events.csv')")
+    with page.expect_popup() as opened:
+        page.click(".fl-review [data-ref=report]")
+    opened.value.wait_for_load_state()
+    assert "reviewed by C2" in opened.value.inner_text("body")
+    opened.value.close()
+    page.click(".fl-review [data-ref=play]")
+    place = "document.querySelector('[data-ref=film]').dataset.place"
+    at = page.evaluate(place)
+    page.wait_for_function(f"Number({place}) > {at} + 3")
+    session = open_session(tmp_path / "sessions" / "P07")
+    (mine,) = coded_expressions(session, "C1")
+    assert mine.apex.index == session.confirmed[0].window.apex.index + 1
+    assert [(e.number < 0, e.label) for e in coded_expressions(session, "C2")][1] == (
+        False,
+        "surprise",
+    )
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_the_timeline_is_drawn_along_and_clicked(page: Page) -> None:
+    place = "Number(document.querySelector('[data-ref=film]').dataset.place)"
+    box = page.locator(".fl-timeline").bounding_box()
+    assert box is not None
+    middle = (box["x"] + 58 + box["x"] + box["width"]) / 2
+    per_s = (box["width"] - 58) / 12
+    y = box["y"] + 120
+    page.mouse.click(middle + per_s, y)
+    page.wait_for_function(f"{place} === 25")
+    page.mouse.move(middle, y)
+    page.mouse.down()
+    page.mouse.move(middle - per_s, y, steps=10)
+    page.wait_for_function(f"{place} === 50")
+    page.mouse.move(middle + per_s / 2, y, steps=10)
+    page.wait_for_function(f"Math.abs({place} - 12) <= 1")
+    page.mouse.up()
+    page.mouse.move(middle - per_s, y, steps=3)  # no longer held
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"Math.abs({place} - 13) <= 1")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_what_was_said_to_a_coder_goes_once_it_is_heeded(page: Page) -> None:
+    told = ".fl-review [data-ref=notice]:not([hidden])"
+    page.click(".fl-coding li button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(told)
+    page.fill(".fl-review [data-ref=coder]", "C1")
+    page.locator(".fl-review [data-ref=coder]").blur()
+    page.click(".fl-coding li button")
+    page.focus(".fl-review [data-ref=label]")
+    page.select_option(".fl-review [data-ref=label]", "surprise")
+    page.wait_for_selector(".fl-coding li[data-verdict=accepted]")
+    page.wait_for_selector(told, state="detached")
+    place = "document.querySelector('[data-ref=film]').dataset.place"
+    said = "document.querySelector('.fl-review [data-ref=place]').textContent"
+    page.wait_for_function(f"{said}.startsWith(`frame ${{{place}}} of`)")  # else not drawn yet
+    at = page.evaluate(place)
+    page.keyboard.press("ArrowRight")  # a frame, not another label
+    page.wait_for_function(f"Number({place}) === {at} + 1")
+    assert page.input_value(".fl-review [data-ref=label]") == "surprise"
+    page.select_option(".fl-review [data-ref=export]", "boris")
+    page.wait_for_function("document.querySelector('.fl-review [data-good=yes]')")
+    page.wait_for_function(
+        "document.querySelector('.fl-review [data-ref=notice]').innerText.includes('_boris.tsv')"
+    )
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_a_quick_coder_loses_nothing(page: Page, tmp_path: Path) -> None:
+    page.keyboard.press("]")
+    page.wait_for_selector(".fl-coding li[aria-current=true]")
+    assert page.locator(".fl-review [data-ref=note]").is_disabled()  # nobody has said who codes
+    page.fill(".fl-review [data-ref=coder]", "C1")
+    assert page.locator(".fl-review [data-ref=note]").is_enabled()
+    page.locator(".fl-review [data-ref=coder]").blur()
+    page.keyboard.press("n")
+    page.wait_for_selector(".fl-coding li[aria-current=true][data-number='-1']")
+    page.click(".fl-coding li[data-number='1'] button")
+    # Each of these in one go: nothing of it has an answer before the next.
+    page.evaluate(
+        """() => {
+            const ref = (name) => document.querySelector(`.fl-review [data-ref=${name}]`);
+            const type = (words) => {
+                ref("note").value = words;
+                ref("note").dispatchEvent(new Event("input", { bubbles: true }));
+            };
+            const press = (key) => ref("film").dispatchEvent(
+                new KeyboardEvent("keydown", { key, bubbles: true }));
+            press("ArrowLeft");
+            press("o");
+            for (let i = 0; i < 4; i++) press("ArrowRight");
+            press("f");
+            type("both brows");
+            document.querySelector(".fl-review .fl-yes").click();
+            document.querySelector(".fl-coding li[data-number='-1'] button").click();
+            type("a yawn");
+            document.querySelector(".fl-coding li[data-number='1'] button").click();
+        }"""
+    )
+    page.wait_for_selector(".fl-coding li[data-number='1'][data-verdict=accepted]")
+    page.wait_for_function(
+        "document.querySelector('.fl-review [data-ref=note]').value === 'both brows'"
+    )
+    page.click(".fl-coding li[data-number='-1'] button")
+    page.wait_for_function(
+        "document.querySelector('.fl-review [data-ref=note]').value === 'a yawn'"
+    )
+    session = open_session(tmp_path / "sessions" / "P07")
+    found = {edit.number: edit for edit in coded_expressions(session, "C1")}
+    apex = session.confirmed[0].window.apex.index
+    assert (found[1].onset.index, found[1].offset.index) == (apex - 1, apex + 3)
+    assert (found[1].verdict, found[1].note) == ("accepted", "both brows")
+    assert (found[-1].verdict, found[-1].note) == ("accepted", "a yawn")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_what_is_too_long_to_be_magnified_says_so(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.ui.review.MAX_REPLAY_S", 0.01)
+    page.click(".fl-coding li button")
+    page.click(".fl-review [data-ref=magnify]")
+    page.wait_for_function(
+        "document.querySelector('.fl-magnified').innerText.includes('play the video instead')"
+    )
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_no_picture_is_shown_in_place_of_one_that_cannot_be_read(
+    recorded: Path, untrained: Path, tmp_path: Path
+) -> None:
+    """Nor does it stop the playing. The folder's name has signs with a meaning in addresses."""
+    folder = copied(recorded, tmp_path / "sessions").rename(tmp_path / "sessions" / "P#7 50%2é")
+    spoil(folder / "video.mkv", [2])
+    said: list[str] = []
+    film = "document.querySelector('[data-ref=film]')"
+    corner = f"[...{film}.getContext('2d').getImageData(1, 1, 1, 1).data]"
+    with reviewing(tmp_path / "sessions", untrained, said) as page:
+        assert page.evaluate(corner) != [0, 0, 0, 255]
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function(f"{film}.dataset.place === '2'")
+        assert page.evaluate(corner) == [0, 0, 0, 255]
+        page.keyboard.press("ArrowLeft")
+        page.wait_for_function(f"{film}.dataset.place === '1'")
+        page.keyboard.press(" ")
+        page.wait_for_function(f"Number({film}.dataset.place) > 5")
+        assert page.evaluate(corner) != [0, 0, 0, 255]
+    ours = ("404", "getImageData")  # the picture's answer, and how the test looks at it
+    assert [words for words in said if not any(known in words for known in ours)] == []
