@@ -62,7 +62,7 @@ changes = st.lists(
 )
 
 
-def damaged(content: bytes, done: Damage) -> bytes:
+def apply_damage(content: bytes, done: Damage) -> bytes:
     """`content` after all of `done`, in order."""
     for kind, place, length, data in done:
         at = int(place * len(content))
@@ -81,22 +81,22 @@ def damaged(content: bytes, done: Damage) -> bytes:
     return content
 
 
-def damaged_inside(content: bytes, done: Damage) -> bytes:
+def apply_damage_inside(content: bytes, done: Damage) -> bytes:
     """A zip archive (.xlsx, .npz) of which one file is damaged, and packed again whole; damaged
     itself where it is none."""
     if not is_zipfile(io.BytesIO(content)):
-        return damaged(content, done)
+        return apply_damage(content, done)
     out = io.BytesIO()
     with ZipFile(io.BytesIO(content)) as old, ZipFile(out, "w") as new:
         names = old.namelist()
         chosen = names[sum(length for _, _, length, _ in done) % len(names)]
         for name in names:
             part = old.read(name)
-            new.writestr(name, damaged(part, done) if name == chosen else part)
+            new.writestr(name, apply_damage(part, done) if name == chosen else part)
     return out.getvalue()
 
 
-def changed(document: Any, done: Changes) -> Any:
+def apply_changes(document: Any, done: Changes) -> Any:
     """A copy of a JSON value after all of `done`; a way is followed as far as it goes."""
     document = {"": copy.deepcopy(document)}
     for way, value in done:
@@ -115,9 +115,9 @@ def changed(document: Any, done: Changes) -> Any:
     return document[""]
 
 
-def rewritten(text: str, done: Changes) -> str:
+def change_json(text: str, done: Changes) -> str:
     """JSON, changed; what is none any more stays as it is."""
     try:
-        return json.dumps(changed(json.loads(text), done))
+        return json.dumps(apply_changes(json.loads(text), done))
     except (ValueError, RecursionError):
         return text

@@ -112,7 +112,7 @@ class Page:
         return sent
 
 
-def recorded(corpus: Path) -> Path:
+def record_session(corpus: Path) -> Path:
     """A session with sound, an event, markers, two coders and an export, made once."""
     folder = corpus / "S"
     if folder.exists():

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fuzz_inputs import changes, damage, damaged, rewritten, scalars, texts
+from fuzz_inputs import apply_damage, change_json, changes, damage, scalars, texts
 from hypothesis import strategies as st
 from test_sessions_files import Heard
 
@@ -36,7 +36,7 @@ def cases(corpus: Path) -> dict[str, Any]:
     def protocol(drawn: Any, scratch: Path) -> None:
         done, typed = drawn
         path = scratch / "protocol.toml"
-        path.write_bytes(damaged(PROTOCOL.encode(), done))
+        path.write_bytes(apply_damage(PROTOCOL.encode(), done))
         hear(load_protocol(path), typed)
 
     def words(drawn: Any, _: Path) -> None:
@@ -55,13 +55,13 @@ def cases(corpus: Path) -> dict[str, Any]:
         for name, text in (("protocol", PROTOCOL), ("camera_report", checked)):
             if drawn[name] is not None:
                 path = scratch / name
-                path.write_bytes(damaged(text.encode(), drawn[name]))
+                path.write_bytes(apply_damage(text.encode(), drawn[name]))
                 drawn = drawn | {name: path}
         take_plan(dict(drawn))
 
     def camera(done: Any, scratch: Path) -> None:
         path = scratch / "camera.json"
-        path.write_text(rewritten(checked, done))
+        path.write_text(change_json(checked, done))
         load_camera_check(path)
 
     toml = st.builds(

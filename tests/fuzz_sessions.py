@@ -9,8 +9,8 @@ from typing import Any
 
 from anyio.from_thread import start_blocking_portal
 from fakes import copied
-from fuzz_inputs import changes, damage, damaged, rewritten, scalars
-from fuzz_page import OPEN, OURS, READ, Page, recorded
+from fuzz_inputs import apply_damage, change_json, changes, damage, scalars
+from fuzz_page import OPEN, OURS, READ, Page, record_session
 from fuzz_sources import watch
 from hypothesis import strategies as st
 
@@ -26,7 +26,7 @@ from realtime.sources import SourceOptions
 def cases(corpus: Path) -> dict[str, Any]:
     """Recorded sessions of which files are damaged, gone, exchanged or something else, and all
     that reads them."""
-    whole = recorded(corpus)
+    whole = record_session(corpus)
     portal = OPEN.enter_context(start_blocking_portal())
     shelf = corpus / "shelf"
     shelf.mkdir(exist_ok=True)
@@ -109,13 +109,13 @@ def spoil(folder: Path, name: str, way: str, detail: Any, files: list[str]) -> N
         return
     content = path.read_bytes()
     if way == "damage":
-        path.write_bytes(damaged(content, detail))
+        path.write_bytes(apply_damage(content, detail))
     elif way == "change" and name.endswith(".json"):
-        path.write_text(rewritten(content.decode("utf-8", "replace"), detail))
+        path.write_text(change_json(content.decode("utf-8", "replace"), detail))
     elif way == "change" and name.endswith(".jsonl"):
         lines = content.decode("utf-8", "replace").splitlines() or [""]
         at = detail[0][0][0] % len(lines)
-        lines[at] = rewritten(lines[at], detail)
+        lines[at] = change_json(lines[at], detail)
         path.write_text("".join(f"{line}\n" for line in lines))
     elif way == "cell":
         row, column, cell = detail

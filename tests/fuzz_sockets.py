@@ -8,8 +8,8 @@ from typing import Any
 
 from anyio.from_thread import start_blocking_portal
 from fakes import grey_jpeg
-from fuzz_inputs import changed, changes, damage, damaged, scalars, texts, values
-from fuzz_page import DEMO, OPEN, OURS, READ, Message, Page, recorded
+from fuzz_inputs import apply_changes, apply_damage, changes, damage, scalars, texts, values
+from fuzz_page import DEMO, OPEN, OURS, READ, Message, Page, record_session
 from hypothesis import strategies as st
 
 from realtime.config import LiveConfig
@@ -69,7 +69,7 @@ def cases(corpus: Path) -> dict[str, Any]:
     """The view, a viewer's camera, all routes and what guards them."""
     shelf = corpus / "shelf"
     shutil.rmtree(shelf, ignore_errors=True)
-    shutil.copytree(recorded(corpus), shelf / "S")
+    shutil.copytree(record_session(corpus), shelf / "S")
     portal = OPEN.enter_context(start_blocking_portal())
     open_to_all = Page(portal, LiveConfig(**DEMO, sessions=shelf))
     browser = Page(portal, LiveConfig(source="browser", device="cpu", sessions=shelf))
@@ -136,7 +136,9 @@ def cases(corpus: Path) -> dict[str, Any]:
     )
     texted = (commands | values).map(lambda value: as_text(json.dumps(value))) | texts.map(as_text)
     odd = st.floats() | st.sampled_from([0.0, 1e300, float("nan")]) | st.just(monotonic_s())
-    jpeg = st.builds(damaged, st.sampled_from([grey_jpeg(1), grey_jpeg(2)]), damage | st.just([]))
+    jpeg = st.builds(
+        apply_damage, st.sampled_from([grey_jpeg(1), grey_jpeg(2)]), damage | st.just([])
+    )
     frames = st.builds(
         lambda at_s, offset_s, skipped, content: as_bytes(
             struct.pack("<ddI", at_s, offset_s, skipped) + content
@@ -149,7 +151,7 @@ def cases(corpus: Path) -> dict[str, Any]:
     binary = st.binary(max_size=64).map(as_bytes)
     spoiled = st.sampled_from([*READ, *(f"/live/{path}" for path in BODIES)]).flatmap(
         lambda path: damage.map(
-            lambda done: damaged(path.encode(), done[:1]).decode("utf-8", "replace")[:4000]
+            lambda done: apply_damage(path.encode(), done[:1]).decode("utf-8", "replace")[:4000]
         )
     )
     posted = st.sampled_from(list(BODIES)).flatmap(
@@ -158,7 +160,7 @@ def cases(corpus: Path) -> dict[str, Any]:
             st.just(f"/live/{path}"),
             st.just("POST"),
             headers,
-            changes.map(lambda done: as_json(changed(BODIES[path], done))),
+            changes.map(lambda done: as_json(apply_changes(BODIES[path], done))),
         )
     )
     header_values = st.sampled_from(HEADER_VALUES) | st.binary(max_size=20)

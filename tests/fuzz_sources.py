@@ -13,7 +13,7 @@ import av.error
 import layouts
 import numpy as np
 from fakes import grey_jpeg, picture, web_server, write_clip
-from fuzz_inputs import damage, damaged, texts
+from fuzz_inputs import apply_damage, damage, texts
 from hypothesis import strategies as st
 
 from model.errors import InputError
@@ -100,19 +100,19 @@ def cases(corpus: Path) -> dict[str, Any]:
     def media(drawn: Any, scratch: Path) -> None:
         name, other, done, asked = drawn
         path = scratch / other
-        path.write_bytes(damaged((corpus / name).read_bytes(), done))
+        path.write_bytes(apply_damage((corpus / name).read_bytes(), done))
         watch(open_source(f"file:{path}", SourceOptions(**asked)))
 
     def pictures(drawn: Any, scratch: Path) -> None:
         stem, end, numbered, asked = drawn
         for number, content, done in numbered:
             with suppress(OSError, ValueError):  # a name that no file can have
-                (scratch / f"{stem}{number}{end}").write_bytes(damaged(content, done))
+                (scratch / f"{stem}{number}{end}").write_bytes(apply_damage(content, done))
         watch(open_source(f"folder:{scratch}", SourceOptions(**asked)))
 
     def payload(drawn: Any, _: Path) -> None:
         kind, done, length, asked = drawn
-        content = damaged(kinds[kind], done)
+        content = apply_damage(kinds[kind], done)
 
         def answer(request: Any) -> None:
             request.send_response(200)
@@ -132,7 +132,9 @@ def cases(corpus: Path) -> dict[str, Any]:
         without_password(spec)
         with suppress(InputError):
             check_source(spec, LiveConfig(host="0.0.0.0", auth=("a", "b"), allow_sources=allowed))
-        if split_spec(spec)[0] in ("file", "folder", "session", "network") and not _elsewhere(spec):
+        if split_spec(spec)[0] in ("file", "folder", "session", "network") and not _is_elsewhere(
+            spec
+        ):
             watch(open_source(spec, SourceOptions()), 0.5)
 
     extensions = st.sampled_from([*CLIPS, "x.mp4", "x.bin", "x.txt", "x.jpg", "x.mkv", "x"])
@@ -160,7 +162,7 @@ def cases(corpus: Path) -> dict[str, Any]:
     }
 
 
-def _elsewhere(spec: str) -> bool:
+def _is_elsewhere(spec: str) -> bool:
     """Whether it is the address of another machine, which is not to be called on."""
     try:
         return urlsplit(spec).hostname not in (None, "127.0.0.1")

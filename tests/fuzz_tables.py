@@ -11,7 +11,16 @@ from typing import Any
 
 import layouts
 import numpy as np
-from fuzz_inputs import changes, damage, damaged, damaged_inside, rewritten, scalars, texts, values
+from fuzz_inputs import (
+    apply_damage,
+    apply_damage_inside,
+    change_json,
+    changes,
+    damage,
+    scalars,
+    texts,
+    values,
+)
 from hypothesis import strategies as st
 from safetensors.numpy import save
 from test_spotting_baseline import measured
@@ -75,17 +84,17 @@ def cases(corpus: Path) -> dict[str, Any]:
         [[f, n, "x", "disgust", "rgb"] for n, f in enumerate(["a.npy", "b.npz", "c.npz"])],
     )
     weights = (WEIGHTS / "ststnet.safetensors").read_bytes()
-    said = metadata(weights)["checkpoint"]
+    said = read_metadata(weights)["checkpoint"]
 
     def harm(content: bytes, done: Any) -> bytes:
         inside = len(done) % 2 == 0
-        return (damaged_inside if inside else damaged)(content, done)
+        return (apply_damage_inside if inside else apply_damage)(content, done)
 
     def text_table(drawn: Any, scratch: Path) -> None:
         which, done, rows = drawn
         path = scratch / "table.csv"
         content = {"events": events, "shares": shares}.get(which) or table(*rows)
-        path.write_bytes(damaged(content.encode("utf-8", "replace"), done))
+        path.write_bytes(apply_damage(content.encode("utf-8", "replace"), done))
         read_table(path)
         for read in (read_intervals, read_predictions):
             with suppress(InputError):
@@ -96,7 +105,7 @@ def cases(corpus: Path) -> dict[str, Any]:
     def json_file(drawn: Any, scratch: Path) -> None:
         which, done, bytes_done = drawn
         path = scratch / "said.json"
-        path.write_bytes(damaged(rewritten(which, done).encode(), bytes_done))
+        path.write_bytes(apply_damage(change_json(which, done).encode(), bytes_done))
         with suppress(InputError):
             read_predictions(path)
         load_baseline(path)
@@ -121,7 +130,7 @@ def cases(corpus: Path) -> dict[str, Any]:
                 harm(content, done) if path.name == which else content
             )
         content = listed.replace("a.npy", which)
-        (scratch / "maps.csv").write_bytes(damaged(content.encode(), table_done))
+        (scratch / "maps.csv").write_bytes(apply_damage(content.encode(), table_done))
         read_maps(scratch)
 
     def kept(drawn: Any, scratch: Path) -> None:
@@ -135,13 +144,13 @@ def cases(corpus: Path) -> dict[str, Any]:
     def checkpoint(drawn: Any, scratch: Path) -> None:
         done, bytes_done = drawn
         path = scratch / "weights.safetensors"
-        description = rewritten(said, done)
-        content = replaced(
+        description = change_json(said, done)
+        content = replace_metadata(
             weights,
             checkpoint=description,
             checkpoint_sha256=hashlib.sha256(description.encode()).hexdigest(),
         )
-        path.write_bytes(damaged(content, bytes_done))
+        path.write_bytes(apply_damage(content, bytes_done))
         load_network(path)
 
     def scorer(drawn: Any, scratch: Path) -> None:
@@ -149,7 +158,7 @@ def cases(corpus: Path) -> dict[str, Any]:
         path = scratch / "scorer.safetensors"
         tensors = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
         about = {"format": "fmanet-live spotter 1", "recipe": json.dumps(recipe)}
-        path.write_bytes(damaged(save(tensors, metadata=about), bytes_done))
+        path.write_bytes(apply_damage(save(tensors, metadata=about), bytes_done))
         load_scorer(str(path))
 
     harmed = damage | st.just([])
@@ -213,14 +222,14 @@ def spoil(path: Path, cells: list[tuple[int, int, int, Any]]) -> None:
         book.save(path)
 
 
-def metadata(content: bytes) -> dict[str, str]:
+def read_metadata(content: bytes) -> dict[str, str]:
     """What a safetensors file says of itself."""
     length = int.from_bytes(content[:8], "little")
     said: dict[str, str] = json.loads(content[8 : 8 + length])["__metadata__"]
     return said
 
 
-def replaced(content: bytes, **said: str) -> bytes:
+def replace_metadata(content: bytes, **said: str) -> bytes:
     """A safetensors file with other words in its metadata."""
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])

@@ -120,9 +120,9 @@ class SessionFolder:
                 f"{self.path} has version {document.get('version')} of the format, this program "
                 f"knows {VERSION}: use the version that recorded it, or a later one"
             )
-        from realtime.sessions.shape import misshapen  # pydantic: for who reads sessions alone
+        from realtime.sessions.shape import find_misfit  # pydantic: for who reads sessions alone
 
-        if why := misshapen(document):
+        if why := find_misfit(document):
             raise InputError(f"{self.document} is damaged: {why}")
         return _Document.of(document, self.document)
 

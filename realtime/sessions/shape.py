@@ -109,7 +109,7 @@ class _Document(_Part):
     failure: str = ""
 
 
-def misshapen(document: Mapping[str, Any]) -> str:
+def find_misfit(document: Mapping[str, Any]) -> str:
     """What of a document cannot be, in words; empty if nothing."""
     try:
         _Document.model_validate(document)

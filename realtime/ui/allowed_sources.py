@@ -41,12 +41,12 @@ def _is_allowed(spec: str, allowed: tuple[str, ...]) -> bool:
         return rest == "loop" or _is_allowed(rest, allowed)
     if kind == "network":
         return any(_is_below(rest, one) for one in allowed if "://" in one)
-    path = _resolved(rest)
-    roots = (_resolved(one) for one in allowed if "://" not in one)
+    path = _resolve(rest)
+    roots = (_resolve(one) for one in allowed if "://" not in one)
     return path is not None and any(root and path.is_relative_to(root) for root in roots)
 
 
-def _resolved(path: str) -> Path | None:
+def _resolve(path: str) -> Path | None:
     """Without links in it; None for what no file can be called, and links in a circle."""
     try:
         return Path(os.path.expanduser(path)).resolve()
