@@ -15,6 +15,8 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 
+from model.text import clean_line
+
 _REFUSED = {
     errno.ENOSPC,
     errno.EFBIG,
@@ -26,6 +28,10 @@ _REFUSED = {
     errno.EISDIR,
     errno.EEXIST,
     errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.EIO,
+    errno.EDQUOT,
+    errno.ESTALE,
 }  # of a file or folder, by the system
 
 
@@ -61,12 +67,18 @@ def error_line(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name in _PACKAGES:
         return missing(error.name)
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
+    return f"{type(error).__name__}: {clean_line(lines[0])}" if lines else type(error).__name__
 
 
 def describe_error(error: BaseException) -> str:
-    """`error` in one line for a person: an `InputError` in its own words, else as `error_line`."""
-    return str(error) if isinstance(error, InputError) else error_line(error)
+    """`error` in one line for a person: an `InputError` in its own words, else as `error_line`. A
+    name of a file in it may hold line breaks and what commands a terminal; the line does not."""
+    return clean_line(str(error)) if isinstance(error, InputError) else error_line(error)
+
+
+def is_refused(error: BaseException) -> bool:
+    """Whether the system refuses a file or folder: that is told in one line, and is no bug."""
+    return isinstance(error, OSError) and error.errno in _REFUSED
 
 
 def missing(module: str) -> str:
@@ -89,7 +101,7 @@ def exit_code(main: Callable[[], None]) -> int:
     try:
         main()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {describe_error(error)}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         if error.name not in _PACKAGES:
@@ -97,10 +109,10 @@ def exit_code(main: Callable[[], None]) -> int:
         print(f"error: {missing(error.name)}", file=sys.stderr)
         return 2
     except OSError as error:
-        if error.errno not in _REFUSED:
+        if not is_refused(error):
             raise
         where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror}", file=sys.stderr)
+        print(f"error: {clean_line(f'{where}{error.strerror}')}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

@@ -1,8 +1,10 @@
 """Text from outside: files in whatever encoding editors save them, names that are no text."""
 
 import codecs
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 REPLACED = "�"
 """Stands for what is no character."""
@@ -22,6 +24,14 @@ def decode_text(content: bytes) -> str:
 def read_text(path: Path) -> str:
     """The text of the file `path`, see `decode_text`. Raises `OSError`, `UnicodeDecodeError`."""
     return decode_text(path.read_bytes())
+
+
+def parse_json(text: str) -> Any:
+    """The JSON value that `text` is. Raises `ValueError`, also where it is nested too deeply."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def clean_text(text: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from model.errors import SourceError
 from model.inference.checkpoint import checkpoint_digest, checkpoint_path
-from model.text import clean_line
+from model.text import clean_line, parse_json
 from realtime.config import LiveConfig
 from realtime.results.summary import config_record, versions
 from realtime.sources import SourceInfo, SourceStatus, split_spec
@@ -130,7 +130,7 @@ def _records(out: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The records in `out` by the names of their tables."""
     for path in sorted(out.glob(f"*{_SUFFIX}")):
         try:
-            record = json.loads(path.read_text("utf-8"))
+            record = parse_json(path.read_text("utf-8"))
             if record["format"] == FORMAT and record["version"] == VERSION:
                 record["input"]["mark"], record["failure"], record["options"]
                 yield path.name.removesuffix(_SUFFIX), record

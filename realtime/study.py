@@ -17,10 +17,10 @@ from realtime.recording.camera_check import Check
 from realtime.recording.checks import check_list, jpegs, room
 from realtime.recording.keys import NOTE, Keys
 from realtime.recording.microphone import microphones
-from realtime.recording.plan import PARTICIPANT, PLANNED_S, RecordPlan
+from realtime.recording.plan import PLANNED_S, RecordPlan
 from realtime.recording.protocol import Protocol, parse_protocol
 from realtime.recording.status import RecordingStatus
-from realtime.sessions.folder import disk_speed
+from realtime.sessions.folder import PARTICIPANT, disk_speed
 from realtime.sessions.video import CODECS
 
 GOING_ON = ("running", "paused")

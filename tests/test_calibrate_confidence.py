@@ -159,6 +159,12 @@ def test_a_spreadsheet_program_hides_no_subjects(delimiter: str, tmp_path: Path)
         ("p.json", "{", "no predictions"),
         ("p.json", '{"labels": ["a", "b"]}', "'probabilities' is missing"),
         ("p.json", "[]", "no predictions"),
+        ("p.json", "[" * 9000, "nested too deeply"),
+        (
+            "p.json",
+            '{"labels": ["a", "b"], "probabilities": [[1%s, 0]], "truth": ["a"]}' % ("0" * 400),
+            "too large",
+        ),
     ],
 )
 def test_what_holds_no_predictions_is_told(

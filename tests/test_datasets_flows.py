@@ -271,9 +271,12 @@ def test_a_damaged_cache_is_said(tmp_path: Path) -> None:
     dataset, cache = made("samm", tmp_path / "data", count=1), tmp_path / "cache"
     flow_pairs(dataset, load_flow("lk"), cache, workers=1)
     (file,) = cache.rglob("*.npz")
-    file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(InputError, match="delete it"):
-        flow_pairs(dataset, load_flow("lk"), cache, workers=1)
+    whole = file.read_bytes()
+    npy = whole[whole.find(b"\x93NUMPY") :]
+    for damaged in (whole[:1000], b"", npy, whole.replace(b"PK\1\2", b"PK\1\3"), b"\x80pickle"):
+        file.write_bytes(damaged)
+        with pytest.raises(InputError, match="delete it"):
+            flow_pairs(dataset, load_flow("lk"), cache, workers=1)
 
 
 def test_the_command_fills_the_cache(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from openpyxl import load_workbook
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
 from model.datasets.annotation_rules import RULES, Cell, UnusableError, settle
 from model.datasets.class_merges import merge, merges_of
-from model.datasets.layout import parse_action_units
+from model.datasets.layout import natural, parse_action_units
 from model.datasets.summary import as_json, report
 from model.errors import InputError, SourceError
 
@@ -220,6 +220,52 @@ def test_a_table_with_broken_insides_is_told(tmp_path: Path) -> None:
             new.writestr(name, content)
     with pytest.raises(InputError, match=r"is not an \.xlsx table"):
         open_dataset("casme2", tmp_path)
+
+
+def test_a_table_that_is_packed_wrongly_is_told(tmp_path: Path) -> None:
+    WRITERS["casme2"](tmp_path, usual("casme2"))
+    table = tmp_path / "CASME2-coding-20140508.xlsx"
+    content = bytearray(table.read_bytes())
+    sheet = content.find(b"xl/worksheets/sheet1.xml") + len("xl/worksheets/sheet1.xml")
+    content[sheet : sheet + 40] = bytes(40)
+    table.write_bytes(content)
+    with pytest.raises(InputError, match=r"is not an \.xlsx table \(error: "):
+        open_dataset("casme2", tmp_path)
+
+
+def test_a_sheet_with_a_value_in_its_last_corner_is_told(tmp_path: Path) -> None:
+    WRITERS["mmew"](tmp_path, usual("mmew"))
+    table = tmp_path / "MMEW_Micro_Exp.xlsx"
+    book = load_workbook(table)
+    book.worksheets[0]["XFD1048576"] = "x"
+    book.save(table)
+    with pytest.raises(InputError, match="1048576 rows and 16384 columns"):
+        open_dataset("mmew", tmp_path)
+
+
+@pytest.mark.parametrize("odd", [10**400, 1e300])
+def test_an_offset_far_beyond_the_last_picture_is_cut(odd: float) -> None:
+    moments = settle(3, 6, odd, range(1, 13), 200.0)
+    assert (moments.offset, moments.repairs) == (12, ("offset-cut",))
+
+
+def test_a_name_that_no_folder_can_have_leaves_the_clip_out(tmp_path: Path) -> None:
+    first, *others = usual("casme2")
+    WRITERS["casme2"](tmp_path, [first, *others])
+    odd = [replace(first, name="x" * 300), *others]
+    head = ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame"]
+    rows = [[int(c.subject), c.name, c.onset, c.apex, c.offset, c.units, c.emotion] for c in odd]
+    layouts.book(
+        tmp_path / "CASME2-coding-20140508.xlsx",
+        [[*head, "Action Units", "Estimated Emotion"], *rows],
+    )
+    dataset = open_dataset("casme2", tmp_path)
+    assert len(dataset) == 8
+    assert "no folder" in dataset.left_out[0].reason
+
+
+def test_digits_that_are_no_numbers_sort_as_letters() -> None:
+    assert sorted(["s10", "s²", "s2"], key=natural) == ["s2", "s10", "s²"]
 
 
 def test_the_same_row_twice_is_left_out(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,8 @@ BROKEN: dict[str, tuple[list[dict[str, object]], str]] = {
     "not finite": ([row("nan.npy")], "finite"),
     "not a map": ([row("text.npy")], "not a map"),
     "pickled": ([row("pickle.npy")], "not a map"),
+    "packed wrongly": ([row("packed.npz")], "not a map"),
+    "too large": ([row("large.png")], "three channels"),
     "not three channels": ([row("grey.png")], "three channels"),
     "no label": ([row("a.npy", label=" ")], "label is empty"),
     "unknown phase": ([row("a.npy", phase="apex")], "phase is 'apex'"),
@@ -191,6 +194,13 @@ def test_what_does_not_fit_is_refused_in_one_line(case: str, tmp_path: Path) -> 
     np.save(tmp_path / "nan.npy", np.full((2, 28, 28), np.nan, np.float32))
     np.save(tmp_path / "pickle.npy", np.array([{}], dtype=object), allow_pickle=True)
     (tmp_path / "text.npy").write_text("u v", encoding="utf-8")
+    np.savez_compressed(tmp_path / "packed.npz", flow=a_flow())
+    packed = bytearray((tmp_path / "packed.npz").read_bytes())
+    packed[60:90] = bytes(30)
+    (tmp_path / "packed.npz").write_bytes(packed)
+    header = b"IHDR" + (2**20).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
+    png = b"\x89PNG\r\n\x1a\n\0\0\0\x0d" + header + zlib.crc32(header).to_bytes(4, "big")
+    (tmp_path / "large.png").write_bytes(png)
     cv2.imwrite(str(tmp_path / "grey.png"), np.zeros((28, 28), np.uint8))
     rows, message = BROKEN[case]
     path = table(tmp_path, rows)

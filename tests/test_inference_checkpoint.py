@@ -19,6 +19,7 @@ from model.inference.checkpoint import (
     Checkpoint,
     checkpoint_path,
     load_classifier,
+    load_network,
     read_checkpoint,
     save_checkpoint,
 )
@@ -110,6 +111,34 @@ def test_what_cannot_be_is_refused(path: Path, odd: dict[str, Any]) -> None:
     save_checkpoint(path, replace(CHECKPOINT, **odd), CHECKPOINT.network().state_dict())
     with pytest.raises(CheckpointError, match=r"classes|least confidence"):
         load_classifier(path)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"classifier": {}},
+        {"labels": ("a", 3, "b")},
+        {"action_units": ([],)},
+        {"flow": None},
+        {"flow_parameters": 3},
+        {"input_px": "64"},
+        {"temperature": "1"},
+        {"temperature": True},
+        {"metrics": []},
+        {"options": []},
+    ],
+)
+def test_a_description_of_other_kinds_of_values_is_refused(path: Path, odd: dict[str, Any]) -> None:
+    save_checkpoint(path, replace(CHECKPOINT, **odd), CHECKPOINT.network().state_dict())
+    with pytest.raises(CheckpointError, match="does not describe its weights"):
+        load_classifier(path)
+
+
+def test_options_that_no_network_has_are_refused(path: Path) -> None:
+    odd = replace(CHECKPOINT, options={"blocks": [None]})
+    save_checkpoint(path, odd, CHECKPOINT.network().state_dict())
+    with pytest.raises(CheckpointError, match="has no such options"):
+        load_network(path)
 
 
 def test_weights_for_other_classes_are_refused_with_both_shapes(path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.text import clean_line, clean_text, decode_text
+from model.text import clean_line, clean_text, decode_text, parse_json
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
@@ -38,3 +38,13 @@ def test_what_is_text_stays_as_it_is() -> None:
     assert clean_text("go\x1b[A on") == "go�[A on"
     assert clean_text(b"caf\xe9".decode("utf-8", "surrogateescape")) == "caf�"
     assert clean_line("a\r\nb\tc ") == "a b c"
+
+
+@pytest.mark.parametrize("text", ["", "[" * 9000, '{"a":' * 9000, "9" * 5000, "nul"])
+def test_what_is_no_json_is_one_kind_of_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_json(text)
+
+
+def test_json_is_read() -> None:
+    assert parse_json('{"a": [1, 0.5, null]}') == {"a": [1, 0.5, None]}

@@ -1,6 +1,7 @@
 """Streams of a recording, read back by real inlets of liblsl."""
 
 import json
+import math
 import queue
 import subprocess
 import sys
@@ -146,8 +147,12 @@ def test_a_moment_is_what_the_other_program_says_however_late(tmp_path: Path) ->
     book.hear("a picture is due", now_s + 0.5)
     book.mark("mark", "a key of a browser with a wild clock", "", now_s - 60)
     book.mark("mark", "an\x1b[A arrow", "lone \ud800,\nnext line")
+    for nonsense_s in (math.nan, -math.inf, -1e300):
+        book.hear("a clock of no time", nonsense_s)
+    book.hear("a clock of no time", math.inf)
     made.close("end")
     markers = open_session(tmp_path / "s").markers
+    assert [0 <= m.time_s - now_s < 60 for m in markers[4:]] == [True] * 4
     assert (markers[3].name, markers[3].note) == ("an�[A arrow", "lone �, next line")
     assert [m.time_s - now_s for m in markers[:2]] == pytest.approx([-60, 0.5])
     assert [m.monotonic_s - now_s for m in markers[:2]] == pytest.approx([-60, 0.5])

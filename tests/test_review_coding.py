@@ -43,7 +43,7 @@ edits = st.builds(
     Edit,
     coder=st.text(),
     utc=st.text(),
-    number=st.integers(),
+    number=st.integers(-(2**53), 2**53),
     verdict=st.sampled_from(["open", "accepted", "rejected"]),
     onset=stamps,
     apex=stamps,
@@ -318,6 +318,60 @@ def test_the_motion_is_there_by_lane(recorded: Path, session: Session) -> None:
     assert empty.over.shape == (0, len(LANES))
 
 
+@pytest.mark.parametrize("damage", ["a,b\n1,2\n", "\0", "x" * 2000, None])
+def test_a_damaged_table_of_motion_is_told_with_the_remedy(
+    session: Session, damage: str | None
+) -> None:
+    session.folder.motion.unlink()
+    if damage is None:
+        session.folder.motion.mkdir()
+        (session.folder.motion / "x").mkdir()
+    else:
+        session.folder.motion.write_text(damage)
+    with pytest.raises(InputError, match=r"motion.csv is damaged \(.*move it away"):
+        read_motion(session.folder)
+    assert "\n" not in client_of(session).get("/live/review/P07/session").json()["error"]
+
+
+def client_of(session: Session) -> TestClient:
+    app = FastAPI()
+    app.include_router(review_routes(session.folder.path.parent))
+    return TestClient(app)
+
+
+def test_what_the_system_refuses_is_told_on_the_page(session: Session) -> None:
+    session.folder.video(1).unlink()
+    session.folder.video(1).symlink_to("video.mkv")
+    client = client_of(session)
+    assert client.get("/live/review/P07/session").json()["participant"] == "P07"
+    shown = client.get("/live/review/P07/frame/1.jpg")
+    assert (shown.status_code, "video.mkv" in shown.json()["detail"]) == (404, True)
+    session.folder.markers.unlink()
+    session.folder.markers.mkdir()
+    assert "markers.jsonl" in client.get("/live/review/P07/session").json()["error"]
+    assert client.get("/live/review/P07/report.html").status_code == 404
+
+
+def test_a_document_that_lacks_something_is_listed_with_what(session: Session) -> None:
+    document = session.folder.read_document()
+    del document["started_utc"]
+    session.folder.write_document(document)
+    (listed,) = client_of(session).get("/live/review/sessions").json()["sessions"]
+    assert "does not say 'started_utc'" in listed["error"]
+
+
+def test_a_span_is_not_deleted_from_a_damaged_ledger(session: Session) -> None:
+    ledger = session.folder.frames
+    before = session.folder.video(1).read_bytes()
+    row = next(row for row in ledger.read_text().splitlines() if row.startswith("9,"))
+    ledger.write_text(ledger.read_text().replace(row, row.replace(",1,", ",one,")))
+    with pytest.raises(InputError, match=r"first make the session whole with .* recover"):
+        redact_span(session.folder.path, 0, 99)
+    assert session.folder.video(1).read_bytes() == before
+    assert recover(session.folder).redactions == 1
+    assert session.folder.parts() == []
+
+
 def test_what_was_opened_before_a_redaction_is_not_coded_after_it(session: Session) -> None:
     app = FastAPI()
     app.include_router(review_routes(session.folder.path.parent))
@@ -368,7 +422,7 @@ def test_the_report_needs_nothing_and_shows_a_face_only_if_allowed(
     assert "never overwritten" in capsys.readouterr().err
     document = session.folder.read_document()
     document["consent"]["pictures"] = True
-    document["participant"] = "P<b>"
+    document["protocol"]["name"] = "P<b>"
     session.folder.write_document(document)
     allowed = report(open_session(folder))
     assert allowed.count("data:image/jpeg") == 3

@@ -2,14 +2,17 @@
 
 import errno
 import json
+import math
 import os
+import re
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_recording_recorder import frame, recorder
+from test_recording_recorder import DOCUMENT, frame, recorder
 from test_spotting_baseline import INFO, measured_on
 
 from model.errors import InputError, exit_code
@@ -20,16 +23,18 @@ from realtime.recording.keys import Keys
 from realtime.recording.plan import RecordPlan
 from realtime.recording.protocol import load_protocol
 from realtime.results.event_lines import event_line, parse_event
+from realtime.results.values import FURTHEST_MS, FURTHEST_S
 from realtime.session import main
 from realtime.sessions.clock_anchors import take_anchor
 from realtime.sessions.copies import note_copies
+from realtime.sessions.edits import Edit, edit_line, parse_edit
 from realtime.sessions.folder import FORMAT, SessionFolder, create_folder
 from realtime.sessions.ledger import HEADER, Line, parse_line
 from realtime.sessions.line_file import LineFile, read_lines
 from realtime.sessions.markers import Marker, MarkerKind, marker_line, parse_marker
 from realtime.spotting.baseline import Baseline
 
-times = st.floats(allow_nan=False, allow_infinity=False)
+times = st.floats(-FURTHEST_S, FURTHEST_S)
 words = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters=",\n"))
 stamps = st.builds(Stamp, st.integers(0, 2**40), times)
 lines = st.builds(
@@ -40,10 +45,10 @@ lines = st.builds(
     received_s=st.none() | times,
     clock=st.sampled_from(["", "driver", "receipt"]),
     part=st.none() | st.integers(1, 99),
-    pts_ms=st.none() | st.integers(0, 2**40),
+    pts_ms=st.none() | st.integers(0, FURTHEST_MS),
     cause=words,
     count=st.integers(1, 10**6),
-)
+).filter(lambda line: line.fate != "recorded" or None not in (line.time_s, line.part, line.pts_ms))
 shares = st.dictionaries(st.text(), st.floats(0, 1), max_size=3)
 events = st.builds(
     Event,
@@ -64,6 +69,11 @@ events = st.builds(
     emitted_s=times,
     flows=st.none(),
     crops=st.just(()),
+).filter(
+    lambda event: (
+        event.state != "confirmed"
+        or (event.prediction is not None and event.window.offset is not None)
+    )
 )
 markers = st.builds(
     Marker,
@@ -125,10 +135,96 @@ def test_a_marker_comes_back(marker: Marker) -> None:
     assert parse_marker(line) == marker
 
 
-@pytest.mark.parametrize("line", ["", "{", "[]", "3", '{"kind": "mark"}', '{"number": 1}'])
+@pytest.mark.parametrize(
+    "line", ["", "{", "[]", "3", '{"kind": "mark"}', '{"number": 1}', "[" * 9000, '{"kind": []}']
+)
 def test_damaged_lines_are_left_out(line: str) -> None:
     assert parse_event(line) is None
     assert parse_marker(line) is None
+    assert parse_edit(line) is None
+
+
+EVENT = event_line(
+    Event(
+        1,
+        "confirmed",
+        Window(Stamp(1, 0.1), Stamp(2, 0.2), Stamp(3, 0.3), math.inf, "micro", ("lips",)),
+        Prediction("positive", {"positive": 0.9}, {"AU12": 0.8}, "fmanet"),
+        "",
+        Stamp(4, 0.4),
+    )
+)
+MARKER = marker_line(Marker("redact", "s", "", 1.0, 2.0, "2026-01-01T00:00:00+00:00", 3.0))
+EDIT = edit_line(Edit("C1", "", -1, "open", Stamp(1, 0.1), Stamp(2, 0.2), Stamp(3, 0.3), "x"))
+WRONG = (None, [], {}, "x", True, math.nan, 10**400, [1, math.inf], [math.inf, 1], [1])
+
+
+@pytest.mark.parametrize(
+    ("line", "parse", "allowed"),
+    [
+        (EVENT, parse_event, {"regions": ([], {}, "x")}),
+        (MARKER, parse_marker, {"name": ("x",), "note": ("x",), "utc": ("x",), "until_s": (None,)}),
+        (EDIT, parse_edit, dict.fromkeys(("coder", "utc", "label", "note"), ("x",))),
+    ],
+)
+def test_a_line_of_which_a_value_is_of_another_kind_is_left_out(
+    line: str, parse: Callable[[str], object], allowed: Mapping[str, tuple[object, ...]]
+) -> None:
+    """`allowed` beside what the line holds: what its field may be, too."""
+    assert parse(line) is not None
+    whole = json.loads(line)
+    texts = dict.fromkeys(("label", "classifier", "reason"), ("x",))
+    empty = {name: ({}, []) for name in ("probabilities", "action_units")}
+    for name in whole:
+        for value in WRONG:
+            if value in {**texts, **empty, **allowed}.get(name, ()) and value is not True:
+                continue
+            if name in ("score", "emitted_s") and value is math.nan:
+                continue  # not known
+            assert parse(json.dumps({**whole, name: value})) is None, (name, value)
+
+
+@pytest.mark.parametrize("cell", ["x", "nan", "inf", "1e300", "9" * 400, "9" * 5000])
+@pytest.mark.parametrize("column", [0, 1, 2, 4, 5, 8])
+def test_a_line_of_the_ledger_with_what_no_recorder_writes_is_left_out(
+    cell: str, column: int
+) -> None:
+    cells = ["7", "1.5", "2.5", "driver", "1", "40", "recorded", "", "1"]
+    assert parse_line(",".join(cells)) is not None
+    cells[column] = cell
+    assert parse_line(",".join(cells)) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("participant", "../P07", "participant: String should match pattern"),
+        ("started_utc", "noon", "started_utc: Value error, Invalid isoformat string: 'noon'"),
+        ("camera", None, "camera: Input should be"),
+        ("camera", {"width": 0}, "camera.width: Input should be greater than or equal to 1"),
+        ("video", {"audio": {"hz": 0}}, "video.audio.hz: Input should be greater"),
+        ("anchors", [{"monotonic_s": 1e300, "utc": ""}], "anchors.0.monotonic_s: Input should be"),
+        ("warnings", [1], "warnings.0: Input should be a valid string"),
+        ("zero_s", "0", "zero_s: Input should be a valid number"),
+    ],
+)
+def test_a_damaged_document_is_told_in_one_line(
+    field: str, value: object, told: str, tmp_path: Path
+) -> None:
+    folder = SessionFolder(tmp_path)
+    folder.document.write_text(json.dumps(DOCUMENT | {field: value}))
+    with pytest.raises(InputError, match=re.escape(f"session.json is damaged: {told}")):
+        folder.read_document()
+
+
+def test_what_a_document_does_not_say_is_told_when_it_is_asked_for(tmp_path: Path) -> None:
+    folder = SessionFolder(tmp_path)
+    folder.write_document(DOCUMENT | {"camera": {"width": 64}})
+    document = folder.read_document()
+    assert document["camera"].get("height") is None
+    for part, name in ((document, "weights"), (document["camera"], "height")):
+        with pytest.raises(InputError, match=f"session.json is damaged: it does not say '{name}'"):
+            part[name]
 
 
 def test_torn_lines_and_zeros_are_left_out(tmp_path: Path) -> None:
@@ -200,6 +296,8 @@ def test_a_protocol_is_read_as_windows_editors_save_it(tmp_path: Path, encoding:
         ("[[questions]]\nname = 'q1'", "a question has"),
         ("[keys]\n1 = 'x'\n[[questions]]\nname='a'\ntext='b'\nkey='1'", "used twice"),
         ("[[questions]]\nname='a'\ntext='b'\n[[questions]]\nname='a'\ntext='c'", "two questions"),
+        ("authors = " + "[" * 9000, "nested too deeply"),
+        ("name = " + "9" * 5000, "not TOML"),
     ],
 )
 def test_a_wrong_protocol_is_told_in_one_line(tmp_path: Path, text: str, told: str) -> None:
@@ -212,7 +310,7 @@ def test_a_wrong_protocol_is_told_in_one_line(tmp_path: Path, text: str, told: s
 
 def test_a_document_may_hold_any_text(tmp_path: Path) -> None:
     folder = create_folder(tmp_path / "s")
-    document = {"format": FORMAT, "version": 1, "consent": "one\u2028two\x85three"}
+    document = {"format": FORMAT, "version": 1, "failure": "one\u2028two\x85three"}
     folder.write_document(document)
     assert folder.read_document() == document
 

@@ -161,6 +161,13 @@ def test_a_password_is_not_shown() -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("spec", ["http://[", "http://[x", "http://", "https://127.0.0.1:port/"])
+def test_what_is_no_address_is_told_in_one_line(spec: str) -> None:
+    with pytest.raises(SourceError, match="check the address") as error:
+        open_source(spec)
+    assert str(error.value).isprintable()
+
+
 @pytest.mark.parametrize(
     ("spec", "shown"),
     [

@@ -178,6 +178,14 @@ def test_a_spec_finds_its_source(
     assert split_spec(spec) == expected
 
 
+@pytest.mark.parametrize("spec", ["~\0/", "a\0.mp4", "file:\ud800", "http://127.0.0.1:9/\ud800"])
+def test_what_the_system_cannot_be_asked_for_is_told(spec: str) -> None:
+    for call in (split_spec, open_source):
+        with pytest.raises(SourceError, match="has such signs") as error:
+            call(spec)
+        assert str(error.value).isprintable()
+
+
 @pytest.mark.parametrize("spec", ["", "nothing.mp4", "C:\\clips\\a.mp4", "-1", "demos", "1.5"])
 def test_anything_else_is_said_with_the_choices(spec: str) -> None:
     with pytest.raises(SourceError, match=r"no such file or folder; choose auto, a camera") as e:

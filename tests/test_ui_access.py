@@ -35,6 +35,9 @@ from realtime.ui.viewer_messages import finite_number, parse_message, pong
 
 LOOK = "only look"
 TIMEOUT_S = 60
+DRAFT = json.dumps(
+    {"participant": "P07", "consent": "", "pictures": False, "codec": "h264", "minutes": 1.5}
+)
 
 
 def small_demo(untrained: Path, **options: Any) -> LiveConfig:
@@ -333,6 +336,44 @@ def test_addresses_are_allowed_by_server_and_path(spec: str, may: bool) -> None:
         with pytest.raises(InputError, match="allow-sources") as error:
             check_source(spec, config)
         assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "~nobody-of-that-name", "loop.mkv"])
+def test_what_no_file_can_be_called_is_not_allowed(name: str, tmp_path: Path) -> None:
+    (tmp_path / "loop.mkv").symlink_to("loop.mkv")
+    here = str(tmp_path / name) if name == "loop.mkv" else name
+    for spec, allowed in ((here, str(tmp_path / "other")), (str(tmp_path / "other"), here)):
+        config = LiveConfig(host="0.0.0.0", auth=AUTH, allow_sources=(allowed,))
+        with pytest.raises(InputError, match="allow-sources"):
+            check_source(spec, config)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("study/draft", '{"participant": {"\\ud800": NaN}}', "participant"),
+        ("study/draft", DRAFT.replace("1.5", "NaN"), "minutes"),
+        ("study/draft", DRAFT.replace("1.5", "1e999"), "minutes"),
+        ("study/note", '{"text": "s", "at_s": -Infinity}', "at_s"),
+        ("study/forget", '{"seconds": NaN}', "seconds"),
+        ("review/S/edit", '{"coder": NaN}', "coder"),
+        ("study/draft", "[" * 9000, ""),
+    ],
+)
+def test_nonsense_in_a_request_is_answered_and_not_kept(
+    served: Served, path: str, body: str, field: str
+) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+    headers = OPERATOR | {"Content-Type": "application/json"}
+    connection.request("POST", f"/live/{path}", body, headers)
+    answered = connection.getresponse()
+    told = json.loads(answered.read())
+    assert answered.status in ((422,) if field else (400, 422))
+    assert told.get("error", "").startswith(field)
+    connection.request("GET", "/live/study/state", headers=OPERATOR)
+    state = connection.getresponse()
+    assert (state.status, json.loads(state.read())["draft"]["minutes"]) == (200, 10.0)
+    connection.close()
 
 
 JSON = st.recursive(

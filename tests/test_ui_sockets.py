@@ -96,7 +96,8 @@ def test_another_sites_page_is_refused(demo: Served) -> None:
         connect(url, origin=f"http://localhost:{demo.port + 1}")  # type: ignore[arg-type]
     with connect(url, origin=f"http://127.0.0.1:{demo.port}", close_timeout=0.1):  # type: ignore[arg-type]
         pass
-    assert status_of(demo, "/live/study/stop", {"Origin": "http://evil.example"}, "POST") == 403
+    for origin in ("http://evil.example", "http://[", "null"):
+        assert status_of(demo, "/live/study/stop", {"Origin": origin}, "POST") == 403
     embedded = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
     assert status_of(demo, "/live/wheel.png", embedded) == 403
 

@@ -7,7 +7,6 @@ JSON: `labels` (the classes), `probabilities` (N, C), `truth` (N names or number
 `subjects` (N).
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from model.datasets.delimited import TextTable, read_table
 from model.errors import InputError
 from model.records import ArrayF64
-from model.text import read_text
+from model.text import parse_json, read_text
 
 _PREFIX = "p_"
 _SUM_TOLERANCE = 0.02  # of probabilities that were rounded when they were written
@@ -41,11 +40,11 @@ def read_predictions(path: Path) -> Predictions:
     """Read `path`; raises `InputError`, in one line, if it is no such table."""
     try:
         if path.suffix.lower() == ".json":
-            return _checked(*_from_json(json.loads(read_text(path))))
+            return _checked(*_from_json(parse_json(read_text(path))))
         return _checked(*_from_csv(read_table(path)))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         why = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(
             f"{path} holds no predictions: {why}; needed are label, p_<class> and perhaps subject"

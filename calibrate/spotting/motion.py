@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 import model
 import realtime
 from calibrate.spotting.footage import TestFootage
-from model.errors import InputError
+from model.errors import InputError, error_line
 from model.records import ArrayF32, ArrayF64, MotionSample, SpotUpdate, Stamp
 from realtime.perception.perception import Perception, Watch
 from realtime.spotting.motion import FLAGS, REGIONS
@@ -167,8 +166,8 @@ class MotionCache:
             try:
                 with path.open("rb") as kept, np.load(kept) as arrays:
                     return Motions(**{name: arrays[name] for name in arrays.files})
-            except (BadZipFile, EOFError, TypeError, ValueError) as error:
-                raise InputError(f"{path} is damaged ({error}): delete it") from error
+            except Exception as error:  # numpy's and zip's readers raise what they stumble over
+                raise InputError(f"{path} is damaged ({error_line(error)}): delete it") from error
         motions = measure(footage)
         self._folder.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(dir=self._folder, suffix=".partial")

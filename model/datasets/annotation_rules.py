@@ -92,9 +92,10 @@ def _frame_number(name: str, cell: Cell, numbers: Sequence[int], repairs: list[s
         _note(repairs, "number-from-text")
     if cell != cell or abs(cell) == float("inf"):
         return None
-    if cell != int(cell):
+    number = int(cell)
+    if number != cell:
         _note(repairs, "number-rounded")
-    number = int(cell + 0.5) if cell >= 0 else int(cell)
+        number = int(cell + 0.5) if cell >= 0 else number
     if number == -1 or (number == 0 and (name != "onset" or numbers[0] != 0)):
         return None
     if number < 0:

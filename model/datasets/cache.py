@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from model.datasets.clips import Clip, Dataset, Problem
-from model.errors import InputError
+from model.errors import InputError, error_line
 from model.flow import Flow, load_flow
 
 Content = Mapping[str, NDArray[np.generic]]
@@ -141,8 +140,8 @@ def _read(job: _Job) -> Content | Problem:
         # Opened here: numpy would leave a damaged file open.
         with job.path.open("rb") as file, np.load(file) as archive:
             content = dict(archive)
-    except (OSError, BadZipFile, ValueError, KeyError) as error:
-        raise InputError(f"{job.path} is damaged ({error}): delete it") from error
+    except Exception as error:  # numpy's and zip's readers raise whatever they stumble over
+        raise InputError(f"{job.path} is damaged ({error_line(error)}): delete it") from error
     if "problem" in content:
         return Problem(str(job.clip.footage.folder), job.clip.key, str(content["problem"]))
     return content

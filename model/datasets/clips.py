@@ -5,6 +5,7 @@ iterator of `Frame`. What the annotations say is in frame numbers, as the owners
 leaves this package is in seconds (`Stamp`).
 """
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -42,7 +43,7 @@ class Footage:
     @classmethod
     def of(cls, folder: Path, fps: float) -> "Footage":
         """All pictures of `folder` whose names end in a number; none if there is no such folder."""
-        if not folder.is_dir():
+        if not os.path.isdir(folder):  # which no name can upset
             return cls(folder, fps, (), ())
         found: dict[int, str] = {}
         doubled = hidden = 0
@@ -93,7 +94,10 @@ def read_picture(path: Path, flags: int) -> NDArray[Any] | None:
         content = np.fromfile(path, np.uint8)
     except OSError:
         return None
-    return cv2.imdecode(content, flags) if content.size else None
+    try:
+        return cv2.imdecode(content, flags) if content.size else None
+    except cv2.error:  # a size beyond OpenCV's limits
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ class Layout:
             known = ", ".join(sorted(self.emotions - {""}))
             raise UnusableError(f"unknown emotion {label!r}: {self.title} has {known}")
         footage = listing(row.folder)
-        if not row.folder.is_dir():
+        if not os.path.isdir(row.folder):
             raise UnusableError(f"no folder {row.folder}")
         if not footage.numbers:
             raise UnusableError(f"no numbered pictures in {row.folder}")
@@ -223,7 +223,7 @@ def _entries(folder: Path, *, files: bool) -> Iterator[os.DirEntry[str]]:
 def natural(name: str) -> tuple[tuple[int, str], ...]:
     """A sorting key that takes digits as numbers."""
     parts = re.split(r"(\d+)", name.lower())
-    return tuple((int(p), "") if p.isdigit() else (-1, p) for p in parts if p)
+    return tuple((int(p), "") if p.isdecimal() else (-1, p) for p in parts if p)
 
 
 def not_here(root: Path, title: str, expected: str) -> InputError:

@@ -27,7 +27,6 @@ Strain is not read: it follows from u and v. What an 8-bit map lost comes back b
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -37,7 +36,7 @@ from model.datasets.clips import read_picture
 from model.datasets.delimited import read_table
 from model.datasets.layout import parse_action_units
 from model.datasets.pairs import FlowPairSet, Unit
-from model.errors import InputError
+from model.errors import InputError, error_line
 from model.records import ArrayF32
 
 CHANNELS = ("rgb", "bgr")
@@ -216,10 +215,10 @@ def _load(path: Path, where: str) -> NDArray[np.generic]:
             if "flow" in content:
                 return np.asarray(content["flow"])
             return np.stack([content["u"], content["v"]])
-    except (OSError, BadZipFile, ValueError, KeyError, EOFError) as error:
+    except Exception as error:  # numpy's and zip's readers raise whatever they stumble over
         raise InputError(
-            f"{where}: {path} is not a map ({error}); expected .npy, .npz with flow or u and v, or "
-            ".png"
+            f"{where}: {path} is not a map ({error_line(error)}); expected .npy, .npz with flow or "
+            "u and v, or .png"
         ) from error
 
 

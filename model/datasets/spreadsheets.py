@@ -5,14 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.worksheet import Worksheet
 
 from model.datasets.annotation_rules import Cell
-from model.errors import InputError
+from model.errors import InputError, error_line
+
+MOST_CELLS = 10_000_000
+"""Of a sheet. The published tables have ten thousand; one value in the last corner makes
+17 billion of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +36,17 @@ def read_sheets(path: Path) -> list[list[tuple[Cell, ...]]]:
             # It warns of what it does not keep (styles, data validation), which is nothing here.
             warnings.simplefilter("ignore", UserWarning)
             book = load_workbook(file, data_only=True)
-    # Broken XML in it is a `SyntaxError`, whichever parser openpyxl found.
-    except (InvalidFileException, BadZipFile, KeyError, ValueError, SyntaxError) as error:
-        raise InputError(
-            f"{path} is not an .xlsx table ({error}): open it in a spreadsheet program and save it "
-            "as .xlsx"
-        ) from error
+            try:
+                return [_rows(sheet) for sheet in book.worksheets]
+            finally:
+                book.close()
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    try:
-        return [_rows(sheet) for sheet in book.worksheets]
-    finally:
-        book.close()
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:  # openpyxl, zip and XML readers raise whatever they stumble over
+        raise InputError(
+            f"{path} is not an .xlsx table ({error_line(error)}): open it in a spreadsheet program "
+            "and save it as .xlsx"
+        ) from error
 
 
 def rows_by_header(
@@ -76,6 +77,10 @@ def rows_by_header(
 
 
 def _rows(sheet: Worksheet) -> list[tuple[Cell, ...]]:
+    if sheet.max_row * sheet.max_column > MOST_CELLS:
+        raise ValueError(
+            f"its sheet {sheet.title!r} has {sheet.max_row} rows and {sheet.max_column} columns"
+        )
     rows = [[_cell(value) for value in row] for row in sheet.iter_rows(values_only=True)]
     for span in sheet.merged_cells.ranges:
         # A subject merged over its clips stands in the first one's row alone.

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from model.engine.equality import FixedAnswers, read_truth
 from model.machine import user_cache
+from model.text import parse_json
 
 NOT_BUILT = "not built yet"
 MEGABYTES_KEPT = 512
@@ -48,16 +49,17 @@ class Kept:
     def find(self) -> str:
         """Empty if a whole file with this key lies there; otherwise why not, in words."""
         try:
-            said = json.loads(self._description.read_text())
+            said = parse_json(self._description.read_text())
             data = self.path.read_bytes()
         except FileNotFoundError:
             return NOT_BUILT
         except (OSError, ValueError):
             return "its description cannot be read"
-        if not isinstance(said, dict) or hashlib.sha256(data).hexdigest() != said.get("sha256"):
+        known = said.get("key") if isinstance(said, dict) else None
+        if not isinstance(known, dict) or hashlib.sha256(data).hexdigest() != said.get("sha256"):
             return "the file is damaged"
         for name, value in self.key.items():
-            before = said.get("key", {}).get(name)
+            before = known.get(name)
             if before != value:
                 return f"built for {name} {_short(before)}, this is {_short(value)}"
         try:
@@ -71,7 +73,7 @@ class Kept:
 
     def truth(self) -> FixedAnswers:
         """What PyTorch answers with the same weights; of a file that is found."""
-        return read_truth(json.loads(self._description.read_text())["truth"])
+        return read_truth(parse_json(self._description.read_text())["truth"])
 
     def write(self, build: Callable[[Path], None], truth: FixedAnswers) -> None:
         """Have `build` write the file, whole or not at all; raises what it raises. `truth`: what

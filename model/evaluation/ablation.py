@@ -42,6 +42,7 @@ from model.metrics.recognition import (
     mean_average_precision,
     uf1,
 )
+from model.text import parse_json
 from model.training.data import Opener, Sources, inputs_of
 from model.training.fit import fit, samples_digest
 from model.training.recipe import Recipe
@@ -241,8 +242,11 @@ def _answers(
     digest.update(samples_digest(training) + samples_digest(report))
     key, kept = digest.hexdigest(), path.with_suffix(".json")
     if kept.exists():
-        said: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
-        if said["key"] != key:
+        try:
+            said: dict[str, Any] = dict(parse_json(kept.read_text(encoding="utf-8")))
+        except (ValueError, TypeError):
+            raise InputError(f"{kept} is damaged: delete it, and it is trained anew") from None
+        if said.get("key") != key:
             raise InputError(f"{kept} is of a run with other options: give another --out")
         return said
     fit(recipe, training, None, path, device=device)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import UnionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,18 +22,27 @@ from safetensors.numpy import save
 from model.classifiers import CLASSIFIERS, Inputs, inputs_of
 from model.classifiers.scaling import INPUT_PX
 from model.engine.forward import Forward
-from model.errors import CheckpointError
+from model.errors import CheckpointError, error_line
 from model.face.crop import CROP_PX
 from model.flow import Flow
 from model.inference.classifier import NetworkClassifier
 from model.inference.shipped_weights import WEIGHTS, shipped_names
 from model.labels import UNCLEAR
 from model.registry import load_entry
+from model.text import parse_json
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 FORMAT = "fmanet-live 1"
+
+
+_KINDS: dict[str, type | UnionType] = {
+    "classifier": str, "flow": str, "flow_parameters": dict, "input_px": int, "reference_px": int,
+    "options": dict, "recipe": dict, "metrics": dict, "temperature": int | float,
+    "least_confidence": int | float, "command": str,
+}  # fmt: skip
+"""Of what a description holds, beside classes and units."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +180,7 @@ def _read(path: Path) -> tuple[Checkpoint, dict[str, NDArray[Any]]]:
                 f"{said_to_be[:12]}; copy or train it again"
             )
     try:
-        said = json.loads(description)
+        said = parse_json(description)
         for name in ("labels", "action_units"):
             said[name] = tuple(said[name])
         checkpoint = Checkpoint(**said)
@@ -227,9 +237,10 @@ def load_network(path: Path, *, device: str = "cpu") -> "tuple[Checkpoint, nn.Mo
     _, tensors = read_checkpoint(path)
     try:
         network = checkpoint.network()
-    except TypeError:
+    except Exception as error:  # what a network makes of options that are none of its own
         raise CheckpointError(
-            f"{path}: {checkpoint.classifier!r} has no such options: {dict(checkpoint.options)}"
+            f"{path}: {checkpoint.classifier!r} has no such options ({error_line(error)}): "
+            f"{dict(checkpoint.options)}"
         ) from None
     _refuse_other_weights(path, checkpoint, network, tensors)
     network.load_state_dict(tensors)
@@ -261,7 +272,13 @@ def checkpoint_digest(path: Path) -> str:
 
 
 def _check(path: Path, checkpoint: Checkpoint) -> None:
+    for name, kind in _KINDS.items():
+        value = getattr(checkpoint, name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise CheckpointError(f"{path} does not describe its weights: {name} is {value!r:.60}")
     labels = checkpoint.labels
+    if not all(isinstance(name, str) for name in (*labels, *checkpoint.action_units)):
+        raise CheckpointError(f"{path} does not describe its weights: a class has no name")
     if not labels or len(set(labels)) < len(labels) or UNCLEAR in labels:
         raise CheckpointError(
             f"{path} names the classes {', '.join(labels) or 'none'}: they have to be distinct, "

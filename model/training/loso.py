@@ -24,6 +24,7 @@ from model.labels import NO_EXPRESSION
 from model.metrics.folds import Fold, leave_one_subject_out, validation_split
 from model.metrics.recognition import bootstrap, confusion, f1_by_class
 from model.metrics.scores import SCORES
+from model.text import parse_json
 from model.training.fit import fit, samples_digest
 from model.training.leakage import refuse_seen, seen_sets
 from model.training.recipe import Recipe
@@ -158,18 +159,23 @@ def _answered(weights: Path, tested: SampleSet, subject: str, device: str) -> Fo
 def _read(path: Path, key: str) -> FoldAnswers | None:
     if not path.exists():
         return None
-    said = json.loads(path.read_text(encoding="utf-8"))
-    if said.pop("key") != key:
+    try:
+        said = parse_json(path.read_text(encoding="utf-8"))
+        of = said["key"]
+        answers = FoldAnswers(
+            str(said["subject"]),
+            tuple(said["clips"]),
+            tuple(said["truth"]),
+            tuple(tuple(row) for row in said["probabilities"]),
+        )
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise InputError(f"{path} is damaged: delete it, and it is trained anew") from None
+    if of != key:
         raise InputError(
             f"{path} belongs to a run with other options or samples: give another folder, or "
             "delete this one to start anew"
         )
-    return FoldAnswers(
-        said["subject"],
-        tuple(said["clips"]),
-        tuple(said["truth"]),
-        tuple(tuple(row) for row in said["probabilities"]),
-    )
+    return answers
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from model.errors import InputError
 from model.evaluation.html import document, table
+from model.text import parse_json
 from realtime.benchmark.parts import Part
 from realtime.benchmark.verdict import figure, shown
 
@@ -44,7 +45,7 @@ def read_parts(folder: Path) -> dict[str, Any]:
     """What `write_parts` wrote; `InputError` if that is not there."""
     path = folder / PARTS
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
     if not isinstance(report, dict) or report.get("format") != FORMAT:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from model.cli import make_folder
 from model.errors import InputError
+from model.text import parse_json
 from realtime.benchmark.page import page
 from realtime.benchmark.samples import read_samples, write_samples
 
@@ -36,7 +37,7 @@ def read_report(folder: Path) -> dict[str, Any]:
     """The document in `folder`; `InputError` if there is none of this format."""
     path = folder / REPORT
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:

@@ -1,13 +1,12 @@
 """One item of the list before a recording; of the camera's, what its check found."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
-from model.text import read_text
+from model.text import parse_json, read_text
 
 FORMAT, VERSION = "fmanet-live camera", 1
 _GOOD = {"green": "", "amber": " (amber)"}
@@ -33,7 +32,7 @@ def load_camera_check(path: Path) -> Check:
     """The same from the file that `calibrate camera --out` writes; raises `InputError` if it is
     none."""
     try:
-        document = json.loads(read_text(path))
+        document = parse_json(read_text(path))
     except OSError as error:
         raise InputError(f"--camera-report {path} cannot be read: {error.strerror}") from None
     except ValueError:

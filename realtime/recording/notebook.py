@@ -19,6 +19,8 @@ from realtime.stream.ring import FrameRing
 
 LATE_S = 5.0
 """How long a marker may take from the key to this program."""
+AWAY_S = 86_400.0
+"""How long ago a moment may be of which another program tells."""
 EARLY_S = 1.0
 """How early another program may tell of a moment: PsychoPy knows when its next picture shows."""
 LSL_NOTE = "from LSL"
@@ -50,10 +52,12 @@ class Notebook:
         return self._mark(kind, name, note, now_s, late_s if 0 <= late_s <= LATE_S else 0.0)
 
     def hear(self, words: str, at_s: float) -> None:
-        """Note what another program says of `at_s` of the monotonic clock: however long ago, since
-        a network may have been away, and at most `EARLY_S` ahead."""
+        """Note what another program says of `at_s` of the monotonic clock: up to `AWAY_S` ago, as a
+        network may have been away, and at most `EARLY_S` ahead. What is no such time, and a program
+        may send any, is noted now."""
         now_s = monotonic_s()
-        self._mark("mark", words, LSL_NOTE, now_s, max(now_s - at_s, -EARLY_S))
+        late_s = now_s - at_s if now_s - at_s < AWAY_S else 0.0
+        self._mark("mark", words, LSL_NOTE, now_s, max(late_s, -EARLY_S))
 
     def tell(self, words: str) -> None:
         """Note now what became of the stream from which other programs' moments come."""

@@ -1,7 +1,6 @@
 """What is asked of a recording, checked before anything is opened."""
 
 import argparse
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,11 @@ from model.errors import InputError
 from model.text import clean_line
 from realtime.recording.camera_check import Check, load_camera_check
 from realtime.recording.protocol import Protocol, load_protocol
+from realtime.sessions.folder import PARTICIPANT
 from realtime.sessions.video import CODECS
 
 PLANNED_S = 600.0
 """Room for this long is asked for where no length is given."""
-
-PARTICIPANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
-"""A code, never a name: what is exported bears it."""
 
 
 def check_participant(code: str) -> str:

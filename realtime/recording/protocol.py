@@ -70,8 +70,10 @@ def parse_protocol(text: str, path: str) -> Protocol:
     the text is called in that."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # `TOMLDecodeError`, or a number with too many digits
         raise InputError(f"{path} is not TOML: {error}") from None
+    except RecursionError:
+        raise InputError(f"{path} is no protocol: it is nested too deeply") from None
     unknown = sorted(set(document) - {"name", "authors", "keys", "questions"})
     if unknown:
         raise InputError(f"{path}: {unknown[0]} is none of name, authors, keys, questions")

@@ -2,9 +2,13 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
-from model.records import Event, Prediction, Stamp, Window
+from model.records import Event, EventState, Kind, Prediction, Stamp, Window
+from model.text import parse_json
+from realtime.results.values import number, shares, stamp, text, whole
+
+_KINDS, _STATES = get_args(Kind), get_args(EventState)
 
 
 def event_line(event: Event) -> str:
@@ -35,31 +39,35 @@ def event_line(event: Event) -> str:
 def parse_event(line: str) -> Event | None:
     """The event of a line; None for what is damaged."""
     try:
-        values: dict[str, Any] = json.loads(line)
+        values: dict[str, Any] = parse_json(line)
+        state, kind = values["state"], values["kind"]
         prediction = None
         if values["label"] is not None:
             prediction = Prediction(
-                values["label"],
-                values["probabilities"],
-                values["action_units"],
-                values["classifier"],
+                text(values["label"]),
+                shares(values["probabilities"]),
+                shares(values["action_units"]),
+                text(values["classifier"]),
             )
         window = Window(
-            _stamp(values["onset"]),
-            _stamp(values["apex"]),
-            None if values["offset"] is None else _stamp(values["offset"]),
-            values["score"],
-            values["kind"],
-            tuple(values["regions"]),
+            stamp(values["onset"]),
+            stamp(values["apex"]),
+            None if values["offset"] is None else stamp(values["offset"]),
+            number(values["score"]),
+            kind,
+            tuple(map(text, values["regions"])),
         )
+        unfinished = prediction is None or window.offset is None
+        if kind not in _KINDS or state not in _STATES or (state == "confirmed" and unfinished):
+            return None
         return Event(
-            number=values["number"],
-            state=values["state"],
+            number=whole(values["number"]),
+            state=state,
             window=window,
             prediction=prediction,
-            reason=values["reason"],
-            known_at=_stamp(values["known_at"]),
-            emitted_s=values["emitted_s"],
+            reason=text(values["reason"]),
+            known_at=stamp(values["known_at"]),
+            emitted_s=number(values["emitted_s"]),
         )
     except (ValueError, KeyError, TypeError):
         return None
@@ -81,8 +89,3 @@ def within(event: Event, start_s: float, end_s: float) -> bool:
 
 def _pair(stamp: Stamp) -> list[float]:
     return [stamp.index, stamp.time_s]
-
-
-def _stamp(pair: list[float]) -> Stamp:
-    index, time_s = pair
-    return Stamp(int(index), float(time_s))

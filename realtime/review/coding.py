@@ -11,10 +11,9 @@ from dataclasses import replace
 from model.errors import InputError
 from model.records import MICRO_S, Event, Kind, Prediction, Stamp, Window
 from model.text import clean_line
-from realtime.recording.plan import PARTICIPANT
 from realtime.sessions.clock_anchors import iso
 from realtime.sessions.edits import Edit, Verdict, edit_line, parse_edit
-from realtime.sessions.folder import SessionFolder, claim
+from realtime.sessions.folder import PARTICIPANT, SessionFolder, claim
 from realtime.sessions.line_file import LineFile, read_lines
 from realtime.sessions.reader import Session
 

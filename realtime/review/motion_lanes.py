@@ -7,9 +7,11 @@ over its threshold (1 is the threshold).
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
+from model.errors import InputError, error_line
 from model.records import ArrayF32, ArrayF64
 from realtime.sessions.folder import SessionFolder
 from realtime.spotting.motion import REGIONS
@@ -53,7 +55,8 @@ class MotionLanes:
 
 
 def read_motion(folder: SessionFolder) -> MotionLanes:
-    """The motion table of a session; empty if nothing was analysed."""
+    """The motion table of a session; empty if nothing was analysed. Raises `InputError` if it is
+    damaged."""
     columns = [f"{name}_{what}_px" for name in REGIONS for what in ("strength", "threshold")]
     convert = pacsv.ConvertOptions(
         include_columns=["time_s", *columns],
@@ -61,7 +64,13 @@ def read_motion(folder: SessionFolder) -> MotionLanes:
     )
     if not folder.motion.exists() or folder.motion.stat().st_size == 0:
         return MotionLanes(np.empty(0), np.empty((0, len(LANES)), np.float32))
-    table = pacsv.read_csv(folder.motion, convert_options=convert)
+    try:
+        table = pacsv.read_csv(folder.motion, convert_options=convert)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"{folder.motion} is damaged ({error_line(error)}): move it away, and all but the "
+            "motion can be seen"
+        ) from None
     over = np.full((table.num_rows, len(LANES)), np.nan, np.float32)
     for name in REGIONS:
         strength = table[f"{name}_strength_px"].to_numpy()

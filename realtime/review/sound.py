@@ -10,6 +10,7 @@ import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from model.records import ArrayF32
 from realtime.recording.sound import GAP_S
+from realtime.results.values import seconds
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.reader import Session
 from realtime.sessions.redact import REDACTED, SOUND_BEFORE_S
@@ -36,6 +38,8 @@ FLOOR_DB = -96.0
 """Of 16 bit, the last: digital silence."""
 LANE_DB = -70.0
 """At the bottom of a lane: quieter is no room with a person in it."""
+LONGEST_S = 7 * 86_400.0
+"""No session lasts longer; the levels of this are 240 MB."""
 NOT_SAID = "not recorded"
 UNREADABLE = "file cannot be read"
 
@@ -66,6 +70,10 @@ class Sound:
         self._folder = session.folder
         self.rate = int(heard["hz"])
         """Samples a second."""
+        if session.seconds > LONGEST_S:
+            raise InputError(
+                f"{session.folder.frames} is damaged: by it the session lasts {session.seconds:g} s"
+            )
         self.count = round(session.seconds * self.rate)
         """Samples in all: as long as the video."""
         self._begins: dict[int, float] = {}
@@ -128,8 +136,10 @@ class Sound:
         ]
         found += self._unreadable
         for row in list(read_lines(self._folder.sound))[1:]:
-            begin, end, cause = row.split(",", 2)
-            found.append((float(begin) - zero_s, float(end) - zero_s, cause))
+            with suppress(ValueError):  # a torn line
+                begin, end, cause = row.split(",", 2)
+                begin_s, end_s = seconds(float(begin)), seconds(float(end))
+                found.append((begin_s - zero_s, end_s - zero_s, cause))
         return found
 
     def _near(self, start_s: float, end_s: float) -> list[int]:

@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from model.text import parse_json
+from realtime.results.values import text
 from realtime.sessions.clock_anchors import iso
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.line_file import LineFile, read_lines
@@ -75,7 +77,7 @@ def _noted(folder: SessionFolder) -> dict[Path, tuple[int, int]]:
     """Of each copy, size and time when it was made last."""
     noted: dict[Path, tuple[int, int]] = {}
     for line in read_lines(folder.copies):
-        with suppress(ValueError, KeyError, TypeError):  # a torn line
-            said = json.loads(line)
-            noted[Path(said["path"])] = int(said["bytes"]), int(said["changed_ns"])
+        with suppress(ValueError, KeyError, TypeError, OverflowError):  # a torn line
+            said = parse_json(line)
+            noted[Path(text(said["path"]))] = int(said["bytes"]), int(said["changed_ns"])
     return noted

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from model.records import Stamp
+from model.text import parse_json
+from realtime.results.values import stamp, text, whole
 
 Verdict = Literal["open", "accepted", "rejected"]
 _VERDICTS = frozenset(get_args(Verdict))
@@ -63,23 +65,19 @@ def edit_line(edit: Edit) -> str:
 def parse_edit(line: str) -> Edit | None:
     """The edit of a line; None for what is damaged."""
     try:
-        values: dict[str, Any] = json.loads(line)
+        values: dict[str, Any] = parse_json(line)
         if values["verdict"] not in _VERDICTS:
             return None
-        onset, apex, offset = (
-            Stamp(int(index), float(time_s))
-            for index, time_s in (values[moment] for moment in ("onset", "apex", "offset"))
-        )
         return Edit(
-            coder=str(values["coder"]),
-            utc=str(values["utc"]),
-            number=int(values["number"]),
+            coder=text(values["coder"]),
+            utc=text(values["utc"]),
+            number=whole(values["number"]),
             verdict=values["verdict"],
-            onset=onset,
-            apex=apex,
-            offset=offset,
-            label=str(values["label"]),
-            note=str(values["note"]),
+            onset=stamp(values["onset"]),
+            apex=stamp(values["apex"]),
+            offset=stamp(values["offset"]),
+            label=text(values["label"]),
+            note=text(values["note"]),
         )
     except (ValueError, KeyError, TypeError):
         return None

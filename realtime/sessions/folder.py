@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -13,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
+from model.text import parse_json
 from realtime.sessions.line_file import replace_text, sync_folder
 
 FORMAT = "fmanet-live-session"
 VERSION = 1
 DOCUMENT = "session.json"
+
+PARTICIPANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+"""A code, never a name: what is exported bears it."""
 
 RESERVE_BYTES = 32 * 2**20
 """Left free on the disk, so that a recording that fills it can still be closed."""
@@ -101,7 +106,7 @@ class SessionFolder:
     def read_document(self) -> dict[str, Any]:
         """`session.json`; raises `InputError` if this is no session, or one of a later version."""
         try:
-            document = json.loads(self.document.read_text("utf-8"))
+            document = parse_json(self.document.read_text("utf-8"))
         except FileNotFoundError:
             raise InputError(f"{self.path} is not a session: it has no {DOCUMENT}") from None
         except OSError as error:
@@ -115,7 +120,27 @@ class SessionFolder:
                 f"{self.path} has version {document.get('version')} of the format, this program "
                 f"knows {VERSION}: use the version that recorded it, or a later one"
             )
-        return document
+        from realtime.sessions.shape import find_misfit  # pydantic: for who reads sessions alone
+
+        if why := find_misfit(document):
+            raise InputError(f"{self.document} is damaged: {why}")
+        return _Document.of(document, self.document)
+
+
+class _Document(dict[str, Any]):
+    """A document, or an object in it, of which nothing may be asked that is not there."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, values: dict[str, Any], path: Path) -> "_Document":
+        """`values`, read from `path`."""
+        made = cls({k: cls.of(v, path) if isinstance(v, dict) else v for k, v in values.items()})
+        made.path = path
+        return made
+
+    def __missing__(self, key: str) -> Any:
+        raise InputError(f"{self.path} is damaged: it does not say {key!r}")
 
 
 def create_folder(wanted: Path) -> SessionFolder:

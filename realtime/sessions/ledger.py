@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from model.records import Stamp
+from realtime.results.values import FURTHEST_MS, seconds, whole
 
 HEADER = "index,time_s,received_s,clock,part,pts_ms,fate,cause,count"
 
@@ -86,18 +87,24 @@ def parse_line(text: str) -> Line | None:
         return None
     index, time_s, received_s, clock, part, pts_ms, fate, cause, count = cells
     try:
-        return Line(
-            index=int(index),
+        line = Line(
+            index=whole(int(index)),
             fate=fate,  # type: ignore[arg-type]  # checked above
-            time_s=float(time_s) if time_s else None,
-            received_s=float(received_s) if received_s else None,
+            time_s=seconds(float(time_s)) if time_s else None,
+            received_s=seconds(float(received_s)) if received_s else None,
             clock=clock,
-            part=int(part) if part else None,
-            pts_ms=int(pts_ms) if pts_ms else None,
+            part=whole(int(part)) if part else None,
+            pts_ms=whole(int(pts_ms)) if pts_ms else None,
             cause=cause,
-            count=int(count),
+            count=whole(int(count)),
         )
-    except ValueError:
+        unplaced = line.time_s is None or line.part is None or line.pts_ms is None
+        if line.fate == "recorded" and unplaced:
+            return None
+        if line.index < 0 or line.count < 1 or (line.part or 1) < 1:
+            return None
+        return None if abs(line.pts_ms or 0) > FURTHEST_MS else line
+    except (ValueError, TypeError):
         return None
 
 

@@ -1,8 +1,11 @@
 """Markers: what was noted while it was recorded."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
+
+from model.text import parse_json
+from realtime.results.values import seconds, text
 
 MarkerKind = Literal["mark", "question_start", "question_end", "pause", "resume", "redact"]
 _KINDS = frozenset(get_args(MarkerKind))
@@ -39,9 +42,17 @@ def marker_line(marker: Marker) -> str:
 def parse_marker(line: str) -> Marker | None:
     """The marker of a line; None for what is damaged."""
     try:
-        values: dict[str, Any] = json.loads(line)
+        values: dict[str, Any] = parse_json(line)
         if values["kind"] not in _KINDS:
             return None
-        return Marker(**{field.name: values[field.name] for field in fields(Marker)})
+        return Marker(
+            values["kind"],
+            text(values["name"]),
+            text(values["note"]),
+            seconds(values["time_s"]),
+            seconds(values["monotonic_s"]),
+            text(values["utc"]),
+            None if values["until_s"] is None else seconds(values["until_s"]),
+        )
     except (ValueError, KeyError, TypeError):
         return None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from model.errors import InputError
 from realtime.results.event_lines import parse_event, within
+from realtime.results.values import seconds
 from realtime.sessions import line_file as lines
 from realtime.sessions.clock_anchors import iso
 from realtime.sessions.edits import parse_edit
@@ -33,7 +34,8 @@ def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
     return how many frames the ledger then names as redacted.
 
     Of the frames only their numbers stay, of the sound, the events, the motion and the markers in
-    the span nothing. Nothing else may have the files open. Done again, it changes nothing.
+    the span nothing. Nothing else may have the files open. Done again, it changes nothing. Raises
+    `InputError`, before anything is deleted, if the ledger is damaged.
     """
     found = _search(folder, start_s, end_s)
     zero_s = float(folder.read_document().get("zero_s", 0.0))
@@ -102,14 +104,22 @@ def _search(folder: SessionFolder, start_s: float, end_s: float) -> _Found:
         if len(cells) < 7 or not cells[1] or not cells[0].isdecimal():
             continue  # of an analysis, or of what has no time
         index, time, _, _, part, ms, _ = cells
-        time_s = float(time)
-        last_s = max(last_s, time_s)
-        if part:
-            begins.setdefault(int(part), time_s)
-        if start_s <= time_s <= end_s:
-            indices.add(index)
-            if part and ms:
-                places.setdefault(int(part), set()).add(int(ms))
+        try:
+            int(index)
+            number, time_s = int(part or 0), seconds(float(time))
+            last_s = max(last_s, time_s)
+            if part:
+                begins.setdefault(number, time_s)
+            if start_s <= time_s <= end_s:
+                indices.add(index)
+                if part and ms:
+                    places.setdefault(number, set()).add(int(ms))
+        except ValueError:
+            # Left out, its picture would stay.
+            raise InputError(
+                f"{folder.frames} is damaged ({row[:80]}): first make the session whole with "
+                f"python -m realtime.session recover {folder.path}"
+            ) from None
     return _Found(indices, places, begins, last_s)
 
 

@@ -176,7 +176,10 @@ def split_spec(spec: str) -> tuple[str, str]:
     """The kind of source that `spec` asks for, and what its opener gets.
 
     `kind` and `kind:rest` name it outright (`folder:demo`); the rest is told apart by its form.
+    Raises `SourceError` where it is neither.
     """
+    if not _can_be_asked_for(spec):
+        raise SourceError(f"source {spec!r}: no name of a file or address has such signs")
     kind, colon, rest = spec.partition(":")
     if kind in SOURCES and not rest.startswith("//"):
         return kind, rest if colon else spec
@@ -193,6 +196,14 @@ def split_spec(spec: str) -> tuple[str, str]:
         return "camera", str(int(spec))
     shown = without_password(spec)
     raise SourceError(f"source {shown!r}: no such file or folder; choose {CHOICES}")
+
+
+def _can_be_asked_for(spec: str) -> bool:
+    """Whether the system can be asked for it at all."""
+    try:
+        return b"\0" not in os.fsencode(spec)
+    except UnicodeEncodeError:
+        return False
 
 
 _HARMLESS = ("camera", "ch", "channel", "fps", "height", "profile", "quality", "resolution",

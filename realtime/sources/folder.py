@@ -17,6 +17,9 @@ SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", "
 UNREADABLE = "unreadable image"
 MISSING = "missing image"
 
+MOST_PLACES = 10**8
+"""Five days at 200 fps: numbers that are further apart count no images."""
+
 _LAST_NUMBER = re.compile(r"(.*?)(\d+)(\D*)")
 
 
@@ -84,11 +87,11 @@ class ImageFolder(GatedSource):
         for place, image in self._pictures:
             if self._stop.is_set():
                 break
-            for empty in range(after, place):
-                if empty in self._unreadable:
-                    self._gate.refuse(UNREADABLE)
-                else:
-                    self._gate.drop(MISSING)
+            unreadable = sum(after <= empty < place for empty in self._unreadable)
+            if unreadable:
+                self._gate.refuse(UNREADABLE, unreadable)
+            if missing := place - after - unreadable:
+                self._gate.drop(MISSING, missing)
             after = place + 1
             if image is None:
                 self._gate.refuse(UNREADABLE)
@@ -110,7 +113,8 @@ def image_places(stems: Sequence[str]) -> list[int]:
         numbers = [int(part[2]) for part in parts if part]
         steps = [after - before for before, after in pairwise(numbers)]
         step = math.gcd(*steps)
-        if step and steps.count(step) > len(steps) / 2:
+        counts = step and steps.count(step) > len(steps) / 2
+        if counts and (numbers[-1] - numbers[0]) // step < MOST_PLACES:
             return [(number - numbers[0]) // step for number in numbers]
     return list(range(len(stems)))
 

@@ -77,8 +77,8 @@ def _lacks_ranges(spec: str) -> bool:
     from their beginning only."""
     if not spec.startswith(("http://", "https://")):
         return False
-    request = urllib.request.Request(spec, headers={"Range": "bytes=0-11"})
     try:
+        request = urllib.request.Request(spec, headers={"Range": "bytes=0-11"})
         with urllib.request.urlopen(request, timeout=READ_TIMEOUT_S) as answer:
             return bool(answer.status == HTTPStatus.OK and answer.read(12)[4:8] == b"ftyp")
     except (OSError, ValueError, HTTPException):

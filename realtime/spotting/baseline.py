@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Any
 
 from model.errors import InputError
-from model.text import read_text
+from model.text import parse_json, read_text
 from realtime.sources import SourceInfo
 from realtime.spotting.motion import REGIONS
 
@@ -200,7 +200,7 @@ def save_baseline(path: Path, baseline: Baseline) -> None:
 def load_baseline(path: Path) -> Baseline:
     """Read a baseline; raises `InputError` if `path` is none, or of a later version."""
     try:
-        document = json.loads(read_text(path))
+        document = parse_json(read_text(path))
     except OSError as error:
         raise InputError(f"--baseline {path} cannot be read: {error.strerror}") from None
     except ValueError as error:

@@ -5,7 +5,6 @@ looks like a micro-expression. A few thousand weights, evaluated once for each p
 numpy is enough, and the file is read without torch. `calibrate.spotting.training` makes it.
 """
 
-import json
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from model.errors import CheckpointError, InputError
 from model.records import ArrayF32, Window
+from model.text import parse_json
 from realtime.spotting.pulse_features import TRAITS
 
 FORMAT = "fmanet-live spotter 1"
@@ -79,9 +79,9 @@ def load_scorer(name: str) -> Scorer | None:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         if said.get("format") != FORMAT:
             raise ValueError(f"it is of format {said.get('format')!r}, not {FORMAT!r}")
-        recipe = json.loads(said["recipe"])
+        recipe = parse_json(said["recipe"])
         return LearnedScorer(tensors, float(recipe["opens_at"]), float(recipe["accepts"]))
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, ArithmeticError) as error:
         raise CheckpointError(
             f"--spotter {name} cannot be used ({error}): choose {RULES}, or make one with "
             "python -m calibrate spotting train"

@@ -4,6 +4,7 @@ Whoever has the page of another machine could otherwise read its files, and have
 addresses in its network.
 """
 
+import os
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -40,9 +41,17 @@ def _is_allowed(spec: str, allowed: tuple[str, ...]) -> bool:
         return rest == "loop" or _is_allowed(rest, allowed)
     if kind == "network":
         return any(_is_below(rest, one) for one in allowed if "://" in one)
-    path = Path(rest).expanduser().resolve()
-    roots = (Path(one).expanduser().resolve() for one in allowed if "://" not in one)
-    return any(path.is_relative_to(root) for root in roots)
+    path = _resolve(rest)
+    roots = (_resolve(one) for one in allowed if "://" not in one)
+    return path is not None and any(root and path.is_relative_to(root) for root in roots)
+
+
+def _resolve(path: str) -> Path | None:
+    """Without links in it; None for what no file can be called, and links in a circle."""
+    try:
+        return Path(os.path.expanduser(path)).resolve()
+    except (OSError, RuntimeError, ValueError):
+        return None
 
 
 def _is_below(address: str, root: str) -> bool:

@@ -7,7 +7,7 @@ keeps `Calibrator`. The script of the tab asks for its state a few times a secon
 from typing import Any, Protocol
 
 from fastapi import APIRouter, HTTPException, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, FiniteFloat
 
 from model.errors import InputError
 from model.records import Step
@@ -52,7 +52,7 @@ class CalibrationRequest(BaseModel):
     """What a measurement is to begin with."""
 
     participant: str = ""
-    false_alarms_per_min: float = 0.5
+    false_alarms_per_min: FiniteFloat = 0.5
 
 
 def calibration_routes(calibrator: Calibrator) -> APIRouter:

@@ -148,7 +148,10 @@ class Guard:
 
     def _is_own(self, origin: str, host: str) -> bool:
         """Whether a page of `origin` is this one: a proxy may ask by another name than it shows."""
-        address = urlsplit(origin)
+        try:
+            address = urlsplit(origin)
+        except ValueError:
+            return False
         return address.netloc == host or _hostname(address.netloc) in self._allow_hosts
 
     def _person(self, scope: Scope, headers: Headers) -> Person | None:

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import gradio as gr
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.staticfiles import StaticFiles
 
 from realtime.config import is_loopback
 from realtime.live import LiveSession
 from realtime.study import Study
 from realtime.ui.calibration import Calibrator, calibration_routes
+from realtime.ui.failures import tell_nonsense
 from realtime.ui.guard import Guard
 from realtime.ui.health import health_routes
 from realtime.ui.pictures import picture_routes
@@ -56,6 +58,7 @@ def build_app(
     """
     config = session.config
     app = FastAPI(title="FMANet Live", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(RequestValidationError, tell_nonsense)
     sockets = Sockets(session)
     app.add_api_websocket_route("/live/view", sockets.view)
     app.add_api_websocket_route("/live/camera", sockets.camera)

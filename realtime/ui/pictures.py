@@ -15,6 +15,7 @@ from model.records import Event, Frame, ImageU8, Window
 from realtime.live import LiveSession
 from realtime.results.flow_colour import colour_flow, full_scale_px, wheel
 from realtime.results.replay import LARGEST_FACTOR, REPLAY_PX, Replay, magnify, open_replay
+from realtime.ui.failures import report_failure
 
 KEPT_REPLAYS = 2
 """Opened replays kept, for the factor's slider: up to 45 MB each."""
@@ -90,12 +91,12 @@ def picture_routes(session: LiveSession) -> APIRouter:
 
 def replay_facts(opened: Callable[[], Replay], window: Window) -> dict[str, Any]:
     """What the page's replay needs to know of the pictures of `window`; only `missing`, with the
-    reason, where `opened` raises `InputError`."""
+    reason, where `opened` raises `InputError` or `OSError`."""
     try:
         replay = opened()
-    except InputError as error:
+    except (InputError, OSError) as error:
         # Not a failure of the page: browsers log a 404 as one.
-        return {"missing": str(error)}
+        return {"missing": report_failure(error)}
     return {
         "times_s": replay.times_s.tolist(),
         "size_px": REPLAY_PX,
@@ -108,11 +109,11 @@ def replay_facts(opened: Callable[[], Replay], window: Window) -> dict[str, Any]
 
 
 def replay_picture(opened: Callable[[], Replay], factor: float) -> Response:
-    """All pictures of a replay in one; 404 where `opened` raises `InputError`."""
+    """All pictures of a replay in one; 404 where `opened` raises `InputError` or `OSError`."""
     try:
         replay = opened()
-    except InputError as error:
-        raise HTTPException(404, str(error)) from None
+    except (InputError, OSError) as error:
+        raise HTTPException(404, report_failure(error)) from None
     pictures = replay.pictures if factor == 1 else magnify(replay, factor)
     return jpeg(_sheet(pictures), JPEG_QUALITY)
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, HTTPException, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, FiniteFloat
 
-from model.errors import InputError
+from model.errors import InputError, describe_error
 from model.labels import CLASSES
 from model.records import Kind, Stamp, Window
 from realtime.export import export, export_folder
@@ -173,26 +173,19 @@ class _Shelf:
             folder = SessionFolder(self._root / name)
             try:
                 document = folder.read_document()
+                described = {key: document[key] for key in ("participant", "started_utc", "state")}
             except InputError as error:
-                found.append({"name": name, "started_utc": "", "error": str(error)})
+                found.append({"name": name, "started_utc": "", "error": describe_error(error)})
                 continue
-            found.append(
-                {
-                    "name": name,
-                    "participant": document["participant"],
-                    "started_utc": document["started_utc"],
-                    "state": document["state"],
-                    "coders": folder.coders(),
-                }
-            )
+            found.append({"name": name, **described, "coders": folder.coders()})
         return sorted(found, key=lambda one: str(one["started_utc"]), reverse=True)
 
 
 def _changed_ns(path: Path) -> int:
-    """When `path` was changed last; 0 if it is not there."""
+    """When `path` was changed last; 0 if it is not there, or a link to nowhere."""
     try:
         return path.stat().st_mtime_ns
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 
@@ -227,7 +220,10 @@ def review_routes(root: Path) -> APIRouter:
 
     @router.get("/{name}/motion")
     def motion(
-        name: str, start_s: float, end_s: float, bins: int = Query(1000, ge=1, le=MAX_BINS)
+        name: str,
+        start_s: FiniteFloat,
+        end_s: FiniteFloat,
+        bins: int = Query(1000, ge=1, le=MAX_BINS),
     ) -> dict[str, Any]:
         def answer() -> dict[str, Any]:
             opened = shelf.open(name)
@@ -238,7 +234,10 @@ def review_routes(root: Path) -> APIRouter:
 
     @router.get("/{name}/loudness")
     def loudness(
-        name: str, start_s: float, end_s: float, bins: int = Query(1000, ge=1, le=MAX_BINS)
+        name: str,
+        start_s: FiniteFloat,
+        end_s: FiniteFloat,
+        bins: int = Query(1000, ge=1, le=MAX_BINS),
     ) -> dict[str, Any]:
         return told(lambda: {"db": shelf.open(name).sound.loudness(start_s, end_s, bins)})
 
@@ -246,15 +245,15 @@ def review_routes(root: Path) -> APIRouter:
     def sound(name: str, wanted: Annotated[str | None, Header(alias="range")] = None) -> Response:
         try:
             return sound_answer(lambda: shelf.open(name).sound, wanted)
-        except InputError as error:
-            raise HTTPException(404, str(error)) from None
+        except (InputError, OSError) as error:
+            raise HTTPException(404, report_failure(error)) from None
 
     @router.get("/{name}/frame/{place}.jpg")
     def frame(name: str, place: int) -> Response:
         try:
             image = shelf.open(name).pictures.frame(place).image
-        except InputError as error:
-            raise HTTPException(404, str(error)) from None
+        except (InputError, OSError) as error:
+            raise HTTPException(404, report_failure(error)) from None
         return jpeg(image, JPEG_QUALITY)
 
     @router.get("/{name}/replay/{onset}-{apex}-{offset}/replay.json")
@@ -284,8 +283,8 @@ def review_routes(root: Path) -> APIRouter:
     def told_in_full(name: str, coder: str = "") -> Response:
         try:
             page = report(_as_left(shelf.open(name).session, coder))
-        except InputError as error:
-            raise HTTPException(404, str(error)) from None
+        except (InputError, OSError) as error:
+            raise HTTPException(404, report_failure(error)) from None
         return Response(page, media_type="text/html", headers={"Cache-Control": "no-store"})
 
     @router.post("/{name}/export")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, FiniteFloat
 
 from realtime.recording.camera_check import Check, camera_check
 from realtime.study import Draft, Study
@@ -22,7 +22,7 @@ class DraftRequest(BaseModel):
     audio: str = ""
     voice: bool = False
     codec: str
-    minutes: float
+    minutes: FiniteFloat
     lsl: bool = False
     lsl_markers: str = ""
 
@@ -31,14 +31,14 @@ class TextRequest(BaseModel):
     """A key, the name of a question, a note, or a protocol."""
 
     text: str
-    at_s: float | None = None
+    at_s: FiniteFloat | None = None
     """When, on this program's monotonic clock; None: now."""
 
 
 class Span(BaseModel):
     """What is to be forgotten."""
 
-    seconds: float
+    seconds: FiniteFloat
 
 
 def study_routes(study: Study) -> APIRouter:

@@ -1,9 +1,9 @@
 """What viewers send, of which nothing can be relied on."""
 
-import json
 import math
 from typing import Any
 
+from model.text import parse_json
 from realtime.stream.clock import monotonic_s
 
 
@@ -18,8 +18,8 @@ class NonsenseError(Exception):
 def parse_message(text: str) -> dict[str, Any]:
     """A message as an object; an empty one, which asks for nothing, if it is not one."""
     try:
-        message = json.loads(text)
-    except (ValueError, RecursionError):
+        message = parse_json(text)
+    except ValueError:
         return {}
     return message if isinstance(message, dict) else {}
 

@@ -1,0 +1,238 @@
+"""Tables, data sets, weights and JSON, given nonsense by `tests/fuzz.py`."""
+
+import csv
+import hashlib
+import io
+import json
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import layouts
+import numpy as np
+from fuzz_inputs import (
+    apply_damage,
+    apply_damage_inside,
+    change_json,
+    changes,
+    damage,
+    scalars,
+    texts,
+    values,
+)
+from hypothesis import strategies as st
+from safetensors.numpy import save
+from test_spotting_baseline import measured
+
+from calibrate.confidence.predictions import read_predictions
+from model.datasets import open_dataset
+from model.datasets.cache import compute_clips
+from model.datasets.delimited import read_table
+from model.datasets.maps import read_maps
+from model.datasets.summary import as_json, report
+from model.errors import InputError
+from model.flow import load_flow
+from model.inference.checkpoint import load_network
+from model.inference.shipped_weights import WEIGHTS
+from realtime.scoring import read_intervals, score
+from realtime.spotting.baseline import load_baseline, to_json
+from realtime.spotting.scorer import load_scorer
+
+
+def cases(corpus: Path) -> dict[str, Any]:
+    """Tables of text and of spreadsheets, data sets, maps, weights, JSON that other commands
+    wrote."""
+    baseline = to_json(measured())
+    events = table(
+        ["onset_s", "apex_s", "offset_s", "kind", "label", "amplitude_px"],
+        [[n, n + 0.2, n + 0.4, "micro", "positive", 1.5] for n in range(4)],
+    )
+    shares = table(["label", "p_a", "p_b", "subject"], [["a", 0.7, 0.3, n] for n in range(4)])
+    heads = [
+        "onset_s",
+        "apex_s",
+        "offset_s",
+        "kind",
+        "label",
+        "p_a",
+        "p_b",
+        "subject",
+        "file",
+        "clip",
+    ]
+    predicted = json.dumps(
+        {
+            "labels": ["a", "b"],
+            "probabilities": [[0.7, 0.3], [0.2, 0.8]],
+            "truth": ["a", 1],
+            "subjects": [1, 2],
+        }
+    )
+    for name in layouts.WRITERS:
+        if not (corpus / name).exists():
+            layouts.WRITERS[name](corpus / name, layouts.usual(name))
+    maps = corpus / "maps"
+    maps.mkdir(exist_ok=True)
+    flow = np.random.default_rng(0).normal(size=(2, 16, 16)).astype(np.float32)
+    np.save(maps / "a.npy", flow)
+    np.savez(maps / "b.npz", flow=flow)
+    np.savez_compressed(maps / "c.npz", u=flow[0], v=flow[1])
+    layouts.save(maps / "d.png", np.arange(16 * 16 * 3, dtype=np.uint8).reshape(16, 16, 3))
+    listed = table(
+        ["file", "subject", "clip", "label", "channels"],
+        [[f, n, "x", "disgust", "rgb"] for n, f in enumerate(["a.npy", "b.npz", "c.npz"])],
+    )
+    weights = (WEIGHTS / "ststnet.safetensors").read_bytes()
+    said = read_metadata(weights)["checkpoint"]
+
+    def harm(content: bytes, done: Any) -> bytes:
+        inside = len(done) % 2 == 0
+        return (apply_damage_inside if inside else apply_damage)(content, done)
+
+    def text_table(drawn: Any, scratch: Path) -> None:
+        which, done, rows = drawn
+        path = scratch / "table.csv"
+        content = {"events": events, "shares": shares}.get(which) or table(*rows)
+        path.write_bytes(apply_damage(content.encode("utf-8", "replace"), done))
+        read_table(path)
+        for read in (read_intervals, read_predictions):
+            with suppress(InputError):
+                found = read(path)
+                if read is read_intervals:
+                    score([(found, found)], "micro")  # type: ignore[list-item]
+
+    def json_file(drawn: Any, scratch: Path) -> None:
+        which, done, bytes_done = drawn
+        path = scratch / "said.json"
+        path.write_bytes(apply_damage(change_json(which, done).encode(), bytes_done))
+        with suppress(InputError):
+            read_predictions(path)
+        load_baseline(path)
+
+    def data_set(drawn: Any, scratch: Path) -> None:
+        name, done, cells = drawn
+        root = scratch / name
+        shutil.copytree(corpus / name, root)
+        for book in root.rglob("*.xlsx"):
+            if cells:
+                spoil(book, cells)
+            book.write_bytes(harm(book.read_bytes(), done))
+        found = open_dataset(name, root)
+        report(found)
+        json.dumps(as_json(found))
+
+    def map_files(drawn: Any, scratch: Path) -> None:
+        which, done, table_done = drawn
+        for path in maps.iterdir():
+            content = path.read_bytes()
+            (scratch / path.name).write_bytes(
+                harm(content, done) if path.name == which else content
+            )
+        content = listed.replace("a.npy", which)
+        (scratch / "maps.csv").write_bytes(apply_damage(content.encode(), table_done))
+        read_maps(scratch)
+
+    def kept(drawn: Any, scratch: Path) -> None:
+        found = open_dataset("smic", corpus / "smic")
+        cache = scratch / "cache"
+        list(compute_clips(found, _computed, load_flow("lk"), cache, workers=1))
+        for path in sorted(cache.rglob("*.npz"))[:2]:
+            path.write_bytes(harm(path.read_bytes(), drawn))
+        list(compute_clips(found, _computed, load_flow("lk"), cache, workers=1))
+
+    def checkpoint(drawn: Any, scratch: Path) -> None:
+        done, bytes_done = drawn
+        path = scratch / "weights.safetensors"
+        description = change_json(said, done)
+        content = replace_metadata(
+            weights,
+            checkpoint=description,
+            checkpoint_sha256=hashlib.sha256(description.encode()).hexdigest(),
+        )
+        path.write_bytes(apply_damage(content, bytes_done))
+        load_network(path)
+
+    def scorer(drawn: Any, scratch: Path) -> None:
+        recipe, shapes, bytes_done = drawn
+        path = scratch / "scorer.safetensors"
+        tensors = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+        about = {"format": "fmanet-live spotter 1", "recipe": json.dumps(recipe)}
+        path.write_bytes(apply_damage(save(tensors, metadata=about), bytes_done))
+        load_scorer(str(path))
+
+    harmed = damage | st.just([])
+    rows = st.tuples(
+        st.lists(st.sampled_from(heads) | texts, min_size=1, max_size=10),
+        st.lists(st.lists(scalars, max_size=10), max_size=5),
+    )
+    cell = st.tuples(st.integers(0, 2), st.integers(1, 12), st.integers(1, 12), scalars)
+    recipes = st.fixed_dictionaries({"opens_at": scalars, "accepts": scalars}) | values
+    shapes = st.dictionaries(
+        st.sampled_from(["mean", "std", "w0", "b0", "w1", "w", "x"]),
+        st.lists(st.integers(0, 3), max_size=3).map(tuple),
+    )
+    return {
+        "text": (
+            st.tuples(st.sampled_from(["events", "shares", "rows"]), harmed, rows),
+            text_table,
+        ),
+        "json": (st.tuples(st.sampled_from([baseline, predicted]), changes, harmed), json_file),
+        "data set": (
+            st.tuples(st.sampled_from(list(layouts.WRITERS)), harmed, st.lists(cell, max_size=3)),
+            data_set,
+        ),
+        "maps": (
+            st.tuples(st.sampled_from([p.name for p in sorted(maps.iterdir())]), harmed, harmed),
+            map_files,
+        ),
+        "kept": (damage, kept),
+        "checkpoint": (st.tuples(changes | st.just([]), harmed), checkpoint),
+        "scorer": (st.tuples(recipes, shapes, harmed), scorer),
+    }
+
+
+def _computed(clip: Any, flow: Any) -> dict[str, Any]:
+    return {"flow": np.zeros((2, 4, 4), np.float32), "apex": np.array(1)}
+
+
+def table(columns: list[str], rows: list[list[Any]]) -> str:
+    """CSV."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerows([columns, *rows])
+    return out.getvalue()
+
+
+def spoil(path: Path, cells: list[tuple[int, int, int, Any]]) -> None:
+    """Put other values into cells of a workbook, merged with those below; what it cannot hold is
+    left out."""
+    from openpyxl import load_workbook
+
+    book = load_workbook(path)
+    for sheet, row, column, value in cells:
+        there = book.worksheets[sheet % len(book.worksheets)]
+        with suppress(Exception):  # no value of a cell
+            there.cell(row, column, value)
+            if value is True:
+                there.merge_cells(
+                    start_row=row, end_row=row + 90, start_column=column, end_column=column
+                )
+    with suppress(Exception):
+        book.save(path)
+
+
+def read_metadata(content: bytes) -> dict[str, str]:
+    """What a safetensors file says of itself."""
+    length = int.from_bytes(content[:8], "little")
+    said: dict[str, str] = json.loads(content[8 : 8 + length])["__metadata__"]
+    return said
+
+
+def replace_metadata(content: bytes, **said: str) -> bytes:
+    """A safetensors file with other words in its metadata."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] |= said
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
