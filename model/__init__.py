@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 # BLAS threads gain nothing on them and spin between calls, which cost half of all processor time
 # of a live run. Whoever sets it decides; torch has threads of its own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Before OpenCV is: 8192 by 8192, no more. A picture of a few kilobytes may claim 16 times as many
+# pixels otherwise, and gigabytes are filled with them.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**26))
 
 if TYPE_CHECKING:
     from model.inference.checkpoint import load_classifier

@@ -26,7 +26,7 @@ def read_text(path: Path) -> str:
     return decode_text(path.read_bytes())
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str | bytes) -> Any:
     """The JSON value that `text` is. Raises `ValueError`, also where it is nested too deeply."""
     try:
         return json.loads(text)

@@ -108,6 +108,11 @@ class LiveConfig:
         checked_scorer(self.spotter)
         self._check_page()
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether the page is meant for others than who is at this machine, by a proxy too."""
+        return not is_loopback(self.host) or bool(self.allow_hosts or self.root_path)
+
     def source_options(self) -> SourceOptions:
         """What of this concerns the source."""
         return SourceOptions(

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 import re
 import sys
 from dataclasses import replace
@@ -23,6 +24,7 @@ import realtime.export.__main__ as export_command
 import realtime.session as session_command
 from model.errors import InputError, exit_code
 from model.records import Kind, Stamp
+from realtime.export.plain import text
 from realtime.review.agreement import agree, cohen_kappa
 from realtime.review.coding import add_edit, as_coded, coded_expressions, kinds
 from realtime.review.methods import methods
@@ -469,3 +471,40 @@ def test_losses_are_told_by_cause(session: Session) -> None:
     assert quality.analysed == 85
     assert quality.longest_gap_s == pytest.approx(0.12)
     assert "8 frames (8.60%) are not in it" in methods(session, quality)
+
+
+def test_one_folder_that_is_no_session_hides_no_other(tmp_path: Path) -> None:
+    whole = {
+        "format": "fmanet-live-session",
+        "version": 1,
+        "participant": "P1",
+        "started_utc": "2026-01-01T12:00:00+00:00",
+        "state": "complete",
+    }
+    documents = {
+        b"P1": json.dumps(whole),
+        b"deep": "[" * 100_000,
+        b"lacking": json.dumps({name: whole[name] for name in ("format", "version")}),
+        b"half": json.dumps(whole | {"participant": "\ud800"}),
+    }
+    if sys.platform == "linux":
+        documents[b"no\xfftext"] = json.dumps(whole)
+    for name, document in documents.items():
+        folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+        folder.mkdir()
+        (folder / "session.json").write_text(document)
+    app = FastAPI()
+    app.include_router(review_routes(tmp_path))
+    listed = TestClient(app).get("/live/review/sessions").json()["sessions"]
+    told = {one["name"]: one.get("error", "") for one in listed}
+    assert len(told) == len(documents)
+    assert told["P1"] == told["half"] == told.get("no�text", "") == ""
+    assert "not JSON" in told["deep"]
+    assert "participant" in told["lacking"]
+
+
+@pytest.mark.parametrize("words", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "=cmd|' /C calc'!A0"])
+def test_no_word_in_a_csv_is_a_formula(words: str) -> None:
+    assert text(words) == f"'{words}"
+    assert text(-1.5) == "-1.500000"
+    assert text("calm = good") == "calm = good"

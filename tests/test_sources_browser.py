@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
+import numpy as np
 import pytest
 from fakes import picture
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from model.records import Frame
 from realtime.sources import SourceOptions
 from realtime.sources.browser import QUEUE_FRAMES, BrowserSource
-from realtime.sources.picture import jpeg_size
+from realtime.sources.picture import decode_picture, jpeg_size
 
 WAIT_S = 30.0
 """Bound of every wait for another thread: reached only if something is broken."""
@@ -83,6 +84,29 @@ def test_the_size_of_a_jpeg_is_in_its_header(width: int, height: int, progressiv
     data = cv2.imencode(".jpg", picture(100, width, height), options)[1].tobytes()
     assert jpeg_size(data) == (width, height)
     assert jpeg_size(b"\xff\xd8\xff\xff" + data[3:]) == (width, height)  # filling
+
+
+def test_a_second_header_does_not_hide_a_jpegs_size() -> None:
+    data = cv2.imencode(".jpg", picture(100, 640, 480))[1].tobytes()
+    small = cv2.imencode(".jpg", picture(100, 16, 16))[1].tobytes()
+    assert jpeg_size(data) == (640, 480)
+    comment = b"\xff\xfe" + (2 + len(small)).to_bytes(2) + small
+    # OpenCV reads on behind a restart marker, and finds the large picture; taken for a segment,
+    # it leads into the comment.
+    at = data.index(b"\xff\xda")
+    head = b"\xff\xd8\xff\xd0" + (at - 2 + 2 + 4 + 2).to_bytes(2)
+    hidden = head + data[2:at] + comment + data[at:]
+    shown = cv2.imdecode(np.frombuffer(hidden, np.uint8), cv2.IMREAD_COLOR)
+    assert shown.shape == (480, 640, 3)
+    assert jpeg_size(hidden) is None
+
+
+def test_a_picture_of_a_few_kilobytes_does_not_fill_gigabytes() -> None:
+    whole = cv2.imencode(".jpg", picture(3))[1].tobytes()
+    at = whole.index(b"\xff\xc0") + 5
+    for side in (8193, 32_000):
+        claimed = side.to_bytes(2) * 2
+        assert decode_picture(whole[:at] + claimed + whole[at + 4 :]) is None
 
 
 @given(st.binary(max_size=40))

@@ -281,6 +281,39 @@ def test_what_is_not_a_video_is_said_in_one_line(tmp_path, name, write, message)
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_that_only_names_others_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    outside = tmp_path / "outside.ts"
+    with av.open(str(outside), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(30):
+            frame = av.VideoFrame.from_ndarray(picture(50), format="rgb24")
+            container.mux(stream.encode(frame.reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+    (tmp_path / "in" / "link.ts").symlink_to(outside)
+    playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{}\n#EXT-X-ENDLIST\n"
+    for name, words in (
+        ("list.m3u8", playlist.format(outside)),
+        ("list.mkv", "ffconcat version 1.0\nfile link.ts\n"),
+    ):
+        (tmp_path / "in" / name).write_text(words)
+        with pytest.raises(SourceError, match="a list of other files"):
+            open_source(str(tmp_path / "in" / name))
+
+
+def test_a_picture_too_large_is_damaged(tmp_path: Path) -> None:
+    clip = tmp_path / "large.mov"
+    with av.open(str(clip), "w") as container:
+        stream = container.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 8200, 8200, "gray"
+        frame = av.VideoFrame.from_ndarray(np.zeros((8200, 8200), np.uint8), format="gray")
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(SourceError, match="all 1 pictures in it are damaged"):
+        open_source(str(clip))
+
+
 def test_a_file_that_does_not_exist_is_said_with_the_choices(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"nothing\.mp4.*no such file.*demo") as caught:
         open_source(str(tmp_path / "nothing.mp4"))

@@ -1,19 +1,24 @@
 """The page's server as a process: its address, its end, its errors."""
 
+import http.client
 import re
 import signal
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from live_screenshots import take_screenshots
+from served import serving
 from websockets.sync.client import connect
 
 from model.errors import InputError
 from realtime.config import LiveConfig
+from realtime.ui import connections
+from realtime.ui.connections import Listener
 from realtime.ui.server import open_listener, page_address
 
 ROOT = Path(__file__).parent.parent
@@ -47,6 +52,71 @@ def test_a_taken_port_is_told_before_anything_is_loaded() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"--port {port}.*another --port"):
             open_listener("127.0.0.1", port)
+
+
+def test_one_address_gets_its_share_of_the_connections() -> None:
+    with ExitStack() as closed, Listener(socket.AF_INET, socket.SOCK_STREAM, 0, most=8) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+
+        def come(address: str) -> socket.socket:
+            closed.enter_context(socket.create_connection(("127.0.0.1", port), 5, (address, 0)))
+            return closed.enter_context(listener.accept()[0])
+
+        first, _ = come("127.0.0.1"), come("127.0.0.1")
+        with pytest.raises(ConnectionAbortedError):
+            come("127.0.0.1")
+        first.close()
+        first.close()  # counts once
+        come("127.0.0.1")
+        with pytest.raises(ConnectionAbortedError):
+            come("127.0.0.1")
+        for number in range(6):
+            come(f"127.0.0.{2 + number}")
+        with pytest.raises(ConnectionAbortedError):
+            come("127.0.0.99")
+
+
+def test_a_connection_on_which_nothing_is_asked_is_closed(
+    untrained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "REQUEST_S", 0.2)
+    config = LiveConfig(source="demo", fps=5, classifier=str(untrained))
+    with serving(config) as served, ExitStack() as closed:
+        silent, slow, again, viewer = (
+            closed.enter_context(socket.create_connection(("127.0.0.1", served.port), 30))
+            for _ in range(4)
+        )
+        asked = b"GET /live/health HTTP/1.1\r\nHost: localhost\r\n"
+        slow.sendall(asked)
+        again.sendall(asked + b"\r\n")
+        while not again.recv(65536).rstrip().endswith(b"}"):
+            pass
+        again.sendall(asked)
+        upgrade = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        key = b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        viewer.sendall(asked.replace(b"health", b"view") + upgrade + key)
+        for waits in (silent, slow, again):
+            with suppress(ConnectionResetError):
+                assert waits.recv(65536) == b""
+        while b"captured" not in viewer.recv(65536):  # what it is told goes on
+            pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of open files")
+def test_thousands_of_connections_leave_files_for_recordings(
+    untrained: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = LiveConfig(source="demo", fps=5, classifier=str(untrained))
+    with serving(config) as served, ExitStack() as closed:
+        for _ in range(2 * connections.MOST // connections.ONES_SHARE):
+            closed.enter_context(socket.create_connection(("127.0.0.1", served.port), 30))
+        another = http.client.HTTPConnection("127.0.0.1", served.port, 30, ("127.0.0.2", 0))
+        closed.callback(another.close)
+        another.request("GET", "/live/health")
+        assert another.getresponse().status == 200
+    assert not capfd.readouterr().err
 
 
 def test_an_address_that_is_not_this_machines_is_told() -> None:

@@ -18,6 +18,7 @@ from websockets.sync.client import connect
 
 from realtime.config import LiveConfig
 from realtime.stream.clock import monotonic_s
+from realtime.ui.routes import without_root
 from realtime.ui.sockets import HEADER
 from realtime.ui.view_messages import hello_message
 from realtime.ui.viewer_messages import parse_message
@@ -58,10 +59,13 @@ ROUTES = ["/", "/config", "/theme.css", "/live/static/live.js", "/live/wheel.png
 @pytest.mark.parametrize("path", ROUTES)
 def test_every_route_asks_for_the_password(guarded: Served, path: str) -> None:
     assert status_of(guarded, path, {}) == 401
-    assert status_of(guarded, path, basic(AUTH[0], "wrong")) == 401
-    assert status_of(guarded, path, {"Authorization": "Basic not-base64!"}) == 401
     assert status_of(guarded, path, {"Cookie": "fmanet_live=guess"}) == 401
     assert status_of(guarded, path, basic(*AUTH)) in (200, 404)
+
+
+def test_a_wrong_password_is_refused(guarded: Served) -> None:
+    assert status_of(guarded, "/", basic(AUTH[0], "wrong")) == 401
+    assert status_of(guarded, "/", {"Authorization": "Basic not-base64!"}) == 401
 
 
 @pytest.mark.parametrize("socket", ["view", "camera"])
@@ -96,7 +100,8 @@ def test_another_sites_page_is_refused(demo: Served) -> None:
         connect(url, origin=f"http://localhost:{demo.port + 1}")  # type: ignore[arg-type]
     with connect(url, origin=f"http://127.0.0.1:{demo.port}", close_timeout=0.1):  # type: ignore[arg-type]
         pass
-    for origin in ("http://evil.example", "http://[", "null"):
+    assert status_of(demo, "/live/study/stop", {"Origin": "http://evil.example"}, "POST") == 403
+    for origin in ("null", "http://[", f"http://127.0.0.1:{demo.port}@evil.example"):
         assert status_of(demo, "/live/study/stop", {"Origin": origin}, "POST") == 403
     embedded = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
     assert status_of(demo, "/live/wheel.png", embedded) == 403
@@ -141,6 +146,16 @@ def test_behind_a_proxy_its_path_may_be_left_on_or_taken_off(proxied: Served, ke
         assert json.load(answer)["root"].endswith("/user/ana/proxy/7860")
     with connect(f"ws://127.0.0.1:{proxied.port}{kept}/live/view", close_timeout=0.1) as socket:
         assert json.loads(socket.recv(30))["type"] == "hello"
+
+
+def test_a_proxys_path_is_taken_off_in_whole_parts() -> None:
+    for path, root, rest in (
+        ("/live/study/state", "/l", "/live/study/state"),
+        ("/l/live/study/state", "/l", "/live/study/state"),
+        ("/l", "/l", ""),
+        ("/", "", "/"),
+    ):
+        assert without_root(path, root) == rest
 
 
 def test_no_page_shows_this_one_inside_itself(demo: Served) -> None:

@@ -1,7 +1,8 @@
 """Tables as CSV or Parquet: expressions, markers, frames, with their columns described beside them.
 
 Numbers in CSV have six decimals; an empty cell is a value that is not known. It begins with a byte
-order mark: without one, spreadsheet programs do not take it for UTF-8.
+order mark: without one, spreadsheet programs do not take it for UTF-8. Words that they would
+compute (`=…`, `+…`, `-…`, `@…`) have an apostrophe before them there, and in Parquet none.
 """
 
 import csv
@@ -96,10 +97,16 @@ def _columns(folder: Path, session: Session) -> Path:
     return path
 
 
+_COMPUTED = ("=", "+", "-", "@", "\t", "\r")
+"""How words begin that a spreadsheet program would take for a formula, which may call programs."""
+
+
 def text(value: object) -> str:
-    """A cell: floats with six decimals, empty for None."""
+    """A cell: floats with six decimals, empty for None, words never a formula."""
     if value is None:
         return ""
+    if isinstance(value, str) and value.startswith(_COMPUTED):
+        return f"'{value}"
     return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 

@@ -23,6 +23,8 @@ AWAY_S = 86_400.0
 """How long ago a moment may be of which another program tells."""
 EARLY_S = 1.0
 """How early another program may tell of a moment: PsychoPy knows when its next picture shows."""
+LAST_S = 1e6
+"""Longer than any recording."""
 LSL_NOTE = "from LSL"
 LSL_STREAM = "LSL markers"
 
@@ -64,9 +66,9 @@ class Notebook:
         self.mark("mark", LSL_STREAM, words)
 
     def last(self, seconds: float) -> tuple[float, float]:
-        """From when to when the last `seconds` are, on the source's clock."""
+        """From when to when the last `seconds` are, on the source's clock; at most `LAST_S`."""
         end_s = self._time_s(monotonic_s())
-        return end_s - seconds, end_s
+        return end_s - min(seconds, LAST_S), end_s
 
     def redact(self, start_s: float, end_s: float) -> None:
         """Have what lies between these times of the source deleted. Raises `InputError` if the

@@ -13,7 +13,7 @@ from realtime.sessions.ledger import FrameRecord
 from realtime.sessions.reader import Session, open_session
 from realtime.sources import SourceInfo, SourceOptions
 from realtime.sources.gated import GatedSource
-from realtime.sources.video import VideoPacket, decode_recorded, video_stream
+from realtime.sources.video import LIMITS, VideoPacket, decode_recorded, video_stream
 
 UNLISTED = "not in the ledger"
 
@@ -78,7 +78,7 @@ class SessionSource(GatedSource):
             with container:
                 stream = video_stream(container, str(path))
                 # A picture patched up by the decoder is not what was seen: rather none.
-                stream.codec_context.options = {"err_detect": "explode"}
+                stream.codec_context.options = LIMITS | {"err_detect": "explode"}
                 for picture, image in decode_recorded(
                     container, stream, self._gate, self._session.rotate
                 ):

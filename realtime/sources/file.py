@@ -20,7 +20,15 @@ from realtime.sources.gate import NO_TIME
 from realtime.sources.gated import GatedSource
 from realtime.sources.pixels import Pixels
 from realtime.sources.timeline import Timeline
-from realtime.sources.video import LOSSLESS_CODECS, VideoPacket, decode, video_stream, videos
+from realtime.sources.video import (
+    LIMITS,
+    LISTS,
+    LOSSLESS_CODECS,
+    VideoPacket,
+    decode,
+    video_stream,
+    videos,
+)
 
 INCOMPLETE_S = 0.5
 """A file that ends this much before the length it states is called incomplete."""
@@ -39,7 +47,7 @@ class RecordedSource(GatedSource):
         try:
             stream = video_stream(container, spec)
             # A picture patched up by the decoder would move where the face did not: rather none.
-            stream.codec_context.options = {"err_detect": "explode"}
+            stream.codec_context.options = LIMITS | {"err_detect": "explode"}
             pixels = Pixels(stream, "each")
             ahead: list[VideoPacket] = []
             pictures = decode(container, stream, self._gate, pixels, ahead=ahead)
@@ -146,4 +154,7 @@ class VideoFile(RecordedSource):
                 f"{spec}: not a video, without frames, or cut off before its index "
                 f"({error.strerror})"
             ) from None
+        if LISTS & set(container.format.name.split(",")):
+            container.close()
+            raise SourceError(f"{spec}: a list of other files, not a video: open one of them")
         super().__init__(container, options, spec=spec, kind="file", name=os.path.basename(spec))

@@ -77,6 +77,8 @@ def jpeg_size(data: bytes) -> tuple[int, int] | None:
         marker = data[at + 1]
         if marker == 0xFF:  # filling
             at += 1
+        elif marker == 0x01 or 0xD0 <= marker <= 0xD8:  # they have no length, and no place here
+            return None
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = (int.from_bytes(data[at + n : at + n + 2]) for n in (5, 7))
             return (width, height) if width and height else None

@@ -33,6 +33,12 @@ JPEGS = "mjpeg"
 
 FFV1 = "ffv1"
 
+LIMITS = {"max_pixels": str(2**26)}
+"""Of decoders: as of OpenCV's (`model`)."""
+
+LISTS = frozenset({"concat", "dash", "hls", "imf"})
+"""FFmpeg's names of files that name others: of what a page may open, or may not."""
+
 LOSSLESS_CODECS = frozenset({"ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "png", "bmp"})
 
 
@@ -54,6 +60,7 @@ def video_stream(container: InputContainer, spec: str) -> VideoStream:
         )
     best = container.streams.best("video")
     stream = best if isinstance(best, VideoStream) and best in streams else streams[0]
+    stream.codec_context.options = LIMITS
     stream.thread_type = "AUTO"  # frame threads: 200 fps footage is decoded in real time
     return stream
 

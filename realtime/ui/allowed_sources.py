@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from model.errors import InputError
-from realtime.config import LiveConfig, is_loopback
+from realtime.config import LiveConfig
 from realtime.sources import split_spec, without_password
 
 OFFERED = frozenset({"auto", "demo", "browser", "camera"})
@@ -18,7 +18,7 @@ OFFERED = frozenset({"auto", "demo", "browser", "camera"})
 def check_source(spec: str, config: LiveConfig) -> None:
     """Raise `InputError` if the page may not open `spec`: see `LiveConfig.allow_sources`. It is not
     said whether there is such a file."""
-    if not config.allow_sources and is_loopback(config.host):
+    if not config.allow_sources and not config.is_shared:
         return
     if spec == config.source or _is_allowed(spec, config.allow_sources):
         return

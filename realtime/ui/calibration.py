@@ -13,6 +13,7 @@ from model.errors import InputError
 from model.records import Step
 from realtime.live import LiveSession
 from realtime.ui.failures import report_failure
+from realtime.ui.viewer_messages import Text
 
 
 class Calibrator(Protocol):
@@ -51,7 +52,7 @@ class Calibrator(Protocol):
 class CalibrationRequest(BaseModel):
     """What a measurement is to begin with."""
 
-    participant: str = ""
+    participant: Text = ""
     false_alarms_per_min: FiniteFloat = 0.5
 
 

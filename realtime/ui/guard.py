@@ -1,7 +1,8 @@
 """Who may talk to the page: one check before every route and every socket, Gradio's included.
 
 - A password, if one is set: HTTP Basic, or the cookie that a first good answer brings. The cookie
-  is for sockets, which some browsers open without the Basic header. Guesses are throttled.
+  is for sockets, which some browsers open without the Basic header. Guesses are throttled by the
+  address that a connection comes from, whatever a header says of it. The cookie goes no further.
 - A second password, if one is set, is for people who only look: they see what is live, and change
   nothing. Recorded sessions and what is filled in of a study are not for them.
 - A page bound to loopback answers loopback names only: a web site whose name is re-bound to
@@ -21,7 +22,6 @@ import math
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -31,7 +31,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realtime.config import is_loopback
 from realtime.stream.clock import monotonic_s
-from realtime.ui.routes import route_path
+from realtime.ui.routes import route_path, without_root
 from realtime.ui.throttle import Throttle
 
 COOKIE = "fmanet_live"
@@ -69,15 +69,14 @@ class Guard:
         auth: tuple[str, str] | None,
         view_password: str | None = None,
         loopback: bool,
-        https: bool = False,
         allow_hosts: Sequence[str] = (),
         root_path: str = "",
         now: Callable[[], float] = monotonic_s,
     ) -> None:
         """`auth`: user and password, or None for everyone. `view_password`: of those who only look,
-        under any name. `loopback`: the server listens on loopback only. `https`: the cookie is for
-        TLS only. `allow_hosts`, `root_path`: of a proxy, see `LiveConfig`. `now`: the clock by
-        which guesses are throttled."""
+        under any name. `loopback`: the server listens on loopback only. `allow_hosts`,
+        `root_path`: of a proxy, see `LiveConfig`. `now`: the clock by which guesses are
+        throttled."""
         self._app = app
         self._basic = b"" if auth is None else ":".join(auth).encode()
         self._view = b"" if view_password is None else view_password.encode()
@@ -85,7 +84,6 @@ class Guard:
         # By the name in it a cookie tells whose it is; the key keeps it from being made up.
         self._key = secrets.token_bytes(32)
         self._loopback = loopback
-        self._https = https
         self._allow_hosts = frozenset(allow_hosts)
         self._root_path = root_path
 
@@ -95,7 +93,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         if self._root_path:
-            path = scope["path"].removeprefix(self._root_path)
+            path = without_root(scope["path"], self._root_path)
             scope = {**scope, "root_path": self._root_path, "path": self._root_path + path}
         headers = Headers(scope=scope)
         found = self._person(scope, headers)
@@ -103,7 +101,9 @@ class Guard:
         if refusal is None:
             assert found is not None
             scope.setdefault("state", {})["person"] = found
-            await self._app(scope, receive, self._with_headers(headers, found, send))
+            # Nobody else needs it, and to take a long one apart costs Python seconds.
+            scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
+            await self._app(scope, receive, self._with_headers(scope, headers, found, send))
         elif scope["type"] == "http":
             await refusal(scope, receive, send)
         else:
@@ -158,16 +158,23 @@ class Guard:
         """Whose request it is; None if it cannot be told."""
         address = _address(scope)
         if not self._basic:
-            return Person(address, may_control=True)
+            return Person(self._place(address, headers), may_control=True)
         known: Person | None = None
         if "authorization" in headers and not self._throttle.wait_s(address):
             known = self._by_password(headers)
             if known is None:
                 self._throttle.count(address)
-            elif known.may_control:  # who only looks could guess on in between
-                self._throttle.forget(address)
         known = known or self._by_cookie(headers)
-        return known and Person(f"{known.name} at {address}", known.may_control)
+        return known and Person(
+            f"{known.name} at {self._place(address, headers)}", known.may_control
+        )
+
+    def _place(self, address: str, headers: Headers) -> str:
+        """Where who came from `address` is, for people to read: a proxy says for whom it asks, and
+        so may anybody else on its machine."""
+        said = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        proxied = self._root_path or self._allow_hosts
+        return f"{address} for {_printable(said.encode())}" if proxied and said else address
 
     def _by_password(self, headers: Headers) -> Person | None:
         scheme, _, given = headers.get("authorization", "").partition(" ")
@@ -185,13 +192,9 @@ class Guard:
         return None
 
     def _by_cookie(self, headers: Headers) -> Person | None:
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            return None
-        if cookie is None:
-            return None
-        stated, _, signature = cookie.value.rpartition(".")
+        pairs = (pair.strip().partition("=") for pair in headers.get("cookie", "").split(";"))
+        value = next((value for name, _, value in pairs if name == COOKIE), "")
+        stated, _, signature = value.rpartition(".")
         if not hmac.compare_digest(self._sign(stated).encode(), signature.encode()):
             return None
         role, _, name = stated.partition(".")
@@ -206,8 +209,10 @@ class Guard:
     def _sign(self, stated: str) -> str:
         return hmac.new(self._key, stated.encode("utf-8", "replace"), "sha256").hexdigest()
 
-    def _with_headers(self, headers: Headers, found: Person, send: Send) -> Send:
+    def _with_headers(self, scope: Scope, headers: Headers, found: Person, send: Send) -> Send:
         cookie = self._cookie(found)
+        https = "https" in (scope["scheme"], headers.get("x-forwarded-proto"))
+        secure = "; Secure" if https else ""
         wants_cookie = bool(self._basic) and f"{COOKIE}={cookie}" not in headers.get("cookie", "")
 
         async def send_with_headers(message: Message) -> None:
@@ -215,8 +220,8 @@ class Guard:
                 answer = MutableHeaders(scope=message)
                 answer["x-frame-options"] = "DENY"
                 answer.append("content-security-policy", "frame-ancestors 'none'")
+                answer["x-content-type-options"] = "nosniff"
                 if wants_cookie:
-                    secure = "; Secure" if self._https else ""
                     answer.append(
                         "set-cookie",
                         f"{COOKIE}={cookie}; Path=/; HttpOnly; SameSite=Strict{secure}",

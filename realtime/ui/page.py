@@ -90,7 +90,6 @@ def build_app(
         auth=auth or config.auth,
         view_password=config.view_password,
         loopback=is_loopback(config.host),
-        https=config.tls_cert is not None,
         allow_hosts=config.allow_hosts,
         root_path=config.root_path,
     )

@@ -1,13 +1,14 @@
 """Pictures of one event: its moments, the flow of both phases, its replay. Made when asked for."""
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import cv2
 import numpy as np
-from fastapi import APIRouter, HTTPException, Query, Response
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from numpy.typing import NDArray
 
 from model.errors import InputError
@@ -16,15 +17,19 @@ from realtime.live import LiveSession
 from realtime.results.flow_colour import colour_flow, full_scale_px, wheel
 from realtime.results.replay import LARGEST_FACTOR, REPLAY_PX, Replay, magnify, open_replay
 from realtime.ui.failures import report_failure
+from realtime.ui.guard import person
 
 KEPT_REPLAYS = 2
 """Opened replays kept, for the factor's slider: up to 45 MB each."""
+MOST_WAITING = 16
+"""Replays that are asked for and not begun."""
 COLUMNS = 8
 JPEG_QUALITY = 90
 WHEEL_PX = 192
 
 Moment = Literal["onset", "apex", "offset"]
 Phase = Literal["onset_apex", "apex_offset"]
+T = TypeVar("T")
 _MOMENTS: tuple[Moment, ...] = ("onset", "apex", "offset")
 
 
@@ -73,18 +78,42 @@ def picture_routes(session: LiveSession) -> APIRouter:
         under = event.crops[0 if phase == "onset_apex" else 1]
         return _png(colour_flow(shown, full_px, under))
 
+    turns = {may_control: CapacityLimiter(1) for may_control in (True, False)}
+    asked: Counter[bool] = Counter()
+
+    async def in_turn(request: Request, make: Callable[[], T]) -> T:
+        """What `make` returns, in a thread. One after the other: they would take all threads and
+        have commands wait. Who only looks has nobody wait who may do more."""
+        may_control = person(request).may_control
+        if asked[may_control] > MOST_WAITING:
+            raise HTTPException(503, "too many replays are asked for: try again")
+        asked[may_control] += 1
+        try:
+            return await to_thread.run_sync(make, limiter=turns[may_control])
+        finally:
+            asked[may_control] -= 1
+
     @router.get("/events/{run}/{number}/replay.json")
-    def replay(run: int, number: int) -> dict[str, Any]:
-        event = found(run, number)
-        facts = replay_facts(lambda: opened(run, event), event.window)
-        return facts | {"full_scale_px": _full_px(event)}
+    async def replay(request: Request, run: int, number: int) -> dict[str, Any]:
+        def made() -> dict[str, Any]:
+            event = found(run, number)
+            facts = replay_facts(lambda: opened(run, event), event.window)
+            return facts | {"full_scale_px": _full_px(event)}
+
+        return await in_turn(request, made)
 
     @router.get("/events/{run}/{number}/replay.jpg")
-    def replay_sheet(
-        run: int, number: int, factor: float = Query(1.0, ge=1, le=LARGEST_FACTOR)
+    async def replay_sheet(
+        request: Request,
+        run: int,
+        number: int,
+        factor: float = Query(1.0, ge=1, le=LARGEST_FACTOR),
     ) -> Response:
-        event = found(run, number)
-        return replay_picture(lambda: opened(run, event), factor)
+        def made() -> Response:
+            event = found(run, number)
+            return replay_picture(lambda: opened(run, event), factor)
+
+        return await in_turn(request, made)
 
     return router
 

@@ -15,9 +15,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, HTTPException, Query, Response
 from pydantic import BaseModel, FiniteFloat
 
-from model.errors import InputError, describe_error
+from model.errors import InputError
 from model.labels import CLASSES
 from model.records import Kind, Stamp, Window
+from model.text import clean_line
 from realtime.export import export, export_folder
 from realtime.results.clips import CONTEXT_S
 from realtime.results.overlay import finite
@@ -35,32 +36,34 @@ from realtime.sessions.rows import marker_rows, questions
 from realtime.ui.failures import report_failure
 from realtime.ui.pictures import Replays, jpeg, replay_facts, replay_picture
 from realtime.ui.sound import sound_answer
+from realtime.ui.viewer_messages import Text
 
 KEPT_SESSIONS = 2
 JPEG_QUALITY = 92
 MAX_BINS = 4000
 MAX_REPLAY_S = 12.0
+_TOLD = ("participant", "started_utc", "state")
 
 
 class EditRequest(BaseModel):
     """What a coder says of one expression; frames by their places among so many."""
 
-    coder: str
+    coder: Text
     frames: int
     number: int | None
     verdict: Literal["open", "accepted", "rejected"]
     onset: int
     apex: int
     offset: int
-    label: str
-    note: str = ""
+    label: Text
+    note: Text = ""
 
 
 class ExportRequest(BaseModel):
     """What is to be exported, as which coder left it."""
 
-    to: str
-    coder: str = ""
+    to: Text
+    coder: Text = ""
 
 
 class _Opened:
@@ -141,15 +144,17 @@ class _Shelf:
         self._lock = threading.Lock()
         self._opened: OrderedDict[str, tuple[tuple[int, ...], _Opened]] = OrderedDict()
 
-    def names(self) -> list[str]:
+    def folders(self) -> dict[str, Path]:
+        """By their names as they can be shown: another system's may be no text."""
         folders = self._root.iterdir() if self._root.is_dir() else ()
-        return sorted(path.name for path in folders if (path / DOCUMENT).is_file())
+        return {clean_line(path.name): path for path in folders if (path / DOCUMENT).is_file()}
 
     def open(self, name: str) -> _Opened:
         """Raises `InputError` if there is none of that name, or it is not whole."""
-        if name not in self.names():
+        path = self.folders().get(name)
+        if path is None:
             raise InputError(f"session {name!r}: there is none in {self._root}")
-        folder = SessionFolder(self._root / name)
+        folder = SessionFolder(path)
         # A redaction or recovery since then has made all of it another.
         tables = (folder.document, folder.frames, folder.events, folder.markers)
         videos = map(folder.video, folder.parts())
@@ -169,15 +174,14 @@ class _Shelf:
     def listed(self) -> list[dict[str, Any]]:
         """One line for each, the newest first; what cannot be opened says why."""
         found: list[dict[str, Any]] = []
-        for name in self.names():
-            folder = SessionFolder(self._root / name)
+        for name, path in self.folders().items():
+            folder = SessionFolder(path)
             try:
                 document = folder.read_document()
-                described = {key: document[key] for key in ("participant", "started_utc", "state")}
-            except InputError as error:
-                found.append({"name": name, "started_utc": "", "error": describe_error(error)})
-                continue
-            found.append({"name": name, **described, "coders": folder.coders()})
+                described = {key: clean_line(str(document[key])) for key in _TOLD}
+                found.append({"name": name, **described, "coders": folder.coders()})
+            except Exception as error:
+                found.append({"name": name, "started_utc": "", "error": report_failure(error)})
         return sorted(found, key=lambda one: str(one["started_utc"]), reverse=True)
 
 

@@ -4,8 +4,9 @@ Gradio brings routes for uploads, for files of this machine, for other servers' 
 functions, none of which this page uses.
 """
 
+import anyio
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 OURS = "/live/"
 READ = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
@@ -23,8 +24,15 @@ READ_ALONE = frozenset(
 )
 
 
+LONGEST_BODY = 64 * 2**10
+"""Bytes; a protocol of hundreds of questions has no more."""
+BODY_S = 10.0
+"""How long it may take to come."""
+
+
 class RouteFilter:
-    """ASGI middleware: what is neither this program's nor needed of Gradio's is not found."""
+    """ASGI middleware: what is neither this program's nor needed of Gradio's is not found, and what
+    comes with a request is bounded."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -33,8 +41,40 @@ class RouteFilter:
         """Pass the request on, or answer 404."""
         if scope["type"] == "http" and not _is_open(scope["method"], route_path(scope)):
             await PlainTextResponse("Not found.\n", 404)(scope, receive, send)
+        elif scope["type"] == "http" and scope["method"] not in ("GET", "HEAD"):
+            body = await _body(receive)
+            if body is None:
+                refusal = PlainTextResponse(
+                    "Too much, or too slow.\n", 413, {"Connection": "close"}
+                )
+                await refusal(scope, receive, send)
+            else:
+                await self._app(scope, _again(body, receive), send)
         else:
             await self._app(scope, receive, send)
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """What comes with a request; None if it is too long, or takes too long."""
+    body = b""
+    with anyio.move_on_after(BODY_S):
+        while len(body) <= LONGEST_BODY:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body", False):
+                return body if len(body) <= LONGEST_BODY else None
+    return None
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """What gives `body`, which was received already, and then goes on."""
+    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def received() -> Message:
+        message = next(messages, None)
+        return await receive() if message is None else message
+
+    return received
 
 
 def _is_open(method: str, path: str) -> bool:
@@ -45,5 +85,9 @@ def _is_open(method: str, path: str) -> bool:
 
 def route_path(scope: Scope) -> str:
     """The address asked for, without what a proxy before this server puts before it."""
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
+    return without_root(scope["path"], scope.get("root_path", ""))
+
+
+def without_root(path: str, root: str) -> str:
+    """`path` without `root` before it: whole parts of it, as who finds the route does."""
+    return path.removeprefix(root) if f"{path}/".startswith(f"{root}/") else path

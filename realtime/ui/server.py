@@ -17,7 +17,9 @@ from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.ui.calibration import Calibrator
+from realtime.ui.connections import BACKLOG, Http, Listener, WebSocket
 from realtime.ui.page import build_app
+from realtime.ui.sockets import HEADER, MAX_JPEG_BYTES
 
 SHUTDOWN_S = 3
 
@@ -55,7 +57,13 @@ def build_server(
             log_level="warning",
             # A JPEG does not get smaller, and zlib per frame costs more than the encoding.
             ws_per_message_deflate=False,
-            ws_max_size=16 * 2**20,
+            # Who guesses passwords would be somebody else each time, by a header.
+            proxy_headers=False,
+            ws_max_size=MAX_JPEG_BYTES + HEADER.size,
+            loop="asyncio",  # that of uvloop does not ask the listener
+            http=Http,
+            ws=WebSocket,
+            backlog=BACKLOG,
             timeout_graceful_shutdown=SHUTDOWN_S,
             ssl_certfile=config.tls_cert,
             ssl_keyfile=config.tls_key,
@@ -95,7 +103,7 @@ def open_listener(host: str, port: int) -> socket.socket:
         )[0]
     except socket.gaierror as error:
         raise InputError(f"--host {host}: not an address of this machine ({error})") from None
-    listener = socket.socket(family, kind, protocol)
+    listener = Listener(family, kind, protocol)
     if os.name == "posix":  # on Windows it would let two programs have one port
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

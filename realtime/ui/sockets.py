@@ -6,19 +6,24 @@ session run in threads. Whoever sends nonsense loses the socket, and nobody else
 
 import math
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 import anyio
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from realtime.live import LiveSession
 from realtime.stream.slewed_clock import SlewedClock
+from realtime.ui.guard import person
 from realtime.ui.view_messages import FrameEncoder
 from realtime.ui.viewer import Viewer
 from realtime.ui.viewer_messages import NonsenseError, parse_message, pong
 
+MOST_VIEWERS = 32
+"""At once, of those who only look, and as many of those who may do more: the former keep nobody of
+the latter out."""
 MAX_JPEG_BYTES = 8 * 2**20
 HEADER = struct.Struct("<ddI")
 """Before the JPEG of a viewer's camera."""
@@ -34,22 +39,35 @@ class Sockets:
         self._encoder = FrameEncoder()
         # A pool of its own: viewers who wait for a frame must not use up the threads that
         # commands and pictures need.
-        self._waiting = anyio.CapacityLimiter(64)
+        self._waiting = anyio.CapacityLimiter(2 * MOST_VIEWERS)
         self._commanding = anyio.CapacityLimiter(4)
+        self._viewers: Counter[bool] = Counter()  # by whether they may control
         self._feeder: _Feeder | None = None
         self._last_key, self._last_clock = "", SlewedClock()
 
     async def view(self, socket: WebSocket) -> None:
         """Serve one viewer until it leaves."""
         await socket.accept()
+        role = person(socket).may_control
+        if self._viewers[role] >= MOST_VIEWERS:
+            told = "too many pages are open here: close one"
+            await socket.send_json({"type": "error", "message": told})
+            await socket.close(1013)
+            return
+        self._viewers[role] += 1
         viewer = Viewer(socket, self._session, self._encoder, self._waiting, self._commanding)
         code = 0
         try:
             await viewer.serve()
         except* WebSocketDisconnect:
             pass
+        except* RuntimeError:
+            if socket.application_state is not WebSocketState.DISCONNECTED:
+                raise  # else one task wrote after another had found that it left
         except* NonsenseError as errors:
             code = next(error.code for error in _leaves(errors))
+        finally:
+            self._viewers[role] -= 1
         if code:
             with suppress(RuntimeError, WebSocketDisconnect):  # it is closed already
                 await socket.close(code)
@@ -80,6 +98,8 @@ class Sockets:
             await self._take_frames(socket, self._last_clock)
         except WebSocketDisconnect:
             pass
+        except NonsenseError as error:
+            await socket.close(error.code)
         finally:
             if self._feeder is feeder:
                 self._feeder = None

@@ -11,26 +11,27 @@ from realtime.study import Draft, Study
 from realtime.ui.calibration import Calibrator
 from realtime.ui.failures import report_failure
 from realtime.ui.guard import person
+from realtime.ui.viewer_messages import Text
 
 
 class DraftRequest(BaseModel):
     """What is filled in; see `Draft`."""
 
-    participant: str
-    consent: str
+    participant: Text
+    consent: Text
     pictures: bool
-    audio: str = ""
+    audio: Text = ""
     voice: bool = False
-    codec: str
+    codec: Text
     minutes: FiniteFloat
     lsl: bool = False
-    lsl_markers: str = ""
+    lsl_markers: Text = ""
 
 
 class TextRequest(BaseModel):
     """A key, the name of a question, a note, or a protocol."""
 
-    text: str
+    text: Text
     at_s: FiniteFloat | None = None
     """When, on this program's monotonic clock; None: now."""
 

@@ -1,10 +1,15 @@
 """What viewers send, of which nothing can be relied on."""
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
-from model.text import parse_json
+from pydantic import AfterValidator
+
+from model.text import clean_text, parse_json
 from realtime.stream.clock import monotonic_s
+
+Text = Annotated[str, AfterValidator(clean_text)]
+"""Words from a page, of which a half of a character cannot be told to any."""
 
 
 class NonsenseError(Exception):
@@ -15,8 +20,15 @@ class NonsenseError(Exception):
         self.code = code
 
 
+LONGEST = 4096
+"""Letters of a message. To read one of millions takes a second, in which nothing else runs."""
+
+
 def parse_message(text: str) -> dict[str, Any]:
-    """A message as an object; an empty one, which asks for nothing, if it is not one."""
+    """A message as an object; an empty one, which asks for nothing, if it is not one. Raises
+    `NonsenseError` if it is longer than any."""
+    if len(text) > LONGEST:
+        raise NonsenseError(1009)
     try:
         message = parse_json(text)
     except ValueError:
