@@ -1,6 +1,5 @@
 """Two benchmarks: slower, faster, or the same."""
 
-import json
 import math
 import shutil
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from model.errors import InputError
 from model.records import ArrayF64, Frame, Stamp, Step
 from realtime.benchmark.compare import WHOLE, compare, ratios, words
-from realtime.benchmark.report import FORMAT, REPORT, SAMPLES
+from realtime.benchmark.report import LIVE, SAMPLES, write_json
 from realtime.benchmark.samples import Observed, samples, write_samples
 
 IMAGE = np.zeros((16, 16, 3), np.uint8)
@@ -59,14 +58,12 @@ def write(folder: Path, done_after_ms: float, **changed: Any) -> Path:
     for index, ms in enumerate(spread(done_after_ms, 3)):
         frame = Frame(Stamp(index, index / FPS), IMAGE, index / FPS)
         observed.add(Step(frame, None, None, None, (), {"face": float(ms)}), waited_ms=1.0)
-        row = observed.rows[-1]
-        observed.rows[-1] = (*row[:3], index / FPS + float(ms) / 1e3, *row[4:])
+        observed.rows[index]["latency_ms"] = float(ms)
     write_samples(folder / SAMPLES, [samples(observed, 0, 0.0)])
     load = {"name": "one", "source": "demo", "width": 640, "height": 480, "fps_asked": FPS}
     load |= {"seconds": SECONDS, **changed}
     facts = {"machine": changed.get("machine", "this")}
-    report = {"format": FORMAT, "facts": facts, "loads": [load]}
-    (folder / REPORT).write_text(json.dumps(report))
+    write_json(folder, LIVE, {"facts": facts, "loads": [load]})
     return folder
 
 

@@ -11,12 +11,12 @@ import pytest
 from fakes import write_clip
 from fastapi.testclient import TestClient
 from playwright.sync_api import Page, sync_playwright
+from timecodes import draw
 
 from model.records import Frame, ImageU8, Stamp, Step
-from realtime.benchmark.glass import Reading, delays, measure_glass, wait
-from realtime.benchmark.glassrun import words
+from realtime.benchmark.glass import Reading, delays, measure_glass, wait, words
 from realtime.benchmark.screen import RECENT_S, Shown, screen_app, serve_screen
-from realtime.benchmark.timecode import PERIOD, Reader, draw
+from realtime.benchmark.timecode import PERIOD, Reader
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.stream.clock import monotonic_s

@@ -9,10 +9,9 @@ import pytest
 from model.engine import ENGINES
 from model.errors import InputError
 from realtime.benchmark import parts
-from realtime.benchmark.markdown import markdown
-from realtime.benchmark.parts import Part, engine_parts, flow_parts, peers, timed, whole_part
-from realtime.benchmark.partsreport import HEAD, line, read_parts, write_parts
+from realtime.benchmark.parts import Part, engine_parts, flow_parts, line, peers, run_parts, timed
 from realtime.benchmark.plan import parse_numbers
+from realtime.benchmark.report import PARTS, read_json
 from realtime.config import LiveConfig
 
 SHORT_S = 0.02
@@ -25,11 +24,11 @@ def _small_pool(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_call_gets_other_inputs_and_the_first_is_not_among_the_rest() -> None:
     seen: list[int] = []
-    first_ms, times_ms = timed(seen.append, iter(count()), SHORT_S)
+    found = timed(seen.append, iter(count()), SHORT_S)
     assert seen == list(range(len(seen)))
-    assert len(seen) >= 1 + parts.WARM_UP_RUNS + len(times_ms)
-    assert len(times_ms) >= parts.FEWEST_RUNS
-    assert first_ms >= 0
+    assert len(seen) >= 2 + found["ms"]["n"]
+    assert found["ms"]["n"] >= parts.FEWEST_RUNS
+    assert found["first_ms"] >= 0
 
 
 def test_a_pool_goes_round_only_after_all_of_it() -> None:
@@ -79,24 +78,26 @@ def test_every_engine_of_the_table_is_named(
     assert "0 of 48 labels flip" in eager.accuracy
 
 
-def test_what_was_measured_is_written_and_read(untrained: Path, tmp_path: Path) -> None:
-    config = LiveConfig(source="demo", classifier=str(untrained), device="cpu", engine="eager")
-    whole = whole_part(config, "cpu", SHORT_S)
-    assert whole.name == "lk + untrained, eager"
-    missing = Part("network", "other", 64, 1, absent="no GPU")
-    facts = {"machine": "4 cores", "device": "cpu", "system": "Linux", "at": "2026-01-02T03"}
-    facts |= {"commit": None, "command": "parts", "versions": {"python": "3", "torch": "2"}}  # type: ignore[dict-item]
-    write_parts(tmp_path, [whole, missing], facts)
-    report = read_parts(tmp_path)
-    text = markdown([], [report])
-    assert "| other | 64 | 1 |" in text
-    assert "not here: no GPU" in text
-    table = [row for row in text.splitlines() if row.startswith("|")]
-    assert {row.count("|") for row in table} == {len(HEAD) + 1}
-    assert "lk + untrained, eager" in (tmp_path / "parts.html").read_text()
-    assert "not here: no GPU" in line(missing)
+def test_what_was_measured_is_written_and_read(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = {name: entry for name, entry in ENGINES.items() if name in ("tensorrt", "eager")}
+    monkeypatch.setattr(parts, "ENGINES", fast)
+    monkeypatch.setattr(parts, "FLOWS", ("lk",))
+    config = LiveConfig(source="demo", classifier=str(untrained), device="cpu")
+    run_parts(config, tmp_path, ["--out", "p"], (64,), (1,), SHORT_S, ["opencv"])
+    report = read_json(tmp_path, PARTS)
+    names = [part["name"] for part in report["parts"]]
+    assert names[0] == "lk"
+    assert names[-2:] == ["untrained, tensorrt", "untrained, eager"]
+    page = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "| untrained, tensorrt | 64 | 1 | – |" in page
+    table = [row for row in page.splitlines() if row.startswith("|")]
+    assert len(table) == 2 + len(names)
+    assert len({row.count("|") for row in table}) == 1
     with pytest.raises(InputError, match="cannot be read"):
-        read_parts(tmp_path / "none")
+        read_json(tmp_path / "none", PARTS)
+    assert "not here: no GPU" in line(Part("network", "other", 64, 1, absent="no GPU"))
 
 
 @pytest.mark.parametrize("text", ["", "0", "128,", "a", "99999"])

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from timecodes import draw
 
 from model.records import ImageU8
-from realtime.benchmark.timecode import PERIOD, SIZE, Reader, cells, draw, marker_rows
+from realtime.benchmark.timecode import PERIOD, SIZE, Reader, cells, marker_rows
 
 numbers = st.integers(0, PERIOD - 1)
 

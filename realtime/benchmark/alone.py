@@ -1,8 +1,9 @@
-"""The networks alone, without frames, threads or a source: the smallest of the three spans."""
+"""Without a load: the networks alone, and frames that no clock drives, as of a recording."""
 
 import time
 from collections import defaultdict
-from dataclasses import asdict
+from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,19 @@ from model.machine import choose_device
 from model.records import FramePair, ImageU8
 from realtime.benchmark.percentiles import tail
 from realtime.config import LiveConfig
-from realtime.perception.pipeline import PipelineConfig, open_naming
+from realtime.perception.pipeline import (
+    PipelineConfig,
+    open_naming,
+    open_pipeline,
+    pipeline_config,
+)
+from realtime.sources import open_source
 
 WARM_UP, RUNS = 20, 300
 LONGEST_S = 20.0
 """After which no more runs begin: TV-L1 takes a second for one, on a busy machine two."""
+ANALYSIS_S = 3.0
+WARM_UP_FRAMES = 30
 _CROPS = 3  # averaged around each moment
 
 
@@ -31,7 +40,7 @@ def model_only(config: LiveConfig) -> dict[str, Any]:
     device = choose_device(config.device)
     wanted = PipelineConfig(config.flow, config.classifier, device, config.engine)
     _, engine, naming = open_naming(wanted)
-    try:
+    with closing(engine):
         engine.wait()
         rng = np.random.default_rng(0)
         still = np.zeros((PHASE_FRAMES, CROP_PX, CROP_PX), np.float32)
@@ -48,10 +57,28 @@ def model_only(config: LiveConfig) -> dict[str, Any]:
             if time.perf_counter() - begun_s > LONGEST_S:
                 break
         warm = min(WARM_UP, len(taken_ms["whole"]) // 2)
-        times = {name: asdict(tail(np.array(ms[warm:]), 0)) for name, ms in taken_ms.items()}
+        times = {name: tail(ms[warm:]) for name, ms in taken_ms.items()}
         return {"engine": engine.line(), **times}
-    finally:
-        engine.close()
+
+
+def analysed_per_s(load: LiveConfig, lasts_s: float = ANALYSIS_S) -> float | None:
+    """Frames a second, classification in the same thread, over `lasts_s` of this machine's time;
+    None of a source that is live."""
+    with closing(open_source(load.source, replace(load, seconds=None).source_options())) as source:
+        if source.info.live:
+            return None
+        wanted, _ = pipeline_config(load, choose_device(load.device), source.info)
+        with closing(open_pipeline(wanted)) as pipeline:
+            start_s, frames = 0.0, 0
+            for _ in pipeline.steps(source):
+                frames += 1
+                now_s = time.perf_counter()
+                if frames == WARM_UP_FRAMES:
+                    start_s = now_s
+                elif frames > WARM_UP_FRAMES and now_s - start_s >= lasts_s:
+                    break
+            counted = frames - WARM_UP_FRAMES
+            return counted / (now_s - start_s) if counted > 0 else None
 
 
 def _moment(rng: np.random.Generator) -> list[ImageU8]:

@@ -1,17 +1,21 @@
 """The page in a real browser beside a load: paint is acknowledged by what paints."""
 
 import shutil
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import uvicorn
+
 from model.errors import InputError
-from realtime.benchmark.serving import running
 from realtime.live import LiveSession
 from realtime.ui.server import build_server, open_listener, page_address
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 VIEW_PX = (1280, 900)
 OPEN_MS = 60_000
+STOP_S = 20.0
 
 
 def check_browser() -> None:
@@ -35,6 +39,21 @@ def page_of(session: LiveSession) -> Iterator[str]:
         server = build_server(session, session.config)
         with running(server, listener):
             yield page_address(session.config, listener)
+
+
+@contextmanager
+def running(server: uvicorn.Server, listener: socket.socket) -> Iterator[None]:
+    """Have `server` answer on `listener`, in a thread, while it lasts. Raises `RuntimeError` if it
+    does not end in time."""
+    thread = threading.Thread(target=server.run, args=([listener],), name="server")
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(STOP_S)
+        if thread.is_alive():
+            raise RuntimeError("the server does not stop")
 
 
 @contextmanager

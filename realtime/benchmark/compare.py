@@ -10,7 +10,7 @@ between two runs of the same program, which no single run can tell.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -18,22 +18,20 @@ import pyarrow.compute as pc
 from model.errors import InputError
 from model.records import ArrayF64
 from realtime.benchmark.percentiles import (
-    CONFIDENCE,
     FEWEST_BLOCKS,
-    RESAMPLES,
     block_length,
     fewest,
+    interval,
     rank,
     resampled,
 )
-from realtime.benchmark.report import SAMPLES, read_report
+from realtime.benchmark.report import LIVE, SAMPLES, read_json
 from realtime.benchmark.samples import STAGES, latencies, read_samples, stage
+from realtime.benchmark.tables import columns
 
 TOLERANCE = 0.1
 PERCENTS = (50.0, 95.0, 99.0)
 WHOLE = "frame due → result"
-
-Change = Literal["slower", "faster", "same"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,8 @@ class Ratio:
     low: float
     """95 % interval of after / before."""
     high: float
-    change: Change
+    change: str
+    """`slower`, `faster` or `same`."""
 
     @property
     def ratio(self) -> float:
@@ -66,34 +65,28 @@ def compare(before: Path, after: Path, tolerance: float = TOLERANCE) -> list[Rat
     """
     if not 0 <= tolerance < 10:
         raise InputError(f"--tolerance {tolerance:g}: choose 0 or more, 0.1 for 10 %")
-    reports = [read_report(folder) for folder in (before, after)]
-    machines = [report["facts"]["machine"] for report in reports]
-    if machines[0] != machines[1]:
+    reports = [read_json(folder, LIVE) for folder in (before, after)]
+    here, there = (report["facts"]["machine"] for report in reports)
+    if here != there:
         raise InputError(
-            f"{before} ran on {machines[0]}, {after} on {machines[1]}: only runs of one machine "
-            "compare"
+            f"{before} ran on {here}, {after} on {there}: only runs of one machine compare"
         )
     tables = [read_samples(folder / SAMPLES) for folder in (before, after)]
-    keyed = [{_key(load): n for n, load in enumerate(r["loads"])} for r in reports]
-    both = [key for key in keyed[0] if key in keyed[1]]
+    first, second = ({_key(load): n for n, load in enumerate(r["loads"])} for r in reports)
+    both = [key for key in first if key in second]
     if not both:
-        names = " and ".join(
-            ", ".join(load["name"] for load in report["loads"]) for report in reports
-        )
-        raise InputError(f"{before} and {after} have no load in common: {names}")
+        names = (", ".join(load["name"] for load in report["loads"]) for report in reports)
+        raise InputError(f"{before} and {after} have no load in common: {' and '.join(names)}")
     found: list[Ratio] = []
     for key in both:
-        loads = [
-            report["loads"][numbers[key]] for report, numbers in zip(reports, keyed, strict=True)
-        ]
+        load = reports[0]["loads"][first[key]]
         mine = [
             table.filter(pc.field("load") == numbers[key])
-            for table, numbers in zip(tables, keyed, strict=True)
+            for table, numbers in zip(tables, (first, second), strict=True)
         ]
-        spans = {WHOLE: [latencies(table) for table in mine]}
-        spans |= {name: [stage(table, name) for table in mine] for name in STAGES}
-        for span, (first, second) in spans.items():
-            found += ratios(loads[0]["name"], span, first, second, loads[0]["seconds"], tolerance)
+        for span in (WHOLE, *STAGES):
+            was, now = (latencies(t) if span == WHOLE else stage(t, span) for t in mine)
+            found += ratios(load["name"], span, was, now, load["seconds"], tolerance)
     return found
 
 
@@ -101,51 +94,45 @@ def ratios(
     load: str, span: str, before: ArrayF64, after: ArrayF64, seconds: float, tolerance: float
 ) -> list[Ratio]:
     """Of two series in ms, each of about `seconds`; none where there are too few values."""
-    found = []
     series = (before, after)
     blocks = [block_length(len(values) / seconds) for values in series]
-    enough = [len(v) >= FEWEST_BLOCKS * b for v, b in zip(series, blocks, strict=True)]
-    percents = [p for p in PERCENTS if min(map(len, series)) >= 2 * fewest(p)]
-    if not (all(enough) and percents):
+    enough = all(len(v) >= FEWEST_BLOCKS * b for v, b in zip(series, blocks, strict=True))
+    percents = tuple(p for p in PERCENTS if min(map(len, series)) >= 2 * fewest(p))
+    if not (enough and percents):
         return []
-    drawn = [resampled(v, b, tuple(percents)) for v, b in zip(series, blocks, strict=True)]
-    # Sorted columns would pair the small with the small.
-    rng = np.random.default_rng(1)
-    shuffled = [rng.permuted(each, axis=0) for each in drawn]
-    for column, p in enumerate(percents):
-        both = zip(*(each[:, column].tolist() for each in shuffled), strict=True)
-        ordered = np.sort([_ratio(a, b) for a, b in both])
-        rest = (1 - CONFIDENCE) / 2 * 100
-        low, high = (float(ordered[rank(RESAMPLES, share)]) for share in (rest, 100 - rest))
+    drawn = [resampled(v, b, percents) for v, b in zip(series, blocks, strict=True)]
+    # Both are drawn from the same seed: a pair must not share its places.
+    drawn[1] = np.random.default_rng(1).permuted(drawn[1], axis=0)
+    low, high = interval(np.vectorize(_ratio, otypes=[float])(*drawn)).tolist()
+    found = []
+    for place, p in enumerate(percents):
         first, second = (float(np.sort(each)[rank(len(each), p)]) for each in series)
-        change: Change = "same"
-        if low > 1 + tolerance:
+        change = "same"
+        if low[place] > 1 + tolerance:
             change = "slower"
-        elif high < 1 / (1 + tolerance):
+        elif high[place] < 1 / (1 + tolerance):
             change = "faster"
-        found.append(Ratio(load, span, p, first, second, low, high, change))
+        found.append(Ratio(load, span, p, first, second, low[place], high[place], change))
     return found
 
 
 def words(found: Sequence[Ratio], tolerance: float) -> str:
     """A line per ratio, and the verdict."""
-    lines = [f"{'load':26} {'span':20} {'':>4} {'before':>8} {'after':>8}  ratio (95 %)"]
+    rows: list[Sequence[str]] = [("load", "span", "", "before", "after", "ratio (95 %)", "")]
     for r in found:
-        change = "" if r.change == "same" else f"  {r.change}"
-        lines.append(
-            f"{r.load:26} {r.span:20} p{r.percent:<3g} {r.before_ms:8.2f} {r.after_ms:8.2f}  "
-            f"{r.ratio:.2f} ({r.low:.2f}–{r.high:.2f}){change}"
-        )
+        ratio = f"{r.ratio:.2f} ({r.low:.2f}–{r.high:.2f})"
+        change = "" if r.change == "same" else r.change
+        ms = (f"{r.before_ms:.2f}", f"{r.after_ms:.2f}")
+        rows.append((r.load, r.span, f"p{r.percent:g}", *ms, ratio, change))
     slower = [r for r in found if r.change == "slower"]
+    said = f"not slower: no ratio lies beyond {100 * tolerance:g} %"
     if slower:
         worst = max(slower, key=lambda r: r.low)
-        lines.append(
+        said = (
             f"slower: {len(slower)} of {len(found)} ratios lie beyond {100 * tolerance:g} %, most "
             f"{worst.span} p{worst.percent:g} of {worst.load} (× {worst.ratio:.2f})"
         )
-    else:
-        lines.append(f"not slower: no ratio lies beyond {100 * tolerance:g} %")
-    return "\n".join(lines)
+    return f"{columns(rows)}\n{said}"
 
 
 def _key(load: dict[str, Any]) -> tuple[Any, ...]:

@@ -7,19 +7,22 @@ itself when what it shows was on the screen, whatever the camera's driver says. 
 open too, the way ends when the same frame is painted there.
 """
 
-import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from model.records import Frame, Step
+from realtime.benchmark.browser import page_of
+from realtime.benchmark.percentiles import shown as as_text
 from realtime.benchmark.percentiles import tail
-from realtime.benchmark.samples import PAINTED, Observed
-from realtime.benchmark.screen import Shown
+from realtime.benchmark.report import GLASS, facts, new_folder, write_json
+from realtime.benchmark.samples import Observed
+from realtime.benchmark.screen import Shown, serve_screen
+from realtime.benchmark.tables import columns
 from realtime.benchmark.timecode import Reader
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
@@ -35,7 +38,6 @@ SAME_CLOCK = ("driver", "browser")
 """Clocks of sources that are this system's."""
 _WAITING_FRAMES = 4
 _BEAT_S = 0.25
-_JOIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +64,69 @@ class Reading:
         """Frames in which no number could be read for sure."""
         self.left_out = 0
         """Frames that came while others were being read."""
-        self._frames: queue.Queue[Frame | None] = queue.Queue(_WAITING_FRAMES)
-        self._thread = threading.Thread(target=self._read, name="reading")
-        self._thread.start()
+        self._reader = Reader()
+        self._thread = ThreadPoolExecutor(1, "reading")
+        self._tasks: list[Future[None]] = []
+        self._waiting = threading.Semaphore(_WAITING_FRAMES)
 
     def take(self, step: Step) -> None:
         """A frame, from the pipeline's thread."""
-        try:
-            self._frames.put_nowait(step.frame)
-        except queue.Full:
+        if self._waiting.acquire(blocking=False):
+            self._tasks.append(self._thread.submit(self._read, step.frame))
+        else:
             self.left_out += 1
 
     def stop(self) -> None:
-        """Read what waits, and end."""
-        self._frames.put(None)
-        self._thread.join(_JOIN_S)
+        """Read what waits, and end. Raises what reading raised."""
+        self._thread.shutdown()
+        for task in self._tasks:
+            task.result()
 
-    def _read(self) -> None:
-        reader = Reader()
-        while (frame := self._frames.get()) is not None:
-            number = reader.read(frame.image)
-            if number is None:
-                self.unreadable += 1
-            else:
-                self.found.append((frame, number))
+    def _read(self, frame: Frame) -> None:
+        try:
+            number = self._reader.read(frame.image)
+        finally:
+            self._waiting.release()
+        if number is None:
+            self.unreadable += 1
+        else:
+            self.found.append((frame, number))
+
+
+def run_glass(config: LiveConfig, out: Path, command: Sequence[str], port: int) -> None:
+    """Say where the time code is, measure for `config.seconds`, write `glass.json` into `out`."""
+    new_folder(out)
+    known = facts(config, ["glass", *command])
+    told = Shown()
+    with serve_screen(told, port) as address:
+        print(f"time code: {address}  (open it full screen, on this machine, camera on it)")
+
+        def during(session: LiveSession, until_s: float) -> None:
+            with page_of(session) as live:
+                print(f"live page: {live}  (open it too, to measure until it is painted)")
+                wait(session, until_s)
+
+        seen, found = measure_glass(config, told, during=during)
+    report = {"facts": known, **found, "seen": [asdict(each) for each in seen]}
+    path = write_json(out, GLASS, report)
+    print(f"{words(found)}\nevery frame in {path}")
+
+
+def words(found: Mapping[str, Any]) -> str:
+    """Delays on a few lines, and what they rest on."""
+    frames, hz = found["frames"], found["refresh_hz"]
+    names = ("p50", "p95", "p99", "max")
+    rows: list[Sequence[str]] = [("ms", *names, "n")]
+    for name, what in SPANS.items():
+        delay = found["delays_ms"][name]
+        cells = (as_text(delay, p) for p in names) if delay["n"] else ("", "", "", "not known")
+        rows.append((what, *cells, str(delay["n"])))
+    screen = "no page told what it showed" if hz is None else f"the screen changed at {hz:.1f} Hz"
+    counts = f"{frames['read']} of {frames['captured']} frames read, {frames['unreadable']} could"
+    text = f"{columns(rows)}\n{counts} not be; {screen}"
+    if not frames["read"]:
+        text += "\nNothing was read: are all four markers in the picture, and in focus?"
+    return text
 
 
 def measure_glass(
@@ -107,14 +148,15 @@ def measure_glass(
             source = session.source
             clock = "" if source is None else source.info.clock
         snapshot = session.snapshot()
-    done_s = {row[0]: row[3] for row in observed.rows}
+    rows = observed.frames()
     seen = []
     for frame, number in reading.found:
         index, received_s = frame.stamp.index, frame.received_s
         shown_s = shown.at_s(number, received_s)
         if shown_s is None:
             continue
-        painted_ms = observed.views.get(index, {}).get(PAINTED)
+        late_ms = [rows.get(index, {}).get(f"{end}_ms") for end in ("latency", "painted")]
+        result_s, painted_s = (None if ms is None else received_s + ms / 1e3 for ms in late_ms)
         seen.append(
             Seen(
                 frame=index,
@@ -122,8 +164,8 @@ def measure_glass(
                 shown_s=shown_s,
                 captured_s=frame.stamp.time_s if clock in SAME_CLOCK else None,
                 received_s=received_s,
-                result_s=done_s.get(index),
-                painted_s=None if painted_ms is None else received_s + painted_ms / 1e3,
+                result_s=result_s,
+                painted_s=painted_s,
             )
         )
     return seen, {
@@ -145,8 +187,7 @@ def delays(seen: list[Seen]) -> dict[str, Any]:
     found = {}
     for name in SPANS:
         ends = [(each.shown_s, getattr(each, f"{name}_s")) for each in seen]
-        late_ms = np.array([(end - start) * 1e3 for start, end in ends if end is not None])
-        found[name] = asdict(tail(late_ms, 0))
+        found[name] = tail([(end - start) * 1e3 for start, end in ends if end is not None])
     return found
 
 

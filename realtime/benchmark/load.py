@@ -40,11 +40,7 @@ class Measured:
     decisions: tuple[Decision, ...]
     """Of expressions after the warm-up."""
     readings: tuple[Reading, ...]
-    threads: dict[str, float]
-    """Cores' worth of processor time by thread."""
     warm_up_s: float
-    start_s: float
-    """From the order to begin to the source delivering: opening it, loading the models."""
 
 
 def measure(
@@ -66,23 +62,18 @@ def measure(
     whole_s = load.seconds + warm_up_s
     session = LiveSession(replace(load, seconds=whole_s), results=observed)
     with Monitor(choose_device(load.device)) as monitor, around(session):
-        before_s = monotonic_s()
         with session:
-            start_s = monotonic_s() - before_s
             over_s = monotonic_s() + whole_s + SILENT_S
             while not session.wait(BEAT_S) and monotonic_s() < over_s:
                 progress(session.snapshot().seconds)
             end_s = monotonic_s()
         snapshot = session.snapshot()
-    first_time_s, first_due_s = observed.rows[0][1:3] if observed.rows else (0.0, end_s)
-    warm_s = first_due_s + warm_up_s
+    first_time_s, first_due_s = observed.first() or (0.0, end_s)
     return Measured(
         config=load,
         snapshot=snapshot,
         table=samples(observed, number, warm_up_s),
         decisions=tuple(d for d in observed.decisions if d.moment_s - first_time_s >= warm_up_s),
-        readings=monitor.readings(warm_s, end_s),
-        threads=monitor.threads(warm_s, end_s),
+        readings=monitor.readings(first_due_s + warm_up_s, end_s),
         warm_up_s=warm_up_s,
-        start_s=start_s,
     )

@@ -1,42 +1,44 @@
-"""What each part costs by itself: every flow, every engine, and both together.
+"""What each part costs by itself: every flow and every engine.
 
 Each call gets inputs that the processor has not seen lately: a pool of pictures larger than its
 caches is gone through in turn. Beside each time stands how right the answers are.
 """
 
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from itertools import chain, cycle
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import Any, cast
 
 import cv2
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from model.engine import ENGINES, Engine
 from model.engine.eager import plain_truth
-from model.engine.equality import compare_answers, example, fixed_inputs
+from model.engine.equality import FixedAnswers, compare_answers, example, fixed_inputs
 from model.errors import InputError
 from model.evaluation.flow_comparison import FlowCondition, pair, solvers
-from model.face.crop import CROP_PX
 from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
 from model.flow.gpu.device import DeviceFlow
-from model.flow.key_frames import PHASE_FRAMES
 from model.inference.building import build_here
 from model.inference.checkpoint import checkpoint_path, load_network
-from model.records import ArrayF32, FramePair, ImageU8
+from model.machine import choose_device
+from model.records import ArrayF32, ImageU8
 from model.registry import load_entry
-from realtime.benchmark.percentiles import tail
+from realtime.benchmark.percentiles import shown, tail
+from realtime.benchmark.report import PAGE, PARTS, facts, new_folder, write_json
+from realtime.benchmark.tables import THREE, document
 from realtime.config import LiveConfig
-from realtime.perception.pipeline import PipelineConfig, open_naming
 
 POOL_BYTES = 192 * 2**20
 """Of inputs, gone through in turn: more than the last cache of most processors."""
 FEWEST_RUNS, MOST_RUNS = 3, 5000
-WARM_UP_RUNS, WARM_UP_S = 1, 0.2
+WARM_UP_S = 0.2
 PEERS = ("opencv", "skimage")
 """Libraries whose flows can be run on the same inputs."""
 _FACES = 6
@@ -53,7 +55,7 @@ class Part:
     """One part at one size and batch."""
 
     kind: str
-    """`flow`: of pairs; `network`: of expressions; `both`: crops in, label out."""
+    """`flow`: of pairs; `network`: of expressions."""
     name: str
     size_px: int
     batch: int
@@ -71,6 +73,53 @@ class Part:
     """Against the truth (flows) or plain PyTorch in FP32 (engines), in words."""
 
 
+def run_parts(
+    config: LiveConfig,
+    out: Path,
+    command: Sequence[str],
+    sizes_px: Sequence[int],
+    batches: Sequence[int],
+    seconds: float,
+    against: Sequence[str],
+) -> None:
+    """Time every flow, those of the libraries `against` and every engine on `config.device`; a line
+    for each, and the report in the folder `out`."""
+    names = [*FLOWS, *peers(against)]
+    new_folder(out)
+    known = facts(config, ["parts", *command])
+    device = choose_device(config.device)
+    # As in the live program, so that times compare with its stages'.
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    found: list[Part] = []
+    with tqdm(file=sys.stderr, bar_format="{desc}{n} parts, {elapsed}", leave=False) as bar:
+        for part in chain(
+            flow_parts(names, sizes_px, batches, seconds, device),
+            engine_parts(config.classifier, device, batches, seconds),
+        ):
+            found.append(part)
+            bar.write(line(part), file=sys.stdout)
+            bar.update()
+    report = {"facts": known, "parts": [asdict(part) for part in found]}
+    write_json(out, PARTS, report)
+    (out / PAGE).write_text(f"# Parts\n\n{document([], [report])}", encoding="utf-8")
+    print(f"report in {out / PAGE}")
+
+
+def line(part: Part) -> str:
+    """A part in the terminal."""
+    named = f"{part.name:24} {part.size_px:4} px × {part.batch:<2}"
+    if part.absent:
+        return f"{named}  not here: {part.absent}"
+    times = "  ".join(f"{name} {shown(part.ms, name)}" for name in THREE)
+    started = "".join(
+        f"  {what} {seconds:.1f} s"
+        for what, seconds in (("build", part.build_s), ("load", part.load_s))
+        if seconds is not None
+    )
+    return f"{named}  {times} ms{started}  {part.accuracy}"
+
+
 def flow_parts(
     names: Sequence[str],
     sizes_px: Sequence[int],
@@ -84,17 +133,14 @@ def flow_parts(
         pairs = [pair(_CONDITION, size_px, _FIRST_SEED + face) for face in range(_FACES)]
         pool = _pool(np.stack([np.stack([a, b]) for a, b, _ in pairs]))
         for name, solve in chain(*(_solvers(wanted, device) for wanted in names)):
+            part = Part("flow", name, size_px, 1)
             try:
-                accuracy = _flow_accuracy(solve, pairs)
+                part = replace(part, accuracy=_flow_accuracy(solve, pairs))
             except InputError as error:
-                yield Part("flow", name, size_px, 1, absent=str(error))
+                yield replace(part, absent=str(error))
                 continue
             for batch in batches:
-                first_ms, times_ms = timed(solve, _batches(pool, batch), seconds)
-                ms = asdict(tail(times_ms, 0))
-                yield Part(
-                    "flow", name, size_px, batch, ms=ms, first_ms=first_ms, accuracy=accuracy
-                )
+                yield replace(part, batch=batch, **timed(solve, _batches(pool, batch), seconds))
 
 
 def engine_parts(
@@ -103,101 +149,68 @@ def engine_parts(
     """Every engine on `device`, built anew, with the shipped or given `classifier`."""
     path = checkpoint_path(classifier)
     truth = plain_truth(load_network(path)[1])
-    whole = fixed_inputs(truth.inputs)
     for name in ENGINES:
         engine = cast(Engine, load_entry(ENGINES, name, "engine")(device))
         for batch in batches:
-            shown = f"{path.stem}, {name}"
-            given = example(truth.inputs, batch)
-            size_px = given[0].shape[-1]
-            if why := engine.absent():
-                yield Part("network", shown, size_px, batch, absent=why)
-                break
-            # A cache of its own: what an earlier run has built would be no build.
-            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-                build_s: float | None = None
-                kept = None
-                start_s = time.perf_counter()
+            size_px = example(truth.inputs, batch)[0].shape[-1]
+            part = Part("network", f"{path.stem}, {name}", size_px, batch, absent=engine.absent())
+            if not part.absent:
                 try:
-                    if engine.built:
-                        kept = build_here(engine, path, batch, Path(folder)).path
-                        build_s = time.perf_counter() - start_s
-                    start_s = time.perf_counter()
-                    forward = engine.load(lambda: load_network(path)[1], given, kept)
+                    part = _engine_part(part, engine, path, truth, seconds)
                 except Exception as error:  # compilers and native libraries raise what they like
                     line = str(error).strip().partition("\n")[0]
-                    yield Part("network", shown, size_px, batch, absent=line)
-                    break
-                load_s = time.perf_counter() - start_s
-                samples = [
-                    tuple(each[start : start + batch] for each in whole)
-                    for start in range(0, len(whole[0]), batch)
-                ]
-                size = sum(each.nbytes for each in samples[0])
-                pool = [
-                    tuple(each.copy() for each in samples[n % len(samples)])
-                    for n in range(max(len(samples), POOL_BYTES // size))
-                ]
-                first_ms, times_ms = timed(lambda given, f=forward: f(*given), cycle(pool), seconds)  # type: ignore[misc]
-                yield Part(
-                    "network",
-                    shown,
-                    size_px,
-                    batch,
-                    ms=asdict(tail(times_ms, 0)),
-                    first_ms=first_ms,
-                    build_s=build_s,
-                    load_s=load_s,
-                    accuracy=str(compare_answers(truth, forward, batch, engine.tolerance)),
-                )
+                    part = replace(part, absent=line)
+            yield part
+            if part.absent:
+                break
 
 
-def whole_part(config: LiveConfig, device: str, seconds: float) -> Part:
-    """Both together, as for one expression of the live program: crops in, label out."""
-    wanted = PipelineConfig(config.flow, config.classifier, device, config.engine)
-    _, engine, naming = open_naming(wanted)
-    try:
-        engine.wait()
-        pairs = [pair(_CONDITION, CROP_PX, _FIRST_SEED + face) for face in range(_FACES)]
-        pool = _pool(np.stack([np.stack([a, b, a]) for a, b, _ in pairs]))
-        still = np.zeros((PHASE_FRAMES, CROP_PX, CROP_PX), np.float32)
-        frames = FramePair(still, still)
+def _engine_part(
+    part: Part, engine: Engine, path: Path, truth: FixedAnswers, seconds: float
+) -> Part:
+    batch = part.batch
+    # A cache of its own: what an earlier run has built would be no build.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        build_s, kept = None, None
+        start_s = time.perf_counter()
+        if engine.built:
+            kept = build_here(engine, path, batch, Path(folder)).path
+            build_s = time.perf_counter() - start_s
+            start_s = time.perf_counter()
+        given = example(truth.inputs, batch)
+        forward = engine.load(lambda: load_network(path)[1], given, kept)
+        load_s = time.perf_counter() - start_s
+        whole = fixed_inputs(truth.inputs)
+        starts = range(0, len(whole[0]), batch)
+        count = max(len(starts), POOL_BYTES // sum(each.nbytes for each in given))
+        pool = [
+            tuple(each[start : start + batch].copy() for each in whole)
+            for start in islice(cycle(starts), count)
+        ]
+        return replace(
+            part,
+            build_s=build_s,
+            load_s=load_s,
+            accuracy=str(compare_answers(truth, forward, batch, engine.tolerance)),
+            **timed(lambda inputs: forward(*inputs), cycle(pool), seconds),
+        )
 
-        def call(moments: ImageU8) -> object:
-            return naming([[moment] for moment in moments[0]], frames)
 
-        first_ms, times_ms = timed(call, _batches(pool, 1), seconds)
-        name = f"{config.flow} + {checkpoint_path(config.classifier).stem}, {engine.loaded.name}"
-        if why := naming.trouble or engine.trouble():
-            return Part("both", name, CROP_PX, 1, absent=why)
-        return Part("both", name, CROP_PX, 1, ms=asdict(tail(times_ms, 0)), first_ms=first_ms)
-    finally:
-        engine.close()
-
-
-def timed(
-    call: Callable[[Any], object], given: Iterator[Any], seconds: float
-) -> tuple[float, np.ndarray[Any, np.dtype[np.float64]]]:
-    """ms of the first call, and of those of the next `seconds` after a warm-up."""
+def timed(call: Callable[[Any], object], given: Iterator[Any], seconds: float) -> dict[str, Any]:
+    """`first_ms` of the first call, and `ms`, percentiles of those of the next `seconds` after a
+    warm-up."""
     first_ms = _once(call, next(given))
     end_s = time.perf_counter() + WARM_UP_S
-    runs = 0
-    while runs < WARM_UP_RUNS or time.perf_counter() < end_s:
+    _once(call, next(given))
+    while time.perf_counter() < end_s:
         _once(call, next(given))
-        runs += 1
     times_ms: list[float] = []
     end_s = time.perf_counter() + seconds
     while len(times_ms) < FEWEST_RUNS or (
         time.perf_counter() < end_s and len(times_ms) < MOST_RUNS
     ):
         times_ms.append(_once(call, next(given)))
-    return first_ms, np.array(times_ms)
-
-
-def one_thread() -> None:
-    """As in the live program, so that times compare with its stages'."""
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
+    return {"first_ms": first_ms, "ms": tail(times_ms)}
 
 
 def peers(libraries: Sequence[str]) -> list[str]:

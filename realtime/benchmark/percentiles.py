@@ -6,16 +6,15 @@ one stall of twenty frames would count as twenty independent observations.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from model.records import ArrayF64
 
-RANKS = (50.0, 95.0, 99.0, 99.9)
-"""In percent."""
-NAMES = ("p50", "p95", "p99", "p999")
-"""What they are called."""
+NAMES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "p999": 99.9}
+"""Percentiles by what they are called."""
 BLOCK_S = 0.5
 RESAMPLES = 1000
 CONFIDENCE = 0.95
@@ -26,43 +25,32 @@ _SEED = 0
 _AT_ONCE = 2**22  # values resampled at a time: 32 MB
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """Percentiles in ms. A value is None where there is none: the percentile is a frame that was
-    never analysed, or it is so far out that no value lies beyond it."""
+def tail(values_ms: ArrayF64 | Sequence[float], per_s: float = 0.0) -> dict[str, Any]:
+    """Percentiles of latencies in the order in which they arose, about `per_s` of them a second,
+    `inf` for what was never done. Each is the smallest value that at least p % do not exceed.
 
-    p50: float | None
-    p95: float | None
-    p99: float | None
-    p999: float | None
-    max: float | None
-    n: int
-    intervals: dict[str, tuple[float, float | None]]
-    """95 % interval by percentile; an upper end of None has no bound. Empty if too few values."""
-
-
-def tail(values_ms: ArrayF64, per_s: float) -> Tail:
-    """Of latencies in the order in which they arose, about `per_s` of them a second, `inf` for
-    what was never done. Each percentile is the smallest value that at least p % do not exceed."""
-    n = len(values_ms)
+    `p50`, `p95`, `p99`, `p999`, `max`: ms, None where the value is a frame that was never analysed,
+    or so far out that no value lies beyond it. `n`. `intervals`: 95 % by percentile, an upper end
+    of None has no bound; empty if there are too few values.
+    """
+    values = np.asarray(values_ms, np.float64)
+    n = len(values)
+    found: dict[str, Any] = {**dict.fromkeys(NAMES), "max": None, "n": n, "intervals": {}}
     if n == 0:
-        return Tail(None, None, None, None, None, 0, {})
-    ordered = np.sort(values_ms)
-    known = [p for p in RANKS if n >= fewest(p)]
-    found = {name: _finite(ordered[rank(n, p)]) for name, p in zip(NAMES, known, strict=False)}
-    intervals: dict[str, tuple[float, float | None]] = {}
+        return found
+    ordered = np.sort(values)
+    known = {name: p for name, p in NAMES.items() if n >= fewest(p)}
+    found |= {name: _finite(ordered[rank(n, p)]) for name, p in known.items()}
+    found["max"] = _finite(ordered[-1])
     block = block_length(per_s)
     if n >= FEWEST_BLOCKS * block and np.isfinite(ordered[0]):
-        drawn = resampled(values_ms, block, tuple(known))
-        rest = (1 - CONFIDENCE) / 2
-        low, high = (drawn[_at(RESAMPLES, share)] for share in (rest, 1 - rest))
-        intervals = {
+        low, high = interval(resampled(values, block, tuple(known.values())))
+        found["intervals"] = {
             name: (float(a), _finite(b))
-            for name, a, b in zip(NAMES, low, high, strict=False)
+            for name, a, b in zip(known, low, high, strict=True)
             if np.isfinite(a)
         }
-    p50, p95, p99, p999 = (found.get(name) for name in NAMES)
-    return Tail(p50, p95, p99, p999, _finite(ordered[-1]), n, intervals)
+    return found
 
 
 def fewest(p: float) -> int:
@@ -72,7 +60,8 @@ def fewest(p: float) -> int:
 
 def rank(n: int, p: float) -> int:
     """Place, from 0, of percentile `p` among `n` ordered values."""
-    return _at(n, p / 100)
+    # What is left of 0.999 × 1000 in binary must not push the rank one up.
+    return min(n - 1, max(0, math.ceil(n * p / 100 - 1e-9) - 1))
 
 
 def block_length(per_s: float) -> int:
@@ -81,27 +70,43 @@ def block_length(per_s: float) -> int:
 
 
 def resampled(values: ArrayF64, block: int, percents: tuple[float, ...]) -> ArrayF64:
-    """Each of `percents` of `RESAMPLES` series drawn from `values` in blocks: float64, a column
-    for each, sorted down the columns."""
+    """Each of `percents` of `RESAMPLES` series drawn from `values` in blocks: float64, a row for
+    each series, a column for each percentile."""
     n = len(values)
     rng = np.random.default_rng(_SEED)
-    blocks = -(-n // block)
-    within = np.arange(block)
     ranks = [rank(n, p) for p in percents]
     rows: list[ArrayF64] = []
     at_once = max(1, _AT_ONCE // n)
     for first in range(0, RESAMPLES, at_once):
         count = min(at_once, RESAMPLES - first)
-        starts = rng.integers(0, n - block + 1, (count, blocks, 1))
-        series = values[(starts + within).reshape(count, -1)[:, :n]]
+        starts = rng.integers(0, n - block + 1, (count, -(-n // block), 1))
+        series = values[(starts + np.arange(block)).reshape(count, -1)[:, :n]]
         series.partition(sorted(set(ranks)), axis=1)
         rows.append(series[:, ranks])
-    return np.sort(np.concatenate(rows), axis=0)
+    return np.concatenate(rows)
 
 
-def _at(n: int, share: float) -> int:
-    # What is left of 0.999 × 1000 in binary must not push the rank one up.
-    return min(n - 1, max(0, int(np.ceil(n * share - 1e-9)) - 1))
+def interval(drawn: ArrayF64) -> ArrayF64:
+    """The ends of the 95 % interval of each column of `drawn`: (2, columns)."""
+    rest = (1 - CONFIDENCE) / 2 * 100
+    return np.sort(drawn, axis=0)[[rank(len(drawn), share) for share in (rest, 100 - rest)]]
+
+
+def shown(found: Mapping[str, Any], name: str, *, interval: bool = False) -> str:
+    """A percentile, or `max`, of a `tail`: "–" where there are too few values for it, "∞" where it
+    is a frame that was never analysed; with its interval, "9.1 (8.8–9.6)", if it has one."""
+    value = found[name]
+    if value is None:
+        return "∞" if found["n"] >= fewest(NAMES.get(name, 0.0)) else "–"
+    ends = found["intervals"].get(name) if interval else None
+    return figure(value) + (f" ({figure(ends[0])}–{figure(ends[1])})" if ends else "")
+
+
+def figure(ms: float | None) -> str:
+    """With as many digits as tell something; None has no bound."""
+    if ms is None:
+        return "∞"
+    return f"{ms:.2f}" if ms < 1 else f"{ms:.1f}" if ms < 100 else f"{ms:.0f}"
 
 
 def _finite(value: float) -> float | None:

@@ -1,12 +1,15 @@
 """What a benchmark is asked to do, checked before anything slow begins."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import TypeVar
 
 from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.sources import split_spec
+
+T = TypeVar("T")
 
 WARM_UP_S = 2.0
 """Of each load, kept in the samples and left out of the figures: caches fill, clocks rise."""
@@ -51,33 +54,40 @@ def loads(
     )
 
 
+def parse_list(option: str, text: str, example: str, one: Callable[[str], T]) -> tuple[T, ...]:
+    """`text`, values with commas between, each once and read by `one`; `InputError` with `example`
+    where that raises a `ValueError`."""
+    try:
+        values = tuple(one(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{option} {text}: give {example}") from None
+    if len(set(values)) < len(values):
+        raise InputError(f"{option} {text}: each once")
+    return values
+
+
 def parse_rates(text: str) -> tuple[float, ...]:
     """`30,60,200` as rates per second."""
-    try:
-        rates = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(f"--fps {text}: give rates with commas between, as 30,60,200") from None
-    if len(set(rates)) < len(rates):
-        raise InputError(f"--fps {text}: each rate once")
-    return rates
+    return parse_list("--fps", text, "rates with commas between, as 30,60,200", float)
 
 
 def parse_sizes(text: str) -> tuple[tuple[int, int], ...]:
     """`640x480,1280x720` as (width, height) in px."""
-    sizes = []
-    for part in text.split(","):
-        width, x, height = part.partition("x")
-        if not (x and width.isdecimal() and height.isdecimal()):
-            raise InputError(f"--size {text}: give sizes as 640x480,1280x720")
-        sizes.append((int(width), int(height)))
-    if len(set(sizes)) < len(sizes):
-        raise InputError(f"--size {text}: each size once")
-    return tuple(sizes)
+
+    def size(part: str) -> tuple[int, int]:
+        width, height = (_whole(side) for side in part.split("x"))
+        return width, height
+
+    return parse_list("--size", text, "sizes as 640x480,1280x720", size)
 
 
 def parse_numbers(option: str, text: str, least: int, most: int) -> tuple[int, ...]:
     """`128,224` as whole numbers from `least` to `most`."""
-    parts = text.split(",")
-    if not all(part.isdecimal() and least <= int(part) <= most for part in parts):
-        raise InputError(f"{option} {text}: give whole numbers from {least} to {most}")
-    return tuple(dict.fromkeys(int(part) for part in parts))
+    example = f"whole numbers from {least} to {most}"
+    return parse_list(option, text, example, lambda part: _whole(part, least, most))
+
+
+def _whole(text: str, least: int = 1, most: int = 100_000) -> int:
+    if not (text.isdecimal() and least <= int(text) <= most):
+        raise ValueError(text)
+    return int(text)

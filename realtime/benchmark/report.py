@@ -1,20 +1,28 @@
-"""What a benchmark leaves behind: a folder with `report.html`, `report.json`, `samples.parquet`."""
+"""What a benchmark leaves behind: JSON and Markdown in a new folder, and where it all ran."""
 
 import json
-from collections.abc import Mapping
+import shlex
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from model.cli import make_folder
 from model.errors import InputError
+from model.inference.checkpoint import checkpoint_digest, checkpoint_path
+from model.machine import choose_device, cores, driver, machine, system
 from model.text import parse_json
-from realtime.benchmark.page import page
-from realtime.benchmark.samples import read_samples, write_samples
+from realtime.config import LiveConfig
+from realtime.results.summary import installed_versions, versions
+from realtime.sessions.clock_anchors import iso
 
-FORMAT = "fmanet-live benchmark 1"
-REPORT, SAMPLES, PAGE = "report.json", "samples.parquet", "report.html"
+LIVE, PARTS, GLASS = "fmanet-live benchmark 1", "fmanet-live parts 1", "fmanet-live glass 1"
+FILES = {LIVE: "report.json", PARTS: "parts.json", GLASS: "glass.json"}
+"""By format. A number that readers rely on is never taken out of one."""
+SAMPLES, PAGE = "samples.parquet", "report.md"
+
+_EXTRAS = ("torch-tensorrt", "triton", "playwright", "pyarrow", "psutil", "gradio", "websockets")
 
 
 def new_folder(path: Path) -> None:
@@ -24,18 +32,17 @@ def new_folder(path: Path) -> None:
     make_folder(path)
 
 
-def write_report(folder: Path, report: Mapping[str, Any], tables: list[pa.Table]) -> None:
-    """The three files; the page's pictures are drawn from the samples as they were written."""
-    write_samples(folder / SAMPLES, tables)
-    text = json.dumps({"format": FORMAT, **report}, indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / REPORT).write_text(text + "\n", encoding="utf-8")
-    text = page(report, read_samples(folder / SAMPLES))
-    (folder / PAGE).write_text(text, encoding="utf-8")
+def write_json(folder: Path, kind: str, report: Mapping[str, Any]) -> Path:
+    """`report` of the format `kind` into its file in `folder`; returns which."""
+    path = folder / FILES[kind]
+    text = json.dumps({"format": kind, **report}, indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+    return path
 
 
-def read_report(folder: Path) -> dict[str, Any]:
-    """The document in `folder`; `InputError` if there is none of this format."""
-    path = folder / REPORT
+def read_json(folder: Path, kind: str) -> dict[str, Any]:
+    """The document in `folder`; `InputError` if there is none of the format `kind`."""
+    path = folder / FILES[kind]
     try:
         report = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -43,6 +50,47 @@ def read_report(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{path} is not JSON: {error}") from None
     found = report.get("format") if isinstance(report, dict) else None
-    if found != FORMAT:
-        raise InputError(f"{path} has the format {found!r}, this version reads {FORMAT!r}")
+    if found != kind:
+        raise InputError(f"{path} has the format {found!r}, this version reads {kind!r}")
     return dict(report)
+
+
+def facts(config: LiveConfig, command: Sequence[str]) -> dict[str, Any]:
+    """Machine, versions, commit, weights and command, as plain values: no figure goes without."""
+    device = choose_device(config.device)
+    weights = checkpoint_digest(checkpoint_path(config.classifier))
+    gpu = None
+    if device != "cpu":
+        import torch
+
+        gpu = {"driver": driver(), "cuda": torch.version.cuda}
+    return {
+        "at": iso(time.time()),
+        "command": shlex.join(["python", "-m", "realtime.benchmark", *command]),
+        "machine": machine(),
+        "system": system(),
+        "cores": cores(),
+        "device": device,
+        "gpu": gpu,
+        "versions": versions() | installed_versions(_EXTRAS),
+        "commit": commit(),
+        "weights": {"name": config.classifier, "sha256": weights},
+    }
+
+
+def commit() -> str | None:
+    """The commit that this program is, with "+" if files differ from it; None outside of a
+    repository."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        run = subprocess.run(
+            ["git", *arguments], cwd=here, capture_output=True, text=True, timeout=10, check=True
+        )
+        return run.stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,9 @@ from realtime.stream.clock import monotonic_s
 STAGES = ("wait", "face", "motion", "spot", "flow", "classify")
 """What a frame's time goes to, in order. `flow` and `classify` run in a thread of their own and
 stand at the frame with which their event came out."""
-SHOWN = ("encode", "send", "paint")
-"""From the result to a viewer's eye, where a page was open."""
-PAINTED = "painted"
-"""From a frame's scheduled arrival to a viewer's eye."""
+SHOWN = ("encode", "send", "paint", "painted")
+"""From the result to a viewer's eye, where a page was open; `painted`: from a frame's scheduled
+arrival to there."""
 ANALYSED = "analysed"
 LOST = "lost by the source"
 
@@ -33,7 +31,7 @@ SCHEMA = pa.schema(
         ("measured", pa.bool_()),
         ("fate", pa.string()),
         ("latency_ms", pa.float64()),
-        *((f"{name}_ms", pa.float64()) for name in (*STAGES, *SHOWN, PAINTED)),
+        *((f"{name}_ms", pa.float64()) for name in (*STAGES, *SHOWN)),
         ("face", pa.bool_()),
     ]
 )
@@ -41,8 +39,7 @@ SCHEMA = pa.schema(
 `loads`. `frame`: number within the source. `due_s`: scheduled arrival, from the load's first frame
 on. `measured`: false during warm-up. `fate`: "analysed", or why not. `latency_ms`: from the
 scheduled arrival to the result; `painted_ms`: to a viewer's eye. Other `…_ms`: stages; empty where
-a frame did not go through one.
-`face`: whether one was found."""
+a frame did not go through one. `face`: whether one was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +50,11 @@ class Decision:
     """`early`: named at its apex from the first phase. `confirmed`: named from both."""
     moment_s: float
     """Of the source: the apex of an early one, the offset of a confirmed one."""
-    known_s: float
-    """Of the source: the frame on which the spotter's decision fell. What lies between is the
-    look-ahead that no computer can shorten: the face has not yet moved on."""
+    look_ahead_ms: float
+    """From the moment to the frame on which the spotter's decision fell, which no computer can
+    shorten: the face has not yet moved on."""
     after_ms: float
     """From the scheduled arrival of that frame to the event."""
-
-    @property
-    def look_ahead_ms(self) -> float:
-        """From the moment to the frame on which it could be told."""
-        return (self.known_s - self.moment_s) * 1e3
 
 
 class Observed(Results):
@@ -70,23 +62,28 @@ class Observed(Results):
     viewers; read when the run is over."""
 
     def __init__(self) -> None:
-        self.rows: list[tuple[int, float, float, float, Mapping[str, float], bool]] = []
-        """Of each analysed frame: number, time, due, done, ms by stage, whether with a face."""
-        self.left_out: list[tuple[int, float, str]] = []
-        """Of each other captured frame: number, time, cause."""
-        self.views: dict[int, Mapping[str, float]] = {}
-        """ms by stage of the first viewer's sight, by frame."""
+        self.rows: dict[int, dict[str, Any]] = {}
+        """Frames by number, analysed or left out: columns of `SCHEMA`, but that `due_s` is of
+        `realtime.stream.clock`, and empty where a frame was left out."""
+        self.times_s: dict[int, float] = {}
+        """Of the source, of the same frames."""
         self.decisions: list[Decision] = []
+        self._views: dict[int, dict[str, float]] = {}
         super().__init__()
 
     def add(self, step: Step, *, waited_ms: float) -> Step:
         """See `Results.add`."""
         step = super().add(step, waited_ms=waited_ms)
-        done_s = monotonic_s()
         stamp, due_s = step.frame.stamp, step.frame.received_s
-        timings_ms = {"wait": waited_ms, **step.timings_ms}
-        has_face = step.face is not None
-        self.rows.append((stamp.index, stamp.time_s, due_s, done_s, timings_ms, has_face))
+        self.times_s[stamp.index] = stamp.time_s
+        self.rows[stamp.index] = {
+            "due_s": due_s,
+            "fate": ANALYSED,
+            "latency_ms": (monotonic_s() - due_s) * 1e3,
+            "wait_ms": waited_ms,
+            **{f"{name}_ms": ms for name, ms in step.timings_ms.items()},
+            "face": step.face is not None,
+        }
         for event in step.events:
             self._decide(event, due_s - stamp.time_s)
         return step
@@ -94,74 +91,71 @@ class Observed(Results):
     def drop(self, cause: str, frames: int, stamps: tuple[Stamp, ...] = ()) -> None:
         """See `Results.drop`."""
         super().drop(cause, frames, stamps)
-        self.left_out += [(stamp.index, stamp.time_s, cause) for stamp in stamps]
+        for stamp in stamps:
+            self.times_s[stamp.index] = stamp.time_s
+            self.rows[stamp.index] = {"fate": cause}
 
     def shown(self, index: int, *, painted_ms: float, timings_ms: Mapping[str, float]) -> None:
-        """See `Results.shown`."""
+        """See `Results.shown`; of several viewers the first counts."""
         super().shown(index, painted_ms=painted_ms, timings_ms=timings_ms)
-        self.views.setdefault(index, {**timings_ms, PAINTED: painted_ms})
+        seen = {f"{name}_ms": ms for name, ms in timings_ms.items()}
+        self._views.setdefault(index, {**seen, "painted_ms": painted_ms})
+
+    def frames(self) -> dict[int, dict[str, Any]]:
+        """`rows` with what viewers saw."""
+        return {index: row | self._views.get(index, {}) for index, row in self.rows.items()}
+
+    def first(self) -> tuple[float, float] | None:
+        """When the first analysed frame was taken, in time of the source, and was due, by
+        `realtime.stream.clock`."""
+        for index, row in self.rows.items():
+            if "due_s" in row:
+                return self.times_s[index], row["due_s"]
+        return None
 
     def _decide(self, event: Event, due_minus_time_s: float) -> None:
-        window = event.window
+        window, known_s = event.window, event.known_at.time_s
         moment = window.apex if event.state == "early" else window.offset
         if event.state == "withdrawn" or moment is None:
             return
         # A source's clock keeps its distance to this program's: the frame was due then.
-        due_s = event.known_at.time_s + due_minus_time_s
-        after_ms = (event.emitted_s - due_s) * 1e3
-        known_s = event.known_at.time_s
-        self.decisions.append(Decision(event.state, moment.time_s, known_s, after_ms))
+        after_ms = (event.emitted_s - known_s - due_minus_time_s) * 1e3
+        look_ahead_ms = (known_s - moment.time_s) * 1e3
+        self.decisions.append(Decision(event.state, moment.time_s, look_ahead_ms, after_ms))
 
 
 def samples(observed: Observed, load: int, warm_up_s: float) -> pa.Table:
     """The frames of a load in order, with the columns of `SCHEMA`: those analysed, those left out,
     and those that the source lost, which show as jumps of the number."""
-    if not observed.rows:
+    first = observed.first()
+    if first is None:
         return SCHEMA.empty_table()
-    _, first_time_s, first_due_s, *_ = observed.rows[0]
-    offset_s = first_due_s - first_time_s
-    times = {row[0]: row[1] for row in observed.rows}
-    times |= {row[0]: row[1] for row in observed.left_out}
-    rows: list[tuple[Any, ...]] = []
-    for index, _, due_s, done_s, timings_ms, face in observed.rows:
-        views = observed.views.get(index, {})
-        stages = [timings_ms.get(name) for name in STAGES] + [
-            views.get(name) for name in (*SHOWN, PAINTED)
-        ]
-        rows.append((index, due_s, ANALYSED, (done_s - due_s) * 1e3, *stages, face))
-    empty = (None,) * (len(STAGES) + len(SHOWN) + 3)
-    for index, time_s, cause in (*observed.left_out, *_lost(times)):
-        rows.append((index, time_s + offset_s, cause, *empty))
-    rows.sort(key=lambda row: row[0])
-    frames, due, *rest = zip(*rows, strict=True)
-    due_s = np.array(due) - due[0]
-    columns = [np.full(len(rows), load), frames, due_s, due_s >= warm_up_s, *rest]
-    arrays = [pa.array(c, field.type) for c, field in zip(columns, SCHEMA, strict=True)]
-    return pa.table(arrays, schema=SCHEMA)
-
-
-def _lost(times: Mapping[int, float]) -> list[tuple[int, float, str]]:
-    """Frames whose numbers are missing between the others, their times spread evenly between
-    theirs."""
-    found = []
-    for before, after in pairwise(sorted(times)):
-        step_s = (times[after] - times[before]) / (after - before)
-        for index in range(before + 1, after):
-            found.append((index, times[before] + step_s * (index - before), LOST))
-    return found
+    rows, offset_s = observed.frames(), first[1] - first[0]
+    known = sorted(rows)
+    numbers = range(known[0], known[-1] + 1)
+    due_s = [rows[n].get("due_s", observed.times_s[n] + offset_s) for n in known]
+    # The times of those that the source lost are spread evenly between the others'.
+    since_s = np.interp(numbers, known, due_s) - due_s[0]
+    return pa.Table.from_pylist(
+        [
+            rows.get(number, {"fate": LOST})
+            | {"load": load, "frame": number, "due_s": at_s, "measured": at_s >= warm_up_s}
+            for number, at_s in zip(numbers, since_s.tolist(), strict=True)
+        ],
+        schema=SCHEMA,
+    )
 
 
 def latencies(table: pa.Table) -> ArrayF64:
     """ms of the measured frames in order, `inf` for one that was not analysed."""
-    measured = column(table, "measured").astype(bool)
-    return np.nan_to_num(column(table, "latency_ms"), nan=np.inf)[measured]  # type: ignore[no-any-return]
+    late_ms = column(table.filter(table["measured"]), "latency_ms")
+    return np.where(np.isnan(late_ms), np.inf, late_ms)
 
 
 def stage(table: pa.Table, name: str) -> ArrayF64:
     """ms of the measured frames that went through the stage `name`, in order."""
-    values = column(table, f"{name}_ms")[column(table, "measured").astype(bool)]
-    found: ArrayF64 = values[~np.isnan(values)]
-    return found
+    values = column(table.filter(table["measured"]), f"{name}_ms")
+    return values[~np.isnan(values)]
 
 
 def column(table: pa.Table, name: str) -> ArrayF64:

@@ -11,10 +11,12 @@ something else. The opposites make a bit the difference of two cells: no thresho
 know.
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 
-from model.records import ImageU8
+from model.records import ArrayF64, ImageU8
 
 BITS = 16
 PERIOD = 2**BITS
@@ -42,28 +44,19 @@ def marker_rows(number: int) -> list[str]:
     return ["".join("1" if cell else "0" for cell in row) for row in picture.tolist()]
 
 
+def layout() -> dict[str, Any]:
+    """All that the page has to know to draw a number, as plain values."""
+    markers = [{"at": at, "side": MARKER, "rows": marker_rows(n)} for n, at in enumerate(MARKERS)]
+    place = {"size": SIZE, "cells": CELLS, "columns": COLUMNS, "markers": markers}
+    return {"bits": BITS, "period": PERIOD, **place}
+
+
 def cells(number: int) -> list[bool]:
     """The cells of `number`, row by row, True white."""
     gray = (number % PERIOD) ^ ((number % PERIOD) >> 1)
     bits = [bool(gray >> bit & 1) for bit in range(BITS)]
     upper, lower = bits[:COLUMNS], bits[COLUMNS:]
     return [*upper, *(not b for b in upper), *lower, *(not b for b in lower)]
-
-
-def draw(number: int) -> ImageU8:
-    """The layout with `number` in it, (H, W) uint8, black on white."""
-    width, height = SIZE
-    picture = np.full((height, width), 255, np.uint8)
-    for marker, (x, y) in enumerate(MARKERS):
-        side = cv2.aruco.generateImageMarker(_DICTIONARY, marker, MARKER)
-        picture[y : y + MARKER, x : x + MARKER] = side
-    x0, y0, wide, tall = CELLS
-    step_x, step_y = wide // COLUMNS, tall // ROWS
-    for place, white in enumerate(cells(number)):
-        row, column = divmod(place, COLUMNS)
-        y, x = y0 + row * step_y, x0 + column * step_x
-        picture[y : y + step_y, x : x + step_x] = 255 if white else 0
-    return picture
 
 
 class Reader:
@@ -81,47 +74,42 @@ class Reader:
             return None
         found = dict(zip(ids.ravel().tolist(), corners, strict=True))
         seen = np.concatenate([found[marker].reshape(4, 2) for marker in range(4)])
-        drawn = np.concatenate([_corners(x, y) for x, y in MARKERS])
+        far = MARKER - 1
+        square = np.array([(0, 0), (far, 0), (far, far), (0, far)], np.float32)
+        drawn = np.concatenate([square + corner for corner in MARKERS]).astype(np.float32)
         to_layout, _ = cv2.findHomography(seen, drawn, cv2.RANSAC, 6.0)
         if to_layout is None:
             return None
         return _decoded(_levels(cv2.warpPerspective(grey, to_layout, SIZE)))
 
 
-def _corners(x: int, y: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    far = MARKER - 1
-    return np.array([(x, y), (x + far, y), (x + far, y + far), (x, y + far)], np.float32)
-
-
-def _levels(layout: object) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _levels(layout: object) -> ArrayF64:
     """Mean grey of the middle of each cell, (ROWS, COLUMNS)."""
-    x0, y0, wide, tall = CELLS
-    field = np.asarray(layout, np.float64)[y0 : y0 + tall, x0 : x0 + wide]
+    x, y, wide, tall = CELLS
+    field = np.asarray(layout, np.float64)[y : y + tall, x : x + wide]
     whole = field.reshape(ROWS, tall // ROWS, COLUMNS, wide // COLUMNS)
     rim_y, rim_x = tall // ROWS // 4, wide // COLUMNS // 4
-    middle: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = whole[
-        :, rim_y:-rim_y, :, rim_x:-rim_x
-    ].mean(axis=(1, 3))
+    middle: ArrayF64 = whole[:, rim_y:-rim_y, :, rim_x:-rim_x].mean(axis=(1, 3))
     return middle
 
 
-def _decoded(levels: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> int | None:
+def _decoded(levels: ArrayF64) -> int | None:
     contrast = (levels[0::2] - levels[1::2]).ravel()
     strongest = float(np.abs(contrast).max())
     doubtful = np.flatnonzero(np.abs(contrast) < _DOUBTFUL * strongest)
     if strongest < _LEAST_CONTRAST or len(doubtful) > 1:
         return None
-    number = _number(contrast > 0)
-    if len(doubtful):
-        other = contrast > 0
-        other[doubtful] = ~other[doubtful]
-        if (number - _number(other)) % PERIOD not in (1, PERIOD - 1):
+    bits = (contrast > 0).tolist()
+    number = _number(bits)
+    for place in doubtful.tolist():
+        bits[place] = not bits[place]
+        if (number - _number(bits)) % PERIOD not in (1, PERIOD - 1):
             return None  # no mixture of neighbours: a bit that cannot be seen
     return number
 
 
-def _number(bits: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> int:
-    gray = sum(1 << place for place, bit in enumerate(bits.tolist()) if bit)
+def _number(bits: list[bool]) -> int:
+    gray = sum(1 << place for place, bit in enumerate(bits) if bit)
     number = 0
     while gray:
         number ^= gray
