@@ -86,7 +86,6 @@ def config_record(config: LiveConfig) -> dict[str, Any]:
         "classifier": config.classifier,
         "device": config.device,
         "engine": config.engine,
-        "spotter": config.spotter,
         "baseline": None if config.baseline is None else as_document(config.baseline),
     }
 
