@@ -18,13 +18,12 @@ from model.records import Event, Prediction, Stamp
 from realtime.config import LiveConfig
 from realtime.perception.pipeline import open_pipeline, pipeline_config
 from realtime.results.event_lines import as_they_stand
+from realtime.results.summary import RULES
 from realtime.sessions.reader import Session
 from realtime.sessions.source import SessionSource
 from realtime.sources.video import DAMAGED
 from realtime.spotting.baseline import Baseline, load_baseline
 
-_RULES = "rules"
-"""What sessions of earlier versions name in the place of a learned scorer."""
 SAME_PROBABILITY = 1e-4
 """Probabilities that differ by less are the same: other engines compute in another order."""
 
@@ -48,7 +47,7 @@ def compare(source: SessionSource, device: str = "auto") -> Comparison:
     the baseline of that time. Raises `InputError` if these are not to be had."""
     session = source.session
     then = session.document["config"]
-    if then.get("spotter", _RULES) != _RULES:
+    if then.get("spotter", RULES) != RULES:
         raise InputError(
             f"{session.folder.path} was spotted by the learned scorer {then['spotter']}, which is "
             "gone: compare it with the version that recorded it"
