@@ -15,7 +15,6 @@ from model.flow import FLOWS
 from model.inference.shipped_weights import shipped_names, weights_for_flow
 from realtime.sources import SourceOptions, check_rotation
 from realtime.spotting.baseline import Baseline
-from realtime.spotting.scorer import RULES, checked_scorer
 
 if TYPE_CHECKING:
     from realtime.recording.plan import RecordPlan
@@ -53,8 +52,6 @@ class LiveConfig:
     """`auto`, `cpu`, `cuda` or `cuda:N`; `model.machine.choose_device` says what `auto` is here."""
     engine: str = "auto"
     """Name in `model.engine.ENGINES`: what runs the classifier; `auto`: the best one there is."""
-    spotter: str = RULES
-    """What judges a candidate that has ended: `rules`, or a file of weights."""
     baseline: Baseline | None = field(default=None, repr=False)
     """What is usual for this face before this camera; None: what is usual for most."""
     record: "RecordPlan | None" = None
@@ -105,7 +102,6 @@ class LiveConfig:
                 f"--classifier {self.classifier}: choose one of {choices}, or a checkpoint's path"
             )
         object.__setattr__(self, "classifier", weights_for_flow(self.flow, self.classifier))
-        checked_scorer(self.spotter)
         self._check_page()
 
     @property

@@ -12,7 +12,6 @@ from model.inference.shipped_weights import shipped_names
 from realtime.config import LiveConfig
 from realtime.passwords import AUTH, VIEW
 from realtime.sources import CHOICES, ROTATIONS
-from realtime.spotting.scorer import RULES
 
 Options = argparse._ActionsContainer  # what parsers and their groups have in common
 
@@ -59,15 +58,8 @@ def add_perception(options: Options) -> None:
     add(
         "--classifier", default=_DEFAULT.classifier, help=f"{', '.join(shipped_names())}, or a path"
     )
-    add_scorer(options)
     add("--baseline", type=Path, metavar="JSON", help="of this face, made by calibrate baseline")
     add("--device", default=_DEFAULT.device, help="auto, cpu, cuda or cuda:N")
-
-
-def add_scorer(options: Options) -> None:
-    """What judges the spotter's candidates."""
-    help_ = f"judges candidates: {RULES}, or a file of calibrate spotting train"
-    options.add_argument("--spotter", default=_DEFAULT.spotter, help=help_)
 
 
 def add_engine(options: Options) -> None:

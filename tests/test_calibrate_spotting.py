@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import write_clip
 
 from calibrate.__main__ import main
 from calibrate.spotting.figures import UNSEEN, FigureRow, Outcome, outcome, resting_baseline, table
@@ -336,7 +335,7 @@ def test_evaluate_writes_figures_and_a_page(tmp_path: Path) -> None:
     options += ["--cache", tmp_path / "cache"]
     assert run("evaluate", *options, "--out", out) == 0
     document = json.loads((out / "spotting.json").read_text())
-    assert document["about"] == "Seeds 5; baseline: default; spotter: rules."
+    assert document["about"] == "Seeds 5; baseline: default."
     (row,) = document["rows"]
     assert (row["group"], row["minutes"]) == (USUAL, pytest.approx(6 / 60))
     assert row["micro"]["annotated"] >= 1
@@ -355,7 +354,7 @@ def test_recordings_are_evaluated_with_names_and_fitted(
     assert run("evaluate", *given, "--classifier", untrained, "--out", tmp_path / "report") == 0
     assert "of 1 hits named right, STRS" in capsys.readouterr().out
     document = json.loads((tmp_path / "report" / "spotting.json").read_text())
-    assert document["about"] == "Baseline: default; spotter: rules."
+    assert document["about"] == "Baseline: default."
     assert run("evaluate", *given, "--only", USUAL) == 2
     assert "of the test bed alone" in capsys.readouterr().err
     plain, named = document["rows"]
@@ -366,26 +365,6 @@ def test_recordings_are_evaluated_with_names_and_fitted(
     assert run("fit", *given, "--out", tmp_path / "fitted.json") == 2
     assert "two or more" in capsys.readouterr().err
     assert not (tmp_path / "fitted.json").exists()
-
-
-def test_a_scorer_is_made_from_recordings_and_used(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pytest.importorskip("torch")
-    truth, clip = tmp_path / "truth.csv", tmp_path / "clip.mkv"
-    drawn = DrawnFootage(seed=5, seconds=6.0, fps=25, schedule=replace(STRONG, blinks_per_min=20))
-    pictures = [frame.image for frame in drawn.frames()]
-    write_clip(clip, pictures, [40 * k for k in range(len(pictures))], codec="ffv1", pix_fmt="bgr0")
-    rows = [f"{r.onset_s},{r.apex_s},{r.offset_s},{r.kind},x" for r in drawn.truth()]
-    truth.write_text("\n".join(["onset_s,apex_s,offset_s,kind,label", *rows]) + "\n")
-    cache = ["--cache", tmp_path / "cache"]
-    given = ["--footage", clip, truth] * 10
-    made = tmp_path / "made.safetensors"
-    assert run("train", *given, *cache, "--out", made) == 0
-    assert "recorded, faces left out: 2" in capsys.readouterr().out
-    assert run("evaluate", *given[:3], *cache, "--spotter", made) == 0
-    assert "1.00" in capsys.readouterr().out
-    assert run("train", *given, *cache, "--out", made) == 2
 
 
 def test_fitted_thresholds_are_a_baseline_file(between: tuple[Fitted, int], tmp_path: Path) -> None:
@@ -411,12 +390,6 @@ def test_what_cannot_be_evaluated_is_told(
     capsys.readouterr()
     assert run("evaluate", "--only", USUAL, "--jobs", 0, "--cache", tmp_path) == 2
     assert "--jobs 0: choose 1 or more" in capsys.readouterr().err
-    assert run("evaluate", "--spotter", "best") == 2
-    assert "--spotter best: choose rules, or a file" in capsys.readouterr().err
-    assert run("train", "--seeds", 2, "--out", tmp_path / "made.safetensors") == 2
-    assert "2 pieces of footage are too few" in capsys.readouterr().err
-    assert run("train", "--seeds", 1001, "--out", tmp_path / "made.safetensors") == 2
-    assert "--seeds 1001: choose 0 to 1000" in capsys.readouterr().err
     assert run("evaluate", "--baseline", tmp_path / "none.json", "--only", USUAL) == 2
     with pytest.raises(InputError, match="no recording"):
         next(RecordedFootage("demo", tmp_path / "x.csv").frames())

@@ -100,7 +100,7 @@ def test_raw_pictures_are_preferred_to_cropped_ones(tmp_path: Path) -> None:
 def test_a_table_without_its_columns_is_refused(tmp_path: Path) -> None:
     WRITERS["casme2"](tmp_path, usual("casme2"))
     layouts.book(tmp_path / "CASME2-coding-20140508.xlsx", [["Subject", "Filename"], [1, "EP"]])
-    with pytest.raises(InputError, match="OnsetFrame"):
+    with pytest.raises(InputError, match="'Onset' or 'Onset Frame', 'Apex'"):
         open_dataset("casme2", tmp_path)
 
 

@@ -228,6 +228,11 @@ def test_what_was_done_before_is_skipped_and_said(
 
     assert run(monkeypatch, second, *options, "--rotate", 90) == 1
     assert "was made with another rotate: --again replaces it" in capsys.readouterr().err
+
+    record = out / "second.analysis.json"  # as a version wrote it that had a learned spotter
+    record.write_text(record.read_text().replace('"rules"', '"mine.safetensors"'))
+    assert run(monkeypatch, second, *options) == 1
+    assert "was made with another spotter: --again replaces it" in capsys.readouterr().err
     assert run(monkeypatch, second, *options, "--rotate", 90, "--again") == 0
     record = json.loads((out / "second.analysis.json").read_text("utf-8"))
     assert record["options"]["rotate"] == 90

@@ -118,6 +118,22 @@ def test_what_was_redacted_is_told_when_it_is_compared(recorded: Path, tmp_path:
     assert caution == f"{count} frames were redacted, which the live analysis may have seen"
 
 
+@pytest.mark.parametrize(("spotter", "works"), [("rules", True), ("mine.safetensors", False)])
+def test_what_a_learned_scorer_spotted_opens_and_is_not_compared(
+    recorded: Path, tmp_path: Path, spotter: str, works: bool
+) -> None:
+    folder = copied(recorded, tmp_path)
+    document = json.loads((folder / "session.json").read_text())
+    document["config"]["spotter"] = spotter
+    (folder / "session.json").write_text(json.dumps(document))
+    with closing(SessionSource(str(folder), SourceOptions())) as source:
+        if works:
+            assert compare(source, "cpu").differences == ()
+        else:
+            with pytest.raises(InputError, match=r"scorer mine\.safetensors, which is gone"):
+                compare(source, "cpu")
+
+
 def test_a_changed_event_is_told(
     recorded: Path,
     tmp_path: Path,

@@ -1,7 +1,7 @@
 """How far a classifier's probabilities can be believed, and sets of names that can.
 
     python -m calibrate confidence predictions.csv --coverage 0.9 --out confidence.json \\
-        --plot reliability.svg
+        --plot reliability.html
 
 From predictions on clips that the classifier was not trained on:
 
@@ -27,15 +27,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.confidence.predictions import Predictions, read_predictions
-from calibrate.confidence.reliability import reliability_svg
 from model.cli import Parser, program
 from model.errors import InputError
+from model.evaluation.html import document, reliability
 from model.inference.confidence import fit_temperature
-from model.metrics.recognition import calibration_error
+from model.metrics import recognition
 from model.records import ArrayF32, ArrayF64
 from realtime.results.summary import check_new, versions
 
 FORMAT, VERSION = "fmanet-live confidence", 1
+BINS = 10
 LEAST_CLIPS = 20
 """For a temperature and a look at it: ten in each half."""
 _TINY = 1e-6  # tables round: a 0 in them is no certainty
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--coverage", type=float, help="of conformal sets; default: none are made")
     parser.add_argument("--seed", type=int, default=0, help="of the split into halves")
     parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="must not exist")
-    parser.add_argument("--plot", type=Path, metavar="SVG", help="reliability; must not exist")
+    parser.add_argument("--plot", type=Path, metavar="HTML", help="reliability; must not exist")
     options = parser.parse_args(arguments)
     for path in (options.out, options.plot):
         if path is not None:
@@ -94,7 +95,7 @@ def main(arguments: Sequence[str]) -> None:
     predictions = read_predictions(options.predictions)
     fit, shown = split(predictions, options.seed)
     confidence = measure(predictions, fit, shown, options.coverage)
-    document = {
+    found = {
         "format": FORMAT,
         "version": VERSION,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -103,12 +104,25 @@ def main(arguments: Sequence[str]) -> None:
         "software": versions(),
         **asdict(confidence),
     }
-    options.out.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    options.out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
     if options.plot is not None:
         before, truth = predictions.probabilities[shown], predictions.truth[shown]
         after = apply_temperature(before, confidence.temperature)
-        options.plot.write_text(reliability_svg(before, after, truth), "utf-8")
+        options.plot.write_text(page(before, after, truth), "utf-8")
     print(_words(confidence))
+
+
+def page(before: ArrayF64, after: ArrayF64, truth: NDArray[np.int64]) -> str:
+    """HTML: both calibrations of the same N clips side by side, from probabilities (N, C) before
+    and after, and true class numbers (N,)."""
+    bins = {
+        "As trained": recognition.reliability(before, truth, BINS),
+        "With temperature": recognition.reliability(after, truth, BINS),
+    }
+    plots = "".join(
+        f"<figure><h3>{title}</h3>{reliability(each)}</figure>" for title, each in bins.items()
+    )
+    return document("Reliability", f'<h1>Reliability</h1>\n<div class="plots">{plots}</div>')
 
 
 def split(predictions: Predictions, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -156,8 +170,8 @@ def measure(
     return ConfidenceReport(
         temperature=temperature,
         clips=len(truth),
-        ece_before=calibration_error(before, truth[shown]),
-        ece_after=calibration_error(after, truth[shown]),
+        ece_before=recognition.calibration_error(before, truth[shown]),
+        ece_after=recognition.calibration_error(after, truth[shown]),
         nll_before=_nll(before, truth[shown]),
         nll_after=_nll(after, truth[shown]),
         by_subject=predictions.subjects is not None,

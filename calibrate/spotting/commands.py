@@ -4,11 +4,10 @@
     python -m calibrate spotting evaluate --seeds 1400 1401 --out report/
     python -m calibrate spotting evaluate --over interview.mp4 --seeds 1400 --out over/
     python -m calibrate spotting fit --footage a.mp4 a.csv --footage b.mp4 b.csv --out room.json
-    python -m calibrate spotting train --data samm_lv:PATH --out scorer.safetensors
 
 `score` compares tables, `evaluate` runs the spotter over footage whose truth is known (synthetic
 faces, expressions written over real ones, annotated recordings), `fit` chooses its thresholds for
-footage that someone has labelled, `train` makes the network that can judge in the rules' place.
+footage that someone has labelled.
 """
 
 import argparse
@@ -33,7 +32,6 @@ from calibrate.spotting.footage import (
     conditions,
     over,
 )
-from calibrate.spotting.lessons import LEFT_OUT, Lesson, check_enough, drawn_lessons
 from calibrate.spotting.motion import MotionCache
 from calibrate.spotting.names import name_events
 from calibrate.spotting.page import page
@@ -43,12 +41,10 @@ from model.datasets.flows import split_spec
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.machine import machine
-from realtime.options import add_scorer
 from realtime.perception.pipeline import PipelineConfig
 from realtime.results.summary import check_new, versions
 from realtime.scoring import add_tables, score_tables, write_scores
 from realtime.spotting.baseline import Baseline, load_baseline, save_baseline
-from realtime.spotting.scorer import checked_scorer
 from realtime.spotting.spotter import SpotterConfig
 
 _MEASURED, _DEFAULT = "measured", "default"
@@ -59,8 +55,8 @@ def main(arguments: Sequence[str]) -> None:
     parser = Parser(
         prog=program("calibrate spotting"), description="Whether the spotter can be trusted."
     )
-    commands = parser.add_subparsers(required=True, metavar="score|evaluate|fit|train")
-    for add in (_add_score, _add_evaluate, _add_fit, _add_train):
+    commands = parser.add_subparsers(required=True, metavar="score|evaluate|fit")
+    for add in (_add_score, _add_evaluate, _add_fit):
         add(commands)
     options = vars(parser.parse_args(arguments))
     options.pop("run")(**options)
@@ -74,7 +70,6 @@ def evaluate(
     given: Sequence[tuple[str, str]],
     data: Sequence[str],
     baseline: str,
-    spotter: str,
     classifier: str | None,
     cache: Path,
     jobs: int,
@@ -82,7 +77,6 @@ def evaluate(
 ) -> None:
     """Run the spotter over footage whose truth is known; print the table, and put spotting.json
     and spotting.html into `out`."""
-    checked_scorer(spotter)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for name in ("spotting.json", "spotting.html"):
@@ -104,18 +98,17 @@ def evaluate(
     rows = []
     for group, value, pieces in tqdm(groups, desc="spotting", disable=None):
         outcomes = [
-            outcome(motions.get(each), each.truth(), _config(held(each), spotter))
-            for each in pieces
+            outcome(motions.get(each), each.truth(), _config(held(each))) for each in pieces
         ]
         rows.append(FigureRow(group, value, tuple(outcomes)))
     if classifier is not None:
-        rows += _named_rows(groups, lambda each: _config(held(each), spotter), classifier)
+        rows += _named_rows(groups, lambda each: _config(held(each)), classifier)
     print(table(rows))
     for row in rows:
         if named_right(row):
             print(f"{row.group}, {named_right(row)}")
     if out is not None:
-        about = _about(footage, baseline, spotter)
+        about = _about(footage, baseline)
         write_scores(
             out / "spotting.json",
             {"about": about, "machine": machine(), "rows": [row.plain() for row in rows]},
@@ -152,47 +145,6 @@ def fit_thresholds(
         f"{min(fitted.baseline.floor_px.values()):.2f}–"
         f"{max(fitted.baseline.floor_px.values()):.2f} px; saved in {out}, for --baseline"
     )
-
-
-def train_scorer(
-    given: Sequence[tuple[str, str]],
-    data: Sequence[str],
-    seeds: int,
-    cache: Path,
-    jobs: int,
-    out: Path,
-) -> None:
-    """Make a scorer from labelled and synthetic footage, print how it and the rules do on what was
-    left out, and write it to `out`."""
-    check_new(out)
-    from calibrate.spotting.training import ACCEPTS, save, train  # with PyTorch
-
-    footage: list[RecordedFootage | AnnotatedFootage] = [*_recorded(given), *_annotated(data)]
-    check_enough(len(footage) + seeds)
-    motions = MotionCache(cache)
-    with tqdm(total=len(footage) + 2 * seeds, desc="motion", unit="piece", disable=None) as bar:
-        motions.fill(footage, jobs, bar.update)
-        taken = [
-            Lesson(
-                motions.get(each),
-                each.truth(),
-                (SpotterConfig(),),
-                face=_face(each, number),
-                origin="recorded",
-            )
-            for number, each in enumerate(footage, 1)
-        ] + drawn_lessons(seeds, cache, jobs, bar.update)
-    with tqdm(total=len(taken) + len(ACCEPTS) + 1, desc="training", disable=None) as bar:
-        trained = train(taken, bar.update)
-    print(table(trained.rows))
-    for origin, faces in trained.whole.items():
-        print(
-            f"nothing says how it does on {origin} footage: of {faces} faces none was left out; "
-            f"give {LEFT_OUT} or more"
-        )
-    names = [each.title for each in footage]
-    save(out, trained, [*names, f"synthetic, seeds 0 to {seeds - 1}"] if seeds else names)
-    print(f"saved in {out}, for --spotter")
 
 
 def _footage(
@@ -241,7 +193,7 @@ def _annotated(data: Sequence[str]) -> list[AnnotatedFootage]:
     return found
 
 
-def _about(footage: Sequence[TestFootage], baseline: str, spotter: str) -> str:
+def _about(footage: Sequence[TestFootage], baseline: str) -> str:
     """What was spotted how, for the report: a recording has no seed, and no rest to measure on."""
     drawn = [each for each in footage if isinstance(each, DrawnFootage)]
     written = [
@@ -250,17 +202,12 @@ def _about(footage: Sequence[TestFootage], baseline: str, spotter: str) -> str:
     seeds = {each.seed for each in drawn} | {each.seed for each in written}
     held = _DEFAULT if baseline == _MEASURED and not drawn else baseline
     parts = [f"seeds {', '.join(map(str, sorted(seeds)))}"] if seeds else []
-    text = "; ".join([*parts, f"baseline: {held}", f"spotter: {spotter}"])
+    text = "; ".join([*parts, f"baseline: {held}"])
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _face(each: RecordedFootage | AnnotatedFootage, number: int) -> str:
-    """Whose it is; of a recording that is of no data set only its number tells."""
-    return each.face if isinstance(each, AnnotatedFootage) else f"recording {number}, {each.title}"
-
-
-def _config(baseline: Baseline | None, spotter: str) -> SpotterConfig:
-    return SpotterConfig(baseline=baseline or Baseline.default(), scorer=spotter)
+def _config(baseline: Baseline | None) -> SpotterConfig:
+    return SpotterConfig(baseline=baseline or Baseline.default())
 
 
 def _named_rows(
@@ -311,7 +258,6 @@ def _add_evaluate(commands: Any) -> None:
         help=f"{_MEASURED}: on 20 s of rest of each synthetic face, {_DEFAULT} for recordings; "
         f"{_DEFAULT}; or a file",
     )
-    add_scorer(parser)
     add("--classifier", help="also name what is found in the usual footage, for STRS")
     add("--out", type=Path, metavar="FOLDER", help="for spotting.json and spotting.html")
     _add_footage(parser)
@@ -333,19 +279,6 @@ def _add_fit(commands: Any) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="must not exist")
     parser.set_defaults(run=fit_thresholds)
-
-
-def _add_train(commands: Any) -> None:
-    parser = commands.add_parser(
-        "train",
-        help="a network that judges in the rules' place",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    add = parser.add_argument
-    _add_footage(parser)
-    add("--seeds", type=int, default=0, help="synthetic footage too, of seeds 0 up to this one")
-    add("--out", type=Path, required=True, metavar="FILE", help="must not exist")
-    parser.set_defaults(run=train_scorer)
 
 
 def _add_footage(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,6 @@ from model.synthetic import TrueExpression
 from realtime.spotting.baseline import Baseline
 from realtime.spotting.metrics import KINDS, Expression, Score, iou, record, score
 from realtime.spotting.motion import REGIONS
-from realtime.spotting.scorer import Scorer
 from realtime.spotting.spotter import SpotterConfig
 
 AMPLITUDE_STEPS_PX = (0.0, 0.5, 1.0, 1.5, 2.5)
@@ -65,10 +64,9 @@ def outcome(
     motions: Motions,
     truth: Sequence[TrueExpression | Expression],
     config: SpotterConfig,
-    scorer: Scorer | None = None,
 ) -> Outcome:
-    """Spot, by `scorer` or by the one that `config` names, and put beside the truth."""
-    decisions = spot(motions, config, scorer)
+    """Spot, and put beside the truth."""
+    decisions = spot(motions, config)
     found = {
         interval_of(d.update.window): d.known_s for d in decisions if d.update.state == "closed"
     }

@@ -13,8 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from model.datasets import Video
 from model.errors import InputError
 from model.records import Frame, ImageU8, Stamp, Window
@@ -85,45 +83,6 @@ class DrawnFootage:
         return SyntheticFace(
             seed=self.seed, fps=self.fps, schedule=self.schedule, nuisance=self.nuisance
         )
-
-
-_LENGTHS_S = {30.0: 60.0, 25.0: 60.0, 60.0: 40.0, 120.0: 20.0, 200.0: 15.0}
-_OFTEN = (0.64, 0.12, 0.12, 0.06, 0.06)
-
-
-def vary_footage(seed: int) -> DrawnFootage:
-    """Footage with several nuisances at once, all drawn from the seed: what scorers are made of.
-    Micro-expressions of 0.2 to 2 px at 25 to 200 fps, one piece in five without any; half a minute
-    to a minute."""
-    rng = np.random.default_rng([seed, 77])
-    fps = float(rng.choice(list(_LENGTHS_S), p=_OFTEN))
-    least_px = float(np.exp(rng.uniform(np.log(0.2), np.log(1.4))))
-    micro = 14.0 if rng.choice(["some", "none"], p=[0.8, 0.2]) == "some" else 0.0
-    speech = float(rng.choice([0, 3, 6]))
-    over = bool(rng.random() < 0.3)
-    macro = float(rng.choice([0, 2, 5], p=[0.3, 0.45, 0.25]))
-    full = micro > 0 and speech == 6 and not over
-    schedule = Schedule(
-        micro_per_min=micro,
-        macro_per_min=min(macro, 2.0) if full else macro,
-        speech_per_min=speech,
-        speech_over_micro=over,
-        blinks_per_min=float(rng.choice([5, 15, 30])),
-        blink_over_micro=float(rng.choice([0.1, 1.0], p=[0.6, 0.4])),
-        amplitude_px=(least_px, min(2.0, 2.2 * least_px)),
-        first_micro_s=(1.5, 3.5),
-    )
-    noise = float(rng.uniform(0, 8)) if rng.random() < 0.5 else 1.5
-    nuisance = FaceNuisance(
-        noise=noise,
-        sway=float(rng.choice([0, 1, 2, 4], p=[0.1, 0.5, 0.25, 0.15])),
-        speech=float(rng.uniform(0.6, 1.4)),
-        glances_per_min=float(rng.choice([0, 8], p=[0.55, 0.45])),
-        light=float(rng.choice([0, 0.1], p=[0.7, 0.3])),
-        flicker=float(rng.choice([0, 0.02], p=[0.85, 0.15])),
-    )
-    crf = int(rng.integers(18, 34)) if rng.random() < 0.3 else None
-    return DrawnFootage(seed, _LENGTHS_S[fps], fps, schedule, nuisance, crf)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ from model.errors import InputError, error_line
 from model.records import ArrayF32, ArrayF64, MotionSample, SpotUpdate, Stamp
 from realtime.perception.perception import Perception, Watch
 from realtime.spotting.motion import FLAGS, REGIONS
-from realtime.spotting.scorer import Scorer
 from realtime.spotting.spotter import Spotter, SpotterConfig
 
 _CODE = (
@@ -104,12 +103,9 @@ class SpotDecision:
     known_s: float
 
 
-def spot(
-    motions: Motions, config: SpotterConfig, scorer: Scorer | None = None
-) -> tuple[SpotDecision, ...]:
-    """All that a spotter says of these motions, as the pipeline would drive it; `scorer` in place
-    of the one that `config` names."""
-    watch = Watch(Spotter(config, scorer))
+def spot(motions: Motions, config: SpotterConfig) -> tuple[SpotDecision, ...]:
+    """All that a spotter says of these motions, as the pipeline would drive it."""
+    watch = Watch(Spotter(config))
     said: list[SpotDecision] = []
     now_s = 0.0
     for sample in motions.samples():

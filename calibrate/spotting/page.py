@@ -7,11 +7,10 @@ from itertools import groupby
 
 from calibrate.spotting.figures import FigureRow, named_right
 from calibrate.spotting.footage import USUAL
-from model.evaluation.html import document, svg, table, text, width
+from model.evaluation.html import BAR, ROW, bars, document, svg, table, text, width
 from model.machine import machine
 from realtime.spotting.metrics import KINDS, error_ms
 
-_BAR, _ROW = 220, 22  # px: a full bar, the height of its row
 _SHARES = (("f1", "F1"), ("precision", "precision"), ("recall", "recall"))
 _HEAD = (
     *("", "minutes", "MEs", "hits", "F1", "precision", "recall", "false/min"),
@@ -89,32 +88,32 @@ def _shares(rows: Sequence[FigureRow]) -> str:
     marks = {"f1": ("fill", 6), "precision": ("mark", 3.5), "recall": ("quiet", 3.5)}
     parts = []
     for n, row in enumerate(rows):
-        y = n * _ROW + _ROW / 2
+        y = n * ROW + ROW / 2
         scored = row.score("micro")
         parts.append(text(left - 8, y + 4, row.value, "end"))
-        parts.append(f'<path d="M{left} {y}h{_BAR}" class="line"/>')
+        parts.append(f'<path d="M{left} {y}h{BAR}" class="line"/>')
         if not scored.annotated:
             continue
         for name, (kind, radius) in marks.items():
-            x = left + _BAR * getattr(scored, name)
+            x = left + BAR * getattr(scored, name)
             parts.append(
                 f'<circle cx="{x:.1f}" cy="{y}" r="{radius}" class="{kind}">'
                 f"<title>{name} {getattr(scored, name):.2f}</title></circle>"
             )
-        parts.append(text(left + _BAR + 14, y + 4, f"{scored.f1:.2f}", "start", "quiet"))
-    end = len(rows) * _ROW
+        parts.append(text(left + BAR + 14, y + 4, f"{scored.f1:.2f}", "start", "quiet"))
+    end = len(rows) * ROW
     for tenth in (0, 5, 10):
-        parts.append(text(left + _BAR * tenth / 10, end + 12, f"{tenth / 10:g}", "middle", "quiet"))
+        parts.append(text(left + BAR * tenth / 10, end + 12, f"{tenth / 10:g}", "middle", "quiet"))
     legend = (("fill", "F1", 0), ("mark", "precision", 40), ("quiet", "recall", 120))
     for kind, name, x in legend:
         parts.append(f'<circle cx="{left + x}" cy="{end + 26}" r="4" class="{kind}"/>')
         parts.append(text(left + x + 8, end + 30, name, "start", "quiet"))
-    return svg(left + _BAR + 50, end + 36, parts, "F1, precision and recall")
+    return svg(left + BAR + 50, end + 36, parts, "F1, precision and recall")
 
 
 def _false_alarms(rows: Sequence[FigureRow]) -> str:
     values = [(row.value, row.false_per_min("micro")) for row in rows]
-    return _bars(values, max(1.0, *(value for _, value in values)), ".2f")
+    return bars(values, max(1.0, *(value for _, value in values)), ".2f")
 
 
 def _recall(row: FigureRow) -> str:
@@ -122,26 +121,12 @@ def _recall(row: FigureRow) -> str:
         (f"{low:g}–{high:g} px, {every}", found / every)
         for low, high, found, every in row.recall_by_amplitude()
     ]
-    return _bars(values, 1.0, ".2f")
+    return bars(values, 1.0, ".2f")
 
 
 def _reasons(row: FigureRow) -> str:
     values = [(reason, float(count)) for reason, count in row.missed_because().most_common(6)]
-    return _bars(values, max([1.0, *(value for _, value in values)]), ".0f")
-
-
-def _bars(values: Sequence[tuple[str, float]], full: float, form: str) -> str:
-    """A bar each, from 0 to `full`."""
-    left = width([name for name, _ in values])
-    parts = []
-    for n, (name, value) in enumerate(values):
-        y = n * _ROW + 3
-        size = f'y="{y}" height="{_ROW - 6}"'
-        parts.append(text(left - 8, y + 12, name, "end"))
-        parts.append(f'<rect x="{left}" {size} width="{_BAR}" class="line"/>')
-        parts.append(f'<rect x="{left}" {size} width="{_BAR * value / full:.1f}" class="fill"/>')
-        parts.append(text(left + _BAR + 8, y + 12, f"{value:{form}}", "start", "quiet"))
-    return svg(left + _BAR + 50, max(1, len(values)) * _ROW, parts, "bars")
+    return bars(values, max([1.0, *(value for _, value in values)]), ".0f")
 
 
 def _spread(errors_s: Sequence[float]) -> str:

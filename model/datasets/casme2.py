@@ -21,18 +21,9 @@ from model.datasets.layout import (
     not_here,
     subfolders,
 )
-from model.datasets.spreadsheets import rows_by_header
+from model.datasets.spreadsheets import COLUMNS, expression_row, rows_by_header
 
 _TITLE = "CASME II"
-_COLUMNS = {
-    "Subject": (),
-    "Filename": (),
-    "OnsetFrame": (),
-    "ApexFrame": ("ApexFrame1",),
-    "OffsetFrame": (),
-    "Action Units": (),
-    "Estimated Emotion": (),
-}
 
 
 def read(root: Path) -> Found:
@@ -51,19 +42,9 @@ def _holds_subjects(folder: Path) -> bool:
 
 
 def _rows(table: Path, pictures: Path) -> Iterator[ExpressionRow]:
-    for where, cells in ((row.where, row.cells) for row in rows_by_header(table, _COLUMNS)):
-        subject, name = text(cells["Subject"], []), text(cells["Filename"], [])
-        yield ExpressionRow(
-            where=where,
-            subject=cells["Subject"],
-            name=cells["Filename"],
-            onset=cells["OnsetFrame"],
-            apex=cells["ApexFrame"],
-            offset=cells["OffsetFrame"],
-            action_units=cells["Action Units"],
-            emotion=cells["Estimated Emotion"],
-            folder=pictures / f"sub{subject.zfill(2)}" / name,
-        )
+    for row in rows_by_header(table, COLUMNS):
+        subject, name = text(row.cells["Subject"], []), text(row.cells["Filename"], [])
+        yield expression_row(row, pictures / f"sub{subject.zfill(2)}" / name)
 
 
 LAYOUT = Layout(

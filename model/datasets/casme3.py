@@ -24,20 +24,11 @@ from model.datasets.layout import (
     not_here,
     subfolders,
 )
-from model.datasets.spreadsheets import rows_by_header
+from model.datasets.spreadsheets import COLUMNS, expression_row, rows_by_header
 from model.records import Kind
 
 _TITLE = "CAS(ME)³ part A"
 _SUBJECT = re.compile(r"spNO\.\d+", re.IGNORECASE)
-_COLUMNS = {
-    "Subject": ("sub",),
-    "Filename": ("seq",),
-    "Onset": (),
-    "Apex": (),
-    "Offset": (),
-    "AU": ("AUs", "Action Units"),
-    "emotion": (),
-}
 
 
 def read(root: Path) -> Found:
@@ -83,25 +74,14 @@ def _holds_clips(folder: Path) -> bool:
 
 
 def _rows(table: Path, kind: Kind, pictures: Path, *, long: bool) -> Iterator[ExpressionRow]:
-    for row in rows_by_header(table, _COLUMNS, optional=("AU", "emotion")):
+    for row in rows_by_header(table, COLUMNS, optional=("Action Units", "Emotion")):
         cells = row.cells
         subject, name = text(cells["Subject"], []), text(cells["Filename"], [])
         if long:
             folder = _colour(pictures / subject / name)
         else:
             folder = pictures / f"{subject}_{name}_{text(cells['Onset'], [])}"
-        yield ExpressionRow(
-            where=row.where,
-            subject=cells["Subject"],
-            name=cells["Filename"],
-            onset=cells["Onset"],
-            apex=cells["Apex"],
-            offset=cells["Offset"],
-            action_units=cells["AU"],
-            emotion=cells["emotion"],
-            folder=folder,
-            kind=kind,
-        )
+        yield expression_row(row, folder, kind)
 
 
 def _colour(video: Path) -> Path:

@@ -20,18 +20,9 @@ from model.datasets.layout import (
     not_here,
     subfolders,
 )
-from model.datasets.spreadsheets import rows_by_header
+from model.datasets.spreadsheets import COLUMNS, expression_row, rows_by_header
 
 _TITLE = "MMEW"
-_COLUMNS = {
-    "Subject": (),
-    "Filename": (),
-    "OnsetFrame": (),
-    "ApexFrame": (),
-    "OffsetFrame": (),
-    "Action Units": (),
-    "Estimated Emotion": (),
-}
 
 
 def read(root: Path) -> Found:
@@ -47,21 +38,10 @@ def read(root: Path) -> Found:
 
 def _rows(table: Path, pictures: Path) -> Iterator[ExpressionRow]:
     folders = {folder.name: folder for folder in _clip_folders(pictures, depth=3)}
-    for row in rows_by_header(table, _COLUMNS, optional=("Action Units",)):
-        cells = row.cells
-        name = text(cells["Filename"], [])
-        emotion = text(cells["Estimated Emotion"], []).lower()
-        yield ExpressionRow(
-            where=row.where,
-            subject=cells["Subject"],
-            name=cells["Filename"],
-            onset=cells["OnsetFrame"],
-            apex=cells["ApexFrame"],
-            offset=cells["OffsetFrame"],
-            action_units=cells["Action Units"],
-            emotion=cells["Estimated Emotion"],
-            folder=folders.get(name, pictures / emotion / name),
-        )
+    for row in rows_by_header(table, COLUMNS, optional=("Action Units",)):
+        name = text(row.cells["Filename"], [])
+        emotion = text(row.cells["Emotion"], []).lower()
+        yield expression_row(row, folders.get(name, pictures / emotion / name))
 
 
 def _clip_folders(folder: Path, depth: int) -> Iterator[Path]:

@@ -21,7 +21,7 @@ from model.datasets.layout import (
     not_here,
     subfolders,
 )
-from model.datasets.spreadsheets import SheetRow, rows_by_header
+from model.datasets.spreadsheets import COLUMNS, expression_row, rows_by_header
 
 EMOTIONS = frozenset(
     ("anger", "contempt", "disgust", "fear", "happiness", "other", "sadness", "surprise")
@@ -30,15 +30,6 @@ TABLE = "SAMM*Micro_FACS_Codes*.xlsx"
 """Pattern of the table's name; releases put a date or version around it."""
 
 _TITLE = "SAMM"
-_COLUMNS = {
-    "Subject": (),
-    "Filename": (),
-    "Onset Frame": ("Onset",),
-    "Apex Frame": ("Apex",),
-    "Offset Frame": ("Offset",),
-    "Action Units": (),
-    "Estimated Emotion": (),
-}
 
 
 def read(root: Path) -> Found:
@@ -52,11 +43,6 @@ def read(root: Path) -> Found:
     return Found(tuple(_rows(table, pictures)), (table, pictures))
 
 
-def table_rows(table: Path) -> Iterator[SheetRow]:
-    """The rows of SAMM's table; SAMM Long Videos takes its emotions from there."""
-    return rows_by_header(table, _COLUMNS)
-
-
 def _holds_subjects(folder: Path) -> bool:
     return any(
         re.fullmatch(r"\d{3}", subject.name)
@@ -66,20 +52,9 @@ def _holds_subjects(folder: Path) -> bool:
 
 
 def _rows(table: Path, pictures: Path) -> Iterator[ExpressionRow]:
-    for row in table_rows(table):
-        cells = row.cells
-        subject, name = text(cells["Subject"], []), text(cells["Filename"], [])
-        yield ExpressionRow(
-            where=row.where,
-            subject=cells["Subject"],
-            name=cells["Filename"],
-            onset=cells["Onset Frame"],
-            apex=cells["Apex Frame"],
-            offset=cells["Offset Frame"],
-            action_units=cells["Action Units"],
-            emotion=cells["Estimated Emotion"],
-            folder=pictures / subject.zfill(3) / name,
-        )
+    for row in rows_by_header(table, COLUMNS):
+        subject, name = text(row.cells["Subject"], []), text(row.cells["Filename"], [])
+        yield expression_row(row, pictures / subject.zfill(3) / name)
 
 
 LAYOUT = Layout(

@@ -10,6 +10,7 @@ where that lies beside.
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from model.datasets.annotation_rules import text
@@ -24,21 +25,12 @@ from model.datasets.layout import (
     not_here,
     subfolders,
 )
-from model.datasets.samm import EMOTIONS, TABLE, table_rows
-from model.datasets.spreadsheets import rows_by_header
+from model.datasets.samm import EMOTIONS, TABLE
+from model.datasets.spreadsheets import COLUMNS, expression_row, rows_by_header
 from model.records import Kind
 
 _TITLE = "SAMM Long Videos"
 _VIDEO = re.compile(r"\d{3}_\d+")
-_COLUMNS = {
-    "Subject": (),
-    "Filename": (),
-    "Onset": ("Onset Frame",),
-    "Apex": ("Apex Frame",),
-    "Offset": ("Offset Frame",),
-    "Type": (),
-    "Action Units": (),
-}
 
 
 def read(root: Path) -> Found:
@@ -55,8 +47,8 @@ def read(root: Path) -> Found:
     if samm is not None:
         sources.insert(1, samm)
         emotions = {
-            text(row.cells["Filename"], []): text(row.cells["Estimated Emotion"], [])
-            for row in table_rows(samm)
+            text(row.cells["Filename"], []): text(row.cells["Emotion"], [])
+            for row in rows_by_header(samm, COLUMNS)
         }
     recordings = tuple(
         RecordingRow(video.name.split("_")[0], video.name, video)
@@ -73,7 +65,7 @@ def _holds_videos(folder: Path) -> bool:
 def _rows(
     table: Path, pictures: Path, emotions: dict[str, str]
 ) -> Iterator[ExpressionRow | Problem]:
-    for row in rows_by_header(table, _COLUMNS):
+    for row in rows_by_header(table, {**COLUMNS, "Type": ()}, optional=("Emotion",)):
         cells = row.cells
         name, kind_text = text(cells["Filename"], []), text(cells["Type"], []).lower()
         kind: Kind
@@ -85,18 +77,9 @@ def _rows(
             reason = f"the type is {cells['Type']!r}: expected Macro or Micro - 1/2"
             yield Problem(row.where, name, reason)
             continue
-        yield ExpressionRow(
-            where=row.where,
-            subject=cells["Subject"],
-            name=cells["Filename"],
-            onset=cells["Onset"],
-            apex=cells["Apex"],
-            offset=cells["Offset"],
-            action_units=cells["Action Units"],
-            emotion=emotions.get(name) if kind == "micro" else None,
-            folder=pictures / "_".join(name.split("_")[:2]),
-            kind=kind,
-        )
+        emotion = emotions.get(name) if kind == "micro" else None
+        folder = pictures / "_".join(name.split("_")[:2])
+        yield replace(expression_row(row, folder, kind), emotion=emotion)
 
 
 LAYOUT = Layout(

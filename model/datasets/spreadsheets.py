@@ -10,11 +10,24 @@ from openpyxl import load_workbook
 from openpyxl.worksheet.worksheet import Worksheet
 
 from model.datasets.annotation_rules import Cell
+from model.datasets.layout import ExpressionRow
 from model.errors import InputError, error_line
+from model.records import Kind
 
 MOST_CELLS = 10_000_000
 """Of a sheet. The published tables have ten thousand; one value in the last corner makes
 17 billion of it."""
+
+COLUMNS: Mapping[str, Sequence[str]] = {
+    "Subject": ("sub",),
+    "Filename": ("seq",),
+    "Onset": ("Onset Frame",),
+    "Apex": ("Apex Frame", "ApexFrame1"),
+    "Offset": ("Offset Frame",),
+    "Action Units": ("AU", "AUs"),
+    "Emotion": ("Estimated Emotion",),
+}
+"""Of a table of expressions, with the other spellings under which data sets have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +86,25 @@ def rows_by_header(
                 if any(cell not in (None, "") for cell in cells.values()):
                     yield SheetRow(f"{path.name} row {number}", cells)
             return
-    raise InputError(f"{path} has no header with the column(s) {', '.join(map(repr, lacking))}")
+    named = ", ".join(" or ".join(map(repr, (name, *columns[name]))) for name in lacking)
+    raise InputError(f"{path} has no header with the column(s) {named}")
+
+
+def expression_row(row: SheetRow, folder: Path, kind: Kind = "micro") -> ExpressionRow:
+    """What a row under `COLUMNS` says; its pictures should be in `folder`."""
+    cells = row.cells
+    return ExpressionRow(
+        where=row.where,
+        subject=cells["Subject"],
+        name=cells["Filename"],
+        onset=cells["Onset"],
+        apex=cells["Apex"],
+        offset=cells["Offset"],
+        action_units=cells["Action Units"],
+        emotion=cells["Emotion"],
+        folder=folder,
+        kind=kind,
+    )
 
 
 def _rows(sheet: Worksheet) -> list[tuple[Cell, ...]]:

@@ -3,6 +3,13 @@
 from collections.abc import Sequence
 from html import escape
 
+from model.metrics.recognition import Bin
+
+SIDE = 260
+"""px of a square picture."""
+BAR, ROW = 220, 22
+"""px: a full bar, and the height of its row."""
+
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1e293b; --quiet: #64748b; --line: #cbd5e1; --back: #fff;
   --fill: #0d9488; --mark: #b45309; }
@@ -67,3 +74,45 @@ def text(x: float, y: float, words: str, anchor: str = "start", kind: str = "") 
 def width(names: Sequence[str]) -> float:
     """px that a column of `names` beside a picture takes."""
     return 12 + 7 * max((len(name) for name in names), default=0)
+
+
+def bars(values: Sequence[tuple[str, float]], full: float = 1.0, form: str = ".3f") -> str:
+    """A picture of named values, a bar each, from 0 to `full`; `form` is how they are written. NaN
+    stands for what is not known."""
+    left = width([name for name, _ in values])
+    parts = []
+    for n, (name, value) in enumerate(values):
+        y, known = n * ROW + 3, value == value
+        size = f'y="{y}" height="{ROW - 6}"'
+        filled = BAR * value / full if known else 0.0
+        parts.append(text(left - 8, y + 12, name, "end"))
+        parts.append(f'<rect x="{left}" {size} width="{BAR}" class="line"/>')
+        parts.append(f'<rect x="{left}" {size} width="{filled:.1f}" class="fill"/>')
+        shown = f"{value:{form}}" if known else "–"
+        parts.append(text(left + BAR + 8, y + 12, shown, "start", "quiet"))
+    return svg(left + BAR + 50, max(1, len(values)) * ROW, parts, "bars")
+
+
+def reliability(bins: Sequence[Bin]) -> str:
+    """A picture of how often a classifier is right, over how sure it is."""
+    left, bar = 34, SIDE / len(bins)
+    parts = [f'<rect x="{left}" y="0" width="{SIDE}" height="{SIDE}" class="line"/>']
+    for k, each in enumerate(bins):
+        if each.clips:
+            tall, middle = SIDE * each.accuracy, left + (k + 0.5) * bar
+            parts.append(
+                f'<rect x="{left + k * bar + 1:.1f}" y="{SIDE - tall:.1f}" '
+                f'width="{bar - 2:.1f}" height="{tall:.1f}" class="fill"><title>'
+                f"{each.accuracy:.2f} right at a mean confidence of {each.confidence:.2f}, "
+                f"{each.clips} clips</title></rect>"
+                f'<circle cx="{middle:.1f}" cy="{SIDE * (1 - each.confidence):.1f}" '
+                'r="3" class="mark"/>'
+            )
+    parts.append(f'<path d="M{left} {SIDE}L{left + SIDE} 0" class="even"/>')
+    for tenth in (0, 5, 10):
+        at = SIDE * tenth / 10
+        parts.append(text(left - 6, SIDE - at + 4, f"{tenth / 10:g}", "end", "quiet"))
+        parts.append(text(left + at, SIDE + 16, f"{tenth / 10:g}", "middle", "quiet"))
+    words = "confidence (dots: its mean, where the bars should end)"
+    parts.append(text(left, SIDE + 34, words, "start", "quiet"))
+    return svg(left + SIDE, SIDE + 38, parts, "reliability")

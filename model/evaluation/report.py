@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from html import escape
 
-from model.evaluation.html import document, svg, table, text, width
+from model.evaluation.html import bars, document, reliability, svg, table, text, width
 from model.evaluation.result import Evaluation
 from model.machine import machine
-from model.metrics.recognition import Bin, SubjectScore
+from model.metrics.recognition import SubjectScore
 
 _SIDE = 260  # px of a square plot
-_BAR, _ROW = 240, 18  # px: width of a full bar, height of its row
 
 
 def page(evaluations: Sequence[Evaluation]) -> str:
@@ -49,14 +48,14 @@ def _section(each: Evaluation) -> str:
         lines.append(f"and {share:.0f} % of the clips without one")
     plots = [
         ("Named, of each true class", _confusion(each)),
-        ("Right, by how sure it was", _reliability(each.bins)),
-        ("F1 of each class", _bars([(name, found[f"f1_{name}"]) for name in each.classes])),
+        ("Right, by how sure it was", reliability(each.bins)),
+        ("F1 of each class", bars([(name, found[f"f1_{name}"]) for name in each.classes])),
     ]
     if each.amplitudes():
-        plots.append(("UF1 by displacement at the apex", _bars(each.amplitudes())))
+        plots.append(("UF1 by displacement at the apex", bars(each.amplitudes())))
     if each.action_units:
         units = sorted(each.action_units.items(), key=lambda item: -item[1])
-        plots.append(("Average precision of action units", _bars(units)))
+        plots.append(("Average precision of action units", bars(units)))
     plots.append(("Named right, by subject", _subjects(each.subjects)))
     figures = "\n".join(f"<figure><h3>{title}</h3>{svg}</figure>" for title, svg in plots)
     return (
@@ -88,47 +87,6 @@ def _confusion(each: Evaluation) -> str:
                 shown = f"{100 * share:.0f} %"
                 parts.append(text(x + cell / 2, y + cell / 2 + 20, shown, "middle", "quiet"))
     return svg(left + _SIDE, top + _SIDE, parts, "confusion matrix")
-
-
-def _reliability(bins: Sequence[Bin]) -> str:
-    left, bar = 34, _SIDE / len(bins)
-    parts = [f'<rect x="{left}" y="0" width="{_SIDE}" height="{_SIDE}" class="line"/>']
-    for k, each in enumerate(bins):
-        if each.clips:
-            tall, middle = _SIDE * each.accuracy, left + (k + 0.5) * bar
-            parts.append(
-                f'<rect x="{left + k * bar + 1:.1f}" y="{_SIDE - tall:.1f}" '
-                f'width="{bar - 2:.1f}" height="{tall:.1f}" class="fill"><title>'
-                f"{each.accuracy:.2f} right at a mean confidence of {each.confidence:.2f}, "
-                f"{each.clips} clips</title></rect>"
-                f'<circle cx="{middle:.1f}" cy="{_SIDE * (1 - each.confidence):.1f}" '
-                'r="3" class="mark"/>'
-            )
-    parts.append(f'<path d="M{left} {_SIDE}L{left + _SIDE} 0" class="even"/>')
-    for tenth in (0, 5, 10):
-        at = _SIDE * tenth / 10
-        parts.append(text(left - 6, _SIDE - at + 4, f"{tenth / 10:g}", "end", "quiet"))
-        parts.append(text(left + at, _SIDE + 16, f"{tenth / 10:g}", "middle", "quiet"))
-    words = "confidence (dots: its mean, where the bars should end)"
-    parts.append(text(left, _SIDE + 34, words, "start", "quiet"))
-    return svg(left + _SIDE, _SIDE + 38, parts, "reliability")
-
-
-def _bars(values: Sequence[tuple[str, float]]) -> str:
-    """Values from 0 to 1, a row each."""
-    left = width([name for name, _ in values])
-    parts = []
-    for n, (name, value) in enumerate(values):
-        y = n * (_ROW + 6)
-        share = value if value == value else 0.0  # NaN: a class that never occurs
-        shown = f"{value:.3f}" if value == value else "–"
-        parts.append(text(left - 8, y + 13, name, "end"))
-        parts.append(f'<rect x="{left}" y="{y}" width="{_BAR}" height="{_ROW}" class="line"/>')
-        parts.append(
-            f'<rect x="{left}" y="{y}" width="{_BAR * share:.1f}" height="{_ROW}" class="fill"/>'
-        )
-        parts.append(text(left + _BAR + 8, y + 13, shown, "start", "quiet"))
-    return svg(left + _BAR + 50, len(values) * (_ROW + 6), parts, "bars")
 
 
 def _subjects(subjects: Sequence[SubjectScore]) -> str:

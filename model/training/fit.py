@@ -25,12 +25,13 @@ from model.errors import InputError, error_line
 from model.flow import load_flow
 from model.inference.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from model.inference.confidence import fit_confidence
+from model.inference.predictions import answers
 from model.inference.samples import SampleSet
 from model.labels import NO_EXPRESSION
+from model.metrics.recognition import confusion, mean_average_precision, uf1
 from model.training.augment import augment
 from model.training.losses import Objective
 from model.training.recipe import Recipe
-from model.training.validation import validation_scores
 
 WARM_UP = 0.25
 """Share of the steps in which the learning rate rises."""
@@ -91,7 +92,7 @@ def fit(
     for epoch in range(len(log), recipe.epochs):
         line = run.epoch(epoch)
         if validation is not None:
-            line |= validation_scores(network, validation, device)
+            line |= _validation_scores(network, validation, device)
         log.append(line)
         if recipe.keep == "best" and (best is None or line["uf1"] > best["uf1"]):
             best = {"uf1": line["uf1"], "network": _copied(network)}
@@ -274,6 +275,19 @@ def _write_state(path: Path, state: dict[str, Any]) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _validation_scores(network: nn.Module, samples: SampleSet, device: str) -> dict[str, float]:
+    """What is looked at after each epoch: UF1 from first phases alone and from what is known of
+    the samples, over those with an expression; mean average precision of the action units."""
+    named = samples.labels != NO_EXPRESSION
+    figures = {}
+    for name, first_alone in (("uf1_first_phase", True), ("uf1", False)):
+        said = answers(network, samples, first_phase_only=first_alone, device=device)
+        classes = said.logits[named].argmax(axis=1)
+        figures[name] = uf1(confusion(samples.labels[named], classes, len(samples.classes)))
+    figures["action_unit_map"] = mean_average_precision(samples.action_units, said.action_units)
+    return figures
 
 
 def _resumed(path: Path, key: str) -> dict[str, Any] | None:

@@ -255,7 +255,7 @@ def pipeline_config(
 
     Raises `InputError` if its baseline does not hold for that source.
     """
-    spotter, warning = SpotterConfig(scorer=config.spotter), ""
+    spotter, warning = SpotterConfig(), ""
     if config.baseline is not None:
         baseline, warning = fit_to_source(config.baseline, info)
         spotter = replace(spotter, baseline=baseline)

@@ -18,6 +18,8 @@ from realtime.results.snapshot import Snapshot
 from realtime.sources import without_password
 from realtime.spotting.baseline import as_document
 
+RULES = "rules"
+"""The spotter. Files of earlier versions may name a learned one here, which is gone."""
 PACKAGES = (
     "fmanet-live",
     "onnxruntime",
@@ -86,7 +88,7 @@ def config_record(config: LiveConfig) -> dict[str, Any]:
         "classifier": config.classifier,
         "device": config.device,
         "engine": config.engine,
-        "spotter": config.spotter,
+        "spotter": RULES,
         "baseline": None if config.baseline is None else as_document(config.baseline),
     }
 

@@ -6,7 +6,6 @@ the intervals are exact (F. Garwood, "Fiducial Limits for the Poisson Distributi
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from realtime.sessions.reader import Session
@@ -62,28 +61,8 @@ def rates(session: Session) -> dict[str, dict[str, Rate]]:
 
 def poisson_interval(count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The exact interval of the mean of a Poisson distribution of which `count` was drawn."""
+    from scipy.special import gammaincinv  # a quarter of a second, which only a report waits for
+
     tail = (1 - confidence) / 2
-    most = count + 10 * math.sqrt(count + 1) + 10
-    low = _solve(lambda mean: 1 - _at_most(count - 1, mean) - tail, most) if count else 0.0
-    return low, _solve(lambda mean: tail - _at_most(count, mean), most)
-
-
-def _at_most(count: int, mean: float) -> float:
-    """Probability of drawing `count` or less."""
-    if mean == 0:
-        return 1.0
-    return math.fsum(
-        math.exp(n * math.log(mean) - mean - math.lgamma(n + 1)) for n in range(count + 1)
-    )
-
-
-def _solve(rising: Callable[[float], float], most: float) -> float:
-    """Where a rising function of the mean is 0, from 0 to `most`."""
-    low, high = 0.0, most
-    for _ in range(60):
-        middle = (low + high) / 2
-        if rising(middle) < 0:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+    low = float(gammaincinv(count, tail)) if count else 0.0
+    return low, float(gammaincinv(count + 1, 1 - tail))

@@ -6,8 +6,9 @@ end to end, and stretched by 0.2 % at most to stay within a millisecond of their
 missing is silence.
 """
 
-import struct
+import io
 import threading
+import wave
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import suppress
@@ -217,12 +218,11 @@ def wav_header(rate: int, count: int) -> bytes:
         raise InputError(
             f"{count / rate / 3600:.1f} hours of sound: a WAV file holds {2**31 / rate / 3600:.0f}"
         )
-    form = struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE")
-    kind = struct.pack(
-        "<4sIHHIIHH",
-        *(b"fmt ", 16, 1, 1, rate, rate * SAMPLE_BYTES, SAMPLE_BYTES, 8 * SAMPLE_BYTES),
-    )
-    return form + kind + struct.pack("<4sI", b"data", size)
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((1, SAMPLE_BYTES, rate, count, "NONE", ""))
+        file.writeframesraw(b"")
+        return buffer.getvalue()  # closed, it would say how much was written instead
 
 
 def _why(start_s: float, end_s: float, whys: list[tuple[float, float, str]]) -> str:

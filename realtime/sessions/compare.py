@@ -11,17 +11,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from model.errors import InputError
 from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.machine import choose_device
 from model.records import Event, Prediction, Stamp
 from realtime.config import LiveConfig
 from realtime.perception.pipeline import open_pipeline, pipeline_config
 from realtime.results.event_lines import as_they_stand
+from realtime.results.summary import RULES
 from realtime.sessions.reader import Session
 from realtime.sessions.source import SessionSource
 from realtime.sources.video import DAMAGED
 from realtime.spotting.baseline import Baseline, load_baseline
-from realtime.spotting.scorer import RULES
 
 SAME_PROBABILITY = 1e-4
 """Probabilities that differ by less are the same: other engines compute in another order."""
@@ -46,12 +47,16 @@ def compare(source: SessionSource, device: str = "auto") -> Comparison:
     the baseline of that time. Raises `InputError` if these are not to be had."""
     session = source.session
     then = session.document["config"]
+    if then.get("spotter", RULES) != RULES:
+        raise InputError(
+            f"{session.folder.path} was spotted by the learned scorer {then['spotter']}, which is "
+            "gone: compare it with the version that recorded it"
+        )
     config = LiveConfig(
         source=source.info.spec,
         flow=then["flow"],
         classifier=then["classifier"],
         device=device,
-        spotter=then.get("spotter", RULES),  # all that there was before it could be chosen
         baseline=_baseline(session),
     )
     wanted, _ = pipeline_config(replace(config, baseline=None), choose_device(device), source.info)

@@ -14,8 +14,6 @@ BLINK_REST = 1.5
 """The rest of the face it moves little, but the head's motion is taken from all of it."""
 BLINK_LEAD_S, BLINK_TAIL_S = 0.1, 0.15
 """The lids move this long before and after an eye counts as closed."""
-BLINK_ABOUT_S = 0.03
-"""An eye is closed about a time when it counted as closed this close to it."""
 HEAD_TRAVEL_S, HEAD_RISE_PER_PX = 0.3, 0.1
 """Each px that the head travels within `HEAD_TRAVEL_S` raises all thresholds by this share: what
 turns out of the plane does not move as one."""
@@ -79,14 +77,6 @@ class Nuisances:
         if HEAD_RISE_PER_PX * self.travel_px(from_s, to_s) > 0.5:
             return "the head moved"
         return None
-
-    def blinking(self, times_s: ArrayF64) -> ArrayF64:
-        """1.0 where an eye counted as closed about then, else 0.0, for each of (k,) times."""
-        if not self._blinks:
-            return np.zeros(len(times_s))
-        apart_s = np.abs(np.asarray(times_s)[:, None] - np.array(self._blinks)).min(axis=1)
-        closed: ArrayF64 = (apart_s <= BLINK_ABOUT_S).astype(np.float64)
-        return closed
 
     def travel_px(self, from_s: float, to_s: float) -> float:
         """The head's way within `HEAD_TRAVEL_S` at most, in that time, crop px."""

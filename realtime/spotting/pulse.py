@@ -47,8 +47,6 @@ class Pulse:
     """Length of the way from onset to offset over that of a plain rise and fall, 1 or more."""
     motion: ArrayF64
     """(G, 2) px: where each region of the group stood at the apex, against rest."""
-    crossed: bool
-    """Whether a region has exceeded its whole threshold since the pulse opened."""
 
 
 RETURNED = 0.75
@@ -78,17 +76,14 @@ class PulseFollower:
         band: Band,
         floor_px: ArrayF64,
         noise_factor: float,
-        opens_at: float = 1.0,
     ) -> None:
         """`regions`: (G,) positions among all regions; `floor_px`: (G,) least threshold;
-        `noise_factor`: threshold over the regions' median deviation from rest; `opens_at`: the
-        share of the threshold at which a pulse opens."""
+        `noise_factor`: threshold over the regions' median deviation from rest."""
         self._columns = np.stack([2 * regions, 2 * regions + 1], axis=1).ravel()
         self._band = band
         self.floor_px = floor_px
         """(G,) px: the least threshold."""
         self._noise_factor = noise_factor
-        self._opens_at = opens_at
         self._deviations: deque[tuple[float, ArrayF64]] = deque()
         self.noise_px = np.zeros(len(regions))
         """(G,) px: a multiple of the median deviation from rest of the last seconds."""
@@ -102,7 +97,6 @@ class PulseFollower:
         self._rest: deque[tuple[float, ArrayF64]] = deque()
         self._level = np.zeros(len(self._columns))
         self._open_s: float | None = None
-        self._crossed = False
         self._after_s = -np.inf
         self._armed = True
         self._factor = np.ones(len(self.floor_px))  # the most since the pulse opened
@@ -150,16 +144,14 @@ class PulseFollower:
         share = float((self.strength / (self.threshold * factor)).max())
         if self._open_s is None:
             self._learn_rest(now_s, value)
-            exceeds = share > self._opens_at
+            exceeds = share > 1
             warm = now_s - self._rest[0][0] >= _WARM_UP_S
             if not exceeds:
                 self._armed = True
             if not (exceeds and warm and self._armed):
                 return None
             self._open_s = now_s
-            self._crossed = False
             self._factor = factor
-        self._crossed = self._crossed or share > 1
         self._factor = np.maximum(self._factor, factor)
         pulse = self._measure(history, self._open_s)
         if pulse.state != "open":
@@ -201,7 +193,6 @@ class PulseFollower:
             depth=1 - max(before, after) / max(top, 1e-9),
             detour=_detour(times, course, onset_s, offset_s),
             motion=deviation[apex].reshape(-1, 2),
-            crossed=self._crossed,
         )
 
     def _close(self, history: History, pulse: Pulse) -> None:

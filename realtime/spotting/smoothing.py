@@ -45,19 +45,6 @@ class History:
         """Position of the first entry not before `time_s`."""
         return int(np.searchsorted(self.times_s, time_s))
 
-    def at(self, times_s: ArrayF64) -> ArrayF64:
-        """(k, width) float64: the values at any k times, linear between entries; beyond the first
-        and the last one, theirs. Needs an entry."""
-        last = len(self) - 1
-        place = np.interp(times_s, self.times_s, np.arange(last + 1))
-        before = np.minimum(place.astype(np.int64), max(last - 1, 0))
-        part = (place - before)[:, None]
-        values = self.values
-        found: ArrayF64 = values[before] + part * (
-            values[np.minimum(before + 1, last)] - values[before]
-        )
-        return found
-
     def push(self, stamp: Stamp, value: ArrayF64) -> None:
         """Append `value`, (width,), whose stamp is later than all before."""
         self._make_room(stamp.time_s)

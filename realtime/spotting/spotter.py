@@ -27,7 +27,6 @@ from realtime.spotting.baseline import Baseline
 from realtime.spotting.disturbances import Nuisances
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
 from realtime.spotting.pulse import Band, Pulse, PulseFollower
-from realtime.spotting.pulse_features import traits
 from realtime.spotting.rejection_rules import (
     DETOUR,
     is_glance,
@@ -35,7 +34,6 @@ from realtime.spotting.rejection_rules import (
     moved_as_one,
     spoke_before,
 )
-from realtime.spotting.scorer import RULES, Scorer, load_scorer
 from realtime.spotting.smoothing import History
 
 
@@ -58,8 +56,6 @@ class SpotterConfig:
     """Least motion of a macro-expression."""
     apex_fall: float = 0.3
     """An apex has passed when this share of its height is gone."""
-    scorer: str = RULES
-    """What judges a pulse that has ended: `rules`, or a file of weights."""
     max_gap_s: float = 0.2
     """Frames further apart than this, and than three periods, are not followed across."""
 
@@ -67,8 +63,8 @@ class SpotterConfig:
 _GROUPS = tuple(np.array(group, np.int64) for group in (UPPER, LOWER))
 _MOUTH = 1
 GAP_PERIODS = 3
-LEAST_DEPTH, LEAST_JUDGED_DEPTH = 0.5, 0.35
-"""Least depth of an expression, and of what a scorer is asked about."""
+LEAST_DEPTH = 0.5
+"""Of an expression: see `Pulse.depth`."""
 SAME_OVERLAP = 1 / 3
 """Pulses whose intersection over union in time is at least this are one expression."""
 PATIENCE_S = 0.08
@@ -83,8 +79,6 @@ class _Candidate:
     number: int
     pulse: Pulse
     announced: bool = False
-    likeness: float | None = None
-    """The scorer's word, once it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +92,13 @@ class _Ended:
 class Spotter:
     """Motion samples of one source, in order, to expressions. Deterministic."""
 
-    def __init__(self, config: SpotterConfig | None = None, scorer: Scorer | None = None) -> None:
-        """`scorer` in place of the one that `config` names. Raises `CheckpointError` if that cannot
-        be used."""
-        self._config = config or SpotterConfig()
-        self._scorer = scorer or load_scorer(self._config.scorer)
-        opens_at = 1.0 if self._scorer is None else self._scorer.opens_at
-        c = self._config
+    def __init__(self, config: SpotterConfig | None = None) -> None:
+        self._config = c = config or SpotterConfig()
         floor = np.array([c.baseline.floor_px[name] for name in REGIONS])
         self._history = History(2 * len(REGIONS), c.longest_s + 2.0, c.smoothing_s)
         micro = Band(longest_s=c.micro_s + 0.1, rest_s=0.8, settle_s=0.06)
         macro = Band(longest_s=c.longest_s, rest_s=6.0, settle_s=0.3)
-        self._micro = [PulseFollower(g, micro, floor[g], c.noise_factor, opens_at) for g in _GROUPS]
+        self._micro = [PulseFollower(g, micro, floor[g], c.noise_factor) for g in _GROUPS]
         self._macro = [
             PulseFollower(g, macro, np.maximum(floor[g], c.macro_px), c.noise_factor)
             for g in _GROUPS
@@ -192,7 +181,7 @@ class Spotter:
             now_s = float(self._history.times_s[-1])
             self._ended.append(_Ended(candidate, group, window, now_s))
         else:
-            yield from _rejected(candidate, window, reason)
+            yield _rejected(candidate, window, reason)
 
     def _may_announce(self, group: int, candidate: _Candidate) -> bool:
         pulse = candidate.pulse
@@ -216,10 +205,8 @@ class Spotter:
             return f"{duration_s:.2f} s is longer than a micro-expression"
         if duration_s < c.shortest_s - self._period_s:
             return f"{1000 * duration_s:.0f} ms is too short"
-        if pulse.depth < (LEAST_DEPTH if self._scorer is None else LEAST_JUDGED_DEPTH):
+        if pulse.depth < LEAST_DEPTH:
             return "rose or returned only in part"
-        if self._scorer is not None and window.score > 0:
-            return None  # it is judged when the face has been watched a little longer
         return self._doubt(group, pulse, window)
 
     def _doubt(self, group: int, pulse: Pulse, window: Window) -> str | None:
@@ -250,36 +237,18 @@ class Spotter:
         now_s = float(self._history.times_s[-1])
         while self._ended and now_s - self._ended[0].since_s >= PATIENCE_S - self._period_s / 2:
             first = self._ended.pop(0)
-            reason = self._refusal(first)
-            if reason is None:
-                yield from self._emit(first)
+            if self._moves_on(first):
+                yield _rejected(first.candidate, first.window, "moves on")
             else:
-                yield from _rejected(first.candidate, first.window, reason)
+                yield self._emit(first)
 
-    def _refusal(self, ended: _Ended) -> str | None:
-        """Why a pulse that ended a while ago is none after all, or None."""
-        group, window, candidate = ended.group, ended.window, ended.candidate
+    def _moves_on(self, ended: _Ended) -> bool:
+        """Whether the face has not come to rest since a pulse ended."""
         since_s = float(self._history.times_s[-1]) - PATIENCE_S / 2
-        unrest = self._micro[group].unrest(self._history, since_s, np.inf)
-        moves_on = "moves on" if unrest > max(1.0, UNREST_SHARE * window.score) else None
-        if self._scorer is None:
-            return moves_on
-        seen = traits(
-            group,
-            candidate.pulse,
-            self._micro,
-            self._history,
-            self._nuisances,
-            period_s=self._period_s,
-            patience_s=PATIENCE_S,
-        )
-        candidate.likeness = self._scorer.likeness(window, seen)
-        if candidate.likeness >= self._scorer.accepts:
-            return None
-        rule = self._doubt(group, candidate.pulse, window) or moves_on
-        return rule or f"unlike a micro-expression: likeness {candidate.likeness:.2f}"
+        unrest = self._micro[ended.group].unrest(self._history, since_s, np.inf)
+        return unrest > max(1.0, UNREST_SHARE * ended.window.score)
 
-    def _emit(self, first: _Ended) -> Iterable[SpotUpdate]:
+    def _emit(self, first: _Ended) -> SpotUpdate:
         window = first.window
         candidate = first.candidate
         partners = [a for a in self._ended if _same(a.window, window)]
@@ -299,16 +268,15 @@ class Spotter:
             if partner.candidate.announced:
                 candidate, partner = partner.candidate, first
         if any(_same(earlier, window) for earlier in self._emitted):
-            yield from _rejected(candidate, window, "part of the last expression")
-            return
+            return _rejected(candidate, window, "part of the last expression")
         self._emitted.append(window)
-        yield SpotUpdate(candidate.number, "closed", window, _why(window, first.candidate.likeness))
+        return SpotUpdate(candidate.number, "closed", window, _why(window))
 
     # --- macro-expressions
 
     def _macro_update(self, group: int, pulse: Pulse) -> Iterable[SpotUpdate]:
         duration_s = pulse.offset_s - pulse.onset_s
-        if duration_s <= self._config.micro_s + self._period_s or pulse.depth < 0.5:
+        if duration_s <= self._config.micro_s + self._period_s or pulse.depth < LEAST_DEPTH:
             return
         window = self._window(group, pulse, "macro")
         if window.score < 1 or any(w.kind == "macro" and _same(w, window) for w in self._emitted):
@@ -329,18 +297,12 @@ class Spotter:
 
     def _abandon(self, reason: str) -> list[SpotUpdate]:
         updates: list[SpotUpdate] = []
-        for accepted in list(self._ended):
-            if accepted in self._ended:
-                self._ended.remove(accepted)
-                reason_now = None if self._scorer is None else self._refusal(accepted)
-                if reason_now is None:
-                    updates += self._emit(accepted)
-                else:
-                    updates += _rejected(accepted.candidate, accepted.window, reason_now)
+        while self._ended:
+            updates.append(self._emit(self._ended.pop(0)))
         for group, candidate in enumerate(self._open):
             if candidate is not None:
                 window = self._window(group, candidate.pulse, "micro", open_end=True)
-                updates += _rejected(candidate, window, reason)
+                updates.append(_rejected(candidate, window, reason))
         self._open = [None, None]
         for follower in (*self._micro, *self._macro):
             follower.reset()
@@ -389,12 +351,9 @@ def _same(a: Window, b: Window) -> bool:
     return _overlap(a, b.onset.time_s, end.time_s) >= SAME_OVERLAP
 
 
-def _rejected(candidate: _Candidate, window: Window, reason: str) -> Iterable[SpotUpdate]:
-    """Said of what was seen: not of pulses that only a scorer looks at, below all thresholds."""
-    if candidate.announced or candidate.pulse.crossed:
-        yield SpotUpdate(candidate.number, "rejected", window, reason)
+def _rejected(candidate: _Candidate, window: Window, reason: str) -> SpotUpdate:
+    return SpotUpdate(candidate.number, "rejected", window, reason)
 
 
-def _why(window: Window, likeness: float | None = None) -> str:
-    judged = "" if likeness is None else f", likeness {likeness:.2f}"
-    return f"{', '.join(window.regions[:3])}: {window.score:.1f} × threshold{judged}"
+def _why(window: Window) -> str:
+    return f"{', '.join(window.regions[:3])}: {window.score:.1f} × threshold"
