@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from model.cli import new_folder
 from model.errors import InputError
 from realtime.benchmark.alone import model_only
 from realtime.benchmark.browser import BROWSERS, watched
 from realtime.benchmark.figures import figures
 from realtime.benchmark.load import Measured, measure
 from realtime.benchmark.plan import Plan, loads, parse_rates, parse_sizes
-from realtime.benchmark.report import new_folder, read_report
+from realtime.benchmark.report import read_report
 from realtime.benchmark.run import run
 from realtime.benchmark.samples import STAGES, read_samples
 from realtime.benchmark.slow import parse_slow, slowed

@@ -1,6 +1,7 @@
 """The compilers on this machine, which engines are built with."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -30,7 +31,8 @@ def cuda_headers() -> str:
 
 
 def versions() -> Mapping[str, str]:
-    """Compilers by what they are for, each with its path and what it says of its version."""
+    """Compilers by what they are for, each with its path and version; and CUDA's folder as it is
+    set."""
     found = {"compiler": compiler(), "nvcc": shutil.which("nvcc") or ""}
     return {
         **{name: _described(path) for name, path in found.items()},
@@ -46,4 +48,5 @@ def _described(path: str) -> str:
         said = subprocess.run(asked, capture_output=True, text=True, timeout=_PATIENCE_S).stdout
     except (OSError, subprocess.SubprocessError):
         return path
-    return f"{path}: {' '.join(said.split())}"
+    number = re.search(r"\d+\.\d+\.\d+", said)
+    return f"{path}, {number[0]}" if number else path

@@ -27,7 +27,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from model.cli import program
+from model.cli import new_folder, program
 from model.engine import ENGINES
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
@@ -53,7 +53,6 @@ def main() -> None:
     plan = _plan(options)
     choose_device(plan.loads[0].device)
     # What follows imports the networks: seconds, and errors in options come first.
-    from realtime.benchmark.report import new_folder
     from realtime.benchmark.run import run
     from realtime.benchmark.slow import parse_slow
 

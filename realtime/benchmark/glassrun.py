@@ -6,10 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from model.cli import new_folder
 from realtime.benchmark.browser import page_of
 from realtime.benchmark.facts import facts
 from realtime.benchmark.glass import SPANS, measure_glass, wait
-from realtime.benchmark.report import new_folder
 from realtime.benchmark.screen import Shown, serve_screen
 from realtime.benchmark.verdict import shown as as_text
 from realtime.config import LiveConfig

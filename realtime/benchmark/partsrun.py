@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from model.cli import new_folder
 from model.flow import FLOWS
 from model.machine import choose_device
 from realtime.benchmark.facts import facts
@@ -19,7 +20,6 @@ from realtime.benchmark.parts import (
     whole_part,
 )
 from realtime.benchmark.partsreport import PAGE, line, write_parts
-from realtime.benchmark.report import new_folder
 from realtime.config import LiveConfig
 
 

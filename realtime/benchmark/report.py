@@ -7,20 +7,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from model.cli import make_folder
 from model.errors import InputError
 from realtime.benchmark.page import page
 from realtime.benchmark.samples import read_samples, write_samples
 
 FORMAT = "fmanet-live benchmark 1"
 REPORT, SAMPLES, PAGE = "report.json", "samples.parquet", "report.html"
-
-
-def new_folder(path: Path) -> None:
-    """Make the folder `path`, or take an empty one; `InputError` if there is something in it."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError(f"--out {path} exists, and results are never overwritten: another --out")
-    make_folder(path)
 
 
 def write_report(folder: Path, report: Mapping[str, Any], tables: list[pa.Table]) -> None:
