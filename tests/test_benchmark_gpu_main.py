@@ -15,7 +15,9 @@ import torch
 from model.engine import ENGINES
 from model.engine.ort import ONNXRuntime
 from model.errors import InputError
+from model.face.crop import crop_transform, warp_crop
 from model.flow import load_flow
+from model.synthetic import FaceNuisance, SyntheticFace
 from realtime.benchmark.gpu import __main__ as gpu
 from realtime.benchmark.gpu import engines, flows, profiler, training
 from realtime.benchmark.gpu.pictures import pictures
@@ -146,6 +148,20 @@ def test_training_is_measured_by_the_programs_own_loop(monkeypatch: pytest.Monke
     assert last < first
 
 
+def test_faces_that_are_drawn_are_where_the_mesh_would_see_them() -> None:
+    face = SyntheticFace(seed=7, fps=30, nuisance=FaceNuisance(noise=0))
+    rest = SyntheticFace(seed=7, fps=30, nuisance=FaceNuisance(noise=0, sway=0))
+    moved, still = face.head_px(40), rest.head_px(40)
+    assert 0.2 < np.linalg.norm(moved - still, axis=1).max() < 20
+    crops = [
+        warp_crop(each.image(40), crop_transform(points)).astype(float)[32:96, 32:96]
+        for each, points in ((face, moved), (rest, still))
+    ]
+    there = warp_crop(face.image(40), crop_transform(still)).astype(float)[32:96, 32:96]
+    # But for the head's turn, the crop shows nothing of where the head was moved.
+    assert np.abs(crops[0] - crops[1]).mean() < 0.5 * np.abs(there - crops[1]).mean()
+
+
 def test_the_dearest_are_found() -> None:
     report, dear = opened(size_px=32), dict[str, float]()
     profiler.add_profile(report, "lk", dear)
@@ -191,7 +207,7 @@ def test_ncu_that_may_not_look_is_said(tmp_path: Path, monkeypatch: pytest.Monke
     ncu.chmod(0o755)
     report.attempt("ncu of _warp", profiler.add_ncu, "_warp")
     assert report.left_out == [
-        "ncu of _warp: FileNotFoundError: ncu is not on the PATH",
+        "ncu of _warp: it is not on the PATH",
         "ncu of _warp: RuntimeError: ==ERROR== ERR_NVGPUCTRPERM - no permission",
     ]
 

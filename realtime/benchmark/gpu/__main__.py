@@ -64,6 +64,8 @@ def run_part(part: Part, report: Report, seconds: float, to: Connection) -> None
     """What a process does: one of `parts`, telling `to` what it adds to `report`."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    if report.cuda:
+        torch.cuda.set_device(report.device)
     report.until_s = monotonic_s() + seconds
     report.say = lambda *found: to.send(found)
     try:

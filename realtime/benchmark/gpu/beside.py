@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from model.errors import missing
+from model.errors import InputError, missing
 from model.face.networks import NETWORKS, network_file
 from model.flow import load_flow
 from model.inference.checkpoint import checkpoint_path, load_classifier
@@ -34,7 +34,7 @@ def faces_part(report: Report) -> None:
 
 def add_faces(report: Report) -> None:
     if find_spec("ai_edge_litert") is None:
-        raise ModuleNotFoundError(missing("ai_edge_litert"))
+        raise InputError(missing("ai_edge_litert"))
     for name in NETWORKS:
         network_file(name)
     report.row("nothing else runs", *_face_ms(report), 0)

@@ -9,7 +9,7 @@ from model.engine.eager import plain_truth
 from model.engine.equality import FIXED_INPUTS, compare_answers, example, fixed_inputs
 from model.engine.export import tensors
 from model.engine.failures import recall_failure
-from model.errors import InputError, describe_error
+from model.errors import InputError
 from model.inference.building import build_here, kept_for
 from model.inference.checkpoint import checkpoint_path, describe_checkpoint, load_network
 from model.registry import load_entry
@@ -79,5 +79,5 @@ def _built(engine: Engine, path: Path) -> tuple[object, Path | None]:
         build_here(engine, path, 1, None)
     except InputError as error:
         again = f" (and before: {failed})" if failed else ""
-        raise RuntimeError(f"{describe_error(error)}{again}") from None
+        raise InputError(f"{error}{again}") from None
     return monotonic_s() - start_s, kept.path

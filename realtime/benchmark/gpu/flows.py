@@ -35,7 +35,7 @@ POOL = 64
 """Different inputs, gone through in turn."""
 FUSED_TRIED = (1, 2, 3, 5, 6, 10)
 """Iterations of TV-L1 to a launch."""
-FORM_S = 5.0
+FORM_S = 3.0
 """How long the calls of one form may take."""
 SAME_HEAD = ("what", "greatest difference, px", "mean, px", "right if", "")
 

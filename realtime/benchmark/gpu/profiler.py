@@ -16,6 +16,7 @@ import torch
 from model.engine.eager import Graphed
 from model.engine.equality import example
 from model.engine.export import tensors
+from model.errors import InputError
 from model.flow import load_flow
 from model.flow.gpu.device import tensor_flow
 from model.inference.checkpoint import checkpoint_path, load_network
@@ -103,7 +104,7 @@ def add_profile(report: Report, name: str, dear: dict[str, float]) -> None:
 def add_ncu(report: Report, kernel: str) -> None:
     ncu = shutil.which("ncu")
     if ncu is None:
-        raise FileNotFoundError("ncu is not on the PATH")
+        raise InputError("it is not on the PATH")
     command = [ncu, "--csv", "--metrics", ",".join(METRICS), "--launch-skip", "1"]
     command += ["--launch-count", "1", "--kernel-name", f"regex:^{base_name(kernel)}$"]
     command += [sys.executable, "-m", "realtime.benchmark.gpu.profiler", report.device]

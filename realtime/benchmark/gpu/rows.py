@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model.errors import error_line
+from model.errors import describe_error
 from realtime.stream.clock import monotonic_s
 
 FORMAT = "fmanet-live gpu 1"
@@ -107,7 +107,7 @@ class Report:
         try:
             step(self, *args)
         except Exception as error:  # libraries and drivers raise whatever they like
-            self.add("left out", f"{what}: {error_line(error)}")
+            self.add("left out", f"{what}: {describe_error(error)}")
 
     def targets(self) -> list[tuple[Any, ...]]:
         """(what, target, ms measured, least, verdict) of each."""
@@ -154,7 +154,7 @@ class Report:
 
     def write(self, folder: Path) -> None:
         """As far as it has come, each file whole at every moment."""
-        document = json.dumps(self.document(), indent=1, ensure_ascii=False)
+        document = json.dumps(self.document(), indent=1, ensure_ascii=False, default=str)
         for name, text in ((MARKDOWN, self.text()), (DOCUMENT, document + "\n")):
             partial = folder / f"{name}.partial"
             partial.write_text(text, encoding="utf-8")

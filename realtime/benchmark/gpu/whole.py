@@ -3,8 +3,6 @@
 from itertools import islice
 from pathlib import Path
 
-import torch
-
 from model.flow import load_flow
 from model.flow.gpu.cuda_graph import RecordedGraph
 from model.inference.checkpoint import checkpoint_path, load_classifier
@@ -65,8 +63,7 @@ def add_whole_times(report: Report, path: Path) -> None:
         if trouble := naming.trouble or serving.trouble():
             raise RuntimeError(trouble)
         given = [stacked(crops) for crops in islice(pool, COMPARED)]
-        with torch.inference_mode():
-            run = one.function(given[0])
+        run = one.function(given[0])
         if isinstance(run, RecordedGraph):
             add_row(report, "its graph alone", run, given)
         report.note(f"Named by {serving.loaded.description}.")
