@@ -34,6 +34,9 @@ endif
 # Options for the program: make live ARGS="--source demo"
 ARGS ?=
 
+# The tests of a file share what they set up, so a file stays in one process.
+PYTEST = $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+
 # Where the benchmark leaves its reports: a new folder each time.
 BENCH := runs/benchmark-$(shell date +%Y%m%d-%H%M%S)
 
@@ -46,10 +49,10 @@ live: $(VENV)/.live ## open the page; with no camera, on the demo face
 	$(BIN)/python run_live.py $(ARGS)
 
 test: $(VENV)/.dev ## run the tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: $(VENV)/.dev ## run the tests that need no browser
-	$(BIN)/python -m pytest -m "not browser"
+	$(PYTEST) -m "not browser"
 
 resolve: $(VENV)/.dev ## ask for which systems and Pythons there are wheels of everything
 	$(BIN)/python tests/wheels.py

@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from model.cli import HelpFormatter
+from model.cli import Parser
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.machine import choose_device, unused_gpu
@@ -55,9 +55,8 @@ def main() -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The options, with `LiveConfig`'s defaults."""
-    p = argparse.ArgumentParser(
+    p = Parser(
         description=(__doc__ or "").partition("\n")[0],
-        formatter_class=HelpFormatter,
     )
     source = p.add_argument_group("source")
     add_source(source)
@@ -71,6 +70,11 @@ def parser() -> argparse.ArgumentParser:
     alone.add_argument("--summary", type=Path, metavar="PATH", help="JSON; must not exist")
     add_recording(p.add_argument_group("recording a session"))
     add_page(p.add_argument_group("page"))
+    p.hide_rare(
+        *("--flow", "--spotter", "--engine", "--face-networks", "--seed", "--summary", "--codec"),
+        *("--pictures", "--voice", "--camera-report", "--lsl", "--lsl-markers", "--strict"),
+        *("--allow-host", "--root-path", "--auth", "--view-password", "--tls-cert", "--tls-key"),
+    )
     return p
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from model.cli import HelpFormatter, program
+from model.cli import Parser, program
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.registry import load_entry
@@ -59,8 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def check_camera(arguments: Sequence[str]) -> int:
     """`calibrate camera`: measure, print the verdict; 1 if the camera can't be used."""
     from calibrate.camera.check import USUAL_S, CameraCheck
-    from calibrate.report import camera_text
     from calibrate.steps import feed_steps
+    from calibrate.wording import camera_text
     from realtime.recording.camera_check import FORMAT, VERSION
 
     parser = _parser("camera", "Whether a camera, in its room, can show micro-expressions.")
@@ -103,8 +103,8 @@ def measure_baseline(arguments: Sequence[str]) -> None:
         BaselineMeasure,
         checked_participant,
     )
-    from calibrate.report import baseline_text
     from calibrate.steps import feed_steps
+    from calibrate.wording import baseline_text
     from realtime.spotting.baseline import save_baseline
 
     parser = _parser("baseline", "A participant's baseline, from a face that is neutral and still.")
@@ -144,10 +144,9 @@ def measure_baseline(arguments: Sequence[str]) -> None:
 
 
 def _parser(step: str, what: str) -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog=program(f"calibrate {step}"),
         description=what,
-        formatter_class=HelpFormatter,
     )
     add_source(p)
     add_face_networks(p)

@@ -16,7 +16,7 @@ from calibrate.baseline import measure as resting
 from calibrate.baseline.measure import BaselineMeasure, checked_participant
 from calibrate.camera import check as seeing
 from calibrate.camera.check import CameraCheck, CameraReport
-from calibrate.report import camera_rows
+from calibrate.wording import camera_rows
 from model.errors import InputError
 from model.records import Step
 from realtime.live import LiveSession

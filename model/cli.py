@@ -3,7 +3,9 @@
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from model.errors import InputError
 
@@ -17,12 +19,72 @@ def program(command: str) -> str:
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows a default where it says something: not of switches, nor of what may be left out."""
+    """Shows defaults where they say something, a short usage line, and no rare options."""
+
+    rare = False
+    """Whether rare options are shown."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """Show `action` unless it is rare."""
+        if self.rare or not getattr(action, "rare", False):
+            super().add_argument(action)
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default is None or isinstance(action.default, bool):
+        if isinstance(action.default, bool) or action.default in (None, "", []):
             return action.help
         return super()._get_help_string(action)
+
+    def _format_usage(
+        self,
+        usage: str | None,
+        actions: Iterable[argparse.Action],
+        groups: Iterable[Any],
+        prefix: str | None,
+    ) -> str:
+        wanted = [each for each in actions if not each.option_strings or each.required]
+        text = super()._format_usage(usage, wanted, (), prefix)
+        return text.replace(self._prog, f"{self._prog} [options]", 1)
+
+
+class _AllFormatter(HelpFormatter):
+    rare = True
+
+
+class _HelpAll(argparse.Action):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        parser.formatter_class = _AllFormatter
+        parser.print_help()
+        parser.exit()
+
+
+class Parser(argparse.ArgumentParser):
+    """A command's options. `--help` fits a screen; `--help-all` has the rare ones too."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{"formatter_class": HelpFormatter, **options})
+
+    def format_help(self) -> str:
+        """The help, with a line on what it leaves out."""
+        rare = sum(getattr(action, "rare", False) for action in self._actions)
+        text = super().format_help()
+        if rare and self.formatter_class is not _AllFormatter:
+            options = "option" if rare == 1 else "options"
+            text += f"\n{rare} rarely needed {options} more: --help-all\n"
+        return text
+
+    def hide_rare(self, *names: str) -> None:
+        """Show these options by `--help-all` alone."""
+        for action in self._actions:
+            if set(names) & set(action.option_strings):
+                action.rare = True  # type: ignore[attr-defined]
+        none = argparse.SUPPRESS
+        self.add_argument("--help-all", action=_HelpAll, nargs=0, default=none, help=none)
 
 
 def make_folder(folder: Path) -> None:

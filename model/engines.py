@@ -1,6 +1,5 @@
 """Command line of `model.engine`."""
 
-import argparse
 import os
 import signal
 import sys
@@ -10,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
-from model.cli import program
+from model.cli import Parser, program
 from model.engine import ENGINES, ORDER, Engine
 from model.engine.cache import cache_folder
 from model.errors import InputError, exit_code, missing
@@ -89,7 +88,7 @@ def export(classifiers: Sequence[str]) -> None:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("model.engine"),
         description="What runs the networks here: say it, or build it beforehand.",
     )

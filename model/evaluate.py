@@ -37,7 +37,7 @@ from typing import Any
 import numpy as np
 
 from model.classifiers import CLASSIFIERS
-from model.cli import HelpFormatter, make_folder, program
+from model.cli import Parser, make_folder, program
 from model.datasets.delimited import read_table
 from model.errors import InputError, exit_code
 from model.evaluation.report import page
@@ -283,10 +283,9 @@ def _write(out: Path, evaluations: list[Evaluation], speeds: dict[str, Any]) -> 
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("model.evaluate"),
         description="Measure networks on samples that they were not trained on.",
-        formatter_class=HelpFormatter,
     )
     parser.add_argument("networks", nargs="*", help="shipped names or checkpoints (all shipped)")
     parser.add_argument("--data", default=SYNTHETIC, help="casme2:PATH, maps:PATH …, with commas")

@@ -17,7 +17,7 @@ from pathlib import Path
 import av
 from tqdm import tqdm
 
-from model.cli import HelpFormatter, program
+from model.cli import Parser, program
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.records import ImageU8
@@ -198,10 +198,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("model.synthesize"),
         description="Write footage whose micro-expressions are known.",
-        formatter_class=HelpFormatter,
     )
     usual, still = Schedule(), FaceNuisance()
     add = parser.add_argument

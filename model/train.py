@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from model.classifiers import CLASSIFIERS
-from model.cli import make_folder, program
+from model.cli import Parser, make_folder, program
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
 from model.flow import FLOWS
@@ -178,19 +178,19 @@ def _given(args: argparse.Namespace, record: type) -> dict[str, Any]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("model.train"),
         description="Train a classifier on synthetic pairs, on data sets, or on both.",
     )
-    parser.add_argument("classifier", choices=CLASSIFIERS)
+    parser.add_argument(
+        "classifier", choices=CLASSIFIERS, metavar="NAME", help=", ".join(CLASSIFIERS)
+    )
     parser.add_argument(
         "--out", type=Path, required=True, help="checkpoint to write; with --loso, a folder"
     )
 
     data = parser.add_argument_group("data")
-    data.add_argument(
-        "--data", default="synthetic", help="casme2:PATH, maps:PATH …, with commas (synthetic)"
-    )
+    data.add_argument("--data", default="synthetic", help="casme2:PATH, maps:PATH …, with commas")
     data.add_argument("--classes", type=int, help=f"after merging: 3, 4, 5, 7 ({Sources.classes})")
     data.add_argument("--pairs", type=int, help=f"synthetic, to train on ({Sources.pairs})")
     data.add_argument(
@@ -205,9 +205,9 @@ def _parser() -> argparse.ArgumentParser:
         "--none-share", type=float, help=f"synthetic without expression ({Sources.none_share})"
     )
     data.add_argument("--flow", choices=FLOWS, help=f"({Recipe.flow}, or that of --init)")
-    data.add_argument("--cache", type=Path, default=Path("runs"), help="what was computed (runs)")
+    data.add_argument("--cache", type=Path, default=Path("runs"), help="what was computed")
     add_face_networks(data)
-    data.add_argument("--workers", type=int, default=3, help="processes that compute it (3)")
+    data.add_argument("--workers", type=int, default=3, help="processes that compute it")
 
     protocol = parser.add_argument_group("protocol")
     protocol.add_argument("--loso", action="store_true", help="leave one subject out")
@@ -215,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
         "--validation",
         type=float,
         default=0.0,
-        help="share of the subjects held out to choose the epoch (0: the last one)",
+        help="share of the subjects held out to choose the epoch; 0: the last one",
     )
 
     recipe = parser.add_argument_group("recipe")
@@ -230,8 +230,8 @@ def _parser() -> argparse.ArgumentParser:
     recipe.add_argument(
         "--class-weights", choices=get_args(ClassWeights), help=f"({Recipe.class_weights})"
     )
-    recipe.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N (cpu)")
-    recipe.add_argument("--threads", type=int, default=2, help="of the CPU (2)")
+    recipe.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
+    recipe.add_argument("--threads", type=int, default=2, help="of the CPU")
     return parser
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from model.cli import make_folder, program
+from model.cli import Parser, make_folder, program
 from model.errors import CheckpointError, InputError, SourceError, error_line, exit_code
 from model.face.networks import add_face_networks
 from model.machine import choose_device
@@ -222,9 +222,7 @@ def _report(source: Source, events: Sequence[Event], tracks: Mapping[int, int], 
 
 
 def _parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
-        prog=program("realtime.analyze"), description=(__doc__ or "").partition("\n")[0]
-    )
+    p = Parser(prog=program("realtime.analyze"), description=(__doc__ or "").partition("\n")[0])
     p.add_argument("inputs", nargs="+", metavar="INPUT", help="video file, folder of images, demo")
     p.add_argument("--out", type=Path, metavar="DIR", help="for the tables; made if need be")
     p.add_argument("--again", action="store_true", help="redo what was analysed before")

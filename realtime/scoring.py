@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from model.cli import program
+from model.cli import Parser, program
 from model.errors import InputError, exit_code
 from realtime.results.summary import check_new, versions
 from realtime.spotting.metrics import KINDS, read_intervals, record, score, table
@@ -21,7 +21,7 @@ FORMAT, VERSION = "fmanet-live spotting", 1
 
 def main() -> None:
     """Score the tables that the command line names."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("realtime.scoring"), description=(__doc__ or "").partition("\n")[0]
     )
     add_tables(parser)

@@ -12,7 +12,7 @@ import errno
 import sys
 from pathlib import Path
 
-from model.cli import program
+from model.cli import Parser, program
 from model.errors import InputError, exit_code
 from realtime.sessions.copies import Forgotten, forget_copies
 from realtime.sessions.delete import delete
@@ -75,7 +75,7 @@ def _list_copies(copies: Forgotten) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog=program("realtime.session"),
         description=(__doc__ or "").partition("\n")[0],
         epilog="agree, report: how far two coders agree, and the report of a session",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from calibrate.baseline.measure import BaselineMeasure
 from calibrate.baseline.rest import BLOCK_S, PASSED, RestingFace, floors_for, tail_level
-from calibrate.report import baseline_text
+from calibrate.wording import baseline_text
 from model.errors import InputError
 from model.records import Frame, MotionSample, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace

@@ -22,7 +22,7 @@ from calibrate.camera.picture import (
 )
 from calibrate.camera.timing import Clockwork, Timing
 from calibrate.camera.verdict import FaceQuality, Finding, judge
-from calibrate.report import camera_text
+from calibrate.wording import camera_text
 from model.errors import InputError
 from model.records import Frame, Stamp, Window
 from model.synthetic import Schedule, SyntheticFace

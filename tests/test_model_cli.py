@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from model.cli import HelpFormatter, make_folder
+from model.cli import HelpFormatter, Parser, make_folder
 from model.errors import InputError
 
 
@@ -31,3 +31,20 @@ def test_defaults_are_said_where_they_say_something() -> None:
     said = parser.format_help()
     assert "frames a second (default: 30)" in said
     assert said.count("default") == 1
+
+
+def test_rare_options_are_shown_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = Parser(prog="program")
+    parser.add_argument("folder")
+    parser.add_argument("--rate", default=30, help="frames a second")
+    parser.add_argument("--engine", default="auto", help="what runs it")
+    parser.hide_rare("--engine")
+    short = parser.format_help()
+    assert short.startswith("usage: program [options] folder")
+    assert "frames a second (default: 30)" in short
+    assert "--engine" not in short
+    assert short.endswith("1 rarely needed option more: --help-all\n")
+    assert parser.parse_args(["x", "--engine", "onnx"]).engine == "onnx"
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--help-all"])
+    assert "--engine" in capsys.readouterr().out

@@ -16,7 +16,6 @@ Half of the clips (of the subjects, where they are known) fit the temperature; t
 is not looked at for that, shows its calibration and gives q.
 """
 
-import argparse
 import json
 import math
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ from numpy.typing import NDArray
 
 from calibrate.confidence.predictions import Predictions, read_predictions
 from calibrate.confidence.reliability import reliability_svg
-from model.cli import program
+from model.cli import Parser, program
 from model.errors import InputError
 from model.inference.confidence import fit_temperature
 from model.metrics.recognition import calibration_error
@@ -77,7 +76,7 @@ class ConfidenceReport:
 
 def main(arguments: Sequence[str]) -> None:
     """`calibrate confidence`: fit, print, write."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("calibrate confidence"),
         description="Temperature, reliability and conformal sets from held-out predictions.",
     )

@@ -37,7 +37,7 @@ from calibrate.spotting.lessons import LEFT_OUT, Lesson, check_enough, drawn_les
 from calibrate.spotting.motion import MotionCache
 from calibrate.spotting.names import name_events
 from calibrate.spotting.page import page
-from model.cli import HelpFormatter, program
+from model.cli import Parser, program
 from model.datasets import open_dataset
 from model.datasets.flows import split_spec
 from model.errors import InputError, exit_code
@@ -56,7 +56,7 @@ _MEASURED, _DEFAULT = "measured", "default"
 
 def main(arguments: Sequence[str]) -> None:
     """`calibrate spotting`: the command that the first argument names."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("calibrate spotting"), description="Whether the spotter can be trusted."
     )
     commands = parser.add_subparsers(required=True, metavar="score|evaluate|fit|train")
@@ -291,7 +291,6 @@ def _add_evaluate(commands: Any) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="the spotter on footage whose truth is known",
-        formatter_class=HelpFormatter,
     )
     add = parser.add_argument
     add("--seeds", type=int, nargs="+", default=[0, 1], help="0–999 to choose, others to report")
@@ -323,7 +322,6 @@ def _add_fit(commands: Any) -> None:
     parser = commands.add_parser(
         "fit",
         help="thresholds for labelled footage",
-        formatter_class=HelpFormatter,
     )
     _add_footage(parser)
     parser.add_argument(

@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from model.cli import program
+from model.cli import Parser, program
 from model.datasets import DATASETS, Dataset, open_dataset
 from model.datasets.maps import read_maps
 from model.datasets.summary import as_json, report, report_maps
@@ -20,7 +20,7 @@ from model.flow import FLOWS, load_flow
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("model.datasets"), description="Look at a data set of expressions."
     )
     commands = parser.add_subparsers(dest="command", required=True)

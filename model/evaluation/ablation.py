@@ -6,7 +6,7 @@ Each network is trained with the same budget (pairs, epochs, recipe) on syntheti
 on pairs of other faces with nuisances that training does not have. Networks on flows see the same
 pairs; those on frames see expressions drawn alike. `table.md` and `table.json` in the folder hold
 the table; a run that was interrupted goes on with the next network. What a synthetic table shows,
-and what it does not, is in docs/recognition.md.
+and what it does not, is in docs/evidence/recognition.md.
 """
 
 from model.errors import demand
@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.classifiers import CLASSIFIERS, Inputs
-from model.cli import make_folder, program
+from model.cli import Parser, make_folder, program
 from model.errors import InputError, exit_code
 from model.flow import FLOWS
 from model.inference.checkpoint import load_network
@@ -273,7 +273,7 @@ def _chosen(names: str | None) -> list[Variant]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("model.evaluation.ablation"),
         description="Train and measure FMANet without each of its parts, and all other systems.",
     )

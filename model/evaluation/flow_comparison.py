@@ -9,13 +9,12 @@ sensor noise and compression are added to both. Beside the flows of `FLOWS`, and
 have an implementation on tensors, OpenCV's and scikit-image's own are run on the same pictures.
 """
 
-from model.cli import program
+from model.cli import Parser, program
 from model.errors import demand
 
 if __name__ == "__main__":
     demand("torch")  # before what imports it
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -260,7 +259,7 @@ def _mean(values: Iterator[float]) -> str:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("model.evaluation.flow_comparison"),
         description="Measure every flow against known motion of faces.",
     )

@@ -14,14 +14,13 @@ from model.errors import demand
 if __name__ == "__main__":
     demand("torch")  # before what imports it
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from model.classifiers.inputs import normalise
-from model.cli import HelpFormatter, make_folder, program
+from model.cli import Parser, make_folder, program
 from model.datasets.sample_sets import open_samples
 from model.errors import InputError, exit_code
 from model.evaluation.html import text
@@ -89,10 +88,9 @@ def _panel(left: float, label: str, mean: ArrayF32) -> str:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("model.evaluation.mean_maps"),
         description="Draw the mean onset→apex flow of each class.",
-        formatter_class=HelpFormatter,
     )
     add = parser.add_argument
     add("--data", default=SYNTHETIC, help="synthetic, casme2:PATH, maps:PATH …")

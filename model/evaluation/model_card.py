@@ -6,13 +6,12 @@
 Sections after M. Mitchell et al.: Model cards for model reporting, FAT* 2019.
 """
 
-from model.cli import program
+from model.cli import Parser, program
 from model.errors import demand
 
 if __name__ == "__main__":
     demand("torch")  # before what imports it
 
-import argparse
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -30,7 +29,7 @@ WEAK_UNITS = 0.5
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("model.evaluation.model_card"),
         description="Write the model card of a checkpoint beside it.",
     )

@@ -7,7 +7,6 @@ The faces and expressions are the same in each line, of a set that only reports;
 0.3 px on. Differences below two standard errors are none.
 """
 
-import argparse
 import math
 import multiprocessing
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from model.cli import HelpFormatter, program
+from model.cli import Parser, program
 from model.errors import InputError, exit_code
 from model.flow import load_flow
 from model.inference.checkpoint import checkpoint_path, load_classifier, load_network
@@ -106,10 +105,9 @@ def table(found: Mapping[str, float], count: int) -> str:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("model.evaluation.sensitivity"),
         description="Measure what a network's errors come from, on synthetic pairs.",
-        formatter_class=HelpFormatter,
     )
     parser.add_argument("network", nargs="?", default="fmanet", help="shipped name or checkpoint")
     parser.add_argument("--pairs", type=int, default=600, help="of each line")

@@ -4,20 +4,17 @@ python -m model.face fetch                  into this user's cache, from PyPI, o
 python -m model.face fetch --from WHEEL     from mediapipe's wheel, or a folder, without PyPI
 """
 
-import argparse
 import sys
 from pathlib import Path
 
-from model.cli import program
+from model.cli import Parser, program
 from model.errors import InputError, exit_code
 from model.face.networks import NETWORKS, fetch_networks, network_file
 
 
 def main() -> None:
     """Parse the command line and get the networks, unless they are there."""
-    parser = argparse.ArgumentParser(
-        prog=program("model.face"), description=(__doc__ or "").partition("\n")[0]
-    )
+    parser = Parser(prog=program("model.face"), description=(__doc__ or "").partition("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
     fetch = commands.add_parser("fetch", help="get the networks, unless they are there")
     fetch.add_argument(

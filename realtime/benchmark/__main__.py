@@ -27,7 +27,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from model.cli import new_folder, program
+from model.cli import Parser, new_folder, program
 from model.engine import ENGINES
 from model.errors import InputError, exit_code
 from model.face.networks import add_face_networks
@@ -64,7 +64,7 @@ def main() -> None:
 def _compare(arguments: list[str]) -> None:
     from realtime.benchmark.compare import TOLERANCE, compare, words
 
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog=program("realtime.benchmark compare"),
         description="Is the second of two benchmarks of one machine slower? Exit code 1 if so.",
     )
@@ -82,7 +82,7 @@ def _compare(arguments: list[str]) -> None:
 
 def _glass(arguments: list[str]) -> None:
     default = LiveConfig()
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog=program("realtime.benchmark glass"),
         description="From a screen through a camera and this program to a screen again.",
     )
@@ -107,7 +107,7 @@ def _glass(arguments: list[str]) -> None:
 
 def _parts(arguments: list[str]) -> None:
     default = LiveConfig()
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog=program("realtime.benchmark parts"),
         description="What every flow and every engine costs by itself, and how right it is.",
     )
@@ -136,7 +136,7 @@ def _table(arguments: list[str]) -> None:
     from realtime.benchmark.partsreport import PARTS, read_parts
     from realtime.benchmark.report import read_report
 
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog=program("realtime.benchmark table"),
         description="Reports as Markdown tables, the targets among them.",
     )
@@ -167,7 +167,7 @@ def _plan(options: dict[str, Any]) -> Plan:
 
 def _parser() -> argparse.ArgumentParser:
     default = LiveConfig()
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog=program("realtime.benchmark"),
         description=(__doc__ or "").partition("\n")[0],
         epilog="Other commands: compare, glass, parts, table (each with --help).",

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from model.cli import program
+from model.cli import Parser, program
 from model.errors import exit_code
 from model.face.networks import add_face_networks
 from realtime.export import EXPORTS, export
@@ -28,9 +28,7 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
-        prog=program("realtime.export"), description=(__doc__ or "").partition("\n")[0]
-    )
+    p = Parser(prog=program("realtime.export"), description=(__doc__ or "").partition("\n")[0])
     p.add_argument("folder", type=Path, metavar="DIR", help="the session")
     p.add_argument(
         "--to",

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from model.cli import program
+from model.cli import Parser, program
 from model.errors import InputError, exit_code
 from realtime.review.agreement import agree, report_lines
 from realtime.review.report import write_report
@@ -36,9 +36,7 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
-        prog=program("realtime.review"), description=(__doc__ or "").partition("\n")[0]
-    )
+    p = Parser(prog=program("realtime.review"), description=(__doc__ or "").partition("\n")[0])
     commands = p.add_subparsers(dest="command", required=True)
     two = commands.add_parser("agree", help="how far two coders agree")
     report = commands.add_parser("report", help="quality, expressions, methods: one HTML file")

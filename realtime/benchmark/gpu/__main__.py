@@ -9,7 +9,6 @@ Nothing stops it half-way: every part runs in a process of its own, what it foun
 written as it comes, and what failed or was not run is listed at the end, beside the targets.
 """
 
-import argparse
 import multiprocessing
 import shlex
 import sys
@@ -24,7 +23,7 @@ from typing import Any
 import cv2
 import torch
 
-from model.cli import new_folder, program
+from model.cli import Parser, new_folder, program
 from model.errors import InputError, error_line, exit_code
 from model.machine import choose_device, machine
 from realtime.benchmark.gpu.beside import faces_part
@@ -119,7 +118,7 @@ def show(kind: str, what: Any) -> None:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("realtime.benchmark.gpu"), description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for its files; new")

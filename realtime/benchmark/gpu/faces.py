@@ -6,7 +6,6 @@ Nothing is lost in the file, so that the expressions found in it are those of th
 it the demo's faces are drawn and aligned by what is known of them.
 """
 
-import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from model.cli import Parser
 from model.errors import InputError, exit_code
 from model.face.crop import crop_transform, warp_crop
 from model.records import AlignedFace, Frame, Stamp
@@ -109,7 +109,7 @@ _COLUMNS = tuple(field.name for field in fields(AlignedFace) if field.name != "s
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = Parser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("file", type=Path, help="to be written; must not exist")
     parser.add_argument("--seconds", type=float, default=SECONDS)
     args = parser.parse_args()
