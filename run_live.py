@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     add_recording(p.add_argument_group("recording a session"))
     add_page(p.add_argument_group("page"))
     p.hide_rare(
-        *("--flow", "--spotter", "--engine", "--face-networks", "--seed", "--summary", "--codec"),
+        *("--flow", "--engine", "--face-networks", "--seed", "--summary", "--codec"),
         *("--pictures", "--voice", "--camera-report", "--lsl", "--lsl-markers", "--strict"),
         *("--allow-host", "--root-path", "--auth", "--view-password", "--tls-cert", "--tls-key"),
     )

@@ -96,3 +96,10 @@ def make_folder(folder: Path) -> None:
         raise InputError(f"cannot make the folder {folder}: {error.strerror}") from error
     if not os.access(folder, os.W_OK):
         raise InputError(f"no permission to write into {folder}: give another folder")
+
+
+def new_folder(path: Path) -> None:
+    """Make the folder `path`, or take an empty one; `InputError` if there is something in it."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f"--out {path} exists, and results are never overwritten: another --out")
+    make_folder(path)

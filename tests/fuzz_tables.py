@@ -19,10 +19,8 @@ from fuzz_inputs import (
     damage,
     scalars,
     texts,
-    values,
 )
 from hypothesis import strategies as st
-from safetensors.numpy import save
 from test_spotting_baseline import measured
 
 from calibrate.confidence.predictions import read_predictions
@@ -37,7 +35,6 @@ from model.inference.checkpoint import load_network
 from model.inference.shipped_weights import WEIGHTS
 from realtime.scoring import read_intervals, score
 from realtime.spotting.baseline import load_baseline, to_json
-from realtime.spotting.scorer import load_scorer
 
 
 def cases(corpus: Path) -> dict[str, Any]:
@@ -153,25 +150,12 @@ def cases(corpus: Path) -> dict[str, Any]:
         path.write_bytes(apply_damage(content, bytes_done))
         load_network(path)
 
-    def scorer(drawn: Any, scratch: Path) -> None:
-        recipe, shapes, bytes_done = drawn
-        path = scratch / "scorer.safetensors"
-        tensors = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-        about = {"format": "fmanet-live spotter 1", "recipe": json.dumps(recipe)}
-        path.write_bytes(apply_damage(save(tensors, metadata=about), bytes_done))
-        load_scorer(str(path))
-
     harmed = damage | st.just([])
     rows = st.tuples(
         st.lists(st.sampled_from(heads) | texts, min_size=1, max_size=10),
         st.lists(st.lists(scalars, max_size=10), max_size=5),
     )
     cell = st.tuples(st.integers(0, 2), st.integers(1, 12), st.integers(1, 12), scalars)
-    recipes = st.fixed_dictionaries({"opens_at": scalars, "accepts": scalars}) | values
-    shapes = st.dictionaries(
-        st.sampled_from(["mean", "std", "w0", "b0", "w1", "w", "x"]),
-        st.lists(st.integers(0, 3), max_size=3).map(tuple),
-    )
     return {
         "text": (
             st.tuples(st.sampled_from(["events", "shares", "rows"]), harmed, rows),
@@ -188,7 +172,6 @@ def cases(corpus: Path) -> dict[str, Any]:
         ),
         "kept": (damage, kept),
         "checkpoint": (st.tuples(changes | st.just([]), harmed), checkpoint),
-        "scorer": (st.tuples(recipes, shapes, harmed), scorer),
     }
 
 

@@ -1,11 +1,13 @@
-"""Triton's kernels without a GPU; what `test_flow_device` runs of it has a process of its own.
+"""Triton's kernels without a GPU; what `test_flow_gpu_device` runs has a process of its own.
 
 python tests/kernels.py interpret      (with TRITON_INTERPRET=1) the numbers of Lucas–Kanade
 python tests/kernels.py fused          (with it) those of TV-L1, several iterations to a launch
 python tests/kernels.py odd            (with it) both at an odd size of many tiles
 python tests/kernels.py sizes          (with it) both at all sizes, an hour, in no test: `sizes 512`
                                        those with a side of 512 px
-python tests/kernels.py compile        machine code for GPUs from Turing to Blackwell that fits them
+python tests/kernels.py compile        machine code that fits GPUs from Turing to Blackwell, as a
+                                       table; a minute each: `compile 90` for Hopper alone
+python tests/kernels.py launches       launches of a call, beside the operations of PyTorch's form
 """
 
 import re
@@ -13,15 +15,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import triton
 from test_flow_gpu_device import pairs
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 from triton.backends.compiler import GPUTarget
+from triton.backends.nvidia.compiler import CUDABackend
 from triton.compiler import ASTSource
+from triton.runtime.jit import JITFunction, create_function_from_signature
 
 from model.flow import load_flow
 from model.flow.gpu import lk_kernels as lk
@@ -46,28 +54,13 @@ SIZES = (
     *(((257, 511), 1), ((512, 512), 1)),
 )
 FEW = {"scales": 1, "warps": 1}  # what a size changes is where things lie, not how often
-CAPABILITIES = (75, 80, 90, 120)
+CAPABILITIES = (75, 80, 86, 89, 90, 100, 120)
 SHARED_BYTES, REGISTERS = 48 * 1024, 64 * 1024
 """Of a block on every one of them, without being asked for more."""
-WHOLE = {"count", "height", "width", "begun_h", "begun_w", "small_h", "small_w"}
-REAL = {"ridge", "theta", "threshold", "dual_step", "enough"}
-WHOLE_ARRAYS = {"row_begin", "column_begin", "done", "fresh_done"}
-TILE = {"FUSED": tvl1.FUSED, "ROWS": tvl1.ROWS, "COLUMNS": tvl1.COLUMNS}
-WINDOW = {"ROW_BLOCKS": 4, "COLUMN_BLOCKS": 4, "TILE": lk.TILE}
-KERNELS: tuple[tuple[Any, dict[str, Any]], ...] = (
-    (lk._halve, {"BLOCK": lk.BLOCK}),
-    (lk._gradients, {"BLOCK": lk.BLOCK}),
-    (lk._warp, {"STILL": True, "FIRST": True, "BLOCK": lk.BLOCK}),
-    (lk._warp, {"STILL": False, "FIRST": True, "BLOCK": lk.BLOCK}),
-    (lk._warp, {"STILL": False, "FIRST": False, "BLOCK": lk.BLOCK}),
-    (lk._window, {"SOLVE": False, **WINDOW}),
-    (lk._window, {"SOLVE": True, **WINDOW}),
-    (lk._add, {"BLOCK": lk.BLOCK}),
-    (tvl1._warp, {"BLOCK": tvl1.BLOCK}),
-    (tvl1._median, {"BLOCK": tvl1.MEDIANS}),
-    (tvl1._iterate, {"GOING_ON": True, **TILE}),
-    (tvl1._iterate, {"GOING_ON": False, **TILE}),
-)
+STACK_BYTES = 8
+"""Of a thread's own memory; more would be registers that did not suffice."""
+COMPILED = (((224, 224), 2), (ODD, 1))
+"""Sizes and pairs: one that Triton knows to be even, and one of which it knows nothing."""
 
 
 def interpret() -> None:
@@ -158,32 +151,103 @@ def _same_iterations(
     assert away < 1e-4, (first.shape, number, away)
 
 
-def compile_for_gpus() -> None:
-    """To machine code, which needs the compiler but no GPU: for any sizes and, as Triton does at a
-    call, with the number of pairs known to be one and the rest multiples of 16."""
-    for kernel, constants in KERNELS:
-        for capability in CAPABILITIES:
-            _compiled(kernel, constants, capability, {})
-        known = {**constants, **({"count": 1} if "count" in kernel.arg_names else {})}
-        even = {
-            (place,): [["tt.divisibility", 16]]
-            for place, argument in enumerate(kernel.arg_names)
-            if argument not in known and argument not in REAL
-        }
-        _compiled(kernel, known, 90, even)
+class Launch(NamedTuple):
+    """A kernel as a call of it is compiled."""
+
+    kernel: Any
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+
+    @property
+    def whole(self) -> tuple[Any, ...]:
+        """Its arguments but for tensors: what is the same at each such launch."""
+        return tuple(each for each in self.arguments if not isinstance(each, Tensor))
+
+    def source(self, capability: int) -> tuple[ASTSource, dict[str, Any]]:
+        """What Triton compiles for this launch, with its options; as `JITFunction.run` does."""
+        backend = CUDABackend(GPUTarget("cuda", capability, 32))
+        bind = create_function_from_signature(self.kernel.signature, self.kernel.params, backend)
+        bound, special, _ = bind(*self.arguments, **self.options)
+        options, signature, constants, attributes = self.kernel._pack_args(
+            backend, self.options, bound, special, {}
+        )
+        source = ASTSource(self.kernel, signature, constants, attributes)
+        return source, dict(options.__dict__)
+
+    def variant(self) -> str:
+        """Equal where no other code is compiled."""
+        source, options = self.source(90)
+        return f"{source.hash()} {sorted(options.items())}"
+
+    def title(self) -> str:
+        """Of which kernel, with what tells its forms apart."""
+        named = zip(self.kernel.arg_names, self.arguments, strict=True)
+        said = [name for name, value in named if value is True]
+        flow = self.kernel.fn.__module__.rpartition(".")[2].removesuffix("_kernels")
+        return " ".join([f"{flow} {self.kernel.fn.__name__.removeprefix('_')}", *said])
 
 
-def _compiled(kernel: Any, constants: dict[str, Any], capability: int, given: Any) -> None:
-    types = {argument: _type(argument, constants) for argument in kernel.arg_names}
-    values = {(kernel.arg_names.index(each),): value for each, value in constants.items()}
-    source = ASTSource(fn=kernel, signature=types, constexprs=values, attrs=given)
-    options = {"num_warps": tvl1.WARPS} if kernel is tvl1._iterate else {}
+@contextmanager
+def recorded() -> Iterator[list[Launch]]:
+    """Launches that would be made."""
+    found: list[Launch] = []
+
+    def run(kernel: Any, *arguments: Any, grid: Any, warmup: bool, **options: Any) -> None:
+        found.append(Launch(kernel, arguments, options))
+
+    before, JITFunction.run = JITFunction.run, run
+    try:
+        yield found
+    finally:
+        JITFunction.run = before
+
+
+def launched(name: str, shape: tuple[int, int], count: int) -> list[Launch]:
+    """By a call of that flow; of TV-L1, which finds nothing here, by as many as it makes at most
+    with one warp."""
+    first, second = (torch.from_numpy(each) for each in pairs(shape, count))
+    parameters = load_flow(name, **({"warps": 1} if name == "tvl1" else {})).parameters
+    fused = {"lk": lk.TritonLucasKanade, "tvl1": tvl1.TritonTVL1}[name]
+    solve = fused(parameters, shape, count, "cpu")
+    with recorded() as found:
+        solve(first, second)
+    return found
+
+
+def compile_for_gpus(*wanted: str) -> None:
+    """To machine code, which needs the compiler but no GPU, exactly what calls would launch."""
+    print("| kernel | compute capability | registers | shared memory, bytes | stack, bytes |")
+    print("|---|---|---|---|---|")
+    for name in ("lk", "tvl1"):
+        for shape, count in COMPILED:
+            launches = launched(name, shape, count)
+            _are_few(launches)
+            for each in {launch.variant(): launch for launch in launches}.values():
+                what = f"{each.title()}, {count} × {shape[0]}×{shape[1]}"
+                for capability in map(int, wanted) if wanted else CAPABILITIES:
+                    registers, shared, stack = _compiled(each, capability)
+                    row = f"| {what} | {capability} | {registers} | {shared} | {stack} |"
+                    print(row, flush=True)
+
+
+def _are_few(launches: list[Launch]) -> None:
+    """Where a tensor lies makes no other kernel of the same launch."""
+    variants: dict[tuple[Any, ...], set[str]] = {}
+    for launch in launches:
+        variants.setdefault((launch.kernel, *launch.whole), set()).add(launch.variant())
+    many = [launch for launch, found in variants.items() if len(found) > 1]
+    assert not many, many
+
+
+def _compiled(launch: Launch, capability: int) -> tuple[int, int, int]:
+    source, options = launch.source(capability)
     built = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
-    what = (kernel.fn.__name__, constants, capability)
-    assert built.metadata.shared <= SHARED_BYTES, (what, built.metadata.shared)
-    registers, spilled = _resources(built.asm["cubin"])
+    shared, what = built.metadata.shared, (launch.title(), capability)
+    assert shared <= SHARED_BYTES, (what, shared)
+    registers, stack = _resources(built.asm["cubin"])
     assert registers * 32 * built.metadata.num_warps <= REGISTERS, (what, registers)
-    assert spilled == 0, (what, spilled)
+    assert stack <= STACK_BYTES, (what, stack)
+    return registers, shared, stack
 
 
 def _resources(cubin: bytes) -> tuple[int, int]:
@@ -197,16 +261,42 @@ def _resources(cubin: bytes) -> tuple[int, int]:
     return found["REG"], found["STACK"] + found["LOCAL"]
 
 
-def _type(argument: str, constants: dict[str, Any]) -> str:
-    if argument in constants:
-        return "constexpr"
-    if argument in WHOLE:
-        return "i32"
-    if argument in REAL:
-        return "fp32"
-    return "*i32" if argument in WHOLE_ARRAYS else "*fp32"
+class _Operations(TorchDispatchMode):
+    """Counts what PyTorch would launch: all but views and new memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count: Counter[str] = Counter()
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, arguments: Any = (), options: Any = None
+    ) -> Any:
+        if not function.is_view and "empty" not in function.name():
+            self.count[function.name()] += 1
+        return function(*arguments, **(options or {}))
+
+
+def launches() -> None:
+    """Of both phases at 224²: what a graph of each form would hold."""
+    shape = (224, 224)
+    first, second = (torch.from_numpy(each) for each in pairs(shape, 2))
+    fused = launched("lk", shape, 2)
+    print(f"lk: {len(fused) + 2} launches in Triton, {_count('lk', first, second)} in PyTorch")
+    graph = launched("tvl1", shape, 2)
+    per_graph = sum(each.kernel.fn.__name__ == "_iterate" for each in graph) // 50
+    print(f"tvl1: {per_graph} launches of its iterations to 30 of them in Triton")
+    found = _count("tvl1", first, second)
+    print(f"tvl1: {found} operations in PyTorch in all")
+
+
+def _count(name: str, first: Tensor, second: Tensor) -> int:
+    plain: dict[str, Callable[..., Any]] = {"lk": TensorLucasKanade, "tvl1": TensorTVL1}
+    solve = plain[name](load_flow(name).parameters, tuple(first.shape[1:]), "cpu")
+    with _Operations() as operations, torch.inference_mode(False):
+        solve(first, second)
+    return sum(operations.count.values())
 
 
 if __name__ == "__main__":
     parts = {"interpret": interpret, "fused": fused, "odd": odd, "sizes": sizes}
-    {**parts, "compile": compile_for_gpus}[sys.argv[1]](*sys.argv[2:])
+    {**parts, "compile": compile_for_gpus, "launches": launches}[sys.argv[1]](*sys.argv[2:])

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from model.cli import new_folder
 from model.errors import InputError
 from realtime.benchmark.alone import model_only
 from realtime.benchmark.browser import BROWSERS, watched
@@ -18,7 +19,7 @@ from realtime.benchmark.figures import figures
 from realtime.benchmark.load import Measured, measure
 from realtime.benchmark.percentiles import shown
 from realtime.benchmark.plan import Plan, loads, parse_rates, parse_sizes
-from realtime.benchmark.report import LIVE, new_folder, read_json
+from realtime.benchmark.report import LIVE, read_json
 from realtime.benchmark.run import run
 from realtime.benchmark.samples import STAGES, read_samples
 from realtime.benchmark.slow import parse_slow, slowed

@@ -26,9 +26,10 @@ from model.engine.equality import (
     fixed_inputs,
 )
 from model.engine.export import halve_precision
+from model.engine.failures import recall_failure, remember_failure
 from model.engine.forward import Arrays, Forward
 from model.engine.ort import ONNXRuntime
-from model.engine.trt import TensorRTRTX
+from model.engine.trt import TensorRTRTX, installed_version
 from model.engines import build, check
 from model.errors import InputError
 from model.inference.building import build_here, end, export_here, exported_beside, kept_for
@@ -385,7 +386,95 @@ def test_a_build_that_fails_says_why(tmp_path: Path) -> None:
     engine = Unbuildable("cpu")
     with pytest.raises(InputError, match="unbuildable cannot be built: RuntimeError: no kernel"):
         build_here(engine, checkpoint_path("fmanet"), 1, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    (note,) = tmp_path.iterdir()
+    assert note.suffix == ".failed"
+
+
+@pytest.mark.usefixtures("_strange")
+def test_a_build_that_failed_is_not_tried_again_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ORDER, "cpu", ("unbuildable", "eager"))
+    path = checkpoint_path("fmanet")
+    with pytest.raises(InputError):
+        build_here(Unbuildable("cpu"), path, 1, tmp_path)
+    serving = Serving(path, folder=tmp_path)
+    assert serving.line().startswith("PyTorch")
+    assert "being built" not in serving.line()
+    assert serving.reasons["unbuildable"].endswith(
+        "RuntimeError: no kernel fits; `fmanet engine build` tries again"
+    )
+    monkeypatch.setattr("model.engine.failures.driver", lambda: "another")
+    again = Serving(path, folder=tmp_path)
+    assert again.reasons["unbuildable"] == "not built yet"
+    again.close()
+
+
+def test_a_failure_holds_while_nothing_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Kept(KEY, tmp_path)
+    assert recall_failure(kept) == ""
+    remember_failure(kept, "no kernel fits")
+    assert "no kernel fits" in recall_failure(kept)
+    assert recall_failure(Kept({**KEY, "torch": "2.14"}, tmp_path)) == ""
+    with monkeypatch.context() as other:
+        other.setattr("model.engine.toolchain.compiler", lambda: sys.executable)
+        assert recall_failure(kept) == ""
+    with monkeypatch.context() as later:
+        later.setattr("model.engine.failures.KEPT_S", 0.0)
+        assert recall_failure(kept) == ""
+    note = kept.path.with_suffix(".failed")
+    whole = note.read_text(encoding="utf-8")
+    for damaged in ("", "{", "[]", whole.replace("at_s", "at")):
+        note.write_text(damaged, encoding="utf-8")
+        assert recall_failure(kept) == ""
+
+
+def test_what_can_be_built_after_all_is_no_failure_any_more(alone: Path, tmp_path: Path) -> None:
+    kept = kept_for(ONNXRuntime("cpu"), alone, 1, tmp_path)
+    remember_failure(kept, "the disk was full")
+    build_here(ONNXRuntime("cpu"), alone, 1, tmp_path)
+    assert sorted(each.suffix for each in tmp_path.iterdir()) == [".bin", ".json"]
+
+
+def test_half_an_installation_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tells its version raises, as where a package's files are there without its name."""
+
+    def raising(engine: object) -> None:
+        raise LookupError("No package metadata was found for onnxruntime")
+
+    monkeypatch.setattr(ONNXRuntime, "versions", raising)
+    serving = Serving(checkpoint_path("fmanet"))
+    assert serving.loaded.name == "eager"
+    assert serving.reasons["onnx"].startswith("LookupError: No package metadata")
+
+
+def test_tensorrt_may_be_installed_by_its_cudas_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    assert installed_version("fmanet_strange") == "unknown"
+    for name, number in (("fmanet_strange_cu12", "10.9"), ("fmanet_strange_cu13", "11.0.0.1")):
+        folder = tmp_path / f"{name}-{number}.dist-info"
+        folder.mkdir()
+        said = f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n"
+        (folder / "METADATA").write_text(said, encoding="utf-8")
+    assert installed_version("fmanet_strange") == "11.0.0.1"
+    assert installed_version("torch") == torch.__version__
+
+
+def test_torchinductor_needs_cudas_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.engine.compiled.no_cuda", lambda device: "")
+    monkeypatch.setattr("torch.utils.cpp_extension.CUDA_HOME", None)
+    assert "set CUDA_HOME" in Compiled("cuda:0").absent()
+    assert Compiled("cpu").absent() == ""
+    monkeypatch.setattr("torch.utils.cpp_extension.CUDA_HOME", str(tmp_path))
+    folder = tmp_path / "include"
+    assert Compiled("cuda:0").absent().startswith(f"CUDA's headers are not in {folder}: ")
+    folder.mkdir()
+    (folder / "cuda_runtime_api.h").touch()
+    assert Compiled("cuda:0").absent() == ""
 
 
 def test_more_inputs_than_an_engine_takes_are_sliced(network: nn.Module) -> None:

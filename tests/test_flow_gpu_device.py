@@ -16,6 +16,7 @@ from model.flow import TENSOR_FLOWS, Flow, flow_on, load_flow
 from model.flow.gpu import separable
 from model.flow.gpu.device import DeviceFlow, tensor_flow
 from model.flow.gpu.head_tensor import TensorHeadMotion
+from model.flow.gpu.tvl1_tensor import EPSILON_PX
 from model.flow.head import remove_head_motion
 from model.inference.checkpoint import checkpoint_path, load_classifier
 from model.inference.naming import Naming
@@ -88,6 +89,10 @@ def test_tvl1_has_the_same_numbers(
 ) -> None:
     flow = load_flow("tvl1", **parameters)
     first, second = pairs(shape, 2)
+    if device != "cpu":
+        # Whether a pair has converged is a sum in whatever order a GPU adds: on the edge there is
+        # an iteration more or less, which moves the flow by as much.
+        mean_px += EPSILON_PX
     assert np.abs(solved(flow, first, second, device) - flow(first, second)).mean() < mean_px
 
 
@@ -213,11 +218,12 @@ _KERNELS = Path(__file__).with_name("kernels.py")
 
 
 @pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed (Linux only)")
-@pytest.mark.parametrize("part", ["interpret", "fused", "odd", "compile"])
+@pytest.mark.parametrize("part", ["interpret", "fused", "odd", "compile 75 120", "launches"])
 def test_kernels_have_the_same_numbers_and_compile_for_gpus(part: str) -> None:
     # In a process of its own: Triton decides at its import whether it interprets.
-    environment = {**os.environ, "TRITON_INTERPRET": str(int(part != "compile"))}
-    ended = subprocess.run(
-        [sys.executable, str(_KERNELS), part], env=environment, capture_output=True, text=True
-    )
+    interpreted = part in ("interpret", "fused", "odd")
+    environment = {**os.environ, "TRITON_INTERPRET": str(int(interpreted))}
+    # What Triton would decide for itself, and otherwise in its next version, it warns of.
+    command = [sys.executable, "-W", "error::UserWarning", str(_KERNELS), *part.split()]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr

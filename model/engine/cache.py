@@ -26,7 +26,9 @@ def cache_folder() -> Path:
     return user_cache() / "engines"
 
 
-_STALE_S = 24 * 3600.0
+_DAY_S = 24 * 3600.0
+_STALE_S = {"*.partial*": _DAY_S, "*.failed": 30 * _DAY_S}
+"""Of builds that were killed, and notes of those that failed (`model.engine.failures`)."""
 
 
 class Kept:
@@ -104,10 +106,11 @@ def _short(value: object) -> str:
 
 
 def _trim(folder: Path, spared: Path) -> None:
-    for partial in folder.glob("*.partial*"):  # of builds that were killed
-        with suppress(OSError):  # another program may trim too
-            if time.time() - partial.stat().st_mtime > _STALE_S:
-                partial.unlink()
+    for pattern, stale_s in _STALE_S.items():
+        for left in folder.glob(pattern):
+            with suppress(OSError):  # another program may trim too
+                if time.time() - left.stat().st_mtime > stale_s:
+                    left.unlink()
     known = [(path, _stat(path)) for path in folder.glob("*.bin")]
     files = sorted(((s.st_mtime, s.st_size, path) for path, s in known if s), reverse=True)
     total = 0

@@ -4,7 +4,6 @@ On a GPU it computes in FP16 and is recorded in a CUDA graph of its own: `torch.
 0.3 ms of bookkeeping to 0.1 ms of work.
 """
 
-import os
 import shutil
 import tempfile
 import warnings
@@ -19,6 +18,7 @@ from model.engine import NetworkOf
 from model.engine.eager import no_cuda, on_arrays
 from model.engine.export import export_graph, halve_precision, tensors
 from model.engine.forward import Arrays, Forward
+from model.engine.toolchain import compiler, cuda_headers
 from model.flow.gpu.cuda_graph import Function, RecordedGraph
 from model.machine import processor
 
@@ -40,10 +40,9 @@ class Compiled:
             return why
         if self._cuda and find_spec("triton") is None:
             return "Triton is not installed: pip install triton (triton-windows on Windows)"
-        compiler = os.environ.get("CXX", "cl" if os.name == "nt" else "g++")
-        if shutil.which(compiler) is None and shutil.which("clang++") is None:
+        if not compiler():
             return "needs a C++ compiler: apt install g++, xcode-select --install, or Visual Studio"
-        return ""
+        return cuda_headers() if self._cuda else ""
 
     def versions(self) -> Mapping[str, str]:
         chip = torch.cuda.get_device_name(self._device) if self._cuda else processor()

@@ -9,7 +9,7 @@ wrapper around it: one launch, on the current stream.
 
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -49,7 +49,7 @@ class TensorRT:
             "precision": "fp16",
             "torch": torch.__version__,
             # Not by importing them: Torch-TensorRT takes seconds, and raises where CUDA is amiss.
-            **{name: version(name) for name in self._packages},
+            **{name: installed_version(name) for name in self._packages},
             "gpu": torch.cuda.get_device_name(index) if here else "none",
             "driver": driver(),
         }
@@ -125,6 +125,17 @@ class TensorRTRTX(TensorRT):
         if capability in RTX_CAPABILITIES:
             return ""
         return f"serves RTX cards, not {torch.cuda.get_device_name(self._device)}"
+
+
+def installed_version(module: str) -> str:
+    """Of the distribution that brings `module`. TensorRT's may be installed by the name of its CUDA
+    alone, or as files that tell no version."""
+    for name in (module, *(f"{module}-cu{number}" for number in (13, 12))):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return "unknown"
 
 
 class _Plan:

@@ -24,7 +24,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from skimage.registration import optical_flow_ilk, optical_flow_tvl1
 from tqdm import tqdm
 
 from model.errors import InputError, exit_code
@@ -120,15 +119,21 @@ def _peers() -> dict[str, Solve]:
     def preset(first: ImageU8, second: ImageU8) -> ArrayF32:
         return np.asarray(medium.calc(first, second, None).transpose(2, 0, 1), np.float32)
 
-    def skimage(method: Callable[..., ArrayF32]) -> Solve:
-        # Their order is (v, u), their range 0 to 1.
-        return lambda first, second: method(first / 255, second / 255, dtype=np.float32)[::-1]
+    def skimage(method: str) -> Solve:
+        def solve(first: ImageU8, second: ImageU8) -> ArrayF32:
+            from skimage import registration  # a second to import, which only these take
+
+            # Their order is (v, u), their range 0 to 1.
+            solved = getattr(registration, method)
+            return solved(first / 255, second / 255, dtype=np.float32)[::-1]  # type: ignore[no-any-return]
+
+        return solve
 
     return {
         "opencv farneback": farneback,
         "opencv dis medium": preset,
-        "skimage ilk": skimage(optical_flow_ilk),
-        "skimage tvl1": skimage(optical_flow_tvl1),
+        "skimage ilk": skimage("optical_flow_ilk"),
+        "skimage tvl1": skimage("optical_flow_tvl1"),
     }
 
 

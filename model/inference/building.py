@@ -4,6 +4,7 @@ A process of its own, because a build of seconds to minutes would hold Python's 
 capture and analysis, and because what compilers do wrong must not end a session.
 """
 
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from model.engine import Engine
 from model.engine.cache import Kept
 from model.engine.equality import compare_answers, example
+from model.engine.failures import forget_failure, remember_failure
 from model.engine.ort import ONNXRuntime
 from model.errors import InputError, error_line, missing
 from model.inference.checkpoint import checkpoint_digest, load_network
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _PATIENCE_S = 3.0
+_ENDED = (130, 143, -signal.SIGINT, -signal.SIGTERM)
 _REPOSITORY = Path(__file__).parents[2]  # `-m model.engine` is found from here, installed or not
 
 
@@ -38,8 +41,16 @@ def exported_beside(checkpoint: Path) -> Kept:
 
 
 def build_here(engine: Engine, checkpoint: Path, batch: int, folder: Path | None) -> Kept:
-    """Build, in this process. `InputError` with what went wrong in one line if it fails."""
-    return _built(engine, checkpoint, batch, kept_for(engine, checkpoint, batch, folder))
+    """Build, in this process. `InputError` with what went wrong in one line if it fails, which is
+    remembered (`model.engine.failures`)."""
+    kept = kept_for(engine, checkpoint, batch, folder)
+    try:
+        _built(engine, checkpoint, batch, kept)
+    except InputError as error:
+        remember_failure(kept, str(error))
+        raise
+    forget_failure(kept)
+    return kept
 
 
 def export_here(checkpoint: Path) -> Kept:
@@ -111,6 +122,11 @@ class Build:
         lines = [line for line in said.splitlines() if line.strip()]
         reason = lines[-1] if lines else f"exit code {self._process.returncode}"
         return reason.removeprefix("error: ")
+
+    @property
+    def was_ended(self) -> bool:
+        """Whether someone ended it: that says nothing of whether it can be built."""
+        return self._process.returncode in _ENDED
 
     def stop(self) -> None:
         """End it; what it wrote so far is gone, or goes with the cache's next build."""

@@ -33,18 +33,16 @@ class OneGraph:
 
     def __call__(self, crops: Sequence[Sequence[ImageU8]]) -> tuple[FlowPair, Prediction]:
         """As `model.inference.naming.Naming`; raises whatever the GPU raises."""
-        moments = average_crops(crops)
-        known = len(moments) == 3
-        given = (
-            torch.from_numpy(np.stack(moments if known else [*moments, moments[-1]])),
-            torch.tensor([float(known)]),
-        )
-        maps, classes, units = self._function(given)(*given)
+        given = stacked(crops)
+        known = bool(given[1])
+        maps, classes, units = self.function(given)(*given)
         flows = maps.numpy()
         prediction = self._classifier.prediction(classes.float().numpy(), units.float().numpy())
         return FlowPair(flows[0], flows[1] if known else None), prediction
 
-    def _function(self, given: tuple[Tensor, Tensor]) -> Function:
+    def function(self, given: tuple[Tensor, Tensor]) -> Function:
+        """All of it for tensors as `given`, which `stacked` makes: to the maps of both phases
+        (2, 2, S, S) px and the network's answers."""
         loaded, size = self._serving.loaded, given[0].shape[-1]
         if self._ready is None or self._ready[:2] != (loaded, size):
             device = loaded.device
@@ -66,3 +64,12 @@ class OneGraph:
                 return maps, *network(small[:1], small[1:], known)
 
         return run
+
+
+def stacked(crops: Sequence[Sequence[ImageU8]]) -> tuple[Tensor, Tensor]:
+    """The mean crops around onset, apex and offset, (3, S, S) float32, the apex twice where no
+    offset is known; and (1,) whether it is, 1 or 0."""
+    moments = average_crops(crops)
+    known = len(moments) == 3
+    pictures = np.stack(moments if known else [*moments, moments[-1]])
+    return torch.from_numpy(pictures), torch.tensor([float(known)])

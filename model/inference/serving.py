@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from model.engine import ENGINES, ORDER, Engine
 from model.engine.cache import NOT_BUILT, Kept
 from model.engine.equality import Equality, FixedAnswers, compare_answers, example
+from model.engine.failures import recall_failure, remember_failure
 from model.engine.forward import Arrays, Forward, in_batches
 from model.engine.ort import ONNXRuntime
 from model.errors import InputError, error_line, missing
@@ -171,14 +172,23 @@ class Serving:
     def _best(self) -> tuple[Loaded, list[_Wanted]]:
         wanted: list[_Wanted] = []
         for name in ORDER[self._device.partition(":")[0]]:
-            engine = self._engine(name)
-            if isinstance(engine, str):
-                self.reasons[name] = engine
+            try:
+                engine = self._engine(name)
+                if isinstance(engine, str):
+                    self.reasons[name] = engine
+                    continue
+                kept, why = self._find(engine)
+            except (
+                Exception
+            ) as error:  # half an installation: its packages raise whatever they like
+                self.reasons[name] = error_line(error)
                 continue
-            kept, why = self._find(engine)
             self.reasons[name] = why
             if kept is not None and why:
-                wanted.append(_Wanted(engine, kept, why))
+                if failed := recall_failure(kept):
+                    self.reasons[name] = failed
+                else:
+                    wanted.append(_Wanted(engine, kept, why))
                 continue
             loaded = self._load(engine, kept)
             if isinstance(loaded, Loaded):
@@ -219,14 +229,13 @@ class Serving:
             forward = engine.load(self._network, inputs, path)
             truth = self._truth() if kept is None else kept.truth()
             equality = compare_answers(truth, forward, self._batch, engine.tolerance)
+            described = engine.describe()
         except Exception as error:  # native libraries raise whatever they like
             return error_line(error)
         if equality.refusal:
             return equality.refusal
 
         function = partial(engine.function, self._network, inputs, path)
-
-        described = engine.describe()
         return Loaded(engine.name, self._device, described, function, forward, equality)
 
     def _plainest(self) -> Loaded:
@@ -263,6 +272,9 @@ class Serving:
                 self._building = name
                 self._build = Build(name, self._checkpoint, self._device, self._batch, self._folder)
             why = self._build.wait()
+            if why and not self._closed.is_set() and not self._build.was_ended:
+                # It has done so itself, unless it died.
+                remember_failure(each.kept, why)
             loaded = why or self._load(each.engine, each.kept)
             self._building = ""
             if isinstance(loaded, str):

@@ -122,6 +122,14 @@ class SyntheticFace:
             self._noise.add(image, np.random.default_rng([self._seed, index]))
         return image
 
+    def head_px(self, index: int) -> ArrayF32:
+        """(468, 2) float32 image px: where FaceMesh's points of the resting face are in frame
+        `index` as its head is placed there, whatever the skin does."""
+        pose = self._sway.at(index / self._fps, self._nuisance.sway)
+        moved = np.linalg.inv(self._painter.neutral_from_image(pose))
+        points: ArrayF32 = self._portrait.landmarks_px @ moved[:2, :2].T + moved[:2, 2]
+        return points.astype(np.float32)
+
     def truth(self, duration_s: float) -> tuple[TrueExpression, ...]:
         """All that has begun and ended within the first `duration_s` seconds, in the order of
         onsets."""

@@ -54,7 +54,7 @@ class Painter:
         moved = self._depth[..., None] * np.array([-pose.yaw_mm, -pose.pitch_mm], np.float32)
         if skin is not None:
             moved -= invert_field(skin)
-        where = self._grid.sources(self._neutral_from_image(pose), moved)
+        where = self._grid.sources(self.neutral_from_image(pose), moved)
         frame = self._rest.copy()
         with self._lock:
             for lid in self._portrait.lids:
@@ -64,7 +64,7 @@ class Painter:
         self._grid.insert(head, frame)
         return frame
 
-    def _neutral_from_image(self, pose: HeadPose) -> ArrayF64:
+    def neutral_from_image(self, pose: HeadPose) -> ArrayF64:
         """(3, 3), image px of the head at rest ← image px; the head turns about the neck."""
         scale = math.exp(-pose.log_scale)
         c, s = scale * math.cos(pose.turn_rad), scale * math.sin(pose.turn_rad)

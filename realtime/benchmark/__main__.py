@@ -71,7 +71,7 @@ def _live(arguments: list[str]) -> None:
     plan = Plan(loads(LiveConfig(**options), wanted, parse_sizes(sizes)), deadline_ms, page)
     choose_device(plan.loads[0].device)
     # What follows imports the networks: seconds, and errors in options come first.
-    from realtime.benchmark.report import new_folder
+    from model.cli import new_folder
     from realtime.benchmark.run import run
     from realtime.benchmark.slow import parse_slow
 

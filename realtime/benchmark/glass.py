@@ -15,11 +15,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from model.cli import new_folder
 from model.records import Frame, Step
 from realtime.benchmark.browser import page_of
 from realtime.benchmark.percentiles import shown as as_text
 from realtime.benchmark.percentiles import tail
-from realtime.benchmark.report import GLASS, facts, new_folder, write_json
+from realtime.benchmark.report import GLASS, facts, write_json
 from realtime.benchmark.samples import Observed
 from realtime.benchmark.screen import Shown, serve_screen
 from realtime.benchmark.tables import columns

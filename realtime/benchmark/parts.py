@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from model.cli import new_folder
 from model.engine import ENGINES, Engine
 from model.engine.eager import plain_truth
 from model.engine.equality import FixedAnswers, compare_answers, example, fixed_inputs
@@ -31,7 +32,7 @@ from model.machine import choose_device
 from model.records import ArrayF32, ImageU8
 from model.registry import load_entry
 from realtime.benchmark.percentiles import shown, tail
-from realtime.benchmark.report import PAGE, PARTS, facts, new_folder, write_json
+from realtime.benchmark.report import PAGE, PARTS, facts, write_json
 from realtime.benchmark.tables import THREE, document
 from realtime.config import LiveConfig
 

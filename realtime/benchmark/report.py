@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from model.cli import make_folder
 from model.errors import InputError
 from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.machine import choose_device, cores, driver, machine, system
@@ -23,13 +22,6 @@ FILES = {LIVE: "report.json", PARTS: "parts.json", GLASS: "glass.json"}
 SAMPLES, PAGE = "samples.parquet", "report.md"
 
 _EXTRAS = ("torch-tensorrt", "triton", "playwright", "pyarrow", "psutil", "gradio", "websockets")
-
-
-def new_folder(path: Path) -> None:
-    """Make the folder `path`, or take an empty one; `InputError` if there is something in it."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError(f"--out {path} exists, and results are never overwritten: another --out")
-    make_folder(path)
 
 
 def write_json(folder: Path, kind: str, report: Mapping[str, Any]) -> Path:

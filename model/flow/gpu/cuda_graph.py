@@ -47,13 +47,17 @@ class RecordedGraph:
 
     def __call__(self, *fresh: Tensor) -> tuple[Tensor, ...]:
         """What the function makes of `fresh`; the caller's to keep. Waits once, for the answer."""
-        for place, each in zip(self._held, fresh, strict=True):
-            place.copy_(each)
+        self.fill(*fresh)
         with torch.cuda.device(self._device), torch.cuda.stream(self.stream):
             self.graph.replay()
             self._done.record(self.stream)
         self._done.synchronize()
         return tuple(each.clone() for each in self._answers)
+
+    def fill(self, *fresh: Tensor) -> None:
+        """Put `fresh` where the graph will fetch it, for whoever plays it by himself."""
+        for place, each in zip(self._held, fresh, strict=True):
+            place.copy_(each)
 
 
 @contextmanager

@@ -27,6 +27,9 @@ TILE = 16
 """Side of a tile of windowed means; the least that a matrix product takes."""
 BLOCK = 256
 """Pixels of an elementwise program."""
+FUSION = {"enable_fp_fusion": True}
+"""Given at every launch: a · b + c is rounded once, as the numbers were tested and the speed was
+estimated. Triton's own default changes from True to False in 3.10."""
 
 
 class TritonLucasKanade:
@@ -53,7 +56,7 @@ class TritonLucasKanade:
         finest.pictures[1].copy_(second)
         for fine, coarse in pairwise(self._levels):
             _halve[coarse.blocks(2)](
-                fine.pictures, coarse.pictures, *fine.shape, *coarse.shape, BLOCK
+                fine.pictures, coarse.pictures, *fine.shape, *coarse.shape, BLOCK, **FUSION
             )
         for number in reversed(range(len(self._levels))):
             level = self._levels[number]
@@ -85,7 +88,7 @@ class _Buffers:
 
     def solve(self, coarser: "_Buffers | None", iterations: int, ridge: float) -> None:
         """Fill `flow`, starting at that of the `coarser` level."""
-        _gradients[self.blocks()](self.pictures, self._gradients, *self.shape, BLOCK)
+        _gradients[self.blocks()](self.pictures, self._gradients, *self.shape, BLOCK, **FUSION)
         self._window(self._stats, ridge, solve=False)
         begun = coarser if coarser is not None else self
         for number in range(iterations):
@@ -95,9 +98,10 @@ class _Buffers:
                 *(self.flow, self._residual, self._count),
                 *(*self.shape, *begun.shape, *self._small),
                 *(first and coarser is None, first, BLOCK),
+                **FUSION,
             )
             self._window(self._step, ridge, solve=True)
-        _add[self.blocks()](self._step, self.flow, *self.shape, *self._small, BLOCK)
+        _add[self.blocks()](self._step, self.flow, *self.shape, *self._small, BLOCK, **FUSION)
 
     def _window(self, out: Tensor, ridge: float, *, solve: bool) -> None:
         grid = (*(triton.cdiv(side, TILE) for side in self._small), self._count)
@@ -106,6 +110,7 @@ class _Buffers:
             *(self._rows, self._columns, self._row_begin, self._column_begin),
             *(*self.shape, *self._small, ridge),
             *(solve, self._row_blocks, self._column_blocks, TILE),
+            **FUSION,
         )
 
 

@@ -20,7 +20,7 @@ import triton.language as tl
 from torch import Tensor
 
 from model.flow.gpu.cuda_graph import recording
-from model.flow.gpu.lk_kernels import cubic, on_steps
+from model.flow.gpu.lk_kernels import FUSION, cubic, on_steps
 from model.flow.gpu.tvl1_tensor import EPSILON_PX, INNER, OUTER, TensorTVL1, central
 
 BLOCK = 256
@@ -35,7 +35,8 @@ WARPS = 16
 """Of a tile's program: as many registers to a thread as 16 warps leave hold the tile."""
 
 
-@triton.jit
+# A number for each pair and launch, read one at a time: wherever it lies, the code is the same.
+@triton.jit(do_not_specialize_on_alignment=["errors", "done", "fresh_errors", "fresh_done"])
 def _iterate(  # type: ignore[no-untyped-def]
     flow,
     dual,
@@ -175,7 +176,7 @@ def _warp(  # type: ignore[no-untyped-def]
     tl.store(to + 3 * size, constant, inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["done"])
 def _median(flow, done, out, height, width, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     """5 × 5 medians of both parts of `flow`, its border repeated, of every pair that is not `done`:
     the value that at most 12 of the 25 are below, and more than 12 are not above."""
@@ -271,8 +272,9 @@ class _Scale:
         self._pictures = torch.zeros(count, 4, height, width, device=device)
         # The state between graphs is number 0 of each; of the others a launch reads two, the last
         # and the one before, and writes the third.
-        self._flows = torch.zeros(4, count, 2, height, width, device=device)
-        self._duals = torch.zeros(4, count, 4, height, width, device=device)
+        # Not slices of one: Triton compiles a kernel anew for each alignment that it is given.
+        self._flows = [torch.zeros(count, 2, height, width, device=device) for _ in range(4)]
+        self._duals = [torch.zeros(count, 4, height, width, device=device) for _ in range(4)]
         self._errors = torch.zeros(INNER // fused + 1, fused, count, device=device)
         self._errors[0] = torch.inf
         self._done = torch.zeros(INNER // fused + 2, count, dtype=torch.int32, device=device)
@@ -289,7 +291,8 @@ class _Scale:
         self._duals[0].zero_()
 
     def warp(self) -> None:
-        _warp[self._grid](self._first, self._moving, self.flow, self._pictures, *self._shape, BLOCK)
+        maps = self._first, self._moving, self.flow, self._pictures
+        _warp[self._grid](*maps, *self._shape, BLOCK, **FUSION)
         self._done[-1].zero_()
 
     def iterate(self) -> bool:
@@ -305,7 +308,7 @@ class _Scale:
         flows, duals, errors, done = self._flows, self._duals, self._errors, self._done
         done[0].copy_(done[-1])
         errors[1:].zero_()
-        _median[self._medians](flows[0], done[0], flows[3], *self._shape, MEDIANS)
+        _median[self._medians](flows[0], done[0], flows[3], *self._shape, MEDIANS, **FUSION)
         launches = INNER // self._fused
         now = older = (flows[3], duals[0])
         for number in range(launches + 1):
@@ -319,6 +322,7 @@ class _Scale:
                 *(*fresh, fresh_errors, done[number + 1], len(done[0])),
                 *(*self._shape, *self._numbers, self._fused, going_on, ROWS, COLUMNS),
                 num_warps=WARPS,
+                **FUSION,
             )
             now, older = fresh, now
 

@@ -1,9 +1,8 @@
 """What runs on a GPU: that its numbers are right, and how long it takes, in one command.
 
-    python -m realtime.benchmark.gpu.faces runs/faces.npz           first: for the live path
-    python -m realtime.benchmark.gpu --device cuda --out gpu.md
-    python -m realtime.benchmark.gpu --device cpu               the same steps, small,
-    where there is none
+    fmanet bench gpu --out gpu/                         into gpu.md and gpu.json there
+    fmanet bench gpu --device cpu --out small/          the same steps, small, where there is no GPU
+    python -m realtime.benchmark.gpu.faces runs/faces.npz   faces for the live path to start from
 
 Needs torch, OpenCV and, for the fused kernels, Triton; no camera, face networks or page.
 Nothing stops it half-way: every part runs in a process of its own, what it found is shown and
@@ -11,8 +10,10 @@ written as it comes, and what failed or was not run is listed at the end, beside
 """
 
 import multiprocessing
+import shlex
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from io import TextIOWrapper
 from multiprocessing.connection import Connection
@@ -22,56 +23,65 @@ from typing import Any
 import cv2
 import torch
 
-from model.cli import Parser
+from model.cli import Parser, new_folder, program
 from model.errors import InputError, error_line, exit_code
-from model.machine import choose_device, driver, machine
-from realtime.benchmark.gpu import steps
-from realtime.benchmark.gpu.rows import Report
+from model.machine import choose_device, machine
+from realtime.benchmark.gpu.beside import faces_part
+from realtime.benchmark.gpu.engines import engines_part
+from realtime.benchmark.gpu.flows import flow_part, forms_part
+from realtime.benchmark.gpu.hardware import machine_part
+from realtime.benchmark.gpu.live import live_part
+from realtime.benchmark.gpu.profiler import profile_part
+from realtime.benchmark.gpu.rows import MARKDOWN, Report, row
+from realtime.benchmark.gpu.training import training_part
+from realtime.benchmark.gpu.whole import whole_part
 from realtime.stream.clock import monotonic_s
 
-PARTS: dict[str, Callable[[Report, Path], None]] = {
-    "lk": partial(steps.flow_part, name="lk"),
-    "engines": steps.engines_part,
-    "crops to name": steps.whole_part,
-    "live": steps.live_part,
-    "tvl1": partial(steps.flow_part, name="tvl1"),
-    "fused": steps.fused_part,
-}
-"""In the order in which they are wanted, should the time not suffice."""
 FACES = Path("runs/faces.npz")
+Part = Callable[[Report], None]
 LATE_S = 15.0
 """A step that has begun in time may end this much later."""
 
 
-def run_part(
-    part: Callable[[Report, Path], None],
-    report: Report,
-    faces: Path,
-    seconds: float,
-    to: Connection,
-) -> None:
-    """What a process does: one of `PARTS`, telling `to` what it adds to `report`."""
+def parts(faces: Path) -> dict[str, Part]:
+    """In the order in which they are wanted, should the time not suffice."""
+    return {
+        "machine": machine_part,
+        "lk": partial(flow_part, name="lk"),
+        "engines": engines_part,
+        "crops to name": whole_part,
+        "live": partial(live_part, recording=faces),
+        "tvl1": partial(flow_part, name="tvl1"),
+        "forms": forms_part,
+        "training": training_part,
+        "profile": profile_part,
+        "faces": faces_part,
+    }
+
+
+def run_part(part: Part, report: Report, seconds: float, to: Connection) -> None:
+    """What a process does: one of `parts`, telling `to` what it adds to `report`."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    if report.cuda:
+        torch.cuda.set_device(report.device)
     report.until_s = monotonic_s() + seconds
     report.say = lambda *found: to.send(found)
     try:
-        part(report, faces)
+        part(report)
     except Exception as error:  # what is no row's own: a driver, a file
         report.add("left out", f"the rest of this part: {error_line(error)}")
     to.send(("ended", ""))
 
 
-def gather(
-    report: Report, name: str, part: Callable[[Report, Path], None], faces: Path, seconds: float
-) -> None:
-    """Run one of `PARTS` and add to `report` what it finds; end it where it takes too long."""
+def gather(report: Report, name: str, part: Part, seconds: float) -> None:
+    """Run one of `parts` and add to `report` what it finds; end it where it takes too long."""
     if seconds <= 0:
         report.add("left out", f"{name}: time was up (--minutes)")
         return
     fresh = Report(report.device, report.calls, report.size_px)
     here, there = multiprocessing.Pipe(duplex=False)
-    given = (part, fresh, faces, seconds, there)
+    given = (part, fresh, seconds, there)
     process = multiprocessing.get_context("spawn").Process(target=run_part, args=given)
     process.start()
     there.close()  # so that the other end's death is seen
@@ -93,49 +103,60 @@ def gather(
         process.join()
 
 
+def show(kind: str, what: Any) -> None:
+    """What is found, for who waits."""
+    if kind == "section":
+        title, columns = what
+        print(f"\n## {title}\n\n{row(columns)}\n{'|---' * len(columns)}|", flush=True)
+    elif kind == "row":
+        print(row(what), flush=True)
+    elif kind == "note":
+        print(f"\n{what}", flush=True)
+    elif kind == "left out":
+        print(f"not run: {what}", flush=True)
+
+
 def main() -> None:
     """Command line."""
-    parser = Parser(description=(__doc__ or "").partition("\n")[0])
+    parser = Parser(
+        prog=program("realtime.benchmark.gpu"), description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for its files; new")
     parser.add_argument("--device", default="cuda", help="cuda, cuda:N, or cpu")
     parser.add_argument("--calls", type=int, help="default: 10000 on a GPU, 50 on a CPU")
     parser.add_argument("--minutes", type=float, default=8.0, help="of all; the rest is left out")
     parser.add_argument(
         "--faces", type=Path, default=FACES, help="that realtime/benchmark/gpu/faces.py wrote"
     )
-    parser.add_argument("--out", type=Path, help="Markdown; must not exist")
     args = parser.parse_args()
     device = choose_device(args.device)
-    if args.out is not None and args.out.exists():
-        raise InputError(f"{args.out} exists and is kept: give another --out")
     cuda = device.startswith("cuda")
-    calls = args.calls or (10_000 if cuda else 50)
+    calls = args.calls if args.calls is not None else (10_000 if cuda else 50)
     if calls < 10:
         raise InputError(f"--calls {calls}: choose 10 or more")
     if not 0 < args.minutes <= 600:
         raise InputError(f"--minutes {args.minutes:g}: choose more than 0, 600 at most")
+    new_folder(args.out)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a console without ≤ loses that, not the run
     until_s = monotonic_s() + 60 * args.minutes - LATE_S
 
     def say(kind: str, what: Any) -> None:
-        if kind != "measured":
-            print(what if kind == "line" else f"not run: {what}", flush=True)
-        if args.out is not None:
-            report.write(args.out)
+        show(kind, what)
+        report.write(args.out)
 
     report = Report(device, calls, 224 if cuda else 64, say)
-    report.add(
-        "line",
-        f"{machine()}, driver {driver()}; torch {torch.__version__}, CUDA {torch.version.cuda}; "
-        f"python -m realtime.benchmark.gpu --device {device} --calls {calls}",
-    )
-    for name, part in PARTS.items():
-        if name == "fused" and not cuda:
-            report.add("left out", "CUDA graphs, fused kernels, copies, times at 224²: no GPU")
-        else:
-            gather(report, name, part, args.faces, until_s - monotonic_s())
-    print(report.text()[len("\n".join(report.lines)) :])
-    if any("WRONG" in line for line in report.lines):
+    report.facts = {
+        "machine": machine(),
+        "command": shlex.join(["fmanet", "bench", "gpu", *sys.argv[1:]]),
+        "begun": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    for name, part in parts(args.faces).items():
+        gather(report, name, part, until_s - monotonic_s())
+    report.write(args.out)
+    print("\n".join(report.target_section().text()))
+    print(f"\nreport in {args.out / MARKDOWN}")
+    if report.wrong:
         raise InputError("some numbers are wrong: see the report")
 
 

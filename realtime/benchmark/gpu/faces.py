@@ -1,8 +1,9 @@
-"""Aligned faces in a file: what the live path starts from where no face network is.
+"""Aligned faces: what the live path starts from where no face network is.
 
     python -m realtime.benchmark.gpu.faces runs/faces.npz     the demo's; 13 MB
 
-Nothing is lost in it, so that the expressions found in it are those of the footage.
+Nothing is lost in the file, so that the expressions found in it are those of the footage. Without
+it the demo's faces are drawn and aligned by what is known of them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,9 @@ import numpy as np
 
 from model.cli import Parser
 from model.errors import InputError, exit_code
+from model.face.crop import crop_transform, warp_crop
 from model.records import AlignedFace, Frame, Stamp
+from model.synthetic import SyntheticFace
 from realtime.sources import SourceOptions, open_source
 
 SECONDS, FPS = 24.0, 30.0
@@ -33,6 +36,18 @@ def record(options: SourceOptions) -> list[AlignedFace]:
     finally:
         source.close()
     return [face for face in found if face is not None]
+
+
+def draw(seconds: float) -> list[AlignedFace]:
+    """The faces of the demo, each crop where the drawn head is."""
+    face = SyntheticFace(seed=SourceOptions().seed, fps=FPS)
+    found = []
+    for index in range(round(seconds * FPS)):
+        landmarks_px = face.head_px(index)
+        transform = crop_transform(landmarks_px)
+        crop = warp_crop(face.image(index), transform)
+        found.append(AlignedFace(Stamp(index, index / FPS), crop, landmarks_px, transform, 0))
+    return found
 
 
 def save(path: Path, faces: Sequence[AlignedFace]) -> None:

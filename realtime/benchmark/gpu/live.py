@@ -1,22 +1,29 @@
 """The live path behind the face, on a device and on the CPU: motion of every frame, spotting, both
-phases' flow, engine, events. The pipeline is the program's own; only its faces come from a file."""
+phases' flow, engine, events. The pipeline is the program's own; only its faces are given."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from model.records import AlignedFace, ArrayF32, Event
-from realtime.benchmark.gpu.faces import Told
+from realtime.benchmark.gpu.faces import FPS, Told, draw, load
+from realtime.benchmark.gpu.rows import WRONG, Report
+from realtime.benchmark.gpu.whole import SHARE_APART
 from realtime.perception.pipeline import PipelineConfig, open_pipeline
 
 FRAMES_APART = 1
 """Of onset, apex or offset, that may lie between two runs: a threshold is passed by a hair."""
-SHARE_APART = 0.02
-"""Of a probability: the tolerance of FP16 (`model.engine`)."""
 MOTION_APART_PX = 0.02
 """Of a region's displacement: a fifth of the least motion that is looked for."""
+SECONDS, FEW_SECONDS = 24.0, 6.0
+"""Of the demo, on a GPU and on a CPU."""
+HEAD = (
+    *("on", "names by", "events", "as on the CPU", "motion and spotting, p50", "p95", "p99"),
+    *("flow and name, p50", "max"),
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,43 @@ class Run:
     engine: str
     trouble: str
     """What failed and was replaced; empty if nothing was."""
+
+
+def live_part(report: Report, recording: Path) -> None:
+    """The program's own pipeline behind the face, here and on the CPU: on the faces of `recording`
+    if that is there, or else on faces that are drawn and whose place is known."""
+    report.section("The live path behind the face: ms", *HEAD)
+    report.attempt("the live path", add_runs, recording)
+
+
+def add_runs(report: Report, recording: Path) -> None:
+    if recording.exists():
+        faces, said = load(recording), f"faces of {recording.name}"
+    else:
+        faces = draw(SECONDS if report.cuda else FEW_SECONDS)
+        said = f"the demo's faces, placed where they were drawn: {recording} is not there"
+    expected = run(faces, "cpu", "eager")
+    _add(report, "cpu", expected, "")
+    found = run(faces, report.device, "auto")
+    unlike = differences(expected, found)
+    apart = f"{FRAMES_APART} frame, {SHARE_APART:g} of a probability"
+    _add(
+        report,
+        report.device,
+        found,
+        f"{WRONG}: {'; '.join(unlike)}" if unlike else f"right (within {apart})",
+    )
+    report.note(f"{len(faces)} frames at {FPS:g} fps: {said}.")
+
+
+def _add(report: Report, where: str, found: "Run", verdict: str) -> None:
+    states = [event.state for event in found.events]
+    counted = ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(states)) or "none"
+    frame = (float(ms) for ms in np.percentile(found.frame_ms, (50, 95, 99)))
+    names: tuple[float | None, float | None] = (None, None)
+    if found.naming_ms:
+        names = float(np.median(found.naming_ms)), max(found.naming_ms)
+    report.row(where, found.engine, counted, verdict, *frame, *names)
 
 
 def run(faces: Sequence[AlignedFace], device: str, engine: str) -> Run:

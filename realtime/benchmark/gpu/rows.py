@@ -1,14 +1,17 @@
 """What a benchmark has found so far: rows that are shown and kept as they come, targets, and what
 was not run."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model.errors import error_line
+from model.errors import describe_error
 from realtime.stream.clock import monotonic_s
 
+FORMAT = "fmanet-live gpu 1"
+MARKDOWN, DOCUMENT = "gpu.md", "gpu.json"
 TARGETS = {
     "lk, both phases at 224²": ("p50", 0.3),
     "tvl1, both phases at 224²": ("p50", 3.0),
@@ -17,6 +20,25 @@ TARGETS = {
     "lk on the CPU, both phases at 128²": ("p50", 5.0),
 }
 """ms, host memory to host memory; those on a GPU are for an H100."""
+WRONG = "WRONG"
+"""How a verdict begins where numbers are not those of the CPU."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table, and what is said below it."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def text(self) -> Iterator[str]:
+        """Its lines as Markdown."""
+        yield from ("", f"## {self.title}", "", row(self.columns), "|---" * len(self.columns) + "|")
+        yield from map(row, self.rows)
+        for note in self.notes:
+            yield from ("", note)
 
 
 @dataclass
@@ -27,62 +49,126 @@ class Report:
     calls: int
     size_px: int
     say: Callable[[str, Any], None] | None = None
-    """Told of every "line", everything "left out" and every "measured" target at once."""
+    """Told at once of all that `add` is told."""
     until_s: float = float("inf")
     """By `realtime.stream.clock`: what has not begun by then is left out."""
-    lines: list[str] = field(default_factory=list)
+    facts: dict[str, str] = field(default_factory=dict)
+    sections: list[Section] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
-    measured: dict[str, float] = field(default_factory=dict)
-    """ms, by the names of `TARGETS`."""
+    measured: dict[str, tuple[float, str]] = field(default_factory=dict)
+    """ms and the least that it could be, in words, by the names of `TARGETS`."""
 
     @property
     def cuda(self) -> bool:
         return self.device.startswith("cuda")
 
+    @property
+    def wrong(self) -> bool:
+        """Whether any verdict is `WRONG`."""
+        cells = (cell for each in self.sections for cells in each.rows for cell in cells)
+        return any(isinstance(cell, str) and cell.startswith(WRONG) for cell in cells)
+
     def add(self, kind: str, what: Any) -> None:
-        """Keep it and say it."""
-        if kind == "line":
-            self.lines.append(what)
-        elif kind == "left out":
-            self.left_out.append(what)
-        else:
-            self.measured.update([what])
+        """Keep it and say it: a "section" (title, columns), a "row" (its cells) or a "note" of the
+        last one, what was "left out", what was "measured" (target, (ms, least))."""
+        match kind:
+            case "section":
+                self.sections.append(Section(*what))
+            case "row":
+                self.sections[-1].rows.append(what)
+            case "note":
+                self.sections[-1].notes.append(what)
+            case "left out":
+                self.left_out.append(what)
+            case "measured":
+                self.measured.update([what])
+            case _:
+                raise ValueError(f"a report has no {kind}")
         if self.say is not None:
             self.say(kind, what)
 
-    def section(self, title: str, *header: str) -> None:
+    def section(self, title: str, *columns: str) -> None:
         """Begin a table."""
-        for line in ("", f"## {title}", "", self.row(*header), "|---" * len(header) + "|"):
-            self.add("line", line)
+        self.add("section", (title, columns))
 
-    def row(self, *cells: object) -> str:
-        """A line of it."""
-        return "| " + " | ".join(map(str, cells)) + " |"
+    def row(self, *cells: object) -> None:
+        """A line of it: numbers, words, or None for an empty cell."""
+        self.add("row", cells)
 
-    def attempt(self, what: str, step: Callable[..., str], *args: Any) -> None:
-        """The row that `step` makes of this and `args`, or why it failed."""
+    def note(self, text: str) -> None:
+        """What is said below it."""
+        self.add("note", text)
+
+    def attempt(self, what: str, step: Callable[..., None], *args: Any) -> None:
+        """Have `step` add its rows; where it fails, `what` is left out for that reason."""
         if monotonic_s() > self.until_s:
             self.add("left out", f"{what}: time was up (--minutes)")
             return
         try:
-            row = step(self, *args)
+            step(self, *args)
         except Exception as error:  # libraries and drivers raise whatever they like
-            self.add("left out", f"{what}: {error_line(error)}")
-        else:
-            self.add("line", row)
+            self.add("left out", f"{what}: {describe_error(error)}")
+
+    def targets(self) -> list[tuple[Any, ...]]:
+        """(what, target, ms measured, least, verdict) of each."""
+        found: list[tuple[Any, ...]] = []
+        for what, (rank, limit_ms) in TARGETS.items():
+            ms, least = self.measured.get(what, (None, ""))
+            verdict = "not run" if ms is None else "met" if ms <= limit_ms else "missed"
+            found.append((what, f"{rank} ≤ {limit_ms:g}", ms, least, verdict))
+        return found
+
+    def target_section(self) -> Section:
+        """They as a table."""
+        return Section("Targets, ms", ("what", "target", "measured", "floor", ""), self.targets())
 
     def text(self) -> str:
         """All of it as Markdown."""
-        ends = ["", "## Targets", "", self.row("what", "target, ms", "measured", "")]
-        ends.append("|---" * 4 + "|")
-        for what, (rank, limit_ms) in TARGETS.items():
-            ms = self.measured.get(what)
-            verdict = "not run" if ms is None else "met" if ms <= limit_ms else "missed"
-            shown = "" if ms is None else f"{ms:.3f}"
-            ends.append(self.row(what, f"{rank} ≤ {limit_ms:g}", shown, verdict))
-        ends += ["", "## Not run", "", *(f"- {each}" for each in self.left_out or ["nothing"])]
-        return "\n".join([*self.lines, *ends]) + "\n"
+        lines = ["# What runs on this GPU", ""]
+        lines += [f"- {name}: {fact}" for name, fact in self.facts.items()]
+        for each in (*self.sections, self.target_section()):
+            lines += each.text()
+        lines += ["", "## Not run", "", *(f"- {each}" for each in self.left_out or ["nothing"])]
+        return "\n".join(lines) + "\n"
 
-    def write(self, path: Path) -> None:
-        """As far as it has come."""
-        path.write_text(self.text(), encoding="utf-8")
+    def document(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        names = ("what", "target", "ms", "floor", "verdict")
+        return {
+            "format": FORMAT,
+            **self.facts,
+            "device": self.device,
+            "calls": self.calls,
+            "sections": [
+                {
+                    "title": each.title,
+                    "columns": each.columns,
+                    "rows": each.rows,
+                    "notes": each.notes,
+                }
+                for each in self.sections
+            ],
+            "targets": [dict(zip(names, target, strict=True)) for target in self.targets()],
+            "not_run": self.left_out,
+        }
+
+    def write(self, folder: Path) -> None:
+        """As far as it has come, each file whole at every moment."""
+        document = json.dumps(self.document(), indent=1, ensure_ascii=False, default=str)
+        for name, text in ((MARKDOWN, self.text()), (DOCUMENT, document + "\n")):
+            partial = folder / f"{name}.partial"
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(folder / name)
+
+
+def row(cells: Sequence[object]) -> str:
+    """`cells` as a line of a Markdown table."""
+    return "| " + " | ".join(map(_shown, cells)) + " |"
+
+
+def _shown(cell: object) -> str:
+    if cell is None:
+        return ""
+    if not isinstance(cell, float):
+        return str(cell).replace("|", "/")
+    return f"{cell:.3f}" if cell == 0 or abs(cell) >= 0.01 else f"{cell:.1e}"

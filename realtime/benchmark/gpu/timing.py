@@ -1,19 +1,29 @@
 """How long a call takes, and the least that it could."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from model.flow.gpu.cuda_graph import RecordedGraph
+from model.errors import error_line
+from model.flow.gpu.cuda_graph import Function, RecordedGraph
+from realtime.benchmark.gpu.rows import TARGETS, Report
 from realtime.stream.clock import monotonic_s
 
-FEWEST, LIMIT_S = 5, 20.0
+FEWEST, LIMIT_S = 5, 15.0
 """Calls that are timed at least, and how long those of one row may take."""
+RANKS = (50, 95, 99)
+TIME_HEAD = (
+    *("what", "target", "p50", "p95", "p99", "max", "calls"),
+    *("on the GPU, p50", "p95", "p99", "floor", "p50 / floor"),
+)
+"""ms from call to answer, host memory to host memory, and between CUDA's events around the graph,
+copies included."""
 
 
 class Floor:
@@ -23,22 +33,19 @@ class Floor:
     def __init__(self, device: str) -> None:
         self._device = device
         large = torch.empty(256 * 2**20, dtype=torch.uint8, device=device)
-        copy = RecordedGraph(
-            lambda x: (x, large.copy_(large.flip(0))[:1]), (torch.zeros(1),), device
-        )
+        nothing = (torch.zeros(1),)
+        copy = RecordedGraph(lambda x: (x, large.copy_(large.flip(0))[:1]), nothing, device)
         # Read twice and written twice: flip, then copy.
-        self._bytes_per_ms = 4 * large.numel() / float(np.median(gpu_ms(copy, 20)))
+        self.bytes_per_ms = 4 * large.numel() / _median_ms(copy, nothing, 20)
 
         def many(x: Tensor) -> tuple[Tensor, ...]:
             for _ in range(200):
                 x = x + 1
             return (x,)
 
-        few = float(
-            np.median(gpu_ms(RecordedGraph(lambda x: (x + 1,), (torch.zeros(1),), device), 50))
-        )
-        all_ = float(np.median(gpu_ms(RecordedGraph(many, (torch.zeros(1),), device), 50)))
-        self._launch_ms = (all_ - few) / 199
+        few_ms = _median_ms(RecordedGraph(lambda x: (x + 1,), nothing, device), nothing, 50)
+        all_ms = _median_ms(RecordedGraph(many, nothing, device), nothing, 50)
+        self.launch_ms = (all_ms - few_ms) / 199
 
     def of(self, call: Callable[[], object], moved: int) -> tuple[float, str]:
         """ms of a call that moves so many bytes in and out, and whether by bytes or launches."""
@@ -51,7 +58,7 @@ class Floor:
         launches = sum(event.device_type.name == "CUDA" for event in profile.events())
         if not launches:
             raise RuntimeError("the profiler saw nothing start")
-        by_bytes, by_launches = moved / self._bytes_per_ms, launches * self._launch_ms
+        by_bytes, by_launches = moved / self.bytes_per_ms, launches * self.launch_ms
         if by_bytes > by_launches:
             return by_bytes, "bytes"
         return by_launches, f"{launches} launches"
@@ -82,10 +89,14 @@ def wall_ms(
     return np.array(taken)
 
 
-def gpu_ms(run: RecordedGraph, calls: int) -> list[float]:
-    """By CUDA's events, copies from and to the host included."""
-    taken = []
-    for _ in range(calls):
+def gpu_ms(
+    run: RecordedGraph, inputs: Iterator[Any], calls: int, limit_s: float = LIMIT_S
+) -> list[float]:
+    """By CUDA's events, each with the next inputs, copies from and to the host included."""
+    end_s = monotonic_s() + limit_s
+    taken: list[float] = []
+    while len(taken) < calls and (len(taken) < FEWEST or monotonic_s() < end_s):
+        run.fill(*next(inputs))
         with torch.cuda.stream(run.stream):
             begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
             begin.record(run.stream)
@@ -94,3 +105,74 @@ def gpu_ms(run: RecordedGraph, calls: int) -> list[float]:
         end.synchronize()
         taken.append(float(begin.elapsed_time(end)))
     return taken
+
+
+def on_device(function: Function, device: str) -> Function:
+    """`function`, of tensors on `device`, for tensors on the CPU and back."""
+
+    def run(*given: Tensor) -> tuple[Tensor, ...]:
+        with torch.inference_mode():
+            found = function(*(each.to(device) for each in given))
+            return tuple(each.cpu() for each in found)
+
+    return run
+
+
+def add_times(
+    report: Report, title: str, function: Function, inputs: Sequence[Any], *, record: bool
+) -> None:
+    """The row of `function`, of tensors on the report's device, for `inputs` in turn; recorded in a
+    graph or not."""
+    if record:
+        function = RecordedGraph(function, inputs[0], report.device)
+    else:
+        function = on_device(function, report.device)
+    add_row(report, title, function, inputs)
+
+
+def add_row(
+    report: Report,
+    title: str,
+    run: Callable[..., Any],
+    inputs: Sequence[Any],
+    *,
+    moved: int | None = None,
+    limit_s: float = LIMIT_S,
+    on_gpu: bool | None = None,
+) -> float:
+    """The row of `TIME_HEAD` of `run`, called with each of `inputs` in turn; its p50. `moved`:
+    bytes in and out, where they are not those of the tensors. `on_gpu`: whether it has a floor
+    there, where it is not as the report."""
+    wall = wall_ms(run, cycle(inputs), report.calls, limit_s)
+    gpu: list[float] = []
+    if isinstance(run, RecordedGraph):
+        gpu = gpu_ms(run, cycle(inputs), report.calls, limit_s)
+    least, why = None, ""
+    if report.cuda if on_gpu is None else on_gpu:
+        if moved is None:
+            moved = sum(each.nbytes for each in (*inputs[0], *run(*inputs[0])))
+        try:  # the time is known, whatever becomes of what it is compared with
+            least, why = floor_on(report.device).of(lambda: run(*inputs[0]), moved)
+        except Exception as error:
+            report.add("left out", f"floor of {title}: {error_line(error)}")
+    floor = "" if least is None else f"{least:.3f} ({why})"
+    target = ""
+    if title in TARGETS:
+        rank, limit_ms = TARGETS[title]
+        target = f"{rank} ≤ {limit_ms:g}"
+        report.add("measured", (title, (float(np.percentile(wall, float(rank[1:]))), floor)))
+    p50 = float(np.median(wall))
+    report.row(
+        *(title, target, *_ranks(wall), float(wall.max()), len(wall)),
+        *(_ranks(gpu) if gpu else (None,) * len(RANKS)),
+        *(floor, None if least is None else float(np.median(gpu or wall)) / least),
+    )
+    return p50
+
+
+def _ranks(values: Any) -> tuple[float, ...]:
+    return tuple(float(each) for each in np.percentile(values, RANKS))
+
+
+def _median_ms(run: RecordedGraph, given: tuple[Tensor, ...], calls: int) -> float:
+    return float(np.median(gpu_ms(run, cycle([given]), calls)))

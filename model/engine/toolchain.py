@@ -1,0 +1,52 @@
+"""The compilers on this machine, which engines are built with."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+_PATIENCE_S = 10
+
+
+def compiler() -> str:
+    """The C++ compiler that TorchInductor calls; empty where there is none."""
+    wanted = os.environ.get("CXX", "cl" if os.name == "nt" else "g++")
+    return shutil.which(wanted) or shutil.which("clang++") or ""
+
+
+def cuda_headers() -> str:
+    """Why TorchInductor would not find CUDA's headers; empty where it does. Needs PyTorch."""
+    try:
+        from torch.utils.cpp_extension import include_paths
+
+        # It leaves the system's own folder to the compiler.
+        folders = include_paths("cuda", torch_include_dirs=False) or ["/usr/include"]
+    except (OSError, ImportError) as error:
+        return f"CUDA's toolkit is not found ({error}): install it, and set CUDA_HOME to its folder"
+    if any((Path(folder) / "cuda_runtime_api.h").is_file() for folder in folders):
+        return ""
+    return f"CUDA's headers are not in {folders[0]}: install its toolkit, and set CUDA_HOME"
+
+
+def versions() -> Mapping[str, str]:
+    """Compilers by what they are for, each with its path and version; and CUDA's folder as it is
+    set."""
+    found = {"compiler": compiler(), "nvcc": shutil.which("nvcc") or ""}
+    return {
+        **{name: _described(path) for name, path in found.items()},
+        "CUDA_HOME": os.environ.get("CUDA_HOME", os.environ.get("CUDA_PATH", "")),
+    }
+
+
+def _described(path: str) -> str:
+    if not path:
+        return "none"
+    asked = [path] if Path(path).stem.lower() == "cl" else [path, "--version"]
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=_PATIENCE_S).stdout
+    except (OSError, subprocess.SubprocessError):
+        return path
+    number = re.search(r"\d+\.\d+\.\d+", said)
+    return f"{path}, {number[0]}" if number else path

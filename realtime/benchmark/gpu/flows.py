@@ -1,0 +1,181 @@
+"""Flows on a device: their numbers beside the CPU's, their times, and which form of them is worth
+its lines."""
+
+from itertools import cycle
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.flow import TENSOR_FLOWS, Flow, load_flow
+from model.flow.gpu.cuda_graph import Function, RecordedGraph
+from model.flow.gpu.device import tensor_flow
+from model.flow.gpu.tvl1_tensor import TensorTVL1
+from model.records import ArrayF32
+from model.registry import load_entry
+from realtime.benchmark.gpu.pictures import pictures
+from realtime.benchmark.gpu.rows import TARGETS, WRONG, Report
+from realtime.benchmark.gpu.timing import (
+    TIME_HEAD,
+    add_row,
+    add_times,
+    floor_on,
+    on_device,
+    wall_ms,
+)
+
+SIZES = ((28, 28), (33, 47), (64, 64), (127, 129), (224, 224), (512, 512))
+BATCHES = (1, 2, 16)
+MEAN_PX = {"lk": 1e-4, "tvl1": 0.02}
+"""Mean difference from the CPU's flow that is right. TV-L1's iterations end by a sum that a GPU
+adds in any order: one more or less moves it by 0.01."""
+POOL = 64
+"""Different inputs, gone through in turn."""
+FUSED_TRIED = (1, 2, 3, 5, 6, 10)
+"""Iterations of TV-L1 to a launch."""
+FORM_S = 3.0
+"""How long the calls of one form may take."""
+SAME_HEAD = ("what", "greatest difference, px", "mean, px", "right if", "")
+
+Pool = list[tuple[Tensor, ...]]
+
+
+def flow_part(report: Report, name: str) -> None:
+    """One flow: its numbers beside the CPU's, then its time."""
+    report.section(f"{name}: equivalence", *SAME_HEAD)
+    limit = MEAN_PX[name]
+    cases = [(shape, 1) for shape in SIZES] + [((64, 64), count) for count in BATCHES[1:]]
+    if not report.cuda:
+        cases = [(shape, count) for shape, count in cases if max(shape) <= report.size_px]
+    for shape, count in cases:
+        title = f"{name}, {count} × {shape[0]}×{shape[1]}"
+        report.attempt(title, add_equality, title, name, *pictures(shape, count), limit)
+    wild = np.random.default_rng(0).integers(0, 256, (1, 64, 64)).astype(np.float32)
+    burnt = np.where(wild > 128, 255, 0).astype(np.float32)
+    for what, first, second in (("flat", wild * 0, wild * 0), ("saturated", burnt, wild)):
+        title = f"{name}, {what}"
+        report.attempt(title, add_finiteness, title, name, first, second)
+    report.section(f"{name}: ms", *TIME_HEAD)
+    title = f"{name}, both phases at {report.size_px}²"
+    report.attempt(f"time of {name}", add_flow_times, title, name, _pool(report.size_px))
+    if name == "lk":
+        report.attempt("time of lk on the CPU", add_cpu_times)
+
+
+def forms_part(report: Report) -> None:
+    """The other forms of both flows: do the fused kernels earn their lines?"""
+    pool = _pool(report.size_px)
+    report.section(f"Forms of both flows, both phases at {report.size_px}²: ms", *TIME_HEAD)
+    for name in TENSOR_FLOWS:
+        report.attempt(f"{name}, PyTorch's operations", add_plain_times, name, pool)
+    if not report.cuda:
+        report.add("left out", "flows in a graph, compiled and fused: no GPU")
+        return
+    report.attempt("lk, PyTorch's operations in a graph", add_graph_times, False, pool)
+    report.attempt("lk, compiled by TorchInductor, in a graph", add_graph_times, True, pool)
+    report.section(
+        f"tvl1 by iterations to a launch, both phases at {report.size_px}²",
+        *("iterations to a launch", "mean difference, px", "right if", ""),
+        *("p50, ms", "launches × ms of one, ms"),
+    )
+    expected = on_the_cpu(load_flow("tvl1"), *(each.numpy() for each in pool[0]))
+    for number in FUSED_TRIED:
+        report.attempt(f"tvl1, {number} to a launch", add_fused, number, pool, expected)
+
+
+def on_the_cpu(flow: Flow, first: ArrayF32, second: ArrayF32) -> ArrayF32:
+    """What is right. TV-L1 is in OpenCV's contributed modules alone; where those are not, it is the
+    one on tensors, which the tests compare with OpenCV's."""
+    if flow.name != "tvl1" or hasattr(cv2, "optflow"):
+        return flow(first, second)
+    solve = TensorTVL1(flow.parameters, (first.shape[1], first.shape[2]), "cpu")
+    with torch.inference_mode():
+        found: ArrayF32 = solve(torch.from_numpy(first), torch.from_numpy(second)).numpy()
+    return found
+
+
+def add_equality(
+    report: Report, title: str, name: str, first: ArrayF32, second: ArrayF32, limit: float
+) -> None:
+    flow = load_flow(name)
+    found = _solved(flow, first, second, report.device).cpu().numpy()
+    away = np.abs(found - on_the_cpu(flow, first, second))
+    verdict = "right" if away.mean() <= limit else WRONG
+    report.row(title, float(away.max()), float(away.mean()), f"mean ≤ {limit:g}", verdict)
+
+
+def add_finiteness(
+    report: Report, title: str, name: str, first: ArrayF32, second: ArrayF32
+) -> None:
+    found = _solved(load_flow(name), first, second, report.device)
+    verdict = "right" if found.isfinite().all() else WRONG
+    report.row(title, None, None, f"finite; up to {found.abs().max():.1e} px of flow", verdict)
+
+
+def add_flow_times(report: Report, title: str, name: str, pool: Pool) -> None:
+    shape = pool[0][0].shape
+    solve = tensor_flow(load_flow(name), (shape[1], shape[2]), len(pool[0][0]), report.device)
+    record = report.cuda and name == "lk"  # the end of TV-L1's iterations is found on the way
+    add_times(report, title, lambda *given: (solve(*given),), pool, record=record)
+
+
+def add_cpu_times(report: Report) -> None:
+    flow = load_flow("lk")
+    pool = [pictures((128, 128), 2, seed) for seed in range(POOL)]
+    title = "lk on the CPU, both phases at 128²"
+    add_row(report, title, flow, pool, limit_s=FORM_S, on_gpu=False)
+
+
+def add_plain_times(report: Report, name: str, pool: Pool) -> None:
+    """As they come, one launch after the other."""
+    run = on_device(_plain(name, pool, report.device), report.device)
+    add_row(report, f"{name}, PyTorch's operations", run, pool, limit_s=FORM_S)
+
+
+def add_graph_times(report: Report, compiled: bool, pool: Pool) -> None:
+    """`lk` without kernels of ours, recorded: what the fused ones have to beat."""
+    function = _plain("lk", pool, report.device)
+    title = "lk, PyTorch's operations in a graph"
+    if compiled:
+        title = "lk, compiled by TorchInductor, in a graph"
+        function = torch.compile(function, fullgraph=True, dynamic=False)
+    run = RecordedGraph(function, pool[0], report.device)
+    p50 = add_row(report, title, run, pool, limit_s=FORM_S)
+    limit_ms = TARGETS["lk, both phases at 224²"][1]
+    does = "reaches" if p50 <= limit_ms else "does not reach"
+    so = "the fused kernels can go" if p50 <= limit_ms else "the fused kernels stay"
+    report.note(f"{title} {does} {limit_ms:g} ms: {so}.")
+
+
+def add_fused(report: Report, number: int, pool: Pool, expected: ArrayF32) -> None:
+    from model.flow.gpu.tvl1_kernels import TritonTVL1  # where Triton is
+
+    count, *shape = expected[:, 0].shape
+    parameters = load_flow("tvl1").parameters
+    solve = TritonTVL1(parameters, (shape[0], shape[1]), count, report.device, number)
+    run = on_device(lambda *given: (solve(*given),), report.device)
+    away = float(np.abs(run(*pool[0])[0].numpy() - expected).mean())
+    verdict = "right" if away <= MEAN_PX["tvl1"] else WRONG
+    p50 = float(np.median(wall_ms(run, cycle(pool), report.calls, FORM_S)))
+    least, _ = floor_on(report.device).of(lambda: run(*pool[0]), 0)
+    report.row(number, away, f"≤ {MEAN_PX['tvl1']:g}", verdict, p50, least)
+
+
+def _solved(flow: Flow, first: ArrayF32, second: ArrayF32, device: str) -> Tensor:
+    solve = tensor_flow(flow, (first.shape[1], first.shape[2]), len(first), device)
+    given = (torch.from_numpy(each).to(device) for each in (first, second))
+    with torch.inference_mode():
+        return solve(*given)
+
+
+def _plain(name: str, pool: Pool, device: str) -> Function:
+    shape = tuple(pool[0][0].shape[1:])
+    solve: Any = load_entry(TENSOR_FLOWS, name, "flow")(load_flow(name).parameters, shape, device)
+    return lambda *given: (solve(*given),)
+
+
+def _pool(size: int) -> Pool:
+    pairs = (pictures((size, size), 2, seed) for seed in range(POOL))
+    return [tuple(map(torch.from_numpy, pair)) for pair in pairs]

@@ -1,0 +1,71 @@
+"""What machine it is: the GPU, what is installed for it, and what it does at most."""
+
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+
+import cv2
+import numpy as np
+import torch
+
+from model.engine.toolchain import cuda_headers, versions
+from model.machine import cores, driver, processor, system
+from realtime.benchmark.gpu.rows import Report
+from realtime.benchmark.gpu.timing import floor_on
+
+PACKAGES = (
+    *("triton", "torch-tensorrt", "tensorrt", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-rtx"),
+    *("onnxruntime", "onnxscript", "ai-edge-litert", "mediapipe"),
+)
+COPIED_BYTES = 64 * 2**20
+
+
+def machine_part(report: Report) -> None:
+    """Processor, GPU, driver, versions; then bytes and launches a millisecond."""
+    report.section("Machine", "what", "is")
+    report.row("processor", f"{cores()} cores, {processor()}")
+    report.row("system", f"{system()}, Python {platform.python_version()}")
+    report.row("torch", f"{torch.__version__}, CUDA {torch.version.cuda}, driver {driver()}")
+    contributed = "with" if hasattr(cv2, "optflow") else "without"
+    report.row("OpenCV", f"{cv2.__version__}, {contributed} TV-L1; NumPy {np.__version__}")
+    for name in PACKAGES:
+        report.row(name, _installed(name))
+    for name, found in versions().items():
+        report.row(name, found or "not set")
+    report.row("ncu", shutil.which("ncu") or "none")
+    if not report.cuda:
+        report.add("left out", "what a GPU does at most: no GPU")
+        return
+    report.row("CUDA's headers", cuda_headers() or "found")
+    report.attempt("the GPU's name", add_gpu)
+    report.attempt("bytes and launches", add_limits)
+
+
+def add_gpu(report: Report) -> None:
+    found = torch.cuda.get_device_properties(report.device)
+    capability = f"compute capability {found.major}.{found.minor}"
+    size = f"{found.total_memory / 2**30:.0f} GiB, {found.multi_processor_count} multiprocessors"
+    report.row("GPU", f"{found.name}, {capability}, {size}")
+
+
+def add_limits(report: Report) -> None:
+    floor = floor_on(report.device)
+    report.row("its memory, GB/s", floor.bytes_per_ms / 1e6)
+    report.row("a launch within a graph, µs", 1e3 * floor.launch_ms)
+    host = torch.empty(COPIED_BYTES, dtype=torch.uint8).pin_memory()
+    there = torch.empty(COPIED_BYTES, dtype=torch.uint8, device=report.device)
+    for what, to, come in (("to the GPU", there, host), ("from the GPU", host, there)):
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+        for _ in range(2):  # the first wakes it
+            begin.record()
+            to.copy_(come, non_blocking=True)
+            end.record()
+            end.synchronize()
+        report.row(f"page-locked memory {what}, GB/s", COPIED_BYTES / 1e6 / begin.elapsed_time(end))
+
+
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
