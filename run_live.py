@@ -11,10 +11,10 @@ from pathlib import Path
 
 from model.cli import Parser
 from model.errors import InputError, exit_code
-from model.face.networks import add_face_networks
+from model.face.network_files import add_face_networks
 from model.machine import choose_device, unused_gpu
+from realtime.command_options import add_engine, add_page, add_perception, add_source
 from realtime.config import LiveConfig
-from realtime.options import add_engine, add_page, add_perception, add_source
 from realtime.passwords import take_passwords
 from realtime.recording.plan import add_recording, take_plan
 from realtime.spotting.baseline import load_baseline

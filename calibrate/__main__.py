@@ -21,11 +21,11 @@ from tqdm import tqdm
 
 from model.cli import Parser, program
 from model.errors import InputError, exit_code
-from model.face.networks import add_face_networks
+from model.face.network_files import add_face_networks
 from model.registry import load_entry
+from realtime.command_options import add_source
 from realtime.config import LiveConfig
-from realtime.options import add_source
-from realtime.results.summary import check_new, versions
+from realtime.results.run_summary import check_new, versions
 from realtime.sources import SourceInfo
 
 MOST_S = 3600.0
@@ -34,7 +34,7 @@ STEPS = {
     "camera": "calibrate.__main__:check_camera",
     "baseline": "calibrate.__main__:measure_baseline",
     "spotting": "calibrate.spotting.commands:main",
-    "confidence": "calibrate.confidence.measure:main",
+    "confidence": "calibrate.confidence.conformal:main",
 }
 """Command to what runs it, called with the arguments after it; it returns the exit code, or None
 for 0."""

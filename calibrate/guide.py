@@ -20,7 +20,7 @@ from calibrate.wording import camera_rows
 from model.errors import InputError
 from model.records import Step
 from realtime.live import LiveSession
-from realtime.results.summary import versions
+from realtime.results.run_summary import versions
 from realtime.sources.demo import REST
 from realtime.spotting.baseline import Baseline, to_json
 from realtime.spotting.motion import REGIONS

@@ -7,7 +7,7 @@ from model.errors import SourceError
 from model.records import Step
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.perception.perception import Perception
+from realtime.perception.spotting_steps import Perception
 from realtime.sources import Source, SourceInfo, open_source
 
 SILENT_S = 10.0

@@ -43,18 +43,18 @@ from model.errors import InputError, exit_code
 from model.evaluation.report import page
 from model.evaluation.result import Evaluation, evaluate_answers, table
 from model.evaluation.speed import forward_speed
-from model.face.networks import add_face_networks
+from model.face.network_files import add_face_networks
 from model.inference.checkpoint import Checkpoint, checkpoint_path, load_network, read_checkpoint
 from model.inference.predictions import Answers, answers
 from model.inference.samples import SampleSet
 from model.inference.shipped_weights import shipped_names
 from model.machine import choose_device, machine, use_threads
-from model.metrics.scores import measure_checkpoint
+from model.metrics.checkpoint_scores import measure_checkpoint
 from model.synthetic.nuisance import VIEWS, View
 from model.train import CLIP_EPOCHS
 from model.training.data import SYNTHETIC, Opener, Sources
-from model.training.fit import fit
 from model.training.leakage import refuse_seen
+from model.training.loop import fit
 from model.training.loso import leave_one_out
 from model.training.recipe import Recipe
 

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from model.cli import Parser, program
 from model.errors import InputError, exit_code
-from model.face.networks import add_face_networks
+from model.face.network_files import add_face_networks
 from model.records import ImageU8
 from model.synthetic.face import FaceNuisance, SyntheticFace
 from model.synthetic.footage import WrittenFootage, follow_face, read_frames

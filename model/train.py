@@ -26,16 +26,16 @@ from typing import Any, get_args
 from model.classifiers import CLASSIFIERS
 from model.cli import Parser, make_folder, program
 from model.errors import InputError, exit_code
-from model.face.networks import add_face_networks
+from model.face.network_files import add_face_networks
 from model.flow import FLOWS
 from model.inference.checkpoint import checkpoint_path, read_checkpoint, save_checkpoint
 from model.inference.samples import SampleSet, join_samples
 from model.machine import choose_device, use_threads
+from model.metrics.checkpoint_scores import measure_checkpoint
 from model.metrics.folds import validation_split
-from model.metrics.scores import measure_checkpoint
 from model.training.data import Opener, Sources
-from model.training.fit import check_start, fit
 from model.training.leakage import refuse_seen
+from model.training.loop import check_start, fit
 from model.training.loso import FoldAnswers, leave_one_out
 from model.training.recipe import ClassWeights, Loss, Recipe
 

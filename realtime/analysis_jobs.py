@@ -17,7 +17,7 @@ from model.errors import SourceError
 from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.text import clean_line, parse_json
 from realtime.config import LiveConfig
-from realtime.results.summary import config_record, versions
+from realtime.results.run_summary import config_record, versions
 from realtime.sources import SourceInfo, SourceStatus, split_spec
 
 FORMAT = "fmanet-live-analysis"

@@ -3,7 +3,7 @@
     python -m realtime.analyze clip.mp4 session/ --out results/
 
 For each input `<name>.events.csv` and `<name>.motion.parquet` (or `.csv`);
-`realtime.results.tables` says what the columns are; and `<name>.analysis.json` with what was
+`realtime.results.event_tables` says what the columns are; and `<name>.analysis.json` with what was
 analysed, and how. What was analysed into that folder before is skipped. It is the pipeline of the
 live program, so what was seen live is found again.
 
@@ -23,14 +23,14 @@ from tqdm import tqdm
 
 from model.cli import Parser, make_folder, program
 from model.errors import CheckpointError, InputError, SourceError, error_line, exit_code
-from model.face.networks import add_face_networks
+from model.face.network_files import add_face_networks
 from model.machine import choose_device
 from model.records import Event, Frame, Stamp
 from realtime.analysis_jobs import Job, name_of, plan_jobs, write_record
+from realtime.command_options import add_perception, add_pictures
 from realtime.config import LiveConfig
-from realtime.options import add_perception, add_pictures
 from realtime.perception.pipeline import open_pipeline, pipeline_config
-from realtime.results.tables import motion_table, write_events
+from realtime.results.event_tables import motion_table, write_events
 from realtime.sessions.compare import compare
 from realtime.sessions.source import SessionSource
 from realtime.sources import Source, open_source

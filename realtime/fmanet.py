@@ -39,7 +39,7 @@ JOBS = {
     "train": Job("model.train:main", "train a classifier, on synthetic pairs or data sets"),
     "evaluate": Job("model.evaluate:main", "measure classifiers on what they were not trained on"),
     "data": Job("model.datasets.__main__:main", "check a data set, compute its flows"),
-    "engine": Job("model.engines:main", "what runs a network here: check, build, export"),
+    "engine": Job("model.build_engine:main", "what runs a network here: check, build, export"),
     "synthesize": Job("model.synthesize:main", "footage with expressions whose truth is known"),
 }
 

@@ -17,8 +17,8 @@ from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.recording.keys import Keys
 from realtime.recording.status import RecordingStatus
+from realtime.results.run_summary import check_new, summarise, write_summary
 from realtime.results.snapshot import Snapshot
-from realtime.results.summary import check_new, summarise, write_summary
 from realtime.sources.demo import Demo
 from realtime.stream.clock import monotonic_s
 

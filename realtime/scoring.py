@@ -13,7 +13,7 @@ from typing import Any
 
 from model.cli import Parser, program
 from model.errors import InputError, exit_code
-from realtime.results.summary import check_new, versions
+from realtime.results.run_summary import check_new, versions
 from realtime.spotting.metrics import KINDS, read_intervals, record, score, table
 
 FORMAT, VERSION = "fmanet-live spotting", 1

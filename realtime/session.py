@@ -14,8 +14,8 @@ from pathlib import Path
 
 from model.cli import Parser, program
 from model.errors import InputError, exit_code
-from realtime.sessions.copies import Forgotten, forget_copies
 from realtime.sessions.delete import delete
+from realtime.sessions.exported_copies import Forgotten, forget_copies
 from realtime.sessions.folder import SessionFolder, claim
 from realtime.sessions.recover import recover
 from realtime.sessions.redact import redact_span

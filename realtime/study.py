@@ -20,8 +20,8 @@ from realtime.recording.microphone import microphones
 from realtime.recording.plan import PLANNED_S, RecordPlan
 from realtime.recording.protocol import Protocol, parse_protocol
 from realtime.recording.status import RecordingStatus
+from realtime.sessions.crash_safe_video import CODECS
 from realtime.sessions.folder import PARTICIPANT, disk_speed
-from realtime.sessions.video import CODECS
 
 GOING_ON = ("running", "paused")
 SAID = 50

@@ -14,8 +14,8 @@ from fakes import write_clip
 from hypothesis import settings
 
 from model.errors import InputError, missing
-from model.face.networks import NETWORKS, network_file, networks_cache
-from model.inference.building import exported_beside
+from model.face.network_files import NETWORKS, network_file, networks_cache
+from model.inference.engine_building import exported_beside
 from model.inference.shipped_weights import WEIGHTS
 from model.machine import has_driver
 from model.synthetic import Schedule, SyntheticFace

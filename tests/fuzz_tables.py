@@ -27,7 +27,7 @@ from calibrate.confidence.predictions import read_predictions
 from model.datasets import open_dataset
 from model.datasets.cache import compute_clips
 from model.datasets.delimited import read_table
-from model.datasets.maps import read_maps
+from model.datasets.flow_maps import read_maps
 from model.datasets.summary import as_json, report
 from model.errors import InputError
 from model.flow import load_flow

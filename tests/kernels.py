@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import torch
 import triton
-from test_flow_gpu_device import pairs
+from test_flow_gpu_gpu_flow import pairs
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from triton.backends.compiler import GPUTarget

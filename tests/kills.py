@@ -21,11 +21,11 @@ from pathlib import Path
 import cv2
 from fakes import motion_jpeg, web_server
 
+from realtime.sessions.crash_safe_video import CODECS
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.ledger import parse_line
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.recover import recover
-from realtime.sessions.video import CODECS
 from realtime.sessions.video_cut import pts_of
 from realtime.sources import SourceOptions, open_source
 from realtime.stream.clock import monotonic_s

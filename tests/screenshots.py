@@ -19,7 +19,7 @@ from live_screenshots import PHONE, WIDE, open_page, photographer, take
 from calibrate.guide import Guide
 from model.cli import HelpFormatter
 from model.errors import exit_code
-from model.face.networks import add_face_networks
+from model.face.network_files import add_face_networks
 from realtime.config import LiveConfig
 
 if TYPE_CHECKING:

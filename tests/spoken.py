@@ -11,8 +11,8 @@ from av.packet import Packet
 from fakes import copied
 from numpy.typing import NDArray
 
+from realtime.sessions.crash_safe_video import SOUND_CODEC, TIME_BASE
 from realtime.sessions.reader import Session, open_session
-from realtime.sessions.video import SOUND_CODEC, TIME_BASE
 
 HZ = 8000
 BLOCK = HZ // 20

@@ -271,9 +271,9 @@ assert "skimage" not in sys.modules
 _TRAINING = """
 from pathlib import Path
 import model.train, model.evaluate
-from model.metrics.scores import measure_checkpoint
+from model.metrics.checkpoint_scores import measure_checkpoint
 from model.synthetic.sample_sets import open_pairs
-from model.training.fit import fit
+from model.training.loop import fit
 from model.training.recipe import Recipe
 pairs = open_pairs(8, seed=3, flow="lk", cache=Path("."), workers=1, view="mixed", chunk=8)
 out = Path("trained.safetensors")

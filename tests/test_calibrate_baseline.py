@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibrate.baseline.measure import BaselineMeasure
-from calibrate.baseline.rest import BLOCK_S, PASSED, RestingFace, floors_for, tail_level
+from calibrate.baseline.rest_thresholds import BLOCK_S, PASSED, RestingFace, floors_for, tail_level
 from calibrate.wording import baseline_text
 from model.errors import InputError
 from model.records import Frame, MotionSample, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace
-from realtime.perception.perception import Perception
+from realtime.perception.spotting_steps import Perception
 from realtime.sources import open_source
 from realtime.sources.demo import DEFAULT_FPS
 from realtime.spotting.baseline import Baseline

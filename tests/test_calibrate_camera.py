@@ -27,7 +27,7 @@ from model.errors import InputError
 from model.records import Frame, Stamp, Window
 from model.synthetic import Schedule, SyntheticFace
 from model.synthetic.face import FaceNuisance
-from realtime.perception.perception import Perception
+from realtime.perception.spotting_steps import Perception
 from realtime.sources import SourceInfo
 from realtime.spotting.metrics import Expression, iou
 

@@ -17,7 +17,7 @@ from model.records import Frame, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.perception.perception import Perception
+from realtime.perception.spotting_steps import Perception
 from realtime.spotting.baseline import load_baseline
 
 SMALL = ["--width", "200", "--height", "150", "--fps", "12"]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibrate.__main__ import main
-from calibrate.confidence.measure import (
+from calibrate.confidence.conformal import (
     apply_temperature,
     conformal_quantile,
     logits,

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from calibrate.__main__ import main
-from calibrate.spotting.figures import UNSEEN, FigureRow, Outcome, outcome, resting_baseline, table
 from calibrate.spotting.fit import FACTORS, Fitted, Piece, fit
 from calibrate.spotting.footage import (
     NO_MICRO,
@@ -23,12 +22,13 @@ from calibrate.spotting.footage import (
 )
 from calibrate.spotting.motion import MotionCache, Motions, measure, spot
 from calibrate.spotting.names import class_of
+from calibrate.spotting.outcomes import UNSEEN, FigureRow, Outcome, outcome, resting_baseline, table
 from calibrate.spotting.page import page
 from model.errors import InputError
 from model.labels import CLASSES
 from model.records import Frame, Stamp
 from model.synthetic import Schedule
-from realtime.perception.perception import Perception
+from realtime.perception.spotting_steps import Perception
 from realtime.spotting.baseline import load_baseline, save_baseline
 from realtime.spotting.metrics import Expression
 from realtime.spotting.motion import FLAGS, REGIONS

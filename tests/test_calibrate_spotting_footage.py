@@ -8,7 +8,7 @@ from calibrate.spotting.footage import DrawnFootage, interval_of
 from model.records import Window
 from model.synthetic import Schedule, TrueExpression
 from model.synthetic.schedule import plan_block
-from realtime.perception.perception import Perception
+from realtime.perception.spotting_steps import Perception
 from realtime.spotting.metrics import Expression, iou
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
 

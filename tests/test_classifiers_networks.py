@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.classifiers import CLASSIFIERS, Classifier, CustomLoss, Inputs, Phases, inputs_of
-from model.classifiers.inputs import normalise, resize_flow
 from model.classifiers.mmcof import mmcof
-from model.classifiers.scaling import INPUT_PX, PHASE_SHAPES, prepare_phase
+from model.classifiers.normalisation import normalise, resize_flow
+from model.classifiers.phase_inputs import INPUT_PX, PHASE_SHAPES, prepare_phase
 from model.errors import CheckpointError, InputError
 from model.flow import load_flow
 from model.inference.checkpoint import Checkpoint, load_classifier, save_checkpoint

@@ -14,13 +14,13 @@ from model.classifiers.blocks import Attention, strain
 from model.classifiers.dynamic_image import dynamic_image, standardise
 from model.classifiers.fdp import FDP
 from model.classifiers.jfm import PredictionFusion
-from model.classifiers.scaling import PHASE_SHAPES
+from model.classifiers.phase_inputs import PHASE_SHAPES
 from model.classifiers.tstsan import GRID, split_into_grid, temporal_shift
 from model.errors import CheckpointError, InputError
 from model.flow import load_flow
 from model.flow.key_frames import PHASE_FRAMES, frames_between
 from model.flow.long_term import long_flows
-from model.flow.phases import phase_flows
+from model.flow.phase_flows import phase_flows
 from model.inference.checkpoint import Checkpoint, load_classifier, save_checkpoint
 from model.records import AlignedFace, ArrayF32, FramePair, ImageU8, Stamp
 from model.registry import load_entry

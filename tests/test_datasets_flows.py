@@ -16,7 +16,7 @@ from layouts import WRITERS, Made, usual
 import model.face
 from model.classifiers import Inputs
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
-from model.datasets.apex import largest_motion
+from model.datasets.apex_search import largest_motion
 from model.datasets.cache import _DEPENDS_ON
 from model.datasets.class_merges import merge
 from model.datasets.flows import clip_flows, clip_frames, flow_pairs, open_flow_pairs

@@ -18,7 +18,7 @@ from layouts import WRITERS, Made, usual
 from openpyxl import load_workbook
 
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
-from model.datasets.annotation_rules import RULES, Cell, UnusableError, settle
+from model.datasets.annotation_repairs import RULES, Cell, UnusableError, settle
 from model.datasets.class_merges import merge, merges_of
 from model.datasets.layout import natural, parse_action_units
 from model.datasets.summary import as_json, report

@@ -12,7 +12,7 @@ from easy import easy_samples
 from layouts import WRITERS, Made, usual
 
 from model import train
-from model.classifiers.scaling import prepare_phase
+from model.classifiers.phase_inputs import prepare_phase
 from model.datasets import DATASETS, open_dataset
 from model.datasets import __main__ as datasets_command
 from model.datasets.flows import clip_flows, clip_frames

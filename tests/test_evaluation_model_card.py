@@ -10,8 +10,8 @@ from model.errors import InputError, exit_code
 from model.evaluation import model_card as card
 from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint, save_checkpoint
 from model.inference.shipped_weights import shipped_names
-from model.metrics.scores import measure_checkpoint
-from model.training.fit import fit
+from model.metrics.checkpoint_scores import measure_checkpoint
+from model.training.loop import fit
 from model.training.recipe import Recipe
 
 DATA = {"sets": ["synthetic"], "classes": 3, "pairs": 48, "view": "mixed", "none_share": 0.2}

@@ -31,10 +31,10 @@ from realtime.export.plain import SOUND_COLUMNS
 from realtime.export.video import blur_faces
 from realtime.recording.recorder import SessionRecorder
 from realtime.review.pictures import Pictures
+from realtime.sessions.export_rows import EVENT_COLUMNS, questions
 from realtime.sessions.folder import create_folder
 from realtime.sessions.markers import Marker, MarkerKind
 from realtime.sessions.reader import Session, open_session
-from realtime.sessions.rows import EVENT_COLUMNS, questions
 
 PROBABILITIES = {"negative": 0.2, "positive": 0.7, "surprise": 0.1}
 

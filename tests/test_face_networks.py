@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import InputError
-from model.face.networks import (
+from model.face.network_files import (
     NETWORKS,
     NetworkFile,
     fetch_networks,

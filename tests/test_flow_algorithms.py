@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from model.errors import InputError
 from model.flow import FLOWS, Flow, load_flow
 from model.flow.lk import LucasKanade
-from model.flow.phases import phase_flows
+from model.flow.phase_flows import phase_flows
 from model.records import ArrayF32, ImageU8
 
 QUICK = {"lk": {}, "tvl1": {"scales": 3, "warps": 3}}

@@ -25,12 +25,12 @@ from model.inference.checkpoint import Checkpoint, read_checkpoint, save_checkpo
 from model.inference.predictions import answers
 from model.inference.samples import SampleSet
 from model.labels import ACTION_UNITS
-from model.metrics.scores import measure_checkpoint
+from model.metrics.checkpoint_scores import measure_checkpoint
 from model.records import ImageU8
 from model.synthetic.face import FaceNuisance, SyntheticFace
 from model.training.data import Sources
-from model.training.fit import fit
 from model.training.leakage import seen_sets
+from model.training.loop import fit
 from model.training.recipe import Recipe
 
 SAMPLES = easy_samples(60, 0, none_share=0.2)

@@ -10,14 +10,14 @@ import torch
 from easy import easy_samples
 
 from model.classifiers import CLASSIFIERS
-from model.classifiers.scaling import PHASE_SHAPES
+from model.classifiers.phase_inputs import PHASE_SHAPES
 from model.errors import InputError, exit_code
 from model.flow import load_flow
 from model.inference.checkpoint import load_classifier, read_checkpoint
 from model.inference.samples import SampleSet
 from model.registry import load_entry
 from model.train import main
-from model.training.fit import fit
+from model.training.loop import fit
 from model.training.recipe import Recipe, Variation
 
 RECIPE = Recipe("mmcof-cnn", options={"width": 4}, epochs=3, batch=16)

@@ -14,7 +14,7 @@ from model.errors import SourceError, exit_code
 from realtime import analyze
 from realtime.analysis_jobs import plan_jobs
 from realtime.config import LiveConfig
-from realtime.results.tables import MOTION_COLUMNS, motion_schema
+from realtime.results.event_tables import MOTION_COLUMNS, motion_schema
 from realtime.sources import SOURCES
 from realtime.spotting.baseline import save_baseline
 from realtime.spotting.motion import REGIONS

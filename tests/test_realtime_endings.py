@@ -27,11 +27,11 @@ from realtime.recording.video_parts import VideoParts
 from realtime.results.clips import Clips
 from realtime.results.results import Results
 from realtime.run import StillAliveError
+from realtime.sessions.crash_safe_video import VideoWriter
 from realtime.sessions.folder import SessionFolder, claim
 from realtime.sessions.line_file import LineFile
 from realtime.sessions.reader import open_session
 from realtime.sessions.recover import recover
-from realtime.sessions.video import VideoWriter
 from realtime.spotting.motion import Motion
 from realtime.spotting.spotter import Spotter
 
@@ -318,13 +318,13 @@ def test_headless_returns_after_a_failure_and_at_a_signal(
     ending = "raise RuntimeError('graph failed')" if number is None else "threading.Event().wait()"
     program = (
         "import sys, threading, run_live\n"
-        "import realtime.perception.perception, realtime.perception.pipeline, realtime.run\n"
+        "import realtime.perception.spotting_steps, realtime.perception.pipeline, realtime.run\n"
         "realtime.run.JOIN_S = realtime.run.DRAIN_S = realtime.perception.pipeline.JOIN_S = 0.2\n"
         "class Failing:\n"
         "    def align(self, frame):\n"
         f"        print('looking', flush=True); {ending}\n"
         "    def warm_up(self): pass\n"
-        "realtime.perception.perception.FaceAligner = Failing\n"
+        "realtime.perception.spotting_steps.FaceAligner = Failing\n"
         "run_live.main()\n"
     )
     options = ["--headless", "--source", "demo", "--classifier", str(untrained)]

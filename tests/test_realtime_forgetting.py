@@ -29,7 +29,7 @@ from realtime.recording.plan import RecordPlan
 from realtime.results.replay import Replay
 from realtime.results.results import Results
 from realtime.review.report import write_report
-from realtime.sessions.copies import forget_copies
+from realtime.sessions.exported_copies import forget_copies
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.reader import open_session
 from realtime.sessions.redact import redact_span

@@ -22,13 +22,13 @@ from realtime.recording.plan import RecordPlan
 from realtime.recording.recorder import SessionRecorder
 from realtime.review.pictures import Pictures
 from realtime.sessions.compare import compare
+from realtime.sessions.crash_safe_video import CODECS
 from realtime.sessions.folder import SessionFolder, create_folder
 from realtime.sessions.markers import Marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.recover import recover
 from realtime.sessions.redact import redact_span
 from realtime.sessions.source import SessionSource
-from realtime.sessions.video import CODECS
 from realtime.sessions.video_cut import pts_of
 from realtime.sources import SOURCES, SourceOptions, open_source
 from realtime.sources.camera import Camera

@@ -19,6 +19,7 @@ import realtime.recording.recorder as recording
 from model.records import Frame, ImageU8, Stamp, Step
 from realtime.recording import write_queue as notes
 from realtime.recording.recorder import SessionRecorder
+from realtime.sessions.crash_safe_video import VideoWriter
 from realtime.sessions.folder import SessionFolder, create_folder
 from realtime.sessions.ledger import FrameRecord, fold, parse_line
 from realtime.sessions.line_file import read_lines
@@ -26,7 +27,6 @@ from realtime.sessions.markers import Marker, parse_marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.recover import recover
 from realtime.sessions.source import SessionSource
-from realtime.sessions.video import VideoWriter
 from realtime.sessions.video_cut import pts_of
 from realtime.sources import SourceOptions
 

@@ -33,7 +33,7 @@ from realtime.review.pictures import Pictures
 from realtime.review.quality import measure
 from realtime.review.rates import OUTSIDE, WHOLE, poisson_interval, rates
 from realtime.review.report import report
-from realtime.sessions.edits import Edit, edit_line, parse_edit
+from realtime.sessions.coder_edits import Edit, edit_line, parse_edit
 from realtime.sessions.reader import Session, open_session
 from realtime.sessions.recover import recover
 from realtime.sessions.redact import redact_span

@@ -16,14 +16,14 @@ from playwright.sync_api import sync_playwright
 from served import serving
 from spoken import HZ, hearing, spoken, tone
 from starlette.testclient import TestClient
-from test_recording_sound import BEGUN_S, BLOCK, FPS, ZERO_S, picture, sounding
+from test_recording_sound_track import BEGUN_S, BLOCK, FPS, ZERO_S, picture, sounding
 from test_ui_review import CHROMIUM
 
 from model.errors import InputError
 from model.records import Stamp
 from realtime.config import LiveConfig
 from realtime.export import export
-from realtime.recording.sound import Block, SampleClock
+from realtime.recording.sound_track import Block, SampleClock
 from realtime.review.motion_lanes import read_motion
 from realtime.review.quality import measure
 from realtime.review.report import report

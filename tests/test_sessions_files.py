@@ -26,8 +26,8 @@ from realtime.results.event_lines import event_line, parse_event
 from realtime.results.values import FURTHEST_MS, FURTHEST_S
 from realtime.session import main
 from realtime.sessions.clock_anchors import take_anchor
-from realtime.sessions.copies import note_copies
-from realtime.sessions.edits import Edit, edit_line, parse_edit
+from realtime.sessions.coder_edits import Edit, edit_line, parse_edit
+from realtime.sessions.exported_copies import note_copies
 from realtime.sessions.folder import FORMAT, SessionFolder, create_folder
 from realtime.sessions.ledger import HEADER, Line, parse_line
 from realtime.sessions.line_file import LineFile, read_lines

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from model.classifiers import Inputs
-from model.classifiers.scaling import PHASE_SHAPES
+from model.classifiers.phase_inputs import PHASE_SHAPES
 from model.training.augment import augment, move, reversed_in_time
 from model.training.recipe import Variation
 

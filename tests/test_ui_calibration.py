@@ -13,7 +13,7 @@ from calibrate.guide import Guide
 from model.records import Frame, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace
 from realtime.config import LiveConfig
-from realtime.perception.perception import Perception
+from realtime.perception.spotting_steps import Perception
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 

@@ -2,8 +2,8 @@
 
     python -m calibrate baseline --source 0 --out P07.json --participant P07
 
-`calibrate.baseline.rest` says how the thresholds follow. What cannot be a baseline (too short, the
-face away, a face that smiles or talks) is told in one line and not saved.
+`calibrate.baseline.rest_thresholds` says how the thresholds follow. What cannot be a baseline (too
+short, the face away, a face that smiles or talks) is told in one line and not saved.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from calibrate.baseline.rest import BLOCK_S, RestingFace, floors_for
+from calibrate.baseline.rest_thresholds import BLOCK_S, RestingFace, floors_for
 from model.errors import InputError
 from model.records import ArrayF64, Step
 from realtime.recording.plan import check_participant

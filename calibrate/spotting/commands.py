@@ -20,7 +20,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from calibrate.spotting.figures import FigureRow, named_right, outcome, resting_baseline, table
 from calibrate.spotting.fit import FACTORS, Piece, find_first_face, fit
 from calibrate.spotting.footage import (
     USUAL,
@@ -34,15 +33,16 @@ from calibrate.spotting.footage import (
 )
 from calibrate.spotting.motion import MotionCache
 from calibrate.spotting.names import name_events
+from calibrate.spotting.outcomes import FigureRow, named_right, outcome, resting_baseline, table
 from calibrate.spotting.page import page
 from model.cli import Parser, program
 from model.datasets import open_dataset
 from model.datasets.flows import split_spec
 from model.errors import InputError, exit_code
-from model.face.networks import add_face_networks
+from model.face.network_files import add_face_networks
 from model.machine import machine
 from realtime.perception.pipeline import PipelineConfig
-from realtime.results.summary import check_new, versions
+from realtime.results.run_summary import check_new, versions
 from realtime.scoring import add_tables, score_tables, write_scores
 from realtime.spotting.baseline import Baseline, load_baseline, save_baseline
 from realtime.spotting.spotter import SpotterConfig

@@ -14,9 +14,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from calibrate.baseline.rest import RestingFace
-from calibrate.spotting.figures import FigureRow, Outcome, outcome
+from calibrate.baseline.rest_thresholds import RestingFace
 from calibrate.spotting.motion import Motions
+from calibrate.spotting.outcomes import FigureRow, Outcome, outcome
 from model.errors import InputError
 from model.face.aligner import FaceAligner
 from model.records import ArrayF64, Frame, MotionSample, Stamp

@@ -23,7 +23,7 @@ import realtime
 from calibrate.spotting.footage import TestFootage
 from model.errors import InputError, error_line
 from model.records import ArrayF32, ArrayF64, MotionSample, SpotUpdate, Stamp
-from realtime.perception.perception import Perception, Watch
+from realtime.perception.spotting_steps import Perception, Watch
 from realtime.spotting.motion import FLAGS, REGIONS
 from realtime.spotting.spotter import Spotter, SpotterConfig
 
@@ -31,7 +31,7 @@ _CODE = (
     *(
         f"face/{name}.py"
         for name in (
-            *("aligner", "crop", "detector", "landmarks", "network", "networks"),
+            *("aligner", "crop", "detector", "landmarks", "network", "network_files"),
             *("pose", "region", "search"),
         )
     ),

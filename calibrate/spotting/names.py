@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from calibrate.spotting.figures import Outcome, true_interval
 from calibrate.spotting.footage import TestFootage, interval_of
+from calibrate.spotting.outcomes import Outcome, true_interval
 from model.datasets.class_merges import SYNONYMS, merge
 from model.records import Event, Stamp
 from realtime.perception.pipeline import PipelineConfig, open_pipeline

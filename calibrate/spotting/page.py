@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
-from calibrate.spotting.figures import FigureRow, named_right
 from calibrate.spotting.footage import USUAL
+from calibrate.spotting.outcomes import FigureRow, named_right
 from model.evaluation.html import BAR, ROW, bars, document, svg, table, text, width
 from model.machine import machine
 from realtime.spotting.metrics import KINDS, error_ms

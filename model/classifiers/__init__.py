@@ -7,7 +7,7 @@ A network of this table is an `nn.Module` built as `Network(classes=3, action_un
     forward(onset_apex, apex_offset, has_offset) -> class logits (N, C), action unit logits (N, A)
 
 `has_offset` is (N,) float32: one where the second phase is known, zero where it is not, and then
-what stands there is ignored. A phase is float32, S = `model.classifiers.scaling.INPUT_PX`:
+what stands there is ignored. A phase is float32, S = `model.classifiers.phase_inputs.INPUT_PX`:
 
     flows       (N, 2, S, S): its optical flow in px of the 128 px crop, (u right, v down)
     frames      (N, F, S, S): its aligned frames, evenly spaced in time, first and last moment

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from model.classifiers import Phases
-from model.classifiers.inputs import keep_phases, magnitude, normalise
 from model.classifiers.mmcof import MMCOFNet
+from model.classifiers.normalisation import keep_phases, magnitude, normalise
 
 
 class COFNet(MMCOFNet):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import Attention, Heads, ResidualStage, convolution
 from model.classifiers.dynamic_image import dynamic_image, scale_by_rms, standardise
-from model.classifiers.inputs import positions
+from model.classifiers.normalisation import positions
 
 
 class DIANet(nn.Module):

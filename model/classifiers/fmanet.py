@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import ResidualStage
-from model.classifiers.inputs import keep_phases, magnitude, normalise, positions
+from model.classifiers.normalisation import keep_phases, magnitude, normalise, positions
 
 
 class FMANet(nn.Module):

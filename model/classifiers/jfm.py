@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import Heads, ResidualStage, convolution
-from model.classifiers.inputs import keep_phases, magnitude, normalise, positions
+from model.classifiers.normalisation import keep_phases, magnitude, normalise, positions
 
 
 class JFMNet(nn.Module):

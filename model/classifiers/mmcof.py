@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
-from model.classifiers.inputs import magnitude, normalise, positions
+from model.classifiers.normalisation import magnitude, normalise, positions
 
 STEEPNESS = 8.0
 THRESHOLD = 0.3
@@ -51,7 +51,7 @@ class MMCOFNet(nn.Module):
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
         """What stands for the pair: maps (N, 3, S, S), and (N, 1) how strong the second phase is
-        beside the first (`model.classifiers.inputs.normalise`)."""
+        beside the first (`model.classifiers.normalisation.normalise`)."""
         first, second, balance = normalise(onset_apex, apex_offset, has_offset)
         return mmcof(first, second, has_offset), balance
 
@@ -60,7 +60,7 @@ def mmcof(first: Tensor, second: Tensor, has_offset: Tensor) -> Tensor:
     """The descriptor (N, 3, H, W): (û M, v̂ M, M), M the modulated M_c and (û, v̂) the direction.
 
     `first` and `second` are (N, 2, H, W) and both point towards the apex, as from
-    `model.classifiers.inputs.normalise`; where (N,) `has_offset` is 0, θ is 1 and 0.
+    `model.classifiers.normalisation.normalise`; where (N,) `has_offset` is 0, θ is 1 and 0.
     """
     theta = has_offset.view(-1, 1, 1, 1) / 2
     combined = (1 - theta) * _share(magnitude(first)) + theta * _share(magnitude(second))

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import Heads, TransformerBlock
-from model.classifiers.inputs import magnitude
-from model.classifiers.scaling import INPUT_PX
+from model.classifiers.normalisation import magnitude
+from model.classifiers.phase_inputs import INPUT_PX
 
 PATCH_PX = 8
 FLOOR_PX = 0.03  # flow of a face at rest: below it there is nothing to normalise by

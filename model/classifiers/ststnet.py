@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import Heads, strain
-from model.classifiers.inputs import keep_phases, normalise
+from model.classifiers.normalisation import keep_phases, normalise
 
 STREAM_MAPS = (3, 5, 8)
 SIDE_PX = 28

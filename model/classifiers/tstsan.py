@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import Heads, convolution, strain
-from model.classifiers.inputs import magnitude, normalise, positions
+from model.classifiers.normalisation import magnitude, normalise, positions
 from model.labels import NO_EXPRESSION
 
 GRID = 4

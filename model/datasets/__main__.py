@@ -12,10 +12,10 @@ from pathlib import Path
 
 from model.cli import Parser, program
 from model.datasets import DATASETS, Dataset, open_dataset
-from model.datasets.maps import read_maps
+from model.datasets.flow_maps import read_maps
 from model.datasets.summary import as_json, report, report_maps
 from model.errors import InputError, exit_code
-from model.face.networks import add_face_networks
+from model.face.network_files import add_face_networks
 from model.flow import FLOWS, load_flow
 
 

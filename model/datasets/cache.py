@@ -31,7 +31,7 @@ Compute = Callable[[Clip, Flow], Content]
 `InputError` where the clip cannot be used."""
 
 _DEPENDS_ON = (
-    "datasets/apex.py",
+    "datasets/apex_search.py",
     "datasets/clips.py",
     "datasets/flows.py",
     "datasets/cache.py",
@@ -40,14 +40,14 @@ _DEPENDS_ON = (
     "face/detector.py",
     "face/landmarks.py",
     "face/network.py",
-    "face/networks.py",
+    "face/network_files.py",
     "face/pose.py",
     "face/region.py",
     "face/search.py",
     "flow/dis.py",
     "flow/head.py",
     "flow/lk.py",
-    "flow/phases.py",
+    "flow/phase_flows.py",
     "flow/tvl1.py",
     "flow/key_frames.py",
 )

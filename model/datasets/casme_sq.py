@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from model.datasets.annotation_rules import Cell, text
+from model.datasets.annotation_repairs import Cell, text
 from model.datasets.clips import Problem
 from model.datasets.layout import (
     ExpressionRow,

@@ -112,7 +112,7 @@ class Clip:
     onset: int
     """A number of `footage`, as are the next two."""
     apex: int | None
-    """None: no usable one is annotated; `model.datasets.apex` finds it by motion."""
+    """None: no usable one is annotated; `model.datasets.apex_search` finds it by motion."""
     offset: int | None
     """None: the return is not in the recording, so there is no second phase."""
     label: str
@@ -124,7 +124,7 @@ class Clip:
     kind: Kind
     footage: Footage
     repairs: tuple[str, ...] = ()
-    """Names in `model.datasets.annotation_rules.RULES` of what had to be put right."""
+    """Names in `model.datasets.annotation_repairs.RULES` of what had to be put right."""
 
     @property
     def key(self) -> str:

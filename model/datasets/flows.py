@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from model.datasets import DATASETS, open_dataset
-from model.datasets.apex import align_frames, largest_motion, select_between
+from model.datasets.apex_search import align_frames, largest_motion, select_between
 from model.datasets.cache import Content, compute_clips
 from model.datasets.clips import Clip, Dataset, Problem
-from model.datasets.maps import read_maps
+from model.datasets.flow_maps import read_maps
 from model.datasets.pairs import FlowPairSet
 from model.errors import InputError
 from model.face.crop import CROP_PX
 from model.flow import Flow
 from model.flow.key_frames import MAX_AVERAGE_S, crops_around, frames_between
-from model.flow.phases import phase_flows
+from model.flow.phase_flows import phase_flows
 from model.records import AlignedFace, FlowPair, FramePair, Stamp
 
 
@@ -68,7 +68,7 @@ def open_flow_pairs(
 ) -> FlowPairSet:
     """The micro-expressions that `spec` names: "casme2:PATH" for a data set of
     `model.datasets.DATASETS` (see `flow_pairs`), "maps:PATH" for maps computed elsewhere, whatever
-    `flow` is (see `model.datasets.maps`). `InputError` for any other form."""
+    `flow` is (see `model.datasets.flow_maps`). `InputError` for any other form."""
     name, path = split_spec(spec)
     if name == "maps":
         return read_maps(path)

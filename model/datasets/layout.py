@@ -1,7 +1,8 @@
 """What the published layouts have in common: a table of expressions, folders of pictures.
 
 A layout's own file says how to read its table and where a row's pictures lie; here the rows
-become clips, by the rules of `model.datasets.annotation_rules`, or are left out with their reason.
+become clips, by the rules of `model.datasets.annotation_repairs`, or are left out with their
+reason.
 """
 
 import os
@@ -13,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from model.datasets.annotation_rules import Cell, Moments, UnusableError, settle, text
+from model.datasets.annotation_repairs import Cell, Moments, UnusableError, settle, text
 from model.datasets.clips import Clip, Dataset, Footage, Problem, Video
 from model.errors import InputError
 from model.records import Kind, Window

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from model.datasets.annotation_rules import text
+from model.datasets.annotation_repairs import text
 from model.datasets.layout import (
     ExpressionRow,
     Found,

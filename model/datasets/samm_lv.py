@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from model.datasets.annotation_rules import text
+from model.datasets.annotation_repairs import text
 from model.datasets.clips import Problem
 from model.datasets.layout import (
     ExpressionRow,

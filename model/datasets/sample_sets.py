@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from model.classifiers import Inputs
-from model.classifiers.inputs import strength
-from model.classifiers.scaling import INPUT_PX, PHASE_SHAPES, prepare_phase
+from model.classifiers.normalisation import strength
+from model.classifiers.phase_inputs import INPUT_PX, PHASE_SHAPES, prepare_phase
 from model.datasets import open_dataset
 from model.datasets.cache import compute_clips
 from model.datasets.class_merges import merge

@@ -9,7 +9,7 @@ from typing import Any
 from openpyxl import load_workbook
 from openpyxl.worksheet.worksheet import Worksheet
 
-from model.datasets.annotation_rules import Cell
+from model.datasets.annotation_repairs import Cell
 from model.datasets.layout import ExpressionRow
 from model.errors import InputError, error_line
 from model.records import Kind

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from model.datasets.annotation_rules import RULES
+from model.datasets.annotation_repairs import RULES
 from model.datasets.class_merges import merges_of
 from model.datasets.clips import Clip, Dataset
 from model.datasets.layout import natural

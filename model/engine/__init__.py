@@ -6,10 +6,10 @@
 
 An engine turns a network and one shape of its input into a function with the same answers. Most
 are built once, into a file that is kept on disk (`model.engine.cache`), and loaded in milliseconds
-afterwards. `model.inference.serving` chooses, builds behind a run that is going on, and falls back.
-ONNX Runtime needs PyTorch to build alone: shipped checkpoints have their ONNX file beside them, so
-that nothing on a CPU imports PyTorch. Nor does this package, until an engine that needs it is
-asked for.
+afterwards. `model.inference.engine_choice` chooses, builds behind a run that is going on, and falls
+back. ONNX Runtime needs PyTorch to build alone: shipped checkpoints have their ONNX file beside
+them, so that nothing on a CPU imports PyTorch. Nor does this package, until an engine that needs it
+is asked for.
 
 TensorRT gets the exported network through Torch-TensorRT, TensorRT-RTX as ONNX: its builder needs
 no GPU, so that what becomes of the network there is tested everywhere.

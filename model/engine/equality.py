@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from model.classifiers import Inputs
-from model.classifiers.scaling import INPUT_PX, PHASE_SHAPES, resize
+from model.classifiers.phase_inputs import INPUT_PX, PHASE_SHAPES, resize
 from model.engine.forward import Arrays, Forward, in_batches, sigmoid, softmax
 from model.records import ArrayF32
 

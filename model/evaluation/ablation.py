@@ -44,7 +44,7 @@ from model.metrics.recognition import (
 )
 from model.text import parse_json
 from model.training.data import Opener, Sources, inputs_of
-from model.training.fit import fit, samples_digest
+from model.training.loop import fit, samples_digest
 from model.training.recipe import Recipe
 
 

@@ -29,7 +29,7 @@ from tqdm import tqdm
 from model.errors import InputError, exit_code
 from model.face.crop import CROP_PX
 from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
-from model.flow.gpu.device import DeviceFlow
+from model.flow.gpu.gpu_flow import DeviceFlow
 from model.machine import choose_device, machine
 from model.records import ArrayF32, ImageU8
 from model.synthetic.stills import Looks, Still, smooth_noise

@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from model.classifiers.inputs import normalise
+from model.classifiers.normalisation import normalise
 from model.cli import Parser, make_folder, program
 from model.datasets.sample_sets import open_samples
 from model.errors import InputError, exit_code
 from model.evaluation.html import text
-from model.face.networks import add_face_networks
+from model.face.network_files import add_face_networks
 from model.flow import FLOWS, load_flow
 from model.inference.samples import SampleSet
 from model.records import ArrayF32

@@ -17,10 +17,10 @@ from importlib import import_module
 from typing import Any
 
 from model.classifiers import CLASSIFIERS, Inputs, Phases
-from model.classifiers.scaling import PHASE_SHAPES
+from model.classifiers.phase_inputs import PHASE_SHAPES
 from model.errors import InputError, exit_code
 from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint
-from model.metrics.scores import AMPLITUDES_PX, FIRST_PHASE, NAMEABLE_PX, SCORES
+from model.metrics.checkpoint_scores import AMPLITUDES_PX, FIRST_PHASE, NAMEABLE_PX, SCORES
 from model.training.data import FIRST_REPORT_SEED, SYNTHETIC
 
 WEAK_UNITS = 0.5

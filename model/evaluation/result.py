@@ -9,6 +9,7 @@ import numpy as np
 from model.inference.predictions import Answers
 from model.inference.samples import SampleSet
 from model.labels import NO_EXPRESSION
+from model.metrics.checkpoint_scores import AMPLITUDES_PX, figures
 from model.metrics.recognition import (
     Bin,
     Confusion,
@@ -18,7 +19,6 @@ from model.metrics.recognition import (
     confusion,
     reliability,
 )
-from model.metrics.scores import AMPLITUDES_PX, figures
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Evaluation:
     first_phase_only: bool
     classes: tuple[str, ...]
     figures: dict[str, float]
-    """`model.metrics.scores.figures`."""
+    """`model.metrics.checkpoint_scores.figures`."""
     confusion: Confusion
     bins: tuple[Bin, ...]
     """`model.metrics.recognition.reliability`, of tenths."""
@@ -67,7 +67,7 @@ def evaluate_answers(
     remark: str = "",
 ) -> Evaluation:
     """The evaluation of answers to all of `samples`. Raises `InputError` as
-    `model.metrics.scores.figures` does."""
+    `model.metrics.checkpoint_scores.figures` does."""
     found = figures(said, samples, least_confidence)
     named = samples.labels != NO_EXPRESSION
     truth, numbers = samples.labels[named], said.probabilities[named].argmax(axis=1)

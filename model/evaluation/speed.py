@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from model.classifiers.scaling import INPUT_PX, PHASE_SHAPES
+from model.classifiers.phase_inputs import INPUT_PX, PHASE_SHAPES
 
 WARM_UP, RUNS = 30, 300
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from model.cli import Parser, program
 from model.errors import InputError, exit_code
-from model.face.networks import NETWORKS, fetch_networks, network_file
+from model.face.network_files import NETWORKS, fetch_networks, network_file
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from model.face.network import Network
-from model.face.networks import network_file
+from model.face.network_files import network_file
 from model.face.region import Region
 from model.records import ArrayF32, ArrayF64, ImageU8
 

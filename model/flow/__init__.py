@@ -27,7 +27,7 @@ TENSOR_FLOWS = {
     "lk": "model.flow.gpu.lk_tensor:TensorLucasKanade",
     "tvl1": "model.flow.gpu.tvl1_tensor:TensorTVL1",
 }
-"""Those that a GPU computes too; see `model.flow.gpu.device`."""
+"""Those that a GPU computes too; see `model.flow.gpu.gpu_flow`."""
 
 Grey = ImageU8 | ArrayF32
 """Grey levels 0 to 255, uint8 or float32."""
@@ -68,7 +68,7 @@ def load_flow(name: str, **parameters: float) -> Flow:
 def flow_on(flow: Flow, device: str) -> Flow:
     """`flow` computed on `device`, or as it is where it cannot be."""
     if device.startswith("cuda") and flow.name in TENSOR_FLOWS:
-        from model.flow.gpu.device import DeviceFlow  # with PyTorch
+        from model.flow.gpu.gpu_flow import DeviceFlow  # with PyTorch
 
         return DeviceFlow(flow, device)
     return flow

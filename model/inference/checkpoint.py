@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from model.classifiers import CLASSIFIERS, Inputs, inputs_of
-from model.classifiers.scaling import INPUT_PX
+from model.classifiers.phase_inputs import INPUT_PX
 from model.engine.forward import Forward
 from model.errors import CheckpointError, error_line
 from model.face.crop import CROP_PX
@@ -205,13 +205,14 @@ def load_classifier(
     the classes that are expected, in order: others are refused too. On the CPU ONNX Runtime runs it
     where an ONNX file of these very weights lies beside the checkpoint, as beside shipped ones,
     otherwise PyTorch, on `device`; unless `forward` answers in their place, as a
-    `model.inference.serving.Serving` of the same checkpoint does. Raises `CheckpointError` for flow
-    and labels that do not fit and for a checkpoint that is missing, damaged or of another kind.
+    `model.inference.engine_choice.Serving` of the same checkpoint does. Raises `CheckpointError`
+    for flow and labels that do not fit and for a checkpoint that is missing, damaged or of another
+    kind.
     """
     path = checkpoint_path(name_or_path)
     checkpoint = check_fit(path, flow=flow, labels=labels)
     if forward is None:
-        from model.inference.serving import forward_of
+        from model.inference.engine_choice import forward_of
 
         forward = forward_of(path, device)
     return NetworkClassifier(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from model.classifiers import Inputs
-from model.classifiers.scaling import PHASE_SHAPES, prepare_phase
+from model.classifiers.phase_inputs import PHASE_SHAPES, prepare_phase
 from model.engine.forward import Forward, sigmoid, softmax
 from model.errors import InputError
 from model.flow import load_flow

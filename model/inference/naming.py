@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from model.classifiers import Classifier
 from model.errors import InputError, error_line
 from model.flow import Flow
-from model.flow.phases import phase_flows
+from model.flow.phase_flows import phase_flows
 from model.records import FlowPair, FramePair, ImageU8, Prediction
 
 if TYPE_CHECKING:

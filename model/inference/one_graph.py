@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.classifiers.inputs import resize_flow
+from model.classifiers.normalisation import resize_flow
 from model.flow import Flow
 from model.flow.gpu.cuda_graph import Function, RecordedGraph
-from model.flow.gpu.device import tensor_flow
+from model.flow.gpu.gpu_flow import tensor_flow
 from model.flow.gpu.head_tensor import TensorHeadMotion
-from model.flow.phases import average_crops
+from model.flow.phase_flows import average_crops
 from model.inference.classifier import NetworkClassifier
-from model.inference.serving import Loaded, Serving
+from model.inference.engine_choice import Loaded, Serving
 from model.records import FlowPair, ImageU8, Prediction
 
 

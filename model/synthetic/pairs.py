@@ -13,7 +13,7 @@ import numpy as np
 from model.face.crop import CROP_PX
 from model.flow import Flow
 from model.flow.key_frames import PHASE_FRAMES
-from model.flow.phases import phase_flows
+from model.flow.phase_flows import phase_flows
 from model.labels import ACTION_UNITS, CLASSES
 from model.records import ArrayF32, FlowPair, FramePair, ImageU8
 from model.synthetic.action_units import Strengths, displacement_field, peak_px

@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from model.classifiers import Inputs
-from model.classifiers.scaling import INPUT_PX, PHASE_SHAPES, prepare_phase
+from model.classifiers.phase_inputs import INPUT_PX, PHASE_SHAPES, prepare_phase
 from model.flow import Flow, load_flow
 from model.flow.long_term import long_flows
 from model.inference.samples import SampleSet
@@ -27,13 +27,13 @@ CHUNK = 250
 """Samples per file."""
 
 _GENERATOR = (
-    "classifiers/inputs.py",
-    "classifiers/scaling.py",
+    "classifiers/normalisation.py",
+    "classifiers/phase_inputs.py",
     "flow/__init__.py",
     "flow/long_term.py",
     "flow/head.py",
     "flow/lk.py",
-    "flow/phases.py",
+    "flow/phase_flows.py",
     "flow/tvl1.py",
     "flow/dis.py",
     "flow/key_frames.py",

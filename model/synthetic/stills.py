@@ -137,7 +137,7 @@ class Optics:
     """How often frames are compressed."""
     jpeg_quality: Range = (45, 95)
     frames: tuple[int, int] = (1, 6)
-    """How many frames are averaged around each moment, as in `model.flow.phases`."""
+    """How many frames are averaged around each moment, as in `model.flow.phase_flows`."""
 
 
 class CameraModel:

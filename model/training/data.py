@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from model.classifiers import CLASSIFIERS, Inputs
-from model.datasets.maps import set_name
+from model.datasets.flow_maps import set_name
 from model.datasets.sample_sets import open_samples
 from model.errors import InputError
 from model.flow import load_flow

@@ -21,12 +21,12 @@ from model.inference.checkpoint import read_checkpoint
 from model.inference.predictions import answers
 from model.inference.samples import SampleSet, join_samples
 from model.labels import NO_EXPRESSION
+from model.metrics.checkpoint_scores import SCORES
 from model.metrics.folds import Fold, leave_one_subject_out, validation_split
 from model.metrics.recognition import bootstrap, confusion, f1_by_class
-from model.metrics.scores import SCORES
 from model.text import parse_json
-from model.training.fit import fit, samples_digest
 from model.training.leakage import refuse_seen, seen_sets
+from model.training.loop import fit, samples_digest
 from model.training.recipe import Recipe
 
 

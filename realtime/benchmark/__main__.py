@@ -17,13 +17,13 @@ from pathlib import Path
 
 from model.cli import Parser, program
 from model.errors import InputError, exit_code
-from model.face.networks import add_face_networks
+from model.face.network_files import add_face_networks
 from model.flow import FLOWS
 from model.inference.shipped_weights import shipped_names
 from model.machine import choose_device
 from realtime.benchmark.plan import Plan, loads, parse_numbers, parse_rates, parse_sizes
+from realtime.command_options import add_engine, add_rotation
 from realtime.config import LiveConfig
-from realtime.options import add_engine, add_rotation
 from realtime.sources import CHOICES
 
 DEFAULT = LiveConfig()

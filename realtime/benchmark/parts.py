@@ -25,9 +25,9 @@ from model.engine.equality import FixedAnswers, compare_answers, example, fixed_
 from model.errors import InputError
 from model.evaluation.flow_comparison import FlowCondition, pair, solvers
 from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
-from model.flow.gpu.device import DeviceFlow
-from model.inference.building import build_here
+from model.flow.gpu.gpu_flow import DeviceFlow
 from model.inference.checkpoint import checkpoint_path, load_network
+from model.inference.engine_building import build_here
 from model.machine import choose_device
 from model.records import ArrayF32, ImageU8
 from model.registry import load_entry

@@ -13,7 +13,7 @@ from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.machine import choose_device, cores, driver, machine, system
 from model.text import parse_json
 from realtime.config import LiveConfig
-from realtime.results.summary import installed_versions, versions
+from realtime.results.run_summary import installed_versions, versions
 from realtime.sessions.clock_anchors import iso
 
 LIVE, PARTS, GLASS = "fmanet-live benchmark 1", "fmanet-live parts 1", "fmanet-live glass 1"

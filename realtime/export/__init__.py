@@ -1,9 +1,9 @@
 """Sessions for the tools that researchers use.
 
-Every export takes its times from `realtime.sessions.rows`: seconds from the first recorded frame,
-which is 0 s of `video.mkv`, and UTC beside them. The participant is named by code only, and so are
-the files. To add one: a module here with a function `(session, folder) -> files written`, and a
-line in `EXPORTS`.
+Every export takes its times from `realtime.sessions.export_rows`: seconds from the first recorded
+frame, which is 0 s of `video.mkv`, and UTC beside them. The participant is named by code only, and
+so are the files. To add one: a module here with a function `(session, folder) -> files written`,
+and a line in `EXPORTS`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from model.errors import InputError
 from model.registry import load_entry
-from realtime.sessions.copies import note_copies
+from realtime.sessions.exported_copies import note_copies
 from realtime.sessions.reader import Session
 
 EXPORTS: dict[str, str] = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from model.cli import Parser, program
 from model.errors import exit_code
-from model.face.networks import add_face_networks
+from model.face.network_files import add_face_networks
 from realtime.export import EXPORTS, export
 from realtime.review.coding import as_coded
 from realtime.sessions.reader import open_session

@@ -15,8 +15,7 @@ import av
 import av.error
 
 from realtime.export.plain import text
-from realtime.sessions.reader import Session
-from realtime.sessions.rows import (
+from realtime.sessions.export_rows import (
     EVENT_COLUMNS,
     event_rows,
     frame_rate,
@@ -25,6 +24,7 @@ from realtime.sessions.rows import (
     questions,
     start,
 )
+from realtime.sessions.reader import Session
 
 BIDS_VERSION = "1.10.0"
 COLUMNS: dict[str, str] = {

@@ -9,8 +9,8 @@ overlap, the second one's is called `… 2`. The project's ethogram has to know 
 import csv
 from pathlib import Path
 
+from realtime.sessions.export_rows import event_rows, lanes, marker_rows, new_file, questions, stem
 from realtime.sessions.reader import Session
-from realtime.sessions.rows import event_rows, lanes, marker_rows, new_file, questions, stem
 
 
 def write_boris(session: Session, folder: Path) -> list[Path]:

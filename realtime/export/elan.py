@@ -15,8 +15,8 @@ from model.text import clean_text
 from realtime.export.mp4 import write_mp4
 from realtime.export.sound import may_export_sound, wav_path, write_sound
 from realtime.review.sound import Sound
+from realtime.sessions.export_rows import event_rows, lanes, marker_rows, new_file, questions, stem
 from realtime.sessions.reader import Session
-from realtime.sessions.rows import event_rows, lanes, marker_rows, new_file, questions, stem
 
 POINT_MS = 40
 """ELAN has no moments: one is shown this long."""

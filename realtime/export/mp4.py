@@ -18,9 +18,9 @@ from av.container import InputContainer, OutputContainer
 from model.errors import InputError
 from model.records import ImageU8
 from realtime.review.pictures import Pictures
+from realtime.sessions.crash_safe_video import TIME_BASE
+from realtime.sessions.export_rows import code_and_start
 from realtime.sessions.reader import Session
-from realtime.sessions.rows import code_and_start
-from realtime.sessions.video import TIME_BASE
 from realtime.sources.video import VideoPacket
 
 PACKED = ("h264", "yuv420p")

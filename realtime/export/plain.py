@@ -15,8 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from realtime.review.sound import Sound, sound_of
-from realtime.sessions.reader import Session
-from realtime.sessions.rows import (
+from realtime.sessions.export_rows import (
     EVENT_COLUMNS,
     FRAME_COLUMNS,
     MARKER_COLUMNS,
@@ -27,6 +26,7 @@ from realtime.sessions.rows import (
     new_file,
     stem,
 )
+from realtime.sessions.reader import Session
 
 SOUND_COLUMNS: dict[str, str] = {
     "loudness_db": "the loudest 10 ms (RMS) from onset to offset, dB, 0 being full scale; empty "

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from model.errors import InputError
 from realtime.review.sound import Sound, wav_header
+from realtime.sessions.export_rows import new_file, stem
 from realtime.sessions.reader import Session
-from realtime.sessions.rows import new_file, stem
 
 AT_ONCE_S = 60
 

@@ -13,9 +13,9 @@ from model.face.aligner import FaceAligner, find_faces
 from model.records import AlignedFace, ArrayF32, Frame, ImageU8
 from realtime.results.replay import REPLAY_PX, picture
 from realtime.review.pictures import Pictures
+from realtime.sessions.crash_safe_video import VideoWriter
+from realtime.sessions.export_rows import new_file, stem
 from realtime.sessions.reader import Session
-from realtime.sessions.rows import new_file, stem
-from realtime.sessions.video import VideoWriter
 from realtime.sessions.video_cut import join
 
 WIDER = 1.5

@@ -23,8 +23,8 @@ from model.face.crop import CROP_PX
 from model.flow import Flow, flow_on, load_flow
 from model.flow.key_frames import PHASE_FRAMES, crops_around, frames_between
 from model.inference.checkpoint import check_fit, checkpoint_path
+from model.inference.engine_choice import Serving
 from model.inference.naming import Named, Naming, suits_one_graph
-from model.inference.serving import Serving
 from model.records import (
     AlignedFace,
     Event,
@@ -35,7 +35,7 @@ from model.records import (
     Stamp,
     Step,
 )
-from realtime.perception.perception import Aligned, Aligner, Perception
+from realtime.perception.spotting_steps import Aligned, Aligner, Perception
 from realtime.sources import SourceInfo
 from realtime.spotting.baseline import fit_to_source
 from realtime.spotting.motion import Motion

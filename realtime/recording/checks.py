@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from model.errors import InputError
 from realtime.recording.camera_check import Check
 from realtime.recording.plan import RecordPlan
+from realtime.sessions.crash_safe_video import CODECS
 from realtime.sessions.folder import check_room, free_bytes, size
-from realtime.sessions.video import CODECS
 from realtime.sources import SourceInfo
 from realtime.spotting.baseline import Baseline
 

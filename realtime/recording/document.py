@@ -10,10 +10,10 @@ from realtime.config import LiveConfig
 from realtime.recording.camera_check import Check
 from realtime.recording.microphone import Microphone
 from realtime.recording.plan import RecordPlan
-from realtime.results.summary import config_record, versions
+from realtime.results.run_summary import config_record, versions
 from realtime.sessions.clock_anchors import iso
+from realtime.sessions.crash_safe_video import CODECS, SOUND_CODEC
 from realtime.sessions.folder import FORMAT, VERSION
-from realtime.sessions.video import CODECS, SOUND_CODEC
 from realtime.sources import SourceInfo
 
 

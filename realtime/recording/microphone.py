@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from model.errors import InputError
-from realtime.recording.sound import Block, SampleClock
+from realtime.recording.sound_track import Block, SampleClock
 from realtime.stream.clock import monotonic_s
 
 DEFAULT = "default"

@@ -10,7 +10,7 @@ from realtime.recording.lsl import Streams, check_stream, library
 from realtime.recording.microphone import Microphone
 from realtime.recording.plan import RecordPlan
 from realtime.recording.recorder import SessionRecorder
-from realtime.recording.sound import SoundTrack
+from realtime.recording.sound_track import SoundTrack
 from realtime.sessions.folder import create_folder, disk_speed
 from realtime.sources import Source
 

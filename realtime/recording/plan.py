@@ -9,8 +9,8 @@ from model.errors import InputError
 from model.text import clean_line
 from realtime.recording.camera_check import Check, load_camera_check
 from realtime.recording.protocol import Protocol, load_protocol
+from realtime.sessions.crash_safe_video import CODECS
 from realtime.sessions.folder import PARTICIPANT
-from realtime.sessions.video import CODECS
 
 PLANNED_S = 600.0
 """Room for this long is asked for where no length is given."""
@@ -35,7 +35,7 @@ class RecordPlan:
     participant: str
     """The participant's code."""
     codec: str = "h264"
-    """Name in `realtime.sessions.video.CODECS`."""
+    """Name in `realtime.sessions.crash_safe_video.CODECS`."""
     consent: str = ""
     """What the participant consented to, in words; empty: not recorded."""
     pictures: bool = False

@@ -19,12 +19,12 @@ from typing import Any
 from model.errors import error_line
 from model.records import Event, Frame, Stamp, Step
 from realtime.recording.lsl import Streams
-from realtime.recording.sound import Block, SoundTrack
+from realtime.recording.sound_track import Block, SoundTrack
 from realtime.recording.status import RecordingStatus
 from realtime.recording.video_parts import VideoParts
 from realtime.recording.write_queue import Note, Notes
 from realtime.results.event_lines import event_line, within
-from realtime.results.tables import MOTION_COLUMNS, motion_cells
+from realtime.results.event_tables import MOTION_COLUMNS, motion_cells
 from realtime.sessions.audit import audit_line
 from realtime.sessions.clock_anchors import ANCHOR_S, SOURCE_TIME, take_anchor
 from realtime.sessions.folder import RESERVE_BYTES, SessionFolder, claim, free_bytes

@@ -17,7 +17,7 @@ from realtime.recording.microphone import Microphone
 from realtime.recording.notebook import Notebook
 from realtime.recording.opening import open_recorder
 from realtime.recording.recorder import SessionRecorder
-from realtime.recording.sound import Block
+from realtime.recording.sound_track import Block
 from realtime.recording.status import RecordingStatus
 from realtime.results.snapshot import PAUSED
 from realtime.sources import Source, SourceStatus

@@ -1,9 +1,9 @@
 """The video of a recording in its parts: one file after the other, without a gap between them."""
 
 from model.records import Frame
+from realtime.sessions.crash_safe_video import VideoWriter, packing
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.line_file import sync_folder
-from realtime.sessions.video import VideoWriter, packing
 
 PART_S = 300.0
 """Then the video goes on in another file: forgetting copies what stays of one, and has to be done

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from model.errors import InputError
 from model.records import Kind
 from realtime.review.coding import coded_expressions, edits, kinds
-from realtime.sessions.edits import Edit
+from realtime.sessions.coder_edits import Edit
 from realtime.sessions.reader import Session
 from realtime.spotting.metrics import MIN_IOU, Expression, iou, match
 

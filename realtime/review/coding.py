@@ -12,7 +12,7 @@ from model.errors import InputError
 from model.records import MICRO_S, Event, Kind, Prediction, Stamp, Window
 from model.text import clean_line
 from realtime.sessions.clock_anchors import iso
-from realtime.sessions.edits import Edit, Verdict, edit_line, parse_edit
+from realtime.sessions.coder_edits import Edit, Verdict, edit_line, parse_edit
 from realtime.sessions.folder import PARTICIPANT, SessionFolder, claim
 from realtime.sessions.line_file import LineFile, read_lines
 from realtime.sessions.reader import Session

@@ -8,8 +8,8 @@ the intervals are exact (F. Garwood, "Fiducial Limits for the Poisson Distributi
 import math
 from dataclasses import dataclass
 
+from realtime.sessions.export_rows import event_rows, questions
 from realtime.sessions.reader import Session
-from realtime.sessions.rows import event_rows, questions
 
 OUTSIDE = "outside questions"
 WHOLE = "whole session"

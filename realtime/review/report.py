@@ -13,7 +13,7 @@ import numpy as np
 from model.errors import InputError
 from model.records import Event, ImageU8
 from realtime.results.replay import open_replay
-from realtime.results.summary import check_new
+from realtime.results.run_summary import check_new
 from realtime.review.coding import as_coded
 from realtime.review.methods import methods
 from realtime.review.motion_lanes import read_motion
@@ -22,9 +22,9 @@ from realtime.review.quality import Quality, measure
 from realtime.review.rates import Rate, rates
 from realtime.review.sound import sound_of
 from realtime.review.timeline import timeline
-from realtime.sessions.copies import note_copies
+from realtime.sessions.export_rows import event_rows, marker_rows
+from realtime.sessions.exported_copies import note_copies
 from realtime.sessions.reader import Session, open_session
-from realtime.sessions.rows import event_rows, marker_rows
 
 THUMB_PX = 96
 JPEG_QUALITY = 85

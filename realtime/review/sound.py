@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.records import ArrayF32
-from realtime.recording.sound import GAP_S
+from realtime.recording.sound_track import GAP_S
 from realtime.results.values import seconds
+from realtime.sessions.crash_safe_video import SAMPLE_BYTES
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.reader import Session
 from realtime.sessions.redact import REDACTED, SOUND_BEFORE_S
-from realtime.sessions.video import SAMPLE_BYTES
 
 ArrayI16 = NDArray[np.int16]
 

@@ -5,8 +5,8 @@ from html import escape
 
 from realtime.review.motion_lanes import LANES, MotionLanes
 from realtime.review.sound import LANE_DB, Sound
+from realtime.sessions.export_rows import event_rows, marker_rows, questions
 from realtime.sessions.reader import Session
-from realtime.sessions.rows import event_rows, marker_rows, questions
 
 WIDTH, LANE, TOP, LEFT = 1000, 34, 46, 56
 BINS = 700

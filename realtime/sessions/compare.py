@@ -18,7 +18,7 @@ from model.records import Event, Prediction, Stamp
 from realtime.config import LiveConfig
 from realtime.perception.pipeline import open_pipeline, pipeline_config
 from realtime.results.event_lines import as_they_stand
-from realtime.results.summary import RULES
+from realtime.results.run_summary import RULES
 from realtime.sessions.reader import Session
 from realtime.sessions.source import SessionSource
 from realtime.sources.video import DAMAGED

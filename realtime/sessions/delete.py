@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 from model.errors import InputError
-from realtime.results.summary import check_new, write_summary
+from realtime.results.run_summary import check_new, write_summary
 from realtime.sessions.clock_anchors import iso
-from realtime.sessions.copies import Forgotten, forget_copies, known_copies
+from realtime.sessions.exported_copies import Forgotten, forget_copies, known_copies
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.line_file import sync_folder
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from realtime.results.event_lines import parse_event
 from realtime.sessions import line_file as lines
-from realtime.sessions.edits import parse_edit
+from realtime.sessions.coder_edits import parse_edit
 from realtime.sessions.folder import SessionFolder, remove
 from realtime.sessions.ledger import FROM_VIDEO, HEADER, LOST, Line, parse_line
 from realtime.sessions.markers import parse_marker

@@ -14,7 +14,7 @@ from realtime.results.event_lines import parse_event, within
 from realtime.results.values import seconds
 from realtime.sessions import line_file as lines
 from realtime.sessions.clock_anchors import iso
-from realtime.sessions.edits import parse_edit
+from realtime.sessions.coder_edits import parse_edit
 from realtime.sessions.folder import SessionFolder, remove
 from realtime.sessions.ledger import Line
 from realtime.sessions.markers import Marker, marker_line, parse_marker

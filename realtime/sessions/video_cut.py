@@ -20,8 +20,8 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from model.errors import InputError
+from realtime.sessions.crash_safe_video import SAMPLE_BYTES, TIME_BASE
 from realtime.sessions.line_file import sync_folder
-from realtime.sessions.video import SAMPLE_BYTES, TIME_BASE
 from realtime.sources.ffv1 import is_whole
 from realtime.sources.picture import decode_picture
 from realtime.sources.video import FFV1, JPEGS, VideoPacket

@@ -1,7 +1,7 @@
 """Video files by PyAV: each frame at its own presentation time, variable rates included.
 
-Times are the file's own (`realtime.sources.timeline`): a frame whose time does not exceed the last
-one's is refused and counted, because a time made up for it would move every onset after it.
+Times are the file's own (`realtime.sources.frame_times`): a frame whose time does not exceed the
+last one's is refused and counted, because a time made up for it would move every onset after it.
 """
 
 import os
@@ -16,10 +16,10 @@ from av.video.stream import VideoStream
 from model.errors import SourceError
 from model.records import Frame
 from realtime.sources import SourceInfo, SourceOptions
+from realtime.sources.frame_times import Timeline
 from realtime.sources.gate import NO_TIME
 from realtime.sources.gated import GatedSource
 from realtime.sources.pixels import Pixels
-from realtime.sources.timeline import Timeline
 from realtime.sources.video import (
     LIMITS,
     LISTS,

@@ -18,10 +18,10 @@ from av.video.stream import VideoStream
 from model.errors import SourceError
 from model.records import ImageU8
 from realtime.sources.ffv1 import is_whole
+from realtime.sources.frame_times import AHEAD
 from realtime.sources.gate import Gate
 from realtime.sources.picture import decode_picture, rotate_image
 from realtime.sources.pixels import Pixels
-from realtime.sources.timeline import AHEAD
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"  # generic to type checkers alone
 

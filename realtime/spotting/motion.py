@@ -20,7 +20,7 @@ from model.flow.lk import LucasKanade
 from model.records import AlignedFace, ArrayF32, ArrayF64, ImageU8, MotionSample, Stamp
 
 if TYPE_CHECKING:
-    from model.flow.gpu.device import DeviceFlow
+    from model.flow.gpu.gpu_flow import DeviceFlow
 
 _REGION_POINTS = {
     "brow_outer_right": (70, 63),
@@ -102,7 +102,7 @@ class Motion:
         flow = LucasKanade(levels=1)
         self._flow: LucasKanade | DeviceFlow = flow
         if device.startswith("cuda"):
-            from model.flow.gpu import device as gpu  # with PyTorch
+            from model.flow.gpu import gpu_flow as gpu  # with PyTorch
 
             self._flow = gpu.DeviceFlow(flow, device)
         self._track: _Track | None = None

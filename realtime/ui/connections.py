@@ -17,7 +17,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 
 from realtime.stream.clock import monotonic_s
-from realtime.ui.throttle import network
+from realtime.ui.login_throttle import network
 
 MOST = 512
 """At once, if the system lets the program open twice as many files; else half of those."""

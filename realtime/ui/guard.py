@@ -31,8 +31,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realtime.config import is_loopback
 from realtime.stream.clock import monotonic_s
+from realtime.ui.login_throttle import Throttle
 from realtime.ui.routes import route_path, without_root
-from realtime.ui.throttle import Throttle
 
 COOKIE = "fmanet_live"
 NAME_LENGTH = 40

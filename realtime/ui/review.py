@@ -29,10 +29,10 @@ from realtime.review.motion_lanes import LANES, MotionLanes, read_motion
 from realtime.review.pictures import Pictures
 from realtime.review.report import report
 from realtime.review.sound import LANE_DB, Sound, sound_of
-from realtime.sessions.edits import Edit
+from realtime.sessions.coder_edits import Edit
+from realtime.sessions.export_rows import marker_rows, questions
 from realtime.sessions.folder import DOCUMENT, SessionFolder
 from realtime.sessions.reader import Session, open_session
-from realtime.sessions.rows import marker_rows, questions
 from realtime.ui.failures import report_failure
 from realtime.ui.pictures import Replays, jpeg, replay_facts, replay_picture
 from realtime.ui.sound import sound_answer

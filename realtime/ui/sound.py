@@ -7,7 +7,7 @@ from fastapi import Response
 from fastapi.responses import StreamingResponse
 
 from realtime.review.sound import Sound, wav_header
-from realtime.sessions.video import SAMPLE_BYTES
+from realtime.sessions.crash_safe_video import SAMPLE_BYTES
 
 AT_ONCE_BYTES = 512 * 2**10
 """An answer holds no more, about five seconds: what is forgotten meanwhile is not sent."""

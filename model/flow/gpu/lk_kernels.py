@@ -33,7 +33,7 @@ estimated. Triton's own default changes from True to False in 3.10."""
 
 
 class TritonLucasKanade:
-    """`model.flow.gpu.device.TensorFlow` for `count` pairs of one size on one device. Its answer
+    """`model.flow.gpu.gpu_flow.TensorFlow` for `count` pairs of one size on one device. Its answer
     lies in a buffer that the next call overwrites."""
 
     def __init__(

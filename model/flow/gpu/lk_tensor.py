@@ -20,7 +20,7 @@ from model.records import ArrayF32
 
 
 class TensorLucasKanade:
-    """`model.flow.gpu.device.TensorFlow` for pictures of one size on one device."""
+    """`model.flow.gpu.gpu_flow.TensorFlow` for pictures of one size on one device."""
 
     def __init__(
         self, parameters: Mapping[str, float], shape: tuple[int, int], device: str

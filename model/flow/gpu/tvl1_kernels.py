@@ -208,7 +208,7 @@ def _median(flow, done, out, height, width, BLOCK: tl.constexpr):  # type: ignor
 
 
 class TritonTVL1:
-    """`model.flow.gpu.device.TensorFlow` for `count` pairs of one size on one device. Its answer
+    """`model.flow.gpu.gpu_flow.TensorFlow` for `count` pairs of one size on one device. Its answer
     lies in a buffer that the next call overwrites. Once per `INNER` iterations it waits to see
     whether all pairs have converged."""
 

@@ -23,7 +23,7 @@ _LEAST_GRADIENT = torch.finfo(torch.float32).eps
 
 
 class TensorTVL1:
-    """`model.flow.gpu.device.TensorFlow` for pictures of one size on one device."""
+    """`model.flow.gpu.gpu_flow.TensorFlow` for pictures of one size on one device."""
 
     def __init__(
         self, parameters: Mapping[str, float], shape: tuple[int, int], device: str

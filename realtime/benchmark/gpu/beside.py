@@ -6,12 +6,12 @@ from importlib.util import find_spec
 import numpy as np
 
 from model.errors import InputError, missing
-from model.face.networks import NETWORKS, network_file
+from model.face.network_files import NETWORKS, network_file
 from model.flow import load_flow
 from model.inference.checkpoint import checkpoint_path, load_classifier
+from model.inference.engine_choice import Serving
 from model.inference.naming import Naming
 from model.inference.one_graph import OneGraph
-from model.inference.serving import Serving
 from realtime.benchmark.gpu.pictures import moments
 from realtime.benchmark.gpu.rows import Report
 from realtime.sources import SourceOptions, open_source

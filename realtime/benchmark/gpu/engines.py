@@ -10,8 +10,8 @@ from model.engine.equality import FIXED_INPUTS, compare_answers, example, fixed_
 from model.engine.export import tensors
 from model.engine.failures import recall_failure
 from model.errors import InputError
-from model.inference.building import build_here, kept_for
 from model.inference.checkpoint import checkpoint_path, describe_checkpoint, load_network
+from model.inference.engine_building import build_here, kept_for
 from model.registry import load_entry
 from realtime.benchmark.gpu.rows import WRONG, Report
 from realtime.benchmark.gpu.timing import TIME_HEAD, add_times

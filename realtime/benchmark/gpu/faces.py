@@ -80,7 +80,7 @@ def load(path: Path) -> list[AlignedFace]:
 
 
 class Told:
-    """`realtime.perception.perception.Aligner`: it was told all faces beforehand."""
+    """`realtime.perception.spotting_steps.Aligner`: it was told all faces beforehand."""
 
     def __init__(self, faces: Sequence[AlignedFace]) -> None:
         self._faces = {face.stamp.index: face for face in faces}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from model.flow import TENSOR_FLOWS, Flow, load_flow
 from model.flow.gpu.cuda_graph import Function, RecordedGraph
-from model.flow.gpu.device import tensor_flow
+from model.flow.gpu.gpu_flow import tensor_flow
 from model.flow.gpu.tvl1_tensor import TensorTVL1
 from model.records import ArrayF32
 from model.registry import load_entry

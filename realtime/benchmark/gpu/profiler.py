@@ -18,7 +18,7 @@ from model.engine.equality import example
 from model.engine.export import tensors
 from model.errors import InputError
 from model.flow import load_flow
-from model.flow.gpu.device import tensor_flow
+from model.flow.gpu.gpu_flow import tensor_flow
 from model.inference.checkpoint import checkpoint_path, load_network
 from realtime.benchmark.gpu.pictures import pictures
 from realtime.benchmark.gpu.rows import Report

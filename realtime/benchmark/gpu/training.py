@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from model.classifiers.scaling import INPUT_PX
+from model.classifiers.phase_inputs import INPUT_PX
 from model.inference.samples import SampleSet
 from model.labels import ACTION_UNITS, CLASSES
-from model.training.fit import fit
+from model.training.loop import fit
 from model.training.recipe import Recipe
 from realtime.benchmark.gpu.rows import WRONG, Report
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from model.flow import load_flow
 from model.flow.gpu.cuda_graph import RecordedGraph
 from model.inference.checkpoint import checkpoint_path, load_classifier
+from model.inference.engine_choice import Serving
 from model.inference.naming import Naming
 from model.inference.one_graph import OneGraph, stacked
-from model.inference.serving import Serving
 from realtime.benchmark.gpu.pictures import moments
 from realtime.benchmark.gpu.rows import WRONG, Report
 from realtime.benchmark.gpu.timing import TIME_HEAD, add_row

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from model.records import Frame, SpotSignal, SpotUpdate, Stamp, Step, Window
-from realtime.results.tables import MOTION_COLUMNS, motion_cells, motion_table
+from realtime.results.event_tables import MOTION_COLUMNS, motion_cells, motion_table
 from realtime.spotting.motion import REGIONS
 from realtime.ui.view_messages import frame_message
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.records import Event, SpotUpdate, Step
-from realtime.results.summary import check_new, event_record
+from realtime.results.run_summary import check_new, event_record
 from realtime.spotting.motion import REGIONS
 
 if TYPE_CHECKING:

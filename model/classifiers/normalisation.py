@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model.classifiers import Phases
-from model.classifiers.scaling import INPUT_PX
+from model.classifiers.phase_inputs import INPUT_PX
 from model.face.crop import CROP_PX
 
 _FLOOR_PX = 0.03  # flow of a face at rest: below it there is nothing to normalise by
@@ -21,7 +21,7 @@ _CENTRING_ROUNDS = 4
 
 def resize_flow(flow: Tensor) -> Tensor:
     """Flow (N, 2, S, S) in px of its own square crop → (N, 2, 64, 64) in px of the 128 px crop:
-    `model.classifiers.scaling.prepare_phase` for tensors."""
+    `model.classifiers.phase_inputs.prepare_phase` for tensors."""
     scale = CROP_PX / flow.shape[-1]
     size = (INPUT_PX, INPUT_PX)
     return scale * F.interpolate(flow, size, mode="bilinear", antialias=True, align_corners=False)

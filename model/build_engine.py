@@ -13,9 +13,9 @@ from model.cli import Parser, program
 from model.engine import ENGINES, ORDER, Engine
 from model.engine.cache import cache_folder
 from model.errors import InputError, exit_code, missing
-from model.inference.building import build_here, export_here, exported_beside, kept_for
 from model.inference.checkpoint import checkpoint_path
-from model.inference.serving import THREADS, WITHOUT_TORCH, Serving
+from model.inference.engine_building import build_here, export_here, exported_beside, kept_for
+from model.inference.engine_choice import THREADS, WITHOUT_TORCH, Serving
 from model.inference.shipped_weights import WEIGHTS, shipped_names
 from model.machine import choose_device, machine
 from model.registry import load_entry

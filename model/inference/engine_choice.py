@@ -17,8 +17,8 @@ from model.engine.failures import recall_failure, remember_failure
 from model.engine.forward import Arrays, Forward, in_batches
 from model.engine.ort import ONNXRuntime
 from model.errors import InputError, error_line, missing
-from model.inference.building import Build, exported_beside, kept_for
 from model.inference.checkpoint import describe_checkpoint, load_network
+from model.inference.engine_building import Build, exported_beside, kept_for
 from model.records import ArrayF32
 from model.registry import load_entry
 

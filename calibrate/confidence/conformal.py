@@ -33,7 +33,7 @@ from model.evaluation.html import document, reliability
 from model.inference.confidence import fit_temperature
 from model.metrics import recognition
 from model.records import ArrayF32, ArrayF64
-from realtime.results.summary import check_new, versions
+from realtime.results.run_summary import check_new, versions
 
 FORMAT, VERSION = "fmanet-live confidence", 1
 BINS = 10

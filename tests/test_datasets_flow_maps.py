@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from model.datasets.maps import read_maps, still_level
+from model.datasets.flow_maps import read_maps, still_level
 from model.errors import InputError
 
 Array = NDArray[Any]

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from model.build_engine import build, check
 from model.engine import ENGINES, ORDER, NetworkOf
 from model.engine.cache import MEGABYTES_KEPT, Kept
 from model.engine.compiled import Compiled
@@ -30,11 +31,10 @@ from model.engine.failures import recall_failure, remember_failure
 from model.engine.forward import Arrays, Forward
 from model.engine.ort import ONNXRuntime
 from model.engine.trt import TensorRTRTX, installed_version
-from model.engines import build, check
 from model.errors import InputError
-from model.inference.building import build_here, end, export_here, exported_beside, kept_for
 from model.inference.checkpoint import checkpoint_path, load_classifier, load_network
-from model.inference.serving import Serving
+from model.inference.engine_building import build_here, end, export_here, exported_beside, kept_for
+from model.inference.engine_choice import Serving
 from model.inference.shipped_weights import shipped_names
 from model.machine import driver
 from model.registry import load_entry

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from calibrate.baseline.measure import FALSE_ALARMS_PER_MIN
-from calibrate.baseline.rest import RestingFace, floors_for
+from calibrate.baseline.rest_thresholds import RestingFace, floors_for
 from calibrate.spotting.footage import interval_of
 from calibrate.spotting.motion import Motions, spot
 from model.errors import InputError

@@ -14,14 +14,14 @@ from test_flow_algorithms import bump, moved, shift, texture
 from model.errors import InputError
 from model.flow import TENSOR_FLOWS, Flow, flow_on, load_flow
 from model.flow.gpu import separable
-from model.flow.gpu.device import DeviceFlow, tensor_flow
+from model.flow.gpu.gpu_flow import DeviceFlow, tensor_flow
 from model.flow.gpu.head_tensor import TensorHeadMotion
 from model.flow.gpu.tvl1_tensor import EPSILON_PX
 from model.flow.head import remove_head_motion
 from model.inference.checkpoint import checkpoint_path, load_classifier
+from model.inference.engine_choice import Serving
 from model.inference.naming import Naming
 from model.inference.one_graph import OneGraph
-from model.inference.serving import Serving
 from model.records import ArrayF32
 
 DEVICES = ["cpu", pytest.param("cuda:0", marks=pytest.mark.gpu)]

@@ -18,7 +18,7 @@ from test_recording_recorder import frame, recorder
 from model.errors import SourceError
 from model.records import Frame
 from realtime.sources import Source, SourceOptions, open_source
-from realtime.sources.timeline import measure_rate
+from realtime.sources.frame_times import measure_rate
 
 
 def read(path: Path | str, fps: float | None = None) -> tuple[Source, list[Frame]]:

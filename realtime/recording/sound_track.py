@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from realtime.sessions.crash_safe_video import SAMPLE_BYTES, VideoWriter
 from realtime.sessions.ledger import BEHIND
 from realtime.sessions.line_file import LineFile
-from realtime.sessions.video import SAMPLE_BYTES, VideoWriter
 
 HEADER = "from_s,to_s,cause"
 WAITING_S = 30.0

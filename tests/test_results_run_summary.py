@@ -9,14 +9,14 @@ from model.errors import InputError
 from model.records import Event, EventState, Prediction, Stamp, Window
 from realtime.config import LiveConfig
 from realtime.results.results import Results
-from realtime.results.snapshot import take_snapshot
-from realtime.results.summary import (
+from realtime.results.run_summary import (
     check_new,
     config_record,
     event_record,
     summarise,
     write_summary,
 )
+from realtime.results.snapshot import take_snapshot
 from realtime.sources import SourceStatus
 from realtime.stream.counters import Captured
 

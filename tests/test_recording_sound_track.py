@@ -24,7 +24,7 @@ from realtime.export.video import write_video
 from realtime.recording.microphone import Microphone
 from realtime.recording.plan import RecordPlan
 from realtime.recording.recorder import SessionRecorder
-from realtime.recording.sound import Block, SampleClock, SoundTrack
+from realtime.recording.sound_track import Block, SampleClock, SoundTrack
 from realtime.sessions.delete import delete
 from realtime.sessions.folder import SessionFolder, create_folder
 from realtime.sessions.line_file import read_lines

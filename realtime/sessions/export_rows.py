@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from model.errors import InputError
 from model.records import Event
 from model.text import clean_text
-from realtime.results.tables import MOTION_COLUMNS, NAMED_FROM
+from realtime.results.event_tables import MOTION_COLUMNS, NAMED_FROM
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker
 from realtime.sessions.reader import Session
