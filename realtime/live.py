@@ -1,10 +1,9 @@
-"""LiveSession: a source analysed in real time, started, switched and stopped as one likes.
+"""LiveSession: analyses a source in real time; start, switch and stop it as often as you like.
 
-It makes one `realtime.run.Run` per start, in which all threads live. Whoever looks (page, progress
-line) does so from threads of its own, through `snapshot`, `events`, `history`, `clip` and
-`latest_step`: copies and frozen records, nothing that capture or pipeline waits for. `start`,
-`stop`, `switch`, `record`, `pause`, `resume`, `mark` and `redact` may be called from any thread,
-not from `on_step`.
+Each start makes one `realtime.run.Run`, which owns all threads. Readers (page, progress line) call
+`snapshot`, `events`, `history`, `clip` and `latest_step` from threads of their own. They get copies
+and frozen records, and never hold up capture or pipeline. Any thread may call `start`, `stop`,
+`switch`, `record`, `pause`, `resume`, `mark` and `redact`, but `on_step` must not.
 """
 
 import math
@@ -45,7 +44,7 @@ WAITING = "recording first: the analysis waits until the recorder has caught up"
 
 
 class LiveSession:
-    """Source, ring, pipeline and their threads, from start to stop, as often as wanted."""
+    """Source, ring, pipeline and their threads, for any number of runs."""
 
     def __init__(
         self,
@@ -53,9 +52,9 @@ class LiveSession:
         on_step: Callable[[Step], None] | None = None,
         results: Results | None = None,
     ) -> None:
-        """`on_step` is called in the pipeline thread with every step, in order. `results` takes
-        what is found, for who wants to see each of it on its way. Raises `InputError` if the
-        device that `config` asks for is absent."""
+        """`on_step` is called in the pipeline thread with every step, in order. `results` collects
+        what is found; pass your own to watch each result arrive. Raises `InputError` if the device
+        that `config` asks for is absent."""
         share_heap()
         self._config = config
         self._device = choose_device(config.device)
@@ -65,13 +64,13 @@ class LiveSession:
         self._on_forget: list[Callable[[], None]] = []
         self._control = threading.RLock()  # one start, stop or switch at a time
         self._run: Run | None = None
-        self._plan = config.record  # of the first start alone
+        self._plan = config.record  # for the first start only
         self._fps = config.fps
         self._runs = 0
         self._starting = False
         self._failure = ""
         self._left_behind = ""
-        """In words, what of the run before did not end."""
+        """Which threads of the previous run did not end, in words."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -86,10 +85,10 @@ class LiveSession:
         self.stop()
 
     def start(self) -> None:
-        """Open the source, load and warm the models, begin. Returns when capture has started;
-        raises `InputError` if it cannot. A session that runs already is left alone. What the first
-        start records, as `LiveConfig.record` says, ends with its run: who comes before the camera
-        next has agreed to nothing."""
+        """Open the source, load and warm the models, begin. Returns once capture has started;
+        raises `InputError` if it cannot start. Does nothing if the session runs already. Only the
+        first start records as `LiveConfig.record` says: the next person before the camera has not
+        agreed to be recorded."""
         with self._control:
             if self._run is not None and not self._run.finished.is_set():
                 return
@@ -100,17 +99,17 @@ class LiveSession:
     def switch(
         self, source: str, baseline: Baseline | None = None, rotate: int | None = None
     ) -> None:
-        """Stop, and start with another source, another baseline, or the pictures turned by `rotate`
-        degrees clockwise (None: as it was). A source that cannot be opened raises `InputError`, and
-        what ran goes on; only a camera has to be let go before the next source is tried. What is
-        recorded has to be stopped first: `InputError`."""
+        """Stop, and start with another source, another baseline, or pictures turned by `rotate`
+        degrees clockwise (None: as before). If the source cannot be opened, raises `InputError` and
+        the old run goes on; but a camera is released before the next source is opened. Raises
+        `InputError` during a recording: stop it first."""
         with self._control:
             if self.records:
                 shown = without_password(source)
                 raise InputError(f"--source {shown}: a recording is going on, stop it first")
             baseline = baseline or self._config.baseline
             rotate = self._config.rotate if rotate is None else rotate
-            # What a camera was asked for is nothing to ask of a file, which would be slowed down.
+            # The frame rate asked of a camera would slow a file down.
             fps = self._fps if source and split_spec(source)[0] in ASKED_RATE else None
             config = replace(self._config, source=source, baseline=baseline, rotate=rotate, fps=fps)
             run = self._run
@@ -121,9 +120,9 @@ class LiveSession:
             self._begin(opened, None)
 
     def stop(self) -> None:
-        """End the run and join its threads. Results stay readable. Raises `StillAliveError` naming
-        the threads that did not end in time, once: they are left behind, and another start is
-        free. Does nothing if nothing runs."""
+        """End the run and join its threads. Results stay readable. If threads do not end in time,
+        raises `StillAliveError` with their names, once; they are left behind, and you can start
+        again. Does nothing if nothing runs."""
         with self._control:
             try:
                 if self._run is not None:
@@ -132,7 +131,7 @@ class LiveSession:
                 self._config = replace(self._config, record=None)
 
     def pause(self) -> None:
-        """Stop analysing. A file or the demo waits where it is; frames of a camera are dropped."""
+        """Stop analysing. A file or the demo waits where it is; a camera's frames are dropped."""
         with self._control:
             if self._run is not None and self._run.resumed.is_set():
                 if self._run.recording is not None:
@@ -140,19 +139,19 @@ class LiveSession:
                 self._run.pause()
 
     def resume(self) -> None:
-        """Go on after `pause`."""
+        """Continue after `pause`."""
         with self._control:
             if self._run is not None and not self._run.resumed.is_set():
                 if self._run.recording is not None:
-                    # Before: the clock of a file stands still.
+                    # Before the run resumes: until then the clock of a file stands still.
                     self._run.recording.notebook.mark("resume", "", "")
                 self._run.resume()
 
     def record(self, plan: RecordPlan | None) -> None:
-        """Stop, and start anew: recorded as `plan` says, or, with None, not recorded. A recording
-        is a run of its own, so that analysing it again begins where the live analysis began.
-        Raises `InputError` if it cannot be recorded; then it goes on unrecorded. One that is going
-        on has to be stopped first."""
+        """Stop, and start again: record as `plan` says, or not at all if it is None. A recording is
+        always a run of its own, so that a later analysis starts where the live one did. Raises
+        `InputError` if recording cannot start; the session then runs on unrecorded. Stop a
+        recording before you start another."""
         with self._control:
             if plan is not None and self.records:
                 raise InputError("a recording is going on: stop it first")
@@ -166,36 +165,36 @@ class LiveSession:
     def mark(
         self, name: str, note: str = "", kind: MarkerKind = "mark", at_s: float | None = None
     ) -> None:
-        """Note, in the session that is recorded, that `name` happens now, or happened at `at_s` of
-        the monotonic clock. A question's start and end are the kinds `question_start` and
-        `question_end`. Raises `InputError` if nothing is recorded, or nothing any more."""
+        """Mark in the recorded session that `name` happens now, or happened at `at_s` of the
+        monotonic clock. A question starts and ends with the kinds `question_start` and
+        `question_end`. Raises `InputError` if nothing is being recorded, or recording has ended."""
         if not self._recorded().mark(kind, name, note, at_s):
             recording = self.recording()
             why = recording.failure if recording is not None else ""
             raise InputError(f"nothing can be marked: {why or 'the recording has ended'}")
 
     def audit(self, who: str, did: str) -> None:
-        """Note, in the session that is recorded if one is, that somebody did something."""
+        """Note in the recorded session, if there is one, that `who` did `did`."""
         run = self._run
         if run is not None and run.recording is not None:
             run.recording.recorder.audit(who, did)
 
     def redact(self, seconds: float) -> None:
-        """Forget the last `seconds`: they are deleted from what is shown, the recording, and its
-        tables. Raises `InputError` if nothing is recorded; if nothing is any more, it is deleted
-        from what is shown alone, and the error says how to delete it from the recording."""
+        """Delete the last `seconds` from what is shown, from the recording and from its tables.
+        Raises `InputError` if nothing is recorded. If the recording has ended, deletes them only
+        from what is shown; the error says how to delete them from the recording."""
         if not 0 < seconds < math.inf:
             raise InputError(f"redact {seconds:g} s: choose more than 0, and a number")
         self._forget(*self._recorded().last(seconds))
 
     def on_forget(self, forget: Callable[[], None]) -> None:
-        """Have `forget` called whenever something is to be forgotten, by whoever keeps pictures of
-        this session."""
+        """Call `forget` whenever something must be forgotten. Whoever keeps pictures of this
+        session registers here."""
         self._on_forget.append(forget)
 
     def _forget(self, start_s: float, end_s: float) -> None:
-        """Forget what lies between these times of the source, wherever it is."""
-        # What is shown first, then what is written, then what neither needs any more.
+        """Forget everything between these times of the source, wherever it is."""
+        # First what is shown, then what is written, then the ring, which both may still read.
         self._clips.forget(self._results.forget(start_s, end_s), start_s, end_s)
         for forget in self._on_forget:
             forget()
@@ -211,13 +210,13 @@ class LiveSession:
         return self._results.forgotten()
 
     def recording(self) -> RecordingStatus | None:
-        """How the recording stands; None if there is none."""
+        """Return the state of the recording; None if there is none."""
         run = self._run
         return run.recording.status() if run and run.recording else None
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Sleep until the source has ended and everything is analysed; False if that takes longer
-        than `timeout_s`. Raises the error that ended the run, if one did."""
+        """Wait until the source has ended and everything is analysed; return False after
+        `timeout_s`. Raises the error that ended the run, if one did."""
         run = self._run
         if run is None:
             return True
@@ -229,7 +228,7 @@ class LiveSession:
 
     @property
     def config(self) -> LiveConfig:
-        """What it was asked, with the source it was last switched to and what this run records."""
+        """The options, with the source last switched to and the recording of this run."""
         return self._config
 
     @property
@@ -240,13 +239,13 @@ class LiveSession:
 
     @property
     def source(self) -> Source | None:
-        """What this run reads; only `info`, `status` and a demo's truth are for others."""
+        """What this run reads. Callers may use only `info`, `status` and a demo's truth."""
         run = self._run
         return run.source if run else None
 
     @property
     def starting(self) -> bool:
-        """Whether one run has ended for another that is about to begin."""
+        """Whether a run is being replaced by the next one."""
         return self._starting
 
     @property
@@ -272,8 +271,9 @@ class LiveSession:
         return self._results.history(since_s)
 
     def clip(self, number: int) -> tuple[Frame, ...]:
-        """The frames from half a second before event `number` to half a second after it: of the
-        last events packed ones, of one that is going on what the ring holds; else empty."""
+        """Return the frames from half a second before event `number` to half a second after it. The
+        last events have packed clips; for an event in progress the ring gives what it holds;
+        otherwise the result is empty."""
         frames = self._clips.frames(number)
         run = self._run
         if frames or run is None:
@@ -286,7 +286,7 @@ class LiveSession:
         return ()
 
     def snapshot(self) -> Snapshot:
-        """How the session stands now."""
+        """Return the state of the session now."""
         run = self._run
         source = run.source if run else None
         status = source.status() if source else None
@@ -314,14 +314,14 @@ class LiveSession:
 
     @property
     def records(self) -> bool:
-        """Whether a recording is going on: one that failed is not."""
+        """Whether a recording is in progress and has not failed."""
         run, recording = self._run, self.recording()
         if run is None or run.finished.is_set():
             return False
         return recording is not None and not recording.failure
 
     def _begin(self, opened: Source | None, plan: RecordPlan | None) -> None:
-        self._starting = True  # also while what ran ends: a viewer's camera waits for what follows
+        self._starting = True  # even while the old run ends: a viewer's camera waits for the next
         try:
             self._left_behind = ""
             try:
@@ -333,8 +333,8 @@ class LiveSession:
             self._runs += 1
             self._run = None
             self._results.clear()
-            self._clips = Clips()  # what was left behind keeps the one before
-            # What can be wrong with the options shows before anything slow is loaded.
+            self._clips = Clips()  # a run left behind keeps its own
+            # Report wrong options before anything slow is loaded.
             source = opened or open_source(self._config.source, self._config.source_options())
             results, clips = self._results, self._clips
             self._run = Run(self._config, self._device, source, results, clips, self._on_step)

@@ -1,1 +1,1 @@
-"""Face, spotting and naming in the one order that there is: `Pipeline.step(frame) -> Step`."""
+"""Face, spotting and naming in their one fixed order: `Pipeline.step(frame) -> Step`."""

@@ -1,9 +1,9 @@
 """The whole perception path as one synchronous function: `Pipeline.step(frame) -> Step`.
 
-Live threads, offline analysis, benchmark and tests all drive this one; that is why a recording
-analysed again gives the events that were seen live. Classification is the one slow step and goes
-to an executor: inline by default, a worker thread live. Events come out in the order in which
-the spotter decided, whichever it is; only the step with which they arrive differs.
+Live threads, offline analysis, the benchmark and the tests all call this function. So a recording
+that is analysed again gives the events that were seen live. Only classification is slow; it goes to
+an executor: inline by default, a worker thread live. Events come out in the order in which the
+spotter decided, with any executor. Only the step that carries an event can differ.
 """
 
 from collections import deque
@@ -48,15 +48,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OPENCV_THREADS = 1
-"""In this process: one picture at a time."""
+"""OpenCV's threads in this process."""
 JOIN_S = 5.0
 HISTORY_SLACK_S = 1.0
-"""Aligned faces are kept this much longer than the longest expression, for the decision."""
+"""How much longer than the longest expression aligned faces are kept; the decision needs them."""
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineConfig:
-    """What perception is made of."""
+    """The parts of a pipeline and their options."""
 
     flow: str = "lk"
     """Name in `model.flow.FLOWS`: the flow of both phases."""
@@ -65,7 +65,7 @@ class PipelineConfig:
     device: str = "cpu"
     """The torch device that the classifier runs on."""
     engine: str = "auto"
-    """What runs it: a name in `model.engine.ENGINES`, or `auto`."""
+    """What runs the classifier: a name in `model.engine.ENGINES`, or `auto`."""
     spotter: SpotterConfig = field(default_factory=SpotterConfig)
 
 
@@ -74,22 +74,22 @@ class _Pending:
     update: SpotUpdate
     known_at: Stamp
     result: Future[Named] | None
-    """None for a withdrawal, which needs no classifier but waits for its turn."""
+    """None for a withdrawal: it needs no classifier, but waits for its turn."""
     crops: tuple[ImageU8, ...] = ()
 
 
 class InlineExecutor(Executor):
-    """Runs what is submitted at once, in the caller's thread."""
+    """Runs each submitted call at once, in the caller's thread."""
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """`fn(*args, **kwargs)` as a future that is already done; what it raises is raised."""
+        """Return `fn(*args, **kwargs)` as a finished future. Raises what `fn` raises."""
         future: Future[T] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
 
 
 class Pipeline:
-    """Frames of one source, in order, to steps. Not thread-safe: one thread calls it."""
+    """Turns the frames of one source, in order, into steps. Not thread-safe: use one thread."""
 
     def __init__(
         self,
@@ -103,9 +103,9 @@ class Pipeline:
         motion: Motion | None = None,
         aligner: Aligner | None = None,
     ) -> None:
-        """`executor` runs classification; the caller shuts it down. Default: inline. `engine` is
-        what runs the classifier, if that is to be told and closed with the pipeline; `naming` and
-        `motion` are by default on the CPU; faces are found by the mesh, or else by `aligner`."""
+        """`executor` runs classification; the caller shuts it down. Default: inline. `engine` runs
+        the classifier; give it if the pipeline should report on it and close it. `naming` and
+        `motion` run on the CPU by default. Without `aligner`, the face mesh finds the faces."""
         self._perception = Perception(Spotter(spotter), motion, aligner)
         self._classifier = classifier
         self._naming = naming or Naming(flow, classifier)
@@ -119,12 +119,12 @@ class Pipeline:
         self._named: set[int] = set()
 
     def step(self, frame: Frame, following: Frame | None = None) -> Step:
-        """Everything `frame` adds. Frames come in the order of their stamps; a frame without a
-        face, or of another size than the last, is a step like any other.
+        """Return everything that `frame` adds. Frames come in the order of their stamps. A frame
+        may lack a face, or differ in size from the last.
 
-        `following`: the frame of the next call, if it is there already. Its face is found in a
-        thread beside while this one goes through motion and spotting: a backlog is worked off
-        faster, and the steps are the same. Should another frame come next, that face is lost."""
+        `following` is the frame of the next call, if it is there already. A second thread finds its
+        face while this thread does motion and spotting of `frame`. That clears a backlog faster and
+        does not change the steps. If another frame comes next, that face is lost."""
         ahead, self._ahead = self._ahead, None
         foretold, aligned = (None, None) if ahead is None else (ahead[0], ahead[1].result())
         if aligned is None or foretold is not frame:
@@ -134,8 +134,8 @@ class Pipeline:
         return self._step(frame, aligned)
 
     def steps(self, frames: Iterable[Frame]) -> Iterator[Step]:
-        """The step of each of `frames`, as by `step`, for who is in no hurry for any single one.
-        What `frames` raises is raised after the last step before it."""
+        """Yield the step of each of `frames`, as `step` does, one frame behind the input. If
+        `frames` raises, the error is raised after the last step before it."""
         iterator = iter(frames)
         frame = next(iterator, None)
         while frame is not None:
@@ -155,33 +155,33 @@ class Pipeline:
             self._remember(step.face)
         if step.signal is not None:
             self._submit(step.signal.updates, frame.stamp)
-        _, timings_ms = aligned  # what naming took comes into the step's own
+        _, timings_ms = aligned  # naming adds its times to this step's own
         return replace(step, events=tuple(self._collect(timings_ms, wait=False)))
 
     def finish(self, last: Stamp) -> tuple[Event, ...]:
-        """The end of the source: what was still open is decided, and every event that was still
-        being classified is waited for. `last` is the stamp of the last frame."""
+        """Return the last events, at the end of the source: decide what is still open and wait for
+        every classification. `last` is the stamp of the last frame."""
         self._submit(self._perception.finish(), last)
         return tuple(self._collect({}, wait=True))
 
     @property
     def classifier(self) -> Classifier:
-        """What names the expressions."""
+        """The network that names the expressions."""
         return self._classifier
 
     @property
     def engine(self) -> str:
-        """What runs the classifier, and what is being built for it; empty if that is not known."""
+        """What runs the classifier, and which engine is being built for it; empty if unknown."""
         return "" if self._engine is None else self._engine.line()
 
     @property
     def trouble(self) -> str:
-        """What of the classifier's engine failed and was replaced; empty if nothing did."""
+        """What failed and was replaced in engine, naming or motion; empty if nothing failed."""
         told = "" if self._engine is None else self._engine.trouble()
         return told or self._naming.trouble or self._perception.trouble
 
     def warm_up(self) -> None:
-        """Run every network once, so that the first frames do not wait for it."""
+        """Run every network once, so that the first frames need not wait."""
         blank: list[ImageU8] = [np.zeros((CROP_PX, CROP_PX), np.uint8)]
         still = np.zeros((PHASE_FRAMES, CROP_PX, CROP_PX), np.float32)
         frames = FramePair(still, still)
@@ -190,8 +190,8 @@ class Pipeline:
         self._perception.warm_up()
 
     def close(self) -> None:
-        """End the thread beside and what is being built, each even if the other fails. The pipeline
-        cannot be used afterwards. Raises `RuntimeError` if a face is still looked for after
+        """Stop the face thread and any engine build, each even if the other fails. The pipeline
+        cannot be used afterwards. Raises `RuntimeError` if the face thread still runs after
         `JOIN_S`."""
         with ExitStack() as closing:
             closing.callback(self.close_engine)
@@ -199,7 +199,7 @@ class Pipeline:
                 raise RuntimeError(f"the thread {self._beside.name} does not end")
 
     def close_engine(self) -> None:
-        """End what is being built. Any thread; all there is to do if the pipeline does not end."""
+        """Stop building engines. Any thread may call it. It is all one can do if a step hangs."""
         if self._engine is not None:
             self._engine.close()
 
@@ -211,7 +211,8 @@ class Pipeline:
     def _submit(self, updates: Sequence[SpotUpdate], known_at: Stamp) -> None:
         for update in updates:
             if update.state == "rejected":
-                # Only what was named needs to be taken back; other rejections are in the signal.
+                # Only a named expression needs to be taken back; other rejections are in the
+                # signal.
                 if update.candidate in self._named:
                     self._pending.append(_Pending(update, known_at, None))
                 continue
@@ -237,7 +238,7 @@ class Pipeline:
         return FramePair(phases[0], phases[1] if len(phases) == 2 else None)
 
     def _collect(self, timings_ms: dict[str, float], *, wait: bool) -> Iterator[Event]:
-        """Events whose turn has come. A later one never overtakes an earlier one."""
+        """Yield the events that are ready, in order: a later one never overtakes an earlier one."""
         while self._pending:
             pending = self._pending[0]
             if pending.result is not None and not pending.result.done() and not wait:
@@ -251,9 +252,9 @@ class Pipeline:
 def pipeline_config(
     config: "LiveConfig", device: str, info: SourceInfo
 ) -> tuple[PipelineConfig, str]:
-    """What `config` asks for, for a source that was just opened, and a warning, empty if none.
+    """Return the pipeline that `config` asks for, for an open source, and a warning (or empty).
 
-    Raises `InputError` if its baseline does not hold for that source.
+    Raises `InputError` if the baseline does not suit that source.
     """
     spotter, warning = SpotterConfig(), ""
     if config.baseline is not None:
@@ -270,12 +271,12 @@ def open_pipeline(
     *,
     settled: bool = True,
 ) -> Pipeline:
-    """A pipeline with its networks loaded and warm; `executor` and `aligner` as of `Pipeline`.
-    If `settled`, engines that have to be built are waited for: one that is ready first is not
-    replaced on the way, and the same frames give the same answers.
+    """Return a pipeline with its networks loaded and warm; for `executor` and `aligner` see
+    `Pipeline`. If `settled`, wait until all engines are built: then no engine is replaced during
+    the run, and the same frames give the same answers.
 
-    Raises `InputError` for an unknown flow or classifier and for an engine that is asked for by
-    name and absent, `CheckpointError` if the classifier was trained on another flow.
+    Raises `InputError` for an unknown flow or classifier, or if the engine asked for by name is
+    absent; `CheckpointError` if the classifier was trained on another flow.
     """
     classifier, engine, naming = open_naming(config)
     try:
@@ -304,11 +305,11 @@ def open_pipeline(
 
 
 def open_naming(config: PipelineConfig) -> tuple[Classifier, Serving, Naming]:
-    """The networks of `config`, without a pipeline: its classifier, what runs it, and both phases'
-    flow and the classifier together. The caller closes the second. Raises what `open_pipeline`
-    does."""
-    # A pool of threads gains nothing on pictures this small: at 1280×720 it takes half as much
-    # processor time again for a median that stays and a 99th percentile that grows by half.
+    """Return the networks of `config` without a pipeline: the classifier, the engine that runs it,
+    and the naming that joins the flow of both phases and the classifier. The caller closes the
+    engine. Raises what `open_pipeline` raises."""
+    # More threads gain nothing on pictures this small. At 1280×720 they use half as much processor
+    # time again; the median stays the same and the 99th percentile grows by half.
     cv2.setNumThreads(OPENCV_THREADS)
     flow = load_flow(config.flow)
     path = checkpoint_path(config.classifier)

@@ -1,7 +1,7 @@
-"""From frames to what the spotter says: face, motion, spotter, in the one order that there is.
+"""From frames to spotted expressions: face, motion and spotter in their one fixed order.
 
-`Pipeline` adds names to it; calibration, the test bed and benchmarks take it as it is. Both parts
-of it can be had alone: stored motion goes through `Watch`, which needs no pictures.
+`Pipeline` adds names. Calibration, the test bed and the benchmarks use it as it is. Each part can
+be used alone: stored motion goes through `Watch`, which needs no pictures.
 """
 
 import time
@@ -16,42 +16,42 @@ from realtime.spotting.spotter import Spotter
 
 T = TypeVar("T")
 Aligned = tuple[AlignedFace | None, dict[str, float]]
-"""A frame's face, and what finding it took, ms by stage."""
+"""A frame's face, and how long it took to find, in ms by stage."""
 
 
 class Aligner(Protocol):
-    """What gives the face of each frame: a `FaceAligner`, or faces recorded before."""
+    """Gives the face of each frame: a `FaceAligner`, or faces recorded before."""
 
     def align(self, frame: Frame) -> AlignedFace | None:
-        """The face of `frame`, None where there is none. Frames come in order."""
+        """Return the face of `frame`, or None if there is none. Frames come in order."""
 
     def warm_up(self) -> None:
-        """So that the first face does not wait."""
+        """Get ready, so that the first face need not wait."""
 
 
 class Watch:
-    """A spotter that is told of every frame, with a face or without."""
+    """A spotter that gets every frame, with or without a face."""
 
     def __init__(self, spotter: Spotter) -> None:
         self._spotter = spotter
         self._seen = False
 
     def push(self, stamp: Stamp, motion: MotionSample | None) -> SpotSignal | None:
-        """What follows from the frame of `stamp`; None while there is no face, but for the first
-        frame without it. Stamps increase."""
+        """Return the spotter's signal for the frame at `stamp`. Without a face it is None, except
+        for the first frame after the face was lost. Stamps increase."""
         seen, self._seen = self._seen, motion is not None
         if motion is not None:
             return self._spotter.push(motion)
         return self._spotter.lost(stamp) if seen else None
 
     def finish(self) -> tuple[SpotUpdate, ...]:
-        """The end of the source."""
+        """Return the last updates, at the end of the source."""
         return self._spotter.finish()
 
 
 class Perception:
-    """Frames of one source, in order, to steps without events. Not thread-safe, but for `align`,
-    which may run in a thread of its own."""
+    """Turns the frames of one source, in order, into steps without events. Not thread-safe, except
+    that `align` may run in a thread of its own."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Perception:
         motion: Motion | None = None,
         aligner: Aligner | None = None,
     ) -> None:
-        """By default: the usual spotter, motion on the CPU, faces found by the mesh."""
+        """The defaults: the usual spotter, motion on the CPU, faces from the face mesh."""
         self._aligner = aligner or FaceAligner()
         self._motion = motion or Motion()
         self._watch = Watch(spotter or Spotter())
@@ -67,20 +67,20 @@ class Perception:
 
     @property
     def trouble(self) -> str:
-        """Why motion's device is not used any more; empty while it is."""
+        """Why motion no longer runs on its device; empty while it does."""
         return self._motion.trouble
 
     def step(self, frame: Frame) -> Step:
-        """What `frame` adds."""
+        """Return what `frame` adds."""
         return self.follow(frame, self.align(frame))
 
     def align(self, frame: Frame) -> Aligned:
-        """The first half of `step`; frames in order."""
+        """Return the face of `frame`: the first half of `step`. Frames come in order."""
         timings_ms: dict[str, float] = {}
         return _timed(timings_ms, "face", lambda: self._aligner.align(frame)), timings_ms
 
     def follow(self, frame: Frame, aligned: Aligned) -> Step:
-        """The second half, with what `align` gave for this frame."""
+        """Return the step of `frame`: the second half, with what `align` returned for it."""
         face, timings_ms = aligned
         motion: MotionSample | None = None
         signal: SpotSignal | None = None
@@ -95,11 +95,12 @@ class Perception:
         return Step(frame, face, motion, signal, (), timings_ms)
 
     def finish(self) -> tuple[SpotUpdate, ...]:
-        """The end of the source: accepted pulses are emitted, open ones rejected."""
+        """Return the last updates, at the end of the source: emit accepted pulses, reject open
+        ones."""
         return self._watch.finish()
 
     def warm_up(self) -> None:
-        """So that the first frames do not wait."""
+        """Get ready, so that the first frames need not wait."""
         self._motion.warm_up(CROP_PX)
         self._aligner.warm_up()
 
