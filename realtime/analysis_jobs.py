@@ -1,7 +1,7 @@
 """What a folder of tables holds: which inputs were analysed already, and how.
 
-Beside the tables of an input lies `<name>.analysis.json`, written last: what was analysed, as it
-described itself, with which options, and what became of its frames.
+`<name>.analysis.json` lies beside the tables of an input and is written last. It holds the source's
+description, the options and the frame counts.
 """
 
 import hashlib
@@ -36,20 +36,19 @@ class Job:
     motion: Path
     record: Path
     done: bool = False
-    """The results are there, made of the same input with the same options."""
+    """The results exist, made from the same input with the same options."""
     again: bool = False
-    """The results are there and are to be replaced, once the new ones are whole."""
+    """The results exist and will be replaced once the new ones are complete."""
     problem: str = ""
-    """In words, why it cannot be done; empty if nothing speaks against it."""
+    """Why the job cannot be done, in words; empty if it can."""
 
 
 def plan_jobs(
     inputs: Sequence[str], out: Path, motion: str, config: LiveConfig, *, again: bool
 ) -> list[Job]:
-    """A job for each of `inputs`, their results in the folder `out`, the motion in a file of the
-    suffix `motion`. Of an input that was analysed there before the results keep their name and are
-    made again only if it broke off then, or with `again`; another one of that name gets a number.
-    """
+    """Return a job for each of `inputs`, with results in the folder `out` and motion in a file with
+    the suffix `motion`. An input analysed there before keeps its names; it is redone only if it
+    broke off then, or with `again`. A different input of the same name gets a number."""
     kept = dict(_records(out))
     names = {record["input"]["mark"]: name for name, record in kept.items()}
     taken = {path.name.partition(".events.")[0] for path in out.glob("*.events.csv")}
@@ -76,7 +75,8 @@ def plan_jobs(
 def write_record(
     job: Job, config: LiveConfig, info: SourceInfo, status: SourceStatus, failure: str
 ) -> None:
-    """Say beside the tables of `job` what was analysed; `failure`: why it broke off, if it did."""
+    """Write beside the tables of `job` what was analysed; `failure` says why it broke off, if
+    so."""
     document = {
         "format": FORMAT,
         "version": VERSION,
@@ -97,11 +97,11 @@ def write_record(
 
 
 def name_of(spec: str) -> str:
-    """What the tables of an input are called: its file's or folder's name, without what a file
-    name cannot hold."""
+    """Return the name for the tables of an input: its file's or folder's name, without characters
+    that a file name cannot hold."""
     try:
         kind, rest = split_spec(spec)
-    except SourceError:  # told when its turn comes
+    except SourceError:  # reported when this input is opened
         kind, rest = "input", spec
     path = Path(rest)
     folder = path.resolve().name
@@ -111,7 +111,7 @@ def name_of(spec: str) -> str:
 
 
 def _before(job: Job, record: Mapping[str, Any], config: LiveConfig, again: bool) -> Job:
-    """`job`, whose input was analysed before, as `record` says."""
+    """Return `job` for an input that was analysed before, as `record` says."""
     there = job.events.exists() and job.motion.exists()
     if again or not there or record["failure"]:
         return replace(job, again=True)
@@ -127,7 +127,7 @@ def _before(job: Job, record: Mapping[str, Any], config: LiveConfig, again: bool
 
 
 def _records(out: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The records in `out` by the names of their tables."""
+    """Yield the records in `out`, each with the name of its tables."""
     for path in sorted(out.glob(f"*{_SUFFIX}")):
         try:
             record = parse_json(path.read_text("utf-8"))
@@ -135,7 +135,7 @@ def _records(out: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 record["input"]["mark"], record["failure"], record["options"]
                 yield path.name.removesuffix(_SUFFIX), record
         except (OSError, ValueError, LookupError, TypeError):
-            continue  # none of ours: its name stays taken by its tables
+            continue  # not ours: its tables still occupy the name
 
 
 def _options(config: LiveConfig) -> dict[str, Any]:
@@ -147,8 +147,9 @@ def _options(config: LiveConfig) -> dict[str, Any]:
 
 
 def _mark(spec: str) -> str:
-    """What tells one input from another: names, sizes and times of its files, so that it is known
-    again after it was moved; no path, as folders are often called by names."""
+    """Return a digest that identifies an input by the names, sizes and times of its files, so that
+    it is recognised after a move. It leaves out the path, because folders often carry people's
+    names."""
     try:
         kind, rest = split_spec(spec)
     except SourceError:
@@ -163,5 +164,5 @@ def _mark(spec: str) -> str:
         elif path.exists():
             said.append(f"{path.stat().st_size} {path.stat().st_mtime_ns}")
     except OSError:
-        pass  # told when its turn comes
+        pass  # reported when this input is opened
     return hashlib.sha256("\n".join(map(clean_line, said)).encode()).hexdigest()

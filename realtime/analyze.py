@@ -2,14 +2,14 @@
 
     python -m realtime.analyze clip.mp4 session/ --out results/
 
-For each input `<name>.events.csv` and `<name>.motion.parquet` (or `.csv`);
-`realtime.results.event_tables` says what the columns are; and `<name>.analysis.json` with what was
-analysed, and how. What was analysed into that folder before is skipped. It is the pipeline of the
-live program, so what was seen live is found again.
+Each input gives `<name>.events.csv`, `<name>.motion.parquet` (or `.csv`) and
+`<name>.analysis.json`. `realtime.results.event_tables` describes the columns; the JSON says what
+was analysed, and how. An input that was analysed into that folder before is skipped. The pipeline
+is that of the live program, so it finds again what was seen live.
 
     python -m realtime.analyze sessions/P07 --compare
 
-says of recorded sessions what is found that was not seen live, or the other way round.
+lists, for recorded sessions, what was found only live or only in the recording.
 """
 
 import argparse
@@ -38,8 +38,8 @@ from realtime.spotting.baseline import load_baseline, rate_warning
 
 
 def main() -> None:
-    """Analyse what the command line names. An input that cannot be analysed is told and the
-    others go on; then, after a table of what failed and why, exit code 1."""
+    """Analyse the inputs on the command line. If one fails, report it and go on with the others;
+    at the end, print a table of failures and exit with code 1."""
     options = vars(_parser().parse_args())
     inputs: list[str] = options.pop("inputs")
     out: Path | None = options.pop("out")
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def _each(work: Sequence[tuple[str, Callable[[], None]]]) -> None:
-    """Do the work of each input, whatever becomes of the others."""
+    """Run the work of each input, even if others fail."""
     failed: dict[str, str] = {}
     for spec, do in work:
         try:
@@ -74,7 +74,7 @@ def _each(work: Sequence[tuple[str, Callable[[], None]]]) -> None:
             raise  # the same for every input
         except InputError as error:
             failed[spec] = str(error)
-        except Exception as error:  # a bug: its trace helps, the other inputs are no part of it
+        except Exception as error:  # a bug: show its trace, and go on with the other inputs
             traceback.print_exc()
             failed[spec] = error_line(error)
         if spec in failed:
@@ -88,14 +88,13 @@ def _each(work: Sequence[tuple[str, Callable[[], None]]]) -> None:
 
 
 class UnwritableError(InputError):
-    """The folder for the results takes no more."""
+    """The results folder cannot be written."""
 
 
 def analyze(job: Job, config: LiveConfig) -> None:
-    """Run the input of `job` through the pipeline and write its results, unless they are there. If
-    the source breaks on the way, what came before is written all the same, and then `SourceError`
-    is raised; `InputError` if the baseline does not suit it, `UnwritableError` if nothing can be
-    written."""
+    """Run the input of `job` through the pipeline and write its results, unless they exist. If the
+    source breaks, write what came before, then raise `SourceError`. Raises `InputError` if the
+    baseline does not suit the source, `UnwritableError` if nothing can be written."""
     if job.done:
         print(f"{job.spec}: done before, {job.events}; --again redoes it")
         return
@@ -137,7 +136,7 @@ def _analyze(source: Source, job: Job, config: LiveConfig) -> None:
                     start_s = last.time_s if start_s is None else start_s
                     bar.update(last.time_s - start_s - bar.n)
             except SourceError as error:
-                broken = error  # what came before it is whole
+                broken = error  # everything before the break is complete
         if last is not None:
             found.extend(pipeline.finish(last))
         confirmed = [event for event in found if event.state == "confirmed"]
@@ -164,12 +163,12 @@ def _open(spec: str, config: LiveConfig) -> Source:
 
 
 def _first(source: Source, seconds: float | None) -> Iterator[Frame]:
-    """The frames of the first `seconds`; None: all."""
+    """Yield the frames of the first `seconds`; None: all."""
     start_s: float | None = None
     try:
         for frame in source:
             start_s = frame.stamp.time_s if start_s is None else start_s
-            # From the first one on: a session's times are the camera's.
+            # Count from the first frame: a session's times are the camera's.
             if seconds and frame.stamp.time_s - start_s >= seconds:
                 return
             yield frame

@@ -1,4 +1,4 @@
-"""What a live run is asked to do, checked before anything slow is loaded."""
+"""The options of a live run, checked before anything slow is loaded."""
 
 import re
 import ssl
@@ -25,8 +25,8 @@ MAX_FPS = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class LiveConfig:
-    """Options of a live run. A value that cannot work raises `InputError` when it is built,
-    naming the option, the value and what would be right."""
+    """Options of a live run. A wrong value raises `InputError` on construction; the message names
+    the option, the value and what would be right."""
 
     source: str = "auto"
     """`auto`, a camera number, a file, a folder, an address, `demo` or `browser`."""
@@ -35,44 +35,44 @@ class LiveConfig:
     height: int = 480
     """px, asked of a camera, drawn by the demo."""
     fps: float | None = None
-    """Frames per second asked of a camera, of the demo, or stated for a folder of images or a file
-    in slow motion; None leaves it to the source."""
+    """Frames per second: asked of a camera or the demo, or stated for a folder of images or a
+    slow-motion file. None leaves it to the source."""
     rotate: int = 0
     """Degrees clockwise by which the source's pictures are turned."""
     seed: int = 7
     """Seed of the demo."""
     seconds: float | None = None
-    """The run ends after this much of the source; None: at its end."""
+    """The run ends after this much of the source. None: at the end of the source."""
     flow: str = "lk"
     """Name in `model.flow.FLOWS`: the optical flow of both phases."""
     classifier: str = "fmanet"
-    """A shipped checkpoint's name, or a path to any. Where weights are shipped for several flows, a
-    network's name stands for those that were trained on `flow`, and is replaced by theirs."""
+    """A shipped checkpoint's name, or a path to any checkpoint. If weights are shipped for several
+    flows, a network's name becomes the name of the weights that were trained on `flow`."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`; `model.machine.choose_device` says what `auto` is here."""
     engine: str = "auto"
-    """Name in `model.engine.ENGINES`: what runs the classifier; `auto`: the best one there is."""
+    """Name in `model.engine.ENGINES`: what runs the classifier; `auto`: the best one available."""
     baseline: Baseline | None = field(default=None, repr=False)
-    """What is usual for this face before this camera; None: what is usual for most."""
+    """What is usual for this face before this camera. None: what is usual for most faces."""
     record: "RecordPlan | None" = None
-    """The session that is recorded; None: none is."""
+    """The session to record. None: do not record."""
     sessions: Path = Path("sessions")
-    """Where the page records sessions, and looks for those to review."""
+    """Where the page records sessions and looks for sessions to review."""
     host: str = "127.0.0.1"
     """Address that the page listens on."""
     port: int = 7860
     auth: tuple[str, str] | None = field(default=None, repr=False)
     """User and password of the page; demanded unless `host` is loopback."""
     allow_hosts: tuple[str, ...] = ()
-    """Names by which a page that listens on loopback may be asked for all the same: a proxy's."""
+    """Further names that may address a page listening on loopback: those of a proxy."""
     root_path: str = ""
-    """Path under which a proxy shows the page, as "/proxy/7860"."""
+    """Path under which a proxy serves the page, as "/proxy/7860"."""
     view_password: str | None = field(default=None, repr=False)
-    """Of those who only look at the page, under any name; None: there are none."""
+    """Password for viewers, who may use any user name. None: no viewers."""
     allow_sources: tuple[str, ...] = ()
-    """Folders, files and addresses that may be opened from the page, with what lies in them. Those
-    on offer, and `source`, may be opened always; from a page that only this machine reaches, and
-    where nothing is named here, anything."""
+    """Folders, files and addresses that the page may open, with everything in them. The sources on
+    offer and `source` are always allowed. With no names here, a page that only this machine reaches
+    may open anything."""
     tls_cert: Path | None = None
     tls_key: Path | None = None
     open_browser: bool = True
@@ -106,11 +106,11 @@ class LiveConfig:
 
     @property
     def is_shared(self) -> bool:
-        """Whether the page is meant for others than who is at this machine, by a proxy too."""
+        """Whether people at other machines can reach the page, also through a proxy."""
         return not is_loopback(self.host) or bool(self.allow_hosts or self.root_path)
 
     def source_options(self) -> SourceOptions:
-        """What of this concerns the source."""
+        """Return the options that concern the source."""
         return SourceOptions(
             width=self.width,
             height=self.height,
@@ -169,7 +169,7 @@ class LiveConfig:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`."""
+    """Return whether only this machine can reach `host`."""
     if host == "localhost":
         return True
     try:
@@ -179,7 +179,7 @@ def is_loopback(host: str) -> bool:
 
 
 def device_name(device: str) -> str:
-    """The device in words: `cpu (4 threads)`, `cuda:0 (NVIDIA H100)`."""
+    """Return the device in words: `cpu (4 threads)`, `cuda:0 (NVIDIA H100)`."""
     if device == "cpu":
         return f"cpu ({THREADS} thread{'s' if THREADS > 1 else ''})"
     import torch

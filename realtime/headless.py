@@ -23,14 +23,14 @@ from realtime.sources.demo import Demo
 from realtime.stream.clock import monotonic_s
 
 PROGRESS_S = 0.5
-"""How often the progress line is renewed, and a request to end is looked for."""
+"""How often to renew the progress line and check for a request to end."""
 SILENT_S = 5.0
-"""After `--seconds` are over, how long a source that delivers nothing is waited for."""
+"""How long to wait for a silent source after `--seconds` are over."""
 
 
 def run_headless(config: LiveConfig, summary: Path | None = None) -> None:
-    """Run until the source ends, `config.seconds` are over, or Ctrl-C (or SIGTERM); then write
-    `summary`. Raises `InputError`, after the summary is written, if the source broke."""
+    """Run until the source ends, `config.seconds` are over, or Ctrl-C (or SIGTERM) arrives; then
+    write `summary`. If the source broke, raises `InputError` after writing the summary."""
     if config.source.partition(":")[0] == "browser":
         raise InputError("--source browser needs the page: leave out --headless")
     if summary is not None:
@@ -48,7 +48,7 @@ def run_headless(config: LiveConfig, summary: Path | None = None) -> None:
 
 
 def _watch(session: LiveSession, asked_to_end: Flag) -> None:
-    """Show progress until the run ends; raises what ended it, if that was an error."""
+    """Show progress until the run ends. Raises the error that ended it, if one did."""
     seconds = session.config.seconds
     over_s = monotonic_s() + (seconds or float("inf"))
     captured, captured_at_s = 0, monotonic_s()
@@ -76,20 +76,20 @@ def _watch(session: LiveSession, asked_to_end: Flag) -> None:
 
 
 def _keys(session: LiveSession) -> Keys | None:
-    """What hears a person at the terminal, if something is recorded there."""
+    """Return a reader for keys typed at the terminal; None without a recording or a terminal."""
     plan = session.config.record
     if plan is None or os.name != "posix":
         return None
     try:
         sys.stdin.fileno()
-    except (AttributeError, OSError, ValueError):  # there is none, or it is no file
+    except (AttributeError, OSError, ValueError):  # no stdin, or it is no file
         return None
     return Keys(plan.protocol, session)
 
 
 def _listen(keys: Keys, line: tqdm) -> bool:
-    """Wait `PROGRESS_S` for something to be typed, and do it at once: its moment is what counts.
-    False when nothing more will come."""
+    """Wait up to `PROGRESS_S` for typed keys and act on them at once, because their time counts.
+    Returns False when no more can come."""
     typed = sys.stdin.fileno()
     if not select.select([typed], [], [], PROGRESS_S)[0]:
         return True
@@ -149,7 +149,8 @@ def _closing_line(session: LiveSession, snapshot: Snapshot) -> str:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[Flag]:
-    """A flag that SIGINT and SIGTERM set. The second one interrupts, in case an end hangs."""
+    """Yield a flag that SIGINT and SIGTERM set. A second signal interrupts, in case ending
+    hangs."""
     flag = Flag()
 
     def end(number: int, frame: FrameType | None) -> None:

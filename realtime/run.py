@@ -1,9 +1,9 @@
 """Run: one source from start to end, and its threads.
 
-What each thread does and may touch, how a run stops and what becomes of every frame is told in
-docs/architecture.md. In short: capture appends to the ring and does nothing else; pipeline follows
-the ring and runs `Pipeline.step`; recorder follows it on its own and comes first. Models are loaded
-and warm before capture starts. Whatever fails, all that is open is closed and `finished` is set.
+docs/architecture.md says what each thread does and may touch, how a run stops, and where every
+frame goes. In short: capture only appends to the ring. Pipeline follows the ring and runs
+`Pipeline.step`. Recorder follows the ring separately and has priority. Models are loaded and warm
+before capture starts. After any failure, everything open is closed and `finished` is set.
 """
 
 import gc
@@ -35,15 +35,15 @@ RING_S = 6.0
 RING_BYTES = 512 * 2**20
 MAX_LAG_S = 1.0
 HOLD = 1 / 3
-"""2 s of the ring's seconds, or a third of its bytes where pictures are so large that these run
-out first: while more waits for the recorder, nothing is analysed."""
+"""Share of the ring that may wait for the recorder: 2 s, or a third of its bytes if large pictures
+fill those first. While more waits, nothing is analysed."""
 GO_ON = 1 / 12
-"""0.5 s: with less than that, it has caught up."""
+"""0.5 s: with less than that waiting, the recorder has caught up."""
 DRAIN_S = 5.0
 JOIN_S = 5.0
 WRITE_S = 60.0
-"""How long the recorder may take at the end: what the ring holds is written still, and what is to
-be forgotten deleted."""
+"""How long the recorder may take at the end to write what the ring holds and to delete what must be
+forgotten."""
 CLASSIFY_BACKLOG = 8
 
 BEHIND, STOPPED = "pipeline behind", "stopped"
@@ -52,8 +52,8 @@ NOT_BEGUN = "it could not begin"
 
 
 class StillAliveError(RuntimeError):
-    """Threads that did not end in time, by name. They are left behind: what they still do goes
-    nowhere, and they do not keep the program from ending."""
+    """Names the threads that did not end in time. They are left behind: their results are
+    discarded, and they do not keep the program from ending."""
 
 
 class Run:
@@ -77,9 +77,9 @@ class Run:
         self._asked_to_stop = False
         self.error: BaseException | None = None
         self.failed = ""
-        """In words, what ended the analysis of a run that is recorded, which goes on."""
+        """Why the analysis ended, in words, while the recording goes on."""
         self.faults: list[str] = []
-        """In words, what could not be closed."""
+        """What could not be closed, in words."""
         self._capture_error: BaseException | None = None
         self._closing_error: BaseException | None = None
         self.captured = Captured()
@@ -94,7 +94,7 @@ class Run:
         self._threads: list[threading.Thread] = []
         self._captured_all = threading.Event()
         self._source_closed = threading.Event()
-        with ExitStack() as opened:  # what is open, if anything fails here
+        with ExitStack() as opened:  # what to close if anything fails here
             opened.callback(self._attempt, source.close)
             self._classify = Worker("classify", CLASSIFY_BACKLOG)
             opened.callback(self._classify.stop, JOIN_S)
@@ -108,8 +108,8 @@ class Run:
             )
             if self.recording is not None:
                 opened.callback(self.recording.recorder.close, NOT_BEGUN)
-            # What is loaded by now stays until the end. To look through it again, as each full
-            # collection would, stops all threads for a tenth of a second or two.
+            # Objects loaded by now stay until the end. Each full collection would scan them again
+            # and stop all threads for 0.1 to 0.2 s.
             gc.collect()
             gc.freeze()
             trim_heap()
@@ -122,7 +122,7 @@ class Run:
             opened.pop_all()
 
     def _actions(self) -> dict[str, Callable[[], None]]:
-        """What the threads do, by name."""
+        """Return each thread's function, by thread name."""
         actions = {"capture": self._capture, "pipeline": self._analyse, "ring": self.ring.pack}
         if self.recording is None:
             return actions
@@ -136,14 +136,14 @@ class Run:
             return
         self._asked_to_stop = not self.finished.is_set()
         alive = self._end()
-        gc.unfreeze()  # of this run all may go
+        gc.unfreeze()  # this run's objects may be collected now
         self.stopped = True
         if alive:
             raise StillAliveError(f"threads still alive after stop: {', '.join(alive)}")
 
     def _end(self) -> list[str]:
-        """End all threads; the names of those that are still alive. None waits for another that
-        does not end: the recording is closed all the same."""
+        """End all threads; return the names of those still alive. A thread that hangs does not hold
+        up the others: the recording is still closed."""
         self._end_capture()
         for thread in self._threads:
             if thread.name == "capture":
@@ -167,11 +167,11 @@ class Run:
         return alive
 
     def pause(self) -> None:
-        """See `LiveSession.pause`; of a run that is not paused."""
+        """See `LiveSession.pause`. Call it only when the run is not paused."""
         self._pauses.begin(monotonic_s())
 
     def resume(self) -> None:
-        """See `LiveSession.resume`; of a run that is."""
+        """See `LiveSession.resume`. Call it only when the run is paused."""
         self._pauses.end(monotonic_s())
 
     @property
@@ -181,16 +181,16 @@ class Run:
 
     @property
     def trouble(self) -> str:
-        """What of the classifier's engine failed and was replaced; empty if nothing did."""
+        """What failed in the pipeline and was replaced; empty if nothing failed."""
         return self._pipeline.trouble
 
     @property
     def waiting(self) -> bool:
-        """Whether nothing is analysed now because the recorder is behind."""
+        """Whether analysis is on hold because the recorder is behind."""
         return self._waiting and self._must_wait()
 
     def _why_ended(self, ended: str) -> str:
-        """Why the recording ended, where `ended` is what ended the source."""
+        """Return why the recording ended; `ended` says what ended the source."""
         if self._asked_to_stop and ended == END:
             ended = STOPPED
         reasons = [ended, self.failed, *self.faults]
@@ -203,14 +203,15 @@ class Run:
                 self.resumed.wait()
         except BaseException as caught:  # raised again where the frames are read
             self._capture_error = error = caught
-        with ExitStack() as ending:  # from the last to the first, each whatever another raises
+        with ExitStack() as ending:  # runs last to first; each runs even if another raises
             ending.callback(self._source_closed.set)
             ending.callback(self._attempt, self.source.close)
             ending.callback(self.ring.close, error)
             ending.callback(self._captured_all.set)
 
     def _capture_until_pause(self) -> bool:
-        """Take frames until the source or the run ends; True if it was only a pause."""
+        """Take frames until the source or the run ends, or a paused source waits; True if it
+        waits."""
         info = self.source.info
         frames = pace(self.source, self._ending) if info.paced_by_stamps else iter(self.source)
         for frame in frames:
@@ -220,10 +221,10 @@ class Run:
             if self.resumed.is_set():
                 self.ring.append(frame)
             elif info.live:
-                self.captured.paused += 1  # unread, a camera would show the past afterwards
+                self.captured.paused += 1  # if left unread, a camera would deliver old frames later
             else:
                 self.ring.append(frame)
-                return True  # a file waits; its clock starts anew when it goes on
+                return True  # a file waits; its clock restarts when it resumes
         return False
 
     def _analyse(self) -> None:
@@ -259,11 +260,11 @@ class Run:
         self._packing.finish(events, JOIN_S)
 
     def _take_closing_error(self) -> None:
-        """What could not be closed ends the run, if nothing else did."""
+        """If closing failed and nothing else did, that error ends the run."""
         self.error = self.error or self._closing_error
 
     def _attempt(self, close: Callable[[], None]) -> None:
-        """Close something; what it raises comes after whatever ended the run."""
+        """Close something. Keep its error, but put it after the error that ended the run."""
         try:
             close()
         except BaseException as error:
@@ -271,9 +272,9 @@ class Run:
             self._closing_error = self._closing_error or error
 
     def _go_on_without(self, follower: RingReader, error: BaseException) -> None:
-        """The analysis has failed; the recording does not end with it."""
+        """The analysis has failed; drop every further frame while the recording goes on."""
         self.failed = f"{FAILED}: {describe_error(error)}"
-        with suppress(Exception):  # the capture's: that the analysis failed comes first
+        with suppress(Exception):  # a capture error: the failed analysis matters more
             for frame, missed in follower:
                 self._leave_out(FAILED, missed + 1, (*follower.missed, frame.stamp))
 
@@ -283,20 +284,20 @@ class Run:
         for frame, missed in follower:
             self._leave_out(BEHIND, missed, follower.missed)
             newest = self.ring.latest() or frame
-            # Against the newest frame, not the clock: a source that is late itself is no reason.
+            # Compare with the newest frame, not the clock: a late source is no reason to skip.
             behind = newest.received_s - frame.received_s > MAX_LAG_S
             catching_up = (catching_up or behind) and frame is not newest
             self._waiting = self._must_wait()
             cause = BEHIND if catching_up else ""
             cause = RECORDER_FIRST if self._waiting else cause
             if self._abandoned.is_set():
-                cause, promised = STOPPED, None  # what follows from its face is not asked any more
+                cause, promised = STOPPED, None  # nobody waits for the face found ahead any more
             if cause and frame is not promised:
                 self._leave_out(cause, 1, (frame.stamp,))
                 continue
             waited_s = max(0.0, monotonic_s() - frame.received_s)
             promised = None if cause else follower.peek()
-            step = self._pipeline.step(frame, promised)  # however long it took, see `_end`
+            step = self._pipeline.step(frame, promised)  # may take any time, see `_end`
             step = self._results.add(step, waited_ms=waited_s * 1e3)
             if self.recording is not None:
                 self.recording.recorder.analysed(step, monotonic_s())
@@ -306,7 +307,7 @@ class Run:
                 self._on_step(step)
 
     def _must_wait(self) -> bool:
-        """Whether the processor is the recorder's now."""
+        """Whether analysis must leave the processor to the recorder."""
         if self.recording is None:
             return False
         return self.recording.backlog > (GO_ON if self._waiting else HOLD)

@@ -1,7 +1,7 @@
-"""Study: one recording after the other, as a person at the page wants them.
+"""Study: one recording after another, as a person at the page asks for them.
 
-Keeps what is filled in before a recording, says what is still missing, starts and stops it, and
-hears keys, notes and wishes to forget while it runs. Any thread.
+It keeps the form filled in before a recording, says what is missing, starts and stops recordings,
+and takes keys, notes and requests to forget. Any thread may call it.
 """
 
 import threading
@@ -25,12 +25,12 @@ from realtime.sessions.folder import PARTICIPANT, disk_speed
 
 GOING_ON = ("running", "paused")
 SAID = 50
-"""That many of the last markers are shown."""
+"""How many of the last markers are shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is filled in before a recording; not checked yet."""
+    """The form before a recording, not checked yet."""
 
     participant: str = ""
     consent: str = ""
@@ -47,7 +47,7 @@ class Study:
     """The recordings of one live session."""
 
     def __init__(self, session: LiveSession, camera: Callable[[], Check | None]) -> None:
-        """`camera` says what the camera check found, None if it was not made."""
+        """`camera` returns the result of the camera check, None if nobody made one."""
         self._session = session
         self._root = session.config.sessions
         self._camera = camera
@@ -61,12 +61,12 @@ class Study:
         self._said: deque[tuple[float, str]] = deque(maxlen=SAID)
         self._last: RecordingStatus | None = None
         plan = session.config.record
-        if plan is not None:  # asked for on the command line, and under way by now
+        if plan is not None:  # the command line asked for it, and it has begun
             self._draft = Draft(
                 plan.participant,
                 plan.consent,
                 plan.pictures,
-                "",  # the next person is asked anew
+                "",  # ask the next person again
                 False,
                 plan.codec,
                 plan.planned_s / 60,
@@ -77,22 +77,22 @@ class Study:
             self._keys = Keys(plan.protocol, session)
 
     def fill_in(self, draft: Draft) -> None:
-        """Take what is filled in. Raises `InputError` for a codec that is not known."""
+        """Keep the filled-in form. Raises `InputError` for an unknown codec."""
         if draft.codec not in CODECS:
             raise InputError(f"codec {draft.codec}: choose one of {', '.join(CODECS)}")
         with self._lock:
             self._draft = draft
 
     def take_protocol(self, text: str) -> None:
-        """Use the protocol that `text`, TOML, is, from the next recording on; raises `InputError`
-        saying what is wrong with it."""
+        """Use the protocol in `text` (TOML) from the next recording on. Raises `InputError` saying
+        what is wrong with it."""
         protocol = parse_protocol(text, "the protocol")
         with self._lock:
             self._protocol = protocol
 
     def start(self) -> None:
-        """Begin a recording: the source starts anew. Raises `InputError` if it cannot begin, or
-        one is going on."""
+        """Begin a recording; the source restarts. Raises `InputError` if it cannot begin, or if one
+        is in progress."""
         with self._alone():
             if self._active() is not None:
                 raise InputError("a recording is going on: stop it first")
@@ -100,12 +100,12 @@ class Study:
             with self._lock:
                 self._keys = Keys(plan.protocol, self._session)
                 self._said.clear()
-                self._speed = None  # measured again, beside what else the disk has to do by then
+                self._speed = None  # measure again: the disk may be busier by then
             self._session.record(plan)
 
     def stop(self) -> None:
-        """End the recording; the source starts anew without one. Raises `InputError` if there is
-        none: what another page started meanwhile was not meant."""
+        """End the recording; the source restarts without one. Raises `InputError` if there is none,
+        or if another page is starting or ending one."""
         with self._alone():
             if self._active() is None:
                 raise InputError("no recording is going on")
@@ -115,7 +115,8 @@ class Study:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Who comes while another page starts or ends a recording is told so, and does neither."""
+        """Hold the right to start or end a recording. Raises `InputError` if another page has
+        it."""
         if not self._changing.acquire(blocking=False):
             raise InputError("another page is starting or ending a recording: see what it did")
         try:
@@ -128,8 +129,8 @@ class Study:
         self._session.audit(who, did)
 
     def press(self, key: str, at_s: float | None) -> None:
-        """A key of the protocol was pressed, at `at_s` of the monotonic clock (None: now). Raises
-        `InputError` if it has no such key or nothing is recorded."""
+        """Handle a key of the protocol, pressed at `at_s` of the monotonic clock (None: now).
+        Raises `InputError` if the protocol has no such key or nothing is recorded."""
         self._tell(self._keys.press(key, at_s))
 
     def ask(self, name: str, at_s: float | None) -> None:
@@ -146,12 +147,12 @@ class Study:
         self._tell(f"noted: {text.strip()}")
 
     def pause(self) -> None:
-        """Let analysis and recording wait."""
+        """Pause analysis and recording."""
         self._session.pause()
         self._tell("paused")
 
     def resume(self) -> None:
-        """Go on."""
+        """Continue after `pause`."""
         self._session.resume()
         self._tell("resumed")
 
@@ -165,10 +166,10 @@ class Study:
         self._tell(f"the last {seconds:g} s are deleted")
 
     def state(self) -> dict[str, Any]:
-        """How it stands, as JSON values: `recording` (folder, frames, dropped, seconds, failure,
-        sound, paused; None if there is none), `last` (the one before), `draft`, `microphones`,
-        `checks`, `missing` (what keeps it from beginning), `protocol` with the question that is
-        `open`, `said`."""
+        """Return the state as JSON values: `recording` (folder, frames, dropped, seconds, failure,
+        sound, paused; None if there is none), `last` (the recording before), `draft`, `codecs`,
+        `microphones`, `checks`, `missing` (what stops a recording from beginning), `protocol` with
+        the question that is `open`, `said`."""
         if self._microphones is None:
             self._microphones = _found()
         active = self._active()
@@ -227,7 +228,7 @@ class Study:
         )
 
     def _checks(self) -> tuple[tuple[Check, ...], str]:
-        """The list, and what keeps a recording from beginning; empty if nothing does."""
+        """Return the checks, and what stops a recording from beginning (empty if nothing does)."""
         source = self._session.source
         if source is None:
             return (), "no source is open: start one on the Live tab"
@@ -235,7 +236,7 @@ class Study:
             plan = self._plan()
             missing = ""
         except InputError as error:
-            # The rest of the list can be seen before everything is filled in.
+            # Show the other checks even before the form is complete.
             missing = str(error)
             plan = replace(self._blank(), consent=self._draft.consent.strip())
         if self._speed is None:
@@ -249,7 +250,7 @@ class Study:
         return (space, *check_list(plan, source.info, config.baseline, self._speed)), missing
 
     def _blank(self) -> RecordPlan:
-        # Until a participant is named, a baseline is shown as that of whom it is.
+        # Until a participant is named, assume the participant of the baseline.
         baseline = self._session.config.baseline
         whose = baseline.participant if baseline is not None else ""
         code = whose if PARTICIPANT.fullmatch(whose) else "X"
@@ -259,5 +260,5 @@ class Study:
 def _found() -> list[str]:
     try:
         return list(microphones())
-    except InputError:  # no PortAudio: there is no choice
+    except InputError:  # no PortAudio, so no choice
         return []
