@@ -24,11 +24,11 @@ from model.records import (
     Window,
 )
 from realtime.spotting.baseline import Baseline
-from realtime.spotting.disturbances import Nuisances
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
 from realtime.spotting.pulse import Band, Pulse, PulseFollower
-from realtime.spotting.rejection_rules import (
+from realtime.spotting.rejection import (
     DETOUR,
+    Disturbances,
     is_glance,
     lip_went_far,
     moved_as_one,
@@ -106,7 +106,7 @@ class Spotter:
         self._open: list[_Candidate | None] = [None, None]
         self._ended: list[_Ended] = []
         self._emitted: deque[Window] = deque(maxlen=8)
-        self._nuisances = Nuisances(c.longest_s + 2.0)
+        self._nuisances = Disturbances(c.longest_s + 2.0)
         self._numbers = 0
         self._track: int | None = None
         self._last: Stamp | None = None

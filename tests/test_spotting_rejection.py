@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 
 from model.records import MotionSample, Stamp
-from realtime.spotting.disturbances import HEAD_RISE_PER_PX, Nuisances
 from realtime.spotting.motion import REGIONS
+from realtime.spotting.rejection import HEAD_RISE_PER_PX, Disturbances
 
 BROW, LID, CHIN = (REGIONS.index(name) for name in ("brow_inner_right", "lid_lower_left", "chin"))
 
 
-def pushed(*, flags=None, speed_px_s=0.0, fps=30, seconds=4.0) -> Nuisances:
-    """Nuisances after some seconds, with `flags` (time → names) and a steadily moving head."""
-    nuisances = Nuisances(keep_s=3.0)
+def pushed(*, flags=None, speed_px_s=0.0, fps=30, seconds=4.0) -> Disturbances:
+    """Disturbances after some seconds, with `flags` (time → names) and a steadily moving head."""
+    nuisances = Disturbances(keep_s=3.0)
     for i in range(round(seconds * fps)):
         at = {name for time_s, name in (flags or {}).items() if abs(i / fps - time_s) < 0.5 / fps}
         nuisances.push(
