@@ -1,1 +1,1 @@
-"""From aligned faces to windows: when a face moved and returned, and why a movement is none."""
+"""From aligned faces to windows: when a face moved and returned, and which movements to reject."""

@@ -1,14 +1,14 @@
-"""What is usual for a face at rest: the least motion worth calling one, region by region.
+"""The noise floor of a face at rest: the least motion that counts as movement, per region.
 
 `calibrate.baseline.measure` measures it; live runs, sessions and analysis take it as `--baseline
 FILE`. A file is versioned JSON and says where it comes from. It holds for one face before one
 camera:
 
 - another camera, or a rate that differs by more than a fifth, is refused: the noise of a
-  displacement depends on both in ways that no factor mends;
-- another picture size scales the floors, up to twofold and with a warning: a crop drawn from
-  half the pixels has twice the noise;
-- a recording names no camera, so its camera is taken on trust, with a warning.
+  displacement depends on both, and no factor can correct it;
+- another picture size scales the floors, up to twofold and with a warning: a crop made from half
+  the pixels has twice the noise;
+- a recording names no camera, so the program assumes the right one and warns.
 """
 
 import json
@@ -33,38 +33,38 @@ _RECORDINGS = ("file", "folder", "network", "session")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """The camera that a baseline was measured with."""
+    """The camera and picture with which a baseline was measured."""
 
     kind: str
     """Name in `realtime.sources.SOURCES`."""
     camera: str
-    """What the camera calls itself; of other sources, as they were asked for."""
+    """The camera's own name; for other sources, the source as it was asked for."""
     fps_nominal: float | None
-    """As driver or file report it."""
+    """As the driver or the file reports it."""
     fps: float
     """As measured."""
     width: int
     """px of the picture."""
     height: int
     crop_px_per_image_px: float
-    """How much the face was enlarged into its crop: above 1 it holds less than the crop shows."""
+    """Enlargement of the face into its crop. Above 1, the crop has more px than the face had."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """How a baseline came about."""
+    """How a baseline was measured."""
 
     setting: Setting
     date: str
     """UTC, ISO 8601."""
     participant: str
-    """As given; may be empty."""
+    """The participant's code as given; may be empty."""
     seconds: float
-    """Of rest that was used."""
+    """How much rest was used."""
     noise_px: Mapping[str, float]
-    """Per region: mean of its greatest deviation from rest within half a second, crop px."""
+    """Per region, in crop px: mean of the greatest deviation from rest within half a second."""
     false_alarms_per_min: float
-    """What the floors were chosen for."""
+    """The rate of false alarms for which the floors were chosen."""
     blinks_per_min: float
     head_px_s: float
     """Median speed of the head, crop px per second."""
@@ -77,10 +77,11 @@ class Baseline:
     """The noise floor of one face before one camera."""
 
     floor_px: Mapping[str, float]
-    """Per region of `realtime.spotting.motion.REGIONS`: the least threshold, crop px, however quiet
-    the last seconds were. Above it the spotter measures the noise itself."""
+    """Per region of `realtime.spotting.motion.REGIONS`: the lowest threshold, crop px, however
+    quiet the last seconds were. Above it, the spotter's own noise measurement sets the
+    threshold."""
     measured: Measurement | None = None
-    """None for the default, which no one measured."""
+    """None for the default baseline, which was not measured."""
 
     def __post_init__(self) -> None:
         missing = [name for name in REGIONS if not 0 < self.floor_px.get(name, 0.0) < math.inf]
@@ -89,12 +90,12 @@ class Baseline:
 
     @property
     def participant(self) -> str:
-        """The code of whom it was measured on; empty where that is not said."""
+        """The participant's code; empty if unknown."""
         return self.measured.participant if self.measured is not None else ""
 
     @staticmethod
     def default() -> "Baseline":
-        """For an unmeasured face and camera."""
+        """Return the baseline for an unmeasured face and camera."""
         return Baseline(MappingProxyType(dict.fromkeys(REGIONS, USUAL_FLOOR_PX)))
 
 
@@ -102,15 +103,15 @@ USUAL_FLOOR_PX = 0.25
 
 
 def camera_name(info: SourceInfo) -> str:
-    """What tells one camera from another: the device's own name where there is one."""
+    """Return what identifies a camera: the device's own name if it has one."""
     if info.kind == "camera":
         return info.description.partition(": asked ")[0]
     return info.kind if info.kind in ("browser", "demo") else info.spec
 
 
 def fit_to_source(baseline: Baseline, info: SourceInfo) -> tuple[Baseline, str]:
-    """The baseline as it holds for a source that was just opened, and a warning in one line, empty
-    if there is nothing to say. Raises `InputError` if it does not hold."""
+    """Return the baseline adapted to an open source, and a one-line warning (or empty). Raises
+    `InputError` if the baseline does not suit the source."""
     measured = baseline.measured
     if measured is None:
         return baseline, ""
@@ -148,7 +149,7 @@ def fit_to_source(baseline: Baseline, info: SourceInfo) -> tuple[Baseline, str]:
 
 
 def rate_warning(baseline: Baseline, fps: float | None) -> str:
-    """One line if a source that runs does so at another rate than the baseline's, else empty."""
+    """Return one line if a running source's rate differs from the baseline's; otherwise empty."""
     if baseline.measured is None or not fps:
         return ""
     then = baseline.measured.setting.fps
@@ -161,7 +162,7 @@ def rate_warning(baseline: Baseline, fps: float | None) -> str:
 
 
 def as_document(baseline: Baseline) -> dict[str, Any]:
-    """What the file holds, as values that JSON knows."""
+    """Return the content of the file as JSON values."""
     document: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -178,7 +179,7 @@ def as_document(baseline: Baseline) -> dict[str, Any]:
 
 
 def to_json(baseline: Baseline) -> str:
-    """The file's text."""
+    """Return the text of the file."""
     document = as_document(baseline)
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -198,7 +199,7 @@ def save_baseline(path: Path, baseline: Baseline) -> None:
 
 
 def load_baseline(path: Path) -> Baseline:
-    """Read a baseline; raises `InputError` if `path` is none, or of a later version."""
+    """Read a baseline. Raises `InputError` if `path` is not a baseline or has another version."""
     try:
         document = parse_json(read_text(path))
     except OSError as error:

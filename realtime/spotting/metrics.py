@@ -19,9 +19,9 @@ from model.datasets.delimited import read_table
 from model.errors import InputError
 
 MIN_IOU = 0.5
-"""The protocol's least overlap of a hit."""
+"""The least overlap of a hit, from the protocol."""
 KINDS = ("micro", "macro")
-"""What is scored; other annotated kinds (a blink) are nuisances, never hits."""
+"""The kinds that are scored. Other annotated kinds (a blink) are nuisances, never hits."""
 
 _MOMENTS = ("onset", "apex", "offset")
 
@@ -36,15 +36,15 @@ class Expression:
     kind: str
     """"micro", "macro", or another annotated thing such as "blink"."""
     label: str = ""
-    """Emotion class; empty where none was given."""
+    """Emotion class; empty if none was given."""
     amplitude_px: float = math.nan
-    """Greatest displacement at the apex, px of the 128 px crop; NaN where it is not known."""
+    """Greatest displacement at the apex, px of the 128 px crop; NaN if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What became of all predictions and annotations of one kind in any number of videos, and
-    what follows from it."""
+    """Hits, false predictions and missed annotations of one kind, over any number of videos, and
+    the scores computed from them."""
 
     kind: str
     pairs: tuple[tuple[Expression, Expression], ...]
@@ -61,12 +61,12 @@ class Score:
 
     @property
     def predicted(self) -> int:
-        """How many were predicted."""
+        """Number of predictions."""
         return len(self.pairs) + len(self.false)
 
     @property
     def annotated(self) -> int:
-        """How many there are."""
+        """Number of annotations."""
         return len(self.pairs) + len(self.missed)
 
     @property
@@ -87,32 +87,32 @@ class Score:
 
     @property
     def onset_errors_s(self) -> tuple[float, ...]:
-        """Predicted − annotated, one for each hit; so are the next two."""
+        """Predicted − annotated onset, in seconds, one per hit."""
         return tuple(p.onset_s - a.onset_s for p, a in self.pairs)
 
     @property
     def apex_errors_s(self) -> tuple[float, ...]:
-        """Of the apex."""
+        """Predicted − annotated apex, in seconds, one per hit."""
         return tuple(p.apex_s - a.apex_s for p, a in self.pairs)
 
     @property
     def offset_errors_s(self) -> tuple[float, ...]:
-        """Of the offset."""
+        """Predicted − annotated offset, in seconds, one per hit."""
         return tuple(p.offset_s - a.offset_s for p, a in self.pairs)
 
     @property
     def names(self) -> tuple[tuple[str, str], ...]:
-        """(predicted, annotated) label of each hit that carries both."""
+        """(predicted, annotated) labels of each hit that has both."""
         return tuple((p.label, a.label) for p, a in self.pairs if p.label and a.label)
 
     @property
     def named(self) -> int:
-        """Hits whose annotation and prediction both carry a label."""
+        """Number of hits with a label on both sides."""
         return len(self.names)
 
     @property
     def named_right(self) -> int:
-        """Those of them whose labels agree; an "unclear" prediction agrees with none."""
+        """Number of those hits whose labels agree; an "unclear" prediction never agrees."""
         return sum(p == a for p, a in self.names)
 
     @property
@@ -122,8 +122,8 @@ class Score:
 
     @property
     def analysis_f1(self) -> float:
-        """Mean over the classes annotated among the labelled hits of 2 TP / (2 TP + FP + FN);
-        NaN without any. An "unclear" prediction is a miss of its class and of no other."""
+        """Mean of 2 TP / (2 TP + FP + FN) over the classes annotated among the labelled hits; NaN
+        without any. An "unclear" prediction counts as a miss of the true class only."""
         scores = []
         for label in sorted({a for _, a in self.names}):
             said = sum(p == label for p, _ in self.names)
@@ -147,9 +147,9 @@ def iou(a: Expression, b: Expression) -> float:
 def match(
     predicted: Sequence[Expression], annotated: Sequence[Expression], min_iou: float = MIN_IOU
 ) -> tuple[tuple[int, int], ...]:
-    """Pairs (predicted index, annotated index), one to one, the best overlaps first.
+    """Return pairs (predicted index, annotated index), one to one, best overlaps first.
 
-    Kinds are not looked at. Equal overlaps go to the earlier annotation, then prediction.
+    Kinds are ignored. Equal overlaps go to the earlier annotation, then the earlier prediction.
     """
     overlaps = sorted(
         (-iou(p, a), j, i)
@@ -173,7 +173,7 @@ def score(
     kind: str,
     min_iou: float = MIN_IOU,
 ) -> Score:
-    """Score the (predicted, annotated) intervals of any number of videos as one, for one kind."""
+    """Score the (predicted, annotated) intervals of all `videos` together, for one kind."""
     pairs: list[tuple[Expression, Expression]] = []
     false: list[Expression] = []
     missed: list[Expression] = []
@@ -189,8 +189,8 @@ def score(
 
 
 def record(scored: Score) -> dict[str, float | int | str | None]:
-    """A score as plain values: counts, ratios, and of the absolute errors of onset, apex and
-    offset the median and 95th percentile in ms; what is not known is None."""
+    """Return a score as plain values: counts, ratios, and median and 95th percentile (ms) of the
+    absolute errors of onset, apex and offset. Unknown values are None."""
     figures: dict[str, float | int | str | None] = {
         "kind": scored.kind,
         **{name: getattr(scored, name) for name in ("annotated", "predicted", "hits", "named")},
@@ -205,7 +205,7 @@ def record(scored: Score) -> dict[str, float | int | str | None]:
 
 
 def error_ms(errors_s: Sequence[float]) -> tuple[float, float]:
-    """Median and 95th percentile of the absolute values, ms; NaN without any."""
+    """Return median and 95th percentile of the absolute values, ms; NaN without any."""
     if not errors_s:
         return math.nan, math.nan
     errors_ms = 1000 * np.abs(np.asarray(errors_s))
@@ -217,9 +217,9 @@ def _known(value: float) -> float | None:
 
 
 def read_intervals(path: Path) -> tuple[Expression, ...]:
-    """Read a table of events or of truth: CSV with a header, of which the columns `onset_s`,
-    `apex_s`, `offset_s`, `kind` are needed; `label` and `amplitude_px` are used where they stand.
-    Raises `InputError` for a file that is no such table."""
+    """Read a table of events or of truth: CSV with a header. It needs the columns `onset_s`,
+    `apex_s`, `offset_s` and `kind`; `label` and `amplitude_px` are optional. Raises `InputError`
+    if the file is not such a table."""
     table = read_table(path, ("onset_s", "apex_s", "offset_s", "kind"))
     return tuple(_interval(row.cells, row.where) for row in table.rows)
 
@@ -256,7 +256,7 @@ def _number(text: str) -> float:
 
 
 def table(scores: Iterable[Score]) -> str:
-    """Scores as one table of text, errors in ms as median of the absolute value (p95)."""
+    """Return scores as a text table, errors in ms as median of the absolute value (p95)."""
     lines = [
         f"{'kind':<6}{'true':>6}{'found':>7}{'hits':>6}{'precision':>11}{'recall':>8}{'F1':>7}"
         f"{'label':>7}{'STRS':>7}{'onset ms':>13}{'apex ms':>13}{'offset ms':>13}"

@@ -1,12 +1,12 @@
-"""How the regions of a face move against its own neutral picture.
+"""How the regions of a face move against the face's own neutral picture.
 
-Every crop is compared with one slow reference by dense Lucas–Kanade flow; the head's motion is
-removed; each region's displacement is a Gaussian mean of the residual flow around the person's
-own landmarks (brows, lids, nose wings, cheeks, mouth, chin, as in the spotting literature). The
-noise of such a displacement does not grow with time, as that of summed frame-to-frame flow does.
+Dense Lucas–Kanade flow compares every crop with one reference that changes slowly. The head's
+motion is removed. A region's displacement is a Gaussian mean of the residual flow around the
+person's own landmarks (brows, lids, nose wings, cheeks, mouth, chin, as in the spotting
+literature). Its noise does not grow with time; that of summed frame-to-frame flow does.
 
-The reference is renewed while the face rests, when it has grown old, or when the picture has
-moved too far from it for the flow to be exact; the displacement then goes on from where it was.
+The reference is renewed while the face rests, when the reference has grown old, or when the picture
+has moved too far from it for exact flow. The displacement then continues from its last value.
 """
 
 import math
@@ -43,12 +43,12 @@ _REGION_POINTS = {
 }
 
 REGIONS = tuple(_REGION_POINTS)
-"""Region names in the order of `MotionSample.displacement`; right is the person's right, which is
-image left."""
+"""Region names in the order of `MotionSample.displacement`. Right is the person's right: image
+left."""
 UPPER = tuple(i for i, name in enumerate(REGIONS) if name.startswith(("brow", "lid")))
-"""Positions in `REGIONS` of the upper face, which does not move in speech…"""
+"""Positions in `REGIONS` of the upper face, which does not move in speech."""
 LOWER = tuple(i for i in range(len(REGIONS)) if i not in UPPER)
-"""…and of the lower one."""
+"""Positions in `REGIONS` of the lower face."""
 REGION_SIGMA_PX = 4.0
 """Standard deviation of a region's Gaussian weight, px of the 128 px crop."""
 
@@ -63,8 +63,8 @@ FLAGS = {
 """What makes a sample special or doubtful, and what each flag means."""
 
 BLINK_OPENNESS = 0.85
-"""Share of its usual openness below which an eye is taken to blink: the mesh follows a lid only
-part of its way."""
+"""An eye blinks below this share of its usual openness. The mesh follows a lid only part of the
+way, hence the high share."""
 FAST_HEAD_PX_S = 60.0
 """Head motion, crop px per second, above which a sample is flagged."""
 LIGHT_JUMP = 0.06
@@ -74,19 +74,19 @@ LOW_CONTRAST = 8.0
 RENEW_AFTER_S = 8.0
 """Age at which a reference is renewed as soon as the face rests."""
 MOVED_PX, MOVED_REST_S = 0.6, 1.0
-"""A face that rests for `MOVED_REST_S` with a region further than `MOVED_PX` from the reference
-rests somewhere else, and that is the new reference."""
+"""If a face rests for `MOVED_REST_S` with a region further than `MOVED_PX` from the reference, it
+has a new resting place, and this becomes the new reference."""
 STALE_PX, STALE_S = 1.5, 0.5
-"""Median residual motion over the crop that, kept up for `STALE_S`, renews a reference even in a
-moving face: such a change is the head's, turned out of the plane."""
+"""Median residual motion over the crop that, if it lasts `STALE_S`, renews a reference even while
+the face moves. Such a change comes from the head turning out of the plane."""
 REST_S, REST_PX = 0.3, 0.15
-"""A face rests while no region's mean over the last third of `REST_S` differs by more than
-`REST_PX` from that over the rest of it."""
+"""A face rests while, for every region, the mean over the last third of `REST_S` is within
+`REST_PX` of the mean over the time before."""
 OPENNESS_HISTORY_S = 2.0
-"""Time over which an eye's usual openness is taken."""
+"""Time over which an eye's usual openness is measured."""
 
 _EYES = np.array([(33, 160, 158, 133, 153, 144), (362, 385, 387, 263, 373, 380)])
-_LEVER_PX = 48.0  # turns and scales count by the motion they cause this far from the centre
+_LEVER_PX = 48.0  # the distance from the centre at which turns and scales are measured
 _SPEED_MEMORY_S = 0.05
 _STEP_PX = 2  # the flow is smoother than this: more points only cost time
 _USUAL_EVERY_S = 0.1
@@ -96,9 +96,9 @@ class Motion:
     """Turns the aligned faces of one source, in order, into motion samples."""
 
     def __init__(self, device: str = "cpu") -> None:
-        """`device`: that the flow is computed on, "cpu" or "cuda:N"."""
-        # One level only: a pyramid lets a blink reach the brows and the head's motion, and against
-        # a reference that is renewed there is no far motion to find.
+        """`device` computes the flow: "cpu" or "cuda:N"."""
+        # Use one level only. A pyramid lets a blink affect the brows and the head's motion, and a
+        # reference that is renewed leaves no far motion to find.
         flow = LucasKanade(levels=1)
         self._flow: LucasKanade | DeviceFlow = flow
         if device.startswith("cuda"):
@@ -109,16 +109,16 @@ class Motion:
 
     @property
     def trouble(self) -> str:
-        """Why the device is not used any more; empty while it is."""
+        """Why the device is no longer used; empty while it is."""
         return "" if isinstance(self._flow, LucasKanade) else self._flow.trouble
 
     def warm_up(self, size: int) -> None:
-        """Run the flow once on crops of `size`, so that the first frames do not wait for it."""
+        """Run the flow once on crops of `size`, so that the first frames need not wait."""
         blank = np.zeros((size, size), np.uint8)
         self._flow.against(blank)(blank)
 
     def push(self, face: AlignedFace) -> MotionSample:
-        """The motion of `face` against its track's reference; a new track starts a new one.
+        """Return the motion of `face` against its track's reference; a new track starts a new one.
 
         Stamps increase within a track.
         """
@@ -128,16 +128,18 @@ class Motion:
         return self._track.push(face)
 
     def lost(self, stamp: Stamp) -> None:
-        """The face is gone at `stamp`. The next one may be of the same track or of a new one."""
+        """Handle the loss of the face at `stamp`. The next face may be of the same or a new
+        track."""
         if self._track is not None:
             self._track.pause()
 
 
 def eye_openness(landmarks_px: ArrayF32) -> ArrayF32:
-    """Eye aspect ratio of the person's right and left eye, (2,) float32, of (468, 2) landmarks.
+    """Return the eye aspect ratio of the person's right and left eye, (2,) float32, from (468, 2)
+    landmarks.
 
-    Height over width of the lids' contour (T. Soukupová, J. Čech: Real-time eye blink detection
-    using facial landmarks, CVWW 2016, equation 1).
+    It is the height of the lids' contour over its width (T. Soukupová, J. Čech: Real-time eye blink
+    detection using facial landmarks, CVWW 2016, equation 1).
     """
     p = landmarks_px[_EYES]
     height = np.linalg.norm(p[:, 1] - p[:, 5], axis=1) + np.linalg.norm(p[:, 2] - p[:, 4], axis=1)
@@ -147,7 +149,7 @@ def eye_openness(landmarks_px: ArrayF32) -> ArrayF32:
 
 
 def region_centres(landmarks_px: ArrayF32, crop_from_image: ArrayF64) -> ArrayF64:
-    """Centres of `REGIONS`, (R, 2) float64, px of the crop."""
+    """Return the centres of `REGIONS`, (R, 2) float64, px of the crop."""
     points = np.array([landmarks_px[list(p)].mean(axis=0) for p in _REGION_POINTS.values()])
     centres: ArrayF64 = points @ crop_from_image[:, :2].T + crop_from_image[:, 2]
     return centres
@@ -225,7 +227,7 @@ class _Track:
     def _outdated(
         self, time_s: float, displacement: ArrayF32, field: ArrayF32, disturbed: bool
     ) -> bool:
-        """Whether the reference is to be renewed by the face of `time_s`."""
+        """Return whether the face at `time_s` should become the new reference."""
         self._rest.push(time_s, displacement)
         if float(np.median(np.abs(field[:, ::8, ::8]))) < STALE_PX:
             self._fresh_s = time_s
@@ -247,7 +249,7 @@ class _Rest:
         self.lasted_s = 0.0
         """How long the face has rested; 0 while it moves."""
         self.place: ArrayF32 = np.zeros((len(REGIONS), 2), np.float32)
-        """Mean displacement lately, (R, 2) px."""
+        """Mean recent displacement, (R, 2) px."""
         self._recent: deque[tuple[float, ArrayF32]] = deque()
 
     def push(self, time_s: float, displacement: ArrayF32) -> None:
@@ -270,7 +272,7 @@ class _Rest:
 
 
 class _Reference:
-    """The neutral picture, and all that depends on it alone."""
+    """The neutral picture, and everything that depends on it alone."""
 
     def __init__(self, flow: "LucasKanade | DeviceFlow", face: AlignedFace, base: ArrayF32) -> None:
         self.time_s = face.stamp.time_s
@@ -283,21 +285,21 @@ class _Reference:
         )
 
     def normalised(self, crop: ImageU8) -> tuple[ArrayF32, float, float]:
-        """`crop` float32 with this picture's level and contrast, and the level and contrast it
-        had: slow changes of exposure and light are no motion."""
+        """Return `crop` as float32 with this picture's level and contrast, and its own level and
+        contrast. So slow changes of exposure and light do not count as motion."""
         level, contrast = _level_and_contrast(crop)
         gain = self.contrast / max(contrast, 1.0)
         picture = crop * np.float32(gain) + np.float32(self.level - gain * level)
         return picture, level, contrast
 
     def displacement(self, field: ArrayF32) -> ArrayF32:
-        """Displacement of each region, (R, 2) float32 px, under the residual `field`."""
+        """Return the displacement of each region, (R, 2) float32 px, under the residual `field`."""
         sampled = field[:, ::_STEP_PX, ::_STEP_PX].reshape(2, -1)
         return self.base + self._weights @ sampled.T
 
 
 class _UsualOpenness:
-    """What openness each eye usually has, and whether it is far below."""
+    """Tracks each eye's usual openness, and whether the eye is far below it."""
 
     def __init__(self) -> None:
         self._history: deque[tuple[float, ArrayF32]] = deque()
@@ -315,8 +317,8 @@ class _UsualOpenness:
 def _head_step(
     last: AlignedFace, last_head: ArrayF32, face: AlignedFace, head: ArrayF32
 ) -> ArrayF32:
-    """Head motion from `last` to `face`, (4,) float32 as in `MotionSample.head`: that of the crop
-    in the picture and that which is left in the crop."""
+    """Return the head's motion from `last` to `face`, (4,) float32 as in `MotionSample.head`: the
+    motion of the crop in the picture plus the rest of the head's motion inside the crop."""
     a, b = last.crop_from_image, face.crop_from_image
     inverse = np.linalg.inv(b[:, :2])
     linear = a[:, :2] @ inverse
@@ -333,8 +335,8 @@ def _level_and_contrast(crop: ImageU8) -> tuple[float, float]:
 
 
 def _region_weights(centres: ArrayF64, size: int) -> ArrayF32:
-    """(R, points) float32 Gaussian weights on the sampled grid, each row summing to 1. Centres
-    outside of the crop count at its rim."""
+    """Return Gaussian weights on the sampled grid, (R, points) float32, each row summing to 1.
+    Centres outside the crop are moved to its edge."""
     sigma = REGION_SIGMA_PX * size / 128
     axis = np.arange(0, size, _STEP_PX)
     x, y = np.clip(centres, 0, size - 1).T

@@ -1,9 +1,9 @@
-"""One group of regions followed through rest, rise, apex and return.
+"""Follows one group of regions through rest, rise, apex and return.
 
 A pulse opens when a region leaves its resting level by more than its threshold. From then on the
-whole group is projected on the pulse's own direction, every region weighed by its noise: the time
-course that comes out is much less noisy than any single region's, and onset, apex and offset are
-placed on it. Everything is in seconds of the stamps.
+whole group is projected on the pulse's own direction, and every region is weighted by its noise.
+The resulting time course has much less noise than any single region. Onset, apex and offset are
+placed on it. All times are seconds of the stamps.
 """
 
 from collections import deque
@@ -19,19 +19,19 @@ from realtime.spotting.smoothing import History
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Which pulses a follower is made for."""
+    """The pulses that one follower looks for."""
 
     longest_s: float
-    """What has not returned within this time is no pulse of this band."""
+    """A pulse that has not returned within this time does not belong to this band."""
     rest_s: float
     """The resting level is the median over this time of rest before the pulse."""
     settle_s: float
-    """A course that has stopped falling for this long has returned as far as it will."""
+    """If a course has not fallen for this long, it has returned as far as it will."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """What is known of the open pulse, or of one that just ended."""
+    """What is known about the open pulse, or about one that just ended."""
 
     state: Literal["open", "ended", "held"]
     """`held`: it did not return within the band's longest time."""
@@ -42,27 +42,28 @@ class Pulse:
     fall: float
     """How far it has returned from the apex, 0–1."""
     depth: float
-    """Height of the apex over the higher of both valleys, as a share of that over rest."""
+    """Height of the apex over the higher of both valleys, as a share of its height over rest."""
     detour: float
-    """Length of the way from onset to offset over that of a plain rise and fall, 1 or more."""
+    """Length of the path from onset to offset over that of a plain rise and fall, 1 or more."""
     motion: ArrayF64
-    """(G, 2) px: where each region of the group stood at the apex, against rest."""
+    """(G, 2) px: displacement of each region of the group at the apex, against rest."""
 
 
 RETURNED = 0.75
-"""A pulse has returned when this share of its height is gone…"""
+"""A pulse has returned when this share of its height is gone."""
 SETTLED = 0.6
-"""…or this share, and the rest does not follow (the face came to rest elsewhere)."""
+"""A pulse has also returned when this share is gone and the rest stays (a new resting place)."""
 LOW, HIGH = 0.25, 0.75
-"""Shares of a flank's height from whose crossings its foot is extrapolated…"""
+"""The foot of a flank is extrapolated from where it crosses these shares of its height."""
 FOOT = 1.0
-"""…by this share of the time between both: 0.5 suits a straight flank, 1 a half cosine."""
+"""How far to extrapolate, as a share of the time between both crossings: 0.5 suits a straight
+flank, 1 a half cosine."""
 NOISE_HISTORY_S = 10.0
 ACTIVITY_HISTORY_S, ACTIVITY_SHARE, ACTIVITY_FACTOR = 2.0, 0.65, 2.0
-"""A group that moved for more than the rest of this share of the last seconds (speech) has to move
-further than it did then."""
+"""A group that moved for more than 1 − `ACTIVITY_SHARE` of the last seconds (speech) must move
+`ACTIVITY_FACTOR` times as far as it did then."""
 _NOISE_EVERY_S = 0.1
-_REST_SAMPLES = 24  # of the time over which rest is taken; more only cost time
+_REST_SAMPLES = 24  # in the resting time; more only cost time
 _WARM_UP_S = 0.3
 _DETOUR_STEP_S = 0.05  # finer steps would count noise
 
@@ -77,12 +78,12 @@ class PulseFollower:
         floor_px: ArrayF64,
         noise_factor: float,
     ) -> None:
-        """`regions`: (G,) positions among all regions; `floor_px`: (G,) least threshold;
+        """`regions`: (G,) positions among all regions; `floor_px`: (G,) lowest threshold;
         `noise_factor`: threshold over the regions' median deviation from rest."""
         self._columns = np.stack([2 * regions, 2 * regions + 1], axis=1).ravel()
         self._band = band
         self.floor_px = floor_px
-        """(G,) px: the least threshold."""
+        """(G,) px: the lowest threshold."""
         self._noise_factor = noise_factor
         self._deviations: deque[tuple[float, ArrayF64]] = deque()
         self.noise_px = np.zeros(len(regions))
@@ -93,26 +94,26 @@ class PulseFollower:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the pulse and the resting level; what is known of the noise stays."""
+        """Forget the pulse and the resting level, but keep the noise measurement."""
         self._rest: deque[tuple[float, ArrayF64]] = deque()
         self._level = np.zeros(len(self._columns))
         self._open_s: float | None = None
         self._after_s = -np.inf
         self._armed = True
-        self._factor = np.ones(len(self.floor_px))  # the most since the pulse opened
+        self._factor = np.ones(len(self.floor_px))  # the largest since the pulse opened
 
     @property
     def threshold(self) -> ArrayF64:
-        """(G,) px: what `strength` has to exceed when nothing disturbs."""
+        """(G,) px: `strength` must exceed this when nothing disturbs."""
         return np.maximum(self.floor_px, self._unrest_px)
 
     @property
     def quiet_px(self) -> ArrayF64:
-        """(G,) px: what a face at rest does not exceed, however much it moved lately."""
+        """(G,) px: a face at rest stays below this, however much it moved recently."""
         return np.maximum(self.floor_px, self.noise_px)
 
     def unrest(self, history: History, from_s: float, to_s: float) -> float:
-        """How far the group stood from its resting level in that time at most, in thresholds."""
+        """Return the greatest distance from rest in that time, in thresholds."""
         begin, end = history.since(from_s), history.since(to_s)
         if begin >= end:
             return 0.0
@@ -121,7 +122,7 @@ class PulseFollower:
         return float((size / self.threshold).max())
 
     def stir(self, history: History, from_s: float, to_s: float) -> ArrayF64:
-        """How far (G,) the regions went from their median places in that time at most, px."""
+        """Return each region's greatest distance from its median place in that time, (G,) px."""
         begin, end = history.since(from_s), history.since(to_s)
         if begin >= end:
             return np.zeros(len(self.floor_px))
@@ -131,7 +132,7 @@ class PulseFollower:
         return reach
 
     def push(self, history: History, factor: ArrayF64) -> Pulse | None:
-        """Take in the newest entry of `history`; the pulse that is open or has just ended.
+        """Take in the newest entry of `history`; return the pulse that is open or has just ended.
 
         `factor`, (G,), raises the thresholds (inf silences a region).
         """
@@ -201,7 +202,7 @@ class PulseFollower:
             self._after_s = pulse.offset_s
             self._armed = False  # until the tail of this pulse is over
         else:
-            # What is held is the new rest: start from where the face is now.
+            # The held position is the new rest: start from where the face is now.
             self._after_s = float(history.times_s[-1])
             recent = history.since(self._after_s - _WARM_UP_S)
             value = np.median(history.values[recent:, self._columns], axis=0)
@@ -223,7 +224,7 @@ class PulseFollower:
         while now_s - self._deviations[0][0] > NOISE_HISTORY_S:
             self._deviations.popleft()
         if self._open_s is not None:
-            return  # a pulse is measured by what was usual before it
+            return  # noise from before a pulse is the measure for that pulse
         deviations = np.array([d for _, d in self._deviations])
         recent = deviations[-round(ACTIVITY_HISTORY_S / _NOISE_EVERY_S) :]
         self.noise_px = self._noise_factor * _quantile(deviations, 0.5)
@@ -233,28 +234,28 @@ class PulseFollower:
 
 
 def _quantile(rows: ArrayF64, share: float) -> ArrayF64:
-    """The row's value at that share of each column (n, G), (G,), not interpolated: numpy's own
-    takes ten times as long, and an answer is due with every frame."""
+    """Return the value at that share of each column, (n, G) to (G,), not interpolated. NumPy's own
+    function takes ten times as long, and every frame needs an answer."""
     rank = round(share * (len(rows) - 1))
     ranked: ArrayF64 = np.partition(rows, rank, axis=0)[rank]
     return ranked
 
 
 def _lengths(vectors: ArrayF64) -> ArrayF64:
-    """Lengths (G,) of interleaved (u, v) in (2 G,)."""
+    """Return the lengths (G,) of interleaved (u, v) in (2 G,)."""
     return np.hypot(vectors[0::2], vectors[1::2])
 
 
 def _foot(times: ArrayF64, course: ArrayF64, valley: float, top: float) -> float:
-    """When a flank that leads away from the apex, its first entry, reaches `valley`."""
+    """Return when a flank reaches `valley`; it starts at the apex and leads away from it."""
     low = _crossing(times, course, valley + LOW * (top - valley))
     high = _crossing(times, course, valley + HIGH * (top - valley))
     return low + FOOT * (low - high)
 
 
 def _detour(times: ArrayF64, course: ArrayF64, onset_s: float, offset_s: float) -> float:
-    """Total variation of `course` between the two times, in steps of 50 ms, over the least that
-    reaches its height."""
+    """Return the total variation of `course` between the two times, in steps of 50 ms, over the
+    smallest variation that reaches the same height."""
     steps = np.arange(onset_s, offset_s + _DETOUR_STEP_S, _DETOUR_STEP_S)
     sampled = np.interp(steps, times, course)
     height = 2 * sampled.max() - sampled[0] - sampled[-1]
@@ -262,7 +263,7 @@ def _detour(times: ArrayF64, course: ArrayF64, onset_s: float, offset_s: float) 
 
 
 def _crossing(times: ArrayF64, course: ArrayF64, level: float) -> float:
-    """When `course` first falls to `level`; the last time if it does not."""
+    """Return when `course` first falls to `level`; the last time if it never does."""
     below = course <= level
     i = int(np.argmax(below))
     if not below[i]:

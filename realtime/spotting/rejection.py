@@ -1,7 +1,7 @@
-"""Why a movement is no expression.
+"""Why a movement is rejected as an expression.
 
 `Disturbances` raise the thresholds while something else moves the face: a blink, the head, a jump
-of the light. The functions judge a pulse by where it moved and by what came before it: a slipped
+of the light. The functions judge a pulse by where the face moved and by what came before: a slipped
 crop, a glance, speech.
 """
 
@@ -16,14 +16,15 @@ from realtime.spotting.pulse import Pulse, PulseFollower
 from realtime.spotting.smoothing import History
 
 BLINK_BROWS = 2.0
-"""A blink raises the thresholds of the brows by this factor; the lids it silences."""
+"""A blink raises the thresholds of the brows by this factor, and silences the lids."""
 BLINK_REST = 1.5
-"""The rest of the face it moves little, but the head's motion is taken from all of it."""
+"""A blink raises all other thresholds by this factor: the rest of the face hardly moves, but the
+head's motion is measured on the whole face."""
 BLINK_LEAD_S, BLINK_TAIL_S = 0.1, 0.15
 """The lids move this long before and after an eye counts as closed."""
 HEAD_TRAVEL_S, HEAD_RISE_PER_PX = 0.3, 0.1
-"""Each px that the head travels within `HEAD_TRAVEL_S` raises all thresholds by this share: what
-turns out of the plane does not move as one."""
+"""Each px that the head travels within `HEAD_TRAVEL_S` raises all thresholds by this share: a head
+that turns out of the plane does not move as one."""
 JUMP_S = 0.05
 """A jump of the light spoils this much time on either side."""
 
@@ -31,20 +32,21 @@ _BROWS = np.array([name.startswith("brow") for name in REGIONS])
 _LIDS = np.array([name.startswith("lid") for name in REGIONS])
 
 LIP_PX = 1.2
-"""A micro-expression parts the lips or pushes the lower one up; further than this it goes only
-with the jaw, in speech."""
+"""A micro-expression parts the lips or pushes the lower lip up. If the lip moves further than this,
+the jaw moved too, as in speech."""
 COHERENCE = 0.7
-"""A crop that slipped moves all regions alike: their mean motion is this share of the largest."""
+"""A slipped crop moves all regions alike: their mean motion is at least this share of the
+largest."""
 DETOUR = 1.3
-"""An expression rises and falls; what goes to and fro further than this speaks."""
+"""An expression rises and falls. A pulse with more back and forth than this is speech."""
 CALM_BEFORE_S, CALM_UNTIL_S = 0.7, 0.05
-"""The mouth has rested so long before a pulse of its own, until its onset begins; else it
-speaks."""
+"""Before a pulse of its own the mouth must rest from `CALM_BEFORE_S` to `CALM_UNTIL_S` before
+onset; otherwise the person is speaking."""
 STIR_SHARE = 0.3
-"""A mouth rests while it stirs by less than this share of the pulse's height, or than a face at
-rest does."""
+"""A mouth rests if it moves less than this share of the pulse's height, or less than a face at rest
+does."""
 GLANCE = 1.5
-"""A glance moves what is seen below both lids to one side, by this much more than up or down."""
+"""A glance moves the skin below both lids sideways, by this factor more than up or down."""
 
 _LIP = LOWER.index(REGIONS.index("lip_lower"))
 _UPPER_LIDS = [i for i, region in enumerate(UPPER) if REGIONS[region].startswith("lid")]
@@ -54,7 +56,7 @@ class Disturbances:
     """Blinks, jumps of the light and head motion of the last seconds."""
 
     def __init__(self, keep_s: float) -> None:
-        """`keep_s`: how far back it can be asked."""
+        """`keep_s` is how far back queries may go."""
         self._keep_s = keep_s
         self.clear()
 
@@ -85,7 +87,8 @@ class Disturbances:
                 times.popleft()
 
     def factor(self, from_s: float, to_s: float) -> ArrayF64:
-        """By how much thresholds rise in that time, (R,) 1 or more; inf silences a region."""
+        """Return the factor by which thresholds rise in that time, (R,) 1 or more; inf silences a
+        region."""
         factor = np.full(len(REGIONS), 1 + HEAD_RISE_PER_PX * self.travel_px(from_s, to_s))
         if self._blinked(from_s, to_s):
             factor *= np.where(_BROWS, BLINK_BROWS, BLINK_REST)
@@ -95,7 +98,7 @@ class Disturbances:
         return factor
 
     def name(self, from_s: float, to_s: float) -> str | None:
-        """The worst of what disturbed that time, in words, or None."""
+        """Return the worst disturbance in that time, in words, or None."""
         if self._jumped(from_s, to_s):
             return "the light jumped"
         if self._blinked(from_s, to_s):
@@ -105,8 +108,8 @@ class Disturbances:
         return None
 
     def travel_px(self, from_s: float, to_s: float) -> float:
-        """The head's way within `HEAD_TRAVEL_S` at most, in that time, crop px."""
-        if from_s == to_s:  # the newest sample, asked for at each of them
+        """Return the furthest that the head moved within `HEAD_TRAVEL_S`, in that time, crop px."""
+        if from_s == to_s:  # the newest sample: every push asks for it
             return self._travels[-1][1]
         return max((px for t, px in self._travels if from_s <= t <= to_s), default=0.0)
 
@@ -122,19 +125,19 @@ def _any(times: Iterable[float], from_s: float, to_s: float) -> bool:
 
 
 def moved_as_one(motion: ArrayF64) -> bool:
-    """Whether all regions, (R, 2) px from onset to apex, moved alike: then the crop slipped."""
+    """Return whether all regions, (R, 2) px from onset to apex, moved alike: the crop slipped."""
     mean_px = float(np.hypot(*motion.mean(axis=0)))
     return mean_px > COHERENCE * float(np.hypot(*motion.T).max())
 
 
 def lip_went_far(pulse: Pulse) -> bool:
-    """Whether the lower lip moved as far as only speech moves it; `pulse` of the lower face."""
+    """Return whether the lower lip moved as far as only speech moves it (lower-face `pulse`)."""
     return bool(np.hypot(*pulse.motion[_LIP]) > LIP_PX)
 
 
 def is_glance(pulse: Pulse) -> bool:
-    """Whether both lids moved to the same side, and further than all else; `pulse` of the upper
-    face. Lids do not do that, irises do, and the flow carries it to the skin beside them."""
+    """Return whether both lids moved to the same side, further than all else (upper-face `pulse`).
+    Lids do not do that. Irises do, and the flow spreads it to the skin beside them."""
     u, v = pulse.motion[_UPPER_LIDS].T
     aside = u.prod() > 0 and abs(u.sum()) > GLANCE * np.abs(v).sum()
     size = np.hypot(*pulse.motion.T)
@@ -142,8 +145,8 @@ def is_glance(pulse: Pulse) -> bool:
 
 
 def spoke_before(pulse: Pulse, mouth: PulseFollower, history: History) -> bool:
-    """Whether the mouth moved just before `pulse` began. What it is measured by is a face at rest,
-    not the thresholds of now, which speech has raised."""
+    """Return whether the mouth moved just before `pulse` began. The measure is a face at rest, not
+    the current thresholds, which speech has raised."""
     from_s, to_s = pulse.onset_s - CALM_BEFORE_S, pulse.onset_s - CALM_UNTIL_S
     height_px = float(np.hypot(*pulse.motion.T).max())
     stir_px = mouth.stir(history, from_s, to_s)

@@ -1,4 +1,4 @@
-"""The last seconds of a series of vectors, smoothed in time whatever its rate."""
+"""The last seconds of a series of vectors, smoothed in time at any rate."""
 
 import numpy as np
 
@@ -10,8 +10,8 @@ _REACH = 7**0.5  # where the biweight kernel ends, in its own standard deviation
 class History:
     """Time-stamped vectors, oldest first, smoothed by a bell (biweight) kernel over time.
 
-    The newest values are smoothed from the past alone and settle as later ones come; those older
-    than 2.7 standard deviations of the kernel are final. At low rates little is smoothed.
+    The newest values use only the past and change as later ones come. Values older than 2.7
+    standard deviations of the kernel are final. At low rates there is little smoothing.
     """
 
     def __init__(self, width: int, keep_s: float, smoothing_s: float) -> None:
@@ -37,16 +37,16 @@ class History:
         return self._smooth[self._start : self._end]
 
     def stamp(self, position: int) -> Stamp:
-        """Stamp of the entry at `position`; negative positions count from the newest."""
+        """Return the stamp of the entry at `position`; negative positions count from the newest."""
         row = position + (self._end if position < 0 else self._start)
         return Stamp(int(self._index[row]), float(self._time_s[row]))
 
     def since(self, time_s: float) -> int:
-        """Position of the first entry not before `time_s`."""
+        """Return the position of the first entry at or after `time_s`."""
         return int(np.searchsorted(self.times_s, time_s))
 
     def push(self, stamp: Stamp, value: ArrayF64) -> None:
-        """Append `value`, (width,), whose stamp is later than all before."""
+        """Append `value`, (width,). Its stamp must be later than all before."""
         self._make_room(stamp.time_s)
         row = self._end
         self._index[row], self._time_s[row], self._raw[row] = stamp.index, stamp.time_s, value

@@ -1,11 +1,12 @@
 """Finds expressions in a stream of motion samples: causal, pure, in seconds of their stamps.
 
-Upper and lower face are followed apart, so that speech does not hide a brow; pulses of both that
-belong together become one window. Micro-expressions (ME) are pulses over the rest of the last
-second; macro-expressions are followed beside them against the rest of the last seconds.
+The spotter follows upper and lower face separately, so that speech does not hide a brow. If pulses
+of both belong together, they become one window. Micro-expressions (ME) are pulses against the rest
+of the last second; macro-expressions are followed in parallel, against the rest of the last
+seconds.
 
-What looks like an expression and is none is told by what comes with it: a blink silences the lids
-and raises the brows' thresholds, head motion raises all, a jump of the light silences all.
+Other movements betray themselves by what comes with them: a blink silences the lids and raises the
+brows' thresholds, head motion raises all thresholds, a jump of the light silences all regions.
 """
 
 from collections import deque
@@ -45,33 +46,33 @@ class SpotterConfig:
     shortest_s: float = 0.04
     """Shorter pulses are noise."""
     micro_s: float = MICRO_S
-    """The longest micro-expression; what lasts longer is a macro-expression."""
+    """The longest micro-expression; a longer one is a macro-expression."""
     longest_s: float = 4.0
-    """The longest macro-expression; what is held longer is the face's new rest."""
+    """The longest macro-expression; a face held longer has a new resting place."""
     smoothing_s: float = 0.02
     """Standard deviation of the kernel that smooths the motion in time."""
     noise_factor: float = 4.0
     """Threshold over the median deviation from rest of the last seconds."""
     macro_px: float = 1.0
-    """Least motion of a macro-expression."""
+    """The smallest motion of a macro-expression."""
     apex_fall: float = 0.3
-    """An apex has passed when this share of its height is gone."""
+    """The apex has passed when this share of its height is gone."""
     max_gap_s: float = 0.2
-    """Frames further apart than this, and than three periods, are not followed across."""
+    """A gap between frames longer than this, and longer than three periods, ends the tracking."""
 
 
 _GROUPS = tuple(np.array(group, np.int64) for group in (UPPER, LOWER))
 _MOUTH = 1
 GAP_PERIODS = 3
 LEAST_DEPTH = 0.5
-"""Of an expression: see `Pulse.depth`."""
+"""The smallest `Pulse.depth` of an expression."""
 SAME_OVERLAP = 1 / 3
-"""Pulses whose intersection over union in time is at least this are one expression."""
+"""Pulses are one expression if their intersection over union in time is at least this."""
 PATIENCE_S = 0.08
-"""How long an ended pulse waits: the face has to stay at rest, or it speaks, and a pulse of the
-other half of the face may belong to it."""
+"""How long an ended pulse waits. The face must stay at rest, or the person is speaking; and a pulse
+of the other half of the face may belong to it."""
 UNREST_SHARE = 0.3
-"""Share of a pulse's height (and at least the threshold) beyond which the face is not at rest."""
+"""A face is not at rest beyond this share of a pulse's height (and at least the threshold)."""
 
 
 @dataclass(slots=True)
@@ -90,7 +91,7 @@ class _Ended:
 
 
 class Spotter:
-    """Motion samples of one source, in order, to expressions. Deterministic."""
+    """Turns the motion samples of one source, in order, into expressions. Deterministic."""
 
     def __init__(self, config: SpotterConfig | None = None) -> None:
         self._config = c = config or SpotterConfig()
@@ -113,7 +114,7 @@ class Spotter:
         self._period_s = 0.0
 
     def push(self, sample: MotionSample) -> SpotSignal:
-        """Take in one sample. Stamps increase; ValueError if not."""
+        """Take in one sample. Stamps must increase; otherwise raises ValueError."""
         updates: list[SpotUpdate] = []
         if self._last is not None:
             apart_s = sample.stamp.time_s - self._last.time_s
@@ -149,7 +150,7 @@ class Spotter:
         )
 
     def lost(self, stamp: Stamp) -> SpotSignal:
-        """The face is gone at `stamp`: whatever is open is rejected."""
+        """Handle the loss of the face at `stamp`: reject whatever is open."""
         updates = self._abandon("the face was lost")
         return SpotSignal(
             strength=np.zeros(len(REGIONS), np.float32),
@@ -158,7 +159,8 @@ class Spotter:
         )
 
     def finish(self) -> tuple[SpotUpdate, ...]:
-        """The end of the source: accepted pulses are emitted, open ones rejected."""
+        """Return the last updates, at the end of the source: emit accepted pulses, reject open
+        ones."""
         return tuple(self._abandon("the footage ended"))
 
     # --- micro-expressions
@@ -196,7 +198,7 @@ class Spotter:
         return self._doubt(group, pulse, window) is None
 
     def _fault(self, group: int, pulse: Pulse, window: Window) -> str | None:
-        """Why an ended pulse is no micro-expression, or None."""
+        """Return why an ended pulse is not a micro-expression, or None."""
         c = self._config
         if pulse.state == "held":
             return f"did not return within {c.micro_s:g} s"
@@ -210,7 +212,7 @@ class Spotter:
         return self._doubt(group, pulse, window)
 
     def _doubt(self, group: int, pulse: Pulse, window: Window) -> str | None:
-        """What speaks against a pulse whatever its course, or None."""
+        """Return what speaks against a pulse, whatever its course, or None."""
         if window.score < 1:
             return self._nuisances.name(pulse.onset_s, pulse.offset_s) or "too weak"
         onset, apex, _ = self._positions(pulse)
@@ -222,7 +224,7 @@ class Spotter:
         return self._other_course(group, pulse)
 
     def _other_course(self, group: int, pulse: Pulse) -> str | None:
-        """What a pulse is by its course, if it is no expression."""
+        """Return what a pulse is instead, judged by its course, or None for an expression."""
         if pulse.detour > DETOUR:
             return "to and fro, as in speech"
         if group != _MOUTH:
@@ -232,8 +234,8 @@ class Spotter:
         return None
 
     def _settle(self) -> Iterable[SpotUpdate]:
-        """Emit pulses that ended a while ago, unless the face moves on; with each that of the
-        other half of the face if it belongs to the same expression."""
+        """Emit pulses that ended a while ago, unless the face moves on. A pulse of the other half
+        of the face is emitted with it if it belongs to the same expression."""
         now_s = float(self._history.times_s[-1])
         while self._ended and now_s - self._ended[0].since_s >= PATIENCE_S - self._period_s / 2:
             first = self._ended.pop(0)
@@ -243,7 +245,7 @@ class Spotter:
                 yield self._emit(first)
 
     def _moves_on(self, ended: _Ended) -> bool:
-        """Whether the face has not come to rest since a pulse ended."""
+        """Return whether the face has kept moving since a pulse ended."""
         since_s = float(self._history.times_s[-1]) - PATIENCE_S / 2
         unrest = self._micro[ended.group].unrest(self._history, since_s, np.inf)
         return unrest > max(1.0, UNREST_SHARE * ended.window.score)
@@ -328,7 +330,8 @@ class Spotter:
         )
 
     def _positions(self, pulse: Pulse) -> tuple[int, int, int]:
-        """Positions in the history nearest to onset, apex and offset, in strict order."""
+        """Return the positions in the history nearest to onset, apex and offset, in strict
+        order."""
         times = self._history.times_s
         moments = np.array([pulse.onset_s, pulse.apex_s, pulse.offset_s])
         after = np.clip(np.searchsorted(times, moments), 1, len(times) - 1)
@@ -339,7 +342,7 @@ class Spotter:
 
 
 def _overlap(window: Window, onset_s: float, offset_s: float) -> float:
-    """Intersection over union."""
+    """Return the intersection over union."""
     end_s = window.offset.time_s if window.offset else window.apex.time_s
     shared = min(end_s, offset_s) - max(window.onset.time_s, onset_s)
     union = max(end_s, offset_s) - min(window.onset.time_s, onset_s)
