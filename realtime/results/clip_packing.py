@@ -1,10 +1,8 @@
-"""Packing: the clips of a run's expressions, packed beside its analysis.
+"""Packing: packs the clips of a run's expressions while the analysis goes on.
 
-A clip, what of it the ring has not packed yet, takes longer to pack than an expression to name and
-is in no hurry, so it has a thread of its own, `clips`. What waits to be packed waits in the ring
-and is taken out picture by picture, so that it takes no memory beside the ring's: a clip that waits
-for too long loses its beginning.
-"""
+Packing a clip takes longer than naming an expression and is not urgent, so it has its own thread,
+`clips`. Pictures wait in the ring and are taken out one by one, so they need no extra memory. A
+clip that waits too long loses its beginning."""
 
 import math
 from collections import deque
@@ -19,23 +17,23 @@ from realtime.stream.ring import FrameRing
 from realtime.stream.worker import Worker
 
 BACKLOG = 4
-"""Clips that wait; then the analysis does."""
+"""How many clips may wait before the analysis has to wait."""
 
 
 class Packing:
-    """Written by the pipeline's thread."""
+    """Only the pipeline's thread calls it."""
 
     def __init__(self, ring: FrameRing, clips: Clips) -> None:
-        """The pictures come out of `ring` and go into `clips`."""
+        """Pictures come out of `ring` and go into `clips`."""
         self._ring = ring
         self._clips = clips
         self._worker = Worker("clips", BACKLOG)
-        self._due: dict[int, Event] = {}  # confirmed, their context not yet captured
+        self._due: dict[int, Event] = {}  # confirmed events whose context is not yet captured
         self._packed: deque[Future[None]] = deque()
 
     def take(self, events: tuple[Event, ...], now_s: float) -> None:
-        """Have the clips packed whose last frame has come by `now_s`, a time of the source. Raises
-        what packing an earlier one did."""
+        """Start packing the clips whose last frame has come by `now_s`, a time of the source.
+        Raises the error of an earlier packing."""
         self._due.update((event.number, event) for event in events if event.state == "confirmed")
         for number, event in list(self._due.items()):
             if now_s >= span_s(event)[1]:
@@ -50,13 +48,14 @@ class Packing:
             yield from self._ring.between(stamp.time_s, stamp.time_s)
 
     def finish(self, events: tuple[Event, ...], timeout_s: float) -> None:
-        """`events` are the last, and the source has ended: pack what is due and wait for it, for at
-        most `timeout_s` each. Raises what packing did."""
+        """Pack the clips that are due and of `events`, the last ones, now that the source has
+        ended. Waits at most `timeout_s` for each. Raises the error of a packing."""
         self.take(events, math.inf)
-        with suppress(TimeoutError):  # `stop` tells
+        with suppress(TimeoutError):  # `stop` reports it
             while self._packed:
                 self._packed.popleft().result(timeout_s)
 
     def stop(self, timeout_s: float) -> list[str]:
-        """End the thread; its name if it is still alive after `timeout_s`. May be called again."""
+        """End the thread; return its name if it still runs after `timeout_s`. Can be called
+        again."""
         return [] if self._worker.stop(timeout_s) else [self._worker.name]

@@ -9,14 +9,14 @@ from realtime.stream.packed_frame import Held, PackedFrame, pack, unpack
 from realtime.stream.ring import FrameRing
 
 CONTEXT_S = 0.5
-"""What is kept before the onset and after the offset."""
+"""How much is kept before the onset and after the offset."""
 MAX_CLIPS = 50
 MAX_BYTES = 96 * 2**20
 
 
 class Clips:
     """Frames by event number, packed (`realtime.stream.packed_frame`). The oldest clips make room
-    for new ones: at most `max_clips`, and `max_bytes` unless a single clip is larger. Any
+    for new ones: at most `max_clips`, and at most `max_bytes` unless a single clip is larger. Any
     thread."""
 
     def __init__(self, max_clips: int = MAX_CLIPS, max_bytes: int = MAX_BYTES) -> None:
@@ -29,8 +29,8 @@ class Clips:
         self._lock = Lock()
 
     def keep(self, number: int, frames: Iterable[Held]) -> None:
-        """Pack and keep the frames of event `number`; an earlier clip of it is replaced. What was
-        forgotten is not kept."""
+        """Pack and keep the frames of event `number`, instead of an earlier clip of it. Forgotten
+        frames are not kept."""
         packed = tuple(map(pack, frames))
         with self._lock:
             self._drop(number)
@@ -46,14 +46,14 @@ class Clips:
                 self._drop(next(iter(self._clips)))
 
     def frames(self, number: int) -> tuple[Frame, ...]:
-        """The clip of event `number`; empty if it was never kept or has made room."""
+        """Return the clip of event `number`; empty if it was never kept or has made room."""
         with self._lock:
             packed = self._clips.get(number, ())
         return tuple(map(unpack, packed))
 
     def forget(self, numbers: Collection[int], start_s: float, end_s: float) -> None:
-        """Forget the clips of the events `numbers`, and of the others' pictures those between these
-        times of the source; also of what is kept later."""
+        """Forget the clips of the events `numbers`, and in all other clips, now and later, the
+        pictures between these times of the source."""
         with self._lock:
             self._forgotten.update(numbers)
             self._spans.append((start_s, end_s))
@@ -75,13 +75,13 @@ class Clips:
 
 
 def span_s(event: Event) -> tuple[float, float]:
-    """From when to when the clip of `event` goes."""
+    """Return start and end of the clip of `event`."""
     end = event.window.offset or event.window.apex
     return event.window.onset.time_s - CONTEXT_S, end.time_s + CONTEXT_S
 
 
 def cut(ring: FrameRing, event: Event) -> tuple[Held, ...]:
-    """What `ring` still holds, or holds already, of the clip of `event`."""
+    """Return the part of the clip of `event` that `ring` holds now."""
     return ring.between(*span_s(event))
 
 

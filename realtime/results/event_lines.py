@@ -1,4 +1,4 @@
-"""Events as lines: each time something became known, the whole of it."""
+"""Events as lines: whenever something becomes known, a line holds the whole event."""
 
 import json
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ _KINDS, _STATES = get_args(Kind), get_args(EventState)
 
 
 def event_line(event: Event) -> str:
-    """`event` as a line of `events.jsonl`, without its pictures; floats keep every bit."""
+    """Return `event` as a line of `events.jsonl`, without pictures; floats keep every bit."""
     window, prediction = event.window, event.prediction
     return json.dumps(
         {
@@ -37,7 +37,7 @@ def event_line(event: Event) -> str:
 
 
 def parse_event(line: str) -> Event | None:
-    """The event of a line; None for what is damaged."""
+    """Return the event of a line; None if the line is damaged."""
     try:
         values: dict[str, Any] = parse_json(line)
         state, kind = values["state"], values["kind"]
@@ -74,7 +74,7 @@ def parse_event(line: str) -> Event | None:
 
 
 def as_they_stand(events: Iterable[Event]) -> tuple[Event, ...]:
-    """Of each event the last word, in the order in which they were first known."""
+    """Return the latest state of each event, in the order in which events were first known."""
     last: dict[int, Event] = {}
     for event in events:
         last[event.number] = event
@@ -82,7 +82,7 @@ def as_they_stand(events: Iterable[Event]) -> tuple[Event, ...]:
 
 
 def within(event: Event, start_s: float, end_s: float) -> bool:
-    """Whether `event` has part in the span from `start_s` to `end_s`."""
+    """Return whether `event` overlaps the span from `start_s` to `end_s`."""
     window = event.window
     return window.onset.time_s <= end_s and (window.offset or event.known_at).time_s >= start_s
 

@@ -1,7 +1,7 @@
 """The tables that an analysis writes: events as CSV, motion by frame as Parquet or CSV.
 
-A table grows in `<name>.partial` and takes its name when it is whole; nothing that exists is
-overwritten unless that is asked for.
+A table grows in `<name>.partial` and gets its name when it is complete. Existing files are not
+overwritten unless the caller asks for it.
 """
 
 import csv
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NAMED_FROM = 0.5
-"""Probability from which the column `action_units` of the events names a unit."""
+"""Probability from which the event column `action_units` names a unit."""
 
 Row = tuple[Any, ...]
 
@@ -38,28 +38,29 @@ _MOTION_TYPES = {
     "spotter": "string",
 }
 MOTION_COLUMNS = tuple(_MOTION_TYPES)
-"""Columns of the motion table, a row per frame, empty (null) where there is no face. `track`:
-number of the face track. `flags`: names from `realtime.spotting.motion.FLAGS` with spaces between.
-`eye_…`: openness of the person's right and left eye. `head_…`: head motion since the last frame.
-For each region `strength_px` and the `threshold_px` that it has to exceed (inf while silenced), and
-its displacement `u_px` right, `v_px` down; px are those of the aligned crop. `spotter`: what the
-spotter said with this frame, mostly nothing: for each candidate its state (`apex`, `closed`,
-`rejected`), number, kind, onset and last moment in s, and why; "; " between them."""
+"""Columns of the motion table, one row per frame, empty (null) without a face. `track`: number of
+the face track. `flags`: names from `realtime.spotting.motion.FLAGS`, separated by spaces. `eye_…`:
+openness of the person's right and left eye. `head_…`: head motion since the last frame. For each
+region `strength_px`, the `threshold_px` that it must exceed (inf while silenced), and its
+displacement `u_px` right, `v_px` down; px are those of the aligned crop. `spotter`: what the
+spotter said at this frame, mostly nothing: for each candidate its state (`apex`, `closed`,
+`rejected`), number, kind, onset and last moment in s, and why; separated by "; "."""
 
 
 @cache
 def motion_schema() -> "pa.Schema":
-    """`MOTION_COLUMNS` with their types, as Parquet has them."""
-    import pyarrow as pa  # 50 ms and more, which a live run does not need
+    """Return `MOTION_COLUMNS` with their Parquet types."""
+    import pyarrow as pa  # takes 50 ms and more, and a live run does not need it
 
     return pa.schema([(name, getattr(pa, kind)()) for name, kind in _MOTION_TYPES.items()])
 
 
 def event_columns(labels: Sequence[str], action_units: Sequence[str]) -> list[str]:
-    """Columns of the event table: times in seconds of the recording, the `index` that the motion
-    table has for their frames, the number of the face's `track` (another one: another person, or
-    the same found again), `kind`, `label` ("unclear" where no class is likely enough), `p_<label>`
-    its probabilities, `action_units` those with probability 0.5 or more, `p_<unit>` all of them."""
+    """Return the columns of the event table: times in seconds of the recording, the `index` of
+    their frames as in the motion table, the number of the face's `track` (a new number is another
+    person, or the same person found again), `kind`, `label` ("unclear" if no class is likely
+    enough), `p_<label>` its probabilities, `action_units` those with probability 0.5 or more,
+    `p_<unit>` all of them."""
     return [
         *("onset_s", "apex_s", "offset_s", "onset_index", "apex_index", "offset_index"),
         *("track", "kind", "label"),
@@ -78,8 +79,8 @@ def write_events(
     *,
     again: bool = False,
 ) -> None:
-    """Write confirmed `events` in order of their onset to the CSV file `path`. `tracks`: of the
-    frames by their index. `again`: one that is there is replaced."""
+    """Write confirmed `events` in order of their onset to the CSV file `path`. `tracks` maps frame
+    index to track. With `again`, an existing file is replaced."""
     with _new_file(path, again) as partial, _csv(partial) as table:
         table.writerow(event_columns(labels, action_units))
         for event in sorted(events, key=lambda event: event.window.onset.time_s):
@@ -102,16 +103,16 @@ def write_events(
 
 @contextmanager
 def motion_table(path: Path, *, again: bool = False) -> Iterator[Callable[[Step], None]]:
-    """A new table at `path` with `MOTION_COLUMNS`, as its suffix says `.parquet` or
-    `.csv`; what is yielded adds the row of a step. `again`: one that is there is replaced, at the
-    end."""
+    """Open a new table at `path` with `MOTION_COLUMNS`, in the format of its suffix, `.parquet` or
+    `.csv`. Yields a function that adds the row of a step. With `again`, an existing file is
+    replaced at the end."""
     columns = _parquet if path.suffix == ".parquet" else _motion_csv
     with _new_file(path, again) as partial, columns(partial) as add:
         yield lambda step: add(_row(step))
 
 
 def motion_cells(step: Step) -> list[str]:
-    """The row of a step as text, in `MOTION_COLUMNS`; no cell holds a comma."""
+    """Return the row of a step as text, in `MOTION_COLUMNS`; no cell holds a comma."""
     return _cells(_row(step))
 
 

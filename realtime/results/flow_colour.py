@@ -1,7 +1,7 @@
-"""Optical flow in colour: the direction is the hue, the length is how much of it shows.
+"""Optical flow in colour: hue shows the direction, opacity the length.
 
-The wheel is that of HSV, as in the flow literature (Baker et al., IJCV 92, 2011), but what stands
-still is transparent instead of white: the flow is laid over the face it belongs to.
+The wheel is that of HSV, as in the flow literature (Baker et al., IJCV 92, 2011), but still areas
+are transparent instead of white, because the flow is drawn over its face.
 """
 
 import cv2
@@ -10,20 +10,21 @@ import numpy as np
 from model.records import ArrayF32, ImageU8
 
 DIM = 0.55
-"""How bright the face under the flow is, against 1.0 as it was."""
+"""Brightness of the face under the flow; 1.0 is unchanged."""
 
 
 def full_scale_px(*flows: ArrayF32) -> float:
-    """The length, px, at which colour is full: the 99th percentile over `flows`, (2, H, W) each,
-    one scale for all of them, and at least 0.3 px so that noise stays pale."""
+    """Return the length, px, at which colour is full: the 99th percentile over all `flows`, (2, H,
+    W) each, and at least 0.3 px so that noise stays pale."""
     lengths = np.concatenate([np.hypot(flow[0], flow[1]).ravel() for flow in flows])
     return max(0.3, float(np.percentile(lengths, 99)))
 
 
 def colour_flow(flow: ArrayF32, full_px: float, under: ImageU8) -> ImageU8:
-    """`flow` (2, H, W) float32 px over the grey picture `under` (H, W) uint8: (H, W, 3) uint8 RGB.
+    """Return `flow` (2, H, W) float32 px over the grey picture `under` (H, W) uint8: (H, W, 3)
+    uint8 RGB.
 
-    Right is red, then clockwise as seen through yellow (down right) and green (down left).
+    Right is red; clockwise on screen follow yellow (down right) and green (down left).
     """
     angle = np.degrees(np.arctan2(flow[1], flow[0])) % 360
     strength = np.clip(np.hypot(flow[0], flow[1]) / full_px, 0, 1)[..., None]
@@ -36,7 +37,7 @@ def colour_flow(flow: ArrayF32, full_px: float, under: ImageU8) -> ImageU8:
 
 
 def wheel(size_px: int) -> ImageU8:
-    """The legend, (S, S, 4) uint8 RGBA: a disc of the flow that points away from its centre,
+    """Return the legend, (S, S, 4) uint8 RGBA: a disc of flow that points away from its centre,
     full scale at the rim."""
     axis = (np.arange(size_px, dtype=np.float32) + 0.5) / size_px * 2 - 1
     x, y = np.meshgrid(axis, axis)

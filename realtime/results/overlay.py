@@ -1,7 +1,7 @@
-"""What is drawn over a frame, as numbers: geometry in px of the frame, values in their units.
+"""What the page draws over a frame, as numbers: geometry in px of the frame, values in their units.
 
-The page's script does the drawing. So chips switch without a round trip, text stays upright when
-the picture is mirrored, lines are crisp on any display, and a viewer costs the server no drawing.
+The page's script does the drawing. So chips switch without a round trip, text stays upright in a
+mirrored picture, lines are crisp on any display, and viewers cost the server no drawing.
 """
 
 import math
@@ -18,19 +18,20 @@ FACE_OUTLINE = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
     *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
-"""FaceMesh points around the face, clockwise as seen from the middle of the forehead."""
+"""FaceMesh points around the face, clockwise on screen from the middle of the forehead."""
 HEAT_GRID = 32
-"""Cells to each side of the heat map; its motion is smooth over more than one of them."""
+"""Cells along each side of the heat map; its motion is smooth over more than one cell."""
 HEAT_STEP_PX = 0.01
-"""Motion in crop px that one grey level of the heat map stands for; 255 is 2.55 px and more."""
+"""Motion, crop px, of one grey level of the heat map; 255 means 2.55 px or more."""
 HOLD_S = 1.5
-"""An expression's name stays this long after it ended: itself it lasts too short to read it."""
+"""How long an expression's name stays after its end: the expression is too short to read it."""
 
 _OUTLINE_SIGMAS = 1.5  # a region is drawn where its Gaussian weight exceeds a third
 
 
 def describe(step: Step, event: Event | None) -> dict[str, Any]:
-    """All that the page draws over the frame of `step`, ready for JSON (no infinity, no NaN).
+    """Return all that the page draws over the frame of `step`, ready for JSON (no infinity, no
+    NaN).
 
     - `index`, `time_s`, `width`, `height`: the frame;
     - `face`: None, or `track`, `outline` [[x, y], …] px of the frame, and `image_from_crop`, the
@@ -38,7 +39,7 @@ def describe(step: Step, event: Event | None) -> dict[str, Any]:
     - `regions`: one per name in `REGIONS`, each `at` [x, y] and `radius` in px of the frame,
       `strength` and `threshold` in crop px (`threshold` None while the region is silenced);
     - `flags`: what makes the sample doubtful (`realtime.spotting.motion.FLAGS`);
-    - `event`: None, or the expression going on: see `describe_current`.
+    - `event`: None, or the expression in progress: see `describe_current`.
     """
     height, width = step.frame.image.shape[:2]
     face = step.face
@@ -55,9 +56,9 @@ def describe(step: Step, event: Event | None) -> dict[str, Any]:
 
 
 def describe_current(event: Event, signal: SpotSignal | None) -> dict[str, Any]:
-    """The expression as it is named over the face: `number`, `state`, `kind`, `label`,
-    `probability` (None where no class is likely enough), `score` at its apex, and `strength` now,
-    both over the threshold (1.0)."""
+    """Return the expression as named over the face: `number`, `state`, `kind`, `label`,
+    `probability` (None if no class is likely enough), `score` at its apex, and `strength` now, both
+    over the threshold (1.0)."""
     prediction = event.prediction
     ratios = [] if signal is None else strength_over_threshold(signal).tolist()
     by_region = dict(zip(REGIONS, ratios, strict=False))
@@ -77,8 +78,8 @@ def describe_current(event: Event, signal: SpotSignal | None) -> dict[str, Any]:
 
 
 def current_event(events: Iterable[Event], time_s: float) -> Event | None:
-    """The expression that is named at `time_s`: the latest that has begun and has not been over
-    for longer than `HOLD_S`, the withdrawn ones left out."""
+    """Return the expression to name at `time_s`: the latest that has begun and ended at most
+    `HOLD_S` ago, without withdrawn ones."""
     named = [
         event
         for event in events
@@ -91,7 +92,7 @@ def current_event(events: Iterable[Event], time_s: float) -> Event | None:
 
 
 def heat(step: Step) -> ImageU8 | None:
-    """How far each part of the face stands from its neutral reference: (G, G) uint8 over the
+    """Return how far each part of the face is from its neutral reference: (G, G) uint8 over the
     aligned crop, G = `HEAT_GRID`, in steps of `HEAT_STEP_PX`. None without a face."""
     if step.motion is None:
         return None
@@ -101,14 +102,14 @@ def heat(step: Step) -> ImageU8 | None:
 
 
 def strength_over_threshold(signal: SpotSignal) -> ArrayF32:
-    """(R,) float32, dimensionless: 1.0 is the threshold; 0.0 for a silenced region."""
+    """Return (R,) float32, dimensionless: 1.0 is the threshold; 0.0 for a silenced region."""
     ratio = np.zeros_like(signal.strength)
     np.divide(signal.strength, signal.threshold, out=ratio, where=np.isfinite(signal.threshold))
     return ratio
 
 
 def finite(value: float) -> float | None:
-    """`value`, or None where JSON has no number for it."""
+    """Return `value`, or None if JSON has no number for it."""
     return float(value) if math.isfinite(value) else None
 
 

@@ -1,11 +1,10 @@
-"""An expression again, slowly and with its motion magnified: nobody sees one at full speed.
+"""Replays an expression slowly and with its motion magnified: nobody sees one at full speed.
 
-Lagrangian magnification (Liu et al., "Motion Magnification", SIGGRAPH 2005): the flow of each
-frame against the onset is measured, the head's motion is taken out of it, and the picture is
-warped as if the face had moved `factor` times as far. What is shown moved; nothing is invented,
-but sensor noise is magnified with it, which is why the flow is smoothed first. Where a factor
-would tear the picture (a blink, an opened mouth: movements that anyone sees), it is lowered.
-"""
+Lagrangian magnification (Liu et al., "Motion Magnification", SIGGRAPH 2005): measure the flow of
+each frame against the onset, remove the head's motion, and warp the picture as if the face had
+moved `factor` times as far. Everything shown did move; nothing is invented. But sensor noise is
+magnified too, so the flow is smoothed first. The factor is lowered where it would tear the picture
+(a blink, an opened mouth: movements that anyone sees)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,13 +26,13 @@ MAX_FRAMES = 96
 """A longer clip is thinned evenly: 96 frames at an eighth of the speed are 13 s at 60 fps."""
 LARGEST_FACTOR = 20.0
 ONSET_S = 0.05
-"""How far the picture of the onset may be from it: a recording that lost the very frame has the one
-beside it."""
+"""How far the onset picture may be from the onset: a recording that lost that very frame has its
+neighbour."""
 
 _SMOOTH_PX = 2.0  # of the crop: below the width of any action unit's motion
 _SMOOTH_S = 0.03  # shorter than the rise of the fastest expression (40 ms up)
 _RIM_PX = 5.0  # over which magnification fades out at the edge of the face
-_FARTHEST_PX = 16.0  # what moves, moves at most this far
+_FARTHEST_PX = 16.0  # nothing moves further than this
 _STEEPEST = 1.2  # of displacement per px: at 1 the picture folds over itself
 _REACH_PX = 9  # over which the gain adapts between parts that move differently
 _ROUNDS = 12
@@ -41,7 +40,7 @@ _ROUNDS = 12
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The aligned pictures of an expression and how the face in them stands against its onset."""
+    """The aligned pictures of an expression, and the motion of its face against its onset."""
 
     times_s: ArrayF64
     """(N,) float64, capture times, increasing."""
@@ -56,10 +55,9 @@ class Replay:
 def open_replay(clip: Sequence[Frame], window: Window) -> Replay:
     """Align the frames of `clip` and measure the face's motion against the onset of `window`.
 
-    `clip` holds consecutive frames, the onset among them: what moves is measured against it, and
-    neither another moment's face nor another person's will do. Raises `InputError` if the onset is
-    no longer kept, or no face is found in it.
-    """
+    `clip` holds consecutive frames, including the onset: motion is measured against it, and no
+    other moment or person can replace it. Raises `InputError` if the onset is no longer kept, or if
+    no face is found in it."""
     if not clip:
         raise InputError("the pictures of this expression are no longer kept")
     first = min(range(len(clip)), key=lambda n: abs(clip[n].stamp.time_s - window.onset.time_s))
@@ -93,7 +91,7 @@ def open_replay(clip: Sequence[Frame], window: Window) -> Replay:
 
 
 def magnify(replay: Replay, factor: float) -> ImageU8:
-    """The pictures with the face's motion `factor` times as large, the head held still.
+    """Return the pictures with the face's motion `factor` times as large and the head held still.
 
     `factor` is 1 (the motion as it was) to `LARGEST_FACTOR`. Returns (N, S, S, 3) uint8 RGB.
     Raises `InputError` outside that range.
@@ -110,14 +108,14 @@ def magnify(replay: Replay, factor: float) -> ImageU8:
 
 
 def face_mask(face: AlignedFace) -> ArrayF32:
-    """(C, C) float32, 0 to 1: 1 on the face, fading to 0 at its edge, in the aligned crop."""
+    """Return (C, C) float32 in the aligned crop: 1 on the face, fading to 0 at its edge."""
     ones = np.ones((len(face.landmarks_px), 1))
     points = np.hstack([face.landmarks_px, ones]) @ face.crop_from_image.T
     mask = np.zeros((CROP_PX, CROP_PX), np.float32)
     cv2.fillConvexPoly(mask, cv2.convexHull(np.rint(points).astype(np.int32)), (1.0,))
-    # Shrunk before it is blurred, so that the background's own flow never counts in full.
+    # Shrink before the blur, so that the background's own flow never counts in full.
     width = 2 * int(_RIM_PX) + 1
-    # It also ends at the edge of the crop: beyond there is no picture to bring in.
+    # Fade out at the edge of the crop too: there is no picture beyond it.
     square = np.ones((width, width))
     mask = np.asarray(cv2.erode(mask, square, borderType=cv2.BORDER_CONSTANT, borderValue=(0,)))
     faded = cv2.GaussianBlur(mask, (0, 0), _RIM_PX / 2, borderType=cv2.BORDER_CONSTANT)
@@ -125,8 +123,8 @@ def face_mask(face: AlignedFace) -> ArrayF32:
 
 
 def _largest_gain(motion: ArrayF32) -> ArrayF32:
-    """(C, C) float32, at least 1: by how much `motion` (N, 2, C, C) may be multiplied at each
-    place without tearing the picture there in any of its frames."""
+    """Return (C, C) float32, at least 1: the largest factor for `motion` (N, 2, C, C) at each place
+    that does not tear the picture there in any frame."""
     farthest = np.hypot(motion[:, 0], motion[:, 1]).max(axis=0)
     slopes = np.stack(np.gradient(motion, axis=(2, 3)))
     steepest = np.sqrt((slopes**2).sum(axis=(0, 2))).max(axis=0)
@@ -139,11 +137,10 @@ def _largest_gain(motion: ArrayF32) -> ArrayF32:
 
 
 def _magnified(picture: ImageU8, flow: ArrayF32, far: ArrayF32) -> ImageU8:
-    """A point x of the onset stands at x + flow(x) in `picture` and goes to x + far(x).
+    """Return `picture` warped: a point x of the onset is at x + flow(x) and goes to x + far(x).
 
-    So the pixel y of the result needs the x that goes there: a fixed point, found by damped
-    iteration since the field is steep in places.
-    """
+    So pixel y of the result needs the x that goes there. This is a fixed point; because the field
+    is steep in places, it is found by damped iteration."""
     y_grid, x_grid = np.mgrid[:CROP_PX, :CROP_PX].astype(np.float32)
     x, y = x_grid.copy(), y_grid.copy()
     for _ in range(_ROUNDS):
@@ -166,7 +163,7 @@ def _at(part: ArrayF32, x: ArrayF32, y: ArrayF32) -> ArrayF32:
 
 
 def picture(frame: Frame, face: AlignedFace) -> ImageU8:
-    """The face in colour, (S, S, 3) uint8 RGB, S = `REPLAY_PX`, in the geometry of the crop."""
+    """Return the face in colour, (S, S, 3) uint8 RGB, S = `REPLAY_PX`, in the crop's geometry."""
     scale = REPLAY_PX / CROP_PX
     transform = face.crop_from_image * scale
     transform[:, 2] += (scale - 1) / 2  # pixel centres stay fixed, not corners
@@ -183,7 +180,8 @@ def picture(frame: Frame, face: AlignedFace) -> ImageU8:
 
 
 def _smoothed(motion: ArrayF32, times_s: NDArray[np.float64]) -> ArrayF32:
-    """`motion` (N, 2, C, C) averaged over neighbours in space and, by their times, in time."""
+    """Return `motion` (N, 2, C, C) averaged over neighbours in space and, by their times, in
+    time."""
     apart_s = times_s[:, None] - times_s[None, :]
     weights = np.exp(-0.5 * (apart_s / _SMOOTH_S) ** 2)
     weights /= weights.sum(axis=1, keepdims=True)

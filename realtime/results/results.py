@@ -1,4 +1,4 @@
-"""What a run has found so far: the newest step, the events, the plot's history, the latencies."""
+"""What a run has found so far: newest step, events, the plot's history, latencies."""
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Mapping
@@ -15,7 +15,8 @@ from realtime.stream.latency import LatencySummary, Percentiles
 HISTORY_S = 30.0
 """How far back the plot's history goes, in time of the source."""
 DETAILED_EVENTS = 50
-"""The last events keep their flows and crops (about 0.3 MB each); older ones only their results."""
+"""The last events keep their flows and crops (about 0.3 MB each); older events keep only
+results."""
 _RECEIVED_FRAMES = 4096  # longer than any expression, at any rate
 
 
@@ -33,11 +34,11 @@ class Counts:
 
     analysed: int
     dropped: Mapping[str, int]
-    """By cause; only frames that were captured and then not analysed."""
+    """By cause: frames that were captured but not analysed."""
     faces: int
     """Analysed frames with a face."""
     frame_to_result: LatencySummary
-    """From the frame's (scheduled) arrival to its step done."""
+    """From the frame's (scheduled) arrival to the end of its step."""
     decision: LatencySummary
     """From the arrival of the expression's last frame to its confirmed event."""
     painted: LatencySummary
@@ -46,8 +47,8 @@ class Counts:
 
 
 class Results:
-    """Written by the pipeline thread, read by any. Readers hold the lock only to copy what is
-    bounded; whoever waits for a step sleeps on the condition."""
+    """The pipeline thread writes, any thread reads. Readers hold the lock only to copy bounded
+    data; a reader that waits for a step sleeps on the condition."""
 
     def __init__(self) -> None:
         self._changed = Condition()
@@ -70,8 +71,8 @@ class Results:
             self._stages: dict[str, Percentiles] = {}
 
     def add(self, step: Step, *, waited_ms: float) -> Step:
-        """Take a finished step. Returns it with the time at which its events became known, without
-        what is to be forgotten. `waited_ms`: how long its frame lay in the ring."""
+        """Take a finished step. Returns it with the time at which its events became known, and
+        without forgotten data. `waited_ms`: how long its frame lay in the ring."""
         now_s = monotonic_s()
         with self._changed:
             step = replace(step, events=self._kept(step.events, now_s))
@@ -94,7 +95,7 @@ class Results:
         return step
 
     def add_last(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
-        """Take the events that the end of the source decided; returned as by `add`."""
+        """Take the events decided at the end of the source; return them as `add` does."""
         with self._changed:
             events = self._kept(events, monotonic_s())
             self._take(events)
@@ -102,22 +103,22 @@ class Results:
         return events
 
     def drop(self, cause: str, frames: int, stamps: tuple[Stamp, ...] = ()) -> None:
-        """Count captured frames that will not be analysed; `stamps` are theirs, where known."""
+        """Count captured frames that will not be analysed; `stamps` are theirs, if known."""
         if frames:
             with self._changed:
                 self._dropped[cause] += frames
 
     def shown(self, index: int, *, painted_ms: float, timings_ms: Mapping[str, float]) -> None:
-        """Take when a viewer saw frame `index`, from its (scheduled) arrival on, and what the
-        steps from its result to there took."""
+        """Record the delay from the (scheduled) arrival of frame `index` until a viewer saw it, and
+        the times of the stages between its result and the screen."""
         with self._changed:
             self._painted.add(painted_ms)
             for stage, ms in timings_ms.items():
                 self._stages.setdefault(stage, Percentiles()).add(ms)
 
     def forget(self, start_s: float, end_s: float) -> tuple[int, ...]:
-        """Take out what lies between these times of the source, also of what comes late; returns
-        the numbers of the events that are gone."""
+        """Delete what lies between these times of the source, and what arrives later for them.
+        Returns the numbers of the deleted events."""
         with self._changed:
             self._forgotten.append((start_s, end_s))
             if self._latest is not None and self._is_forgotten(self._latest.frame.stamp):
@@ -132,18 +133,18 @@ class Results:
             return gone
 
     def forgotten(self) -> tuple[tuple[float, float], ...]:
-        """From when to when was forgotten, times of the source."""
+        """Return the forgotten spans (start, end), in times of the source."""
         with self._changed:
             return tuple(self._forgotten)
 
     def is_forgotten(self, stamp: Stamp) -> bool:
-        """Whether the frame of `stamp` is to be forgotten."""
+        """Return whether the frame of `stamp` is forgotten."""
         with self._changed:
             return self._is_forgotten(stamp)
 
     def latest_step(self, after: int | None, timeout_s: float) -> Step | None:
-        """The newest step, once it is another than the one whose frame has index `after`; None if
-        there is none within `timeout_s`, or it is forgotten. A viewer that comes late skips what it
+        """Return the newest step, as soon as its frame is not the one with index `after`; None if
+        that takes longer than `timeout_s` or the step is forgotten. A slow viewer skips what it
         missed."""
 
         def is_new() -> bool:
@@ -154,13 +155,14 @@ class Results:
             return self._latest if self._changed.wait_for(is_new, timeout_s) else None
 
     def events(self) -> tuple[Event, ...]:
-        """Each event as it stands now, in the order in which they were first known. Withdrawn
-        ones go when they are older than the last 50."""
+        """Return each event in its current state, in the order in which events were first known.
+        Withdrawn events disappear once they are older than the last 50."""
         with self._changed:
             return tuple(self._events.values())
 
     def history(self, since_s: float) -> tuple[SignalAt, ...]:
-        """Signals of frames later than `since_s` (time of the source), at most 30 s back."""
+        """Return the signals of frames later than `since_s` (time of the source), at most 30 s
+        back."""
         found: list[SignalAt] = []
         with self._changed:
             for entry in reversed(self._history):
@@ -170,7 +172,7 @@ class Results:
         return tuple(reversed(found))
 
     def counts(self) -> Counts:
-        """The numbers so far."""
+        """Return the numbers so far."""
         with self._changed:
             return Counts(
                 analysed=self._analysed,
@@ -193,8 +195,8 @@ class Results:
         )
 
     def _pictured(self, event: Event) -> Event:
-        """`event`, without its pictures if any of them may be of what is forgotten: each is of some
-        frames around a moment."""
+        """Return `event`, without its pictures if any of them may show something forgotten: each
+        comes from several frames around a moment."""
         window = event.window
         begin_s = window.onset.time_s - MAX_AVERAGE_S
         last_s = (window.offset or event.known_at).time_s + MAX_AVERAGE_S

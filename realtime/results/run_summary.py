@@ -1,4 +1,4 @@
-"""The summary of a live run: one JSON document, every number in it finite."""
+"""The summary of a live run: one JSON document with only finite numbers."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from realtime.sources import without_password
 from realtime.spotting.baseline import as_document
 
 RULES = "rules"
-"""The spotter. Files of earlier versions may name a learned one here, which is gone."""
+"""The spotter. Files of earlier versions may name a learned spotter here, which was removed."""
 PACKAGES = (
     "fmanet-live",
     "onnxruntime",
@@ -39,7 +39,7 @@ def summarise(
     config: LiveConfig,
     truth: Sequence[TrueExpression] | None = None,
 ) -> dict[str, Any]:
-    """What the run found and how fast.
+    """Return what the run found and how fast.
 
     `source`, `message`, `seconds`, `frames` (`captured`, `analysed`, `with_face`, `dropped` by
     cause), `fps_measured`, `events` (confirmed ones, see `event_record`), `latency_ms`
@@ -75,7 +75,7 @@ def summarise(
 
 
 def config_record(config: LiveConfig) -> dict[str, Any]:
-    """The options that results depend on, as plain values."""
+    """Return the options that results depend on, as plain values."""
     return {
         "source": without_password(config.source),
         "width": config.width,
@@ -94,8 +94,8 @@ def config_record(config: LiveConfig) -> dict[str, Any]:
 
 
 def event_record(event: Event) -> dict[str, Any]:
-    """A confirmed event as plain values: `onset_s`, `apex_s`, `offset_s` in the source's time,
-    `kind`, `label`, `probabilities` by label, `action_units`: probability by unit."""
+    """Return a confirmed event as plain values: `onset_s`, `apex_s`, `offset_s` in the source's
+    time, `kind`, `label`, `probabilities` by label, `action_units`: probability by unit."""
     window, prediction = event.window, event.prediction
     if event.state != "confirmed" or window.offset is None or prediction is None:
         raise ValueError(f"event {event.number} is {event.state}, not confirmed")
@@ -111,7 +111,7 @@ def event_record(event: Event) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """What ran: Python, platform and the packages that results depend on."""
+    """Return the versions of Python, the platform and the packages that results depend on."""
     return {
         "python": python_version(),
         "platform": platform(),
@@ -120,7 +120,7 @@ def versions() -> dict[str, str]:
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
-    """The versions of those of `packages` that are installed."""
+    """Return the versions of those of `packages` that are installed."""
     found = {}
     for package in packages:
         with suppress(PackageNotFoundError):
@@ -129,8 +129,9 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def check_new(path: Path) -> None:
-    """Raise `InputError` unless a result can be written to `path`: it must not exist, as nothing
-    recorded is overwritten, and its folder must. Called before the run, not after it."""
+    """Raise `InputError` unless a result can be written to `path`: it must not exist, because
+    recorded files are never overwritten, and its folder must exist. Call it before the run, not
+    after."""
     if path.exists():
         raise InputError(f"{path} exists, and results are never overwritten: give another name")
     if not path.parent.is_dir():
@@ -140,7 +141,7 @@ def check_new(path: Path) -> None:
 
 
 def write_summary(path: Path, document: dict[str, Any]) -> None:
-    """Write `document` as JSON; `InputError` if `path` exists by now."""
+    """Write `document` as JSON. Raises `InputError` if `path` exists by now."""
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     try:
         with path.open("x", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""How a live session stands, for whoever shows it."""
+"""The state of a live session, for anyone who shows it."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -22,13 +22,13 @@ State = Literal["stopped", "starting", "running", "paused", "ended", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """How a session stands. Frozen: read it from any thread, keep it as long as you like."""
+    """State of a session. Frozen: read it from any thread, keep it as long as you like."""
 
     state: State
     run: int
-    """Number of the start; events and history begin anew with each."""
+    """Number of the start; events and history begin again with each start."""
     source: str
-    """The source in one line, as opened; as asked before that."""
+    """The source in one line, as opened; before that, as asked for."""
     message: str
     """What a person should know now; empty if nothing."""
     width: int
@@ -38,15 +38,16 @@ class Snapshot:
     seconds: float
     """Time of the source between first and last captured frame."""
     fps_measured: float | None
-    """Captured frames per second of the source's time: of the last two seconds while it runs, of
-    the whole run afterwards; None before there are two frames."""
+    """Captured frames per second of the source's time: over the last two seconds while it runs,
+    over the whole run afterwards. None before there are two frames."""
     captured: int
     """Frames delivered by the source."""
     analysed: int
     faces: int
     """Analysed frames with a face."""
     dropped: Mapping[str, int]
-    """By cause: captured and not analysed, then what the source lost or could not use."""
+    """By cause: frames captured but not analysed, then frames that the source lost or could not
+    use."""
     frame_to_result: LatencySummary
     decision: LatencySummary
     painted: LatencySummary
@@ -55,12 +56,12 @@ class Snapshot:
     flow: str
     classifier: str
     engine: str
-    """What runs the classifier now, and what is being built for it; empty before a run."""
+    """What runs the classifier now, and which engine is being built for it; empty before a run."""
 
 
 def doubt(baseline: Baseline | None, captured: Captured, warning: str) -> str:
-    """What speaks against the results of a run with this baseline, empty if nothing: `warning`, as
-    its source was opened, or a rate that is not the baseline's."""
+    """Return what casts doubt on the results of a run with this baseline, or empty: `warning` from
+    when its source was opened, or a rate that differs from the baseline's."""
     if baseline is None or captured.seconds() < _RATE_KNOWN_S:
         return warning
     return rate_warning(baseline, captured.fps()) or warning
@@ -80,7 +81,7 @@ def take_snapshot(
     device: str,
     engine: str,
 ) -> Snapshot:
-    """Bring together what the run, its source and its results count."""
+    """Return a snapshot from the counts of a run, its source and its results."""
     dropped = Counter(counts.dropped)
     dropped[PAUSED] += captured.paused
     if status is not None:

@@ -1,7 +1,7 @@
 """Sources of frames: what `--source` accepts, and what every source promises.
 
-A source is opened by `open_source` and iterated once, by one thread. To add one: a module here
-with a class that takes `(spec, options)`, and a line in `SOURCES`; `name:rest` then selects it.
+`open_source` opens a source; one thread iterates it once. To add one: a module here with a class
+that takes `(spec, options)`, and a line in `SOURCES`; `name:rest` then selects it.
 """
 
 import os
@@ -26,10 +26,10 @@ SOURCES: dict[str, str] = {
     "browser": "realtime.sources.browser:BrowserSource",
     "loop": "realtime.sources.loop:Loop",
 }
-"""Kind to what opens it, called with `(spec, options)`."""
+"""Kind of source to the function that opens it, called with `(spec, options)`."""
 
 ASKED_RATE = ("auto", "camera", "folder", "demo", "browser", "loop")
-"""Kinds of which a rate can be asked, or has to be stated."""
+"""Kinds that can be asked for a rate, or need one stated."""
 
 CHOICES = (
     "auto, a camera (0, 1, /dev/video0), a video file, a folder of images with --fps, a recorded "
@@ -48,7 +48,7 @@ ROTATIONS = (0, 90, 180, 270)
 
 
 def check_rotation(degrees: int) -> None:
-    """Raise `InputError` unless pictures can be turned by so much."""
+    """Raise `InputError` unless pictures can be turned by `degrees`."""
     if degrees not in ROTATIONS:
         choices = ", ".join(map(str, ROTATIONS))
         raise InputError(f"--rotate {degrees}: choose one of {choices} (degrees clockwise)")
@@ -56,25 +56,25 @@ def check_rotation(degrees: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """What is asked of a source. Each takes what concerns it."""
+    """Options of a source. Each kind uses those that concern it."""
 
     width: int = 640
     """px, asked of a camera, drawn by the demo."""
     height: int = 480
     """px, asked of a camera, drawn by the demo."""
     fps: float | None = None
-    """Asked of a camera or the demo; stated for a folder of images, and for a file at how many it
-    was shot, if that is more than it is stored at. None: the source's choice."""
+    """Asked of a camera or the demo; stated for a folder of images, or for a file that was shot at
+    a higher rate than it is stored at. None: the source's choice."""
     seed: int = 7
-    """Of the demo."""
+    """Seed of the demo."""
     seconds: float | None = None
     """Length of the demo; None: endless."""
     rotate: int = 0
-    """Degrees, one of `ROTATIONS`: every picture is turned clockwise by so much, for a camera that
-    is mounted on its side or upside down."""
+    """Degrees, one of `ROTATIONS`, by which every picture is turned clockwise: for a camera mounted
+    on its side or upside down."""
     packed: bool = False
-    """Hand over each picture's JPEG too, as it came (`Frame.packed`): of a source whose `info`
-    says that it has them."""
+    """Also return each picture's original JPEG (`Frame.packed`), if the source's `info` says that
+    it has them."""
 
     def __post_init__(self) -> None:
         if not (self.width > 0 and self.height > 0):
@@ -90,18 +90,19 @@ class SourceInfo:
     """What was opened."""
 
     spec: str
-    """As the user gave it, without a password in it."""
+    """As the user gave it, without its password."""
     kind: str
     """Name in `SOURCES`."""
     description: str
-    """One line for a person: what it is, its size and rate, as asked and as reported."""
+    """One line for a person: kind, size and rate, as asked and as reported."""
     live: bool
-    """It delivers in real time by itself, whoever reads."""
+    """Whether it delivers in real time by itself, even if nobody reads."""
     paced_by_stamps: bool
-    """Frames are there as fast as one reads; for real time, `pacing.paced` paces them."""
+    """Whether frames are ready as fast as one reads; `pacing.pace` gives them real time."""
     clock: Clock
     width: int
-    """px, of the first frame or, before there is one, as asked; a frame's own size counts."""
+    """px, of the first frame, or as asked before there is one; a frame's own size takes
+    precedence."""
     height: int
     fps_asked: float | None
     fps_nominal: float | None
@@ -109,20 +110,20 @@ class SourceInfo:
     lossless: bool
     """False if pictures went through lossy compression on their way into this program."""
     duration_s: float | None = None
-    """As the file or the options say, not measured; None if it is not known or has no end."""
+    """As the file or the options say, not measured; None if unknown or endless."""
     jpeg: bool = False
-    """Its pictures come as JPEGs, which it can hand over."""
+    """Whether its pictures come as JPEGs that it can hand over."""
     notes: tuple[str, ...] = ()
-    """What is unusual about its pictures and times, and what was made of it, a line each; the
+    """What is unusual about its pictures and times, and how it was handled, a line each; the
     description ends with them."""
     rotate: int = 0
     """Degrees clockwise by which its pictures are turned here, as asked; `width` and `height` are
-    those of the turned ones."""
+    those after turning."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """How a source is doing: a snapshot."""
+    """A snapshot of a source's state."""
 
     state: Literal["open", "reconnecting", "ended"]
     message: str
@@ -134,15 +135,15 @@ class SourceStatus:
     dropped: Mapping[str, int]
     """Frames that never reached this program, or were discarded to keep up, by cause."""
     unusable: Mapping[str, int]
-    """Frames that arrived and could not be used, by cause."""
+    """Frames that arrived but could not be used, by cause."""
 
 
 @runtime_checkable
 class Source(Protocol):
     """An iterator of `Frame`s with strictly increasing stamps and read-only RGB images.
 
-    A jump of `stamp.index` says that frames are missing there. Iterating again goes on where the
-    last iteration stopped. What ends the iteration other than the source's end is raised in it.
+    A jump of `stamp.index` means that frames are missing there. Iterating again continues where the
+    last iteration stopped. Anything but the source's end that stops the iteration is raised in it.
     """
 
     @property
@@ -153,7 +154,7 @@ class Source(Protocol):
     def __iter__(self) -> Iterator[Frame]: ...
 
     def status(self) -> SourceStatus:
-        """A snapshot, from any thread."""
+        """Return a snapshot, from any thread."""
         ...
 
     def interrupt(self) -> None:
@@ -161,22 +162,22 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Release what is held, from the thread that iterated. May be called twice."""
+        """Release what is held, from the iterating thread. May be called twice."""
         ...
 
 
 def open_source(spec: str, options: SourceOptions | None = None) -> Source:
-    """Open what `spec` names; raises `SourceError`, in one line, if it cannot be opened."""
+    """Open the source `spec`. Raises a one-line `SourceError` if it cannot be opened."""
     kind, rest = split_spec(spec)
     source: Source = load_entry(SOURCES, kind, "source")(rest, options or SourceOptions())
     return source
 
 
 def split_spec(spec: str) -> tuple[str, str]:
-    """The kind of source that `spec` asks for, and what its opener gets.
+    """Return the kind of source that `spec` asks for, and the argument for its opener.
 
-    `kind` and `kind:rest` name it outright (`folder:demo`); the rest is told apart by its form.
-    Raises `SourceError` where it is neither.
+    `kind` and `kind:rest` name the kind (`folder:demo`); otherwise the form of `spec` decides.
+    Raises `SourceError` if neither works.
     """
     if not _can_be_asked_for(spec):
         raise SourceError(f"source {spec!r}: no name of a file or address has such signs")
@@ -192,14 +193,14 @@ def split_spec(spec: str) -> tuple[str, str]:
         return "session" if (path / "session.json").is_file() else "folder", str(path)
     if spec and path.exists():
         return "file", str(path)
-    if spec.isdecimal():  # after what exists: data sets call folders by numbers
+    if spec.isdecimal():  # after existing paths: data sets use numbers as folder names
         return "camera", str(int(spec))
     shown = without_password(spec)
     raise SourceError(f"source {shown!r}: no such file or folder; choose {CHOICES}")
 
 
 def _can_be_asked_for(spec: str) -> bool:
-    """Whether the system can be asked for it at all."""
+    """Return whether the system can look up this path at all."""
     try:
         return b"\0" not in os.fsencode(spec)
     except UnicodeEncodeError:
@@ -208,21 +209,22 @@ def _can_be_asked_for(spec: str) -> bool:
 
 _HARMLESS = ("camera", "ch", "channel", "fps", "height", "profile", "quality", "resolution",
              "stream", "streamtype", "subtype", "unicast", "video", "width")  # fmt: skip
-"""Names whose values in an address say no more than which picture is meant."""
+"""Names whose values in an address only say which picture is meant."""
 _LONG_TOKEN = 16
-"""A part of an address that is so long and has digits in it is a token, not a name."""
+"""A part of an address this long that contains digits is a token, not a name."""
 
 
 def without_password(spec: str) -> str:
-    """The spec as it may be shown and written down: an address without user and password, wherever
-    in it they stand, and without values that may be a token. Rather too little than too much."""
+    """Return the spec in a form that may be shown and written down: an address without user and
+    password, wherever they are, and without values that may be a token. Removes too much rather
+    than too little."""
     scheme, mark, rest = spec.partition("://")
     if not mark:
         # Not an address, or one that lacks its beginning.
         return re.sub(r"^[^/]*:.*@", "", spec)
     before_query = re.split(r"[?#]", rest, maxsplit=1)[0]
     if "@" in before_query or ":" in before_query.partition("/")[0]:
-        rest = rest.rpartition("@")[2]  # a password may hold any sign
+        rest = rest.rpartition("@")[2]  # a password may contain any character
     place, question, query = rest.partition("?")
     host, slash, path = place.partition("#")[0].partition("/")
     pairs = (_shown_pair(pair) for pair in query.split("&"))

@@ -16,13 +16,13 @@ def open_auto(
     cameras: Sequence[str] | None = None,
     open_camera: Callable[[str, SourceOptions], Source] = Camera,
 ) -> Source:
-    """Try `cameras` (default: those there are) in their order; never fails for want of one."""
+    """Try `cameras` (default: all present) in order; without one, open the demo."""
     why = "no camera is connected"
     for position, camera in enumerate(list_cameras() if cameras is None else cameras):
         try:
             return open_camera(camera, options)
         except SourceError as error:
-            # The first camera is the one that people mean; of the others not all are cameras.
+            # People mean the first camera; some of the others may not be cameras.
             if position == 0:
                 why = str(error)
     return Demo(spec, options, why=f" ({why})")

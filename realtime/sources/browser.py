@@ -1,8 +1,8 @@
 """The viewer's own camera, sent by the page as one JPEG per frame.
 
-The page's socket offers pictures from the event loop, which must not wait; the capture thread
-takes and decodes them. Between the two is a short queue that drops its oldest picture, so what is
-analysed is always recent. The pictures went through the browser's JPEG: not lossless.
+The page's socket offers pictures from the event loop, which must not wait. The capture thread takes
+and decodes them. The short queue between them drops its oldest picture, so the analysis is always
+recent. The pictures went through the browser's JPEG: not lossless.
 """
 
 import threading
@@ -17,11 +17,11 @@ from realtime.stream.clock import monotonic_s
 
 QUEUE_FRAMES = 4
 MAX_JPEG_BYTES = 16_000_000
-"""Far beyond any camera's picture: what is larger is not one."""
+"""Far larger than any camera's picture."""
 MAX_PIXELS = 4096 * 4096
-"""So much a picture of a few kilobytes may claim to be, and be filled with, when it is decoded."""
+"""Limit before decoding: a picture of a few kilobytes can claim a huge size and fill memory."""
 MAX_AHEAD_S = 1.0
-"""A capture time this far in the future is wrong; let in, it would have all later ones refused."""
+"""A capture time further in the future is wrong; if accepted, it would make all later ones fail."""
 
 OVERTAKEN = "overtaken in the queue"
 SKIPPED = "skipped by the browser"
@@ -61,9 +61,9 @@ class BrowserSource(GatedSource):
         )
 
     def offer(self, jpeg: bytes, captured_s: float, skipped: int = 0) -> None:
-        """One picture and when the browser captured it, on this program's `realtime.stream.clock`,
-        and how many before it the browser had and did not send. From any thread; returns at once.
-        The oldest picture in a full queue is dropped and counted."""
+        """Offer one picture with its capture time on this program's `realtime.stream.clock`, and
+        the number of pictures before it that the browser did not send. Any thread; returns at once.
+        A full queue drops and counts its oldest picture."""
         received_s = self._now()
         with self._offered:
             if self._stop.is_set():
@@ -76,12 +76,12 @@ class BrowserSource(GatedSource):
             self._offered.notify()
 
     def lost(self) -> None:
-        """The page that sent pictures is gone; it may come back. From any thread."""
+        """Say that the sending page is gone; it may come back. Any thread."""
         if not self._stop.is_set():
             self._gate.reconnecting("the browser's camera is away; nothing is recorded")
 
     def interrupt(self) -> None:
-        """End the iteration now; what is in the queue is left."""
+        """End the iteration now; the queue is discarded."""
         super().interrupt()
         with self._offered:
             self._offered.notify()
@@ -94,7 +94,7 @@ class BrowserSource(GatedSource):
                     self._gate.ended()
                     return
                 jpeg, captured_s, received_s, skipped = self._queue.popleft()
-                # Whatever was dropped stood before the picture that is now the oldest.
+                # All dropped pictures came before the one that is now the oldest.
                 overtaken, self._overtaken = self._overtaken, 0
                 skipped, self._skipped = skipped + self._skipped, 0
             for cause, lost in ((OVERTAKEN, overtaken), (SKIPPED, skipped)):
@@ -106,7 +106,7 @@ class BrowserSource(GatedSource):
             if captured_s - received_s > MAX_AHEAD_S:
                 self._gate.refuse(FROM_THE_FUTURE)
                 continue
-            # Only JPEGs come from the page: no other decoder is there for who sends anything else.
+            # The page sends only JPEGs; other data must not reach another decoder.
             size = jpeg_size(jpeg)
             if size is not None and size[0] * size[1] > MAX_PIXELS:
                 self._gate.refuse(TOO_LARGE)

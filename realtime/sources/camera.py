@@ -1,11 +1,11 @@
-"""A camera: capture times that are true, and a session that survives its cable.
+"""A camera with true capture times, in a session that survives an unplugged cable.
 
-Capture time is the driver's where it proves to be on this machine's monotonic clock, which leaves
-out the wait for the reading thread; else the time of receipt. Which one, is in `info.clock`.
+The capture time is the driver's if it proves to be on this machine's monotonic clock; it excludes
+the wait for the reading thread. Otherwise it is the time of receipt. `info.clock` says which.
 
-Unplugged, stalled or delivering nothing usable: the status says "reconnecting", the camera is
-tried again until it is back, and the gap shows as a jump of the index, by the frames that its rate
-would have given meanwhile.
+If the camera is unplugged, stalls or delivers nothing usable, the status says "reconnecting" and
+the program retries until it is back. The gap shows as a jump of the index, by the number of frames
+that the camera's rate would have given.
 """
 
 from collections.abc import Callable, Generator
@@ -22,21 +22,21 @@ from realtime.stream.clock import monotonic_s
 
 DEFAULT_FPS = 60.0
 """Asked for when no rate is given: at 30 fps the shortest expression, 40 ms, is one frame. A camera
-without it answers with the nearest it has."""
+without this rate uses its nearest."""
 
 PROBE_FRAMES = 5
-"""Read when a camera is opened, and not delivered: they show that it works, and its clock."""
+"""Read but not delivered when a camera is opened: they show that it works, and its clock."""
 MAX_PROBE_S = 5.0
-"""A camera that has failed to deliver that many by then is refused."""
+"""A camera that has not delivered `PROBE_FRAMES` by then is refused."""
 MAX_PROBE_AGE_S = 0.5
-"""A driver's time this far before receipt, at most, is taken for the capture time."""
+"""A driver's time counts as capture time if it is at most this long before receipt."""
 MAX_AGE_S = 5.0
-"""Later on, when the reading thread may have been held up, a time older than this is nonsense."""
+"""During a run, when the reading thread may have been held up, an older time is nonsense."""
 STALL_S = 1.5
-"""Without a usable picture for this long, the camera counts as lost; less than V4L2's read timeout,
-so that one is enough."""
+"""Without a usable picture for this long, the camera counts as lost. It is less than V4L2's read
+timeout, so one timeout is enough."""
 MAX_FAILURES = 5
-"""Reads that fail at once, in a row, after which the camera counts as lost."""
+"""After this many reads in a row that fail at once, the camera counts as lost."""
 RETRY_S = (0.25, 0.5, 1.0, 2.0)
 """Waits between attempts to reopen; the last one repeats."""
 
@@ -46,11 +46,11 @@ IMPLAUSIBLE = "implausible driver time"
 LOST = "dropped by the driver"
 
 OpenDevice = Callable[[str, int, int, float, bool], CaptureDevice]
-"""Called with address, width, height, rate, and whether it shall hand over JPEGs as they come."""
+"""Called with address, width, height, rate, and whether to hand over the original JPEGs."""
 
 
 class Camera(GatedSource):
-    """A camera as a source. The device is touched only by the thread that opens and iterates."""
+    """A camera as a source. Only the thread that opens and iterates touches the device."""
 
     def __init__(
         self,
@@ -61,10 +61,10 @@ class Camera(GatedSource):
         now: Callable[[], float] = monotonic_s,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
-        """Opens the camera and sees it deliver; raises `SourceError` if it does not.
+        """Open the camera and check that it delivers; raises `SourceError` if it does not.
 
-        `now` is the clock, `wait(seconds)` waits for an interrupt and returns whether it came;
-        both are arguments for tests.
+        `now` is the clock; `wait(seconds)` waits for an interrupt and returns whether it came.
+        Both are arguments for tests.
         """
         super().__init__(options.rotate)
         self._spec = spec
@@ -116,7 +116,8 @@ class Camera(GatedSource):
         self._gate.ended()
 
     def _take(self, device: CaptureDevice, received_s: float) -> Frame | None:
-        """The grabbed picture as a frame; None, counted, if it or its time is unusable."""
+        """Return the grabbed picture as a frame; if it or its time is unusable, count it, return
+        None."""
         time_s = received_s
         if self._info.clock == "driver":
             time_s = device.driver_s()
@@ -143,7 +144,7 @@ class Camera(GatedSource):
         self._device = None
 
     def _reopen(self) -> bool:
-        """Try until the camera is back (True) or this source is interrupted (False)."""
+        """Retry until the camera is back (True) or this source is interrupted (False)."""
         attempt = 0
         while not self._wait(RETRY_S[min(attempt, len(RETRY_S) - 1)]):
             attempt += 1
@@ -195,7 +196,7 @@ class Camera(GatedSource):
         return device, info
 
     def _probe(self, device: CaptureDevice) -> Clock:
-        """Read some pictures: the clock they allow. Raises `SourceError` if none comes."""
+        """Read some pictures; return the clock they allow. Raises `SourceError` if none comes."""
         ages_s: list[float] = []
         times_s: list[float] = []
         failures = 0

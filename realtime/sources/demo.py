@@ -9,7 +9,7 @@ from realtime.sources.gated import GatedSource
 
 DEFAULT_FPS = 30.0
 REST = "rest"
-"""`demo:rest` blinks and sways, and shows nothing else: what a baseline is measured on."""
+"""`demo:rest` only blinks and sways: for measuring a baseline."""
 
 _RESTS = Schedule(micro_per_min=0, macro_per_min=0, speech_per_min=0)
 
@@ -18,7 +18,7 @@ class Demo(GatedSource):
     """An animated portrait: frame n at n / fps seconds, the same for the same options."""
 
     def __init__(self, spec: str, options: SourceOptions, *, why: str = "") -> None:
-        """`why`: appended to the description, where nobody asked for the demo."""
+        """`why` is appended to the description if nobody asked for the demo."""
         super().__init__(options.rotate)
         fps = options.fps or DEFAULT_FPS
         self._fps = fps
@@ -46,7 +46,7 @@ class Demo(GatedSource):
         )
 
     def truth(self, duration_s: float) -> tuple[TrueExpression, ...]:
-        """The expressions of the first `duration_s` seconds: what a spotter should find."""
+        """Return the expressions of the first `duration_s` seconds, which a spotter should find."""
         return self._face.truth(duration_s)
 
     def _run(self) -> Generator[Frame, None, None]:

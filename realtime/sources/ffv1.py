@@ -1,7 +1,7 @@
-"""FFV1 packets checked: each slice ends with a checksum (RFC 9043, section 4.9).
+"""Checks FFV1 packets: each slice ends with a checksum (RFC 9043, section 4.9).
 
-FFmpeg's decoder computes it too, but says what it finds to its log alone, and hands the picture out
-as a good one whatever `err_detect` is (libavcodec/ffv1dec.c, FFmpeg 8).
+FFmpeg's decoder checks it too, but only logs the result, and returns a damaged picture as a good
+one with any `err_detect` (libavcodec/ffv1dec.c, FFmpeg 8).
 """
 
 import zlib
@@ -15,8 +15,8 @@ _ZERO = 0xFFFFFFFF
 
 
 def is_whole(packet: bytes) -> bool:
-    """Whether every slice of the picture `packet` is as it was written. Only of a stream with
-    checksums (version 3, `ec` 1), as those of sessions are."""
+    """Return whether every slice of the picture `packet` is as written. The stream must have
+    checksums (version 3, `ec` 1), as those of sessions do."""
     end = len(packet)
     while end >= _FOOTER:
         size_at = end - _FOOTER

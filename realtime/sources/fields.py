@@ -1,8 +1,8 @@
-"""Fields: interlaced pictures taken apart, whatever the file says of them.
+"""Fields: interlaced pictures taken apart, whatever the file says about them.
 
-A woven picture shows two moments at once, and every motion in it is torn. FFmpeg's `bwdif` makes a
-picture of each field. Which field is the earlier one, and whether there are fields at all, files
-often say wrongly; FFmpeg's `idet` sees it in the pictures themselves.
+A woven picture shows two moments at once, and tears every motion. FFmpeg's `bwdif` makes one
+picture of each field. Files are often wrong about which field comes first and whether there are
+fields at all; FFmpeg's `idet` sees it in the pictures themselves.
 """
 
 from collections import Counter
@@ -14,17 +14,18 @@ from av.filter import Graph
 from av.video.frame import VideoFrame
 
 LOOK = 25
-"""Pictures looked at to decide."""
+"""How many pictures are examined to decide."""
 BROADCAST_LINES = frozenset({480, 486, 576, 1080, 1088})
-"""Heights in which woven pictures occur; of others only those are looked at that say so."""
+"""Heights in which woven pictures occur; at other heights, pictures are examined only if the file
+calls them woven."""
 SURE = 8
-"""Pictures that must look woven where the file does not say so."""
+"""Pictures that must look woven if the file does not say so."""
 WHOLE = 5
-"""Pictures that must look whole where the file says that they are woven."""
+"""Pictures that must look whole if the file says that they are woven."""
 
 Mode = Literal["each", "one", "none"]
-"""`each`: a picture of each field. `one`: of both one, at once, for a live stream, of which both
-arrive together. `none`: there are none."""
+"""`each`: one picture per field. `one`: one picture for both fields, at once, for a live stream,
+where both arrive together. `none`: no fields."""
 
 
 class Fields:
@@ -38,15 +39,15 @@ class Fields:
         self._filter = ""
         self._kind: tuple[object, ...] = ()
         self.note = ""
-        """What became of fields, in words; empty if there are none."""
+        """How fields were handled, in words; empty if there are none."""
 
     @property
     def per_picture(self) -> int:
-        """How many pictures come of one."""
+        """How many pictures one coded picture gives."""
         return 2 if self._filter and self._mode == "each" else 1
 
     def of(self, frame: VideoFrame | None) -> Iterator[VideoFrame]:
-        """What is whole with `frame`; None at the end."""
+        """Yield the pictures that `frame` completes; None marks the end."""
         if self._decided:
             yield from self._pass(frame)
         elif self._mode == "one":
@@ -64,7 +65,7 @@ class Fields:
             yield from self._pass(None)
 
     def _looked(self) -> Iterator[VideoFrame]:
-        """Decide by what was looked at, and hand it out."""
+        """Decide from the examined pictures, and yield them."""
         self._look(self._looked_at)
         for frame in self._looked_at:
             yield from self._pass(frame)
@@ -91,7 +92,7 @@ class Fields:
             self._decided = True
 
     def _pass(self, frame: VideoFrame | None) -> Iterator[VideoFrame]:
-        """Through the filter, if there is one."""
+        """Yield pictures through the filter, if there is one."""
         if not self._filter:
             if frame is not None:
                 yield frame
@@ -117,8 +118,8 @@ def _is_doubtful(frame: VideoFrame) -> bool:
 
 
 def _looks(frames: Sequence[VideoFrame]) -> Counter[str]:
-    """How many look like what: `tff`, `bff` (woven, top or bottom field first), `progressive` or
-    `undetermined`, as a face at rest."""
+    """Count how the pictures look: `tff`, `bff` (woven, top or bottom field first), `progressive`
+    or `undetermined` (for instance a face at rest)."""
     found: Counter[str] = Counter()
     if not frames:
         return found

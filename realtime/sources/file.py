@@ -1,7 +1,7 @@
-"""Video files by PyAV: each frame at its own presentation time, variable rates included.
+"""Video files by PyAV: each frame at its own presentation time, also with a variable rate.
 
-Times are the file's own (`realtime.sources.frame_times`): a frame whose time does not exceed the
-last one's is refused and counted, because a time made up for it would move every onset after it.
+Times are the file's own (`realtime.sources.frame_times`). A frame whose time does not exceed the
+last one is refused and counted: an invented time would move every later onset.
 """
 
 import os
@@ -31,22 +31,22 @@ from realtime.sources.video import (
 )
 
 INCOMPLETE_S = 0.5
-"""A file that ends this much before the length it states is called incomplete."""
+"""A file that ends this much before its stated length is called incomplete."""
 
 
 class RecordedSource(GatedSource):
-    """A container that is open and has an end."""
+    """An open container that has an end."""
 
     def __init__(
         self, container: InputContainer, options: SourceOptions, *, spec: str, kind: str, name: str
     ) -> None:
-        """Reads up to the first picture, so that a file without one is told at once; raises
-        `SourceError`. `container` is closed with this, and if this fails."""
+        """Read up to the first picture, so that a file without one is reported at once; raises
+        `SourceError`. `container` is closed with this source, and also if this fails."""
         super().__init__(options.rotate)
         self._container = container
         try:
             stream = video_stream(container, spec)
-            # A picture patched up by the decoder would move where the face did not: rather none.
+            # A picture repaired by the decoder would show false motion: better none.
             stream.codec_context.options = LIMITS | {"err_detect": "explode"}
             pixels = Pixels(stream, "each")
             ahead: list[VideoPacket] = []
@@ -131,7 +131,7 @@ class RecordedSource(GatedSource):
 
 
 def _choice(container: InputContainer, stream: VideoStream) -> Iterator[str]:
-    """Which of several videos in a file this is, if there are several."""
+    """Yield which of several videos in the file this is, if there are several."""
     streams = videos(container)
     if len(streams) > 1:
         yield f"video {1 + streams.index(stream)} of the {len(streams)} in it"
@@ -147,7 +147,7 @@ class VideoFile(RecordedSource):
         if not os.access(spec, os.R_OK):
             raise SourceError(f"{spec}: no permission to read it")
         try:
-            # Absolute, so that no name is taken for one of FFmpeg's protocols ("12:30.mp4").
+            # Absolute, so that FFmpeg takes no name for a protocol ("12:30.mp4").
             container = av.open(os.path.abspath(spec), metadata_errors="replace")
         except av.error.FFmpegError as error:
             raise SourceError(

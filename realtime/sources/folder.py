@@ -18,7 +18,7 @@ UNREADABLE = "unreadable image"
 MISSING = "missing image"
 
 MOST_PLACES = 10**8
-"""Five days at 200 fps: numbers that are further apart count no images."""
+"""Five days at 200 fps: numbers further apart do not count images."""
 
 _LAST_NUMBER = re.compile(r"(.*?)(\d+)(\D*)")
 
@@ -26,10 +26,10 @@ _LAST_NUMBER = re.compile(r"(.*?)(\d+)(\D*)")
 class ImageFolder(GatedSource):
     """Image n of the folder at n / fps seconds, in the order of the numbers in their names.
 
-    Where these count on by one step with gaps here and there, the gaps are images that are
-    missing; else the images are taken as evenly spaced. One that is missing or cannot be read
-    leaves its place empty: the index jumps and the time goes on. Hidden files are none: macOS
-    leaves one beside each image on a shared disk, called like it.
+    If the numbers go up by one common step with some gaps, the gaps are missing images; otherwise
+    the images are evenly spaced. A missing or unreadable image leaves its place empty: the index
+    jumps and the time goes on. Hidden files are ignored: macOS leaves one beside each image on a
+    shared disk, with a similar name.
     """
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
@@ -103,10 +103,10 @@ class ImageFolder(GatedSource):
 
 
 def image_places(stems: Sequence[str]) -> list[int]:
-    """The place of each image in its recording, from 0 on, by the last number in its name, `stems`
-    in the order of these. Numbers count where the names differ in nothing else, and most of them go
-    up by their common step: what is left out then is missing. Otherwise, as in names of times,
-    places are counted."""
+    """Return the place of each image in its recording, from 0, by the last number in its name;
+    `stems` are in the order of these numbers. The numbers count if the names differ in nothing else
+    and most go up by their common step: gaps are then missing images. Otherwise (times in names,
+    say) places are simply counted."""
     parts = [_LAST_NUMBER.fullmatch(stem) for stem in stems]
     around = {(part[1], part[3]) if part else stem for part, stem in zip(parts, stems, strict=True)}
     if len(around) == 1:
@@ -127,7 +127,7 @@ def _read(path: Path, low: LowBits) -> ImageU8 | None:
 
 
 def _number_key(name: str) -> list[tuple[int, str]]:
-    """Sorts `img2` before `img10`: digits by value, the rest by letter."""
+    """Return a key that sorts `img2` before `img10`: digits by value, the rest by letter."""
     return [
         (int(part), part) if part.isdecimal() else (-1, part)
         for part in re.split(r"(\d+)", name.casefold())

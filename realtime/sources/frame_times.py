@@ -1,8 +1,8 @@
-"""The time line of a recording: where it begins, how fast it runs, what the file claims of it.
+"""The time line of a recording: where it begins, how fast it runs, what the file says about it.
 
-Times are those that a player shows: 0 is where the file begins, and if the sound begins first, that
-is before the first picture. A clip in slow motion is stored slower than it was shot; where the rate
-at which it was shot is known, its times are brought back to that.
+Times are those that a player shows: 0 is where the file begins. If the sound begins first, 0 is
+before the first picture. A slow-motion clip is stored slower than it was shot; if the original rate
+is known, times are converted back to it.
 """
 
 import statistics
@@ -20,22 +20,22 @@ from av.video.stream import VideoStream
 from model.errors import SourceError
 
 AHEAD = 64
-"""Packets by whose times the rate is measured when a file is opened."""
+"""Packets used to measure the rate when a file is opened."""
 SAME_RATE = 0.03
-"""Rates that differ by less are the same, and the claimed one is the exact one."""
+"""Rates closer than this are the same, and the stated one is exact."""
 LIKE = 1.6
 """Intervals within this factor of the median count as regular."""
 STEADY = 0.9
-"""Share of regular intervals of a steady rate."""
+"""Share of regular intervals that makes a rate steady."""
 SHOT_AT = "com.android.capture.fps"
-"""Phones' name of the rate at which a clip in slow motion (or fast) was shot."""
+"""Tag in which phones store the rate at which a slow-motion (or fast) clip was shot."""
 
 _SAME_S = 1e-3  # containers round to this
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRate:
-    """A rate, as times say it."""
+    """A rate measured from times."""
 
     fps: float
     steady: bool
@@ -55,9 +55,9 @@ class Timeline:
         fps: float | None,
         name: str,
     ) -> None:
-        """`first`: the first picture; `packets`: the first ones; `per_picture`: pictures that come
-        of one of them; `fps`: the rate at which it was shot, as the user says. Raises `SourceError`
-        if that cannot be."""
+        """`first`: the first picture; `packets`: the first ones; `per_picture`: pictures per coded
+        picture; `fps`: the rate at which it was shot, as the user says. Raises `SourceError` if
+        that cannot be."""
         self.notes: list[str] = []
         claimed = stream.average_rate or stream.guessed_rate
         measured = measure_rate([t for packet in packets if (t := packet_s(packet)) is not None])
@@ -80,7 +80,7 @@ class Timeline:
         """When the last picture ends, if the file says."""
 
     def at(self, picture: VideoFrame) -> float | None:
-        """When `picture` was taken, s; None if it has no time."""
+        """Return when `picture` was taken, s; None if it has no time."""
         time_s = picture_s(picture)
         return None if time_s is None else (time_s - self._zero_s) * self._factor
 
@@ -92,7 +92,7 @@ class Timeline:
         fps: float | None,
         name: str,
     ) -> float:
-        """What to multiply times by."""
+        """Return the factor for all times."""
         shot = fps or _number(container.metadata.get(SHOT_AT, ""))
         if shot is None or stored is None or _same(shot, stored):
             return 1.0
@@ -111,7 +111,7 @@ class Timeline:
     def _end_s(
         self, container: InputContainer, stream: VideoStream, first_s: float | None
     ) -> float | None:
-        """Of the pictures; sound beside them may be longer."""
+        """Return the end of the pictures; the sound may be longer."""
         if first_s is None:
             return None
         if stream.duration and stream.time_base:
@@ -124,8 +124,8 @@ class Timeline:
 
 
 def measure_rate(times_s: Sequence[float]) -> MeasuredRate | None:
-    """The rate that `times_s`, in any order, have where they are regular; None of fewer than three.
-    Rounding (33, 33, 34 ms) evens out."""
+    """Return the rate of `times_s`, in any order, over their regular intervals; None for fewer than
+    three. Rounding (33, 33, 34 ms) evens out."""
     steps_s = [after - before for before, after in pairwise(sorted(set(times_s)))]
     if len(steps_s) < 2:
         return None
@@ -135,12 +135,13 @@ def measure_rate(times_s: Sequence[float]) -> MeasuredRate | None:
 
 
 def packet_s(packet: "Packet[VideoStream]") -> float | None:
-    """Presentation time; where a container states decoding times only (AVI), those."""
+    """Return the presentation time; if a container has only decoding times (AVI), the decoding
+    time."""
     return _seconds(packet.pts if packet.pts is not None else packet.dts, packet.time_base)
 
 
 def picture_s(picture: VideoFrame) -> float | None:
-    """The same of a picture."""
+    """Return the presentation time of a picture, as `packet_s` does."""
     return _seconds(picture.pts if picture.pts is not None else picture.dts, picture.time_base)
 
 
@@ -149,8 +150,8 @@ def _seconds(ticks: int | None, time_base: Fraction | None) -> float | None:
 
 
 def _zero_s(container: InputContainer, first_s: float) -> float:
-    """Where the file begins: with the first of its streams; but sound that is only there to be
-    thrown away (before 0, while the pictures are not) does not count."""
+    """Return where the file begins: with its first stream. Sound that is only there to be discarded
+    (before 0, while the pictures are not) does not count."""
     if container.start_time is None:
         return first_s
     start_s = container.start_time / av.time_base

@@ -1,25 +1,25 @@
-"""Gaps: frames that a camera's driver dropped, told from its own times.
+"""Gaps: frames that a camera's driver dropped, detected from the frames' own times.
 
-V4L2 numbers its frames, but OpenCV does not hand the numbers over. A time that lies a whole number
-of periods after the last one says the same, as long as the camera keeps its rate: where each
-interval is long, in the dark for example, the rate has changed and nothing is missing.
+V4L2 numbers its frames, but OpenCV does not pass the numbers on. A time that lies a whole number of
+periods after the last shows the same, while the camera keeps its rate. If every interval is long
+(in the dark, say), the rate has changed and nothing is missing.
 """
 
 import statistics
 from collections import deque
 
 INTERVALS = 30
-"""The period is the median of so many."""
+"""The period is the median of this many intervals."""
 KNOWN = 10
-"""Intervals before which it is not known."""
+"""The period is known after this many intervals."""
 NEAR = 0.2
-"""How far, in periods, an interval may be from a whole number of them; and a regular one from 1."""
+"""How far, in periods, an interval may be from a whole number; and a regular one from 1."""
 LONGEST_S = 1.5
-"""A longer gap is the camera's, which is then told to have been away."""
+"""A longer gap means that the camera was away."""
 
 
 class GapCounter:
-    """Takes the times of a camera's frames in their order."""
+    """Takes the times of a camera's frames in order."""
 
     def __init__(self) -> None:
         self._intervals_s: deque[float] = deque(maxlen=INTERVALS)
@@ -27,7 +27,7 @@ class GapCounter:
         self._regular = False
 
     def push(self, time_s: float) -> int:
-        """How many frames are missing before the one of `time_s`."""
+        """Return how many frames are missing before the one at `time_s`."""
         last_s, self._last_s = self._last_s, time_s
         if last_s is None:
             return 0
@@ -37,7 +37,7 @@ class GapCounter:
         return lost
 
     def reset(self) -> None:
-        """The camera was away: what comes next follows nothing."""
+        """Forget the last time, because the camera was away."""
         self._intervals_s.clear()
         self._last_s = None
         self._regular = False

@@ -1,8 +1,8 @@
-"""Gate: what every source passes its pictures through, and where its frames are counted.
+"""Gate: every source passes its pictures through it, and it counts the frames.
 
 It turns the pictures as asked, numbers the frames, refuses times that do not increase, makes the
-images read-only, and keeps the counts that `status` shows. So what `Source` promises is kept in one
-place.
+images read-only, and keeps the counts that `status` shows. So one place keeps what `Source`
+promises.
 """
 
 import math
@@ -17,7 +17,7 @@ from realtime.sources import SourceStatus
 from realtime.sources.picture import rotate_image
 
 RATE_FRAMES = 60
-"""Intervals over which the measured rate is taken."""
+"""Intervals over which the rate is measured."""
 
 NO_TIME = "no timestamp"
 STANDS_STILL = "timestamp stands still"
@@ -25,7 +25,7 @@ RUNS_BACK = "timestamp runs back"
 
 
 class Gate:
-    """Frames out, counts kept. One thread passes frames; any thread may read `status`."""
+    """Passes frames on and counts them. One thread passes frames; any thread may read `status`."""
 
     def __init__(self, rotate: int = 0) -> None:
         """`rotate`: see `SourceOptions`."""
@@ -47,11 +47,12 @@ class Gate:
         received_s: float = 0.0,
         packed: bytes | None = None,
     ) -> Frame | None:
-        """The next frame, or None, counted as unusable, if its time does not increase.
+        """Return the next frame; if its time does not increase, count it as unusable and return
+        None.
 
-        `image`: (H, W, 3) uint8 RGB, given away: it is made read-only; `packed`: see `Frame`. A
-        time that stands still leaves no hole in time, so the index goes on; one that runs back
-        hides a piece of the recording, and the index jumps.
+        `image`: (H, W, 3) uint8 RGB; the gate owns it and makes it read-only. `packed`: see
+        `Frame`. A time that stands still leaves no hole, so the index goes on. A time that runs
+        back hides a piece of the recording, so the index jumps.
         """
         if time_s is None or not math.isfinite(time_s):
             self.refuse(NO_TIME)
@@ -75,31 +76,32 @@ class Gate:
         return frame
 
     def refuse(self, cause: str, n: int = 1) -> None:
-        """`n` frames arrived and could not be used: the index jumps over them."""
+        """Count `n` frames that arrived but could not be used: the index jumps over them."""
         with self._lock:
             self._unusable[cause] += n
             self._index += n
 
     def drop(self, cause: str, n: int = 1) -> None:
-        """`n` frames did not arrive, or were discarded to keep up: the index jumps over them."""
+        """Count `n` frames that did not arrive or were discarded to keep up: the index jumps over
+        them."""
         with self._lock:
             self._dropped[cause] += n
             self._index += n
 
     def open(self, message: str = "") -> None:
-        """It delivers (again)."""
+        """Note that the source delivers (again)."""
         self._say("open", message)
 
     def reconnecting(self, message: str) -> None:
-        """It was lost, and is being tried again."""
+        """Note that the source was lost and is being tried again."""
         self._say("reconnecting", message)
 
     def ended(self, message: str = "") -> None:
-        """It delivers no more."""
+        """Note that the source has ended."""
         self._say("ended", message)
 
     def status(self) -> SourceStatus:
-        """A snapshot, from any thread."""
+        """Return a snapshot, from any thread."""
         with self._lock:
             rate = 1.0 / statistics.median(self._intervals_s) if self._intervals_s else None
             return SourceStatus(

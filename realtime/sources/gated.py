@@ -12,11 +12,11 @@ from realtime.sources.gate import Gate
 
 
 class GatedSource(ABC):
-    """A `Source` whose frames `_run` yields, each passed through `_gate`.
+    """A `Source` whose `_run` yields frames, each passed through `_gate`.
 
-    A subclass calls this `__init__` first, sets `_info` before it returns, has `_run` end soon
-    once `_stop` is set, and lets go of what it holds in `_release`. Its `_info` is of the pictures
-    as they come; `info` is of them as they are handed out.
+    A subclass calls this `__init__` first and sets `_info` before its own returns. Its `_run` ends
+    soon after `_stop` is set, and `_release` lets go of what it holds. `_info` describes the
+    original pictures; `info` describes them as handed out.
     """
 
     _info: SourceInfo
@@ -26,7 +26,7 @@ class GatedSource(ABC):
         self._rotate = rotate
         self._gate = Gate(rotate)
         self._stop = threading.Event()
-        # Nothing of it runs before the first frame is asked for.
+        # A generator: nothing runs before the first frame is asked for.
         self._frames = self._run()
 
     @property
@@ -52,12 +52,11 @@ class GatedSource(ABC):
         return self._frames
 
     def status(self) -> SourceStatus:
-        """A snapshot, from any thread."""
+        """Return a snapshot, from any thread."""
         return self._gate.status()
 
     def interrupt(self) -> None:
-        """End the iteration before the next frame, or when the read that waits for it times
-        out."""
+        """End the iteration before the next frame, or when the read that waits for it times out."""
         self._stop.set()
 
     def close(self) -> None:
@@ -68,7 +67,7 @@ class GatedSource(ABC):
 
     @abstractmethod
     def _run(self) -> Generator[Frame, None, None]:
-        """The frames, until the source ends or `_stop` is set."""
+        """Yield the frames until the source ends or `_stop` is set."""
 
     def _release(self) -> None:  # noqa: B027
         """Let go of what is held, if anything is; `close` may call it twice."""

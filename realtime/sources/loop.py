@@ -1,8 +1,8 @@
-"""A piece of a recording or of the demo, held in memory and played to and fro without end.
+"""A piece of a recording or of the demo, held in memory and played back and forth without end.
 
 For measuring: taking a frame costs nothing here, so neither drawing nor decoding competes with the
-program for the processor, and any rate can be kept. Played backwards every other time, the piece
-has no cut in it: a face that jumped would lose the spotter's reference.
+program for the processor, and any rate can be kept. Every other pass runs backwards, so the piece
+has no cut: a face that jumped would lose the spotter's reference.
 """
 
 from collections.abc import Generator
@@ -16,9 +16,9 @@ from realtime.sources.demo import DEFAULT_FPS, Demo
 from realtime.sources.gated import GatedSource
 
 PIECE_S = 3.0
-"""Length of the piece where memory allows: an expression with its context."""
+"""Length of the piece if memory allows: an expression with its context."""
 PIECE_BYTES = 640 * 2**20
-"""Of pictures; more than any processor's cache, so that every frame comes from memory."""
+"""Bytes of pictures; more than any processor's cache, so every frame comes from memory."""
 _LOOKED_THROUGH_S = 30.0
 
 
@@ -26,10 +26,10 @@ class Loop(GatedSource):
     """Frame n at n / fps seconds: the frames of the piece forwards, then backwards, and so on."""
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
-        """`spec` names a file, a folder or `demo` (also the default); of the demo the piece around
-        the first micro-expression is taken, of anything else the beginning. `options.fps` is the
-        rate at which it is played. Raises `SourceError` if that cannot be held in memory."""
-        super().__init__()  # the piece is turned already
+        """`spec` names a file, a folder or `demo` (the default). The piece is taken around the
+        demo's first micro-expression, or from the beginning of anything else. `options.fps` is the
+        rate of playing. Raises `SourceError` if memory cannot hold the piece."""
+        super().__init__()  # the piece is already turned
         spec = "demo" if spec == "loop" else spec
         own_rate = split_spec(spec)[0] not in ("demo", "folder")
         fps = None if own_rate else options.fps
@@ -71,7 +71,7 @@ class Loop(GatedSource):
         index = 0
         there = len(self._images) - 1
         while not self._stop.is_set() and index != self._frames_in_all:
-            back = there - index % (2 * there)  # the ends are shown once each
+            back = there - index % (2 * there)  # each end appears once per pass
             frame = self._gate.admit(self._images[there - abs(back)], index / self._fps)
             if frame is not None:
                 yield frame
@@ -83,7 +83,7 @@ class Loop(GatedSource):
 
 
 def _piece(source: Source, fps: float) -> list[ImageU8]:
-    """The frames to hold: at most `PIECE_S` at `fps`, at most `PIECE_BYTES`."""
+    """Return the frames to hold: at most `PIECE_S` at `fps`, at most `PIECE_BYTES`."""
     frames = iter(source)
     first = next(frames, None)
     if first is None:

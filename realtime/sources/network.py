@@ -1,8 +1,8 @@
 """Cameras and recordings on the network, by PyAV: rtsp, rtsps, http, https.
 
-What states its length is a recording and is treated like a file. The rest is live: frames bear the
-time of receipt, because a network camera's own clock is neither this machine's nor steady, and a
-stream that breaks off is opened again like a camera that was unplugged.
+An address that states its length is a recording and is treated like a file. Anything else is live.
+Its frames carry the time of receipt, because a network camera's clock is neither this machine's nor
+steady. A stream that breaks off is reopened, like an unplugged camera.
 """
 
 import urllib.request
@@ -31,14 +31,14 @@ SCHEMES = ("rtsp", "rtsps", "http", "https")
 OPEN_TIMEOUT_S = 10.0
 REOPEN_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 3.0
-"""Longest that a read waits, so also the longest that an interrupt may take."""
+"""The longest wait of a read, so also of an interrupt."""
 MAX_FPS = 300.0
-"""A stream that says more does not know."""
+"""A higher stated rate is wrong."""
 OPTIONS = {"rtsp_transport": "tcp"}
 """RTP over TCP: a lost datagram would smear the picture until the next key frame."""
 LIVE_OPTIONS = OPTIONS | {"fflags": "nobuffer", "analyzeduration": "1000000"}
-"""What was read to find out about a stream, for 1 s at most, is thrown away: it would come as one
-burst, late."""
+"""The data read to identify a stream, at most 1 s, is discarded: it would come late, as one
+burst."""
 AWAY = "stream away"
 
 
@@ -56,7 +56,7 @@ def open_network(spec: str, options: SourceOptions) -> Source:
 
 
 def _open(spec: str, options: SourceOptions) -> Source:
-    # Of size and rate the other side decides.
+    # The other side decides size and rate.
     container = open_address(spec, OPEN_TIMEOUT_S, LIVE_OPTIONS)
     if not container.duration:
         if options.fps is not None:
@@ -73,8 +73,8 @@ def _open(spec: str, options: SourceOptions) -> Source:
 
 
 def _lacks_ranges(spec: str) -> bool:
-    """Whether it is an MP4, whose index is usually at its end, on a server that hands files out
-    from their beginning only."""
+    """Return whether it is an MP4, whose index is usually at its end, on a server that sends files
+    only from their beginning."""
     if not spec.startswith(("http://", "https://")):
         return False
     try:
@@ -86,7 +86,7 @@ def _lacks_ranges(spec: str) -> bool:
 
 
 def open_address(spec: str, timeout_s: float, options: Mapping[str, str]) -> InputContainer:
-    """The container at an address; `timeout_s` bounds the wait for its first answer."""
+    """Return the container at an address; `timeout_s` bounds the wait for its first answer."""
     name = without_password(spec)
     scheme, _, _ = spec.partition("://")
     if scheme not in SCHEMES:
@@ -107,7 +107,7 @@ def open_address(spec: str, timeout_s: float, options: Mapping[str, str]) -> Inp
 
 
 class NetworkStream(GatedSource):
-    """A live stream. Used by one thread, but for `status` and `interrupt`."""
+    """A live stream. One thread uses it; any may call `status` and `interrupt`."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class NetworkStream(GatedSource):
         now: Callable[[], float] = monotonic_s,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
-        """`container` is open already, and closed with this. `now` and `wait` as for `Camera`."""
+        """`container` is open, and is closed with this source. `now` and `wait` as for `Camera`."""
         super().__init__(options.rotate)
         self._spec = spec
         self._name = without_password(spec)
@@ -132,7 +132,7 @@ class NetworkStream(GatedSource):
             container.close()
             raise
         rate = float(stream.average_rate or stream.guessed_rate or 0)
-        fps = rate if 0 < rate <= MAX_FPS else None  # some say their clock's 90000
+        fps = rate if 0 < rate <= MAX_FPS else None  # some state their clock's 90000
         pixels = Pixels(stream, "one")
         width, height = pixels.size(stream.width, stream.height)
         codec = stream.codec_context.name
@@ -189,7 +189,7 @@ class NetworkStream(GatedSource):
         self._gate.ended()
 
     def _reconnect(self) -> bool:
-        """Try until the stream is back (True) or this source is interrupted (False)."""
+        """Retry until the stream is back (True) or this source is interrupted (False)."""
         self._gate.reconnecting(f"{self._name} broke off: reconnecting; nothing is recorded")
         attempt = 0
         while not self._wait(RETRY_S[min(attempt, len(RETRY_S) - 1)]):

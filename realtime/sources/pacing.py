@@ -1,9 +1,9 @@
 """Real time for sources that have none: frames of a file or the demo, on a clock.
 
-The clock is open loop: frame n is due at its own time whether or not the last one has been dealt
-with, and `received_s` says when it was *due*. So latency counts from the scheduled arrival, and a
-stall of the program shows in the latency of every frame that came due meanwhile instead of
-quietly pushing the schedule back ("coordinated omission").
+The clock is open loop: frame n is due at its own time, whether or not the program is done with the
+last one, and `received_s` says when it was *due*. So latency counts from the scheduled arrival. A
+stall of the program shows in the latency of every frame due meanwhile; it does not quietly push the
+schedule back ("coordinated omission").
 """
 
 import threading
@@ -21,12 +21,12 @@ def pace(
     now: Callable[[], float] = monotonic_s,
     wait: Callable[[float], bool] | None = None,
 ) -> Iterator[Frame]:
-    """Each frame at the time its stamp says, counted from the first one.
+    """Yield each frame at the time its stamp says, counted from the first one.
 
-    A frame whose time has passed is delivered at once, with `received_s` its due time on `now`'s
-    clock: decoding that cannot keep up with the rate shows as growing latency too. `stop` ends
-    it, also while it waits; the frame waited for is then lost. `wait(seconds)` waits for `stop`
-    and returns whether it came; it is an argument, as is the clock, for tests.
+    A late frame is yielded at once, and its `received_s` is its due time on `now`'s clock: so slow
+    decoding also shows as growing latency. `stop` ends the iteration, even during a wait; the frame
+    waited for is then lost. `wait(seconds)` waits for `stop` and returns whether it came; it and
+    the clock are arguments for tests.
     """
     wait = wait or stop.wait
     offset_s: float | None = None

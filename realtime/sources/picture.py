@@ -14,19 +14,19 @@ _TURNS = {
 
 
 class LowBits:
-    """Grey or colours of 16 bit in which only the lower ones are used, as cameras of 10 to 14 bit
-    deliver them. The first picture decides, until a brighter one says otherwise."""
+    """16-bit grey or colour that uses only the lower bits, as cameras of 10 to 14 bit deliver it.
+    The first picture decides, until a brighter one shows otherwise."""
 
     def __init__(self) -> None:
         self._bits = 0
 
     @property
     def note(self) -> str:
-        """In words; empty if all bits are used, or nothing is known yet."""
+        """Say which bits are used; empty if all are, or nothing is known yet."""
         return f"{self._bits} of 16 bits are used: brought to 8" if 0 < self._bits < 16 else ""
 
     def to_8_bit(self, deep: NDArray[np.uint16]) -> ImageU8:
-        """The upper 8 of the bits that are used."""
+        """Return the upper 8 of the used bits."""
         most = int(deep.max(initial=0)).bit_length()
         if most > self._bits:
             self._bits = next(bits for bits in (10, 12, 14, 16) if most <= bits)
@@ -34,12 +34,12 @@ class LowBits:
 
 
 def decode_picture(data: bytes, low: LowBits | None = None) -> ImageU8 | None:
-    """(H, W, 3) uint8 RGB of an encoded picture of any kind OpenCV reads, grey and 16 bit
-    included, upright by its EXIF; None if it is damaged. `low`: see `LowBits`; without it the
-    upper 8 of 16 bits are taken.
+    """Return (H, W, 3) uint8 RGB of an encoded picture of any kind OpenCV reads, including grey and
+    16 bit, upright by its EXIF; None if it is damaged. `low`: see `LowBits`; without it, the upper
+    8 of 16 bits are used.
 
-    OpenCV fills what is missing of a JPEG with grey and calls it read; such a picture counts as
-    damaged here, since a made-up half would move.
+    OpenCV fills the missing part of a JPEG with grey and reports success. Here such a picture
+    counts as damaged, because an invented half would move.
     """
     if not data or (is_jpeg(data) and not _jpeg_is_whole(data)):
         return None
@@ -58,31 +58,33 @@ def decode_picture(data: bytes, low: LowBits | None = None) -> ImageU8 | None:
 
 
 def rotate_image(image: ImageU8, degrees: int) -> ImageU8:
-    """`image` turned clockwise by 0, 90, 180 or 270 degrees."""
+    """Return `image` turned clockwise by 0, 90, 180 or 270 degrees."""
     return image if degrees == 0 else np.asarray(cv2.rotate(image, _TURNS[degrees]), np.uint8)
 
 
 def is_jpeg(data: bytes) -> bool:
-    """Whether these are the bytes of a JPEG, whole or not (SOI: ITU-T T.81, table B.1)."""
+    """Return whether these bytes start a JPEG, complete or not (SOI: ITU-T T.81, table B.1)."""
     return data.startswith(b"\xff\xd8")
 
 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height of a JPEG in px, read from its header without decoding it; None if that is
-    damaged (SOFn: ITU-T T.81, B.2.2)."""
+    """Return width and height of a JPEG in px, from its header without decoding; None if the header
+    is damaged (SOFn: ITU-T T.81, B.2.2)."""
     if not is_jpeg(data):
         return None
     at = 2
     while at + 9 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
-        if marker == 0xFF:  # filling
+        if marker == 0xFF:  # padding
             at += 1
-        elif marker == 0x01 or 0xD0 <= marker <= 0xD8:  # they have no length, and no place here
+        elif (
+            marker == 0x01 or 0xD0 <= marker <= 0xD8
+        ):  # they have no length, and do not belong here
             return None
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = (int.from_bytes(data[at + n : at + n + 2]) for n in (5, 7))
             return (width, height) if width and height else None
-        elif marker in (0xD9, 0xDA):  # its end, or its pixels
+        elif marker in (0xD9, 0xDA):  # end of image, or start of pixels
             return None
         else:
             at += 2 + int.from_bytes(data[at + 2 : at + 4])
@@ -90,6 +92,6 @@ def jpeg_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_is_whole(data: bytes) -> bool:
-    """Whether an end of image follows the last start of scan: neither marker can occur within the
-    coded picture (ITU-T T.81, B.1.1.5)."""
+    """Return whether an end of image follows the last start of scan: neither marker can occur
+    within the coded picture (ITU-T T.81, B.1.1.5)."""
     return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda") > 0

@@ -1,8 +1,7 @@
-"""Pixels: what a decoder gives, whatever it says of itself, as upright RGB with square pixels.
+"""Pixels: turns whatever a decoder gives into upright RGB with square pixels.
 
-Honoured are the colour matrix, the range, the transfer and the primaries (HDR becomes SDR), the
-shape of the pixels, fields, bits that lie low in 16, and the display matrix. `Pixels.notes` says
-what of this was unusual.
+It respects the colour matrix, range, transfer and primaries (HDR becomes SDR), the pixel shape,
+fields, bits that lie low in 16, and the display matrix. `Pixels.notes` says which were unusual.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,9 +26,9 @@ from realtime.sources.fields import Fields, Mode
 from realtime.sources.picture import LowBits
 
 SD_LINES = 576
-"""A picture of more lines that names no colour matrix has that of HD, as players take it."""
+"""A picture with more lines and no stated colour matrix uses that of HD, as in players."""
 WIDEST = 4
-"""A pixel that is said to be wider or higher than so many times the other side is not believed."""
+"""A stated pixel aspect beyond this, either way, is not believed."""
 
 _UNSPECIFIED = 2
 _HDR = {int(ColorTrc.SMPTE2084): "PQ", int(ColorTrc.ARIB_STD_B67): "HLG"}
@@ -54,7 +53,7 @@ class Pixels:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is unusual, as far as it is known by the pictures so far, and what became of it."""
+        """Return what is unusual in the pictures so far, and how it was handled."""
         aspect = self._aspect
         shape = f"pixels of {aspect.numerator}:{aspect.denominator} made square"
         return tuple(
@@ -69,7 +68,7 @@ class Pixels:
         )
 
     def size(self, width: int, height: int) -> tuple[int, int]:
-        """What becomes of a coded picture's size."""
+        """Return the size of a picture from its coded size."""
         if self._aspect > 1:
             return 2 * round(width * self._aspect / 2), height
         if self._aspect < 1:
@@ -78,12 +77,12 @@ class Pixels:
 
     @property
     def per_picture(self) -> int:
-        """How many pictures come of a coded one: 2 where fields are taken apart."""
+        """How many pictures one coded picture gives: 2 if fields are taken apart."""
         return self._fields.per_picture
 
     def of(self, frame: VideoFrame | None) -> Iterator[tuple[VideoFrame, ImageU8]]:
-        """The pictures that are whole with `frame`, each with what bears its time, and its RGB
-        image, (H, W, 3) uint8; None at the end."""
+        """Yield the pictures that `frame` completes, each with the frame that carries its time and
+        its RGB image, (H, W, 3) uint8; None marks the end."""
         for picture in self._fields.of(frame):
             yield picture, self._image(picture)
 
@@ -113,7 +112,7 @@ class Pixels:
 
 
 def _aspect(stream: VideoStream) -> Fraction:
-    """Width of a pixel over its height."""
+    """Return the width of a pixel over its height."""
     aspect = stream.sample_aspect_ratio
     believed = aspect is not None and Fraction(1, WIDEST) <= aspect <= WIDEST
     return aspect if aspect is not None and believed else Fraction(1)
@@ -126,8 +125,8 @@ def _colour_note(hdr: str | None, wide: str | None) -> str:
 
 
 def upright(rgb: VideoFrame, decoded_from: VideoFrame) -> ImageU8:
-    """The pixels of `rgb`, turned and mirrored as the display matrix of the frame it was
-    converted from says; quarter turns only, as nothing else occurs in video.
+    """Return the pixels of `rgb`, turned and mirrored by the display matrix of the frame it was
+    converted from. Only quarter turns: video has no others.
 
     The matrix is row-major 16.16 fixed point with (x', y') = (a·x + c·y, b·x + d·y), y down
     (ISO/IEC 14496-12, 6.2.2; FFmpeg, libavutil/display.h).

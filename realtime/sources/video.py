@@ -1,7 +1,7 @@
-"""Pictures out of a PyAV container: what files and network streams share.
+"""Pictures from a PyAV container: what files and network streams share.
 
-Whatever a decoder gives (grey, 10 bit, odd sizes, a size that changes on the way) becomes RGB,
-see `realtime.sources.pixels`.
+Whatever a decoder gives (grey, 10 bit, odd sizes, a size that changes midway) becomes RGB, see
+`realtime.sources.pixels`.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ from realtime.sources.pixels import Pixels
 VideoPacket: TypeAlias = "Packet[VideoStream]"  # generic to type checkers alone
 
 DAMAGED = "damaged"
-"""Cause under which pictures that could not be decoded whole are counted."""
+"""Cause under which incompletely decoded pictures are counted."""
 
 JPEGS = "mjpeg"
 """FFmpeg's name of the codec whose packets are JPEGs."""
@@ -37,15 +37,15 @@ LIMITS = {"max_pixels": str(2**26)}
 """Of decoders: as of OpenCV's (`model`)."""
 
 LISTS = frozenset({"concat", "dash", "hls", "imf"})
-"""FFmpeg's names of files that name others: of what a page may open, or may not."""
+"""FFmpeg's formats that name other files; a page may be forbidden to open those."""
 
 LOSSLESS_CODECS = frozenset({"ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "png", "bmp"})
 
 
 def video_stream(container: InputContainer, spec: str) -> VideoStream:
-    """The stream to watch, its decoder not opened yet.
+    """Return the stream to watch; its decoder is not open yet.
 
-    Raises `SourceError` if there is none: cover art does not count, nor does a text file, which
+    Raises `SourceError` if there is none. Cover art does not count, nor does a text file, which
     FFmpeg would render as a terminal.
     """
     if container.format.name == "tty":
@@ -66,7 +66,7 @@ def video_stream(container: InputContainer, spec: str) -> VideoStream:
 
 
 def videos(container: InputContainer) -> list[VideoStream]:
-    """All streams that are video, cover art left out."""
+    """Return all video streams, without cover art."""
     return [
         stream
         for stream in container.streams.video
@@ -82,9 +82,10 @@ def decode(
     intact: Callable[[bytes], bool] | None = None,
     ahead: list["VideoPacket"] | None = None,
 ) -> Iterator[tuple[VideoFrame, ImageU8]]:
-    """Each whole picture with its RGB image, (H, W, 3) uint8, upright, made by `pixels`. Damaged
-    ones are counted at `gate`; a container that breaks off ends it, as its end does. `intact` says
-    which packets may be decoded at all. Into `ahead` go the first packets before any picture."""
+    """Yield each complete picture with its RGB image, (H, W, 3) uint8, upright, made by `pixels`.
+    Damaged pictures are counted at `gate`. The iteration ends where the container ends or breaks
+    off. `intact` says which packets may be decoded. `ahead` receives the first packets before any
+    picture."""
     packets = container.demux(stream)
     if ahead is not None:
         ahead += _first_packets(packets)
@@ -118,7 +119,7 @@ def decode(
 
 
 def _first_packets(packets: Iterator[VideoPacket]) -> list[VideoPacket]:
-    """As many as the rate is measured by; fewer where the container ends or breaks off."""
+    """Return the packets for measuring the rate; fewer if the container ends or breaks off."""
     try:
         return list(islice(packets, AHEAD))
     except av.error.FFmpegError:
@@ -128,8 +129,9 @@ def _first_packets(packets: Iterator[VideoPacket]) -> list[VideoPacket]:
 def unpack_jpegs(
     container: InputContainer, stream: VideoStream, gate: Gate
 ) -> Iterator[tuple[VideoPacket, ImageU8]]:
-    """Each whole picture of a stream of JPEGs with its packet, the JPEG: decoded as a camera's are
-    (`decode_picture`), so that of the same bytes come the same pixels. Otherwise as `decode`."""
+    """Yield each complete picture of a stream of JPEGs with its packet, the JPEG. They are decoded
+    like a camera's (`decode_picture`), so the same bytes give the same pixels. Otherwise as
+    `decode`."""
     packets = container.demux(stream)
     while True:
         try:
@@ -137,7 +139,7 @@ def unpack_jpegs(
         except av.error.FFmpegError:
             gate.refuse(DAMAGED)
             return
-        if packet is None or not packet.size:  # an empty one ends it
+        if packet is None or not packet.size:  # an empty one marks the end
             return
         image = None if packet.is_corrupt else decode_picture(bytes(packet))
         if image is None:
@@ -149,9 +151,9 @@ def unpack_jpegs(
 def decode_recorded(
     container: InputContainer, stream: VideoStream, gate: Gate, rotate: int
 ) -> Iterator["tuple[VideoFrame | VideoPacket, ImageU8]"]:
-    """Each whole picture of a session's video, pixel by pixel as the recorder had it if it was
-    kept without loss, with what bears its presentation time. Otherwise as `decode`. `rotate`:
-    degrees clockwise by which the session's JPEGs, kept as they came, are turned."""
+    """Yield each complete picture of a session's video with the frame or packet that carries its
+    time. If it was kept without loss, every pixel is as the recorder had it. Otherwise as `decode`.
+    `rotate`: degrees clockwise by which the session's original JPEGs are turned."""
     codec = stream.codec_context.name
     if codec == JPEGS:
         return (

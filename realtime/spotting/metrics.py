@@ -117,7 +117,7 @@ class Score:
 
     @property
     def label_accuracy(self) -> float:
-        """Share of the labelled hits that carry the right label; NaN without any."""
+        """Share of the labelled hits that have the right label; NaN without any."""
         return self.named_right / self.named if self.named else math.nan
 
     @property
