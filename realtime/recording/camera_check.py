@@ -1,4 +1,4 @@
-"""One item of the list before a recording; of the camera's, what its check found."""
+"""An item of the check list before a recording, and what the camera check found."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ _GOOD = {"green": "", "amber": " (amber)"}
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One item of the list that is gone through before a recording."""
+    """One item of the check list before a recording."""
 
     name: str
     good: bool
     text: str
-    """What was found; where it is not good, with the remedy."""
+    """What was found; if it is not good, also the remedy."""
 
 
 def camera_check(report: Mapping[str, Any]) -> Check:
-    """The item for a report of `calibrate camera`, of which `light` and `verdict` are read."""
+    """Return the item for a report of `calibrate camera`; only `light` and `verdict` are read."""
     light = str(report["light"])
     return Check("camera", light in _GOOD, str(report["verdict"]) + _GOOD.get(light, ""))
 
 
 def load_camera_check(path: Path) -> Check:
-    """The same from the file that `calibrate camera --out` writes; raises `InputError` if it is
-    none."""
+    """Return the item for a file that `calibrate camera --out` wrote. Raises `InputError` if it is
+    not such a file."""
     try:
         document = parse_json(read_text(path))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The check list before a recording: what a study will miss afterwards."""
+"""The check list before a recording: what a study would miss afterwards."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,9 @@ from realtime.spotting.baseline import Baseline
 
 DEFAULT_FPS = 30.0
 SPEED_RESERVE = 2.0
-"""A disk has to write this many times as fast as pictures come: other programs write too."""
+"""A disk must write this many times as fast as pictures come: other programs write too."""
 SOUND_BYTES_S = 96_000
-"""Of one channel of 16 bit at 48 kHz."""
+"""Bytes per second of one 16-bit channel at 48 kHz."""
 MEASURE_ONE = "measure one, python -m calibrate baseline --participant or the Calibrate tab"
 NOT_CHECKED = "not checked: --camera-report of python -m calibrate camera, or the Calibrate tab"
 
@@ -22,8 +22,8 @@ NOT_CHECKED = "not checked: --camera-report of python -m calibrate camera, or th
 def check_list(
     plan: RecordPlan, info: SourceInfo, baseline: Baseline | None, disk_bytes_s: float
 ) -> tuple[Check, ...]:
-    """Every item but disk space, which is never only a warning: `require_room`, nor are missing
-    JPEGs: `require_jpegs`. `disk_bytes_s`: how fast the disk writes, see
+    """Return every item except disk space (see `require_room`) and missing JPEGs (see
+    `require_jpegs`), which are errors, not warnings. `disk_bytes_s`: how fast the disk writes, see
     `realtime.sessions.folder.disk_speed`."""
     steady = info.clock in ("driver", "file", "synthetic")
     needed_s = SPEED_RESERVE * bytes_per_s(plan, info)
@@ -71,14 +71,14 @@ def _baseline(baseline: Baseline | None, participant: str) -> Check:
 
 
 def bytes_per_s(plan: RecordPlan, info: SourceInfo) -> float:
-    """What the recording will take at most, bytes a second of the source."""
+    """Return the most that the recording will take, bytes per second of the source."""
     fps = info.fps_nominal or info.fps_asked or DEFAULT_FPS
     sound = SOUND_BYTES_S if plan.audio else 0
     return fps * info.width * info.height * CODECS[plan.codec].bytes_per_px + sound
 
 
 def jpegs(plan: RecordPlan, info: SourceInfo) -> Check:
-    """Whether there are JPEGs to be kept, for a plan that keeps them."""
+    """Return whether JPEGs come, for a plan that keeps them."""
     told = "kept as they come"
     if not info.jpeg:
         told = (
@@ -89,7 +89,7 @@ def jpegs(plan: RecordPlan, info: SourceInfo) -> Check:
 
 
 def room(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> Check:
-    """Disk space for the planned length, as an item of the list."""
+    """Return disk space for the planned length, as an item of the list."""
     try:
         require_room(plan, info, seconds)
     except InputError as error:
@@ -115,7 +115,8 @@ def _length_s(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> floa
 
 
 def enforce(plan: RecordPlan, checks: Sequence[Check]) -> tuple[str, ...]:
-    """What is missing, in words, for the session's warnings; raises `InputError` with `strict`."""
+    """Return what is missing, in words, for the session's warnings; with `strict`, raise
+    `InputError` instead."""
     missing = tuple(f"{check.name}: {check.text}" for check in checks if not check.good)
     if missing and plan.strict:
         raise InputError(f"--strict: {'; '.join(missing)}")

@@ -27,13 +27,13 @@ def describe(
     checks: tuple[Check, ...],
     warnings: tuple[str, ...],
 ) -> dict[str, Any]:
-    """`format`, `version`; `participant`, `consent` (`scope`, `pictures`: whether reports may show
-    the face, `voice`: whether sound may be recorded, `utc`; null if none), `protocol`;
-    `started_utc`; `config` with the `baseline` in it; `camera` (as asked and as reported; what was
-    measured is added at the end); `video`, with its `encoder` (null: kept as it came) and `audio`
-    (null: no sound); `weights`; `software`, `machine`, `device`; `checks`, the list that was gone
-    through, and `warnings`, what it missed; `lsl`. The recorder adds `state`, `anchors`, `zero_s`
-    (the source's time of the first frame) and, at the end, what it counted."""
+    """Return the document: `format`, `version`; `participant`, `consent` (`scope`, `pictures`:
+    whether reports may show the face, `voice`: whether sound may be recorded, `utc`; null if none),
+    `protocol`; `started_utc`; `config` with the `baseline` in it; `camera` (as asked and as
+    reported; measured values are added at the end); `video`, with its `encoder` (null: kept as it
+    came) and `audio` (null: no sound); `weights`; `software`, `machine`, `device`; `checks`, the
+    check list, and `warnings`, its failures; `lsl`. The recorder adds `state`, `anchors`, `zero_s`
+    (the source's time of the first frame) and, at the end, its counts."""
     now = iso(time.time())
     codec = CODECS[plan.codec]
     return {

@@ -16,7 +16,7 @@ NOTE = "note"
 
 
 class KeyTarget(Interface):
-    """What is spoken to: a `LiveSession`."""
+    """What the keys control: a `LiveSession`."""
 
     def mark(
         self, name: str, note: str = "", kind: MarkerKind = "mark", at_s: float | None = None
@@ -44,8 +44,8 @@ class Keys:
         self._begun = ""
 
     def hear(self, typed: str) -> list[str]:
-        """Do what the whole lines in `typed` say, and keep the rest until it is whole; returns
-        what was done, and what was not and why, in words."""
+        """Carry out the complete lines in `typed` and keep an incomplete one. Returns what was
+        done, and what failed and why, in words."""
         *lines, self._begun = (self._begun + typed).split("\n")
         done = []
         for line in lines:
@@ -56,7 +56,7 @@ class Keys:
         return [words for words in done if words]
 
     def say(self, line: str) -> str:
-        """Do what `line` says; returns what was done, in words, empty for an empty line. Raises
+        """Carry out `line`; return what was done, in words, empty for an empty line. Raises
         `InputError` for a "forget" without a number of seconds."""
         text = line.strip()
         word, _, rest = text.partition(" ")
@@ -77,12 +77,12 @@ class Keys:
 
     @property
     def open_question(self) -> str:
-        """The name of the question that was started and has not ended; empty if there is none."""
+        """The name of the question in progress; empty if there is none."""
         return self._open
 
     def press(self, key: str, at_s: float | None = None) -> str:
-        """Do what `key` of the protocol stands for, at `at_s` of the monotonic clock (None: now);
-        returns what was done, in words. Raises `InputError` if the protocol has no such key."""
+        """Carry out `key` of the protocol at `at_s` of the monotonic clock (None: now); return what
+        was done, in words. Raises `InputError` if the protocol has no such key."""
         if key in self._questions:
             return self.ask(self._questions[key], at_s)
         name = self._protocol.keys.get(key)

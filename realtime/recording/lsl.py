@@ -1,11 +1,11 @@
-"""Lab Streaming Layer: what is recorded, told to others; their markers, taken in.
+"""Lab Streaming Layer: sends what is recorded, and takes in other programs' markers.
 
-Out go three streams, each sample with the time at which the thing itself happened, not when it was
-told: `… frames` (frame number, part of the video, ms in it) at its capture, `… events` (JSON) at
-its onset, `… markers` (words) at its moment. Capture times are the system's monotonic clock
-(`realtime.sessions.clock_anchors.SOURCE_TIME`), as LSL's `local_clock` is, but for an offset that
-is measured. What was told cannot be taken back: a redaction does not reach who listened. Wants
-pylsl (extra `lsl`).
+Three streams go out. Each sample carries the time of the thing itself, not the time of sending: `…
+frames` (frame number, part of the video, ms in it) at its capture, `… events` (JSON) at its onset,
+`… markers` (words) at its moment. Capture times are the system's monotonic clock
+(`realtime.sessions.clock_anchors.SOURCE_TIME`), as is LSL's `local_clock`, apart from a measured
+offset. Sent samples cannot be taken back: a redaction does not reach the listeners. Needs pylsl
+(extra `lsl`).
 """
 
 import json
@@ -22,16 +22,16 @@ from realtime.stream.clock import monotonic_s
 PROGRAM = "FMANetLive"
 TRIES = 5
 RESOLVE_S = 1.0
-"""How long a stream is looked for before it is looked whether the run goes on."""
+"""How long to look for a stream before checking whether the run still goes on."""
 PULL_S = 0.2
 CORRECTION_S = 1.0
-"""How long a sender is waited for that does not tell its clock: it may be gone already."""
+"""How long to wait for a sender's clock: the sender may be gone already."""
 
 _WORDS = {"question_start": "{name} start", "question_end": "{name} end"}
 
 
 def library() -> ModuleType:
-    """pylsl; raises `InputError` if it, or the liblsl in it, is not to be had."""
+    """Return pylsl. Raises `InputError` if it, or its liblsl, is missing."""
     try:
         import pylsl
     except (ImportError, RuntimeError, OSError) as error:  # the latter two: no liblsl
@@ -41,8 +41,8 @@ def library() -> ModuleType:
 
 
 def offset_s(lsl: ModuleType) -> float:
-    """What to add to `realtime.stream.clock` to have LSL's `local_clock()`: of a few tries the one
-    least disturbed."""
+    """Return what to add to `realtime.stream.clock` to get LSL's `local_clock()`: the least
+    disturbed of a few measurements."""
     found: list[tuple[float, float]] = []
     for _ in range(TRIES):
         before_s = monotonic_s()
@@ -53,10 +53,10 @@ def offset_s(lsl: ModuleType) -> float:
 
 
 class Streams:
-    """The three outlets of one recording. One thread tells them."""
+    """The three outlets of one recording. One thread sends to them."""
 
     def __init__(self, session: str) -> None:
-        """`session`: what tells the streams of one recording from another's. Raises `InputError`
+        """`session` distinguishes the streams of one recording from another's. Raises `InputError`
         without pylsl."""
         lsl = library()
         self._offset_s = offset_s(lsl)
@@ -76,15 +76,14 @@ class Streams:
         self._markers = outlet("markers", "Markers", ["marker"], lsl.cf_string)
 
     def frame(self, stamp: Stamp, tie_s: float, part: int, pts_ms: int) -> None:
-        """A frame was recorded. `tie_s`: what to add to the source's time to have the system's
+        """Send a recorded frame. `tie_s`: what to add to the source's time to get the system's
         monotonic clock."""
         self._tie_s = tie_s
         time_s = stamp.time_s + tie_s + self._offset_s
         self._frames.push_sample([stamp.index % 2**31, part, pts_ms], time_s)
 
     def event(self, event: Event) -> None:
-        """Something became known of an expression: state, kind, label, and its moments in LSL's
-        time."""
+        """Send news of an expression: state, kind, label, and its moments in LSL's time."""
         window = event.window
         moments = {"onset": window.onset, "apex": window.apex, "offset": window.offset}
         said = {
@@ -100,7 +99,7 @@ class Streams:
         self._events.push_sample([json.dumps(said)], said["onset"])
 
     def marker(self, marker: Marker) -> None:
-        """Something was marked."""
+        """Send a marker."""
         words = _WORDS.get(marker.kind, "{name}").format(name=marker.name or marker.kind)
         if marker.note:
             words = f"{words}: {marker.note}"
@@ -108,15 +107,15 @@ class Streams:
 
 
 class MarkerStream:
-    """Another program's stream of markers, taken in by a thread of its own."""
+    """Another program's stream of markers; a thread of its own listens to it."""
 
     def __init__(self, spec: str) -> None:
-        """`spec`: the stream's name, or, where several have it, `NAME@SOURCE_ID`."""
+        """`spec`: the stream's name, or `NAME@SOURCE_ID` if several have that name."""
         self._spec = spec
         self._source_id: str | None = None
         self._away_s: float | None = None
         self.state = f"LSL markers: no stream {spec} yet"
-        """In words, why nothing is heard; empty while the stream is open. Any thread may read."""
+        """Why no stream is open, in words; empty while one is. Any thread may read it."""
 
     def listen(
         self,
@@ -124,9 +123,9 @@ class MarkerStream:
         tell: Callable[[str], None],
         ended: threading.Event,
     ) -> None:
-        """Until `ended`, hand each sample to `mark`: its words and the moment on the system's
+        """Until `ended`, pass each sample to `mark`: its words, and its moment on the system's
         monotonic clock. The stream may begin later, go and come back; `tell` hears of the gaps.
-        What fails otherwise is said there and in `state`, and raised."""
+        Other failures go to `tell` and `state`, and are raised."""
         try:
             self._listen(mark, tell, ended)
         except Exception as error:
@@ -146,8 +145,8 @@ class MarkerStream:
             info = self._found(lsl)
             if info is None:
                 continue
-            # Not recovered by the library, which says nothing of a gap; bytes, since not every
-            # sender keeps to UTF-8, and pylsl would lose the sample.
+            # The library must not recover a stream: it would not report the gap. Take bytes: not
+            # every sender keeps to UTF-8, and pylsl would lose the sample.
             inlet = lsl.StreamInlet(info, recover=False, as_numpy=True)
             self._source_id = info.source_id()
             if self._away_s is not None:
@@ -163,7 +162,7 @@ class MarkerStream:
                 inlet.close_stream()
 
     def _found(self, lsl: ModuleType) -> Any:
-        """The stream to take; None if it is not there, or nothing tells it from others."""
+        """Return the stream to take; None if it is missing, or several match."""
         streams = find_streams(lsl, self._spec)
         known = [info for info in streams if info.source_id() == self._source_id]
         streams = known[:1] or streams
@@ -173,7 +172,7 @@ class MarkerStream:
 
 
 def check_stream(spec: str) -> None:
-    """Raise `InputError` if several streams are what `spec` names. None is no error: it may begin
+    """Raise `InputError` if `spec` matches several streams. No match is fine: it may begin
     later."""
     streams = find_streams(library(), spec)
     if len(streams) > 1:
@@ -181,7 +180,7 @@ def check_stream(spec: str) -> None:
 
 
 def find_streams(lsl: ModuleType, spec: str) -> list[Any]:
-    """The streams that `spec` names, looked for for `RESOLVE_S`."""
+    """Return the streams that match `spec`, after looking for `RESOLVE_S`."""
     streams = lsl.resolve_byprop("name", spec, minimum=2, timeout=RESOLVE_S)
     name, at, source_id = spec.rpartition("@")
     if not streams and at:
@@ -211,7 +210,7 @@ def _pull(
         if values is None:
             continue
         known_s = correction_s(lsl, inlet, known_s)
-        # Of a sender that was gone before its clock was known only the arrival can be told.
+        # If a sender left before its clock was known, only the time of arrival is known.
         at_s = lsl.local_clock() if known_s is None else time_s + known_s
         mark(" ".join(_words(value) for value in values), at_s - shift_s)
 
@@ -221,7 +220,7 @@ def _words(value: object) -> str:
 
 
 def correction_s(lsl: ModuleType, inlet: Any, last: float | None) -> float | None:
-    """What to add to the sender's clock; `last` if it does not answer."""
+    """Return what to add to the sender's clock; `last` if the sender does not answer."""
     try:
         told_s: float = inlet.time_correction(CORRECTION_S)
     except (lsl.util.TimeoutError, lsl.util.LostError):

@@ -1,9 +1,9 @@
-"""Microphone: what a microphone hears, in blocks with their times.
+"""Microphone: blocks of its sound, with their times.
 
-By PortAudio, through sounddevice: it has the same devices, and the time at which a sample was
-taken, on Linux, macOS and Windows. Its clock is tied to the system's monotonic one with each block.
-How good its times are is the driver's affair; that no sample is in hand before it was taken bounds
-them on one side.
+It uses PortAudio through sounddevice, which has the same devices, and the time at which a sample
+was taken, on Linux, macOS and Windows. Each block ties PortAudio's clock to the system's monotonic
+clock. The quality of the times depends on the driver. No sample can arrive before it was taken,
+which bounds the times on one side.
 """
 
 import threading
@@ -20,20 +20,20 @@ from realtime.stream.clock import monotonic_s
 
 DEFAULT = "default"
 BUFFER_S = 0.2
-"""Asked of the driver: how long this program may be busy otherwise before samples are lost."""
+"""Asked of the driver: how long this program may be busy before samples are lost."""
 SILENT_S = 4.0
-"""Without a block for so long, the microphone is away; some take two seconds to begin."""
+"""Without a block for this long, the microphone is away; some need two seconds to begin."""
 AGAIN_S = 2.0
 AWAY, OVERFLOWED = "microphone away", "microphone overflowed"
 
 _LISTING = threading.Lock()
-"""Held while PortAudio lists what there is: not while it begins anew."""
+"""Held while PortAudio lists devices or restarts, so that it never does both."""
 _HOSTS = ("Windows WASAPI", "Core Audio", "ALSA")
-"""Of a system's ways to the same devices the one with the best times."""
+"""Of a system's interfaces to the same devices, the one with the best times."""
 
 
 def library() -> ModuleType:
-    """sounddevice; raises `InputError` if it, or PortAudio beneath it, is not to be had."""
+    """Return sounddevice. Raises `InputError` if it, or PortAudio beneath it, is missing."""
     try:
         import sounddevice
     except (ImportError, OSError) as error:  # the latter: no PortAudio
@@ -45,8 +45,8 @@ def library() -> ModuleType:
 
 
 def microphones() -> dict[str, int]:
-    """PortAudio's numbers of the microphones, by name; of several with one name each has its number
-    behind it: "USB Audio [5]". Raises `InputError` as `library` does."""
+    """Return PortAudio's numbers of the microphones, by name. If several share a name, each has its
+    number added: "USB Audio [5]". Raises `InputError` as `library` does."""
     sound = library()
     with _LISTING:
         hosts = list(sound.query_hostapis())
@@ -59,11 +59,11 @@ def microphones() -> dict[str, int]:
 
 
 class Microphone:
-    """One microphone, found and not yet open."""
+    """One microphone, found but not yet open."""
 
     def __init__(self, wanted: str) -> None:
-        """`wanted`: its name, or a part of it that no other has, or `default`. Raises `InputError`
-        naming those that exist."""
+        """`wanted`: its name, a part of it that no other has, or `default`. Raises `InputError`
+        naming the microphones that exist."""
         sound = library()
         there = microphones()
         names = [name for name in there if name == wanted]
@@ -84,7 +84,7 @@ class Microphone:
         self.channels = self._fewest_channels(wanted, int(device["max_input_channels"]))
 
     def _fewest_channels(self, wanted: str, most: int) -> int:
-        """How many channels it is opened with: some do not give one alone."""
+        """Return the number of channels to open: some microphones do not give one alone."""
         sound = library()
         why: object = None
         for channels in sorted({1, min(2, most), most}):
@@ -98,24 +98,23 @@ class Microphone:
 
     @property
     def clock(self) -> str:
-        """Where the times of its samples come from: `driver`, or `receipt`, counted back from when
-        they came."""
+        """Where sample times come from: `driver`, or `receipt`, counted back from their arrival."""
         return "receipt" if self._by_arrival else "driver"
 
     @property
     def state(self) -> str:
-        """Its name, and whether nothing comes from it now."""
+        """Its name, and whether it delivers nothing now."""
         return f"{self.name} (away)" if self._away else self.name
 
     def listen(self, hear: Callable[[Block], None], ended: threading.Event) -> None:
-        """Until `ended`, hand each block to `hear`, in a thread of PortAudio's. If nothing comes of
-        it any more, it is looked for by its name and opened again every `AGAIN_S`; one of several
-        with a name, which may be another by then, by its number."""
+        """Until `ended`, pass each block to `hear`, in a PortAudio thread. If blocks stop coming,
+        look for the microphone by name and reopen it every `AGAIN_S`. If several share the name,
+        use the number, although it may be another microphone by then."""
         sound = library()
         cause = ""
 
         def present(block: Block) -> None:
-            self._away = False  # one that opens may be dead all the same
+            self._away = False  # a stream that opens may still be dead
             hear(block)
 
         while not ended.is_set():
@@ -132,22 +131,22 @@ class Microphone:
                     ear.listen(stream)
                     while not ended.wait(SILENT_S) and ear.heard_since():
                         pass
-            except sound.PortAudioError:  # unplugged: it is tried again
+            except sound.PortAudioError:  # unplugged: try again
                 pass
             self._away, cause = not ended.is_set(), AWAY
             if self._away and not ended.wait(AGAIN_S):
                 self._look_again()
 
     def _look_again(self) -> None:
-        """Have PortAudio list anew what is plugged in, which it does only when it begins. Nothing
-        of it is open now."""
+        """Restart PortAudio, because it lists devices only when it starts. No stream of it is open
+        now."""
         sound = library()
         try:
             with _LISTING:
                 sound._terminate()
                 sound._initialize()
             self._number = microphones().get(self.name, self._number)
-        except (InputError, sound.PortAudioError):  # the system's sound is away: tried again
+        except (InputError, sound.PortAudioError):  # the system's sound is away: try again
             pass
 
 
@@ -172,11 +171,11 @@ class _Callback:
         self._told = 0
 
     def listen(self, stream: Any) -> None:
-        """Take what comes from `stream`, whose clock is asked with each block."""
+        """Take blocks from `stream`, and ask its clock with each block."""
         self._stream = stream
 
     def heard_since(self) -> bool:
-        """Whether anything came since this was last asked."""
+        """Return whether anything came since the last call."""
         before, self._told = self._told, self._heard
         return self._heard > before
 
@@ -184,8 +183,8 @@ class _Callback:
         """PortAudio's callback."""
         if self._stream is None:  # it begins before its constructor has ended
             return
-        # ALSA's word is left out: through PulseAudio it is wrong by half a second for a while, and
-        # for a sound card it says no more than when the block came.
+        # Ignore ALSA's time: through PulseAudio it is wrong by half a second for a while, and for a
+        # sound card it only says when the block came.
         tie_s = monotonic_s() - self._stream.time
         told_s = times.currentTime - count / self._rate
         if times.inputBufferAdcTime and not self._by_arrival:
@@ -198,7 +197,7 @@ class _Callback:
 
 
 def mix_channels(samples: bytes, channels: int) -> bytes:
-    """int16 samples of interleaved channels as one channel, their mean."""
+    """Return the mean of interleaved int16 channels as one channel."""
     if channels == 1:
         return samples
     together = np.frombuffer(samples, "<i2").reshape(-1, channels).mean(axis=1)

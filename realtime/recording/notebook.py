@@ -1,7 +1,7 @@
-"""Notebook: moments of a running recording, brought to the source's clock.
+"""Notebook: moments of a running recording, converted to the source's clock.
 
-A key, a note or another program's marker comes with a time of the system's monotonic clock, or
-counts as now. Any thread.
+A key, a note or another program's marker has a time of the system's monotonic clock, or counts as
+now. Any thread.
 """
 
 import math
@@ -20,9 +20,9 @@ from realtime.stream.ring import FrameRing
 LATE_S = 5.0
 """How long a marker may take from the key to this program."""
 AWAY_S = 86_400.0
-"""How long ago a moment may be of which another program tells."""
+"""How old a moment from another program may be."""
 EARLY_S = 1.0
-"""How early another program may tell of a moment: PsychoPy knows when its next picture shows."""
+"""How early another program may report a moment: PsychoPy knows when its next picture shows."""
 LAST_S = 1e6
 """Longer than any recording."""
 LSL_NOTE = "from LSL"
@@ -39,40 +39,40 @@ class Notebook:
         clock: Callable[[], str],
         resumed: threading.Event,
     ) -> None:
-        """`ring` has the frames that are recorded, `clock` says where their times come from
-        (`realtime.sources.Clock`); while `resumed` is not set, that of a file stands still."""
+        """`ring` has the recorded frames; `clock` says where their times come from
+        (`realtime.sources.Clock`). While `resumed` is not set, the clock of a file stands still."""
         self._recorder = recorder
         self._ring = ring
         self._clock = clock
         self._resumed = resumed
 
     def mark(self, kind: MarkerKind, name: str, note: str, at_s: float | None = None) -> bool:
-        """Note a marker at `at_s` of the monotonic clock, at most `LATE_S` ago; None or beyond: at
-        this moment. False if nothing is recorded any more."""
+        """Note a marker at `at_s` of the monotonic clock, at most `LATE_S` ago; if it is None or
+        outside that, note it now. Returns False if recording has ended."""
         now_s = monotonic_s()
         late_s = 0.0 if at_s is None else now_s - at_s
         return self._mark(kind, name, note, now_s, late_s if 0 <= late_s <= LATE_S else 0.0)
 
     def hear(self, words: str, at_s: float) -> None:
-        """Note what another program says of `at_s` of the monotonic clock: up to `AWAY_S` ago, as a
-        network may have been away, and at most `EARLY_S` ahead. What is no such time, and a program
-        may send any, is noted now."""
+        """Note another program's words at `at_s` of the monotonic clock: up to `AWAY_S` ago,
+        because a network may have been down, and at most `EARLY_S` ahead. A program may send any
+        number; with any other time, note the words now."""
         now_s = monotonic_s()
         late_s = now_s - at_s if now_s - at_s < AWAY_S else 0.0
         self._mark("mark", words, LSL_NOTE, now_s, max(late_s, -EARLY_S))
 
     def tell(self, words: str) -> None:
-        """Note now what became of the stream from which other programs' moments come."""
+        """Note now what happened to the stream of other programs' markers."""
         self.mark("mark", LSL_STREAM, words)
 
     def last(self, seconds: float) -> tuple[float, float]:
-        """From when to when the last `seconds` are, on the source's clock; at most `LAST_S`."""
+        """Return start and end of the last `seconds`, on the source's clock; at most `LAST_S`."""
         end_s = self._time_s(monotonic_s())
         return end_s - min(seconds, LAST_S), end_s
 
     def redact(self, start_s: float, end_s: float) -> None:
-        """Have what lies between these times of the source deleted. Raises `InputError` if the
-        recording has ended, saying what deletes it then."""
+        """Delete what lies between these times of the source. If the recording has ended, raises
+        `InputError` saying how to delete it."""
         marker = Marker("redact", "", "", start_s, monotonic_s(), iso(time.time()), end_s)
         if not self._recorder.mark(marker):
             begin_s = max(0, math.floor(start_s - self._recorder.zero_s))
@@ -88,7 +88,7 @@ class Notebook:
         return self._recorder.mark(Marker(kind, name, note, moment_s, now_s - late_s, utc))
 
     def _time_s(self, now_s: float) -> float:
-        """The time of the source at `now_s` of the monotonic clock."""
+        """Return the time of the source at `now_s` of the monotonic clock."""
         newest = self._ring.latest()
         if self._clock() in SOURCE_TIME or newest is None:
             return now_s if newest is not None else 0.0

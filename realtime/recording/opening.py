@@ -1,4 +1,4 @@
-"""A recording opened: checks, folder, document, recorder."""
+"""Opens a recording: checks, folder, document, recorder."""
 
 from collections.abc import Callable, Mapping
 
@@ -23,10 +23,10 @@ def open_recorder(
     losses: Callable[[], Mapping[str, int]],
     microphone: Microphone | None,
 ) -> SessionRecorder:
-    """The recorder that `plan` asks for, in a folder of its own.
+    """Return the recorder that `plan` asks for, in a folder of its own.
 
-    Raises `InputError` if there is no room, if JPEGs are to be kept and none come, if `--strict`
-    misses something, or if the folder cannot be written to. `losses`: see `SessionRecorder`.
+    Raises `InputError` if there is no room, if JPEGs should be kept but none come, if a check fails
+    under `--strict`, or if the folder cannot be written to. `losses`: see `SessionRecorder`.
     """
     if plan.lsl or plan.lsl_markers:
         library()

@@ -1,4 +1,4 @@
-"""What is asked of a recording, checked before anything is opened."""
+"""The options of a recording, checked before anything is opened."""
 
 import argparse
 from dataclasses import dataclass, field
@@ -13,11 +13,11 @@ from realtime.sessions.crash_safe_video import CODECS
 from realtime.sessions.folder import PARTICIPANT
 
 PLANNED_S = 600.0
-"""Room for this long is asked for where no length is given."""
+"""The length to reserve room for if no length is given."""
 
 
 def check_participant(code: str) -> str:
-    """`code`; raises `InputError` unless it is one."""
+    """Return `code`. Raises `InputError` if it is not a participant's code."""
     if not PARTICIPANT.fullmatch(code):
         raise InputError(
             f"participant {code!r}: give a code of letters, digits, - and _ (at most 32, like "
@@ -41,22 +41,21 @@ class RecordPlan:
     pictures: bool = False
     """The participant consented to pictures of the face in reports."""
     audio: str = ""
-    """The microphone whose sound is recorded too, see `realtime.recording.microphone`; empty: none
-    is."""
+    """The microphone to record too, see `realtime.recording.microphone`; empty: no sound."""
     voice: bool = False
     """The participant consented to the recording of sound."""
     protocol: Protocol = field(default_factory=Protocol)
     """The study's keys and questions."""
     camera: Check | None = None
-    """What the camera check found; None: it was not made."""
+    """What the camera check found; None: nobody made one."""
     planned_s: float = PLANNED_S
-    """How long it is meant to take, where neither options nor source say."""
+    """The planned length, if neither options nor source give one."""
     lsl: bool = False
-    """Tell frames, events and markers to LSL, see `realtime.recording.lsl`."""
+    """Send frames, events and markers to LSL, see `realtime.recording.lsl`."""
     lsl_markers: str = ""
-    """The LSL stream whose samples are markers too, see `MarkerStream`; empty: none."""
+    """The LSL stream whose samples also become markers, see `MarkerStream`; empty: no stream."""
     strict: bool = False
-    """What the check list misses is an error, not a warning kept in the session."""
+    """Treat a failed check as an error, not as a warning kept in the session."""
 
     def __post_init__(self) -> None:
         check_participant(self.participant)
@@ -73,12 +72,12 @@ class RecordPlan:
 
     @property
     def untouched(self) -> bool:
-        """Whether pictures are kept as the JPEGs that they come as."""
+        """Whether pictures are kept as the original JPEGs."""
         return CODECS[self.codec].untouched
 
 
 def add_recording(options: argparse._ArgumentGroup) -> None:
-    """The options of a recording, for `take_plan`."""
+    """Add the options of a recording; `take_plan` reads them."""
     add = options.add_argument
     add("--record", type=Path, metavar="DIR", help="the session's folder, made new")
     add("--participant", metavar="CODE", help="a code, never a name")
@@ -95,8 +94,8 @@ def add_recording(options: argparse._ArgumentGroup) -> None:
 
 
 def take_plan(options: dict[str, Any]) -> RecordPlan | None:
-    """Take the options of a recording out of a command line's `options`; None if none is asked
-    for. Raises `InputError` if one cannot work or lacks another."""
+    """Take the options of a recording out of a command line's `options`; return None if none is
+    given. Raises `InputError` if one cannot work or needs another."""
     names = (
         "participant",
         "codec",

@@ -42,10 +42,10 @@ class Protocol:
     """Marker by key; no key of a question among them."""
     questions: tuple[Question, ...] = ()
     authors: tuple[str, ...] = ()
-    """Of the study, as a data set names them."""
+    """The study's authors, as a data set names them."""
 
     def document(self) -> dict[str, Any]:
-        """For `session.json`."""
+        """Return the protocol for `session.json`."""
         questions = [{"name": q.name, "text": q.text, "key": q.key} for q in self.questions]
         return {
             "name": self.name,
@@ -56,7 +56,7 @@ class Protocol:
 
 
 def load_protocol(path: Path) -> Protocol:
-    """Read a protocol file; raises `InputError` saying what is wrong with it."""
+    """Read a protocol file. Raises `InputError` saying what is wrong with it."""
     try:
         return parse_protocol(read_text(path), f"--protocol {path}")
     except OSError as error:
@@ -66,8 +66,8 @@ def load_protocol(path: Path) -> Protocol:
 
 
 def parse_protocol(text: str, path: str) -> Protocol:
-    """The protocol that `text` is; raises `InputError` saying what is wrong with it. `path`: what
-    the text is called in that."""
+    """Return the protocol in `text`. Raises `InputError` saying what is wrong with it; `path` is
+    the name of the text in that message."""
     try:
         document = tomllib.loads(text)
     except ValueError as error:  # `TOMLDecodeError`, or a number with too many digits

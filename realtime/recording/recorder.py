@@ -1,13 +1,13 @@
-"""SessionRecorder: everything of a run into its folder, by one writer.
+"""SessionRecorder: one writer puts everything of a run into its folder.
 
-`write` and `beat` belong to the recorder thread, `close` to it or to whoever made the recorder.
-The other threads leave notes (`analysed`, `left_out`, `finished`, `mark`, `audit`) and sound
-(`hear`), which costs them no file access; the recorder's thread writes them with its next frame or
-beat. It makes no thread and waits for nothing itself.
+The recorder thread calls `write` and `beat`; it, or whoever made the recorder, calls `close`. Other
+threads leave notes (`analysed`, `left_out`, `finished`, `mark`, `audit`) and sound (`hear`) without
+touching files; the recorder thread writes them with its next frame or beat. The recorder makes no
+thread and waits for nothing.
 
-Whatever goes wrong, a full disk or a mistake in what is called here, what is written stays, the
-files are closed, and `status` says so; from then on frames are counted as dropped, and the run goes
-on. What is to be forgotten is deleted all the same.
+After any failure (a full disk, a bug), what is written stays, the files are closed, and `status`
+says so. From then on frames count as dropped, and the run goes on. What must be forgotten is still
+deleted.
 """
 
 import math
@@ -36,14 +36,14 @@ from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import Percentiles
 
 SYNC_S = 2.0
-"""What the loss of power may cost."""
+"""How much a power cut may cost."""
 ROOM_S = 1.0
 
 FULL = "the disk is full"
 
 
 class _DiskFullError(OSError):
-    """The reserve is touched: everything can still be closed properly."""
+    """The disk's reserve is in use: there is just enough room to close everything."""
 
 
 class SessionRecorder:
@@ -60,10 +60,10 @@ class SessionRecorder:
         streams: Streams | None = None,
         sound: SoundTrack | None = None,
     ) -> None:
-        """`document` is what `session.json` says at the start; `clock` names where capture times
-        come from; `losses` counts, by cause, the frames that the source never handed over;
-        `streams` are told what is recorded; `sound` goes into the video's file. Raises `OSError` if
-        the folder cannot be written to."""
+        """`document` is the content of `session.json` at the start. `clock` names where capture
+        times come from. `losses` counts, by cause, the frames that the source never delivered.
+        `streams` get what is recorded. `sound` goes into the video's file. Raises `OSError` if the
+        folder cannot be written to."""
         self._folder = folder
         self._let_go = claim(folder.path)
         self._document = document | {"state": "recording", "anchors": []}
@@ -89,7 +89,7 @@ class SessionRecorder:
         self.beat()
 
     def write(self, frame: Frame, missed: Sequence[Stamp] = ()) -> None:
-        """Record `frame`. `missed`: frames between the last one and this that never came to this
+        """Record `frame`. `missed`: frames between the last one and this that never reached this
         thread."""
         for stamp in missed:
             self._drop(stamp, BEHIND)
@@ -111,7 +111,7 @@ class SessionRecorder:
         self._catch_up(frame.stamp.time_s)
 
     def beat(self) -> None:
-        """Write what has been heard and noted, and what is due; at least a few times a second."""
+        """Write sound and notes, and do what is due. Call it at least a few times a second."""
         self._catch_up(math.inf)
 
     def _catch_up(self, heard_until_s: float) -> None:
@@ -142,7 +142,7 @@ class SessionRecorder:
             self._fail(error)
 
     def hear(self, block: Block, left_out: str = "") -> None:
-        """See `SoundTrack.hear`; only of a recording with sound. Any thread."""
+        """See `SoundTrack.hear`. Only for a recording with sound. Any thread."""
         assert self._sound is not None
         self._sound.hear(block, left_out)
 
@@ -165,27 +165,27 @@ class SessionRecorder:
             self._notes.put(Note(event.known_at.time_s, event=event))
 
     def mark(self, marker: Marker) -> bool:
-        """Note a marker; of kind `redact`, it has its span deleted. False, and it is not taken,
-        after `close`, and after a failure unless it is of that kind. Any thread."""
+        """Note a marker; one of kind `redact` deletes its span. Returns False, without noting it,
+        after `close`; also after a failure, except for `redact`. Any thread."""
         if self._failure and marker.kind != "redact":
             return False
         taken = self._notes.put(Note(marker.time_s, marker=marker))
         if taken and marker.kind == "redact":
-            self._redacted.append(marker.span)  # from here on nothing of it is written
+            self._redacted.append(marker.span)  # nothing of this span is written from here on
         return taken
 
     def audit(self, who: str, did: str) -> None:
-        """Note that somebody did something. Any thread."""
+        """Note that `who` did `did`. Any thread."""
         self._notes.put(Note(math.inf, audit=audit_line(who, did)))
 
     @property
     def zero_s(self) -> float:
-        """Time of the source at which the video begins; 0 before it does."""
+        """Time of the source at which the video begins; 0 before that."""
         return self._zero_s or 0.0
 
     def close(self, ended: str, **said: Any) -> None:
-        """Write what is noted still, close the files, and say in `session.json` why it ended and
-        what else is `said`. Later calls do nothing."""
+        """Write the remaining notes, close the files, and say in `session.json` why it ended, with
+        the values in `said`. Later calls do nothing."""
         if self._closed:
             return
         self._closed = True
@@ -207,7 +207,7 @@ class SessionRecorder:
         except Exception as error:
             self._torn = True
             self._failure = self._failure or f"closing: {_reason(error)}"
-        self._torn = self._torn or bool(self._due)  # `recover` does what is left
+        self._torn = self._torn or bool(self._due)  # `recover` does the rest
 
     def _conclude(self, ended: str, said: Mapping[str, Any]) -> None:
         """Say in `session.json` how it ended."""
@@ -228,7 +228,7 @@ class SessionRecorder:
             self._failure = self._failure or f"closing: {_reason(error)}"
 
     def status(self) -> RecordingStatus:
-        """A snapshot, from any thread."""
+        """Return a snapshot, from any thread."""
         last, zero_s = self._last, self._zero_s
         seconds = last.time_s - zero_s if last is not None and zero_s is not None else 0.0
         missed = tuple(self._document.get("warnings", ()))
@@ -266,8 +266,8 @@ class SessionRecorder:
             self._streams.frame(stamp, self._tie_s, part, pts_ms)
 
     def _tie(self, frame: Frame) -> None:
-        """Tie the source's clock to the monotonic one. That of a file stands still in a pause, of
-        which only the next picture tells: until then sound has no place on it."""
+        """Tie the source's clock to the monotonic one. A file's clock stands still during a pause.
+        Only the next picture shows that, and until then sound has no time on that clock."""
         if self._clock() in SOURCE_TIME:
             self._tie_s, self._tied_until_s = 0.0, math.inf
             return
@@ -284,7 +284,7 @@ class SessionRecorder:
             self._sound.write(writer, self._zero_s, self._is_redacted)
 
     def _gap_before(self, index: int) -> None:
-        """A line for the frames that the source never handed over before frame `index`."""
+        """Write a line for the frames before `index` that the source never delivered."""
         expected = self._last.index + 1 if self._last is not None else 0
         counts = dict(self._losses())
         grown = [cause for cause, n in counts.items() if n > self._told.get(cause, 0)]
@@ -326,14 +326,14 @@ class SessionRecorder:
 
     def _write_marker(self, marker: Marker) -> None:
         if marker.kind == "redact":
-            self._due.append(marker)  # before anything of it can fail
+            self._due.append(marker)  # before any of this can fail
         elif self._is_redacted(marker.time_s):
-            return  # another program's, that came late
+            return  # another program's marker, which came late
         self._markers.write(marker_line(marker))
         if self._streams is not None:
             self._streams.marker(marker)
         if marker.kind == "redact":
-            # On the disk first: if the program ends in the middle, `recover` goes on.
+            # On the disk first: if the program ends midway, `recover` continues.
             self._markers.sync()
             self._close_files()
             try:
@@ -343,16 +343,16 @@ class SessionRecorder:
             self._due.remove(marker)
 
     def _redact_after_failure(self) -> None:
-        """Of what is noted only what is to be forgotten counts now."""
+        """Of all notes, carry out only the redactions."""
         due = len(self._due)
         while (note := self._notes.take()) is not None:
             if note.marker is not None and note.marker.kind == "redact":
                 self._due.append(note.marker)
-        if len(self._due) > due:  # what could not be done before is tried with it, not each beat
+        if len(self._due) > due:  # also retry earlier ones, but not at each beat
             self._redact_due()
 
     def _redact_due(self) -> None:
-        """What is still to be forgotten, of files that are closed."""
+        """Delete what is still to be forgotten; the files are closed."""
         for marker in list(self._due):
             try:
                 redact_marked(self._folder, marker)
@@ -361,7 +361,8 @@ class SessionRecorder:
             self._due.remove(marker)
 
     def _is_redacted(self, begin_s: float, end_s: float | None = None) -> bool:
-        """Whether anything from `begin_s` to `end_s` (None: at that moment) is to be forgotten."""
+        """Return whether anything from `begin_s` to `end_s` (None: at `begin_s`) must be
+        forgotten."""
         last_s = begin_s if end_s is None else end_s
         return any(start_s <= last_s and begin_s <= until_s for start_s, until_s in self._redacted)
 
@@ -375,13 +376,13 @@ class SessionRecorder:
 
     def _close_files(self) -> None:
         tables, self._tables = self._tables, []
-        with ExitStack() as closing:  # each, even if another cannot be closed
+        with ExitStack() as closing:  # each file, even if another cannot be closed
             closing.callback(self._video.close)
             for table in tables:
                 closing.callback(table.close)
 
     def _fail(self, error: Exception) -> None:
-        """Keep what there is, and say why it ends here."""
+        """Keep what there is, and say why the recording ends here."""
         self._torn = not isinstance(error, _DiskFullError)
         at_s = self.status().seconds
         self._failure = (
@@ -390,7 +391,7 @@ class SessionRecorder:
         )
         try:
             self._close_files()
-        except Exception:  # why is told by the error that led here
+        except Exception:  # the error that led here says why
             self._torn = True
 
 

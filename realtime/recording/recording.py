@@ -1,7 +1,6 @@
-"""Recording: what of a run is recorded, by a thread that follows its ring.
+"""Recording: a thread follows the ring of a run and records it.
 
-What is heard beside the pictures, a microphone and another program's markers, comes in by threads
-of its own.
+A microphone and another program's markers come in through threads of their own.
 """
 
 import threading
@@ -26,8 +25,8 @@ from realtime.stream.pauses import Pauses
 from realtime.stream.ring import FrameRing
 
 BEAT_S = 0.2
-"""How often the recorder writes what was noted, where no frames come: within what a killed program
-may lose."""
+"""How often the recorder writes notes when no frames come: within what a killed program may
+lose."""
 END = "end of the source"
 
 
@@ -45,12 +44,12 @@ class Recording:
         pauses: Pauses,
     ) -> None:
         """`markers_from`: see `RecordPlan.lsl_markers`. `ring` takes the frames of `source`, which
-        `captured` counts; what is heard during `pauses` is left out."""
+        `captured` counts. Sound during `pauses` is left out."""
         self.recorder = recorder
         self.notebook = Notebook(recorder, ring, lambda: source.info.clock, pauses.resumed)
         """Where moments are noted."""
         self.faults: list[str] = []
-        """In words, what of it failed while it went on."""
+        """What failed while the recording went on, in words."""
         self._microphone = microphone
         self._marker_stream = MarkerStream(markers_from) if markers_from else None
         self._source = source
@@ -64,15 +63,15 @@ class Recording:
         return self._follower.backlog
 
     def status(self) -> RecordingStatus:
-        """A snapshot, from any thread."""
+        """Return a snapshot, from any thread."""
         status = self.recorder.status()
         if self._marker_stream is not None:
             status = replace(status, markers=self._marker_stream.state)
         return replace(status, sound=self._microphone.state) if self._microphone else status
 
     def write(self, finished: threading.Event, ended: Callable[[str], str]) -> None:
-        """Write every frame, then what is noted until `finished`; the thread's. `ended` makes of
-        what ended the source why the recording ended."""
+        """Write every frame, then notes until `finished`; its thread runs this. `ended` turns the
+        reason why the source ended into the reason why the recording ended."""
         reason = END
         try:
             for taken in self._follower.beats(BEAT_S):
@@ -80,7 +79,7 @@ class Recording:
                     self.recorder.beat()
                 else:
                     self.recorder.write(taken[0], self._follower.missed)
-        except BaseException as error:  # the capture's, and told by the pipeline
+        except BaseException as error:  # a capture error, which the pipeline reports
             reason = describe_error(error)
         finally:
             while not finished.wait(BEAT_S):
@@ -98,7 +97,7 @@ class Recording:
     def listeners(
         self, finished: threading.Event, captured_all: threading.Event
     ) -> dict[str, Callable[[], None]]:
-        """What further threads have to do, by their names."""
+        """Return the functions of further threads, by thread name."""
         actions: dict[str, Callable[[], None]] = {}
         if self._marker_stream is not None:
             hear, tell = self.notebook.hear, self.notebook.tell
@@ -110,7 +109,7 @@ class Recording:
         return actions
 
     def _listen(self, what: str, listen: Callable[[], None]) -> None:
-        """The recording goes on without what only listens."""
+        """Run `listen`. If it fails, the recording goes on without it."""
         try:
             listen()
         except Exception as error:
@@ -118,7 +117,7 @@ class Recording:
 
     def _hear(self, block: Block) -> None:
         assert self._microphone is not None
-        # A block comes up to a few tenths of a second late: what counts is when it was spoken.
+        # A block may come some tenths of a second late: what counts is when it was spoken.
         end_s = block.time_s + block.count / self._microphone.rate
         self.recorder.hear(block, PAUSED if self._pauses.overlap(block.time_s, end_s) else "")
 
@@ -131,8 +130,8 @@ def open_recording(
     captured: Captured,
     pauses: Pauses,
 ) -> Recording | None:
-    """What `config.record` asks for, None if nothing. Raises as `Microphone` and `open_recorder`
-    do."""
+    """Return the recording that `config.record` asks for, or None. Raises what `Microphone` and
+    `open_recorder` raise."""
     plan = config.record
     if plan is None:
         return None

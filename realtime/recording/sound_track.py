@@ -1,7 +1,7 @@
 """Sound on its way from a microphone into the file of the video.
 
-Blocks of samples come with the time of their first one on the system's monotonic clock, which is
-brought to the source's. What is missing has a line in `sound.csv`; what was redacted is in the
+Each block of samples comes with the time of its first sample on the system's monotonic clock, which
+is converted to the source's. Missing sound has a line in `sound.csv`; redacted sound is in the
 markers.
 """
 
@@ -17,38 +17,38 @@ from realtime.sessions.line_file import LineFile
 
 HEADER = "from_s,to_s,cause"
 WAITING_S = 30.0
-"""So much sound waits for the recorder at most: longer than the ring holds frames."""
+"""The most sound that waits for the recorder: longer than the ring holds frames."""
 GAP_S = 0.03
-"""What is shorter is the device's clock, not missing sound."""
+"""A shorter gap comes from the device's clock and is not missing sound."""
 ENDING_S = 0.5
-"""The last block is not over when the last picture is taken."""
+"""The last block may end this long after the last picture."""
 CREEP = 5e-4
-"""How much longer than its samples say a block may last: no device's clock is that slow."""
+"""How much longer a block may last than its samples say: no device's clock is that slow."""
 LATE_S = 1.0
-"""When no block was prompt for so long, samples are missing and the device did not say so."""
+"""If no block was prompt for this long, samples are missing and the device did not say so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Samples that follow each other."""
+    """Consecutive samples."""
 
     time_s: float
-    """When the first was taken, on the system's monotonic clock."""
+    """When the first sample was taken, on the system's monotonic clock."""
     samples: bytes
     """int16, little-endian, one channel."""
     cause: str = ""
-    """Why there is a gap before it, if there is one; empty: not known."""
+    """Why there is a gap before this block; empty: no gap, or unknown."""
 
     @property
     def count(self) -> int:
-        """How many samples."""
+        """Number of samples."""
         return len(self.samples) // SAMPLE_BYTES
 
 
 class SampleClock:
-    """When samples were taken. A block is never told of before it was taken, and often later, when
-    the machine is busy: what counts is the promptest word of the last ones. Counting samples alone
-    would drift away from the frames, since no device has exactly its rate."""
+    """Computes when samples were taken. A block is never reported before it was taken, and often
+    later on a busy machine, so the promptest of the recent reports counts. Counting samples alone
+    would drift away from the frames, because no device has exactly its stated rate."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
@@ -56,8 +56,8 @@ class SampleClock:
         self._late_s = 0.0
 
     def begin_s(self, told_s: float, samples: int, *, lost: bool = False) -> float:
-        """When the first of the next `samples` was taken, of which `told_s` says that it was no
-        later. `lost`: the device says that samples before it are missing."""
+        """Return when the first of the next `samples` was taken; `told_s` is an upper bound for it.
+        `lost`: the device says that samples before it are missing."""
         seconds = samples / self._rate
         begin_s = told_s
         if self._next_s is not None and not lost:
@@ -70,10 +70,11 @@ class SampleClock:
 
 
 class SoundTrack:
-    """The sound of one recording. `hear` is for any thread, the rest for the recorder's."""
+    """The sound of one recording. Any thread may call `hear`; only the recorder's calls the
+    rest."""
 
     def __init__(self, path: Path, rate: int) -> None:
-        """`path`: the table of what is missing, made new."""
+        """`path`: the table of missing sound, created anew."""
         self.rate = rate
         self._path = path
         self._gaps = LineFile(path, HEADER)
@@ -86,7 +87,7 @@ class SoundTrack:
         self._last_ms = -1
 
     def hear(self, block: Block, left_out: str = "") -> None:
-        """Take the next block, or, with a cause, leave it out."""
+        """Take the next block; with a cause in `left_out`, leave it out."""
         with self._lock:
             if self._waiting_bytes > WAITING_S * self.rate * SAMPLE_BYTES:
                 left_out = left_out or BEHIND
@@ -98,8 +99,8 @@ class SoundTrack:
             self._waiting_bytes += len(block.samples)
 
     def place(self, tie_s: float, until_s: float) -> None:
-        """Bring what began before `until_s` (the source's clock) to that clock. `tie_s`: the
-        monotonic clock minus the source's, which may be another after a pause."""
+        """Convert what began before `until_s` (the source's clock) to that clock. `tie_s`: the
+        monotonic clock minus the source's, which may change after a pause."""
         with self._lock:
             while self._heard and self._heard[0].time_s < tie_s + until_s:
                 block = self._heard.popleft()
@@ -108,7 +109,7 @@ class SoundTrack:
     def write(
         self, video: VideoWriter, zero_s: float, redacted: Callable[[float, float], bool]
     ) -> None:
-        """Write what has its place to `video`. `zero_s`: where the video begins; `redacted` names,
+        """Write the converted blocks to `video`. `zero_s`: where the video begins. `redacted` says,
         by begin and end, what must not be written. Raises `OSError`."""
         while self._placed:
             begin_s, block = self._placed.popleft()
@@ -131,8 +132,8 @@ class SoundTrack:
         self._gaps.sync()
 
     def close(self, zero_s: float, last_s: float) -> None:
-        """Close the table. The video goes from `zero_s` to `last_s`; a microphone that did not come
-        back is missing until then."""
+        """Close the table. The video goes from `zero_s` to `last_s`; if a microphone did not come
+        back, sound is missing until `last_s`."""
         end_s = zero_s if self._end_s is None else self._end_s
         try:
             if last_s - end_s > ENDING_S:

@@ -1,25 +1,25 @@
-"""How a recording stands: numbers and words for whoever looks."""
+"""The state of a recording, as numbers and words."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingStatus:
-    """How a recording stands."""
+    """The state of a recording."""
 
     folder: str
     frames: int
-    """In the video."""
+    """Frames in the video."""
     dropped: int
-    """Captured and not in the video."""
+    """Frames captured but not in the video."""
     seconds: float
-    """Time of the source from the first frame recorded to the last."""
+    """Time of the source from the first recorded frame to the last."""
     failure: str
-    """Why it stopped before the run did, and whether something that was to be forgotten is still
-    there; empty if it did not."""
+    """Why it stopped before the run did, and whether something to be forgotten is still there;
+    empty if it did not."""
     warnings: tuple[str, ...] = ()
-    """What the check list missed."""
+    """The failed checks of the check list."""
     markers: str = ""
-    """Why no markers of another program are heard; empty if they are, or none are asked for."""
+    """Why no markers of another program arrive; empty if they do, or if no one asked for them."""
     sound: str = ""
-    """The microphone that is recorded too, and whether it is away; empty: there is no sound."""
+    """The recorded microphone, and whether it is away; empty: there is no sound."""

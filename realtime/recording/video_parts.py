@@ -1,4 +1,4 @@
-"""The video of a recording in its parts: one file after the other, without a gap between them."""
+"""The video of a recording in parts: one file after the other, without a gap between them."""
 
 from model.records import Frame
 from realtime.sessions.crash_safe_video import VideoWriter, packing
@@ -6,8 +6,7 @@ from realtime.sessions.folder import SessionFolder
 from realtime.sessions.line_file import sync_folder
 
 PART_S = 300.0
-"""Then the video goes on in another file: forgetting copies what stays of one, and has to be done
-before the ring runs over."""
+"""Longest part. Forgetting copies the rest of a part, and must finish before the ring overflows."""
 
 
 class VideoParts:
@@ -16,7 +15,7 @@ class VideoParts:
     def __init__(
         self, folder: SessionFolder, codec: str, sound_hz: int | None, rotate: int
     ) -> None:
-        """Nothing is opened yet. `sound_hz`, `rotate`: see `VideoWriter`."""
+        """Opens nothing yet. `sound_hz`, `rotate`: see `VideoWriter`."""
         self._folder = folder
         self._codec = codec
         self._sound_hz = sound_hz
@@ -27,14 +26,14 @@ class VideoParts:
 
     @property
     def writer(self) -> VideoWriter | None:
-        """The part that is being written; None before the first picture and after `close`."""
+        """The part being written; None before the first picture and after `close`."""
         return self._writer
 
     def place(self, frame: Frame, due_ms: int) -> tuple[int, int]:
-        """Where `frame`, due `due_ms` after the first, will be: the number of the part and the
-        presentation time in it, in ms. Another part begins after `PART_S`, after `close`, and where
-        one file cannot hold both: another size, another way of packing. Raises `OSError` if it
-        cannot be made."""
+        """Return where `frame`, due `due_ms` after the first, will be: the number of the part and
+        the presentation time in it, in ms. A new part begins after `PART_S`, after `close`, and if
+        one file cannot hold both (another size or packing). Raises `OSError` if it cannot be
+        created."""
         height, width = frame.image.shape[:2]
         codec = packing(self._codec, frame)
         if self._writer is not None and (
@@ -51,7 +50,7 @@ class VideoParts:
         return self._part, self._writer.next_pts(due_ms)
 
     def write(self, frame: Frame, pts_ms: int) -> None:
-        """Append the picture that was given its place last. Raises `OSError`."""
+        """Append the picture that was last given its place. Raises `OSError`."""
         assert self._writer is not None
         self._writer.write(frame, pts_ms)
         if not self._named:
@@ -64,7 +63,7 @@ class VideoParts:
             self._writer.sync()
 
     def close(self) -> None:
-        """Close the part that is open; the next picture begins another. Raises `OSError`, and it
+        """Close the open part; the next picture begins another. If this raises `OSError`, the part
         is closed all the same."""
         writer, self._writer = self._writer, None
         if writer is not None:

@@ -1,6 +1,6 @@
-"""Notes: what other threads leave for the recorder's to write.
+"""Notes that other threads leave for the recorder's thread to write.
 
-Left in memory, so that it costs them no file access.
+They stay in memory, so that those threads touch no files.
 """
 
 import threading
@@ -12,16 +12,16 @@ from realtime.sessions.ledger import Line
 from realtime.sessions.markers import Marker
 
 MAX_NOTES = 20_000
-"""Notes of frames that wait for the writer: minutes of a disk that stands still, a few MB. Beyond
-them, notes of analysed frames are dropped and counted; events and markers never are."""
+"""Notes of frames that may wait for the writer: minutes of a stalled disk, a few MB. Beyond that,
+notes of analysed frames are dropped and counted; events and markers are always kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A frame's fate, an event, a marker, or what somebody did."""
+    """A frame's fate, an event, a marker, or somebody's action."""
 
     time_s: float
-    """Of the frame that it speaks of: a redaction asks for it."""
+    """Time of the frame it describes; a redaction needs it."""
     ledger: Line | None = None
     motion: str = ""
     event: Event | None = None
@@ -40,7 +40,7 @@ class Notes:
         """How many were dropped."""
 
     def put(self, note: Note) -> bool:
-        """Leave `note`; False, and it is not taken, after `end`."""
+        """Leave `note`. Returns False, without taking it, after `end`."""
         with self._lock:
             if self._ended:
                 return False
@@ -51,11 +51,11 @@ class Notes:
             return True
 
     def take(self) -> Note | None:
-        """The oldest that waits; None if none does."""
+        """Return the oldest waiting note; None if there is none."""
         with self._lock:
             return self._waiting.popleft() if self._waiting else None
 
     def end(self) -> None:
-        """Take no more; what waits can still be taken out."""
+        """Take no more notes; waiting ones can still be taken out."""
         with self._lock:
             self._ended = True
