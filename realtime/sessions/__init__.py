@@ -1,1 +1,1 @@
-"""What lies on disk of a recorded session, and what can be done with it."""
+"""The files of a recorded session, and what can be done with them."""

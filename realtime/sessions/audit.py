@@ -1,4 +1,4 @@
-"""The audit: who did what to a recording, from which page, in lines that are only appended."""
+"""The audit: who did what to a recording, from which page, in an append-only file."""
 
 import json
 import time
@@ -8,6 +8,6 @@ from realtime.stream.clock import monotonic_s
 
 
 def audit_line(who: str, did: str) -> str:
-    """A line of `audit.jsonl`: `utc` and `monotonic_s` of now, `who` and `did`."""
+    """Return a line of `audit.jsonl`: `utc` and `monotonic_s` of now, `who` and `did`."""
     said = {"utc": iso(time.time()), "monotonic_s": monotonic_s(), "who": who, "did": did}
     return json.dumps(said, ensure_ascii=False)

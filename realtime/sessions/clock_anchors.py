@@ -1,7 +1,7 @@
-"""Anchors: what the system's monotonic clock showed when UTC was such and such.
+"""Anchors: pairs of readings of the system's monotonic clock and UTC.
 
-One is taken when a recording starts and one every minute, since the two drift apart and UTC may be
-set on the way.
+One is taken when a recording starts and one every minute, because the two drift apart and somebody
+may set UTC meanwhile.
 """
 
 import time
@@ -20,11 +20,11 @@ _SAME_S = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """What brings the source's clock to the system's, over a stretch without a pause: that of a
-    file or the demo stands still in one."""
+    """Converts the source's clock to the system's, over a stretch without a pause: during a pause
+    the clock of a file or the demo stands still."""
 
     from_s: float
-    """On the source's clock; it holds from there on, up to the next one."""
+    """Start on the source's clock; it holds until the next tie."""
     later_s: float
     """The system's monotonic clock minus the source's."""
 
@@ -37,13 +37,13 @@ class Anchor:
     utc: str
     """ISO 8601 with microseconds."""
     within_s: float
-    """The two readings lie no further apart than this."""
+    """The most by which the two readings can be apart."""
 
 
 def take_anchor(
     monotonic: Callable[[], float] = monotonic_s, utc: Callable[[], float] = time.time
 ) -> Anchor:
-    """Both clocks now: of a few tries the one least disturbed."""
+    """Return both clocks now: the least disturbed of a few readings."""
     best: tuple[float, float, float] | None = None
     for _ in range(_TRIES):
         before_s = monotonic()
@@ -57,8 +57,8 @@ def take_anchor(
 
 
 def ties(seen: Iterable[tuple[float, float]]) -> tuple[Tie, ...]:
-    """One per stretch between pauses. `seen`: of frames, in order, their time on the source's clock
-    and on the system's."""
+    """Return one tie per stretch between pauses. `seen`: for each frame, in order, its time on the
+    source's clock and on the system's."""
     found: list[Tie] = []
     for time_s, received_s in seen:
         later_s = received_s - time_s
@@ -68,5 +68,5 @@ def ties(seen: Iterable[tuple[float, float]]) -> tuple[Tie, ...]:
 
 
 def iso(utc_s: float) -> str:
-    """Unix time as ISO 8601 in UTC, with microseconds."""
+    """Return Unix time as ISO 8601 in UTC, with microseconds."""
     return datetime.fromtimestamp(utc_s, UTC).isoformat(timespec="microseconds")

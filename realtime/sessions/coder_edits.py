@@ -1,8 +1,8 @@
-"""Edits: what a person who codes a session says of its expressions.
+"""Edits: what a coder of a session says about its expressions.
 
-Each coder has a file, `edits-<code>.jsonl`, in which nothing is ever changed: an edit is the whole
-of what its coder then says of one expression, and the last word counts. The events themselves stay
-as they were found.
+Each coder has a file, `edits-<code>.jsonl`, that only grows. An edit holds everything its coder
+then says about one expression, and the last edit counts. The events themselves stay as they were
+found.
 """
 
 import json
@@ -24,11 +24,11 @@ class Edit:
     coder: str
     """The coder's code."""
     utc: str
-    """When it was said, ISO 8601."""
+    """When the coder made the edit, ISO 8601."""
     number: int
-    """Of the event; below 0: one that the coder added."""
+    """Number of the event; below 0: the coder added it."""
     verdict: Verdict
-    """`open`: nothing is decided, or no longer."""
+    """`open`: not decided, or no longer."""
     onset: Stamp
     apex: Stamp
     offset: Stamp
@@ -37,12 +37,12 @@ class Edit:
 
     @property
     def seconds(self) -> float:
-        """From onset to offset."""
+        """Length from onset to offset."""
         return self.offset.time_s - self.onset.time_s
 
 
 def edit_line(edit: Edit) -> str:
-    """As a line of the coder's file; floats keep every bit."""
+    """Return the edit as a line of the coder's file; floats keep every bit."""
     values = {
         "coder": edit.coder,
         "utc": edit.utc,
@@ -63,7 +63,7 @@ def edit_line(edit: Edit) -> str:
 
 
 def parse_edit(line: str) -> Edit | None:
-    """The edit of a line; None for what is damaged."""
+    """Return the edit of a line; None if the line is damaged."""
     try:
         values: dict[str, Any] = parse_json(line)
         if values["verdict"] not in _VERDICTS:

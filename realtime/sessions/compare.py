@@ -1,8 +1,8 @@
-"""Replay parity: a recording analysed again, against what was seen live.
+"""Replay parity: compares a new analysis of a recording with what was seen live.
 
-The frames that the live analysis left out are left out again, so that of a lossless recording the
-events are the same, their moments and scores to the last bit. Of a lossy one they are not, and how
-far off is the answer.
+It leaves out the frames that the live analysis left out. So a lossless recording gives the same
+events, with moments and scores equal to the last bit. A lossy one does not; the comparison shows
+how far off it is.
 """
 
 import json
@@ -25,26 +25,26 @@ from realtime.sources.video import DAMAGED
 from realtime.spotting.baseline import Baseline, load_baseline
 
 SAME_PROBABILITY = 1e-4
-"""Probabilities that differ by less are the same: other engines compute in another order."""
+"""Probabilities that differ by less are the same: engines differ in the order of computation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What an analysis of the recording found that was not seen live, or the other way round."""
+    """The differences between the live analysis and the analysis of the recording."""
 
     live: int
     """Confirmed events that were seen live."""
     replayed: int
     """Confirmed events of the recording."""
     differences: tuple[str, ...]
-    """One line each; empty if all is the same."""
+    """One line each; empty if everything is the same."""
     cautions: tuple[str, ...]
-    """What keeps the two from being the same, other than the codec."""
+    """What else, apart from the codec, can make the two differ."""
 
 
 def compare(source: SessionSource, device: str = "auto") -> Comparison:
-    """Analyse the frames of `source` that were analysed live, with the flow, the classifier and
-    the baseline of that time. Raises `InputError` if these are not to be had."""
+    """Analyse the frames of `source` that were analysed live, with the flow, the classifier and the
+    baseline used then. Raises `InputError` if these are not available."""
     session = source.session
     then = session.document["config"]
     if then.get("spotter", RULES) != RULES:
@@ -85,7 +85,8 @@ def compare(source: SessionSource, device: str = "auto") -> Comparison:
 
 
 def differences(live: tuple[Event, ...], again: tuple[Event, ...]) -> Iterator[str]:
-    """What differs, a line each. Events belong together where their spans overlap most."""
+    """Yield the differences, a line each. Events are paired by the largest overlap of their
+    spans."""
     left = list(again)
     for event in live:
         twin = max(left, key=lambda other: _shared_s(event, other), default=None)

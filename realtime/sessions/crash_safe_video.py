@@ -1,9 +1,9 @@
-"""The video of a session: Matroska that survives being cut off.
+"""The video of a session: Matroska that survives a killed program.
 
 Clusters of 100 ms are written as they fill (`cluster_time_limit`, `flush_packets`; FFmpeg,
-libavformat/matroskaenc.c), and the encoder holds no picture back, so a killed program loses about
-a tenth of a second. Pictures bear their capture time, rounded to Matroska's millisecond; the exact
-one is in the ledger.
+libavformat/matroskaenc.c), and the encoder holds no picture back, so a killed program loses about a
+tenth of a second. Pictures carry their capture time, rounded to Matroska's millisecond; the exact
+time is in the ledger.
 """
 
 import os
@@ -26,11 +26,11 @@ TIME_BASE = Fraction(1, 1000)
 CONTAINER = {
     "cluster_time_limit": "100",
     "flush_packets": "1",
-    # µs: pictures do not wait longer than this for the sound beside them, nor it for them.
+    # µs: pictures wait no longer than this for their sound, nor sound for its pictures.
     "max_interleave_delta": "100000",
 }
 SOUND_CODEC = "pcm_s16le"
-"""16 bit, as they come: every block can be cut out by itself, and a torn end costs one."""
+"""16 bit, as it comes: every block can be cut out separately, and a torn end costs one block."""
 SAMPLE_BYTES = 2
 THREADS = 2
 _BT601 = 5  # what swscale converts RGB with; said in the stream, so that players undo the same
@@ -38,7 +38,7 @@ _BT601 = 5  # what swscale converts RGB with; said in the stream, so that player
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How pictures are packed."""
+    """How pictures are encoded."""
 
     encoder: str
     """FFmpeg's name."""
@@ -48,18 +48,18 @@ class Codec:
     """Pixel format of the others."""
     options: Mapping[str, str]
     bytes_per_px: float
-    """For the planning of disk space: more than faces before a wall have been seen to take."""
+    """For planning disk space: more than faces before a wall have been seen to need."""
     lossless: bool
     untouched: bool = False
-    """Not packed here: the JPEGs that the source delivered go into the file as they are."""
+    """Not encoded here: the source's original JPEGs go into the file."""
 
 
 CODECS: dict[str, Codec] = {
-    # Constant quality below what the eye sees: 10, because x264 takes pictures whose rate it is not
-    # told for so short that they may be coarser; told of 30 fps it would be 14. No look-ahead and
-    # no B-frames; a key frame a second at 30 fps, to scrub by. Of 640×480 with a sensor's noise
-    # `ultrafast` takes 2.5 ms of a processor, half of `superfast`, for the same error and the same
-    # bytes: noise is what costs, and the cleverer presets find nothing in it.
+    # Constant quality below what the eye sees: 10, because x264 is not told the rate, takes each
+    # picture to be very short, and so allows coarser ones; told of 30 fps it would be 14. No
+    # look-ahead and no B-frames; a key frame a second at 30 fps, for seeking. For 640×480 with
+    # sensor noise `ultrafast` takes 2.5 ms of a processor, half of `superfast`, with the same error
+    # and the same bytes: the noise takes the space, and the slower presets find no structure in it.
     "h264": Codec(
         "libx264",
         "yuv420p",
@@ -68,7 +68,7 @@ CODECS: dict[str, Codec] = {
         bytes_per_px=0.25,
         lossless=False,
     ),
-    # Every frame a key frame, every slice with a checksum; RGB as it came.
+    # Every frame is a key frame, every slice has a checksum; RGB as it came.
     "ffv1": Codec(
         "ffv1",
         "bgr0",
@@ -77,8 +77,8 @@ CODECS: dict[str, Codec] = {
         bytes_per_px=2.4,
         lossless=True,
     ),
-    # Each picture is a key frame. The pixel format is what the file says of them until they are
-    # decoded; they themselves say what holds. Quality 95 of a noisy sensor takes 0.33 bytes.
+    # Each picture is a key frame. The pixel format only describes them until they are decoded; the
+    # JPEGs state the real one. Quality 95 of a noisy sensor takes 0.33 bytes.
     "mjpeg": Codec(
         "mjpeg",
         "yuvj422p",
@@ -93,13 +93,14 @@ CODECS: dict[str, Codec] = {
 
 
 def packing(codec: str, frame: Frame) -> str:
-    """The name in `CODECS` by which `frame` goes into a recording made with `codec`. A picture that
-    came without its JPEG is kept bit by bit: nothing of a recording is lost, nor packed twice."""
+    """Return the name in `CODECS` by which `frame` goes into a recording made with `codec`. A
+    picture without its JPEG is kept bit by bit: a recording loses nothing, and compresses nothing
+    twice."""
     return "ffv1" if CODECS[codec].untouched and frame.packed is None else codec
 
 
 class VideoWriter:
-    """One file of pictures of one size, and of sound. One thread writes it."""
+    """One file with pictures of one size, and sound. One thread writes it."""
 
     def __init__(
         self,
@@ -110,10 +111,9 @@ class VideoWriter:
         sound_hz: int | None = None,
         rotate: int = 0,
     ) -> None:
-        """Makes `path`, which must not exist; raises `OSError` if it cannot. `sound_hz`: the rate
-        of the sound in it; None: there is none. `rotate`: degrees clockwise by which players have
-        to turn JPEGs, which are kept as they came; `width` and `height` are those of the turned
-        ones."""
+        """Create `path`, which must not exist; raises `OSError` if it cannot. `sound_hz`: the rate
+        of its sound; None: no sound. `rotate`: degrees clockwise by which players must turn the
+        original JPEGs; `width` and `height` are those after turning."""
         self.codec = codec
         packing = CODECS[codec]
         if path.exists():
@@ -136,24 +136,26 @@ class VideoWriter:
         if not packing.lossless:
             stream.codec_context.colorspace = _BT601
             stream.codec_context.color_range = 1
-        stream.codec_context.framerate = Fraction(0)  # not known yet: with none, readers measure it
+        stream.codec_context.framerate = Fraction(
+            0
+        )  # not known yet: without it, readers measure it
         self._stream = stream
         self._sound: AudioStream | None = None
         if sound_hz is not None:
             sound = self._container.add_stream(SOUND_CODEC, rate=sound_hz, layout="mono")
             assert isinstance(sound, AudioStream)
             self._sound = sound
-        # Kept, and of one thread: `VideoFrame.reformat` makes a pool of threads for each picture
-        # and ends it again, which takes 10 to 20 ms where the cores are busy, instead of 0.8.
+        # Keep one, with one thread: `VideoFrame.reformat` makes and ends a thread pool for each
+        # picture, which takes 10 to 20 ms on busy cores instead of 0.8.
         self._to_packed = VideoReformatter()
 
     def next_pts(self, pts_ms: int) -> int:
-        """The presentation time that a picture due at `pts_ms` gets: later than the last one's."""
+        """Return the presentation time of a picture due at `pts_ms`: later than the last one's."""
         return max(pts_ms, self._last_ms + 1)
 
     def write(self, frame: Frame, pts_ms: int) -> None:
-        """Append the picture of `frame`, of this file's size and with its JPEG if that is what this
-        file keeps, at `next_pts(pts_ms)`. Raises `OSError` if it cannot be written."""
+        """Append the picture of `frame` at `next_pts(pts_ms)`. It must have this file's size, and
+        its JPEG if this file keeps JPEGs. Raises `OSError` if it cannot be written."""
         pts_ms = self._last_ms = self.next_pts(pts_ms)
         if CODECS[self.codec].untouched:
             assert frame.packed is not None  # see `packing`
@@ -169,7 +171,7 @@ class VideoWriter:
         self._container.mux(self._stream.encode(picture))
 
     def _mux(self, stream: VideoStream | AudioStream, data: bytes, pts_ms: int) -> None:
-        """Append what can be shown or heard by itself."""
+        """Append data that can be shown or heard by itself."""
         packet = Packet(data)
         packet.stream = stream
         packet.pts = packet.dts = pts_ms
@@ -178,8 +180,8 @@ class VideoWriter:
         self._container.mux(packet)
 
     def write_sound(self, samples: bytes, pts_ms: int) -> None:
-        """Append samples, int16 of one channel, the first of them at `pts_ms`, which is later than
-        the last call's. Raises `OSError` if they cannot be written."""
+        """Append samples, int16 of one channel, the first of them at `pts_ms`, which must be later
+        than in the last call. Raises `OSError` if they cannot be written."""
         assert self._sound is not None  # it was asked for when this was made
         self._mux(self._sound, samples, pts_ms)
 
@@ -192,8 +194,8 @@ class VideoWriter:
             os.close(handle)
 
     def close(self) -> None:
-        """Write the index and close; raises `OSError` if there is no room for it: the pictures
-        are kept all the same."""
+        """Write the index and close. Raises `OSError` if there is no room for the index; the
+        pictures are still kept."""
         try:
             if self._last_ms >= 0 and not CODECS[self.codec].untouched:
                 self._container.mux(self._stream.encode(None))

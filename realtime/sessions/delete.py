@@ -1,7 +1,7 @@
-"""Deletion of a session, with a receipt of what was removed.
+"""Deletes a session, and writes a receipt of what was removed.
 
-Deleted, not overwritten: on a disk that keeps old blocks, and in backups, traces may remain, which
-the receipt says too.
+Files are deleted, not overwritten: traces may remain on a disk that keeps old blocks, and in
+backups. The receipt says so too.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ NOTE = "deleted, not overwritten: backups and the disk's old blocks are not reac
 
 
 def delete(path: Path, receipt: Path) -> tuple[int, Forgotten]:
-    """Delete the session in `path`, with the exports of it that show faces or have sound, and write
-    `receipt`: participant, when, each file with its size and SHA-256, and the exports. Returns how
-    many files went, and what became of the exports.
+    """Delete the session in `path`, with its exports that show faces or have sound, and write
+    `receipt`: participant, time, each file with its size and SHA-256, and the exports. Returns the
+    number of deleted files, and what happened to the exports.
 
-    Raises `InputError`, before anything is deleted, if `path` is no session, holds what no session
-    holds, or the receipt cannot be written beside it; and, with how many files are gone, if one
-    cannot be deleted.
+    Raises `InputError`, before anything is deleted, if `path` is not a session, holds a file that
+    no session has, or the receipt cannot be written; also, with the number of deleted files, if a
+    file cannot be deleted.
     """
     folder = SessionFolder(path)
     document = folder.read_document()
@@ -51,8 +51,8 @@ def delete(path: Path, receipt: Path) -> tuple[int, Forgotten]:
     write_summary(receipt, said)
     gone = 0
     try:
-        copies = forget_copies(folder)  # while it is known where they are
-        # The document last: while it is there, what is left can be deleted by the same command.
+        copies = forget_copies(folder)  # while their places are known
+        # The document last: while it exists, the same command can delete the rest.
         for file in sorted(files, key=lambda file: file == folder.document):
             file.unlink()
             gone += 1

@@ -1,4 +1,4 @@
-"""What is exported, in rows: expressions, markers, frames."""
+"""Rows for exports: expressions, markers, frames."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,7 +37,7 @@ EVENT_COLUMNS: dict[str, str] = {
     "coder": "who reviewed it; empty: as the program found it",
     "verdict": "the coder's: accepted or added; empty if nothing was said of it",
 }
-"""Column to what it holds. Columns `p_<label>` (probability of each class) follow."""
+"""What each column holds. Columns `p_<label>` (probability of each class) follow."""
 
 MARKER_COLUMNS: dict[str, str] = {
     "participant": "code of the participant",
@@ -74,29 +74,29 @@ class QuestionSpan:
 
 
 def stem(session: Session) -> str:
-    """What the files of an export are called: `code_and_start`, and the coder if one reviewed
-    it."""
+    """Return the base name for files of an export: `code_and_start`, and the coder if one reviewed
+    the session."""
     return code_and_start(session) + (f"_{session.coder}" if session.coder else "")
 
 
 def code_and_start(session: Session) -> str:
-    """What a session is called: `P07_20260101T120000`."""
+    """Return the session's name: `P07_20260101T120000`."""
     return f"{session.participant}_{start(session)}"
 
 
 def start(session: Session) -> str:
-    """When it was recorded, UTC, `20260101T120000`."""
+    """Return when it was recorded, UTC, `20260101T120000`."""
     return f"{datetime.fromisoformat(session.document['started_utc']):%Y%m%dT%H%M%S}"
 
 
 def frame_rate(session: Session) -> float:
-    """Recorded frames a second, over the whole session; 0 of one without length."""
+    """Return recorded frames per second, over the whole session; 0 for a session without length."""
     recorded = sum(frame.fate == "recorded" for frame in session.frames)
     return (recorded - 1) / session.seconds if session.seconds else 0.0
 
 
 def new_file(path: Path) -> Path:
-    """`path`; raises `InputError` if it exists, as nothing is overwritten."""
+    """Return `path`. Raises `InputError` if it exists, because nothing is overwritten."""
     if path.exists():
         raise InputError(
             f"{path} exists, and results are never overwritten: another --out, or move it away"
@@ -105,19 +105,19 @@ def new_file(path: Path) -> Path:
 
 
 def event_columns(session: Session) -> list[str]:
-    """The columns of `event_rows`."""
+    """Return the columns of `event_rows`."""
     return [*EVENT_COLUMNS, *(f"p_{label}" for label in _labels(session.confirmed))]
 
 
 def event_rows(session: Session) -> Iterator[dict[str, Any]]:
-    """The confirmed expressions in order of their onset; values are None where not known."""
+    """Yield the confirmed expressions in order of onset; unknown values are None."""
     asked = questions(session)
     tracks = _tracks(session)
     labels = _labels(session.confirmed)
     for event in session.confirmed:
         window, prediction = event.window, event.prediction
         assert window.offset is not None
-        assert prediction is not None  # of confirmed events both are known
+        assert prediction is not None  # confirmed events have both
         onset_s = window.onset.time_s - session.zero_s
         utc = session.utc(window.onset.time_s)
         units = [unit for unit, p in prediction.action_units.items() if p >= NAMED_FROM]
@@ -147,7 +147,7 @@ def event_rows(session: Session) -> Iterator[dict[str, Any]]:
 
 
 def marker_rows(session: Session) -> Iterator[dict[str, Any]]:
-    """The markers in the order of their times."""
+    """Yield the markers in order of time."""
     for marker in sorted(session.markers, key=lambda marker: marker.time_s):
         yield {
             "participant": session.participant,
@@ -161,7 +161,7 @@ def marker_rows(session: Session) -> Iterator[dict[str, Any]]:
 
 
 def frame_rows(session: Session) -> Iterator[dict[str, Any]]:
-    """The ledger, in order of the index."""
+    """Yield the ledger in order of the index."""
     for frame in session.frames:
         yield {
             "index": frame.index,
@@ -176,8 +176,8 @@ def frame_rows(session: Session) -> Iterator[dict[str, Any]]:
 
 
 def questions(session: Session) -> list[QuestionSpan]:
-    """Each question from its start to its end; to the start of the next, or the end of the
-    session, where its end was not marked."""
+    """Return each question from its start to its end. If nobody marked the end, it is the start of
+    the next question or the end of the session."""
     marked: Sequence[Marker] = sorted(
         (m for m in session.markers if m.kind in ("question_start", "question_end")),
         key=lambda marker: marker.time_s,
@@ -193,8 +193,8 @@ def questions(session: Session) -> list[QuestionSpan]:
 
 
 def lanes(spans: Iterable[Span]) -> list[list[Span]]:
-    """`spans`, each a tuple that begins with its start and its end, in as few lists as it takes for
-    nothing in one to overlap, in order."""
+    """Return `spans` (tuples that begin with start and end), in order, spread over as few lists as
+    possible so that no two in one list overlap."""
     found: list[list[Span]] = []
     for span in sorted(spans):
         free = next((lane for lane in found if lane[-1][1] <= span[0]), None)
@@ -206,7 +206,7 @@ def lanes(spans: Iterable[Span]) -> list[list[Span]]:
 
 
 def _tracks(session: Session) -> dict[int, int]:
-    """The face's track in each analysed frame that has one."""
+    """Return the face's track in each analysed frame that has one."""
     index, track = (MOTION_COLUMNS.index(name) for name in ("index", "track"))
     found = {}
     for line in read_lines(session.folder.motion):

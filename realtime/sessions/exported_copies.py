@@ -1,9 +1,9 @@
-"""Copies: what was made from a session and lies outside of its folder, so that forgetting finds it.
+"""Copies made from a session outside its folder, listed so that a redaction finds them.
 
-Each file that an export or a report writes has a line in `copies.jsonl`. A copy with pictures or
-sound in it goes when something of the session is to be forgotten, since it can be made again from
-what stays; one that was changed since, and tables, which somebody may have worked on, are named
-instead.
+Each file that an export or a report writes has a line in `copies.jsonl`. When something of the
+session must be forgotten, copies with pictures or sound are deleted, because they can be made again
+from what remains. Copies that were changed since, and tables, which somebody may have worked on,
+are only reported.
 """
 
 import json
@@ -25,16 +25,16 @@ SEEN_OR_HEARD = frozenset({".mkv", ".mp4", ".wav", ".html", ".jpg", ".png"})
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What became of the copies."""
+    """What happened to the copies."""
 
     deleted: tuple[Path, ...]
     left: tuple[Path, ...]
-    """Still there: a person has to look through them."""
+    """Still there: a person must look through them."""
 
 
 def note_copies(folder: SessionFolder, paths: Iterable[Path]) -> None:
-    """Note that `paths` were just made from the session."""
-    with suppress(OSError):  # of a session that cannot be written to nothing can be forgotten
+    """Record that `paths` were just made from the session."""
+    with suppress(OSError):  # a read-only session cannot be redacted either
         lines = LineFile(folder.copies)
         try:
             for path in paths:
@@ -51,13 +51,12 @@ def note_copies(folder: SessionFolder, paths: Iterable[Path]) -> None:
 
 
 def known_copies(folder: SessionFolder) -> list[Path]:
-    """The copies that are still where they were made."""
+    """Return the copies that are still where they were made."""
     return [path for path in _noted(folder) if path.exists()]
 
 
 def forget_copies(folder: SessionFolder) -> Forgotten:
-    """Delete the copies that hold pictures or sound and are as they were made. Raises `OSError` if
-    one cannot be deleted."""
+    """Delete unchanged copies with pictures or sound. Raises `OSError` if one cannot be deleted."""
     deleted: list[Path] = []
     left: list[Path] = []
     for path, made in _noted(folder).items():
@@ -74,7 +73,7 @@ def forget_copies(folder: SessionFolder) -> Forgotten:
 
 
 def _noted(folder: SessionFolder) -> dict[Path, tuple[int, int]]:
-    """Of each copy, size and time when it was made last."""
+    """Return size and time of each copy when it was last made."""
     noted: dict[Path, tuple[int, int]] = {}
     for line in read_lines(folder.copies):
         with suppress(ValueError, KeyError, TypeError, OverflowError):  # a torn line

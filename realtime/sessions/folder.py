@@ -22,7 +22,7 @@ VERSION = 1
 DOCUMENT = "session.json"
 
 PARTICIPANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
-"""A code, never a name: what is exported bears it."""
+"""A code, never a name, because exports carry it."""
 
 RESERVE_BYTES = 32 * 2**20
 """Left free on the disk, so that a recording that fills it can still be closed."""
@@ -31,7 +31,7 @@ _PROBE_BYTES = 16 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class SessionFolder:
-    """The names in a session's folder."""
+    """The names of the files in a session's folder."""
 
     path: Path
 
@@ -67,20 +67,20 @@ class SessionFolder:
 
     @property
     def copies(self) -> Path:
-        """What was exported, and where to; there only if anything was."""
+        """What was exported, and where; exists only after an export."""
         return self.path / "copies.jsonl"
 
     @property
     def sound(self) -> Path:
-        """What is missing of the sound; there only if sound was recorded."""
+        """What is missing of the sound; exists only if sound was recorded."""
         return self.path / "sound.csv"
 
     def video(self, part: int) -> Path:
-        """Part 1, 2, … of the video."""
+        """Return part 1, 2, … of the video."""
         return self.path / ("video.mkv" if part == 1 else f"video-{part}.mkv")
 
     def parts(self) -> list[int]:
-        """The numbers of the parts that are there. Redaction may have left out some."""
+        """Return the numbers of the existing parts; redaction may have removed some."""
         numbers = {path.name: path for path in self.path.glob("video*.mkv")}
         found = [1] if "video.mkv" in numbers else []
         for name in numbers:
@@ -90,21 +90,22 @@ class SessionFolder:
         return sorted(found)
 
     def edits(self, coder: str) -> Path:
-        """What `coder`, a code, has said in reviewing it."""
+        """Return the edits of `coder`, a code."""
         return self.path / f"edits-{coder}.jsonl"
 
     def coders(self) -> list[str]:
-        """Who has reviewed it, by code."""
+        """Return the codes of those who reviewed it."""
         names = (path.stem for path in self.path.glob("edits-*.jsonl"))
         return sorted(name.removeprefix("edits-") for name in names)
 
     def write_document(self, document: dict[str, Any]) -> None:
-        """Replace `session.json` at one stroke; raises `OSError`."""
+        """Replace `session.json` atomically; raises `OSError`."""
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
         replace_text(self.document, text.split("\n"))  # by no other breaks: they are text
 
     def read_document(self) -> dict[str, Any]:
-        """`session.json`; raises `InputError` if this is no session, or one of a later version."""
+        """Read `session.json`. Raises `InputError` if this is not a session, or has a later
+        version."""
         try:
             document = parse_json(self.document.read_text("utf-8"))
         except FileNotFoundError:
@@ -120,7 +121,9 @@ class SessionFolder:
                 f"{self.path} has version {document.get('version')} of the format, this program "
                 f"knows {VERSION}: use the version that recorded it, or a later one"
             )
-        from realtime.sessions.shape import find_misfit  # pydantic: for who reads sessions alone
+        from realtime.sessions.shape import (
+            find_misfit,
+        )  # pydantic: only readers of sessions need it
 
         if why := find_misfit(document):
             raise InputError(f"{self.document} is damaged: {why}")
@@ -128,13 +131,13 @@ class SessionFolder:
 
 
 class _Document(dict[str, Any]):
-    """A document, or an object in it, of which nothing may be asked that is not there."""
+    """A document, or an object in it; asking for a missing key is an error."""
 
     path: Path
 
     @classmethod
     def of(cls, values: dict[str, Any], path: Path) -> "_Document":
-        """`values`, read from `path`."""
+        """Return `values`, read from `path`."""
         made = cls({k: cls.of(v, path) if isinstance(v, dict) else v for k, v in values.items()})
         made.path = path
         return made
@@ -144,8 +147,8 @@ class _Document(dict[str, Any]):
 
 
 def create_folder(wanted: Path) -> SessionFolder:
-    """A new folder that only its owner can look into: `wanted`, or with the first number that is
-    free (`wanted-2`). Raises `InputError` if none can be made."""
+    """Create a folder that only its owner can open: `wanted`, or with the first free number
+    (`wanted-2`). Raises `InputError` if it cannot be created."""
     numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
     for path in chain([wanted], numbered):
         try:
@@ -161,9 +164,9 @@ def create_folder(wanted: Path) -> SessionFolder:
 
 
 def claim(path: Path) -> Callable[[], None]:
-    """Hold the session in `path` for this program; returns what lets it go, and a program's end
-    does too, however it comes. Raises `InputError` if it is held already. Windows has nothing of
-    the kind for folders: there, nothing is held."""
+    """Reserve the session in `path` for this program; return a function that releases it. However
+    the program ends, that releases it too. Raises `InputError` if another program holds it. Windows
+    has no such lock for folders: there, nothing is reserved."""
     try:
         import fcntl
     except ImportError:
@@ -180,13 +183,13 @@ def claim(path: Path) -> Callable[[], None]:
 
 
 def free_bytes(path: Path) -> int:
-    """Room on the disk of `path`, or of the nearest folder above it that exists."""
+    """Return the free bytes on the disk of `path`, or of its nearest existing parent."""
     return shutil.disk_usage(_nearest(path)).free
 
 
 def disk_speed(path: Path) -> float:
-    """How fast the disk of `path` writes, bytes a second, tried with a file of 16 MiB that is
-    deleted again; 0 where nothing can be written."""
+    """Return how fast the disk of `path` writes, bytes per second, measured with a temporary file
+    of 16 MiB; 0 if nothing can be written."""
     data = os.urandom(_PROBE_BYTES)
     try:
         with tempfile.TemporaryFile(dir=_nearest(path)) as probe:
@@ -214,18 +217,18 @@ def check_room(path: Path, needed: float) -> None:
 
 
 def remove(paths: Iterable[Path]) -> None:
-    """Delete files; what is not there is no error."""
+    """Delete files; a missing file is not an error."""
     for path in paths:
         path.unlink(missing_ok=True)
 
 
 def _nearest(path: Path) -> Path:
-    """`path`, or the nearest folder above it that exists."""
+    """Return `path`, or its nearest existing parent."""
     while not path.exists() and path != path.parent:
         path = path.parent
     return path
 
 
 def size(count_: float) -> str:
-    """A number of bytes, in words."""
+    """Return a number of bytes, in words."""
     return f"{count_ / 2**30:.1f} GiB" if count_ >= 2**30 else f"{count_ / 2**20:.0f} MiB"

@@ -1,9 +1,9 @@
-"""The ledger: what became of every frame, in lines that are only ever appended.
+"""The ledger: what happened to every frame, in lines that are only appended.
 
-A frame has one line that says whether it is in the video (`recorded`) or why not (`dropped`), and
-later, once the analysis has come to it, one that says `analysed`, `late` or `unanalysed`. Frames
-that never came are a line with their number (`missing`), and so are frames that were taken out on
-request (`redacted`). The line of a recorded frame is written before its picture.
+A frame has one line that says whether it is in the video (`recorded`) or why not (`dropped`).
+Later, the analysis adds one that says `analysed`, `late` or `unanalysed`. Frames that never came
+have a line with their number (`missing`), and so do frames that were removed on request
+(`redacted`). The line of a recorded frame is written before its picture.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ Fate = Literal["recorded", "dropped", "missing", "redacted", "analysed", "late",
 _FATES = frozenset(get_args(Fate))
 
 LATE_S = 0.5
-"""An analysis that is done this long after its frame arrived is `late`: by then the longest
+"""An analysis that ends this long after its frame arrived is `late`: by then the longest
 micro-expression is over."""
 
 FROM_VIDEO = "ledger line lost; told from the video"
@@ -32,24 +32,24 @@ class Line:
     """A line of the ledger."""
 
     index: int
-    """Of the frame; of the first one where `count` exceeds 1."""
+    """Index of the frame; of the first one if `count` exceeds 1."""
     fate: Fate
     time_s: float | None = None
-    """Capture time on the source's clock, exact; None where the frame is not at hand."""
+    """Capture time on the source's clock, exact; None if the frame is not available."""
     received_s: float | None = None
     """When it reached this program, on the system's monotonic clock."""
     clock: str = ""
     """Where `time_s` comes from: `realtime.sources.Clock`."""
     part: int | None = None
-    """Of the video: 1 is `video.mkv`, 2 `video-2.mkv`."""
+    """Part of the video: 1 is `video.mkv`, 2 `video-2.mkv`."""
     pts_ms: int | None = None
     """Presentation time in that part, in ms since the session's first frame."""
     cause: str = ""
     count: int = 1
-    """How many frames, from `index` on, the line speaks of."""
+    """Number of frames, from `index` on, that the line describes."""
 
     def text(self) -> str:
-        """As written; floats keep every bit."""
+        """Return the line as written; floats keep every bit."""
         cells = (self.index, self.time_s, self.received_s, self.clock, self.part, self.pts_ms)
         known = ["" if cell is None else str(cell) for cell in cells]
         return ",".join([*known, self.fate, self.cause.replace(",", ";"), str(self.count)])
@@ -57,7 +57,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class FrameRecord:
-    """All that the ledger says of one frame, or of `count` frames that are not there."""
+    """All that the ledger says about one frame, or about `count` missing frames."""
 
     index: int
     time_s: float | None
@@ -69,7 +69,7 @@ class FrameRecord:
     fate: Literal["recorded", "dropped", "missing", "redacted"]
     cause: str
     analysis: Literal["analysed", "late", "unanalysed", ""]
-    """Empty: the analysis never came to it."""
+    """Empty: the analysis never reached it."""
     count: int
 
     @property
@@ -81,7 +81,7 @@ class FrameRecord:
 
 
 def parse_line(text: str) -> Line | None:
-    """The line as written by `Line.text`; None for the header and for what is damaged."""
+    """Return the line that `Line.text` wrote; None for the header and for damaged lines."""
     cells = text.split(",")
     if len(cells) != 9 or cells[6] not in _FATES:
         return None
@@ -109,8 +109,8 @@ def parse_line(text: str) -> Line | None:
 
 
 def fold(lines: Iterable[Line]) -> list[FrameRecord]:
-    """One record per frame, in order of the index. Of two lines on the same matter the later one
-    counts."""
+    """Return one record per frame, in order of the index. If two lines say the same kind of thing,
+    the later one counts."""
     capture: dict[int, Line] = {}
     analysis: dict[int, Line] = {}
     for line in lines:

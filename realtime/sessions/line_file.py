@@ -1,7 +1,7 @@
-"""Append-only text: what is written stays readable however the program ends.
+"""Append-only text that stays readable however the program ends.
 
-A line reaches the operating system with the call that writes it, so a killed program loses none;
-`sync` puts it on the disk, for the loss of power. A line that was torn is left out on reading.
+Each write passes its line to the operating system, so a killed program loses none; `sync` puts it
+on the disk, in case of a power cut. Reading leaves out a torn line.
 """
 
 import os
@@ -9,20 +9,20 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 BINARY: int = getattr(os, "O_BINARY", 0)
-"""Without it Windows writes two characters for the end of a line."""
+"""Without it, Windows writes two characters for the end of a line."""
 
 
 class LineFile:
     """A file that only grows, by whole lines. One thread writes it."""
 
     def __init__(self, path: Path, header: str = "") -> None:
-        """Opens `path`, made with `header` as its first line if it is new or empty."""
+        """Open `path`; a new or empty file gets `header` as its first line."""
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | BINARY, 0o644)
         if header and os.fstat(self._file).st_size == 0:
             self.write(header)
 
     def write(self, *lines: str) -> None:
-        """Append `lines`, none of which holds a line break; raises `OSError` on a full disk."""
+        """Append `lines`, which must not contain line breaks; raises `OSError` on a full disk."""
         data = "".join(f"{line}\n" for line in lines).encode()
         while data:
             data = data[os.write(self._file, data) :]
@@ -40,8 +40,8 @@ class LineFile:
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """The whole lines of `path`, none if there is no such file. A torn last line and lines that a
-    loss of power left as zeros are left out."""
+    """Yield the whole lines of `path`, or nothing if there is no such file. Leaves out a torn last
+    line and lines that a power cut left as zeros."""
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -51,8 +51,8 @@ def read_lines(path: Path) -> Iterator[str]:
 
 
 def replace_text(path: Path, lines: Iterable[str]) -> None:
-    """Put `lines` in place of what `path` holds, at one stroke: afterwards the file is either the
-    old or the new one, on the disk too."""
+    """Replace the content of `path` by `lines`, atomically: afterwards the file is either the old
+    or the new one, on the disk too."""
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", encoding="utf-8", newline="") as file:
         file.writelines(f"{line}\n" for line in lines)
@@ -63,7 +63,7 @@ def replace_text(path: Path, lines: Iterable[str]) -> None:
 
 
 def keep_lines(path: Path, keep: Callable[[str], bool], *, header: bool = False) -> int:
-    """Rewrite `path` with only the lines that `keep` accepts; returns how many were left out. A
+    """Rewrite `path` with only the lines that `keep` accepts; return the number of removed lines. A
     `header` stays. Does nothing if there is no such file."""
     if not path.exists():
         return 0

@@ -1,4 +1,4 @@
-"""Markers: what was noted while it was recorded."""
+"""Markers: what was noted during a recording."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ _KINDS = frozenset(get_args(MarkerKind))
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A moment or, of a redaction, a span."""
+    """A moment or, for a redaction, a span."""
 
     kind: MarkerKind
     name: str
@@ -30,17 +30,17 @@ class Marker:
 
     @property
     def span(self) -> tuple[float, float]:
-        """From when to when, on the source's clock; of a moment twice the same."""
+        """Start and end on the source's clock; equal for a moment."""
         return self.time_s, self.time_s if self.until_s is None else self.until_s
 
 
 def marker_line(marker: Marker) -> str:
-    """As a line of `markers.jsonl`."""
+    """Return the marker as a line of `markers.jsonl`."""
     return json.dumps(asdict(marker), ensure_ascii=False, allow_nan=False)
 
 
 def parse_marker(line: str) -> Marker | None:
-    """The marker of a line; None for what is damaged."""
+    """Return the marker of a line; None if the line is damaged."""
     try:
         values: dict[str, Any] = parse_json(line)
         if values["kind"] not in _KINDS:

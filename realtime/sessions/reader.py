@@ -1,4 +1,4 @@
-"""A recorded session, read."""
+"""Reads a recorded session."""
 
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -17,31 +17,32 @@ from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker, parse_marker
 
 UNFINISHED = ("recording", "torn")
-"""States of a session that is being recorded, was cut off, or could not be written to its end."""
+"""States of a session that is being recorded, was cut off, or could not be fully written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a folder holds, but for the pictures."""
+    """Everything a session's folder holds, except the pictures."""
 
     folder: SessionFolder
     document: dict[str, Any]
     frames: tuple[FrameRecord, ...]
     """In order of the index."""
     events: tuple[Event, ...]
-    """Each as it stood last, in the order in which they were first known."""
+    """Each in its last state, in the order in which they were first known."""
     markers: tuple[Marker, ...]
     """In the order in which they were made."""
     coder: str = ""
-    """Who reviewed these events; empty: they are as the program found them."""
+    """Who reviewed these events; empty: as the program found them."""
     verdicts: Mapping[int, str] = field(default_factory=dict)
-    """By number, the events of which the coder said something: `accepted` or `added`."""
+    """Verdicts by number of the event, for events that the coder judged: `accepted` or `added`."""
     ties: tuple[Tie, ...] = ()
-    """Of the source's clock to the system's, in order of time; empty where no frame tells."""
+    """Ties from the source's clock to the system's, in order of time; empty if no frame gives
+    one."""
 
     @property
     def participant(self) -> str:
-        """The code."""
+        """The participant's code."""
         return str(self.document["participant"])
 
     @property
@@ -51,7 +52,7 @@ class Session:
 
     @property
     def rotate(self) -> int:
-        """Degrees clockwise by which pictures that are kept as they came have to be turned."""
+        """Degrees clockwise by which original JPEGs must be turned."""
         return int(self.document["camera"].get("rotate", 0))
 
     @property
@@ -62,13 +63,13 @@ class Session:
 
     @property
     def seconds(self) -> float:
-        """From the first frame recorded to the last."""
+        """Length from the first recorded frame to the last."""
         times = [f.time_s for f in self.frames if f.fate == "recorded" and f.time_s is not None]
         return max(times) - min(times) if times else 0.0
 
     def gaps(self) -> list[tuple[float, float, str]]:
-        """What is missing of the video: from the last picture before it to the first after it, on
-        the source's clock, and why."""
+        """The gaps in the video: from the last picture before each to the first after it, on the
+        source's clock, and why."""
         found = []
         before_s, why = self.zero_s, ""
         for frame in self.frames:
@@ -81,7 +82,7 @@ class Session:
         return found
 
     def utc(self, time_s: float) -> datetime | None:
-        """The source's time as UTC; None where the session has nothing to tell by."""
+        """Return the source's time as UTC; None if the session cannot tell."""
         anchors = self.document.get("anchors", [])
         if not anchors or not self.ties:
             return None
@@ -94,8 +95,8 @@ class Session:
 
 
 def open_session(path: Path) -> Session:
-    """Read the session in `path`; raises `InputError` if it is none, or was cut off and has not
-    been recovered."""
+    """Read the session in `path`. Raises `InputError` if it is not a session, or if it was cut off
+    and has not been recovered."""
     folder = SessionFolder(path)
     document = folder.read_document()
     if document["state"] in UNFINISHED:

@@ -1,4 +1,4 @@
-"""Recovery: a recording that was cut off made whole."""
+"""Recovery: repairs a recording that was cut off."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,20 +19,20 @@ class Recovery:
     """What was found and done."""
 
     frames: int
-    """In the video now, each with its line in the ledger."""
+    """Frames now in the video, each with its line in the ledger."""
     lost: int
-    """Frames of which the ledger has a line and the video no picture."""
+    """Frames with a line in the ledger but no picture in the video."""
     unlisted: int
-    """Pictures of which the ledger had no line, and has one now."""
+    """Pictures that had no line in the ledger, and now have one."""
     redactions: int
-    """Spans that had to be deleted still."""
+    """Spans that still had to be deleted."""
 
 
 def recover(folder: SessionFolder) -> Recovery:
-    """Make `folder` whole: torn ends are cut off, the video gets its index, and ledger and video
-    agree: no picture without its line and none with two. Done again, it changes nothing.
+    """Repair `folder`: cut off torn ends, give the video its index, and make ledger and video
+    agree: every picture has exactly one line. Doing it again changes nothing.
 
-    Raises `InputError` if it is no session. One that is being recorded must not be touched.
+    Raises `InputError` if it is not a session. Do not use it on a session that is being recorded.
     """
     document = folder.read_document()
     remove(folder.path.glob("*.partial"))
@@ -59,8 +59,8 @@ def recover(folder: SessionFolder) -> Recovery:
 
 
 def _agree(folder: SessionFolder, pictures: set[tuple[int, int]]) -> tuple[int, int]:
-    """Bring the ledger in line with what the video holds; how many frames were lost, and how many
-    pictures had no line."""
+    """Make the ledger agree with the video. Returns the number of lost frames, and of pictures that
+    had no line."""
     kept: list[Line] = []
     listed: set[tuple[int, int]] = set()
     lost = 0
@@ -81,7 +81,7 @@ def _agree(folder: SessionFolder, pictures: set[tuple[int, int]]) -> tuple[int, 
 
 
 def _told_from_video(known: list[Line], unlisted: list[tuple[int, int]]) -> list[Line]:
-    """Lines for pictures that have none: a loss of power can take the end of one file and not of
+    """Return lines for pictures that have none: a power cut can take the end of one file and not of
     another. Their times are the video's, to the millisecond."""
     zero_s = next(
         (

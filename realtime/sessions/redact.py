@@ -1,6 +1,7 @@
-"""Redaction: a span of a session deleted from its video and its tables.
+"""Redaction: deletes a span of a session from its video and its tables.
 
-Deleted, not overwritten: on a disk that keeps old blocks, and in backups, traces may remain.
+Data are deleted, not overwritten: traces may remain on a disk that keeps old blocks, and in
+backups.
 """
 
 import math
@@ -26,20 +27,20 @@ REDACTED = "redacted on request"
 ROUNDED_MS = 1
 """Times in a video are rounded to this."""
 SOUND_BEFORE_S = 5.0
-"""Sound that came late lies in a part that began after it; never by so much."""
+"""Late sound lies in a part that began after it, but never by this much."""
 
 
 def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
-    """Delete what was recorded from `start_s` to `end_s` (the source's clock, both included) and
-    return how many frames the ledger then names as redacted.
+    """Delete what was recorded from `start_s` to `end_s` (the source's clock, both included).
+    Returns the number of frames that the ledger then calls redacted.
 
-    Of the frames only their numbers stay, of the sound, the events, the motion and the markers in
-    the span nothing. Nothing else may have the files open. Done again, it changes nothing. Raises
-    `InputError`, before anything is deleted, if the ledger is damaged.
+    Frames keep only their numbers; sound, events, motion and markers in the span keep nothing. No
+    other program may have the files open. Doing it again changes nothing. Raises `InputError`,
+    before anything is deleted, if the ledger is damaged.
     """
     found = _search(folder, start_s, end_s)
     zero_s = float(folder.read_document().get("zero_s", 0.0))
-    # What is heard after the last picture belongs to it.
+    # Sound after the last picture belongs to that picture.
     start_ms, end_ms = 1000 * (start_s - zero_s), 1000 * (end_s - zero_s)
     end_ms = math.inf if end_s >= found.last_s else end_ms
 

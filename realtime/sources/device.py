@@ -1,7 +1,7 @@
 """The one place where OpenCV touches a camera.
 
-`Camera` drives whatever keeps the `CaptureDevice` protocol; `open_opencv` opens a real one and,
-where that fails, finds out why.
+`Camera` drives anything that follows the `CaptureDevice` protocol. `open_opencv` opens a real
+camera and, if that fails, finds out why.
 """
 
 import errno
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-# OpenCV reads these when it opens its first camera of the kind, Media Foundation's perhaps when it
-# is loaded. A V4L2 read of a camera that stopped blocks 10 s by default; Media Foundation looks
-# for hardware transforms for 12–20 s before it opens.
+# OpenCV reads these when it opens its first camera of the kind; for Media Foundation perhaps when
+# it is loaded. A V4L2 read of a stopped camera blocks 10 s by default; Media Foundation looks for
+# hardware transforms for 12–20 s before it opens.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
 os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")
 
@@ -25,17 +25,17 @@ from model.errors import SourceError
 from model.records import ImageU8
 
 MAX_FPS = 1000.0
-"""Drivers that do not know their rate report 0 or nonsense above this."""
+"""Drivers that do not know their rate report 0, or nonsense above this."""
 
 JPEG_CODES = frozenset({"MJPG", "JPEG"})
-"""Pixel formats on the wire in which every picture is a JPEG by itself."""
+"""Pixel formats in which the camera sends every picture as a JPEG."""
 
 BACKENDS: dict[str, tuple[int, ...]] = {
     "Linux": (cv2.CAP_V4L2,),
     "Darwin": (cv2.CAP_AVFOUNDATION,),
     "Windows": (cv2.CAP_DSHOW, cv2.CAP_MSMF),
 }
-"""OpenCV's capture backends by platform, in the order in which they are tried."""
+"""OpenCV's capture backends by platform, in the order in which to try them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,31 +56,31 @@ class CaptureDevice(Protocol):
     name: str
     """For a person: "/dev/video0 (HD Webcam)"."""
     address: str
-    """What opens the same camera again, even if it has got another number meanwhile."""
+    """Address that reopens the same camera, even if its number has changed."""
     mode: Mode
     jpeg: bool
-    """It can be opened so that it hands over pictures as the JPEGs that the camera sent."""
+    """Whether it can be opened so that it returns the JPEGs that the camera sent."""
 
     def grab(self) -> bool:
         """Wait for the next picture; False if none came in time or the camera is gone."""
         ...
 
     def driver_s(self) -> float:
-        """When the driver says that the grabbed picture was taken, in seconds of the monotonic
-        clock; 0.0 or anything else where it does not keep that clock."""
+        """Return the driver's time of the grabbed picture, in seconds of the monotonic clock; 0.0
+        or anything else if the driver does not use that clock."""
         ...
 
     def retrieve(self) -> ImageU8 | bytes | None:
-        """The grabbed picture, (H, W, 3) RGB; opened `packed`, the JPEG as it came, whole or not;
-        None if it is damaged."""
+        """Return the grabbed picture, (H, W, 3) RGB; if opened `packed`, the original JPEG,
+        complete or not; None if it is damaged."""
         ...
 
     def present(self) -> bool:
-        """False once the camera is known to be unplugged; reads may go on saying success."""
+        """Return False once the camera is known to be unplugged; reads may still report success."""
         ...
 
     def release(self) -> None:
-        """Let go of the camera."""
+        """Release the camera."""
         ...
 
 
@@ -93,8 +93,8 @@ class OpenCVDevice:
         self.name = name
         self.address = address
         self.mode = _read_back(capture)
-        # Of V4L2 OpenCV hands over what the driver put into its buffer (modules/videoio/src/
-        # cap_v4l.cpp, retrieveFrame). Of the other backends that has not been tried.
+        # With V4L2, OpenCV returns what the driver put into its buffer (modules/videoio/src/
+        # cap_v4l.cpp, retrieveFrame). The other backends were not tried.
         self.jpeg = self.mode.fourcc in JPEG_CODES and capture.getBackendName() == "V4L2"
 
     def grab(self) -> bool:
@@ -124,9 +124,9 @@ class OpenCVDevice:
 def open_opencv(
     spec: str, width: int, height: int, fps: float, packed: bool = False
 ) -> OpenCVDevice:
-    """Open camera `spec` (a number, or on Linux a path) and ask it for MJPG, size and rate, in
-    that order: the format decides which sizes there are, the size which rates. `packed`: if it
-    can hand over its JPEGs, it does.
+    """Open camera `spec` (a number, or on Linux a path) and ask it for MJPG, size and rate, in that
+    order: the format decides the possible sizes, the size the possible rates. `packed`: return the
+    original JPEGs if possible.
 
     Raises `SourceError` with the reason and the remedy.
     """
@@ -151,8 +151,8 @@ def open_opencv(
 
 
 def list_cameras(directory: str = "/dev") -> tuple[str, ...]:
-    """What could be a camera, in the order in which to try: on Linux the video devices there
-    are, elsewhere the first numbers."""
+    """Return possible cameras in the order in which to try them: on Linux the existing video
+    devices, elsewhere the first numbers."""
     if platform.system() != "Linux":
         return ("0", "1")
     numbers = sorted(
@@ -164,7 +164,7 @@ def list_cameras(directory: str = "/dev") -> tuple[str, ...]:
 
 
 def node_problem(node: str) -> str | None:
-    """Why device file `node` cannot be used, with the remedy; None if nothing speaks against it."""
+    """Return why device file `node` cannot be used, with the remedy; None if nothing is wrong."""
     if not os.path.exists(node):
         others = list_cameras()
         remedy = (
@@ -182,15 +182,15 @@ def node_problem(node: str) -> str | None:
 
 
 def busy_problem(node: str) -> str:
-    """Why OpenCV could not open `node`, which is there and permitted: a camera may be opened by
-    many programs, but only one gets its buffers."""
+    """Return why OpenCV could not open `node`, although it exists and is permitted: many programs
+    may open a camera, but only one gets its buffers."""
     if _request_buffers(node) == errno.EBUSY:
         return f"{node} is busy: close the program that uses it (fuser -v {node} names it)"
     return f"{node} is not a camera that delivers pictures; choose another number"
 
 
 def _request_buffers(node: str) -> int:
-    """The errno with which the driver answers the request for a buffer; 0 if it grants it."""
+    """Return the driver's errno for a buffer request; 0 if the driver grants it."""
     import fcntl  # not on Windows
     import struct
 
@@ -222,14 +222,14 @@ def _closed_problem(spec: str) -> str:
 
 
 def _node(spec: str) -> str:
-    """The device file of `spec` on Linux, links followed; empty elsewhere."""
+    """Return the device file of `spec` on Linux, with links resolved; empty elsewhere."""
     if platform.system() != "Linux":
         return ""
     return os.path.realpath(f"/dev/video{spec}" if spec.isdecimal() else spec)
 
 
 def _name_and_address(spec: str, node: str) -> tuple[str, str]:
-    """A camera that is plugged in again may get another number; its link by id stays."""
+    """Return name and address. A replugged camera may get another number; its link by id stays."""
     if not node:
         return f"camera {spec}", spec
     named = Path("/sys/class/video4linux") / Path(node).name / "name"
