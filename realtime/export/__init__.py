@@ -1,9 +1,9 @@
 """Sessions for the tools that researchers use.
 
 Every export takes its times from `realtime.sessions.export_rows`: seconds from the first recorded
-frame, which is 0 s of `video.mkv`, and UTC beside them. The participant is named by code only, and
-so are the files. To add one: a module here with a function `(session, folder) -> files written`,
-and a line in `EXPORTS`.
+frame, which is 0 s of `video.mkv`, and UTC beside them. Participant and files are named by code
+only. To add an export: a module here with a function `(session, folder) -> files written`, and a
+line in `EXPORTS`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,12 +25,12 @@ EXPORTS: dict[str, str] = {
     "blurred": "realtime.export.video:write_blurred",
     "crop": "realtime.export.video:write_crop",
 }
-"""Name to what writes it."""
+"""Name of an export to the function that writes it."""
 
 
 def export(session: Session, names: Iterable[str], out: Path | None = None) -> Iterator[Path]:
-    """Write `session` to each of `names` and yield what was written, into `out`, or beside the
-    session as `DIR-export`. Raises `InputError` if a name is not known, a file exists, or nothing
+    """Write each export in `names` of `session` into `out`, or beside the session as `DIR-export`,
+    and yield the files written. Raises `InputError` if a name is unknown, a file exists, or nothing
     can be written there."""
     out = out or export_folder(session)
     if out.resolve() == session.folder.path.resolve():
@@ -46,6 +46,6 @@ def export(session: Session, names: Iterable[str], out: Path | None = None) -> I
 
 
 def export_folder(session: Session) -> Path:
-    """Where exports go unless it is said where: beside the session."""
+    """Return the default folder for exports: beside the session."""
     folder = session.folder.path.resolve()
     return folder.with_name(f"{folder.name}-export")

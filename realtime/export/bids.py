@@ -154,7 +154,7 @@ def _description(session: Session) -> dict[str, Any]:
 
 
 def _recording(session: Session) -> dict[str, Any]:
-    """As BEP047 has it in the file beside an `_audiovideo` or a `_video`."""
+    """Return the entry as BEP047 puts it in the file beside an `_audiovideo` or a `_video`."""
     files = [session.folder.video(part) for part in session.folder.parts()]
     camera, heard = session.document["camera"], session.document["video"].get("audio")
     found: dict[str, Any] = {
@@ -166,7 +166,7 @@ def _recording(session: Session) -> dict[str, Any]:
         "Height": camera["height"],
     }
     if files and session.seconds:
-        # What is said of the expressions holds all the same if the file cannot be read.
+        # The table of expressions is still valid if the video cannot be read.
         with suppress(av.error.FFmpegError), av.open(str(files[0])) as video:
             found["VideoCodec"] = video.streams.video[0].codec_context.name
         found["FrameRate"] = round(frame_rate(session), 3)

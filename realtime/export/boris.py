@@ -2,8 +2,8 @@
 paste the events from the clipboard.
 
 Five columns, tab-separated, without a header: time in s of the video, subject, behavior, modifier,
-comment. What lasts has two rows of one behavior, its start and its stop; where two of one behavior
-overlap, the second one's is called `… 2`. The project's ethogram has to know the behaviors.
+comment. A state has two rows of one behavior, start and stop. If two states of one behavior
+overlap, the second is called `… 2`. The project's ethogram must contain the behaviors.
 """
 
 import csv
@@ -14,7 +14,7 @@ from realtime.sessions.reader import Session
 
 
 def write_boris(session: Session, folder: Path) -> list[Path]:
-    """`<code>_<start>_boris.tsv`."""
+    """Write `<code>_<start>_boris.tsv`."""
     path = new_file(folder / f"{stem(session)}_boris.tsv")
     spans = [
         (

@@ -1,8 +1,9 @@
-"""ELAN annotations (EAF 3.0, https://www.mpi.nl/tools/elan/EAFv3.0.xsd), video and sound linked.
+"""ELAN annotations (EAF 3.0, https://www.mpi.nl/tools/elan/EAFv3.0.xsd), with links to video and
+sound.
 
 Tiers: micro- and macro-expressions (their labels), their phases, action units, questions, markers,
-and what is missing of the video and of the sound. Times are whole ms, as ELAN has them. In a tier
-nothing overlaps; what does goes to a second one.
+and what is missing of the video and of the sound. Times are whole ms, as in ELAN. Annotations of
+one tier must not overlap; those that do go to a second tier.
 """
 
 import xml.etree.ElementTree as ET
@@ -19,7 +20,7 @@ from realtime.sessions.export_rows import event_rows, lanes, marker_rows, new_fi
 from realtime.sessions.reader import Session
 
 POINT_MS = 40
-"""ELAN has no moments: one is shown this long."""
+"""ELAN has no moments, so a moment is shown for this long."""
 
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _TYPE = "free"
@@ -29,8 +30,8 @@ Span = tuple[int, int, str]
 
 
 def write_elan(session: Session, folder: Path) -> list[Path]:
-    """`<code>_<start>.eaf`. Beside it, and linked: the video as MP4, since ELAN plays no Matroska
-    on a Mac, and the sound as WAV, of which ELAN draws the waveform."""
+    """Write `<code>_<start>.eaf`. Beside it and linked: the video as MP4, because ELAN plays no
+    Matroska on a Mac, and the sound as WAV, for ELAN's waveform."""
     path = new_file(folder / f"{stem(session)}.eaf")
     root = ET.Element(
         "ANNOTATION_DOCUMENT",
@@ -90,8 +91,8 @@ def write_elan(session: Session, folder: Path) -> list[Path]:
 
 
 def _link(header: ET.Element, media: Path, kind: str) -> None:
-    """Of a file beside this one. Both begin at 0 s, so no TIME_ORIGIN. No absolute path: folders
-    are often called by names."""
+    """Link a file beside this one. Both begin at 0 s, so there is no TIME_ORIGIN. No absolute path:
+    folders often carry people's names."""
     link = {"MEDIA_URL": media.name, "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": media.name}
     ET.SubElement(header, "MEDIA_DESCRIPTOR", link)
 
@@ -136,9 +137,9 @@ def _tiers(session: Session) -> dict[str, list[Span]]:
 
 
 def _lanes(tiers: dict[str, list[Span]]) -> Iterable[tuple[str, list[Span]]]:
-    """Each tier, split into as many as it takes for nothing in one to overlap."""
+    """Yield each tier, split into as many as needed so that nothing in one overlaps."""
     for name, spans in tiers.items():
-        # An annotation without length is none.
+        # An annotation must have a length.
         within = [(max(0, start), max(1, end), value) for start, end, value in spans]
         long = [(start, max(end, start + 1), value) for start, end, value in within]
         for number, lane in enumerate(lanes(long) or [[]], 1):

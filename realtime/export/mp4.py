@@ -1,6 +1,6 @@
-"""The video of a session as programs on any system play it: MP4, H.264, 8 bit 4:2:0.
+"""The video of a session in the form that programs on any system play: MP4, H.264, 8 bit 4:2:0.
 
-Pictures that are packed so already are copied, packet by packet; others are packed anew.
+Pictures already in that form are copied, packet by packet; others are encoded again.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,8 +29,8 @@ _BT601 = 5
 
 
 def write_mp4(session: Session, folder: Path) -> Path:
-    """`<code>_<start>.mp4` of all parts, 0 s being the first recorded frame; one that is there is
-    the same video and is kept. Raises `InputError` if there are no pictures."""
+    """Write `<code>_<start>.mp4` from all parts, 0 s being the first recorded frame. An existing
+    file is the same video and is kept. Raises `InputError` if there are no pictures."""
     path = folder / f"{code_and_start(session)}.mp4"
     parts = [session.folder.video(part) for part in session.folder.parts()]
     if not parts:
@@ -82,7 +82,7 @@ def _pack(session: Session, out: OutputContainer) -> None:
         for place, stamp in enumerate(pictures.stamps):
             image = pictures.frame(place).image
             if size is None:
-                # Of 4:2:0 both sides are even.
+                # 4:2:0 needs even sides.
                 size = max(2, image.shape[1] // 2 * 2), max(2, image.shape[0] // 2 * 2)
                 stream.width, stream.height, stream.pix_fmt = *size, PACKED[1]
             last_ms = max(last_ms + 1, round(1000 * (stamp.time_s - session.zero_s)))
@@ -95,13 +95,13 @@ def _pack(session: Session, out: OutputContainer) -> None:
 
 def _mux(out: OutputContainer, packets: Sequence[VideoPacket]) -> None:
     for packet in packets:
-        packet.duration = packet.duration or 1  # of pictures without a length the last is not shown
+        packet.duration = packet.duration or 1  # without a length, the last picture is not shown
         out.mux(packet)
 
 
 def _fitted(image: ImageU8, size: tuple[int, int]) -> ImageU8:
-    """`image` in `size`, (width, height): an odd row or column less, or, where the source changed
-    its size on the way, scaled."""
+    """Return `image` in `size`, (width, height): without an odd row or column, or scaled if the
+    source changed its size."""
     width, height = size
     if (image.shape[1] // 2 * 2, image.shape[0] // 2 * 2) == size:
         return np.ascontiguousarray(image[:height, :width])

@@ -1,9 +1,9 @@
 """Agreement of two people who coded the same session.
 
-Two expressions are the same one if they overlap by at least half (intersection over union, as in
+Two expressions are the same if they overlap by at least half (intersection over union, as in
 spotting; `realtime.spotting.metrics`). Cohen's kappa (J. Cohen, "A Coefficient of Agreement for
 Nominal Scales", Educational and Psychological Measurement 20, 1960) is agreement beyond chance: 1
-is all of it, 0 what two coders reach who do not look.
+is complete agreement, 0 what two coders reach by guessing.
 """
 
 import math
@@ -24,32 +24,32 @@ NOTHING = "nothing"
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far two coders say the same; what cannot be told is NaN."""
+    """How far two coders agree; unknown values are NaN."""
 
     coders: tuple[str, str]
     matched: int
-    """Expressions that both have."""
+    """Number of expressions that both have."""
     alone: tuple[int, int]
-    """Expressions that only the first, only the second has."""
+    """Number of expressions that only the first has, and that only the second has."""
     f1: float
     """2 × matched / (all of the first + all of the second)."""
     iou: float
-    """Mean overlap of the matched ones."""
+    """Mean overlap of the matched expressions."""
     label_kappa: float
-    """Of the labels of the matched ones."""
+    """Kappa of the labels of the matched expressions."""
     frame_kappa: float
-    """Of nothing, micro or macro, frame by frame."""
+    """Kappa of nothing, micro or macro, frame by frame."""
     verdict_kappa: float
-    """Of accepting or rejecting the events on which both decided."""
+    """Kappa of accepting or rejecting the events that both decided."""
     decided: int
-    """Events on which both decided."""
+    """Number of events that both decided."""
     moment_ms: tuple[float, float, float]
-    """Mean absolute difference of onset, apex, offset of the matched ones."""
+    """Mean absolute difference of onset, apex, offset of the matched expressions."""
 
 
 def agree(session: Session, first: str, second: str) -> Agreement:
-    """How far coders `first` and `second` agree on `session`: on what each accepted or added.
-    Raises `InputError` if one of them is unknown."""
+    """Return how far coders `first` and `second` agree on `session`, from what each accepted or
+    added. Raises `InputError` if one of them is unknown."""
     for coder in (first, second):
         if not edits(session.folder, coder):
             known = ", ".join(session.folder.coders()) or "nobody"
@@ -89,9 +89,9 @@ def agree(session: Session, first: str, second: str) -> Agreement:
 
 
 def cohen_kappa(pairs: Sequence[tuple[Hashable, Hashable]]) -> float:
-    """Cohen's kappa of pairs of categories: (p_o − p_e) / (1 − p_e), p_o the share that agrees,
-    p_e what chance alone would reach with how often each coder uses each category. NaN without
-    pairs, and where both use one category only, since chance then explains everything."""
+    """Return Cohen's kappa of pairs of categories: (p_o − p_e) / (1 − p_e), with p_o the share that
+    agrees and p_e the agreement by chance, given how often each coder uses each category. NaN
+    without pairs, or if both use only one category, since chance then explains everything."""
     if not pairs:
         return math.nan
     n = len(pairs)
@@ -102,7 +102,7 @@ def cohen_kappa(pairs: Sequence[tuple[Hashable, Hashable]]) -> float:
 
 
 def report_lines(found: Agreement) -> list[str]:
-    """In words, a line each."""
+    """Return the result in words, a line each."""
     one, two = found.coders
     words = [
         f"{found.matched} expressions in common (IoU ≥ {MIN_IOU:g}), {found.alone[0]} only {one}, "
@@ -124,8 +124,8 @@ def _interval(edit: Edit, kind: Kind) -> Expression:
 
 
 def _by_frame(times_s: Sequence[float], found: Sequence[Expression]) -> list[str]:
-    """What each frame shows; an expression reaches from its onset to its offset, both included.
-    Where two overlap, the one that begins later counts."""
+    """Return what each frame shows; an expression lasts from onset to offset, both included. If two
+    overlap, the later one counts."""
     shown = [NOTHING] * len(times_s)
     for span in found:
         first = bisect_left(times_s, span.onset_s)

@@ -1,7 +1,7 @@
 """Coding: a person's view of a session's expressions, kept edit by edit.
 
-The originals stay untouched: what a coder sees is the events with the coder's last words over
-them, and what the coder added.
+The originals stay untouched. A coder sees the events with the coder's latest edits applied, and the
+expressions that the coder added.
 """
 
 import time
@@ -22,7 +22,7 @@ _ROUNDING_S = 1e-3  # containers round the times of frames to this
 
 
 def check_coder(coder: str) -> str:
-    """`coder`; raises `InputError` unless it is a code, as a participant's is."""
+    """Return `coder`. Raises `InputError` unless it is a code, like a participant's."""
     if not PARTICIPANT.fullmatch(coder):
         raise InputError(
             f"coder {coder!r}: give a code of letters, digits, - and _ (at most 32, like C1)"
@@ -31,14 +31,14 @@ def check_coder(coder: str) -> str:
 
 
 def edits(folder: SessionFolder, coder: str) -> tuple[Edit, ...]:
-    """Everything that `coder` has said of the session, in order."""
+    """Return all edits of `coder` in the session, in order."""
     lines = read_lines(folder.edits(check_coder(coder)))
     return tuple(filter(None, map(parse_edit, lines)))
 
 
 def coded_expressions(session: Session, coder: str) -> tuple[Edit, ...]:
-    """Every expression as `coder` sees it, in order of the onset: each confirmed event, `open`
-    where nothing was said of it, and what the coder added."""
+    """Return every expression as `coder` sees it, in order of onset: each confirmed event, `open`
+    if the coder said nothing about it, and what the coder added."""
     seen = {event.number: _as_found(event, coder) for event in session.confirmed}
     for edit in edits(session.folder, coder):
         if edit.number in seen or edit.number < 0:
@@ -56,11 +56,11 @@ def add_edit(
     label: str,
     note: str = "",
 ) -> Edit:
-    """Append what `coder` says of event `number`; None adds an expression that was missed.
-    `moments` are onset, apex and offset, frames of the session.
+    """Append the coder's edit of event `number`; None adds a missed expression. `moments` are
+    onset, apex and offset, frames of the session.
 
-    Raises `InputError` if there is no such event, the moments run back, or the session is being
-    changed by another program.
+    Raises `InputError` if there is no such event, the moments are out of order, or another program
+    is changing the session.
     """
     known = {edit.number for edit in coded_expressions(session, coder)}
     if number is not None and number not in known:
@@ -94,9 +94,9 @@ def add_edit(
 
 
 def as_coded(session: Session, coder: str) -> Session:
-    """`session` as `coder` left it: without what was rejected, with what was moved, relabelled
-    and added; what the coder said nothing of stays as it was found. `verdicts` says which is
-    which. Raises `InputError` if the coder has said nothing at all."""
+    """Return `session` as `coder` left it: without rejected expressions, with moved, relabelled and
+    added ones; the others stay as found. `verdicts` says which is which. Raises `InputError` if the
+    coder has made no edit."""
     if not session.folder.edits(check_coder(coder)).exists():
         coders = ", ".join(session.folder.coders()) or "nobody"
         raise InputError(f"coder {coder} has not reviewed {session.folder.path}; {coders} has")
@@ -113,8 +113,8 @@ def as_coded(session: Session, coder: str) -> Session:
 
 
 def kinds(session: Session, expressions: Iterable[Edit]) -> dict[int, Kind]:
-    """What each of `expressions` is called, by number. One that has the span in which it was found
-    keeps its kind; what was moved or added goes by its length, one frame allowed."""
+    """Return the kind of each of `expressions`, by number. An expression with its original span
+    keeps its kind; for a moved or added one the length decides, with a tolerance of one frame."""
     found = {event.number: event.window for event in session.confirmed}
     return {edit.number: _kind(edit, found.get(edit.number)) for edit in expressions}
 
@@ -129,7 +129,7 @@ def _kind(edit: Edit, found: Window | None) -> Kind:
 def _as_found(event: Event, coder: str) -> Edit:
     window, prediction = event.window, event.prediction
     assert window.offset is not None
-    assert prediction is not None  # of confirmed events both are known
+    assert prediction is not None  # confirmed events have both
     return Edit(
         coder, "", event.number, "open", window.onset, window.apex, window.offset, prediction.label
     )

@@ -23,7 +23,7 @@ _HEARD = {
 
 
 def methods(session: Session, quality: Quality) -> str:
-    """Some sentences, of which none claims more than the session says of itself."""
+    """Return some sentences; none claims more than the session says about itself."""
     parts = (_recording, _sound, _analysis, _weights, _coding)
     sentences = [part(session, quality) for part in parts]
     sentences.append(

@@ -1,6 +1,6 @@
 """Lanes: the motion of the face's parts over a whole session, for a timeline.
 
-A lane holds the regions of one part of the face; its value is how far the strongest of them stands
+A lane holds the regions of one part of the face. Its value is the strength of the strongest region
 over its threshold (1 is the threshold).
 """
 
@@ -21,16 +21,17 @@ _GROUPS = {"brow": "Brows", "lid": "Eyes", "nose": "Nose", "cheek": "Nose"}
 
 
 def lane_of(region: str) -> str:
-    """The lane of a region of `realtime.spotting.motion.REGIONS`, by the first word of its name."""
+    """Return the lane of a region of `realtime.spotting.motion.REGIONS`, by its name's first
+    word."""
     return _GROUPS.get(region.split("_")[0], LANES[-1])
 
 
 @dataclass(frozen=True, slots=True)
 class MotionLanes:
-    """What the motion table says, by lane."""
+    """The motion table, by lane."""
 
     times_s: ArrayF64
-    """(N,) float64: of each analysed frame, on the source's clock, increasing."""
+    """(N,) float64: time of each analysed frame, on the source's clock, increasing."""
     over: ArrayF32
     """(N, L) float32: strength over threshold by lane of `LANES`; 0 while silenced, NaN without
     a face."""
@@ -41,8 +42,8 @@ class MotionLanes:
         return np.asarray(~np.isnan(self.over[:, 0]))
 
     def binned(self, start_s: float, end_s: float, bins: int) -> list[list[float | None]]:
-        """The greatest value of each lane in each of `bins` equal parts of the span; None where
-        there is none. (L, bins)."""
+        """Return the greatest value of each lane in each of `bins` equal parts of the span, (L,
+        bins); None if a part has no value."""
         first, last = np.searchsorted(self.times_s, [start_s, end_s])
         where = (self.times_s[first:last] - start_s) / max(end_s - start_s, 1e-9) * bins
         which = np.clip(where.astype(np.int64), 0, bins - 1)
@@ -55,8 +56,8 @@ class MotionLanes:
 
 
 def read_motion(folder: SessionFolder) -> MotionLanes:
-    """The motion table of a session; empty if nothing was analysed. Raises `InputError` if it is
-    damaged."""
+    """Read the motion table of a session; empty if nothing was analysed. Raises `InputError` if it
+    is damaged."""
     columns = [f"{name}_{what}_px" for name in REGIONS for what in ("strength", "threshold")]
     convert = pacsv.ConvertOptions(
         include_columns=["time_s", *columns],

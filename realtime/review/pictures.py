@@ -1,7 +1,7 @@
-"""Pictures: the recorded frames of a session by their place, to scrub and step through.
+"""Pictures: the recorded frames of a session by their place, for seeking and stepping.
 
-A place counts the frames that are in the video, 0 being the first. The next ones are decoded where
-the last left off; a place further away from the key frame before it.
+A place counts the frames that are in the video, from 0. Decoding of near places continues where the
+last ended; for a distant place it starts at the key frame before.
 """
 
 import threading
@@ -20,21 +20,21 @@ from realtime.sources.gate import Gate
 from realtime.sources.video import decode_recorded, video_stream
 
 KEPT_BYTES = 96 * 2**20
-"""Decoded pictures kept, so that stepping back is as quick as stepping on."""
+"""Decoded pictures kept, so that stepping back is as fast as stepping on."""
 AHEAD_MS = 2000
-"""Up to that far ahead, decoding on is quicker than looking for a key frame."""
+"""Up to this far ahead, decoding on is faster than seeking a key frame."""
 
 
 class Pictures:
     """Random access to the recorded frames. Any thread, one at a time."""
 
     def __init__(self, session: Session) -> None:
-        """Nothing is opened yet."""
+        """Opens nothing yet."""
         self._folder = session.folder
         self._rotate = session.rotate
         self._records = tuple(r for r in session.frames if r.fate == "recorded" and r.part)
         self.stamps: tuple[Stamp, ...] = tuple(record.stamp for record in self._records)
-        """Of each place, as it was live."""
+        """Stamp of each place, as it was live."""
         self._places = {(r.part, r.pts_ms): place for place, r in enumerate(self._records)}
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, ImageU8] = OrderedDict()
@@ -44,7 +44,7 @@ class Pictures:
         self._container: av.container.InputContainer | None = None
 
     def nearest(self, time_s: float) -> int:
-        """The place nearest to a time of the source."""
+        """Return the place nearest to a time of the source."""
         after = bisect_left(self.stamps, time_s, key=lambda stamp: stamp.time_s)
         near = [place for place in (after - 1, after) if 0 <= place < len(self.stamps)]
         if not near:
@@ -52,7 +52,8 @@ class Pictures:
         return min(near, key=lambda place: abs(self.stamps[place].time_s - time_s))
 
     def frame(self, place: int) -> Frame:
-        """The frame at `place`. Raises `InputError` if there is none, or it cannot be decoded."""
+        """Return the frame at `place`. Raises `InputError` if there is none, or it cannot be
+        decoded."""
         if not 0 <= place < len(self._records):
             raise InputError(f"frame {place}: the session has {len(self._records)}, from 0 on")
         with self._lock:
@@ -63,7 +64,7 @@ class Pictures:
         return Frame(self._records[place].stamp, image, 0.0)
 
     def between(self, first: int, last: int) -> list[Frame]:
-        """The frames from place `first` to `last`, both included, as far as they exist."""
+        """Return the frames from place `first` to `last`, both included, as far as they exist."""
         places = range(max(0, first), min(last + 1, len(self._records)))
         return [self.frame(place) for place in places]
 

@@ -13,49 +13,49 @@ from realtime.sessions.reader import Session
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What the ledger and the motion table say of a session."""
+    """What the ledger and the motion table say about a session."""
 
     seconds: float
-    """From the first frame recorded to the last."""
+    """Length from the first recorded frame to the last."""
     recorded: int
     lost: Mapping[str, int]
-    """Frames that are not in the video, by cause; what was redacted among them."""
+    """Frames missing from the video, by cause, including redacted ones."""
     interval_ms: tuple[float, float, float]
     """Between frames that follow each other: median, 5th and 95th percentile; NaN below two."""
     longest_gap_s: float
-    """Between two frames of the video."""
+    """Longest interval between two frames of the video."""
     analysed: int
-    """Frames that were analysed live, late ones included."""
+    """Frames that were analysed live, including late ones."""
     late: int
     faces: int
     """Analysed frames with a face."""
     silent_s: Mapping[str, float] | None
-    """What is missing of the sound, by cause; None where none was to be recorded."""
+    """Missing sound by cause; None if no sound was to be recorded."""
 
     @property
     def fps(self) -> float:
-        """Of frames that follow each other, by the median interval."""
+        """Rate of consecutive frames, from the median interval."""
         return 1000 / self.interval_ms[0]
 
     @property
     def lost_share(self) -> float:
-        """Of all frames, those that are not in the video, 0 to 1."""
+        """Share of all frames that are missing from the video, 0 to 1."""
         lost = sum(self.lost.values())
         return lost / (lost + self.recorded) if lost else 0.0
 
     @property
     def face_share(self) -> float:
-        """Of the analysed frames, those with a face, 0 to 1; NaN if none was analysed."""
+        """Share of the analysed frames with a face, 0 to 1; NaN if none was analysed."""
         return self.faces / self.analysed if self.analysed else float("nan")
 
     @property
     def silent_share(self) -> float:
-        """Of the whole length, how much has no sound though it was to be recorded, 0 to 1."""
+        """Share of the length without sound, if sound was to be recorded, 0 to 1."""
         return sum((self.silent_s or {}).values()) / self.seconds if self.seconds else 0.0
 
 
 def measure(session: Session, motion: MotionLanes, sound: Sound | None) -> Quality:
-    """The quality of `session`, whose motion table is `motion`; `sound`: what was heard, if it was
+    """Return the quality of `session` from its motion table `motion` and its `sound`, if it was
     recorded."""
     lost: Counter[str] = Counter()
     recorded = [frame for frame in session.frames if frame.fate == "recorded"]

@@ -1,8 +1,8 @@
-"""How often: expressions a minute, by question and class, with intervals.
+"""Rates: expressions per minute, by question and class, with intervals.
 
-Counts of rare events follow a Poisson distribution as long as one does not make the next likelier;
-the intervals are exact (F. Garwood, "Fiducial Limits for the Poisson Distribution", Biometrika 28,
-1936).
+Counts of rare events follow a Poisson distribution as long as one does not make the next more
+likely. The intervals are exact (F. Garwood, "Fiducial Limits for the Poisson Distribution",
+Biometrika 28, 1936).
 """
 
 import math
@@ -18,19 +18,19 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How many expressions in how much time."""
+    """Number of expressions in a length of time."""
 
     count: int
     seconds: float
 
     @property
     def per_min(self) -> float:
-        """NaN where no time passed."""
+        """Rate per minute; NaN for no time."""
         return 60 * self.count / self.seconds if self.seconds > 0 else math.nan
 
     @property
     def interval_per_min(self) -> tuple[float, float]:
-        """From where to where the rate lies, with a confidence of 95 %."""
+        """95 % confidence interval of the rate."""
         low, high = poisson_interval(self.count)
         if self.seconds <= 0:
             return math.nan, math.nan
@@ -38,8 +38,8 @@ class Rate:
 
 
 def rates(session: Session) -> dict[str, dict[str, Rate]]:
-    """By question (asked more than once, it counts as one), outside of them, and of the whole
-    session: the rate of each label found, and of `micro` and `macro`."""
+    """Return the rate of each label found, and of `micro` and `macro`: by question (all its
+    repetitions together), outside of questions, and for the whole session."""
     rows = list(event_rows(session))
     spans: dict[str, float] = {}
     for question in questions(session):
@@ -60,8 +60,8 @@ def rates(session: Session) -> dict[str, dict[str, Rate]]:
 
 
 def poisson_interval(count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The exact interval of the mean of a Poisson distribution of which `count` was drawn."""
-    from scipy.special import gammaincinv  # a quarter of a second, which only a report waits for
+    """Return the exact interval for the mean of a Poisson distribution that gave `count`."""
+    from scipy.special import gammaincinv  # takes a quarter of a second, and only a report needs it
 
     tail = (1 - confidence) / 2
     low = float(gammaincinv(count, tail)) if count else 0.0

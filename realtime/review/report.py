@@ -88,7 +88,7 @@ def report(session: Session) -> str:
 
 
 def quality_facts(session: Session, quality: Quality) -> list[tuple[str, str]]:
-    """What a reader wants to know of a recording, name and value."""
+    """Return what a reader wants to know about a recording, as names and values."""
     document = session.document
     median, low, high = quality.interval_ms
     lost = ", ".join(f"{count} {cause}" for cause, count in quality.lost.items())
@@ -137,7 +137,7 @@ def _facts(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Of cells that are HTML already."""
+    """Return a table; cells must be HTML already."""
     lines = ["".join(f"<th>{cell}</th>" for cell in head)]
     lines += ["".join(f"<td>{cell}</td>" for cell in row) for row in rows]
     return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
@@ -207,10 +207,10 @@ def _markers(session: Session) -> str:
 
 
 def _shots(video: Pictures, event: Event) -> str:
-    """The aligned pictures of an event as HTML."""
+    """Return the aligned pictures of an event as HTML."""
     try:
         pictures = list(_aligned(video, event))
-    except InputError:  # the face is not to be seen in what was kept
+    except InputError:  # no face in the recorded picture
         return ""
     return "".join(f'<img alt="" src="{_data(picture)}">' for picture in pictures)
 
@@ -218,7 +218,7 @@ def _shots(video: Pictures, event: Event) -> str:
 def _aligned(video: Pictures, event: Event) -> Iterator[ImageU8]:
     window = event.window
     moments = [video.nearest(m.time_s) for m in (window.onset, window.apex, window.offset) if m]
-    # A face is followed from picture to picture: some between the moments keep it one track.
+    # The aligner follows a face from picture to picture: some in between keep it one track.
     between = np.linspace(moments[0], moments[-1], BETWEEN).round().astype(int)
     places = sorted({*moments, *between.tolist()})
     replay = open_replay([video.frame(place) for place in places], window)
@@ -235,8 +235,8 @@ def _data(picture: ImageU8) -> str:
 
 
 def write_report(folder: Path, out: Path | None, coder: str | None) -> Path:
-    """Write the report of the session in `folder`, as `coder` left it if one is named, to `out`,
-    or beside it as `DIR-report.html`; returns where. Raises `InputError` if it exists."""
+    """Write the report of the session in `folder`, as `coder` left it if given, to `out`, or beside
+    the session as `DIR-report.html`; return its path. Raises `InputError` if it exists."""
     session = open_session(folder)
     if coder is not None:
         session = as_coded(session, coder)

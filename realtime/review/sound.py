@@ -1,9 +1,9 @@
 """Sound: what was heard in a session, on the time line of its video, and how loud it was.
 
-Blocks of sound bear times rounded to 1 ms, by a clock of their own that is a little too fast or too
-slow. Put where these say, each would begin with a click; so blocks that follow each other are set
-end to end, and stretched by 0.2 % at most to stay within a millisecond of their times. What is
-missing is silence.
+Blocks of sound carry times rounded to 1 ms, from a clock that is a little too fast or too slow.
+Placed exactly at these times, each block would begin with a click. So consecutive blocks are joined
+end to end, and stretched by at most 0.2 % to stay within a millisecond of their times. Missing
+sound is silence.
 """
 
 import io
@@ -34,11 +34,11 @@ ArrayI16 = NDArray[np.int16]
 KEPT_PARTS = 2
 """Files whose sound is kept: 43 MB for the five minutes of one, at 48 kHz."""
 HOPS_PER_S = 100
-"""Loudness is known this finely."""
+"""Resolution of the loudness."""
 FLOOR_DB = -96.0
-"""Of 16 bit, the last: digital silence."""
+"""The last of 16 bits: digital silence."""
 LANE_DB = -70.0
-"""At the bottom of a lane: quieter is no room with a person in it."""
+"""Bottom of a lane: no room with a person in it is quieter."""
 LONGEST_S = 7 * 86_400.0
 """No session lasts longer; the levels of this are 240 MB."""
 NOT_SAID = "not recorded"
@@ -51,8 +51,8 @@ _FULL = 32768.0
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Sound of one file of the video that nothing is missing of. What lies between two runs is not
-    kept: a pause may last for hours."""
+    """Continuous sound from one file of the video. What lies between two runs is not kept: a pause
+    may last for hours."""
 
     first: int
     """Its first sample, counted from 0 s of the video; may be negative."""
@@ -63,20 +63,20 @@ class Sound:
     """The sound of one session, one channel. Any thread, one at a time."""
 
     def __init__(self, session: Session) -> None:
-        """Raises `InputError` if the session has no sound. Nothing is read yet."""
+        """Raises `InputError` if the session has no sound. Reads nothing yet."""
         heard = session.document["video"].get("audio")
         if heard is None:
             raise InputError(f"{session.folder.path} has no sound: it was recorded without")
         self._session = session
         self._folder = session.folder
         self.rate = int(heard["hz"])
-        """Samples a second."""
+        """Samples per second."""
         if session.seconds > LONGEST_S:
             raise InputError(
                 f"{session.folder.frames} is damaged: by it the session lasts {session.seconds:g} s"
             )
         self.count = round(session.seconds * self.rate)
-        """Samples in all: as long as the video."""
+        """Number of samples: as long as the video."""
         self._begins: dict[int, float] = {}
         for record in session.frames:
             if record.part is not None and record.pts_ms is not None:
@@ -89,8 +89,8 @@ class Sound:
         self._lock = threading.Lock()
 
     def samples(self, first: int, last: int) -> ArrayI16:
-        """Samples number `first` to `last`, the latter not included, within `count`. int16. Raises
-        `InputError` if a file that they lie in cannot be read."""
+        """Return samples `first` to `last` (excluded), within `count`, int16. Raises `InputError`
+        if a file that holds them cannot be read."""
         out = np.zeros(max(0, last - first), np.int16)
         for number in self._near(first / self.rate, last / self.rate):
             for run in self._part(number):
@@ -102,8 +102,8 @@ class Sound:
         return out
 
     def loudness(self, start_s: float, end_s: float, bins: int) -> list[float | None]:
-        """The greatest level in each of `bins` equal parts of the span (s of the video), dB below
-        full scale (RMS of 10 ms), from `FLOOR_DB` to 0; None where there is no sound."""
+        """Return the greatest level in each of `bins` equal parts of the span (s of the video), dB
+        below full scale (RMS of 10 ms), from `FLOOR_DB` to 0; None where there is no sound."""
         self._measure(start_s, end_s)
         edges = np.linspace(start_s, end_s, bins + 1) * self.rate / self._hop
         lows = np.floor(edges[:-1]).astype(int)
@@ -116,7 +116,7 @@ class Sound:
         ]
 
     def missing(self) -> list[tuple[float, float, str]]:
-        """From when to when (s of the video) there is no sound, and why."""
+        """Return start, end (s of the video) and cause of each stretch without sound."""
         self._measure(0, self._session.seconds)
         edges = np.flatnonzero(np.diff(np.isnan(self._loud), prepend=False, append=False))
         spans = edges.reshape(-1, 2) * self._hop / self.rate
@@ -128,7 +128,7 @@ class Sound:
         ]
 
     def _causes(self) -> list[tuple[float, float, str]]:
-        """What the session says of what is missing, in s of the video."""
+        """Return what the session says about missing sound, in s of the video."""
         zero_s = self._session.zero_s
         found = [
             (marker.time_s - zero_s, marker.until_s - zero_s, REDACTED)
@@ -144,9 +144,9 @@ class Sound:
         return found
 
     def _near(self, start_s: float, end_s: float) -> list[int]:
-        """The files whose sound may reach into the span: it goes on where pictures are missing, up
-        to the next file, and what came late lies in that. Where nothing is known of a file, since
-        none of its pictures was kept, it may."""
+        """Return the files whose sound may reach into the span: sound goes on where pictures are
+        missing, up to the next file, and late sound lies in that one. A file without any remaining
+        picture may reach anywhere."""
         found = []
         parts = self._folder.parts()
         for part in parts:
@@ -158,12 +158,12 @@ class Sound:
         return found
 
     def _until_s(self, number: int) -> float:
-        """Where the file after file `number` begins."""
+        """Return where the file after file `number` begins."""
         return min((s for part, s in self._begins.items() if part > number), default=float("inf"))
 
     def _measure(self, start_s: float, end_s: float) -> None:
-        """Have the levels of the span. Of a file that cannot be read nothing is known: what is told
-        of the others holds all the same."""
+        """Measure the levels of the span. A file that cannot be read has none; the others still
+        count."""
         for number in self._near(start_s, end_s):
             if number in self._measured:
                 continue
@@ -175,7 +175,7 @@ class Sound:
                 self._unreadable.append((begin_s, self._until_s(number), UNREADABLE))
 
     def _part(self, number: int) -> tuple[_Run, ...]:
-        """The sound in file `number`, in the order in which it lies there."""
+        """Return the sound in file `number`, in the order of the file."""
         with self._lock:
             if number not in self._kept:
                 self._kept[number] = runs = _read(self._folder.video(number), self.rate)
@@ -206,13 +206,13 @@ class Sound:
 
 
 def sound_of(session: Session) -> Sound | None:
-    """The sound of `session`; None if it was recorded without."""
+    """Return the sound of `session`; None if it has none."""
     return None if session.document["video"].get("audio") is None else Sound(session)
 
 
 def wav_header(rate: int, count: int) -> bytes:
-    """What a WAV file of `count` samples of one channel of 16 bit begins with, 44 bytes; raises
-    `InputError` beyond 4 GiB, which its numbers cannot tell."""
+    """Return the 44-byte header of a WAV file with `count` samples of one 16-bit channel. Raises
+    `InputError` beyond 4 GiB, which the header cannot express."""
     size = count * SAMPLE_BYTES
     if size + 36 >= 2**32:
         raise InputError(
@@ -226,13 +226,13 @@ def wav_header(rate: int, count: int) -> bytes:
 
 
 def _why(start_s: float, end_s: float, whys: list[tuple[float, float, str]]) -> str:
-    """The causes that have a share in what is missing, each once."""
+    """Return the causes of a stretch of missing sound, each once."""
     found = [why for a, b, why in whys if min(b, end_s) - max(a, start_s) > GAP_S]
     return "; ".join(dict.fromkeys(found)) or NOT_SAID
 
 
 def _read(path: Path, rate: int) -> tuple[_Run, ...]:
-    """The sound of the file `path`, in its place."""
+    """Return the sound of the file `path`, in its place."""
     runs: list[tuple[int, list[ArrayI16]]] = []
     after: int | None = None
     try:
@@ -247,7 +247,7 @@ def _read(path: Path, rate: int) -> tuple[_Run, ...]:
 
 
 def _placed(path: Path, rate: int) -> Iterator[tuple[int, ArrayI16]]:
-    """Each block with the number of its first sample."""
+    """Yield each block with the number of its first sample."""
     after: int | None = None
     for begin_s, block in _blocks(path):
         due = begin_s * rate
@@ -262,7 +262,7 @@ def _placed(path: Path, rate: int) -> Iterator[tuple[int, ArrayI16]]:
 
 
 def _blocks(path: Path) -> Iterator[tuple[float, ArrayI16]]:
-    """The blocks as they lie in the file, each with the time of its first sample, s."""
+    """Yield the blocks in the order of the file, each with the time of its first sample, s."""
     with av.open(str(path)) as container:
         if not container.streams.audio:
             return
@@ -274,6 +274,6 @@ def _blocks(path: Path) -> Iterator[tuple[float, ArrayI16]]:
 
 
 def _stretched(block: ArrayI16, by: int) -> ArrayI16:
-    """`block`, longer by so many samples."""
+    """Return `block`, longer by `by` samples."""
     at = np.linspace(0, len(block) - 1, len(block) + by)
     return np.interp(at, np.arange(len(block)), block).round().astype(np.int16)

@@ -13,15 +13,15 @@ BINS = 700
 FULL = 2.5
 """Times the threshold at the top of a lane."""
 GAP_S = 0.5
-"""Without a value for longer, a line is broken."""
+"""A longer stretch without a value breaks a line."""
 COLOURS = {"negative": "#e0654f", "positive": "#2ea886", "surprise": "#4f86e8"}
 OTHER = "#64748b"
 
 
 def timeline(session: Session, motion: MotionLanes, sound: Sound | None) -> str:
-    """The whole session: motion over its threshold by lane, how loud it was, expressions by the
-    colour of their class, questions above, markers, and in grey what is missing of the video, and
-    in the last lane of the sound."""
+    """Return the timeline of the whole session: motion over its threshold by lane, loudness,
+    expressions in the colour of their class, questions above, markers, and in grey what is missing
+    of the video and, in the last lane, of the sound."""
     seconds = max(session.seconds, 1e-6)
     lanes = len(LANES) + (sound is not None)
     height = TOP + LANE * lanes + 20

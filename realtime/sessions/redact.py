@@ -68,11 +68,11 @@ def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
 
 
 def redact_marked(folder: SessionFolder, marker: Marker) -> int:
-    """`redact` the span of `marker`, whose line is written first: what is cut off in the middle,
-    `recover` finishes. If it fails, no copy of what was to be deleted is left beside it."""
+    """`redact` the span of `marker`, after writing its line: if the program ends midway, `recover`
+    finishes the work. If it fails, no copy of the data to be deleted is left."""
     line = marker_line(marker)
     try:
-        # Anew, not appended: a recording that failed may have left half a line.
+        # Rewrite, do not append: a failed recording may have left half a line.
         others = (other for other in lines.read_lines(folder.markers) if other != line)
         lines.replace_text(folder.markers, chain(others, [line]))
         return redact(folder, *marker.span)
@@ -82,17 +82,17 @@ def redact_marked(folder: SessionFolder, marker: Marker) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What the ledger says of a span. An hour has half a million lines, and the recorder may wait
-    for this: no more is read of each than is needed."""
+    """What the ledger says about a span. An hour has half a million lines, and the recorder may
+    wait for this, so it reads no more of each line than it needs."""
 
     indices: set[str]
-    """Of the frames in it."""
+    """Numbers of the frames in the span."""
     places: dict[int, set[int]]
-    """Of these in the video: ms by part."""
+    """Places of these frames in the video: ms by part."""
     begins: dict[int, float]
-    """Of every part: the time of its first picture."""
+    """Time of the first picture of every part."""
     last_s: float
-    """Of the last frame, in the span or not."""
+    """Time of the last frame, in the span or not."""
 
 
 def _search(folder: SessionFolder, start_s: float, end_s: float) -> _Found:
@@ -103,7 +103,7 @@ def _search(folder: SessionFolder, start_s: float, end_s: float) -> _Found:
     for row in lines.read_lines(folder.frames):
         cells = row.split(",", 6)
         if len(cells) < 7 or not cells[1] or not cells[0].isdecimal():
-            continue  # of an analysis, or of what has no time
+            continue  # an analysis, or a line without a time
         index, time, _, _, part, ms, _ = cells
         try:
             int(index)
@@ -116,7 +116,7 @@ def _search(folder: SessionFolder, start_s: float, end_s: float) -> _Found:
                 if part and ms:
                     places.setdefault(number, set()).add(int(ms))
         except ValueError:
-            # Left out, its picture would stay.
+            # If it were skipped, its picture would stay.
             raise InputError(
                 f"{folder.frames} is damaged ({row[:80]}): first make the session whole with "
                 f"python -m realtime.session recover {folder.path}"
@@ -127,8 +127,8 @@ def _search(folder: SessionFolder, start_s: float, end_s: float) -> _Found:
 def _parts_with_sound(
     folder: SessionFolder, found: _Found, start_s: float, end_s: float
 ) -> set[int]:
-    """The parts whose sound may reach into the span: it goes on where pictures are missing, up to
-    the next part, and may begin a little before them."""
+    """Return the parts whose sound may reach into the span: sound goes on where pictures are
+    missing, up to the next part, and may begin a little before them."""
     if not folder.sound.exists():
         return set()
     ends = [*found.begins.values(), math.inf][1:]
@@ -140,7 +140,7 @@ def _parts_with_sound(
 
 
 def _at(folder: SessionFolder, places: set[tuple[str, str]]) -> set[str]:
-    """The numbers of the frames at these places, part and ms, of the video."""
+    """Return the numbers of the frames at these places (part and ms) of the video."""
     if not places:
         return set()
     rows = (row.split(",", 6) for row in lines.read_lines(folder.frames))
@@ -167,8 +167,8 @@ def _edit_stays(line: str, start_s: float, end_s: float) -> bool:
 
 
 def redact_span(path: Path, start: float, end: float) -> int:
-    """Delete from `start` to `end`, in seconds of the video; returns how many frames went. Raises
-    `InputError` if the span is empty or the session is not whole."""
+    """Delete from `start` to `end`, in seconds of the video; return the number of deleted frames.
+    Raises `InputError` if the span is empty or the session is not whole."""
     if not start < end:
         raise InputError(f"--from {start:g} --to {end:g}: the end must come after the start")
     session = open_session(path)

@@ -1,5 +1,5 @@
-"""What `session.json` may hold: a document that was damaged, or changed by hand, is told from one
-that the recorder wrote. What is not in it is not missed here: older recorders wrote less."""
+"""The allowed content of `session.json`: it distinguishes a damaged or hand-edited document from
+one that the recorder wrote. Missing fields are accepted: older recorders wrote less."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -110,7 +110,7 @@ class _Document(_Part):
 
 
 def find_misfit(document: Mapping[str, Any]) -> str:
-    """What of a document cannot be, in words; empty if nothing."""
+    """Return what is wrong with a document, in words; empty if nothing."""
     try:
         _Document.model_validate(document)
     except ValidationError as error:

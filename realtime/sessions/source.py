@@ -1,4 +1,4 @@
-"""A recorded session as a source: its frames with the numbers and times that they had live."""
+"""A recorded session as a source: its frames with their live numbers and times."""
 
 from collections.abc import Generator
 from dataclasses import replace
@@ -19,11 +19,11 @@ UNLISTED = "not in the ledger"
 
 
 class SessionSource(GatedSource):
-    """The recorded frames of a session, in order, each with its stamp of then: what was dropped,
-    redacted, or cannot be decoded any more is a jump of the index."""
+    """The recorded frames of a session, in order, each with its live stamp. Frames that were
+    dropped or redacted, or cannot be decoded any more, show as a jump of the index."""
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
-        """Raises `SourceError` if `spec` is no session or has no pictures."""
+        """Raises `SourceError` if `spec` is not a session or has no pictures."""
         super().__init__(options.rotate)
         if options.fps is not None:
             raise SourceError(
@@ -77,7 +77,7 @@ class SessionSource(GatedSource):
                 ) from None
             with container:
                 stream = video_stream(container, str(path))
-                # A picture patched up by the decoder is not what was seen: rather none.
+                # A picture repaired by the decoder is not what was seen: better none.
                 stream.codec_context.options = LIMITS | {"err_detect": "explode"}
                 for picture, image in decode_recorded(
                     container, stream, self._gate, self._session.rotate
@@ -95,7 +95,7 @@ class SessionSource(GatedSource):
                         self._gate.ended()
                         return
                     if frame is not None:
-                        # Not the gate's number: it does not know which picture was damaged.
+                        # Not the gate's number: the gate does not know which picture was damaged.
                         yield replace(frame, stamp=record.stamp)
         self._gate.ended()
 

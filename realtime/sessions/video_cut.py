@@ -1,4 +1,4 @@
-"""Copies of video parts, packet by packet: nothing changes but what is left out.
+"""Copies video parts packet by packet: only what is left out changes.
 
 Redaction leaves out a span; recovery leaves out the torn end of a file that was cut off.
 """
@@ -34,7 +34,7 @@ P = TypeVar("P", bound=AnyPacket)
 
 
 def pts_of(path: Path) -> list[int]:
-    """The presentation times, in ms, of the pictures in `path`, in order; empty if it has none."""
+    """Return the presentation times, in ms, of the pictures in `path`, in order; empty if none."""
     container = _open(path)
     if container is None:
         return []
@@ -45,10 +45,10 @@ def pts_of(path: Path) -> list[int]:
 def copy_without(
     path: Path, leave_out: Callable[[int], bool], silence: Callable[[float, float], bool]
 ) -> set[int]:
-    """Rewrite `path` without the pictures whose presentation time in ms `leave_out` names; what
-    follows them up to the next key frame goes too, since it cannot be shown without them. Returns
-    the times left out. `silence` names, by begin and end in ms, the blocks of sound that are left
-    out. A file of which nothing is left is deleted."""
+    """Rewrite `path` without the pictures whose presentation time in ms `leave_out` accepts, and
+    without the pictures after them up to the next key frame, which cannot be shown alone. Returns
+    the times left out. `silence` says, by begin and end in ms, which blocks of sound to leave out.
+    If nothing remains, the file is deleted."""
     container = _open(path)
     if container is None:
         return set()
@@ -60,9 +60,9 @@ def copy_without(
 
 
 def mend(path: Path) -> list[int]:
-    """Make a file that was cut off whole again: everything up to the last picture that can be
-    shown, with an index. Returns the presentation times, in ms, of what it then holds. A file in
-    which there is nothing to show is deleted."""
+    """Repair a file that was cut off: keep everything up to the last picture that can be shown, and
+    add an index. Returns the presentation times, in ms, of the remaining pictures. A file without
+    any is deleted."""
     if _closed(path):
         return pts_of(path)
     whole = _last_whole(path)
@@ -74,8 +74,8 @@ def mend(path: Path) -> list[int]:
 
 
 def join(paths: Sequence[Path], out: Path) -> None:
-    """One file, `out`, of parts that follow each other, with their sound. Raises `InputError` if
-    one cannot be read, or they do not fit together: another size or codec in between."""
+    """Join consecutive parts, with their sound, into one file, `out`. Raises `InputError` if one
+    cannot be read, or if size or codec change between them."""
     with ExitStack() as opened:
         containers = [opened.enter_context(_readable(path)) for path in paths]
         streams = [container.streams.video[0] for container in containers]
@@ -90,8 +90,8 @@ def join(paths: Sequence[Path], out: Path) -> None:
 
 
 def _closed(path: Path) -> bool:
-    """Whether the file was written to its end and is whole: the muxer writes last how long the
-    segment is, which is all of a Matroska file but its head (RFC 9559, section 5.1; the size of an
+    """Return whether the file was written to its end. The muxer writes the length of the segment
+    last; the segment is all of a Matroska file but its head (RFC 9559, section 5.1; the size of an
     element in 8 bytes: RFC 8794, section 4)."""
     if not path.exists():
         return False
@@ -106,9 +106,9 @@ def _closed(path: Path) -> bool:
 
 
 def _last_whole(path: Path) -> int | None:
-    """Presentation time of the last picture that can be decoded; None if there is none. Only what
-    follows the last key frame is decoded, or, as long as that cannot be, twice as far back: what
-    came before was whole when it was written."""
+    """Return the presentation time of the last picture that can be decoded; None if there is none.
+    Decodes only what follows the last key frame; if that fails, goes back twice as far each time.
+    Everything before was whole when it was written."""
     container = _open(path)
     if container is None:
         return None
@@ -123,7 +123,7 @@ def _last_whole(path: Path) -> int | None:
 
 
 def _decodable(path: Path, key_ms: int) -> int | None:
-    """The last picture that decodes, from the key frame at `key_ms` on."""
+    """Return the last picture that decodes, from the key frame at `key_ms` on."""
     last: int | None = None
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -152,8 +152,8 @@ def _decodes(stream: VideoStream, packet: VideoPacket) -> bool:
 
 
 def _open(path: Path) -> InputContainer | None:
-    """None for a file that was cut off before its first picture. What keeps the system from reading
-    it is raised as `OSError`: there may be pictures in it."""
+    """Open `path`; None if it was cut off before its first picture. If the system cannot read it,
+    raises `OSError`, because it may contain pictures."""
     try:
         container = av.open(str(path))
     except (av.error.InvalidDataError, av.error.EOFError, FileNotFoundError):
@@ -172,17 +172,17 @@ def _readable(path: Path) -> InputContainer:
 
 
 def _streams(container: InputContainer) -> list[Stream]:
-    """The pictures, and the sound if there is any."""
+    """Return the pictures, and the sound if there is any."""
     return [container.streams.video[0], *container.streams.audio[:1]]
 
 
 def _packets(container: InputContainer) -> Iterator[VideoPacket]:
-    """The pictures."""
+    """Yield the pictures."""
     return _whole(container.demux(container.streams.video[0]))
 
 
 def _all_packets(container: InputContainer) -> Iterator[AnyPacket]:
-    """Pictures and sound, as they lie in the file."""
+    """Yield pictures and sound in the order of the file."""
     return _whole(container.demux(_streams(container)))
 
 
