@@ -1,7 +1,7 @@
-"""The program's clock: seconds from no given beginning, the same for all threads, never back.
+"""The program's clock: seconds from an arbitrary start, the same for all threads, never backwards.
 
-It is the system's monotonic clock, which cameras' drivers and LSL use too, by the finest way of
-reading it: on Windows `time.monotonic` goes in steps of 15.6 ms (Python before 3.13), half a frame;
+It is the system's monotonic clock, which cameras' drivers and LSL use too, read in the most precise
+way: on Windows `time.monotonic` goes in steps of 15.6 ms (Python before 3.13), half a frame;
 elsewhere the two are one clock.
 """
 

@@ -5,18 +5,18 @@ from realtime.stream.clock import monotonic_s
 from realtime.stream.ring import FrameRing
 
 RATE_S = 2.0
-"""The running rate is that of the last two seconds."""
+"""The current rate covers the last two seconds."""
 
 
 class Captured:
-    """Written by the capture thread alone, without a lock: each value is replaced as a whole, so
-    a reader in another thread sees an old one or a new one."""
+    """Only the capture thread writes, without a lock: each value is replaced as a whole, so a
+    reader in another thread sees an old or a new one."""
 
     def __init__(self) -> None:
         self.frames = 0
         """Frames delivered by the source."""
         self.paused = 0
-        """Of these, the ones that came during a pause."""
+        """How many of these came during a pause."""
         self._span_s: tuple[float, float] | None = None
 
     def take(self, stamp: Stamp) -> None:
@@ -26,22 +26,22 @@ class Captured:
         self.frames += 1
 
     def age_s(self, stamp: Stamp) -> float:
-        """Time of the source from the first frame to `stamp`."""
+        """Return the time of the source from the first frame to `stamp`."""
         return stamp.time_s - self._span_s[0] if self._span_s else 0.0
 
     def seconds(self) -> float:
-        """Time of the source from the first frame to the last."""
+        """Return the time of the source from the first frame to the last."""
         return self._span_s[1] - self._span_s[0] if self._span_s else 0.0
 
     def fps(self) -> float | None:
-        """Mean rate over all frames; None before there are two."""
+        """Return the mean rate over all frames; None before there are two."""
         seconds = self.seconds()
         return (self.frames - 1) / seconds if seconds else None
 
 
 def recent_fps(ring: FrameRing) -> float | None:
-    """Rate of the last frames of a running source; 0.0 when none came for two seconds, None
-    before there are two."""
+    """Return the rate of the last frames of a running source; 0.0 if none came for two seconds,
+    None before there are two."""
     newest = ring.latest()
     if newest is None:
         return None

@@ -1,8 +1,8 @@
-"""The memory that the C library holds for this process, kept to what is used.
+"""Keeps the memory that the C library holds for this process close to what is used.
 
-glibc gives threads heaps of their own, and what one thread frees of another's stays there: pictures
-are made in one thread and let go in another, so that a run would hold 70 MB of nothing. Other
-systems' libraries do without this, and are left alone.
+glibc gives each thread its own heap, and memory that another thread frees stays in it. Pictures are
+made in one thread and freed in another, so a run would hold 70 MB for nothing. Other systems'
+libraries do not do this and are left alone.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ def _glibc() -> ctypes.CDLL | None:
 
 
 def share_heap() -> None:
-    """Have threads that begin later allocate from one heap. Python's lock lets them allocate one
+    """Make threads that start later allocate from one heap. Python's lock makes them allocate one
     at a time anyway."""
     library = _glibc()
     if library is not None:
@@ -29,7 +29,7 @@ def share_heap() -> None:
 
 
 def trim_heap() -> None:
-    """Give back to the system what is free."""
+    """Return free memory to the system."""
     library = _glibc()
     if library is not None:
         library.malloc_trim(0)

@@ -1,10 +1,9 @@
 """Percentiles of latencies over a run of any length, in bounded memory.
 
-The first `EXACT` values are kept, so that a run of minutes has exact percentiles. After that the
-values are counted in log-spaced bins: percentiles are then right to within 1 %, over the whole
-run. Keeping only the last N values would forget the worst minute of an hour, and a
-random sample of N would lose the tail, which is what these figures are for. The maximum and the
-count are exact at any length.
+The first `EXACT` values are kept, so a run of minutes has exact percentiles. After that, values are
+counted in log-spaced bins, and percentiles are right to within 1 % over the whole run. Keeping only
+the last N values would forget the worst minute of an hour, and a random sample of N would lose the
+tail, which is the point of these figures. Maximum and count are always exact.
 
 Not thread-safe: the owner locks.
 """
@@ -31,13 +30,13 @@ class LatencySummary:
     p95: float = 0.0
     p99: float = 0.0
     p999: float = 0.0
-    """The 99.9th percentile: of fewer than 1000 values the greatest."""
+    """The 99.9th percentile; for fewer than 1000 values, the greatest."""
     max: float = 0.0
     n: int = 0
 
 
 class Percentiles:
-    """Latencies in ms, one after the other; `summary()` at any time."""
+    """Collects latencies in ms; call `summary()` at any time."""
 
     def __init__(self, exact: int = EXACT) -> None:
         self._values = np.zeros(exact)
@@ -46,8 +45,8 @@ class Percentiles:
         self._max = 0.0
 
     def add(self, ms: float) -> None:
-        """Take one latency in ms. What is not a finite number of at least 0 is a bug upstream and
-        raises `ValueError`: a percentile with it in would be a lie."""
+        """Take one latency in ms. Raises `ValueError` unless it is finite and at least 0: any other
+        value is a bug upstream and would falsify the percentiles."""
         if not (math.isfinite(ms) and ms >= 0):
             raise ValueError(f"a latency is a finite number of ms from 0 up, got {ms}")
         if self._n < len(self._values):
@@ -58,7 +57,8 @@ class Percentiles:
         self._max = max(self._max, ms)
 
     def summary(self) -> LatencySummary:
-        """The percentiles so far: each is the smallest value that at least p % do not exceed."""
+        """Return the percentiles so far: each is the smallest value that at least p % do not
+        exceed."""
         if self._n == 0:
             return LatencySummary()
         ranks = np.array([math.ceil(self._n * p / 100) for p in (50, 95, 99, 99.9)])

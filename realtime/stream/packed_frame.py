@@ -1,4 +1,4 @@
-"""Frames as JPEG: for the eye, not for measuring, in a tenth of the memory."""
+"""Frames as JPEG: for viewing, not for measuring, in a tenth of the memory."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,7 +23,7 @@ class PackedFrame:
 
     @property
     def nbytes(self) -> int:
-        """What it takes in memory."""
+        """Bytes it takes in memory."""
         return len(self.jpeg)
 
 
@@ -31,21 +31,21 @@ Held = Frame | PackedFrame
 
 
 def pack(held: Held) -> PackedFrame:
-    """`held` packed, once: what is packed already stays as it is."""
+    """Return `held` packed; a packed frame stays as it is."""
     if isinstance(held, PackedFrame):
         return held
     return PackedFrame(held.stamp, held.received_s, _jpeg(held.image), held.image.shape)
 
 
 def unpack(held: Held) -> Frame:
-    """`held` with its picture."""
+    """Return `held` with its picture decoded."""
     if isinstance(held, Frame):
         return held
     return Frame(held.stamp, _image(held.jpeg), held.received_s)
 
 
 def blacken(held: Held) -> Held:
-    """`held` with nothing in its picture, packed if it was."""
+    """Return `held` with a black picture, packed if it was packed."""
     if isinstance(held, PackedFrame):
         return PackedFrame(held.stamp, held.received_s, _black_jpeg(held.shape), held.shape)
     return Frame(held.stamp, _black(held.image.shape), held.received_s)

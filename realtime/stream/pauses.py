@@ -1,4 +1,4 @@
-"""Pauses: when a run was paused, for what comes late."""
+"""Pauses: remembers when a run was paused, for data that arrive late."""
 
 import math
 import threading
@@ -12,25 +12,25 @@ class Pauses:
 
     def __init__(self) -> None:
         self.resumed = threading.Event()
-        """Set but for a pause."""
+        """Cleared during a pause, otherwise set."""
         self.resumed.set()
         self._lock = threading.Lock()
         self._spans: deque[tuple[float, float]] = deque(maxlen=_KEPT)
 
     def begin(self, now_s: float) -> None:
-        """A pause begins."""
+        """Begin a pause."""
         with self._lock:
             self._spans.append((now_s, math.inf))
         self.resumed.clear()
 
     def end(self, now_s: float) -> None:
-        """The last one ends."""
+        """End the current pause."""
         with self._lock:
             begin_s, _ = self._spans.pop()
             self._spans.append((begin_s, now_s))
         self.resumed.set()
 
     def overlap(self, begin_s: float, end_s: float) -> bool:
-        """Whether any of the time from `begin_s` to `end_s` was in a pause."""
+        """Return whether any of the time from `begin_s` to `end_s` was in a pause."""
         with self._lock:
             return any(begin_s <= until_s and since_s <= end_s for since_s, until_s in self._spans)

@@ -1,11 +1,11 @@
 """FrameRing: the last seconds of a source, one writer, many readers.
 
-The capture thread appends; analysis, recorder and page each follow at their own pace. Nobody ever
-waits for a reader: who falls behind loses the oldest frames and is told how many. The error that
-ended the capture is raised where the frames are read, so it cannot die inside its own thread.
+The capture thread appends; analysis, recorder and page each follow at their own pace. The writer
+never waits for a reader: a slow reader loses the oldest frames and learns how many. An error that
+ended the capture is raised where the frames are read, so it cannot get lost in its own thread.
 
-Readers need the pictures themselves, once. What all of them have read is only kept for replays, and
-a thread that runs `FrameRing.pack` packs it: six seconds at 640×480 and 60 fps take 35 MB, not 330.
+Each reader needs a picture once. After all have read it, it is only kept for replays, and a thread
+that runs `FrameRing.pack` packs it: six seconds at 640×480 and 60 fps take 35 MB, not 330.
 """
 
 import threading
@@ -17,7 +17,7 @@ from model.records import Frame, Stamp
 from realtime.stream.packed_frame import Held, PackedFrame, blacken, pack
 
 STAMPS = 65_536
-"""Stamps kept of frames that were let go, for readers that were too slow: 18 min at 60 fps."""
+"""Stamps kept of released frames, for readers that were too slow: 18 min at 60 fps."""
 
 
 class FrameRing:
@@ -35,9 +35,9 @@ class FrameRing:
         self._seconds = seconds
         self._max_bytes = max_bytes
         self._frames: deque[Held] = deque()
-        self._packed = 0  # of them, the oldest; the last of these may be packed just now
+        self._packed = 0  # how many of the oldest are packed; the last of these may be in work
         self._readers: list[RingReader] = []  # of every frame
-        self._offsets: deque[int] = deque()  # of each frame: the bytes of all before it
+        self._offsets: deque[int] = deque()  # for each frame: the bytes of all before it
         self._bytes = 0
         self._all_bytes = 0
         self._appended = 0
@@ -50,7 +50,7 @@ class FrameRing:
         """Add the next frame and wake the readers.
 
         Raises `ValueError` unless index and time both exceed the last frame's, and `RuntimeError`
-        on a closed ring: both are mistakes of the writer.
+        on a closed ring: both are bugs of the writer.
         """
         with self._changed:
             if self._closed:
@@ -76,8 +76,8 @@ class FrameRing:
             self._changed.notify_all()
 
     def close(self, error: BaseException | None = None) -> None:
-        """No frame follows. Readers get what is left; then they end, or raise `error`, which is
-        what ended the capture. The first call counts."""
+        """End the ring. Readers get the remaining frames; then they end, or raise `error`, which
+        ended the capture. Only the first call counts."""
         with self._changed:
             if self._closed:
                 return
@@ -86,21 +86,21 @@ class FrameRing:
             self._changed.notify_all()
 
     def latest(self) -> Frame | None:
-        """The newest frame, closed or not; None before the first."""
+        """Return the newest frame, even from a closed ring; None before the first."""
         with self._changed:
             newest = self._frames[-1] if self._frames else None
             assert not isinstance(newest, PackedFrame)
             return newest
 
     def between(self, t0_s: float, t1_s: float) -> tuple[Held, ...]:
-        """The frames still held, packed or not, with `t0_s` ≤ time ≤ `t1_s`, in order, whether the
-        ring is closed or not."""
+        """Return the frames still held, packed or not, with `t0_s` ≤ time ≤ `t1_s`, in order, even
+        from a closed ring."""
         with self._changed:
             return tuple(frame for frame in self._frames if t0_s <= frame.stamp.time_s <= t1_s)
 
     def forget(self, start_s: float, end_s: float) -> None:
-        """Make the pictures black whose times are from `start_s` to `end_s`. What a reader has in
-        its hands stays as it is."""
+        """Blacken the pictures with times from `start_s` to `end_s`. Frames that a reader already
+        has stay as they are."""
         with self._changed:
             for place, frame in enumerate(self._frames):
                 if start_s <= frame.stamp.time_s <= end_s:
@@ -109,20 +109,20 @@ class FrameRing:
                     self._bytes += black.nbytes - frame.nbytes
 
     def follow(self, *, newest: bool = False) -> "RingReader":
-        """A reader of its own, from the oldest frame still held and not packed (`newest`: from the
-        newest) on."""
+        """Return a new reader. It starts at the oldest frame that is held and not packed (`newest`:
+        at the newest)."""
         return RingReader(self, newest=newest)
 
     def pack(self) -> None:
-        """Pack what only a replay can want yet, as it comes, until the ring is closed. For a thread
-        of its own."""
+        """Pack frames that only a replay still needs, until the ring is closed. Run it in its own
+        thread."""
         while not self._closed:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self._is_read())
             self.pack_read()
 
     def pack_read(self) -> None:
-        """Pack the frames that every reader has read, but for the newest. For one thread."""
+        """Pack the frames that every reader has read, except the newest. For one thread."""
         while True:
             with self._changed:
                 if not self._is_read():
@@ -133,13 +133,13 @@ class FrameRing:
             packed = pack(frame)
             with self._changed:
                 place = number - (self._appended - len(self._frames))
-                # It may have been let go meanwhile, or forgotten.
+                # It may have been released or forgotten meanwhile.
                 if place >= 0 and self._frames[place] is frame:
                     self._frames[place] = packed
                     self._bytes += packed.nbytes - frame.nbytes
 
     def _is_read(self) -> bool:
-        """Whether a frame is there that every reader has read, and that is not packed yet."""
+        """Return whether there is an unpacked frame that every reader has read."""
         oldest = self._appended - len(self._frames) + self._packed
         slowest = min((reader._next for reader in self._readers), default=self._appended)
         return oldest < min(slowest, self._appended - 1)
@@ -148,10 +148,10 @@ class FrameRing:
 class RingReader:
     """One reader of a ring: iterate to get `(frame, missed)`.
 
-    `missed` counts the frames appended between the frame before and this one that this reader did
-    not get: too slow, or, with `newest`, skipped on purpose. What the source itself dropped is a
-    jump of `stamp.index` instead. The iteration waits for the next frame without polling, ends
-    when the ring is closed and read out, and raises the error that closed it.
+    `missed` counts the frames between the last frame and this one that this reader did not get: it
+    was too slow, or, with `newest`, skipped them on purpose. Frames that the source itself dropped
+    show as a jump of `stamp.index` instead. The iteration waits for the next frame without polling,
+    ends when the ring is closed and read out, and raises the error that closed it.
     """
 
     def __init__(self, ring: FrameRing, *, newest: bool) -> None:
@@ -170,12 +170,12 @@ class RingReader:
 
     def __next__(self) -> tuple[Frame, int]:
         taken = self._take(None)
-        assert taken is not None  # without a time limit it waits for as long as it takes
+        assert taken is not None  # without a time limit it waits until a frame comes
         return taken
 
     def beats(self, beat_s: float) -> Iterator[tuple[Frame, int] | None]:
-        """The same iteration with None in it whenever no frame has come for `beat_s`, for a reader
-        that has other things to do."""
+        """Iterate in the same way, but yield None whenever no frame came for `beat_s`, for a reader
+        with other work to do."""
         while True:
             try:
                 yield self._take(beat_s)
@@ -183,8 +183,8 @@ class RingReader:
                 return
 
     def peek(self) -> Frame | None:
-        """The frame that is next, if it is there already and none was missed before it; never for
-        a reader of the newest. It may be missed yet, if it is not read soon."""
+        """Return the next frame if it is there already and none was missed before it; always None
+        for a reader of the newest. A slow reader may still miss that frame."""
         ring = self._ring
         with ring._changed:
             place = self._next - (ring._appended - len(ring._frames))
@@ -194,14 +194,14 @@ class RingReader:
 
     @property
     def missed(self) -> tuple[Stamp, ...]:
-        """The stamps of the frames that were missed before the last one, in order; the oldest of
-        more than `STAMPS` are not known."""
+        """The stamps of the frames missed before the last one, in order; at most the newest
+        `STAMPS` are known."""
         return self._missed
 
     @property
     def backlog(self) -> float:
-        """How much of the ring waits for this reader, 0 to 1: of its seconds or of its bytes,
-        whichever is more. 0 once it is closed, since nothing can run over any more. Any thread."""
+        """How much of the ring waits for this reader, 0 to 1, by seconds or by bytes, whichever is
+        more. 0 once it is closed, because nothing can overflow any more. Any thread."""
         ring = self._ring
         with ring._changed:
             first = max(0, self._next - (ring._appended - len(ring._frames)))
@@ -213,7 +213,7 @@ class RingReader:
             return min(1.0, share)
 
     def _take(self, timeout_s: float | None) -> tuple[Frame, int] | None:
-        """The next frame; None if it has not come after `timeout_s`."""
+        """Return the next frame; None if it has not come after `timeout_s`."""
         ring = self._ring
         with ring._changed:
             ready = ring._changed.wait_for(
@@ -236,7 +236,8 @@ class RingReader:
             return frame, missed
 
     def _stamps(self, oldest: int, wanted: int) -> tuple[Stamp, ...]:
-        """Of the frames from `self._next` to before `wanted`; `oldest` is the first still held."""
+        """Return the stamps from `self._next` to before `wanted`; `oldest` is the first frame
+        held."""
         ring = self._ring
         gone = max(0, oldest - self._next)
         let_go = islice(reversed(ring._let_go), gone)
@@ -244,8 +245,8 @@ class RingReader:
         return (*reversed([*let_go]), *(frame.stamp for frame in held))
 
     def stop(self) -> None:
-        """End this reader's iteration, from any thread, even while it waits; what it has not
-        read yet is left. The ring and its other readers go on."""
+        """End this reader's iteration, from any thread, even while it waits; unread frames are
+        left. The ring and its other readers go on."""
         with self._ring._changed:
             self._stopped = True
             if self in self._ring._readers:
@@ -254,5 +255,5 @@ class RingReader:
 
 
 def _picture(held: Held) -> Frame:
-    assert isinstance(held, Frame)  # nothing is packed that a reader has not read
+    assert isinstance(held, Frame)  # frames are packed only after every reader has read them
     return held

@@ -1,26 +1,26 @@
-"""SlewedClock: another machine's clock brought to this one's, without steps.
+"""SlewedClock: converts another machine's clock to this one's, without steps.
 
-The two drift apart by up to 100 ppm or so, 0.36 s an hour. What is known of their offset gets
-better and worse with the network, so that following it at once would turn capture times back, or
-make two frames of one distance further apart than they were.
+The two drift apart by up to 100 ppm or so, 0.36 s an hour. How well their offset is known varies
+with the network. Following each new value at once would turn capture times back, or stretch the
+distance between two frames.
 """
 
 SLEW = 5e-4
-"""The offset changes by no more, in seconds per second: five times what clocks drift."""
+"""The fastest change of the offset, in seconds per second: five times the drift of clocks."""
 STEP_S = 1.0
-"""If the other clock is behind by more, it stood still, as in a machine that slept: a gap."""
+"""If the other clock is behind by more, it stood still (a sleeping machine): this makes a gap."""
 
 
 class SlewedClock:
-    """Written by one thread."""
+    """Only one thread may use it."""
 
     def __init__(self) -> None:
         self._last_s: float | None = None
         self._offset_s = 0.0
 
     def here_s(self, there_s: float, offset_s: float) -> float:
-        """`there_s` of the other clock on this one's, by `offset_s`, what is known now of this
-        clock minus the other. Increases as `there_s` does."""
+        """Convert `there_s` of the other clock to this one's, with `offset_s`, the latest estimate
+        of this clock minus the other. The result increases as `there_s` does."""
         if self._last_s is None:
             self._offset_s = offset_s
         else:

@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 
 class Worker(Executor):
-    """Runs what is submitted one after the other, in one thread of its own.
+    """Runs submitted tasks one after the other, in one thread of its own.
 
-    At most `backlog` tasks wait. When it is full, `submit` blocks until there is room: nothing is
-    dropped, memory is bounded, and the caller falls behind no more than by the work that it asks
-    for. A task's error belongs to its future. A task that never ends does not keep the program from
+    At most `backlog` tasks wait. When the queue is full, `submit` blocks until there is room:
+    nothing is dropped, memory is bounded, and the caller falls behind only by the work it asks for.
+    A task's error belongs to its future. A task that never ends does not keep the program from
     ending.
     """
 
@@ -42,8 +42,8 @@ class Worker(Executor):
         return future
 
     def stop(self, timeout_s: float) -> bool:
-        """Finish what is queued and join the thread; False if that takes longer than
-        `timeout_s`, and the thread is then still alive. May be called again."""
+        """Finish the queued tasks and join the thread; return False if it is still alive after
+        `timeout_s`. May be called again."""
         if not self._thread.is_alive():
             return True
         try:

@@ -1,7 +1,7 @@
 """Which sources a page may open.
 
-Whoever has the page of another machine could otherwise read its files, and have it call on
-addresses in its network.
+Without this check, anyone with the page could read files of the machine that serves it, and make it
+call addresses in its network.
 """
 
 import os
@@ -16,8 +16,8 @@ OFFERED = frozenset({"auto", "demo", "browser", "camera"})
 
 
 def check_source(spec: str, config: LiveConfig) -> None:
-    """Raise `InputError` if the page may not open `spec`: see `LiveConfig.allow_sources`. It is not
-    said whether there is such a file."""
+    """Raise `InputError` if the page may not open `spec`: see `LiveConfig.allow_sources`. The error
+    does not reveal whether such a file exists."""
     if not config.allow_sources and not config.is_shared:
         return
     if spec == config.source or _is_allowed(spec, config.allow_sources):
@@ -47,7 +47,7 @@ def _is_allowed(spec: str, allowed: tuple[str, ...]) -> bool:
 
 
 def _resolve(path: str) -> Path | None:
-    """Without links in it; None for what no file can be called, and links in a circle."""
+    """Return the path with links resolved; None for an impossible name or circular links."""
     try:
         return Path(os.path.expanduser(path)).resolve()
     except (OSError, RuntimeError, ValueError):
@@ -55,11 +55,11 @@ def _resolve(path: str) -> Path | None:
 
 
 def _is_below(address: str, root: str) -> bool:
-    """Whether `address` is `root`, or on the same server below it."""
+    """Return whether `address` is `root`, or below it on the same server."""
     try:
         asked, given = urlsplit(address), urlsplit(root)
         same = _server(asked) == _server(given)
-    except ValueError:  # a port that is none
+    except ValueError:  # an invalid port
         return False
     path, above = unquote(asked.path), unquote(given.path).rstrip("/")
     if ".." in path.split("/") or "\\" in address or not address.isprintable():

@@ -1,7 +1,8 @@
-"""The page's Calibrate tab: what it needs of who calibrates, and its routes.
+"""The page's Calibrate tab: the calibrator's interface, and the tab's routes.
 
-The measurements are `calibrate`'s, which this package does not know: `run_live.py` hands in what
-keeps `Calibrator`. The script of the tab asks for its state a few times a second, and draws it.
+The measurements belong to `calibrate`, which this package does not know; `run_live.py` passes in an
+object that follows `Calibrator`. The tab's script asks for its state a few times a second and draws
+it.
 """
 
 from typing import Any, Protocol
@@ -20,44 +21,44 @@ class Calibrator(Protocol):
     """Measures what a running session sees. Any thread."""
 
     def take(self, step: Step) -> None:
-        """Every step of the session, in order, in its pipeline thread; quick."""
+        """Take every step of the session, in order, in its pipeline thread. Must be quick."""
         ...
 
     def attach(self, session: LiveSession) -> None:
-        """The session whose steps it takes; called once, before that starts."""
+        """Set the session whose steps it takes; called once, before the session starts."""
         ...
 
     def begin(self, what: str, *, participant: str, false_alarms_per_min: float) -> None:
-        """Begin the measurement `what`, "camera" or "baseline"; the last one's result of that
-        kind goes. Raises `InputError` if it cannot begin."""
+        """Begin the measurement `what`, "camera" or "baseline", and discard the last result of that
+        kind. Raises `InputError` if it cannot begin."""
         ...
 
     def cancel(self) -> None:
-        """End what is going on; nothing of it is kept."""
+        """Stop the measurement and keep nothing of it."""
         ...
 
     def state(self) -> dict[str, Any]:
-        """How it stands, for the page: JSON values."""
+        """Return the state for the page, as JSON values."""
         ...
 
     def use(self) -> None:
-        """Let the session go on with the measured baseline. Raises `InputError` without one."""
+        """Make the session use the measured baseline. Raises `InputError` without one."""
         ...
 
     def file(self) -> tuple[str, str]:
-        """Name and text of the measured baseline's file. Raises `InputError` without one."""
+        """Return name and text of the measured baseline's file. Raises `InputError` without one."""
         ...
 
 
 class CalibrationRequest(BaseModel):
-    """What a measurement is to begin with."""
+    """The options of a measurement."""
 
     participant: Text = ""
     false_alarms_per_min: FiniteFloat = 0.5
 
 
 def calibration_routes(calibrator: Calibrator) -> APIRouter:
-    """Routes under `/live/calibrate/`. What cannot be done is told in the answer, as `error`."""
+    """Return routes under `/live/calibrate/`. Failures are reported in the answer, as `error`."""
     router = APIRouter(prefix="/live/calibrate")
 
     @router.get("/state")

@@ -1,4 +1,4 @@
-"""Commands from a page to the session: whose they are, and whether they are meant."""
+"""Commands from a page to the session: checks permission, and asks before touching a recording."""
 
 from typing import Any
 
@@ -12,20 +12,20 @@ RECORDED = {
     "stop": "A recording is going on. End it?",
     "pause": "A recording is going on. Pause it?",
 }
-"""What is asked before a recording is touched from the live view."""
+"""Questions to ask before the live view touches a recording."""
 
 
 class Commands:
-    """What one person at a page orders."""
+    """Carries out the commands of one person at a page."""
 
     def __init__(self, session: LiveSession, person: Person) -> None:
         self._session = session
         self._person = person
 
     def obey(self, message: dict[str, Any]) -> dict[str, Any] | None:
-        """Do what `message` says, which may take seconds; the answer, None if there is nothing to
-        say: `error`, or `confirm` with a question, after which the same command comes again with
-        `sure`."""
+        """Carry out `message`, which may take seconds. Returns the answer, or None if there is
+        nothing to say: `error`, or `confirm` with a question; to confirm, the page sends the same
+        command again with `sure`."""
         name = str(message["do"])
         try:
             if not self._person.may_control:
@@ -58,5 +58,5 @@ class Commands:
             session.switch(source)
         elif name == "rotate":
             rotate = message.get("rotate")
-            if isinstance(rotate, int):  # nonsense asks for nothing
+            if isinstance(rotate, int):  # ignore other types
                 session.switch(session.config.source, rotate=rotate)

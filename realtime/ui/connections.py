@@ -20,24 +20,25 @@ from realtime.stream.clock import monotonic_s
 from realtime.ui.login_throttle import network
 
 MOST = 512
-"""At once, if the system lets the program open twice as many files; else half of those."""
+"""Connections at once if the system allows twice as many open files; otherwise half of those."""
 ONES_SHARE = 4
-"""A fourth of them may come from one address."""
+"""One address may have one in this many."""
 BACKLOG = 64
 """So many are taken at a time, of which too many are let go only then."""
 REQUEST_S = 10.0
-"""A connection on which nothing is asked for so long is closed."""
+"""A connection without a request for this long is closed."""
 MESSAGES_PER_S = 400
-"""A page acknowledges each frame, of 300 a second at most."""
+"""A page acknowledges each frame, at most 300 a second."""
 SHORT_BYTES = 1024
 CHUNK_BYTES = 16 * 2**10
-"""Read at once from a socket: thousands of the shortest messages, and others wait meanwhile."""
+"""Bytes per read from a socket: thousands of the shortest messages, while others wait."""
 UNREAD_BYTES = 16 * 2**20
-"""Far more than two frames and the news; who leaves so much unread is asked nothing more."""
+"""Far more than two frames and the news; a client that leaves this much unread is disconnected."""
 
 
 class Listener(socket.socket):
-    """A listening socket that lets in so many at once. Of Windows' event loop it is not asked."""
+    """A listening socket with a limit on connections. Windows' event loop does not use its
+    `accept`."""
 
     def __init__(self, family: int, kind: int, protocol: int, most: int | None = None) -> None:
         super().__init__(family, kind, protocol)
@@ -45,7 +46,7 @@ class Listener(socket.socket):
         self._open: Counter[str] = Counter()
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """As of any socket; raises `ConnectionAbortedError` for who is one too many."""
+        """Accept as any socket does. Raises `ConnectionAbortedError` above the limit."""
         taken, address = super().accept()
         where = network(address[0])
         if self._open.total() >= self._most or self._open[where] >= self._most // ONES_SHARE:
@@ -65,7 +66,7 @@ class _Connection(socket.socket):
         self._let_go: Callable[[], None] | None = let_go
 
     def close(self) -> None:
-        """As of any socket; there is room for another then."""
+        """Close as any socket does, and make room for another."""
         super().close()
         if self._let_go is not None:
             self._let_go()
@@ -73,7 +74,7 @@ class _Connection(socket.socket):
 
 
 class Http(H11Protocol):
-    """HTTP that does not wait for ever to be asked something."""
+    """HTTP that closes connections without requests."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """uvicorn's, and see the class."""
@@ -81,7 +82,7 @@ class Http(H11Protocol):
         self.loop.call_later(REQUEST_S, self._watch, None)
 
     def _watch(self, answered: object) -> None:
-        """Close if nothing was asked since what was `answered` last time."""
+        """Close if nothing was asked since `answered` was recorded."""
         if self.transport.is_closing() or self.transport.get_protocol() is not self:
             return  # gone, or a socket of its own now
         waits = self.cycle is None or self.cycle.response_complete
@@ -92,7 +93,7 @@ class Http(H11Protocol):
 
 
 class WebSocket(WebSocketsSansIOProtocol):
-    """A socket that is closed if more comes, or is left unread, than from any page."""
+    """A socket that is closed if it sends more, or leaves more unread, than any page would."""
 
     _since_s, _messages = 0.0, 0
 
@@ -145,7 +146,7 @@ class WebSocket(WebSocketsSansIOProtocol):
 
 
 def _files() -> int:
-    """How many files the program may have open."""
+    """Return how many files the program may have open."""
     try:
         import resource
     except ImportError:  # Windows

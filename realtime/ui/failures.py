@@ -1,4 +1,4 @@
-"""What failed, for the page: one line, whatever it was."""
+"""Failures as one line for the page."""
 
 import logging
 
@@ -13,15 +13,15 @@ _LOG = logging.getLogger(__name__)
 
 
 def report_failure(error: Exception) -> str:
-    """`error` in one line; that of a bug goes to the log too, with its traceback."""
+    """Return `error` in one line; a bug also goes to the log with its traceback."""
     if not isinstance(error, InputError) and not is_refused(error):
         _LOG.error("told on the page: %s", describe_error(error), exc_info=error)
     return describe_error(error)
 
 
 async def tell_nonsense(request: Request, error: Exception) -> JSONResponse:
-    """The answer to a request whose values cannot be: 422, with the first of them named. FastAPI's
-    own repeats what was sent, which may be no JSON."""
+    """Answer a request with invalid values: 422, naming the first of them. FastAPI's own answer
+    repeats the input, which may not be valid JSON."""
     del request
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]

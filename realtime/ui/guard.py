@@ -36,7 +36,7 @@ from realtime.ui.routes import route_path, without_root
 
 COOKIE = "fmanet_live"
 NAME_LENGTH = 40
-"""Of a user's name, so much is kept."""
+"""Characters of a user's name that are kept."""
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _NOT_TO_LOOK_AT = ("/live/camera", "/live/study/", "/live/review/", "/live/calibrate/")
@@ -44,16 +44,16 @@ _NOT_TO_LOOK_AT = ("/live/camera", "/live/study/", "/live/review/", "/live/calib
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who is at a page."""
+    """A person at a page."""
 
     name: str
     """User, if there are any, and address: for the session's audit."""
     may_control: bool
-    """False: only look."""
+    """False: may only look."""
 
 
 def person(connection: HTTPConnection) -> Person:
-    """Who made this request, or opened this socket, which the guard has let in."""
+    """Return who made this request or opened this socket, after the guard let it in."""
     found = connection.scope["state"]["person"]
     assert isinstance(found, Person)
     return found
@@ -81,7 +81,7 @@ class Guard:
         self._basic = b"" if auth is None else ":".join(auth).encode()
         self._view = b"" if view_password is None else view_password.encode()
         self._throttle = Throttle(now)
-        # By the name in it a cookie tells whose it is; the key keeps it from being made up.
+        # The cookie names its user; the key prevents forgery.
         self._key = secrets.token_bytes(32)
         self._loopback = loopback
         self._allow_hosts = frozenset(allow_hosts)
@@ -101,7 +101,7 @@ class Guard:
         if refusal is None:
             assert found is not None
             scope.setdefault("state", {})["person"] = found
-            # Nobody else needs it, and to take a long one apart costs Python seconds.
+            # Nobody else needs the cookie, and parsing a long one costs Python seconds.
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
             await self._app(scope, receive, self._with_headers(scope, headers, found, send))
         elif scope["type"] == "http":
@@ -147,7 +147,8 @@ class Guard:
         return None
 
     def _is_own(self, origin: str, host: str) -> bool:
-        """Whether a page of `origin` is this one: a proxy may ask by another name than it shows."""
+        """Return whether a page of `origin` is this page: a proxy may use another name than it
+        shows."""
         try:
             address = urlsplit(origin)
         except ValueError:
@@ -155,7 +156,7 @@ class Guard:
         return address.netloc == host or _hostname(address.netloc) in self._allow_hosts
 
     def _person(self, scope: Scope, headers: Headers) -> Person | None:
-        """Whose request it is; None if it cannot be told."""
+        """Return whose request it is; None if unknown."""
         address = _address(scope)
         if not self._basic:
             return Person(self._place(address, headers), may_control=True)
@@ -170,8 +171,8 @@ class Guard:
         )
 
     def _place(self, address: str, headers: Headers) -> str:
-        """Where who came from `address` is, for people to read: a proxy says for whom it asks, and
-        so may anybody else on its machine."""
+        """Return where the client at `address` is, for people to read. A proxy says for whom it
+        asks; so can any other program on its machine."""
         said = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
         proxied = self._root_path or self._allow_hosts
         return f"{address} for {_printable(said.encode())}" if proxied and said else address
@@ -198,7 +199,7 @@ class Guard:
         if not hmac.compare_digest(self._sign(stated).encode(), signature.encode()):
             return None
         role, _, name = stated.partition(".")
-        user = bytes.fromhex(name)  # it was made here
+        user = bytes.fromhex(name)  # this program made it
         return Person(user.decode(), may_control=role == "control")
 
     def _cookie(self, found: Person) -> str:
@@ -237,14 +238,14 @@ def _address(scope: Scope) -> str:
 
 
 def _printable(user: bytes) -> str:
-    """A user's name as it may stand in a line of text."""
+    """Return a user's name in a form that fits in a line of text."""
     name = user.decode("utf-8", "replace").replace(" at ", " ")
     kept = "".join(letter for letter in name if letter.isprintable())[:NAME_LENGTH]
     return kept.strip() or "unnamed"
 
 
 def _hostname(host: str) -> str | None:
-    """The name in a Host header, without port and brackets."""
+    """Return the name in a Host header, without port and brackets."""
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:

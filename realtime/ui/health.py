@@ -1,4 +1,4 @@
-"""The page's Health tab: how late results are now, and what the program costs the machine."""
+"""The page's Health tab: how late results are now, and the load on the machine."""
 
 import threading
 from dataclasses import asdict
@@ -22,18 +22,18 @@ STAGES = {
     "send": "send",
     "paint": "to the screen",
 }
-"""Stages in the order in which a frame comes to them, in words."""
+"""Stages in the order in which a frame passes them, in words."""
 LEFT_OUT = ("pipeline behind", "recorder first")
 _FEW = 30
-"""Frames before which nothing is judged."""
+"""Frames needed before a verdict."""
 
 
 def health_routes(session: LiveSession) -> APIRouter:
-    """`/live/health`: the state of `session` as plain values."""
+    """Return `/live/health`: the state of `session` as plain values."""
     router = APIRouter()
     process = psutil.Process()
     for first in (process.cpu_percent, psutil.cpu_percent):
-        first()  # only sets the mark from which the next call counts
+        first()  # the first call only starts the measurement
     lock = threading.Lock()
 
     @router.get("/live/health")
@@ -52,8 +52,8 @@ def health_routes(session: LiveSession) -> APIRouter:
 
 
 def state(snapshot: Snapshot) -> dict[str, Any]:
-    """What of a snapshot the tab shows; `light` is "green", "amber", "red" or empty, `verdict`
-    says why; `spans` are rows of percentiles in ms."""
+    """Return what the tab shows of a snapshot: `light` is "green", "amber", "red" or empty,
+    `verdict` says why, `spans` are rows of percentiles in ms."""
     light, verdict = judge(snapshot)
     due_ms = 1e3 / snapshot.fps_measured if snapshot.fps_measured else None
     spans = [
@@ -78,7 +78,7 @@ def state(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def judge(snapshot: Snapshot) -> tuple[str, str]:
-    """Whether the program keeps up with its source, as a light and in words."""
+    """Return whether the program keeps up with its source, as a light and in words."""
     if snapshot.state != "running" or snapshot.analysed < _FEW or not snapshot.fps_measured:
         return "", {"running": "Beginning", "starting": "Beginning"}.get(
             snapshot.state, "Nothing runs"

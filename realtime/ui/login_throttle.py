@@ -1,4 +1,4 @@
-"""Throttle: whoever guesses passwords waits longer and longer."""
+"""Throttle: makes anyone who guesses passwords wait longer and longer."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -10,27 +10,27 @@ FREE = 5
 """Wrong answers in a row without a wait: people mistype, and browsers ask again."""
 LONGEST_S = 60.0
 FORGIVEN_S = 600.0
-"""After so long without a wrong answer, earlier ones no longer count. A right one changes nothing:
-who guesses may share the address of who knows."""
+"""After this long without a wrong answer, earlier ones no longer count. A right answer changes
+nothing: a guesser may share the address of someone who knows the password."""
 KEPT = 4096
-"""Addresses that are remembered; the oldest make room."""
+"""Number of addresses remembered; the oldest make room."""
 
 
 class Throttle:
-    """Counts wrong answers by address; of IPv6 by the network of 64 bits that one household has.
-    One thread, an event loop's."""
+    """Counts wrong answers by address; for IPv6 by the 64-bit network of a household. Use one
+    thread, that of an event loop."""
 
     def __init__(self, now: Callable[[], float] = monotonic_s) -> None:
         self._now = now
         self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def wait_s(self, address: str) -> float:
-        """How long `address` has to wait until another answer is looked at; 0: not at all."""
+        """Return how long `address` must wait before its next answer is checked; 0: no wait."""
         _, until_s = self._wrong.get(network(address), (0, 0.0))
         return max(0.0, until_s - self._now())
 
     def count(self, address: str) -> None:
-        """A wrong answer came from `address`."""
+        """Count a wrong answer from `address`."""
         household = network(address)
         before, until_s = self._wrong.pop(household, (0, 0.0))
         wrong = 1 if self._now() - until_s > FORGIVEN_S else before + 1
@@ -41,7 +41,7 @@ class Throttle:
 
 
 def network(address: str) -> str:
-    """What one household has: an address, of IPv6 64 bits of it."""
+    """Return what one household has: an address, or 64 bits of an IPv6 address."""
     try:
         known = ip_address(address.partition("%")[0])
     except ValueError:  # a socket of this machine

@@ -51,10 +51,10 @@ def build_app(
     auth: tuple[str, str] | None = None,
     calibrator: Calibrator | None = None,
 ) -> FastAPI:
-    """The page over `session`, which the caller starts and stops.
+    """Return the page over `session`, which the caller starts and stops.
 
-    `auth`, user and password, guards every route and socket; default: what the session's
-    configuration says. `calibrator`, who takes the session's steps, gets a tab of its own.
+    `auth`, user and password, guards every route and socket; default: the session's configuration.
+    `calibrator` takes the session's steps and gets its own tab.
     """
     config = session.config
     app = FastAPI(title="FMANet Live", docs_url=None, redoc_url=None, openapi_url=None)
@@ -106,7 +106,7 @@ def _blocks(tabs: Sequence[str]) -> gr.Blocks:
 
 
 def _view(name: str) -> None:
-    """The view that `<name>.html` and `<name>.js` of the static files are."""
+    """Add the view made of `<name>.html` and `<name>.js` from the static files."""
     gr.HTML(
         html_template=(STATIC / f"{name}.html").read_text(encoding="utf-8"),
         js_on_load=_ON_LOAD.replace("live.js", f"{name}.js"),
@@ -116,7 +116,7 @@ def _view(name: str) -> None:
 
 
 def _theme() -> gr.Theme:
-    """Gradio's plain theme with fonts that every system has: the default ones are downloaded."""
+    """Return Gradio's plain theme with system fonts: Gradio would download its own."""
     return gr.themes.Base(
         primary_hue=gr.themes.colors.teal,
         neutral_hue=gr.themes.colors.slate,

@@ -22,7 +22,7 @@ from realtime.ui.guard import person
 KEPT_REPLAYS = 2
 """Opened replays kept, for the factor's slider: up to 45 MB each."""
 MOST_WAITING = 16
-"""Replays that are asked for and not begun."""
+"""Replays requested but not begun."""
 COLUMNS = 8
 JPEG_QUALITY = 90
 WHEEL_PX = 192
@@ -34,14 +34,14 @@ _MOMENTS: tuple[Moment, ...] = ("onset", "apex", "offset")
 
 
 def picture_routes(session: LiveSession) -> APIRouter:
-    """Routes under `/live/events/{run}/{number}/`; 404, in words, for what is not kept."""
+    """Return routes under `/live/events/{run}/{number}/`; 404, in words, for what is not kept."""
     router = APIRouter(prefix="/live")
     replays = Replays()
     session.on_forget(replays.clear)
 
     def opened(run: int, event: Event) -> Replay:
-        # The state is part of the key: an early event's clip ends before its offset. So is what
-        # was forgotten, since then a clip may be shorter.
+        # The state is part of the key, because an early event's clip ends before its offset. So are
+        # the forgotten spans, because a clip may be shorter afterwards.
         forgotten = session.forgotten()
         key = (run, event.number, event.state, forgotten)
         replay = replays.open(key, lambda: session.clip(event.number), event.window)
@@ -82,8 +82,8 @@ def picture_routes(session: LiveSession) -> APIRouter:
     asked: Counter[bool] = Counter()
 
     async def in_turn(request: Request, make: Callable[[], T]) -> T:
-        """What `make` returns, in a thread. One after the other: they would take all threads and
-        have commands wait. Who only looks has nobody wait who may do more."""
+        """Return the result of `make`, run in a thread, one request after the other: together they
+        would take all threads and delay commands. A viewer never delays someone who may control."""
         may_control = person(request).may_control
         if asked[may_control] > MOST_WAITING:
             raise HTTPException(503, "too many replays are asked for: try again")
@@ -119,12 +119,12 @@ def picture_routes(session: LiveSession) -> APIRouter:
 
 
 def replay_facts(opened: Callable[[], Replay], window: Window) -> dict[str, Any]:
-    """What the page's replay needs to know of the pictures of `window`; only `missing`, with the
-    reason, where `opened` raises `InputError` or `OSError`."""
+    """Return what the page's replay needs to know about the pictures of `window`; only `missing`,
+    with the reason, if `opened` raises `InputError` or `OSError`."""
     try:
         replay = opened()
     except (InputError, OSError) as error:
-        # Not a failure of the page: browsers log a 404 as one.
+        # Not a 404: browsers log that as an error of the page.
         return {"missing": report_failure(error)}
     return {
         "times_s": replay.times_s.tolist(),
@@ -138,7 +138,7 @@ def replay_facts(opened: Callable[[], Replay], window: Window) -> dict[str, Any]
 
 
 def replay_picture(opened: Callable[[], Replay], factor: float) -> Response:
-    """All pictures of a replay in one; 404 where `opened` raises `InputError` or `OSError`."""
+    """Return all pictures of a replay in one; 404 if `opened` raises `InputError` or `OSError`."""
     try:
         replay = opened()
     except (InputError, OSError) as error:
@@ -148,15 +148,15 @@ def replay_picture(opened: Callable[[], Replay], factor: float) -> Response:
 
 
 class Replays:
-    """The last opened replays. Opening takes a face mesh and half a second: one at a time."""
+    """The last opened replays. Opening one needs a face mesh and half a second: one at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._opened: OrderedDict[Hashable, Replay] = OrderedDict()
 
     def open(self, key: Hashable, clip: Callable[[], Sequence[Frame]], window: Window) -> Replay:
-        """The replay of `window` in the frames of `clip`, kept as `key`; raises `InputError` if
-        there are none, or no face in them."""
+        """Return the replay of `window` in the frames of `clip`, kept as `key`. Raises `InputError`
+        if there are no frames, or no face in them."""
         with self._lock:
             replay = self._opened.get(key)
             if replay is None:
@@ -168,13 +168,13 @@ class Replays:
             return replay
 
     def clear(self) -> None:
-        """Let go of all of them."""
+        """Release all replays."""
         with self._lock:
             self._opened.clear()
 
 
 def _full_px(event: Event) -> float | None:
-    """One scale for both phases, so that their colours compare."""
+    """Return one scale for both phases, so that their colours compare."""
     if event.flows is None:
         return None
     first, second = event.flows.onset_apex, event.flows.apex_offset
@@ -182,7 +182,7 @@ def _full_px(event: Event) -> float | None:
 
 
 def _sheet(pictures: ImageU8) -> ImageU8:
-    """(N, S, S, 3) in rows of `COLUMNS`, the last row filled with black."""
+    """Return (N, S, S, 3) in rows of `COLUMNS`, the last row filled with black."""
     missing = -len(pictures) % COLUMNS
     filled = np.concatenate([pictures, np.zeros((missing, *pictures.shape[1:]), np.uint8)])
     rows = filled.reshape(-1, COLUMNS, *pictures.shape[1:])
@@ -192,7 +192,7 @@ def _sheet(pictures: ImageU8) -> ImageU8:
 
 
 def jpeg(picture: ImageU8, quality: int) -> Response:
-    """(H, W, 3) uint8 RGB as an answer that stays out of the browser's cache on disk."""
+    """Return (H, W, 3) uint8 RGB as an answer that stays out of the browser's cache on disk."""
     return _answer(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 

@@ -46,7 +46,7 @@ _TOLD = ("participant", "started_utc", "state")
 
 
 class EditRequest(BaseModel):
-    """What a coder says of one expression; frames by their places among so many."""
+    """A coder's edit of one expression; frames are given by their places."""
 
     coder: Text
     frames: int
@@ -60,7 +60,7 @@ class EditRequest(BaseModel):
 
 
 class ExportRequest(BaseModel):
-    """What is to be exported, as which coder left it."""
+    """What to export, and which coder's version."""
 
     to: Text
     coder: Text = ""
@@ -72,21 +72,21 @@ class _Opened:
     def __init__(self, path: Path) -> None:
         self.session: Session = open_session(path)
         self.mark = object()
-        """By which replays of it are kept; an `id` may be another's later."""
+        """Key for its replays; another object may reuse an `id` later."""
         self.pictures = Pictures(self.session)
         self.motion: MotionLanes = read_motion(self.session.folder)
         self._sound = sound_of(self.session)
 
     @property
     def sound(self) -> Sound:
-        """Raises `InputError` if the session has none."""
+        """Return the sound. Raises `InputError` if the session has none."""
         return self._sound or Sound(self.session)
 
     def seconds(self, time_s: float) -> float:
         return time_s - self.session.zero_s
 
     def described(self) -> dict[str, Any]:
-        """Everything but the pictures and the motion."""
+        """Return everything except the pictures and the motion."""
         session = self.session
         labels = dict.fromkeys(CLASSES)
         for event in session.confirmed:
@@ -111,7 +111,7 @@ class _Opened:
         }
 
     def edit(self, edit: Edit, kind: Kind) -> dict[str, Any]:
-        """One expression as a coder sees it."""
+        """Return one expression as a coder sees it."""
         stamps = {"onset": edit.onset, "apex": edit.apex, "offset": edit.offset}
         return {
             "number": edit.number,
@@ -130,8 +130,8 @@ class _Opened:
         return self.pictures.stamps[place]
 
     def moment(self, place: int, now: Stamp | None) -> Stamp:
-        """What a coder who says `place` means: `now`, unless the moment was moved. A frame that
-        was analysed need not be in the video, and is then shown by the nearest."""
+        """Return the moment that a coder means by `place`: `now`, unless the coder moved it. An
+        analysed frame may be missing from the video; its nearest neighbour then shows it."""
         kept = now is not None and self.pictures.nearest(now.time_s) == place
         return now if now is not None and kept else self.stamp(place)
 
@@ -145,17 +145,18 @@ class _Shelf:
         self._opened: OrderedDict[str, tuple[tuple[int, ...], _Opened]] = OrderedDict()
 
     def folders(self) -> dict[str, Path]:
-        """By their names as they can be shown: another system's may be no text."""
+        """Return the folders by displayable name: a name from another system may not be valid
+        text."""
         folders = self._root.iterdir() if self._root.is_dir() else ()
         return {clean_line(path.name): path for path in folders if (path / DOCUMENT).is_file()}
 
     def open(self, name: str) -> _Opened:
-        """Raises `InputError` if there is none of that name, or it is not whole."""
+        """Open a session. Raises `InputError` if there is none of that name, or it is not whole."""
         path = self.folders().get(name)
         if path is None:
             raise InputError(f"session {name!r}: there is none in {self._root}")
         folder = SessionFolder(path)
-        # A redaction or recovery since then has made all of it another.
+        # A redaction or recovery since then changes everything.
         tables = (folder.document, folder.frames, folder.events, folder.markers)
         videos = map(folder.video, folder.parts())
         state = tuple(map(_changed_ns, (*tables, *videos)))
@@ -172,7 +173,8 @@ class _Shelf:
             return kept[1]
 
     def listed(self) -> list[dict[str, Any]]:
-        """One line for each, the newest first; what cannot be opened says why."""
+        """Return one entry per session, newest first; if a session cannot be opened, it says
+        why."""
         found: list[dict[str, Any]] = []
         for name, path in self.folders().items():
             folder = SessionFolder(path)
@@ -186,7 +188,7 @@ class _Shelf:
 
 
 def _changed_ns(path: Path) -> int:
-    """When `path` was changed last; 0 if it is not there, or a link to nowhere."""
+    """Return when `path` last changed; 0 if it is missing, or a dangling link."""
     try:
         return path.stat().st_mtime_ns
     except OSError:
@@ -194,8 +196,8 @@ def _changed_ns(path: Path) -> int:
 
 
 def review_routes(root: Path) -> APIRouter:
-    """Routes under `/live/review/` over the sessions in `root`. What cannot be done is told in the
-    answer, as `error`; a picture that is not there is a 404."""
+    """Return routes under `/live/review/` over the sessions in `root`. Failures are reported in the
+    answer, as `error`; a missing picture is a 404."""
     router = APIRouter(prefix="/live/review")
     shelf = _Shelf(root)
     replays = Replays()
@@ -341,7 +343,7 @@ def _edited(opened: _Opened, said: EditRequest) -> dict[str, Any]:
 
 
 def _as_left(session: Session, coder: str) -> Session:
-    """As the coder left it; as it was found where nobody codes, or the coder said nothing yet."""
+    """Return it as the coder left it; as found without a coder, or if the coder made no edit."""
     return as_coded(session, coder) if coder in session.folder.coders() else session
 
 
@@ -361,7 +363,7 @@ def _replay(replays: Replays, name: str, opened: _Opened, window: Window) -> Rep
 
 
 def _known(value: object) -> object:
-    """Numbers that are not known as null: JSON has no NaN."""
+    """Return NaN as null, because JSON has no NaN; other values unchanged."""
     if isinstance(value, tuple):
         return [_known(one) for one in value]
     return finite(value) if isinstance(value, float) else value
