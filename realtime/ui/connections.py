@@ -1,7 +1,7 @@
-"""Connections: how many there may be, and what each may cost, whoever is at the other end.
+"""Connections: limits their number, and what each may cost the program.
 
-Anybody who reaches the port may open connections, before any password is asked for. Each costs the
-program one of its open files, of which recordings need some too.
+Anyone who reaches the port may open connections before any password is asked for. Each uses one of
+the program's open files, and recordings need some too.
 """
 
 import asyncio

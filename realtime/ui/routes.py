@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 OURS = "/live/"
 READ = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
-"""Beginnings of addresses that are only read."""
+"""Prefixes of addresses that are only read."""
 READ_ALONE = frozenset(
     {
         "/",
@@ -25,14 +25,14 @@ READ_ALONE = frozenset(
 
 
 LONGEST_BODY = 64 * 2**10
-"""Bytes; a protocol of hundreds of questions has no more."""
+"""Bytes; a protocol of hundreds of questions is no longer than this."""
 BODY_S = 10.0
-"""How long it may take to come."""
+"""How long the body may take to arrive."""
 
 
 class RouteFilter:
-    """ASGI middleware: what is neither this program's nor needed of Gradio's is not found, and what
-    comes with a request is bounded."""
+    """ASGI middleware: serves only this program's routes and the Gradio routes it needs, and limits
+    the bodies of requests."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -55,7 +55,7 @@ class RouteFilter:
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """What comes with a request; None if it is too long, or takes too long."""
+    """Return the body of a request; None if it is too long, or takes too long."""
     body = b""
     with anyio.move_on_after(BODY_S):
         while len(body) <= LONGEST_BODY:
@@ -67,7 +67,7 @@ async def _body(receive: Receive) -> bytes | None:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """What gives `body`, which was received already, and then goes on."""
+    """Return a `receive` that first gives `body`, received already, and then goes on."""
     messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
     async def received() -> Message:
@@ -84,10 +84,10 @@ def _is_open(method: str, path: str) -> bool:
 
 
 def route_path(scope: Scope) -> str:
-    """The address asked for, without what a proxy before this server puts before it."""
+    """Return the address asked for, without the path under which a proxy serves the page."""
     return without_root(scope["path"], scope.get("root_path", ""))
 
 
 def without_root(path: str, root: str) -> str:
-    """`path` without `root` before it: whole parts of it, as who finds the route does."""
+    """Return `path` without `root` before it, matching whole parts, as Gradio's router does."""
     return path.removeprefix(root) if f"{path}/".startswith(f"{root}/") else path

@@ -33,13 +33,13 @@ def serve(config: LiveConfig, calibrator: Calibrator | None = None) -> None:
     with open_listener(config.host, config.port) as listener:
         address = page_address(config, listener)
         session = LiveSession(config, None if calibrator is None else calibrator.take)
-        # Before capture starts: building takes a second in which Python does little else.
+        # Before capture starts: building keeps Python busy for a second.
         server = build_server(session, config, calibrator)
         with session:
             print(f"FMANet Live: {address}   (Ctrl-C ends it)", flush=True)
             if config.open_browser:
-                # The listener queues it until the server is up. A thread, since a browser in
-                # the terminal, all that some servers have, keeps its caller until it is left.
+                # The listener queues the request until the server is up. Use a thread: some servers
+                # have only a terminal browser, which blocks its caller until it is closed.
                 threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
             with _signals_spent():
                 server.run(sockets=[listener])
@@ -48,7 +48,7 @@ def serve(config: LiveConfig, calibrator: Calibrator | None = None) -> None:
 def build_server(
     session: LiveSession, config: LiveConfig, calibrator: Calibrator | None = None
 ) -> uvicorn.Server:
-    """uvicorn around the page of `session`, whose steps `calibrator` takes, if there is one."""
+    """Return uvicorn around the page of `session`; `calibrator`, if given, takes its steps."""
     if calibrator is not None:
         calibrator.attach(session)
     return uvicorn.Server(
@@ -57,10 +57,10 @@ def build_server(
             log_level="warning",
             # A JPEG does not get smaller, and zlib per frame costs more than the encoding.
             ws_per_message_deflate=False,
-            # Who guesses passwords would be somebody else each time, by a header.
+            # With proxy headers, a password guesser could pose as somebody else each time.
             proxy_headers=False,
             ws_max_size=MAX_JPEG_BYTES + HEADER.size,
-            loop="asyncio",  # that of uvloop does not ask the listener
+            loop="asyncio",  # uvloop's does not use the listener's `accept`
             http=Http,
             ws=WebSocket,
             backlog=BACKLOG,
@@ -72,8 +72,8 @@ def build_server(
 
 
 def _built(session: LiveSession, calibrator: Calibrator | None) -> FastAPI:
-    """The app, built inside an event loop: outside of one Gradio makes a loop for each of its
-    locks and leaves it open. In a thread, since the caller's may have a loop already."""
+    """Build the app inside an event loop: outside one, Gradio makes a loop for each of its locks
+    and leaves it open. Build it in a thread, because the caller's may already have a loop."""
 
     async def build() -> FastAPI:
         return build_app(session, calibrator=calibrator)
@@ -84,8 +84,8 @@ def _built(session: LiveSession, calibrator: Calibrator | None) -> FastAPI:
 
 @contextmanager
 def _signals_spent() -> Iterator[None]:
-    """uvicorn ends at SIGINT or SIGTERM and then raises the signal again for whoever had it
-    before; it has done its work then, and the session is still to be stopped in order."""
+    """Ignore the signal that uvicorn raises again after it ended at SIGINT or SIGTERM: the session
+    must still be stopped in order."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, lambda *_: None) for number in numbers}
     try:
@@ -96,7 +96,7 @@ def _signals_spent() -> Iterator[None]:
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """A bound socket, so that a port that is taken is known before models are loaded."""
+    """Return a bound socket, so that a taken port is known before models are loaded."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -104,7 +104,7 @@ def open_listener(host: str, port: int) -> socket.socket:
     except socket.gaierror as error:
         raise InputError(f"--host {host}: not an address of this machine ({error})") from None
     listener = Listener(family, kind, protocol)
-    if os.name == "posix":  # on Windows it would let two programs have one port
+    if os.name == "posix":  # on Windows it would let two programs share one port
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
@@ -118,7 +118,7 @@ def open_listener(host: str, port: int) -> socket.socket:
 
 
 def page_address(config: LiveConfig, listener: socket.socket) -> str:
-    """What to type into a browser on this machine."""
+    """Return what to type into a browser on this machine."""
     scheme = "http" if config.tls_cert is None else "https"
     host = "localhost" if config.host in ("0.0.0.0", "::") else config.host
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"

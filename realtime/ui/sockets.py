@@ -1,7 +1,7 @@
 """The page's two sockets: the view (frames and news out, commands in) and a viewer's camera (in).
 
-Nothing here blocks the event loop: waiting for a step, encoding it and every command to the
-session run in threads. Whoever sends nonsense loses the socket, and nobody else does.
+Nothing here blocks the event loop: waiting for a step, encoding it and every command to the session
+run in threads. A client that sends nonsense loses its socket; the others are not affected.
 """
 
 import math
@@ -22,23 +22,23 @@ from realtime.ui.viewer import Viewer
 from realtime.ui.viewer_messages import NonsenseError, parse_message, pong
 
 MOST_VIEWERS = 32
-"""At once, of those who only look, and as many of those who may do more: the former keep nobody of
-the latter out."""
+"""Viewers at once who only look, and as many who may control: so lookers never keep out the
+others."""
 MAX_JPEG_BYTES = 8 * 2**20
 HEADER = struct.Struct("<ddI")
-"""Before the JPEG of a viewer's camera."""
+"""Header before the JPEG of a viewer's camera."""
 MOST_SKIPPED = 100_000
-"""Frames of half an hour; a page that says more has miscounted."""
+"""Frames of half an hour; a page that reports more has miscounted."""
 
 
 class Sockets:
-    """What all viewers of one session share."""
+    """State that all viewers of one session share."""
 
     def __init__(self, session: LiveSession) -> None:
         self._session = session
         self._encoder = FrameEncoder()
-        # A pool of its own: viewers who wait for a frame must not use up the threads that
-        # commands and pictures need.
+        # A separate pool: viewers who wait for a frame must not use up the threads that commands
+        # and pictures need.
         self._waiting = anyio.CapacityLimiter(2 * MOST_VIEWERS)
         self._commanding = anyio.CapacityLimiter(4)
         self._viewers: Counter[bool] = Counter()  # by whether they may control
@@ -69,15 +69,15 @@ class Sockets:
         finally:
             self._viewers[role] -= 1
         if code:
-            with suppress(RuntimeError, WebSocketDisconnect):  # it is closed already
+            with suppress(RuntimeError, WebSocketDisconnect):  # already closed
                 await socket.close(code)
 
     async def camera(self, socket: WebSocket) -> None:
         """Take frames from a viewer's camera until it leaves; one camera at a time. A page that
-        lost its connection comes back under the key that it had, `?page=KEY`, and goes on, though
-        the old connection may not be known to be dead yet.
+        lost its connection reconnects with its old key, `?page=KEY`, and goes on, even if the old
+        connection is not yet known to be dead.
 
-        In: binary, `HEADER` (capture time in s on the page's clock; what the page knows of
+        In: binary, `HEADER` (capture time in s on the page's clock; the page's estimate of
         `realtime.stream.clock` here minus that clock; how many frames before it the page skipped)
         and the JPEG; or text `{"ping": x}`. Out: `{"credit": 1}` for each frame taken, `{"ping": x,
         "server_s": …}`, or `{"error": …}` and the end.

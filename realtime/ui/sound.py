@@ -1,4 +1,4 @@
-"""Sound over HTTP: a session's as one WAV file, of which a browser asks for stretches."""
+"""Sound over HTTP: a session's sound as one WAV file; browsers ask for stretches of it."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -10,16 +10,16 @@ from realtime.review.sound import Sound, wav_header
 from realtime.sessions.crash_safe_video import SAMPLE_BYTES
 
 AT_ONCE_BYTES = 512 * 2**10
-"""An answer holds no more, about five seconds: what is forgotten meanwhile is not sent."""
+"""The most in one answer, about five seconds: sound forgotten meanwhile is then not sent."""
 # The voice stays out of the browser's cache on disk.
 _HEADERS = {"Cache-Control": "no-store", "Accept-Ranges": "bytes"}
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
 
 
 def sound_answer(opened: Callable[[], Sound], wanted: str | None) -> Response:
-    """The stretch of the file that `wanted`, the header `Range`, asks for, or its beginning; all of
-    the file where it asks for none, or in another way. `opened` is asked anew for each stretch.
-    Raises `InputError` as it does."""
+    """Return the stretch of the file that `wanted`, the header `Range`, asks for, or its beginning;
+    the whole file if the header is missing or has another form. `opened` is called again for each
+    stretch. Raises its `InputError`."""
     size = _size(opened())
     asked = _RANGE.fullmatch(wanted or "")
     if asked is None:
@@ -43,7 +43,7 @@ def _stretches(opened: Callable[[], Sound], size: int) -> Iterator[bytes]:
 
 
 def _bytes(sound: Sound, first: int, last: int) -> bytes:
-    """Bytes `first` to `last`, the latter not included, of the file."""
+    """Return bytes `first` to `last` (excluded) of the file."""
     header = wav_header(sound.rate, sound.count)
     begin, end = ((max(len(header), at) - len(header)) // SAMPLE_BYTES for at in (first, last + 1))
     data = sound.samples(begin, end).astype("<i2").tobytes()

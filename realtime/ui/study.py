@@ -15,7 +15,7 @@ from realtime.ui.viewer_messages import Text
 
 
 class DraftRequest(BaseModel):
-    """What is filled in; see `Draft`."""
+    """The form before a recording; see `Draft`."""
 
     participant: Text
     consent: Text
@@ -37,14 +37,14 @@ class TextRequest(BaseModel):
 
 
 class Span(BaseModel):
-    """What is to be forgotten."""
+    """How much to forget."""
 
     seconds: FiniteFloat
 
 
 def study_routes(study: Study) -> APIRouter:
-    """Routes under `/live/study/`; each answers with `Study.state`, and what could not be done
-    with `error` in it."""
+    """Return routes under `/live/study/`. Each answers with `Study.state`, and with `error` if
+    something failed."""
     router = APIRouter(prefix="/live/study")
 
     def done(
@@ -111,6 +111,6 @@ def study_routes(study: Study) -> APIRouter:
 
 
 def measured_camera(calibrator: Calibrator | None) -> Check | None:
-    """What the Calibrate tab's camera check found; None if it was not made."""
+    """Return the result of the Calibrate tab's camera check; None if nobody made one."""
     report = calibrator.state()["camera"] if calibrator is not None else None
     return None if report is None else camera_check(report)

@@ -1,4 +1,4 @@
-"""What goes to the page's script: frames as binary messages, the rest as JSON.
+"""Messages to the page's script: frames as binary messages, the rest as JSON.
 
 A frame message is a little-endian uint32 (length of the header), the header as JSON, and the parts
 that the header names in `parts` [[name, bytes], …], the last of them the JPEG.
@@ -24,7 +24,7 @@ from realtime.stream.latency import LatencySummary
 
 JPEG_QUALITY = 85
 MAX_SIDE_PX = 1280
-"""A larger picture is shown reduced; analysis and recording have it whole."""
+"""A larger picture is shown reduced; analysis and recording use the full one."""
 
 
 class FrameEncoder:
@@ -36,7 +36,8 @@ class FrameEncoder:
         self._parts: dict[str, bytes] = {}
 
     def parts(self, step: Step) -> dict[str, bytes]:
-        """Heat map, landmarks (float32 x, y in px of the frame) and JPEG of the frame of `step`."""
+        """Return heat map, landmarks (float32 x, y in px of the frame) and JPEG of the frame of
+        `step`."""
         with self._lock:
             if self._step is not step:
                 self._parts = _parts(step)
@@ -52,13 +53,13 @@ def frame_message(
     parts: Mapping[str, bytes],
     captured_s: float,
 ) -> bytes:
-    """The binary message of one frame.
+    """Return the binary message of one frame.
 
-    The header is `realtime.results.overlay.describe` plus `message` (the `number` by which the
+    The header is `realtime.results.overlay.describe` plus `message` (the `number` with which the
     viewer acknowledges it), `captured_s` (`realtime.stream.clock` of this program) and `signals`:
     every sample since the last message, [time_s, strengths, thresholds, rejected], so that the plot
-    is whole even where frames were skipped. `rejected` are the candidates that came to nothing with
-    it: [onset_s, apex_s, end_s, kind, reason].
+    is complete even if frames were skipped. `rejected` are the candidates rejected at that sample:
+    [onset_s, apex_s, end_s, kind, reason].
     """
     header = describe(step, event)
     header["message"] = number
@@ -78,8 +79,7 @@ def frame_message(
 
 
 def hello_message(*, may_control: bool) -> dict[str, Any]:
-    """What does not change while the program runs, and whether this viewer may do more than
-    look."""
+    """Return what stays fixed while the program runs, and whether this viewer may control."""
     regions = [{"name": _words(name), "lane": lane_of(name)} for name in REGIONS]
     return {
         "type": "hello",
@@ -99,8 +99,9 @@ def status_message(
     start_s: float,
     painted: LatencySummary,
 ) -> dict[str, Any]:
-    """The status line. `config`: of the run, what a browser's camera is asked for; `start_s` is the
-    source's time at which the run began, `painted` this viewer's delay from captured to painted."""
+    """Return the status line. `config`: the run's, with what to ask of a browser's camera;
+    `start_s`: the source's time at which the run began; `painted`: this viewer's delay from capture
+    to paint."""
     return {
         "type": "status",
         "run": snapshot.run,
@@ -131,7 +132,7 @@ def status_message(
 
 
 def event_message(event: Event) -> dict[str, Any]:
-    """One line of the event list, times in s of the source."""
+    """Return one line of the event list, times in s of the source."""
     window, prediction = event.window, event.prediction
     return {
         "type": "event",
