@@ -1,6 +1,6 @@
-"""Latency under load, measured so that it can be doubted: `python -m realtime.benchmark --help`.
+"""Latency under load, measured so that others can check it: `python -m realtime.benchmark --help`.
 
-Frames come on a clock whether or not the program is ready, latency counts from the moment at which
-a frame was due, a frame that was not analysed is later than any other, and every single value is
-kept beside the report. `docs/benchmarks.md` says what each figure means.
+Frames come on a clock whether or not the program is ready. Latency counts from the moment a frame
+was due. A frame that was not analysed counts as later than any other. Every single value is kept
+beside the report. `docs/benchmarks.md` says what each figure means.
 """

@@ -1,4 +1,4 @@
-"""Without a load: the networks alone, and frames that no clock drives, as of a recording."""
+"""Without a load: the networks alone, and frames without a clock, as in a recording."""
 
 import time
 from collections import defaultdict
@@ -24,18 +24,18 @@ from realtime.sources import open_source
 
 WARM_UP, RUNS = 20, 300
 LONGEST_S = 20.0
-"""After which no more runs begin: TV-L1 takes a second for one, on a busy machine two."""
+"""After this, no more runs begin: TV-L1 needs a second for one, on a busy machine two."""
 ANALYSIS_S = 3.0
 WARM_UP_FRAMES = 30
 _CROPS = 3  # averaged around each moment
 
 
 def model_only(config: LiveConfig) -> dict[str, Any]:
-    """ms of one expression, both phases, one at a time, from crops to label (`whole`), and of its
-    parts (`flow`, `classify`; only the latter where both are one graph on a GPU): percentiles over
-    `RUNS` after a warm-up, or over as many as `LONGEST_S` allow. `engine`: what ran the network.
+    """Return ms per expression, both phases, one at a time, from crops to label (`whole`), and for
+    its parts (`flow`, `classify`; only `classify` if both are one graph on a GPU): percentiles over
+    `RUNS` after a warm-up, or over as many as `LONGEST_S` allows. `engine`: what ran the network.
 
-    An engine that has to be built is built first, and then there for the loads too.
+    An engine that must be built is built first; the loads then find it ready.
     """
     device = choose_device(config.device)
     wanted = PipelineConfig(config.flow, config.classifier, device, config.engine)
@@ -62,8 +62,8 @@ def model_only(config: LiveConfig) -> dict[str, Any]:
 
 
 def analysed_per_s(load: LiveConfig, lasts_s: float = ANALYSIS_S) -> float | None:
-    """Frames a second, classification in the same thread, over `lasts_s` of this machine's time;
-    None of a source that is live."""
+    """Return frames analysed per second, with classification in the same thread, over `lasts_s` of
+    this machine's time; None for a live source."""
     with closing(open_source(load.source, replace(load, seconds=None).source_options())) as source:
         if source.info.live:
             return None
@@ -82,7 +82,7 @@ def analysed_per_s(load: LiveConfig, lasts_s: float = ANALYSIS_S) -> float | Non
 
 
 def _moment(rng: np.random.Generator) -> list[ImageU8]:
-    """Crops around one moment, new memory each time."""
+    """Return crops around one moment, new memory each time."""
     ground = rng.integers(0, 256, (CROP_PX // 8, CROP_PX // 8), np.uint8)
     crop = np.kron(ground, np.ones((8, 8), np.uint8))
     return [crop + rng.integers(0, 4, crop.shape, np.uint8) for _ in range(_CROPS)]

@@ -1,4 +1,4 @@
-"""The page in a real browser beside a load: paint is acknowledged by what paints."""
+"""The page in a real browser beside a load: the browser itself acknowledges each paint."""
 
 import shutil
 import socket
@@ -19,14 +19,14 @@ STOP_S = 20.0
 
 
 def check_browser() -> None:
-    """Raise `InputError` unless a browser can be driven here."""
+    """Raise `InputError` unless this machine can run and control a browser."""
     with _browser():
         pass
 
 
 @contextmanager
 def watched(session: LiveSession) -> Iterator[None]:
-    """Serve the page of `session`, which is started afterwards, and have a browser look at it."""
+    """Serve the page of `session`, which starts afterwards, and watch it in a browser."""
     with page_of(session) as address, _browser() as look_at:
         look_at(address)
         yield

@@ -93,7 +93,8 @@ def compare(before: Path, after: Path, tolerance: float = TOLERANCE) -> list[Rat
 def ratios(
     load: str, span: str, before: ArrayF64, after: ArrayF64, seconds: float, tolerance: float
 ) -> list[Ratio]:
-    """Of two series in ms, each of about `seconds`; none where there are too few values."""
+    """Return ratios of two series in ms, each of about `seconds`; empty if there are too few
+    values."""
     series = (before, after)
     blocks = [block_length(len(values) / seconds) for values in series]
     enough = all(len(v) >= FEWEST_BLOCKS * b for v, b in zip(series, blocks, strict=True))
@@ -101,7 +102,7 @@ def ratios(
     if not (enough and percents):
         return []
     drawn = [resampled(v, b, percents) for v, b in zip(series, blocks, strict=True)]
-    # Both are drawn from the same seed: a pair must not share its places.
+    # Both use the same seed; shuffle one, so that they do not draw the same places.
     drawn[1] = np.random.default_rng(1).permuted(drawn[1], axis=0)
     low, high = interval(np.vectorize(_ratio, otypes=[float])(*drawn)).tolist()
     found = []
@@ -117,7 +118,7 @@ def ratios(
 
 
 def words(found: Sequence[Ratio], tolerance: float) -> str:
-    """A line per ratio, and the verdict."""
+    """Return a line per ratio, and the verdict."""
     rows: list[Sequence[str]] = [("load", "span", "", "before", "after", "ratio (95 %)", "")]
     for r in found:
         ratio = f"{r.ratio:.2f} ({r.low:.2f}–{r.high:.2f})"

@@ -1,4 +1,4 @@
-"""The figures of a load, all of them computed from its samples."""
+"""The figures of a load, all computed from its samples."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -23,13 +23,13 @@ from realtime.benchmark.samples import (
 )
 
 LATE_SHARE = 0.01
-"""A load is kept up with if nothing is dropped and no more than this share of results is late."""
+"""The program keeps up if nothing is dropped and at most this share of results is late."""
 PARTS = 10
-"""Into so many pieces a load is cut to see whether it drifts."""
+"""A load is cut into this many pieces to see whether it drifts."""
 
 
 def figures(measured: Measured, deadline_ms: float | None) -> dict[str, Any]:
-    """What `report.json` holds of a load; see `docs/benchmarks.md`."""
+    """Return the entry of a load in `report.json`; see `docs/benchmarks.md`."""
     config, snapshot = measured.config, measured.snapshot
     frames = measured.table.filter(measured.table["measured"])
     fps = rate(frames) or config.fps or 0.0
@@ -71,14 +71,14 @@ def figures(measured: Measured, deadline_ms: float | None) -> dict[str, Any]:
 
 
 def rate(frames: pa.Table) -> float:
-    """Frames due per second; 0.0 of fewer than two."""
+    """Return frames due per second; 0.0 for fewer than two."""
     due_s = column(frames, "due_s")
     span_s = float(due_s[-1] - due_s[0]) if len(due_s) > 1 else 0.0
     return round((len(due_s) - 1) / span_s, 3) if span_s else 0.0
 
 
 def deadline(late_ms: ArrayF64, due_ms: float) -> dict[str, Any]:
-    """Results that came after `due_ms`, or never: how many, and the longest run of them."""
+    """Return how many results came after `due_ms` or never, and the longest run of them."""
     missed = late_ms > due_ms
     streaks = (len(list(group)) for late, group in groupby(missed.tolist()) if late)
     return {
@@ -90,7 +90,7 @@ def deadline(late_ms: ArrayF64, due_ms: float) -> dict[str, Any]:
 
 
 def stages(frames: pa.Table, fps: float) -> dict[str, Any]:
-    """Percentiles of each stage that any frame went through, and the mean of each."""
+    """Return percentiles and mean of each stage that any frame went through."""
     found = {name: stage(frames, name) for name in (*STAGES, *SHOWN)}
     return {
         name: {"mean": float(values.mean()), **tail(values, fps)}
@@ -100,7 +100,8 @@ def stages(frames: pa.Table, fps: float) -> dict[str, Any]:
 
 
 def decision(decisions: list[Decision]) -> dict[str, Any]:
-    """From an expression's moment to its event: what no computer can shorten, and the rest."""
+    """Return the time from an expression's moment to its event: the part that no computer can
+    shorten, and the rest."""
     return {
         "look_ahead": tail([d.look_ahead_ms for d in decisions]),
         "after": tail([d.after_ms for d in decisions]),
@@ -109,7 +110,7 @@ def decision(decisions: list[Decision]) -> dict[str, Any]:
 
 
 def processor(measured: Measured) -> dict[str, Any]:
-    """Cores' worth of processor time, by whom, and the GPU's load and power; means."""
+    """Return processor time in cores, by process, and the GPU's load and power; means."""
     readings = measured.readings
     return {
         **{
@@ -120,7 +121,7 @@ def processor(measured: Measured) -> dict[str, Any]:
 
 
 def memory(measured: Measured) -> dict[str, Any]:
-    """Resident memory, 10⁶ bytes: at most, and how it grows."""
+    """Return resident memory, 10⁶ bytes: its maximum and its growth."""
     found = measured.readings
     if len(found) < 2:
         return {"most_mb": None, "mb_per_min": None}
@@ -130,7 +131,7 @@ def memory(measured: Measured) -> dict[str, Any]:
 
 
 def parts(frames: pa.Table, late_ms: ArrayF64, measured: Measured) -> list[dict[str, Any]]:
-    """The load in `PARTS` pieces of equal time, to see whether it drifts."""
+    """Return the load in `PARTS` pieces of equal time, to see whether it drifts."""
     due_s = column(frames, "due_s") - measured.warm_up_s
     length_s = (measured.config.seconds or 0.0) / PARTS
     found = []
@@ -150,6 +151,6 @@ def parts(frames: pa.Table, late_ms: ArrayF64, measured: Measured) -> list[dict[
 
 
 def mean(values: Iterable[float | None]) -> float | None:
-    """Of those that are known; None if none is."""
+    """Return the mean of the known values; None if all are unknown."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None

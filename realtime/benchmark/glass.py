@@ -36,7 +36,7 @@ SPANS = {
     "painted": "shown → painted on the live page",
 }
 SAME_CLOCK = ("driver", "browser")
-"""Clocks of sources that are this system's."""
+"""Source clocks that are this system's clock."""
 _WAITING_FRAMES = 4
 _BEAT_S = 0.25
 
@@ -57,12 +57,12 @@ class Seen:
 
 
 class Reading:
-    """Reads numbers in a thread of its own, which may leave frames out but holds nobody up."""
+    """Reads numbers in its own thread; it may skip frames but never delays another thread."""
 
     def __init__(self) -> None:
         self.found: list[tuple[Frame, int]] = []
         self.unreadable = 0
-        """Frames in which no number could be read for sure."""
+        """Frames in which no number could be read reliably."""
         self.left_out = 0
         """Frames that came while others were being read."""
         self._reader = Reader()
@@ -71,14 +71,14 @@ class Reading:
         self._waiting = threading.Semaphore(_WAITING_FRAMES)
 
     def take(self, step: Step) -> None:
-        """A frame, from the pipeline's thread."""
+        """Take a frame, in the pipeline's thread."""
         if self._waiting.acquire(blocking=False):
             self._tasks.append(self._thread.submit(self._read, step.frame))
         else:
             self.left_out += 1
 
     def stop(self) -> None:
-        """Read what waits, and end. Raises what reading raised."""
+        """Read the waiting frames, and end. Raises the error of the reading thread."""
         self._thread.shutdown()
         for task in self._tasks:
             task.result()
@@ -114,7 +114,7 @@ def run_glass(config: LiveConfig, out: Path, command: Sequence[str], port: int) 
 
 
 def words(found: Mapping[str, Any]) -> str:
-    """Delays on a few lines, and what they rest on."""
+    """Return the delays on a few lines, and the data behind them."""
     frames, hz = found["frames"], found["refresh_hz"]
     names = ("p50", "p95", "p99", "max")
     rows: list[Sequence[str]] = [("ms", *names, "n")]
@@ -184,7 +184,7 @@ def measure_glass(
 
 
 def delays(seen: list[Seen]) -> dict[str, Any]:
-    """Percentiles of each of `SPANS`, in ms."""
+    """Return percentiles of each of `SPANS`, in ms."""
     found = {}
     for name in SPANS:
         ends = [(each.shown_s, getattr(each, f"{name}_s")) for each in seen]
@@ -193,6 +193,6 @@ def delays(seen: list[Seen]) -> dict[str, Any]:
 
 
 def wait(session: LiveSession, until_s: float) -> None:
-    """Until `until_s` of the monotonic clock, or the source's end."""
+    """Wait until `until_s` of the monotonic clock, or the source's end."""
     while not session.wait(_BEAT_S) and monotonic_s() < until_s:
         pass

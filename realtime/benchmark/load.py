@@ -1,8 +1,8 @@
-"""One load: the live program on a source that delivers on a clock, every frame recorded.
+"""One load: the live program on a source that delivers on a clock, with every frame recorded.
 
-It is the program itself, threads and all, that runs here: the same `LiveSession` as behind the
-page. The source's frames are due at fixed times (`realtime.sources.pacing`); whether the program
-is ready for them is its own affair.
+This runs the program itself with all its threads: the same `LiveSession` as behind the page. The
+source's frames are due at fixed times (`realtime.sources.pacing`), whether or not the program is
+ready.
 """
 
 from collections.abc import Callable
@@ -25,20 +25,20 @@ SILENT_S = 10.0
 """A source that should have ended this long ago is stopped."""
 
 Around = Callable[[LiveSession], AbstractContextManager[None]]
-"""What is done while a session runs, as showing it on a page."""
+"""What to do while a session runs, such as showing it on a page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was seen of one load."""
+    """The measurements of one load."""
 
     config: LiveConfig
     snapshot: Snapshot
-    """At its end."""
+    """The snapshot at its end."""
     table: pa.Table
     """Every frame: `realtime.benchmark.samples.SCHEMA`."""
     decisions: tuple[Decision, ...]
-    """Of expressions after the warm-up."""
+    """Decisions on expressions after the warm-up."""
     readings: tuple[Reading, ...]
     warm_up_s: float
 
@@ -51,10 +51,10 @@ def measure(
     around: Around = lambda session: nullcontext(),
     progress: Callable[[float], None] = lambda seconds: None,
 ) -> Measured:
-    """Run `load`, the one with that number, for its `seconds` and `warm_up_s` before them.
+    """Run `load`, number `number`, for its `seconds` after a warm-up of `warm_up_s`.
 
-    `progress` gets the seconds of the source so far. Raises what ended the run, if it was an
-    error.
+    `progress` gets the seconds of the source so far. Raises the error that ended the run, if there
+    was one.
     """
     if load.seconds is None:
         raise ValueError("a load without end")

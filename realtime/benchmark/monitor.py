@@ -1,8 +1,8 @@
-"""What a load costs the machine, while it runs: processor time, memory, a GPU's load and power.
+"""The load on the machine during a run: processor time, memory, a GPU's load and power.
 
-Read from outside of the measured threads, a few times a second. Processor time is that of this
-process and of what it started (a browser) apart from that of everything else on the machine: a
-figure from a machine that was busy otherwise says so.
+It is read from outside the measured threads, a few times a second. Processor time of this process
+and its children (a browser) is kept apart from everything else on the machine, so a figure from a
+busy machine shows it.
 """
 
 import threading
@@ -19,25 +19,25 @@ EVERY_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The machine at one moment; processor figures are means since the reading before."""
+    """The machine at one moment; processor figures are means since the previous reading."""
 
     at_s: float
-    """Since the first measured frame was due."""
+    """Seconds since the first measured frame was due."""
     cores: float
-    """Cores' worth of processor time of this process."""
+    """Processor time of this process, in cores."""
     children: float
-    """The same of the processes that it started."""
+    """The same for its child processes."""
     others: float
-    """The same of everything else on the machine."""
+    """The same for everything else on the machine."""
     memory_mb: float
     """Resident memory of this process, 10⁶ bytes."""
     gpu_percent: float | None
-    """Share of time in which the GPU computed; None where nothing tells."""
+    """Share of time in which the GPU computed; None if unknown."""
     gpu_w: float | None
 
 
 class Monitor:
-    """Reads the machine in a thread of its own, from `with` to its end."""
+    """Reads the machine in its own thread, from the start of `with` to its end."""
 
     def __init__(self, device: str) -> None:
         self._process = psutil.Process()
@@ -55,7 +55,7 @@ class Monitor:
         self._thread.join()
 
     def readings(self, start_s: float, end_s: float) -> tuple[Reading, ...]:
-        """What was read from `start_s` to `end_s` of the monotonic clock; their own times count
+        """Return the readings from `start_s` to `end_s` of the monotonic clock; their times count
         from `start_s`."""
         found = [r for r in self._readings if start_s <= r.at_s <= end_s]
         return tuple(replace(r, at_s=r.at_s - start_s) for r in found)
@@ -66,7 +66,7 @@ class Monitor:
             now = self._times()
             wall, own, children, busy = (b - a for a, b in zip(before, now, strict=True))
             before = now
-            children = max(0.0, children)  # one that ended takes its time with it
+            children = max(0.0, children)  # a child that ended takes its time with it
             gpu_percent, gpu_w = self._gpu()
             self._readings.append(
                 Reading(
@@ -95,7 +95,8 @@ class Monitor:
         return monotonic_s(), own.user + own.system, children, busy
 
     def _gpu(self) -> tuple[float | None, float | None]:
-        """Percent of the time in which the GPU computed, and W, by NVIDIA's own library."""
+        """Return the percentage of time in which the GPU computed, and its W, from NVIDIA's
+        library."""
         if self._device == "cpu":
             return None, None
         import torch

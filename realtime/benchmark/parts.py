@@ -1,7 +1,7 @@
-"""What each part costs by itself: every flow and every engine.
+"""The cost of each part by itself: every flow and every engine.
 
-Each call gets inputs that the processor has not seen lately: a pool of pictures larger than its
-caches is gone through in turn. Beside each time stands how right the answers are.
+Each call gets inputs that the processor has not seen lately, from a pool of pictures larger than
+its caches. Each time comes with the accuracy of the answers.
 """
 
 import sys
@@ -37,13 +37,13 @@ from realtime.benchmark.tables import THREE, document
 from realtime.config import LiveConfig
 
 POOL_BYTES = 192 * 2**20
-"""Of inputs, gone through in turn: more than the last cache of most processors."""
+"""Bytes of inputs, used in turn: more than the last cache of most processors."""
 FEWEST_RUNS, MOST_RUNS = 3, 5000
 WARM_UP_S = 0.2
 PEERS = ("opencv", "skimage")
 """Libraries whose flows can be run on the same inputs."""
 _FACES = 6
-_FIRST_SEED = 3000  # of faces that chose no parameter
+_FIRST_SEED = 3000  # no parameter was chosen on these faces
 _CONDITION = FlowCondition("bump", amplitude_px=1.0, noise_levels=1.0, jpeg_quality=None)
 
 
@@ -61,15 +61,15 @@ class Part:
     size_px: int
     batch: int
     absent: str = ""
-    """Why it was not run; then all below is empty."""
+    """Why it was not run; then everything below is empty."""
     ms: dict[str, Any] = field(default_factory=dict)
     """Percentiles of a call with `batch` inputs."""
     first_ms: float | None = None
-    """Of the first call of all."""
+    """ms of the very first call."""
     build_s: float | None = None
-    """Of an engine that is built into a file: building it."""
+    """Seconds to build an engine that is built into a file."""
     load_s: float | None = None
-    """Of an engine: from its file, or from the weights, to being able to serve."""
+    """Seconds until an engine, loaded from its file or from the weights, can serve."""
     accuracy: str = ""
     """Against the truth (flows) or plain PyTorch in FP32 (engines), in words."""
 
@@ -158,7 +158,7 @@ def engine_parts(
             if not part.absent:
                 try:
                     part = _engine_part(part, engine, path, truth, seconds)
-                except Exception as error:  # compilers and native libraries raise what they like
+                except Exception as error:  # compilers and native libraries may raise anything
                     line = str(error).strip().partition("\n")[0]
                     part = replace(part, absent=line)
             yield part
@@ -170,7 +170,7 @@ def _engine_part(
     part: Part, engine: Engine, path: Path, truth: FixedAnswers, seconds: float
 ) -> Part:
     batch = part.batch
-    # A cache of its own: what an earlier run has built would be no build.
+    # Use a separate cache: with an earlier run's cache, nothing would be built.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         build_s, kept = None, None
         start_s = time.perf_counter()

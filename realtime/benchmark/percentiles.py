@@ -1,8 +1,8 @@
-"""Percentiles of every value that was measured, and how sure they are.
+"""Percentiles of every measured value, with their uncertainty.
 
 Neighbouring frames share their stalls, so intervals resample blocks of consecutive frames, not
-frames (moving block bootstrap: H. R. Künsch, Ann. Statist. 17(3), 1989): drawn frame by frame,
-one stall of twenty frames would count as twenty independent observations.
+frames (moving block bootstrap: H. R. Künsch, Ann. Statist. 17(3), 1989). Drawn frame by frame, one
+stall of twenty frames would count as twenty independent observations.
 """
 
 import math
@@ -14,12 +14,12 @@ import numpy as np
 from model.records import ArrayF64
 
 NAMES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "p999": 99.9}
-"""Percentiles by what they are called."""
+"""Percentiles by name."""
 BLOCK_S = 0.5
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 FEWEST_BLOCKS = 8
-"""With fewer an interval would say more about the blocks than about the program."""
+"""With fewer blocks, an interval would say more about the blocks than about the program."""
 
 _SEED = 0
 _AT_ONCE = 2**22  # values resampled at a time: 32 MB
@@ -54,13 +54,13 @@ def tail(values_ms: ArrayF64 | Sequence[float], per_s: float = 0.0) -> dict[str,
 
 
 def fewest(p: float) -> int:
-    """Values that it takes to have one beyond percentile `p`."""
+    """Return how many values are needed to have one beyond percentile `p`."""
     return math.ceil(100 / (100 - p) - 1e-9)
 
 
 def rank(n: int, p: float) -> int:
     """Place, from 0, of percentile `p` among `n` ordered values."""
-    # What is left of 0.999 × 1000 in binary must not push the rank one up.
+    # The binary rounding error of 0.999 × 1000 must not push the rank one up.
     return min(n - 1, max(0, math.ceil(n * p / 100 - 1e-9) - 1))
 
 
@@ -103,7 +103,7 @@ def shown(found: Mapping[str, Any], name: str, *, interval: bool = False) -> str
 
 
 def figure(ms: float | None) -> str:
-    """With as many digits as tell something; None has no bound."""
+    """Return `ms` with as many digits as are meaningful; None has no bound."""
     if ms is None:
         return "∞"
     return f"{ms:.2f}" if ms < 1 else f"{ms:.1f}" if ms < 100 else f"{ms:.0f}"

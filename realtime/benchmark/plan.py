@@ -1,4 +1,4 @@
-"""What a benchmark is asked to do, checked before anything slow begins."""
+"""The options of a benchmark, checked before anything slow begins."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,10 +12,10 @@ from realtime.sources import split_spec
 T = TypeVar("T")
 
 WARM_UP_S = 2.0
-"""Of each load, kept in the samples and left out of the figures: caches fill, clocks rise."""
+"""Warm-up of each load, kept in the samples but not in the figures: caches fill, clocks rise."""
 SHORTEST_S = 1.0
 LOOPED = ("demo", "file", "folder")
-"""Kinds of source that are played from memory, so that drawing or decoding costs nothing."""
+"""Kinds of source that play from memory, so that drawing or decoding costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Plan:
     """The loads of a benchmark, and how each is run."""
 
     loads: tuple[LiveConfig, ...]
-    """Each with `seconds` to be measured; a warm-up comes before."""
+    """Each with the `seconds` to measure; a warm-up comes before."""
     deadline_ms: float | None = None
-    """By when a result is due, from its frame's arrival on; None: by the next frame's."""
+    """When a result is due, from its frame's arrival on; None: by the next frame's arrival."""
     page: bool = False
     """With the page open in a real browser."""
 
@@ -40,8 +40,8 @@ class Plan:
 def loads(
     config: LiveConfig, rates: Sequence[float | None], sizes: Sequence[tuple[int, int]]
 ) -> tuple[LiveConfig, ...]:
-    """`config` at each of `rates` and `sizes` (width, height), its source played from memory where
-    that is possible. Raises `InputError` for what cannot be."""
+    """Return `config` at each of `rates` and `sizes` (width, height), with its source played from
+    memory if possible. Raises `InputError` for impossible values."""
     kind, rest = split_spec(config.source)
     if kind == "browser":
         raise InputError(

@@ -1,4 +1,4 @@
-"""What a benchmark leaves behind: JSON and Markdown in a new folder, and where it all ran."""
+"""The output of a benchmark: JSON and Markdown in a new folder, and where it all ran."""
 
 import json
 import shlex
@@ -33,7 +33,7 @@ def write_json(folder: Path, kind: str, report: Mapping[str, Any]) -> Path:
 
 
 def read_json(folder: Path, kind: str) -> dict[str, Any]:
-    """The document in `folder`; `InputError` if there is none of the format `kind`."""
+    """Read the document in `folder`. Raises `InputError` if it has none of the format `kind`."""
     path = folder / FILES[kind]
     try:
         report = parse_json(path.read_text(encoding="utf-8"))

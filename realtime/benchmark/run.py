@@ -67,7 +67,7 @@ def run(
             found = figures(measured, plan.deadline_ms)
             loads.append({**found, "analysed_per_s": analysed_per_s(load, analysis_s)})
             tables.append(measured.table)
-    # Of a start as a user would have it: the source itself, not a piece of it from memory.
+    # The start as a user would have it: from the source itself, not from a piece in memory.
     options = {name: getattr(first, name) for name in _OF_A_START}
     options["source"] = first.source.removeprefix("loop:")
     report = {

@@ -1,4 +1,4 @@
-"""Every frame of a load, as it was: the raw values that all figures come from."""
+"""Every frame of a load: the raw values behind all figures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from realtime.results.results import Results
 from realtime.stream.clock import monotonic_s
 
 STAGES = ("wait", "face", "motion", "spot", "flow", "classify")
-"""What a frame's time goes to, in order. `flow` and `classify` run in a thread of their own and
-stand at the frame with which their event came out."""
+"""The stages of a frame, in order. `flow` and `classify` run in their own thread and are listed
+with the frame at which their event came out."""
 SHOWN = ("encode", "send", "paint", "painted")
-"""From the result to a viewer's eye, where a page was open; `painted`: from a frame's scheduled
-arrival to there."""
+"""From the result to a viewer's eye, if a page was open; `painted`: from a frame's scheduled
+arrival to the viewer's eye."""
 ANALYSED = "analysed"
 LOST = "lost by the source"
 
@@ -44,29 +44,29 @@ a frame did not go through one. `face`: whether one was found."""
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """When an expression was known."""
+    """When an expression became known."""
 
     state: str
     """`early`: named at its apex from the first phase. `confirmed`: named from both."""
     moment_s: float
-    """Of the source: the apex of an early one, the offset of a confirmed one."""
+    """Time of the source: the apex of an early one, the offset of a confirmed one."""
     look_ahead_ms: float
-    """From the moment to the frame on which the spotter's decision fell, which no computer can
-    shorten: the face has not yet moved on."""
+    """From the moment to the frame at which the spotter decided. No computer can shorten it: the
+    face has not yet moved on."""
     after_ms: float
     """From the scheduled arrival of that frame to the event."""
 
 
 class Observed(Results):
-    """Results that keep what they are told, frame by frame. Written by the pipeline thread and by
-    viewers; read when the run is over."""
+    """Results that also keep everything, frame by frame. The pipeline thread and viewers write;
+    read it after the run."""
 
     def __init__(self) -> None:
         self.rows: dict[int, dict[str, Any]] = {}
         """Frames by number, analysed or left out: columns of `SCHEMA`, but that `due_s` is of
         `realtime.stream.clock`, and empty where a frame was left out."""
         self.times_s: dict[int, float] = {}
-        """Of the source, of the same frames."""
+        """Time of the source for the same frames."""
         self.decisions: list[Decision] = []
         self._views: dict[int, dict[str, float]] = {}
         super().__init__()
@@ -96,7 +96,7 @@ class Observed(Results):
             self.rows[stamp.index] = {"fate": cause}
 
     def shown(self, index: int, *, painted_ms: float, timings_ms: Mapping[str, float]) -> None:
-        """See `Results.shown`; of several viewers the first counts."""
+        """See `Results.shown`; only the first of several viewers counts."""
         super().shown(index, painted_ms=painted_ms, timings_ms=timings_ms)
         seen = {f"{name}_ms": ms for name, ms in timings_ms.items()}
         self._views.setdefault(index, {**seen, "painted_ms": painted_ms})
@@ -170,7 +170,7 @@ def write_samples(path: Path, tables: list[pa.Table]) -> None:
 
 
 def read_samples(path: Path) -> pa.Table:
-    """What `write_samples` wrote; `InputError` if that is not what is there."""
+    """Read what `write_samples` wrote. Raises `InputError` if it is something else."""
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:

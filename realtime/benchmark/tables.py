@@ -64,7 +64,8 @@ def document(reports: Sequence[dict[str, Any]], parts: Sequence[dict[str, Any]] 
 
 
 def details(report: dict[str, Any]) -> str:
-    """What `document` leaves out of a live `report`: intervals, the machine, the course of time."""
+    """Return what `document` omits from a live `report`: intervals, the machine, the course of
+    time."""
     texts = []
     for load in report["loads"]:
         late, memory = load["deadline"], load["memory"]

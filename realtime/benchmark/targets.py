@@ -1,4 +1,4 @@
-"""What the program is meant to reach on four processor cores without a GPU, and whether it does."""
+"""The targets on four processor cores without a GPU, and whether the program reaches them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from realtime.benchmark.verdict import bottleneck
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """To be reached under a load of `width` px at `fps`, with the page open or not."""
+    """A target for a load of `width` px at `fps`, with the page open or not."""
 
     what: str
     width: int
@@ -19,7 +19,7 @@ class Target:
     most_p99_ms: float | None = None
     none_dropped: bool = False
     least_per_s: float | None = None
-    """Frames analysed a second, without a clock."""
+    """Frames analysed per second, without a clock."""
 
 
 TARGETS = (
@@ -58,7 +58,7 @@ def _judge(target: Target, reports: Sequence[dict[str, Any]]) -> tuple[str, str,
 
 
 def _measured(target: Target, load: dict[str, Any]) -> tuple[str, bool]:
-    """What `target` asks of `load`, in words, and whether that is enough."""
+    """Return the value of `load` for `target`, in words, and whether it is good enough."""
     if target.least_per_s is not None:
         per_s = load["analysed_per_s"]
         return f"{per_s:.0f} frames a second", per_s >= target.least_per_s
