@@ -76,7 +76,7 @@ def _watch(session: LiveSession, asked_to_end: Flag) -> None:
 
 
 def _keys(session: LiveSession) -> Keys | None:
-    """Return a reader for keys typed at the terminal; None without a recording or a terminal."""
+    """Return a reader for typed keys; None without a recording, or if stdin cannot be watched."""
     plan = session.config.record
     if plan is None or os.name != "posix":
         return None

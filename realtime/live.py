@@ -194,7 +194,7 @@ class LiveSession:
 
     def _forget(self, start_s: float, end_s: float) -> None:
         """Forget everything between these times of the source, wherever it is."""
-        # First what is shown, then what is written, then the ring, which both may still read.
+        # First what is shown, then what is written, then the ring, which neither needs any more.
         self._clips.forget(self._results.forget(start_s, end_s), start_s, end_s)
         for forget in self._on_forget:
             forget()
