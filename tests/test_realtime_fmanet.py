@@ -23,7 +23,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 def test_every_job_shows_its_own_help(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if name in ("train", "evaluate", "data"):
+    if name in ("bench gpu", "train", "evaluate", "data"):
         pytest.importorskip("torch")
     assert run(monkeypatch, *name.split(), "--help") == 0
     said = capsys.readouterr().out

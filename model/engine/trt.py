@@ -40,7 +40,7 @@ class TensorRT:
         self._device = device
 
     def absent(self) -> str:
-        return no_cuda(self._device) or self._not_installed() or self._unfit()
+        return no_cuda(self._device) or self._unfit() or self._not_installed()
 
     def versions(self) -> Mapping[str, str]:
         index = torch.device(self._device).index or 0
@@ -84,11 +84,11 @@ class TensorRT:
         return "TensorRT"
 
     def _not_installed(self) -> str:
-        if all(find_spec(package) is not None for package in self._packages):
-            return ""
-        return (
-            f"{self._title()} is not installed: pip install {self._packages[0].replace('_', '-')}"
-        )
+        for package in self._packages:
+            if find_spec(package) is None:
+                name = package.replace("_", "-")
+                return f"{self._title()} needs {name}, which is not installed: pip install {name}"
+        return ""
 
     def _unfit(self) -> str:
         return ""

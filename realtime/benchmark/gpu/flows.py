@@ -28,7 +28,7 @@ from realtime.benchmark.gpu.timing import (
 
 SIZES = ((28, 28), (33, 47), (64, 64), (127, 129), (224, 224), (512, 512))
 BATCHES = (1, 2, 16)
-MEAN_PX = {"lk": 1e-4, "tvl1": 0.02}
+MEAN_PX = {"lk": 1e-4, "tvl1": 0.03}
 """Mean difference from the CPU's flow that is right. TV-L1's iterations end by a sum that a GPU
 adds in any order: one more or less moves it by 0.01."""
 POOL = 64

@@ -17,7 +17,6 @@ PACKAGES = (
     *("triton", "torch-tensorrt", "tensorrt", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-rtx"),
     *("onnxruntime", "onnxscript", "ai-edge-litert", "mediapipe"),
 )
-COPIED_BYTES = 64 * 2**20
 
 
 def machine_part(report: Report) -> None:
@@ -52,16 +51,8 @@ def add_limits(report: Report) -> None:
     floor = floor_on(report.device)
     report.row("its memory, GB/s", floor.bytes_per_ms / 1e6)
     report.row("a launch within a graph, µs", 1e3 * floor.launch_ms)
-    host = torch.empty(COPIED_BYTES, dtype=torch.uint8).pin_memory()
-    there = torch.empty(COPIED_BYTES, dtype=torch.uint8, device=report.device)
-    for what, to, come in (("to the GPU", there, host), ("from the GPU", host, there)):
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-        for _ in range(2):  # the first wakes it
-            begin.record()
-            to.copy_(come, non_blocking=True)
-            end.record()
-            end.synchronize()
-        report.row(f"page-locked memory {what}, GB/s", COPIED_BYTES / 1e6 / begin.elapsed_time(end))
+    report.row("page-locked memory to the GPU, GB/s", floor.to_gpu_bytes_per_ms / 1e6)
+    report.row("page-locked memory from the GPU, GB/s", floor.from_gpu_bytes_per_ms / 1e6)
 
 
 def _installed(name: str) -> str:
