@@ -1,17 +1,16 @@
 """Who may talk to the page: one check before every route and every socket, Gradio's included.
 
-- A password, if one is set: HTTP Basic, or the cookie that a first good answer brings. The cookie
-  is for sockets, which some browsers open without the Basic header. Guesses are throttled by the
-  address that a connection comes from, whatever a header says of it. The cookie goes no further.
-- A second password, if one is set, is for people who only look: they see what is live, and change
-  nothing. Recorded sessions and what is filled in of a study are not for them.
-- A page bound to loopback answers loopback names only: a web site whose name is re-bound to
-  127.0.0.1 would otherwise read it from the visitor's own browser. Behind a proxy it answers to
-  the names that are allowed, too, and believes their pages; the path under which the proxy shows
-  it may be left on or taken off.
-- Sockets, pictures and requests that change something come from the page itself: any site may
-  open a WebSocket to a server on this machine or show its pictures, and the browser says only in
-  `Origin` and `Sec-Fetch-Site` who asked.
+- A password, if one is set: HTTP Basic, or the cookie that comes with the first right answer. The
+  cookie is for sockets, which some browsers open without the Basic header. Guesses are throttled by
+  the address that a connection comes from, whatever its headers say. The cookie is not passed on.
+- A second password, if one is set, is for viewers: they see what is live and change nothing. They
+  see neither recorded sessions nor the study's form.
+- A page bound to loopback answers only to loopback names: otherwise a web site whose name is
+  re-bound to 127.0.0.1 could read it from the visitor's own browser. Behind a proxy it also answers
+  to the allowed names and trusts their pages; the proxy's path may be left on or taken off.
+- Sockets, pictures and requests that change something must come from the page itself: any site may
+  open a WebSocket to a server on this machine or show its pictures, and only `Origin` and
+  `Sec-Fetch-Site` say who asked.
 - No page shows this one inside itself, where a visitor could be made to press its buttons unseen.
 """
 
