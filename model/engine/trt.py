@@ -35,7 +35,7 @@ class TensorRT:
     name = "tensorrt"
     tolerance = 0.02
     built = True
-    _packages: tuple[str, ...] = ("torch_tensorrt", "tensorrt")  # the one to install; the one that runs
+    _packages: tuple[str, ...] = ("torch_tensorrt", "tensorrt")  # installed; run
 
     def __init__(self, device: str) -> None:
         self._device = device

@@ -181,9 +181,7 @@ class Serving:
                     self.reasons[name] = engine
                     continue
                 kept, why = self._find(engine)
-            except (
-                Exception
-            ) as error:  # packages that are half installed raise anything
+            except Exception as error:  # packages that are half installed raise anything
                 self.reasons[name] = error_line(error)
                 continue
             self.reasons[name] = why
