@@ -60,7 +60,8 @@ def choose_device(asked: str) -> str:
 
 def unused_gpu(device: str) -> str:
     """Why a run on `device` does not use the NVIDIA GPU that seems to be here, with the remedy.
-    Empty if `device` is not the CPU, or if no NVIDIA driver is found."""
+    Empty if no driver is found, `device` is a GPU, or the CPU was chosen though PyTorch could use
+    the GPU."""
     if device != "cpu" or not has_driver():
         return ""
     if find_spec("torch") is None:

@@ -14,7 +14,7 @@ on where it stopped when started again with the same options.
 from model.errors import demand
 
 if __name__ == "__main__":
-    demand("torch")  # before what imports it
+    demand("torch")  # before the imports that need it
 
 import argparse
 import re
@@ -40,7 +40,7 @@ from model.training.loso import FoldAnswers, leave_one_out
 from model.training.recipe import ClassWeights, Loss, Recipe
 
 CLIP_EPOCHS = 60
-"""Epochs without synthetic pairs: a data set has some hundred clips."""
+"""Epochs if there are no synthetic pairs: a data set has only a few hundred clips."""
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def main() -> None:
     if args.epochs is None and not sources.synthetic:
         recipe = replace(recipe, epochs=CLIP_EPOCHS)
     init = None if args.init is None else checkpoint_path(args.init)
-    if init is not None:  # what is trained sees to it too, when all samples are there
+    if init is not None:  # training checks this too, but only after all samples are made
         if args.loso or args.validation:
             refuse_seen(init.name, read_checkpoint(init)[0], sources.data_sets)
         recipe = _continuing(recipe, init, args.flow)
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def _continuing(recipe: Recipe, init: Path, flow: str | None) -> Recipe:
-    """`recipe` for a network built as that of `init`, on its flow unless `flow` says another."""
+    """`recipe` with the network options of `init`, and with its flow unless `flow` is given."""
     given = read_checkpoint(init)[0]
     if given.classifier != recipe.classifier:
         return recipe
@@ -154,7 +154,7 @@ def _print_fold(answers: FoldAnswers) -> None:
 
 
 def _command(args: argparse.Namespace) -> str:
-    """What was asked for, without the paths of this machine and what changes nothing."""
+    """The command that was given, without this machine's paths and options that change nothing."""
     words = ["python -m model.train", args.classifier]
     for name, value in vars(args).items():
         usual = value == _parser().get_default(name) and name != "threads"
@@ -170,7 +170,7 @@ def _command(args: argparse.Namespace) -> str:
 
 
 def _given(args: argparse.Namespace, record: type) -> dict[str, Any]:
-    """The options that were given of those that `record` has fields for."""
+    """The given options that are fields of `record`."""
     names = {field.name for field in fields(record)} - {"classifier", "specs", "data"}
     return {
         name: value for name, value in vars(args).items() if name in names and value is not None

@@ -1,4 +1,4 @@
-"""COF: the combined optical flow of both phases without magnitude modulation; also each phase alone.
+"""COF, the combined optical flow of both phases without magnitude modulation, and each phase alone.
 
 Khuong, Man, Nguyen, Le, Ngo: "A Novel Combined Optical Flow Approach for Comprehensive
 Micro-Expression Recognition", arXiv 2510.15471 (2025). From the abstract [P]: combining the flow of

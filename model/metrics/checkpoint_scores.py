@@ -51,7 +51,7 @@ def measure_checkpoint(path: Path, samples: SampleSet, device: str = "cpu") -> d
 
 def figures(said: Answers, samples: SampleSet, least_confidence: float) -> dict[str, float]:
     """Figures by name. The answer is always the likeliest class, even if the confidence is low. All
-    but the last three figures are over the samples with an expression:
+    but the last four figures are over the samples with an expression:
 
         samples, subjects                           how many
         uf1, uar, accuracy                          and _low, _high: 95 % over subjects
