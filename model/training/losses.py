@@ -24,13 +24,13 @@ MOST_UNIT_WEIGHT = 20.0
 
 @dataclass(frozen=True)
 class Objective:
-    """The loss of a batch's answers, weights taken from the samples that are trained on."""
+    """The loss of a batch's answers, with weights taken from the training samples."""
 
     recipe: Recipe
     class_weights: Tensor
-    """(C,), 1 in the mean over samples."""
+    """(C,): weight of each class; its mean over samples is 1."""
     unit_weights: Tensor
-    """(A,): of a unit's presence against its absence."""
+    """(A,): weight of a unit's presence relative to its absence."""
 
     @classmethod
     def of(cls, recipe: Recipe, training: SampleSet, device: str) -> "Objective":
