@@ -34,7 +34,7 @@ MIN_S = 3.0
 GAIN = 0.5
 """A region's Gaussian mean holds about half of an expression's peak displacement."""
 REGION_SHARE = 0.9
-"""The verdict is for nearly all regions: by this quantile of their thresholds."""
+"""The verdict uses this quantile of the regions' thresholds, so it holds for nearly all regions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ class CameraReport:
     findings: tuple[Finding, ...]
 
     def plain(self) -> dict[str, Any]:
-        """As values that JSON knows."""
+        """The report as plain values for JSON."""
         return asdict(self)
 
 
 class CameraCheck:
-    """Takes the steps of one source in order; `report()` says how it does."""
+    """Takes the steps of one source in order; `report()` returns the findings."""
 
     def __init__(self, info: SourceInfo) -> None:
         self._info = info
@@ -72,12 +72,12 @@ class CameraCheck:
 
     @property
     def seconds(self) -> float:
-        """Since the first frame."""
+        """Seconds since the first frame."""
         return self._clockwork.seconds
 
     @property
     def hint(self) -> str:
-        """What goes wrong just now, in words; empty if nothing."""
+        """What is wrong right now, in words; empty if nothing is."""
         return "no face: look into the camera" if self._frames and self._last_s is None else ""
 
     def push(self, step: Step) -> None:
@@ -107,8 +107,8 @@ class CameraCheck:
             self._thresholds.append(threshold)
 
     def report(self, *, behind: int = 0) -> CameraReport:
-        """`behind`: frames that this machine was too slow for. Raises `InputError` if there was
-        too little to judge by."""
+        """The report so far. `behind`: number of frames that this machine was too slow for. Raises
+        `InputError` if there are too few frames to judge."""
         if self._frames < 3 or self.seconds < MIN_S:
             raise InputError(
                 f"{self.seconds:.1f} s of {self._info.description} are too few to judge a camera "

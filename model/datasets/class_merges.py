@@ -57,8 +57,8 @@ class Merge:
     """Class by emotion; None if the emotion is left out."""
 
     def of(self, label: str) -> str | None:
-        """The class of an annotated label (any case); None if it belongs to none, or is empty.
-        Raises `InputError` for a word that no table of the field uses."""
+        """The class of an annotated label (any case); None if it is empty or left out.
+        Raises `InputError` for a word that no published table uses."""
         word = label.strip().lower()
         word = SYNONYMS.get(word, word)
         if not word:

@@ -74,10 +74,10 @@ class Layout:
     title: str
     fps: float
     emotions: frozenset[str]
-    """In lower case, as its table spells them; "" where an emotion may be missing."""
+    """In lower case, as its table spells them; with "" if an emotion may be missing."""
     read: Reader
     subject_digits: int = 0
-    """A subject that is a bare number is filled with zeros to this width."""
+    """A subject that is a bare number is padded with zeros to this width."""
 
     def open(self, root: Path) -> Dataset:
         """The data set in `root`. Raises `InputError` if it is not there."""

@@ -32,10 +32,10 @@ class FlowPairSet:
     labels: tuple[str, ...]
     """As annotated."""
     action_units: tuple[tuple[str, ...], ...]
-    """("AU4", "AU7") of each clip; empty where none are coded."""
+    """Units of each clip, such as ("AU4", "AU7"); empty if not coded."""
     unit: Unit = "px"
     flow_name: str = ""
-    """In `model.flow.FLOWS`; empty for maps computed elsewhere."""
+    """Name in `model.flow.FLOWS`; empty for maps computed elsewhere."""
     flow_parameters: Mapping[str, float] = field(default_factory=dict)
     left_out: tuple[Problem, ...] = ()
     """Clips whose flow could not be computed."""
