@@ -39,16 +39,16 @@ REGION_SHARE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class CameraReport:
-    """What a check found. Plain values throughout: `asdict` of it is JSON."""
+    """What a check found. All values are plain, so `asdict` gives JSON."""
 
     source: str
     timing: Timing
     picture: PictureQuality
     face: FaceQuality | None
     least_s: float
-    """The shortest ME that is resolved."""
+    """The shortest ME that the camera resolves, s."""
     least_px: float | None
-    """The smallest, peak px of the 128 px crop; None without a face."""
+    """The smallest ME that it resolves, peak px of the 128 px crop; None without a face."""
     light: Light
     verdict: str
     findings: tuple[Finding, ...]

@@ -47,14 +47,14 @@ class Conformal:
     """Prediction sets: the classes with a probability of at least 1 - `quantile`."""
 
     coverage: float
-    """The share of sets that hold the true class, at least, on average over such calibrations."""
+    """Least share of sets that hold the true class, on average over such calibrations."""
     quantile: float
     clips: int
-    """That `quantile` was taken from."""
+    """Number of clips that `quantile` was taken from."""
     measured: float
-    """Coverage on the half that it was not taken from."""
+    """Coverage on the other half."""
     mean_size: float
-    """Classes in a set, there."""
+    """Mean number of classes in a set, on the other half."""
 
 
 @dataclass(frozen=True, slots=True)

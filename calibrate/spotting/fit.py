@@ -65,8 +65,8 @@ def fit(
     tick: Callable[[], None] = lambda: None,
 ) -> Fitted:
     """Choose thresholds for labelled footage that keep to `per_min` false alarms a minute.
-    `tick` after each multiple of the noise was tried. Raises `InputError` where the pieces do not
-    suffice: there must be two, with micro-expressions, and half a minute without."""
+    Calls `tick` after each multiple of the noise. Raises `InputError` unless there are two pieces,
+    with micro-expressions, and half a minute without."""
     if len(pieces) < 2:
         raise InputError("one piece of footage cannot be left out of itself: give two or more")
     if not any(row.kind == "micro" for each in pieces for row in each.truth):

@@ -24,7 +24,7 @@ from realtime.spotting.spotter import SpotterConfig
 AMPLITUDE_STEPS_PX = (0.0, 0.5, 1.0, 1.5, 2.5)
 """Recall is also counted between these amplitudes if footage has several."""
 NEAR = 0.2
-"""A rejected candidate that overlaps a missed expression by at least this much explains the miss."""
+"""A rejected candidate explains a missed expression if their overlap is at least this."""
 UNSEEN = "nothing seen"
 
 
@@ -35,11 +35,11 @@ class Outcome:
     found: Mapping[Expression, float]
     """Spotted expressions, and the time each became known, s."""
     rejected: tuple[tuple[Expression, str], ...]
-    """Candidates that came to nothing, with the reason."""
+    """Rejected candidates, with the reason."""
     truth: tuple[Expression, ...]
     seconds: float
     frame_s: float
-    """Between frames."""
+    """Interval between frames, s."""
 
     @staticmethod
     def of(
