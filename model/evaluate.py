@@ -1,4 +1,4 @@
-"""Measure networks on samples that they were not trained on.
+"""Measures networks on samples that they were not trained on.
 
     python -m model.evaluate                            # each shipped network, its report set
     python -m model.evaluate fmanet my.safetensors --speed
@@ -8,17 +8,17 @@
 
 Protocols:
 
-- holdout: all clips of the data sets named, as one set. Refused for a network that was trained on
-  one of them. With synthetic pairs, the report set of the checkpoint's own recipe: faces and
-  nuisances that training does not have; the figures are compared with those that the checkpoint
-  holds, and the command ends with 1 unless they are reproduced.
-- cross: for each data set named, the network is trained on from the checkpoint on that one, and
-  tested on each of the others.
-- loso: each subject is tested by a network trained on from the checkpoint on all other subjects
-  (`model.training.loso`).
+- holdout: all clips of the named data sets, as one set. Networks trained on one of them are
+  refused. Synthetic pairs are the report set of the checkpoint's own recipe, with faces and
+  nuisances that training does not have. The figures are compared with those in the checkpoint, and
+  the exit code is 1 if they differ.
+- cross: for each named data set, training continues from the checkpoint on that set, and the
+  network is tested on each of the others.
+- loso: for each subject, training continues from the checkpoint on all other subjects, and the
+  network is tested on this subject (`model.training.loso`).
 
-The likeliest class is the answer, however little it is likely; what would be refused stands beside
-it. --out gets evaluation.json and evaluation.html, a page that needs no network.
+The answer is always the likeliest class; the share that would be refused is reported too. --out
+gets evaluation.json and evaluation.html, a page that works offline.
 """
 
 from model.errors import demand

@@ -1,5 +1,5 @@
-"""Footage with micro-expressions whose truth is known, as files: of a synthetic face, or written
-over footage of a real one.
+"""Writes footage with micro-expressions and their truth: of a synthetic face, or over footage of a
+real one.
 
 python -m model.synthesize --seconds 60 --fps 30 --seed 7 --out clip.mkv --truth truth.csv
 python -m model.synthesize --over interview.mp4 --seed 7 --out clip.mkv --truth truth.csv

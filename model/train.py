@@ -4,11 +4,11 @@
     python -m model.train fmanet --data synthetic,casme2:PATH --out mixed.safetensors
     python -m model.train fmanet --data casme2:PATH,samm:PATH --loso --init fmanet --out runs/loso
 
-Epochs are fixed beforehand, or chosen on subjects held out with --validation. With --loso, --out
-is a folder: a network for each subject of the data sets, trained on all others (synthetic pairs,
-if named, always among them), and the scores pooled over all. Figures on synthetic pairs come from
-a set with nuisances that training does not have, looked at once at the end. An interrupted run goes
-on where it stopped when started again with the same options.
+The number of epochs is fixed beforehand, or chosen on subjects held out with --validation. With
+--loso, --out is a folder. It gets a network for each subject of the data sets, trained on all other
+subjects (and on synthetic pairs, if named), and the pooled scores. Figures on synthetic pairs come
+from a set with nuisances that training does not have, which is used once, at the end. Start an
+interrupted run again with the same options to continue it.
 """
 
 from model.errors import demand

@@ -2,8 +2,9 @@
 
     python -m calibrate baseline --source 0 --out P07.json --participant P07
 
-`calibrate.baseline.rest_thresholds` says how the thresholds follow. What cannot be a baseline (too
-short, the face away, a face that smiles or talks) is told in one line and not saved.
+`calibrate.baseline.rest_thresholds` explains how the thresholds are derived. A recording that
+cannot be a baseline (too short, no face, a face that smiles or talks) gives a one-line error and is
+not saved.
 """
 
 from collections.abc import Mapping

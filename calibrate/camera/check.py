@@ -1,15 +1,14 @@
-"""Whether a camera, in its room, can show micro-expressions, and what to change if not.
+"""Checks whether a camera in its room can show micro-expressions, and what to change if not.
 
     python -m calibrate camera --source 0 --seconds 8
 
-The verdict names the shortest and the smallest micro-expression (ME) that it resolves:
+The verdict names the shortest and the smallest micro-expression (ME) that the camera resolves:
 
-- shortest: three intervals between pictures, each as long as 95 in 100 are at most
-  (`calibrate.camera.timing`);
-- smallest: what the spotter's threshold asks of a region's mean motion, over `GAIN`, the share of
-  an expression's peak that is left in that mean. The threshold is the one that stood during the
-  check: the larger of its floor and of the noise that the flow really had, in which sensor noise,
-  face size and compression all are.
+- shortest: three intervals between pictures, at their 95th percentile (`calibrate.camera.timing`);
+- smallest: the spotter's threshold for a region's mean motion, divided by `GAIN`, the share of an
+  expression's peak that remains in that mean. It is the threshold during the check: the larger of
+  its floor and the measured noise of the flow. Sensor noise, face size and compression all add to
+  that noise.
 
 On synthetic footage of varied rate, noise and size (seeds 220–253), at least four of five MEs
 at both limits are found with IoU ≥ 0.5.

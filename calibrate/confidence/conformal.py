@@ -1,19 +1,19 @@
-"""How far a classifier's probabilities can be believed, and sets of names that can.
+"""How far a classifier's probabilities can be trusted, and sets of names that can be.
 
     python -m calibrate confidence predictions.csv --coverage 0.9 --out confidence.json \\
         --plot reliability.html
 
 From predictions on clips that the classifier was not trained on:
 
-- temperature: the T for which softmax(logits / T) gives the labels their greatest likelihood
+- temperature: the T for which softmax(logits / T) gives the labels the greatest likelihood
   (C. Guo et al., On calibration of modern neural networks, ICML 2017, section 4.2);
 - conformal sets: all classes whose probability is at least 1 - q hold the true one with the chosen
   coverage, whatever the classifier, as long as new clips are like these (split conformal
   prediction, V. Vovk et al. 2005; with the LAC score 1 - p(true), M. Sadinle, J. Lei,
   L. Wasserman, Least ambiguous set-valued classifiers, JASA 114, 2019).
 
-Half of the clips (of the subjects, where they are known) fit the temperature; the other half, which
-is not looked at for that, shows its calibration and gives q.
+Half of the clips (or of the subjects, if they are known) fit the temperature. The other half, which
+the fit does not see, shows the calibration and gives q.
 """
 
 import json

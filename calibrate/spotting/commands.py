@@ -5,9 +5,9 @@
     python -m calibrate spotting evaluate --over interview.mp4 --seeds 1400 --out over/
     python -m calibrate spotting fit --footage a.mp4 a.csv --footage b.mp4 b.csv --out room.json
 
-`score` compares tables, `evaluate` runs the spotter over footage whose truth is known (synthetic
-faces, expressions written over real ones, annotated recordings), `fit` chooses its thresholds for
-footage that someone has labelled.
+`score` compares tables. `evaluate` runs the spotter over footage with known truth (synthetic faces,
+expressions written over real ones, annotated recordings). `fit` chooses the spotter's thresholds
+for labelled footage.
 """
 
 import argparse

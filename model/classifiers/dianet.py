@@ -1,4 +1,4 @@
-"""DIANet: a dynamic image and a stream per phase, fused by cross-attention.
+"""DIANet: a dynamic image per phase, a stream each, fused by cross-attention.
 
 Khuong, Nguyen, Man, Le, Ngo: "DIANet: A Phase-Aware Dual-Stream Network for Micro-Expression
 Recognition via Dynamic Images", arXiv 2510.12219 (2025).

@@ -2,11 +2,11 @@
 
     python -m model.evaluation.ablation --out runs/ablation
 
-Each network is trained with the same budget (pairs, epochs, recipe) on synthetic pairs and measured
-on pairs of other faces with nuisances that training does not have. Networks on flows see the same
-pairs; those on frames see expressions drawn alike. `table.md` and `table.json` in the folder hold
-the table; a run that was interrupted goes on with the next network. What a synthetic table shows,
-and what it does not, is in docs/evidence/recognition.md.
+Each network is trained with the same budget (pairs, epochs, recipe) on synthetic pairs, and
+measured on pairs of other faces with nuisances that training does not have. All networks on flows
+get the same pairs; networks on frames get expressions drawn in the same way. The folder gets
+`table.md` and `table.json`. An interrupted run continues with the next network.
+docs/evidence/recognition.md explains what a synthetic table shows and what it does not.
 """
 
 from model.errors import demand

@@ -3,10 +3,10 @@
     python -m model.evaluation.flow_comparison --out runs/flow
     python -m model.evaluation.flow_comparison --device cuda --flows lk "lk, tensors"
 
-Faces as different as the generator makes them are drawn twice, the second time with their skin
-displaced by a known field: bumps as wide as an action unit, or a smooth motion of the whole face;
-sensor noise and compression are added to both. Beside the flows of `FLOWS`, and those of them that
-have an implementation on tensors, OpenCV's and scikit-image's own are run on the same pictures.
+Varied synthetic faces are drawn twice, the second time with their skin displaced by a known field:
+bumps as wide as an action unit, or a smooth motion of the whole face. Both pictures get sensor
+noise and compression. The flows of `FLOWS`, their implementations on tensors, and the flows of
+OpenCV and scikit-image all run on the same pictures.
 """
 
 from model.cli import Parser, program

@@ -4,9 +4,9 @@ that start at their dots.
     python -m model.evaluation.mean_maps                                # synthetic pairs,
     mean-maps.svg python -m model.evaluation.mean_maps --data casme2:PATH --out casme2.svg
 
-A check for eyes, of synthetic expressions and of a data set's coding alike: surprise lifts the
-brows, negative draws them down and in, positive pulls the corners of the mouth out and up (the
-units of EMFACS: Friesen & Ekman 1983).
+A visual check of synthetic expressions and of a data set's coding: surprise lifts the brows,
+negative draws them down and in, positive pulls the corners of the mouth out and up (the units of
+EMFACS: Friesen & Ekman 1983).
 """
 
 from model.errors import demand

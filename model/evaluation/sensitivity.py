@@ -1,10 +1,10 @@
-"""What a network's errors come from: its accuracy on synthetic pairs of the aligned crop with one
-kind of nuisance taken away, or put to where training did not have it.
+"""Where a network's errors come from: its accuracy on synthetic pairs of the aligned crop, with one
+kind of nuisance removed, or moved outside its range in training.
 
     python -m model.evaluation.sensitivity fmanet
 
-The faces and expressions are the same in each line, of a set that only reports; amplitudes from
-0.3 px on. Differences below two standard errors are none.
+All lines use the same faces and expressions, from a set reserved for reports, with amplitudes of
+0.3 px and more. Ignore differences below two standard errors.
 """
 
 import math
