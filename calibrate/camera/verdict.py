@@ -73,7 +73,7 @@ def judge(
     behind: int,
 ) -> tuple[Light, str, tuple[Finding, ...]]:
     """The worst light, the verdict, and the findings, worst first. `least_px` is the smallest ME
-    that is resolved, `behind` the number of frames that this machine was too slow for."""
+    that the camera resolves, `behind` the number of frames that this machine was too slow for."""
     findings = [
         *_of_timing(info, timing, behind),
         *_of_face(face, least_px),

@@ -1,8 +1,8 @@
 """What each class looks like on average: the mean onset→apex flow of its samples, drawn as arrows
 that start at their dots.
 
-    python -m model.evaluation.mean_maps                                # synthetic pairs,
-    mean-maps.svg python -m model.evaluation.mean_maps --data casme2:PATH --out casme2.svg
+    python -m model.evaluation.mean_maps            # synthetic pairs, into mean-maps.svg
+    python -m model.evaluation.mean_maps --data casme2:PATH --out casme2.svg
 
 A visual check of synthetic expressions and of a data set's coding: surprise lifts the brows,
 negative draws them down and in, positive pulls the corners of the mouth out and up (the units of
