@@ -1,1 +1,1 @@
-"""Measures what `realtime` then uses."""
+"""Measurements whose results `realtime` uses."""

@@ -36,12 +36,12 @@ STEPS = {
     "spotting": "calibrate.spotting.commands:main",
     "confidence": "calibrate.confidence.conformal:main",
 }
-"""Command to what runs it, called with the arguments after it; it returns the exit code, or None
-for 0."""
+"""The function that runs each command. It is called with the command's arguments, and returns the
+exit code, or None for 0."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the step that the command line names; the exit code."""
+    """Run the step named on the command line. Returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print((__doc__ or "").strip())
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def check_camera(arguments: Sequence[str]) -> int:
-    """`calibrate camera`: measure, print the verdict; 1 if the camera can't be used."""
+    """`calibrate camera`: measure and print the verdict. Returns 1 if the camera can't be used."""
     from calibrate.camera.check import USUAL_S, CameraCheck
     from calibrate.steps import feed_steps
     from calibrate.wording import camera_text
@@ -96,7 +96,7 @@ def check_camera(arguments: Sequence[str]) -> int:
 
 
 def measure_baseline(arguments: Sequence[str]) -> None:
-    """`calibrate baseline`: measure, save, print what was found."""
+    """`calibrate baseline`: measure, save and print the baseline."""
     from calibrate.baseline.measure import (
         FALSE_ALARMS_PER_MIN,
         USUAL_S,

@@ -1,7 +1,7 @@
-"""Guide: calibration of a running session, step by step, for the page's Calibrate tab.
+"""Guide: step-by-step calibration of a running session, for the page's Calibrate tab.
 
-`take` runs in the session's pipeline thread; everything else in threads of the page's server. The
-lock is held for a millisecond a frame, and never while the session is told to do something.
+`take` runs in the session's pipeline thread, everything else in threads of the page's server. The
+lock is held for a millisecond per frame, and never during a call to the session.
 """
 
 import re
@@ -26,13 +26,13 @@ from realtime.spotting.baseline import Baseline, to_json
 from realtime.spotting.motion import REGIONS
 
 MAX_GAP_S = 2.0
-"""A measurement does not go on across a longer gap: it was paused, or the source changed."""
+"""A longer gap ends a measurement: the session was paused, or the source changed."""
 DEMO_AT_REST = f"demo:{REST}"
 INTERRUPTED = "interrupted: the source was stopped, paused or changed; begin again"
 
 
 class Guide:
-    """One session's calibration. Keeps `realtime.ui.calibration.Calibrator`."""
+    """One session's calibration. Implements `realtime.ui.calibration.Calibrator`."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Guide:
         baseline_s: float = resting.USUAL_S,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """How long each measurement takes; `now` is the date of a baseline."""
+        """`camera_s` and `baseline_s`: length of each measurement; `now` dates a baseline."""
         self._lengths_s = {"camera": camera_s, "baseline": baseline_s}
         self._now = now
         self._lock = threading.Lock()
@@ -52,7 +52,7 @@ class Guide:
         self._report: CameraReport | None = None
         self._baseline: Baseline | None = None
         self._errors = {"camera": "", "baseline": ""}
-        self._source = ""  # the session's, before the demo face was asked to rest
+        self._source = ""  # the session's source before the demo face was asked to rest
         self._used = False
 
     def attach(self, session: LiveSession) -> None:
@@ -88,7 +88,7 @@ class Guide:
         else:
             raise InputError(f"measurement {what!r}: choose camera or baseline")
         if what == "baseline" and source.info.kind == "demo":
-            # The demo face shows an expression every few seconds: no one's neutral face.
+            # The demo face shows an expression every few seconds, so it is never neutral.
             if session.config.source != DEMO_AT_REST:
                 self._source = session.config.source
             session.switch(DEMO_AT_REST)

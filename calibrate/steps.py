@@ -1,4 +1,4 @@
-"""The steps of a source for as long as a measurement takes, without naming any expression."""
+"""The steps of a source for the length of a measurement, without naming expressions."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,12 +11,12 @@ from realtime.perception.spotting_steps import Perception
 from realtime.sources import Source, SourceInfo, open_source
 
 SILENT_S = 10.0
-"""How much longer than it should take a live source is waited for."""
+"""Extra time that a live source is waited for."""
 _LOOK_S = 0.2
 
 
 def steps_of(source: Source, seconds: float) -> Iterator[Step]:
-    """Steps of the first `seconds` of a recording or the demo, as fast as the machine can."""
+    """Steps of the first `seconds` of a recording or the demo, as fast as the machine can go."""
     perception = Perception()
     first_s: float | None = None
     try:
@@ -36,11 +36,11 @@ def feed_steps(
     opened: Callable[[SourceInfo], None],
     progress: Callable[[float], None],
 ) -> int:
-    """Hand the steps of `config.source` to `take` until `seconds` of it are over or it ends, after
-    its info to `opened`. Returns how many frames this machine was too slow for.
+    """Pass the source's info to `opened`, then each step of `config.source` to `take`, until
+    `seconds` have passed or the source ends. Returns how many frames this machine was too slow for.
 
-    A live source is captured by a `LiveSession`, in whose threads `take` then runs, so that
-    perception does not delay capture. Raises `SourceError` if it breaks or delivers nothing.
+    A `LiveSession` captures a live source, so that perception does not delay capture; `take` then
+    runs in its threads. Raises `SourceError` if the source breaks or delivers nothing.
     """
     if config.source.partition(":")[0] == "browser":
         raise SourceError("the browser's camera is measured on its page: run_live.py, Calibrate")

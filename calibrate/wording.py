@@ -56,7 +56,7 @@ def camera_rows(report: CameraReport) -> list[list[str]]:
 
 
 def flicker_words(report: CameraReport) -> str:
-    """What was looked for, where, and what was seen."""
+    """The flicker that was looked for, at which frequency, and the finding."""
     words = []
     for flicker in report.picture.flicker:
         lamp = f"{flicker.lamp_hz:g} Hz at its alias of {flicker.alias_hz:.1f} Hz"
@@ -70,7 +70,7 @@ def flicker_words(report: CameraReport) -> str:
 
 
 def baseline_text(baseline: Baseline) -> str:
-    """What the baseline holds, in a few lines."""
+    """A summary of the baseline in a few lines."""
     measured = baseline.measured
     if measured is None:
         raise ValueError("the default baseline was not measured")

@@ -9,12 +9,12 @@ Knows no clock, thread, camera or page. Start with `model.records`.
 import os
 from typing import TYPE_CHECKING, Any
 
-# Before numpy is imported, which is when OpenBLAS reads it. The matrices of a frame are small:
-# BLAS threads gain nothing on them and spin between calls, which cost half of all processor time
-# of a live run. Whoever sets it decides; torch has threads of its own.
+# OpenBLAS reads this when numpy is imported, so set it first. A frame's matrices are small: BLAS
+# threads gain nothing on them and spin between calls, which cost half the processor time of a
+# live run. A value the user has set stays. torch has threads of its own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# Before OpenCV is: 8192 by 8192, no more. A picture of a few kilobytes may claim 16 times as many
-# pixels otherwise, and gigabytes are filled with them.
+# OpenCV reads this on import too: at most 8192 by 8192 pixels. By default a picture of a few
+# kilobytes may claim 16 times as many, and decoding it fills gigabytes.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**26))
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = ["load_classifier"]
 
 
 def __getattr__(name: str) -> Any:
-    # torch takes a second to import: only who loads a classifier waits for it.
+    # torch takes a second to import: only a caller that loads a classifier waits for it.
     if name == "load_classifier":
         from model.inference.checkpoint import load_classifier
 

@@ -22,7 +22,7 @@ from model.registry import load_entry
 
 
 def check(classifier: str, device: str, batch: int, folder: Path | None) -> None:
-    """Say what is there, what is chosen, why, and how equal it is."""
+    """Print which engines are available, which is chosen and why, and how close its answers are."""
     checkpoint = checkpoint_path(classifier)
     serving = Serving(checkpoint, device=device, batch=batch, folder=folder)
     serving.wait()
@@ -55,7 +55,7 @@ def _state(serving: Serving, name: str, order: tuple[str, ...]) -> str:
 
 
 def build(engine: str, classifier: str, device: str, batch: int, folder: Path | None) -> None:
-    """Build one engine, or all that are wanted and not kept, in this process."""
+    """Build one engine in this process, or all that `auto` would use and that are not built yet."""
     checkpoint = checkpoint_path(classifier)
     names = [engine] if engine != "auto" else ORDER[device.partition(":")[0]]
     for name in names:
@@ -80,7 +80,8 @@ def _is_exported(checkpoint: Path) -> bool:
 
 
 def export(classifiers: Sequence[str]) -> None:
-    """Write the ONNX files beside these checkpoints, and say how large and how equal they are."""
+    """Write the ONNX files beside these checkpoints, and print their size and how close their
+    answers are."""
     for name in classifiers:
         kept = export_here(checkpoint_path(name))
         print(f"{kept.path}: {kept.path.stat().st_size / 1e6:.1f} MB")
@@ -120,12 +121,12 @@ def main() -> None:
         check(args.classifier, device, args.batch, args.cache)
     else:
         if hasattr(os, "nice"):
-            os.nice(10)  # a run that is going on comes first
+            os.nice(10)  # a live run has priority
         if find_spec("torch"):
             import torch
 
             torch.set_num_threads(THREADS)
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is half written goes too
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # partial files are deleted on exit
         build(args.engine, args.classifier, device, args.batch, args.cache)
 
 

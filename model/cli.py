@@ -1,4 +1,4 @@
-"""What all commands share: their names in help, defaults in help, folders for their results."""
+"""What all commands share: how help names them and shows defaults, and folders for results."""
 
 import argparse
 import os
@@ -11,18 +11,18 @@ from model.errors import InputError
 
 
 def program(command: str) -> str:
-    """How `command`, a module and perhaps what to do, was called, for its help: with `fmanet JOB`
-    in the module's place, or `python -m` before it."""
+    """How the user called `command` (a module, perhaps with a subcommand), for its help: either
+    `fmanet JOB` or `python -m MODULE`, then the subcommand."""
     _, _, what = command.partition(" ")
     typed = sys.argv[0] if sys.argv[0].startswith("fmanet ") else ""
     return f"{typed} {what}".rstrip() if typed else f"python -m {command}"
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows defaults where they say something, a short usage line, and no rare options."""
+    """Shows defaults that mean something, a short usage line, and no rare options."""
 
     rare = False
-    """Whether rare options are shown."""
+    """Whether to show rare options."""
 
     def add_argument(self, action: argparse.Action) -> None:
         """Show `action` unless it is rare."""
@@ -64,13 +64,13 @@ class _HelpAll(argparse.Action):
 
 
 class Parser(argparse.ArgumentParser):
-    """A command's options. `--help` fits a screen; `--help-all` has the rare ones too."""
+    """A command's options. `--help` fits on a screen; `--help-all` shows the rare ones too."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **{"formatter_class": HelpFormatter, **options})
 
     def format_help(self) -> str:
-        """The help, with a line on what it leaves out."""
+        """The help, with a line that counts the options it leaves out."""
         rare = sum(getattr(action, "rare", False) for action in self._actions)
         text = super().format_help()
         if rare and self.formatter_class is not _AllFormatter:
@@ -79,7 +79,7 @@ class Parser(argparse.ArgumentParser):
         return text
 
     def hide_rare(self, *names: str) -> None:
-        """Show these options by `--help-all` alone."""
+        """Show these options in `--help-all` only."""
         for action in self._actions:
             if set(names) & set(action.option_strings):
                 action.rare = True  # type: ignore[attr-defined]
@@ -88,8 +88,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder`, and those around it, unless they are there: before anything is computed, not
-    after hours of it. Raises `InputError` if nothing can be written into it."""
+    """Make `folder` and its parents unless they exist. Commands call this before they compute, so
+    that a bad folder fails at once and not after hours. Raises `InputError` if nothing can be
+    written into it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -99,7 +100,7 @@ def make_folder(folder: Path) -> None:
 
 
 def new_folder(path: Path) -> None:
-    """Make the folder `path`, or take an empty one; `InputError` if there is something in it."""
+    """Make the folder `path`, or use it if it is empty. Raises `InputError` if it is not."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"--out {path} exists, and results are never overwritten: another --out")
     make_folder(path)

@@ -5,9 +5,9 @@
         ├── SourceError         a source cannot be opened or read
         └── CheckpointError     weights are missing, damaged or do not fit
 
-Each message is one line: what is wrong, the value given, the remedy. What the system refuses, a
-folder that is not there or a disk that is full, is told in one line too. Anything else that
-escapes is a bug, and its traceback is shown.
+Each message is one line: what is wrong, the value given, the remedy. Refusals by the operating
+system, such as a missing folder or a full disk, are printed as one line too. Anything else that
+escapes is a bug and prints its traceback.
 """
 
 import errno
@@ -32,7 +32,7 @@ _REFUSED = {
     errno.EIO,
     errno.EDQUOT,
     errno.ESTALE,
-}  # of a file or folder, by the system
+}  # the operating system refuses a file or folder
 
 
 _PACKAGES = {
@@ -40,7 +40,7 @@ _PACKAGES = {
     "onnx": "onnx is not installed, and this needs it: pip install onnx",
     "onnxscript": "onnxscript is not installed, and this needs it: pip install onnxscript",
 }
-"""What the live path does without on a CPU, and what is said where it is needed."""
+"""Packages that a live run on a CPU does not need, and the message for when one is needed."""
 
 
 class FMANetLiveError(Exception):
@@ -48,7 +48,7 @@ class FMANetLiveError(Exception):
 
 
 class InputError(FMANetLiveError):
-    """What the user gave cannot be used: an option, a file, a piece of footage."""
+    """An option, a file or footage that the user gave cannot be used."""
 
 
 class SourceError(InputError):
@@ -56,12 +56,12 @@ class SourceError(InputError):
 
 
 class CheckpointError(InputError):
-    """A checkpoint is missing, damaged, or does not fit what it was asked to do."""
+    """A checkpoint is missing, damaged, or does not fit its use."""
 
 
 def error_line(error: BaseException) -> str:
-    """What the first cause of `error` says, in one line: for errors of libraries, whose words have
-    to stand in a line of ours."""
+    """The message of the first cause of `error`, in one line. For errors raised by libraries, to
+    quote them in a message of ours."""
     while error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, ModuleNotFoundError) and error.name in _PACKAGES:
@@ -71,33 +71,36 @@ def error_line(error: BaseException) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """`error` in one line for a person: an `InputError` in its own words, else as `error_line`. A
-    name of a file in it may hold line breaks and what commands a terminal; the line does not."""
+    """`error` in one line for a person: an `InputError` in its own words, others by `error_line`.
+    File names may hold line breaks and terminal control characters; this line never does."""
     return clean_line(str(error)) if isinstance(error, InputError) else error_line(error)
 
 
 def is_refused(error: BaseException) -> bool:
-    """Whether the system refuses a file or folder: that is told in one line, and is no bug."""
+    """Whether the system refuses a file or folder. This is no bug and is reported in one line."""
     return isinstance(error, OSError) and error.errno in _REFUSED
 
 
 def missing(module: str) -> str:
-    """What is said where `module` is needed and not installed, with what brings it."""
+    """The message if `module` is needed and not installed, with the command that installs it."""
     return _PACKAGES.get(module, f"{module} is not installed: pip install {module}")
 
 
 def demand(module: str) -> None:
-    """End the program, as `exit_code` does, if `module` is not installed. For commands whose own
-    imports need it: called before these."""
+    """End the program, as `exit_code` does, if `module` is not installed. Commands that import it
+    at the top call this first."""
     if find_spec(module) is None:
         print(f"error: {missing(module)}", file=sys.stderr)
         sys.exit(2)
 
 
 def exit_code(main: Callable[[], None]) -> int:
-    """Run a command's `main`; an `InputError`, a file or folder that the system refuses, or a
-    package that is missing and not always needed becomes one line on stderr and exit code 2,
-    Ctrl-C where the command makes nothing of it one line and exit code 130, as shells have it."""
+    """Run a command's `main` and return its exit code, 0 on success.
+
+    An `InputError`, a file or folder that the system refuses, and a missing optional package each
+    give one line on stderr and code 2. Ctrl-C, if the command does not handle it, gives one line
+    and code 130, as in shells.
+    """
     try:
         main()
     except InputError as error:

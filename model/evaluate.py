@@ -1,4 +1,4 @@
-"""Measure networks on samples that they were not trained on.
+"""Measures networks on samples that they were not trained on.
 
     python -m model.evaluate                            # each shipped network, its report set
     python -m model.evaluate fmanet my.safetensors --speed
@@ -8,23 +8,23 @@
 
 Protocols:
 
-- holdout: all clips of the data sets named, as one set. Refused for a network that was trained on
-  one of them. With synthetic pairs, the report set of the checkpoint's own recipe: faces and
-  nuisances that training does not have; the figures are compared with those that the checkpoint
-  holds, and the command ends with 1 unless they are reproduced.
-- cross: for each data set named, the network is trained on from the checkpoint on that one, and
-  tested on each of the others.
-- loso: each subject is tested by a network trained on from the checkpoint on all other subjects
-  (`model.training.loso`).
+- holdout: all clips of the named data sets, as one set. Networks trained on one of them are
+  refused. Synthetic pairs are the report set of the checkpoint's own recipe, with faces and
+  nuisances that training does not have. The figures are compared with those in the checkpoint, and
+  the exit code is 1 if they differ.
+- cross: for each named data set, training continues from the checkpoint on that set, and the
+  network is tested on each of the others.
+- loso: for each subject, training continues from the checkpoint on all other subjects, and the
+  network is tested on this subject (`model.training.loso`).
 
-The likeliest class is the answer, however little it is likely; what would be refused stands beside
-it. --out gets evaluation.json and evaluation.html, a page that needs no network.
+The answer is always the likeliest class; the share that would be refused is reported too. --out
+gets evaluation.json and evaluation.html, a page that works offline.
 """
 
 from model.errors import demand
 
 if __name__ == "__main__":
-    demand("torch")  # before what imports it
+    demand("torch")  # before the imports that need it
 
 import argparse
 import json
@@ -59,8 +59,8 @@ from model.training.loso import leave_one_out
 from model.training.recipe import Recipe
 
 TOLERANCE = 0.002
-"""Within which a figure is reproduced: another number of threads rounds differently, which tips a
-sample in some thousand."""
+"""A figure counts as reproduced within this difference. Another number of threads rounds
+differently, which changes the answer to about one sample in a thousand."""
 
 
 def main() -> None:
@@ -110,7 +110,8 @@ def main() -> None:
 def report_set(
     checkpoint: Checkpoint, cache: Path, workers: int, view: View | None = None
 ) -> SampleSet:
-    """The synthetic pairs that a checkpoint's figures are of, or as many in another `view`."""
+    """The synthetic pairs that a checkpoint's figures were measured on, or as many in another
+    `view`."""
     data, metrics = checkpoint.recipe.get("data", {}), checkpoint.metrics
     known = {name: data[name] for name in ("view", "none_share") if name in data}
     if "samples_without_expression" in metrics:
@@ -123,8 +124,8 @@ def report_set(
 
 
 def compare(stored: dict[str, float], found: dict[str, float]) -> str:
-    """ "reproduced" if each stored figure was found again within `TOLERANCE`, otherwise those that
-    were not; empty if nothing is stored."""
+    """ "reproduced" if every stored figure agrees within `TOLERANCE`, otherwise those that differ;
+    empty if none is stored."""
     differing = [
         f"{name} is {found[name]:.3f}, the checkpoint says {value:.3f}"
         if name in found
@@ -139,7 +140,7 @@ def compare(stored: dict[str, float], found: dict[str, float]) -> str:
 
 
 def _same(one: float, other: float) -> bool:
-    """NaN, as of a class that no sample has, is the same as NaN."""
+    """Whether both agree within `TOLERANCE`. NaN, from a class without samples, equals NaN."""
     return abs(one - other) <= TOLERANCE or (math.isnan(one) and math.isnan(other))
 
 
@@ -210,7 +211,7 @@ def _leaving_out(name: str, specs: tuple[str, ...], args: argparse.Namespace) ->
     leave_one_out(recipe, samples, None, folder, device=args.device, init=init)
     shares = dict(_predictions(folder / "predictions.csv", samples.classes))
     probabilities = np.array([shares[clip] for clip in samples.clips], np.float32)
-    # What folds keep are the classes' probabilities.
+    # Folds store only the probabilities of the classes.
     samples = replace(
         samples, action_units=np.zeros((len(samples), 0), np.float32), action_unit_names=()
     )
@@ -232,8 +233,8 @@ PROTOCOLS = {"holdout": _on_clips, "cross": _across, "loso": _leaving_out}
 def _trainable(
     name: str, specs: tuple[str, ...], args: argparse.Namespace
 ) -> tuple[Recipe, Path | None, Checkpoint]:
-    """How a network is trained on, from which weights (None: from nothing, where none are shipped
-    under that name), and what is known of it."""
+    """The recipe to continue training, the weights to start from (None if none are shipped under
+    this name), and the network's description."""
     sources = Sources(specs=specs, classes=args.classes)
     if name in CLASSIFIERS and name not in shipped_names():
         recipe = Recipe(name, epochs=args.epochs, data=sources.said())

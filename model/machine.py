@@ -1,4 +1,4 @@
-"""What machine this is: in a line, as no figure goes without it, and what of it to compute on."""
+"""What machine this is, in a line to print with every figure, and which device to compute on."""
 
 import ctypes
 import os
@@ -26,8 +26,8 @@ def machine() -> str:
 def choose_device(asked: str) -> str:
     """The torch device to run on: `cpu` or `cuda:N`.
 
-    `auto` takes the first CUDA device if there is one. A device that is asked for and absent is
-    an `InputError`: a silent fall back would be found out only by the latencies.
+    `auto` takes the first CUDA device if there is one. Raises `InputError` if the device asked for
+    is absent: a silent fallback would show only in the latencies.
     """
     kind, colon, number = asked.partition(":")
     if asked not in ("auto", "cpu") and not (
@@ -40,7 +40,7 @@ def choose_device(asked: str) -> str:
         return "cpu"
     if find_spec("torch") is None:
         raise InputError(f"--device {asked}: {missing('torch')}; or use --device cpu")
-    import torch  # a second to import, which a machine without a GPU does not wait for
+    import torch  # takes a second: a machine without a GPU need not wait for it
 
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if asked == "auto":
@@ -59,8 +59,9 @@ def choose_device(asked: str) -> str:
 
 
 def unused_gpu(device: str) -> str:
-    """Why a run on `device` leaves an NVIDIA GPU unused that seems to be there, with what would
-    change it; empty if none is left, or the CPU is what was asked for."""
+    """Why a run on `device` does not use the NVIDIA GPU that seems to be here, with the remedy.
+    Empty if no driver is found, `device` is a GPU, or the CPU was chosen though PyTorch could use
+    the GPU."""
     if device != "cpu" or not has_driver():
         return ""
     if find_spec("torch") is None:
@@ -82,7 +83,7 @@ def unused_gpu(device: str) -> str:
 
 
 def use_threads(number: int) -> None:
-    """Have torch compute with so many threads on the CPU; `InputError` for none."""
+    """Let torch compute with `number` threads on the CPU. Raises `InputError` below 1."""
     import torch
 
     if number < 1:
@@ -98,7 +99,7 @@ def cores() -> int:
 
 
 def processor() -> str:
-    """The processor's name, or its architecture where the system does not tell."""
+    """The processor's name, or its architecture if the system does not give the name."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text().splitlines():
@@ -116,8 +117,8 @@ def system() -> str:
 
 @cache
 def has_driver() -> bool:
-    """Whether an NVIDIA driver is there, without which PyTorch finds no CUDA device. The system is
-    asked for its library, which takes a millisecond, where importing PyTorch takes a second."""
+    """Whether an NVIDIA driver is installed; PyTorch finds no CUDA device without one. This looks
+    for the driver's library, which takes a millisecond; importing PyTorch takes a second."""
     name = "nvcuda.dll" if os.name == "nt" else "libcuda.so.1"
     try:
         ctypes.CDLL(name)
@@ -138,8 +139,8 @@ def driver() -> str:
 
 
 def user_cache() -> Path:
-    """The folder in which this system keeps what the program can make or fetch again; below
-    `XDG_CACHE_HOME` wherever that is set."""
+    """This user's cache folder, for files that the program can make or fetch again. It is below
+    `XDG_CACHE_HOME` if that is set, on any system."""
     if given := os.environ.get("XDG_CACHE_HOME"):
         base = Path(given)
     elif sys.platform == "win32":

@@ -1,8 +1,8 @@
 """The values that flow through the program, in the order in which they arise.
 
-All are frozen: whoever holds one may read it from any thread. Arrays in them are read-only by
-convention and marked so where they are shared between threads. Times are seconds of the source's
-own monotonic clock; images are RGB; displacements are px of the aligned crop, u right, v down.
+All are frozen, so any thread may read them. Their arrays are read-only by convention, and flagged
+read-only where threads share them. Times are seconds of the source's own monotonic clock; images
+are RGB; displacements are px of the aligned crop, u right, v down.
 """
 
 from collections.abc import Mapping
@@ -17,21 +17,21 @@ ArrayF32 = NDArray[np.float32]
 ArrayF64 = NDArray[np.float64]
 
 Kind = Literal["micro", "macro"]
-"""An expression of at most `MICRO_S` is a micro-expression (ME), a longer one a macro-expression.
-Its onset and offset fall on frames, so one frame more is allowed."""
+"""A micro-expression (ME) lasts at most `MICRO_S`; a macro-expression lasts longer. Onset and
+offset fall on frames, so one more frame is allowed."""
 MICRO_S = 0.5
 
 EventState = Literal["early", "confirmed", "withdrawn"]
-"""`early`: named at the apex from the first phase alone. `confirmed`: both phases seen, final.
-`withdrawn`: an early one that turned out not to be an expression (a blink, the head)."""
+"""`early`: named at the apex, from the first phase alone. `confirmed`: named from both phases,
+final. `withdrawn`: was early, but turned out to be no expression (a blink, the head)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Which frame, and when."""
+    """A frame's number and its time."""
 
     index: int
-    """0, 1, 2, …; a jump means that frames between were dropped by the source."""
+    """0, 1, 2, …; a jump means that the source dropped the frames between."""
     time_s: float
     """Capture time on the source's monotonic clock (a file's own presentation time)."""
 
@@ -47,18 +47,19 @@ class Frame:
     """When the frame became available to this program, by `realtime.stream.clock`; 0.0 offline.
     Used for latency and the ledger only, never by perception."""
     packed: bytes | None = field(default=None, compare=False, repr=False)
-    """The JPEG that `image` was decoded from, as it came and not turned as asked of the source,
-    for a recording that keeps it; None if it came otherwise or nobody asked."""
+    """The JPEG that `image` was decoded from, for recordings that keep it. It is as the camera sent
+    it, without the source's rotation. None if the frame came in another form or the JPEG was not
+    asked for."""
 
     @property
     def nbytes(self) -> int:
-        """What it takes in memory."""
+        """Size in memory, in bytes."""
         return self.image.nbytes + len(self.packed or b"")
 
 
 @dataclass(frozen=True, slots=True)
 class AlignedFace:
-    """The face of a frame, brought onto one fixed geometry."""
+    """The face of a frame, warped to a fixed geometry."""
 
     stamp: Stamp
     crop: ImageU8
@@ -68,12 +69,12 @@ class AlignedFace:
     crop_from_image: ArrayF64
     """(2, 3) float64, affine: crop px ← image px."""
     track: int
-    """Number of this face's track: a new one whenever the face was lost and found again."""
+    """Number of this face's track. A face that is lost and found again gets a new number."""
 
 
 @dataclass(frozen=True, slots=True)
 class MotionSample:
-    """How the regions of a face stand against its neutral reference, the head's motion removed."""
+    """How far each region of a face is from its neutral reference, head motion removed."""
 
     stamp: Stamp
     displacement: ArrayF32
@@ -82,14 +83,14 @@ class MotionSample:
     field: ArrayF32
     """(2, S, S) float32, crop px: the dense residual flow reference → this frame."""
     head: ArrayF32
-    """(4,) float32: the removed head motion since the last frame: shift u, v in crop px, turn in
-    rad, log of the scale."""
+    """(4,) float32: the head motion since the last frame, which was removed: shift u, v in crop px,
+    turn in rad, log of the scale."""
     eye_openness: ArrayF32
     """(2,) float32: eye aspect ratio of the face's right and left eye (image left, image right)."""
     track: int
-    """The face track it belongs to; a change means that history before it does not compare."""
+    """The face's track. After a change, earlier samples cannot be compared with later ones."""
     flags: frozenset[str]
-    """What makes this sample doubtful: `realtime.spotting.motion.FLAGS`."""
+    """Reasons to doubt this sample: `realtime.spotting.motion.FLAGS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,9 @@ class Window:
     onset: Stamp
     apex: Stamp
     offset: Stamp | None
-    """None while the apex has passed and the return has not."""
+    """None after the apex, until the face has returned."""
     score: float
-    """Strength over the noise floor (dimensionless); 1.0 is the threshold. Annotated: inf."""
+    """Strength over the noise floor (dimensionless); 1.0 is the threshold. inf if annotated."""
     kind: Kind = "micro"
     regions: tuple[str, ...] = ()
     """Names of the regions that moved, strongest first."""
@@ -109,15 +110,15 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class SpotUpdate:
-    """What the spotter says of one candidate. A candidate's life: `apex` (at most once), then
-    `closed` or `rejected`; `closed` or `rejected` may also come without an `apex` before."""
+    """A new state of one of the spotter's candidates. `apex` comes first, at most once, and may be
+    missing; `closed` or `rejected` comes last."""
 
     candidate: int
     """Number of the candidate, unique within a run."""
     state: Literal["apex", "closed", "rejected"]
     window: Window
     reason: str
-    """In words: why it was accepted or rejected."""
+    """Why the candidate was accepted or rejected, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class SpotSignal:
     strength: ArrayF32
     """(R,) float32, crop px: motion of each region against its baseline."""
     threshold: ArrayF32
-    """(R,) float32, crop px: what `strength` has to exceed now; inf while a region is silenced."""
+    """(R,) float32, crop px: `strength` must exceed this; inf while a region is silenced."""
     updates: tuple[SpotUpdate, ...]
 
 
@@ -143,7 +144,7 @@ class FlowPair:
 
 @dataclass(frozen=True, slots=True)
 class FramePair:
-    """The aligned frames of both phases of a window, evenly spaced in time within each."""
+    """The aligned frames of both phases of a window, evenly spaced in time within each phase."""
 
     onset_apex: ArrayF32
     """(F, S, S) float32, grey 0 to 255, F = `model.flow.key_frames.PHASE_FRAMES`: from onset to
@@ -154,21 +155,21 @@ class FramePair:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a classifier says of one window."""
+    """A classifier's answer for one window."""
 
     label: str
-    """The likeliest class, or `model.labels.UNCLEAR` where none is likely enough."""
+    """The likeliest class, or `model.labels.UNCLEAR` if no class is likely enough."""
     probabilities: Mapping[str, float]
     """By label, in the classifier's order; sums to 1."""
     action_units: Mapping[str, float]
-    """Probability by FACS action unit ("AU12"); empty if the classifier has no such head."""
+    """Probability by FACS action unit ("AU12"); empty if the classifier names no action units."""
     classifier: str
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A spotted and named expression. The same `number` comes first as `early`, later as
-    `confirmed` or `withdrawn`; only confirmed events are results."""
+    """A spotted and named expression. Each `number` comes as `early` first, then as `confirmed` or
+    `withdrawn`. Only confirmed events are results."""
 
     number: int
     state: EventState
@@ -177,9 +178,10 @@ class Event:
     """None when `withdrawn`."""
     reason: str
     known_at: Stamp
-    """The frame on which the spotter's decision fell."""
+    """The frame at which the spotter decided."""
     emitted_s: float = 0.0
-    """When the event left the pipeline, by `realtime.stream.clock`; 0.0 offline. Latency only."""
+    """When the event left the pipeline, by `realtime.stream.clock`; 0.0 offline. Used for latency
+    only."""
     flows: FlowPair | None = field(default=None, compare=False, repr=False)
     crops: tuple[ImageU8, ...] = field(default=(), compare=False, repr=False)
     """Aligned grey crops (S, S) of onset, apex and, once known, offset."""
@@ -187,7 +189,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """All that the pipeline learnt from one frame."""
+    """Everything the pipeline found in one frame."""
 
     frame: Frame
     face: AlignedFace | None
@@ -196,4 +198,4 @@ class Step:
     events: tuple[Event, ...]
     """Events that became known with this step, in order."""
     timings_ms: Mapping[str, float]
-    """Milliseconds by stage: face, motion, spot, and flow, classify where they ran inline."""
+    """Milliseconds by stage: face, motion, spot; flow and classify too if they ran inline."""

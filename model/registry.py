@@ -1,6 +1,6 @@
 """Tables of things chosen by name: plain dicts of lazy "package.module:Name" strings.
 
-A listed entry is imported only when it is asked for, so that a table costs nothing to look at.
+An entry is imported only when it is loaded, so reading a table costs nothing.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
-"""Footage with micro-expressions whose truth is known, as files: of a synthetic face, or written
-over footage of a real one.
+"""Writes footage with micro-expressions and their truth: of a synthetic face, or over footage of a
+real one.
 
 python -m model.synthesize --seconds 60 --fps 30 --seed 7 --out clip.mkv --truth truth.csv
 python -m model.synthesize --over interview.mp4 --seed 7 --out clip.mkv --truth truth.csv
@@ -27,9 +27,9 @@ from model.synthetic.schedule import Schedule, TrueExpression
 
 TRUTH_COLUMNS = tuple(f.name for f in fields(TrueExpression))
 CODECS = {"ffv1": (".mkv",), "h264": (".mkv", ".mp4")}
-"""What each codec may be put into. `ffv1` keeps every bit of the RGB frames."""
+"""File suffixes that each codec may be written to. `ffv1` keeps every bit of the RGB frames."""
 TICKS_HZ = 90_000
-"""Of the times of footage that is written over: as fine as any container's."""
+"""Clock of the times of footage that is written over, as fine as any container's."""
 
 _DECIMALS = 6
 _NUISANCES = ("noise", "sway", "glances_per_min", "light", "flicker")
@@ -38,7 +38,7 @@ _FACE_ONLY = ("seconds", "fps", "size", "speech", *_NUISANCES)
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where footage goes, and how."""
+    """Where and how footage is written."""
 
     video: Path
     truth: Path | None
@@ -46,7 +46,7 @@ class Output:
     """A name of `CODECS`."""
 
     def check(self) -> None:
-        """Raises `InputError` where writing would fail, or overwrite something."""
+        """Raise `InputError` if writing would fail or overwrite something."""
         for path in (self.video, self.truth):
             if path is None:
                 continue
@@ -64,15 +64,15 @@ class Output:
             )
 
     def check_size(self, width: int, height: int) -> None:
-        """Raises `InputError` for a size, px, that the codec cannot hold."""
+        """Raise `InputError` for a size, px, that the codec does not support."""
         if self.codec == "h264" and (width % 2 or height % 2):
             raise InputError(f"size {width}x{height}: h264 needs even width and height")
 
 
 def write_footage(face: SyntheticFace, output: Output, *, seconds: float, fps: float) -> None:
-    """Write `seconds` of the face at `fps`, frame k at time k / fps, and its truth.
+    """Write `seconds` of the face at `fps`, frame k at time k / fps, and its truth table.
 
-    Matroska keeps times to the millisecond. Nothing half-written is left behind.
+    Matroska stores times to the millisecond. A failure leaves no partial file.
     Raises `InputError` if the footage would have no frame or cannot be written.
     """
     if not (math.isfinite(seconds) and round(seconds * fps) >= 1):
@@ -84,11 +84,11 @@ def write_footage(face: SyntheticFace, output: Output, *, seconds: float, fps: f
 
 
 def write_over(video: Path, output: Output, *, seed: int, schedule: Schedule) -> int:
-    """Write the footage `video` with micro-expressions on its face, at its own frame times, and
-    their truth; returns how many there are.
+    """Write the footage `video` with micro-expressions added to its face, at its own frame times,
+    and their truth table. Returns the number of micro-expressions.
 
-    Raises `InputError` if there is no face in it, no expression in `schedule` or no room for one,
-    or if it cannot be read or written.
+    Raises `InputError` if the video shows no face, if `schedule` has no expressions or no room for
+    one, or if a file cannot be read or written.
     """
     if schedule.micro_per_min == 0:
         raise InputError("--rate 0 leaves nothing to write over the footage: choose more")
@@ -108,7 +108,7 @@ def write_over(video: Path, output: Output, *, seed: int, schedule: Schedule) ->
 
 
 def write_truth(path: Path, rows: Sequence[TrueExpression]) -> None:
-    """Write the truth table, one row an expression or blink, times in seconds."""
+    """Write the truth table, one row per expression or blink, times in seconds."""
     with path.open("x", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(TRUTH_COLUMNS)
@@ -136,7 +136,7 @@ def _write(
 def _write_video(
     output: Output, images: Iterable[tuple[int, ImageU8]], rate: Fraction, tick_s: Fraction
 ) -> None:
-    """`images` with their presentation times in ticks."""
+    """Write the video; `images` come with their presentation times in ticks."""
     try:
         with av.open(str(output.video), "w") as container:
             if output.codec == "ffv1":
@@ -159,7 +159,7 @@ def _write_video(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Parse the command line and write what it asks for."""
+    """Parse the command line and write the footage."""
     parser = _parser()
     options = parser.parse_args(arguments)
     usual = Schedule()

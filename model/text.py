@@ -1,4 +1,4 @@
-"""Text from outside: files in whatever encoding editors save them, names that are no text."""
+"""Text from outside: files in any encoding that editors save, and names with invalid characters."""
 
 import codecs
 import json
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 REPLACED = "�"
-"""Stands for what is no character."""
+"""Replaces whatever is not a character."""
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-# Control characters but for tab, line feed and carriage return, lone surrogates, and the two code
-# points that are none: XML 1.0 holds none of them (section 2.2), and JSON in UTF-8 no surrogate.
+# Control characters except tab, line feed and carriage return; lone surrogates; and the two
+# noncharacters. XML 1.0 allows none of them (section 2.2); JSON in UTF-8 allows no surrogates.
 _UNUSABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -27,7 +27,7 @@ def read_text(path: Path) -> str:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """The JSON value that `text` is. Raises `ValueError`, also where it is nested too deeply."""
+    """The JSON value in `text`. Raises `ValueError` if it is invalid or nested too deeply."""
     try:
         return json.loads(text)
     except RecursionError:
@@ -35,11 +35,11 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def clean_text(text: str) -> str:
-    """`text` as any program can read it: what is no character, as an arrow key leaves in a terminal
-    or a file name of another system has, is replaced."""
+    """`text` with whatever is not a character replaced, so that any program can read it. Arrow keys
+    typed in a terminal and file names of other systems contain such codes."""
     return _UNUSABLE.sub(REPLACED, text)
 
 
 def clean_line(text: str) -> str:
-    """The same in one line."""
+    """`clean_text` on one line: every run of white space becomes one space."""
     return " ".join(clean_text(text).split())

@@ -4,17 +4,17 @@
     python -m model.train fmanet --data synthetic,casme2:PATH --out mixed.safetensors
     python -m model.train fmanet --data casme2:PATH,samm:PATH --loso --init fmanet --out runs/loso
 
-Epochs are fixed beforehand, or chosen on subjects held out with --validation. With --loso, --out
-is a folder: a network for each subject of the data sets, trained on all others (synthetic pairs,
-if named, always among them), and the scores pooled over all. Figures on synthetic pairs come from
-a set with nuisances that training does not have, looked at once at the end. An interrupted run goes
-on where it stopped when started again with the same options.
+The number of epochs is fixed beforehand, or chosen on subjects held out with --validation. With
+--loso, --out is a folder. It gets a network for each subject of the data sets, trained on all other
+subjects (and on synthetic pairs, if named), and the pooled scores. Figures on synthetic pairs come
+from a set with nuisances that training does not have, which is used once, at the end. Start an
+interrupted run again with the same options to continue it.
 """
 
 from model.errors import demand
 
 if __name__ == "__main__":
-    demand("torch")  # before what imports it
+    demand("torch")  # before the imports that need it
 
 import argparse
 import re
@@ -40,7 +40,7 @@ from model.training.loso import FoldAnswers, leave_one_out
 from model.training.recipe import ClassWeights, Loss, Recipe
 
 CLIP_EPOCHS = 60
-"""Epochs without synthetic pairs: a data set has some hundred clips."""
+"""Epochs if there are no synthetic pairs: a data set has only a few hundred clips."""
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def main() -> None:
     if args.epochs is None and not sources.synthetic:
         recipe = replace(recipe, epochs=CLIP_EPOCHS)
     init = None if args.init is None else checkpoint_path(args.init)
-    if init is not None:  # what is trained sees to it too, when all samples are there
+    if init is not None:  # training checks this too, but only after all samples are made
         if args.loso or args.validation:
             refuse_seen(init.name, read_checkpoint(init)[0], sources.data_sets)
         recipe = _continuing(recipe, init, args.flow)
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def _continuing(recipe: Recipe, init: Path, flow: str | None) -> Recipe:
-    """`recipe` for a network built as that of `init`, on its flow unless `flow` says another."""
+    """`recipe` with the network options of `init`, and with its flow unless `flow` is given."""
     given = read_checkpoint(init)[0]
     if given.classifier != recipe.classifier:
         return recipe
@@ -154,7 +154,7 @@ def _print_fold(answers: FoldAnswers) -> None:
 
 
 def _command(args: argparse.Namespace) -> str:
-    """What was asked for, without the paths of this machine and what changes nothing."""
+    """The command that was given, without this machine's paths and options that change nothing."""
     words = ["python -m model.train", args.classifier]
     for name, value in vars(args).items():
         usual = value == _parser().get_default(name) and name != "threads"
@@ -170,7 +170,7 @@ def _command(args: argparse.Namespace) -> str:
 
 
 def _given(args: argparse.Namespace, record: type) -> dict[str, Any]:
-    """The options that were given of those that `record` has fields for."""
+    """The given options that are fields of `record`."""
     names = {field.name for field in fields(record)} - {"classifier", "specs", "data"}
     return {
         name: value for name, value in vars(args).items() if name in names and value is not None

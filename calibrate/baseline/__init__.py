@@ -1,1 +1,1 @@
-"""A face at rest, measured to thresholds for it."""
+"""Measures a face at rest and derives its thresholds."""

@@ -2,8 +2,9 @@
 
     python -m calibrate baseline --source 0 --out P07.json --participant P07
 
-`calibrate.baseline.rest_thresholds` says how the thresholds follow. What cannot be a baseline (too
-short, the face away, a face that smiles or talks) is told in one line and not saved.
+`calibrate.baseline.rest_thresholds` explains how the thresholds are derived. A recording that
+cannot be a baseline (too short, no face, a face that smiles or talks) gives a one-line error and is
+not saved.
 """
 
 from collections.abc import Mapping
@@ -22,30 +23,30 @@ from realtime.spotting.motion import REGIONS
 
 USUAL_S = 20.0
 MIN_S = 10.0
-"""Of rest: with less, the tail is guessed rather than measured."""
+"""Least seconds of rest: with less, the tail is guessed rather than measured."""
 FALSE_ALARMS_PER_MIN = 0.5
 MIN_FACES = 0.5
 """Share of the frames that must show a face."""
 MOVED_BLOCKS = 2
-"""From so many half seconds of movement on the face is not neutral; a single twitch is left out."""
+"""With this many half seconds of movement the face is not neutral; a single twitch is ignored."""
 MIN_BLINKS = 2
-"""With fewer, what blinking does to this person's brows is not known."""
+"""With fewer blinks, it is not known how blinking moves this person's brows."""
 
 _BROWS = np.array([name.startswith("brow") for name in REGIONS])
 
 
 def checked_participant(code: str) -> str:
-    """`code` without blanks around it; empty for none. Raises `InputError` for what is no code:
-    baselines go into sessions, which bear no names."""
+    """`code` without surrounding blanks; may be empty. Raises `InputError` if it is not a code:
+    baselines are stored in sessions, which must not hold names."""
     code = code.strip()
     return check_participant(code) if code else ""
 
 
 class BaselineMeasure:
-    """Takes the steps of one source in order; `baseline()` is what they give."""
+    """Takes the steps of one source in order; `baseline()` returns the result."""
 
     def __init__(self, *, false_alarms_per_min: float = FALSE_ALARMS_PER_MIN) -> None:
-        """`false_alarms_per_min`: what is acceptable while the face rests, at most 60."""
+        """`false_alarms_per_min`: the acceptable rate while the face rests, at most 60."""
         if not 0 < false_alarms_per_min <= 60:
             raise InputError(
                 f"--false-alarms-per-minute {false_alarms_per_min:g}: choose more than 0 and at "
@@ -88,12 +89,12 @@ class BaselineMeasure:
 
     @property
     def seconds(self) -> float:
-        """Since the first frame."""
+        """Seconds since the first frame."""
         return self._times_s[-1] - self._times_s[0] if self._times_s else 0.0
 
     @property
     def hint(self) -> str:
-        """What goes wrong just now, in words; empty if nothing."""
+        """What is wrong right now, in words; empty if nothing is."""
         if self._times_s and self._last_s is None:
             return "no face: look into the camera"
         if self._rest.moved_blocks:
@@ -110,7 +111,8 @@ class BaselineMeasure:
         software: Mapping[str, str],
         participant: str = "",
     ) -> Baseline:
-        """The baseline of what was seen. Raises `InputError`, in one line, if that is none."""
+        """The baseline of all steps so far. Raises `InputError`, in one line, if they do not make
+        one."""
         self._check()
         maxima = self._rest.maxima()
         floors = floors_for(maxima, self._false_alarms_per_min)

@@ -1,16 +1,16 @@
-"""From motion at rest to thresholds for a chosen rate of false alarms.
+"""Thresholds for a chosen rate of false alarms, from motion at rest.
 
 Time is cut into blocks of half a second, the length of a micro-expression, and each region's
-greatest deviation in a block is kept. Regions are brought to one scale, each by the mean of its
-own maxima, and the upper and the lower face, which the spotter follows apart, each give one series
-of block maxima. Their upper half is fitted by an exponential tail: peaks over a threshold, whose
-excesses are exponential for all distributions that themselves fall off like one or like a normal
-one (J. Pickands, Statistical inference using extreme order statistics, Annals of Statistics 3,
+greatest deviation in a block is kept. Each region is divided by the mean of its own maxima, so that
+all have the same scale. The spotter follows the upper and the lower face separately, so each gives
+one series of block maxima. An exponential tail is fitted to the upper half of each series: peaks
+over a threshold, whose excesses are exponential for all distributions with exponential or normal
+tails (J. Pickands, Statistical inference using extreme order statistics, Annals of Statistics 3,
 1975; S. Coles, An introduction to statistical modeling of extreme values, 2001, section 4.3).
 
-Few blocks do not tell the tail's mean exactly. The threshold therefore comes from the predictive
+A few blocks give only a rough mean of the tail. The threshold therefore comes from the predictive
 distribution of a new excess x after n of mean b, (1 + x / (n b))^-n (the exponential's, under
-Jeffreys' prior): it falls off more slowly, and the chosen rate is kept on average over baselines.
+Jeffreys' prior). It falls off more slowly, so the chosen rate holds on average over baselines.
 """
 
 import math
@@ -25,14 +25,15 @@ from realtime.spotting.spotter import Spotter, SpotterConfig
 
 BLOCK_S = 0.5
 TAIL_SHARE = 0.5
-"""The share of the block maxima that the tail is fitted to."""
+"""Share of the block maxima that the tail is fitted to."""
 PASSED = 0.2
-"""About a fifth of what exceeds a threshold at rest passes the spotter's other tests (it returns
-in time, does not go to and fro, …) and becomes a false alarm: on synthetic faces, seeds 520–525."""
+"""About a fifth of the motions that exceed a threshold at rest pass the spotter's other tests (they
+return in time, do not go to and fro, …) and become false alarms: on synthetic faces, seeds
+520–525."""
 MOVED_PX = 1.0
-"""A face at rest stays below; it is what the least macro-expression moves."""
+"""A face at rest moves less than this; the weakest macro-expression moves this far."""
 SETTLING_S = 1.0
-"""After a face was found, its resting level is not yet known."""
+"""For this long after a face is found, its resting level is not known."""
 
 _GROUPS = (UPPER, LOWER)
 
@@ -41,8 +42,8 @@ class RestingFace:
     """Takes the motion samples of a face at rest, and keeps the maxima of each block."""
 
     def __init__(self) -> None:
-        # A threshold that rest does not reach: no pulse opens, the resting level is followed
-        # throughout, and what the thresholds show is what blinks and head motion make of them.
+        # Rest never reaches this threshold, so no pulse opens and the resting level is followed
+        # throughout. Only blinks and head motion change the thresholds then.
         floor = Baseline(dict.fromkeys(REGIONS, MOVED_PX))
         self._spotter = Spotter(SpotterConfig(baseline=floor))
         self._since_s = math.inf
@@ -50,7 +51,8 @@ class RestingFace:
         self._open = np.zeros(len(REGIONS))
         self._maxima: list[ArrayF64] = []
         self.moved: dict[str, int] = {}
-        """Blocks in which a region moved further than rest does, by region; these are left out."""
+        """Number of blocks, by region, in which it moved further than at rest; they are left
+        out."""
         self.moved_blocks = 0
 
     def push(self, sample: MotionSample) -> None:
@@ -66,17 +68,17 @@ class RestingFace:
         self._open = np.maximum(self._open, _deviation_px(signal))
 
     def lost(self) -> None:
-        """The face is gone: the open block is left out."""
+        """Drop the open block, because the face was lost."""
         self._since_s = math.inf
 
     @property
     def seconds(self) -> float:
-        """Of rest so far."""
+        """Seconds of rest so far."""
         return BLOCK_S * len(self._maxima)
 
     def maxima(self) -> ArrayF64:
-        """(blocks, R) crop px: the greatest deviation from rest in each block, as it counts
-        against a threshold: half of it during a blink, for instance, for a brow."""
+        """(blocks, R) crop px: the greatest deviation from rest in each block, as compared with a
+        threshold. During a blink, for example, a brow's deviation counts half."""
         return np.array(self._maxima).reshape(-1, len(REGIONS))
 
     def _begin(self, time_s: float) -> None:
@@ -97,7 +99,7 @@ class RestingFace:
 
 @dataclass(frozen=True, slots=True)
 class Floors:
-    """Thresholds, and what they follow from."""
+    """Thresholds, and the noise they were derived from."""
 
     floor_px: ArrayF64
     """(R,) crop px."""
@@ -106,8 +108,8 @@ class Floors:
 
 
 def floors_for(maxima: ArrayF64, false_alarms_per_min: float) -> Floors:
-    """Thresholds at which a face with block maxima such as `maxima`, (blocks, R) crop px, gives so
-    many false alarms a minute, half of them in the upper face and half in the lower.
+    """Thresholds that give a face with block maxima `maxima`, (blocks, R) crop px, the chosen rate
+    of false alarms a minute, half of them in the upper face and half in the lower.
 
     ValueError with fewer than four blocks, or a rate that is not above 0.
     """
@@ -125,8 +127,8 @@ def floors_for(maxima: ArrayF64, false_alarms_per_min: float) -> Floors:
 
 
 def tail_level(values: ArrayF64, allowed: float) -> float:
-    """What as many new values as `values`, (n,), exceed `allowed` times on average, by the
-    exponential tail of their upper `TAIL_SHARE`; at least where that begins."""
+    """The level that n new values exceed `allowed` times on average, where `values` is (n,). It
+    comes from the exponential tail of their upper `TAIL_SHARE`, and is never below its start."""
     start = float(np.quantile(values, 1 - TAIL_SHARE))
     excess = values[values > start] - start
     n = len(excess)
@@ -137,6 +139,6 @@ def tail_level(values: ArrayF64, allowed: float) -> float:
 
 
 def _deviation_px(signal: SpotSignal) -> ArrayF64:
-    """(R,) deviation from rest, as if nothing raised the thresholds."""
+    """(R,) crop px: deviation from rest, scaled as if nothing raised the thresholds."""
     ratio: ArrayF64 = signal.strength.astype(np.float64) / signal.threshold * MOVED_PX
     return ratio

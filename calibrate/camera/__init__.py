@@ -1,1 +1,1 @@
-"""Is the camera good enough: noise, compression, flicker, timing, and what to change."""
+"""Checks whether a camera is good enough: noise, compression, flicker, timing, and remedies."""

@@ -1,15 +1,14 @@
-"""Whether a camera, in its room, can show micro-expressions, and what to change if not.
+"""Checks whether a camera in its room can show micro-expressions, and what to change if not.
 
     python -m calibrate camera --source 0 --seconds 8
 
-The verdict names the shortest and the smallest micro-expression (ME) that it resolves:
+The verdict names the shortest and the smallest micro-expression (ME) that the camera resolves:
 
-- shortest: three intervals between pictures, each as long as 95 in 100 are at most
-  (`calibrate.camera.timing`);
-- smallest: what the spotter's threshold asks of a region's mean motion, over `GAIN`, the share of
-  an expression's peak that is left in that mean. The threshold is the one that stood during the
-  check: the larger of its floor and of the noise that the flow really had, in which sensor noise,
-  face size and compression all are.
+- shortest: three intervals between pictures, at their 95th percentile (`calibrate.camera.timing`);
+- smallest: the spotter's threshold for a region's mean motion, divided by `GAIN`, the share of an
+  expression's peak that remains in that mean. It is the threshold during the check: the larger of
+  its floor and the measured noise of the flow. Sensor noise, face size and compression all add to
+  that noise.
 
 On synthetic footage of varied rate, noise and size (seeds 220–253), at least four of five MEs
 at both limits are found with IoU ≥ 0.5.
@@ -34,32 +33,32 @@ MIN_S = 3.0
 GAIN = 0.5
 """A region's Gaussian mean holds about half of an expression's peak displacement."""
 REGION_SHARE = 0.9
-"""The verdict is for nearly all regions: by this quantile of their thresholds."""
+"""The verdict uses this quantile of the regions' thresholds, so it holds for nearly all regions."""
 
 
 @dataclass(frozen=True, slots=True)
 class CameraReport:
-    """What a check found. Plain values throughout: `asdict` of it is JSON."""
+    """What a check found. All values are plain, so `asdict` gives JSON."""
 
     source: str
     timing: Timing
     picture: PictureQuality
     face: FaceQuality | None
     least_s: float
-    """The shortest ME that is resolved."""
+    """The shortest ME that the camera resolves, s."""
     least_px: float | None
-    """The smallest, peak px of the 128 px crop; None without a face."""
+    """The smallest ME that it resolves, peak px of the 128 px crop; None without a face."""
     light: Light
     verdict: str
     findings: tuple[Finding, ...]
 
     def plain(self) -> dict[str, Any]:
-        """As values that JSON knows."""
+        """The report as plain values for JSON."""
         return asdict(self)
 
 
 class CameraCheck:
-    """Takes the steps of one source in order; `report()` says how it does."""
+    """Takes the steps of one source in order; `report()` returns the findings."""
 
     def __init__(self, info: SourceInfo) -> None:
         self._info = info
@@ -72,12 +71,12 @@ class CameraCheck:
 
     @property
     def seconds(self) -> float:
-        """Since the first frame."""
+        """Seconds since the first frame."""
         return self._clockwork.seconds
 
     @property
     def hint(self) -> str:
-        """What goes wrong just now, in words; empty if nothing."""
+        """What is wrong right now, in words; empty if nothing is."""
         return "no face: look into the camera" if self._frames and self._last_s is None else ""
 
     def push(self, step: Step) -> None:
@@ -107,8 +106,8 @@ class CameraCheck:
             self._thresholds.append(threshold)
 
     def report(self, *, behind: int = 0) -> CameraReport:
-        """`behind`: frames that this machine was too slow for. Raises `InputError` if there was
-        too little to judge by."""
+        """The report so far. `behind`: number of frames that this machine was too slow for. Raises
+        `InputError` if there are too few frames to judge."""
         if self._frames < 3 or self.seconds < MIN_S:
             raise InputError(
                 f"{self.seconds:.1f} s of {self._info.description} are too few to judge a camera "

@@ -1,7 +1,7 @@
-"""What a source's pictures are like: noise, compression, flicker of the light, exposure.
+"""The quality of a source's pictures: noise, compression, flicker of the light, exposure.
 
-All of it is measured on the grey picture as it comes, a few times a second where every frame is
-not needed, so that a check costs the live pipeline about a millisecond a frame.
+It is measured on the unchanged grey picture. What does not need every frame is measured a few times
+a second, so that a check costs the live pipeline about a millisecond per frame.
 """
 
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from model.records import ArrayF64, Frame, ImageU8
 MAINS_HZ = (50.0, 60.0)
 """Mains frequencies; lamps flicker at twice these."""
 ALIAS_WIDTH_HZ = 0.5
-"""A camera's rate is never quite the nominal one: the alias is looked for this far to each side."""
+"""The alias is searched this far to each side, as a camera's rate is never exactly nominal."""
 BLIND_BELOW_HZ = 1.0
-"""A slower alias cannot be told from a head that moves and an exposure that drifts."""
+"""A slower alias looks the same as a moving head or a drifting exposure."""
 PEAK_OVER_FLOOR = 4.0
-"""A spectral line counts from this many times the median of the rest of the spectrum."""
+"""A spectral line counts if it is this many times the median of the spectrum around it."""
 
 _NOISE_EVERY_S = 0.1
 _BLOCK_PX = 16
-_STILL_SHARE = 0.25  # the quarter of the blocks that changes least is taken to stand still
-_DARK, _BRIGHT = 8, 247  # blocks beyond are clipped, and clipping hides noise
+_STILL_SHARE = 0.25  # the quarter of the blocks that changes least counts as still
+_DARK, _BRIGHT = 8, 247  # blocks beyond these are clipped, which hides noise
 _GRID_EVERY_S = 0.5
 _GRID_PX = 8
-_STRIPS = 12  # a rolling shutter turns flicker into bands, which the mean of a picture hides
+_STRIPS = 12  # a rolling shutter turns flicker into bands, which a picture's mean would hide
 _SPECTRUM_STEP_HZ = 0.05
 
 
@@ -37,29 +37,29 @@ class Flicker:
     lamp_hz: float
     """100 or 120: twice the mains frequency."""
     alias_hz: float
-    """Where that shows at the measured rate."""
+    """Its alias at the measured frame rate."""
     amplitude: float
-    """Of the brightness at that frequency, as a share of the mean; 0 where it is not told from
-    the rest."""
+    """Amplitude of the brightness at that frequency, as a share of the mean; 0 if it does not stand
+    out."""
     visible: bool
-    """False where the alias is so slow that flicker cannot be told from drift."""
+    """False if the alias is so slow that flicker looks like drift."""
 
 
 @dataclass(frozen=True, slots=True)
 class PictureQuality:
-    """Grey levels are 0–255."""
+    """Findings on the pictures. Grey levels are 0–255."""
 
     noise: float
-    """Standard deviation of the noise on what stands still, grey levels."""
+    """Standard deviation of the noise in still areas, grey levels."""
     frozen: float
-    """Share of the blocks in which nothing at all changes between two pictures: a codec that
-    leaves small changes out."""
+    """Share of the blocks that do not change at all between two pictures, because a codec drops
+    small changes."""
     blockiness: float
     """Grey steps across the borders of 8×8 blocks over those elsewhere; 1 without compression."""
     flicker: tuple[Flicker, ...]
     drift: float
-    """Greatest less least brightness of the whole picture, half-second means, as a share of the
-    mean: an exposure that hunts, or light that changes."""
+    """Range of the whole picture's brightness, over half-second means, as a share of the mean: the
+    exposure hunts, or the light changes."""
     level: float
     """Mean of the whole picture."""
 
@@ -78,7 +78,7 @@ class PictureMeasure:
         self._noise_s = self._grid_s = -np.inf
 
     def push(self, frame: Frame) -> bool:
-        """Take in a picture; whether it is the last one once more, bit for bit."""
+        """Take in a picture. Returns whether it is identical to the last one."""
         time_s = frame.stamp.time_s
         grey = np.asarray(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), np.uint8)
         rows = np.array_split(grey[::2, ::4], _STRIPS)
@@ -100,7 +100,8 @@ class PictureMeasure:
         return repeated
 
     def quality(self) -> PictureQuality:
-        """Over all pictures so far; ValueError before there are two different ones."""
+        """The quality over all pictures so far. Raises ValueError before there are two different
+        ones."""
         if not self._noise:
             raise ValueError("picture quality needs two different pictures")
         times, strips = np.array(self._times_s), np.array(self._strips)
@@ -120,7 +121,8 @@ class PictureMeasure:
 
 def temporal_noise(before: ImageU8, after: ImageU8) -> tuple[float, float]:
     """Noise (standard deviation, grey levels) and the share of frozen blocks, from two successive
-    grey pictures (H, W): what differs in the blocks that changed least is noise, twice over."""
+    grey pictures (H, W). The difference in the blocks that changed least is noise, counted
+    twice."""
     height, width = (side // _BLOCK_PX * _BLOCK_PX for side in before.shape)
     shape = (height // _BLOCK_PX, _BLOCK_PX, width // _BLOCK_PX, _BLOCK_PX)
     blocks = before[:height, :width].reshape(shape).astype(np.float32)
@@ -150,7 +152,7 @@ def blockiness(grey: ImageU8) -> float:
 
 
 def alias_hz(hz: float, fps: float) -> float:
-    """Where a frequency shows when it is sampled `fps` times a second."""
+    """The alias of the frequency `hz` when it is sampled `fps` times a second."""
     return abs(hz - round(hz / fps) * fps)
 
 
@@ -161,7 +163,7 @@ def find_flicker(times_s: ArrayF64, strips: ArrayF64, lamp_hz: float) -> Flicker
     alias = alias_hz(lamp_hz, fps)
     if alias < BLIND_BELOW_HZ or fps < 4 * BLIND_BELOW_HZ:
         return Flicker(lamp_hz, alias, 0.0, visible=False)
-    # Drift and slow motion leak into all of the spectrum unless they are taken out first.
+    # Remove drift and slow motion first, or they leak into the whole spectrum.
     centred = times_s - times_s.mean()
     trend = (centred[:, None] / np.ptp(times_s)) ** np.arange(4)
     rest = strips - trend @ np.linalg.lstsq(trend, strips, rcond=None)[0]
@@ -171,10 +173,10 @@ def find_flicker(times_s: ArrayF64, strips: ArrayF64, lamp_hz: float) -> Flicker
     lines = np.abs(waves @ (rest * window)) * 2 / window.sum()
     spectrum = np.sqrt((lines**2).mean(axis=1)) / max(float(strips.mean()), 1.0)
     near = np.abs(hz - alias) <= ALIAS_WIDTH_HZ
-    if not near.any():  # at half the rate: the last line is the nearest
+    if not near.any():  # at half the rate the last line is the nearest
         near[-1] = True
     peak = float(spectrum[near].max())
-    # Against what is around: the spectrum of a moving head falls with the frequency.
+    # Compare with nearby lines: the spectrum of a moving head falls with frequency.
     around = ~near & (np.abs(hz - alias) <= 6 * ALIAS_WIDTH_HZ)
     floor = float(np.median(spectrum[around])) if around.any() else 0.0
     return Flicker(lamp_hz, alias, peak if peak > PEAK_OVER_FLOOR * floor else 0.0, visible=True)

@@ -1,4 +1,4 @@
-"""When a source's frames really come: rate, jitter, gaps, repeats, delay."""
+"""The real timing of a source's frames: rate, jitter, gaps, repeats, delay."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ import numpy as np
 from model.records import Frame
 
 LONG_GAP = 1.5
-"""An interval of this many usual ones is a gap."""
+"""A longer interval, in usual intervals, is a gap."""
 FRAMES_PER_EXPRESSION = 3
-"""An expression needs a frame on its rise, one near its apex and one on its return: it must last
-at least three intervals between pictures. At 30 fps that is the 100 ms after which the spotter's
-recall on synthetic footage has come to its plateau."""
+"""An expression needs a frame on its rise, one near its apex and one on its return, so it must last
+at least three intervals between pictures. At 30 fps these are 100 ms, where the spotter's recall on
+synthetic footage reaches its plateau."""
 SHORTEST_S = 0.04
 """The spotter takes shorter pulses for noise, at any rate."""
 
@@ -29,14 +29,14 @@ class Timing:
     interval_p95_ms: float
     interval_max_ms: float
     missing: int
-    """Frames that the source itself says it lost: jumps of the index."""
+    """Frames that the source itself reports as lost: jumps of the index."""
     gaps: int
     """Intervals of more than `LONG_GAP` usual ones."""
     repeated: float
-    """Share of the frames that show the picture before once more: a camera, or its driver, that
-    fills up to the rate it was asked for."""
+    """Share of the frames that repeat the previous picture: the camera, or its driver, fills up to
+    the rate it was asked for."""
     delay_p50_ms: float | None
-    """From capture to receipt; None where the clock does not tell."""
+    """Median delay from capture to receipt; None if the clocks do not tell."""
     delay_p95_ms: float | None
 
     @property
@@ -46,14 +46,14 @@ class Timing:
 
     @property
     def least_s(self) -> float:
-        """The shortest expression that these times resolve: `FRAMES_PER_EXPRESSION` intervals,
-        each as long as 95 in 100 are at most, and longer where pictures are repeated."""
+        """The shortest expression that these times resolve: `FRAMES_PER_EXPRESSION` intervals at
+        their 95th percentile, and longer if pictures are repeated."""
         interval_s = self.interval_p95_ms / 1e3 / max(1 - self.repeated, 1e-3)
         return max(SHORTEST_S, FRAMES_PER_EXPRESSION * interval_s)
 
 
 class Clockwork:
-    """Takes the frames of one source in order; `timing()` says what they had in common."""
+    """Takes the frames of one source in order; `timing()` returns their timing."""
 
     def __init__(self, *, tells_delay: bool) -> None:
         """`tells_delay`: capture times are on this program's clock (driver or browser)."""
@@ -64,7 +64,7 @@ class Clockwork:
         self._repeated = 0
 
     def push(self, frame: Frame, *, repeated: bool) -> None:
-        """Count a frame; `repeated` if it shows the last picture once more."""
+        """Count a frame; `repeated` if it shows the last picture again."""
         self._indices.append(frame.stamp.index)
         self._times_s.append(frame.stamp.time_s)
         self._repeated += repeated
@@ -73,11 +73,11 @@ class Clockwork:
 
     @property
     def seconds(self) -> float:
-        """From the first frame to the last."""
+        """Seconds from the first frame to the last."""
         return self._times_s[-1] - self._times_s[0] if self._times_s else 0.0
 
     def timing(self) -> Timing:
-        """Over all frames so far; ValueError before there are three."""
+        """The timing of all frames so far. Raises ValueError before there are three."""
         n = len(self._times_s)
         if n < 3:
             raise ValueError(f"timing needs three frames, got {n}")

@@ -1,4 +1,4 @@
-"""From what was measured of a camera to a verdict in words and what to change."""
+"""Turns the measurements of a camera into a verdict in words, and what to change."""
 
 import math
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from realtime.sources import SourceInfo
 Light = Literal["green", "amber", "red"]
 
 GOOD_S, USABLE_S = 0.2, 0.34
-"""Shortest expression that is resolved: green and amber end here. Most MEs of the published sets
-last 0.2 to 0.5 s; with the second limit half of them are lost."""
+"""Upper limits of green and amber for the shortest expression resolved. Most MEs in published sets
+last 0.2 to 0.5 s; at the second limit half of them are lost."""
 GOOD_PX, USABLE_PX = 1.0, 2.0
-"""The same for the smallest; MEs of the published sets move by about 0.5 to 2 px of the crop."""
+"""The same for the smallest; MEs in published sets move by about 0.5 to 2 px of the crop."""
 GOOD_FACES, USABLE_FACES = 0.95, 0.5
 """Share of the frames with a face."""
 KEPT_RATE = 0.8
-"""Of the rate that the camera promises."""
+"""Least share of the camera's promised rate that must arrive."""
 STEADY = 1.25
 """The 95th percentile of the intervals over their median."""
 LOST_SHARE = 0.01
@@ -36,28 +36,28 @@ MOST_HEAD_PX_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class FaceQuality:
-    """The face in the pictures; medians over the frames that have one."""
+    """The face in the pictures; medians over the frames that show one."""
 
     share: float
-    """Of the frames in which a face was found."""
+    """Share of the frames in which a face was found."""
     eye_distance_px: float
-    """Between the inner eye corners, px of the picture."""
+    """Distance between the inner eye corners, px of the picture."""
     crop_px_per_image_px: float
     level: float
     """Mean grey level of the face's crop."""
     contrast: float
     """Standard deviation of its grey levels."""
     clipped: float
-    """Share of its pixels that are black or white: there is no motion to be seen in them."""
+    """Share of its pixels that are black or white; they show no motion."""
     head_px_s: float
     """Speed of the head, crop px per second."""
     threshold_px: float
-    """What nearly all regions have to exceed, crop px."""
+    """Threshold of nearly all regions, crop px."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be."""
+    """One problem, and its remedy."""
 
     light: Light
     what: str
@@ -73,7 +73,7 @@ def judge(
     behind: int,
 ) -> tuple[Light, str, tuple[Finding, ...]]:
     """The worst light, the verdict, and the findings, worst first. `least_px` is the smallest ME
-    that is resolved, `behind` the number of frames that this machine was too slow for."""
+    that the camera resolves, `behind` the number of frames that this machine was too slow for."""
     findings = [
         *_of_timing(info, timing, behind),
         *_of_face(face, least_px),
@@ -85,7 +85,7 @@ def judge(
     if light == "red":
         whats = "; ".join(finding.what for finding in findings if finding.light == "red")
         return light, f"this camera can't show micro-expressions here: {whats}", tuple(findings)
-    # Upwards: "at least" must hold.
+    # Round up, so that "at least" holds.
     least_ms = 10 * math.ceil(100 * timing.least_s - 1e-6)
     px = math.ceil(20 * (least_px or 0.0) - 1e-6) / 20
     return (

@@ -1,1 +1,1 @@
-"""How far the probabilities of a classifier can be believed."""
+"""How far a classifier's probabilities can be trusted."""

@@ -1,19 +1,19 @@
-"""How far a classifier's probabilities can be believed, and sets of names that can.
+"""How far a classifier's probabilities can be trusted, and sets of names that can be.
 
     python -m calibrate confidence predictions.csv --coverage 0.9 --out confidence.json \\
         --plot reliability.html
 
 From predictions on clips that the classifier was not trained on:
 
-- temperature: the T for which softmax(logits / T) gives the labels their greatest likelihood
+- temperature: the T for which softmax(logits / T) gives the labels the greatest likelihood
   (C. Guo et al., On calibration of modern neural networks, ICML 2017, section 4.2);
 - conformal sets: all classes whose probability is at least 1 - q hold the true one with the chosen
   coverage, whatever the classifier, as long as new clips are like these (split conformal
   prediction, V. Vovk et al. 2005; with the LAC score 1 - p(true), M. Sadinle, J. Lei,
   L. Wasserman, Least ambiguous set-valued classifiers, JASA 114, 2019).
 
-Half of the clips (of the subjects, where they are known) fit the temperature; the other half, which
-is not looked at for that, shows its calibration and gives q.
+Half of the clips (or of the subjects, if they are known) fit the temperature. The other half, which
+the fit does not see, shows the calibration and gives q.
 """
 
 import json
@@ -38,8 +38,8 @@ from realtime.results.run_summary import check_new, versions
 FORMAT, VERSION = "fmanet-live confidence", 1
 BINS = 10
 LEAST_CLIPS = 20
-"""For a temperature and a look at it: ten in each half."""
-_TINY = 1e-6  # tables round: a 0 in them is no certainty
+"""Least number of clips: ten to fit the temperature and ten to check it."""
+_TINY = 1e-6  # tables are rounded: a 0 does not mean certainty
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +47,22 @@ class Conformal:
     """Prediction sets: the classes with a probability of at least 1 - `quantile`."""
 
     coverage: float
-    """The share of sets that hold the true class, at least, on average over such calibrations."""
+    """Least share of sets that hold the true class, on average over such calibrations."""
     quantile: float
     clips: int
-    """That `quantile` was taken from."""
+    """Number of clips that `quantile` was taken from."""
     measured: float
-    """Coverage on the half that it was not taken from."""
+    """Coverage on the other half."""
     mean_size: float
-    """Classes in a set, there."""
+    """Mean number of classes in a set, on the other half."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfidenceReport:
-    """What is known of a classifier's confidence."""
+    """The findings on a classifier's confidence."""
 
     temperature: float
-    """Divides the logits; above 1 the classifier was too sure of itself."""
+    """Divides the logits; above 1, the classifier was too sure of itself."""
     clips: int
     ece_before: float
     """Expected calibration error on the half that did not fit the temperature."""
@@ -113,8 +113,8 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def page(before: ArrayF64, after: ArrayF64, truth: NDArray[np.int64]) -> str:
-    """HTML: both calibrations of the same N clips side by side, from probabilities (N, C) before
-    and after, and true class numbers (N,)."""
+    """An HTML page with both calibrations of the same N clips side by side, from probabilities
+    (N, C) before and after, and true class numbers (N,)."""
     bins = {
         "As trained": recognition.reliability(before, truth, BINS),
         "With temperature": recognition.reliability(after, truth, BINS),
@@ -126,7 +126,7 @@ def page(before: ArrayF64, after: ArrayF64, truth: NDArray[np.int64]) -> str:
 
 
 def split(predictions: Predictions, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Clip numbers of two halves, which share no subject where subjects are known."""
+    """Clip numbers of two halves, which share no subject if subjects are known."""
     n = len(predictions.truth)
     if n < LEAST_CLIPS:
         raise InputError(f"{n} labelled clips are too few: at least {LEAST_CLIPS} are needed")
@@ -150,8 +150,8 @@ def measure(
     shown: NDArray[np.int64],
     coverage: float | None,
 ) -> ConfidenceReport:
-    """Temperature from the clips `fit`, all else from the clips `shown`. Raises `InputError` where
-    `coverage` cannot be had from so few."""
+    """A report with the temperature from the clips `fit` and all else from the clips `shown`.
+    Raises `InputError` if there are too few clips for `coverage`."""
     probabilities, truth = predictions.probabilities, predictions.truth
     temperature = fit_temperature(logits(probabilities[fit]), truth[fit])
     before, after = probabilities[shown], apply_temperature(probabilities[shown], temperature)
@@ -180,7 +180,7 @@ def measure(
 
 
 def apply_temperature(probabilities: ArrayF64, temperature: float) -> ArrayF64:
-    """Probabilities (N, C) as they are at another temperature: softmax(log p / T)."""
+    """Probabilities (N, C) at another temperature: softmax(log p / T)."""
     scaled = logits(probabilities) / temperature
     shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     result: ArrayF64 = shares / shares.sum(axis=1, keepdims=True)
@@ -188,14 +188,14 @@ def apply_temperature(probabilities: ArrayF64, temperature: float) -> ArrayF64:
 
 
 def logits(probabilities: ArrayF64) -> ArrayF32:
-    """(N, C) logits of these probabilities; those are known but for a constant in each row."""
+    """Logits (N, C) of these probabilities, known up to a constant in each row."""
     logs: ArrayF32 = np.log(np.maximum(probabilities, _TINY)).astype(np.float32)
     return logs
 
 
 def conformal_quantile(probabilities: ArrayF64, truth: NDArray[np.int64], coverage: float) -> float:
-    """The ⌈(n + 1) coverage⌉-th smallest of the scores 1 - p(true). Raises `InputError` where n
-    labels are too few for any such score to be that far out."""
+    """The ⌈(n + 1) coverage⌉-th smallest of the scores 1 - p(true). Raises `InputError` if n
+    labels are too few for this coverage."""
     if not 0 < coverage < 1:
         raise InputError(f"--coverage {coverage:g}: choose more than 0 and less than 1")
     n = len(truth)

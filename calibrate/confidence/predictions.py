@@ -1,8 +1,8 @@
 """Held-out predictions with their labels, read from CSV or JSON.
 
-CSV: a header and a row per clip; `label` is the true class, `p_<class>` the probability of each,
-`subject`, if it is there, whose clip it is. The `predictions.csv` of a training that left one
-subject out after another is read as well: `truth`, `predicted`, then a column for each class.
+CSV: a header and a row per clip. `label` is the true class, `p_<class>` the probability of each
+class, and `subject`, which is optional, the clip's subject. The `predictions.csv` of a
+leave-one-subject-out training works too: `truth`, `predicted`, then a column for each class.
 JSON: `labels` (the classes), `probabilities` (N, C), `truth` (N names or numbers) and, if known,
 `subjects` (N).
 """
@@ -20,12 +20,12 @@ from model.records import ArrayF64
 from model.text import parse_json, read_text
 
 _PREFIX = "p_"
-_SUM_TOLERANCE = 0.02  # of probabilities that were rounded when they were written
+_SUM_TOLERANCE = 0.02  # probabilities are rounded when written
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What a classifier said of clips that it was not trained on."""
+    """A classifier's answers to clips that it was not trained on."""
 
     labels: tuple[str, ...]
     probabilities: ArrayF64
@@ -33,11 +33,12 @@ class Predictions:
     truth: NDArray[np.int64]
     """(N,) class numbers."""
     subjects: tuple[str, ...] | None
-    """(N) whose clip each is; None where that is not known."""
+    """(N) the subject of each clip; None if unknown."""
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Read `path`; raises `InputError`, in one line, if it is no such table."""
+    """The predictions in the file `path`. Raises `InputError`, in one line, if it is no such
+    table."""
     try:
         if path.suffix.lower() == ".json":
             return _checked(*_from_json(parse_json(read_text(path))))
@@ -60,7 +61,7 @@ def _from_csv(table: TextTable) -> _Table:
         truth, prefix = "truth", ""
         labels = list(columns[columns.index("predicted") + 1 :])
     else:
-        # A table of events has a column for each action unit too; those are no classes.
+        # Tables of events also have columns for action units, which are not classes.
         truth, prefix = "label", _PREFIX
         named = [name.removeprefix(_PREFIX) for name in columns if name.startswith(_PREFIX)]
         labels = [name for name in named if not name.startswith("AU")]

@@ -1,1 +1,1 @@
-"""Can the spotter be trusted: scores, the test bed, thresholds for footage."""
+"""How far the spotter can be trusted: scores, the test bed, thresholds for footage."""

@@ -5,9 +5,9 @@
     python -m calibrate spotting evaluate --over interview.mp4 --seeds 1400 --out over/
     python -m calibrate spotting fit --footage a.mp4 a.csv --footage b.mp4 b.csv --out room.json
 
-`score` compares tables, `evaluate` runs the spotter over footage whose truth is known (synthetic
-faces, expressions written over real ones, annotated recordings), `fit` chooses its thresholds for
-footage that someone has labelled.
+`score` compares tables. `evaluate` runs the spotter over footage with known truth (synthetic faces,
+expressions written over real ones, annotated recordings). `fit` chooses the spotter's thresholds
+for labelled footage.
 """
 
 import argparse
@@ -51,7 +51,7 @@ _MEASURED, _DEFAULT = "measured", "default"
 
 
 def main(arguments: Sequence[str]) -> None:
-    """`calibrate spotting`: the command that the first argument names."""
+    """`calibrate spotting`: run the command named by the first argument."""
     parser = Parser(
         prog=program("calibrate spotting"), description="Whether the spotter can be trusted."
     )
@@ -75,8 +75,8 @@ def evaluate(
     jobs: int,
     out: Path | None,
 ) -> None:
-    """Run the spotter over footage whose truth is known; print the table, and put spotting.json
-    and spotting.html into `out`."""
+    """Run the spotter over footage with known truth, print the table, and write spotting.json and
+    spotting.html to `out`."""
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for name in ("spotting.json", "spotting.html"):
@@ -125,8 +125,8 @@ def fit_thresholds(
     jobs: int,
     out: Path,
 ) -> None:
-    """Choose thresholds for labelled footage, print how they do on what was left out, and write
-    them to `out` as a baseline."""
+    """Choose thresholds for labelled footage, print how they do on footage left out, and write them
+    to `out` as a baseline."""
     check_new(out)
     footage: list[RecordedFootage | AnnotatedFootage] = [*_recorded(given), *_annotated(data)]
     motions = MotionCache(cache)
@@ -155,7 +155,7 @@ def _footage(
     given: Sequence[tuple[str, str]],
     data: Sequence[str],
 ) -> list[tuple[str, str, Sequence[TestFootage]]]:
-    """(group, value, pieces): the test bed, unless other footage is named."""
+    """(group, value, pieces) of the test bed, or of other footage if it is given."""
     if min(seeds) < 0 or not 1 <= seconds < math.inf:
         raise InputError(f"--seeds {seeds}, --seconds {seconds:g}: seeds from 0, 1 s or more")
     groups: list[tuple[str, str, Sequence[TestFootage]]] = []
@@ -194,7 +194,8 @@ def _annotated(data: Sequence[str]) -> list[AnnotatedFootage]:
 
 
 def _about(footage: Sequence[TestFootage], baseline: str) -> str:
-    """What was spotted how, for the report: a recording has no seed, and no rest to measure on."""
+    """A description of footage and spotter for the report. A recording has no seed, and no rest to
+    measure on."""
     drawn = [each for each in footage if isinstance(each, DrawnFootage)]
     written = [
         each for each in footage if isinstance(each, WrittenFootageOver) and each.amplitude_px
@@ -215,7 +216,7 @@ def _named_rows(
     config: Callable[[TestFootage], SpotterConfig],
     classifier: str,
 ) -> list[FigureRow]:
-    """The usual footage, or what was given in its place, with names."""
+    """Figures with names, of the usual footage or of the footage given in its place."""
     rows = []
     for group, value, pieces in groups:
         if group in (USUAL, "given", "data set"):

@@ -1,10 +1,10 @@
-"""Thresholds for footage that someone has labelled: a baseline from what disturbs its faces.
+"""Thresholds for labelled footage, from the noise between its expressions.
 
-Between the labelled expressions, each region's greatest motion within half a second, on average, is
-its noise; half seconds in which the face moves far, as in speech, do not count. All thresholds are
-the same multiple of it: the one with which most labelled micro-expressions are found (F1) among
-those that keep the false alarms within what is allowed. What that is worth is measured on footage
-that did not choose: each piece in turn is left out.
+A region's noise is its greatest motion within half a second between the labelled expressions, on
+average. Half seconds in which the face moves far, as in speech, do not count. All thresholds are
+the same multiple of the noise: the one with the best F1 on micro-expressions among those that keep
+to the allowed rate of false alarms. To measure how good this is, each piece of footage in turn is
+left out of the choice.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,9 +26,9 @@ from realtime.spotting.motion import REGIONS
 from realtime.spotting.spotter import SpotterConfig
 
 FACTORS = tuple(float(f) for f in np.geomspace(0.5, 8.0, 13).round(2))
-"""Thresholds over the noise that are tried."""
+"""Multiples of the noise that are tried as thresholds."""
 AROUND_S = 0.3
-"""So much before and after a labelled expression does not count as noise."""
+"""Motion this close before or after a labelled expression does not count as noise."""
 _LEAST_PX = 0.05
 
 
@@ -40,20 +40,20 @@ class Piece:
     motions: Motions
     truth: Sequence[Expression]
     first: Frame
-    """A frame of it, for its size."""
+    """Its first frame with a face, for the size."""
     crop_px_per_image_px: float
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """Thresholds, and how they did where they were not chosen."""
+    """Thresholds, and how well they do on footage that did not choose them."""
 
     baseline: Baseline
-    """Measured where and when `pieces` say; its false alarms are those of `left_out`."""
+    """The thresholds as a baseline; its rate of false alarms is that of `left_out`."""
     factor: float
-    """Thresholds over the noise."""
+    """Thresholds as a multiple of the noise."""
     left_out: FigureRow
-    """Each piece of footage under the thresholds that the others chose."""
+    """The figures of each piece with the thresholds that the other pieces chose."""
 
 
 def fit(
@@ -65,8 +65,8 @@ def fit(
     tick: Callable[[], None] = lambda: None,
 ) -> Fitted:
     """Choose thresholds for labelled footage that keep to `per_min` false alarms a minute.
-    `tick` after each multiple of the noise was tried. Raises `InputError` where the pieces do not
-    suffice: there must be two, with micro-expressions, and half a minute without."""
+    Calls `tick` after each multiple of the noise. Raises `InputError` unless there are two pieces,
+    with micro-expressions, and half a minute without."""
     if len(pieces) < 2:
         raise InputError("one piece of footage cannot be left out of itself: give two or more")
     if not any(row.kind == "micro" for each in pieces for row in each.truth):
@@ -90,7 +90,8 @@ def fit(
 
 
 def _choose(tried: Sequence[Sequence[Outcome]], pieces: Sequence[int], per_min: float) -> int:
-    """Number of the factor; the one with fewest false alarms if none keeps them within."""
+    """Index of the best factor; if none keeps to the rate, of the one with the fewest false
+    alarms."""
     rows = [FigureRow("", "", tuple(outcomes[k] for k in pieces)) for outcomes in tried]
     false = [row.false_per_min("micro") for row in rows]
     allowed = [k for k, rate in enumerate(false) if rate <= per_min]
@@ -142,7 +143,7 @@ def _measurement(
     for each in pieces:
         flagged = each.motions.flagged("blink")
         blinks += int((flagged[1:] & ~flagged[:-1]).sum())
-        # Without a face nothing is known of the head, not that it is still.
+        # Without a face the head's motion is unknown, not zero.
         known = (each.motions.track[1:] >= 0) & (each.motions.track[:-1] >= 0)
         shift_px = np.hypot(each.motions.head[1:, 0], each.motions.head[1:, 1])
         speeds_px_s.append((shift_px / np.diff(each.motions.time_s))[known])
@@ -172,8 +173,8 @@ def _by_region(values: ArrayF64) -> Mapping[str, float]:
 
 
 def find_first_face(frames: Iterable[Frame]) -> tuple[Frame, float]:
-    """The first frame with a face, and by how much its crop is enlarged. Raises `InputError` if
-    there is none."""
+    """The first frame with a face, and the factor by which its crop is enlarged. Raises
+    `InputError` if no frame shows a face."""
     aligner = FaceAligner()
     for frame in frames:
         face = aligner.align(frame)

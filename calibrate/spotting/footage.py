@@ -1,9 +1,9 @@
-"""The test bed of the spotter: footage whose truth is known, one nuisance at a time.
+"""The spotter's test bed: footage with known truth, one nuisance at a time.
 
-Every condition changes one thing of the usual footage: a face that sways, blinks, talks between
-its expressions and makes a macro-expression now and then, with micro-expressions (ME) of 0.5 to 2
-px twelve times a minute, at 30 fps, before a camera with the noise of a webcam. Conditions without
-an ME show nothing but what a spotter must not take for one.
+The usual footage shows a face that sways, blinks, talks between its expressions and now and then
+makes a macro-expression. It makes micro-expressions (ME) of 0.5 to 2 px twelve times a minute, at
+30 fps, in front of a camera with a webcam's noise. Each condition changes one thing. Conditions
+without an ME show only what a spotter must not take for one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,21 +24,21 @@ from realtime.spotting.metrics import Expression, read_intervals
 
 USUAL_FPS = 30.0
 REST_S = 20.0
-"""Of rest, for a baseline: what `calibrate baseline` asks for."""
+"""Seconds of rest for a baseline, as `calibrate baseline` asks for."""
 
 
 class TestFootage(Protocol):
-    """Frames with their truth."""
+    """Frames and their truth."""
 
     @property
     def name(self) -> str:
-        """Equal names are equal footage."""
+        """Footage with the same name is the same."""
 
     def frames(self) -> Iterator[Frame]:
-        """In order, with the times of the camera."""
+        """The frames in order, with the camera's times."""
 
     def truth(self) -> Sequence[TrueExpression | Expression]:
-        """All that the face does, as far as it is known."""
+        """Everything the face does, as far as it is known."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class DrawnFootage:
         return self._face.truth(self.seconds)
 
     def resting(self) -> "DrawnFootage":
-        """The same face before the same camera, at rest: what its baseline is measured on."""
+        """The same face at rest in front of the same camera, for measuring its baseline."""
         rests = Schedule(micro_per_min=0, macro_per_min=0, speech_per_min=0)
         calm = replace(self.nuisance, glances_per_min=0.0, light=0.0)
         return replace(self, seconds=REST_S, schedule=rests, nuisance=calm)
@@ -92,7 +92,7 @@ class WrittenFootageOver:
     video: Path
     seed: int
     amplitude_px: float
-    """0 for the footage as it is."""
+    """0 for the unchanged footage."""
 
     @property
     def name(self) -> str:
@@ -124,7 +124,7 @@ _FOLLOWED: dict[Path, FollowedFace] = {}
 
 
 def _followed(video: Path) -> FollowedFace:
-    """Where the face of `video` stands; found once for all that is written over it."""
+    """The face of `video` in each frame, found once for all footage written over it."""
     if video not in _FOLLOWED:
         _FOLLOWED[video] = follow_face(read_frames(video))
     return _FOLLOWED[video]
@@ -132,7 +132,7 @@ def _followed(video: Path) -> FollowedFace:
 
 @dataclass(frozen=True)
 class RecordedFootage:
-    """A recording of any source that is none live, with a table of what is in it."""
+    """A recording from any source that is not live, with a table of its truth."""
 
     spec: str
     table: Path
@@ -172,7 +172,7 @@ class AnnotatedFootage:
 
     @property
     def face(self) -> str:
-        """Whose it is; one subject has several recordings."""
+        """The subject; one subject may have several recordings."""
         return f"{self.video.dataset} {self.video.subject}"
 
     @property
@@ -190,14 +190,14 @@ class AnnotatedFootage:
 
 
 def interval_of(window: Window) -> Expression:
-    """A window in time; one that is still open ends at its apex."""
+    """The interval of a window; an open window ends at its apex."""
     end = window.offset or window.apex
     return Expression(window.onset.time_s, window.apex.time_s, end.time_s, window.kind)
 
 
 @dataclass(frozen=True, slots=True)
 class FootageCondition:
-    """What is varied, and to what."""
+    """What is varied, and its value."""
 
     group: str
     """What is varied, as a heading."""
@@ -208,7 +208,7 @@ class FootageCondition:
     crf: int | None = None
 
     def drawn(self, seed: int, seconds: float) -> DrawnFootage:
-        """The footage of a seed."""
+        """The footage for `seed`."""
         return DrawnFootage(seed, seconds, self.fps, self.schedule, self.nuisance, self.crf)
 
 
@@ -220,7 +220,7 @@ _TALKS = replace(_NOTHING, speech_per_min=8)
 
 
 def conditions() -> tuple[FootageCondition, ...]:
-    """The test bed; the usual footage first."""
+    """All conditions of the test bed; the usual footage comes first."""
     usual, still = Schedule(), FaceNuisance()
     rows = [FootageCondition(USUAL, "30 fps")]
     rows += [
@@ -266,11 +266,11 @@ def conditions() -> tuple[FootageCondition, ...]:
 
 
 NO_MICRO = "no ME"
-"""The group of conditions that show none."""
+"""The group of conditions without a micro-expression."""
 
 
 def over(video: Path, seeds: tuple[int, ...]) -> dict[float, tuple[WrittenFootageOver, ...]]:
-    """Footage by amplitude, 0 for the video as it is; each seed puts its MEs elsewhere."""
+    """Footage by amplitude, 0 for the unchanged video. Each seed puts its MEs elsewhere."""
     written = {
         px: tuple(WrittenFootageOver(video, seed, px) for seed in seeds) for px in AMPLITUDES_PX
     }

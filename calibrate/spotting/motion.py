@@ -1,7 +1,7 @@
-"""The motion of footage, computed once and kept, so that spotters are compared in seconds.
+"""The motion of footage, computed once and kept, so that comparing spotters takes seconds.
 
-A file is named by what its footage is and by the code that made it: a change of the face, the
-flow, the motion or the synthetic face makes it new.
+A file's name depends on its footage and on the code that made it, so a change in the code of the
+face, the flow, the motion or the synthetic face makes a new file.
 """
 
 import hashlib
@@ -63,7 +63,7 @@ class Motions:
     time_s: ArrayF64
     """(N,)"""
     track: NDArray[np.int64]
-    """(N,) the face track; -1 where there is no face, and all else means nothing."""
+    """(N,) the face track; -1 if there is no face, and then the other fields mean nothing."""
     displacement: ArrayF32
     """(N, R, 2) crop px."""
     head: ArrayF32
@@ -74,11 +74,11 @@ class Motions:
     """(N,) a bit for each of `realtime.spotting.motion.FLAGS`, the first one lowest."""
 
     def flagged(self, name: str) -> NDArray[np.bool_]:
-        """(N,) where a flag of `FLAGS` is set."""
+        """(N,) whether the flag `name` of `FLAGS` is set."""
         return (self.flags >> list(FLAGS).index(name) & 1).astype(np.bool_)
 
     def samples(self) -> Iterator[MotionSample | Stamp]:
-        """In order; a stamp where there is no face."""
+        """The samples in order; just a stamp for a frame without a face."""
         for i, (index, time_s) in enumerate(zip(self.index, self.time_s, strict=True)):
             stamp = Stamp(int(index), float(time_s))
             if self.track[i] < 0:
@@ -97,14 +97,14 @@ class Motions:
 
 @dataclass(frozen=True, slots=True)
 class SpotDecision:
-    """What the spotter said, and when."""
+    """A decision of the spotter, and its time."""
 
     update: SpotUpdate
     known_s: float
 
 
 def spot(motions: Motions, config: SpotterConfig) -> tuple[SpotDecision, ...]:
-    """All that a spotter says of these motions, as the pipeline would drive it."""
+    """All decisions of a spotter on these motions, driven as in the pipeline."""
     watch = Watch(Spotter(config))
     said: list[SpotDecision] = []
     now_s = 0.0
@@ -125,7 +125,7 @@ def measure(footage: TestFootage) -> Motions:
     rows: list[tuple[Stamp, MotionSample | None]] = []
     for frame in footage.frames():
         sample = perception.step(frame).motion
-        if sample is not None:  # without its field, of which minutes do not fit into memory
+        if sample is not None:  # drop the field: minutes of them do not fit into memory
             sample = replace(sample, field=_NO_FIELD)
         rows.append((frame.stamp, sample))
     n = len(rows)
@@ -156,13 +156,13 @@ class MotionCache:
         self._code = _code_digest()
 
     def get(self, footage: TestFootage) -> Motions:
-        """The motion of `footage`; measured if it is not there yet."""
+        """The motion of `footage`, measured if it is not there yet."""
         path = self._path(footage)
         if path.exists():
             try:
                 with path.open("rb") as kept, np.load(kept) as arrays:
                     return Motions(**{name: arrays[name] for name in arrays.files})
-            except Exception as error:  # numpy's and zip's readers raise what they stumble over
+            except Exception as error:  # numpy's and zip's readers raise anything
                 raise InputError(f"{path} is damaged ({error_line(error)}): delete it") from error
         motions = measure(footage)
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -176,8 +176,8 @@ class MotionCache:
         return motions
 
     def fill(self, footage: Sequence[TestFootage], jobs: int, tick: Callable[[], None]) -> None:
-        """Measure what is not there yet, in `jobs` processes; `tick` after each. Raises
-        `InputError` without a process."""
+        """Measure missing motions in `jobs` processes, and call `tick` after each. Raises
+        `InputError` if `jobs` is below 1."""
         if jobs < 1:
             raise InputError(f"--jobs {jobs}: choose 1 or more processes")
         missing = [each for each in footage if not self._path(each).exists()]
@@ -188,7 +188,7 @@ class MotionCache:
                 self.get(each)
                 tick()
             return
-        # Spawned: a process with threads, as torch has them, must not be forked.
+        # Spawned: a process with threads, such as torch's, must not be forked.
         with ProcessPoolExecutor(
             jobs, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
         ) as pool:

@@ -1,4 +1,4 @@
-"""What the spotter finds, with the names that the classifier gives it: for STRS."""
+"""The spotter's findings with the classifier's names, for STRS."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ from realtime.spotting.metrics import Expression
 
 
 def name_events(footage: TestFootage, config: PipelineConfig) -> Outcome:
-    """The confirmed events of the whole pipeline, beside the truth with its labels. Raises what
+    """The confirmed events of the whole pipeline, and the labelled truth. Raises what
     `open_pipeline` does."""
     pipeline = open_pipeline(config)
     classes = pipeline.classifier.labels
@@ -41,8 +41,8 @@ def name_events(footage: TestFootage, config: PipelineConfig) -> Outcome:
 
 
 def class_of(label: str, classes: Sequence[str]) -> str:
-    """Which of a classifier's `classes` an annotated `label` belongs to: its own word, or that of
-    MEGC's three classes; empty where it belongs to none, since no name can agree with it."""
+    """The one of a classifier's `classes` that an annotated `label` belongs to: the label itself,
+    or its class in MEGC's three. Empty if it belongs to none, since no name can agree with it."""
     word = label.strip().lower()
     if word in classes:
         return word

@@ -1,4 +1,4 @@
-"""How well a spotter did on footage whose truth is known."""
+"""How well a spotter did on footage with known truth."""
 
 import math
 from collections import Counter
@@ -22,9 +22,9 @@ from realtime.spotting.motion import REGIONS
 from realtime.spotting.spotter import SpotterConfig
 
 AMPLITUDE_STEPS_PX = (0.0, 0.5, 1.0, 1.5, 2.5)
-"""Recall is also counted between these amplitudes, where footage has several."""
+"""Recall is also counted between these amplitudes if footage has several."""
 NEAR = 0.2
-"""A rejected candidate whose overlap with a missed expression is at least this says why."""
+"""A rejected candidate explains a missed expression if their overlap is at least this."""
 UNSEEN = "nothing seen"
 
 
@@ -33,13 +33,13 @@ class Outcome:
     """What a spotter found in one piece of footage."""
 
     found: Mapping[Expression, float]
-    """Predicted expressions, and when each was known, s."""
+    """Spotted expressions, and the time each became known, s."""
     rejected: tuple[tuple[Expression, str], ...]
-    """Candidates that came to nothing, with the reason."""
+    """Rejected candidates, with the reason."""
     truth: tuple[Expression, ...]
     seconds: float
     frame_s: float
-    """Between frames."""
+    """Interval between frames, s."""
 
     @staticmethod
     def of(
@@ -48,7 +48,7 @@ class Outcome:
         truth: Sequence[TrueExpression | Expression],
         times_s: ArrayF64,
     ) -> "Outcome":
-        """`times_s`, (N,), are those of all frames."""
+        """The outcome; `times_s`, (N,), are the times of all frames."""
         n = len(times_s)
         frame_s = float(np.median(np.diff(times_s))) if n > 1 else 0.0
         return Outcome(
@@ -65,7 +65,7 @@ def outcome(
     truth: Sequence[TrueExpression | Expression],
     config: SpotterConfig,
 ) -> Outcome:
-    """Spot, and put beside the truth."""
+    """Run the spotter on `motions` and compare with the truth."""
     decisions = spot(motions, config)
     found = {
         interval_of(d.update.window): d.known_s for d in decisions if d.update.state == "closed"
@@ -79,7 +79,7 @@ def outcome(
 
 
 def resting_baseline(rest: Motions, per_min: float = FALSE_ALARMS_PER_MIN) -> Baseline:
-    """The baseline of a face at rest, for so many false alarms a minute."""
+    """The baseline of a face at rest, for `per_min` false alarms a minute."""
     face = RestingFace()
     for sample in rest.samples():
         if isinstance(sample, MotionSample):
@@ -94,19 +94,19 @@ def resting_baseline(rest: Motions, per_min: float = FALSE_ALARMS_PER_MIN) -> Ba
 
 @dataclass(frozen=True)
 class FigureRow:
-    """One condition of the test bed, all its footage as one video."""
+    """The figures of one condition of the test bed, all its footage as one video."""
 
     group: str
     value: str
     outcomes: tuple[Outcome, ...]
 
     def score(self, kind: str) -> Score:
-        """Of "micro" or "macro"."""
+        """The score of expressions of `kind`, "micro" or "macro"."""
         return score(((tuple(each.found), each.truth) for each in self.outcomes), kind)
 
     @property
     def minutes(self) -> float:
-        """Of footage."""
+        """Minutes of footage."""
         return sum(each.seconds for each in self.outcomes) / 60
 
     def false_per_min(self, kind: str) -> float:
@@ -114,7 +114,7 @@ class FigureRow:
         return len(self.score(kind).false) / self.minutes
 
     def delays_ms(self) -> list[float]:
-        """From the annotated offset of each micro-expression that was found to the decision."""
+        """Delay from the annotated offset of each micro-expression found to the decision."""
         delays = []
         for each in self.outcomes:
             pairs = score([(tuple(each.found), each.truth)], "micro").pairs
@@ -122,7 +122,7 @@ class FigureRow:
         return delays
 
     def apex_error_frames(self) -> float:
-        """Median of the absolute error; NaN without hits."""
+        """Median absolute error of the apex, frames; NaN without hits."""
         errors = [
             abs(error) / each.frame_s
             for each in self.outcomes
@@ -143,7 +143,7 @@ class FigureRow:
         return [row for row in rows if row[3]]
 
     def missed_because(self) -> Counter[str]:
-        """Of the micro-expressions that were not found, what the spotter said instead."""
+        """The spotter's reasons for missing micro-expressions, counted."""
         return Counter(
             reason
             for each in self.outcomes
@@ -152,7 +152,7 @@ class FigureRow:
         )
 
     def plain(self) -> dict[str, Any]:
-        """As JSON knows it; what is not known is None."""
+        """The row as plain values for JSON; None if unknown."""
         micro, macro = (self.score(kind) for kind in KINDS)
         delays = self.delays_ms()
         frames = self.apex_error_frames()
@@ -176,7 +176,7 @@ class FigureRow:
 
 
 def table(rows: Iterable[FigureRow]) -> str:
-    """The figures of conditions as a table of text."""
+    """The figures of conditions as a text table."""
     rows = list(rows)
     first = 2 + max((len(row.group) for row in rows), default=0)
     second = 2 + max((len(row.value) for row in rows), default=0)
@@ -206,7 +206,7 @@ def table(rows: Iterable[FigureRow]) -> str:
 
 
 def named_right(row: FigureRow) -> str:
-    """What came of the names, in words; empty where nothing that was found was named."""
+    """How many names were right, in words; empty if nothing found was named."""
     scored = row.score("micro")
     if not scored.named:
         return ""
@@ -233,7 +233,7 @@ def _article(kind: str) -> str:
 
 
 def true_interval(row: TrueExpression | Expression) -> Expression:
-    """A row of the truth as `realtime.spotting.metrics` takes it."""
+    """A row of the truth in the form that `realtime.spotting.metrics` takes."""
     if isinstance(row, Expression):
         return row
     return Expression(row.onset_s, row.apex_s, row.offset_s, row.kind, row.label, row.amplitude_px)

@@ -1,4 +1,4 @@
-"""The report on a spotter as one page that needs no network."""
+"""The report on a spotter as one page that works offline."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _HEAD = (
 
 
 def page(rows: Sequence[FigureRow], about: str) -> str:
-    """An HTML document; `about` says in words what was spotted how."""
+    """An HTML document; `about` describes the footage and the spotter in words."""
     sections = [
         _section(group, list(members)) for group, members in groupby(rows, key=lambda r: r.group)
     ]
@@ -37,7 +37,7 @@ def page(rows: Sequence[FigureRow], about: str) -> str:
 
 
 def cells(row: FigureRow) -> list[str]:
-    """The figures of a condition, under the page's heads."""
+    """The figures of a condition, in the order of the page's columns."""
     micro, macro = (row.score(kind) for kind in KINDS)
     delays_s = [ms / 1000 for ms in row.delays_ms()]
     errors = (micro.onset_errors_s, micro.apex_errors_s, micro.offset_errors_s, delays_s)
@@ -83,7 +83,7 @@ def _listed(row: FigureRow) -> str:
 
 
 def _shares(rows: Sequence[FigureRow]) -> str:
-    """Dots on a line from 0 to 1, a row each."""
+    """A plot with a row per condition, dots on a line from 0 to 1."""
     left = width([row.value for row in rows])
     marks = {"f1": ("fill", 6), "precision": ("mark", 3.5), "recall": ("quiet", 3.5)}
     parts = []

@@ -6,17 +6,17 @@ A network of this table is an `nn.Module` built as `Network(classes=3, action_un
     phases: Phases      which phases it looks at
     forward(onset_apex, apex_offset, has_offset) -> class logits (N, C), action unit logits (N, A)
 
-`has_offset` is (N,) float32: one where the second phase is known, zero where it is not, and then
-what stands there is ignored. A phase is float32, S = `model.classifiers.phase_inputs.INPUT_PX`:
+`has_offset` is (N,) float32: 1 if the second phase is known, 0 if not; an unknown phase's values
+are ignored. A phase is float32, S = `model.classifiers.phase_inputs.INPUT_PX`:
 
     flows       (N, 2, S, S): its optical flow in px of the 128 px crop, (u right, v down)
     frames      (N, F, S, S): its aligned frames, evenly spaced in time, first and last moment
-                included, grey 0 to 1; F = `model.flow.key_frames.PHASE_FRAMES`. The head's motion
-                that alignment has left is still in them
-    long_flows  (N, F − 1, 2, S, S): the flow from the onset (of both phases) to each of its frames
-                but the first
+                included, grey 0 to 1; F = `model.flow.key_frames.PHASE_FRAMES`. They still hold
+                the head motion that alignment has left
+    long_flows  (N, F − 1, 2, S, S): the flow from the onset frame to each frame of the phase
+                except its first. Both phases start from the same onset
 
-A network whose paper trains with more than the error of the answers is also a `CustomLoss`.
+A network whose paper adds terms to the loss of the answers is also a `CustomLoss`.
 `model.load_classifier` wraps a trained network for numpy.
 """
 
@@ -49,20 +49,20 @@ _INPUTS: dict[str, Inputs] = {"fdp": "frames", "dianet": "frames", "slstt": "lon
 
 
 def inputs_of(classifier: str) -> Inputs:
-    """What the network of that name in `CLASSIFIERS` takes, known without importing it."""
+    """The input kind of the network `classifier` in `CLASSIFIERS`, without importing it."""
     return _INPUTS.get(classifier, "flows")
 
 
 @runtime_checkable
 class CustomLoss(Protocol):
-    """A network that brings a loss of its own."""
+    """A network with its own loss."""
 
     def learn(
         self, onset_apex: "Tensor", apex_offset: "Tensor", has_offset: "Tensor", labels: "Tensor"
     ) -> "tuple[Tensor, Tensor, Tensor]":
-        """What `forward` returns, and a scalar to be added to the loss of those answers.
+        """What `forward` returns, and a scalar to add to the loss of those answers.
 
-        `labels` are (N,) int64 class numbers, or −1 where no expression is
+        `labels` are (N,) int64 class numbers, or −1 if there is no expression
         (`model.inference.samples`).
         """
 
@@ -84,11 +84,11 @@ class Classifier(Protocol):
 
     @property
     def inputs(self) -> Inputs:
-        """What a phase is given as; see the module's text."""
+        """The form of a phase; see the module's docstring."""
 
     @property
     def flow_name(self) -> str:
-        """The flow that it was trained on, a name in `model.flow.FLOWS`."""
+        """The flow it was trained on, a name in `model.flow.FLOWS`."""
 
     @property
     def flow_parameters(self) -> Mapping[str, float]:
@@ -98,22 +98,22 @@ class Classifier(Protocol):
         """Probabilities (N, C) float32 in the order of `labels`; each row sums to 1.
 
         `onset_apex`, `apex_offset`: float32, both phases as `inputs` says, on any square crop of
-        16 px or more: flows (N, 2, S, S), long flows (N, F − 1, 2, S, S), in px of that very crop,
-        head motion removed; frames (N, F, S, S), grey 0 to 255. Without the second phase the
-        answer rests on the first alone. Raises `InputError` on any other shape or type and on
-        values that are not finite.
+        16 px or more: flows (N, 2, S, S), long flows (N, F − 1, 2, S, S), in px of that crop, head
+        motion removed; frames (N, F, S, S), grey 0 to 255. Without the second phase, the answer is
+        based on the first alone. Raises `InputError` on any other shape or type and on values that
+        are not finite.
         """
 
     def predict_action_units(
         self, onset_apex: ArrayF32, apex_offset: ArrayF32 | None = None
     ) -> ArrayF32:
-        """Probabilities (N, A) float32, each by itself, in the order of `action_units`; takes and
-        raises what `predict` does."""
+        """Independent probabilities (N, A) float32 in the order of `action_units`; takes and raises
+        what `predict` does."""
 
     def classify(self, flows: FlowPair, frames: FramePair | None = None) -> Prediction:
-        """Name one expression from the flow of its phases: its label is the likeliest class, or
-        `model.labels.UNCLEAR` where that is less likely than the checkpoint's least confidence.
+        """Name one expression from the flow of its phases. The label is the likeliest class, or
+        `model.labels.UNCLEAR` if its probability is below the checkpoint's least confidence.
 
-        `frames` are those of the same phases: needed, and the flows ignored, unless `inputs` is
-        "flows". Raises `InputError` without them.
+        `frames` are the frames of the same phases. Unless `inputs` is "flows", they are required
+        and the flows are ignored; without them `InputError` is raised.
         """

@@ -1,4 +1,4 @@
-"""Blocks that networks of several papers are composed of."""
+"""Building blocks that several networks share."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 class Heads(nn.Module):
     """Features (N, F) → class logits (N, C) and action unit logits (N, A).
 
-    The papers name the class alone; the action unit head beside it is ours.
+    The papers predict only the class; we added the action unit head.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        # No biases: softmax does not see that of the keys.
+        # No biases: softmax cancels a bias of the keys.
         self.query = nn.Linear(width, width, bias=False)
         self.key_value = nn.Linear(width, 2 * width, bias=False)
         self.out = nn.Linear(width, width)

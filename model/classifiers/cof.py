@@ -3,9 +3,8 @@
 Khuong, Man, Nguyen, Le, Ngo: "A Novel Combined Optical Flow Approach for Comprehensive
 Micro-Expression Recognition", arXiv 2510.15471 (2025). From the abstract [P]: combining the flow of
 both phases beats one phase. Ours [I]: the combination is F1 − F2 over the known phases (F2
-returns, so a sum would cancel), its magnitude beside it, and the network after it is MM-COF's
-here, so that the variants differ in the descriptor alone. With F1 alone this is what most of the
-field takes.
+returns, so a sum would cancel), with its magnitude. The network after it is the one of MM-COF, so
+that the variants differ only in the descriptor. F1 alone is the usual input in the field.
 """
 
 import torch
@@ -35,6 +34,6 @@ class OnsetApexNet(COFNet):
 
 
 class ApexOffsetNet(COFNet):
-    """The same on the second phase alone; without it, it answers as for a face at rest."""
+    """The same on the second phase alone. If that is unknown, it answers as for a face at rest."""
 
     phases: Phases = "apex_offset"

@@ -20,7 +20,7 @@ from model.classifiers.normalisation import positions
 
 
 class DIANet(nn.Module):
-    """See the module's text; `model.classifiers` has the contract of `forward`."""
+    """See the module's docstring; `model.classifiers` describes `forward`."""
 
     inputs: Inputs = "frames"
     phases: Phases = "both"
@@ -48,8 +48,8 @@ class DIANet(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Places of both streams (N, L, D) → (N, 2 D): each asks the other, adds what it finds, and is
-    averaged over its places; an unknown second stream says nothing."""
+    """Places of both streams (N, L, D) → (N, 2 D). Each stream attends to the other, adds the
+    result, and is averaged over its places. An unknown second stream contributes nothing."""
 
     def __init__(self, width: int, heads: int = 4) -> None:
         super().__init__()

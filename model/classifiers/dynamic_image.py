@@ -1,27 +1,27 @@
-"""What networks on frames share: light made comparable, and the dynamic image.
+"""What networks on frames share: normalised light, and the dynamic image.
 
-The dynamic image sums the frames of a clip in one, weighed by their rank in time: Bilen, Fernando,
+The dynamic image is a sum of a clip's frames, weighted by their rank in time: Bilen, Fernando,
 Gavves, Vedaldi, Gould: "Dynamic Image Networks for Action Recognition", CVPR 2016 (approximate
-rank pooling). Its weights sum to zero: what stays still cancels.
+rank pooling). Its weights sum to zero, so whatever stays still cancels.
 """
 
 import torch
 from torch import Tensor
 
-_FLOOR = 0.02  # of the face's contrast: differences of sensor noise, nothing to normalise by
+_FLOOR = 0.02  # share of the face's contrast: smaller differences are sensor noise
 
 
 def standardise(
     onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Both phases (N, F, H, W) with the mean and deviation of the onset frame taken out.
+    """Both phases (N, F, H, W), normalised by the mean and standard deviation of the onset frame.
 
-    A second phase that is unknown shows the apex all the time, as if nothing followed.
+    An unknown second phase repeats the apex frame, as if nothing followed.
     """
     onset = onset_apex[:, :1]
     mean = onset.mean(dim=(2, 3), keepdim=True)
     deviation = (onset - mean).square().mean(dim=(2, 3), keepdim=True).sqrt() + 1e-3
-    # `where`, not a product: nothing that stands in an unknown phase may pass, not even NaN.
+    # `where`, not a product: no value of an unknown phase may pass, not even NaN.
     known = has_offset.view(-1, 1, 1, 1) > 0
     second = torch.where(known, apex_offset, onset_apex[:, -1:])
     return (onset_apex - mean) / deviation, (second - mean) / deviation

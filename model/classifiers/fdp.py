@@ -27,7 +27,7 @@ IMAGE_WEIGHT = 0.5
 
 
 class FDP(nn.Module):
-    """See the module's text; `model.classifiers` has the contracts of `forward` and `learn`."""
+    """See the module's docstring; `model.classifiers` describes `forward` and `learn`."""
 
     inputs: Inputs = "frames"
     phases: Phases = "both"
@@ -81,8 +81,8 @@ class FDP(nn.Module):
 
 
 class LocalAggregator(nn.Module):
-    """(N, C, H, W) → the same: each head convolves its own channels, the pointwise convolution
-    joins them; then an MLP. Both beside a skip."""
+    """(N, C, H, W) → the same. Each head convolves its own channels and a pointwise convolution
+    joins them; then comes an MLP. Both have a skip connection."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
@@ -160,8 +160,8 @@ def _stage(channels: int, out_channels: int) -> tuple[nn.Module, ...]:
 
 
 def _course(onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> tuple[Tensor, Tensor]:
-    """All frames of both phases in order of time (N, T, H, W), the apex once, and (N, T) of ones
-    where they are known and zeros where not."""
+    """All frames of both phases in order of time (N, T, H, W), the apex once; and (N, T), 1 for
+    known frames and 0 for unknown ones."""
     first, second = standardise(onset_apex, apex_offset, has_offset)
     frames = torch.cat([first, second[:, 1:]], dim=1)
     late = has_offset[:, None].expand(-1, second.shape[1] - 1)
@@ -170,15 +170,15 @@ def _course(onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> tupl
 
 
 def _centred(scores: Tensor, known: Tensor) -> Tensor:
-    """Weights (N, T) of the known frames that sum to zero, as a dynamic image's do, their squares
-    to one."""
+    """Weights (N, T) of the known frames. They sum to zero, as a dynamic image's do; their squares
+    sum to one."""
     mean = (scores * known).sum(dim=1, keepdim=True) / known.sum(dim=1, keepdim=True)
     centred = (scores - mean) * known
     return centred / (centred.square().sum(dim=1, keepdim=True) + 1e-6).sqrt()
 
 
 def _rank_loss(scores: Tensor, known: Tensor) -> Tensor:
-    """Logistic loss over all pairs of known frames: the later one has to score higher."""
+    """Logistic loss over all pairs of known frames: the later frame should score higher."""
     gain = scores[:, None, :] - scores[:, :, None]
     pairs = (known[:, None, :] * known[:, :, None]).triu(diagonal=1)
     return (F.softplus(-gain) * pairs).sum() / pairs.sum()

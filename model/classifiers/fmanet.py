@@ -25,7 +25,7 @@ from model.classifiers.normalisation import keep_phases, magnitude, normalise, p
 
 
 class FMANet(nn.Module):
-    """See the module's text; `model.classifiers` has the contract of `forward`."""
+    """See the module's docstring; `model.classifiers` describes `forward`."""
 
     inputs: Inputs = "flows"
 
@@ -43,9 +43,9 @@ class FMANet(nn.Module):
     ) -> None:
         """`width`: channels of the stems; the stages have two, three and four times as many.
 
-        For ablation: no `modulation` leaves the stems' input as it is, no `fusion` weighs known
-        phases equally everywhere, no `attention` leaves the fused features as they are, and a
-        single one of `phases` has one stream and nothing to fuse.
+        For ablation: without `modulation` the stems' input is unchanged; without `fusion` known
+        phases weigh the same everywhere; without `attention` the fused features are unchanged.
+        With one of the `phases` only, there is one stream and nothing to fuse.
         """
         super().__init__()
         streams = 2 if phases == "both" else 1
@@ -109,11 +109,11 @@ class MagnitudeModulation(nn.Module):
 
 
 class PhaseFusion(nn.Module):
-    """Weighs both phases at every place: softmax over a 1×1 convolution of both.
+    """Weights both phases at every place: softmax over a 1×1 convolution of both.
 
-    Starts at ½ and ½, which is MM-COF's weighted sum; an unknown phase weighs nothing. Takes two
-    feature maps (N, C, H, W) and their magnitudes (N, 1, H, W), returns both fused. Not `learnt`,
-    it stays at ½ and ½.
+    The weights start at ½ and ½, MM-COF's weighted sum, and stay there unless `learnt`. An unknown
+    phase has weight 0. Takes two feature maps (N, C, H, W) and their magnitudes (N, 1, H, W);
+    returns the fused features and the fused magnitudes.
     """
 
     def __init__(self, channels: int, learnt: bool = True) -> None:

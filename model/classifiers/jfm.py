@@ -5,10 +5,10 @@ Computational Visual Media 7 (2021).
 
 From the abstract [P]: a flow image from onset to apex feeds a backbone and three joint feature
 modules, each of which integrates features of different layers to catch motions of a different
-amplitude; the predictions of the three and of the backbone are fused. Layer sizes were not to be
-had. Ours [I]: four residual stages as the backbone, each module joining two neighbouring stages,
-fusion as a weighted mean of logits whose weights are learnt from equal ones, position planes, and
-the normalisation and the action unit head that all networks here share.
+amplitude; the predictions of the three and of the backbone are fused. Layer sizes were not
+available. Ours [I]: four residual stages as the backbone, each module joining two neighbouring
+stages, fusion as a weighted mean of logits whose weights are learnt from equal ones, position
+planes, and the normalisation and the action unit head that all networks here share.
 """
 
 from itertools import pairwise
@@ -23,7 +23,7 @@ from model.classifiers.normalisation import keep_phases, magnitude, normalise, p
 
 
 class JFMNet(nn.Module):
-    """See the module's text; `model.classifiers` has the contract of `forward`."""
+    """See the module's docstring; `model.classifiers` describes `forward`."""
 
     inputs: Inputs = "flows"
     phases: Phases = "onset_apex"

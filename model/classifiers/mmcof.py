@@ -19,7 +19,7 @@ PERCENTILE = 0.98
 
 
 class MMCOFNet(nn.Module):
-    """MM-COF and four plain convolution blocks; `model.classifiers` has `forward`'s contract."""
+    """MM-COF and four plain convolution blocks; `model.classifiers` describes `forward`."""
 
     inputs: Inputs = "flows"
     phases: Phases = "both"
@@ -50,8 +50,8 @@ class MMCOFNet(nn.Module):
     def described(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """What stands for the pair: maps (N, 3, S, S), and (N, 1) how strong the second phase is
-        beside the first (`model.classifiers.normalisation.normalise`)."""
+        """The descriptor of the pair: maps (N, 3, S, S), and (N, 1) the strength of the second
+        phase relative to the first (`model.classifiers.normalisation.normalise`)."""
         first, second, balance = normalise(onset_apex, apex_offset, has_offset)
         return mmcof(first, second, has_offset), balance
 
@@ -75,7 +75,7 @@ def _share(length: Tensor) -> Tensor:
     flat = length.flatten(1)
     low = flat.amin(dim=1).view(-1, 1, 1, 1)
     rank = round(PERCENTILE * (flat.shape[1] - 1)) + 1
-    # Not `kthvalue`, which ONNX has no operation for.
+    # Not `kthvalue`: ONNX has no such operation.
     highest = flat.topk(flat.shape[1] + 1 - rank, dim=1).values
     high = highest[:, -1].view(-1, 1, 1, 1)
     return ((length - low) / (high - low + 1e-3)).clamp(max=1)

@@ -21,11 +21,11 @@ from model.classifiers.normalisation import magnitude
 from model.classifiers.phase_inputs import INPUT_PX
 
 PATCH_PX = 8
-FLOOR_PX = 0.03  # flow of a face at rest: below it there is nothing to normalise by
+FLOOR_PX = 0.03  # flow of a face at rest: keeps noise from being scaled up
 
 
 class SLSTT(nn.Module):
-    """See the module's text; `model.classifiers` has the contract of `forward`."""
+    """See the module's docstring; `model.classifiers` describes `forward`."""
 
     inputs: Inputs = "long_flows"
     phases: Phases = "both"
@@ -52,15 +52,15 @@ class SLSTT(nn.Module):
         frames = self.encoder(flows.flatten(0, 1)).view(count, times, -1)
         course = self.aggregator(frames)
         apex, offset = course[:, onset_apex.shape[1] - 1], course[:, -1]
-        # Memory runs forward in time: at the apex it has not seen the second phase.
+        # The LSTM runs forward in time: at the apex it has not seen the second phase.
         last = torch.where(has_offset.view(-1, 1) > 0, offset, apex)
         answers: tuple[Tensor, Tensor] = self.heads(last)
         return answers
 
 
 class SpatialEncoder(nn.Module):
-    """Flow maps (N, 2, 64, 64) → (N, D): patches and a class token through transformer layers,
-    what the class token holds at the end."""
+    """Flow maps (N, 2, 64, 64) → (N, D): patches and a class token pass through transformer layers;
+    returns the class token."""
 
     def __init__(self, width: int, layers: int, heads: int) -> None:
         super().__init__()
@@ -78,14 +78,14 @@ class SpatialEncoder(nn.Module):
 
 
 class TemporalAggregator(nn.Module):
-    """Frames (N, T, D) → what an LSTM holds after each of them (N, T, D)."""
+    """Frames (N, T, D) → an LSTM's state after each of them (N, T, D)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.cell = nn.LSTMCell(width, width)
 
     def forward(self, frames: Tensor) -> Tensor:
-        # A cell, step by step: `nn.LSTM` cannot be exported without a warning.
+        # A cell, step by step: exporting `nn.LSTM` gives a warning.
         hidden = memory = torch.zeros_like(frames[:, 0])
         course = []
         for frame in frames.unbind(dim=1):
@@ -96,9 +96,9 @@ class TemporalAggregator(nn.Module):
 
 def _normalised(onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> Tensor:
     """Both phases (N, K, 2, H, W) → (N, 2 K, 2, H, W) in order of time, divided by the first
-    phase's root mean square, lengths l compressed to asinh(l); zero where unknown."""
+    phase's root mean square, lengths l compressed to asinh(l); zero if unknown."""
     known = has_offset.view(-1, 1, 1, 1, 1) > 0
-    # `where`, not a product: nothing that stands in an unknown phase may pass, not even NaN.
+    # `where`, not a product: no value of an unknown phase may pass, not even NaN.
     second = torch.where(known, apex_offset, torch.zeros_like(apex_offset))
     strength = (2 * onset_apex.square().mean(dim=(1, 2, 3, 4), keepdim=True)).sqrt()
     flows = torch.cat([onset_apex, second], dim=1) / (strength + FLOOR_PX)

@@ -22,7 +22,7 @@ SIDE_PX = 28
 
 
 class STSTNet(nn.Module):
-    """See the module's text; `model.classifiers` has the contract of `forward`."""
+    """See the module's docstring; `model.classifiers` describes `forward`."""
 
     inputs: Inputs = "flows"
     phases: Phases = "onset_apex"

@@ -30,11 +30,12 @@ from model.labels import NO_EXPRESSION
 GRID = 4
 TEMPERATURE = 3.0
 DISTILLED_SHARE = 0.5
-"""Of an auxiliary classifier's loss: the deepest one's answer; the rest is the truth."""
+"""Share of an auxiliary classifier's loss that is measured against the deepest classifier's answer;
+the rest is measured against the truth."""
 
 
 class TSTSAN(nn.Module):
-    """See the module's text; `model.classifiers` has the contracts of `forward` and `learn`."""
+    """See the module's docstring; `model.classifiers` describes `forward` and `learn`."""
 
     inputs: Inputs = "flows"
     phases: Phases = "both"
@@ -46,12 +47,12 @@ class TSTSAN(nn.Module):
         super().__init__()
         widths = [width, 2 * width, 3 * width]
         self.static = _blocks([4, *widths], stride=2)
-        # Its blocks of the face are as small as the other streams' maps after two poolings.
+        # No stride: blocks of the face are already as small as the other streams' pooled maps.
         self.local = _blocks([2 * GRID**2, *widths], stride=1)
         self.attention = nn.ModuleList([ChannelAttention() for _ in widths])
         self.dynamic = _blocks([4, *widths], stride=2)
         self.classes = nn.ModuleList([nn.Linear(3 * each, classes) for each in widths[:-1]])
-        """Auxiliary classifiers, after each block but the last."""
+        """Auxiliary classifiers, one after each block except the last."""
         self.heads = Heads(3 * widths[-1] + 1, classes, action_units, dropout)
 
     def forward(
@@ -102,8 +103,8 @@ class TSTSAN(nn.Module):
 
 
 class ChannelAttention(nn.Module):
-    """Efficient channel attention: x (N, C, H, W) → x weighed by channel, each weight from its
-    neighbours' means alone (Q. Wang et al., ECA-Net, CVPR 2020)."""
+    """Efficient channel attention: x (N, C, H, W) → x weighted by channel. Each weight depends only
+    on the means of neighbouring channels (Q. Wang et al., ECA-Net, CVPR 2020)."""
 
     def __init__(self, neighbours: int = 3) -> None:
         super().__init__()
@@ -143,13 +144,13 @@ def _blocks(widths: list[int], stride: int) -> nn.ModuleList:
 
 
 def _distilled(logits: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-    """Loss of an auxiliary classifier: towards the truth, and towards the deepest one's answer
-    softened by the temperature (G. Hinton et al., 2015)."""
+    """Loss of an auxiliary classifier against the truth, and against the deepest classifier's
+    answer, softened by the temperature (G. Hinton et al., 2015)."""
     softened = F.kl_div(
         (logits / TEMPERATURE).log_softmax(dim=1),
         (teacher / TEMPERATURE).softmax(dim=1),
         reduction="batchmean",
     )
-    # Without an expression the truth is that of the answer alone.
+    # A sample without expression has no true class: only the distilled part counts.
     named = F.cross_entropy(logits, labels, ignore_index=NO_EXPRESSION, reduction="none").mean()
     return (1 - DISTILLED_SHARE) * named + DISTILLED_SHARE * TEMPERATURE**2 * softened

@@ -5,7 +5,7 @@
         for frame in clip.frames():
             ...
 
-None of them is free: each is obtained from its owners under a licence of its own.
+None of them is freely available: ask the owners of each and accept their licence.
 """
 
 from pathlib import Path
@@ -28,10 +28,10 @@ DATASETS = {
 
 
 def open_dataset(name: str, root: Path) -> Dataset:
-    """The data set of that name in `DATASETS`, found in the folder `root`.
+    """The data set `name` in `DATASETS`, found in the folder `root`.
 
-    Pictures are looked up but not read. Raises `InputError` for an unknown name, and where `root`
-    does not hold that data set, saying what was expected.
+    Pictures are looked up but not read. Raises `InputError` for an unknown name; also if `root`
+    does not hold the data set, with what was expected.
     """
     layout: Layout = load_entry(DATASETS, name, "data set")
     return layout.open(root)

@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _flows(dataset: Dataset, options: argparse.Namespace) -> None:
-    # The flow path brings the face networks, which the check does without.
+    # This imports the face networks, which the check does not need.
     from model.datasets.flows import flow_pairs
 
     flow = load_flow(options.flow)

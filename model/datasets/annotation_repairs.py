@@ -1,5 +1,5 @@
-"""What is done about errors in annotations: a named rule repairs them, or the clip is left out
-with its reason. Nothing is put right silently.
+"""Errors in annotations: a named rule repairs them, or the clip is left out with the reason. No
+repair is silent.
 
 The marks for "not annotated" are those seen in the published tables: an empty cell, "/", 0, −1.
 """
@@ -22,24 +22,25 @@ RULES = {
     "frames-missing": "pictures between onset and offset are not on disk: the clip has a gap",
     "picture-doubled": "two files bear one number: the first by name is used",
 }
-"""Text by name, as the check prints it."""
+"""Text of each rule by name, as the check prints it."""
 
 NEAREST_S = 0.02
-"""How far a stand-in for a missing picture may lie; live averages frames over the same time."""
+"""A missing picture is replaced by one at most this far away. A live run averages frames over the
+same time."""
 MIN_FRAMES_TO_SEARCH = 3
 """An apex found by motion needs at least one picture between onset and offset."""
 
 Cell = str | int | float | None
-"""What a cell of a table holds."""
+"""The value of a table's cell."""
 
 
 class UnusableError(Exception):
-    """A row no rule can put right; the text is the reason."""
+    """No rule can repair a row; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Onset, apex and offset in picture numbers that are on disk, and the rules it took."""
+    """Onset, apex and offset as numbers of pictures on disk, and the rules that were applied."""
 
     onset: int
     apex: int | None
@@ -50,7 +51,7 @@ class Moments:
 def settle(onset: Cell, apex: Cell, offset: Cell, numbers: Sequence[int], fps: float) -> Moments:
     """Usable moments from the cells of a row, given the sorted `numbers` of its pictures.
 
-    Raises `UnusableError` with the reason where no rule applies.
+    Raises `UnusableError` with the reason if no rule applies.
     """
     repairs: list[str] = []
     if not numbers:
@@ -66,7 +67,7 @@ def settle(onset: Cell, apex: Cell, offset: Cell, numbers: Sequence[int], fps: f
 
 
 def text(cell: Cell, repairs: list[str]) -> str:
-    """The cell as text without white space around it; a whole float as the whole number."""
+    """The cell as text, stripped of white space. A whole float becomes a whole number."""
     if cell is None:
         return ""
     if isinstance(cell, float) and cell.is_integer():
@@ -78,7 +79,7 @@ def text(cell: Cell, repairs: list[str]) -> str:
 
 
 def _frame_number(name: str, cell: Cell, numbers: Sequence[int], repairs: list[str]) -> int | None:
-    """The picture number in a cell, None where it marks "not annotated"."""
+    """The picture number in a cell; None if the cell means "not annotated"."""
     if cell is None:
         return None
     if isinstance(cell, str):

@@ -94,7 +94,7 @@ LAYOUT = Layout(
     title=_TITLE,
     fps=30.0,
     emotions=frozenset(
-        # Releases differ in how they spell happiness and sadness; macro tables may lack the word.
+        # Releases spell happiness and sadness differently; macro tables may lack the emotion.
         (
             "",
             "anger",

@@ -5,7 +5,7 @@ Table `CAS(ME)^2code_final.xlsx`, without a header: subject number, video ("ange
 expression of the video "anger1"), onset, apex, offset (0: missing), action units, emotion, type,
 self-report. Its second sheet leads from the subject's number (third column) to the folder's name
 (second column, "s15"), its third from the video's name (second column) to its code (first, "0401").
-Pictures `rawpic/s15/15_0101disgustingteeth/img001.jpg`. A folder is known by the code alone: one of
+Pictures `rawpic/s15/15_0101disgustingteeth/img001.jpg`. Folders are found by the code alone: one of
 them does not begin with its subject's number (19's 23_0502funnyerrors).
 """
 
@@ -107,7 +107,7 @@ def _rows(
 
 
 def _video_folder(subject: Path, code: str) -> Path:
-    """The folder of that code; where there is none, a path that says what was looked for."""
+    """The folder with `code`; if there is none, a path that shows what was expected."""
     if subject.is_dir():
         for video in subfolders(subject):
             match = _FOLDER.match(video.name)

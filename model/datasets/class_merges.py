@@ -1,4 +1,4 @@
-"""Which annotated emotions count as one class: the merges on which the field compares.
+"""Which annotated emotions count as one class: the merges that papers report on.
 
 | classes | data sets | from |
 |---|---|---|
@@ -11,11 +11,11 @@
 | 7, MMEW and CAS(ME)³ | happiness, surprise, disgust, others, fear, sadness, anger | their papers |
 
 Counts to expect, from the published tables: CASME II 5-class 246 of 255 rows (99 others,
-63 disgust, 32 happiness, 27 repression, 25 surprise; papers report 244 to 247, according to the
-rows they drop for a missing apex or pictures, and to the release); SAMM 5-class 136. CASME II
+63 disgust, 32 happiness, 27 repression, 25 surprise; papers report 244 to 247, depending on the
+release and on the rows they drop for a missing apex or pictures); SAMM 5-class 136. CASME II
 3-class gives 99 negative by MEGC's rule; the challenge's own list has 88 (of 24 subjects), because
-fear and sadness, 9 rows, and two more are not in it. So scores on "CASME II, 3 classes" are
-comparable only where the number of clips is stated.
+it lacks fear and sadness, 9 rows, and two more. So scores on "CASME II, 3 classes" can be compared
+only if the number of clips is stated.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from model.errors import InputError
 from model.labels import CLASS_OF_EMOTION, CLASSES
 
 SYNONYMS = {"happy": "happiness", "sad": "sadness", "other": "others"}
-"""Spellings of some tables, and the word used here."""
+"""Spellings in some tables, and the word used here."""
 
 _COARSE = {name: name for name in CLASSES}  # SMIC and CAS(ME)² annotate the classes themselves
 _THREE: Mapping[str, str | None] = {**CLASS_OF_EMOTION, **_COARSE}
@@ -48,17 +48,17 @@ _BY_DATASET: Mapping[tuple[str, int], tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Classes, and which annotated emotion belongs to which."""
+    """Classes, and the class of each annotated emotion."""
 
     name: str
     """"3", "4", "5 of casme2": for reports and checkpoints."""
     classes: tuple[str, ...]
     class_of: Mapping[str, str | None]
-    """By emotion; None where the emotion is left out."""
+    """Class by emotion; None if the emotion is left out."""
 
     def of(self, label: str) -> str | None:
-        """The class of an annotated label (any case); None if it belongs to none, or is empty.
-        Raises `InputError` for a word that no table of the field uses."""
+        """The class of an annotated label (any case); None if it is empty or left out.
+        Raises `InputError` for a word that no published table uses."""
         word = label.strip().lower()
         word = SYNONYMS.get(word, word)
         if not word:
@@ -70,9 +70,9 @@ class Merge:
 
 
 def merge(classes: int, dataset: str | None = None) -> Merge:
-    """The merge into that many classes; 5 and 7 depend on the data set.
+    """The merge into `classes` classes; 5 and 7 depend on the data set.
 
-    Raises `InputError` with the choices if the field has no such merge.
+    Raises `InputError` with the choices if there is no such merge.
     """
     if classes == 3:
         return Merge("3", CLASSES, _THREE)
@@ -88,6 +88,6 @@ def merge(classes: int, dataset: str | None = None) -> Merge:
 
 
 def merges_of(dataset: str) -> tuple[Merge, ...]:
-    """All merges that make sense for a data set, from the coarsest."""
+    """All merges that make sense for a data set, coarsest first."""
     finer = sorted(n for name, n in _BY_DATASET if name == dataset)
     return (merge(3), merge(4), *(merge(n, dataset) for n in finer))

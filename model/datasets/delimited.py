@@ -1,4 +1,4 @@
-"""Tables of delimited text (CSV), as programs write them and as spreadsheet programs save them."""
+"""Tables of delimited text (CSV), as other programs and spreadsheets write them."""
 
 import csv
 import io
@@ -10,8 +10,7 @@ from model.errors import InputError
 from model.text import decode_text
 
 DELIMITERS = (",", ";", "\t")
-"""Spreadsheet programs write the second where a comma stands in numbers, the third into "Unicode
-text"."""
+"""Spreadsheets write semicolons if numbers have a decimal comma, and tabs in "Unicode text"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +18,9 @@ class TextRow:
     """One row of a table."""
 
     where: str
-    """Table and line, as a person finds it."""
+    """Table and line, for messages."""
     cells: Mapping[str, str]
-    """By column; empty where the row is too short."""
+    """Text by column; empty if the row is too short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +32,11 @@ class TextTable:
 
 
 def read_table(path: Path, needed: Sequence[str] = ()) -> TextTable:
-    """The table in the file `path`: UTF-8, with or without byte order mark, or UTF-16 with one;
-    delimited by what splits its header most. White space around names of columns is taken off.
+    """The table in the file `path`: UTF-8, with or without byte order mark, or UTF-16 with one.
+    The delimiter is the one that splits the header most. Column names are stripped of white space.
 
-    Raises `InputError` for a file that cannot be read or is no such table, and for one that lacks
-    a column of `needed`.
+    Raises `InputError` if the file cannot be read, is no such table, or lacks a column of
+    `needed`.
     """
     try:
         content = path.read_bytes()

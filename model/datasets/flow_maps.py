@@ -12,16 +12,16 @@ A map is one of
 - `.npz`: the same under `flow`, or (S, S) arrays `u` and `v`;
 - `.png`, or `.npy` of uint8: three channels u, v, strain, each min–max normalised to 0 … 255.
 
-Strain is not read: it follows from u and v. What an 8-bit map lost comes back by these rules:
+Strain is not read: it follows from u and v. 8-bit maps are restored by these rules:
 
 1. With the range stored, value = min + level / 255 · (max − min), in px, exact to half a level.
-2. Without it, neither scale nor zero is known. The zero is taken to be the most frequent level
-   (most of a face does not move), the scale one over the range: each channel spans at most −1 to 1,
-   and the set is marked `relative`. u and v of such a map do not compare in size.
-3. A colour picture holds u, v, strain as red, green, blue ("rgb"), or the other way round where
-   OpenCV wrote the array ("bgr"). Unless the column says which, it is read off the set: strain is
-   never negative, so its most frequent level is the darkest of the three. Where that does not
-   decide, reading is refused until it is said.
+2. Without it, neither scale nor zero is known. The most frequent level is taken as zero (most of a
+   face does not move), and one over the range as scale: each channel spans at most −1 to 1, and the
+   set is marked `relative`. Sizes of u and v cannot be compared in such a map.
+3. A colour picture holds u, v, strain as red, green, blue ("rgb"), or reversed if OpenCV wrote the
+   array ("bgr"). Unless the column says which, the pictures decide: strain is never negative, so
+   its most frequent level is the darkest of the three. If that is not clear, reading fails until
+   the column is given.
 """
 
 from collections.abc import Mapping
@@ -42,8 +42,8 @@ from model.records import ArrayF32
 CHANNELS = ("rgb", "bgr")
 PHASES = ("onset_apex", "apex_offset")
 _RANGE = ("u_min", "u_max", "v_min", "v_max")
-_SMOOTHING = np.exp(-0.5 * (np.arange(-6, 7) / 2.0) ** 2)  # over levels, σ 2
-_CLEARLY = 16  # levels by which strain has to be darker than u
+_SMOOTHING = np.exp(-0.5 * (np.arange(-6, 7) / 2.0) ** 2)  # Gaussian over levels, σ 2
+_CLEARLY = 16  # strain must be darker than u by this many levels
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class _Sample:
     label: str
     units: tuple[str, ...]
     channels: set[str] = field(default_factory=set)
-    """What its rows say of them: "rgb", "bgr" or nothing."""
+    """Order of the channels as its rows give it: "rgb", "bgr" or nothing."""
     rows: dict[str, tuple[Path, tuple[float, ...] | None, str]] = field(default_factory=dict)
     """Map, range (u_min, u_max, v_min, v_max) if stored, and where it is listed, by phase."""
 
@@ -64,14 +64,14 @@ class _Raw:
     planes: NDArray[np.float32] | NDArray[np.uint8]
     """(K, S, S), K at least 2: as stored, colour pictures as red, green, blue."""
     colour: bool
-    """A picture, whose order of channels is open."""
+    """Whether it is a picture, whose channel order is not known yet."""
 
 
 def read_maps(source: Path) -> FlowPairSet:
-    """The maps listed in a table, or in the only .csv of a folder, brought to the size of the
-    largest, vectors in px with it. Raises `InputError` naming the file or the line for anything
-    that does not fit: maps that are not square, values that are not finite, maps with and without
-    a scale in one set.
+    """The maps listed in a table, or in the only .csv of a folder. All are resized to the largest
+    one; vectors in px are scaled with them. Raises `InputError`, naming the file or the line, for
+    maps that are not square, values that are not finite, and sets that mix maps with and without
+    a scale.
     """
     table = _table(source)
     samples = _samples(table)
@@ -106,12 +106,12 @@ def read_maps(source: Path) -> FlowPairSet:
 
 
 def set_name(source: Path) -> str:
-    """What the maps of `read_maps(source)` are called: by their folder."""
+    """The name of the maps in `source`: that of their folder."""
     return (source if source.is_dir() else source.parent).name or "maps"
 
 
 def still_level(levels: NDArray[np.uint8]) -> float:
-    """The most frequent level of an 8-bit channel, where the face does not move: the top of the
+    """The most frequent level of an 8-bit channel, which is that of a still face: the top of the
     smoothed histogram, refined by the mean of the levels around it."""
     counts = np.bincount(levels.ravel(), minlength=256).astype(np.float64)
     top = int(np.argmax(np.convolve(counts, _SMOOTHING, mode="same")))
@@ -215,7 +215,7 @@ def _load(path: Path, where: str) -> NDArray[np.generic]:
             if "flow" in content:
                 return np.asarray(content["flow"])
             return np.stack([content["u"], content["v"]])
-    except Exception as error:  # numpy's and zip's readers raise whatever they stumble over
+    except Exception as error:  # numpy's and zip's readers raise anything
         raise InputError(
             f"{where}: {path} is not a map ({error_line(error)}); expected .npy, .npz with flow or "
             "u and v, or .png"
@@ -223,7 +223,7 @@ def _load(path: Path, where: str) -> NDArray[np.generic]:
 
 
 def _swapped(pictures: list[_Raw], said: set[str]) -> bool:
-    """Whether u is the blue channel; `said` is what the table says, if anything."""
+    """Whether u is the blue channel; `said` is the order given in the table, if any."""
     if said or not pictures:
         return said == {"bgr"}
     red, blue = (

@@ -1,8 +1,7 @@
 """What the published layouts have in common: a table of expressions, folders of pictures.
 
-A layout's own file says how to read its table and where a row's pictures lie; here the rows
-become clips, by the rules of `model.datasets.annotation_repairs`, or are left out with their
-reason.
+Each layout's module reads its table and finds the pictures of a row. This module turns rows into
+clips by the rules of `model.datasets.annotation_repairs`, or leaves them out with the reason.
 """
 
 import os
@@ -20,14 +19,14 @@ from model.errors import InputError
 from model.records import Kind, Window
 
 MARGIN_S = 0.5
-"""How much of a long recording a clip keeps before its onset and after its offset: time for the
+"""A clip of a long recording keeps this much before its onset and after its offset: time for the
 aligner's filter to settle, and frames to average."""
-_DEPTH = 4  # releases nest folders of one name ("CASME2-RAW/CASME2-RAW")
+_DEPTH = 4  # releases nest folders of the same name ("CASME2-RAW/CASME2-RAW")
 
 
 @dataclass(frozen=True, slots=True)
 class ExpressionRow:
-    """One annotated expression, as the table has it."""
+    """One annotated expression, as in the table."""
 
     where: str
     subject: Cell
@@ -53,7 +52,7 @@ class RecordingRow:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a layout's reader made of a folder."""
+    """What a layout's reader found in a folder."""
 
     rows: Iterable[ExpressionRow | Problem]
     sources: tuple[Path, ...]
@@ -61,7 +60,8 @@ class Found:
 
 
 class Reader(Protocol):
-    """Finds one data set in `root`; `InputError` saying what is expected where if it is not."""
+    """Finds one data set in `root`. Raises `InputError` with what was expected if it is not
+    there."""
 
     def __call__(self, root: Path) -> Found: ...
 
@@ -74,13 +74,13 @@ class Layout:
     title: str
     fps: float
     emotions: frozenset[str]
-    """In lower case, as its table spells them; "" where an emotion may be missing."""
+    """In lower case, as its table spells them; with "" if an emotion may be missing."""
     read: Reader
     subject_digits: int = 0
-    """A subject that is a bare number is filled with zeros to this width."""
+    """A subject that is a bare number is padded with zeros to this width."""
 
     def open(self, root: Path) -> Dataset:
-        """The data set in `root`. `InputError` if it is not there."""
+        """The data set in `root`. Raises `InputError` if it is not there."""
         if not root.is_dir():
             raise InputError(f"{root} is not a folder: give the folder that holds {self.title}")
         found = self.read(root)
@@ -165,16 +165,16 @@ class Layout:
 
 
 def parse_action_units(coding: str) -> tuple[str, ...]:
-    """FACS units of a coding such as "L4+7", "AU12B", "R12 + 25": "AU4", "AU7"; sides (L, R, U,
-    B, T before the number), intensities (A–E after it) and doubts ("?") are left out."""
+    """FACS units of a coding such as "L4+7", "AU12B", "R12 + 25": "AU4", "AU7". Sides (L, R, U, B,
+    T before the number), intensities (A–E after it) and doubts ("?") are dropped."""
     numbers = {int(n) for n in re.findall(r"(?<!\d)(\d{1,2})(?!\d)", coding)}
     return tuple(f"AU{n}" for n in sorted(numbers - {0}))
 
 
 def find_file(root: Path, *patterns: str) -> Path | None:
-    """The last by name of the files that match a pattern (in any case), in `root` or up to two
-    folders below; a shallower folder wins, then an earlier pattern. Releases carry a date or a
-    version in the name, so the last is the newest."""
+    """The file that matches a pattern (in any case), in `root` or up to two folders below; None if
+    there is none. A shallower folder wins, then an earlier pattern, then the last name: releases
+    carry a date or version in the name, so the last is the newest."""
     level = [root]
     for _ in range(3):
         files = [Path(entry.path) for folder in level for entry in _entries(folder, files=True)]
@@ -189,8 +189,8 @@ def find_file(root: Path, *patterns: str) -> Path | None:
 def find_folder(
     root: Path, holds: Callable[[Path], bool], prefer: Sequence[str] = ()
 ) -> Path | None:
-    """The folder, `root` or up to four below, that `holds` accepts; of several, one whose path has
-    an earlier word of `prefer`, then the shallowest."""
+    """The folder, `root` or up to four below, that `holds` accepts; None if there is none. A path
+    with an earlier word of `prefer` wins, then the shallowest."""
     accepted: list[Path] = []
     level = [root]
     for _ in range(_DEPTH + 1):
@@ -207,14 +207,15 @@ def find_folder(
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Folders in `folder`, in the order in which a person counts them (s2 before s10)."""
+    """Folders in `folder`, in natural order (s2 before s10)."""
     found = [Path(entry.path) for entry in _entries(folder, files=False)]
     return sorted(found, key=lambda path: natural(path.name))
 
 
 def _entries(folder: Path, *, files: bool) -> Iterator[os.DirEntry[str]]:
-    """Files or folders in `folder`, hidden ones, a spreadsheet program's locks and macOS's twins of
-    an archive's files left out. Asks the disk once: some folders hold ten thousand pictures."""
+    """Files or folders in `folder`, without hidden ones, lock files of spreadsheet programs and the
+    duplicates that macOS adds to archives. Reads the folder once: some hold ten thousand
+    pictures."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if not entry.name.startswith((".", "~$", "__MACOSX")) and entry.is_dir() != files:
@@ -222,13 +223,13 @@ def _entries(folder: Path, *, files: bool) -> Iterator[os.DirEntry[str]]:
 
 
 def natural(name: str) -> tuple[tuple[int, str], ...]:
-    """A sorting key that takes digits as numbers."""
+    """A sorting key that compares digits as numbers."""
     parts = re.split(r"(\d+)", name.lower())
     return tuple((int(p), "") if p.isdecimal() else (-1, p) for p in parts if p)
 
 
 def not_here(root: Path, title: str, expected: str) -> InputError:
-    """The error of a folder that is not the data set named."""
+    """The error for a folder that does not hold the named data set."""
     return InputError(f"{root} is not {title}: expected {expected}")
 
 

@@ -3,7 +3,7 @@ and algorithms, IEEE TPAMI 44(9), 2022.
 
 Table `MMEW_Micro_Exp.xlsx` (300 rows): Subject, Filename (S01-01-001), OnsetFrame (1), ApexFrame,
 OffsetFrame, Action Units, Estimated Emotion, remarks. Pictures
-`Micro_Expression/<emotion>/<Filename>/1.jpg`; copies with one more folder between are read too.
+`Micro_Expression/<emotion>/<Filename>/1.jpg`; copies with one more folder in between work too.
 """
 
 import re

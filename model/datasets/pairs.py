@@ -1,4 +1,4 @@
-"""The flow of both phases of each clip of a data set, its subject, its label."""
+"""The flows of a data set's clips, with their subjects and labels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,34 +12,33 @@ from model.errors import InputError
 from model.records import ArrayF32
 
 Unit = Literal["px", "relative"]
-"""`px`: displacement in px of the map. `relative`: maps whose scale was lost by min–max
-normalisation; each channel spans at most −1 to 1 about its estimated zero, and u and v of one map
-do not compare."""
+"""`px`: displacement in px of the map. `relative`: min–max normalisation lost the scale; each
+channel spans at most −1 to 1 around its estimated zero, and sizes of u and v cannot be compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlowPairSet:
-    """N clips. 256 KiB each at 128 px."""
+    """The flows of N clips, 256 KiB each at 128 px."""
 
     name: str
-    """Of the data set."""
+    """Name of the data set."""
     flows: ArrayF32
     """(N, 2, 2, S, S) float32: phase (onset→apex, apex→offset), (u right, v down), y, x."""
     both_phases: NDArray[np.bool_]
-    """(N,): False where the second phase is not known; it then holds zeros."""
+    """(N,): False if the second phase is unknown; it then holds zeros."""
     subjects: tuple[str, ...]
     clips: tuple[str, ...]
     """Names, unique within the set."""
     labels: tuple[str, ...]
     """As annotated."""
     action_units: tuple[tuple[str, ...], ...]
-    """("AU4", "AU7") of each clip; empty where none are coded."""
+    """Units of each clip, such as ("AU4", "AU7"); empty if not coded."""
     unit: Unit = "px"
     flow_name: str = ""
-    """In `model.flow.FLOWS`; empty for maps computed elsewhere."""
+    """Name in `model.flow.FLOWS`; empty for maps computed elsewhere."""
     flow_parameters: Mapping[str, float] = field(default_factory=dict)
     left_out: tuple[Problem, ...] = ()
-    """Clips that no flow could be computed for."""
+    """Clips whose flow could not be computed."""
 
     def __post_init__(self) -> None:
         n = len(self.flows)

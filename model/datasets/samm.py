@@ -27,7 +27,7 @@ EMOTIONS = frozenset(
     ("anger", "contempt", "disgust", "fear", "happiness", "other", "sadness", "surprise")
 )
 TABLE = "SAMM*Micro_FACS_Codes*.xlsx"
-"""Pattern of the table's name; releases put a date or version around it."""
+"""Pattern of the table's name; releases add a date or version."""
 
 _TITLE = "SAMM"
 

@@ -4,8 +4,8 @@ micro- and macro-expressions dataset, FG 2020.
 Table `SAMM_LongVideos_V*_Release.xlsx` (text above the header): Subject, Filename (006_1_2),
 Inducement Code, Onset, Apex (−1: none), Offset, Duration, Type ("Macro", "Micro - 1/2"), Action
 Units, Notes. Pictures `SAMM_longvideos/006_1/006_1_0001.jpg`, with four or five digits. It has no
-emotions: those of its micro-expressions are SAMM's, and are read from SAMM's table by file name
-where that lies beside.
+emotions. Its micro-expressions are SAMM's, so their emotions are read from SAMM's table by file
+name if that table lies beside it.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""A data set as samples for networks, whatever kind of inputs they take."""
+"""A data set as samples for networks, in any of the input kinds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,8 +24,8 @@ from model.labels import ACTION_UNITS
 from model.records import ArrayF32, FramePair
 
 RELATIVE_STRENGTH_PX = 0.5
-"""Maps that lost their scale are given this root mean square motion of their first phase: that of
-a micro-expression of middling size."""
+"""Maps without a scale are scaled to this root mean square motion in their first phase, that of a
+medium micro-expression."""
 
 
 def open_samples(
@@ -41,10 +41,10 @@ def open_samples(
     `model.datasets.flows.open_flow_pairs`) that belong to one of the `classes` after merging (see
     `model.datasets.class_merges.merge`).
 
-    What a clip's pictures give is kept in the folder `cache`, computed by `workers` processes
-    where it is not there. Action units are those of `model.labels.ACTION_UNITS`; where a
-    clip has no coding, they are NaN. Raises `InputError` for a spec, a folder or a merge that
-    cannot be, if no clip is left, and for maps where a network looks at frames.
+    Results computed from pictures are kept in the folder `cache`; missing ones are computed by
+    `workers` processes. Action units are those of `model.labels.ACTION_UNITS`, NaN for a clip
+    without coding. Raises `InputError` for an invalid spec, folder or merge, if no clip is left,
+    and for maps if the network takes frames.
     """
     name, path = split_spec(spec)
     if inputs == "flows":
@@ -119,6 +119,6 @@ def _prepared_frames(inputs: Inputs, frames: FramePair, flow: Flow) -> NDArray[n
 
 
 def _coded(units: Sequence[tuple[str, ...]]) -> ArrayF32:
-    """(N, A); a clip of a coded set that lists no unit was not coded."""
+    """Action units (N, A). A clip that lists no unit counts as not coded, even in a coded set."""
     rows = [[unit in coded if coded else np.nan for unit in ACTION_UNITS] for coded in units]
     return np.array(rows, np.float32)

@@ -1,8 +1,8 @@
 """SMIC-HS: X. Li, T. Pfister, X. Huang, G. Zhao, M. Pietikäinen: A spontaneous micro-expression
 database: inducement, collection and baseline, FG 2013.
 
-No table: the folders are the annotation. `HS/s1/micro/negative/s1_ne_01/image000123.bmp`; a clip
-runs from onset to offset, and no apex is given.
+There is no table; the folders are the annotation: `HS/s1/micro/negative/s1_ne_01/image000123.bmp`.
+A clip runs from onset to offset. The apex is not annotated.
 """
 
 import re

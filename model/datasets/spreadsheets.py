@@ -15,8 +15,8 @@ from model.errors import InputError, error_line
 from model.records import Kind
 
 MOST_CELLS = 10_000_000
-"""Of a sheet. The published tables have ten thousand; one value in the last corner makes
-17 billion of it."""
+"""Limit on the cells of a sheet. The published tables have ten thousand; a single value in the last
+corner makes a sheet of 17 billion."""
 
 COLUMNS: Mapping[str, Sequence[str]] = {
     "Subject": ("sub",),
@@ -27,7 +27,7 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "Action Units": ("AU", "AUs"),
     "Emotion": ("Estimated Emotion",),
 }
-"""Of a table of expressions, with the other spellings under which data sets have them."""
+"""Columns of a table of expressions, with the other spellings that data sets use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +35,18 @@ class SheetRow:
     """One row of a table."""
 
     where: str
-    """Table and row, as a person finds it: "codes.xlsx row 17"."""
+    """Table and row, for messages: "codes.xlsx row 17"."""
     cells: Mapping[str, Cell]
-    """By column, in the spelling that was asked for."""
+    """Values by column, in the spelling that was asked for."""
 
 
 def read_sheets(path: Path) -> list[list[tuple[Cell, ...]]]:
-    """All sheets of a workbook as rows of values, what is merged downwards in each of its rows.
-    `InputError` if it cannot be read."""
+    """All sheets of a workbook as rows of values. Cells merged downwards have their value in each
+    row. Raises `InputError` if the file cannot be read."""
     try:
-        # A file of ours: one that it opened itself it leaves open where the table is broken.
+        # We open the file, because openpyxl leaves it open if the table is broken.
         with path.open("rb") as file, warnings.catch_warnings():
-            # It warns of what it does not keep (styles, data validation), which is nothing here.
+            # It warns about things it drops (styles, data validation); we need none of them.
             warnings.simplefilter("ignore", UserWarning)
             book = load_workbook(file, data_only=True)
             try:
@@ -55,7 +55,7 @@ def read_sheets(path: Path) -> list[list[tuple[Cell, ...]]]:
                 book.close()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except Exception as error:  # openpyxl, zip and XML readers raise whatever they stumble over
+    except Exception as error:  # openpyxl, zip and XML readers raise anything
         raise InputError(
             f"{path} is not an .xlsx table ({error_line(error)}): open it in a spreadsheet program "
             "and save it as .xlsx"
@@ -65,12 +65,12 @@ def read_sheets(path: Path) -> list[list[tuple[Cell, ...]]]:
 def rows_by_header(
     path: Path, columns: Mapping[str, Sequence[str]], optional: Sequence[str] = ()
 ) -> Iterator[SheetRow]:
-    """The rows under the header of the first sheet that has one, empty rows left out.
+    """The rows under the header of the first sheet that has one, without empty rows.
 
-    `columns` gives, by the name to use, the spellings under which a column may stand (case and
-    white space do not matter); only those are returned, and a column of `optional` that is not
-    there has empty cells. Text above the header is skipped.
-    Raises `InputError` if no sheet has such a header, naming what it lacks.
+    `columns` maps each name to use to the spellings its column may have (case and white space do
+    not matter). Only these columns are returned; a missing column of `optional` has empty cells.
+    Text above the header is skipped. Raises `InputError` with what is missing if no sheet has such
+    a header.
     """
     spellings = {name: {_plain(s) for s in (name, *known)} for name, known in columns.items()}
     lacking: list[str] = list(columns)
@@ -91,7 +91,7 @@ def rows_by_header(
 
 
 def expression_row(row: SheetRow, folder: Path, kind: Kind = "micro") -> ExpressionRow:
-    """What a row under `COLUMNS` says; its pictures should be in `folder`."""
+    """The expression in a row with the columns `COLUMNS`; its pictures should be in `folder`."""
     cells = row.cells
     return ExpressionRow(
         where=row.where,
@@ -114,14 +114,15 @@ def _rows(sheet: Worksheet) -> list[tuple[Cell, ...]]:
         )
     rows = [[_cell(value) for value in row] for row in sheet.iter_rows(values_only=True)]
     for span in sheet.merged_cells.ranges:
-        # A subject merged over its clips stands in the first one's row alone.
+        # A subject merged over its clips has its value only in the first row.
         for row in rows[span.min_row : span.max_row]:
             row[span.min_col - 1] = rows[span.min_row - 1][span.min_col - 1]
     return [tuple(row) for row in rows]
 
 
 def _cell(value: Any) -> Cell:
-    """Dates, which spreadsheet programs make of what looks like one, as text."""
+    """The value of a cell, dates as text: spreadsheets turn anything that looks like a date into
+    one."""
     return value if value is None or isinstance(value, str | int | float) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""What a folder holds of a data set, for a person and for a program."""
+"""Summaries of a data set's folder, for people and for programs."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,8 @@ from model.datasets.pairs import FlowPairSet
 
 
 def report(dataset: Dataset) -> str:
-    """Text: clips per subject and class, repairs by rule, what is left out and why, merges."""
+    """A summary as text: clips per subject and class, repairs by rule, clips left out and why,
+    merges."""
     lines = [f"{dataset.title} in {dataset.root}"]
     lines.extend(f"  read: {path}" for path in dataset.sources)
     repaired = sum(1 for clip in dataset if clip.repairs)
@@ -47,7 +48,7 @@ def report(dataset: Dataset) -> str:
 
 
 def report_maps(maps: FlowPairSet, source: Path) -> str:
-    """Text: what a table of flow maps holds, and what its maps lost."""
+    """A summary as text: what a table of flow maps holds, and what its maps have lost."""
     both = int(maps.both_phases.sum())
     lines = [
         f"{len(maps)} clips of {len(set(maps.subjects))} subjects in {source}, {both} of them with "
@@ -63,7 +64,7 @@ def report_maps(maps: FlowPairSet, source: Path) -> str:
 
 
 def as_json(dataset: Dataset) -> dict[str, Any]:
-    """The same and every clip, in types that `json` writes."""
+    """The same summary, and every clip, in types that `json` can write."""
     return {
         "dataset": dataset.name,
         "title": dataset.title,
@@ -87,7 +88,7 @@ def as_json(dataset: Dataset) -> dict[str, Any]:
 
 
 def merged_counts(dataset: Dataset) -> dict[str, dict[str, int]]:
-    """Micro-expressions per class, by the name of the merge."""
+    """Number of micro-expressions per class, by the name of the merge."""
     counts: dict[str, dict[str, int]] = {}
     for merge in merges_of(dataset.name):
         found = Counter(merge.of(clip.label) for clip in dataset if clip.kind == "micro")

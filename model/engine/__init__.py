@@ -4,15 +4,14 @@
     python -m model.engine build      build what the order below would use here, and keep it
     python -m model.engine export     write the ONNX files that lie beside checkpoints
 
-An engine turns a network and one shape of its input into a function with the same answers. Most
-are built once, into a file that is kept on disk (`model.engine.cache`), and loaded in milliseconds
-afterwards. `model.inference.engine_choice` chooses, builds behind a run that is going on, and falls
-back. ONNX Runtime needs PyTorch to build alone: shipped checkpoints have their ONNX file beside
-them, so that nothing on a CPU imports PyTorch. Nor does this package, until an engine that needs it
-is asked for.
+An engine turns a network and one input shape into a function with the same answers. Most engines
+are built once into a file on disk (`model.engine.cache`) and then load in milliseconds.
+`model.inference.engine_choice` chooses an engine, builds a better one during a run, and falls back.
+ONNX Runtime needs PyTorch only to build. Shipped checkpoints have their ONNX file beside them, so
+a run on a CPU never imports PyTorch. This package imports it only for an engine that needs it.
 
-TensorRT gets the exported network through Torch-TensorRT, TensorRT-RTX as ONNX: its builder needs
-no GPU, so that what becomes of the network there is tested everywhere.
+TensorRT gets the network through Torch-TensorRT, TensorRT-RTX as ONNX. The builder of TensorRT-RTX
+needs no GPU, so every machine can test that step.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,12 +38,13 @@ ORDER = {
     "cpu": ("onnx", "eager"),
 }
 """What `auto` tries, by kind of device. Measured on a CPU, one thread, FMANet, batch 1: ONNX
-Runtime 0.85 ms, `compile` 1.6, eager 2.35; `compile` needs a compiler besides, and is left to
-those who ask for it by name."""
+Runtime 0.85 ms, `compile` 1.6, eager 2.35. `compile` also needs a compiler, so on a CPU it runs
+only if asked for by name."""
 
 
 NetworkOf = Callable[[], "nn.Module"]
-"""Makes a trained network anew, on the CPU: it may be kept and moved. Needs PyTorch."""
+"""Makes a new copy of a trained network on the CPU, which the caller may keep and move. Needs
+PyTorch."""
 
 
 class Engine(Protocol):
@@ -53,29 +53,29 @@ class Engine(Protocol):
     name: str
     """Its name in `ENGINES`."""
     tolerance: float
-    """The greatest difference of a probability from plain PyTorch's that is let pass."""
+    """The greatest difference allowed between a probability and plain PyTorch's."""
     built: bool
-    """Whether it is built into a file; otherwise `load` needs none."""
+    """Whether it is built into a file; if not, `load` needs no file."""
 
     def __init__(self, device: str) -> None: ...
 
     def absent(self) -> str:
-        """Why it cannot run here, with the line that brings it; empty if it can."""
+        """Why it cannot run here, with the remedy; empty if it can."""
 
     def versions(self) -> Mapping[str, str]:
-        """What a built file holds for, beside weights and shapes: libraries, precision, GPU,
+        """What a built file depends on besides weights and shapes: libraries, precision, GPU,
         driver."""
 
     def describe(self) -> str:
-        """In words: "ONNX Runtime 1.31.1, FP32"."""
+        """A description in words: "ONNX Runtime 1.31.1, FP32"."""
 
     def build(self, network: "nn.Module", inputs: "Arrays", path: Path) -> None:
-        """Write a file that runs `network` on inputs of this shape; raises whatever goes wrong."""
+        """Write a file that runs `network` on inputs of this shape. May raise anything."""
 
     def function(self, network: NetworkOf, inputs: "Arrays", path: Path | None) -> "Function":
-        """The network's `forward` for tensors of this shape on this device; of the file that
-        `build` wrote, if this engine has one. Raises whatever goes wrong."""
+        """The network's `forward` for tensors of this shape on this device, from the file that
+        `build` wrote if this engine has one. May raise anything."""
 
     def load(self, network: NetworkOf, inputs: "Arrays", path: Path | None) -> "Forward":
-        """The same for arrays, warm; on a GPU as a CUDA graph, copies included, unless this is
-        plain PyTorch."""
+        """The same for arrays, warmed up. On a GPU it is a CUDA graph that includes the copies,
+        unless this is plain PyTorch."""

@@ -1,5 +1,4 @@
-"""`python -m model.engine` is `python -m model.build_engine`: a command lies above what it
-calls."""
+"""`python -m model.engine` runs `model.build_engine`, which may import more than this package."""
 
 import runpy
 

@@ -1,7 +1,7 @@
-"""Built engines on disk, each with what it holds for, and with what PyTorch answered.
+"""Built engines on disk, each with what it depends on and with PyTorch's answers.
 
-A file is taken only where all of that is still so: it runs as native code, and one built for other
-weights, another GPU or another library version gives wrong answers or none.
+A file is used only if everything it depends on is unchanged. It runs as native code: built for
+other weights, another GPU or another library version, it gives wrong answers or crashes.
 """
 
 import hashlib
@@ -18,29 +18,30 @@ from model.text import parse_json
 
 NOT_BUILT = "not built yet"
 MEGABYTES_KEPT = 512
-"""Of all files together; the ones longest unused go first."""
+"""Limit on all files together. The file that was unused for longest is deleted first."""
 
 
 def cache_folder() -> Path:
-    """Where built engines lie."""
+    """The default folder for built engines."""
     return user_cache() / "engines"
 
 
 _DAY_S = 24 * 3600.0
 _STALE_S = {"*.partial*": _DAY_S, "*.failed": 30 * _DAY_S}
-"""Of builds that were killed, and notes of those that failed (`model.engine.failures`)."""
+"""Age at which leftovers are deleted: partial files of killed builds, and notes of failed ones
+(`model.engine.failures`)."""
 
 
 class Kept:
-    """One built engine's place on disk, its description beside it: `FOLDER/engine-….bin` in the
-    cache, or wherever else."""
+    """One built engine's file and the description beside it: `FOLDER/engine-….bin` in the cache,
+    or a path of its own."""
 
     def __init__(
         self, key: Mapping[str, str], folder: Path | None = None, path: Path | None = None
     ) -> None:
-        """`key`: whatever the engine depends on, by name; "engine", "weights", "shapes" and, if
-        there is one, "gpu" name the file in the cache, the rest has to agree with what lies
-        there, all of it where the file is at `path`."""
+        """`key`: everything the engine depends on, by name. In the cache, "engine", "weights",
+        "shapes" and "gpu", if there is one, make up the file's name. `find` checks that the whole
+        key agrees with the description."""
         self.key = dict(key)
         self._cached = path is None
         named = [self.key.get(name, "") for name in ("engine", "weights", "shapes", "gpu")]
@@ -49,7 +50,7 @@ class Kept:
         self.path = path or cached
 
     def find(self) -> str:
-        """Empty if a whole file with this key lies there; otherwise why not, in words."""
+        """Why the file cannot be used, in words; empty if it is whole and has this key."""
         try:
             said = parse_json(self._description.read_text())
             data = self.path.read_bytes()
@@ -69,24 +70,24 @@ class Kept:
         except (KeyError, TypeError, ValueError):
             return "its description does not say what PyTorch answers"
         if self._cached:
-            with suppress(OSError):  # a cache that others wrote can be read all the same
-                self.path.touch()  # what was used last is kept longest
+            with suppress(OSError):  # the cache may be read-only
+                self.path.touch()  # the file used last is kept longest
         return ""
 
     def truth(self) -> FixedAnswers:
-        """What PyTorch answers with the same weights; of a file that is found."""
+        """PyTorch's answers with the same weights. Call it only if `find` returned empty."""
         return read_truth(parse_json(self._description.read_text())["truth"])
 
     def write(self, build: Callable[[Path], None], truth: FixedAnswers) -> None:
-        """Have `build` write the file, whole or not at all; raises what it raises. `truth`: what
-        PyTorch answers."""
+        """Let `build` write the file, whole or not at all. `truth` holds PyTorch's answers. Raises
+        what `build` raises."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(f".{os.getpid()}.partial")
         try:
             build(partial)
             digest = hashlib.sha256(partial.read_bytes()).hexdigest()
             said = {"key": self.key, "sha256": digest, "truth": truth.plain()}
-            # Until both are new, the hash does not fit, and the file counts as damaged.
+            # Until both files are new, the hash does not fit and `find` calls the file damaged.
             partial.replace(self.path)
             self._description.write_text(json.dumps(said) + "\n")
         finally:
@@ -100,7 +101,7 @@ class Kept:
 
 
 def _short(value: object) -> str:
-    """Of a hash its beginning."""
+    """`value` as text; of a hash only the beginning."""
     text = str(value)
     return text[:12] if len(text) == 64 else text
 
@@ -123,7 +124,7 @@ def _trim(folder: Path, spared: Path) -> None:
 
 
 def _stat(path: Path) -> os.stat_result | None:
-    """None where it is gone meanwhile."""
+    """None if the file has been deleted meanwhile."""
     with suppress(OSError):
         return path.stat()
     return None

@@ -1,7 +1,7 @@
-"""torch.compile, ahead of time: the network as a library that TorchInductor compiles once.
+"""torch.compile ahead of time: TorchInductor compiles the network once, into a library.
 
-On a GPU it computes in FP16 and is recorded in a CUDA graph of its own: `torch.compile`'s adds
-0.3 ms of bookkeeping to 0.1 ms of work.
+On a GPU it computes in FP16. We record our own CUDA graph: `torch.compile`'s adds 0.3 ms of
+bookkeeping to 0.1 ms of work.
 """
 
 import shutil
@@ -61,7 +61,7 @@ class Compiled:
         if self._cuda:
             network = halve_precision(network).to(self._device)
         given = tuple(each.to(self._device) for each in tensors(inputs))
-        package = path.with_suffix(".pt2")  # Inductor takes no other name
+        package = path.with_suffix(".pt2")  # Inductor accepts no other suffix
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             torch._inductor.aoti_compile_and_package(
@@ -73,11 +73,11 @@ class Compiled:
 
     def function(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Function:
         assert path is not None
-        # It looks for the suffix, and reads the file once.
+        # The loader insists on the suffix. It reads the file once, so a copy will do.
         with tempfile.TemporaryDirectory() as folder:
             package = Path(folder) / "engine.pt2"
             shutil.copyfile(path, package)
-            # Without threads of its own, which a CUDA graph could not record.
+            # Single-threaded: a CUDA graph cannot record other threads.
             run = torch._inductor.aoti_load_package(
                 str(package), run_single_threaded=True, device_index=self._index
             )

@@ -1,4 +1,4 @@
-"""PyTorch as it is, and on a GPU recorded as a CUDA graph: what is always there."""
+"""Plain PyTorch, and PyTorch recorded as a CUDA graph: the engines that need no other library."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,11 +16,11 @@ from model.records import ArrayF32
 
 
 class Eager:
-    """`model.engine.Engine`: the network itself, in FP32. Every other engine is measured against
-    it."""
+    """`model.engine.Engine`: the network itself, in FP32. On the CPU it is the reference for every
+    other engine."""
 
     name = "eager"
-    tolerance = 1e-3  # a GPU multiplies in another order, and in TF32 where it may
+    tolerance = 1e-3  # a GPU multiplies in another order, and in TF32 if allowed
     built = False
 
     def __init__(self, device: str) -> None:
@@ -76,7 +76,7 @@ class Graphed:
 
 
 def plain_forward(network: nn.Module, device: str) -> Forward:
-    """`network` itself, on `device`, for any number of inputs."""
+    """Runs `network` itself on `device`, for any number of inputs."""
     run = _inferring(network.eval().to(device))
     return on_arrays(
         lambda *given: tuple(each.cpu() for each in run(*(each.to(device) for each in given)))
@@ -84,12 +84,12 @@ def plain_forward(network: nn.Module, device: str) -> Forward:
 
 
 def plain_truth(network: nn.Module) -> FixedAnswers:
-    """What `network`, on the CPU, in FP32, answers to the fixed inputs."""
+    """The answers of `network` to the fixed inputs, on the CPU in FP32."""
     return answer_inputs(network.inputs, plain_forward(network, "cpu"), FIXED_INPUTS)  # type: ignore[arg-type]
 
 
 def on_arrays(function: Function) -> Forward:
-    """`function`, of tensors on the CPU and back to it, for arrays."""
+    """`function` for arrays; it takes and returns tensors on the CPU."""
 
     def forward(*given: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
         classes, units = function(*map(torch.from_numpy, given))

@@ -1,7 +1,7 @@
-"""How equal an engine's answers are to plain PyTorch's on the CPU, on a fixed set of inputs.
+"""How close an engine's answers are to plain PyTorch's on the CPU, on a fixed set of inputs.
 
-PyTorch's answers are kept beside a built engine, so that it is compared on every machine, also
-where PyTorch is not.
+PyTorch's answers are stored beside a built engine, so it can be checked on machines without
+PyTorch too.
 """
 
 from collections.abc import Mapping
@@ -18,26 +18,26 @@ from model.records import ArrayF32
 FIXED_INPUTS = 48
 FLIPS_ALLOWED = 0
 _WEAKEST_PX, _STRONGEST_PX = 0.05, 4.0
-_GRAINS_PX = (4, 8, 16)  # of the smooth noise that stands for motion
+_GRAINS_PX = (4, 8, 16)  # sides of the coarse noise that is smoothed into motion
 _DIGITS = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Equality:
-    """What `compare_answers` found."""
+    """The result of `compare_answers`."""
 
     max_difference: float
-    """Of any probability, classes and action units."""
+    """Greatest difference of any probability, of classes and action units."""
     mean_difference: float
     flips: int
-    """Inputs that get another label, though plain PyTorch's two likeliest are further apart than
-    twice the tolerance."""
+    """Number of inputs that get another label although plain PyTorch's two likeliest classes differ
+    by more than twice the tolerance."""
     inputs: int
     tolerance: float
 
     @property
     def refusal(self) -> str:
-        """Why the engine must not be used; empty if it may. NaN is refused."""
+        """Why the engine must not be used; empty if it may be. NaN is refused."""
         if self.max_difference <= self.tolerance and self.flips <= FLIPS_ALLOWED:
             return ""
         return f"its answers differ: {self}"
@@ -52,17 +52,17 @@ class Equality:
 
 @dataclass(frozen=True, slots=True)
 class FixedAnswers:
-    """What plain PyTorch answers to the fixed inputs."""
+    """Plain PyTorch's answers to the fixed inputs."""
 
     inputs: Inputs
-    """Of which kind they are."""
+    """The kind of the inputs."""
     classes: ArrayF32
     """(`FIXED_INPUTS`, C) probabilities."""
     units: ArrayF32
     """(`FIXED_INPUTS`, A) probabilities."""
 
     def plain(self) -> dict[str, Any]:
-        """As plain values."""
+        """The same as plain values, for JSON."""
         rounded = {
             name: np.round(array.astype(np.float64), _DIGITS).tolist()
             for name, array in (("classes", self.classes), ("units", self.units))
@@ -71,7 +71,8 @@ class FixedAnswers:
 
 
 def read_truth(plain: Mapping[str, Any]) -> FixedAnswers:
-    """What `FixedAnswers.plain` gave; KeyError, ValueError, TypeError if that is not what it is."""
+    """The answers from what `FixedAnswers.plain` returned. Raises KeyError, ValueError or
+    TypeError on anything else."""
     truth = FixedAnswers(
         plain["inputs"],
         np.array(plain["classes"], np.float32).reshape(FIXED_INPUTS, -1),
@@ -83,15 +84,15 @@ def read_truth(plain: Mapping[str, Any]) -> FixedAnswers:
 
 
 def example(inputs: Inputs, batch: int) -> Arrays:
-    """Inputs of the shape that an engine for `batch` takes."""
+    """Inputs of the shape an engine for `batch` inputs takes."""
     first, second, known = fixed_inputs(inputs)
     return first[:batch], second[:batch], known[:batch]
 
 
 def fixed_inputs(inputs: Inputs) -> Arrays:
-    """`FIXED_INPUTS` expressions: smooth motions from well below a pixel to several, in noise;
-    every third without its second phase, some with nothing in them."""
-    # Not a `Generator`, whose numbers may be others with another numpy.
+    """`FIXED_INPUTS` expressions: smooth motions from far below a pixel to several pixels, with
+    noise. Every third lacks its second phase; some hold no motion."""
+    # Not a `Generator`: its numbers may change between numpy versions.
     random = np.random.RandomState(0)
     phases = [
         np.stack([_phase(inputs, number, random) for number in range(FIXED_INPUTS)])
@@ -102,7 +103,7 @@ def fixed_inputs(inputs: Inputs) -> Arrays:
 
 
 def answer_inputs(inputs: Inputs, forward: Forward, batch: int) -> FixedAnswers:
-    """What `forward`, which takes `batch` inputs, answers to the fixed ones."""
+    """The answers to the fixed inputs of `forward`, which takes `batch` inputs."""
     classes, units = in_batches(forward, batch, fixed_inputs(inputs))
     return FixedAnswers(inputs, softmax(classes.astype(np.float32)), sigmoid(units))
 
@@ -110,12 +111,12 @@ def answer_inputs(inputs: Inputs, forward: Forward, batch: int) -> FixedAnswers:
 def compare_answers(
     truth: FixedAnswers, forward: Forward, batch: int, tolerance: float
 ) -> Equality:
-    """`forward`, which takes `batch` inputs, beside plain PyTorch in FP32 on the CPU."""
+    """How `forward`, which takes `batch` inputs, differs from plain PyTorch in FP32 on the CPU."""
     found = answer_inputs(truth.inputs, forward, batch)
     away = np.concatenate(
         [np.abs(truth.classes - found.classes), np.abs(truth.units - found.units)], axis=1
     )
-    away = np.nan_to_num(away, nan=1.0)  # the greatest difference there is
+    away = np.nan_to_num(away, nan=1.0)  # NaN counts as the greatest difference possible
     flips = int(_flipped(truth.classes, found.classes, tolerance).sum())
     return Equality(float(away.max()), float(away.mean()), flips, len(away), tolerance)
 

@@ -1,4 +1,4 @@
-"""A network as others read it: exported, in half precision, as ONNX."""
+"""Networks for other programs: exported graphs, half precision, ONNX."""
 
 import copy
 import logging
@@ -17,13 +17,13 @@ from model.engine.forward import Arrays
 def export_graph(network: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
     """`network` as a graph for inputs of this shape."""
     with torch.no_grad(), warnings.catch_warnings():
-        # torch.export warns of what it does itself.
+        # torch.export warns about its own internals.
         warnings.simplefilter("ignore")
         return torch.export.export(network.eval(), inputs)
 
 
 def tensors(given: Arrays) -> tuple[Tensor, ...]:
-    """`given` as PyTorch has it, of the same memory."""
+    """`given` as PyTorch tensors that share its memory."""
     return tuple(map(torch.from_numpy, given))
 
 
@@ -34,8 +34,8 @@ def onnx_document(network: nn.Module, inputs: Arrays) -> bytes:
     given = tensors(inputs)
     with warnings.catch_warnings(), _quiet("torch.onnx"):
         warnings.simplefilter("ignore")
-        # The exporter's own optimiser takes 1e-9 for zero, and a face at rest is then 0 / 0. What
-        # is constant is folded all the same: TensorRT reads no axes that are computed.
+        # The exporter's own optimiser takes 1e-9 for zero, so a face at rest becomes 0 / 0. Fold
+        # constants all the same: TensorRT cannot read computed axes.
         program = torch.onnx.export(
             export_graph(network, given), given, dynamo=True, verbose=False, optimize=False
         )
@@ -47,8 +47,8 @@ def onnx_document(network: nn.Module, inputs: Arrays) -> bytes:
 
 
 def _strip(model: Any) -> None:
-    """Take out where in the source each operation comes from: half of the file, and full of paths
-    of the machine that wrote it."""
+    """Remove each operation's place in the source. It is half of the file, and full of paths of
+    the machine that wrote it."""
     model.metadata_props.clear()
     model.graph.metadata_props.clear()
     for node in model.graph.all_nodes():
@@ -60,7 +60,7 @@ def _strip(model: Any) -> None:
 
 @contextmanager
 def _quiet(name: str) -> Iterator[None]:
-    """Keep to itself what the logger `name` says of packages that nothing here needs."""
+    """Silence the logger `name`, which warns about packages that nothing here needs."""
     logger = logging.getLogger(name)
     before = logger.level
     logger.setLevel(logging.ERROR)
@@ -71,8 +71,8 @@ def _quiet(name: str) -> Iterator[None]:
 
 
 def halve_precision(network: nn.Module) -> nn.Module:
-    """A copy of `network` that convolves and multiplies in FP16, and does all between in FP32:
-    normalisation divides by motions of hundredths of a pixel, which FP16 would round away."""
+    """A copy of `network` whose convolutions and linear layers compute in FP16, the rest in FP32.
+    Normalisation divides by motions of hundredths of a pixel, which FP16 would round away."""
     halves = copy.deepcopy(network)
     _halve(halves)
     return halves
@@ -87,7 +87,7 @@ def _halve(module: nn.Module) -> None:
 
 
 class _Half(nn.Module):
-    """A layer in FP16 between FP32."""
+    """A layer that computes in FP16 and takes and returns FP32."""
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()

@@ -1,5 +1,5 @@
-"""Builds that failed, with their reason: not tried again by themselves until something that they
-depend on is another, or a week has passed, as a full memory passes too.
+"""Builds that failed, with the reason. `auto` does not try them again until something they depend
+on changes, or a week has passed: some causes, such as full memory, go away by themselves.
 """
 
 import json
@@ -16,8 +16,8 @@ KEPT_S = 7 * 24 * 3600.0
 
 
 def remember_failure(kept: Kept, why: str) -> None:
-    """Note that what belongs at `kept` cannot be built here; where nothing can be written, it is
-    tried again."""
+    """Note that the file at `kept` cannot be built here. If the note cannot be written, the build
+    is tried again."""
     note = {"on": _depends_on(kept), "at_s": time.time(), "why": why}
     with suppress(OSError):
         _note(kept).parent.mkdir(parents=True, exist_ok=True)
@@ -25,8 +25,8 @@ def remember_failure(kept: Kept, why: str) -> None:
 
 
 def recall_failure(kept: Kept) -> str:
-    """When and why the build failed that would be tried again with nothing changed; empty if none
-    did."""
+    """When and why this build failed, if nothing it depends on has changed since; otherwise
+    empty."""
     try:
         note = json.loads(_note(kept).read_text(encoding="utf-8"))
         age_s = time.time() - float(note["at_s"])
@@ -39,7 +39,7 @@ def recall_failure(kept: Kept) -> str:
 
 
 def forget_failure(kept: Kept) -> None:
-    """It has been built."""
+    """Delete the note of a failure, after a build that worked."""
     with suppress(OSError):
         _note(kept).unlink(missing_ok=True)
 
@@ -49,5 +49,5 @@ def _note(kept: Kept) -> Path:
 
 
 def _depends_on(kept: Kept) -> dict[str, str]:
-    """What the file would hold for, and what it would be built with."""
+    """What the file would depend on, and the tools it would be built with."""
     return {**kept.key, "driver": driver(), **versions()}

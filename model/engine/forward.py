@@ -1,4 +1,4 @@
-"""What an engine makes of a network: its `forward`, for arrays of one fixed shape."""
+"""The function an engine makes of a network: its `forward` for arrays of one fixed shape."""
 
 from collections.abc import Callable
 
@@ -10,12 +10,12 @@ Arrays = tuple[ArrayF32, ArrayF32, ArrayF32]
 """What a network's `forward` takes (`model.classifiers`)."""
 
 Forward = Callable[[ArrayF32, ArrayF32, ArrayF32], tuple[ArrayF32, ArrayF32]]
-"""A network's `forward` for contiguous float32 arrays. Its answers are the caller's to keep."""
+"""A network's `forward` for contiguous float32 arrays. The caller may keep the answers."""
 
 
 def in_batches(forward: Forward, batch: int, given: Arrays) -> tuple[ArrayF32, ArrayF32]:
-    """`forward`, which takes `batch` inputs, for as many as there are, of which the last are made
-    up with zeros; at least one."""
+    """Run `forward`, which takes `batch` inputs, on any number of inputs, at least one. The last
+    batch is filled up with zeros."""
     count = len(given[0])
     if count == batch:
         return forward(*given)
@@ -42,7 +42,7 @@ def softmax(logits: ArrayF32) -> ArrayF32:
 
 
 def sigmoid(logits: ArrayF32) -> ArrayF32:
-    """Probabilities of logits, each by itself."""
-    # By tanh, which does not overflow.
+    """Independent probabilities of logits, of the same shape."""
+    # tanh does not overflow.
     chances: ArrayF32 = (0.5 + 0.5 * np.tanh(0.5 * logits)).astype(np.float32)
     return chances

@@ -1,5 +1,5 @@
-"""ONNX Runtime on the CPU: the same convolutions with a third of the overhead of PyTorch's, and
-without PyTorch."""
+"""ONNX Runtime on the CPU: the same convolutions with a third of PyTorch's overhead, and without
+PyTorch."""
 
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from model.flow.gpu.cuda_graph import Function
 
 THREADS = 1
-"""A network this small gains nothing from a second thread, and its worst case suffers: p50 falls
-by a tenth, p99 rises fivefold."""
+"""A second thread is not worth it for so small a network: p50 falls by a tenth, but p99 rises
+fivefold."""
 
 
 class ONNXRuntime:
@@ -41,8 +41,8 @@ class ONNXRuntime:
         return ""
 
     def versions(self) -> Mapping[str, str]:
-        # Not those of what wrote it, nor of what reads it: ONNX has versions of its own, and the
-        # answers are compared wherever it is loaded.
+        # No library versions: ONNX files carry their own version, and the answers are compared on
+        # each load.
         return {"precision": "fp32"}
 
     def describe(self) -> str:
@@ -72,7 +72,7 @@ class ONNXRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = THREADS
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # its warnings are about its own optimiser
+        options.log_severity_level = 3  # errors only: it warns about its own optimiser
         session = onnxruntime.InferenceSession(
             path.read_bytes(), options, providers=["CPUExecutionProvider"]
         )
@@ -80,7 +80,7 @@ class ONNXRuntime:
 
         def forward(*given: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
             arrays = map(np.ascontiguousarray, given)
-            # A network that looks at one phase alone keeps no input for the other.
+            # A network that uses only one phase has no input for the other.
             known = {name: array for name, array in zip(_ALL, arrays, strict=True) if name in names}
             classes, units = session.run(None, known)
             return classes, units

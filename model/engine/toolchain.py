@@ -1,4 +1,4 @@
-"""The compilers on this machine, which engines are built with."""
+"""The compilers on this machine that engines are built with."""
 
 import os
 import re
@@ -11,17 +11,17 @@ _PATIENCE_S = 10
 
 
 def compiler() -> str:
-    """The C++ compiler that TorchInductor calls; empty where there is none."""
+    """Path of the C++ compiler that TorchInductor calls; empty if there is none."""
     wanted = os.environ.get("CXX", "cl" if os.name == "nt" else "g++")
     return shutil.which(wanted) or shutil.which("clang++") or ""
 
 
 def cuda_headers() -> str:
-    """Why TorchInductor would not find CUDA's headers; empty where it does. Needs PyTorch."""
+    """Why TorchInductor would not find CUDA's headers; empty if it finds them. Needs PyTorch."""
     try:
         from torch.utils.cpp_extension import include_paths
 
-        # It leaves the system's own folder to the compiler.
+        # An empty list means the system's own folder, which the compiler searches anyway.
         folders = include_paths("cuda", torch_include_dirs=False) or ["/usr/include"]
     except (OSError, ImportError) as error:
         return f"CUDA's toolkit is not found ({error}): install it, and set CUDA_HOME to its folder"
@@ -31,8 +31,8 @@ def cuda_headers() -> str:
 
 
 def versions() -> Mapping[str, str]:
-    """Compilers by what they are for, each with its path and version; and CUDA's folder as it is
-    set."""
+    """Path and version of each compiler, by its purpose, and the folder that CUDA_HOME or
+    CUDA_PATH is set to."""
     found = {"compiler": compiler(), "nvcc": shutil.which("nvcc") or ""}
     return {
         **{name: _described(path) for name, path in found.items()},

@@ -1,10 +1,10 @@
 """TensorRT, and TensorRT-RTX for RTX cards: FP16 where the network convolves, as a CUDA graph.
 
-Torch-TensorRT converts the exported network for TensorRT, which needs the GPU that it builds for.
-TensorRT-RTX reads the network as ONNX, builds for all its cards anywhere and finishes the kernels
-on the card, at the first load. Both are strongly typed: a tensor's type is what the network says.
-What comes out is run through TensorRT's own interface, which both packages have, without PyTorch's
-wrapper around it: one launch, on the current stream.
+Torch-TensorRT converts the exported network for TensorRT and needs the GPU it builds for.
+TensorRT-RTX reads the network as ONNX, builds on any machine for all its cards, and finishes the
+kernels on the card at the first load. Both are strongly typed: each tensor has the type it has in
+the network. We run the result through TensorRT's own interface, which both packages have, without
+PyTorch's wrapper: one launch, on the current stream.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,8 @@ from model.flow.gpu.cuda_graph import Function, RecordedGraph
 from model.machine import driver
 
 RTX_CAPABILITIES = ((7, 5), (8, 0), (8, 6), (8, 9), (12, 0), (12, 1))
-"""Of the GPUs that TensorRT-RTX serves: Turing, Ampere, Ada, Blackwell; no data centre Hopper."""
+"""Compute capabilities that TensorRT-RTX supports: Turing, Ampere, Ada, Blackwell; not Hopper in
+data centres."""
 
 
 class TensorRT:
@@ -34,7 +35,7 @@ class TensorRT:
     name = "tensorrt"
     tolerance = 0.02
     built = True
-    _packages: tuple[str, ...] = ("torch_tensorrt", "tensorrt")  # what is installed; what runs
+    _packages: tuple[str, ...] = ("torch_tensorrt", "tensorrt")  # installed; run
 
     def __init__(self, device: str) -> None:
         self._device = device
@@ -48,7 +49,7 @@ class TensorRT:
         return {
             "precision": "fp16",
             "torch": torch.__version__,
-            # Not by importing them: Torch-TensorRT takes seconds, and raises where CUDA is amiss.
+            # Without importing them: Torch-TensorRT takes seconds, and raises if CUDA is broken.
             **{name: installed_version(name) for name in self._packages},
             "gpu": torch.cuda.get_device_name(index) if here else "none",
             "driver": driver(),
@@ -110,7 +111,7 @@ class TensorRTRTX(TensorRT):
         if not parser.parse(onnx_document(halve_precision(network.cpu()), inputs)):
             raise RuntimeError(str(parser.get_error(0)))
         config = builder.create_builder_config()
-        # Memory of ours, or its launches could not be recorded in a graph.
+        # We allocate the memory; otherwise a graph could not record its launches.
         config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
         plan = builder.build_serialized_network(definition, config)
         if plan is None:
@@ -128,8 +129,8 @@ class TensorRTRTX(TensorRT):
 
 
 def installed_version(module: str) -> str:
-    """Of the distribution that brings `module`. TensorRT's may be installed by the name of its CUDA
-    alone, or as files that tell no version."""
+    """Version of the distribution that provides `module`, or "unknown". TensorRT may be installed
+    under a name with its CUDA version, or as files without a version."""
     for name in (module, *(f"{module}-cu{number}" for number in (13, 12))):
         try:
             return version(name)
@@ -139,7 +140,7 @@ def installed_version(module: str) -> str:
 
 
 class _Plan:
-    """A built engine on its GPU, its memory and its outputs allocated once."""
+    """A built engine on its GPU. Its memory and outputs are allocated once."""
 
     def __init__(self, trt: ModuleType, data: bytes, device: str) -> None:
         self._logger = trt.Logger(trt.Logger.ERROR)
@@ -165,8 +166,8 @@ class _Plan:
         }
 
     def run(self, *given: Tensor) -> tuple[Tensor, ...]:
-        """The outputs, in the network's order, on the current stream; they are overwritten by the
-        next call."""
+        """Run on the current stream and return the outputs, in the network's order. The next call
+        overwrites them."""
         for name, tensor in zip(_ORDER, given, strict=True):
             if name in self._inputs:
                 self._context.set_tensor_address(name, tensor.data_ptr())

@@ -1,1 +1,1 @@
-"""What trained networks are worth: results, reports, model cards, ablation, sensitivity, speed."""
+"""How good trained networks are: results, reports, model cards, ablation, sensitivity, speed."""

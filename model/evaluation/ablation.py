@@ -2,17 +2,17 @@
 
     python -m model.evaluation.ablation --out runs/ablation
 
-Each network is trained with the same budget (pairs, epochs, recipe) on synthetic pairs and measured
-on pairs of other faces with nuisances that training does not have. Networks on flows see the same
-pairs; those on frames see expressions drawn alike. `table.md` and `table.json` in the folder hold
-the table; a run that was interrupted goes on with the next network. What a synthetic table shows,
-and what it does not, is in docs/evidence/recognition.md.
+Each network is trained with the same budget (pairs, epochs, recipe) on synthetic pairs, and
+measured on pairs of other faces with nuisances that training does not have. All networks on flows
+get the same pairs; networks on frames get expressions drawn in the same way. The folder gets
+`table.md` and `table.json`. An interrupted run continues with the next network.
+docs/evidence/recognition.md explains what a synthetic table shows and what it does not.
 """
 
 from model.errors import demand
 
 if __name__ == "__main__":
-    demand("torch")  # before what imports it
+    demand("torch")  # before the imports that need it
 
 import argparse
 import hashlib
@@ -50,7 +50,7 @@ from model.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Variant:
-    """A line of the table."""
+    """A row of the table."""
 
     name: str
     classifier: str
@@ -72,33 +72,33 @@ REFERENCE = "fmanet"
 
 @dataclass(frozen=True)
 class Answered:
-    """What the networks of a variant said of the report's expressions, one network after the
-    other: N is the number of expressions times that of networks."""
+    """The answers of a variant's networks to the report's expressions, one network after the other:
+    N is the number of expressions times the number of networks."""
 
     name: str
     parameters: int
     classes: int
     truth: NDArray[np.int64]
-    """(N,) class numbers, as the next two."""
+    """(N,) true class numbers; the next two fields are predicted ones."""
     both: NDArray[np.int64]
     first: NDArray[np.int64]
     """When the second phase is not known yet."""
     subjects: tuple[str, ...]
     action_unit_map: float
-    """The networks' mean."""
+    """Mean over the networks."""
 
 
 @dataclass(frozen=True)
 class AblationRow:
-    """What was measured of a variant."""
+    """The figures of a variant."""
 
     name: str
     parameters: int
     uf1: ConfidenceInterval
-    """Of both phases; this and the next two with a 95 % interval over synthetic faces."""
+    """With both phases. This and the next two have a 95 % interval over synthetic faces."""
     above_reference: ConfidenceInterval | None
-    """How far that is above the one of `REFERENCE`, both on the same faces; None of itself, and
-    where it was not measured."""
+    """How far `uf1` is above that of `REFERENCE` on the same faces; None for the reference itself,
+    and if the reference was not measured."""
     uf1_first_phase: ConfidenceInterval
     """When the second phase is not known yet."""
     action_unit_map: float
@@ -120,7 +120,7 @@ def main() -> None:
     make_folder(args.out)
     answered: dict[str, Answered] = {}
     opened: tuple[Inputs, SampleSet, SampleSet] | None = None
-    # Sorted by inputs, so that one set of samples is in memory at a time.
+    # Sorted by inputs, so that only one set of samples is in memory at a time.
     for variant in sorted(chosen, key=lambda each: inputs_of(each.classifier)):
         opener = Opener(sources, variant.classifier, args.flow, args.cache, args.workers)
         if opened is None or opened[0] != opener.inputs:
@@ -161,8 +161,8 @@ def measure(
     out: Path,
     device: str = "cpu",
 ) -> Answered:
-    """Train a network by each of the `recipes` (seeds of one variant) and have each answer
-    `report`. What `out` holds of an earlier run is not done again."""
+    """Train a network by each of the `recipes` (seeds of one variant) and run each on `report`.
+    Results of an earlier run in `out` are reused."""
     report = report.take(np.flatnonzero(report.labels != NO_EXPRESSION))
     stem = re.sub("[^a-z0-9]+", "-", variant.name.lower())
     said = [
@@ -182,8 +182,8 @@ def measure(
 
 
 def score_variant(answered: Answered, reference: Answered | None = None) -> AblationRow:
-    """The line of a variant, compared with `reference`. Intervals are over faces, each drawn with
-    all networks' answers. Raises `InputError` if the two answered about different expressions."""
+    """The row of a variant, compared with `reference`. Intervals are over faces, each drawn with
+    all networks' answers. Raises `InputError` if the two were run on different expressions."""
     truth, subjects, classes = answered.truth, answered.subjects, answered.classes
     above = None
     if reference is not None and reference.name != answered.name:
@@ -201,7 +201,7 @@ def score_variant(answered: Answered, reference: Answered | None = None) -> Abla
 
 
 def table(rows: Sequence[AblationRow]) -> str:
-    """Markdown."""
+    """The rows as a Markdown table."""
     head = [
         "system", "parameters", "UF1", f"UF1 above `{REFERENCE}`", "UF1, first phase alone",
         "AU mAP",
@@ -211,7 +211,7 @@ def table(rows: Sequence[AblationRow]) -> str:
 
 
 def line(row: AblationRow) -> str:
-    """Its cells, without the outer bars."""
+    """The cells of `row`, without the outer bars."""
 
     def cell(interval: ConfidenceInterval | None, sign: str = "") -> str:
         if interval is None:
@@ -236,8 +236,8 @@ def line(row: AblationRow) -> str:
 def _answers(
     path: Path, recipe: Recipe, training: SampleSet, report: SampleSet, device: str
 ) -> dict[str, Any]:
-    """Class numbers that a network names with both phases and with the first alone; from beside
-    `path` if they are there."""
+    """Class numbers that a network predicts with both phases and with the first alone. They are
+    read from beside `path` if they are there."""
     digest = hashlib.sha256(repr(asdict(recipe)).encode())
     digest.update(samples_digest(training) + samples_digest(report))
     key, kept = digest.hexdigest(), path.with_suffix(".json")

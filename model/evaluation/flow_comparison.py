@@ -3,17 +3,17 @@
     python -m model.evaluation.flow_comparison --out runs/flow
     python -m model.evaluation.flow_comparison --device cuda --flows lk "lk, tensors"
 
-Faces as different as the generator makes them are drawn twice, the second time with their skin
-displaced by a known field: bumps as wide as an action unit, or a smooth motion of the whole face;
-sensor noise and compression are added to both. Beside the flows of `FLOWS`, and those of them that
-have an implementation on tensors, OpenCV's and scikit-image's own are run on the same pictures.
+Varied synthetic faces are drawn twice, the second time with their skin displaced by a known field:
+bumps as wide as an action unit, or a smooth motion of the whole face. Both pictures get sensor
+noise and compression. The flows of `FLOWS`, their implementations on tensors, and the flows of
+OpenCV and scikit-image all run on the same pictures.
 """
 
 from model.cli import Parser, program
 from model.errors import demand
 
 if __name__ == "__main__":
-    demand("torch")  # before what imports it
+    demand("torch")  # before the imports that need it
 
 import json
 import time
@@ -39,15 +39,15 @@ AMPLITUDES_PX = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 BUMP_SIGMA_PX = (6.0, 12.0)
 """How wide an action unit's motion is, px of the 128 px crop."""
 _SMOOTH_GRAIN_PX = 40
-_FIRST_SEED = 2000  # of faces that chose no parameter
+_FIRST_SEED = 2000  # faces that no parameter was chosen on
 
 Solve = Callable[[ImageU8, ImageU8], ArrayF32]
-"""(S, S) grey twice → (2, S, S) px."""
+"""Two grey pictures (S, S) → flow (2, S, S) px."""
 
 
 @dataclass(frozen=True)
 class FlowCondition:
-    """What the two pictures of a pair are like."""
+    """How the two pictures of a pair are made."""
 
     field: str
     """`bump` or `smooth`."""
@@ -76,23 +76,23 @@ CONDITIONS = tuple(
 
 @dataclass(frozen=True)
 class FlowRow:
-    """How one flow did under one condition; means over faces."""
+    """The figures of one flow under one condition; means over faces."""
 
     flow: str
     size_px: int
     condition: FlowCondition
     error: float
-    """Endpoint error as a share of that of the answer that nothing moved."""
+    """Endpoint error as a share of the error of zero flow."""
     slope: float
-    """Of the flow against the truth: 1 where amplitudes are right, 0.5 where half is lost."""
+    """Slope of the flow against the truth: 1 if amplitudes are right, 0.5 if half is lost."""
     correlation: float
     ms: float
     """Median time of a pair."""
 
 
 def solvers(names: list[str], device: str = "cpu") -> dict[str, Solve]:
-    """The flows of `FLOWS` by name, those that tensors have, on `device`, and the peers, as
-    functions of one pair."""
+    """The flows of `FLOWS`, the tensor flows on `device`, and the peers, by name, as functions of
+    one pair."""
 
     def own(flow: Flow) -> Solve:
         return lambda first, second: flow(first[None], second[None])[0]
@@ -121,9 +121,9 @@ def _peers() -> dict[str, Solve]:
 
     def skimage(method: str) -> Solve:
         def solve(first: ImageU8, second: ImageU8) -> ArrayF32:
-            from skimage import registration  # a second to import, which only these take
+            from skimage import registration  # takes a second to import, and only these need it
 
-            # Their order is (v, u), their range 0 to 1.
+            # scikit-image uses the order (v, u) and the range 0 to 1.
             solved = getattr(registration, method)
             return solved(first / 255, second / 255, dtype=np.float32)[::-1]  # type: ignore[no-any-return]
 
@@ -187,7 +187,7 @@ def _row(
     size_px: int,
     pairs: list[tuple[ImageU8, ImageU8, ArrayF32]],
 ) -> FlowRow:
-    solve(*pairs[0][:2])  # the first call prepares what later ones find ready
+    solve(*pairs[0][:2])  # warm up
     errors, slopes, correlations, times = [], [], [], []
     for first, second, truth in pairs:
         start = time.perf_counter()
@@ -224,7 +224,7 @@ def table(rows: list[FlowRow]) -> str:
                 _mean(row.error for row in mine if row.condition.amplitude_px == amplitude)
                 for amplitude in AMPLITUDES_PX
             ]
-            # Below half a pixel noise decides the slope as much as the method does.
+            # Below half a pixel noise affects the slope as much as the method does.
             clear = [row for row in mine if row.condition.amplitude_px >= 0.5]
             cells += [_mean(row.slope for row in clear), _mean(r.correlation for r in clear)]
             cells.append(f"{np.median([row.ms for row in mine]):.1f}")

@@ -6,9 +6,9 @@ from html import escape
 from model.metrics.recognition import Bin
 
 SIDE = 260
-"""px of a square picture."""
+"""Side of a square picture, px."""
 BAR, ROW = 220, 22
-"""px: a full bar, and the height of its row."""
+"""Length of a full bar and height of a row, px."""
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1e293b; --quiet: #64748b; --line: #cbd5e1; --back: #fff;
@@ -32,10 +32,10 @@ svg { font: 12px system-ui, sans-serif; fill: var(--ink); display: block; overfl
 
 
 def document(title: str, body: str, style: str = "") -> str:
-    """A whole HTML document that may load nothing, neither from outside nor from scripts.
+    """A whole HTML document that may neither load anything nor run scripts.
 
-    `title` is plain text, `body` markup; `style` are further rules, for which the colours `--ink`,
-    `--quiet`, `--line`, `--back`, `--fill` and `--mark` are set, for light and dark.
+    `title` is plain text, `body` markup. `style` holds further rules, which may use the colours
+    `--ink`, `--quiet`, `--line`, `--back`, `--fill` and `--mark`, defined for light and dark.
     """
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -48,7 +48,7 @@ def document(title: str, body: str, style: str = "") -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of plain texts; the first column is set left, the others right."""
+    """A table of plain texts; the first column is left-aligned, the others right-aligned."""
 
     def row(cells: Sequence[str], tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
@@ -58,7 +58,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def svg(width: float, height: float, parts: Sequence[str], what: str) -> str:
-    """A picture of `width` × `height` px made of SVG elements; `what` it shows, in words."""
+    """A picture of `width` × `height` px made of SVG elements; `what` says what it shows."""
     return (
         f'<svg role="img" aria-label="{escape(what)}" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}">{"".join(parts)}</svg>'
@@ -66,19 +66,20 @@ def svg(width: float, height: float, parts: Sequence[str], what: str) -> str:
 
 
 def text(x: float, y: float, words: str, anchor: str = "start", kind: str = "") -> str:
-    """Words in a picture, their base line at (x, y) px; `kind` is a class of the style sheet."""
+    """Words in a picture, with their baseline at (x, y) px; `kind` is a class of the style
+    sheet."""
     place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
     return f'<text {place} class="{kind}">{escape(words)}</text>'
 
 
 def width(names: Sequence[str]) -> float:
-    """px that a column of `names` beside a picture takes."""
+    """Width of a column of `names` beside a picture, px."""
     return 12 + 7 * max((len(name) for name in names), default=0)
 
 
 def bars(values: Sequence[tuple[str, float]], full: float = 1.0, form: str = ".3f") -> str:
-    """A picture of named values, a bar each, from 0 to `full`; `form` is how they are written. NaN
-    stands for what is not known."""
+    """A bar chart of named values from 0 to `full`; `form` formats the values. NaN means
+    unknown."""
     left = width([name for name, _ in values])
     parts = []
     for n, (name, value) in enumerate(values):
@@ -94,7 +95,7 @@ def bars(values: Sequence[tuple[str, float]], full: float = 1.0, form: str = ".3
 
 
 def reliability(bins: Sequence[Bin]) -> str:
-    """A picture of how often a classifier is right, over how sure it is."""
+    """A plot of a classifier's accuracy over its confidence."""
     left, bar = 34, SIDE / len(bins)
     parts = [f'<rect x="{left}" y="0" width="{SIDE}" height="{SIDE}" class="line"/>']
     for k, each in enumerate(bins):

@@ -1,18 +1,18 @@
 """What each class looks like on average: the mean onset→apex flow of its samples, drawn as arrows
 that start at their dots.
 
-    python -m model.evaluation.mean_maps                                # synthetic pairs,
-    mean-maps.svg python -m model.evaluation.mean_maps --data casme2:PATH --out casme2.svg
+    python -m model.evaluation.mean_maps            # synthetic pairs, into mean-maps.svg
+    python -m model.evaluation.mean_maps --data casme2:PATH --out casme2.svg
 
-A check for eyes, of synthetic expressions and of a data set's coding alike: surprise lifts the
-brows, negative draws them down and in, positive pulls the corners of the mouth out and up (the
-units of EMFACS: Friesen & Ekman 1983).
+A visual check of synthetic expressions and of a data set's coding: surprise lifts the brows,
+negative draws them down and in, positive pulls the corners of the mouth out and up (the units of
+EMFACS: Friesen & Ekman 1983).
 """
 
 from model.errors import demand
 
 if __name__ == "__main__":
-    demand("torch")  # before what imports it
+    demand("torch")  # before the imports that need it
 
 from pathlib import Path
 
@@ -40,8 +40,8 @@ _STYLE = (
 
 
 def mean_maps(samples: SampleSet) -> dict[str, ArrayF32]:
-    """Mean of each class's onset→apex flows, (2, 64, 64) each: centred and of equal strength, as
-    networks see them, so that strong samples do not outweigh weak ones."""
+    """Mean onset→apex flow of each class, (2, 64, 64). Samples are normalised as for networks,
+    centred and of equal strength, so that strong ones do not outweigh weak ones."""
     means = {}
     for number, label in enumerate(samples.classes):
         first = torch.from_numpy(samples.phases[samples.labels == number, 0].astype(np.float32))
@@ -54,8 +54,8 @@ def mean_maps(samples: SampleSet) -> dict[str, ArrayF32]:
 
 
 def drawing(means: dict[str, ArrayF32], what: str) -> str:
-    """An SVG file: a panel of arrows for each class, the longest of all as long as a cell and a
-    half; `what` the means are of, in words."""
+    """An SVG file with a panel of arrows per class. The longest arrow is one and a half cells long.
+    `what` says what the means are of."""
     longest = max(float(np.hypot(*mean).max()) for mean in means.values())
     parts = [
         _panel(k * (_SIDE + _GAP), label, mean / max(longest, 1e-9))

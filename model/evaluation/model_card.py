@@ -10,7 +10,7 @@ from model.cli import Parser, program
 from model.errors import demand
 
 if __name__ == "__main__":
-    demand("torch")  # before what imports it
+    demand("torch")  # before the imports that need it
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -24,7 +24,7 @@ from model.metrics.checkpoint_scores import AMPLITUDES_PX, FIRST_PHASE, NAMEABLE
 from model.training.data import FIRST_REPORT_SEED, SYNTHETIC
 
 WEAK_UNITS = 0.5
-"""Mean average precision below which the action units are called weak."""
+"""Below this mean average precision the card calls the action units weak."""
 
 
 def main() -> None:
@@ -44,8 +44,8 @@ def main() -> None:
 
 
 def card(name: str, checkpoint: Checkpoint, numbers: int, size_bytes: int) -> str:
-    """Markdown, for weights of so many numbers in a file of that size. Raises `InputError` for a
-    checkpoint that holds no figures: a card without any would hide that."""
+    """The card in Markdown, for weights of `numbers` values in a file of `size_bytes`. Raises
+    `InputError` if the checkpoint holds no figures, because a card would hide that."""
     if "uf1" not in checkpoint.metrics:
         raise InputError(
             f"{name} holds no figures of samples that chose nothing: train it with synthetic "
@@ -182,7 +182,7 @@ def _figures(checkpoint: Checkpoint) -> str:
     names = [(shown[name], name) for name in SCORES]
     names += [(f"F1, {label}", f"f1_{label}") for label in checkpoint.labels]
     below = [f"uf1_{low:g}_to_{high:g}_px" for low, high in AMPLITUDES_PX if high <= NAMEABLE_PX]
-    if any(name in metrics for name in below):  # else it is the UF1 of all
+    if any(name in metrics for name in below):  # otherwise it is the UF1 of all samples
         names.append((f"UF1, {NAMEABLE_PX:g} px and above", f"uf1_from_{NAMEABLE_PX:g}_px"))
     names += [
         (f"UF1, {low:g}–{high:g} px", f"uf1_{low:g}_to_{high:g}_px") for low, high in AMPLITUDES_PX

@@ -1,4 +1,4 @@
-"""Evaluations as one page that needs no network: tables and plots as inline SVG."""
+"""Evaluations as one page that works offline: tables, and plots as inline SVG."""
 
 from collections.abc import Sequence
 from html import escape
@@ -71,7 +71,7 @@ def _confusion(each: Evaluation) -> str:
     parts = []
     for i, row in enumerate(each.confusion.tolist()):
         parts.append(text(left - 8, top + (i + 0.5) * cell + 4, names[i], "end"))
-        # Narrow columns have no room for whole names.
+        # Whole names do not fit into narrow columns.
         room = max(3, int(cell / 7))
         parts.append(text(left + (i + 0.5) * cell, top - 8, names[i][:room], "middle"))
         total = max(1, sum(row))
@@ -90,7 +90,7 @@ def _confusion(each: Evaluation) -> str:
 
 
 def _subjects(subjects: Sequence[SubjectScore]) -> str:
-    """A bar for each, sorted by share named right, as wide as its clips are many."""
+    """A bar per subject, sorted by share named right; its width is the number of clips."""
     ordered = sorted(subjects, key=lambda each: (-each.right / each.clips, each.subject))
     clips = sum(each.clips for each in ordered)
     width, tall, x = 560.0, 160, 34.0

@@ -1,4 +1,4 @@
-"""One evaluation of one network: its figures and all that a page or a file shows beside them."""
+"""One evaluation of one network: its figures, and everything else that a page or file shows."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -23,10 +23,10 @@ from model.metrics.recognition import (
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a network said of samples that it did not train on."""
+    """How a network did on samples that it was not trained on."""
 
     network: str
-    """Shipped name or file name of the checkpoint, or what else it was."""
+    """Shipped name or file name of the checkpoint, or another description."""
     data: str
     protocol: str
     first_phase_only: bool
@@ -35,22 +35,22 @@ class Evaluation:
     """`model.metrics.checkpoint_scores.figures`."""
     confusion: Confusion
     bins: tuple[Bin, ...]
-    """`model.metrics.recognition.reliability`, of tenths."""
+    """`model.metrics.recognition.reliability` in ten bins."""
     subjects: tuple[SubjectScore, ...]
     action_units: dict[str, float]
     """Average precision of each unit that occurs."""
     remark: str = ""
-    """Against the figures that the checkpoint holds: "reproduced", or what differs."""
+    """Comparison with the checkpoint's stored figures: "reproduced", or what differs."""
 
     def amplitudes(self) -> tuple[tuple[str, float], ...]:
-        """UF1 by greatest displacement at the apex, rising; empty where that is unknown."""
+        """UF1 by greatest displacement at the apex, rising; empty if that is unknown."""
         names = [
             (f"{low:g}–{high:g} px", f"uf1_{low:g}_to_{high:g}_px") for low, high in AMPLITUDES_PX
         ]
         return tuple((shown, self.figures[name]) for shown, name in names if name in self.figures)
 
     def plain(self) -> dict[str, Any]:
-        """For JSON; what is not a number is None."""
+        """The evaluation as plain values for JSON; None in place of NaN."""
         said = asdict(self) | {"confusion": self.confusion.tolist()}
         cleaned: dict[str, Any] = _finite(said)
         return cleaned
@@ -66,7 +66,7 @@ def evaluate_answers(
     least_confidence: float = 0.0,
     remark: str = "",
 ) -> Evaluation:
-    """The evaluation of answers to all of `samples`. Raises `InputError` as
+    """The evaluation of the answers `said` to all of `samples`. Raises `InputError` as
     `model.metrics.checkpoint_scores.figures` does."""
     found = figures(said, samples, least_confidence)
     named = samples.labels != NO_EXPRESSION
@@ -93,7 +93,7 @@ def evaluate_answers(
 
 
 def table(evaluations: list[Evaluation]) -> str:
-    """For a terminal: a line for each, then its classes."""
+    """A table for a terminal: a line per evaluation, then its classes."""
     lines = [
         f"{'network':20}{'data':16}{'clips':>6}  {'UF1 (95 %)':20}{'UAR (95 %)':20}"
         f"{'accuracy (95 %)':20}{'ECE':>6}"

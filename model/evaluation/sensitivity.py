@@ -1,10 +1,10 @@
-"""What a network's errors come from: its accuracy on synthetic pairs of the aligned crop with one
-kind of nuisance taken away, or put to where training did not have it.
+"""Where a network's errors come from: its accuracy on synthetic pairs of the aligned crop, with one
+kind of nuisance removed, or moved outside its range in training.
 
     python -m model.evaluation.sensitivity fmanet
 
-The faces and expressions are the same in each line, of a set that only reports; amplitudes from
-0.3 px on. Differences below two standard errors are none.
+All lines use the same faces and expressions, from a set reserved for reports, with amplitudes of
+0.3 px and more. Ignore differences below two standard errors.
 """
 
 import math
@@ -27,13 +27,13 @@ from model.synthetic.pairs import synthetic_pair
 from model.synthetic.sample_sets import use_one_thread
 
 SEED = 1001
-"""Of the pairs: one of those that only report."""
-_CHUNK = 50  # pairs that a process draws at a time
+"""Seed of the pairs, one of those reserved for reports."""
+_CHUNK = 50  # pairs per job
 
 
 def changes() -> dict[str, Nuisance]:
-    """What is measured, by name: the world of training, that world with one thing made easy, the
-    held-out one, and that one with one thing as in training."""
+    """The nuisances to measure, by name: those of training, the same with one made easy, the
+    held-out ones, and those with one as in training."""
     usual = replace(nuisance_of("crop", "training"), amplitude_px=(0.3, 2.5))
     held = nuisance_of("crop", "held_out")
     clean = replace(
@@ -69,8 +69,8 @@ def changes() -> dict[str, Nuisance]:
 def accuracies(
     name: str, wanted: Mapping[str, Nuisance], count: int, workers: int
 ) -> dict[str, float]:
-    """Share of `count` pairs that the classifier `name` (of `load_classifier`) names right, by
-    name of what is `wanted`. Nothing is refused: the likeliest class is the answer."""
+    """Share of `count` pairs that the classifier `name` (for `load_classifier`) names right, for
+    each name in `wanted`. The likeliest class is always the answer; none is refused."""
     checkpoint, network = load_network(checkpoint_path(name))
     if network.inputs != "flows" or checkpoint.labels != CLASSES:
         raise InputError(
@@ -84,7 +84,7 @@ def accuracies(
         for first in range(0, count, _CHUNK)
     ]
     right: list[bool] = []
-    # Spawned, not forked: a fork copies the locks of threads that it does not copy.
+    # Spawned, not forked: a fork copies locks, but not the threads that hold them.
     with multiprocessing.get_context("spawn").Pool(workers, initializer=use_one_thread) as pool:
         drawn = pool.imap(_draw, jobs)
         for flows, labels in tqdm(drawn, "pairs", total=len(jobs), unit="chunk", disable=None):

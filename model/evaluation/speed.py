@@ -14,7 +14,7 @@ WARM_UP, RUNS = 30, 300
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Of one forward pass, both phases, a batch of one, one thread."""
+    """Time of one forward pass with both phases, a batch of one, on one thread."""
 
     p50_ms: float
     p95_ms: float
@@ -22,8 +22,8 @@ class Speed:
 
 
 def forward_speed(network: nn.Module, *, runs: int = RUNS) -> Speed:
-    """Time `runs` passes on the CPU after `WARM_UP` that are not counted. torch's number of
-    threads is as before afterwards."""
+    """Time `runs` passes on the CPU, after `WARM_UP` passes that do not count. Restores torch's
+    number of threads afterwards."""
     threads = torch.get_num_threads()
     shape = (1, *PHASE_SHAPES[network.inputs], INPUT_PX, INPUT_PX)  # type: ignore[index]
     rng = torch.Generator().manual_seed(0)

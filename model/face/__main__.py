@@ -13,7 +13,7 @@ from model.face.network_files import NETWORKS, fetch_networks, network_file
 
 
 def main() -> None:
-    """Parse the command line and get the networks, unless they are there."""
+    """Parse the command line and fetch the networks if they are missing."""
     parser = Parser(prog=program("model.face"), description=(__doc__ or "").partition("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
     fetch = commands.add_parser("fetch", help="get the networks, unless they are there")

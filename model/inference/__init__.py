@@ -1,1 +1,1 @@
-"""Trained networks at work: checkpoints, confidence, and the naming of a window."""
+"""Running trained networks: checkpoints, confidence, and naming a window."""

@@ -1,9 +1,9 @@
-"""Checkpoints: weights with everything that is needed to use them rightly, in one safetensors file.
+"""Checkpoints: weights and everything needed to use them correctly, in one safetensors file.
 
 classifier = load_classifier("fmanet")          # shipped, or a path to your own
 p = classifier.predict(onset_apex, apex_offset)
 
-What a checkpoint says, and whether it is whole, is read without PyTorch.
+Reading a checkpoint's description and checking that the file is whole need no PyTorch.
 """
 
 import hashlib
@@ -42,45 +42,45 @@ _KINDS: dict[str, type | UnionType] = {
     "options": dict, "recipe": dict, "metrics": dict, "temperature": int | float,
     "least_confidence": int | float, "command": str,
 }  # fmt: skip
-"""Of what a description holds, beside classes and units."""
+"""Types of the values in a description, apart from classes and action units."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint says of its weights."""
+    """A checkpoint's description of its weights."""
 
     classifier: str
     """Name in `CLASSIFIERS`."""
     labels: tuple[str, ...]
     action_units: tuple[str, ...]
     flow: str
-    """Name in `FLOWS` of the flow that it was trained on."""
+    """Name in `FLOWS` of the flow it was trained on."""
     flow_parameters: Mapping[str, float]
     input_px: int = INPUT_PX
-    """Side of the flow maps that the network sees; any crop is resized to it."""
+    """Side of the flow maps the network takes, px. Crops of any size are resized to it."""
     reference_px: int = CROP_PX
-    """Side of the crop in whose px the network takes displacements."""
+    """The network takes displacements in px of a crop with this side."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """What its network is built with beside the numbers of classes and units: blocks left out."""
+    """The network's other constructor arguments, such as blocks left out."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    """The options of the training run, its seed among them; under "init" that of the weights that
-    it started from."""
+    """The options of the training run, with its seed; "init" holds the recipe of the weights it
+    started from."""
     metrics: Mapping[str, float] = field(default_factory=dict)
-    """Measured on data that chose nothing."""
+    """Figures measured on data that no choice was based on."""
     temperature: float = 1.0
-    """By which class logits are divided (`model.inference.confidence`)."""
+    """Class logits are divided by this (`model.inference.confidence`)."""
     least_confidence: float = 0.0
-    """An answer whose greatest probability is below is "no clear expression"."""
+    """An answer whose greatest probability is lower means "no clear expression"."""
     command: str = ""
-    """That made it, without paths of the machine it ran on; empty if it was not a command."""
+    """The command that made it, without paths of that machine; empty if no command did."""
 
     @property
     def inputs(self) -> Inputs:
-        """What its network takes."""
+        """The kind of input its network takes."""
         return inputs_of(self.classifier)
 
     def network(self) -> "nn.Module":
-        """A new network of this kind, its weights untrained."""
+        """A new, untrained network of this kind."""
         build = load_entry(CLASSIFIERS, self.classifier, "classifier")
         network: nn.Module = build(
             classes=len(self.labels), action_units=len(self.action_units), **self.options
@@ -89,8 +89,8 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, weights: "Mapping[str, Tensor]") -> None:
-    """Write `checkpoint` and its `weights` (a network's `state_dict`) to `path`, whole or not at
-    all."""
+    """Write `checkpoint` and its `weights` (a network's `state_dict`) to `path`. The file is
+    written whole or not at all."""
     arrays = {
         name: np.ascontiguousarray(tensor.detach().cpu().numpy()).reshape(tensor.shape)
         for name, tensor in weights.items()
@@ -112,7 +112,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, weights: "Mapping[str, T
 
 
 def read_checkpoint(path: Path) -> "tuple[Checkpoint, dict[str, Tensor]]":
-    """What `save_checkpoint` wrote; `CheckpointError` if the file is missing, damaged, foreign."""
+    """The checkpoint and weights that `save_checkpoint` wrote to `path`. Raises `CheckpointError`
+    if the file is missing, damaged or of another kind."""
     import torch
 
     checkpoint, arrays = _read(path)
@@ -120,10 +121,10 @@ def read_checkpoint(path: Path) -> "tuple[Checkpoint, dict[str, Tensor]]":
 
 
 def describe_checkpoint(path: Path) -> Checkpoint:
-    """What the checkpoint in the file `path` says of its weights.
+    """The description in the checkpoint file `path`.
 
-    Raises `CheckpointError` for a file that is missing, damaged or of another kind, and for
-    weights that are not of a network of this version.
+    Raises `CheckpointError` if the file is missing, damaged or of another kind, or if this version
+    has no network for its weights.
     """
     checkpoint, _ = _read(path)
     if (checkpoint.input_px, checkpoint.reference_px) != (INPUT_PX, CROP_PX):
@@ -142,8 +143,9 @@ def describe_checkpoint(path: Path) -> Checkpoint:
 def check_fit(
     path: Path, *, flow: Flow | None = None, labels: Sequence[str] | None = None
 ) -> Checkpoint:
-    """As `describe_checkpoint`; `CheckpointError` too where it was not trained on `flow`, with its
-    parameters, or does not name `labels`, in their order."""
+    """`describe_checkpoint`, checked. Also raises `CheckpointError` if the checkpoint was trained
+    on another flow than `flow` or with other parameters, or if its classes are not `labels` in
+    this order."""
     checkpoint = describe_checkpoint(path)
     if labels is not None and tuple(labels) != checkpoint.labels:
         raise CheckpointError(
@@ -171,7 +173,7 @@ def _read(path: Path) -> tuple[Checkpoint, dict[str, NDArray[Any]]]:
     described = hashlib.sha256(description.encode()).hexdigest()
     for what, own, said_to_be in (
         ("weights have", _digest(arrays), metadata.get("sha256", "none")),
-        # Files from before it was written have none.
+        # Older files do not hold this hash.
         ("description has", described, metadata.get("checkpoint_sha256", described)),
     ):
         if own != said_to_be:
@@ -198,16 +200,18 @@ def load_classifier(
     device: str = "cpu",
     forward: Forward | None = None,
 ) -> NetworkClassifier:
-    """A trained classifier: a shipped one by its name, or any checkpoint by its path.
+    """A trained classifier: a shipped one by name, or any checkpoint by path.
 
-    `flow` is the one whose output it will be given: if that is not the flow that it was trained
-    on, parameters included, it is refused, as amplitudes would mean something else. `labels` are
-    the classes that are expected, in order: others are refused too. On the CPU ONNX Runtime runs it
-    where an ONNX file of these very weights lies beside the checkpoint, as beside shipped ones,
-    otherwise PyTorch, on `device`; unless `forward` answers in their place, as a
-    `model.inference.engine_choice.Serving` of the same checkpoint does. Raises `CheckpointError`
-    for flow and labels that do not fit and for a checkpoint that is missing, damaged or of another
-    kind.
+    `flow` is the flow that will feed it. It must be the flow the classifier was trained on, with
+    the same parameters, because amplitudes mean something else in another flow. `labels` are the
+    expected classes, in order.
+
+    `forward`, if given, runs the network, such as a `model.inference.engine_choice.Serving` of the
+    same checkpoint. Otherwise ONNX Runtime runs it on the CPU if an ONNX file of the same weights
+    lies beside the checkpoint, as it does for shipped ones, and PyTorch on `device` if not.
+
+    Raises `CheckpointError` if flow or labels do not fit, and if the checkpoint is missing, damaged
+    or of another kind.
     """
     path = checkpoint_path(name_or_path)
     checkpoint = check_fit(path, flow=flow, labels=labels)
@@ -229,16 +233,16 @@ def load_classifier(
 
 
 def load_network(path: Path, *, device: str = "cpu") -> "tuple[Checkpoint, nn.Module]":
-    """What the checkpoint in the file `path` says, and its trained network, in evaluation mode.
+    """The description in the checkpoint file `path`, and its trained network in evaluation mode.
 
-    Raises `CheckpointError` for a file that is missing, damaged or of another kind, and for
-    weights that do not fit what it says of them.
+    Raises `CheckpointError` if the file is missing, damaged or of another kind, or if the weights
+    do not fit the description.
     """
     checkpoint = describe_checkpoint(path)
     _, tensors = read_checkpoint(path)
     try:
         network = checkpoint.network()
-    except Exception as error:  # what a network makes of options that are none of its own
+    except Exception as error:  # networks raise anything on unknown options
         raise CheckpointError(
             f"{path}: {checkpoint.classifier!r} has no such options ({error_line(error)}): "
             f"{dict(checkpoint.options)}"
@@ -249,8 +253,8 @@ def load_network(path: Path, *, device: str = "cpu") -> "tuple[Checkpoint, nn.Mo
 
 
 def checkpoint_path(name_or_path: str | Path) -> Path:
-    """The file of a shipped checkpoint by its name, or any by its path; `CheckpointError` if it is
-    not there."""
+    """The file of a checkpoint, given the name of a shipped one or a path. Raises `CheckpointError`
+    if there is no such file."""
     if isinstance(name_or_path, str) and name_or_path in shipped_names():
         return WEIGHTS / f"{name_or_path}.safetensors"
     if name_or_path in CLASSIFIERS:
@@ -268,7 +272,7 @@ def checkpoint_path(name_or_path: str | Path) -> Path:
 
 
 def checkpoint_digest(path: Path) -> str:
-    """What tells a checkpoint's file from any other: weights and all that it says of them."""
+    """SHA-256 of a checkpoint's file, weights and description included."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -322,7 +326,7 @@ def _refuse_other_flow(path: Path, checkpoint: Checkpoint, flow: Flow) -> None:
 
 
 def _trained_on(flow: Flow, classifier: str) -> str:
-    """What to give for `flow`, for a message."""
+    """The remedy in a message: weights for `flow`, or the command that trains them."""
     fitting = [
         n for n in shipped_names() if describe_checkpoint(checkpoint_path(n)).flow == flow.name
     ]
@@ -336,7 +340,7 @@ def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = arrays[name]
-        # The type as PyTorch calls it: so it stands in the first files.
+        # PyTorch's name of the type, because the first files were hashed with it.
         digest.update(f"{name} torch.{array.dtype} {tuple(array.shape)}\n".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()

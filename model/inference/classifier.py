@@ -1,4 +1,4 @@
-"""A trained network for numpy: both phases in, probabilities out."""
+"""A trained network for numpy: takes both phases, returns probabilities."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from model.records import ArrayF32, FlowPair, FramePair, Prediction
 
 
 class NetworkClassifier:
-    """A `model.classifiers.Classifier` around one network. Calls from one thread at a time."""
+    """A `model.classifiers.Classifier` around one network. Call it from one thread at a time."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class NetworkClassifier:
         temperature: float = 1.0,
         least_confidence: float = 0.0,
     ) -> None:
-        """`forward` is the network's, or does the same; `inputs` what that takes; `temperature` and
+        """`forward` runs the network; `inputs` is the kind it takes; `temperature` and
         `least_confidence` as in `model.inference.checkpoint.Checkpoint`."""
         self.name = name
         self.labels = labels
@@ -57,8 +57,8 @@ class NetworkClassifier:
         return self._named(classes[0], units[0])
 
     def prediction(self, classes: ArrayF32, units: ArrayF32) -> Prediction:
-        """What the network's own answers for one expression say: class logits (1, C) and action
-        unit logits (1, A)."""
+        """The prediction for one expression, from the network's raw outputs: class logits (1, C)
+        and action unit logits (1, A)."""
         shares, chances = self._probabilities(classes, units)
         return self._named(shares[0], chances[0])
 
@@ -75,7 +75,7 @@ class NetworkClassifier:
     def _phases(
         self, flows: FlowPair, frames: FramePair | None
     ) -> tuple[ArrayF32, ArrayF32 | None]:
-        """Both phases of one expression as the network's `inputs` says."""
+        """Both phases of one expression in the form that the network takes."""
         if self.inputs == "flows":
             return flows.onset_apex, flows.apex_offset
         if frames is None:

@@ -1,11 +1,11 @@
-"""Confidence that means something: a temperature, and the least confidence that is an answer.
+"""Calibrated confidence: fits a temperature, and the least confidence that counts as an answer.
 
 C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger: On calibration of modern neural networks, ICML 2017,
 section 4.2 (temperature scaling). Refusing on the greatest probability: D. Hendrycks, K. Gimpel:
 A baseline for detecting misclassified and out-of-distribution examples, ICLR 2017.
 
-Both are fitted on samples that weights were not trained on, and hold for samples like these: what
-was fitted on synthetic pairs promises nothing of recorded faces.
+Both are fitted on samples that the weights were not trained on, and hold for similar samples only:
+a fit on synthetic pairs promises nothing for recorded faces.
 """
 
 from dataclasses import dataclass
@@ -21,27 +21,27 @@ from model.labels import NO_EXPRESSION
 from model.records import ArrayF32
 
 TEMPERATURES = (0.25, 10.0)
-"""Between which one is sought: where each sample is named right, none is small enough."""
+"""Lowest and highest temperature tried. If every sample is named right, the best would be 0."""
 MOST_REFUSED = 0.1
-"""Share of the expressions named right that may be refused."""
+"""At most this share of the correctly named expressions may be refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """Goes into the checkpoint."""
+    """What the checkpoint stores about confidence."""
 
     temperature: float
-    """The logits are divided by it."""
+    """Logits are divided by this."""
     least: float
-    """0–1: an answer with less is "no clear expression"; 0 refuses nothing."""
+    """0–1: an answer below it means "no clear expression"; 0 refuses nothing."""
 
 
 def fit_confidence(network: nn.Module, validation: SampleSet, device: str = "cpu") -> Confidence:
     """Fit both on `validation`.
 
-    Each sample counts with both its phases and with the first alone: one temperature and one least
-    confidence serve the early answer and the final one. Without a sample that has an expression
-    the temperature is 1, without one that has none the least confidence is 0.
+    Each sample counts twice, with both phases and with the first alone, because the same values
+    serve early and final answers. The temperature is 1 if no sample has an expression; the least
+    confidence is 0 if every sample has one.
     """
     logits = np.concatenate(
         [
@@ -57,8 +57,8 @@ def fit_confidence(network: nn.Module, validation: SampleSet, device: str = "cpu
 
 
 def fit_temperature(logits: ArrayF32, labels: ArrayLike) -> float:
-    """The temperature within `TEMPERATURES` under which the logits (N, C) give the true classes
-    (N,) the greatest likelihood. Raises `InputError` without samples."""
+    """The temperature within `TEMPERATURES` that maximises the likelihood of the true classes (N,)
+    given the logits (N, C). Raises `InputError` without samples."""
     z = np.asarray(logits, np.float64)
     truth = np.asarray(labels, np.int64)
     if z.ndim != 2 or len(z) == 0 or truth.shape != z.shape[:1] or not np.isfinite(z).all():
@@ -69,7 +69,7 @@ def fit_temperature(logits: ArrayF32, labels: ArrayLike) -> float:
     own = z[np.arange(len(z)), truth]
 
     def slope(sharpness: float) -> float:
-        """Of the negative log-likelihood, which is convex in 1 / temperature."""
+        """Slope of the negative log-likelihood, which is convex in 1 / temperature."""
         scaled = sharpness * z
         weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         expected = (weights * z).sum(axis=1) / weights.sum(axis=1)
@@ -85,10 +85,10 @@ def fit_temperature(logits: ArrayF32, labels: ArrayLike) -> float:
 def fit_threshold(probabilities: ArrayF32, labels: ArrayLike) -> float:
     """The least confidence, from probabilities (N, C) and labels (N,), some `NO_EXPRESSION`.
 
-    Criterion: the greatest sum of the share of samples without expression that are refused and the
-    share of those with one that are not (Youden's J), refusing no more than `MOST_REFUSED` of the
-    expressions that are named right. The lowest such value; 0 where refusing brings nothing, and
-    without samples of both kinds.
+    It maximises Youden's J: the share of samples without expression that are refused, plus the
+    share of samples with one that are kept. It refuses at most `MOST_REFUSED` of the correctly
+    named expressions. Of equal values the lowest is returned; 0 if refusing gains nothing or if one
+    kind of sample is missing.
     """
     confidence = np.asarray(probabilities.max(axis=1), np.float64)
     truth = np.asarray(labels, np.int64)
@@ -97,7 +97,7 @@ def fit_threshold(probabilities: ArrayF32, labels: ArrayLike) -> float:
     if none.all() or not none.any():
         return 0.0
     levels = np.unique(confidence)
-    # Between two confidences that occur: rounding decides nothing.
+    # Halfway between neighbouring confidences, so that rounding does not matter.
     tried = np.concatenate([[0.0], (levels[:-1] + levels[1:]) / 2])
     refused_none, refused = (_below(confidence[chosen], tried) for chosen in (none, ~none))
     gain = refused_none - refused

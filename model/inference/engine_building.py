@@ -1,7 +1,7 @@
-"""Building an engine's file: here, or in a process of its own beside a run that is going on.
+"""Building an engine's file: in this process, or in a separate one during a run.
 
-A process of its own, because a build of seconds to minutes would hold Python's lock against
-capture and analysis, and because what compilers do wrong must not end a session.
+A build takes seconds to minutes. In this process it would hold Python's lock and stall capture and
+analysis, and a compiler crash would end the session.
 """
 
 import signal
@@ -29,20 +29,19 @@ _REPOSITORY = Path(__file__).parents[2]  # `-m model.engine` is found from here,
 
 
 def kept_for(engine: Engine, checkpoint: Path, batch: int, folder: Path | None) -> Kept:
-    """The place of what `engine` builds from the `checkpoint`'s weights, in `folder` or else the
-    cache's own."""
+    """Where `engine`'s file for the `checkpoint` is kept: in `folder`, by default the cache's."""
     return Kept(_key(engine, checkpoint, batch), folder)
 
 
 def exported_beside(checkpoint: Path) -> Kept:
-    """The place of the ONNX file beside a `checkpoint`, for one input at a time."""
+    """Where the ONNX file beside a `checkpoint` is kept, for one input at a time."""
     key = _key(ONNXRuntime("cpu"), checkpoint, 1)
     return Kept(key, path=checkpoint.with_suffix(".onnx"))
 
 
 def build_here(engine: Engine, checkpoint: Path, batch: int, folder: Path | None) -> Kept:
-    """Build, in this process. `InputError` with what went wrong in one line if it fails, which is
-    remembered (`model.engine.failures`)."""
+    """Build in this process. On failure, raises `InputError` with the reason in one line and
+    remembers it (`model.engine.failures`)."""
     kept = kept_for(engine, checkpoint, batch, folder)
     try:
         _built(engine, checkpoint, batch, kept)
@@ -54,8 +53,8 @@ def build_here(engine: Engine, checkpoint: Path, batch: int, folder: Path | None
 
 
 def export_here(checkpoint: Path) -> Kept:
-    """Write the ONNX file beside the `checkpoint`, compare it and keep it only if it is equal.
-    `InputError` with what went wrong in one line if it fails."""
+    """Write the ONNX file beside the `checkpoint`, and keep it only if its answers equal
+    PyTorch's. On failure, raises `InputError` with the reason in one line."""
     engine = ONNXRuntime("cpu")
     kept = _built(engine, checkpoint, 1, exported_beside(checkpoint))
     network = partial(_network, checkpoint)
@@ -76,7 +75,7 @@ def _built(engine: Engine, checkpoint: Path, batch: int, kept: Kept) -> Kept:
     try:
         given = example(truth.inputs, batch)
         kept.write(lambda path: engine.build(network, given, path), truth)
-    except Exception as error:  # compilers and exporters raise whatever they like
+    except Exception as error:  # compilers and exporters raise anything
         raise InputError(f"{engine.name} cannot be built: {error_line(error)}") from error
     return kept
 
@@ -95,7 +94,7 @@ def _key(engine: Engine, checkpoint: Path, batch: int) -> dict[str, str]:
 
 
 class Build:
-    """A build in a process of its own. `wait` in one thread, `stop` from any."""
+    """A build in a separate process. One thread may `wait`; any thread may `stop` it."""
 
     def __init__(
         self, engine: str, checkpoint: Path, device: str, batch: int, folder: Path | None
@@ -115,7 +114,7 @@ class Build:
         )
 
     def wait(self) -> str:
-        """Until it has ended; empty if it built the file, otherwise why not."""
+        """Wait for the build to end. Returns why it failed; empty if it built the file."""
         _, said = self._process.communicate()
         if self._process.returncode == 0:
             return ""
@@ -125,17 +124,17 @@ class Build:
 
     @property
     def was_ended(self) -> bool:
-        """Whether someone ended it: that says nothing of whether it can be built."""
+        """Whether someone stopped it. If so, the build may still be possible."""
         return self._process.returncode in _ENDED
 
     def stop(self) -> None:
-        """End it; what it wrote so far is gone, or goes with the cache's next build."""
+        """Stop the build. Its partial files are deleted now or by the cache's next build."""
         end(self._process)
 
 
 def end(process: subprocess.Popen[str], patience_s: float = _PATIENCE_S) -> None:
-    """Ask `process` to end, and end it if it does not: a compiler's native code may take minutes
-    to listen."""
+    """Ask `process` to end, and kill it after `patience_s`: a compiler's native code may take
+    minutes to react."""
     process.terminate()
     try:
         process.wait(patience_s)

@@ -1,5 +1,5 @@
-"""A network at work: on the best engine that is ready, on a better one as soon as that is built,
-and on a plainer one if it fails."""
+"""Runs a network on the best engine that is ready, switches to a better one once it is built, and
+falls back to a plainer one if it fails."""
 
 import threading
 import time
@@ -28,40 +28,41 @@ if TYPE_CHECKING:
     from model.flow.gpu.cuda_graph import Function
 
 THREADS = 1
-"""Of PyTorch on the CPU. Small batches gain nothing from more, and a pool as large as the machine,
-whose threads wait for each other in a spin, stalls for seconds when a core is busy otherwise."""
+"""PyTorch's threads on the CPU. Small batches gain nothing from more. With one thread per core,
+the threads spin while they wait for each other and stall for seconds if another program keeps a
+core busy."""
 WITHOUT_TORCH = ("onnx",)
 """Engines that run where PyTorch is not installed."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """An engine that may serve."""
+    """An engine that is loaded and may serve."""
 
     name: str
-    """In `ENGINES`."""
+    """Its name in `ENGINES`."""
     device: str
     description: str
     function: "Callable[[], Function]"
-    """Loads the same for tensors on its device."""
+    """Loads the same engine for tensors on its device."""
     forward: Forward
     equality: Equality | None
-    """None for plain PyTorch on the CPU, which is what others are compared with."""
+    """None for plain PyTorch on the CPU, the reference for all others."""
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """An engine that is better than what serves, and has to be built first."""
+    """A better engine than the one that serves, still to be built."""
 
     engine: Engine
     kept: Kept
     why: str
-    """Why what lies in the cache, if anything does, cannot serve."""
+    """Why there is no usable file in the cache."""
 
 
 class Serving:
-    """A network's `forward` for any number of inputs. Called from one thread at a time;
-    `line`, `trouble` and `close` from any."""
+    """A network's `forward` for any number of inputs. Call it from one thread at a time; any thread
+    may call `line`, `trouble` and `close`."""
 
     def __init__(
         self,
@@ -72,21 +73,23 @@ class Serving:
         batch: int = 1,
         folder: Path | None = None,
     ) -> None:
-        """`engine` is "auto", and then the first of `ORDER` that is ready serves while a better one
-        is built, or a name in `ENGINES`, which is built here and now if it has to be. Engines are
-        built for `batch` inputs at a time and kept in `folder`, by default the cache's own.
+        """Load an engine for `checkpoint`, and start building a better one if there is one.
 
-        Raises `InputError` for an engine that is asked for by name and cannot be had, with the
-        reason and what would bring it, and `CheckpointError` for a checkpoint that is none.
+        With `engine` "auto", the first of `ORDER` that is ready serves while a better one is built.
+        A name in `ENGINES` chooses that engine, and waits for its build if it has no file yet.
+        Engines are built for `batch` inputs at a time and kept in `folder`, by default the cache's.
+
+        Raises `InputError`, with the reason and the remedy, if the named engine cannot be used, and
+        `CheckpointError` if the file is no checkpoint.
         """
         self._checkpoint, self._device = checkpoint, device
         self._batch, self._folder = batch, folder
         self._inputs = describe_checkpoint(checkpoint).inputs
         self._plain_truth: FixedAnswers | None = None
         self.reasons: dict[str, str] = {}
-        """By name, why an engine that was tried does not serve."""
+        """By name, why each engine that was tried does not serve."""
         self.built: dict[str, str] = {}
-        """By name, why an engine was built in this run."""
+        """By name, why each engine built in this run had to be built."""
         self._trouble = ""
         self._building = ""
         self._begun_s = 0.0
@@ -104,9 +107,9 @@ class Serving:
     def __call__(
         self, onset_apex: ArrayF32, apex_offset: ArrayF32, has_offset: ArrayF32
     ) -> tuple[ArrayF32, ArrayF32]:
-        """What a network's `forward` takes and returns. An engine that fails is left
-        for the next plainer one, at last for PyTorch on the CPU; only what that raises is raised,
-        or what the engine did where PyTorch is not installed."""
+        """Run the network; takes and returns what its `forward` does. If an engine fails, a plainer
+        one takes over, at last PyTorch on the CPU. Raises only what that raises, or what the engine
+        raised if PyTorch is not installed."""
         given: Arrays = (onset_apex, apex_offset, has_offset)
         while True:
             loaded = self._loaded
@@ -119,7 +122,7 @@ class Serving:
 
     @property
     def device(self) -> str:
-        """That it was opened for."""
+        """The device it was opened for."""
         return self._device
 
     @property
@@ -128,7 +131,7 @@ class Serving:
         return self._loaded
 
     def line(self) -> str:
-        """What serves, and what is being built, for whoever looks."""
+        """Which engine serves and which is being built, in a line for a person."""
         building = self._building
         if not building:
             return self._loaded.description
@@ -138,16 +141,16 @@ class Serving:
         return f"{self._loaded.description} ({building} is being built{again}, {seconds:.0f} s)"
 
     def trouble(self) -> str:
-        """What failed while it served, and what does in its place; empty if nothing failed."""
+        """Which engine failed while it served, and which took over; empty if none failed."""
         return self._trouble
 
     def wait(self) -> None:
-        """Until nothing is being built any more."""
+        """Wait until all builds have ended."""
         if self._thread is not None:
             self._thread.join()
 
     def close(self) -> None:
-        """End what is being built. Answers can still be had."""
+        """Stop any build. The network can still be called."""
         self._closed.set()
         with self._lock:
             if self._build is not None:
@@ -178,9 +181,7 @@ class Serving:
                     self.reasons[name] = engine
                     continue
                 kept, why = self._find(engine)
-            except (
-                Exception
-            ) as error:  # half an installation: its packages raise whatever they like
+            except Exception as error:  # packages that are half installed raise anything
                 self.reasons[name] = error_line(error)
                 continue
             self.reasons[name] = why
@@ -197,15 +198,15 @@ class Serving:
         return self._plainest(), wanted
 
     def _engine(self, name: str) -> Engine | str:
-        """The engine of that name, or why it cannot run here."""
+        """The engine called `name`, or why it cannot run here."""
         if name in ENGINES and name not in WITHOUT_TORCH and find_spec("torch") is None:
             return missing("torch")
         engine = cast(Engine, load_entry(ENGINES, name, "engine")(self._device))
         return engine.absent() or engine
 
     def _find(self, engine: Engine) -> tuple[Kept | None, str]:
-        """Where the engine's file lies, None for one without, and why that cannot serve; empty if
-        it can."""
+        """Where the engine's file is kept, None if the engine needs no file; and why the file
+        cannot serve, empty if it can."""
         if not engine.built:
             return None, ""
         stale = ""
@@ -220,7 +221,7 @@ class Serving:
         return kept, why and stale + why
 
     def _load(self, engine: Engine, kept: Kept | None) -> Loaded | str:
-        """The engine ready to serve, or why it must not."""
+        """The engine, ready to serve, or why it must not serve."""
         if (engine.name, self._device) == ("eager", "cpu"):
             return self._plainest()
         path = None if kept is None else kept.path
@@ -230,7 +231,7 @@ class Serving:
             truth = self._truth() if kept is None else kept.truth()
             equality = compare_answers(truth, forward, self._batch, engine.tolerance)
             described = engine.describe()
-        except Exception as error:  # native libraries raise whatever they like
+        except Exception as error:  # native libraries raise anything
             return error_line(error)
         if equality.refusal:
             return equality.refusal
@@ -261,7 +262,7 @@ class Serving:
         return self._plain_truth
 
     def _build_behind(self, wanted: list[_Wanted]) -> None:
-        """Build them in order until one serves."""
+        """Build engines in order until one serves."""
         for each in wanted:
             name = each.engine.name
             with self._lock:
@@ -273,7 +274,7 @@ class Serving:
                 self._build = Build(name, self._checkpoint, self._device, self._batch, self._folder)
             why = self._build.wait()
             if why and not self._closed.is_set() and not self._build.was_ended:
-                # It has done so itself, unless it died.
+                # The build process does this itself, unless it died.
                 remember_failure(each.kept, why)
             loaded = why or self._load(each.engine, each.kept)
             self._building = ""
@@ -282,7 +283,7 @@ class Serving:
                 continue
             self.reasons[name] = ""
             with self._lock:
-                if not self._trouble:  # a device that failed once is not tried again
+                if not self._trouble:  # do not retry a device that failed
                     self._loaded = loaded
             return
 
@@ -301,9 +302,9 @@ class Serving:
 
 
 def forward_of(checkpoint: Path, device: str) -> Forward:
-    """The network of `checkpoint` for any number of inputs, without anything being built: by the
-    ONNX file beside it on a CPU, if that fits, or else by PyTorch on `device`. `InputError` where
-    neither is there, `CheckpointError` for a checkpoint that is none."""
+    """The network of `checkpoint` for any number of inputs; builds nothing. On a CPU it runs the
+    ONNX file beside the checkpoint if that fits, otherwise PyTorch on `device`. Raises `InputError`
+    if neither is available, `CheckpointError` if the file is no checkpoint."""
     engine, why = ONNXRuntime(device), ""
     if device == "cpu" and not (why := engine.absent()):
         beside = exported_beside(checkpoint)
@@ -327,7 +328,7 @@ def _network(checkpoint: Path) -> "nn.Module":
 
 
 def _without_torch(checkpoint: Path, why: str) -> str:
-    """What is said where only PyTorch could run a network, and is not there."""
+    """The message if only PyTorch could run a network and it is not installed."""
     return (
         f"{checkpoint.name} cannot be run without PyTorch ({checkpoint.stem}.onnx: {why}): "
         "pip install torch onnx onnxscript; or, where they are installed: "

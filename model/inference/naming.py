@@ -1,4 +1,4 @@
-"""From the crops of one expression to its name.
+"""Names one expression from its crops.
 
 naming = Naming(flow, classifier)                       # flow, then network
 naming = Naming(flow, classifier, OneGraph(…))          # both as one CUDA graph
@@ -27,11 +27,11 @@ class Named:
     flows: FlowPair
     prediction: Prediction
     timings_ms: dict[str, float]
-    """Milliseconds of `flow` and `classify`; where both are one graph, of `classify` alone."""
+    """Milliseconds of `flow` and `classify`; only `classify` if one graph does both."""
 
 
 def suits_one_graph(flow: Flow, classifier: Classifier, device: str) -> bool:
-    """Whether `model.inference.one_graph` is for that flow, that classifier and that device."""
+    """Whether `model.inference.one_graph` works for this flow, classifier and device."""
     return device.startswith("cuda") and flow.name == "lk" and classifier.inputs == "flows"
 
 
@@ -41,23 +41,23 @@ class Naming:
     def __init__(
         self, flow: Flow, classifier: Classifier, one_graph: "OneGraph | None" = None
     ) -> None:
-        """`one_graph` does both steps at once, until it fails."""
+        """`one_graph`, if given, does both steps at once until it fails."""
         self._flow = flow
         self._classifier = classifier
         self._one_graph = one_graph
         self.trouble = ""
-        """Why `one_graph` is not used any more; empty while it is, or where there is none."""
+        """Why `one_graph` is no longer used; empty while it is, or if there is none."""
 
     def __call__(self, crops: Sequence[Sequence[ImageU8]], frames: FramePair | None) -> Named:
-        """`crops`: one or more aligned grey crops (S, S) uint8 around onset, apex and, if it is
-        known, offset; `frames` as in `Classifier.classify`."""
+        """Name the expression. `crops`: one or more aligned grey crops (S, S) uint8 around onset,
+        apex and, if known, offset; `frames` as in `Classifier.classify`."""
         start_s = time.perf_counter()
         if self._one_graph is not None:
             try:
                 flows, prediction = self._one_graph(crops)
             except InputError:
                 raise
-            except Exception as error:  # lost memory, a lost device, a compiler that is missing
+            except Exception as error:  # out of memory, lost device, missing compiler
                 self.trouble = (
                     f"the CUDA graph failed: {error_line(error)}; its steps go on one by one"
                 )

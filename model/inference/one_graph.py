@@ -1,4 +1,4 @@
-"""From the crops of one expression to its name in one CUDA graph."""
+"""Names one expression from its crops in a single CUDA graph."""
 
 from collections.abc import Sequence
 
@@ -18,11 +18,11 @@ from model.records import FlowPair, ImageU8, Prediction
 
 
 class OneGraph:
-    """Averaged crops in host memory to flows and answers there, without leaving the GPU between:
-    flow, head motion, normalisation and network, recorded as one CUDA graph.
+    """Flow, head motion, normalisation and network, recorded as one CUDA graph. Crops go to the GPU
+    once, and flows and answers come back once.
 
-    Elsewhere than on CUDA the same steps run one after the other, so that their numbers can be
-    compared. From one thread at a time.
+    On a device without CUDA the same steps run one after another, so that their numbers can be
+    compared. Call it from one thread at a time.
     """
 
     def __init__(self, flow: Flow, classifier: NetworkClassifier, serving: Serving) -> None:
@@ -32,7 +32,8 @@ class OneGraph:
         self._ready: tuple[Loaded, int, Function] | None = None
 
     def __call__(self, crops: Sequence[Sequence[ImageU8]]) -> tuple[FlowPair, Prediction]:
-        """As `model.inference.naming.Naming`; raises whatever the GPU raises."""
+        """Flows and prediction for `crops`, as in `model.inference.naming.Naming`. Raises whatever
+        the GPU raises."""
         given = stacked(crops)
         known = bool(given[1])
         maps, classes, units = self.function(given)(*given)
@@ -41,8 +42,8 @@ class OneGraph:
         return FlowPair(flows[0], flows[1] if known else None), prediction
 
     def function(self, given: tuple[Tensor, Tensor]) -> Function:
-        """All of it for tensors as `given`, which `stacked` makes: to the maps of both phases
-        (2, 2, S, S) px and the network's answers."""
+        """The whole computation for tensors shaped like `given`, as `stacked` makes them. It
+        returns the maps of both phases (2, 2, S, S) px and the network's answers."""
         loaded, size = self._serving.loaded, given[0].shape[-1]
         if self._ready is None or self._ready[:2] != (loaded, size):
             device = loaded.device
@@ -67,8 +68,8 @@ class OneGraph:
 
 
 def stacked(crops: Sequence[Sequence[ImageU8]]) -> tuple[Tensor, Tensor]:
-    """The mean crops around onset, apex and offset, (3, S, S) float32, the apex twice where no
-    offset is known; and (1,) whether it is, 1 or 0."""
+    """The mean crops around onset, apex and offset, (3, S, S) float32, with the apex in place of an
+    unknown offset; and (1,) whether the offset is known, 1 or 0."""
     moments = average_crops(crops)
     known = len(moments) == 3
     pictures = np.stack(moments if known else [*moments, moments[-1]])

@@ -1,4 +1,4 @@
-"""What a trained network says of a set of samples: the one place that runs a network over a set."""
+"""Runs a trained network over a set of samples. All evaluation goes through here."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +13,19 @@ from model.inference.samples import SampleSet
 from model.records import ArrayF32
 
 BATCH = 256
-"""Samples at a time: 4 MiB of flow maps."""
+"""Samples per batch: 4 MiB of flow maps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Of N samples, in their order."""
+    """A network's answers to N samples, in their order."""
 
     logits: ArrayF32
-    """(N, C) of the classes, before any temperature."""
+    """(N, C) class logits, before any temperature."""
     probabilities: ArrayF32
     """(N, C): softmax of the logits over the temperature; rows sum to 1."""
     action_units: ArrayF32
-    """(N, A): probability of each unit by itself."""
+    """(N, A): independent probability of each unit."""
 
 
 def answers(
@@ -35,11 +35,11 @@ def answers(
     first_phase_only: bool = False,
     device: str = "cpu",
 ) -> Answers:
-    """Run a network, or that of a checkpoint's file with its temperature, over `samples`.
+    """Run a network over `samples`: a module, or a checkpoint's file with its temperature.
 
-    With `first_phase_only`, second phases are withheld, as they are at an expression's apex. A
-    module is left in its evaluation mode. Raises `CheckpointError` for a file that cannot be read
-    and `InputError` where its classes or action units are not those of the samples.
+    `first_phase_only` withholds the second phases, as at an expression's apex. A module stays in
+    evaluation mode afterwards. Raises `CheckpointError` if the file cannot be read, and
+    `InputError` if its classes, action units or inputs differ from those of the samples.
     """
     temperature = 1.0
     if isinstance(trained, Path):

@@ -1,5 +1,5 @@
-"""What networks are trained and measured on, whatever it came from: synthetic pairs, a data set's
-clips, maps that others computed."""
+"""Samples for training and measuring, from any origin: synthetic pairs, a data set's clips, or maps
+that others computed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,30 +14,30 @@ from model.records import ArrayF32
 
 @dataclass(frozen=True, slots=True)
 class SampleSet:
-    """N samples, small enough to keep in memory by the ten thousands (16 KiB each for flows)."""
+    """N samples, small enough to keep tens of thousands in memory (16 KiB each for flows)."""
 
     name: str
-    """Of where they came from, for reports: "synthetic", "casme2", "casme2+samm"."""
+    """Where they came from, for reports: "synthetic", "casme2", "casme2+samm"."""
     inputs: Inputs
     phases: NDArray[np.float16]
-    """(N, 2, *inner, 64, 64): onset→apex, apex→offset; as networks take that kind of `inputs`
-    (`model.classifiers`), in px of the 128 px crop. Zeros where the second phase is unknown."""
+    """(N, 2, *inner, 64, 64): onset→apex, apex→offset, in the form of `inputs`
+    (`model.classifiers`), in px of the 128 px crop. Zeros if the second phase is unknown."""
     both_phases: NDArray[np.bool_]
-    """(N,): False where only the first phase is known."""
+    """(N,): False if only the first phase is known."""
     labels: NDArray[np.int64]
-    """(N,) numbers in `classes`, or `NO_EXPRESSION`."""
+    """(N,): indices into `classes`, or `NO_EXPRESSION`."""
     classes: tuple[str, ...]
     action_units: ArrayF32
-    """(N, A) of zeros and ones in the order of `action_unit_names`; NaN where nobody coded."""
+    """(N, A): zeros and ones in the order of `action_unit_names`; NaN if not coded."""
     action_unit_names: tuple[str, ...]
     amplitude_px: ArrayF32
-    """(N,) greatest displacement at the apex; NaN where the truth is unknown."""
+    """(N,): greatest displacement at the apex; NaN if the truth is unknown."""
     subjects: tuple[str, ...]
-    """Unique over data sets ("casme2/01"): folds are cut along them."""
+    """Unique over data sets ("casme2/01"); folds split by subject."""
     clips: tuple[str, ...]
     """Unique names, for reports."""
     left_out: tuple[str, ...] = ()
-    """Clips that stand in the data but not here, as they cannot be used, and why."""
+    """Clips of the data that could not be used, and why."""
 
     def __post_init__(self) -> None:
         n = len(self.phases)
@@ -51,14 +51,14 @@ class SampleSet:
         return len(self.phases)
 
     def counted(self) -> str:
-        """In a line for a person: how many, and what was left out."""
+        """A line for a person: how many clips there are, and what was left out."""
         line = f"{self.name}: {len(self)} clips of {len(set(self.subjects))} subjects"
         if self.left_out:
             line += f"; {len(self.left_out)} left out, the first: {self.left_out[0]}"
         return line
 
     def take(self, indices: ArrayLike) -> "SampleSet":
-        """The samples at those indices, in that order."""
+        """The samples at `indices`, in that order."""
         chosen = np.asarray(indices, np.int64)
         return replace(
             self,
@@ -73,8 +73,8 @@ class SampleSet:
 
 
 def join_samples(sets: Sequence[SampleSet]) -> SampleSet:
-    """Several sets as one. Raises `InputError` unless inputs, shapes, classes and action units
-    agree."""
+    """One set with the samples of all `sets`. Raises `InputError` unless inputs, shapes, classes
+    and action units agree."""
     if not sets:
         raise InputError("give one set of samples or more to join")
     first = sets[0]

@@ -1,7 +1,7 @@
 """The checkpoints that come with the program, by name.
 
-A network's weights bear its name, those for another flow than the default the flow's besides:
-`fmanet`, `fmanet-tvl1`.
+Weights are named after their network, followed by the flow unless it is the default one: `fmanet`,
+`fmanet-tvl1`.
 """
 
 from pathlib import Path
@@ -15,6 +15,6 @@ def shipped_names() -> tuple[str, ...]:
 
 
 def weights_for_flow(flow: str, name: str) -> str:
-    """The name of the weights of `name` that were trained on `flow`; `name` where none bear it."""
+    """The name of the weights of network `name` for `flow`; just `name` if there are none."""
     own = f"{name}-{flow}"
     return own if own in shipped_names() else name

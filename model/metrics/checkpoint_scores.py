@@ -1,6 +1,6 @@
-"""What is measured of a checkpoint on samples that chose nothing: the figures it is stored with.
+"""The figures stored with a checkpoint, measured on samples that no choice was based on.
 
-One list of figures, for training's end, for evaluation and for model cards, so that they compare.
+Training, evaluation and model cards all use this one list, so their figures can be compared.
 """
 
 from collections.abc import Callable
@@ -26,11 +26,11 @@ from model.metrics.recognition import (
 
 SCORES: dict[str, Callable[[Confusion], float]] = {"uf1": uf1, "uar": uar, "accuracy": accuracy}
 AMPLITUDES_PX = ((0.1, 0.3), (0.3, 0.6), (0.6, 1.2), (1.2, 4.0))
-"""Greatest displacement at the apex, by which figures are split."""
+"""Ranges of the greatest displacement at the apex, px; figures are given for each."""
 NAMEABLE_PX = 0.3
 """Amplitude from which an expression should be named."""
 FIRST_PHASE = "first_phase_"
-"""Before the names of figures of onset → apex alone."""
+"""Prefix for figures of onset → apex alone."""
 
 _COUNTED = {
     FIRST_PHASE + name for name in ("samples", "subjects", "samples_without_expression")
@@ -38,8 +38,8 @@ _COUNTED = {
 
 
 def measure_checkpoint(path: Path, samples: SampleSet, device: str = "cpu") -> dict[str, float]:
-    """Figures of the checkpoint in the file `path`: `figures` of both phases, and those of first
-    phases alone after them. Raises what `model.inference.predictions.answers` does."""
+    """Figures of the checkpoint in the file `path`: `figures` with both phases, then with the first
+    phase alone. Raises what `model.inference.predictions.answers` does."""
     least = read_checkpoint(path)[0].least_confidence
     found: dict[str, float] = {}
     for prefix, alone in (("", False), (FIRST_PHASE, True)):
@@ -50,8 +50,8 @@ def measure_checkpoint(path: Path, samples: SampleSet, device: str = "cpu") -> d
 
 
 def figures(said: Answers, samples: SampleSet, least_confidence: float) -> dict[str, float]:
-    """Figures by name; all but the last four over the samples with an expression, the likeliest
-    class taken for the answer however little it is likely:
+    """Figures by name. The answer is always the likeliest class, even if the confidence is low. All
+    but the last four figures are over the samples with an expression:
 
         samples, subjects                           how many
         uf1, uar, accuracy                          and _low, _high: 95 % over subjects
@@ -60,10 +60,10 @@ def figures(said: Answers, samples: SampleSet, least_confidence: float) -> dict[
         confidence, calibration_error
         refused                                     share answered with "no clear expression"
         action_unit_map                             mean average precision, over all coded samples
-        samples_without_expression                  how many, and if there are:
+        samples_without_expression                  how many; if there are any:
         refused_without_expression, confidence_without_expression
 
-    Raises `InputError` without a sample that has an expression.
+    Raises `InputError` if no sample has an expression.
     """
     named = samples.labels != NO_EXPRESSION
     shares, count = said.probabilities[named], len(samples.classes)

@@ -1,6 +1,6 @@
-"""Splits by subject: a face never stands on both sides of one.
+"""Splits by subject: the same face is never on both sides.
 
-Leaving one subject out is the field's protocol (See et al., MEGC 2019): scores are pooled over all
+Leaving one subject out is the standard protocol (See et al., MEGC 2019). Scores are pooled over all
 folds, see `model.metrics.recognition`.
 """
 
@@ -20,17 +20,17 @@ class Fold:
     """One split by subject."""
 
     subject: str
-    """Whose clips are tested."""
+    """The subject whose clips are tested."""
     train: Indices
-    """Indices of the clips of all others, rising."""
+    """Indices of all other subjects' clips, rising."""
     test: Indices
     """Indices of this subject's clips, rising."""
 
 
 def leave_one_subject_out(subjects: Sequence[str]) -> Iterator[Fold]:
-    """One fold for each subject, in order of name: its clips are tested, all others trained on.
+    """One fold per subject, by name: its clips are for testing, all others for training.
 
-    `subjects` names the subject of each clip. `InputError` with fewer than two subjects.
+    `subjects` names the subject of each clip. Raises `InputError` with fewer than two subjects.
     """
     names = np.asarray(subjects, dtype=object)
     distinct = sorted(set(subjects))
@@ -42,8 +42,8 @@ def leave_one_subject_out(subjects: Sequence[str]) -> Iterator[Fold]:
 
 
 def validation_split(subjects: Sequence[str], share: float, seed: int) -> tuple[Indices, Indices]:
-    """Indices (kept, held out): about `share` of the subjects, at least one and not all, drawn
-    by `seed`, are held out with all their clips."""
+    """Indices (kept, held out). About `share` of the subjects, at least one and not all, are drawn
+    by `seed` and held out with all their clips."""
     distinct = sorted(set(subjects))
     if len(distinct) < 2 or not 0 < share < 1:
         raise InputError(

@@ -1,8 +1,8 @@
 """Scores of recognition.
 
 Counts are pooled over all folds before any ratio is taken (See et al., MEGC 2019, "Recognition"):
-a mean of per-fold scores would weigh a subject of one clip like one of thirty. Truth and
-predictions are class numbers; wherever a ratio is 0/0 its class takes no part in a mean.
+a mean of per-fold scores would weight a subject with one clip like one with thirty. Truth and
+predictions are class numbers. A class whose ratio is 0/0 is left out of means.
 """
 
 import math
@@ -16,7 +16,7 @@ from model.errors import InputError
 from model.records import ArrayF32
 
 Confusion = NDArray[np.int64]
-"""(C, C) int64: row the true class, column the predicted one."""
+"""(C, C) int64: rows are true classes, columns predicted ones."""
 Indices = NDArray[np.int64]
 
 
@@ -33,13 +33,13 @@ def confusion(truth: ArrayLike, predicted: ArrayLike, classes: int) -> Confusion
 
 
 def f1_by_class(counts: Confusion) -> NDArray[np.float64]:
-    """2 TP / (2 TP + FP + FN) of each class (C,); NaN for one neither true nor predicted."""
+    """2 TP / (2 TP + FP + FN) of each class (C,); NaN for a class neither true nor predicted."""
     hits = np.diagonal(counts)
     return _ratio(2 * hits, counts.sum(axis=0) + counts.sum(axis=1))
 
 
 def recall_by_class(counts: Confusion) -> NDArray[np.float64]:
-    """TP / N of each class (C,); NaN for one without clips."""
+    """TP / N of each class (C,); NaN for a class without clips."""
     return _ratio(np.diagonal(counts), counts.sum(axis=1))
 
 
@@ -61,25 +61,25 @@ def accuracy(counts: Confusion) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Clips whose confidence lies within equal limits."""
+    """The clips whose confidence lies in one range."""
 
     low: float
-    """Above it …"""
+    """Lower limit, exclusive."""
     high: float
-    """… up to it."""
+    """Upper limit, inclusive."""
     clips: int
     confidence: float
-    """Mean probability of the named class; NaN without clips, so is the next."""
+    """Mean probability of the predicted class; NaN without clips."""
     accuracy: float
-    """Share named right."""
+    """Share named right; NaN without clips."""
 
 
 def calibration_error(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15) -> float:
-    """Expected calibration error, 0–1: the mean gap between the confidence of the named class and
-    how often it is right, over equally wide bins of confidence (C. Guo et al., On calibration of
+    """Expected calibration error, 0–1: the mean gap between the confidence in the predicted class
+    and its accuracy, over equally wide bins of confidence (C. Guo et al., On calibration of
     modern neural networks, ICML 2017, section 2). `probabilities` is (N, C), rows sum to 1.
 
-    Raises `InputError` on other shapes, on values outside 0–1 and without clips.
+    Raises `InputError` on other shapes, on values outside 0–1, and without clips.
     """
     filled = [each for each in reliability(probabilities, truth, bins) if each.clips]
     gaps = sum(each.clips * abs(each.accuracy - each.confidence) for each in filled)
@@ -87,7 +87,7 @@ def calibration_error(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15
 
 
 def reliability(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15) -> tuple[Bin, ...]:
-    """Bins of equal width from 0 to 1, rising, for what `calibration_error` takes and raises."""
+    """Bins of equal width from 0 to 1, rising. Takes and raises what `calibration_error` does."""
     shares = np.asarray(probabilities, np.float64)
     if shares.ndim != 2 or shares.size == 0 or bins < 1:
         raise InputError(f"calibration needs (N, C) probabilities and bins, got {shares.shape}")
@@ -111,17 +111,17 @@ def reliability(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15) -> t
 
 
 def mean_average_precision(truth: ArrayF32, scores: ArrayF32) -> float:
-    """Mean over the action units that occur of `average_precision`; 0 where none occurs."""
+    """Mean `average_precision` of the action units that occur; 0 if none occurs."""
     precisions = average_precision(truth, scores)
     occurring = precisions[np.isfinite(precisions)]
     return float(occurring.mean()) if occurring.size else 0.0
 
 
 def average_precision(truth: ArrayF32, scores: ArrayF32) -> NDArray[np.float64]:
-    """(A,): of each action unit, the mean precision at the rank of each true one (M. Everingham et
-    al., The PASCAL visual object classes challenge, IJCV 2010, section 4.2, without interpolation);
-    NaN for one that never occurs. `truth` (N, A) holds zeros and ones, NaN where nobody coded,
-    `scores` (N, A) what ranks the clips."""
+    """Average precision (A,) of each action unit: the mean precision at the rank of each clip that
+    shows it (M. Everingham et al., The PASCAL visual object classes challenge, IJCV 2010, section
+    4.2, without interpolation); NaN for a unit that never occurs. `truth` (N, A) holds zeros and
+    ones, NaN if not coded; `scores` (N, A) rank the clips."""
     if truth.shape != scores.shape or truth.ndim != 2:
         raise InputError(f"units need (N, A) and as many scores: {truth.shape}, {scores.shape}")
     precisions = np.full(truth.shape[1], math.nan)
@@ -137,7 +137,7 @@ def average_precision(truth: ArrayF32, scores: ArrayF32) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class ConfidenceInterval:
-    """A score and how far it may be chance."""
+    """A score and its confidence interval."""
 
     value: float
     low: float
@@ -155,9 +155,9 @@ def bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> ConfidenceInterval:
-    """Percentile interval of `score` over subjects drawn with replacement: clips of one face are
+    """Percentile interval of `score` over subjects drawn with replacement. Clips of one face are
     not independent, so whole subjects are drawn (A. C. Davison, D. V. Hinkley: Bootstrap methods
-    and their application, 1997, section 3.8). Samples whose score is NaN are not counted.
+    and their application, 1997, section 3.8). Samples whose score is NaN are ignored.
     """
     value, scores = _drawn(truth, predicted, subjects, classes, score, samples, seed)
     return _percentiles(value, scores, level)
@@ -175,8 +175,8 @@ def bootstrap_difference(
     level: float = 0.95,
     seed: int = 0,
 ) -> ConfidenceInterval:
-    """The same of how far `predicted` scores above `reference`, answers to the same clips: each
-    sample scores both on the same subjects, so what is hard for both does not count."""
+    """As `bootstrap`, for how far `predicted` scores above `reference` on the same clips. Each
+    sample scores both on the same subjects, so clips that are hard for both cancel."""
     value, scores = _drawn(truth, predicted, subjects, classes, score, samples, seed)
     other, others = _drawn(truth, reference, subjects, classes, score, samples, seed)
     return _percentiles(value - other, scores - others, level)
@@ -191,7 +191,8 @@ def _drawn(
     samples: int,
     seed: int,
 ) -> tuple[float, NDArray[np.float64]]:
-    """The score of all, and of each sample of subjects; `seed` alone says who is in which."""
+    """The score over all clips, and over each sample of subjects. Only `seed` decides which
+    subjects are drawn."""
     whole = confusion(truth, predicted, classes)
     if len(subjects) != whole.sum():
         raise InputError(f"{whole.sum()} clips but {len(subjects)} subjects")
@@ -228,8 +229,8 @@ class SubjectScore:
 def by_subject(
     truth: ArrayLike, predicted: ArrayLike, subjects: Sequence[str]
 ) -> tuple[SubjectScore, ...]:
-    """One for each subject, in order of name. A subject rarely shows each class, so no mean over
-    classes is taken of one alone. Raises `InputError` on lengths that differ."""
+    """The score of each subject, by name. It is a plain count, because one subject rarely shows
+    every class. Raises `InputError` if the lengths differ."""
     right = np.asarray(truth) == np.asarray(predicted)
     if right.shape != (len(subjects),):
         raise InputError(f"{right.size} clips but {len(subjects)} subjects")

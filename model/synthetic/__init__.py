@@ -1,5 +1,5 @@
 """Faces that move in known ways: FACS action units as displacement fields, an animated portrait,
-footage with its truth. It is at once the demo source, the test bed and the training data."""
+footage with its truth. They serve as demo source, test bed and training data."""
 
 from model.synthetic.action_units import displacement_field
 from model.synthetic.face import FaceNuisance, SyntheticFace

@@ -1,5 +1,5 @@
-"""The one photograph of a face that is always there: Eileen Collins, by NASA (public domain), as it
-ships inside scikit-image."""
+"""A photograph of a face that is always available: Eileen Collins, by NASA (public domain), which
+scikit-image contains."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,9 +12,9 @@ from model.records import ImageU8
 
 def portrait() -> ImageU8:
     """The photograph, (512, 512, 3) uint8 RGB."""
-    from PIL import Image  # which scikit-image requires; OpenCV's reader complains of the file
+    from PIL import Image  # scikit-image requires it; OpenCV warns about this file
 
-    # Read from the package's folder: to import it for one picture takes half a second.
+    # Read from the package's folder: importing the package takes half a second.
     package = find_spec("skimage")
     if package is None or package.origin is None:
         raise InputError("the portrait ships inside scikit-image: pip install scikit-image")

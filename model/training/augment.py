@@ -1,4 +1,4 @@
-"""Samples varied so that what is seen in them stays true: flow turns with its picture.
+"""Variations of samples that keep them consistent: the flow turns with its picture.
 
 Mirroring, small rotations, scales and shifts; time reversal; a withheld second phase; channels
 scaled on their own. All of it acts on a batch of phases (N, 2, *inner, 64, 64), `inner`
@@ -21,7 +21,7 @@ def augment(
     rng: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """Phases (N, 2, *inner, S, S) and which second phases are known (N,), each sample varied by
-    its own draw from `rng` (of the CPU, so that a draw is the same on any device)."""
+    its own draw from `rng`. That generator is on the CPU, so draws are the same on any device."""
     count, device = len(phases), phases.device
 
     def chosen(share: float) -> Tensor:
@@ -37,16 +37,16 @@ def augment(
     phases = _where(reverse & (has_offset > 0), reversed_in_time(phases, inputs), phases)
     phases = move(phases, inputs, mirror=mirror, turn_rad=turn, scale=scale, shift_px=shift)
     if inputs == "flows":
-        # Not moved as well: networks take off what most of a map shares.
+        # No shift of the values: networks subtract what most of a map shares.
         phases = phases * spread(variation.gain_log, 2, 2, 1, 1).exp()
     return phases, torch.where(dropped, torch.zeros_like(has_offset), has_offset)
 
 
 def reversed_in_time(phases: Tensor, inputs: Inputs) -> Tensor:
-    """The same expression shown backwards: (N, 2, *inner, S, S) → the same shape.
+    """The same expression played backwards: (N, 2, *inner, S, S) → the same shape.
 
-    Flows are swapped and negated, which leaves out that they stand on the pixels of another
-    moment; long flows then start from what was the offset.
+    Flows are swapped and negated. This ignores that they belong to the pixels of another moment.
+    Long flows then start from the former offset.
     """
     if inputs == "flows":
         return -phases.flip(1)
@@ -69,7 +69,7 @@ def move(
 ) -> Tensor:
     """Pictures mirrored where `mirror` (N,) bool, then turned clockwise (as y points down) by
     `turn_rad` (N,), scaled by `scale` (N,) about their middle, and shifted right and down by
-    `shift_px` (N, 2); vectors turned and scaled with them. What comes in at the rim repeats it."""
+    `shift_px` (N, 2); vectors are turned and scaled with them. Edge pixels repeat at the rim."""
     side = phases.shape[-1]
     sign = torch.where(mirror, -1.0, 1.0)
     cos, sin = turn_rad.cos(), turn_rad.sin()

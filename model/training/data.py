@@ -1,4 +1,4 @@
-"""Which samples a run trains on: synthetic pairs, data sets, or both."""
+"""The samples that a run trains on: synthetic pairs, data sets, or both."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from model.training.leakage import faces
 
 SYNTHETIC = "synthetic"
 FIRST_REPORT_SEED = 1000
-"""Synthetic sets from this seed on are for reporting: nothing is chosen on them."""
+"""Synthetic sets from this seed on are only for reports: no choice may be based on them."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class Sources:
     pairs: int = 30000
     """Synthetic pairs to train on."""
     validation_pairs: int = 3000
-    """To watch and to calibrate on, and as many to report on."""
+    """Synthetic pairs to validate and calibrate on; as many are for the report."""
     view: View = "mixed"
-    """Of synthetic pairs: "crop", "maps" or "mixed"."""
+    """View of the synthetic pairs: "crop", "maps" or "mixed"."""
     none_share: float = 0.15
-    """Of synthetic pairs: the share in which no expression is."""
+    """Share of the synthetic pairs without expression."""
     seed: int = 7
-    """Of the synthetic pairs to train on; the next one's are to validate on."""
+    """Seed of the synthetic training pairs; the validation pairs use the next seed."""
 
     def __post_init__(self) -> None:
         names = [spec for spec in self.specs if spec == SYNTHETIC or ":" in spec]
@@ -76,11 +76,11 @@ class Sources:
 
     @property
     def data_sets(self) -> tuple[str, ...]:
-        """Names of all but synthetic pairs; maps bear that of their folder."""
+        """Names of the data sets, without synthetic pairs. Maps are named after their folder."""
         return tuple(map(_name, (spec for spec in self.specs if spec != SYNTHETIC)))
 
     def said(self) -> dict[str, Any]:
-        """For the recipe: names without the paths of this machine."""
+        """The same for the recipe: names without the paths of this machine."""
         said: dict[str, Any] = {"sets": [*map(_name, self.specs)], "classes": self.classes}
         if self.synthetic:
             said |= {name: getattr(self, name) for name in ("pairs", "view", "none_share", "seed")}
@@ -89,13 +89,13 @@ class Sources:
 
 @dataclass(frozen=True)
 class Opener:
-    """Opens samples as one network takes them."""
+    """Opens samples in the form that one network takes."""
 
     sources: Sources
     classifier: str
     flow: str
     cache: Path
-    """Folder in which all that is drawn or computed is kept."""
+    """Folder that keeps everything drawn or computed."""
     workers: int
 
     def __post_init__(self) -> None:
@@ -112,11 +112,11 @@ class Opener:
         return self._pairs(self.sources.validation_pairs, self.sources.seed + 1, "training")
 
     def report_pairs(self) -> SampleSet:
-        """Pairs with nuisance that training does not have; only to be measured."""
+        """Pairs with nuisances that training does not have; for measuring only."""
         return self._pairs(self.sources.validation_pairs, FIRST_REPORT_SEED, "held_out")
 
     def clips(self) -> SampleSet | None:
-        """All data sets named, joined; None if there is none but synthetic pairs."""
+        """All named data sets, joined; None if only synthetic pairs are named."""
         sets: Sequence[SampleSet] = [
             open_samples(
                 spec,
@@ -153,11 +153,11 @@ def _name(spec: str) -> str:
 
 
 def check_workers(number: int) -> None:
-    """`InputError` for none."""
+    """Raise `InputError` if `number` is below 1."""
     if number < 1:
         raise InputError(f"--workers {number}: choose 1 or more processes")
 
 
 def inputs_of(classifier: str) -> Inputs:
-    """What the networks of that name in `CLASSIFIERS` are given."""
+    """The input kind of the network `classifier` in `CLASSIFIERS`."""
     return cast(Inputs, load_entry(CLASSIFIERS, classifier, "classifier").inputs)

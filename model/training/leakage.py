@@ -1,4 +1,4 @@
-"""Which data sets weights have seen: nobody is to be tested by a network that knows the face."""
+"""Which data sets weights have seen: no face may be tested by a network trained on it."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,13 +11,13 @@ _EXTENDS = {"samm_lv": "samm"}
 
 
 def faces(name: str) -> str:
-    """The data set whose faces the one of that name shows: mostly its own."""
+    """The data set whose faces `name` shows, usually `name` itself."""
     return _EXTENDS.get(name, name)
 
 
 def seen_sets(checkpoint: Checkpoint) -> frozenset[str]:
-    """Names of what its weights were trained on, those they started from among them; empty where
-    it does not say."""
+    """Names of the data sets its weights were trained on, including those its initial weights saw;
+    empty if the checkpoint does not say."""
     seen: set[str] = set()
     recipe: Any = checkpoint.recipe
     while recipe:
@@ -27,7 +27,7 @@ def seen_sets(checkpoint: Checkpoint) -> frozenset[str]:
 
 
 def refuse_seen(name: str, checkpoint: Checkpoint, tested: Iterable[str]) -> None:
-    """`InputError` if weights, called `name`, saw faces of one of the data sets `tested`."""
+    """Raise `InputError` if the weights called `name` saw faces of a data set in `tested`."""
     shown = set(map(faces, tested))
     seen = sorted(each for each in seen_sets(checkpoint) if faces(each) in shown)
     if seen:

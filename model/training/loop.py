@@ -1,7 +1,7 @@
 """The training loop.
 
-Epochs are fixed beforehand. An interrupted run goes on where it stopped and ends with the very
-weights that it would have had: all that is random is drawn anew for each epoch from the recipe's
+The number of epochs is fixed beforehand. An interrupted run continues where it stopped and ends
+with exactly the weights it would have had: each epoch draws its random numbers from the recipe's
 seed and the epoch's number.
 """
 
@@ -49,12 +49,12 @@ def fit(
 ) -> Checkpoint:
     """Train by `recipe` and write the checkpoint to `out`.
 
-    Beside `out` there will be `.log.csv`, a line per epoch, and until the end `.state`, to go on
-    from. `validation` is watched, and chooses only if the recipe keeps the best epoch; at the end
-    confidence is calibrated on it (`model.inference.confidence`). `init` is a checkpoint whose
-    weights to start from, as far as they have a place in the network. `after_epoch` gets each line
-    of the log. Raises `InputError` where samples and recipe do not fit, or `.state` is of a run
-    with other samples or another recipe.
+    Beside `out` it writes `.log.csv`, a line per epoch, and `.state`, to continue from, which is
+    deleted at the end. `validation` is scored after each epoch; it chooses the epoch only if the
+    recipe keeps the best one. At the end, confidence is calibrated on it
+    (`model.inference.confidence`). Training starts from the weights of the checkpoint `init`, as
+    far as they fit the network. `after_epoch` gets each line of the log. Raises `InputError` if
+    samples and recipe do not fit, or if `.state` belongs to other samples or another recipe.
     """
     if init is not None:
         check_start(init, recipe)
@@ -66,7 +66,7 @@ def fit(
         began = _start_from(init, network, checkpoint)
         checkpoint = replace(checkpoint, recipe={**checkpoint.recipe, "init": dict(began.recipe)})
     network = network.to(device)
-    # A fifth faster on CPUs.
+    # This is a fifth faster on CPUs.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
@@ -115,7 +115,7 @@ def fit(
 
 @dataclass
 class _Run:
-    """What an epoch needs."""
+    """Everything an epoch needs."""
 
     recipe: Recipe
     training: SampleSet
@@ -174,7 +174,7 @@ class _Run:
 
 
 def _rate(done: float) -> float:
-    """Share of the greatest learning rate when that share of the steps is done."""
+    """The learning rate, as a share of its maximum, when the share `done` of the steps is done."""
     if done < WARM_UP:
         return done / WARM_UP
     return (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2
@@ -217,7 +217,7 @@ def _check(
 
 
 def check_start(init: Path, recipe: Recipe) -> None:
-    """`InputError` if a run by `recipe` cannot start from the weights of `init`."""
+    """Raise `InputError` if a run by `recipe` cannot start from the weights of `init`."""
     given = read_checkpoint(init)[0]
     for what, theirs, ours in (
         ("a network", given.classifier, recipe.classifier),
@@ -229,8 +229,8 @@ def check_start(init: Path, recipe: Recipe) -> None:
 
 
 def _start_from(init: Path, network: nn.Module, checkpoint: Checkpoint) -> Checkpoint:
-    """Weights of `init` wherever name and shape agree; what names classes or action units only if
-    these are the same. Returns what `init` says of itself."""
+    """Load the weights of `init` wherever name and shape agree. The heads for classes and action
+    units are loaded only if those are the same. Returns the description of `init`."""
     given, weights = read_checkpoint(init)
     own = network.state_dict()
     fitting = {name: w for name, w in weights.items() if own[name].shape == w.shape}
@@ -245,7 +245,7 @@ def _start_from(init: Path, network: nn.Module, checkpoint: Checkpoint) -> Check
 
 
 def samples_digest(samples: SampleSet) -> bytes:
-    """Tells sets of samples apart by all that weights depend on."""
+    """A digest of everything in `samples` that affects the weights."""
     names = samples.classes, samples.action_unit_names
     digest = hashlib.sha256(repr(names).encode())
     for column in (samples.phases, samples.both_phases, samples.labels, samples.action_units):
@@ -266,7 +266,8 @@ def _key(
 
 
 def _write_state(path: Path, state: dict[str, Any]) -> None:
-    """Whole or not at all; raises `OSError`, where `torch.save` itself would hide a full disk."""
+    """Write `state` whole or not at all. Raises `OSError`; `torch.save` alone would hide a full
+    disk."""
     content = io.BytesIO()
     torch.save(state, content)
     partial = path.with_suffix(".state.partial")
@@ -278,8 +279,8 @@ def _write_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def _validation_scores(network: nn.Module, samples: SampleSet, device: str) -> dict[str, float]:
-    """What is looked at after each epoch: UF1 from first phases alone and from what is known of
-    the samples, over those with an expression; mean average precision of the action units."""
+    """Scores after an epoch: UF1 from first phases alone and from all known phases, over samples
+    with an expression; and mean average precision of the action units."""
     named = samples.labels != NO_EXPRESSION
     figures = {}
     for name, first_alone in (("uf1_first_phase", True), ("uf1", False)):
@@ -294,10 +295,10 @@ def _resumed(path: Path, key: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        # To the CPU: a run that was begun on CUDA may go on elsewhere.
+        # To the CPU: a run started on CUDA may continue on another device.
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         found = state["key"]
-    except Exception as error:  # what is no state fails in any way
+    except Exception as error:  # a file that is no state can raise anything
         raise InputError(
             f"{path} is damaged ({error_line(error)}): delete it to start anew"
         ) from error
@@ -313,7 +314,7 @@ def _copied(network: nn.Module) -> dict[str, Tensor]:
 
 
 def _write_log(path: Path, log: list[dict[str, float]]) -> None:
-    """Whole, each time: an interruption leaves no line twice."""
+    """Write the whole log each time, so that an interruption repeats no line."""
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(log[0]))
         writer.writeheader()

@@ -1,7 +1,7 @@
 """Leave-one-subject-out: one network per subject, tested on the clips of a face it never saw.
 
-The test subject chooses nothing: its clips are looked at once, by the network whose epochs were
-fixed beforehand, or chosen on other subjects split off the training set. Scores are pooled over
+No choice is based on the test subject. Its clips are tested once, by a network whose number of
+epochs was fixed beforehand or chosen on other subjects held out of training. Scores are pooled over
 all folds (See et al., MEGC 2019).
 """
 
@@ -32,14 +32,14 @@ from model.training.recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class FoldAnswers:
-    """What the network of one fold said of its subject's clips."""
+    """One fold's answers to its subject's clips."""
 
     subject: str
     clips: tuple[str, ...]
     truth: tuple[int, ...]
     """Class numbers."""
     probabilities: tuple[tuple[float, ...], ...]
-    """By clip and class."""
+    """Probabilities by clip and class."""
 
 
 def leave_one_out(
@@ -53,7 +53,7 @@ def leave_one_out(
     init: Path | None = None,
     after_fold: Callable[[FoldAnswers], None] = lambda answers: None,
 ) -> dict[str, Any]:
-    """Train and test a network for each subject of `samples`; `always` is trained on in each fold.
+    """Train and test a network for each subject of `samples`. Every fold also trains on `always`.
 
     With a `validation_share`, that share of the other subjects is held out of each fold's training
     and the epoch with the best UF1 on them is kept. The folder `out` gets a checkpoint, a log and
@@ -98,8 +98,8 @@ def leave_one_out(
 def fold_samples(
     fold: Fold, samples: SampleSet, always: SampleSet | None, validation_share: float, seed: int
 ) -> tuple[SampleSet, SampleSet | None]:
-    """What a fold is trained on, and what chooses its epoch: nothing of its subject in either, and
-    no subject in both."""
+    """A fold's training samples, and the validation samples that choose its epoch. Neither holds
+    the test subject, and no subject is in both."""
     others, validation = samples.take(fold.train), None
     if validation_share:
         kept, held = validation_split(others.subjects, validation_share, seed)
@@ -108,7 +108,7 @@ def fold_samples(
 
 
 def pool_folds(folds: Sequence[FoldAnswers], classes: Sequence[str]) -> dict[str, Any]:
-    """Scores over the clips of all folds together, in all and by data set."""
+    """Scores over the clips of all folds together, overall and by data set."""
     clips = [
         (fold.subject, truth, int(np.argmax(shares)))
         for fold in folds
@@ -125,7 +125,7 @@ def pool_folds(folds: Sequence[FoldAnswers], classes: Sequence[str]) -> dict[str
 
 
 def _began(init: Path, samples: SampleSet) -> dict[str, Any]:
-    """For the report: the file that all folds start from, and what its weights have seen."""
+    """A report entry: the file that all folds start from, and the data its weights have seen."""
     checkpoint = read_checkpoint(init)[0]
     refuse_seen(init.name, checkpoint, {name.partition("/")[0] for name in samples.subjects})
     return {"name": init.name, "sets": sorted(seen_sets(checkpoint))}

@@ -1,4 +1,4 @@
-"""What training minimises: the error of the class and that of the action units.
+"""The loss that training minimises: that of the class plus that of the action units.
 
 Focal loss: T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollár, ICCV 2017, section 3. Samples
 without expression are trained towards equal probabilities: outlier exposure, D. Hendrycks,
@@ -19,18 +19,18 @@ from model.records import ArrayF32
 from model.training.recipe import Recipe
 
 MOST_UNIT_WEIGHT = 20.0
-"""A unit that is present once in ten thousand samples is not learnt from that one alone."""
+"""Limit on a unit's weight, so that a single sample with a very rare unit does not dominate."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The loss of a batch's answers, weights taken from the samples that are trained on."""
+    """The loss of a batch's answers, with weights taken from the training samples."""
 
     recipe: Recipe
     class_weights: Tensor
-    """(C,), 1 in the mean over samples."""
+    """(C,): weight of each class; its mean over samples is 1."""
     unit_weights: Tensor
-    """(A,): of a unit's presence against its absence."""
+    """(A,): weight of a unit's presence relative to its absence."""
 
     @classmethod
     def of(cls, recipe: Recipe, training: SampleSet, device: str) -> "Objective":
@@ -83,8 +83,8 @@ def class_loss(
 
 
 def unit_loss(logits: Tensor, present: Tensor, weights: Tensor) -> Tensor:
-    """Mean binary cross-entropy over the action units (N, A) that were coded; NaN marks those that
-    were not. A unit's presence weighs as `weights` (A,) say. 0 where nothing was coded."""
+    """Mean binary cross-entropy over the coded action units (N, A); NaN marks uncoded ones.
+    `weights` (A,) apply to a unit's presence. 0 if nothing was coded."""
     known = ~present.isnan()
     each = F.binary_cross_entropy_with_logits(
         logits, torch.where(known, present, 0.0), pos_weight=weights, reduction="none"
@@ -93,7 +93,8 @@ def unit_loss(logits: Tensor, present: Tensor, weights: Tensor) -> Tensor:
 
 
 def class_weights(samples: SampleSet) -> ArrayF32:
-    """(C,) weights under which all classes that occur count alike; their mean over samples is 1."""
+    """Weights (C,) that make all classes that occur count the same; their mean over samples is
+    1."""
     named = samples.labels[samples.labels != NO_EXPRESSION]
     counts = np.bincount(named, minlength=len(samples.classes))
     occurring = max(1, np.count_nonzero(counts))
@@ -102,8 +103,8 @@ def class_weights(samples: SampleSet) -> ArrayF32:
 
 
 def unit_weights(samples: SampleSet, balance: float) -> ArrayF32:
-    """(A,): how many times more samples lack a unit than show it, to the power of `balance`, from
-    1 to `MOST_UNIT_WEIGHT`."""
+    """Weights (A,): the ratio of samples without a unit to samples with it, to the power of
+    `balance`, limited to 1 … `MOST_UNIT_WEIGHT`."""
     present = np.nansum(samples.action_units, axis=0)
     known = np.count_nonzero(~np.isnan(samples.action_units), axis=0)
     ratio = np.maximum(known - present, 1) / np.maximum(present, 1)

@@ -1,4 +1,4 @@
-"""All that decides what comes out of a training run."""
+"""Everything that determines the result of a training run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,22 +14,23 @@ Keep = Literal["last", "best"]
 @dataclass(frozen=True)
 class Variation:
     """How samples are varied each time they are seen (`model.training.augment`). Shares are of
-    samples, ranges those of uniform distributions around nothing, px those of the 64 px map."""
+    samples; ranges are half widths of uniform distributions around 0; px are of the 64 px map."""
 
     mirror: float = 0.5
-    """Share mirrored left to right; u changes its sign with it."""
+    """Share mirrored left to right; u changes its sign."""
     reverse: float = 0.2
-    """Share shown backwards in time, of those whose second phase is known: phases swapped and
-    negated, frames in reverse order."""
+    """Share played backwards, of samples whose second phase is known: flows are swapped and
+    negated, frames reversed."""
     drop_phase: float = 0.35
-    """Share whose second phase is withheld, so that the first alone gets an answer too."""
+    """Share whose second phase is withheld, so that the network learns to answer without it."""
     turn_rad: float = 0.1
-    """The picture turned, vectors with it."""
+    """Range of rotation; vectors turn with the picture."""
     scale_log: float = 0.08
-    """The picture scaled, vectors with it."""
+    """Range of the scale's logarithm; vectors scale with the picture."""
     shift_px: float = 2.5
     gain_log: float = 0.15
-    """u and v of each map scaled on their own, as in maps normalised by channel; flows alone."""
+    """Range of the logarithmic gain of u and v, separately per map, as in maps normalised by
+    channel. For flows only."""
 
 
 @dataclass(frozen=True)
@@ -44,30 +45,30 @@ class Recipe:
     flow: str = "lk"
     """Name in `model.flow.FLOWS` of the flow that the samples were computed with."""
     seed: int = 7
-    """Of the weights, the batches and the variations."""
+    """Seed of the weights, the batches and the variations."""
     epochs: int = 16
     batch: int = 96
     learning_rate: float = 2e-3
-    """Greatest one, AdamW: rises over the first quarter, then falls to nothing as a cosine."""
+    """AdamW's greatest rate: it rises over the first quarter, then falls to 0 as a cosine."""
     weight_decay: float = 0.02
     label_smoothing: float = 0.05
     loss: Loss = "cross_entropy"
     focusing: float = 2.0
     """γ of the focal loss."""
     class_weights: ClassWeights = "none"
-    """"balanced": each class weighs as if all were equally frequent."""
+    """"balanced": each class counts as if all were equally frequent."""
     none_weight: float = 0.5
-    """Weight of samples without expression beside the others (λ of outlier exposure)."""
+    """Weight of samples without expression (λ of outlier exposure)."""
     action_unit_weight: float = 1.0
     """Weight of the action units' loss beside the classes'."""
     action_unit_balance: float = 0.5
-    """How much more a unit's presence weighs where it is rare: (absent / present) to this power."""
+    """Exponent of the weight for a unit's presence: (absent / present) to this power."""
     keep: Keep = "last"
-    """Which epoch's weights come out: the last one's, or those with the best UF1 on the
-    validation samples."""
+    """Which epoch's weights to keep: the last, or the one with the best UF1 on the validation
+    samples."""
     variation: Variation = field(default_factory=Variation)
     data: Mapping[str, Any] = field(default_factory=dict)
-    """What the samples were, in words, seeds and numbers."""
+    """Description of the samples: names, seeds and numbers."""
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 2 or self.learning_rate <= 0:

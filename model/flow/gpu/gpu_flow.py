@@ -1,10 +1,10 @@
-"""Flows on a GPU, by the name and with the parameters that they have on the CPU.
+"""Flows on a GPU, with the same names and parameters as on the CPU.
 
     flow = DeviceFlow(load_flow("lk"), "cuda:0")    # a `Flow`, its arrays on the CPU
     solve = tensor_flow(flow, (128, 128), 2, "cuda:0")
     uv = solve(first, second)                       # tensors (N, H, W) → (N, 2, H, W) on the GPU
 
-A flow that has no implementation for tensors (`dis`) stays where it is: `model.flow.flow_on`.
+A flow without an implementation for tensors (`dis`) stays on the CPU: `model.flow.flow_on`.
 """
 
 from collections import OrderedDict
@@ -26,21 +26,21 @@ FUSED_FLOWS = {
     "lk": "model.flow.gpu.lk_kernels:TritonLucasKanade",
     "tvl1": "model.flow.gpu.tvl1_kernels:TritonTVL1",
 }
-_RECORDED = ("lk",)  # the end of TV-L1's iterations is found while it runs
+_RECORDED = ("lk",)  # TV-L1 decides while it runs when to stop
 _SIZES_KEPT = 4
 
 
 class TensorFlow(Protocol):
-    """A flow for one size of picture, ready on one device."""
+    """A flow for pictures of one size, ready on one device."""
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
-        """Two stacks (N, H, W) float32 grey 0 to 255 → (N, 2, H, W) float32 px, all on that
+        """Two stacks (N, H, W) float32 grey 0 to 255 → (N, 2, H, W) float32 px, all on this
         device. Finite pictures give finite flow. The next call may overwrite the answer."""
 
 
 def tensor_flow(flow: Flow, shape: tuple[int, int], count: int, device: str) -> TensorFlow:
-    """`flow` for `count` pairs of pictures (H, W) on `device`; on CUDA in fused kernels, where
-    Triton is there."""
+    """`flow` for `count` pairs of pictures (H, W) on `device`. On CUDA it uses fused kernels if
+    Triton is installed."""
     if device.startswith("cuda") and find_spec("triton") is not None:
         fused = load_entry(FUSED_FLOWS, flow.name, "flow for tensors")
         solve: TensorFlow = fused(flow.parameters, shape, count, device)
@@ -51,18 +51,18 @@ def tensor_flow(flow: Flow, shape: tuple[int, int], count: int, device: str) -> 
 
 
 class DeviceFlow:
-    """A `model.flow.Flow` for arrays, computed on `device`, by one thread at a time. If the device
-    fails, it goes on as the flow that it was made of."""
+    """A `model.flow.Flow` for arrays, computed on `device`. Call it from one thread at a time. If
+    the device fails, the flow it was made from takes over on the CPU."""
 
     def __init__(self, flow: Flow, device: str, *, falls_back: bool = True) -> None:
-        """Unless it `falls_back`, `InputError` says that the device failed: a measurement of this
-        device is none of another."""
+        """Without `falls_back`, a call raises `InputError` if the device fails, so that nothing
+        else is measured in its place."""
         self._flow = flow
         self._device = device
         self._falls_back = falls_back
         self._ready: OrderedDict[tuple[int, ...], Function] = OrderedDict()
         self.trouble = ""
-        """Why the device is not used any more; empty while it is."""
+        """Why the device is no longer used; empty while it is."""
 
     @property
     def name(self) -> str:
@@ -78,7 +78,7 @@ class DeviceFlow:
         if not self.trouble and len(pair[0]):
             try:
                 return self._solved(*pair)
-            except Exception as error:  # lost memory, a lost device, a compiler that is missing
+            except Exception as error:  # out of memory, lost device, missing compiler
                 what = f"{self.name} failed on {self._device}: {error_line(error)}"
                 if not self._falls_back:
                     raise InputError(what) from error
@@ -87,8 +87,8 @@ class DeviceFlow:
         return self._flow(*pair)
 
     def against(self, reference: Grey) -> Callable[[Grey], ArrayF32]:
-        """A function that gives the flow from `reference` (H, W) to any picture of its shape, as
-        `model.flow.lk.LucasKanade.against`."""
+        """A function that returns the flow from `reference` (H, W) to any picture of its shape, as
+        `model.flow.lk.LucasKanade.against` does."""
         kept, _ = check_pair(reference[None], reference[None])
 
         def flow_to(picture: Grey) -> ArrayF32:

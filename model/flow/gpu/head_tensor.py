@@ -8,7 +8,7 @@ from model.flow.head import NOISE_PX, ROUNDS, stable_points
 
 
 class TensorHeadMotion:
-    """Takes the head's motion off flows (N, 2, S, S) of one size on one device."""
+    """Removes the head's motion from flows (N, 2, S, S) of one size on one device."""
 
     def __init__(self, size: int, device: str) -> None:
         rows, columns, place, bridge = stable_points(size)

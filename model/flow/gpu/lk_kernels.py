@@ -1,11 +1,11 @@
 """`model.flow.lk` in fused Triton kernels: the numbers of `model.flow.gpu.lk_tensor` in few
 launches.
 
-At 128 to 224 px a picture fits into the cache, and what takes time is starting a kernel. A level is
-two launches, its gradients and its windowed structure tensor with the inverse of that; an iteration
-is two more: the warp with its residual, and the windowed products with the solution. A call for a
-whole batch, on two levels of two iterations each, is 15 launches, each of whose sizes is fixed
-beforehand: nothing is allocated and a CUDA graph can record it.
+At 128 to 224 px a picture fits into the cache, and most of the time goes into starting kernels. A
+level takes two launches: the gradients, and the windowed structure tensor with its inverse. An
+iteration takes two more: the warp with its residual, and the windowed products with the solution. A
+call for a whole batch, with two levels of two iterations each, is 15 launches. Their sizes are
+fixed beforehand and nothing is allocated, so a CUDA graph can record the call.
 
 Windows are the banded matrices of `model.flow.gpu.separable`: a tile of means is rows · picture ·
 columnsᵀ over the band alone. With TRITON_INTERPRET=1 all of it runs on a CPU, slowly.
@@ -28,8 +28,8 @@ TILE = 16
 BLOCK = 256
 """Pixels of an elementwise program."""
 FUSION = {"enable_fp_fusion": True}
-"""Given at every launch: a · b + c is rounded once, as the numbers were tested and the speed was
-estimated. Triton's own default changes from True to False in 3.10."""
+"""Passed to every launch: a · b + c is rounded once. The tests and the speed estimate assume this,
+and Triton's own default changes from True to False in 3.10."""
 
 
 class TritonLucasKanade:
@@ -130,7 +130,7 @@ def _banded(matrix: Tensor) -> tuple[Tensor, Tensor, int]:
 
 @triton.jit
 def _reflect(place, size):  # type: ignore[no-untyped-def]
-    """A place up to two pixels beyond the border, mirrored at the outermost pixel."""
+    """`place`, up to two pixels beyond the border, mirrored at the outermost pixel."""
     place = tl.abs(place)
     return tl.where(place >= size, 2 * size - 2 - place, place)
 
@@ -192,8 +192,9 @@ def _bilinear(base, y, x, height, width, small_h, small_w, inside):  # type: ign
 
 @triton.jit
 def on_steps(flow):  # type: ignore[no-untyped-def]
-    """Px rounded to 32nds, halves to the even one: adding this leaves no bits for fractions. Times
-    1/32, not divided by 32: a GPU's quotients are only nearly right, and 0.99999 px is no pixel."""
+    """`flow` in px rounded to 32nds, halves to even: adding the constant leaves no bits for
+    fractions. The result is multiplied by 1/32, not divided by 32, because a GPU's quotients are
+    inexact and could give 0.99999 px for 1."""
     return ((flow * 32.0 + 12582912.0) - 12582912.0) * 0.03125
 
 

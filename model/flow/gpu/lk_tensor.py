@@ -1,8 +1,8 @@
-"""`model.flow.lk` on torch tensors, on any device: the same steps, to the same numbers.
+"""`model.flow.lk` on torch tensors, on any device: the same steps, the same numbers.
 
-Every filter is a pair of matrices made beforehand, so that a call is a fixed sequence of products
-and elementwise steps for a whole batch: what a CUDA graph can record. On a CPU `model.flow.lk` is
-faster; on CUDA, where Triton is there, `model.flow.gpu.lk_kernels` does the same in fewer launches.
+Every filter is a pair of matrices made beforehand. A call is then a fixed sequence of products and
+elementwise steps for a whole batch, which a CUDA graph can record. On a CPU `model.flow.lk` is
+faster; on CUDA with Triton, `model.flow.gpu.lk_kernels` does the same in fewer launches.
 """
 
 from collections.abc import Mapping

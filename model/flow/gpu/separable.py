@@ -1,7 +1,7 @@
 """OpenCV's separable filters as matrices: F(picture) = rows @ picture @ columnsᵀ.
 
-A filter is then two matrix products, whatever its width, border and scale: the same on every
-device, and nothing is allocated or decided while it runs. Matrices are (out, in) float32.
+A filter is then two matrix products, whatever its width, border and scale. It is the same on every
+device, and allocates and decides nothing while it runs. Matrices are (out, in) float32.
 """
 
 import math
@@ -61,7 +61,7 @@ def _filter(
 
 
 def _reflected(index: NDArray[np.int_], size: int) -> NDArray[np.int_]:
-    """Places beyond the border mirrored at the outermost pixel, as often as it takes."""
+    """Places beyond the border, mirrored at the outermost pixels as often as needed."""
     period = 2 * (size - 1)
     folded = np.abs(index) % period
     return np.minimum(folded, period - folded)

@@ -1,15 +1,14 @@
 """The iterations of `model.flow.tvl1` in Triton kernels, several to a launch: the numbers of
 `model.flow.gpu.tvl1_tensor`.
 
-An iteration moves the flow to where brightness and smoothness agree better, and the dual variables
-after it; a pixel needs those of its four neighbours. A program holds a tile of the picture with a
-halo around it in registers, hands values from pixel to pixel by `tl.gather`, which goes through
-shared memory or between the lanes of a warp, and writes the tile without its halo. What a pixel
-sees are values, not memory that another thread has written, so that nothing depends on the order
-in which threads run.
+An iteration updates the flow, then the dual variables; a pixel needs those of its four neighbours.
+A program holds a tile of the picture and a halo around it in registers. It passes values from pixel
+to pixel by `tl.gather`, through shared memory or between the lanes of a warp, and writes the tile
+without its halo. No pixel reads memory that another thread writes, so the order in which threads
+run does not matter.
 
-Iterations end for a pair when it hardly moves any more, which is known only when all its programs
-have ended: the next launch then goes back and does as many as were needed.
+Iterations end for a pair once its flow hardly changes. That is known only when all its programs
+have ended, so the next launch goes back and repeats just the iterations that were needed.
 """
 
 from collections.abc import Mapping
@@ -24,18 +23,18 @@ from model.flow.gpu.lk_kernels import FUSION, cubic, on_steps
 from model.flow.gpu.tvl1_tensor import EPSILON_PX, INNER, OUTER, TensorTVL1, central
 
 BLOCK = 256
-"""Pixels of a program that needs no neighbours."""
+"""Pixels per program if it needs no neighbours."""
 MEDIANS = 64
-"""Pixels of one that compares each pixel's neighbours with one another."""
+"""Pixels per program of the median filter."""
 FUSED = 5
-"""Iterations to a launch: a divisor of `INNER`, at most half of it. The halo is as wide."""
+"""Iterations per launch, and width of the halo in px: a divisor of `INNER`, at most half of it."""
 ROWS, COLUMNS = 32, 64
-"""Of a tile, its halo included: powers of two."""
+"""Size of a tile with its halo, px: powers of two."""
 WARPS = 16
-"""Of a tile's program: as many registers to a thread as 16 warps leave hold the tile."""
+"""Warps of a tile's program. With 16, each thread has enough registers for its part of the tile."""
 
 
-# A number for each pair and launch, read one at a time: wherever it lies, the code is the same.
+# One number per pair and launch, read one at a time: its alignment does not change the code.
 @triton.jit(do_not_specialize_on_alignment=["errors", "done", "fresh_errors", "fresh_done"])
 def _iterate(  # type: ignore[no-untyped-def]
     flow,
@@ -97,15 +96,15 @@ def _iterate(  # type: ignore[no-untyped-def]
     pictures += 4 * n * size
     gradient = tl.load(pictures + part * size + at, both, 0.0)
     constant = tl.load(pictures + 3 * size + at, inside, 0.0)
-    # Equation 15 of Zach et al. is a quotient within limits. In a flat place it may be anything:
-    # it multiplies a gradient of nothing.
+    # Equation 15 of Zach et al. is a quotient within limits. Where the picture is flat its value
+    # does not matter, because it multiplies a gradient of zero.
     inverse = 1.0 / tl.maximum(tl.load(pictures + 2 * size + at, inside, 0.0), 1e-30)
     # No slope across the picture's last column and row: dual variables there and beyond stay zero.
     step_x = tl.where(inside & (x < width - 1), dual_step, 0.0)
     step_y = tl.where(inside & (y < height - 1), dual_step, 0.0)
 
-    # Neighbours are gathered within the tile: beyond its rim that is wrong, which eats into the
-    # halo by a pixel an iteration.
+    # Neighbours are gathered within the tile. They are wrong at its rim, and each iteration spreads
+    # the error one pixel further into the halo.
     shape: tl.constexpr = (2, ROWS, COLUMNS)
     left = tl.broadcast_to(tl.maximum(column - 1, 0), shape)
     right = tl.broadcast_to(tl.minimum(column + 1, COLUMNS - 1), shape)
@@ -122,7 +121,7 @@ def _iterate(  # type: ignore[no-untyped-def]
         by_x = (by_x + to_x) * scale
         by_y = (by_y + to_y) * scale
         away = tl.sum(tl.where(own, (fresh - w) * (fresh - w), 0.0))
-        # What is counted is read by the next launch: no order among the programs is needed.
+        # Only the next launch reads the sum, so the programs may add in any order.
         tl.atomic_add(fresh_errors + number * count + n, away, again == 0, sem="relaxed")
         w = fresh
     own &= part < 2
@@ -208,9 +207,9 @@ def _median(flow, done, out, height, width, BLOCK: tl.constexpr):  # type: ignor
 
 
 class TritonTVL1:
-    """`model.flow.gpu.gpu_flow.TensorFlow` for `count` pairs of one size on one device. Its answer
-    lies in a buffer that the next call overwrites. Once per `INNER` iterations it waits to see
-    whether all pairs have converged."""
+    """`model.flow.gpu.gpu_flow.TensorFlow` for `count` pairs of one size on one device. The next
+    call overwrites its answer. After every `INNER` iterations it waits to see whether all pairs
+    have converged."""
 
     def __init__(
         self,
@@ -251,7 +250,7 @@ class TritonTVL1:
 
 
 class _Scale:
-    """One scale in memory, and what is launched on it."""
+    """One scale: its memory and its launches."""
 
     def __init__(
         self, shape: tuple[int, int], count: int, plan: TensorTVL1, device: str, fused: int
@@ -296,8 +295,8 @@ class _Scale:
         self._done[-1].zero_()
 
     def iterate(self) -> bool:
-        """A median and `INNER` iterations of every pair that has not converged; whether one still
-        has not."""
+        """Run a median and `INNER` iterations for every pair that has not converged. Returns
+        whether some pair still has not."""
         if self._graph is None:
             self._launch()
         else:
@@ -315,7 +314,7 @@ class _Scale:
             going_on = number < launches
             to = 1 + number % 3 if going_on else 0
             fresh = flows[to], duals[to]
-            # The last writes none.
+            # The last launch writes no errors.
             fresh_errors = errors[number + 1] if going_on else errors[number]
             _iterate[self._tiles](
                 *(*now, *older, errors[number], done[number], self._pictures),
@@ -330,7 +329,7 @@ class _Scale:
         stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         torch.cuda.current_stream(device).synchronize()
         with torch.cuda.device(device), torch.cuda.stream(stream):
-            self._launch()  # compiles the kernels, which no graph can
+            self._launch()  # compiles the kernels, which cannot happen while recording
         stream.synchronize()
         with recording(stream, device) as graph:
             self._launch()

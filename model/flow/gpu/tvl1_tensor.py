@@ -35,7 +35,7 @@ class TensorTVL1:
         self.dual_step = parameters["tau"] / parameters["theta"]
         self.shapes = [shape]
         while len(self.shapes) < parameters["scales"]:
-            # cv2.resize rounds the size, and keeps the scale as it was given.
+            # cv2.resize rounds the size but keeps the given scale.
             height, width = (round(side * SCALE_STEP) for side in self.shapes[-1])
             if min(height, width) < SMALLEST_PX:
                 break
@@ -142,7 +142,7 @@ class TensorTVL1:
 
 
 def central(picture: Tensor) -> tuple[Tensor, Tensor]:
-    """Half the difference of both neighbours, (by x, by y); a border pixel is its own neighbour."""
+    """Central differences, (by x, by y); a border pixel is its own neighbour."""
     padded = F.pad(picture[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
     return (
         (padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]) / 2,

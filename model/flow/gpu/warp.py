@@ -9,13 +9,13 @@ _A = -0.75  # OpenCV's cubic, steeper than Catmull-Rom's −0.5
 
 
 def round_flow(flow: Tensor) -> Tensor:
-    """`flow` in px as `warp` can take it: whole steps."""
+    """`flow` in px, rounded to the whole steps that `warp` takes."""
     return (flow * STEPS).round() / STEPS
 
 
 def warp(pictures: Tensor, flow: Tensor, *, zero_beyond: bool) -> Tensor:
-    """Each of `pictures` (N, C, H, W) sampled at x + flow (N, 2, H, W) px, (u right, v down),
-    which is in whole steps. Beyond the border lies its outermost pixel, or zero."""
+    """Each of `pictures` (N, C, H, W) sampled at x + flow (N, 2, H, W) px, (u right, v down), in
+    whole steps. Beyond the border the outermost pixel repeats, or zeros with `zero_beyond`."""
     count, channels, height, width = pictures.shape
     steps = (flow * STEPS).round().to(torch.int32)
     whole = torch.div(steps, STEPS, rounding_mode="floor")
@@ -42,7 +42,7 @@ def warp(pictures: Tensor, flow: Tensor, *, zero_beyond: bool) -> Tensor:
 
 
 def cubic(share: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Weights of the four pixels around a place that is `share`, 0 to 1, behind the second."""
+    """Weights of the four pixels around a place that lies `share` (0 to 1) after the second."""
     before, beyond = share + 1, 1 - share
     first = ((_A * before - 5 * _A) * before + 8 * _A) * before - 4 * _A
     second = ((_A + 2) * share - (_A + 3)) * share * share + 1
