@@ -19,6 +19,7 @@ from realtime.recording.keys import Keys
 from realtime.recording.status import RecordingStatus
 from realtime.results.run_summary import check_new, summarise, write_summary
 from realtime.results.snapshot import Snapshot
+from realtime.sessions.audit import TERMINAL
 from realtime.sources.demo import Demo
 from realtime.stream.clock import monotonic_s
 
@@ -41,6 +42,8 @@ def run_headless(config: LiveConfig, summary: Path | None = None) -> None:
         try:
             _watch(session, asked_to_end)
         finally:
+            if asked_to_end.is_set():
+                session.audit(TERMINAL, "stop")
             try:
                 session.stop()
             finally:  # a thread that hangs must not cost the results

@@ -24,6 +24,7 @@ from realtime.results.clips import Clips, cut
 from realtime.results.results import Results, SignalAt
 from realtime.results.snapshot import Snapshot, State, doubt, take_snapshot
 from realtime.run import Run, StillAliveError
+from realtime.sessions.audit import TERMINAL
 from realtime.sessions.markers import MarkerKind
 from realtime.sources import (
     ASKED_RATE,
@@ -94,7 +95,7 @@ class LiveSession:
                 return
             self._begin(None, self._plan)
             self._plan = None
-            self.audit("the command line", "record")
+            self.audit(TERMINAL, "record")
 
     def switch(
         self, source: str, baseline: Baseline | None = None, rotate: int | None = None

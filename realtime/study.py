@@ -239,15 +239,16 @@ class Study:
             # Show the other checks even before the form is complete.
             missing = str(error)
             plan = replace(self._blank(), consent=self._draft.consent.strip())
-        if self._speed is None:
-            self._speed = disk_speed(plan.folder)
+        speed = self._speed  # a start from another page may clear it meanwhile
+        if speed is None:
+            speed = self._speed = disk_speed(plan.folder)
         config = self._session.config
         space = room(plan, source.info, config.seconds)
         kept = jpegs(plan, source.info) if plan.untouched else space
         for check in (space, kept):
             if not check.good:
                 missing = missing or check.text
-        return (space, *check_list(plan, source.info, config.baseline, self._speed)), missing
+        return (space, *check_list(plan, source.info, config.baseline, speed)), missing
 
     def _blank(self) -> RecordPlan:
         # Until a participant is named, assume the participant of the baseline.

@@ -21,7 +21,7 @@ from model.inference.naming import Naming
 from model.records import Frame
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.perception.pipeline import Pipeline
+from realtime.perception.pipeline import Pipeline, open_pipeline
 from realtime.recording.plan import RecordPlan
 from realtime.recording.video_parts import VideoParts
 from realtime.results.clips import Clips
@@ -164,7 +164,7 @@ def test_a_failure_ends_the_run_and_leaves_the_recording_whole(
         claim(tmp_path / "s")()  # nobody holds it any more
 
 
-@pytest.mark.parametrize("stage", ["open_pipeline", "open_recording", "pipeline_config"])
+@pytest.mark.parametrize("stage", ["open_pipeline", "warm_up", "open_recording", "pipeline_config"])
 def test_a_failure_while_it_begins_leaves_nothing_open(
     stage: str, untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,7 +176,9 @@ def test_a_failure_while_it_begins_leaves_nothing_open(
 
     session = LiveSession(live(untrained))
     with monkeypatch.context() as broken:
-        broken.setattr(run, stage, fails)
+        if stage == "warm_up":  # which the pipelines of these tests are opened without
+            broken.setattr(run, "open_pipeline", open_pipeline)
+        broken.setattr(Pipeline if stage == "warm_up" else run, stage, fails)
         with pytest.raises(BrokenError):
             session.start()
     assert closed.is_set()

@@ -27,7 +27,7 @@ from realtime.sessions.markers import Marker, parse_marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.recover import recover
 from realtime.sessions.source import SessionSource
-from realtime.sessions.video_cut import pts_of
+from realtime.sessions.video_cut import copy_without, pts_of
 from realtime.sources import SourceOptions
 
 DOCUMENT: dict[str, Any] = {
@@ -454,7 +454,13 @@ def test_other_programs_find_the_rate_that_was_recorded(
         shown = replace(frame(index), stamp=Stamp(index, index / fps))
         writer.write(shown, round(1000 * index / fps))
     writer.close()
-    with av.open(str(tmp_path / "video.mkv")) as container:
-        stream = container.streams.video[0]
-        assert stream.average_rate is not None
-        assert float(stream.average_rate) == pytest.approx(fps, rel=0.01)
+    assert _rate(tmp_path / "video.mkv") == pytest.approx(fps, rel=0.01)
+    copy_without(tmp_path / "video.mkv", lambda ms: ms > 1500, lambda begin, _: begin > 1500)
+    assert _rate(tmp_path / "video.mkv") == pytest.approx(fps, rel=0.01)
+
+
+def _rate(path: Path) -> float:
+    with av.open(str(path)) as container:
+        rate = container.streams.video[0].average_rate
+        assert rate is not None
+        return float(rate)

@@ -25,6 +25,7 @@ from realtime.recording.protocol import load_protocol
 from realtime.results.event_lines import event_line, parse_event
 from realtime.results.values import FURTHEST_MS, FURTHEST_S
 from realtime.session import main
+from realtime.sessions.audit import TERMINAL
 from realtime.sessions.clock_anchors import take_anchor
 from realtime.sessions.coder_edits import Edit, edit_line, parse_edit
 from realtime.sessions.exported_copies import note_copies
@@ -325,6 +326,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.told: list[tuple[object, ...]] = []
+        self.audited: list[tuple[str, str]] = []
 
     def mark(
         self, name: str, note: str = "", kind: MarkerKind = "mark", at_s: float | None = None
@@ -339,6 +341,9 @@ class Heard:
 
     def resume(self) -> None:
         self.told.append(("resume",))
+
+    def audit(self, who: str, did: str) -> None:
+        self.audited.append((who, did))
 
 
 def test_what_is_typed_is_done(tmp_path: Path) -> None:
@@ -365,6 +370,9 @@ def test_what_is_typed_is_done(tmp_path: Path) -> None:
         ("redact", 30.0),
         ("mark", "note", "cat ran by"),
     ]
+    assert {who for who, _ in heard.audited} == {TERMINAL}
+    done = ["q1 started", "marked stimulus", "q1 ended", "paused", "resumed", *told[:2]]
+    assert [did for _, did in heard.audited] == done  # and not what was refused
     for wrong in ("forget", "forget it", "forget -3", "forget nan"):
         with pytest.raises(InputError, match="forget"):
             keys.say(wrong)

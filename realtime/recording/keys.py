@@ -10,6 +10,7 @@ from typing import Protocol as Interface
 
 from model.errors import InputError
 from realtime.recording.protocol import Protocol
+from realtime.sessions.audit import TERMINAL
 from realtime.sessions.markers import MarkerKind
 
 NOTE = "note"
@@ -32,6 +33,9 @@ class KeyTarget(Interface):
     def resume(self) -> None:
         """See `LiveSession.resume`."""
 
+    def audit(self, who: str, did: str) -> None:
+        """See `LiveSession.audit`."""
+
 
 class Keys:
     """The keys of one protocol. Remembers which question is open."""
@@ -50,9 +54,13 @@ class Keys:
         done = []
         for line in lines:
             try:
-                done.append(self.say(line))
+                words = self.say(line)
             except InputError as error:
-                done.append(str(error))
+                words = str(error)
+            else:
+                if words:
+                    self._session.audit(TERMINAL, words)
+            done.append(words)
         return [words for words in done if words]
 
     def say(self, line: str) -> str:

@@ -26,6 +26,9 @@ SILENT_S = 4.0
 AGAIN_S = 2.0
 AWAY, OVERFLOWED = "microphone away", "microphone overflowed"
 
+_IMPORTING = threading.Lock()
+"""Held while sounddevice is imported: without PortAudio that fails half way, and another thread
+would see the half."""
 _LISTING = threading.Lock()
 """Held while PortAudio lists devices or restarts, so that it never does both."""
 _HOSTS = ("Windows WASAPI", "Core Audio", "ALSA")
@@ -35,7 +38,8 @@ _HOSTS = ("Windows WASAPI", "Core Audio", "ALSA")
 def library() -> ModuleType:
     """Return sounddevice. Raises `InputError` if it, or PortAudio beneath it, is missing."""
     try:
-        import sounddevice
+        with _IMPORTING:
+            import sounddevice
     except (ImportError, OSError) as error:  # the latter: no PortAudio
         raise InputError(
             f"sound needs PortAudio ({error}): on Linux install libportaudio2"

@@ -6,6 +6,9 @@ import time
 from realtime.sessions.clock_anchors import iso
 from realtime.stream.clock import monotonic_s
 
+TERMINAL = "the command line"
+"""Who acts without a page."""
+
 
 def audit_line(who: str, did: str) -> str:
     """Return a line of `audit.jsonl`: `utc` and `monotonic_s` of now, `who` and `did`."""

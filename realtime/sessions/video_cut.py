@@ -226,6 +226,10 @@ def _write(path: Path, templates: Sequence[Stream], packets: Iterator[AnyPacket]
         return
     with av.open(str(partial), "w", format="matroska") as out:
         streams = {template.type: out.add_stream_from_template(template) for template in templates}
+        # The template's rate is a guess from time stamps in ms, 1000: without it, readers measure.
+        video = streams["video"]
+        assert isinstance(video, VideoStream)
+        video.codec_context.framerate = Fraction(0)
         for packet in chain([first], packets):
             packet.stream = streams[packet.stream.type]
             out.mux(packet)
