@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -22,6 +23,7 @@ from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.recording import recorder
 from realtime.recording.camera_check import Check
+from realtime.recording.checks import room
 from realtime.recording.plan import RecordPlan
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.reader import open_session
@@ -195,6 +197,21 @@ def test_of_two_pages_that_record_one_wins_and_the_other_is_told(
 
 def test_without_a_calibrator_there_is_no_verdict() -> None:
     assert measured_camera(None) is None
+
+
+def test_the_list_is_there_while_another_page_starts(
+    live: LiveSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study(live, lambda: None)
+    study.fill_in(Draft(participant="P07"))
+    measured = room
+
+    def room_while_another_starts(*asked: Any) -> Check:
+        study._speed = None  # as `start` does
+        return measured(*asked)
+
+    monkeypatch.setattr("realtime.study.room", room_while_another_starts)
+    assert "disk speed" in {check["name"] for check in study.state()["checks"]}
 
 
 def filled_in(page: Page, tmp_path: Path) -> None:
