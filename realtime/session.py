@@ -16,7 +16,7 @@ from model.cli import Parser, program
 from model.errors import InputError, exit_code
 from realtime.sessions.delete import delete
 from realtime.sessions.exported_copies import Forgotten, forget_copies
-from realtime.sessions.folder import SessionFolder, claim
+from realtime.sessions.folder import SessionFolder, hold
 from realtime.sessions.recover import recover
 from realtime.sessions.redact import redact_span
 
@@ -31,12 +31,8 @@ def main() -> None:
     options = _parser().parse_args()
     folder: Path = options.folder
     try:
-        SessionFolder(folder).read_document()  # that it is a session at all
-        let_go = claim(folder)
-        try:
-            _command(options, folder)
-        finally:
-            let_go()
+        with hold(folder) as session:
+            _command(options, session)
     except OSError as error:
         problem = f"{error.filename or folder}: {error.strerror}"
         if options.command in ("recover", "redact"):
@@ -47,19 +43,20 @@ def main() -> None:
         raise InputError(problem) from None
 
 
-def _command(options: argparse.Namespace, folder: Path) -> None:
+def _command(options: argparse.Namespace, session: SessionFolder) -> None:
+    folder = session.path
     if options.command == "recover":
-        done = recover(SessionFolder(folder))
+        done = recover(session)
         print(
             f"{folder}: {done.frames} frames in the video, {done.lost} lost when it was cut off, "
             f"{done.unlisted} told from the video alone, {done.redactions} redactions finished"
         )
         if done.redactions:
-            _list_copies(forget_copies(SessionFolder(folder)))
+            _list_copies(forget_copies(session))
     elif options.command == "redact":
         frames = redact_span(folder, options.start, options.end)
         print(f"{folder}: {frames} frames deleted, with what the tables said of them")
-        _list_copies(forget_copies(SessionFolder(folder)))
+        _list_copies(forget_copies(session))
     else:
         count, copies = delete(folder, options.receipt)
         print(f"{folder}: {count} files deleted; receipt in {options.receipt}")

@@ -7,7 +7,7 @@ import pytest
 
 from model.errors import InputError
 from realtime.benchmark.tables import BEGIN, END, document, write_into
-from realtime.benchmark.targets import START, TARGETS, judged
+from realtime.benchmark.targets import START, TARGETS, judge_targets
 from realtime.benchmark.verdict import verdict
 
 TAIL = {"p50": 4.0, "p95": 6.0, "p99": 8.0, "p999": None, "max": 9.0, "n": 600, "intervals": {}}
@@ -44,7 +44,7 @@ def report(*loads: dict[str, Any], page: bool = False, **more: Any) -> dict[str,
 
 
 def met(*reports: dict[str, Any]) -> dict[str, str]:
-    return {what: found for what, _, found, _ in judged(reports)}
+    return {what: found for what, _, found, _ in judge_targets(reports)}
 
 
 def test_each_target_is_judged_by_the_load_that_it_speaks_of() -> None:
@@ -59,7 +59,7 @@ def test_each_target_is_judged_by_the_load_that_it_speaks_of() -> None:
 
 def test_a_missed_target_says_what_holds_it() -> None:
     reports = [report(load(640, 200, p99=None, dropped=30), load(1280, 60, dropped=1))]
-    found = {what: rest for what, *rest in judged(reports)}
+    found = {what: rest for what, *rest in judge_targets(reports)}
     measured, met_, held_by = found[TARGETS[1].what]
     assert (measured, met_) == ("p99 ∞ ms, 30 dropped", "no")
     assert "face 3.0" in held_by
@@ -70,7 +70,7 @@ def test_a_run_slowed_on_purpose_judges_nothing_and_a_slow_start_is_told() -> No
     slowed = report(load(640, 200), slowed={"stage": "face", "ms": 5}, start=None)
     assert set(met(slowed).values()) == {"–"}
     start = {"first": None, "warm": {"first_result_s": 7.0, "imported_s": 6.0}}
-    late = next(row for row in judged([report(start=start)]) if row[0] == START)
+    late = next(row for row in judge_targets([report(start=start)]) if row[0] == START)
     assert late[2:] == ("no", "6.0 s of it import modules")
 
 

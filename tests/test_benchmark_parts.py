@@ -9,7 +9,15 @@ import pytest
 from model.engine import ENGINES
 from model.errors import InputError
 from realtime.benchmark import parts
-from realtime.benchmark.parts import Part, engine_parts, flow_parts, line, peers, run_parts, timed
+from realtime.benchmark.parts import (
+    Part,
+    engine_parts,
+    flow_parts,
+    line,
+    peers,
+    run_parts,
+    time_calls,
+)
 from realtime.benchmark.plan import parse_numbers
 from realtime.benchmark.report import PARTS, read_json
 from realtime.config import LiveConfig
@@ -24,7 +32,7 @@ def _small_pool(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_call_gets_other_inputs_and_the_first_is_not_among_the_rest() -> None:
     seen: list[int] = []
-    found = timed(seen.append, iter(count()), SHORT_S)
+    found = time_calls(seen.append, iter(count()), SHORT_S)
     assert seen == list(range(len(seen)))
     assert len(seen) >= 2 + found["ms"]["n"]
     assert found["ms"]["n"] >= parts.FEWEST_RUNS

@@ -14,15 +14,15 @@ import pytest
 from model.cli import new_folder
 from model.errors import InputError
 from realtime.benchmark.alone import model_only
-from realtime.benchmark.browser import BROWSERS, watched
+from realtime.benchmark.browser import BROWSERS, watch_page
 from realtime.benchmark.figures import figures
 from realtime.benchmark.load import Measured, measure
-from realtime.benchmark.percentiles import shown
+from realtime.benchmark.percentiles import format_percentile
 from realtime.benchmark.plan import Plan, loads, parse_rates, parse_sizes
 from realtime.benchmark.report import LIVE, read_json
 from realtime.benchmark.run import run
 from realtime.benchmark.samples import STAGES, read_samples
-from realtime.benchmark.slow import parse_slow, slowed
+from realtime.benchmark.slow import parse_slow, slow_down
 from realtime.benchmark.verdict import verdict
 from realtime.config import LiveConfig
 
@@ -131,7 +131,10 @@ def test_the_page_holds_the_verdict_each_span_and_the_course_of_time(written: Pa
     for load in report["loads"]:
         assert f"## {load['name']}" in page
         motion = next(row for row in page.splitlines() if row.startswith("| motion |"))
-        assert shown(report["loads"][0]["stages_ms"]["motion"], "p50", interval=True) in motion
+        assert (
+            format_percentile(report["loads"][0]["stages_ms"]["motion"], "p50", interval=True)
+            in motion
+        )
     assert page.count("| from s |") == 2
     assert "640×480 at 200 fps, recorded" in page
 
@@ -148,7 +151,7 @@ def measured_rows(measured: Measured) -> pa.Table:
 
 def test_a_slowed_stage_shows_as_misses_and_in_its_own_row(untrained: Path) -> None:
     extra_ms = 2e3 / FPS
-    measured, found = slowly(untrained, slowed("motion", extra_ms))
+    measured, found = slowly(untrained, slow_down("motion", extra_ms))
     assert len(measured.table) == measured.snapshot.captured  # no frame is unaccounted for
     stages = found["stages_ms"]
     assert stages["motion"]["p50"] >= extra_ms
@@ -168,7 +171,7 @@ def test_a_stalled_program_cannot_look_fast(untrained: Path) -> None:
     """Coordinated omission: in a stall of 20 frames' time only one frame is slow by itself, and
     who waited for each result before taking the next frame would see one slow frame."""
     stall_ms = 20e3 / FPS
-    measured, found = slowly(untrained, slowed("face", stall_ms, every=40))
+    measured, found = slowly(untrained, slow_down("face", stall_ms, every=40))
     rows = measured_rows(measured)
     by_itself = sum(ms >= stall_ms for ms in rows["face_ms"].to_pylist())
     assert 1 <= by_itself <= 2
@@ -221,12 +224,14 @@ def test_what_cannot_work_is_said_before_it_runs(tmp_path: Path) -> None:
     not any(shutil.which(name) for name in BROWSERS), reason="needs chromium or google-chrome"
 )
 def test_with_a_page_open_frames_are_followed_to_the_screen(untrained: Path) -> None:
-    measured = measure(config(untrained, 2.0), 0, warm_up_s=1.0, around=watched)
+    measured = measure(config(untrained, 2.0), 0, warm_up_s=1.0, around=watch_page)
     stages = figures(measured, None)["stages_ms"]
     assert {"encode", "send", "paint", "painted"} <= set(stages)
     rows = measured_rows(measured)
     seen = rows.filter(pc.is_valid(rows["painted_ms"]))
     assert len(seen) > 5
-    shown = sum(seen[f"{name}_ms"].to_numpy() for name in ("latency", "encode", "paint"))
+    format_percentile = sum(
+        seen[f"{name}_ms"].to_numpy() for name in ("latency", "encode", "paint")
+    )
     # The browser's clock is known to a few ms.
-    assert (seen["painted_ms"].to_numpy() > shown - 30).all()
+    assert (seen["painted_ms"].to_numpy() > format_percentile - 30).all()

@@ -34,7 +34,7 @@ class OneGraph:
     def __call__(self, crops: Sequence[Sequence[ImageU8]]) -> tuple[FlowPair, Prediction]:
         """Flows and prediction for `crops`, as in `model.inference.naming.Naming`. Raises whatever
         the GPU raises."""
-        given = stacked(crops)
+        given = stack_crops(crops)
         known = bool(given[1])
         maps, classes, units = self.function(given)(*given)
         flows = maps.numpy()
@@ -42,7 +42,7 @@ class OneGraph:
         return FlowPair(flows[0], flows[1] if known else None), prediction
 
     def function(self, given: tuple[Tensor, Tensor]) -> Function:
-        """The whole computation for tensors shaped like `given`, as `stacked` makes them. It
+        """The whole computation for tensors shaped like `given`, as `stack_crops` makes them. It
         returns the maps of both phases (2, 2, S, S) px and the network's answers."""
         loaded, size = self._serving.loaded, given[0].shape[-1]
         if self._ready is None or self._ready[:2] != (loaded, size):
@@ -67,7 +67,7 @@ class OneGraph:
         return run
 
 
-def stacked(crops: Sequence[Sequence[ImageU8]]) -> tuple[Tensor, Tensor]:
+def stack_crops(crops: Sequence[Sequence[ImageU8]]) -> tuple[Tensor, Tensor]:
     """The mean crops around onset, apex and offset, (3, S, S) float32, with the apex in place of an
     unknown offset; and (1,) whether the offset is known, 1 or 0."""
     moments = average_crops(crops)

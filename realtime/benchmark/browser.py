@@ -25,7 +25,7 @@ def check_browser() -> None:
 
 
 @contextmanager
-def watched(session: LiveSession) -> Iterator[None]:
+def watch_page(session: LiveSession) -> Iterator[None]:
     """Serve the page of `session`, which starts afterwards, and watch it in a browser."""
     with page_of(session) as address, _browser() as look_at:
         look_at(address)

@@ -23,7 +23,7 @@ from realtime.benchmark.percentiles import (
     fewest,
     interval,
     rank,
-    resampled,
+    resample,
 )
 from realtime.benchmark.report import LIVE, SAMPLES, read_json
 from realtime.benchmark.samples import STAGES, latencies, read_samples, stage
@@ -101,7 +101,7 @@ def ratios(
     percents = tuple(p for p in PERCENTS if min(map(len, series)) >= 2 * fewest(p))
     if not (enough and percents):
         return []
-    drawn = [resampled(v, b, percents) for v, b in zip(series, blocks, strict=True)]
+    drawn = [resample(v, b, percents) for v, b in zip(series, blocks, strict=True)]
     # Both use the same seed; shuffle one, so that they do not draw the same places.
     drawn[1] = np.random.default_rng(1).permuted(drawn[1], axis=0)
     low, high = interval(np.vectorize(_ratio, otypes=[float])(*drawn)).tolist()

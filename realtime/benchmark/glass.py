@@ -18,7 +18,7 @@ from typing import Any
 from model.cli import new_folder
 from model.records import Frame, Step
 from realtime.benchmark.browser import page_of
-from realtime.benchmark.percentiles import shown as as_text
+from realtime.benchmark.percentiles import format_percentile as as_text
 from realtime.benchmark.percentiles import tail
 from realtime.benchmark.report import GLASS, facts, write_json
 from realtime.benchmark.samples import Observed

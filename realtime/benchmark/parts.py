@@ -31,7 +31,7 @@ from model.inference.engine_building import build_here
 from model.machine import choose_device
 from model.records import ArrayF32, ImageU8
 from model.registry import load_entry
-from realtime.benchmark.percentiles import shown, tail
+from realtime.benchmark.percentiles import format_percentile, tail
 from realtime.benchmark.report import PAGE, PARTS, facts, write_json
 from realtime.benchmark.tables import THREE, document
 from realtime.config import LiveConfig
@@ -112,7 +112,7 @@ def line(part: Part) -> str:
     named = f"{part.name:24} {part.size_px:4} px × {part.batch:<2}"
     if part.absent:
         return f"{named}  not here: {part.absent}"
-    times = "  ".join(f"{name} {shown(part.ms, name)}" for name in THREE)
+    times = "  ".join(f"{name} {format_percentile(part.ms, name)}" for name in THREE)
     started = "".join(
         f"  {what} {seconds:.1f} s"
         for what, seconds in (("build", part.build_s), ("load", part.load_s))
@@ -141,7 +141,9 @@ def flow_parts(
                 yield replace(part, absent=str(error))
                 continue
             for batch in batches:
-                yield replace(part, batch=batch, **timed(solve, _batches(pool, batch), seconds))
+                yield replace(
+                    part, batch=batch, **time_calls(solve, _batches(pool, batch), seconds)
+                )
 
 
 def engine_parts(
@@ -193,11 +195,13 @@ def _engine_part(
             build_s=build_s,
             load_s=load_s,
             accuracy=str(compare_answers(truth, forward, batch, engine.tolerance)),
-            **timed(lambda inputs: forward(*inputs), cycle(pool), seconds),
+            **time_calls(lambda inputs: forward(*inputs), cycle(pool), seconds),
         )
 
 
-def timed(call: Callable[[Any], object], given: Iterator[Any], seconds: float) -> dict[str, Any]:
+def time_calls(
+    call: Callable[[Any], object], given: Iterator[Any], seconds: float
+) -> dict[str, Any]:
     """`first_ms` of the first call, and `ms`, percentiles of those of the next `seconds` after a
     warm-up."""
     first_ms = _once(call, next(given))

@@ -44,7 +44,7 @@ def tail(values_ms: ArrayF64 | Sequence[float], per_s: float = 0.0) -> dict[str,
     found["max"] = _finite(ordered[-1])
     block = block_length(per_s)
     if n >= FEWEST_BLOCKS * block and np.isfinite(ordered[0]):
-        low, high = interval(resampled(values, block, tuple(known.values())))
+        low, high = interval(resample(values, block, tuple(known.values())))
         found["intervals"] = {
             name: (float(a), _finite(b))
             for name, a, b in zip(known, low, high, strict=True)
@@ -69,7 +69,7 @@ def block_length(per_s: float) -> int:
     return max(1, round(BLOCK_S * per_s))
 
 
-def resampled(values: ArrayF64, block: int, percents: tuple[float, ...]) -> ArrayF64:
+def resample(values: ArrayF64, block: int, percents: tuple[float, ...]) -> ArrayF64:
     """Each of `percents` of `RESAMPLES` series drawn from `values` in blocks: float64, a row for
     each series, a column for each percentile."""
     n = len(values)
@@ -92,17 +92,17 @@ def interval(drawn: ArrayF64) -> ArrayF64:
     return np.sort(drawn, axis=0)[[rank(len(drawn), share) for share in (rest, 100 - rest)]]
 
 
-def shown(found: Mapping[str, Any], name: str, *, interval: bool = False) -> str:
+def format_percentile(found: Mapping[str, Any], name: str, *, interval: bool = False) -> str:
     """A percentile, or `max`, of a `tail`: "–" where there are too few values for it, "∞" where it
     is a frame that was never analysed; with its interval, "9.1 (8.8–9.6)", if it has one."""
     value = found[name]
     if value is None:
         return "∞" if found["n"] >= fewest(NAMES.get(name, 0.0)) else "–"
     ends = found["intervals"].get(name) if interval else None
-    return figure(value) + (f" ({figure(ends[0])}–{figure(ends[1])})" if ends else "")
+    return format_ms(value) + (f" ({format_ms(ends[0])}–{format_ms(ends[1])})" if ends else "")
 
 
-def figure(ms: float | None) -> str:
+def format_ms(ms: float | None) -> str:
     """Return `ms` with as many digits as are meaningful; None has no bound."""
     if ms is None:
         return "∞"

@@ -9,13 +9,13 @@ from typing import Any
 from tqdm import tqdm
 
 from realtime.benchmark.alone import ANALYSIS_S, analysed_per_s, model_only
-from realtime.benchmark.browser import check_browser, watched
+from realtime.benchmark.browser import check_browser, watch_page
 from realtime.benchmark.figures import figures
 from realtime.benchmark.load import measure
 from realtime.benchmark.plan import WARM_UP_S, Plan
 from realtime.benchmark.report import LIVE, PAGE, SAMPLES, facts, write_json
 from realtime.benchmark.samples import write_samples
-from realtime.benchmark.slow import slowed
+from realtime.benchmark.slow import slow_down
 from realtime.benchmark.start import starts
 from realtime.benchmark.tables import details, document, summary
 from realtime.benchmark.verdict import verdict
@@ -52,7 +52,7 @@ def run(
             tqdm(total=whole_s, file=sys.stderr, bar_format=shape, leave=False)
         )
         if slow is not None:
-            around.enter_context(slowed(*slow))
+            around.enter_context(slow_down(*slow))
         for number, load in enumerate(plan.loads):
             rate = f" at {load.fps:g} fps" if load.fps else ""
             bar.set_description_str(f"{load.width}×{load.height}{rate}")
@@ -62,7 +62,7 @@ def run(
                 bar.n = done_s + seconds
                 bar.refresh()
 
-            open_page = watched if plan.page else lambda session: nullcontext()
+            open_page = watch_page if plan.page else lambda session: nullcontext()
             measured = measure(load, number, around=open_page, progress=show)
             found = figures(measured, plan.deadline_ms)
             loads.append({**found, "analysed_per_s": analysed_per_s(load, analysis_s)})

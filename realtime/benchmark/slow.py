@@ -27,7 +27,7 @@ SLOWABLE: dict[str, tuple[Any, str]] = {
 
 
 @contextmanager
-def slowed(stage: str, ms: float, every: int = 1) -> Iterator[None]:
+def slow_down(stage: str, ms: float, every: int = 1) -> Iterator[None]:
     """Every `every`-th run of `stage` takes `ms` more. A great `ms` at a great `every` is a stall
     of the whole program."""
     holder, name = SLOWABLE[stage]

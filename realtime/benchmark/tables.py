@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
-from realtime.benchmark.percentiles import NAMES, figure, shown
+from realtime.benchmark.percentiles import NAMES, format_ms, format_percentile
 from realtime.benchmark.samples import SHOWN, STAGES
-from realtime.benchmark.targets import judged
+from realtime.benchmark.targets import judge_targets
 from realtime.benchmark.verdict import caution, percent
 
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
@@ -51,7 +51,7 @@ def document(reports: Sequence[dict[str, Any]], parts: Sequence[dict[str, Any]] 
         doubt = caution([load for report in reports for load in report["loads"]])
         texts += [_where(reports), *([f"**{doubt}**\n"] if doubt else [])]
         tables = [
-            (("target", "measured", "met", "held by"), *judged(reports)),
+            (("target", "measured", "met", "held by"), *judge_targets(reports)),
             _latencies(reports),
             _stages(reports),
             _decisions(reports),
@@ -126,7 +126,10 @@ def _latencies(reports: Sequence[dict[str, Any]], *, interval: bool = False) -> 
         rows.append(
             (
                 name,
-                *(shown(ms, p, interval=interval and p in ("p50", "p99")) for p in (*NAMES, "max")),
+                *(
+                    format_percentile(ms, p, interval=interval and p in ("p50", "p99"))
+                    for p in (*NAMES, "max")
+                ),
                 str(ms["n"]),
                 percent(late) if interval else f"{100 * late:.2f} %",
                 str(sum(load["frames"]["dropped"].values())),
@@ -156,7 +159,7 @@ def _decisions(reports: Sequence[dict[str, Any]]) -> Rows:
         parts = [
             found[state][p] for state in ("early", "confirmed") for p in ("whole", "look_ahead")
         ]
-        rows.append((name, *(shown(part, "p50") for part in parts)))
+        rows.append((name, *(format_percentile(part, "p50") for part in parts)))
     return rows
 
 
@@ -164,7 +167,7 @@ def _alone(found: dict[str, Any]) -> Rows:
     names = [name for name in ("flow", "classify", "whole") if name in found]
     return [
         (f"{found['engine']}, ms", *THREE, "n"),
-        *((n, *(shown(found[n], p) for p in THREE), str(found[n]["n"])) for n in names),
+        *((n, *(format_percentile(found[n], p) for p in THREE), str(found[n]["n"])) for n in names),
     ]
 
 
@@ -173,7 +176,11 @@ def _spans(load: dict[str, Any]) -> Rows:
     return [
         ("ms (95 %)", *THREE, "p99.9", "max", "n"),
         *(
-            (name, *(shown(ms, p, interval=True) for p in (*NAMES, "max")), str(ms["n"]))
+            (
+                name,
+                *(format_percentile(ms, p, interval=True) for p in (*NAMES, "max")),
+                str(ms["n"]),
+            )
             for name, ms in spans.items()
         ),
     ]
@@ -187,7 +194,7 @@ def _course(parts: Sequence[dict[str, Any]]) -> Rows:
                 f"{part['from_s']:.3g}",
                 str(part["n"]),
                 f"{part['analysed_per_s']:.1f}",
-                *(shown(part, p) for p in ("p50", "p99")),
+                *(format_percentile(part, p) for p in ("p50", "p99")),
                 "–" if part["memory_mb"] is None else f"{part['memory_mb']:.0f}",
             )
             for part in parts
@@ -216,9 +223,9 @@ def _parts(parts: Sequence[dict[str, Any]]) -> Rows:
         rows.append(
             (
                 *place,
-                *(shown(ms, p) for p in THREE),
-                figure(ms["p50"] / part["batch"]),
-                figure(part["first_ms"]),
+                *(format_percentile(ms, p) for p in THREE),
+                format_ms(ms["p50"] / part["batch"]),
+                format_ms(part["first_ms"]),
                 *("–" if s is None else f"{s:.1f}" for s in (part["build_s"], part["load_s"])),
                 part["accuracy"],
             )

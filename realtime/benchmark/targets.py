@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from realtime.benchmark.percentiles import shown
+from realtime.benchmark.percentiles import format_percentile
 from realtime.benchmark.verdict import bottleneck
 
 
@@ -32,7 +32,7 @@ START_S = 5.0
 START = f"start to first result, warm: ≤ {START_S:g} s"
 
 
-def judged(reports: Sequence[dict[str, Any]]) -> list[tuple[str, str, str, str]]:
+def judge_targets(reports: Sequence[dict[str, Any]]) -> list[tuple[str, str, str, str]]:
     """Every target against the first of `reports` that measured it: what it is, what was measured,
     "yes", "no" or "–", and what holds it where it is missed."""
     rows = [_judge(target, reports) for target in TARGETS]
@@ -64,5 +64,5 @@ def _measured(target: Target, load: dict[str, Any]) -> tuple[str, bool]:
         return f"{per_s:.0f} frames a second", per_s >= target.least_per_s
     p99, lost = load["latency_ms"]["p99"], sum(load["frames"]["dropped"].values())
     slow = target.most_p99_ms is not None and (p99 is None or p99 > target.most_p99_ms)
-    words = f"p99 {shown(load['latency_ms'], 'p99')} ms, {lost} dropped"
+    words = f"p99 {format_percentile(load['latency_ms'], 'p99')} ms, {lost} dropped"
     return words, not slow and not (target.none_dropped and lost)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from realtime.benchmark.percentiles import shown
+from realtime.benchmark.percentiles import format_percentile
 
 QUIET_CORES = 0.3
 """Cores' worth of processor time of other programs from which the machine was not quiet."""
@@ -15,7 +15,7 @@ def verdict(load: dict[str, Any]) -> str:
     name, late, ms = load["name"], percent(load["deadline"]["share"]), load["latency_ms"]
     if not load["frames"]["due"]:
         return f"{name}: the source delivered nothing"
-    times = f"p50 {shown(ms, 'p50')}, p99 {shown(ms, 'p99')} ms"
+    times = f"p50 {format_percentile(ms, 'p50')}, p99 {format_percentile(ms, 'p99')} ms"
     if load["keeps_up"]:
         return f"keeps up with {name}: {times}, {late} late, none dropped"
     causes = ", ".join(f"{n} {cause}" for cause, n in load["frames"]["dropped"].items() if n)

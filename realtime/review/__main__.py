@@ -12,7 +12,7 @@ from model.cli import Parser, program
 from model.errors import InputError, exit_code
 from realtime.review.agreement import agree, report_lines
 from realtime.review.report import write_report
-from realtime.sessions.folder import SessionFolder, claim
+from realtime.sessions.folder import hold
 from realtime.sessions.reader import open_session
 
 
@@ -21,16 +21,12 @@ def main() -> None:
     options = _parser().parse_args()
     folder: Path = options.folder
     try:
-        SessionFolder(folder).read_document()  # that it is a session at all
-        let_go = claim(folder)
-        try:
+        with hold(folder):
             if options.command == "report":
                 print(write_report(folder, options.out, options.coder))
             else:
                 found = agree(open_session(folder), options.first, options.second)
                 print("\n".join(report_lines(found)))
-        finally:
-            let_go()
     except OSError as error:
         raise InputError(f"{error.filename or folder}: {error.strerror}") from None
 

@@ -6,7 +6,8 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count
@@ -180,6 +181,18 @@ def claim(path: Path) -> Callable[[], None]:
             f"{path} is being recorded, or changed by another program: wait until that has ended"
         ) from None
     return partial(os.close, handle)
+
+
+@contextmanager
+def hold(path: Path) -> Iterator[SessionFolder]:
+    """Yield the session in `path`, reserved as by `claim`. Raises `InputError` if there is none."""
+    folder = SessionFolder(path)
+    folder.read_document()
+    let_go = claim(path)
+    try:
+        yield folder
+    finally:
+        let_go()
 
 
 def free_bytes(path: Path) -> int:

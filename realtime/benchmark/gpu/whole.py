@@ -8,7 +8,7 @@ from model.flow.gpu.cuda_graph import RecordedGraph
 from model.inference.checkpoint import checkpoint_path, load_classifier
 from model.inference.engine_choice import Serving
 from model.inference.naming import Naming
-from model.inference.one_graph import OneGraph, stacked
+from model.inference.one_graph import OneGraph, stack_crops
 from realtime.benchmark.gpu.pictures import moments
 from realtime.benchmark.gpu.rows import WRONG, Report
 from realtime.benchmark.gpu.timing import TIME_HEAD, add_row
@@ -62,7 +62,7 @@ def add_whole_times(report: Report, path: Path) -> None:
         add_row(report, title, lambda *crops: naming(crops, None), pool, moved=moved)
         if trouble := naming.trouble or serving.trouble():
             raise RuntimeError(trouble)
-        given = [stacked(crops) for crops in islice(pool, COMPARED)]
+        given = [stack_crops(crops) for crops in islice(pool, COMPARED)]
         run = one.function(given[0])
         if isinstance(run, RecordedGraph):
             add_row(report, "its graph alone", run, given)
