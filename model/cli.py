@@ -79,10 +79,10 @@ class Parser(argparse.ArgumentParser):
         return text
 
     def hide_rare(self, *names: str) -> None:
-        """Show these options in `--help-all` only."""
-        for action in self._actions:
-            if set(names) & set(action.option_strings):
-                action.rare = True  # type: ignore[attr-defined]
+        """Show these options in `--help-all` only. Raises `KeyError` if there is no such option."""
+        options = {name: action for action in self._actions for name in action.option_strings}
+        for name in names:
+            options[name].rare = True  # type: ignore[attr-defined]
         none = argparse.SUPPRESS
         self.add_argument("--help-all", action=_HelpAll, nargs=0, default=none, help=none)
 

@@ -38,6 +38,8 @@ def test_rare_options_are_shown_when_asked_for(capsys: pytest.CaptureFixture[str
     parser.add_argument("folder")
     parser.add_argument("--rate", default=30, help="frames a second")
     parser.add_argument("--engine", default="auto", help="what runs it")
+    with pytest.raises(KeyError):
+        parser.hide_rare("--engnie")
     parser.hide_rare("--engine")
     short = parser.format_help()
     assert short.startswith("usage: program [options] folder")

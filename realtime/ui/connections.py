@@ -24,7 +24,7 @@ MOST = 512
 ONES_SHARE = 4
 """One address may have one in this many."""
 BACKLOG = 64
-"""So many are taken at a time, of which too many are let go only then."""
+"""Connections that may wait to be accepted. The limit closes one only after it is accepted."""
 REQUEST_S = 10.0
 """A connection without a request for this long is closed."""
 MESSAGES_PER_S = 400
