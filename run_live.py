@@ -1,6 +1,6 @@
 """FMANet Live: spot and name micro-expressions, live, on a page or without one.
 
-python run_live.py                              the page, on a camera or else the demo face
+python run_live.py                              the page, with a camera or else the demo face
 python run_live.py --source demo --headless --seconds 30 --summary out.json
 python run_live.py --headless --record sessions/P07 --participant P07 --consent "analysis"
 """
@@ -9,8 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from model.cli import Parser
-from model.errors import InputError, exit_code
+from model.cli import Parser, exit_code
+from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.machine import choose_device, unused_gpu
 from realtime.command_options import add_engine, add_page, add_perception, add_source
@@ -21,7 +21,7 @@ from realtime.spotting.baseline import load_baseline
 
 
 def main() -> None:
-    """Parse the command line and run what it asks for."""
+    """Run the command line."""
     options = vars(parser().parse_args())
     headless: bool = options.pop("headless")
     summary: Path | None = options.pop("summary")
@@ -39,14 +39,14 @@ def main() -> None:
     device = choose_device(config.device)
     if config.device == "auto" and (why := unused_gpu(device)):
         print(f"note: {why}", file=sys.stderr)
-    # What follows imports the networks and the page: seconds, and errors in options come first.
+    # These import the networks and the page, which takes seconds: report wrong options first.
     if headless:
         from realtime.headless import run_headless
 
         run_headless(config, summary)
         return
     if summary is not None:
-        raise InputError(f"--summary {summary} belongs to --headless: give both or neither")
+        raise InputError(f"--summary {summary} works only with --headless: give both or neither")
     from calibrate.guide import Guide
     from realtime.ui import serve
 
@@ -54,20 +54,18 @@ def main() -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options, with `LiveConfig`'s defaults."""
-    p = Parser(
-        description=(__doc__ or "").partition("\n")[0],
-    )
+    """Return the parser, with `LiveConfig`'s defaults."""
+    p = Parser(description=(__doc__ or "").partition("\n")[0])
     source = p.add_argument_group("source")
     add_source(source)
-    source.add_argument("--seconds", type=float, help="end after this time of the source")
+    source.add_argument("--seconds", type=float, help="end after this much of the source")
     perception = p.add_argument_group("perception")
     add_perception(perception)
     add_face_networks(perception)
     add_engine(perception)
-    alone = p.add_argument_group("without a page")
-    alone.add_argument("--headless", action="store_true", help="no page: progress and a summary")
-    alone.add_argument("--summary", type=Path, metavar="PATH", help="JSON; must not exist")
+    headless = p.add_argument_group("without the page")
+    headless.add_argument("--headless", action="store_true", help="print progress and a summary")
+    headless.add_argument("--summary", type=Path, metavar="PATH", help="new JSON file")
     add_recording(p.add_argument_group("recording a session"))
     add_page(p.add_argument_group("page"))
     p.hide_rare(

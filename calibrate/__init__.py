@@ -1,1 +1,1 @@
-"""Measurements whose results `realtime` uses."""
+"""Measures what `realtime` then uses: camera, baseline, spotting, confidence."""

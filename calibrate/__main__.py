@@ -1,4 +1,4 @@
-"""Calibration on the command line: is the camera good enough, what is this face at rest, can the
+"""Calibration on the command line: is the camera good enough, how does this face rest, can the
 spotter and the names be trusted?
 
     python -m calibrate camera --source 0
@@ -6,12 +6,11 @@ spotter and the names be trusted?
     python -m calibrate spotting score clip.events.csv clip.truth.csv
     python -m calibrate confidence predictions.csv --out confidence.json
 
-Exit code 0: it went well; 1: the camera can't show micro-expressions; 2: what was given, or what
-was seen, cannot be used, and nothing is saved.
+Exit code 0: success; 1: the camera can't show micro-expressions; 2: the input or the recording
+cannot be used, and nothing is saved.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -19,13 +18,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from model.cli import Parser, program
-from model.errors import InputError, exit_code
+from model.cli import Parser, exit_code, program
+from model.errors import InputError
 from model.face.network_files import add_face_networks
-from model.registry import load_entry
+from model.lazy_loading import load_entry
 from realtime.command_options import add_source
 from realtime.config import LiveConfig
-from realtime.results.run_summary import check_new, versions
+from realtime.results.run_summary import check_new, versions, write_report
 from realtime.sources import SourceInfo
 
 MOST_S = 3600.0
@@ -34,7 +33,7 @@ STEPS = {
     "camera": "calibrate.__main__:check_camera",
     "baseline": "calibrate.__main__:measure_baseline",
     "spotting": "calibrate.spotting.commands:main",
-    "confidence": "calibrate.confidence.conformal:main",
+    "confidence": "calibrate.confidence.temperature:main",
 }
 """The function that runs each command. It is called with the command's arguments, and returns the
 exit code, or None for 0."""
@@ -63,9 +62,9 @@ def check_camera(arguments: Sequence[str]) -> int:
     from calibrate.wording import camera_text
     from realtime.recording.camera_check import FORMAT, VERSION
 
-    parser = _parser("camera", "Whether a camera, in its room, can show micro-expressions.")
+    parser = _parser("camera", "Check whether a camera, in its room, can show micro-expressions.")
     parser.add_argument("--seconds", type=float, default=USUAL_S, help="how long to look")
-    parser.add_argument("--out", type=Path, metavar="JSON", help="the report; must not exist")
+    parser.add_argument("--out", type=Path, metavar="JSON", help="report to write; must not exist")
     options = vars(parser.parse_args(arguments))
     out: Path | None = options.pop("out")
     seconds: float = options.pop("seconds")
@@ -84,14 +83,7 @@ def check_camera(arguments: Sequence[str]) -> int:
     report = checks[0].report(behind=behind)
     print(camera_text(report))
     if out is not None:
-        document = {
-            "format": FORMAT,
-            "version": VERSION,
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "software": versions(),
-            **report.plain(),
-        }
-        out.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_report(out, FORMAT, VERSION, report.plain())
     return int(report.light == "red")
 
 
@@ -101,13 +93,13 @@ def measure_baseline(arguments: Sequence[str]) -> None:
         FALSE_ALARMS_PER_MIN,
         USUAL_S,
         BaselineMeasure,
-        checked_participant,
+        parse_participant,
     )
     from calibrate.steps import feed_steps
     from calibrate.wording import baseline_text
     from realtime.spotting.baseline import save_baseline
 
-    parser = _parser("baseline", "A participant's baseline, from a face that is neutral and still.")
+    parser = _parser("baseline", "Measure a participant's baseline, from a neutral, still face.")
     parser.add_argument("--seconds", type=float, default=USUAL_S, help="10 to 20 are good")
     parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="must not exist")
     parser.add_argument("--participant", default="", help="code, written into the file")
@@ -116,18 +108,18 @@ def measure_baseline(arguments: Sequence[str]) -> None:
         dest="rate",
         type=float,
         default=FALSE_ALARMS_PER_MIN,
-        help="how many are acceptable while the face rests",
+        help="acceptable rate while the face rests",
     )
     options = vars(parser.parse_args(arguments))
     out: Path = options.pop("out")
     seconds: float = options.pop("seconds")
-    participant = checked_participant(options.pop("participant"))
+    participant = parse_participant(options.pop("participant"))
     rate: float = options.pop("rate")
     check_new(out)
     config = LiveConfig(**options, seconds=seconds)
     measure = BaselineMeasure(false_alarms_per_min=rate)
     infos: list[SourceInfo] = []
-    with _bar("a neutral face, eyes on the camera, no talking", seconds) as bar:
+    with _bar("neutral face, eyes on the camera, no talking", seconds) as bar:
         feed_steps(
             config,
             seconds,

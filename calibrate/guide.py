@@ -1,4 +1,4 @@
-"""Guide: step-by-step calibration of a running session, for the page's Calibrate tab.
+"""Guides step by step through the calibration of a running session, for the page's Calibrate tab.
 
 `take` runs in the session's pipeline thread, everything else in threads of the page's server. The
 lock is held for a millisecond per frame, and never during a call to the session.
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from calibrate.baseline import measure as resting
-from calibrate.baseline.measure import BaselineMeasure, checked_participant
+from calibrate.baseline.measure import BaselineMeasure, parse_participant
 from calibrate.camera import check as seeing
 from calibrate.camera.check import CameraCheck, CameraReport
 from calibrate.wording import camera_rows
@@ -76,7 +76,7 @@ class Guide:
 
     def begin(self, what: str, *, participant: str, false_alarms_per_min: float) -> None:
         """See `Calibrator.begin`."""
-        code = checked_participant(participant)
+        code = parse_participant(participant)
         session = self._running()
         source = session.source
         if source is None:

@@ -1,4 +1,4 @@
-"""The steps of a source for the length of a measurement, without naming expressions."""
+"""Runs a source through perception for the length of a measurement, without naming expressions."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,7 +11,7 @@ from realtime.perception.spotting_steps import Perception
 from realtime.sources import Source, SourceInfo, open_source
 
 SILENT_S = 10.0
-"""Extra time that a live source is waited for."""
+"""Extra time to wait for a live source."""
 _LOOK_S = 0.2
 
 
@@ -36,8 +36,8 @@ def feed_steps(
     opened: Callable[[SourceInfo], None],
     progress: Callable[[float], None],
 ) -> int:
-    """Pass the source's info to `opened`, then each step of `config.source` to `take`, until
-    `seconds` have passed or the source ends. Returns how many frames this machine was too slow for.
+    """Pass the info of `config.source` to `opened`, then each step to `take`, until `seconds` have
+    passed or the source ends. Returns how many frames this machine was too slow for.
 
     A `LiveSession` captures a live source, so that perception does not delay capture; `take` then
     runs in its threads. Raises `SourceError` if the source breaks or delivers nothing.

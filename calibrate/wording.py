@@ -33,7 +33,7 @@ def camera_rows(report: CameraReport) -> list[list[str]]:
     rows += [
         ["Flicker", flicker_words(report)],
         ["Noise", f"{p.noise:.1f} grey levels"],
-        ["Brightness", f"{p.level:.0f}, wanders by {100 * p.drift:.0f} %"],
+        ["Brightness", f"{p.level:.0f}, varies by {100 * p.drift:.0f} %"],
         ["Compression", f"8×8 borders × {p.blockiness:.2f}, {100 * p.frozen:.0f} % frozen"],
     ]
     if report.face is not None:
@@ -56,12 +56,12 @@ def camera_rows(report: CameraReport) -> list[list[str]]:
 
 
 def flicker_words(report: CameraReport) -> str:
-    """The flicker that was looked for, at which frequency, and the finding."""
+    """The findings on flicker, with its frequencies."""
     words = []
     for flicker in report.picture.flicker:
         lamp = f"{flicker.lamp_hz:g} Hz at its alias of {flicker.alias_hz:.1f} Hz"
         if not flicker.visible:
-            words.append(f"{lamp}: too slow to be told from drift")
+            words.append(f"{lamp}: too slow to tell from drift")
         elif flicker.amplitude:
             words.append(f"{lamp}: {100 * flicker.amplitude:.1f} % of the brightness")
         else:

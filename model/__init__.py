@@ -18,7 +18,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**26))
 
 if TYPE_CHECKING:
-    from model.inference.checkpoint import load_classifier
+    from model.inference.classifier import load_classifier
 
 __all__ = ["load_classifier"]
 
@@ -26,7 +26,7 @@ __all__ = ["load_classifier"]
 def __getattr__(name: str) -> Any:
     # torch takes a second to import: only a caller that loads a classifier waits for it.
     if name == "load_classifier":
-        from model.inference.checkpoint import load_classifier
+        from model.inference.classifier import load_classifier
 
         return load_classifier
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,16 +9,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
-from model.cli import Parser, program
+from model.cli import Parser, exit_code, program
 from model.engine import ENGINES, ORDER, Engine
 from model.engine.cache import cache_folder
-from model.errors import InputError, exit_code, missing
+from model.errors import InputError, missing
 from model.inference.checkpoint import checkpoint_path
-from model.inference.engine_building import build_here, export_here, exported_beside, kept_for
+from model.inference.engine_building import build_here, engine_file, export_here, onnx_file_beside
 from model.inference.engine_choice import THREADS, WITHOUT_TORCH, Serving
 from model.inference.shipped_weights import WEIGHTS, shipped_names
+from model.lazy_loading import load_entry
 from model.machine import choose_device, machine
-from model.registry import load_entry
 
 
 def check(classifier: str, device: str, batch: int, folder: Path | None) -> None:
@@ -33,7 +33,7 @@ def check(classifier: str, device: str, batch: int, folder: Path | None) -> None
         print(f"{name:>13}  {_state(serving, name, order)}")
     print(f"chosen: {chosen.description}")
     if chosen.equality is not None:
-        print(f"beside plain PyTorch in FP32 on the CPU: {chosen.equality}")
+        print(f"compared with plain PyTorch in FP32 on the CPU: {chosen.equality}")
     print(f"built engines are kept in {folder or cache_folder()}")
 
 
@@ -50,8 +50,8 @@ def _state(serving: Serving, name: str, order: tuple[str, ...]) -> str:
         anew = "" if why is None else f"; built now: {why}"
         return f"serves: {serving.loaded.description}{anew}"
     if name in order:
-        return serving.reasons.get(name) or "there, and not needed: a better one serves"
-    return engine.absent() or f"there; for --engine {name} only"
+        return serving.reasons.get(name) or "available, and not needed: a better one serves"
+    return engine.absent() or f"available; with --engine {name} only"
 
 
 def build(engine: str, classifier: str, device: str, batch: int, folder: Path | None) -> None:
@@ -67,16 +67,16 @@ def build(engine: str, classifier: str, device: str, batch: int, folder: Path | 
         elif not kind.built:
             print(f"{name}: nothing to build")
         elif engine == "auto" and name == "onnx" and batch == 1 and _is_exported(checkpoint):
-            print(f"{name}: lies beside the weights")
-        elif not (why := kept_for(kind, checkpoint, batch, folder).find()) and engine == "auto":
-            print(f"{name}: is built")
+            print(f"{name}: is beside the weights")
+        elif not (why := engine_file(kind, checkpoint, batch, folder).find()) and engine == "auto":
+            print(f"{name}: is built already")
         else:
             kept = build_here(kind, checkpoint, batch, folder)
-            print(f"{name}: built ({why or 'was there'}), {kept.path}")
+            print(f"{name}: built ({why or 'again'}), {kept.path}")
 
 
 def _is_exported(checkpoint: Path) -> bool:
-    return not exported_beside(checkpoint).find()
+    return not onnx_file_beside(checkpoint).find()
 
 
 def export(classifiers: Sequence[str]) -> None:
@@ -91,19 +91,19 @@ def main() -> None:
     """Command line."""
     parser = Parser(
         prog=program("model.engine"),
-        description="What runs the networks here: say it, or build it beforehand.",
+        description="Show which engine runs the networks here, or build engines beforehand.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    told = "write the ONNX files beside checkpoints, which a CPU runs without PyTorch"
-    command = commands.add_parser("export", help=told, description=told)
+    what = "write the ONNX files beside checkpoints, so that a CPU can run them without PyTorch"
+    command = commands.add_parser("export", help=what, description=what)
     command.add_argument(
         "classifier", nargs="*", help=f"names, or paths; all in {WEIGHTS.name}/ if none is given"
     )
-    for name, told in (
-        ("check", "what is there, what is chosen and why, how equal it is; builds what is wanted"),
-        ("build", "build what is wanted, and keep it"),
+    for name, what in (
+        ("check", "show which engines are here, which is chosen and why; builds missing ones"),
+        ("build", "build the engines that are missing"),
     ):
-        command = commands.add_parser(name, help=told, description=told)
+        command = commands.add_parser(name, help=what, description=what)
         command.add_argument("--classifier", default="fmanet", help="a name, or a path")
         command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
         command.add_argument("--batch", type=int, default=1, help="inputs at a time, 1 to 4")

@@ -1,13 +1,43 @@
-"""What all commands share: how help names them and shows defaults, and folders for results."""
+"""What all commands share: exit codes, how help names them and shows defaults, result folders."""
 
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from model.errors import InputError
+from model.errors import PACKAGES, InputError, describe_error, is_refused, missing
+from model.text import clean_line
+
+
+def exit_code(main: Callable[[], None]) -> int:
+    """Run a command's `main` and return its exit code, 0 on success.
+
+    An `InputError`, a file or folder that the system refuses, and a missing optional package each
+    give one line on stderr and code 2. Ctrl-C, if the command does not handle it, gives one line
+    and code 130, as in shells.
+    """
+    try:
+        main()
+    except InputError as error:
+        print(f"error: {describe_error(error)}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name not in PACKAGES:
+            raise
+        print(f"error: {missing(error.name)}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if not is_refused(error):
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {clean_line(f'{where}{error.strerror}')}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return 0
 
 
 def program(command: str) -> str:

@@ -12,7 +12,6 @@ escapes is a bug and prints its traceback.
 
 import errno
 import sys
-from collections.abc import Callable
 from importlib.util import find_spec
 
 from model.text import clean_line
@@ -35,7 +34,7 @@ _REFUSED = {
 }  # the operating system refuses a file or folder
 
 
-_PACKAGES = {
+PACKAGES = {
     "torch": "PyTorch is not installed, and this needs it: pip install torch",
     "onnx": "onnx is not installed, and this needs it: pip install onnx",
     "onnxscript": "onnxscript is not installed, and this needs it: pip install onnxscript",
@@ -64,7 +63,7 @@ def error_line(error: BaseException) -> str:
     quote them in a message of ours."""
     while error.__cause__ is not None:
         error = error.__cause__
-    if isinstance(error, ModuleNotFoundError) and error.name in _PACKAGES:
+    if isinstance(error, ModuleNotFoundError) and error.name in PACKAGES:
         return missing(error.name)
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {clean_line(lines[0])}" if lines else type(error).__name__
@@ -83,41 +82,12 @@ def is_refused(error: BaseException) -> bool:
 
 def missing(module: str) -> str:
     """The message if `module` is needed and not installed, with the command that installs it."""
-    return _PACKAGES.get(module, f"{module} is not installed: pip install {module}")
+    return PACKAGES.get(module, f"{module} is not installed: pip install {module}")
 
 
 def demand(module: str) -> None:
-    """End the program, as `exit_code` does, if `module` is not installed. Commands that import it
+    """End the program with code 2 if `module` is not installed. Commands that import it
     at the top call this first."""
     if find_spec(module) is None:
         print(f"error: {missing(module)}", file=sys.stderr)
         sys.exit(2)
-
-
-def exit_code(main: Callable[[], None]) -> int:
-    """Run a command's `main` and return its exit code, 0 on success.
-
-    An `InputError`, a file or folder that the system refuses, and a missing optional package each
-    give one line on stderr and code 2. Ctrl-C, if the command does not handle it, gives one line
-    and code 130, as in shells.
-    """
-    try:
-        main()
-    except InputError as error:
-        print(f"error: {describe_error(error)}", file=sys.stderr)
-        return 2
-    except ModuleNotFoundError as error:
-        if error.name not in _PACKAGES:
-            raise
-        print(f"error: {missing(error.name)}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        if not is_refused(error):
-            raise
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {clean_line(f'{where}{error.strerror}')}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
-    return 0

@@ -1,7 +1,6 @@
 """Measures networks on samples that they were not trained on.
 
     python -m model.evaluate                            # each shipped network, its report set
-    python -m model.evaluate fmanet my.safetensors --speed
     python -m model.evaluate --view crop                # as they come in live, no exchanged maps
     python -m model.evaluate fmanet --data casme2:PATH,samm:PATH --out runs/eval
     python -m model.evaluate fmanet --data casme2:PATH --protocol loso --out runs/loso
@@ -30,22 +29,20 @@ import argparse
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from model.classifiers import CLASSIFIERS
-from model.cli import Parser, make_folder, program
+from model.cli import Parser, exit_code, make_folder, program
 from model.datasets.delimited import read_table
-from model.errors import InputError, exit_code
+from model.errors import InputError
 from model.evaluation.report import page
 from model.evaluation.result import Evaluation, evaluate_answers, table
-from model.evaluation.speed import forward_speed
 from model.face.network_files import add_face_networks
-from model.inference.checkpoint import Checkpoint, checkpoint_path, load_network, read_checkpoint
-from model.inference.predictions import Answers, answers
+from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint
+from model.inference.predictions import Answers, run_network
 from model.inference.samples import SampleSet
 from model.inference.shipped_weights import shipped_names
 from model.machine import choose_device, machine, use_threads
@@ -53,7 +50,7 @@ from model.metrics.checkpoint_scores import measure_checkpoint
 from model.synthetic.nuisance import VIEWS, View
 from model.train import CLIP_EPOCHS
 from model.training.data import SYNTHETIC, Opener, Sources
-from model.training.leakage import refuse_seen
+from model.training.leakage import refuse_overlap
 from model.training.loop import fit
 from model.training.loso import leave_one_out
 from model.training.recipe import Recipe
@@ -70,20 +67,18 @@ def main() -> None:
     args.device = choose_device(args.device)
     specs = tuple(args.data.split(","))
     if args.protocol != "holdout" and args.out is None:
-        raise InputError(f"--protocol {args.protocol} trains networks: say where with --out FOLDER")
+        raise InputError(f"--protocol {args.protocol} trains networks: give --out FOLDER")
     if SYNTHETIC in specs and (len(specs) > 1 or args.protocol != "holdout"):
         raise InputError(
-            f"--data {args.data}: synthetic pairs stand alone, and with --protocol holdout"
+            f"--data {args.data}: use synthetic pairs alone, and with --protocol holdout"
         )
     if args.view is not None and SYNTHETIC not in specs:
-        raise InputError(f"--view {args.view} is of synthetic pairs, not of --data {args.data}")
+        raise InputError(f"--view {args.view} is for synthetic pairs, not for --data {args.data}")
     if args.out is not None:
         make_folder(args.out)
     names = args.networks or shipped_names()
-    for name in names if args.speed else ():
-        checkpoint_path(name)
     evaluations: list[Evaluation] = []
-    differing, speeds = [], {}
+    differing = []
     for name in names:
         if args.protocol == "holdout" and SYNTHETIC in specs:
             found = _on_report_set(name, args)
@@ -92,16 +87,9 @@ def main() -> None:
                 differing.append(name)
         else:
             evaluations += PROTOCOLS[args.protocol](name, specs, args)
-        if args.speed:
-            speeds[name] = asdict(forward_speed(load_network(checkpoint_path(name))[1]))
     print(table(evaluations))
-    for name, speed in speeds.items():
-        print(
-            f"{name}: forward pass of one expression, both phases, one thread: "
-            f"{speed['p50_ms']:.2f} ms (95th percentile {speed['p95_ms']:.2f} ms) on {machine()}"
-        )
     if args.out is not None:
-        _write(args.out, evaluations, speeds)
+        _write(args.out, evaluations)
     if differing:
         print(f"not reproduced: {', '.join(differing)}")
         raise SystemExit(1)
@@ -131,7 +119,7 @@ def compare(stored: dict[str, float], found: dict[str, float]) -> str:
         if name in found
         else f"{name} is in the checkpoint alone"
         for name, value in stored.items()
-        if not (name in found and _same(found[name], value))
+        if not (name in found and _agree(found[name], value))
     ]
     if differing:
         more = f"; {len(differing) - 3} more" if len(differing) > 3 else ""
@@ -139,7 +127,7 @@ def compare(stored: dict[str, float], found: dict[str, float]) -> str:
     return "reproduced" if stored else ""
 
 
-def _same(one: float, other: float) -> bool:
+def _agree(one: float, other: float) -> bool:
     """Whether both agree within `TOLERANCE`. NaN, from a class without samples, equals NaN."""
     return abs(one - other) <= TOLERANCE or (math.isnan(one) and math.isnan(other))
 
@@ -157,17 +145,17 @@ def _on_report_set(name: str, args: argparse.Namespace) -> Evaluation:
 def _on_clips(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[Evaluation]:
     path = checkpoint_path(name)
     checkpoint = read_checkpoint(path)[0]
-    refuse_seen(name, checkpoint, Sources(specs=specs, classes=args.classes).data_sets)
-    return [_held_out(name, path, _opened(checkpoint, specs, args), args)]
+    refuse_overlap(name, checkpoint, Sources(specs=specs, classes=args.classes).data_sets)
+    return [_held_out(name, path, _open_clips(checkpoint, specs, args), args)]
 
 
 def _held_out(
     name: str, path: Path, samples: SampleSet, args: argparse.Namespace, remark: str = ""
 ) -> Evaluation:
-    said = answers(path, samples, first_phase_only=args.first_phase, device=args.device)
+    answers = run_network(path, samples, first_phase_only=args.first_phase, device=args.device)
     return evaluate_answers(
         Path(name).stem,
-        said,
+        answers,
         samples,
         protocol="holdout",
         first_phase_only=args.first_phase,
@@ -176,26 +164,26 @@ def _held_out(
     )
 
 
-def _across(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[Evaluation]:
+def _cross(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[Evaluation]:
     if len(specs) < 2:
         raise InputError(f"--protocol cross needs two data sets or more, got {','.join(specs)}")
-    recipe, init, checkpoint = _trainable(name, specs, args)
-    sets = [_opened(checkpoint, (spec,), args) for spec in specs]
+    recipe, init, checkpoint = _start(name, specs, args)
+    sets = [_open_clips(checkpoint, (spec,), args) for spec in specs]
     if len({one.name for one in sets}) < len(sets):
         raise InputError(f"--data names {', '.join(one.name for one in sets)}: each once")
     found = []
     for spec, training in zip(specs, sets, strict=True):
         path = args.out / f"{Path(name).stem}-on-{training.name}.safetensors"
-        own = replace(recipe, data=Sources(specs=(spec,), classes=args.classes).said())
+        own = replace(recipe, data=Sources(specs=(spec,), classes=args.classes).summary())
         fit(own, training, None, path, device=args.device, init=init)
         for tested in sets:
             if tested is not training:
-                said = answers(path, tested, device=args.device)
+                answers = run_network(path, tested, device=args.device)
                 title = f"{Path(name).stem} on {training.name}"
                 found.append(
                     evaluate_answers(
                         title,
-                        said,
+                        answers,
                         tested,
                         protocol="cross",
                         first_phase_only=args.first_phase,
@@ -204,9 +192,9 @@ def _across(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list
     return found
 
 
-def _leaving_out(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[Evaluation]:
-    recipe, init, checkpoint = _trainable(name, specs, args)
-    samples = _opened(checkpoint, specs, args)
+def _loso(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[Evaluation]:
+    recipe, init, checkpoint = _start(name, specs, args)
+    samples = _open_clips(checkpoint, specs, args)
     folder = args.out / Path(name).stem
     leave_one_out(recipe, samples, None, folder, device=args.device, init=init)
     shares = dict(_predictions(folder / "predictions.csv", samples.classes))
@@ -215,11 +203,11 @@ def _leaving_out(name: str, specs: tuple[str, ...], args: argparse.Namespace) ->
     samples = replace(
         samples, action_units=np.zeros((len(samples), 0), np.float32), action_unit_names=()
     )
-    said = Answers(np.log(np.maximum(probabilities, 1e-7)), probabilities, samples.action_units)
+    answers = Answers(np.log(np.maximum(probabilities, 1e-7)), probabilities, samples.action_units)
     return [
         evaluate_answers(
             Path(name).stem,
-            said,
+            answers,
             samples,
             protocol="loso",
             first_phase_only=args.first_phase,
@@ -227,38 +215,40 @@ def _leaving_out(name: str, specs: tuple[str, ...], args: argparse.Namespace) ->
     ]
 
 
-PROTOCOLS = {"holdout": _on_clips, "cross": _across, "loso": _leaving_out}
+PROTOCOLS = {"holdout": _on_clips, "cross": _cross, "loso": _loso}
 
 
-def _trainable(
+def _start(
     name: str, specs: tuple[str, ...], args: argparse.Namespace
 ) -> tuple[Recipe, Path | None, Checkpoint]:
     """The recipe to continue training, the weights to start from (None if none are shipped under
     this name), and the network's description."""
     sources = Sources(specs=specs, classes=args.classes)
     if name in CLASSIFIERS and name not in shipped_names():
-        recipe = Recipe(name, epochs=args.epochs, data=sources.said())
+        recipe = Recipe(name, epochs=args.epochs, data=sources.summary())
         return recipe, None, Checkpoint(name, (), (), recipe.flow, {})
     path = checkpoint_path(name)
     checkpoint = read_checkpoint(path)[0]
-    refuse_seen(name, checkpoint, sources.data_sets)
+    refuse_overlap(name, checkpoint, sources.data_sets)
     recipe = Recipe(
         checkpoint.classifier,
         options=checkpoint.options,
         flow=checkpoint.flow,
         epochs=args.epochs,
-        data=sources.said(),
+        data=sources.summary(),
     )
     return recipe, path, checkpoint
 
 
-def _opened(checkpoint: Checkpoint, specs: tuple[str, ...], args: argparse.Namespace) -> SampleSet:
+def _open_clips(
+    checkpoint: Checkpoint, specs: tuple[str, ...], args: argparse.Namespace
+) -> SampleSet:
     sources = Sources(specs=specs, classes=args.classes)
     opener = Opener(sources, checkpoint.classifier, checkpoint.flow, args.cache, args.workers)
     samples = opener.clips()
     if samples is None:
         raise InputError(f"--data {','.join(specs)} names no data set")
-    print(samples.counted(), flush=True)
+    print(samples.summary(), flush=True)
     if args.first_phase:
         samples = replace(samples, both_phases=np.zeros(len(samples), np.bool_))
     return samples
@@ -269,13 +259,12 @@ def _predictions(path: Path, classes: tuple[str, ...]) -> Iterator[tuple[str, li
         yield row.cells["clip"], [float(row.cells[label]) for label in classes]
 
 
-def _write(out: Path, evaluations: list[Evaluation], speeds: dict[str, Any]) -> None:
+def _write(out: Path, evaluations: list[Evaluation]) -> None:
     document = {
         "format": "fmanet-live evaluation",
         "version": 1,
         "machine": machine(),
         "evaluations": [each.plain() for each in evaluations],
-        "speed": speeds,
     }
     text = json.dumps(document, indent=1, allow_nan=False)
     (out / "evaluation.json").write_text(text, encoding="utf-8")
@@ -291,7 +280,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("networks", nargs="*", help="shipped names or checkpoints (all shipped)")
     parser.add_argument("--data", default=SYNTHETIC, help="casme2:PATH, maps:PATH …, with commas")
     parser.add_argument(
-        "--view", choices=VIEWS, help="of synthetic pairs (that of the network's training)"
+        "--view", choices=VIEWS, help="of synthetic pairs (default: as in its training)"
     )
     parser.add_argument("--classes", type=int, default=3, help="after merging: 3, 4, 5, 7")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="holdout")
@@ -300,10 +289,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--epochs", type=int, default=CLIP_EPOCHS, help="of cross and loso")
     parser.add_argument("--out", type=Path, help="folder for evaluation.json and evaluation.html")
-    parser.add_argument("--speed", action="store_true", help="time the forward pass as well")
     add_face_networks(parser)
-    parser.add_argument("--cache", type=Path, default=Path("runs"), help="what was computed")
-    parser.add_argument("--workers", type=int, default=3, help="processes that compute it")
+    parser.add_argument("--cache", type=Path, default=Path("runs"), help="folder of made samples")
+    parser.add_argument("--workers", type=int, default=3, help="processes that make samples")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""Writes footage with micro-expressions and their truth: of a synthetic face, or over footage of a
+"""Writes footage with micro-expressions, and their truth: of a synthetic face, or over footage of a
 real one.
 
 python -m model.synthesize --seconds 60 --fps 30 --seed 7 --out clip.mkv --truth truth.csv
@@ -17,19 +17,19 @@ from pathlib import Path
 import av
 from tqdm import tqdm
 
-from model.cli import Parser, program
-from model.errors import InputError, exit_code
+from model.cli import Parser, exit_code, program
+from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.records import ImageU8
 from model.synthetic.face import FaceNuisance, SyntheticFace
-from model.synthetic.footage import WrittenFootage, follow_face, read_frames
+from model.synthetic.footage import ExpressionOverlay, follow_face, read_frames
 from model.synthetic.schedule import Schedule, TrueExpression
 
 TRUTH_COLUMNS = tuple(f.name for f in fields(TrueExpression))
 CODECS = {"ffv1": (".mkv",), "h264": (".mkv", ".mp4")}
-"""File suffixes that each codec may be written to. `ffv1` keeps every bit of the RGB frames."""
+"""Codecs, and their file suffixes. `ffv1` keeps every bit of the RGB frames."""
 TICKS_HZ = 90_000
-"""Clock of the times of footage that is written over, as fine as any container's."""
+"""Clock for the times of existing footage, as fine as any container's."""
 
 _DECIMALS = 6
 _NUISANCES = ("noise", "sway", "glances_per_min", "light", "flicker")
@@ -84,27 +84,27 @@ def write_footage(face: SyntheticFace, output: Output, *, seconds: float, fps: f
 
 
 def write_over(video: Path, output: Output, *, seed: int, schedule: Schedule) -> int:
-    """Write the footage `video` with micro-expressions added to its face, at its own frame times,
-    and their truth table. Returns the number of micro-expressions.
+    """Add micro-expressions to the face in the footage `video`, and write it at its own frame times
+    with their truth table. Returns the number of micro-expressions.
 
     Raises `InputError` if the video shows no face, if `schedule` has no expressions or no room for
     one, or if a file cannot be read or written.
     """
     if schedule.micro_per_min == 0:
         raise InputError("--rate 0 leaves nothing to write over the footage: choose more")
-    followed = follow_face(tqdm(read_frames(video), "following the face", disable=None))
-    written = WrittenFootage(followed, seed=seed, schedule=schedule)
-    if not written.truth():
-        raise InputError(f"{video} shows a face for too short a time: 1.5 s at least are needed")
-    lasts_s = max(followed.times_s[-1], 1e-3)
-    rate = Fraction((len(followed.times_s) - 1) / lasts_s).limit_denominator(1000)
+    face = follow_face(tqdm(read_frames(video), "following the face", disable=None))
+    overlay = ExpressionOverlay(face, seed=seed, schedule=schedule)
+    if not overlay.truth():
+        raise InputError(f"{video} shows a face for too short a time: at least 1.5 s are needed")
+    seconds = max(face.times_s[-1], 1e-3)
+    rate = Fraction((len(face.times_s) - 1) / seconds).limit_denominator(1000)
     ticks = Fraction(1, TICKS_HZ)
     images = (
-        (round(frame.stamp.time_s * TICKS_HZ), written.image(frame))
-        for frame in tqdm(read_frames(video), "writing", total=len(followed.times_s), disable=None)
+        (round(frame.stamp.time_s * TICKS_HZ), overlay.image(frame))
+        for frame in tqdm(read_frames(video), "writing", total=len(face.times_s), disable=None)
     )
-    _write(output, images, max(rate, Fraction(1)), ticks, written.truth())
-    return len(written.truth())
+    _write(output, images, max(rate, Fraction(1)), ticks, overlay.truth())
+    return len(overlay.truth())
 
 
 def write_truth(path: Path, rows: Sequence[TrueExpression]) -> None:
@@ -205,15 +205,15 @@ def _parser() -> argparse.ArgumentParser:
     usual, still = Schedule(), FaceNuisance()
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="CLIP", help="video to write, .mkv or .mp4")
-    add("--truth", type=Path, metavar="CSV", help="table to write of what the face does when")
-    add("--over", type=Path, metavar="VIDEO", help="write the expressions over this footage")
+    add("--truth", type=Path, metavar="CSV", help="table to write, of all expressions and blinks")
+    add("--over", type=Path, metavar="VIDEO", help="add the expressions to this footage")
     add("--seconds", type=float, default=60.0, help="length")
     add("--fps", type=float, default=30.0, help="frames per second")
     add(
         "--seed",
         type=int,
         default=7,
-        help="decides what happens when; equal seeds give equal footage",
+        help="equal seeds give equal footage",
     )
     add("--size", type=_size, default=(640, 480), metavar="WxH", help="of the frame, px")
     add("--codec", choices=CODECS, help="lossless ffv1 for .mkv, h264 for .mp4 unless said")

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from model.classifiers import CLASSIFIERS
-from model.cli import Parser, make_folder, program
-from model.errors import InputError, exit_code
+from model.cli import Parser, exit_code, make_folder, program
+from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.flow import FLOWS
 from model.inference.checkpoint import checkpoint_path, read_checkpoint, save_checkpoint
@@ -34,7 +34,7 @@ from model.machine import choose_device, use_threads
 from model.metrics.checkpoint_scores import measure_checkpoint
 from model.metrics.folds import validation_split
 from model.training.data import Opener, Sources
-from model.training.leakage import refuse_seen
+from model.training.leakage import refuse_overlap
 from model.training.loop import check_start, fit
 from model.training.loso import FoldAnswers, leave_one_out
 from model.training.recipe import ClassWeights, Loss, Recipe
@@ -57,13 +57,13 @@ def main() -> None:
     for option, given in (("--loso", args.loso), ("--validation", args.validation)):
         if given and not sources.data_sets:
             raise InputError(f"{option} holds out subjects of data sets: name one with --data")
-    recipe = Recipe(args.classifier, data=sources.said(), **_given(args, Recipe))
+    recipe = Recipe(args.classifier, data=sources.summary(), **_given(args, Recipe))
     if args.epochs is None and not sources.synthetic:
         recipe = replace(recipe, epochs=CLIP_EPOCHS)
     init = None if args.init is None else checkpoint_path(args.init)
     if init is not None:  # training checks this too, but only after all samples are made
         if args.loso or args.validation:
-            refuse_seen(init.name, read_checkpoint(init)[0], sources.data_sets)
+            refuse_overlap(init.name, read_checkpoint(init)[0], sources.data_sets)
         recipe = _continuing(recipe, init, args.flow)
         check_start(init, recipe)
     make_folder(args.out if args.loso else args.out.parent)
@@ -85,7 +85,7 @@ def _continuing(recipe: Recipe, init: Path, flow: str | None) -> Recipe:
 def _train(recipe: Recipe, opener: Opener, args: argparse.Namespace, init: Path | None) -> None:
     clips = opener.clips()
     if clips is not None:
-        print(clips.counted(), flush=True)
+        print(clips.summary(), flush=True)
     validation: SampleSet | None = None
     if args.validation:
         assert clips is not None  # `main` sees to it
@@ -120,7 +120,7 @@ def _leave_one_out(
 ) -> None:
     clips = opener.clips()
     assert clips is not None  # `main` sees to it
-    print(clips.counted(), flush=True)
+    print(clips.summary(), flush=True)
     report = leave_one_out(
         recipe,
         clips,
@@ -192,22 +192,23 @@ def _parser() -> argparse.ArgumentParser:
     data = parser.add_argument_group("data")
     data.add_argument("--data", default="synthetic", help="casme2:PATH, maps:PATH …, with commas")
     data.add_argument("--classes", type=int, help=f"after merging: 3, 4, 5, 7 ({Sources.classes})")
-    data.add_argument("--pairs", type=int, help=f"synthetic, to train on ({Sources.pairs})")
+    data.add_argument("--pairs", type=int, help=f"synthetic pairs to train on ({Sources.pairs})")
     data.add_argument(
         "--validation-pairs",
         type=int,
-        help=f"to watch and to calibrate on, as many to report on ({Sources.validation_pairs})",
+        help=f"pairs to validate and calibrate on; as many for the report "
+        f"({Sources.validation_pairs})",
     )
     data.add_argument(
         "--view", choices=("crop", "maps", "mixed"), help=f"of synthetic pairs ({Sources.view})"
     )
     data.add_argument(
-        "--none-share", type=float, help=f"synthetic without expression ({Sources.none_share})"
+        "--none-share", type=float, help=f"share without expression ({Sources.none_share})"
     )
     data.add_argument("--flow", choices=FLOWS, help=f"({Recipe.flow}, or that of --init)")
-    data.add_argument("--cache", type=Path, default=Path("runs"), help="what was computed")
+    data.add_argument("--cache", type=Path, default=Path("runs"), help="folder of made samples")
     add_face_networks(data)
-    data.add_argument("--workers", type=int, default=3, help="processes that compute it")
+    data.add_argument("--workers", type=int, default=3, help="processes that make samples")
 
     protocol = parser.add_argument_group("protocol")
     protocol.add_argument("--loso", action="store_true", help="leave one subject out")

@@ -1,1 +1,1 @@
-"""Frames to events, in time: sources, ring, motion, spotting, pipeline, threads, page."""
+"""From frames to events in real time: sources, ring, motion, spotting, pipeline, threads, page."""

@@ -1,7 +1,7 @@
-"""What a folder of tables holds: which inputs were analysed already, and how.
+"""The jobs of an offline analysis, and the records of earlier ones.
 
-`<name>.analysis.json` lies beside the tables of an input and is written last. It holds the source's
-description, the options and the frame counts.
+`<name>.analysis.json` is the record of an input. It lies beside the input's tables, is written
+last, and holds the source's description, the options and the frame counts.
 """
 
 import hashlib
@@ -24,11 +24,11 @@ FORMAT = "fmanet-live-analysis"
 VERSION = 1
 _SUFFIX = ".analysis.json"
 _NOT_COMPARED = ("source", "device", "engine")
-"""Options that results do not depend on; the source is compared by its files."""
+"""Options that do not change results; the source is compared by its files."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class AnalysisJob:
     """One input and where its results go."""
 
     spec: str
@@ -36,24 +36,25 @@ class Job:
     motion: Path
     record: Path
     done: bool = False
-    """The results exist, made from the same input with the same options."""
+    """Whether the results exist, made from the same input with the same options."""
     again: bool = False
-    """The results exist and will be replaced once the new ones are complete."""
+    """Whether results exist that will be replaced once the new ones are complete."""
     problem: str = ""
-    """Why the job cannot be done, in words; empty if it can."""
+    """Why the job cannot be done, in words; empty if it can be."""
 
 
 def plan_jobs(
     inputs: Sequence[str], out: Path, motion: str, config: LiveConfig, *, again: bool
-) -> list[Job]:
+) -> list[AnalysisJob]:
     """Return a job for each of `inputs`, with results in the folder `out` and motion in a file with
-    the suffix `motion`. An input analysed there before keeps its names; it is redone only if it
-    broke off then, or with `again`. A different input of the same name gets a number."""
-    kept = dict(_records(out))
-    names = {record["input"]["mark"]: name for name, record in kept.items()}
+    the suffix `motion`. An input that was analysed into `out` before keeps its names; it is
+    analysed again only if it broke off then, or with `again`. A different input of the same name
+    gets a number."""
+    records = dict(_records(out))
+    names = {record["input"]["mark"]: name for name, record in records.items()}
     taken = {path.name.partition(".events.")[0] for path in out.glob("*.events.csv")}
     taken |= {path.name.partition(".motion.")[0] for path in out.glob(f"*.motion.{motion}")}
-    taken = {name.casefold() for name in taken | kept.keys()}
+    taken = {name.casefold() for name in taken | records.keys()}
     jobs = []
     for spec in dict.fromkeys(inputs):
         mark, base = _mark(spec), name_of(spec)
@@ -62,21 +63,20 @@ def plan_jobs(
         free = (name for name in chain([base], numbered) if name.casefold() not in taken)
         name = known or next(free)
         taken.add(name.casefold())
-        job = Job(
+        job = AnalysisJob(
             spec,
             out / f"{name}.events.csv",
             out / f"{name}.motion.{motion}",
             out / (name + _SUFFIX),
         )
-        jobs.append(job if known is None else _before(job, kept[known], config, again))
+        jobs.append(job if known is None else _repeat(job, records[known], config, again))
     return jobs
 
 
 def write_record(
-    job: Job, config: LiveConfig, info: SourceInfo, status: SourceStatus, failure: str
+    job: AnalysisJob, config: LiveConfig, info: SourceInfo, status: SourceStatus, failure: str
 ) -> None:
-    """Write beside the tables of `job` what was analysed; `failure` says why it broke off, if
-    so."""
+    """Write the record of `job`. `failure` says why the analysis broke off; empty if it did not."""
     document = {
         "format": FORMAT,
         "version": VERSION,
@@ -97,30 +97,28 @@ def write_record(
 
 
 def name_of(spec: str) -> str:
-    """Return the name for the tables of an input: its file's or folder's name, without characters
-    that a file name cannot hold."""
-    try:
-        kind, rest = split_spec(spec)
-    except SourceError:  # reported when this input is opened
-        kind, rest = "input", spec
+    """Return the name for the tables of an input: the name of its file or folder, without
+    characters that a file name cannot hold."""
+    kind, rest = _split(spec)
     path = Path(rest)
-    folder = path.resolve().name
-    name = {"file": path.stem, "folder": folder, "session": folder}.get(kind, path.stem)
+    name = path.resolve().name if kind in ("folder", "session") else path.stem
     kept = "".join(c if c.isalnum() or c in "._+-" else " " for c in name)
     return "_".join(kept.split()) or kind
 
 
-def _before(job: Job, record: Mapping[str, Any], config: LiveConfig, again: bool) -> Job:
-    """Return `job` for an input that was analysed before, as `record` says."""
-    there = job.events.exists() and job.motion.exists()
-    if again or not there or record["failure"]:
+def _repeat(
+    job: AnalysisJob, record: Mapping[str, Any], config: LiveConfig, again: bool
+) -> AnalysisJob:
+    """Return `job` for an input that was analysed before, and has this `record`."""
+    complete = job.events.exists() and job.motion.exists() and not record["failure"]
+    if again or not complete:
         return replace(job, again=True)
     options = _options(config)
     changed = [name for name in options if options[name] != record["options"].get(name)]
     if changed:
         problem = (
-            f"{job.events} was made with another {' and '.join(changed)}: --again replaces it, "
-            "another --out keeps both"
+            f"{job.events} was made with another {' and '.join(changed)}: give --again to replace "
+            "it, or another --out to keep both"
         )
         return replace(job, problem=problem)
     return replace(job, done=True)
@@ -135,34 +133,37 @@ def _records(out: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 record["input"]["mark"], record["failure"], record["options"]
                 yield path.name.removesuffix(_SUFFIX), record
         except (OSError, ValueError, LookupError, TypeError):
-            continue  # not ours: its tables still occupy the name
+            continue  # not a record; its tables still occupy the name
 
 
 def _options(config: LiveConfig) -> dict[str, Any]:
-    known = {k: v for k, v in config_record(config).items() if k not in _NOT_COMPARED}
-    as_read: dict[str, Any] = json.loads(
-        json.dumps(known | {"weights": checkpoint_digest(checkpoint_path(config.classifier))})
-    )
-    return as_read
+    """Return the options that results depend on, as JSON gives them back."""
+    options = config_record(config)
+    options["weights"] = checkpoint_digest(checkpoint_path(config.classifier))
+    options = json.loads(json.dumps(options))
+    return {name: value for name, value in options.items() if name not in _NOT_COMPARED}
+
+
+def _split(spec: str) -> tuple[str, str]:
+    try:
+        return split_spec(spec)
+    except SourceError:  # opening the input reports it
+        return "input", spec
 
 
 def _mark(spec: str) -> str:
-    """Return a digest that identifies an input by the names, sizes and times of its files, so that
-    it is recognised after a move. It leaves out the path, because folders often carry people's
-    names."""
-    try:
-        kind, rest = split_spec(spec)
-    except SourceError:
-        kind, rest = "input", spec
+    """Return a digest of the names, sizes and times of an input's files, by which it is recognised
+    even after a move. The path is not in it: folders often carry people's names."""
+    kind, rest = _split(spec)
     path = Path(rest)
-    said = [kind, path.resolve().name if kind in ("file", "folder", "session") else rest]
+    facts = [kind, path.resolve().name if kind in ("file", "folder", "session") else rest]
     try:
         if path.is_dir():
             with os.scandir(path) as entries:
                 files = sorted(entries, key=lambda entry: entry.name)
-                said += [f"{e.name} {e.stat().st_size} {e.stat().st_mtime_ns}" for e in files]
+                facts += [f"{e.name} {e.stat().st_size} {e.stat().st_mtime_ns}" for e in files]
         elif path.exists():
-            said.append(f"{path.stat().st_size} {path.stat().st_mtime_ns}")
+            facts.append(f"{path.stat().st_size} {path.stat().st_mtime_ns}")
     except OSError:
-        pass  # reported when this input is opened
-    return hashlib.sha256("\n".join(map(clean_line, said)).encode()).hexdigest()
+        pass  # opening the input reports it
+    return hashlib.sha256("\n".join(map(clean_line, facts)).encode()).hexdigest()

@@ -1,15 +1,15 @@
-"""Recordings to tables, offline: as fast as the machine can, the same result every time.
+"""Recordings to tables, offline: as fast as the machine can, with the same result every time.
 
     python -m realtime.analyze clip.mp4 session/ --out results/
 
 Each input gives `<name>.events.csv`, `<name>.motion.parquet` (or `.csv`) and
 `<name>.analysis.json`. `realtime.results.event_tables` describes the columns; the JSON says what
-was analysed, and how. An input that was analysed into that folder before is skipped. The pipeline
-is that of the live program, so it finds again what was seen live.
+was analysed, and how. An input that was analysed into the same folder before is skipped. The
+pipeline is that of the live program, so it finds the events that the live program found.
 
     python -m realtime.analyze sessions/P07 --compare
 
-lists, for recorded sessions, what was found only live or only in the recording.
+lists what was found in a recorded session only live, or only in the recording.
 """
 
 import argparse
@@ -21,12 +21,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from model.cli import Parser, make_folder, program
-from model.errors import CheckpointError, InputError, SourceError, error_line, exit_code
+from model.cli import Parser, exit_code, make_folder, program
+from model.errors import CheckpointError, InputError, SourceError, error_line
 from model.face.network_files import add_face_networks
 from model.machine import choose_device
 from model.records import Event, Frame, Stamp
-from realtime.analysis_jobs import Job, name_of, plan_jobs, write_record
+from realtime.analysis_jobs import AnalysisJob, name_of, plan_jobs, write_record
 from realtime.command_options import add_perception, add_pictures
 from realtime.config import LiveConfig
 from realtime.perception.pipeline import open_pipeline, pipeline_config
@@ -38,8 +38,8 @@ from realtime.spotting.baseline import load_baseline, rate_warning
 
 
 def main() -> None:
-    """Analyse the inputs on the command line. If one fails, report it and go on with the others;
-    at the end, print a table of failures and exit with code 1."""
+    """Analyse the inputs on the command line. If one fails, go on with the others, print a table of
+    failures at the end and exit with code 1."""
     options = vars(_parser().parse_args())
     inputs: list[str] = options.pop("inputs")
     out: Path | None = options.pop("out")
@@ -47,34 +47,31 @@ def main() -> None:
     suffix: str = options.pop("motion")
     again: bool = options.pop("again")
     baseline: Path | None = options.pop("baseline")
-    config = LiveConfig(
-        **options,
-        baseline=None if baseline is None else load_baseline(baseline),
-    )
+    config = LiveConfig(**options, baseline=None if baseline is None else load_baseline(baseline))
     choose_device(config.device)
     if against_live:
-        _each([(spec, partial(_compare, spec, config)) for spec in inputs])
+        _run_all([(spec, partial(_compare, spec, config)) for spec in inputs])
         return
     if out is None:
-        raise InputError("--out is missing: name the folder for the tables")
+        raise InputError("--out is missing: give the folder for the tables")
     if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out} is not a folder")
+        raise InputError(f"--out {out} is not a folder: give another name")
     jobs = plan_jobs(inputs, out, suffix, config, again=again)
     make_folder(out)
-    _each([(job.spec, partial(analyze, job, config)) for job in jobs])
+    _run_all([(job.spec, partial(analyze, job, config)) for job in jobs])
 
 
-def _each(work: Sequence[tuple[str, Callable[[], None]]]) -> None:
+def _run_all(work: Sequence[tuple[str, Callable[[], None]]]) -> None:
     """Run the work of each input, even if others fail."""
     failed: dict[str, str] = {}
-    for spec, do in work:
+    for spec, run in work:
         try:
-            do()
+            run()
         except (CheckpointError, UnwritableError):
-            raise  # the same for every input
+            raise  # every other input would fail too
         except InputError as error:
             failed[spec] = str(error)
-        except Exception as error:  # a bug: show its trace, and go on with the other inputs
+        except Exception as error:  # a bug: print its traceback, and go on with the other inputs
             traceback.print_exc()
             failed[spec] = error_line(error)
         if spec in failed:
@@ -91,12 +88,12 @@ class UnwritableError(InputError):
     """The results folder cannot be written."""
 
 
-def analyze(job: Job, config: LiveConfig) -> None:
+def analyze(job: AnalysisJob, config: LiveConfig) -> None:
     """Run the input of `job` through the pipeline and write its results, unless they exist. If the
-    source breaks, write what came before, then raise `SourceError`. Raises `InputError` if the
-    baseline does not suit the source, `UnwritableError` if nothing can be written."""
+    source breaks off, write the results up to there, then raise `SourceError`. Raises `InputError`
+    if the baseline does not suit the source, `UnwritableError` if the folder cannot be written."""
     if job.done:
-        print(f"{job.spec}: done before, {job.events}; --again redoes it")
+        print(f"{job.spec}: already analysed, see {job.events}; --again analyses it again")
         return
     if job.problem:
         raise InputError(job.problem)
@@ -114,11 +111,11 @@ def analyze(job: Job, config: LiveConfig) -> None:
         source.close()
 
 
-def _analyze(source: Source, job: Job, config: LiveConfig) -> None:
-    wanted, warning = pipeline_config(config, choose_device(config.device), source.info)
+def _analyze(source: Source, job: AnalysisJob, config: LiveConfig) -> None:
+    options, warning = pipeline_config(config, choose_device(config.device), source.info)
     if warning:
         print(f"warning: {warning}", file=sys.stderr)
-    pipeline = open_pipeline(wanted)
+    pipeline = open_pipeline(options)
     found: list[Event] = []
     last: Stamp | None = None
     start_s: float | None = None
@@ -127,7 +124,7 @@ def _analyze(source: Source, job: Job, config: LiveConfig) -> None:
     try:
         with motion_table(job.motion, again=job.again) as add, _progress(source, config) as bar:
             try:
-                for step in pipeline.steps(_first(source, config.seconds)):
+                for step in pipeline.steps(_frames(source, config.seconds)):
                     add(step)
                     found.extend(step.events)
                     last = step.frame.stamp
@@ -136,7 +133,7 @@ def _analyze(source: Source, job: Job, config: LiveConfig) -> None:
                     start_s = last.time_s if start_s is None else start_s
                     bar.update(last.time_s - start_s - bar.n)
             except SourceError as error:
-                broken = error  # everything before the break is complete
+                broken = error  # the results up to here are complete
         if last is not None:
             found.extend(pipeline.finish(last))
         confirmed = [event for event in found if event.state == "confirmed"]
@@ -162,13 +159,13 @@ def _open(spec: str, config: LiveConfig) -> Source:
         raise SourceError(f"{spec} cannot be opened: {error.strerror or error}") from None
 
 
-def _first(source: Source, seconds: float | None) -> Iterator[Frame]:
+def _frames(source: Source, seconds: float | None) -> Iterator[Frame]:
     """Yield the frames of the first `seconds`; None: all."""
     start_s: float | None = None
     try:
         for frame in source:
             start_s = frame.stamp.time_s if start_s is None else start_s
-            # Count from the first frame: a session's times are the camera's.
+            # Count from the first frame: a session's times do not begin at 0.
             if seconds and frame.stamp.time_s - start_s >= seconds:
                 return
             yield frame
@@ -180,7 +177,7 @@ def _compare(spec: str, config: LiveConfig) -> None:
     source = open_source(spec)
     try:
         if not isinstance(source, SessionSource):
-            raise SourceError(f"{spec} is not a recorded session: there is nothing to compare with")
+            raise SourceError(f"{spec} is not a recorded session: only sessions can be compared")
         found = compare(source, config.device)
     finally:
         source.close()
@@ -223,14 +220,14 @@ def _report(source: Source, events: Sequence[Event], tracks: Mapping[int, int], 
 def _parser() -> argparse.ArgumentParser:
     p = Parser(prog=program("realtime.analyze"), description=(__doc__ or "").partition("\n")[0])
     p.add_argument("inputs", nargs="+", metavar="INPUT", help="video file, folder of images, demo")
-    p.add_argument("--out", type=Path, metavar="DIR", help="for the tables; made if need be")
-    p.add_argument("--again", action="store_true", help="redo what was analysed before")
-    p.add_argument("--compare", action="store_true", help="sessions with what was seen live")
+    p.add_argument("--out", type=Path, metavar="DIR", help="folder for the tables")
+    p.add_argument("--again", action="store_true", help="repeat earlier analyses")
+    p.add_argument("--compare", action="store_true", help="compare sessions with their live events")
     p.add_argument("--motion", choices=("parquet", "csv"), default="parquet")
     p.add_argument(
-        "--fps", type=float, help="of a folder's images, demo; at which slow motion was shot"
+        "--fps", type=float, help="rate of a folder's images, of the demo, or of slow motion"
     )
-    p.add_argument("--seconds", type=float, help="only this much of each input")
+    p.add_argument("--seconds", type=float, help="analyse only this much of each input")
     add_pictures(p)
     add_perception(p)
     add_face_networks(p)

@@ -19,64 +19,64 @@ _DEFAULT = LiveConfig()
 
 
 def add_source(options: Options) -> None:
-    """`--source` and what is asked of it."""
+    """Add `--source` and its options."""
     add = options.add_argument
     add("--source", default=_DEFAULT.source, help=CHOICES)
     add(
         "--fps",
         type=float,
-        help="of camera, demo, a folder's images; at which slow motion was shot",
+        help="rate of camera, demo or a folder's images; rate at which slow motion was shot",
     )
     add_pictures(options)
 
 
 def add_pictures(options: Options) -> None:
-    """What pictures a source gives."""
+    """Add the options for a source's pictures."""
     add = options.add_argument
-    add("--width", type=int, default=_DEFAULT.width, help="px, of camera and demo")
-    add("--height", type=int, default=_DEFAULT.height, help="px, of camera and demo")
+    add("--width", type=int, default=_DEFAULT.width, help="of camera and demo, px")
+    add("--height", type=int, default=_DEFAULT.height, help="of camera and demo, px")
     add("--seed", type=int, default=_DEFAULT.seed, help="of the demo")
     add_rotation(options)
 
 
 def add_rotation(options: Options) -> None:
-    """How the pictures of a source are turned."""
+    """Add `--rotate`."""
     options.add_argument(
         "--rotate",
         type=int,
         choices=ROTATIONS,
         default=_DEFAULT.rotate,
-        help="turn the pictures clockwise, degrees: a camera mounted on its side or upside down",
+        help="degrees clockwise, for a camera mounted on its side or upside down",
     )
 
 
 def add_perception(options: Options) -> None:
-    """What computes, but for the engine."""
+    """Add flow, classifier, baseline and device."""
     add = options.add_argument
-    flows = f"{', '.join(FLOWS)}; the classifier has to be trained on it"
+    flows = f"{', '.join(FLOWS)}; the classifier must be trained on it"
     add("--flow", default=_DEFAULT.flow, help=flows)
     add(
         "--classifier", default=_DEFAULT.classifier, help=f"{', '.join(shipped_names())}, or a path"
     )
-    add("--baseline", type=Path, metavar="JSON", help="of this face, made by calibrate baseline")
+    add("--baseline", type=Path, metavar="JSON", help="this face at rest, from calibrate baseline")
     add("--device", default=_DEFAULT.device, help="auto, cpu, cuda or cuda:N")
 
 
 def add_engine(options: Options) -> None:
-    """What runs the classifier."""
+    """Add `--engine`."""
     choices = f"runs the classifier: auto, {', '.join(ENGINES)}"
     options.add_argument("--engine", default=_DEFAULT.engine, help=choices)
 
 
 def add_page(options: Options) -> None:
-    """Where the page is, and for whom."""
+    """Add the options of the page."""
     add = options.add_argument
     add(
         "--sessions",
         type=Path,
         metavar="DIR",
         default=_DEFAULT.sessions,
-        help="where the page records sessions, and finds those to review",
+        help="folder where the page records sessions, and finds sessions to review",
     )
     add("--host", default=_DEFAULT.host, help="address that the page listens on")
     add("--port", type=int, default=_DEFAULT.port, help="0: any free one")
@@ -86,25 +86,25 @@ def add_page(options: Options) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="a proxy's name, by which the page may be asked for too; several times for several",
+        help="name of a proxy that shows the page; repeat it for several",
     )
-    add("--root-path", default="", metavar="PATH", help="under which a proxy shows the page")
+    add("--root-path", default="", metavar="PATH", help="path under which a proxy shows the page")
     add(
         "--auth",
         metavar="USER:PASSWORD",
-        help=f"demanded beyond this machine; better by --auth-file or in {AUTH}, which others on "
-        "this machine do not see",
+        help="needed if other machines can reach the page; --auth-file or the variable "
+        f"{AUTH} hide it from others on this machine",
     )
     add(
         "--auth-file",
         type=Path,
         metavar="PATH",
-        help="its first line is user:password, its second, if any, the password to look",
+        help="file with user:password in the first line, the view password in the second, if any",
     )
     add(
         "--view-password",
         metavar="PASSWORD",
-        help=f"of those who only look at what is live, under any name; or in {VIEW}",
+        help=f"password for viewers, who may only look, under any user name; or in {VIEW}",
     )
     add(
         "--allow-sources",
@@ -112,11 +112,11 @@ def add_page(options: Options) -> None:
         action="extend",
         nargs="+",
         default=[],
-        help="folders, files and addresses that the page may open, with all in them; by default "
-        "anything on a page for this machine alone, else only what it offers",
+        help="folders, files and addresses that the page may open, with all in them; default: "
+        "everything if only this machine can reach the page, otherwise only what it offers",
     )
-    add("--tls-cert", type=Path, metavar="PEM", help="certificate: serve by https")
-    add("--tls-key", type=Path, metavar="PEM", help="its key")
+    add("--tls-cert", type=Path, metavar="PEM", help="certificate, to serve the page by https")
+    add("--tls-key", type=Path, metavar="PEM", help="the certificate's key")
     add(
         "--no-browser",
         dest="open_browser",

@@ -13,7 +13,7 @@ from model.engine.ort import THREADS
 from model.errors import InputError
 from model.flow import FLOWS
 from model.inference.shipped_weights import shipped_names, weights_for_flow
-from realtime.sources import SourceOptions, check_rotation
+from realtime.sources import ROTATIONS, SourceOptions
 from realtime.spotting.baseline import Baseline
 
 if TYPE_CHECKING:
@@ -25,35 +25,29 @@ MAX_FPS = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class LiveConfig:
-    """Options of a live run. A wrong value raises `InputError` on construction; the message names
-    the option, the value and what would be right."""
+    """Options of a live run; `SourceOptions` describes those of the source. A wrong value raises
+    `InputError` that names the option, the value and the remedy."""
 
     source: str = "auto"
     """`auto`, a camera number, a file, a folder, an address, `demo` or `browser`."""
     width: int = 640
-    """px, asked of a camera, drawn by the demo."""
     height: int = 480
-    """px, asked of a camera, drawn by the demo."""
     fps: float | None = None
-    """Frames per second: asked of a camera or the demo, or stated for a folder of images or a
-    slow-motion file. None leaves it to the source."""
     rotate: int = 0
-    """Degrees clockwise by which the source's pictures are turned."""
     seed: int = 7
-    """Seed of the demo."""
     seconds: float | None = None
-    """The run ends after this much of the source. None: at the end of the source."""
+    """The run ends after this much of the source. None: when the source ends."""
     flow: str = "lk"
     """Name in `model.flow.FLOWS`: the optical flow of both phases."""
     classifier: str = "fmanet"
-    """A shipped checkpoint's name, or a path to any checkpoint. If weights are shipped for several
-    flows, a network's name becomes the name of the weights that were trained on `flow`."""
+    """Name of a shipped checkpoint, or path of any checkpoint. If weights are shipped for several
+    flows, a network's name becomes that of its weights for `flow`."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`; `model.machine.choose_device` says what `auto` is here."""
     engine: str = "auto"
     """Name in `model.engine.ENGINES`: what runs the classifier; `auto`: the best one available."""
     baseline: Baseline | None = field(default=None, repr=False)
-    """What is usual for this face before this camera. None: what is usual for most faces."""
+    """This face at rest before this camera. None: typical values of most faces."""
     record: "RecordPlan | None" = None
     """The session to record. None: do not record."""
     sessions: Path = Path("sessions")
@@ -62,17 +56,17 @@ class LiveConfig:
     """Address that the page listens on."""
     port: int = 7860
     auth: tuple[str, str] | None = field(default=None, repr=False)
-    """User and password of the page; demanded unless `host` is loopback."""
+    """User and password of the page; required unless `host` is loopback."""
     allow_hosts: tuple[str, ...] = ()
-    """Further names that may address a page listening on loopback: those of a proxy."""
+    """Names of a proxy that may ask for a page that listens on loopback."""
     root_path: str = ""
     """Path under which a proxy serves the page, as "/proxy/7860"."""
     view_password: str | None = field(default=None, repr=False)
     """Password for viewers, who may use any user name. None: no viewers."""
     allow_sources: tuple[str, ...] = ()
-    """Folders, files and addresses that the page may open, with everything in them. The sources on
-    offer and `source` are always allowed. With no names here, a page that only this machine reaches
-    may open anything."""
+    """Folders, files and addresses that the page may open, with everything in them. It may always
+    open `source` and the sources that it offers. If this is empty and only this machine can reach
+    the page, it may open anything."""
     tls_cert: Path | None = None
     tls_key: Path | None = None
     open_browser: bool = True
@@ -87,19 +81,20 @@ class LiveConfig:
             raise InputError(
                 f"--seconds {self.seconds:g}: choose a number above 0, or none for no end"
             )
-        check_rotation(self.rotate)
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: choose 0 or more")
-        if self.flow not in FLOWS:
-            raise InputError(f"--flow {self.flow}: choose one of {', '.join(FLOWS)}")
-        if self.engine not in ("auto", *ENGINES):
-            choices = ", ".join(("auto", *ENGINES))
-            raise InputError(f"--engine {self.engine}: choose one of {choices}")
-        known = {*shipped_names(), *CLASSIFIERS}
-        if self.classifier not in known and not Path(self.classifier).is_file():
-            choices = ", ".join(shipped_names())
+        for option, value, choices in (
+            ("--rotate", self.rotate, map(str, ROTATIONS)),
+            ("--flow", self.flow, FLOWS),
+            ("--engine", self.engine, ("auto", *ENGINES)),
+        ):
+            if str(value) not in (known := tuple(choices)):
+                raise InputError(f"{option} {value}: choose one of {', '.join(known)}")
+        names = shipped_names()
+        if self.classifier not in {*names, *CLASSIFIERS} and not Path(self.classifier).is_file():
             raise InputError(
-                f"--classifier {self.classifier}: choose one of {choices}, or a checkpoint's path"
+                f"--classifier {self.classifier}: choose one of {', '.join(names)}, or a "
+                "checkpoint's path"
             )
         object.__setattr__(self, "classifier", weights_for_flow(self.flow, self.classifier))
         self._check_page()
@@ -129,7 +124,7 @@ class LiveConfig:
         for name in hosts:
             if not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:]+", name):
                 raise InputError(
-                    f"--allow-host {name}: give a host's name alone, without scheme, port or path"
+                    f"--allow-host {name}: give only a host's name, without scheme, port or path"
                 )
         if not re.fullmatch(r"(/[\w.~%-]+)*", self.root_path):
             raise InputError(
@@ -139,32 +134,27 @@ class LiveConfig:
             if path is not None and not path.is_file():
                 raise InputError(f"{option} {path}: no such file")
         if (self.tls_cert is None) != (self.tls_key is None):
-            given, missing = "--tls-cert", "--tls-key"
-            if self.tls_cert is None:
-                given, missing = missing, given
-            raise InputError(f"{given} needs {missing} with it")
-        if self.tls_cert is not None and self.tls_key is not None:
+            raise InputError("--tls-cert and --tls-key: give both or neither")
+        if self.tls_cert is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             try:
-                ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-                    self.tls_cert,
-                    self.tls_key,
-                    password="",  # none given, OpenSSL would ask for it on the terminal
-                )
-            except (ssl.SSLError, OSError) as error:
+                # Without a password here, OpenSSL would ask for it on the terminal.
+                context.load_cert_chain(self.tls_cert, self.tls_key, password="")
+            except OSError as error:
                 raise InputError(
                     f"--tls-cert {self.tls_cert} with --tls-key {self.tls_key} does not work: "
                     f"{error}; give a PEM certificate and its own key, without a passphrase"
                 ) from None
         if self.view_password is not None and self.auth is None:
             raise InputError(
-                "--view-password needs --auth: without it everyone may do everything at the page"
+                "--view-password needs --auth: without it everyone may do everything on the page"
             )
         if self.auth is not None and self.view_password == self.auth[1]:
-            raise InputError("--view-password is that of --auth: choose another")
+            raise InputError("--view-password is the same as that of --auth: choose another")
         if self.auth is None and not is_loopback(self.host):
             raise InputError(
-                f"--host {self.host} lets others see the face: give --auth user:password with it "
-                "(and --tls-cert/--tls-key, or the password travels in the clear)"
+                f"--host {self.host} lets others see the face: add --auth user:password (and "
+                "--tls-cert and --tls-key, or the password travels in the clear)"
             )
 
 
@@ -179,7 +169,7 @@ def is_loopback(host: str) -> bool:
 
 
 def device_name(device: str) -> str:
-    """Return the device in words: `cpu (4 threads)`, `cuda:0 (NVIDIA H100)`."""
+    """Return the device with its name: `cpu (4 threads)`, `cuda:0 (NVIDIA H100)`."""
     if device == "cpu":
         return f"cpu ({THREADS} thread{'s' if THREADS > 1 else ''})"
     import torch

@@ -1,8 +1,8 @@
 """FMANet Live: micro-expressions, spotted and named live.
 
-fmanet live                                   the page, on a camera or else the demo face
-fmanet record sessions/P07 --participant P07  a recording without a page
-fmanet analyze interview.mp4 --out results/
+fmanet live                                   the page, with a camera or else the demo face
+fmanet record sessions/P07 --participant P07  a recording without the page
+fmanet analyze interview.mp4 --out results/   tables of what a video shows
 
 `fmanet JOB --help` shows the options of a job.
 """
@@ -11,22 +11,23 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from model.errors import InputError, exit_code
-from model.registry import load_entry
+from model.cli import exit_code
+from model.errors import InputError
+from model.lazy_loading import load_entry
 
 
 class Job(NamedTuple):
     """What `fmanet NAME` runs."""
 
     main: str
-    """ "module:function", imported when the job is run: no job waits for another's imports."""
+    """ "module:function", imported only to run the job: no job waits for another's imports."""
     what: str
-    """In a few words."""
+    """What the job does, in a few words."""
 
 
 JOBS = {
     "live": Job("run_live:main", "the page: a camera, a file or the demo face, analysed live"),
-    "record": Job("realtime.fmanet:record", "record a session without a page, into a new folder"),
+    "record": Job("realtime.fmanet:record", "record a session without the page"),
     "analyze": Job("realtime.analyze:main", "recordings to tables of expressions and motion"),
     "calibrate": Job(
         "calibrate.__main__:main", "check a camera, a face at rest, the spotter, the names"
@@ -37,55 +38,50 @@ JOBS = {
     "bench": Job("realtime.benchmark.__main__:main", "latency under load"),
     "bench gpu": Job("realtime.benchmark.gpu.__main__:main", "what runs on a GPU, part by part"),
     "train": Job("model.train:main", "train a classifier, on synthetic pairs or data sets"),
-    "evaluate": Job("model.evaluate:main", "measure classifiers on what they were not trained on"),
-    "data": Job("model.datasets.__main__:main", "check a data set, compute its flows"),
-    "engine": Job("model.build_engine:main", "what runs a network here: check, build, export"),
+    "evaluate": Job("model.evaluate:main", "measure classifiers on data they were not trained on"),
+    "data": Job("model.datasets.__main__:main", "check a data set"),
+    "engine": Job("model.build_engine:main", "check, build or export what runs a network"),
     "synthesize": Job("model.synthesize:main", "footage with expressions whose truth is known"),
 }
 
 
 def main() -> int:
-    """Run the job that the command line names; the exit code."""
+    """Run the job that the command line names; return the exit code."""
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())
         return 0 if arguments else 2
     words = 2 if " ".join(arguments[:2]) in JOBS else 1
     name = " ".join(arguments[:words])
-    if name not in JOBS:
-        return exit_code(lambda: _refuse(name))
-    job = JOBS[name]
-    sys.argv = [f"fmanet {name}", *arguments[words:]]
     codes: list[int | None] = []
 
     def run() -> None:
-        call: Callable[[], int | None] = load_entry({name: job.main}, name, "job")
+        if name not in JOBS:
+            raise InputError(f"unknown job {name!r}: choose one of {', '.join(JOBS)}")
+        sys.argv = [f"fmanet {name}", *arguments[words:]]
+        call: Callable[[], int | None] = load_entry({name: JOBS[name].main}, name, "job")
         codes.append(call())
 
     return exit_code(run) or next(iter(codes), 0) or 0
 
 
 def record() -> None:
-    """`fmanet record DIR …`: `fmanet live --headless --record DIR …`."""
+    """Run `fmanet record DIR …` as `fmanet live --headless --record DIR …`."""
     from run_live import main as live
 
     options = sys.argv[1:]
     if options[:1] not in (["-h"], ["--help"]):
         if not options or options[0].startswith("-"):
-            raise InputError("no folder for the session: fmanet record DIR --participant P07")
+            raise InputError("the session needs a folder: fmanet record DIR --participant P07")
         sys.argv[1:] = ["--headless", "--record", *options]
     live()
 
 
 def usage() -> str:
-    """What there is to do, a line for each job."""
+    """Return the help, with a line for each job."""
     width = max(map(len, JOBS))
     lines = (f"  {name:<{width}}  {job.what}" for name, job in JOBS.items())
     return "\n".join([(__doc__ or "").strip(), "", *lines])
-
-
-def _refuse(name: str) -> None:
-    raise InputError(f"unknown job {name!r}: choose one of {', '.join(JOBS)}")
 
 
 if __name__ == "__main__":

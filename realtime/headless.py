@@ -24,19 +24,19 @@ from realtime.sources.demo import Demo
 from realtime.stream.clock import monotonic_s
 
 PROGRESS_S = 0.5
-"""How often to renew the progress line and check for a request to end."""
+"""How often to update the progress line and check whether to end."""
 SILENT_S = 5.0
 """How long to wait for a silent source after `--seconds` are over."""
 
 
 def run_headless(config: LiveConfig, summary: Path | None = None) -> None:
-    """Run until the source ends, `config.seconds` are over, or Ctrl-C (or SIGTERM) arrives; then
-    write `summary`. If the source broke, raises `InputError` after writing the summary."""
+    """Run until the source ends, `config.seconds` are over, or Ctrl-C or SIGTERM comes; then write
+    `summary`. If the source broke off, raises `InputError` after writing the summary."""
     if config.source.partition(":")[0] == "browser":
         raise InputError("--source browser needs the page: leave out --headless")
     if summary is not None:
         check_new(summary)
-    with _ended_by_signals() as asked_to_end:
+    with _catch_signals() as asked_to_end:
         session = LiveSession(config)
         session.start()
         try:
@@ -51,7 +51,7 @@ def run_headless(config: LiveConfig, summary: Path | None = None) -> None:
 
 
 def _watch(session: LiveSession, asked_to_end: Flag) -> None:
-    """Show progress until the run ends. Raises the error that ended it, if one did."""
+    """Show progress until the run ends. Raises the error that ended it, if there was one."""
     seconds = session.config.seconds
     over_s = monotonic_s() + (seconds or float("inf"))
     captured, captured_at_s = 0, monotonic_s()
@@ -79,33 +79,34 @@ def _watch(session: LiveSession, asked_to_end: Flag) -> None:
 
 
 def _keys(session: LiveSession) -> Keys | None:
-    """Return a reader for typed keys; None without a recording, or if stdin cannot be watched."""
+    """Return the keys of a recording's protocol; None without a recording, or if stdin cannot be
+    watched."""
     plan = session.config.record
     if plan is None or os.name != "posix":
         return None
     try:
         sys.stdin.fileno()
-    except (AttributeError, OSError, ValueError):  # no stdin, or it is no file
+    except (AttributeError, OSError, ValueError):  # no stdin, or it is not a file
         return None
     return Keys(plan.protocol, session)
 
 
 def _listen(keys: Keys, line: tqdm) -> bool:
-    """Wait up to `PROGRESS_S` for typed keys and act on them at once, because their time counts.
-    Returns False when no more can come."""
+    """Wait up to `PROGRESS_S` for typed keys and act on them at once: their time counts. Returns
+    False when no more can come."""
     typed = sys.stdin.fileno()
     if not select.select([typed], [], [], PROGRESS_S)[0]:
         return True
     if os.isatty(typed) and os.tcgetpgrp(typed) != os.getpgrp():
         return False  # in the background, where reading would stop the program
-    heard = os.read(typed, 4096)
-    for done in keys.hear(heard.decode("utf-8", "replace")):
-        line.write(done, file=sys.stderr)
-    return bool(heard)
+    text = os.read(typed, 4096).decode("utf-8", "replace")
+    for answer in keys.hear(text):
+        line.write(answer, file=sys.stderr)
+    return bool(text)
 
 
 def _progress(session: LiveSession, snapshot: Snapshot) -> str:
-    events = sum(event.state == "confirmed" for event in session.events())
+    events = sum(event.state == "confirmed" for event in session.results.events())
     parts = [
         f"{snapshot.fps_measured or 0:.1f} fps",
         f"{snapshot.analysed} analysed",
@@ -120,22 +121,22 @@ def _close(session: LiveSession, snapshot: Snapshot, summary: Path | None) -> No
     source = session.source
     truth = source.truth(snapshot.seconds) if isinstance(source, Demo) else None
     if summary is not None:
-        write_summary(summary, summarise(snapshot, session.events(), session.config, truth))
+        write_summary(summary, summarise(snapshot, session.results.events(), session.config, truth))
     recording = session.recording()
     print(
         _closing_line(session, snapshot)
         + (f"; summary in {summary}" if summary else "")
-        + (f"; {_recorded(recording)}" if recording else "")
+        + (f"; {_recording_line(recording)}" if recording else "")
     )
 
 
-def _recorded(recording: RecordingStatus) -> str:
+def _recording_line(recording: RecordingStatus) -> str:
     sound = f" with sound of {recording.sound}" if recording.sound else ""
     return f"{recording.frames} frames{sound} recorded in {recording.folder}"
 
 
 def _closing_line(session: LiveSession, snapshot: Snapshot) -> str:
-    events = [event for event in session.events() if event.state == "confirmed"]
+    events = [event for event in session.results.events() if event.state == "confirmed"]
     micro = sum(event.window.kind == "micro" for event in events)
     dropped = ", ".join(f"{n} {cause}" for cause, n in snapshot.dropped.items())
     if snapshot.analysed and not snapshot.faces:
@@ -151,8 +152,8 @@ def _closing_line(session: LiveSession, snapshot: Snapshot) -> str:
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[Flag]:
-    """Yield a flag that SIGINT and SIGTERM set. A second signal interrupts, in case ending
+def _catch_signals() -> Iterator[Flag]:
+    """Yield a flag that SIGINT and SIGTERM set. A second signal interrupts, in case the end
     hangs."""
     flag = Flag()
 

@@ -1,29 +1,28 @@
 """LiveSession: analyses a source in real time; start, switch and stop it as often as you like.
 
-Each start makes one `realtime.run.Run`, which owns all threads. Readers (page, progress line) call
-`snapshot`, `events`, `history`, `clip` and `latest_step` from threads of their own. They get copies
-and frozen records, and never hold up capture or pipeline. Any thread may call `start`, `stop`,
-`switch`, `record`, `pause`, `resume`, `mark` and `redact`, but `on_step` must not.
+Each start makes one `realtime.live_threads.Run`, which owns all threads. Readers (page, progress
+line) call `snapshot`, `clip` and the reading methods of `results` from their own threads. They get
+copies and frozen records, and never hold up capture or pipeline. Any thread may call `start`,
+`stop`, `switch`, `record`, `pause`, `resume`, `mark` and `redact`, but `on_step` must not.
 """
 
 import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from types import TracebackType
 from typing import Self
 
 from model.errors import InputError, describe_error
 from model.machine import choose_device
-from model.records import Event, Frame, Step
+from model.records import Frame, Step
 from realtime.config import LiveConfig, device_name
+from realtime.live_threads import Run, StillAliveError
 from realtime.recording.notebook import Notebook
 from realtime.recording.plan import RecordPlan
 from realtime.recording.status import RecordingStatus
-from realtime.results.clips import Clips, cut
-from realtime.results.results import Results, SignalAt
-from realtime.results.snapshot import Snapshot, State, doubt, take_snapshot
-from realtime.run import Run, StillAliveError
+from realtime.results.clips import Clips, clip_frames
+from realtime.results.results import Results
+from realtime.results.snapshot import Snapshot, State, quality_warning, take_snapshot
 from realtime.sessions.audit import TERMINAL
 from realtime.sessions.markers import MarkerKind
 from realtime.sources import (
@@ -36,7 +35,7 @@ from realtime.sources import (
 )
 from realtime.sources.browser import BrowserSource
 from realtime.spotting.baseline import Baseline
-from realtime.stream.counters import Captured, recent_fps
+from realtime.stream.counters import CaptureCounter, recent_fps
 from realtime.stream.heap import share_heap
 from realtime.stream.packed_frame import unpack
 from realtime.stream.ring import FrameRing
@@ -54,13 +53,14 @@ class LiveSession:
         results: Results | None = None,
     ) -> None:
         """`on_step` is called in the pipeline thread with every step, in order. `results` collects
-        what is found; pass your own to watch each result arrive. Raises `InputError` if the device
-        that `config` asks for is absent."""
+        the results; pass your own to watch them arrive. Raises `InputError` if this machine lacks
+        the device that `config` asks for."""
         share_heap()
         self._config = config
         self._device = choose_device(config.device)
         self._on_step = on_step
-        self._results = results or Results()
+        self.results = results or Results()
+        """What the run found so far. Readers may call `add_painted` and what changes nothing."""
         self._clips = Clips()
         self._on_forget: list[Callable[[], None]] = []
         self._control = threading.RLock()  # one start, stop or switch at a time
@@ -71,25 +71,20 @@ class LiveSession:
         self._starting = False
         self._failure = ""
         self._left_behind = ""
-        """Which threads of the previous run did not end, in words."""
+        """The threads of the previous run that did not end, in words."""
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def start(self) -> None:
-        """Open the source, load and warm the models, begin. Returns once capture has started;
-        raises `InputError` if it cannot start. Does nothing if the session runs already. Only the
-        first start records as `LiveConfig.record` says: the next person before the camera has not
-        agreed to be recorded."""
+        """Open the source, load and warm up the models, and return once capture has started. Does
+        nothing if the session is running. Only the first start records as `LiveConfig.record` says:
+        the next person before the camera has not agreed to be recorded. Raises `InputError` if it
+        cannot start."""
         with self._control:
             if self._run is not None and not self._run.finished.is_set():
                 return
@@ -101,13 +96,13 @@ class LiveSession:
         self, source: str, baseline: Baseline | None = None, rotate: int | None = None
     ) -> None:
         """Stop, and start with another source, another baseline, or pictures turned by `rotate`
-        degrees clockwise (None: as before). If the source cannot be opened, raises `InputError` and
-        the old run goes on; but a camera is released before the next source is opened. Raises
-        `InputError` during a recording: stop it first."""
+        degrees clockwise (None: as before). Raises `InputError` if the source cannot be opened; the
+        old run then goes on, unless it had a camera, which is released before the next source is
+        opened. Raises `InputError` during a recording: stop it first."""
         with self._control:
             if self.records:
                 shown = without_password(source)
-                raise InputError(f"--source {shown}: a recording is going on, stop it first")
+                raise InputError(f"--source {shown}: a recording is in progress, stop it first")
             baseline = baseline or self._config.baseline
             rotate = self._config.rotate if rotate is None else rotate
             # The frame rate asked of a camera would slow a file down.
@@ -122,8 +117,8 @@ class LiveSession:
 
     def stop(self) -> None:
         """End the run and join its threads. Results stay readable. If threads do not end in time,
-        raises `StillAliveError` with their names, once; they are left behind, and you can start
-        again. Does nothing if nothing runs."""
+        they are left behind: raises `StillAliveError` with their names, once, and the next start
+        works. Does nothing if nothing is running."""
         with self._control:
             try:
                 if self._run is not None:
@@ -149,13 +144,13 @@ class LiveSession:
                 self._run.resume()
 
     def record(self, plan: RecordPlan | None) -> None:
-        """Stop, and start again: record as `plan` says, or not at all if it is None. A recording is
-        always a run of its own, so that a later analysis starts where the live one did. Raises
-        `InputError` if recording cannot start; the session then runs on unrecorded. Stop a
-        recording before you start another."""
+        """Stop, and start again with a recording as `plan` says, or without one if it is None. A
+        recording is always a run of its own, so that a later analysis starts where the live one
+        did. Raises `InputError` if another recording is in progress, or if recording cannot start;
+        the session then runs on unrecorded."""
         with self._control:
             if plan is not None and self.records:
-                raise InputError("a recording is going on: stop it first")
+                raise InputError("a recording is in progress: stop it first")
             try:
                 self._begin(None, plan)
             except Exception:
@@ -166,49 +161,45 @@ class LiveSession:
     def mark(
         self, name: str, note: str = "", kind: MarkerKind = "mark", at_s: float | None = None
     ) -> None:
-        """Mark in the recorded session that `name` happens now, or happened at `at_s` of the
-        monotonic clock. A question starts and ends with the kinds `question_start` and
-        `question_end`. Raises `InputError` if nothing is being recorded, or recording has ended."""
-        if not self._recorded().mark(kind, name, note, at_s):
+        """Mark in the recording that `name` happens now, or happened at `at_s` of the monotonic
+        clock. The kinds `question_start` and `question_end` start and end a question. Raises
+        `InputError` if there is no recording, or it has ended."""
+        if not self._notebook().mark(kind, name, note, at_s):
             recording = self.recording()
             why = recording.failure if recording is not None else ""
             raise InputError(f"nothing can be marked: {why or 'the recording has ended'}")
 
     def audit(self, who: str, did: str) -> None:
-        """Note in the recorded session, if there is one, that `who` did `did`."""
+        """Note in the recording's audit, if there is a recording, that `who` did `did`."""
         run = self._run
         if run is not None and run.recording is not None:
             run.recording.recorder.audit(who, did)
 
     def redact(self, seconds: float) -> None:
         """Delete the last `seconds` from what is shown, from the recording and from its tables.
-        Raises `InputError` if nothing is recorded. If the recording has ended, deletes them only
-        from what is shown; the error says how to delete them from the recording."""
+        Raises `InputError` if there is no recording. If it has ended, deletes only from what is
+        shown; the error gives the command that deletes from the recording."""
         if not 0 < seconds < math.inf:
-            raise InputError(f"redact {seconds:g} s: choose more than 0, and a number")
-        self._forget(*self._recorded().last(seconds))
+            raise InputError(f"redact {seconds:g} s: choose a finite number above 0")
+        self._forget(*self._notebook().last(seconds))
 
     def on_forget(self, forget: Callable[[], None]) -> None:
-        """Call `forget` whenever something must be forgotten. Whoever keeps pictures of this
-        session registers here."""
+        """Register `forget`, which is called whenever something must be forgotten. Everything that
+        keeps pictures of this session registers here."""
         self._on_forget.append(forget)
 
     def _forget(self, start_s: float, end_s: float) -> None:
-        """Forget everything between these times of the source, wherever it is."""
-        # First what is shown, then what is written, then the ring, which neither needs any more.
-        self._clips.forget(self._results.forget(start_s, end_s), start_s, end_s)
+        """Forget everything between these times of the source."""
+        # First what is shown, then what is written, then the ring, which both read.
+        self._clips.forget(self.results.forget(start_s, end_s), start_s, end_s)
         for forget in self._on_forget:
             forget()
         try:
-            self._recorded().redact(start_s, end_s)
+            self._notebook().redact(start_s, end_s)
         finally:
             ring = self.ring
             if ring is not None:
                 ring.forget(start_s, end_s)
-
-    def forgotten(self) -> tuple[tuple[float, float], ...]:
-        """See `Results.forgotten`."""
-        return self._results.forgotten()
 
     def recording(self) -> RecordingStatus | None:
         """Return the state of the recording; None if there is none."""
@@ -216,8 +207,8 @@ class LiveSession:
         return run.recording.status() if run and run.recording else None
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until the source has ended and everything is analysed; return False after
-        `timeout_s`. Raises the error that ended the run, if one did."""
+        """Wait until the source has ended and everything is analysed; return False if that takes
+        longer than `timeout_s`. Raises the error that ended the run, if there was one."""
         run = self._run
         if run is None:
             return True
@@ -229,7 +220,7 @@ class LiveSession:
 
     @property
     def config(self) -> LiveConfig:
-        """The options, with the source last switched to and the recording of this run."""
+        """The options, with this run's source and recording."""
         return self._config
 
     @property
@@ -240,7 +231,7 @@ class LiveSession:
 
     @property
     def source(self) -> Source | None:
-        """What this run reads. Callers may use only `info`, `status` and a demo's truth."""
+        """This run's source. Callers may use only `info`, `status` and a demo's truth."""
         run = self._run
         return run.source if run else None
 
@@ -255,35 +246,18 @@ class LiveSession:
         source = self.source
         return source if isinstance(source, BrowserSource) else None
 
-    def latest_step(self, after: int | None, timeout_s: float) -> Step | None:
-        """See `Results.latest_step`."""
-        return self._results.latest_step(after, timeout_s)
-
-    def shown(self, index: int, *, painted_ms: float, timings_ms: Mapping[str, float]) -> None:
-        """See `Results.shown`."""
-        self._results.shown(index, painted_ms=painted_ms, timings_ms=timings_ms)
-
-    def events(self) -> tuple[Event, ...]:
-        """See `Results.events`."""
-        return self._results.events()
-
-    def history(self, since_s: float) -> tuple[SignalAt, ...]:
-        """See `Results.history`."""
-        return self._results.history(since_s)
-
     def clip(self, number: int) -> tuple[Frame, ...]:
-        """Return the frames from half a second before event `number` to half a second after it. The
-        last events have packed clips; for an event in progress the ring gives what it holds;
-        otherwise the result is empty."""
+        """Return the frames from half a second before event `number` to half a second after it:
+        from its packed clip, which the last events have, or, if it is in progress, those that the
+        ring still holds. Empty if there are none."""
         frames = self._clips.frames(number)
         run = self._run
         if frames or run is None:
             return frames
-        for event in self._results.events():
+        for event in self.results.events():
             if event.number == number:
-                held = cut(run.ring, event)
-                kept = (f for f in held if not self._results.is_forgotten(f.stamp))
-                return tuple(map(unpack, kept))
+                held = clip_frames(run.ring, event)
+                return tuple(unpack(f) for f in held if not self.results.is_forgotten(f.stamp))
         return ()
 
     def snapshot(self) -> Snapshot:
@@ -291,10 +265,10 @@ class LiveSession:
         run = self._run
         source = run.source if run else None
         status = source.status() if source else None
-        captured = run.captured if run else Captured()
+        captured = run.captured if run else CaptureCounter()
         running = run is not None and not run.finished.is_set() and run.resumed.is_set()
         return take_snapshot(
-            self._results.counts(),
+            self.results.counts(),
             captured,
             status,
             config=self._config,
@@ -307,10 +281,10 @@ class LiveSession:
             engine=run.engine if run else "",
         )
 
-    def _recorded(self) -> Notebook:
+    def _notebook(self) -> Notebook:
         run = self._run
         if run is None or run.recording is None:
-            raise InputError("nothing is recorded that could be marked: start with --record")
+            raise InputError("there is no recording: start with --record")
         return run.recording.notebook
 
     @property
@@ -322,7 +296,7 @@ class LiveSession:
         return recording is not None and not recording.failure
 
     def _begin(self, opened: Source | None, plan: RecordPlan | None) -> None:
-        self._starting = True  # even while the old run ends: a viewer's camera waits for the next
+        self._starting = True  # while the old run ends too: a viewer's camera waits for the next
         try:
             self._left_behind = ""
             try:
@@ -333,11 +307,11 @@ class LiveSession:
             self._failure = ""
             self._runs += 1
             self._run = None
-            self._results.clear()
+            self.results.clear()
             self._clips = Clips()  # a run left behind keeps its own
-            # Report wrong options before anything slow is loaded.
+            # Report wrong options before loading anything slow.
             source = opened or open_source(self._config.source, self._config.source_options())
-            results, clips = self._results, self._clips
+            results, clips = self.results, self._clips
             self._run = Run(self._config, self._device, source, results, clips, self._on_step)
         except Exception as error:
             self._failure = describe_error(error)
@@ -357,26 +331,25 @@ class LiveSession:
         return "running" if run.resumed.is_set() else "paused"
 
     def _message(self, run: Run | None, status: SourceStatus | None) -> str:
-        if self._failure:
-            return self._failure
-        if run is not None and run.error is not None and not run.failed:
+        if self._failure or run is None:
+            return self._failure or self._left_behind
+        if run.error is not None and not run.failed:
             return describe_error(run.error)
         recording = self.recording()
-        if recording is not None and recording.failure:
-            return recording.failure
-        if run is not None and run.waiting:
-            return WAITING
-        if run is not None and run.failed:
-            return f"{run.failed}; the recording goes on"
-        faults = [*run.faults, *(run.recording.faults if run.recording else ())] if run else []
-        if faults:
-            return "; ".join(faults)
-        if self._left_behind:
-            return self._left_behind
-        if run is not None and run.trouble:
-            return run.trouble
-        told = status.message if status else ""
-        told = told or (doubt(self._config.baseline, run.captured, run.warning) if run else "")
-        told = told or (recording.markers if recording is not None and self.records else "")
-        heard = recording.sound if recording is not None and self.records else ""
-        return told or (f"sound is recorded: {heard}" if heard else "")
+        faults = [*run.faults, *(run.recording.faults if run.recording else ())]
+        markers, sound = (
+            (recording.markers, recording.sound) if recording and self.records else ("", "")
+        )
+        by_importance = (
+            recording.failure if recording else "",
+            WAITING if run.waiting else "",
+            f"{run.failed}; the recording goes on" if run.failed else "",
+            "; ".join(faults),
+            self._left_behind,
+            run.trouble,
+            status.message if status else "",
+            quality_warning(self._config.baseline, run.captured, run.warning),
+            markers,
+            f"sound is recorded: {sound}" if sound else "",
+        )
+        return next(filter(None, by_importance), "")

@@ -1,7 +1,7 @@
-"""The page's passwords, from where others on this machine do not see them, or from the options.
+"""The page's passwords, from the options, a file, or environment variables.
 
-Options stand in the list of processes, which everyone on a machine can read; a file and environment
-variables do not.
+Everyone on a machine can read the options of a program in the list of processes, but not a file or
+the environment.
 """
 
 import os
@@ -12,27 +12,27 @@ from typing import Any
 from model.errors import InputError
 
 AUTH, VIEW = "FMANET_AUTH", "FMANET_VIEW_PASSWORD"
-"""Environment variables: what `--auth` and `--view-password` take."""
+"""Environment variables with the values of `--auth` and `--view-password`."""
 
 
 def take_passwords(
     options: MutableMapping[str, Any], environment: Mapping[str, str] = os.environ
 ) -> tuple[tuple[str, str] | None, str | None]:
-    """Take `auth`, `auth_file` and `view_password` out of `options`: user and password of the page,
-    and the password of those who only look; None where there is none.
+    """Take `auth`, `auth_file` and `view_password` out of `options`. Return user and password of
+    the page, and the password of viewers; None for what is not set.
 
-    The file's first line is what `--auth` takes, its second, if there is one, what
-    `--view-password` does. An option comes before a variable. Raises `InputError` without saying
-    any of them."""
+    The file's first line is the value of `--auth`, its second, if there is one, that of
+    `--view-password`. Options override variables. The messages of `InputError` contain no password.
+    """
     auth, path = options.pop("auth"), options.pop("auth_file")
     view = options.pop("view_password")
     if path is not None:
         if auth is not None:
             raise InputError("--auth and --auth-file: give one of them")
-        auth, said = _read(path)
-        if view is not None and said is not None:
+        auth, second = _read(path)
+        if view is not None and second is not None:
             raise InputError(f"--view-password and the second line of {path}: give one of them")
-        view = view or said
+        view = view or second
         source = f"the first line of --auth-file {path}"
     elif auth is not None:
         source = "--auth"
@@ -40,15 +40,15 @@ def take_passwords(
         auth, source = environment.get(AUTH), AUTH
     view = environment.get(VIEW) if view is None else view
     if view is not None and not view:
-        raise InputError("--view-password is empty")
+        raise InputError("--view-password is empty: give a password, or leave it out")
     return None if auth is None else parse_auth(auth, source), view
 
 
 def parse_auth(text: str, source: str = "--auth") -> tuple[str, str]:
-    """User and password of `user:password`. The value is not repeated in the error."""
-    user, colon, password = text.partition(":")
-    if not (user and colon and password):
-        raise InputError(f"{source} needs user:password, both not empty")
+    """Return user and password of `user:password`. The error does not repeat the value."""
+    user, _, password = text.partition(":")
+    if not (user and password):
+        raise InputError(f"{source} needs user:password, and neither may be empty")
     return user, password
 
 

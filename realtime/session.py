@@ -1,10 +1,10 @@
-"""What can be done with a recorded session.
+"""Recover, redact or delete a recorded session.
 
-python -m realtime.session recover DIR                make a recording whole that was cut off
+python -m realtime.session recover DIR                repair a recording that was cut off
 python -m realtime.session redact DIR --from 61 --to 75.5
 python -m realtime.session delete DIR --receipt receipt.json
 
-`agree` and `report`, of `python -m realtime.review`, are taken here too.
+`agree` and `report` work here too: they are passed on to `python -m realtime.review`.
 """
 
 import argparse
@@ -12,19 +12,19 @@ import errno
 import sys
 from pathlib import Path
 
-from model.cli import Parser, program
-from model.errors import InputError, exit_code
+from model.cli import Parser, exit_code, program
+from model.errors import InputError
 from realtime.sessions.delete import delete
-from realtime.sessions.exported_copies import Forgotten, forget_copies
+from realtime.sessions.exported_copies import ForgottenCopies, forget_copies
 from realtime.sessions.folder import SessionFolder, hold
 from realtime.sessions.recover import recover
 from realtime.sessions.redact import redact_span
 
 
 def main() -> None:
-    """Do what the command line asks. Raises `InputError` if the disk does not let it."""
+    """Run the command line. Raises `InputError` if the disk does not allow it."""
     if sys.argv[1:2] in (["agree"], ["report"]):
-        from realtime.review.__main__ import main as review  # imports what draws a report
+        from realtime.review.__main__ import main as review  # slow: it imports what draws reports
 
         review()
         return
@@ -36,10 +36,10 @@ def main() -> None:
     except OSError as error:
         problem = f"{error.filename or folder}: {error.strerror}"
         if options.command in ("recover", "redact"):
-            # Each file was replaced at one stroke, and a marker says what was to be deleted.
+            # Each file is replaced atomically, and a marker says what to delete.
             if error.errno == errno.ENOSPC:
                 problem += "; make room for a copy of the longest part of the video"
-            problem += f"; the rest is still to do: python -m realtime.session recover {folder}"
+            problem += f"; then finish with python -m realtime.session recover {folder}"
         raise InputError(problem) from None
 
 
@@ -49,13 +49,13 @@ def _command(options: argparse.Namespace, session: SessionFolder) -> None:
         done = recover(session)
         print(
             f"{folder}: {done.frames} frames in the video, {done.lost} lost when it was cut off, "
-            f"{done.unlisted} told from the video alone, {done.redactions} redactions finished"
+            f"{done.unlisted} known only from the video, {done.redactions} redactions finished"
         )
         if done.redactions:
             _list_copies(forget_copies(session))
     elif options.command == "redact":
         frames = redact_span(folder, options.start, options.end)
-        print(f"{folder}: {frames} frames deleted, with what the tables said of them")
+        print(f"{folder}: {frames} frames deleted, with their rows in the tables")
         _list_copies(forget_copies(session))
     else:
         count, copies = delete(folder, options.receipt)
@@ -63,31 +63,31 @@ def _command(options: argparse.Namespace, session: SessionFolder) -> None:
         _list_copies(copies)
 
 
-def _list_copies(copies: Forgotten) -> None:
-    """Print what became of what was exported, and what is left to do."""
+def _list_copies(copies: ForgottenCopies) -> None:
+    """Print what happened to the exports, and what is left to do."""
     for path in copies.deleted:
-        print(f"{path}: deleted, an export that showed it")
+        print(f"{path}: deleted, because it showed what was deleted")
     for path in copies.left:
-        print(f"{path}: may still tell of it, and was left: look through it, or delete it")
+        print(f"{path}: not deleted, and may hold what was deleted: check it, or delete it")
 
 
 def _parser() -> argparse.ArgumentParser:
     p = Parser(
         prog=program("realtime.session"),
         description=(__doc__ or "").partition("\n")[0],
-        epilog="agree, report: how far two coders agree, and the report of a session",
+        epilog="Also: agree (how far two coders agree) and report (the report of a session).",
     )
     commands = p.add_subparsers(dest="command", required=True)
-    whole = commands.add_parser("recover", help="make a recording whole that was cut off")
-    span = commands.add_parser("redact", help="delete a span from video and tables")
-    away = commands.add_parser("delete", help="delete a session, with a receipt")
-    for command in (whole, span, away):
+    repair = commands.add_parser("recover", help="repair a recording that was cut off")
+    redact = commands.add_parser("redact", help="delete a span from video and tables")
+    remove = commands.add_parser("delete", help="delete a session, and write a receipt")
+    for command in (repair, redact, remove):
         command.add_argument("folder", type=Path, metavar="DIR")
-    span.add_argument("--from", dest="start", type=float, required=True, metavar="S")
-    span.add_argument(
+    redact.add_argument("--from", dest="start", type=float, required=True, metavar="S")
+    redact.add_argument(
         "--to", dest="end", type=float, required=True, metavar="S", help="inf: to its end"
     )
-    away.add_argument("--receipt", type=Path, required=True, metavar="JSON", help="must not exist")
+    remove.add_argument("--receipt", type=Path, required=True, metavar="JSON", help="new file")
     return p
 
 

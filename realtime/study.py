@@ -1,7 +1,7 @@
-"""Study: one recording after another, as a person at the page asks for them.
+"""Study: the recordings that a person at the page starts, one after another.
 
-It keeps the form filled in before a recording, says what is missing, starts and stops recordings,
-and takes keys, notes and requests to forget. Any thread may call it.
+It keeps the form that is filled in before a recording, says what is missing, starts and stops
+recordings, and takes keys, notes and requests to forget. Any thread may call it.
 """
 
 import threading
@@ -21,11 +21,12 @@ from realtime.recording.plan import PLANNED_S, RecordPlan
 from realtime.recording.protocol import Protocol, parse_protocol
 from realtime.recording.status import RecordingStatus
 from realtime.sessions.crash_safe_video import CODECS
-from realtime.sessions.folder import PARTICIPANT, disk_speed
+from realtime.sessions.folder import disk_speed
+from realtime.sessions.shape import PARTICIPANT
 
 GOING_ON = ("running", "paused")
-SAID = 50
-"""How many of the last markers are shown."""
+MESSAGES = 50
+"""Number of messages that the page shows, the last ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Study:
     """The recordings of one live session."""
 
     def __init__(self, session: LiveSession, camera: Callable[[], Check | None]) -> None:
-        """`camera` returns the result of the camera check, None if nobody made one."""
+        """`camera` returns the result of the camera check; None if the camera was not checked."""
         self._session = session
         self._root = session.config.sessions
         self._camera = camera
@@ -58,21 +59,14 @@ class Study:
         self._keys = Keys(self._protocol, session)
         self._speed: float | None = None
         self._microphones: list[str] | None = None
-        self._said: deque[tuple[float, str]] = deque(maxlen=SAID)
+        self._messages: deque[tuple[float, str]] = deque(maxlen=MESSAGES)
         self._last: RecordingStatus | None = None
         plan = session.config.record
-        if plan is not None:  # the command line asked for it, and it has begun
-            self._draft = Draft(
-                plan.participant,
-                plan.consent,
-                plan.pictures,
-                "",  # ask the next person again
-                False,
-                plan.codec,
-                plan.planned_s / 60,
-                plan.lsl,
-                plan.lsl_markers,
-            )
+        if plan is not None:  # the command line has started a recording
+            # Without sound: the next person must be asked again.
+            kept = ("participant", "consent", "pictures", "codec", "lsl", "lsl_markers")
+            values = {name: getattr(plan, name) for name in kept}
+            self._draft = Draft(**values, minutes=plan.planned_s / 60)
             self._protocol = plan.protocol
             self._keys = Keys(plan.protocol, session)
 
@@ -84,41 +78,42 @@ class Study:
             self._draft = draft
 
     def take_protocol(self, text: str) -> None:
-        """Use the protocol in `text` (TOML) from the next recording on. Raises `InputError` saying
-        what is wrong with it."""
+        """Use the protocol in `text` (TOML) from the next recording on. Raises `InputError` as
+        `parse_protocol` does."""
         protocol = parse_protocol(text, "the protocol")
         with self._lock:
             self._protocol = protocol
 
     def start(self) -> None:
-        """Begin a recording; the source restarts. Raises `InputError` if it cannot begin, or if one
-        is in progress."""
-        with self._alone():
+        """Start a recording; the source starts again. Raises `InputError` if the recording cannot
+        start, or another one is in progress."""
+        with self._exclusive_change():
             if self._active() is not None:
-                raise InputError("a recording is going on: stop it first")
+                raise InputError("a recording is in progress: stop it first")
             plan = self._plan()
             with self._lock:
                 self._keys = Keys(plan.protocol, self._session)
-                self._said.clear()
-                self._speed = None  # measure again: the disk may be busier by then
+                self._messages.clear()
+                self._speed = None  # measure it again for the next recording
             self._session.record(plan)
 
     def stop(self) -> None:
-        """End the recording; the source restarts without one. Raises `InputError` if there is none,
-        or if another page is starting or ending one."""
-        with self._alone():
+        """End the recording; the source starts again without one. Raises `InputError` if there is
+        no recording, or another page is starting or ending one."""
+        with self._exclusive_change():
             if self._active() is None:
-                raise InputError("no recording is going on")
+                raise InputError("there is no recording to stop")
             self._session.stop()
             self._last = self._session.recording()
             self._session.record(None)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the right to start or end a recording. Raises `InputError` if another page has
-        it."""
+    def _exclusive_change(self) -> Iterator[None]:
+        """Lock out other pages that start or end a recording. Raises `InputError` if one does."""
         if not self._changing.acquire(blocking=False):
-            raise InputError("another page is starting or ending a recording: see what it did")
+            raise InputError(
+                "another page is starting or ending a recording: wait until it is done"
+            )
         try:
             yield
         finally:
@@ -129,56 +124,56 @@ class Study:
         self._session.audit(who, did)
 
     def press(self, key: str, at_s: float | None) -> None:
-        """Handle a key of the protocol, pressed at `at_s` of the monotonic clock (None: now).
-        Raises `InputError` if the protocol has no such key or nothing is recorded."""
-        self._tell(self._keys.press(key, at_s))
+        """Carry out a key of the protocol, pressed at `at_s` of the monotonic clock (None: now).
+        Raises `InputError` if the protocol has no such key, or there is no recording."""
+        self._show(self._keys.press(key, at_s))
 
     def ask(self, name: str, at_s: float | None) -> None:
         """Start the question `name`, or end it if it is open; see `press`."""
         if name not in (question.name for question in self._protocol.questions):
-            raise InputError(f"question {name!r}: the protocol has none of that name")
-        self._tell(self._keys.ask(name, at_s))
+            raise InputError(f"question {name!r}: the protocol has no such question")
+        self._show(self._keys.ask(name, at_s))
 
     def note(self, text: str, at_s: float | None) -> None:
-        """Note `text`; see `press`."""
+        """Write `text` into the recording as a note; see `press`."""
         if not text.strip():
-            raise InputError("a note needs words")
+            raise InputError("a note needs text")
         self._session.mark(NOTE, text.strip(), at_s=at_s)
-        self._tell(f"noted: {text.strip()}")
+        self._show(f"noted: {text.strip()}")
 
     def pause(self) -> None:
         """Pause analysis and recording."""
         self._session.pause()
-        self._tell("paused")
+        self._show("paused")
 
     def resume(self) -> None:
         """Continue after `pause`."""
         self._session.resume()
-        self._tell("resumed")
+        self._show("resumed")
 
     def forget(self, seconds: float) -> None:
-        """Delete the last `seconds`. Raises `InputError` if nothing is recorded."""
+        """Delete the last `seconds`. Raises `InputError` if there is no recording."""
         self._session.redact(seconds)
         with self._lock:
-            self._said = deque(
-                (pair for pair in self._said if pair[0] < self._seconds() - seconds), maxlen=SAID
-            )
-        self._tell(f"the last {seconds:g} s are deleted")
+            kept = [pair for pair in self._messages if pair[0] < self._seconds() - seconds]
+            self._messages = deque(kept, maxlen=MESSAGES)
+        self._show(f"the last {seconds:g} s are deleted")
 
     def state(self) -> dict[str, Any]:
-        """Return the state as JSON values: `recording` (folder, frames, dropped, seconds, failure,
-        sound, paused; None if there is none), `last` (the recording before), `draft`, `codecs`,
-        `microphones`, `checks`, `missing` (what stops a recording from beginning), `protocol` with
-        the question that is `open`, `said`."""
+        """Return the state as JSON values: `recording` (a `RecordingStatus`, and `paused`; None if
+        there is none), `last` (the recording before it), `draft`, `codecs`, `microphones`,
+        `checks`, `missing` (why a recording cannot start), `protocol` with the `open` question,
+        `said` (the last messages)."""
         if self._microphones is None:
-            self._microphones = _found()
-        active = self._active()
+            self._microphones = _microphone_names()
+        active, plan = self._active(), self._session.config.record
+        paused = self._session.snapshot().state == "paused"
         checks, missing = self._checks() if active is None else ((), "")
         with self._lock:
             keys = self._keys if active is not None else Keys(self._protocol, self._session)
-            protocol = self._protocol if active is None else self._recorded_protocol()
+            protocol = self._protocol if active is None or plan is None else plan.protocol
             return {
-                "recording": active and {**asdict(active), "paused": self._paused()},
+                "recording": active and {**asdict(active), "paused": paused},
                 "last": self._last and asdict(self._last),
                 "draft": asdict(self._draft),
                 "codecs": list(CODECS),
@@ -186,7 +181,7 @@ class Study:
                 "checks": [asdict(check) for check in checks],
                 "missing": missing,
                 "protocol": {**protocol.document(), "open": keys.open_question},
-                "said": [{"at_s": at_s, "words": words} for at_s, words in self._said],
+                "said": [{"at_s": at_s, "words": words} for at_s, words in self._messages],
             }
 
     def _active(self) -> RecordingStatus | None:
@@ -196,19 +191,12 @@ class Study:
             self._last = status
         return status if going_on else None
 
-    def _paused(self) -> bool:
-        return self._session.snapshot().state == "paused"
-
     def _seconds(self) -> float:
         return self._session.snapshot().seconds
 
-    def _recorded_protocol(self) -> Protocol:
-        plan = self._session.config.record
-        return self._protocol if plan is None else plan.protocol
-
-    def _tell(self, words: str) -> None:
+    def _show(self, words: str) -> None:
         with self._lock:
-            self._said.append((self._seconds(), words))
+            self._messages.append((self._seconds(), words))
 
     def _plan(self) -> RecordPlan:
         draft = self._draft
@@ -228,7 +216,7 @@ class Study:
         )
 
     def _checks(self) -> tuple[tuple[Check, ...], str]:
-        """Return the checks, and what stops a recording from beginning (empty if nothing does)."""
+        """Return the checks, and why a recording cannot start (empty if it can)."""
         source = self._session.source
         if source is None:
             return (), "no source is open: start one on the Live tab"
@@ -236,10 +224,10 @@ class Study:
             plan = self._plan()
             missing = ""
         except InputError as error:
-            # Show the other checks even before the form is complete.
+            # The form is not complete yet; show the other checks all the same.
             missing = str(error)
-            plan = replace(self._blank(), consent=self._draft.consent.strip())
-        speed = self._speed  # a start from another page may clear it meanwhile
+            plan = replace(self._blank_plan(), consent=self._draft.consent.strip())
+        speed = self._speed  # another page that starts a recording may clear it
         if speed is None:
             speed = self._speed = disk_speed(plan.folder)
         config = self._session.config
@@ -250,16 +238,16 @@ class Study:
                 missing = missing or check.text
         return (space, *check_list(plan, source.info, config.baseline, speed)), missing
 
-    def _blank(self) -> RecordPlan:
-        # Until a participant is named, assume the participant of the baseline.
+    def _blank_plan(self) -> RecordPlan:
+        """Return a plan for the participant of the baseline, until a participant is named."""
         baseline = self._session.config.baseline
         whose = baseline.participant if baseline is not None else ""
         code = whose if PARTICIPANT.fullmatch(whose) else "X"
         return RecordPlan(self._root / code, code, codec=self._draft.codec, camera=self._camera())
 
 
-def _found() -> list[str]:
+def _microphone_names() -> list[str]:
     try:
         return list(microphones())
-    except InputError:  # no PortAudio, so no choice
+    except InputError:  # no PortAudio
         return []

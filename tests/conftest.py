@@ -15,7 +15,7 @@ from hypothesis import settings
 
 from model.errors import InputError, missing
 from model.face.network_files import NETWORKS, network_file, networks_cache
-from model.inference.engine_building import exported_beside
+from model.inference.engine_building import onnx_file_beside
 from model.inference.shipped_weights import WEIGHTS
 from model.machine import has_driver
 from model.synthetic import Schedule, SyntheticFace
@@ -99,7 +99,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
     for suffix in (".safetensors", ".onnx", ".json"):
         shutil.copyfile(WEIGHTS / f"fmanet{suffix}", path.with_suffix(suffix))
-    assert not exported_beside(path).find(), "write it anew: python -m model.engine export"
+    assert not onnx_file_beside(path).find(), "write it anew: python -m model.engine export"
     return path
 
 

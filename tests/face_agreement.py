@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from model.errors import exit_code
+from model.cli import exit_code
 from model.face.aligner import FaceAligner
 from model.records import ArrayF32, Frame, ImageU8, Stamp
 from realtime.sources import open_source

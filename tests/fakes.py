@@ -16,7 +16,7 @@ from av.packet import Packet
 
 from model.errors import SourceError
 from model.records import ImageU8
-from realtime.sources.device import Mode
+from realtime.sources.opencv_capture import Mode
 from realtime.stream.clock import monotonic_s
 
 

@@ -6,7 +6,7 @@ python tests/fuzz.py --replay findings/tables-1.pickle     one input again, with
 
 Hypothesis draws the inputs; where atheris can be imported (pip install atheris; not one of this
 project's requirements), it draws half of them, led by what they reach in this project's code.
-Good is what `model.errors.exit_code` makes one line of. Each input that ends otherwise, takes
+Good is what `model.cli.exit_code` makes one line of. Each input that ends otherwise, takes
 longer than the limit, or takes the interpreter down, is kept, once for each place in the code.
 """
 
@@ -38,7 +38,7 @@ from typing import Any
 import hypothesis
 from hypothesis import strategies as st
 
-from model.errors import exit_code
+from model.cli import exit_code
 from realtime.stream.clock import monotonic_s
 
 TARGETS = ("sources", "sockets", "protocols", "sessions", "tables")
@@ -234,7 +234,6 @@ def watchdog() -> Iterator[None]:
 
 def cases(target: str, corpus: Path) -> dict[str, Case]:
     """The cases of a target; what they start from is made in `corpus`, once."""
-    sys.path.insert(0, str(_ROOT))
     corpus.mkdir(parents=True, exist_ok=True)
     made: dict[str, Case] = importlib.import_module(f"fuzz_{target}").cases(corpus)
     return made

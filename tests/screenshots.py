@@ -17,8 +17,7 @@ import session_screenshots
 from live_screenshots import PHONE, WIDE, open_page, photographer, take
 
 from calibrate.guide import Guide
-from model.cli import HelpFormatter
-from model.errors import exit_code
+from model.cli import HelpFormatter, exit_code
 from model.face.network_files import add_face_networks
 from realtime.config import LiveConfig
 

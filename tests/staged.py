@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import realtime.run as run
+import realtime.live_threads as run
 from model import load_classifier
 from model.face.aligner import FaceAligner
 from model.flow import load_flow
@@ -33,7 +33,7 @@ class Footage:
         del spec, options
         height, width = self.frames[0].image.shape[:2]
         self.info = SourceInfo(
-            "", "footage", "footage", True, False, "file", width, height, None, 25.0, True
+            "", "footage", "footage", True, "file", width, height, None, 25.0, True
         )
         self.sent: queue.Queue[Frame | None] = queue.Queue()
         self.empty, self.interrupted = threading.Event(), threading.Event()

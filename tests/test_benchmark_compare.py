@@ -10,9 +10,9 @@ import pytest
 
 from model.errors import InputError
 from model.records import ArrayF64, Frame, Stamp, Step
-from realtime.benchmark.compare import WHOLE, compare, ratios, words
+from realtime.benchmark.compare import WHOLE, compare, describe, ratios
 from realtime.benchmark.report import LIVE, SAMPLES, write_json
-from realtime.benchmark.samples import Observed, samples, write_samples
+from realtime.benchmark.samples import ResultLog, samples, write_samples
 
 IMAGE = np.zeros((16, 16, 3), np.uint8)
 SECONDS, FPS = 20, 50
@@ -54,12 +54,12 @@ def test_too_few_values_say_nothing() -> None:
 def write(folder: Path, done_after_ms: float, **changed: Any) -> Path:
     """A benchmark of one load, whose frames take about that long."""
     folder.mkdir()
-    observed = Observed()
+    log = ResultLog()
     for index, ms in enumerate(spread(done_after_ms, 3)):
         frame = Frame(Stamp(index, index / FPS), IMAGE, index / FPS)
-        observed.add(Step(frame, None, None, None, (), {"face": float(ms)}), waited_ms=1.0)
-        observed.rows[index]["latency_ms"] = float(ms)
-    write_samples(folder / SAMPLES, [samples(observed, 0, 0.0)])
+        log.add(Step(frame, None, None, None, (), {"face": float(ms)}), waited_ms=1.0)
+        log.rows[index]["latency_ms"] = float(ms)
+    write_samples(folder / SAMPLES, [samples(log, 0, 0.0)])
     load = {"name": "one", "source": "demo", "width": 640, "height": 480, "fps_asked": FPS}
     load |= {"seconds": SECONDS, **changed}
     facts = {"machine": changed.get("machine", "this")}
@@ -72,17 +72,17 @@ def test_two_folders_are_compared_span_by_span(tmp_path: Path) -> None:
     shutil.copytree(a, tmp_path / "again")
     same = compare(a, tmp_path / "again")
     assert {r.ratio for r in same} == {1.0}
-    assert "not slower" in words(same, 0.1)
+    assert "not slower" in describe(same, 0.1)
     slower = compare(a, b)
     assert {r.span for r in slower if r.change == "slower"} == {WHOLE, "face"}
     assert {r.change for r in slower if r.span == "wait"} == {"same"}
     assert all(r.low <= r.ratio <= r.high for r in slower)
-    assert words(slower, 0.1).splitlines()[-1].startswith("slower: 6 of 9 ratios")
+    assert describe(slower, 0.1).splitlines()[-1].startswith("slower: 6 of 9 ratios")
 
 
 def test_what_does_not_compare_is_refused(tmp_path: Path) -> None:
     a = write(tmp_path / "a", 1.0)
-    with pytest.raises(InputError, match="only runs of one machine"):
+    with pytest.raises(InputError, match="compare runs of the same machine"):
         compare(a, write(tmp_path / "b", 1.0, machine="that"))
     with pytest.raises(InputError, match="no load in common"):
         compare(a, write(tmp_path / "c", 1.0, width=1280))

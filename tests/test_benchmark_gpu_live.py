@@ -21,11 +21,11 @@ def recorded() -> list[AlignedFace]:
 
 
 @pytest.fixture(scope="module")
-def whole(recorded: list[AlignedFace]) -> live.Run:
+def whole(recorded: list[AlignedFace]) -> live.PathRun:
     return live.run(recorded, "cpu", "eager")
 
 
-def test_told_faces_give_the_events_of_the_footage(whole: live.Run) -> None:
+def test_known_faces_give_the_events_of_the_footage(whole: live.PathRun) -> None:
     pipeline = open_pipeline(PipelineConfig(engine="eager"))
     events: list[Event] = []
     for frame in open_source("demo", OPTIONS):
@@ -50,9 +50,9 @@ def test_a_file_keeps_all_of_them(recorded: list[AlignedFace], tmp_path: Path) -
             array = getattr(kept, name)
             np.testing.assert_array_equal(array, getattr(face, name))
             assert array.dtype == getattr(face, name).dtype
-    told = faces.Told(some)
-    frames = list(told.frames())
-    assert [told.align(frame) is not None for frame in frames] == [True] * 3 + [False] * 2 + [
+    known = faces.KnownFaces(some)
+    frames = list(known.frames())
+    assert [known.align(frame) is not None for frame in frames] == [True] * 3 + [False] * 2 + [
         True
     ] * 3
     times = [frame.stamp.time_s for frame in frames]
@@ -69,7 +69,7 @@ def test_another_file_is_refused(content: bytes, tmp_path: Path) -> None:
         faces.load(path)
 
 
-def test_what_differs_is_said(whole: live.Run) -> None:
+def test_what_differs_is_said(whole: live.PathRun) -> None:
     assert live.differences(whole, whole) == []
     early, confirmed = whole.events
     assert confirmed.prediction is not None
@@ -78,9 +78,9 @@ def test_what_differs_is_said(whole: live.Run) -> None:
     shares = {label: p + 0.03 for label, p in confirmed.prediction.probabilities.items()}
     surer = replace(moved, prediction=replace(confirmed.prediction, probabilities=shares))
     for found, words in (
-        (replace(whole, events=[early]), "events 1 early"),
-        (replace(whole, events=[early, moved]), "apex of 1"),
-        (replace(whole, events=[early, surer]), "probabilities of 1"),
+        (replace(whole, events=[early]), f"events {early.number} early"),
+        (replace(whole, events=[early, moved]), f"apex of {early.number}"),
+        (replace(whole, events=[early, surer]), f"probabilities of {early.number}"),
         (replace(whole, displacement=whole.displacement + np.float32(0.1)), "motion differs"),
         (replace(whole, displacement=whole.displacement * np.float32(np.nan)), "motion differs"),
         (replace(whole, trouble="lk failed on cuda:0"), "lk failed"),

@@ -225,6 +225,15 @@ def test_a_process_that_dies_costs_the_rest_of_its_part_alone() -> None:
     assert [kind for kind, _ in told] == ["section", "row", "left out", "left out"]
 
 
+def test_its_processes_find_their_parts_when_it_is_called_as_a_module(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "realtime.benchmark.gpu", "--device", "cpu"]
+    command += ["--minutes", "0.3", "--out", str(tmp_path)]  # enough to begin the first part
+    ended = subprocess.run(command, cwd=_REPOSITORY, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "| processor |" in ended.stdout
+    assert "died" not in ended.stdout
+
+
 def test_what_cannot_work_is_said_before_it_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,19 +10,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from slow_stages import slow_down
 
 from model.cli import new_folder
 from model.errors import InputError
+from realtime.benchmark.__main__ import main
 from realtime.benchmark.alone import model_only
 from realtime.benchmark.browser import BROWSERS, watch_page
 from realtime.benchmark.figures import figures
-from realtime.benchmark.load import Measured, measure
+from realtime.benchmark.load import LoadResult, measure
 from realtime.benchmark.percentiles import format_percentile
-from realtime.benchmark.plan import Plan, loads, parse_rates, parse_sizes
+from realtime.benchmark.plan import loads, parse_rates, parse_sizes
 from realtime.benchmark.report import LIVE, read_json
 from realtime.benchmark.run import run
 from realtime.benchmark.samples import STAGES, read_samples
-from realtime.benchmark.slow import parse_slow, slow_down
 from realtime.benchmark.verdict import verdict
 from realtime.config import LiveConfig
 
@@ -45,17 +46,17 @@ def config(untrained: Path, seconds: float, fps: float = FPS) -> LiveConfig:
 @pytest.fixture(scope="module")
 def written(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("benchmark")
-    plan = Plan((config(untrained, 1.5), config(untrained, 1.0, 20.0)), deadline_ms=30.0)
+    both = (config(untrained, 1.5), config(untrained, 1.0, 20.0))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("realtime.benchmark.alone.RUNS", 30)
-        run(plan, folder, ["--out", str(folder)], start=False, analysis_s=0.3)
+        run(both, folder, ["--out", "r"], deadline_ms=30.0, start=False, analysis_s=0.3)
     return folder
 
 
 def test_all_that_was_promised_is_in_the_report(written: Path) -> None:
     report = read_json(written, LIVE)
     assert report["format"] == "fmanet-live benchmark 1"
-    assert {"facts", "loads", "model_only_ms", "start", "verdict", "slowed"} < set(report)
+    assert {"facts", "loads", "model_only_ms", "start", "verdict", "page"} < set(report)
     facts = report["facts"]
     for name in ("machine", "system", "cores", "versions", "commit", "weights", "command", "at"):
         assert facts[name]
@@ -139,13 +140,13 @@ def test_the_page_holds_the_verdict_each_span_and_the_course_of_time(written: Pa
     assert "640×480 at 200 fps, recorded" in page
 
 
-def slowly(untrained: Path, how: AbstractContextManager[None]) -> tuple[Measured, dict[str, Any]]:
+def slowly(untrained: Path, how: AbstractContextManager[None]) -> tuple[LoadResult, dict[str, Any]]:
     with how:
         measured = measure(config(untrained, 1.5), 0, warm_up_s=0.25)
     return measured, figures(measured, None)
 
 
-def measured_rows(measured: Measured) -> pa.Table:
+def measured_rows(measured: LoadResult) -> pa.Table:
     return measured.table.filter(measured.table["measured"])
 
 
@@ -204,14 +205,14 @@ def test_sizes_that_are_none_are_refused(text: str) -> None:
         parse_sizes(text)
 
 
-def test_what_cannot_work_is_said_before_it_runs(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--seconds"):
-        Plan((LiveConfig(source="demo", seconds=0.5),))
-    with pytest.raises(InputError, match="--deadline-ms"):
-        Plan((LiveConfig(source="demo", seconds=5),), deadline_ms=-1)
-    for text in ("motion", "motion=0", "nothing=3", "motion=x"):
-        with pytest.raises(InputError, match="--slow"):
-            parse_slow(text)
+def test_what_cannot_work_is_said_before_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for option, value in (("--seconds", "0.5"), ("--deadline-ms", "-1")):
+        command = ["benchmark", f"{option}={value}", "--out", str(tmp_path / "new")]
+        monkeypatch.setattr("sys.argv", command)
+        with pytest.raises(InputError, match=option):
+            main()
     (tmp_path / "old").touch()
     with pytest.raises(InputError, match="never overwritten"):
         new_folder(tmp_path)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from model.records import Event, Frame, Prediction, Stamp, Step, Window
 from realtime.benchmark.figures import deadline, rate
 from realtime.benchmark.percentiles import BLOCK_S, NAMES, block_length, resample, tail
-from realtime.benchmark.samples import LOST, Observed, latencies, samples, stage
+from realtime.benchmark.samples import LOST, ResultLog, latencies, samples, stage
 
 IMAGE = np.zeros((16, 16, 3), np.uint8)
 FPS = 50.0
@@ -75,11 +75,11 @@ def test_resampling_keeps_whole_blocks() -> None:
 
 def test_every_frame_that_was_due_is_in_the_table() -> None:
     """Analysed, left out by the program, lost by the source: due at its own time in each case."""
-    observed = Observed()
+    log = ResultLog()
     for index in (0, 1, 5, 6):
-        observed.add(step(index, due_s=100 + index / FPS), waited_ms=1)
-    observed.drop("pipeline behind", 2, (Stamp(2, 2 / FPS), Stamp(3, 3 / FPS)))
-    table = samples(observed, 7, warm_up_s=0.05)
+        log.add(step(index, due_s=100 + index / FPS), waited_ms=1)
+    log.drop("pipeline behind", 2, (Stamp(2, 2 / FPS), Stamp(3, 3 / FPS)))
+    table = samples(log, 7, warm_up_s=0.05)
     fates = ["analysed"] * 2 + ["pipeline behind"] * 2 + [LOST] + ["analysed"] * 2
     assert table["fate"].to_pylist() == fates
     assert table["load"].to_pylist() == [7] * 7
@@ -94,26 +94,26 @@ def test_every_frame_that_was_due_is_in_the_table() -> None:
 
 
 def test_what_a_viewer_saw_stands_at_its_frame() -> None:
-    observed = Observed()
+    log = ResultLog()
     for index in range(3):
-        observed.add(step(index, due_s=index / FPS), waited_ms=1)
+        log.add(step(index, due_s=index / FPS), waited_ms=1)
     for ms in (3.0, 9.0):  # by two viewers
         timings_ms = {"encode": ms, "send": ms, "paint": ms}
-        observed.shown(1, painted_ms=ms, timings_ms=timings_ms)
-    table = samples(observed, 0, 0.0)
+        log.add_painted(1, painted_ms=ms, timings_ms=timings_ms)
+    table = samples(log, 0, 0.0)
     assert table["paint_ms"].to_pylist() == [None, 3.0, None]
 
 
 def test_a_decision_is_split_where_its_frame_was_due() -> None:
-    observed = Observed()
+    log = ResultLog()
     for index in range(30):
         # The event comes out with a later frame than the one on which it was decided.
         events = [confirmed(offset=20, known=24)] if index == 27 else []
-        observed.add(step(index, events, due_s=-1000 + index / FPS), waited_ms=0)
-    (decision,) = observed.decisions
+        log.add(step(index, events, due_s=-1000 + index / FPS), waited_ms=0)
+    (decision,) = log.decisions
     assert decision.state == "confirmed"
     assert decision.look_ahead_ms == pytest.approx(4 / FPS * 1e3)
-    emitted_s = -1000 + 27 / FPS + observed.rows[27]["latency_ms"] / 1e3
+    emitted_s = -1000 + 27 / FPS + log.rows[27]["latency_ms"] / 1e3
     assert decision.after_ms / 1e3 == pytest.approx(emitted_s - (-1000 + 24 / FPS), abs=0.1)
 
 

@@ -197,7 +197,7 @@ def without_face(step: Step) -> Step:
 @pytest.mark.parametrize(
     ("taken", "change", "words"),
     [
-        (REST, lambda k, s: s if k < 100 else None, "s of a face at rest are too few.*10 s"),
+        (REST, lambda k, s: s if k < 100 else None, "s of a face at rest is too short.*10 s"),
         (REST, lambda k, s: without_face(s) if k % 10 < 6 else s, "a face in only 39 %"),
         (REST, lambda k, s: without_face(s), "no face in any frame"),
         (TALK, lambda k, s: s, r"the face moved for .*\(.*\), as in a smile or speech"),

@@ -20,7 +20,7 @@ from calibrate.camera.picture import (
     blockiness,
     temporal_noise,
 )
-from calibrate.camera.timing import Clockwork, Timing
+from calibrate.camera.timing import FrameTiming, Timing
 from calibrate.camera.verdict import FaceQuality, Finding, judge
 from calibrate.wording import camera_text
 from model.errors import InputError
@@ -36,7 +36,6 @@ INFO = SourceInfo(
     kind="camera",
     description="a camera",
     live=True,
-    paced_by_stamps=False,
     clock="driver",
     width=320,
     height=240,
@@ -48,7 +47,7 @@ BLANK = np.zeros((4, 4, 3), np.uint8)
 
 
 def clocked(times_s: list[float], indices: list[int] | None = None, repeated: int = 0) -> Timing:
-    clockwork = Clockwork(tells_delay=True)
+    clockwork = FrameTiming(tells_delay=True)
     for k, time_s in enumerate(times_s):
         index = k if indices is None else indices[k]
         frame = Frame(Stamp(index, time_s), BLANK, time_s + 0.02)

@@ -81,7 +81,7 @@ def test_a_camera_without_a_face_is_red(tmp_path: Path, capsys: pytest.CaptureFi
         ),
         (
             ["baseline", "--source", "demo:rest", *SMALL, "--seconds", "6", "--out", "{}/b.json"],
-            "too few: at least 10 s",
+            "too short: at least 10 s",
         ),
     ],
 )

@@ -10,16 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.classifiers import CLASSIFIERS, Classifier, CustomLoss, Inputs, Phases, inputs_of
+from model.classifiers import CLASSIFIERS, CustomLoss, Inputs, Phases, inputs_of
 from model.classifiers.mmcof import mmcof
 from model.classifiers.normalisation import normalise, resize_flow
 from model.classifiers.phase_inputs import INPUT_PX, PHASE_SHAPES, prepare_phase
 from model.errors import CheckpointError, InputError
 from model.flow import load_flow
-from model.inference.checkpoint import Checkpoint, load_classifier, save_checkpoint
+from model.inference.checkpoint import Checkpoint, save_checkpoint
+from model.inference.classifier import Classifier, load_classifier
 from model.labels import CLASSES
+from model.lazy_loading import load_entry
 from model.records import ArrayF32, FlowPair, FramePair
-from model.registry import load_entry
 
 UNITS = ("AU4", "AU12")
 

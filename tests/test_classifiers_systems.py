@@ -19,11 +19,11 @@ from model.classifiers.tstsan import GRID, split_into_grid, temporal_shift
 from model.errors import CheckpointError, InputError
 from model.flow import load_flow
 from model.flow.key_frames import PHASE_FRAMES, frames_between
-from model.flow.long_term import long_flows
-from model.flow.phase_flows import phase_flows
-from model.inference.checkpoint import Checkpoint, load_classifier, save_checkpoint
+from model.flow.phase_flows import long_flows, phase_flows
+from model.inference.checkpoint import Checkpoint, save_checkpoint
+from model.inference.classifier import load_classifier
+from model.lazy_loading import load_entry
 from model.records import AlignedFace, ArrayF32, FramePair, ImageU8, Stamp
-from model.registry import load_entry
 
 
 def smooth(count: int, size: int = 64, seed: int = 0) -> ArrayF32:

@@ -1,8 +1,6 @@
 """Flows of clips: the same as live, computed once, left out with a reason without a face."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,17 +11,18 @@ import numpy as np
 import pytest
 from layouts import WRITERS, Made, usual
 
-import model.face
+import model
 from model.classifiers import Inputs
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
 from model.datasets.apex_search import largest_motion
-from model.datasets.cache import _DEPENDS_ON
-from model.datasets.class_merges import merge
-from model.datasets.flows import clip_flows, clip_frames, flow_pairs, open_flow_pairs
+from model.datasets.cache import _DEPENDS_ON, compute_clips
+from model.datasets.flows import clip_flows, clip_frames, follow_clip
+from model.datasets.sample_sets import open_samples
 from model.errors import InputError
 from model.face.crop import CROP_PX
 from model.flow import FLOWS, Flow, load_flow
 from model.flow.key_frames import crops_around
+from model.inference.samples import SampleSet
 from model.metrics.folds import leave_one_subject_out
 from model.records import (
     AlignedFace,
@@ -126,8 +125,7 @@ def test_a_clip_gets_the_flows_that_the_same_frames_get_live(
         numbers = [1 + moment.index for moment in (window.onset, window.apex, window.offset)]
         # Live may decide on the offset frame itself: what comes later is not averaged then.
         known = footage.between(1, 1 + event.known_at.index)
-        flows, apex = clip_flows(a_clip(known, *numbers), load_flow("lk"))
-        assert apex == numbers[1]
+        flows = clip_flows(a_clip(known, *numbers), load_flow("lk"))
         np.testing.assert_array_equal(flows.onset_apex, live.onset_apex)
         np.testing.assert_array_equal(flows.apex_offset, live.apex_offset)
 
@@ -155,7 +153,7 @@ def test_crops_around_a_moment_are_near_and_of_its_track() -> None:
 def test_an_apex_is_found_where_the_motion_is_largest(recording: Recording, tmp_path: Path) -> None:
     footage = write_pictures(tmp_path, recording.images, first=0)
     clip = a_clip(footage, recording.onset, None, recording.offset)
-    assert abs(clip_flows(clip, load_flow("lk"))[1] - recording.apex) <= 0.06 * FPS
+    assert abs(follow_clip(clip, load_flow("lk"))[1]["apex"].index - recording.apex) <= 0.06 * FPS
 
 
 @pytest.mark.parametrize(("gone", "moment"), [(1, "onset"), (6, "apex"), (9, "offset")])
@@ -182,17 +180,20 @@ def made(name: str, root: Path, count: int = 3) -> Dataset:
     return open_dataset(name, root)
 
 
+def samples(dataset: Dataset, cache: Path, workers: int = 1) -> SampleSet:
+    spec = f"{dataset.name}:{dataset.root}"
+    return open_samples(spec, inputs="flows", flow=load_flow("lk"), cache=cache, workers=workers)
+
+
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_layout_goes_from_check_to_flows(name: str, tmp_path: Path) -> None:
     dataset = made(name, tmp_path / "data")
-    pairs = flow_pairs(dataset, load_flow("lk"), tmp_path / "cache", workers=1)
+    pairs = samples(dataset, tmp_path / "cache")
     assert pairs.left_out == ()
-    assert pairs.flows.shape == (3, 2, 2, CROP_PX, CROP_PX)
-    assert pairs.flows.dtype == np.float32
-    assert np.isfinite(pairs.flows).all()
-    assert pairs.subjects == tuple(clip.subject for clip in dataset)
-    assert pairs.unit == "px"
-    assert [merge(3).of(label) for label in pairs.labels] == ["negative"] * 3
+    assert len(pairs) == 3
+    assert np.isfinite(pairs.phases).all()
+    assert pairs.subjects == tuple(f"{name}/{clip.subject}" for clip in dataset)
+    assert [pairs.classes[label] for label in pairs.labels] == ["negative"] * 3
     assert len(list(leave_one_subject_out(pairs.subjects))) == 3
 
 
@@ -200,35 +201,33 @@ def test_flows_are_computed_once(tmp_path: Path) -> None:
     dataset, cache = made("casme2", tmp_path / "data"), tmp_path / "cache"
     lk = load_flow("lk")
     part = replace(dataset, clips=dataset.clips[:2])
-    flow_pairs(part, lk, cache, workers=1)  # what an interrupted run leaves
+    list(compute_clips(part, clip_flows, lk, cache, workers=1))  # what an interrupted run leaves
     kept = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")}
     assert len(kept) == 2
     (cache / "casme2" / "torn.123.part").write_bytes(b"half a file")
-    pairs = flow_pairs(dataset, lk, cache, workers=1)
-    assert len(pairs) == 3
+    assert len(samples(dataset, cache)) == 3
     assert kept.items() <= {p: p.stat().st_mtime_ns for p in cache.rglob("*.npz")}.items()
 
     picture = dataset.clips[0].footage.paths[3]
     os.utime(picture, ns=(1, 1))
-    flow_pairs(dataset, lk, cache, workers=1)
+    samples(dataset, cache)
     assert len(list(cache.rglob("*.npz"))) == 4
-    flow_pairs(part, load_flow("lk", iterations=1), cache, workers=1)
+    list(compute_clips(part, clip_flows, load_flow("lk", iterations=1), cache, workers=1))
     assert len(list(cache.rglob("*.npz"))) == 6
 
 
 def test_flows_are_computed_again_where_what_computes_them_has_changed() -> None:
-    modules = {entry.partition(":")[0] for entry in FLOWS.values()}
-    needed = {f"{name.removeprefix('model.').replace('.', '/')}.py" for name in modules}
-    folder = Path(model.face.__file__).parent
-    needed |= {f"face/{path.name}" for path in folder.glob("[a-z]*.py")}
-    assert needed <= set(_DEPENDS_ON)
+    folder = Path(model.__file__).parent
+    hashed = {path for pattern in _DEPENDS_ON for path in folder.glob(pattern)}
+    assert hashed > {folder / "flow" / f"{name}.py" for name in FLOWS}
+    assert hashed > {*folder.glob("face/*.py")}
 
 
 def test_processes_give_what_one_gives(tmp_path: Path) -> None:
     dataset = made("smic", tmp_path / "data")
-    one = flow_pairs(dataset, load_flow("lk"), tmp_path / "one", workers=1)
-    two = flow_pairs(dataset, load_flow("lk"), tmp_path / "two", workers=2)
-    np.testing.assert_array_equal(one.flows, two.flows)
+    one = samples(dataset, tmp_path / "one")
+    two = samples(dataset, tmp_path / "two", workers=2)
+    np.testing.assert_array_equal(one.phases, two.phases)
     assert one.clips == two.clips
 
 
@@ -242,60 +241,41 @@ def test_a_clip_without_a_face_is_left_out_and_said(tmp_path: Path) -> None:
     WRITERS["casme2"](tmp_path, clips, picture, suffix="png")
     dataset = open_dataset("casme2", tmp_path)
     for _ in range(2):  # computed, then from the cache
-        pairs = flow_pairs(dataset, load_flow("lk"), tmp_path / "cache", workers=1)
+        pairs = samples(dataset, tmp_path / "cache")
         assert len(pairs) == 1
         (problem,) = pairs.left_out
-        assert problem.reason == "no face found at the onset, frame 3"
-        assert blank in problem.clip
-
-
-def test_a_clip_without_an_offset_has_one_phase(tmp_path: Path) -> None:
-    WRITERS["casme2"](tmp_path, [replace(usual("casme2")[0], offset=0)], portrait, suffix="png")
-    pairs = flow_pairs(
-        open_dataset("casme2", tmp_path), load_flow("lk"), tmp_path / "cache", workers=1
-    )
-    assert pairs.both_phases.tolist() == [False]
-    assert not pairs.flows[0, 1].any()
+        assert problem.endswith("no face found at the onset, frame 3")
+        assert blank in problem
 
 
 def test_no_flow_at_all_is_an_error(tmp_path: Path) -> None:
     WRITERS["samm"](tmp_path, usual("samm")[:1])
     dataset = open_dataset("samm", tmp_path)
     with pytest.raises(InputError, match="no face found at the onset"):
-        flow_pairs(dataset, load_flow("lk"), tmp_path / "cache", workers=1)
+        samples(dataset, tmp_path / "cache")
     with pytest.raises(InputError, match="workers"):
-        flow_pairs(dataset, load_flow("lk"), tmp_path / "cache", workers=0)
+        samples(dataset, tmp_path / "cache", workers=0)
 
 
 def test_a_damaged_cache_is_said(tmp_path: Path) -> None:
     dataset, cache = made("samm", tmp_path / "data", count=1), tmp_path / "cache"
-    flow_pairs(dataset, load_flow("lk"), cache, workers=1)
+    samples(dataset, cache)
     (file,) = cache.rglob("*.npz")
     whole = file.read_bytes()
     npy = whole[whole.find(b"\x93NUMPY") :]
     for damaged in (whole[:1000], b"", npy, whole.replace(b"PK\1\2", b"PK\1\3"), b"\x80pickle"):
         file.write_bytes(damaged)
         with pytest.raises(InputError, match="delete it"):
-            flow_pairs(dataset, load_flow("lk"), cache, workers=1)
-
-
-def test_the_command_fills_the_cache(tmp_path: Path) -> None:
-    made("mmew", tmp_path / "data", count=1)
-    command = [sys.executable, "-m", "model.datasets", "flows", "mmew", str(tmp_path / "data")]
-    command += ["--cache", str(tmp_path / "cache"), "--workers", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "1 clips, 1 of them with both phases" in done.stdout
+            samples(dataset, cache)
 
 
 def test_data_is_named_by_a_word_and_a_path(tmp_path: Path) -> None:
-    made("casme_sq", tmp_path / "data", count=1)
-    lk = load_flow("lk")
-    spec = f"casme_sq:{tmp_path / 'data'}"
-    assert len(open_flow_pairs(spec, lk, tmp_path / "cache", workers=1)) == 1
+    def opened(spec: str) -> SampleSet:
+        return open_samples(spec, inputs="flows", flow=load_flow("lk"), cache=tmp_path, workers=1)
+
     with pytest.raises(InputError, match="NAME:PATH"):
-        open_flow_pairs("casme2", lk, tmp_path)
+        opened("casme2")
     with pytest.raises(InputError, match="unknown data set"):
-        open_flow_pairs("casme9:there", lk, tmp_path)
+        opened("casme9:there")
     with pytest.raises(InputError, match="cannot read"):
-        open_flow_pairs(f"maps:{tmp_path / 'maps.csv'}", lk, tmp_path)
+        opened(f"maps:{tmp_path / 'maps.csv'}")

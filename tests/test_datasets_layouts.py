@@ -1,6 +1,5 @@
 """Each published layout, whole and broken, on made-up copies; and the check's command."""
 
-import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,8 +19,8 @@ from openpyxl import load_workbook
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
 from model.datasets.annotation_repairs import RULES, Cell, UnusableError, settle
 from model.datasets.class_merges import merge, merges_of
-from model.datasets.layout import natural, parse_action_units
-from model.datasets.summary import as_json, report
+from model.datasets.layout import natural_key, parse_action_units
+from model.datasets.summary import count_classes, report
 from model.errors import InputError, SourceError
 
 FPS = {"casme2": 200, "samm": 200, "smic": 100, "mmew": 90, "casme_sq": 30, "casme3": 30}
@@ -61,7 +60,7 @@ def test_a_whole_copy_is_read(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", DATASETS)
 def test_merged_classes_are_counted(name: str, tmp_path: Path) -> None:
     dataset = made(name, tmp_path)
-    assert as_json(dataset)["merges"]["3"] == {"negative": 3, "positive": 3, "surprise": 3}
+    assert count_classes(dataset)["3"] == {"negative": 3, "positive": 3, "surprise": 3}
     for one in merges_of(name):
         assert {one.of(clip.label) for clip in dataset} <= {*one.classes, None}
 
@@ -265,7 +264,7 @@ def test_a_name_that_no_folder_can_have_leaves_the_clip_out(tmp_path: Path) -> N
 
 
 def test_digits_that_are_no_numbers_sort_as_letters() -> None:
-    assert sorted(["s10", "s²", "s2"], key=natural) == ["s2", "s10", "s²"]
+    assert sorted(["s10", "s²", "s2"], key=natural_key) == ["s2", "s10", "s²"]
 
 
 def test_the_same_row_twice_is_left_out(tmp_path: Path) -> None:
@@ -301,8 +300,6 @@ def test_what_a_mac_leaves_beside_pictures_and_tables_is_ignored_and_said(
     after = open_dataset(name, tmp_path)
     assert [c.footage.names for c in after] == [c.footage.names for c in before]
     assert after.left_out == before.left_out
-    assert (before.hidden, after.hidden > 0) == (0, True)
-    assert report(after).count("hidden files among the pictures") == 1
 
 
 def test_a_picture_that_cannot_be_read(tmp_path: Path) -> None:
@@ -464,21 +461,16 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_check_prints_and_writes(tmp_path: Path) -> None:
+def test_the_check_prints(tmp_path: Path) -> None:
     clips = usual("casme2")
     root = tmp_path / "data"
     broken = [replace(clips[0], apex="/"), replace(clips[1], emotion="boredom"), *clips[2:]]
     WRITERS["casme2"](root, broken)
-    out = tmp_path / "check.json"
-    done = command("check", "casme2", str(root), "--json", str(out))
+    done = command("check", "casme2", str(root))
     assert done.returncode == 0, done.stderr
     assert "8 expressions of 3 subjects can be used, 1 of them repaired; 1 left out" in done.stdout
     assert "apex-missing" in done.stdout
     assert "boredom" in done.stdout
-    written = json.loads(out.read_text(encoding="utf-8"))
-    assert written["usable"] == 8
-    assert written["repairs"] == {"apex-missing": 1}
-    assert written["clips"][0]["apex"] is None
 
 
 def test_the_check_refuses_another_layout_in_one_line(tmp_path: Path) -> None:

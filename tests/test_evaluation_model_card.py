@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from easy import easy_samples
 
-from model.errors import InputError, exit_code
+from model.cli import exit_code
+from model.errors import InputError
 from model.evaluation import model_card as card
 from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint, save_checkpoint
 from model.inference.shipped_weights import shipped_names
@@ -63,7 +64,7 @@ def test_data_sets_bind_weights_and_starts_are_named(trained: Path) -> None:
         "init": {"data": {"sets": ["synthetic"]}},
     }
     text = written(replace(checkpoint, recipe=recipe))
-    assert "The licences of casme2 bind these weights too" in text
+    assert "The licences of casme2 apply to these weights too" in text
     assert "Started from weights that were trained on synthetic" in text
     assert "Synthetic only" not in text
 
@@ -71,7 +72,10 @@ def test_data_sets_bind_weights_and_starts_are_named(trained: Path) -> None:
 def test_what_watched_is_named(trained: Path) -> None:
     checkpoint = read_checkpoint(trained)[0]
     data = {"sets": ["synthetic", "casme2"], "pairs": 300, "seed": 7}
-    for keep, watched in (("last", "of set 8 to watch"), ("best", "held out of the data sets to")):
+    for keep, watched in (
+        ("last", "of set 8 for validation"),
+        ("best", "held out of the data sets for"),
+    ):
         text = written(
             replace(checkpoint, recipe={**checkpoint.recipe, "data": data, "keep": keep})
         )

@@ -21,10 +21,11 @@ from spoken import HZ, spoken, tone
 from test_recording_recorder import DOCUMENT, frame, noise, recorder, records
 
 import realtime.recording.video_parts as parts
-from model.errors import InputError, exit_code
+from model.cli import exit_code
+from model.errors import InputError
 from model.face.aligner import find_faces
+from model.lazy_loading import load_entry
 from model.records import Event, Frame, ImageU8, Prediction, Stamp, Window
-from model.registry import load_entry
 from realtime.export import EXPORTS
 from realtime.export.__main__ import main
 from realtime.export.plain import SOUND_COLUMNS
@@ -253,7 +254,7 @@ def test_the_sound_is_as_long_as_the_video_and_silent_where_it_is_missing(
 def test_a_voice_that_nobody_agreed_to_goes_nowhere(session: Session, tmp_path: Path) -> None:
     consent = {**session.document["consent"], "voice": False}
     unheard = replace(session, document={**session.document, "consent": consent})
-    with pytest.raises(InputError, match="covers no sound"):
+    with pytest.raises(InputError, match="does not cover sound"):
         export(unheard, "sound", tmp_path)
     eaf, _ = export(unheard, "elan", tmp_path)
     assert [link.get("MIME_TYPE") for link in ET.parse(eaf).iter("MEDIA_DESCRIPTOR")] == [

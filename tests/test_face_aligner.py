@@ -3,9 +3,10 @@
 import cv2
 import numpy as np
 import pytest
+from landmarks import find_landmarks
 from skimage.data import astronaut
 
-from model.face.aligner import MESH_EVERY_S, RELOCK_S, WAIT_S, FaceAligner, find_landmarks
+from model.face.aligner import MESH_EVERY_S, RELOCK_S, WAIT_S, FaceAligner
 from model.face.crop import (
     CROP_PX,
     EYE_HALF_PX,

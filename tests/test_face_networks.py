@@ -136,7 +136,10 @@ def test_a_damaged_wheel_leaves_the_cache_as_it_was(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("published")
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"text", "is no wheel"), (None, r"no item named .* give the wheel of mediapipe==0\.10\.21")],
+    [
+        (b"text", "is not a wheel"),
+        (None, r"no item named .* give the wheel of mediapipe==0\.10\.21"),
+    ],
 )
 def test_what_is_not_the_wheel_is_refused(
     tmp_path: Path, content: bytes | None, words: str

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from landmarks import find_landmarks
 from skimage.data import astronaut
 
-from model.face.aligner import FaceAligner, face_mesh, find_faces, find_landmarks
-from model.face.detector import _anchors, _merged
+from model.face.aligner import FaceAligner, face_mesh, find_faces
+from model.face.detector import _anchors, _merge
 from model.face.landmarks import PRESENT_LOGIT
 from model.face.region import Region
 from model.face.search import LEAST_TILE_PX, _tiles
@@ -186,7 +187,7 @@ def test_tiles_cover_the_picture_and_overlap(height: int, width: int) -> None:
 def test_boxes_of_one_face_become_one_and_others_stay() -> None:
     box = np.array([[0.0, 0], [10, 10], *[[5, 5]] * 6])
     points = np.array([box, box + 1, box + 100])
-    merged = _merged(points, np.array([0.9, 0.6, 0.7]))
+    merged = _merge(points, np.array([0.9, 0.6, 0.7]))
     assert [score for score, _ in merged] == [0.9, 0.7]
     np.testing.assert_allclose(merged[0][1], box + 0.4)
 

@@ -207,16 +207,3 @@ def test_more_frames_mean_less_noise() -> None:
         for count in (1, 6)
     )
     assert averaged < 0.7 * single
-
-
-def test_phases_refuse_crops_that_do_not_fit() -> None:
-    small, large = [np.zeros((32, 32), np.uint8)], [np.zeros((48, 48), np.uint8)]
-    flow = LucasKanade()
-    with pytest.raises(InputError, match="onset"):
-        phase_flows(flow, [], small)
-    with pytest.raises(InputError, match="differ"):
-        phase_flows(flow, small + large, small)
-    with pytest.raises(InputError):
-        phase_flows(flow, small, large)
-    with pytest.raises(InputError, match="one size"):
-        phase_flows(flow, small, small, large)

@@ -18,11 +18,11 @@ from model.flow import FLOWS, load_flow
 from model.inference.checkpoint import (
     Checkpoint,
     checkpoint_path,
-    load_classifier,
     load_network,
     read_checkpoint,
     save_checkpoint,
 )
+from model.inference.classifier import load_classifier
 from model.inference.shipped_weights import shipped_names, weights_for_flow
 from model.labels import UNCLEAR
 from model.records import FlowPair

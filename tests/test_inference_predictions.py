@@ -10,8 +10,9 @@ from easy import easy_samples
 
 from model.errors import CheckpointError, InputError
 from model.flow import load_flow
-from model.inference.checkpoint import Checkpoint, load_classifier, save_checkpoint
-from model.inference.predictions import answers, softmax
+from model.inference.checkpoint import Checkpoint, save_checkpoint
+from model.inference.classifier import load_classifier
+from model.inference.predictions import run_network, softmax
 from model.inference.samples import SampleSet
 
 SAMPLES = easy_samples(20, 0, none_share=0.2)
@@ -36,7 +37,7 @@ def written(path: Path, samples: SampleSet, **fields: object) -> Path:
 
 def test_they_are_those_of_the_classifier(tmp_path: Path) -> None:
     path = written(tmp_path / "net.safetensors", SAMPLES, temperature=1.7)
-    said = answers(path, SAMPLES)
+    said = run_network(path, SAMPLES)
     classifier = load_classifier(path)
     flows = SAMPLES.phases.astype(np.float32) / 2  # px of maps of 64 px
     for i in range(8):
@@ -50,18 +51,18 @@ def test_they_are_those_of_the_classifier(tmp_path: Path) -> None:
 
 def test_second_phases_can_be_withheld(path: Path) -> None:
     alone = replace(SAMPLES, both_phases=np.zeros(20, np.bool_))
-    first = answers(path, SAMPLES, first_phase_only=True)
-    np.testing.assert_array_equal(first.logits, answers(path, alone).logits)
-    assert not np.allclose(first.logits, answers(path, SAMPLES).logits)
+    first = run_network(path, SAMPLES, first_phase_only=True)
+    np.testing.assert_array_equal(first.logits, run_network(path, alone).logits)
+    assert not np.allclose(first.logits, run_network(path, SAMPLES).logits)
 
 
 def test_batches_and_a_network_itself_change_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = answers(path, SAMPLES).logits
+    whole = run_network(path, SAMPLES).logits
     monkeypatch.setattr("model.inference.predictions.BATCH", 7)
-    np.testing.assert_allclose(answers(path, SAMPLES).logits, whole, atol=1e-5)
-    nothing = answers(path, SAMPLES.take([]))
+    np.testing.assert_allclose(run_network(path, SAMPLES).logits, whole, atol=1e-5)
+    nothing = run_network(path, SAMPLES.take([]))
     assert nothing.probabilities.shape == (0, 3)
     assert nothing.action_units.shape == (0, 4)
 
@@ -76,9 +77,9 @@ def test_batches_and_a_network_itself_change_nothing(
 )
 def test_samples_that_do_not_fit_are_refused(path: Path, samples: SampleSet, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        answers(path, samples)
+        run_network(path, samples)
 
 
 def test_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no checkpoint"):
-        answers(tmp_path / "absent.safetensors", SAMPLES)
+        run_network(tmp_path / "absent.safetensors", SAMPLES)

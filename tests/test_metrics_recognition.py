@@ -138,12 +138,12 @@ def test_bootstrap_draws_subjects_not_clips() -> None:
     predicted = [0] * 50 + [0] * 50
     one_each = [str(i) for i in range(100)]
     two_only = ["a"] * 50 + ["b"] * 50
-    narrow = bootstrap(truth, predicted, one_each, 2, accuracy, seed=1)
-    wide = bootstrap(truth, predicted, two_only, 2, accuracy, seed=1)
+    narrow = bootstrap(truth, predicted, one_each, 2, accuracy)
+    wide = bootstrap(truth, predicted, two_only, 2, accuracy)
     assert narrow.value == wide.value == 0.5
     assert 0.35 < narrow.low < 0.5 < narrow.high < 0.65
     assert (wide.low, wide.high) == (0.0, 1.0)
-    assert narrow == bootstrap(truth, predicted, one_each, 2, accuracy, seed=1)
+    assert narrow == bootstrap(truth, predicted, one_each, 2, accuracy)
 
 
 def test_a_difference_is_taken_on_the_same_subjects() -> None:
@@ -185,5 +185,5 @@ def test_wrong_probabilities_are_refused(probabilities: list[float]) -> None:
 def test_wrong_bootstraps_are_refused() -> None:
     with pytest.raises(InputError, match="subjects"):
         bootstrap([0, 1], [0, 1], ["a"], 2, uf1)
-    with pytest.raises(InputError, match="level"):
-        bootstrap([0, 1], [0, 1], ["a", "b"], 2, uf1, level=1.5)
+    with pytest.raises(InputError, match="0 clips"):
+        bootstrap([], [], [], 2, uf1)

@@ -15,7 +15,7 @@ from torch import nn
 
 from model.build_engine import build, check
 from model.engine import ENGINES, ORDER, NetworkOf
-from model.engine.cache import MEGABYTES_KEPT, Kept
+from model.engine.cache import MEGABYTES_KEPT, EngineFile
 from model.engine.compiled import Compiled
 from model.engine.eager import Eager, no_cuda, plain_forward, plain_truth
 from model.engine.equality import (
@@ -32,12 +32,19 @@ from model.engine.forward import Arrays, Forward
 from model.engine.ort import ONNXRuntime
 from model.engine.trt import TensorRTRTX, installed_version
 from model.errors import InputError
-from model.inference.checkpoint import checkpoint_path, load_classifier, load_network
-from model.inference.engine_building import build_here, end, export_here, exported_beside, kept_for
+from model.inference.checkpoint import checkpoint_path, load_network
+from model.inference.classifier import load_classifier
+from model.inference.engine_building import (
+    build_here,
+    end,
+    engine_file,
+    export_here,
+    onnx_file_beside,
+)
 from model.inference.engine_choice import Serving
 from model.inference.shipped_weights import shipped_names
+from model.lazy_loading import load_entry
 from model.machine import driver
-from model.registry import load_entry
 
 TRUTH = answer_inputs("flows", lambda *given: (given[0][:, 0, 0, :3], given[0][:, 0, 1, :2]), 1)
 KEY = {"engine": "onnx", "weights": "ab12", "shapes": "batch 1", "torch": "2.13", "gpu": "none"}
@@ -74,7 +81,7 @@ def beside(alone: Path, tmp_path: Path) -> Path:
     """FMANet's checkpoint with the ONNX file beside it, as shipped, to be changed."""
     path = tmp_path / "mine.safetensors"
     shutil.copyfile(alone, path)
-    shipped = exported_beside(checkpoint_path("fmanet"))
+    shipped = onnx_file_beside(checkpoint_path("fmanet"))
     for suffix in (".onnx", ".json"):
         shutil.copyfile(shipped.path.with_suffix(suffix), path.with_suffix(suffix))
     return path
@@ -149,7 +156,7 @@ def test_an_engine_asked_for_by_name_and_absent_is_an_error(name: str) -> None:
     if torch.cuda.is_available():
         assert str(caught.value).endswith("give --device cuda")
     elif driver() == "none":
-        assert str(caught.value).endswith("no driver of one was found here")
+        assert str(caught.value).endswith("no NVIDIA driver was found here")
 
 
 def test_torch_without_cuda_beside_a_gpu_says_which_one_to_install(
@@ -171,7 +178,7 @@ def test_what_would_bring_an_absent_engine_is_said(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("name", shipped_names())
 def test_the_onnx_file_beside_shipped_weights_gives_the_same_answers(name: str) -> None:
     engine, path = ONNXRuntime("cpu"), checkpoint_path(name)
-    kept = exported_beside(path)
+    kept = onnx_file_beside(path)
     assert kept.find() == "", "write it anew: python -m model.engine export"
     assert kept.path.stat().st_size < 8e6
     truth = plain_truth(load_network(path)[1])
@@ -203,7 +210,7 @@ def test_an_onnx_file_of_other_weights_is_not_used(beside: Path) -> None:
 def test_a_damaged_onnx_file_is_not_used_and_written_anew(beside: Path) -> None:
     whole = beside.with_suffix(".onnx").read_bytes()
     beside.with_suffix(".onnx").write_bytes(whole[:-9])
-    assert exported_beside(beside).find() == "the file is damaged"
+    assert onnx_file_beside(beside).find() == "the file is damaged"
     assert load_classifier(beside).labels  # by PyTorch
     assert export_here(beside).find() == ""
     assert Serving(beside).line().startswith("ONNX Runtime")
@@ -247,20 +254,20 @@ def test_flips_count_where_the_answer_was_clear(network: nn.Module, truth: Fixed
 
 
 def test_a_kept_engine_is_found_again(tmp_path: Path) -> None:
-    kept = Kept(KEY, tmp_path)
+    kept = EngineFile(KEY, tmp_path)
     assert kept.find() == "not built yet"
     kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
     assert kept.find() == ""
-    assert Kept(KEY, tmp_path).path.read_bytes() == b"engine"
+    assert EngineFile(KEY, tmp_path).path.read_bytes() == b"engine"
 
 
 def test_a_damaged_or_foreign_file_is_not_taken(tmp_path: Path) -> None:
-    kept = Kept(KEY, tmp_path)
+    kept = EngineFile(KEY, tmp_path)
     kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
     for name, other in (("torch", "2.14"), ("precision", "fp16")):
-        assert Kept({**KEY, name: other}, tmp_path).find().startswith(f"built for {name} ")
+        assert EngineFile({**KEY, name: other}, tmp_path).find().startswith(f"built for {name} ")
     for name in ("weights", "shapes", "gpu"):
-        assert Kept({**KEY, name: "other"}, tmp_path).find() == "not built yet"
+        assert EngineFile({**KEY, name: "other"}, tmp_path).find() == "not built yet"
     kept.path.write_bytes(b"engima")
     assert kept.find() == "the file is damaged"
     kept.path.with_suffix(".json").write_text("{")
@@ -270,7 +277,7 @@ def test_a_damaged_or_foreign_file_is_not_taken(tmp_path: Path) -> None:
 
 
 def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    kept = Kept(KEY, tmp_path)
+    kept = EngineFile(KEY, tmp_path)
 
     def build(path: Path) -> None:
         path.write_bytes(b"half")
@@ -285,7 +292,7 @@ def test_the_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("model.engine.cache.MEGABYTES_KEPT", 1)
     assert MEGABYTES_KEPT > 1
     for number in range(3):
-        kept = Kept({**KEY, "weights": str(number)}, tmp_path)
+        kept = EngineFile({**KEY, "weights": str(number)}, tmp_path)
         kept.write(lambda path: path.write_bytes(bytes(600 * 2**10)), TRUTH)
     assert len(list(tmp_path.glob("*.bin"))) == 1
     assert kept.find() == ""
@@ -294,7 +301,7 @@ def test_the_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_cache_that_can_only_be_read_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = Kept(KEY, tmp_path)
+    kept = EngineFile(KEY, tmp_path)
     kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
 
     def denied(path: Path) -> None:
@@ -307,7 +314,7 @@ def test_a_cache_that_can_only_be_read_is_read(
 def test_a_file_that_another_program_deletes_is_passed_over(tmp_path: Path) -> None:
     for name in ("gone.bin", "gone.1.partial"):
         (tmp_path / name).symlink_to(tmp_path / "nothing")  # is listed, and cannot be looked at
-    kept = Kept(KEY, tmp_path)
+    kept = EngineFile(KEY, tmp_path)
     kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
     assert kept.find() == ""
 
@@ -413,11 +420,11 @@ def test_a_build_that_failed_is_not_tried_again_by_itself(
 def test_a_failure_holds_while_nothing_is_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = Kept(KEY, tmp_path)
+    kept = EngineFile(KEY, tmp_path)
     assert recall_failure(kept) == ""
     remember_failure(kept, "no kernel fits")
     assert "no kernel fits" in recall_failure(kept)
-    assert recall_failure(Kept({**KEY, "torch": "2.14"}, tmp_path)) == ""
+    assert recall_failure(EngineFile({**KEY, "torch": "2.14"}, tmp_path)) == ""
     with monkeypatch.context() as other:
         other.setattr("model.engine.toolchain.compiler", lambda: sys.executable)
         assert recall_failure(kept) == ""
@@ -432,7 +439,7 @@ def test_a_failure_holds_while_nothing_is_changed(
 
 
 def test_what_can_be_built_after_all_is_no_failure_any_more(alone: Path, tmp_path: Path) -> None:
-    kept = kept_for(ONNXRuntime("cpu"), alone, 1, tmp_path)
+    kept = engine_file(ONNXRuntime("cpu"), alone, 1, tmp_path)
     remember_failure(kept, "the disk was full")
     build_here(ONNXRuntime("cpu"), alone, 1, tmp_path)
     assert sorted(each.suffix for each in tmp_path.iterdir()) == [".bin", ".json"]
@@ -500,8 +507,8 @@ def test_check_tells_the_truth_about_this_machine(
 def test_what_is_built_again_is_said_with_its_reason(
     alone: Path, truth: FixedAnswers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kept = kept_for(ONNXRuntime("cpu"), alone, 1, tmp_path)
-    other = Kept({**kept.key, "precision": "fp16"}, tmp_path)
+    kept = engine_file(ONNXRuntime("cpu"), alone, 1, tmp_path)
+    other = EngineFile({**kept.key, "precision": "fp16"}, tmp_path)
     assert other.path == kept.path
     other.write(lambda path: path.write_bytes(b"of another version"), truth)
     foreign = "built for precision fp16, this is fp32"

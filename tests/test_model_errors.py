@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from model.errors import CheckpointError, InputError, describe_error, exit_code, is_refused
+from model.cli import exit_code
+from model.errors import CheckpointError, InputError, describe_error, is_refused
 
 
 def test_a_command_that_works_ends_with_zero(capsys: pytest.CaptureFixture[str]) -> None:

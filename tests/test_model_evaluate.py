@@ -10,26 +10,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from easy import easy_samples
 from layouts import WRITERS, usual
 
 from model import evaluate
-from model.errors import InputError, exit_code
+from model.cli import exit_code
+from model.errors import InputError
 from model.evaluate import TOLERANCE, compare
 from model.evaluation.report import page
 from model.evaluation.result import Evaluation, evaluate_answers, table
-from model.evaluation.speed import forward_speed
-from model.flow import load_flow
 from model.inference.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
-from model.inference.predictions import answers
+from model.inference.predictions import run_network
 from model.inference.samples import SampleSet
 from model.labels import ACTION_UNITS
 from model.metrics.checkpoint_scores import measure_checkpoint
 from model.records import ImageU8
 from model.synthetic.face import FaceNuisance, SyntheticFace
 from model.training.data import Sources
-from model.training.leakage import seen_sets
+from model.training.leakage import training_sets
 from model.training.loop import fit
 from model.training.recipe import Recipe
 
@@ -77,7 +75,7 @@ def run(arguments: Sequence[object], monkeypatch: pytest.MonkeyPatch, cache: Pat
 
 
 def one(samples: SampleSet, path: Path) -> Evaluation:
-    return evaluate_answers("easy", answers(path, samples), samples, protocol="holdout")
+    return evaluate_answers("easy", run_network(path, samples), samples, protocol="holdout")
 
 
 def test_figures_are_those_of_the_samples_with_an_expression(trained: Path) -> None:
@@ -86,7 +84,7 @@ def test_figures_are_those_of_the_samples_with_an_expression(trained: Path) -> N
     named = np.flatnonzero(samples.labels >= 0)
     assert found["samples"] == len(named)
     assert found["samples_without_expression"] == 60 - len(named)
-    said = answers(trained, samples).probabilities
+    said = run_network(trained, samples).probabilities
     right = said[named].argmax(axis=1) == samples.labels[named]
     assert found["accuracy"] == pytest.approx(right.mean())
     assert found["accuracy"] > 0.9
@@ -97,7 +95,7 @@ def test_figures_are_those_of_the_samples_with_an_expression(trained: Path) -> N
     assert found["refused_without_expression"] == pytest.approx((rest < least).mean())
     assert (rest < least).mean() > 0.5
     assert found["refused"] < 0.2
-    only = answers(trained, samples, first_phase_only=True).probabilities[named]
+    only = run_network(trained, samples, first_phase_only=True).probabilities[named]
     expected = (only.argmax(axis=1) == samples.labels[named]).mean()
     assert found["first_phase_accuracy"] == pytest.approx(expected)
 
@@ -115,12 +113,12 @@ def test_figures_are_compared_name_by_name() -> None:
 
 
 def test_what_weights_have_seen_includes_where_they_started(trained: Path, tmp_path: Path) -> None:
-    assert seen_sets(read_checkpoint(trained)[0]) == {"synthetic", "samm"}
+    assert training_sets(read_checkpoint(trained)[0]) == {"synthetic", "samm"}
     tuned = Recipe("mmcof-cnn", epochs=1, batch=12, data={"sets": ["casme2"]})
     out = tmp_path / "tuned.safetensors"
     fit(tuned, coded(easy_samples(12, 2)), None, out, init=trained)
-    assert seen_sets(read_checkpoint(out)[0]) == {"casme2", "synthetic", "samm"}
-    assert seen_sets(Checkpoint("fmanet", ("a",), (), "lk", {})) == frozenset()
+    assert training_sets(read_checkpoint(out)[0]) == {"casme2", "synthetic", "samm"}
+    assert training_sets(Checkpoint("fmanet", ("a",), (), "lk", {})) == frozenset()
 
 
 def test_maps_of_one_data_set_may_test_what_maps_of_another_taught(
@@ -128,7 +126,7 @@ def test_maps_of_one_data_set_may_test_what_maps_of_another_taught(
 ) -> None:
     one, other = maps(tmp_path / "one"), maps(tmp_path / "other", 6, 2)
     out = tmp_path / "net.safetensors"
-    said = Sources(specs=(one,)).said()
+    said = Sources(specs=(one,)).summary()
     assert said["sets"] == ["one"]
     recipe = Recipe("mmcof-cnn", options={"width": 4}, epochs=1, batch=12, data=said)
     fit(recipe, coded(easy_samples(12, 2)), None, out)
@@ -145,13 +143,9 @@ def test_a_hold_out_is_measured_and_written(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out, spec = tmp_path / "out", maps(tmp_path / "maps")
-    loso = ["--protocol", "loso", "--out", tmp_path / "none"]
-    assert run(["jfm", "--data", spec, *loso, "--speed"], monkeypatch, tmp_path) == 2
-    assert not any((tmp_path / "none").iterdir())  # told before anything was trained
-    assert run([trained, "--data", spec, "--out", out, "--speed"], monkeypatch, tmp_path) == 0
+    assert run([trained, "--data", spec, "--out", out], monkeypatch, tmp_path) == 0
     shown = capsys.readouterr().out
     assert re.search(r"easy +maps +18 +1\.000 \(1\.000–1\.000\)", shown)
-    assert re.search(r"forward pass .* ms .* cores", shown)
     (said,) = json.loads((out / "evaluation.json").read_text())["evaluations"]
     assert np.sum(said["confusion"]) == said["figures"]["samples"] == 18
     assert [each["subject"] for each in said["subjects"]] == [f"maps/easy/0{n}" for n in range(3)]
@@ -212,7 +206,7 @@ def test_each_data_set_is_tested_by_networks_of_the_others(
     assert (second["network"], second["data"]) == ("easy on maps", "casme2")
     assert (np.sum(first["confusion"]), np.sum(second["confusion"])) == (6, 2)
     tuned = read_checkpoint(out / "easy-on-casme2.safetensors")[0]
-    assert seen_sets(tuned) == {"casme2", "synthetic", "samm"}
+    assert training_sets(tuned) == {"casme2", "synthetic", "samm"}
     twice = [*options[:-3], f"maps:{tmp_path / 'maps'},maps:{root}/../maps", *options[-2:]]
     assert run([trained, *twice], monkeypatch, tmp_path) == 2
 
@@ -220,8 +214,8 @@ def test_each_data_set_is_tested_by_networks_of_the_others(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--data", "synthetic,maps:here"], "synthetic pairs stand alone"),
-        (["--data", "synthetic", "--protocol", "loso", "--out", "here"], "stand alone"),
+        (["--data", "synthetic,maps:here"], "use synthetic pairs alone"),
+        (["--data", "synthetic", "--protocol", "loso", "--out", "here"], "pairs alone"),
         (["--data", "maps:here", "--view", "crop"], "--view crop"),
         (["--data", "maps:here", "--protocol", "loso"], "--out"),
         (["--data", "maps:here", "--protocol", "cross", "--out", "here"], "two data sets"),
@@ -291,15 +285,6 @@ def test_what_is_no_number_is_none(trained: Path) -> None:
     text = json.dumps(plain, allow_nan=False)
     assert "uf1_from" not in text
     assert None in [each["accuracy"] for each in plain["bins"]]
-
-
-def test_the_forward_pass_is_timed(tmp_path: Path) -> None:
-    flow = load_flow("lk")
-    net = Checkpoint("ststnet", ("a", "b"), ("AU1",), flow.name, dict(flow.parameters)).network()
-    threads = torch.get_num_threads()
-    speed = forward_speed(net, runs=5)
-    assert 0 < speed.p50_ms <= speed.p95_ms
-    assert torch.get_num_threads() == threads
 
 
 def test_an_old_figure_is_noticed(

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from model import evaluate, train
-from model.errors import InputError, exit_code
+from model.cli import exit_code
+from model.errors import InputError
 from model.machine import choose_device, machine, use_threads
 
 

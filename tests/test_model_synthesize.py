@@ -7,7 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from model.errors import InputError, exit_code
+from model.cli import exit_code
+from model.errors import InputError
 from model.synthesize import TRUTH_COLUMNS, main
 from model.synthetic import SyntheticFace
 

@@ -11,11 +11,13 @@ from easy import easy_samples
 
 from model.classifiers import CLASSIFIERS
 from model.classifiers.phase_inputs import PHASE_SHAPES
-from model.errors import InputError, exit_code
+from model.cli import exit_code
+from model.errors import InputError
 from model.flow import load_flow
-from model.inference.checkpoint import load_classifier, read_checkpoint
+from model.inference.checkpoint import read_checkpoint
+from model.inference.classifier import load_classifier
 from model.inference.samples import SampleSet
-from model.registry import load_entry
+from model.lazy_loading import load_entry
 from model.train import main
 from model.training.loop import fit
 from model.training.recipe import Recipe, Variation

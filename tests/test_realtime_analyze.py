@@ -10,7 +10,8 @@ import pytest
 from fakes import picture, write_clip
 from test_spotting_baseline import measured
 
-from model.errors import SourceError, exit_code
+from model.cli import exit_code
+from model.errors import SourceError
 from realtime import analyze
 from realtime.analysis_jobs import plan_jobs
 from realtime.config import LiveConfig
@@ -216,7 +217,10 @@ def test_what_was_done_before_is_skipped_and_said(
     capsys.readouterr()
     assert run(monkeypatch, blank, second, *options) == 0
     told = capsys.readouterr().out
-    assert f"{blank}: done before, {out / 'blank.events.csv'}; --again redoes it" in told
+    assert (
+        f"{blank}: already analysed, see {out / 'blank.events.csv'}; --again analyses it again"
+        in told
+    )
     assert "second.mkv: 64×48" in told
     assert {name: results(out)[name] for name in first} == first
 
@@ -224,15 +228,15 @@ def test_what_was_done_before_is_skipped_and_said(
     blank.parent.joinpath("other").mkdir()
     moved.rename(tmp_path / "other" / "blank.mkv")
     assert run(monkeypatch, tmp_path / "other" / "blank.mkv", *options) == 0
-    assert "done before" in capsys.readouterr().out
+    assert "already analysed" in capsys.readouterr().out
 
     assert run(monkeypatch, second, *options, "--rotate", 90) == 1
-    assert "was made with another rotate: --again replaces it" in capsys.readouterr().err
+    assert "was made with another rotate: give --again to replace it" in capsys.readouterr().err
 
     record = out / "second.analysis.json"  # as a version wrote it that had a learned spotter
     record.write_text(record.read_text().replace('"rules"', '"mine.safetensors"'))
     assert run(monkeypatch, second, *options) == 1
-    assert "was made with another spotter: --again replaces it" in capsys.readouterr().err
+    assert "was made with another spotter: give --again to replace it" in capsys.readouterr().err
     assert run(monkeypatch, second, *options, "--rotate", 90, "--again") == 0
     record = json.loads((out / "second.analysis.json").read_text("utf-8"))
     assert record["options"]["rotate"] == 90

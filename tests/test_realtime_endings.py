@@ -13,20 +13,20 @@ from typing import Any
 import pytest
 from staged import TIMEOUT_S, Footage, Known, Viewer, read_footage, stage
 
+import realtime.live_threads as run
 import realtime.recording.recording as recording
-import realtime.run as run
 import run_live
 from model.errors import InputError, describe_error
 from model.inference.naming import Naming
 from model.records import Frame
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
+from realtime.live_threads import StillAliveError
 from realtime.perception.pipeline import Pipeline, open_pipeline
 from realtime.recording.plan import RecordPlan
 from realtime.recording.video_parts import VideoParts
 from realtime.results.clips import Clips
 from realtime.results.results import Results
-from realtime.run import StillAliveError
 from realtime.sessions.crash_safe_video import VideoWriter
 from realtime.sessions.folder import SessionFolder, claim
 from realtime.sessions.line_file import LineFile
@@ -241,7 +241,7 @@ def test_a_listener_that_fails_is_told_and_the_recording_goes_on(
     with LiveSession(live(untrained, plan)) as session:
         assert failed.wait(TIMEOUT_S)
         Footage.opened[0].send()
-        assert session.latest_step(None, TIMEOUT_S)
+        assert session.results.latest_step(None, TIMEOUT_S)
         assert session.snapshot().message == "markers from LSL failed: BrokenError: not UTF-8"
     document = open_session(tmp_path / "s").document
     assert document["state"] == "complete"
@@ -270,7 +270,7 @@ def test_a_thread_that_does_not_end_is_named_once_and_left_behind(
     left.join(TIMEOUT_S)
     assert not left.is_alive()
     assert session.snapshot().analysed == analysed == 0, "what it still did went nowhere"
-    assert session.events() == ()
+    assert session.results.events() == ()
     session.stop()
 
 
@@ -320,8 +320,9 @@ def test_headless_returns_after_a_failure_and_at_a_signal(
     ending = "raise RuntimeError('graph failed')" if number is None else "threading.Event().wait()"
     program = (
         "import sys, threading, run_live\n"
-        "import realtime.perception.spotting_steps, realtime.perception.pipeline, realtime.run\n"
-        "realtime.run.JOIN_S = realtime.run.DRAIN_S = realtime.perception.pipeline.JOIN_S = 0.2\n"
+        "import realtime.perception.spotting_steps, realtime.perception.pipeline\n"
+        "import realtime.live_threads as threads\n"
+        "threads.JOIN_S = threads.DRAIN_S = realtime.perception.pipeline.JOIN_S = 0.2\n"
         "class Failing:\n"
         "    def align(self, frame):\n"
         f"        print('looking', flush=True); {ending}\n"

@@ -52,9 +52,9 @@ def test_record_is_a_run_without_a_page(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert run(monkeypatch, "record", str(tmp_path / "P07"), "--source", "demo") == 2
-    assert "needs --participant" in capsys.readouterr().err
+    assert "needs a participant's code" in capsys.readouterr().err
     assert run(monkeypatch, "record") == 2
-    assert "no folder for the session" in capsys.readouterr().err
+    assert "the session needs a folder" in capsys.readouterr().err
 
 
 def test_help_imports_nothing_that_is_slow() -> None:

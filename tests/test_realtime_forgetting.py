@@ -33,7 +33,7 @@ from realtime.sessions.exported_copies import forget_copies
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.reader import open_session
 from realtime.sessions.redact import redact_span
-from realtime.stream.packed_frame import Held, PackedFrame, pack, unpack
+from realtime.stream.packed_frame import PackedFrame, RingFrame, pack, unpack
 from realtime.stream.ring import FrameRing
 
 LAST = 46
@@ -81,7 +81,7 @@ def analysed(served: Served, index: int) -> None:
     """Return once frame `index` is analysed."""
     last = None
     while last is None or last < index:
-        step = served.session.latest_step(last, TIMEOUT_S)
+        step = served.session.results.latest_step(last, TIMEOUT_S)
         assert step is not None
         last = step.frame.stamp.index
 
@@ -90,7 +90,7 @@ def fetched(served: Served) -> Iterator[tuple[str, ImageU8]]:
     """Every picture that the page can have, with where from; but for those of the flow, whose
     colours are directions."""
     run = served.session.snapshot().run
-    for event in served.session.events():
+    for event in served.session.results.events():
         base = f"{served.address}live/events/{run}/{event.number}"
         names = [f"crop/{moment}.png" for moment in ("onset", "apex", "offset")]
         names += ["replay.jpg", "replay.jpg?factor=8"]
@@ -137,7 +137,7 @@ def test_the_page_and_the_disk_have_nothing_of_it(
         session.pause()
         if forget:
             session.redact(FORGOTTEN_S)
-            assert session.latest_step(None, 0) is None
+            assert session.results.latest_step(None, 0) is None
         assert any(shows_it(image) for _, image in fetched(served)) is not forget
         session.resume()
         for frame in frames[LAST + 1 :]:
@@ -145,7 +145,7 @@ def test_the_page_and_the_disk_have_nothing_of_it(
         analysed(served, len(frames) - 1)
         source.sent.put(None)
         assert session.wait(TIMEOUT_S)
-        (event,) = session.events()
+        (event,) = session.results.events()
         onset_s = event.window.onset.time_s
         assert 0 < onset_s - frames[LAST].stamp.time_s < 0.5, "it begins just after"
         # The ring holds six seconds: the clip's, too.
@@ -189,7 +189,7 @@ def test_an_open_replay_is_not_kept_from_before(
         session._forget(end_s - FORGOTTEN_S, end_s)
         gc.collect()
         assert [kept() for kept in opened] == [None] * len(opened)
-        assert session.events()
+        assert session.results.events()
         assert {name for name, _ in fetched(served)} >= {"replay.jpg"}
         assert not {name for name, image in fetched(served) if shows_it(image)}
 
@@ -233,7 +233,7 @@ def test_a_ring_forgets_what_is_packed_or_being_packed(monkeypatch: pytest.Monke
     for index in range(4):
         ring.append(Frame(Stamp(index, index / 10), image, 0.0))
 
-    def forget_meanwhile(frame: Held) -> PackedFrame:
+    def forget_meanwhile(frame: RingFrame) -> PackedFrame:
         packed = pack(frame)
         if frame.stamp.index == 1:
             ring.forget(0.0, 0.1)

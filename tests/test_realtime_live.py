@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import realtime.run as run
+import realtime.live_threads as run
 from model.errors import CheckpointError, InputError, SourceError
 from model.records import Event, Frame, Stamp, Step
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
+from realtime.live_threads import BEHIND, StillAliveError
 from realtime.perception.pipeline import PipelineConfig, open_pipeline
-from realtime.run import BEHIND, StillAliveError
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus
 from realtime.stream.clock import monotonic_s
 
@@ -37,7 +37,7 @@ class Scripted:
         self.deaf = spec == "deaf"
         self.closed = threading.Event()
         self.info = SourceInfo(
-            spec, "scripted", "a scripted source", True, False, "receipt", 32, 32, None, 30.0, True
+            spec, "scripted", "a scripted source", True, "receipt", 32, 32, None, 30.0, True
         )
         self._index = 0
         Scripted.opened.append(self)
@@ -108,17 +108,19 @@ def test_live_and_inline_find_the_same_events(untrained: Path, expression_clip: 
         """Now and then half a second of frames waits: their faces are found ahead."""
         steps.append(step)
         index = step.frame.stamp.index
-        assert session.ring is not None
         if index % 30 == 10:
-            for frame, _ in session.ring.follow(newest=True):
+            assert session.ring is not None
+            reader = session.ring.follow()
+            for frame, _ in reader:
                 if frame.stamp.index >= index + 15:
                     break
+            reader.stop()
 
     config = LiveConfig(source=str(expression_clip), classifier=str(untrained))
     session = LiveSession(config, keep)
     with session:
         session.wait(TIMEOUT_S)
-        found = confirmed(session.events())
+        found = confirmed(session.results.events())
         clips = {event.number: session.clip(event.number) for event in found}
     pipeline = open_pipeline(PipelineConfig(classifier=str(untrained)))
     again: list[Event] = []
@@ -201,18 +203,18 @@ def test_a_paused_file_waits_where_it_is(untrained: Path) -> None:
     with LiveSession(
         demo(untrained, 20), lambda step: steps.append(step.frame.stamp.index)
     ) as session:
-        assert session.latest_step(None, TIMEOUT_S)
+        assert session.results.latest_step(None, TIMEOUT_S)
         session.pause()
         assert session.snapshot().state == "paused"
         last = None
-        while (step := session.latest_step(last, 0.5)) is not None:
+        while (step := session.results.latest_step(last, 0.5)) is not None:
             last = step.frame.stamp.index
         captured = session.snapshot().captured
         assert captured < 600
-        assert session.latest_step(last, 0.2) is None
+        assert session.results.latest_step(last, 0.2) is None
         assert session.snapshot().captured == captured
         session.resume()
-        assert session.latest_step(last, TIMEOUT_S)
+        assert session.results.latest_step(last, TIMEOUT_S)
         assert session.snapshot().state == "running"
     assert "paused" not in session.snapshot().dropped
     assert last is not None
@@ -223,14 +225,14 @@ def test_frames_of_a_paused_camera_are_dropped_and_counted(untrained: Path) -> N
     with LiveSession(scripted(untrained)) as session:
         (source,) = Scripted.opened
         source.send(1)
-        assert session.latest_step(None, TIMEOUT_S)
+        assert session.results.latest_step(None, TIMEOUT_S)
         session.pause()
         source.send(5)
         while session.snapshot().dropped.get("paused") != 5:
-            assert session.latest_step(0, 0.01) is None
+            assert session.results.latest_step(0, 0.01) is None
         session.resume()
         source.send(1)
-        step = session.latest_step(0, TIMEOUT_S)
+        step = session.results.latest_step(0, TIMEOUT_S)
         assert step is not None
         assert step.frame.stamp.index == 6
     assert (session.snapshot().captured, session.snapshot().analysed) == (7, 2)
@@ -239,7 +241,7 @@ def test_frames_of_a_paused_camera_are_dropped_and_counted(untrained: Path) -> N
 def test_switching_begins_anew_and_a_wrong_source_changes_nothing(untrained: Path) -> None:
     with LiveSession(scripted(untrained)) as session:
         Scripted.opened[0].send(4)
-        assert session.latest_step(2, TIMEOUT_S)
+        assert session.results.latest_step(2, TIMEOUT_S)
         before = session.snapshot()
         with pytest.raises(InputError, match="absent"):
             session.switch("absent.mp4")
@@ -250,7 +252,7 @@ def test_switching_begins_anew_and_a_wrong_source_changes_nothing(untrained: Pat
         after = session.snapshot()
         assert (after.run, after.captured, after.analysed) == (before.run + 1, 0, 0)
         Scripted.opened[1].send(1)
-        step = session.latest_step(3, TIMEOUT_S)
+        step = session.results.latest_step(3, TIMEOUT_S)
         assert step is not None
         assert step.frame.stamp.index == 0
 
@@ -316,7 +318,7 @@ def test_a_backlog_that_takes_too_long_is_dropped_and_counted(
     session.start()
     Scripted.opened[0].send(10)
     while session.snapshot().captured < 10:
-        session.latest_step(0, 0.01)
+        session.results.latest_step(0, 0.01)
     assert seen.wait(TIMEOUT_S)
     stopping = threading.Thread(target=session.stop)
     stopping.start()
@@ -357,13 +359,13 @@ def test_viewers_may_look_while_it_runs(untrained: Path) -> None:
     with LiveSession(demo(untrained, 1)) as session:
         seen = -1
         while not session.wait(0):
-            step = session.latest_step(seen if seen >= 0 else None, 0.05)
+            step = session.results.latest_step(seen if seen >= 0 else None, 0.05)
             if step is not None:
                 assert step.frame.stamp.index > seen
                 seen = step.frame.stamp.index
             snapshot = session.snapshot()
             assert snapshot.analysed <= snapshot.captured
-            history = session.history(-1.0)
+            history = session.results.history(-1.0)
             assert all(entry.stamp.time_s <= snapshot.seconds + 1 for entry in history)
         assert session.ring is not None
         latest = session.ring.latest()

@@ -62,7 +62,7 @@ def recorded(session: LiveSession, frames: int) -> None:
     """Return once that many frames are in the video."""
     index = None
     while (status := session.recording()) is None or status.frames < frames:
-        step = session.latest_step(index, TIMEOUT_S)
+        step = session.results.latest_step(index, TIMEOUT_S)
         assert step is not None
         index = step.frame.stamp.index
 
@@ -85,7 +85,7 @@ def test_the_list_is_red_until_it_is_right(live: LiveSession) -> None:
     study.fill_in(Draft(participant="P07", consent="analysis", codec="mjpeg"))
     state = study.state()
     assert "JPEGs" in {check["name"] for check in state["checks"] if not check["good"]}
-    assert "no JPEGs come from demo" in state["missing"]
+    assert "demo delivers none" in state["missing"]
     study.fill_in(Draft(participant="P07", consent="analysis", audio="a microphone"))
     assert "covers sound" in study.state()["missing"]
     study.fill_in(Draft(participant="P07", consent="analysis", minutes=1e9))
@@ -110,7 +110,7 @@ def test_a_recording_is_marked_paused_and_ends(live: LiveSession, tmp_path: Path
     study.ask("q1", None)
     study.note(" the door fell shut ", None)
     for wrong in (lambda: study.press("x", None), lambda: study.ask("q2", None)):
-        with pytest.raises(InputError, match="protocol has none"):
+        with pytest.raises(InputError, match="protocol has no such"):
             wrong()
     study.pause()
     assert study.state()["recording"]["paused"]
@@ -134,7 +134,7 @@ def test_a_recording_is_marked_paused_and_ends(live: LiveSession, tmp_path: Path
         ("pause", "", ""),
         ("resume", "", ""),
     ]
-    with pytest.raises(InputError, match="nothing is recorded"):
+    with pytest.raises(InputError, match="there is no recording"):
         study.forget(30)
 
 
@@ -189,7 +189,7 @@ def test_of_two_pages_that_record_one_wins_and_the_other_is_told(
     with pytest.raises(InputError, match="stop it first"):
         live.record(RecordPlan(tmp_path / "other", "P08"))
     study.stop()
-    with pytest.raises(InputError, match="no recording is going on"):
+    with pytest.raises(InputError, match="there is no recording to stop"):
         study.stop()
     assert [path.name for path in tmp_path.iterdir()] == ["P07"]
     assert open_session(tmp_path / "P07").document["state"] == "complete"
@@ -325,7 +325,7 @@ def test_a_recording_that_had_to_end_is_told_loudly(
     monkeypatch.setattr(recorder, "RESERVE_BYTES", 2**62)  # more than any disk has
     index = None
     while not study.state()["recording"]["failure"]:
-        step = live.latest_step(index, TIMEOUT_S)
+        step = live.results.latest_step(index, TIMEOUT_S)
         assert step is not None
         index = step.frame.stamp.index
     state = study.state()["recording"]

@@ -32,8 +32,8 @@ from realtime.sessions.source import SessionSource
 from realtime.sessions.video_cut import pts_of
 from realtime.sources import SOURCES, SourceOptions, open_source
 from realtime.sources.camera import Camera
-from realtime.sources.device import Mode
 from realtime.sources.gated import GatedSource
+from realtime.sources.opencv_capture import Mode
 from realtime.sources.picture import decode_picture
 
 UNTOUCHED = DOCUMENT | {"video": {"codec": "mjpeg", "lossless": True}}
@@ -85,9 +85,6 @@ class JpegCamera(GatedSource):
             admitted = self._gate.admit(pixels(packed), shown.stamp.time_s, packed=packed)
             assert admitted is not None
             yield admitted
-            if self._stop.is_set():
-                break
-        self._gate.ended()
 
     def _release(self) -> None:
         self._clip.close()

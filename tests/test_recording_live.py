@@ -17,10 +17,11 @@ import pytest
 from fakes import copied, motion_jpeg, picture, web_server, write_clip
 
 import realtime.analyze as analyze_command
+import realtime.live_threads as run
 import realtime.recording.notebook as notebook
-import realtime.run as run
 import run_live
-from model.errors import InputError, SourceError, exit_code
+from model.cli import exit_code
+from model.errors import InputError, SourceError
 from model.records import Frame, Stamp, Step
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
@@ -115,7 +116,7 @@ def test_what_was_redacted_is_told_when_it_is_compared(recorded: Path, tmp_path:
     count = redact_span(folder, 0.2, 0.3)
     with closing(SessionSource(str(folder), SourceOptions())) as source:
         (caution,) = compare(source, "cpu").cautions
-    assert caution == f"{count} frames were redacted, which the live analysis may have seen"
+    assert caution == f"{count} frames were redacted; the live analysis may have used them"
 
 
 @pytest.mark.parametrize(("spotter", "works"), [("rules", True), ("mine.safetensors", False)])
@@ -130,7 +131,7 @@ def test_what_a_learned_scorer_spotted_opens_and_is_not_compared(
         if works:
             assert compare(source, "cpu").differences == ()
         else:
-            with pytest.raises(InputError, match=r"scorer mine\.safetensors, which is gone"):
+            with pytest.raises(InputError, match="which this version no longer has"):
                 compare(source, "cpu")
 
 
@@ -175,17 +176,17 @@ def test_forgetting_takes_it_from_the_running_session_too(
     config = LiveConfig(source=str(expression_clip), classifier=str(untrained), record=plan)
     with LiveSession(config) as session:
         step = None
-        while not session.events():
-            step = session.latest_step(step.frame.stamp.index if step else None, TIMEOUT_S)
+        while not session.results.events():
+            step = session.results.latest_step(step.frame.stamp.index if step else None, TIMEOUT_S)
             assert step is not None
         for wrong in (0.0, float("nan"), float("inf")):
-            with pytest.raises(InputError, match="choose more than 0"):
+            with pytest.raises(InputError, match="choose a finite number above 0"):
                 session.redact(wrong)
         session.redact(30)
-        assert session.events() == ()
-        assert session.history(0.0) == ()
+        assert session.results.events() == ()
+        assert session.results.history(0.0) == ()
         assert session.wait(TIMEOUT_S)
-        assert session.events() == ()
+        assert session.results.events() == ()
     found = open_session(tmp_path / "s")
     assert found.events == ()
     assert {frame.fate for frame in found.frames} == {"recorded", "redacted"}
@@ -205,10 +206,10 @@ def test_a_wish_that_comes_after_the_recording_is_not_said_to_be_done(
     session.start()
     assert session.wait(TIMEOUT_S)
     session.stop()
-    assert session.history(0.0)
+    assert session.results.history(0.0)
     with pytest.raises(InputError, match=r"session redact .*s --from 0 --to inf"):
         session.redact(3600)
-    assert session.history(0.0) == ()  # what is shown needs no recorder
+    assert session.results.history(0.0) == ()  # what is shown needs no recorder
     with pytest.raises(InputError, match="nothing can be marked: the recording has ended"):
         session.mark("stimulus")
     assert redact_span(tmp_path / "s", 0, float("inf")) == 25
@@ -217,7 +218,7 @@ def test_a_wish_that_comes_after_the_recording_is_not_said_to_be_done(
 class Unplugged:
     """Three frames, a gap in which it was away, three more; then it is gone for good."""
 
-    info = SourceInfo("", "unplugged", "", True, False, "driver", 64, 48, None, None, True)
+    info = SourceInfo("", "unplugged", "", True, "driver", 64, 48, None, None, True)
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         self.lost = 0
@@ -269,7 +270,7 @@ def test_a_connection_that_really_ends_is_a_gap_and_the_recording_goes_on(
         assert source is not None
         index, back = None, 0
         while back < 3:
-            step = session.latest_step(index, TIMEOUT_S)
+            step = session.results.latest_step(index, TIMEOUT_S)
             assert step is not None
             index = step.frame.stamp.index
             back += source.status().dropped.get("stream away", 0) > 0
@@ -290,7 +291,7 @@ def test_a_files_clock_stands_still_while_it_is_paused(
     plan = RecordPlan(tmp_path / "s", "P07", codec="ffv1")
     config = first_second(expression_clip, untrained, plan)
     with LiveSession(config) as session:
-        assert session.latest_step(None, TIMEOUT_S)
+        assert session.results.latest_step(None, TIMEOUT_S)
         session.pause()
         with monkeypatch.context() as later:
             later.setattr(notebook, "monotonic_s", lambda: monotonic_s() + 100)
@@ -353,7 +354,7 @@ class Bursts:
     """A camera of 25 frames a second that hands over what the test sends at once, like a driver
     after a stall."""
 
-    info = SourceInfo("", "bursts", "", True, False, "receipt", 64, 48, None, None, True)
+    info = SourceInfo("", "bursts", "", True, "receipt", 64, 48, None, None, True)
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         self.sent: queue.Queue[Frame | None] = queue.Queue()
@@ -403,16 +404,16 @@ def test_the_recording_comes_before_the_analysis(
         source = session.source
         assert isinstance(source, Bursts)
         source.send(range(1))
-        assert session.latest_step(None, TIMEOUT_S)
+        assert session.results.latest_step(None, TIMEOUT_S)
         os.mkfifo(table)
         session.redact(1e-6)
         source.send(range(1, 80))
         assert told.left_out.wait(TIMEOUT_S)
         assert "recording first" in session.snapshot().message
         table.write_text("")  # the disk is back
-        index, last = 80, session.latest_step(None, 0)
+        index, last = 80, session.results.latest_step(None, 0)
         assert last is not None
-        while session.latest_step(last.frame.stamp.index, 0.02) is None:
+        while session.results.latest_step(last.frame.stamp.index, 0.02) is None:
             source.send(range(index, index + 1))
             index += 1
             assert index < 1000, "the analysis did not come back"
@@ -445,7 +446,7 @@ def test_a_stop_waits_for_what_is_written_still(
     source.send(range(3))
     index = None
     while index != 2:
-        step = session.latest_step(index, TIMEOUT_S)
+        step = session.results.latest_step(index, TIMEOUT_S)
         assert step is not None
         index = step.frame.stamp.index
     os.mkfifo(tmp_path / "s" / "edits-C1.jsonl")
@@ -509,7 +510,7 @@ def test_what_is_no_session_cannot_be_compared(
     monkeypatch.setattr(sys, "argv", ["analyze", str(expression_clip), "--compare"])
     with pytest.raises(SystemExit, match="1"):
         analyze_command.main()
-    assert "nothing to compare" in capsys.readouterr().err
+    assert "only sessions can be compared" in capsys.readouterr().err
     with pytest.raises(SourceError, match="not a session"):
         open_source(f"session:{expression_clip.parent}")
 

@@ -232,8 +232,8 @@ def test_a_sender_that_starts_anew_is_heard_again_and_the_gap_is_told(lsl: Any) 
             assert listening.said.get(timeout=TIMEOUT_S) == "hello"
             assert listening.stream.state == ""
             first.kill()
-        assert listening.said.get(timeout=TIMEOUT_S) == "away: its sender is gone"
-        assert "is away" in listening.stream.state
+        assert listening.said.get(timeout=TIMEOUT_S) == "lost: its sender is gone"
+        assert "lost" in listening.stream.state
         again = markers_outlet(lsl, name, "x")
         assert again.wait_for_consumers(TIMEOUT_S)
         assert listening.said.get(timeout=TIMEOUT_S).startswith("back after ")

@@ -169,7 +169,7 @@ def test_one_that_stays_away_is_tried_again_until_the_end(portaudio: PortAudio) 
 def test_two_of_one_name_are_told_apart(portaudio: PortAudio) -> None:
     portaudio.devices = {0: DEVICE, 4: DEVICE, 5: {**DEVICE, "name": "hall"}}
     assert microphones() == {"room [0]": 0, "room [4]": 4, "hall": 5}
-    with pytest.raises(InputError, match=r"several are called like that.*room \[0\], room \[4\]"):
+    with pytest.raises(InputError, match=r"several microphones match.*room \[0\], room \[4\]"):
         Microphone("room")
     assert Microphone("room [4]").name == "room [4]"
     assert Microphone("hall").name == "hall"
@@ -189,7 +189,7 @@ def test_one_of_two_channels_alone_is_mixed(portaudio: PortAudio) -> None:
 class Still:
     """A camera that takes a picture when the test wants one."""
 
-    info = SourceInfo("", "still", "", True, False, "receipt", 64, 48, None, None, True)
+    info = SourceInfo("", "still", "", True, "receipt", 64, 48, None, None, True)
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         self.sent: queue.Queue[Frame | None] = queue.Queue()
@@ -221,7 +221,7 @@ def test_what_is_said_in_a_pause_is_left_out_and_nothing_else(
         take = portaudio.opened.get(timeout=TIMEOUT_S)
         began_s = monotonic_s() - 1
         source.sent.put(Frame(Stamp(0, began_s), picture(0), began_s))
-        assert session.latest_step(None, TIMEOUT_S)
+        assert session.results.latest_step(None, TIMEOUT_S)
         portaudio.say(take, 1, began_s + 0.1)
         session.pause()
         paused_s = monotonic_s()

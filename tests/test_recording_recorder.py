@@ -21,7 +21,7 @@ from realtime.recording import write_queue as notes
 from realtime.recording.recorder import SessionRecorder
 from realtime.sessions.crash_safe_video import VideoWriter
 from realtime.sessions.folder import SessionFolder, create_folder
-from realtime.sessions.ledger import FrameRecord, fold, parse_line
+from realtime.sessions.ledger import Line, fold, parse_line
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker, parse_marker
 from realtime.sessions.reader import open_session
@@ -58,7 +58,7 @@ def recorder(path: Path, clock: FakeClock | None = None, **losses: int) -> Sessi
     )
 
 
-def records(path: Path) -> list[FrameRecord]:
+def records(path: Path) -> list[Line]:
     return fold(filter(None, map(parse_line, read_lines(path / "frames.csv"))))
 
 

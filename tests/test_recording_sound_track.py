@@ -321,7 +321,7 @@ def test_without_portaudio_it_is_said_what_to_install(monkeypatch: pytest.Monkey
 
 def test_a_microphone_that_is_not_there_is_told_with_those_that_are() -> None:
     pytest.importorskip("sounddevice", exc_type=OSError, reason="PortAudio is not installed")
-    with pytest.raises(InputError, match="no such microphone; there are: "):
+    with pytest.raises(InputError, match="there is no such microphone; "):
         Microphone("a microphone that nobody has")
 
 

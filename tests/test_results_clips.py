@@ -61,8 +61,6 @@ def test_a_clip_kept_again_replaces_the_earlier_one() -> None:
     clips.keep(1, clip(1, frames=2))
     clips.keep(1, clip(1, frames=5))
     assert len(clips.frames(1)) == 5
-    clips.clear()
-    assert clips.frames(1) == ()
 
 
 def test_what_is_forgotten_is_not_kept_before_or_after() -> None:
@@ -76,9 +74,6 @@ def test_what_is_forgotten_is_not_kept_before_or_after() -> None:
     clips.keep(3, clip(3))
     assert clips.frames(2) == ()
     assert [f.stamp.index for f in clips.frames(3)] == [0, 1]
-    clips.clear()  # another run begins
-    clips.keep(2, clip(2))
-    assert len(clips.frames(2)) == 4
 
 
 class Slow(Clips):

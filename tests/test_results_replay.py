@@ -5,10 +5,10 @@ import math
 import cv2
 import numpy as np
 import pytest
+from landmarks import find_landmarks
 from skimage.data import astronaut
 
 from model.errors import InputError
-from model.face.aligner import find_landmarks
 from model.face.crop import crop_transform
 from model.records import Frame, ImageU8, Stamp, Window
 from realtime.results.flow_colour import colour_flow, full_scale_px, wheel

@@ -52,7 +52,7 @@ def test_what_is_forgotten_does_not_come_back_late() -> None:
     assert late.events == results.add_last((event(1, "confirmed"),)) == results.events() == ()
     results.add(step(60), waited_ms=1)
     assert [entry.stamp.index for entry in results.history(-1.0)] == [60]
-    assert results.forgotten() == ((0.0, 1.0),)
+    assert results.forgotten_spans() == ((0.0, 1.0),)
 
 
 def test_no_viewer_is_shown_what_is_forgotten() -> None:

@@ -18,7 +18,7 @@ from realtime.results.run_summary import (
 )
 from realtime.results.snapshot import take_snapshot
 from realtime.sources import SourceStatus
-from realtime.stream.counters import Captured
+from realtime.stream.counters import CaptureCounter
 
 
 def event(number: int, state: EventState) -> Event:
@@ -29,7 +29,7 @@ def event(number: int, state: EventState) -> Event:
 
 
 def document() -> dict[str, object]:
-    captured = Captured()
+    captured = CaptureCounter()
     for index in range(31):
         captured.take(Stamp(index, index / 30))
     captured.paused = 2
@@ -117,7 +117,7 @@ def test_a_cameras_password_is_not_written_down() -> None:
     assert config_record(config)["source"] == "rtsp://192.0.2.7/1"
     snapshot = take_snapshot(
         Results().counts(),
-        Captured(),
+        CaptureCounter(),
         None,
         config=config,
         info=None,

@@ -22,7 +22,8 @@ from test_spotting_baseline import measured_on
 
 import realtime.export.__main__ as export_command
 import realtime.session as session_command
-from model.errors import InputError, exit_code
+from model.cli import exit_code
+from model.errors import InputError
 from model.records import Kind, Stamp
 from realtime.export.plain import text
 from realtime.review.agreement import agree, cohen_kappa
@@ -34,12 +35,13 @@ from realtime.review.quality import measure
 from realtime.review.rates import OUTSIDE, WHOLE, poisson_interval, rates
 from realtime.review.report import report
 from realtime.sessions.coder_edits import Edit, edit_line, parse_edit
+from realtime.sessions.folder import SessionFolder
 from realtime.sessions.reader import Session, open_session
 from realtime.sessions.recover import recover
 from realtime.sessions.redact import redact_span
 from realtime.sources import open_source
 from realtime.spotting.baseline import as_document
-from realtime.ui.review import _Opened, review_routes
+from realtime.ui.review import _OpenSession, review_routes
 
 edits = st.builds(
     Edit,
@@ -157,7 +159,7 @@ def test_what_was_moved_goes_by_its_length(
 
 
 def test_a_moment_that_is_not_in_the_video_stays_where_it_was_found(recorded: Path) -> None:
-    opened = _Opened(recorded)
+    opened = _OpenSession(recorded)
     between = Stamp(200, (opened.pictures.stamps[7].time_s + opened.pictures.stamps[8].time_s) / 2)
     shown = opened.pictures.nearest(between.time_s)
     assert opened.moment(shown, between) == between
@@ -170,14 +172,14 @@ def test_what_cannot_be_said_is_refused(session: Session) -> None:
     for coder in ("", "Anna Müller", "../x"):
         with pytest.raises(InputError, match="give a code"):
             add_edit(session, coder, number, verdict="accepted", moments=span, label="positive")
-    with pytest.raises(InputError, match="none of that number"):
+    with pytest.raises(InputError, match="no event of that number"):
         add_edit(session, "C1", 99, verdict="accepted", moments=span, label="positive")
     backwards = (span[2], span[1], span[0])
-    with pytest.raises(InputError, match="follow each other"):
+    with pytest.raises(InputError, match="must be in this order"):
         add_edit(session, "C1", number, verdict="accepted", moments=backwards, label="positive")
     with pytest.raises(InputError, match="label"):
         add_edit(session, "C1", number, verdict="accepted", moments=span, label=" ")
-    with pytest.raises(InputError, match="nobody has"):
+    with pytest.raises(InputError, match="its coders: none"):
         as_coded(session, "C1")
     assert session.folder.coders() == []
 
@@ -267,7 +269,7 @@ def test_agreement_is_counted(
     assert 0 < found.frame_kappa < 1
     same = agree(session, "C1", "C1")
     assert (same.f1, same.frame_kappa) == (1, 1)
-    with pytest.raises(InputError, match="C1, C2 has"):
+    with pytest.raises(InputError, match="its coders: C1, C2"):
         agree(session, "C1", "C3")
     monkeypatch.setattr(sys, "argv", ["session", "agree", str(session.folder.path), "C1", "C2"])
     assert exit_code(session_command.main) == 0
@@ -297,7 +299,7 @@ def test_every_frame_can_be_reached_from_any_other(recorded: Path) -> None:
     assert [f.stamp.index for f in pictures.between(-3, 2)] == [0, 1, 2]
     assert pictures.nearest(frames[7].stamp.time_s + 0.01) == 7
     assert pictures.nearest(1e9) == 86
-    with pytest.raises(InputError, match="has 87"):
+    with pytest.raises(InputError, match="has 87 frames"):
         pictures.frame(87)
     pictures.close()
     assert pictures.frame(5).stamp == frames[5].stamp
@@ -316,7 +318,7 @@ def test_the_motion_is_there_by_lane(recorded: Path, session: Session) -> None:
     most = max(value for lane in binned for value in lane if value is not None)
     assert most == pytest.approx(float(motion.over.max()), abs=1e-3)
     assert motion.binned(1e6, 1e6 + 1, 2) == [[None, None]] * len(LANES)
-    empty = read_motion(replace(session.folder, path=recorded.parent))
+    empty = read_motion(SessionFolder(recorded.parent))
     assert empty.over.shape == (0, len(LANES))
 
 
@@ -359,7 +361,7 @@ def test_a_document_that_lacks_something_is_listed_with_what(session: Session) -
     del document["started_utc"]
     session.folder.write_document(document)
     (listed,) = client_of(session).get("/live/review/sessions").json()["sessions"]
-    assert "does not say 'started_utc'" in listed["error"]
+    assert "has no 'started_utc'" in listed["error"]
 
 
 def test_a_span_is_not_deleted_from_a_damaged_ledger(session: Session) -> None:
@@ -367,7 +369,7 @@ def test_a_span_is_not_deleted_from_a_damaged_ledger(session: Session) -> None:
     before = session.folder.video(1).read_bytes()
     row = next(row for row in ledger.read_text().splitlines() if row.startswith("9,"))
     ledger.write_text(ledger.read_text().replace(row, row.replace(",1,", ",one,")))
-    with pytest.raises(InputError, match=r"first make the session whole with .* recover"):
+    with pytest.raises(InputError, match=r"first repair the session with .* recover"):
         redact_span(session.folder.path, 0, 99)
     assert session.folder.video(1).read_bytes() == before
     assert recover(session.folder).redactions == 1
@@ -454,7 +456,7 @@ def test_a_baseline_is_told_as_whose_it_is(session: Session) -> None:
     assert "default thresholds, not measured on this participant" in told(None)
     assert "measured on this participant at rest (/dev/video0 (Fake), 2026-01-02)" in told("P07")
     assert "measured on another participant, P08 (/dev/video0" in told("P08")
-    assert "not said on whom they were measured" in told("")
+    assert "measured on a person who is not named" in told("")
 
 
 def test_losses_are_told_by_cause(session: Session) -> None:

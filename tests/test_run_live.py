@@ -12,7 +12,8 @@ import pytest
 from fakes import picture, write_clip
 
 import run_live
-from model.errors import InputError, SourceError, exit_code
+from model.cli import exit_code
+from model.errors import InputError, SourceError
 from model.records import Frame, Stamp
 from realtime.config import LiveConfig
 from realtime.headless import run_headless
@@ -146,7 +147,7 @@ def test_no_face_at_all_is_said_and_is_no_error(
 class Breaking:
     """Three frames, then the cable is cut."""
 
-    info = SourceInfo("", "breaking", "breaks", True, False, "receipt", 64, 48, None, None, True)
+    info = SourceInfo("", "breaking", "breaks", True, "receipt", 64, 48, None, None, True)
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         self.interrupted = False

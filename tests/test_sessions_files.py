@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from test_recording_recorder import DOCUMENT, frame, recorder
 from test_spotting_baseline import INFO, measured_on
 
-from model.errors import InputError, exit_code
+from model.cli import exit_code
+from model.errors import InputError
 from model.records import Event, Prediction, Stamp, Window
 from realtime.recording.camera_check import load_camera_check
 from realtime.recording.checks import check_list
@@ -92,8 +93,8 @@ markers = st.builds(
     ("baseline", "good", "words"),
     [
         (None, False, "none: measure one"),
-        (Baseline.default(), False, "of whom is not said"),
-        (measured_on(""), False, "of whom is not said"),
+        (Baseline.default(), False, "it does not say whose it is"),
+        (measured_on(""), False, "it does not say whose it is"),
         (measured_on("P08"), False, "of P08, not of P07"),
         (measured_on("P07"), True, "of P07"),
     ],
@@ -197,24 +198,24 @@ def test_a_line_of_the_ledger_with_what_no_recorder_writes_is_left_out(
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "told"),
+    ("field", "value", "message"),
     [
-        ("participant", "../P07", "participant: String should match pattern"),
+        ("participant", "../P07", "participant is '../P07': String should match pattern"),
         ("started_utc", "noon", "started_utc: Value error, Invalid isoformat string: 'noon'"),
-        ("camera", None, "camera: Input should be"),
-        ("camera", {"width": 0}, "camera.width: Input should be greater than or equal to 1"),
-        ("video", {"audio": {"hz": 0}}, "video.audio.hz: Input should be greater"),
-        ("anchors", [{"monotonic_s": 1e300, "utc": ""}], "anchors.0.monotonic_s: Input should be"),
-        ("warnings", [1], "warnings.0: Input should be a valid string"),
-        ("zero_s", "0", "zero_s: Input should be a valid number"),
+        ("camera", None, "camera is None: Input should be"),
+        ("camera", {"width": 0}, "camera.width is 0: Input should be greater than or equal to 1"),
+        ("video", {"audio": {"hz": 0}}, "video.audio.hz is 0: Input should be greater"),
+        ("anchors", [{"monotonic_s": 1e300, "utc": ""}], "anchors.1.monotonic_s is 1e+300: Input"),
+        ("warnings", ["", 1], "warnings.2 is 1: Input should be a valid string"),
+        ("zero_s", "0", "zero_s is '0': Input should be a valid number"),
     ],
 )
-def test_a_damaged_document_is_told_in_one_line(
-    field: str, value: object, told: str, tmp_path: Path
+def test_a_damaged_document_gives_one_line_with_place_and_value(
+    field: str, value: object, message: str, tmp_path: Path
 ) -> None:
     folder = SessionFolder(tmp_path)
     folder.document.write_text(json.dumps(DOCUMENT | {field: value}))
-    with pytest.raises(InputError, match=re.escape(f"session.json is damaged: {told}")):
+    with pytest.raises(InputError, match=re.escape(f"session.json is damaged: {message}")):
         folder.read_document()
 
 
@@ -224,7 +225,7 @@ def test_what_a_document_does_not_say_is_told_when_it_is_asked_for(tmp_path: Pat
     document = folder.read_document()
     assert document["camera"].get("height") is None
     for part, name in ((document, "weights"), (document["camera"], "height")):
-        with pytest.raises(InputError, match=f"session.json is damaged: it does not say '{name}'"):
+        with pytest.raises(InputError, match=f"session.json is damaged: it has no '{name}'"):
             part[name]
 
 
@@ -269,7 +270,7 @@ def test_a_protocol_is_read(tmp_path: Path) -> None:
     path.write_text(PROTOCOL)
     protocol = load_protocol(path)
     assert protocol.keys == {"s": "stimulus"}
-    assert [(q.name, q.key) for q in protocol.questions] == [("q1", "1"), ("q2", "")]
+    assert [(q.name, q.key) for q in protocol.questions] == [("q1", "1"), ("q2", None)]
     document = json.loads(json.dumps(protocol.document()))
     assert document["name"] == "Interview A"
     assert document["authors"] == ["A. Meyer", "B. Klein"]
@@ -286,27 +287,35 @@ def test_a_protocol_is_read_as_windows_editors_save_it(tmp_path: Path, encoding:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("name = ", "not TOML"),
-        ("nom = 'x'", "nom is none of"),
-        ("keys = 3", "table"),
-        ("authors = 'A. Meyer'", "a list of names"),
-        ("[keys]\nss = 'x'", "one character"),
-        ("[keys]\ns = 3", "needs a name"),
-        ("[[questions]]\nname = 'q1'", "a question has"),
+        ("nom = 'x'", "nom is 'x': .* a protocol has name"),
+        ("keys = 3", "keys is 3: Input should be a valid dictionary"),
+        ("authors = 'A. Meyer'", "authors is 'A. Meyer': Input should be a valid tuple"),
+        ("[keys]\nss = 'x'", "keys.ss.* is 'ss': .*one character"),
+        ("[keys]\ns = 3", "keys.s is 3: Input should be a valid string"),
+        ("[keys]\ns = '" + "x\\n" * 999 + "'\nd = ''", "keys.d is ''"),
+        ("[[questions]]\nname='a'\ntext='b'\nkey='12'", "questions.1.key is '12': .*one character"),
+        ("[[questions]]\nname = 'q1'", "questions.1.text: Field required; .*text, key"),
         ("[keys]\n1 = 'x'\n[[questions]]\nname='a'\ntext='b'\nkey='1'", "used twice"),
-        ("[[questions]]\nname='a'\ntext='b'\n[[questions]]\nname='a'\ntext='c'", "two questions"),
+        (
+            "[[questions]]\nname='a'\ntext='b'\n[[questions]]\nname='a'\ntext='c'",
+            "question 'a' is used twice",
+        ),
         ("authors = " + "[" * 9000, "nested too deeply"),
         ("name = " + "9" * 5000, "not TOML"),
     ],
 )
-def test_a_wrong_protocol_is_told_in_one_line(tmp_path: Path, text: str, told: str) -> None:
+def test_a_wrong_protocol_gives_one_line_with_place_value_and_remedy(
+    tmp_path: Path, text: str, message: str
+) -> None:
     path = tmp_path / "protocol.toml"
     path.write_text(text)
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         load_protocol(path)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400 + len(str(path))
 
 
 def test_a_document_may_hold_any_text(tmp_path: Path) -> None:
@@ -394,7 +403,7 @@ def test_a_session_is_deleted_with_a_receipt(
     assert command(monkeypatch, "delete", str(folder), "--receipt", inside) == 2
     (folder / "letter.txt").write_text("mine")
     assert command(monkeypatch, "delete", str(folder), "--receipt", str(receipt)) == 2
-    assert "letter.txt is no part" in capsys.readouterr().err
+    assert "letter.txt is not part" in capsys.readouterr().err
     (folder / "letter.txt").unlink()
     report, table = tmp_path / "report.html", tmp_path / "table.csv"
     for copy in (report, table):
@@ -406,7 +415,7 @@ def test_a_session_is_deleted_with_a_receipt(
     assert not report.exists()
     told = capsys.readouterr().out
     assert f"{report}: deleted" in told
-    assert f"{table}: may still tell of it" in told
+    assert f"{table}: not deleted, and may hold" in told
     assert json.loads(receipt.read_text("utf-8"))["exports"] == [str(report), str(table)]
     said = json.loads(receipt.read_text("utf-8"))
     assert said["participant"] == "P07"
@@ -434,7 +443,7 @@ def test_a_deletion_that_stops_says_what_is_gone(
         assert command(patched, "delete", str(folder), "--receipt", str(tmp_path / "1.json")) == 2
     told = capsys.readouterr().err
     assert "markers.jsonl: Permission denied" in told
-    assert f"of {files} files are gone; with another --receipt" in told
+    assert f"of {files} files are deleted; run the same command with another --receipt" in told
     assert command(monkeypatch, "delete", str(folder), "--receipt", str(tmp_path / "2.json")) == 0
     assert not folder.exists()
 
@@ -451,7 +460,7 @@ def test_a_redaction_that_stops_says_what_goes_on(
     in_the_way.mkdir()
     assert command(monkeypatch, "redact", str(folder), "--from", "0.1", "--to", "0.2") == 2
     told = capsys.readouterr().err
-    assert f"still to do: python -m realtime.session recover {folder}" in told
+    assert f"then finish with python -m realtime.session recover {folder}" in told
     assert "room" not in told
     in_the_way.rmdir()
     assert command(monkeypatch, "recover", str(folder)) == 0

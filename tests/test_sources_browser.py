@@ -31,7 +31,7 @@ def test_a_page_that_is_gone_is_waited_for() -> None:
     source.offer(jpeg(), 100.0)
     frames = iter(source)
     next(frames)
-    source.lost()
+    source.mark_away()
     status = source.status()
     assert status.state == "reconnecting"
     assert "away; nothing is recorded" in status.message
@@ -132,7 +132,6 @@ def test_a_full_queue_drops_its_oldest_and_counts_it() -> None:
         (b"", 2.0, "damaged JPEG"),
         (b"no picture", 2.0, "damaged JPEG"),
         (jpeg()[:-20], 2.0, "damaged JPEG"),
-        (bytes(16_000_001), 2.0, "picture too large"),
         (jpeg(), 1.0, "timestamp stands still"),
         (jpeg(), 0.5, "timestamp runs back"),
         (jpeg(), float("nan"), "no timestamp"),

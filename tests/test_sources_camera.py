@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from model.errors import SourceError
 from model.records import Frame
-from realtime.sources import SourceOptions, device
+from realtime.sources import SourceOptions
+from realtime.sources import opencv_capture as device
 from realtime.sources.camera import Camera
-from realtime.sources.device import CaptureDevice, Mode
+from realtime.sources.opencv_capture import CaptureDevice, Mode
 
 WAIT_S = 30.0
 """Bound of every wait for another thread: reached only if something is broken."""
@@ -250,7 +251,7 @@ def test_opencv_pictures_come_as_rgb_with_their_mode_and_time(tmp_path: Path) ->
         tmp_path / "red.avi", [red] * 3, [0, 40, 80], codec="mjpeg", pix_fmt="yuvj420p"
     )
     capture = cv2.VideoCapture(str(clip), cv2.CAP_FFMPEG)
-    opened = device.OpenCVDevice(capture, "clip", "address", str(clip))
+    opened = device.CaptureDevice(capture, "clip", "address", str(clip))
     assert (opened.mode.width, opened.mode.height, opened.mode.fourcc) == (64, 48, "MJPG")
     assert opened.grab()
     first_s = opened.driver_s()
@@ -274,7 +275,7 @@ def test_opencv_pictures_that_are_not_converted_come_as_their_bytes(tmp_path: Pa
     (sent,) = jpeg_packets([picture(90)])
     clip = mux_jpegs(tmp_path / "one.avi", [sent], [0])
     capture = cv2.VideoCapture(str(clip), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
-    opened = device.OpenCVDevice(capture, "clip", "address", str(clip))
+    opened = device.CaptureDevice(capture, "clip", "address", str(clip))
     assert not opened.jpeg  # no camera of V4L2
     assert opened.grab()
     assert opened.retrieve() == bytes(sent)
@@ -292,8 +293,8 @@ def test_a_camera_that_is_not_there_is_said_with_the_remedy() -> None:
 def test_a_file_that_is_no_camera_is_said(tmp_path: Path) -> None:
     path = tmp_path / "video0"
     path.write_bytes(b"no camera")
-    assert device.node_problem(str(path)) is None
-    assert "not a camera" in device.busy_problem(str(path))
+    with pytest.raises(SourceError, match=f"{path} does not open: .* or it is no camera"):
+        device.open_opencv(str(path), 640, 480, 30)
 
 
 @linux

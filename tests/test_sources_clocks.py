@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.sources.gaps import KNOWN, LONGEST_S, GapCounter
+from realtime.sources.driver_drops import KNOWN, LONGEST_S, GapCounter
 from realtime.stream.slewed_clock import SLEW, STEP_S, SlewedClock
 
 

@@ -53,7 +53,7 @@ def test_frames_keep_their_own_times(tmp_path: Path, fps: int) -> None:
     assert [f.stamp.index for f in frames] == list(range(20))
     assert levels(frames) == [10 * i for i in range(20)]
     info = source.info
-    assert (info.kind, info.clock, info.live, info.paced_by_stamps) == ("file", "file", False, True)
+    assert (info.kind, info.clock, info.live) == ("file", "file", False)
     assert (info.width, info.height) == (64, 48)
     assert "clip.mkv: 64×48" in info.description
     status = source.status()

@@ -126,7 +126,7 @@ def test_woven_pictures_of_broadcast_height_are_seen_though_nothing_says_so(
     woven, at_ms = weave(moving(height, 24), True), [40 * i for i in range(12)]
     source, frames = read(write_clip(tmp_path / "c.mkv", woven, at_ms, encoding={"crf": "1"}))
     assert len(frames) == (24 if found else 12)
-    assert ("interlaced: which it does not say" in source.info.description) is found
+    assert ("interlaced: although it does not say so" in source.info.description) is found
 
 
 @pytest.mark.parametrize("height", [96, 480])
@@ -138,7 +138,7 @@ def test_whole_pictures_stay_whole_though_the_file_says_that_they_are_woven(
         clip = write_clip(tmp_path / f"{name}.mkv", moments, at_ms, rate=25, encoding=encoding)
         source, frames = read(clip)
         assert len(frames) == 12
-        assert ("taken as they are" in source.info.description) is (name == "said")
+        assert ("used as they are" in source.info.description) is (name == "said")
         for frame, moment in zip(frames, moments, strict=True):
             assert np.abs(frame.image.astype(int) - moment).mean() < 2
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_recording_recorder import frame, recorder
 
-from model.errors import InputError, SourceError
+from model.errors import SourceError
 from model.records import Frame
 from realtime import sources
 from realtime.sources import SOURCES, Source, SourceOptions, open_source, split_spec
@@ -97,7 +97,6 @@ def test_a_source_keeps_its_promises(kind: str, tmp_path: Path) -> None:
         assert "\n" not in info.description
         assert info.width > 0
         assert info.height > 0
-        assert info.live is not info.paced_by_stamps
         frames: list[Frame] = list(itertools.islice(source, 3))
         for frame in frames:
             assert frame.image.dtype == np.uint8
@@ -141,12 +140,6 @@ def test_the_pictures_of_any_source_are_turned_clockwise(
     assert "turned" not in before.description
 
 
-@pytest.mark.parametrize("rotate", [45, -90, 360])
-def test_pictures_are_turned_by_quarters_alone(rotate: int) -> None:
-    with pytest.raises(InputError, match=f"--rotate {rotate}: choose one of 0, 90, 180, 270"):
-        SourceOptions(rotate=rotate)
-
-
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
@@ -181,7 +174,7 @@ def test_a_spec_finds_its_source(
 @pytest.mark.parametrize("spec", ["~\0/", "a\0.mp4", "file:\ud800", "http://127.0.0.1:9/\ud800"])
 def test_what_the_system_cannot_be_asked_for_is_told(spec: str) -> None:
     for call in (split_spec, open_source):
-        with pytest.raises(SourceError, match="has such signs") as error:
+        with pytest.raises(SourceError, match="no file name or address can contain these") as error:
             call(spec)
         assert str(error.value).isprintable()
 
@@ -200,15 +193,6 @@ def test_no_spec_breaks_the_choice(spec: str) -> None:
     except SourceError:
         return
     assert kind in SOURCES
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{"width": 0}, {"height": -1}, {"fps": 0}, {"fps": float("nan")}, {"seconds": float("inf")}],
-)
-def test_options_that_cannot_work_are_refused(options: dict[str, float]) -> None:
-    with pytest.raises(InputError):
-        SourceOptions(**options)  # type: ignore[arg-type]
 
 
 def test_the_choices_name_every_kind() -> None:

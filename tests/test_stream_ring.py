@@ -32,7 +32,7 @@ class RingMachine(RuleBasedStateMachine):
         self.seconds, self.max_bytes = seconds, max_bytes
         self.ring = FrameRing(seconds, max_bytes)
         self.all: list[Frame] = []
-        self.readers: list[tuple[RingReader, bool, list[int]]] = []
+        self.readers: list[tuple[RingReader, list[int]]] = []
         self.closed = False
 
     def held(self) -> list[Frame]:
@@ -52,16 +52,15 @@ class RingMachine(RuleBasedStateMachine):
         self.all.append(frame(last.index + step, last.time_s + dt, 3 * pixels))
         self.ring.append(self.all[-1])
 
-    @rule(newest=st.booleans())
-    def new_reader(self, newest: bool) -> None:
-        held = len(self.held())
-        next_at = [len(self.all) - (min(held, 1) if newest else held)]
-        self.readers.append((self.ring.follow(newest=newest), newest, next_at))
+    @rule()
+    def new_reader(self) -> None:
+        next_at = [len(self.all) - len(self.held())]
+        self.readers.append((self.ring.follow(), next_at))
 
     @precondition(lambda self: self.readers)
     @rule(data=st.data())
     def read(self, data: st.DataObject) -> None:
-        reader, newest, next_at = data.draw(st.sampled_from(self.readers))
+        reader, next_at = data.draw(st.sampled_from(self.readers))
         foreseen = reader.peek()
         if next_at[0] == len(self.all):
             assert foreseen is None
@@ -70,16 +69,16 @@ class RingMachine(RuleBasedStateMachine):
                     next(reader)
             return
         oldest = len(self.all) - len(self.held())
-        expected = len(self.all) - 1 if newest else max(next_at[0], oldest)
+        expected = max(next_at[0], oldest)
         got, missed = next(reader)
         assert got is self.all[expected]
         assert missed == expected - next_at[0]
-        assert foreseen is (None if newest or missed else got)
+        assert foreseen is (None if missed else got)
         next_at[0] = expected + 1
 
     @invariant()
     def readers_know_what_waits_for_them(self) -> None:
-        for reader, _, next_at in getattr(self, "readers", []):
+        for reader, next_at in getattr(self, "readers", []):
             waiting = [f for f in self.held() if f in self.all[next_at[0] :]]
             expected = 0.0
             if waiting and not self.closed:
@@ -173,21 +172,20 @@ def test_readers_that_keep_up_miss_nothing_and_those_that_do_not_are_told() -> N
     assert rest[-1][0] is frames[-1]
 
 
-@pytest.mark.parametrize("newest", [False, True])
-def test_a_free_running_writer_loses_no_count(newest: bool) -> None:
+def test_a_free_running_writer_loses_no_count() -> None:
     """No pace is agreed on: whatever the scheduler does, read + missed = appended."""
     ring = FrameRing(seconds=0.05, max_bytes=10_000)
 
     def count() -> tuple[int, int]:
         read = missed_in_all = 0
-        for _, missed in ring.follow(newest=newest):
+        for _, missed in ring.follow():
             read += 1
             missed_in_all += missed
         return read, missed_in_all
 
     ring.append(frame(0, 0.0))
     with ThreadPoolExecutor(2) as pool:
-        follower = ring.follow(newest=newest)
+        follower = ring.follow()
         other = pool.submit(count)
         own = pool.submit(lambda: sum(1 + missed for _, missed in follower))
         for i in range(1, 3000):
@@ -213,18 +211,14 @@ def test_stop_ends_a_waiting_reader_and_leaves_the_others() -> None:
 
 def test_a_reader_that_was_too_slow_learns_which_frames_it_missed() -> None:
     ring = FrameRing(2.0, 10**6)
-    reader, newest = ring.follow(), ring.follow(newest=True)
+    reader = ring.follow()
     ring.append(frame(0, 0.0))
     assert (next(reader)[1], reader.missed) == (0, ())
-    assert next(newest)[0].stamp.index == 0
     for index in range(1, 7):
         ring.append(frame(index, float(index)))
     taken, missed = next(reader)
     assert (taken.stamp.index, missed) == (4, 3)
     assert [stamp.index for stamp in reader.missed] == [1, 2, 3]
-    taken, missed = next(newest)
-    assert (taken.stamp.index, missed) == (6, 5)
-    assert [stamp.index for stamp in newest.missed] == [1, 2, 3, 4, 5]
     assert (next(reader)[1], reader.missed) == (0, ())
 
 
@@ -253,12 +247,11 @@ def noisy(index: int) -> Frame:
 
 def test_what_all_have_read_is_packed_and_nothing_else() -> None:
     ring = FrameRing(6.0, 2**20)
-    quick, slow, viewer = ring.follow(), ring.follow(), ring.follow(newest=True)
+    quick, slow = ring.follow(), ring.follow()
     frames = [noisy(index) for index in range(8)]
     for each in frames:
         ring.append(each)
     assert [next(quick)[0] for _ in range(8)] == frames
-    next(viewer)
     assert [next(slow)[0] for _ in range(3)] == frames[:3]
     ring.pack_read()
     held = ring.between(0, 9)

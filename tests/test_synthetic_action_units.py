@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from model.errors import InputError
 from model.records import ArrayF32
 from model.synthetic.action_units import catalogue, displacement_field, facs_notation, peak_px
-from model.synthetic.portrait import astronaut
+from model.synthetic.portrait import astronaut_portrait
 
 UNITS = sorted(catalogue().units)
 
@@ -16,7 +16,7 @@ UNITS = sorted(catalogue().units)
 @pytest.fixture(scope="module")
 def crop_landmarks() -> ArrayF32:
     """FaceMesh points of a real face in the 128 px crop's geometry."""
-    face = astronaut((640, 480))
+    face = astronaut_portrait((640, 480))
     # The canvas is the crop with a margin of 24 px at the left and 20 px at the top.
     return face.landmarks_canvas - np.array([24, 20], np.float32)
 
@@ -119,7 +119,7 @@ def test_eyeballs_stay(crop_landmarks: ArrayF32) -> None:
 def test_fields_are_linear_in_the_strengths(
     a: dict[str, tuple[float, float]], factor: float
 ) -> None:
-    landmarks = astronaut((640, 480)).landmarks_canvas
+    landmarks = astronaut_portrait((640, 480)).landmarks_canvas
     one = displacement_field(landmarks, a, 64)
     more = displacement_field(
         landmarks, {k: (r * factor, s * factor) for k, (r, s) in a.items()}, 64

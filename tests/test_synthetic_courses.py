@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.synthetic.courses import Course, Sway, speech
+from model.synthetic.courses import Course, Sway, sample_speech
 
 COURSE = Course(onset_s=1.0, apex_s=1.15, offset_s=1.4, hold_s=0.04)
 
@@ -33,16 +33,16 @@ def test_falls_steadily_to_the_offset(a: float, b: float) -> None:
 
 
 def test_speech_begins_and_ends_at_rest() -> None:
-    bout = speech(np.random.default_rng(3), 5.0, 8.0)
+    bout = sample_speech(np.random.default_rng(3), 5.0, 8.0)
     for time_s in (4.9, 5.0, 8.0, 8.5):
-        assert bout.at(time_s) == pytest.approx((0.0, 0.0))
+        assert bout.pose(time_s) == pytest.approx((0.0, 0.0))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_speech_opens_and_closes_a_few_times_a_second(seed: int) -> None:
-    bout = speech(np.random.default_rng(seed), 0.0, 4.0)
+    bout = sample_speech(np.random.default_rng(seed), 0.0, 4.0)
     times = np.arange(0, 4, 0.01)
-    jaw = np.array([bout.at(t)[0] for t in times])
+    jaw = np.array([bout.pose(t)[0] for t in times])
     openings = np.count_nonzero((jaw[1:] > 0.1) & (jaw[:-1] <= 0.1))
     assert 8 <= openings <= 24
     assert -1 <= jaw.min() < 0 < jaw.max() <= 1
@@ -51,14 +51,14 @@ def test_speech_opens_and_closes_a_few_times_a_second(seed: int) -> None:
 
 def test_sway_is_smooth_small_and_repeatable() -> None:
     times = np.arange(0, 120, 1 / 30)
-    right = np.array([Sway(5).at(t).right_mm for t in times[:5]])
+    right = np.array([Sway(5).pose(t).right_mm for t in times[:5]])
     sway = Sway(5)
-    path = np.array([sway.at(t).right_mm for t in times])
+    path = np.array([sway.pose(t).right_mm for t in times])
     np.testing.assert_array_equal(path[:5], right)
     assert 0.5 < path.std() < 2.5
     assert np.abs(np.diff(path)).max() < 0.5
 
 
 def test_no_sway_is_no_motion() -> None:
-    pose = Sway(5).at(3.0, 0.0)
+    pose = Sway(5).pose(3.0, 0.0)
     assert pose.right_mm == pose.down_mm == pose.turn_rad == pose.log_scale == 0

@@ -16,13 +16,13 @@ SMALL = (160, 120)
 @given(seeds, st.floats(0, 300))
 @settings(max_examples=40)
 def test_a_glance_goes_no_further_than_stated(seed: int, time_s: float) -> None:
-    right, down = Glances(seed, 20).at(time_s)
+    right, down = Glances(seed, 20).gaze(time_s)
     assert abs(right) <= GLANCE_MM[1]
     assert abs(down) <= GLANCE_MM[1] / 3
 
 
 def test_glances_come_as_often_as_asked_and_go_back() -> None:
-    places = np.array([Glances(3, 10).at(t) for t in np.arange(0, 600, 0.1)])
+    places = np.array([Glances(3, 10).gaze(t) for t in np.arange(0, 600, 0.1)])
     away = np.abs(places[:, 0]) > GLANCE_MM[0] / 2
     begun = int((away[1:] & ~away[:-1]).sum())
     assert 60 < begun < 110
@@ -35,7 +35,7 @@ def test_only_the_irises_glance() -> None:
     glancing = FaceNuisance(noise=0, sway=0, glances_per_min=30)
     face = SyntheticFace(seed=3, fps=20, nuisance=glancing)
     glances = Glances(3, 30)
-    farthest = max(range(1200), key=lambda k: abs(glances.at(k / 20)[0]))
+    farthest = max(range(1200), key=lambda k: abs(glances.gaze(k / 20)[0]))
     changed = np.abs(face.image(farthest).astype(int) - rest.image(farthest)).max(axis=2)
     y, x = np.nonzero(changed > 5)
     assert len(y) > 100
@@ -45,7 +45,7 @@ def test_only_the_irises_glance() -> None:
 def test_light_changes_level_and_nothing_is_lost() -> None:
     light = Light(5, SMALL, change=0.3, flicker=0.0)
     grey = np.full((SMALL[1], SMALL[0], 3), 120, np.uint8)
-    levels = [float(light.shine(grey, t).mean()) for t in np.arange(0, 120, 0.5)]
+    levels = [float(light.apply(grey, t).mean()) for t in np.arange(0, 120, 0.5)]
     assert 0.65 * 120 < min(levels) < 0.9 * 120
     assert 1.1 * 120 < max(levels) < 1.35 * 120
 
@@ -53,9 +53,9 @@ def test_light_changes_level_and_nothing_is_lost() -> None:
 def test_flicker_runs_down_the_rows() -> None:
     light = Light(5, SMALL, change=0.0, flicker=0.1)
     grey = np.full((SMALL[1], SMALL[0], 3), 120, np.uint8)
-    rows = light.shine(grey, 0.0).mean(axis=(1, 2))
+    rows = light.apply(grey, 0.0).mean(axis=(1, 2))
     assert np.ptp(rows) == pytest.approx(24, abs=2)
-    np.testing.assert_array_equal(light.shine(grey, 0.01), light.shine(grey, 0.0))  # 100 Hz
+    np.testing.assert_array_equal(light.apply(grey, 0.01), light.apply(grey, 0.0))  # 100 Hz
 
 
 def test_disturbances_repeat() -> None:

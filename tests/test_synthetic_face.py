@@ -4,10 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from skimage.data import astronaut
+from landmarks import find_landmarks
 
 from model.errors import InputError
-from model.face.aligner import find_landmarks
 from model.face.crop import crop_transform, warp_crop
 from model.flow import load_flow
 from model.synthetic import FaceNuisance, Schedule, SyntheticFace, TrueExpression
@@ -97,12 +96,6 @@ def test_the_flow_algorithm_finds_the_motion_that_truth_tells(label: str) -> Non
         assert (strongest[0] < 60) == (label == "surprise")
     assert len(found) >= 5
     assert 0.5 < np.median(found) < 1.2
-
-
-def test_another_portrait_can_be_animated() -> None:
-    mirrored = np.ascontiguousarray(astronaut()[:, ::-1])
-    face = SyntheticFace(seed=1, fps=30, portrait=mirrored)
-    assert find_landmarks(face.image(100)) is not None
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from model.flow import load_flow
 from model.records import Frame
 from model.synthesize import main
 from model.synthetic import Schedule, SyntheticFace
-from model.synthetic.footage import FollowedFace, WrittenFootage, follow_face, read_frames
+from model.synthetic.footage import ExpressionOverlay, FaceTrack, follow_face, read_frames
 
 FPS = 25
 TIMES_MS = range(0, 4000, 1000 // FPS)
@@ -36,7 +36,7 @@ def frames(quiet: Path) -> list[Frame]:
 
 
 @pytest.fixture(scope="module")
-def followed(frames: list[Frame]) -> FollowedFace:
+def followed(frames: list[Frame]) -> FaceTrack:
     return follow_face(frames)
 
 
@@ -47,16 +47,16 @@ def test_frames_have_the_times_of_the_file(frames: list[Frame]) -> None:
     )
 
 
-def test_landmarks_are_smooth_and_the_face_is_one_stretch(followed: FollowedFace) -> None:
+def test_landmarks_are_smooth_and_the_face_is_one_stretch(followed: FaceTrack) -> None:
     assert len(followed.spans) == 1
     steps = np.linalg.norm(np.diff(followed.landmarks_px, axis=0), axis=2)
     assert float(np.median(steps)) < 0.3
 
 
 def test_pixels_change_in_the_face_and_during_expressions_only(
-    followed: FollowedFace, frames: list[Frame]
+    followed: FaceTrack, frames: list[Frame]
 ) -> None:
-    written = WrittenFootage(followed, seed=1, schedule=STRONG)
+    written = ExpressionOverlay(followed, seed=1, schedule=STRONG)
     truth = written.truth()
     assert truth
     for frame in frames:
@@ -68,8 +68,8 @@ def test_pixels_change_in_the_face_and_during_expressions_only(
         np.testing.assert_array_equal(image[:, :40], frame.image[:, :40])
 
 
-def test_the_flow_finds_what_was_written(followed: FollowedFace, frames: list[Frame]) -> None:
-    written = WrittenFootage(followed, seed=1, schedule=STRONG)
+def test_the_flow_finds_what_was_written(followed: FaceTrack, frames: list[Frame]) -> None:
+    written = ExpressionOverlay(followed, seed=1, schedule=STRONG)
     flow = load_flow("lk")
     found = []
     for row in written.truth():
@@ -81,17 +81,17 @@ def test_the_flow_finds_what_was_written(followed: FollowedFace, frames: list[Fr
     assert 0.5 < np.median(found) < 1.3
 
 
-def test_equal_seeds_write_the_same(followed: FollowedFace, frames: list[Frame]) -> None:
-    one, other = (WrittenFootage(followed, seed=3, schedule=STRONG) for _ in range(2))
+def test_equal_seeds_write_the_same(followed: FaceTrack, frames: list[Frame]) -> None:
+    one, other = (ExpressionOverlay(followed, seed=3, schedule=STRONG) for _ in range(2))
     assert one.truth() == other.truth()
-    assert one.truth() != WrittenFootage(followed, seed=4, schedule=STRONG).truth()
+    assert one.truth() != ExpressionOverlay(followed, seed=4, schedule=STRONG).truth()
     apex = min(frames, key=lambda f: abs(f.stamp.time_s - one.truth()[0].apex_s))
     np.testing.assert_array_equal(one.image(apex), other.image(apex))
 
 
-def test_expressions_keep_away_from_the_ends_and_each_other(followed: FollowedFace) -> None:
+def test_expressions_keep_away_from_the_ends_and_each_other(followed: FaceTrack) -> None:
     for seed in range(30):
-        rows = WrittenFootage(followed, seed=seed, schedule=STRONG).truth()
+        rows = ExpressionOverlay(followed, seed=seed, schedule=STRONG).truth()
         times = [t for row in rows for t in (row.onset_s, row.offset_s)]
         assert times == sorted(times)
         assert not times or (times[0] >= 0.7 and times[-1] <= followed.spans[-1][1] - 0.29)

@@ -5,10 +5,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from landmarks import find_landmarks
 from skimage import data
 
-from model.errors import InputError
-from model.face.aligner import find_landmarks
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import Strengths
 from model.synthetic.courses import HeadPose
@@ -17,9 +16,8 @@ from model.synthetic.patches import Patch
 from model.synthetic.portrait import (
     SUPERSAMPLING,
     Portrait,
-    astronaut,
     astronaut_landmarks,
-    prepare,
+    astronaut_portrait,
 )
 
 REST = HeadPose(0, 0, 0, 0, 0, 0)
@@ -29,7 +27,7 @@ NO_PATCH = Patch(0, 0, 0.0, 1.0, np.zeros((2, 1, 1, 3), np.uint8))
 
 @pytest.fixture(scope="module")
 def portrait() -> Portrait:
-    return astronaut(SIZE)
+    return astronaut_portrait(SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -156,11 +154,6 @@ def test_a_patch_blends_its_levels(level: float) -> None:
     assert (texture[1:3, 1:3] == round(200 * min(max(level, 0), 1))).all()
     assert (texture[0] == 9).all()
     assert (texture[:, 3] == 9).all()
-
-
-def test_a_picture_without_a_face_is_refused() -> None:
-    with pytest.raises(InputError, match="no face"):
-        prepare(np.full((200, 200, 3), 128, np.uint8), SIZE)
 
 
 def test_the_landmarks_that_are_shipped_are_those_of_the_portrait(portrait: Portrait) -> None:

@@ -32,9 +32,9 @@ PLAIN_LOOKS = Looks(
     contrast=(1, 1),
     yaw=(0, 0),
     pitch=(0, 0),
-    misplaced_px=0,
-    misplaced_turn=0,
-    misplaced_scale=0,
+    crop_shift_px=0,
+    crop_turn_rad=0,
+    crop_scale_log=0,
 )
 PLAIN_OPTICS = Optics(
     blur_px=(0, 0), shrinking=(1, 1), gamma=(1, 1), gradient=(0, 0), flicker=0,
@@ -48,16 +48,16 @@ PLAIN = Nuisance(
     gain_log=0,
     extent_log=0,
     landmark_px=0,
-    onset_left=(0, 0),
-    apex_reached=(1, 1),
-    offset_left=(0, 0),
+    onset_share=(0, 0),
+    apex_share=(1, 1),
+    offset_share=(0, 0),
     drift=0,
     shift_px=0,
     turn_rad=0,
     scale_log=0,
     nod_px=0,
     blink=0,
-    rider=0,
+    companion=0,
     wobble=0,
 )
 """One face, one light, nothing but the expression moves."""
@@ -150,19 +150,19 @@ def test_every_way_to_exchange_a_map_finds_the_motion(still: Still, method: str)
     zero = np.zeros((2, 128, 128), np.float32)
     push = zero.copy()
     push[0] = 1.5
-    first, second = (still.drawn(d).clip(0, 255).astype(np.uint8) for d in (zero, push))
-    style = Exchange({method: 1.0}, sizes_px=(28,), centred=0, pressed=0, scale_log=0)
+    first, second = (still.draw(d).clip(0, 255).astype(np.uint8) for d in (zero, push))
+    style = Exchange({method: 1.0}, sizes_px=(28,), centre_share=0, stretch_share=0, scale_log=0)
     (flow,) = exchange_maps(np.random.default_rng(0), style, first, second)
     assert flow.shape == (2, 28, 28)
     assert np.median(flow[0]) > 0.5  # TV-L1 stands on a map of half the size
     assert abs(np.median(flow[1])) < 0.2
-    pressed = replace(style, pressed=1.0)
+    pressed = replace(style, stretch_share=1.0)
     (stretched,) = exchange_maps(np.random.default_rng(0), pressed, first, second)
     assert (stretched.min(), stretched.max()) == (0, 1)
 
 
 def test_a_course_leads_from_onset_to_offset() -> None:
-    frames = synthetic_course((0, 1), PLAIN, "positive").frames
+    frames, _ = synthetic_course((0, 1), PLAIN, "positive")
     assert frames.apex_offset is not None
     assert frames.onset_apex.shape == (5, 128, 128)
 
@@ -175,7 +175,7 @@ def test_a_course_leads_from_onset_to_offset() -> None:
 
 
 def test_a_still_that_does_not_move_stays(still: Still) -> None:
-    rest = still.drawn(np.zeros((2, 128, 128), np.float32))
+    rest = still.draw(np.zeros((2, 128, 128), np.float32))
     assert rest.shape == (128, 128)
     assert still.landmarks_px.shape == (468, 2)
     # The inner eye corners lie where the crop's geometry puts them.
@@ -185,9 +185,9 @@ def test_a_still_that_does_not_move_stays(still: Still) -> None:
 
 
 def test_a_still_moves_by_what_it_is_told(still: Still) -> None:
-    rest = still.drawn(np.zeros((2, 128, 128), np.float32))
+    rest = still.draw(np.zeros((2, 128, 128), np.float32))
     displacement = np.full((2, 128, 128), 3, np.float32)
-    moved = still.drawn(displacement)
+    moved = still.draw(displacement)
     inner = slice(16, 112)
     np.testing.assert_allclose(moved[inner, inner], rest[13:109, 13:109], atol=3)
 
@@ -195,7 +195,7 @@ def test_a_still_moves_by_what_it_is_told(still: Still) -> None:
 def test_faces_differ() -> None:
     looks = Looks()
     zero = np.zeros((2, 128, 128), np.float32)
-    one, other = (Still(np.random.default_rng(seed), looks).drawn(zero) for seed in (1, 2))
+    one, other = (Still(np.random.default_rng(seed), looks).draw(zero) for seed in (1, 2))
     assert np.abs(one - other).mean() > 8
 
 
@@ -214,7 +214,7 @@ def test_displacements_are_inverted() -> None:
 def test_a_camera_takes_frames(still: Still, jpeg: int) -> None:
     optics = replace(Optics(), frames=(2, 2), jpeg=jpeg)
     camera = CameraModel(np.random.default_rng(0), optics)
-    frames = camera.taken(still.drawn(np.zeros((2, 128, 128), np.float32)))
+    frames = camera.capture(still.draw(np.zeros((2, 128, 128), np.float32)))
     assert [frame.shape for frame in frames] == [(128, 128)] * 2
     assert all(frame.dtype == np.uint8 for frame in frames)
     assert not np.array_equal(*frames)

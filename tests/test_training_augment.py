@@ -11,7 +11,7 @@ from torch import Tensor
 
 from model.classifiers import Inputs
 from model.classifiers.phase_inputs import PHASE_SHAPES
-from model.training.augment import augment, move, reversed_in_time
+from model.training.augment import augment, move, reverse_time
 from model.training.recipe import Variation
 
 SIDE = 64
@@ -88,7 +88,7 @@ def test_mirroring_is_exact_and_twice_is_nothing(inputs: Inputs) -> None:
 
 def test_backwards_flows_are_swapped_and_negated() -> None:
     phases = noise("flows")
-    backwards = reversed_in_time(phases, "flows")
+    backwards = reverse_time(phases, "flows")
     torch.testing.assert_close(backwards[:, 0], -phases[:, 1])
     torch.testing.assert_close(backwards[:, 1], -phases[:, 0])
 
@@ -96,7 +96,7 @@ def test_backwards_flows_are_swapped_and_negated() -> None:
 def test_backwards_frames_are_in_reverse_order() -> None:
     phases = noise("frames")
     course = torch.cat([phases[:, 0], phases[:, 1]], dim=1)
-    backwards = reversed_in_time(phases, "frames")
+    backwards = reverse_time(phases, "frames")
     found = torch.cat([backwards[:, 0], backwards[:, 1]], dim=1)
     torch.testing.assert_close(found, course.flip(1))
 
@@ -105,7 +105,7 @@ def test_backwards_long_flows_start_from_the_offset() -> None:
     position = torch.randn((2, 9, 2, 4, 4), generator=torch.Generator().manual_seed(1))
     from_onset = (position - position[:, :1])[:, 1:].unflatten(1, (2, 4))
     from_offset = (position.flip(1) - position[:, -1:])[:, 1:].unflatten(1, (2, 4))
-    torch.testing.assert_close(reversed_in_time(from_onset, "long_flows"), from_offset)
+    torch.testing.assert_close(reverse_time(from_onset, "long_flows"), from_offset)
 
 
 @pytest.mark.parametrize("inputs", PHASE_SHAPES)

@@ -34,11 +34,11 @@ def snapshot() -> Snapshot:
     [
         ({}, "green", "Keeps up with 50.0 fps: 99 of 100 results come within 9.0 ms"),
         ({"fps_measured": 200.0}, "amber", "at 200.0 fps a frame has 5.0 ms"),
-        ({"dropped": {"pipeline behind": 7}}, "red", "7 of 900 frames were left out"),
-        ({"dropped": {"recorder first": 7}}, "red", "7 of 900 frames were left out"),
+        ({"dropped": {"pipeline behind": 7}}, "red", "7 of 900 frames were skipped"),
+        ({"dropped": {"recorder first": 7}}, "red", "7 of 900 frames were skipped"),
         ({"dropped": {"paused": 7}}, "green", "Keeps up"),
-        ({"analysed": 3}, "", "Beginning"),
-        ({"state": "stopped"}, "", "Nothing runs"),
+        ({"analysed": 3}, "", "Starting"),
+        ({"state": "stopped"}, "", "Not running"),
     ],
 )
 def test_the_light_says_whether_it_keeps_up(
@@ -70,7 +70,7 @@ def test_the_tab_is_sent_the_machine_too() -> None:
     app = FastAPI()
     app.include_router(health_routes(LiveSession(LiveConfig(source="demo", device="cpu"))))
     answer = TestClient(app).get("/live/health").json()
-    assert answer["verdict"] == "Nothing runs"
+    assert answer["verdict"] == "Not running"
     assert answer["memory_mb"] > 10
     assert answer["cores"] >= 0
     assert answer["cores_all"] >= 1

@@ -433,7 +433,7 @@ def test_who_only_looks_has_no_controls_and_is_told_so(untrained: Path, chromium
         assert not page.locator("[data-ref=controls]").is_visible()
         page.get_by_role("tab", name="Study").click()
         page.wait_for_function(
-            "document.querySelector('.fl-study').innerText.includes('only look at what is live')"
+            "document.querySelector('.fl-study').innerText.includes('only lets you look at what')"
         )
 
 
@@ -461,7 +461,7 @@ def test_a_recording_is_ended_only_by_who_says_yes(
             assert served.session.records
             page.click("[data-do=stop]")
             page.wait_for_selector("#live .fl[data-badge=STOPPED]")
-            assert asked == ["A recording is going on. End it?"] * 2
+            assert asked == ["A recording is in progress. End it?"] * 2
             watched.check(served)
         assert not served.session.records
 

@@ -1,10 +1,10 @@
-"""A participant's baseline: 10–20 s of a neutral face to the thresholds for it.
+"""Measures a participant's baseline: thresholds from 10–20 s of a neutral face.
 
     python -m calibrate baseline --source 0 --out P07.json --participant P07
 
 `calibrate.baseline.rest_thresholds` explains how the thresholds are derived. A recording that
-cannot be a baseline (too short, no face, a face that smiles or talks) gives a one-line error and is
-not saved.
+cannot be a baseline (too short, no face, a face that smiles or talks) gives a one-line error, and
+nothing is saved.
 """
 
 from collections.abc import Mapping
@@ -23,21 +23,21 @@ from realtime.spotting.motion import REGIONS
 
 USUAL_S = 20.0
 MIN_S = 10.0
-"""Least seconds of rest: with less, the tail is guessed rather than measured."""
+"""Least seconds of rest; with less, the tail would be a guess."""
 FALSE_ALARMS_PER_MIN = 0.5
 MIN_FACES = 0.5
 """Share of the frames that must show a face."""
 MOVED_BLOCKS = 2
-"""With this many half seconds of movement the face is not neutral; a single twitch is ignored."""
+"""With this many half seconds of movement the face is not neutral. A single twitch is ignored."""
 MIN_BLINKS = 2
-"""With fewer blinks, it is not known how blinking moves this person's brows."""
+"""With fewer blinks, we do not know how blinking moves this person's brows."""
 
 _BROWS = np.array([name.startswith("brow") for name in REGIONS])
 
 
-def checked_participant(code: str) -> str:
-    """`code` without surrounding blanks; may be empty. Raises `InputError` if it is not a code:
-    baselines are stored in sessions, which must not hold names."""
+def parse_participant(code: str) -> str:
+    """`code` without surrounding blanks; may be empty. Raises `InputError` if it is not a code,
+    because baselines are stored in sessions, which must not hold names."""
     code = code.strip()
     return check_participant(code) if code else ""
 
@@ -155,8 +155,8 @@ class BaselineMeasure:
             )
         if self._tracks > 1 + self.seconds / 10:
             raise InputError(
-                f"the face was lost and found {self._tracks - 1} times: more light, one person in "
-                "the picture, and repeat"
+                f"the face was lost and found {self._tracks - 1} times: use more light, keep one "
+                "person in the picture, and repeat"
             )
         if self._rest.moved_blocks >= MOVED_BLOCKS:
             raise InputError(
@@ -166,7 +166,7 @@ class BaselineMeasure:
             )
         if self._rest.seconds < MIN_S:
             raise InputError(
-                f"{self._rest.seconds:g} s of a face at rest are too few: at least {MIN_S:g} s "
+                f"{self._rest.seconds:g} s of a face at rest is too short: at least {MIN_S:g} s "
                 f"are needed, {USUAL_S:g} s are good"
             )
 

@@ -1,14 +1,14 @@
 """Thresholds for a chosen rate of false alarms, from motion at rest.
 
-Time is cut into blocks of half a second, the length of a micro-expression, and each region's
-greatest deviation in a block is kept. Each region is divided by the mean of its own maxima, so that
+Time is cut into blocks of half a second, the length of a micro-expression. In each block, the
+greatest deviation of each region is kept. Each region is divided by the mean of its own maxima, so
 all have the same scale. The spotter follows the upper and the lower face separately, so each gives
-one series of block maxima. An exponential tail is fitted to the upper half of each series: peaks
-over a threshold, whose excesses are exponential for all distributions with exponential or normal
-tails (J. Pickands, Statistical inference using extreme order statistics, Annals of Statistics 3,
-1975; S. Coles, An introduction to statistical modeling of extreme values, 2001, section 4.3).
+one series of block maxima. An exponential tail is fitted to the upper half of each series (peaks
+over a threshold): for all distributions with exponential or normal tails the excesses are
+exponential (J. Pickands, Statistical inference using extreme order statistics, Annals of Statistics
+3, 1975; S. Coles, An introduction to statistical modeling of extreme values, 2001, section 4.3).
 
-A few blocks give only a rough mean of the tail. The threshold therefore comes from the predictive
+A few blocks give only a rough mean of the tail. So the threshold comes from the predictive
 distribution of a new excess x after n of mean b, (1 + x / (n b))^-n (the exponential's, under
 Jeffreys' prior). It falls off more slowly, so the chosen rate holds on average over baselines.
 """
@@ -78,7 +78,7 @@ class RestingFace:
 
     def maxima(self) -> ArrayF64:
         """(blocks, R) crop px: the greatest deviation from rest in each block, as compared with a
-        threshold. During a blink, for example, a brow's deviation counts half."""
+        threshold. During a blink, for example, a brow's deviation counts less."""
         return np.array(self._maxima).reshape(-1, len(REGIONS))
 
     def _begin(self, time_s: float) -> None:

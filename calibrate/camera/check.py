@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from calibrate.camera.picture import PictureMeasure, PictureQuality
-from calibrate.camera.timing import Clockwork, Timing
+from calibrate.camera.timing import FrameTiming, Timing
 from calibrate.camera.verdict import FaceQuality, Finding, Light, judge
 from model.errors import InputError
 from model.face.crop import INNER_EYE_CORNERS
@@ -62,7 +62,7 @@ class CameraCheck:
 
     def __init__(self, info: SourceInfo) -> None:
         self._info = info
-        self._clockwork = Clockwork(tells_delay=info.clock in ("driver", "browser"))
+        self._timing = FrameTiming(tells_delay=info.clock in ("driver", "browser"))
         self._pictures = PictureMeasure()
         self._faces: list[tuple[float, ...]] = []
         self._thresholds: list[ArrayF64] = []
@@ -72,7 +72,7 @@ class CameraCheck:
     @property
     def seconds(self) -> float:
         """Seconds since the first frame."""
-        return self._clockwork.seconds
+        return self._timing.seconds
 
     @property
     def hint(self) -> str:
@@ -83,7 +83,7 @@ class CameraCheck:
         """Take in the next step; about a millisecond for 640×480."""
         frame = step.frame
         self._frames += 1
-        self._clockwork.push(frame, repeated=self._pictures.push(frame))
+        self._timing.push(frame, repeated=self._pictures.push(frame))
         if step.face is None or step.motion is None or step.signal is None:
             self._last_s = None
             return
@@ -113,7 +113,7 @@ class CameraCheck:
                 f"{self.seconds:.1f} s of {self._info.description} are too few to judge a camera "
                 f"by: at least {MIN_S:g} s, {USUAL_S:g} s are good"
             )
-        timing = self._clockwork.timing()
+        timing = self._timing.timing()
         try:
             picture = self._pictures.quality()
         except ValueError:

@@ -1,7 +1,7 @@
-"""The quality of a source's pictures: noise, compression, flicker of the light, exposure.
+"""Measures the quality of a source's pictures: noise, compression, flicker of the light, exposure.
 
-It is measured on the unchanged grey picture. What does not need every frame is measured a few times
-a second, so that a check costs the live pipeline about a millisecond per frame.
+It uses the unchanged grey picture. Measures that do not need every frame run a few times a second,
+so that a check takes about a millisecond per frame.
 """
 
 from dataclasses import dataclass

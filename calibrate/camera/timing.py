@@ -1,4 +1,4 @@
-"""The real timing of a source's frames: rate, jitter, gaps, repeats, delay."""
+"""Measures the timing of a source's frames: rate, jitter, gaps, repeats, delay."""
 
 from dataclasses import dataclass
 
@@ -52,7 +52,7 @@ class Timing:
         return max(SHORTEST_S, FRAMES_PER_EXPRESSION * interval_s)
 
 
-class Clockwork:
+class FrameTiming:
     """Takes the frames of one source in order; `timing()` returns their timing."""
 
     def __init__(self, *, tells_delay: bool) -> None:

@@ -20,10 +20,7 @@ A network whose paper adds terms to the loss of the answers is also a `CustomLos
 `model.load_classifier` wraps a trained network for numpy.
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
-
-from model.records import ArrayF32, FlowPair, FramePair, Prediction
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,56 +61,4 @@ class CustomLoss(Protocol):
 
         `labels` are (N,) int64 class numbers, or −1 if there is no expression
         (`model.inference.samples`).
-        """
-
-
-class Classifier(Protocol):
-    """A trained network for numpy: what `model.load_classifier` returns."""
-
-    @property
-    def name(self) -> str:
-        """Its name in `CLASSIFIERS`."""
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The classes, in the order of `predict`'s columns."""
-
-    @property
-    def action_units(self) -> tuple[str, ...]:
-        """The FACS action units ("AU12"), in the order of `predict_action_units`' columns."""
-
-    @property
-    def inputs(self) -> Inputs:
-        """The form of a phase; see the module's docstring."""
-
-    @property
-    def flow_name(self) -> str:
-        """The flow it was trained on, a name in `model.flow.FLOWS`."""
-
-    @property
-    def flow_parameters(self) -> Mapping[str, float]:
-        """That flow's parameters."""
-
-    def predict(self, onset_apex: ArrayF32, apex_offset: ArrayF32 | None = None) -> ArrayF32:
-        """Probabilities (N, C) float32 in the order of `labels`; each row sums to 1.
-
-        `onset_apex`, `apex_offset`: float32, both phases as `inputs` says, on any square crop of
-        16 px or more: flows (N, 2, S, S), long flows (N, F − 1, 2, S, S), in px of that crop, head
-        motion removed; frames (N, F, S, S), grey 0 to 255. Without the second phase, the answer is
-        based on the first alone. Raises `InputError` on any other shape or type and on values that
-        are not finite.
-        """
-
-    def predict_action_units(
-        self, onset_apex: ArrayF32, apex_offset: ArrayF32 | None = None
-    ) -> ArrayF32:
-        """Independent probabilities (N, A) float32 in the order of `action_units`; takes and raises
-        what `predict` does."""
-
-    def classify(self, flows: FlowPair, frames: FramePair | None = None) -> Prediction:
-        """Name one expression from the flow of its phases. The label is the likeliest class, or
-        `model.labels.UNCLEAR` if its probability is below the checkpoint's least confidence.
-
-        `frames` are the frames of the same phases. Unless `inputs` is "flows", they are required
-        and the flows are ignored; without them `InputError` is raised.
         """

@@ -2,9 +2,9 @@
 
 Khuong, Man, Nguyen, Le, Ngo: "A Novel Combined Optical Flow Approach for Comprehensive
 Micro-Expression Recognition", arXiv 2510.15471 (2025). From the abstract [P]: combining the flow of
-both phases beats one phase. Ours [I]: the combination is F1 − F2 over the known phases (F2
-returns, so a sum would cancel), with its magnitude. The network after it is the one of MM-COF, so
-that the variants differ only in the descriptor. F1 alone is the usual input in the field.
+both phases beats one phase. Ours [I]: the combination is F1 − F2 over the known phases (F2 points
+back, so a sum would cancel), with its magnitude. The network after it is MM-COF's, so the variants
+differ only in the descriptor. F1 alone is the usual input in the literature.
 """
 
 import torch
@@ -18,7 +18,7 @@ from model.classifiers.normalisation import keep_phases, magnitude, normalise
 class COFNet(MMCOFNet):
     """The mean flow towards the apex, [u, v, M], into MM-COF's plain CNN."""
 
-    def described(
+    def describe(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
         given = keep_phases(self.phases, onset_apex, apex_offset, has_offset)

@@ -1,4 +1,4 @@
-"""DIANet: a dynamic image per phase, a stream each, fused by cross-attention.
+"""DIANet: a dynamic image per phase, a stream for each, fused by cross-attention.
 
 Khuong, Nguyen, Man, Le, Ngo: "DIANet: A Phase-Aware Dual-Stream Network for Micro-Expression
 Recognition via Dynamic Images", arXiv 2510.12219 (2025).
@@ -6,8 +6,8 @@ Recognition via Dynamic Images", arXiv 2510.12219 (2025).
 From the abstract [P]: one dynamic image encodes onset to apex, the other apex to offset; each is
 processed by a convolutional network of its own; a cross-attention module integrates both by their
 relevance. Ours [I]: five frames a phase, approximate rank pooling, two residual stages a stream
-(small, and trained from nothing), cross-attention in both directions between the places of both
-maps, the sum with what it found, the normalisation, position planes, the action unit head.
+(small, and trained from scratch), cross-attention in both directions between the places of both
+maps with a skip connection, the normalisation, position planes, the action unit head.
 """
 
 import torch

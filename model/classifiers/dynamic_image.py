@@ -1,4 +1,4 @@
-"""What networks on frames share: normalised light, and the dynamic image.
+"""Helpers of networks on frames: normalised light, and the dynamic image.
 
 The dynamic image is a sum of a clip's frames, weighted by their rank in time: Bilen, Fernando,
 Gavves, Vedaldi, Gould: "Dynamic Image Networks for Action Recognition", CVPR 2016 (approximate

@@ -1,4 +1,4 @@
-"""FDP: fine-grained dynamic perception, learnt from raw frames by ranking them in time.
+"""FDP: fine-grained dynamic perception, which learns from raw frames by ranking them in time.
 
 Shao, Cheng, Zhang, Shi, Li, Ma, Yeung: ACM TOMM 2025, arXiv 2509.06015.
 
@@ -51,7 +51,7 @@ class FDP(nn.Module):
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
         frames, known = _course(onset_apex, apex_offset, has_offset)
-        pooled, _ = self._pooled(frames, known)
+        pooled, _ = self._pool(frames, known)
         answers: tuple[Tensor, Tensor] = self.heads(pooled.mean(dim=(2, 3)))
         return answers
 
@@ -59,7 +59,7 @@ class FDP(nn.Module):
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor, labels: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         frames, known = _course(onset_apex, apex_offset, has_offset)
-        pooled, scores = self._pooled(frames, known)
+        pooled, scores = self._pool(frames, known)
         classes, units = self.heads(pooled.mean(dim=(2, 3)))
         built = self.builder(pooled)
         first = dynamic_image(frames[:, : onset_apex.shape[1]])
@@ -69,14 +69,14 @@ class FDP(nn.Module):
         own = RANK_WEIGHT * _rank_loss(scores, known) + IMAGE_WEIGHT * F.mse_loss(built, target)
         return classes, units, own
 
-    def _pooled(self, frames: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    def _pool(self, frames: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """Rank features pooled over time (N, D, 4, 4), and the frames' scores (N, T)."""
         count, times = frames.shape[:2]
         (moved,) = scale_by_rms(frames - frames[:, :1])
         features = self.perception(torch.stack([frames, moved], dim=2).flatten(0, 1))
         features = features.view(count, times, *features.shape[1:])
         scores = self.scorer(features.mean(dim=(3, 4)))
-        weights = _centred(scores, known)
+        weights = _centre_scores(scores, known)
         return (features * weights[:, :, None, None, None]).sum(dim=1), scores
 
 
@@ -169,7 +169,7 @@ def _course(onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> tupl
     return frames, known
 
 
-def _centred(scores: Tensor, known: Tensor) -> Tensor:
+def _centre_scores(scores: Tensor, known: Tensor) -> Tensor:
     """Weights (N, T) of the known frames. They sum to zero, as a dynamic image's do; their squares
     sum to one."""
     mean = (scores * known).sum(dim=1, keepdim=True) / known.sum(dim=1, keepdim=True)

@@ -1,16 +1,16 @@
-"""FMANet: both phases of a micro-expression, magnitude-modulated, fused and attended to.
+"""FMANet: both phases of a micro-expression, with magnitude modulation, fusion and attention.
 
-Nguyen, Khuong, Man, Ngo, Le: arXiv 2510.07810 (2025). No code or layer table was published, so
-this is a reconstruction, and no figure of the paper is claimed for it.
+Nguyen, Khuong, Man, Ngo, Le: arXiv 2510.07810 (2025). No code or layer table was published. So this
+is a reconstruction, and no figure of the paper applies to it.
 
 From the paper's text [P]: both phases, onset→apex and apex→offset, are used; the magnitude
 modulation of MM-COF becomes a learnable module; motion cues are fused adaptively; the network
-attends to salient facial regions; all is trained end to end.
+attends to salient facial regions; everything is trained end to end.
 From secondary summaries [2]: a stream per phase, u, v and magnitude as input, magnitudes combined
 as M_c = θ1 M1 + θ2 M2, a threshold on them that strengthens subtle cues and suppresses noise.
 Ours [I]: the form of each block below, the sizes, the residual stages, the position planes, the
 reversal of the second phase (it is roughly the first one backwards), the action unit head, and
-that the network also answers when the second phase is not known yet.
+answers before the second phase is known.
 """
 
 from typing import cast
@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
-from model.classifiers.blocks import ResidualStage
+from model.classifiers.blocks import ResidualStage, convolution
 from model.classifiers.normalisation import keep_phases, magnitude, normalise, positions
 
 
@@ -155,10 +155,5 @@ class MotionAttention(nn.Module):
 
 def _stem(channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(channels, out_channels, 5, stride=2, padding=2, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(),
-        nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(),
+        *convolution(channels, out_channels, 5, stride=2), *convolution(out_channels, out_channels)
     )

@@ -1,4 +1,4 @@
-"""The multi-scale joint feature network: motions of different amplitude at different depths.
+"""The multi-scale joint feature network, for motions of different amplitude at different depths.
 
 Li, Wei, Wang, Zhou: "Multi-scale joint feature network for micro-expression recognition",
 Computational Visual Media 7 (2021).

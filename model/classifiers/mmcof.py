@@ -1,16 +1,18 @@
-"""MM-COF, the Magnitude-Modulated Combined Optical Flow, as a fixed descriptor before a plain CNN.
+"""MM-COF, the magnitude-modulated combined optical flow: a fixed descriptor and a plain CNN.
 
 Nguyen, Khuong, Man, Ngo, Le: arXiv 2510.07810 (2025). The paper's text [P] says that MM-COF joins
 both phases in one descriptor for any network. Summaries [2]: each phase's magnitude is min-max
 normalised, M_c = θ1 M1 + θ2 M2, then a threshold modulation strengthens subtle cues and suppresses
 noise. Ours [I]: θ1 = θ2 = ½, the soft threshold with its constants, a percentile in place of the
-maximum (one wild vector would set the scale), and the direction of F1 − F2 beside the magnitude.
+maximum (otherwise one outlier would set the scale), and the direction of F1 − F2 beside the
+magnitude.
 """
 
 import torch
 from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
+from model.classifiers.blocks import convolution
 from model.classifiers.normalisation import magnitude, normalise, positions
 
 STEEPNESS = 8.0
@@ -41,13 +43,13 @@ class MMCOFNet(nn.Module):
     def forward(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
-        descriptor, balance = self.described(onset_apex, apex_offset, has_offset)
+        descriptor, balance = self.describe(onset_apex, apex_offset, has_offset)
         maps = torch.cat([descriptor, positions(descriptor)], dim=1)
         pooled = self.features(maps).mean(dim=(2, 3))
         answer = self.dropout(torch.cat([pooled, balance], dim=1))
         return self.classes(answer), self.action_units(answer)
 
-    def described(
+    def describe(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The descriptor of the pair: maps (N, 3, S, S), and (N, 1) the strength of the second
@@ -59,8 +61,8 @@ class MMCOFNet(nn.Module):
 def mmcof(first: Tensor, second: Tensor, has_offset: Tensor) -> Tensor:
     """The descriptor (N, 3, H, W): (û M, v̂ M, M), M the modulated M_c and (û, v̂) the direction.
 
-    `first` and `second` are (N, 2, H, W) and both point towards the apex, as from
-    `model.classifiers.normalisation.normalise`; where (N,) `has_offset` is 0, θ is 1 and 0.
+    `first` and `second` are (N, 2, H, W) and both point towards the apex, as returned by
+    `model.classifiers.normalisation.normalise`. If `has_offset` (N,) is 0, θ1 is 1 and θ2 is 0.
     """
     theta = has_offset.view(-1, 1, 1, 1) / 2
     combined = (1 - theta) * _share(magnitude(first)) + theta * _share(magnitude(second))
@@ -71,7 +73,7 @@ def mmcof(first: Tensor, second: Tensor, has_offset: Tensor) -> Tensor:
 
 
 def _share(length: Tensor) -> Tensor:
-    """(N, 1, H, W) → min-max normalised per map, the maximum being a percentile; at most 1."""
+    """Min-max normalise each map (N, 1, H, W), with a percentile as its maximum; at most 1."""
     flat = length.flatten(1)
     low = flat.amin(dim=1).view(-1, 1, 1, 1)
     rank = round(PERCENTILE * (flat.shape[1] - 1)) + 1
@@ -82,9 +84,4 @@ def _share(length: Tensor) -> Tensor:
 
 
 def _block(channels: int, out_channels: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels, out_channels, 3, padding=1, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-    )
+    return nn.Sequential(*convolution(channels, out_channels), nn.MaxPool2d(2))

@@ -1,10 +1,10 @@
-"""What every network on flow pairs shares: one input scale, and amplitudes made comparable.
+"""Normalises flow pairs, for every network on flows: one input scale, and comparable amplitudes.
 
-A micro-expression of 0.2 px and one of 2 px are the same movement, so vectors are divided by the
-pair's own strength and their lengths compressed; the direction and the pattern decide. What most
-of a map shares is taken off before: motion of the head that is left, or the zero that a map lost
-when it was stretched to 8 bits. How strong a pair was in px is not passed on: maps come in
-whatever unit.
+A micro-expression of 0.2 px and one of 2 px are the same movement. So vectors are divided by the
+pair's own strength and their lengths are compressed; direction and pattern decide. First the motion
+that most of a map shares is subtracted: the rest of the head's motion, or the wrong zero of a map
+that was stretched to 8 bits. Networks do not learn the strength in px, because maps come in any
+unit.
 """
 
 import torch
@@ -15,7 +15,7 @@ from model.classifiers import Phases
 from model.classifiers.phase_inputs import INPUT_PX
 from model.face.crop import CROP_PX
 
-_FLOOR_PX = 0.03  # flow of a face at rest: below it there is nothing to normalise by
+_FLOOR_PX = 0.03  # flow of a face at rest; keeps noise from being scaled up
 _CENTRING_ROUNDS = 4
 
 
@@ -30,10 +30,10 @@ def resize_flow(flow: Tensor) -> Tensor:
 def keep_phases(
     phases: Phases, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The three arguments of `forward`, for flows, with only `phases` left in them.
+    """The three arguments of `forward`, for flows, reduced to `phases`.
 
-    A single phase stands where the first one does, pointing towards the apex, and the second is
-    unknown. The returning phase alone, where it is unknown, is a face at rest.
+    A single phase takes the place of the first one, pointing towards the apex, and the second is
+    unknown. If only the second phase is kept and it is unknown, the result is a face at rest.
     """
     if phases == "both":
         return onset_apex, apex_offset, has_offset
@@ -46,23 +46,23 @@ def keep_phases(
 
 
 def magnitude(flow: Tensor) -> Tensor:
-    """Length of the vectors (N, 2, H, W) → (N, 1, H, W)."""
+    """Lengths of the vectors: (N, 2, H, W) → (N, 1, H, W)."""
     # The tiny term keeps the gradient finite where nothing moves.
     return (flow.square().sum(dim=1, keepdim=True) + 1e-12).sqrt()
 
 
 def strength(flow: Tensor) -> Tensor:
     """Root mean square motion of each map within the face, (N, 1, 1, 1) px."""
-    # An eighth on each side, and the top, may show background or hair.
+    # The sides and the top may show background or hair.
     edge, top = flow.shape[-1] // 8, flow.shape[-2] // 16
     face = flow[..., top:, edge:-edge]
     return (2 * face.square().mean(dim=(1, 2, 3), keepdim=True)).sqrt()
 
 
 def centre(flow: Tensor) -> Tensor:
-    """Maps (N, 2, H, W) less the vector that most of each map shares: a mean of u and of v in
-    which a value counts the less the further it is off (Cauchy weights; P. W. Holland,
-    R. E. Welsch, Comm. Stat. A 6, 1977)."""
+    """Subtract from each map (N, 2, H, W) the vector that most of it shares: a mean of u and of v
+    in which values further away count less (Cauchy weights; P. W. Holland, R. E. Welsch, Comm.
+    Stat. A 6, 1977)."""
     middle = flow.mean(dim=(2, 3), keepdim=True)
     for _ in range(_CENTRING_ROUNDS):
         away = flow - middle
@@ -76,35 +76,35 @@ def centre(flow: Tensor) -> Tensor:
 def normalise(
     onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Both phases on one scale, and how they compare.
+    """Normalise both phases together. Takes what a network's `forward` takes.
 
-    Takes what a network's `forward` takes. Returns both flows (N, 2, H, W), centred, the second
-    one reversed so that both point towards the apex and zero where it is unknown, divided by their
-    joint strength, lengths l compressed to asinh(l); and (N, 1) the log of the second phase's
-    strength over the first's, zero where it is unknown.
+    Returns both flows (N, 2, H, W), and (N, 1) the log of the second phase's strength over the
+    first's, zero if it is unknown. The flows are centred and divided by their joint strength, and
+    lengths l are compressed to asinh(l). The second one is reversed, so that both point towards
+    the apex, and zero if it is unknown.
     """
     known = has_offset.view(-1, 1, 1, 1)
-    # `where`, not a product: nothing that stands in an unknown phase may pass, not even NaN.
+    # `where`, not a product: no value of an unknown phase may pass, not even NaN.
     returning = torch.where(known > 0, -apex_offset, torch.zeros_like(apex_offset))
     onset_apex, returning = centre(onset_apex), centre(returning)
     first, second = strength(onset_apex), strength(returning)
     joint = ((first.square() + second.square()) / (1 + known)).sqrt() + _FLOOR_PX
     balance = known * ((second + _FLOOR_PX) / (first + _FLOOR_PX)).log()
     return (
-        _compressed(onset_apex / joint),
-        _compressed(returning / joint),
+        _compress(onset_apex / joint),
+        _compress(returning / joint),
         balance.flatten(1),
     )
 
 
-def _compressed(flow: Tensor) -> Tensor:
+def _compress(flow: Tensor) -> Tensor:
     length = magnitude(flow)
     return flow * (torch.asinh(length) / length)
 
 
 def positions(like: Tensor) -> Tensor:
-    """Two planes (N, 2, H, W) with x and y from −1 to 1, for maps that are pooled later: the same
-    motion means something else at the brow and at the mouth."""
+    """Two planes (N, 2, H, W) with x and y from −1 to 1, for maps that are pooled later, because
+    the same motion means different things at the brow and at the mouth."""
     batch, _, height, width = like.shape
     y = torch.linspace(-1, 1, height, device=like.device, dtype=like.dtype)
     x = torch.linspace(-1, 1, width, device=like.device, dtype=like.dtype)

@@ -1,4 +1,4 @@
-"""What a phase is given to networks as: its shape, and the scale that all of them share."""
+"""The shape and scale in which networks take a phase."""
 
 from functools import cache
 
@@ -21,16 +21,16 @@ PHASE_SHAPES: dict[Inputs, tuple[int, ...]] = {
 
 
 def prepare_phase(inputs: Inputs, phase: ArrayF32) -> ArrayF32:
-    """A phase (N, *PHASE_SHAPES[inputs], S, S) of any square crop, float32 → (…, 64, 64) as a
-    network takes it: flows in px of the 128 px crop, grey levels 0 to 255 as 0 to 1."""
+    """Convert a phase (N, *PHASE_SHAPES[inputs], S, S) float32 of any square crop to the network's
+    form (…, 64, 64): flows in px of the 128 px crop, grey levels from 0 to 1."""
     scale = 1 / 255 if inputs == "frames" else CROP_PX / phase.shape[-1]
     scaled: ArrayF32 = resize(phase, INPUT_PX) * np.float32(scale)
     return scaled
 
 
 def resize(maps: ArrayF32, side: int) -> ArrayF32:
-    """Maps (…, S, S) → (…, `side`, `side`), bilinear; shrunk ones are averaged over all pixels that
-    fall into one, as `torch.nn.functional.interpolate(…, antialias=True)` does."""
+    """Maps (…, S, S) → (…, `side`, `side`), bilinear. Shrinking averages all pixels that fall into
+    one, as `torch.nn.functional.interpolate(…, antialias=True)` does."""
     weights = _weights(maps.shape[-1], side)
     resized: ArrayF32 = weights @ maps @ weights.T
     return resized
@@ -38,7 +38,7 @@ def resize(maps: ArrayF32, side: int) -> ArrayF32:
 
 @cache
 def _weights(old: int, new: int) -> ArrayF32:
-    """(new, old) float32: what each pixel of a row gives to each of the resized row."""
+    """(new, old) float32: the weight of each pixel of a row in each pixel of the resized row."""
     scale = old / new
     centres = (np.arange(new) + 0.5) * scale
     away = np.abs(np.arange(old) + 0.5 - centres[:, None]) / max(scale, 1.0)

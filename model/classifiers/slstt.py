@@ -7,9 +7,9 @@ From the abstract [P]: long-term optical flow as input; purely a transformer, wi
 network: a spatial encoder, a temporal aggregator, a classification head. Summaries [2]: eleven
 flows, each from the onset to a later frame; self-attention over the patches of a flow; the
 aggregator is a mean or an LSTM.
-Ours [I]: eight flows, evenly spaced within each phase, 8 px patches of 64 px maps, a width of 64
-and three layers, trained from nothing; the LSTM read at the last frame that is known; the
-normalisation; the action unit head.
+Ours [I]: eight flows, evenly spaced within each phase; 8 px patches of 64 px maps; a width of 64
+and three layers, trained from scratch; the LSTM's state at the last known frame; the normalisation;
+the action unit head.
 """
 
 import torch
@@ -47,7 +47,7 @@ class SLSTT(nn.Module):
     def forward(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
-        flows = _normalised(onset_apex, apex_offset, has_offset)
+        flows = _normalise(onset_apex, apex_offset, has_offset)
         count, times = flows.shape[:2]
         frames = self.encoder(flows.flatten(0, 1)).view(count, times, -1)
         course = self.aggregator(frames)
@@ -94,7 +94,7 @@ class TemporalAggregator(nn.Module):
         return torch.stack(course, dim=1)
 
 
-def _normalised(onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> Tensor:
+def _normalise(onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> Tensor:
     """Both phases (N, K, 2, H, W) → (N, 2 K, 2, H, W) in order of time, divided by the first
     phase's root mean square, lengths l compressed to asinh(l); zero if unknown."""
     known = has_offset.view(-1, 1, 1, 1, 1) > 0

@@ -59,22 +59,22 @@ class TSTSAN(nn.Module):
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
     ) -> tuple[Tensor, Tensor]:
         depths, balance = self._depths(onset_apex, apex_offset, has_offset)
-        return self._named(depths[-1], balance)
+        return self._answer(depths[-1], balance)
 
     def learn(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor, labels: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         depths, balance = self._depths(onset_apex, apex_offset, has_offset)
-        classes, units = self._named(depths[-1], balance)
+        classes, units = self._answer(depths[-1], balance)
         taught = torch.stack(
             [
-                _distilled(auxiliary(features), classes.detach(), labels)
+                _distillation_loss(auxiliary(features), classes.detach(), labels)
                 for auxiliary, features in zip(self.classes, depths[:-1], strict=True)
             ]
         )
         return classes, units, taught.mean()
 
-    def _named(self, features: Tensor, balance: Tensor) -> tuple[Tensor, Tensor]:
+    def _answer(self, features: Tensor, balance: Tensor) -> tuple[Tensor, Tensor]:
         answers: tuple[Tensor, Tensor] = self.heads(torch.cat([features, balance], dim=1))
         return answers
 
@@ -143,7 +143,7 @@ def _blocks(widths: list[int], stride: int) -> nn.ModuleList:
     )
 
 
-def _distilled(logits: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
+def _distillation_loss(logits: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
     """Loss of an auxiliary classifier against the truth, and against the deepest classifier's
     answer, softened by the temperature (G. Hinton et al., 2015)."""
     softened = F.kl_div(

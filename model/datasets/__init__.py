@@ -1,18 +1,18 @@
-"""The field's data sets, read from the layouts in which their owners ship them.
+"""Reads the published data sets in the layouts in which their owners ship them.
 
     dataset = open_dataset("casme2", Path("CASME2"))
     for clip in dataset:
         for frame in clip.frames():
             ...
 
-None of them is freely available: ask the owners of each and accept their licence.
+None of them is freely available: ask the owners, and accept their licence.
 """
 
 from pathlib import Path
 
 from model.datasets.clips import Clip, Dataset, Footage, Problem, Video
 from model.datasets.layout import Layout
-from model.registry import load_entry
+from model.lazy_loading import load_entry
 
 __all__ = ["DATASETS", "Clip", "Dataset", "Footage", "Problem", "Video", "open_dataset"]
 
@@ -28,10 +28,10 @@ DATASETS = {
 
 
 def open_dataset(name: str, root: Path) -> Dataset:
-    """The data set `name` in `DATASETS`, found in the folder `root`.
+    """The data set `name` of `DATASETS` in the folder `root`.
 
-    Pictures are looked up but not read. Raises `InputError` for an unknown name; also if `root`
-    does not hold the data set, with what was expected.
+    Pictures are listed but not read. Raises `InputError` for an unknown name, and if `root` does
+    not hold the data set, with what was expected.
     """
     layout: Layout = load_entry(DATASETS, name, "data set")
     return layout.open(root)

@@ -1,7 +1,7 @@
-"""Errors in annotations: a named rule repairs them, or the clip is left out with the reason. No
-repair is silent.
+"""Repairs errors in annotations by named rules. If no rule applies, the clip is left out and the
+reason is reported. No repair is silent.
 
-The marks for "not annotated" are those seen in the published tables: an empty cell, "/", 0, −1.
+In the published tables an empty cell, "/", 0 and −1 mean "not annotated".
 """
 
 from collections.abc import Sequence
@@ -10,19 +10,19 @@ from dataclasses import dataclass, replace
 RULES = {
     "number-from-text": "a frame number written as text is read as the number it spells",
     "number-rounded": "a frame number with a fraction is rounded to the nearest whole one",
-    "whitespace": "white space around a subject, a file name or an emotion is taken off",
+    "whitespace": "white space around a subject, a file name or an emotion is removed",
     "apex-missing": "no apex is annotated: it is found as the largest motion from the onset",
     "apex-misplaced": "the apex lies outside onset to offset: it is found by motion",
-    "apex-at-onset": "the apex is the onset frame, so nothing moved yet: it is found by motion",
+    "apex-at-onset": "the apex is the onset frame, where nothing has moved: it is found by motion",
     "offset-missing": "no offset is annotated: the clip has its first phase only",
     "offset-at-apex": "the offset is the apex frame: the clip has its first phase only",
     "onset-offset-swapped": "the offset lies before the onset, the apex (if any) between: swapped",
-    "offset-cut": "the offset lies after the last picture on disk: that one stands in",
-    "nearest-frame": "an annotated picture is not on disk: the nearest within 20 ms stands in",
+    "offset-cut": "the offset lies after the last picture on disk: the last one is used",
+    "nearest-frame": "an annotated picture is not on disk: the nearest within 20 ms is used",
     "frames-missing": "pictures between onset and offset are not on disk: the clip has a gap",
-    "picture-doubled": "two files bear one number: the first by name is used",
+    "picture-doubled": "two files have the same number: the first by name is used",
 }
-"""Text of each rule by name, as the check prints it."""
+"""The rules by name; the check prints these texts."""
 
 NEAREST_S = 0.02
 """A missing picture is replaced by one at most this far away. A live run averages frames over the
@@ -49,10 +49,8 @@ class Moments:
 
 
 def settle(onset: Cell, apex: Cell, offset: Cell, numbers: Sequence[int], fps: float) -> Moments:
-    """Usable moments from the cells of a row, given the sorted `numbers` of its pictures.
-
-    Raises `UnusableError` with the reason if no rule applies.
-    """
+    """The moments in the cells of a row, repaired if needed, given the sorted `numbers` of its
+    pictures. Raises `UnusableError` with the reason if no rule applies."""
     repairs: list[str] = []
     if not numbers:
         raise UnusableError("no pictures on disk")
@@ -61,19 +59,19 @@ def settle(onset: Cell, apex: Cell, offset: Cell, numbers: Sequence[int], fps: f
         for name, cell in (("onset", onset), ("apex", apex), ("offset", offset))
     )
     if first is None:
-        raise UnusableError(f"no onset is annotated ({_shown(onset)})")
-    moments = _ordered(first, peak, last, repairs)
-    return _on_disk(replace(moments, repairs=tuple(repairs)), numbers, fps)
+        raise UnusableError(f"no onset is annotated ({_describe_cell(onset)})")
+    moments = _put_in_order(first, peak, last, repairs)
+    return _match_disk(replace(moments, repairs=tuple(repairs)), numbers, fps)
 
 
-def text(cell: Cell, repairs: list[str]) -> str:
+def cell_text(cell: Cell, repairs: list[str] | None = None) -> str:
     """The cell as text, stripped of white space. A whole float becomes a whole number."""
     if cell is None:
         return ""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     stripped = str(cell).strip()
-    if stripped != str(cell):
+    if stripped != str(cell) and repairs is not None:
         _note(repairs, "whitespace")
     return stripped
 
@@ -104,7 +102,7 @@ def _frame_number(name: str, cell: Cell, numbers: Sequence[int], repairs: list[s
     return number
 
 
-def _ordered(onset: int, apex: int | None, offset: int | None, repairs: list[str]) -> Moments:
+def _put_in_order(onset: int, apex: int | None, offset: int | None, repairs: list[str]) -> Moments:
     if offset is None:
         if apex is None:
             raise UnusableError("neither apex nor offset is annotated")
@@ -133,7 +131,7 @@ def _ordered(onset: int, apex: int | None, offset: int | None, repairs: list[str
     return Moments(onset, apex, offset, ())
 
 
-def _on_disk(moments: Moments, numbers: Sequence[int], fps: float) -> Moments:
+def _match_disk(moments: Moments, numbers: Sequence[int], fps: float) -> Moments:
     repairs = list(moments.repairs)
     onset = _nearest("onset", moments.onset, numbers, fps, repairs)
     apex = moments.apex
@@ -172,5 +170,5 @@ def _note(repairs: list[str], rule: str) -> None:
         repairs.append(rule)
 
 
-def _shown(cell: Cell) -> str:
+def _describe_cell(cell: Cell) -> str:
     return "the cell is empty" if cell is None else f"the cell holds {cell!r}"

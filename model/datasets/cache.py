@@ -1,11 +1,12 @@
-"""What is computed of each clip of a data set, once: by several processes, interrupted at will.
+"""Computes something from each clip of a data set, once, in several processes.
 
-What comes out is kept in one file per clip, whose name says all it depends on: the pictures (name,
-size and time of change), the annotated frames, the flow with its parameters, and the code in
-between. A file is there whole or not at all, so a run that was stopped goes on where it stopped.
+The result of each clip is a file. Its name is a hash of everything it depends on: the pictures
+(name, size and time of change), the annotated frames, the flow with its parameters, and the code.
+Files are written whole or not at all, so an interrupted run continues where it stopped.
 """
 
 import hashlib
+import io
 import json
 import multiprocessing
 import os
@@ -13,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 import cv2
@@ -23,33 +23,23 @@ from tqdm import tqdm
 
 from model.datasets.clips import Clip, Dataset, Problem
 from model.errors import InputError, error_line
+from model.files import hash_code, write_whole
 from model.flow import Flow, load_flow
+from model.records import ArrayF32, FlowPair, FramePair
 
-Content = Mapping[str, NDArray[np.generic]]
-Compute = Callable[[Clip, Flow], Content]
-"""A function of a module, so that other processes find it: what is to be kept of a clip, or
-`InputError` where the clip cannot be used."""
+Phases = tuple[ArrayF32, ArrayF32 | None]
+"""Arrays of the first phase and, if known, of the second."""
+Compute = Callable[[Clip, Flow], FlowPair | FramePair]
+"""Returns both phases of a clip; raises `InputError` if the clip cannot be used. It must be a
+function at the top of a module, so that other processes find it."""
 
 _DEPENDS_ON = (
     "datasets/apex_search.py",
     "datasets/clips.py",
     "datasets/flows.py",
     "datasets/cache.py",
-    "face/aligner.py",
-    "face/crop.py",
-    "face/detector.py",
-    "face/landmarks.py",
-    "face/network.py",
-    "face/network_files.py",
-    "face/pose.py",
-    "face/region.py",
-    "face/search.py",
-    "flow/dis.py",
-    "flow/head.py",
-    "flow/lk.py",
-    "flow/phase_flows.py",
-    "flow/tvl1.py",
-    "flow/key_frames.py",
+    "face/*.py",
+    "flow/*.py",
 )
 
 
@@ -64,13 +54,13 @@ class _Job:
 
 def compute_clips(
     dataset: Dataset, compute: Compute, flow: Flow, cache_dir: Path, *, workers: int | None = None
-) -> Iterator[tuple[Clip, Content | Problem]]:
-    """Each clip of `dataset`, and what `compute` makes of it or why it cannot be used, from
-    `cache_dir` where it is there.
+) -> Iterator[tuple[Clip, Phases | Problem]]:
+    """Each clip of `dataset` with the result of `compute`, or with the reason why it cannot be
+    used.
 
-    Missing ones are computed first, by `workers` processes (default: one less than cores; 1: in
-    this process) with a progress bar. `InputError` where the cache cannot be written or one of its
-    files is damaged.
+    Results that are not in `cache_dir` are computed first, by `workers` processes (default: one
+    less than there are cores; 1: in this process) with a progress bar. Raises `InputError` if the
+    cache cannot be written or one of its files is damaged.
     """
     if workers is not None and workers < 1:
         raise InputError(f"workers must be 1 or more, got {workers}")
@@ -104,7 +94,7 @@ def _compute_all(jobs: list[_Job], workers: int, title: str) -> None:
                 _compute(job)
                 bar.update()
             return
-        # Spawned, not forked: a fork copies the locks of threads that it does not copy.
+        # Spawn, because a fork copies locks but not the threads that hold them.
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(
             min(workers, len(jobs)), context, initializer=cv2.setNumThreads, initargs=(1,)
@@ -114,37 +104,38 @@ def _compute_all(jobs: list[_Job], workers: int, title: str) -> None:
                 done.result()
                 bar.update()
         finally:
-            # Not `with`: it waits for all that is queued, also after an interruption.
+            # A `with` block would wait for everything in the queue, even after an interruption.
             pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _compute(job: _Job) -> None:
-    """Write the job's file, atomically; a clip that cannot be used is a file with the reason."""
+    """Write the job's file, atomically. If the clip cannot be used, the file holds the reason."""
+    content: dict[str, NDArray[np.generic]]
     try:
-        content = job.compute(job.clip, load_flow(job.flow_name, **job.flow_parameters))
+        phases = job.compute(job.clip, load_flow(job.flow_name, **job.flow_parameters))
+        content = {"onset_apex": phases.onset_apex}
+        if phases.apex_offset is not None:
+            content["apex_offset"] = phases.apex_offset
     except InputError as error:
         content = {"problem": np.array(str(error))}
-    partial = job.path.with_suffix(f".{os.getpid()}.part")
+    archive = io.BytesIO()
+    np.savez(archive, **content)
     try:
-        with partial.open("wb") as file:
-            np.savez(file, **content)
-        partial.replace(job.path)
+        write_whole(job.path, archive.getbuffer())
     except OSError as error:
-        raise InputError(f"cannot write to the cache {partial}: {error.strerror}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+        raise InputError(f"cannot write to the cache {job.path}: {error.strerror}") from error
 
 
-def _read(job: _Job) -> Content | Problem:
+def _read(job: _Job) -> Phases | Problem:
     try:
-        # Opened here: numpy would leave a damaged file open.
+        # Open the file here, because numpy would leave a damaged file open.
         with job.path.open("rb") as file, np.load(file) as archive:
             content = dict(archive)
-    except Exception as error:  # numpy's and zip's readers raise whatever they stumble over
+        if "problem" in content:
+            return Problem(str(job.clip.footage.folder), job.clip.key, str(content["problem"]))
+        return content["onset_apex"], content.get("apex_offset")
+    except Exception as error:  # numpy's and zip's readers raise anything
         raise InputError(f"{job.path} is damaged ({error_line(error)}): delete it") from error
-    if "problem" in content:
-        return Problem(str(job.clip.footage.folder), job.clip.key, str(content["problem"]))
-    return content
 
 
 def _key(clip: Clip, compute: Compute, flow: Flow) -> str:
@@ -167,8 +158,5 @@ def _key(clip: Clip, compute: Compute, flow: Flow) -> str:
 
 @cache
 def _code() -> str:
-    """Tells apart what older code computed."""
-    digest = hashlib.sha256()
-    for name in _DEPENDS_ON:
-        digest.update(files("model").joinpath(name).read_bytes())
-    return digest.hexdigest()
+    """A hash of the code, so that results of older code are not used."""
+    return hash_code(_DEPENDS_ON)

@@ -7,43 +7,35 @@ Pictures `CASME2-RAW/sub01/EP02_01f/img46.jpg`, counted from 1 without leading z
 set names them `reg_img46.jpg`.
 """
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from model.datasets.annotation_repairs import text
+from model.datasets.annotation_repairs import cell_text
 from model.datasets.layout import (
     ExpressionRow,
-    Found,
     Layout,
-    find_file,
-    find_folder,
-    not_here,
-    subfolders,
+    LayoutContent,
+    holds_folder,
+    need_file,
+    need_folder,
 )
 from model.datasets.spreadsheets import COLUMNS, expression_row, rows_by_header
 
 _TITLE = "CASME II"
 
 
-def read(root: Path) -> Found:
+def read(root: Path) -> LayoutContent:
     """See `model.datasets.layout.Reader`."""
-    table = find_file(root, "CASME2-coding*.xlsx", "CASME2*.xlsx")
-    if table is None:
-        raise not_here(root, _TITLE, "the table CASME2-coding-20140508.xlsx in it")
-    pictures = find_folder(root, _holds_subjects, prefer=("raw", "cropped"))
-    if pictures is None:
-        raise not_here(root, _TITLE, "pictures CASME2-RAW/sub01/EP02_01f/img46.jpg in it")
-    return Found(tuple(_rows(table, pictures)), (table, pictures))
-
-
-def _holds_subjects(folder: Path) -> bool:
-    return any(re.fullmatch(r"sub\d+", sub.name) for sub in subfolders(folder))
+    example = "CASME2-coding-20140508.xlsx"
+    table = need_file(root, _TITLE, example, "CASME2-coding*.xlsx", "CASME2*.xlsx")
+    example = "pictures CASME2-RAW/sub01/EP02_01f/img46.jpg"
+    pictures = need_folder(root, _TITLE, example, holds_folder(r"sub\d+"), ("raw", "cropped"))
+    return LayoutContent(tuple(_rows(table, pictures)), (table, pictures))
 
 
 def _rows(table: Path, pictures: Path) -> Iterator[ExpressionRow]:
     for row in rows_by_header(table, COLUMNS):
-        subject, name = text(row.cells["Subject"], []), text(row.cells["Filename"], [])
+        subject, name = cell_text(row.cells["Subject"]), cell_text(row.cells["Filename"])
         yield expression_row(row, pictures / f"sub{subject.zfill(2)}" / name)
 
 

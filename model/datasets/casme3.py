@@ -2,7 +2,7 @@
 database with depth information and high ecological validity, IEEE TPAMI 45(3), 2023.
 
 Tables `cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx` (860 rows): Subject (spNO.1), Filename (a … m),
-Onset, Apex, Offset, AU, Objective class, emotion; and, where it lies beside,
+Onset, Apex, Offset, AU, Objective class, emotion; and, if it lies beside that one,
 `cas(me)3_part_A_MaE_label_JpgIndex_v2_emotion.xlsx` for the macro-expressions, whose columns are
 called sub, seq, onset, apex, offset, emotion. Pictures `part_A/spNO.1/a/color/175.jpg`, or in the
 release of cut clips `Part_A_ME_clip/frame/spNO.1_a_355/355.jpg` (subject, video, onset), which has
@@ -13,15 +13,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from model.datasets.annotation_repairs import text
+from model.datasets.annotation_repairs import cell_text
 from model.datasets.layout import (
     ExpressionRow,
-    Found,
     Layout,
+    LayoutContent,
     RecordingRow,
     find_file,
     find_folder,
-    not_here,
+    holds_folder,
+    need_file,
+    need_folder,
     subfolders,
 )
 from model.datasets.spreadsheets import COLUMNS, expression_row, rows_by_header
@@ -31,22 +33,18 @@ _TITLE = "CAS(ME)³ part A"
 _SUBJECT = re.compile(r"spNO\.\d+", re.IGNORECASE)
 
 
-def read(root: Path) -> Found:
+def read(root: Path) -> LayoutContent:
     """See `model.datasets.layout.Reader`."""
-    micro = find_file(root, "cas(me)3_part_A_ME*.xlsx")
-    if micro is None:
-        raise not_here(root, _TITLE, "the table cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx in it")
-    long = find_folder(root, _holds_subjects, prefer=("part_a",))
-    cut = find_folder(root, _holds_clips, prefer=("frame", "color"))
+    example = "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx"
+    micro = need_file(root, _TITLE, example, "cas(me)3_part_A_ME*.xlsx")
+    long = find_folder(root, holds_folder(_SUBJECT.pattern), ("part_a",))
     if long is None:
-        if cut is None:
-            raise not_here(
-                root,
-                _TITLE,
-                "pictures part_A/spNO.1/a/color/175.jpg or "
-                "Part_A_ME_clip/frame/spNO.1_a_355/355.jpg in it",
-            )
-        return Found(tuple(_rows(micro, "micro", cut, long=False)), (micro, cut))
+        example = (
+            "pictures part_A/spNO.1/a/color/175.jpg or Part_A_ME_clip/frame/spNO.1_a_355/355.jpg"
+        )
+        holds_clips = holds_folder(_SUBJECT.pattern + r"_[^_]+_\d+")
+        cut = need_folder(root, _TITLE, example, holds_clips, ("frame", "color"))
+        return LayoutContent(tuple(_rows(micro, "micro", cut, long=False)), (micro, cut))
     rows = list(_rows(micro, "micro", long, long=True))
     sources = [micro, long]
     macro = find_file(root, "cas(me)3_part_A_MaE*.xlsx")
@@ -59,28 +57,17 @@ def read(root: Path) -> Found:
         if _SUBJECT.fullmatch(subject.name)
         for video in subfolders(subject)
     )
-    return Found(tuple(rows), tuple(sources), recordings)
-
-
-def _holds_subjects(folder: Path) -> bool:
-    return any(_SUBJECT.fullmatch(subject.name) for subject in subfolders(folder))
-
-
-def _holds_clips(folder: Path) -> bool:
-    return any(
-        re.fullmatch(_SUBJECT.pattern + r"_[^_]+_\d+", clip.name, re.IGNORECASE)
-        for clip in subfolders(folder)
-    )
+    return LayoutContent(tuple(rows), tuple(sources), recordings)
 
 
 def _rows(table: Path, kind: Kind, pictures: Path, *, long: bool) -> Iterator[ExpressionRow]:
     for row in rows_by_header(table, COLUMNS, optional=("Action Units", "Emotion")):
         cells = row.cells
-        subject, name = text(cells["Subject"], []), text(cells["Filename"], [])
+        subject, name = cell_text(cells["Subject"]), cell_text(cells["Filename"])
         if long:
             folder = _colour(pictures / subject / name)
         else:
-            folder = pictures / f"{subject}_{name}_{text(cells['Onset'], [])}"
+            folder = pictures / f"{subject}_{name}_{cell_text(cells['Onset'])}"
         yield expression_row(row, folder, kind)
 
 
@@ -93,20 +80,10 @@ LAYOUT = Layout(
     name="casme3",
     title=_TITLE,
     fps=30.0,
+    # Releases spell happiness and sadness differently; macro tables may lack the emotion.
     emotions=frozenset(
-        # Releases spell happiness and sadness differently; macro tables may lack the emotion.
-        (
-            "",
-            "anger",
-            "disgust",
-            "fear",
-            "happy",
-            "happiness",
-            "others",
-            "sad",
-            "sadness",
-            "surprise",
-        )
-    ),
+        ("anger", "disgust", "fear", "happy", "happiness", "others", "sad", "sadness", "surprise")
+    )
+    | {""},
     read=read,
 )

@@ -13,15 +13,15 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from model.datasets.annotation_repairs import Cell, text
+from model.datasets.annotation_repairs import Cell, cell_text
 from model.datasets.clips import Problem
 from model.datasets.layout import (
     ExpressionRow,
-    Found,
     Layout,
+    LayoutContent,
     RecordingRow,
-    find_file,
-    find_folder,
+    need_file,
+    need_folder,
     not_here,
     subfolders,
 )
@@ -32,19 +32,17 @@ _TITLE = "CAS(ME)²"
 _FOLDER = re.compile(r"\d+_(\d{4})")
 
 
-def read(root: Path) -> Found:
+def read(root: Path) -> LayoutContent:
     """See `model.datasets.layout.Reader`."""
-    table = find_file(root, "CAS(ME)*code_final*.xlsx", "*code_final*.xlsx")
-    if table is None:
-        raise not_here(root, _TITLE, "the table CAS(ME)^2code_final.xlsx in it")
-    pictures = find_folder(root, _holds_subjects, prefer=("rawpic",))
-    if pictures is None:
-        raise not_here(root, _TITLE, "pictures rawpic/s15/15_0101disgustingteeth/img001.jpg in it")
+    patterns = ("CAS(ME)*code_final*.xlsx", "*code_final*.xlsx")
+    table = need_file(root, _TITLE, "CAS(ME)^2code_final.xlsx", *patterns)
+    example = "pictures rawpic/s15/15_0101disgustingteeth/img001.jpg"
+    pictures = need_folder(root, _TITLE, example, _holds_subjects, ("rawpic",))
     sheets = read_sheets(table)
     if len(sheets) < 3:
         raise not_here(root, _TITLE, f"three sheets in {table.name}, there are {len(sheets)}")
-    folders = {text(r[2], []): text(r[1], []) for r in sheets[1] if len(r) > 2}
-    codes = {text(r[1], []): text(r[0], []).zfill(4) for r in sheets[2] if len(r) > 1}
+    folders = {cell_text(r[2]): cell_text(r[1]) for r in sheets[1] if len(r) > 2}
+    codes = {cell_text(r[1]): cell_text(r[0]).zfill(4) for r in sheets[2] if len(r) > 1}
     if not any(re.fullmatch(r"s\d+", name) for name in folders.values()):
         raise not_here(root, _TITLE, f"(number, s15, 1) in the rows of the 2nd sheet of {table}")
     if not any(code.isdigit() for code in codes.values()):
@@ -56,7 +54,7 @@ def read(root: Path) -> Found:
         for video in subfolders(subject)
         if _FOLDER.match(video.name)
     )
-    return Found(rows, (table, pictures), recordings)
+    return LayoutContent(rows, (table, pictures), recordings)
 
 
 def _holds_subjects(folder: Path) -> bool:
@@ -79,7 +77,7 @@ def _rows(
         if all(cell in (None, "") for cell in cells):
             continue
         where = f"{table} row {number}"
-        subject, name, kind = text(cells[0], []), text(cells[1], []), text(cells[7], [])
+        subject, name, kind = (cell_text(cells[column]) for column in (0, 1, 7))
         if subject not in folders:
             yield Problem(where, f"{subject}/{name}", f"no subject {subject!r} in the 2nd sheet")
             continue

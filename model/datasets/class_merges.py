@@ -1,4 +1,4 @@
-"""Which annotated emotions count as one class: the merges that papers report on.
+"""Which annotated emotions count as one class: the merges that papers use.
 
 | classes | data sets | from |
 |---|---|---|
@@ -10,12 +10,12 @@
 | 7, SAMM | its eight without other | its table |
 | 7, MMEW and CAS(ME)³ | happiness, surprise, disgust, others, fear, sadness, anger | their papers |
 
-Counts to expect, from the published tables: CASME II 5-class 246 of 255 rows (99 others,
-63 disgust, 32 happiness, 27 repression, 25 surprise; papers report 244 to 247, depending on the
-release and on the rows they drop for a missing apex or pictures); SAMM 5-class 136. CASME II
-3-class gives 99 negative by MEGC's rule; the challenge's own list has 88 (of 24 subjects), because
-it lacks fear and sadness, 9 rows, and two more. So scores on "CASME II, 3 classes" can be compared
-only if the number of clips is stated.
+The published tables give these counts. CASME II with 5 classes: 246 of 255 rows (99 others,
+63 disgust, 32 happiness, 27 repression, 25 surprise). Papers report 244 to 247, depending on the
+release and on the rows they drop for a missing apex or missing pictures. SAMM with 5 classes: 136.
+CASME II with 3 classes: 99 negative by MEGC's rule. The challenge's own list has 88 (of
+24 subjects), because it lacks fear and sadness (9 rows) and two more. So scores on "CASME II,
+3 classes" can be compared only if the number of clips is stated.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
-"""The records of a data set: numbered pictures, clips cut around one expression, long videos.
+"""The records of a data set: numbered pictures, clips of one expression, long videos.
 
-A clip, a long video, a video file and a webcam are the same thing to the rest of the program: an
-iterator of `Frame`. What the annotations say is in frame numbers, as the owners count them; what
-leaves this package is in seconds (`Stamp`).
+To the rest of the program, a clip, a long video, a video file and a webcam are the same: an
+iterator of `Frame`. Annotations are in frame numbers, as the owners count them; this package
+returns seconds (`Stamp`).
 """
 
 import os
@@ -26,70 +26,67 @@ _NUMBER = re.compile(r"(\d+)\D*$")
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """Pictures of one recording in one folder, in the order of their numbers."""
+    """The pictures of one recording in one folder, in the order of their numbers."""
 
     folder: Path
     fps: float
     numbers: tuple[int, ...]
-    """As in the file names, rising; a jump is a picture missing on disk."""
+    """From the file names, increasing. A jump means that a picture is missing on disk."""
     names: tuple[str, ...]
     """File names in `folder`, one for each number."""
     doubled: int = 0
-    """How many more files carried a number already taken; the first by name is used."""
-    hidden: int = 0
-    """How many files were left out because their names begin with a dot: what macOS leaves beside
-    each picture on a shared disk is no picture, though it is called like one (`._img1.jpg`)."""
+    """How many files repeat a number; the first by name is used."""
 
     @classmethod
     def of(cls, folder: Path, fps: float) -> "Footage":
-        """All pictures of `folder` whose names end in a number; none if there is no such folder."""
-        if not os.path.isdir(folder):  # which no name can upset
+        """All pictures in `folder` whose names end in a number; none if there is no such folder.
+        Names that begin with a dot are left out, because macOS writes such files beside the
+        pictures on a shared disk (`._img1.jpg`)."""
+        if not os.path.isdir(folder):  # raises nothing, whatever the name
             return cls(folder, fps, (), ())
         found: dict[int, str] = {}
-        doubled = hidden = 0
+        doubled = 0
         for name in sorted(entry.name for entry in folder.iterdir()):
-            if name.startswith("."):
-                hidden += 1
-                continue
             stem, dot, suffix = name.rpartition(".")
             number = _NUMBER.search(stem)
-            if dot + suffix.lower() not in PICTURE_SUFFIXES or number is None:
+            is_picture = dot + suffix.lower() in PICTURE_SUFFIXES and not name.startswith(".")
+            if number is None or not is_picture:
                 continue
             doubled += int(number[1]) in found
             found.setdefault(int(number[1]), name)
         numbers = tuple(sorted(found))
-        return cls(folder, fps, numbers, tuple(found[n] for n in numbers), doubled, hidden)
+        return cls(folder, fps, numbers, tuple(found[n] for n in numbers), doubled)
 
     @property
     def paths(self) -> tuple[Path, ...]:
         return tuple(self.folder / name for name in self.names)
 
     def between(self, first: int, last: int) -> "Footage":
-        """The pictures numbered `first` to `last`, both included."""
+        """The pictures numbered `first` to `last`, inclusive."""
         kept = [i for i, number in enumerate(self.numbers) if first <= number <= last]
         numbers = tuple(self.numbers[i] for i in kept)
         return Footage(self.folder, self.fps, numbers, tuple(self.names[i] for i in kept))
 
     def stamp(self, number: int) -> Stamp:
-        """When the picture of that number was taken; the first one is at 0 s."""
+        """The stamp of the picture with that number; the first one is at 0 s."""
         index = number - self.numbers[0]
         return Stamp(index, index / self.fps)
 
     def frames(self) -> Iterator[Frame]:
-        """The pictures as a source gives them: RGB, read-only, stamped by the nominal rate. A
-        picture missing on disk is a jump of the index. `SourceError` if one cannot be read."""
+        """The pictures as frames: RGB, read-only, at the nominal rate. The index jumps where a
+        picture is missing on disk. Raises `SourceError` if one cannot be read."""
         for number, path in zip(self.numbers, self.paths, strict=True):
             picture = read_picture(path, cv2.IMREAD_COLOR)
             if picture is None:
-                raise SourceError(f"cannot read the picture {path}: replace it, or take it away")
+                raise SourceError(f"cannot read the picture {path}: replace it, or remove it")
             image: ImageU8 = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
             image.flags.writeable = False
             yield Frame(self.stamp(number), image, 0.0)
 
 
 def read_picture(path: Path, flags: int) -> NDArray[Any] | None:
-    """`cv2.imread`, which on Windows finds no file whose path has letters of another script: the
-    picture in BGR as `flags` say, None if there is none."""
+    """The picture in BGR, read with OpenCV's `flags`; None if it cannot be read. Unlike
+    `cv2.imread` it finds paths in any script on Windows."""
     try:
         content = np.fromfile(path, np.uint8)
     except OSError:
@@ -110,35 +107,35 @@ class Clip:
     name: str
     """As annotated; unique together with `subject` and `onset`."""
     onset: int
-    """A number of `footage`, as are the next two."""
+    """Number of a picture of `footage`, like the next two."""
     apex: int | None
-    """None: no usable one is annotated; `model.datasets.apex_search` finds it by motion."""
+    """None if no usable one is annotated; `model.datasets.apex_search` finds it by motion."""
     offset: int | None
-    """None: the return is not in the recording, so there is no second phase."""
+    """None if the recording ends before the face returns, so there is no second phase."""
     label: str
-    """Emotion as annotated, in lower case; empty where the data set gives none."""
+    """Emotion as annotated, in lower case; empty if the data set has none."""
     action_units: tuple[str, ...]
-    """FACS units, "AU4", rising, sides and intensities left out; empty where none are coded."""
+    """FACS units ("AU4") in order, without sides and intensities; empty if not coded."""
     coding: str
     """The same as annotated: "L4+7"."""
     kind: Kind
     footage: Footage
     repairs: tuple[str, ...] = ()
-    """Names in `model.datasets.annotation_repairs.RULES` of what had to be put right."""
+    """Names of the rules that were applied, from `model.datasets.annotation_repairs.RULES`."""
 
     @property
     def key(self) -> str:
-        """What names it within all data sets."""
+        """A unique name over all data sets."""
         return f"{self.dataset}/{self.subject}/{self.name}@{self.onset}"
 
     def frames(self) -> Iterator[Frame]:
-        """Its pictures; see `Footage.frames`."""
+        """See `Footage.frames`."""
         return self.footage.frames()
 
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """A long recording in which expressions are to be found."""
+    """A long recording, for spotting expressions."""
 
     dataset: str
     subject: str
@@ -146,13 +143,13 @@ class Video:
     folder: Path
     fps: float
     windows: tuple[Window, ...]
-    """Annotated expressions in order of onset, on the stamps of `frames`. An offset that is not
-    annotated is put at the apex (MEGC's convention), an apex that is not, half way."""
+    """Annotated expressions in order of onset, with stamps of `frames`. A missing offset is set to
+    the apex (MEGC's convention), a missing apex halfway."""
     labels: tuple[str, ...]
-    """Emotion of each window, empty where none is annotated."""
+    """Emotion of each window; empty if not annotated."""
 
     def footage(self) -> Footage:
-        """Its pictures, looked up now: a data set of long videos has millions."""
+        """Its pictures. They are looked up on each call, because long videos have millions."""
         return Footage.of(self.folder, self.fps)
 
     def frames(self) -> Iterator[Frame]:
@@ -162,23 +159,23 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something annotated that cannot be used, and why."""
+    """An annotation that cannot be used, and why."""
 
     where: str
     """Table and row, or folder."""
     clip: str
-    """Subject and name as far as they are known."""
+    """Subject and name, as far as known."""
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What was found of one data set: an iterable of clips."""
+    """A data set on disk: an iterable of clips."""
 
     name: str
-    """In `model.datasets.DATASETS`."""
+    """Name in `model.datasets.DATASETS`."""
     title: str
-    """As its owners write it."""
+    """Name as its owners write it."""
     root: Path
     clips: tuple[Clip, ...]
     left_out: tuple[Problem, ...]
@@ -186,8 +183,6 @@ class Dataset:
     """Long recordings; empty for data sets of cut clips."""
     sources: tuple[Path, ...] = ()
     """Tables and folders that were read."""
-    hidden: int = 0
-    """Files in the folders of pictures that were left out, see `Footage.hidden`."""
 
     def __iter__(self) -> Iterator[Clip]:
         return iter(self.clips)
@@ -196,8 +191,8 @@ class Dataset:
         return len(self.clips)
 
     def micro(self) -> "Dataset":
-        """The same without macro-expressions."""
+        """The data set without macro-expressions. Raises `InputError` if nothing is left."""
         clips = tuple(clip for clip in self.clips if clip.kind == "micro")
         if not clips:
-            raise InputError(f"{self.root}: {self.title} holds no usable micro-expression")
+            raise InputError(f"{self.root}: {self.title} has no usable micro-expression")
         return replace(self, clips=clips)

@@ -1,4 +1,4 @@
-"""Tables of delimited text (CSV), as other programs and spreadsheets write them."""
+"""Reads tables of delimited text (CSV), as spreadsheets and other programs write them."""
 
 import csv
 import io
@@ -32,10 +32,10 @@ class TextTable:
 
 
 def read_table(path: Path, needed: Sequence[str] = ()) -> TextTable:
-    """The table in the file `path`: UTF-8, with or without byte order mark, or UTF-16 with one.
-    The delimiter is the one that splits the header most. Column names are stripped of white space.
+    """The table in the file `path`, in UTF-8, or in UTF-16 with a byte order mark. The delimiter is
+    the one that occurs most often in the header. White space around column names is removed.
 
-    Raises `InputError` if the file cannot be read, is no such table, or lacks a column of
+    Raises `InputError` if the file cannot be read, is not such a table, or lacks a column of
     `needed`.
     """
     try:

@@ -27,6 +27,7 @@ Strain is not read: it follows from u and v. 8-bit maps are restored by these ru
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -35,7 +36,6 @@ from numpy.typing import NDArray
 from model.datasets.clips import read_picture
 from model.datasets.delimited import read_table
 from model.datasets.layout import parse_action_units
-from model.datasets.pairs import FlowPairSet, Unit
 from model.errors import InputError, error_line
 from model.records import ArrayF32
 
@@ -44,6 +44,32 @@ PHASES = ("onset_apex", "apex_offset")
 _RANGE = ("u_min", "u_max", "v_min", "v_max")
 _SMOOTHING = np.exp(-0.5 * (np.arange(-6, 7) / 2.0) ** 2)  # Gaussian over levels, σ 2
 _CLEARLY = 16  # strain must be darker than u by this many levels
+
+
+Unit = Literal["px", "relative"]
+"""`px`: displacement in px of the map. `relative`: min–max normalisation lost the scale; each
+channel spans at most −1 to 1 around its estimated zero, and sizes of u and v cannot be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowMaps:
+    """The flow maps of N clips."""
+
+    flows: ArrayF32
+    """(N, 2, 2, S, S) float32: phase (onset→apex, apex→offset), (u right, v down), y, x."""
+    both_phases: NDArray[np.bool_]
+    """(N,): False if the second phase is unknown; it then holds zeros."""
+    subjects: tuple[str, ...]
+    clips: tuple[str, ...]
+    """Names, unique within the set."""
+    labels: tuple[str, ...]
+    """As annotated."""
+    action_units: tuple[tuple[str, ...], ...]
+    """Units of each clip, such as ("AU4", "AU7"); empty if not coded."""
+    unit: Unit
+
+    def __len__(self) -> int:
+        return len(self.flows)
 
 
 @dataclass(slots=True)
@@ -67,7 +93,7 @@ class _Raw:
     """Whether it is a picture, whose channel order is not known yet."""
 
 
-def read_maps(source: Path) -> FlowPairSet:
+def read_maps(source: Path) -> FlowMaps:
     """The maps listed in a table, or in the only .csv of a folder. All are resized to the largest
     one; vectors in px are scaled with them. Raises `InputError`, naming the file or the line, for
     maps that are not square, values that are not finite, and sets that mix maps with and without
@@ -80,10 +106,10 @@ def read_maps(source: Path) -> FlowPairSet:
         for n, sample in enumerate(samples)
         for phase, (path, stored, where) in sample.rows.items()
     }
-    said = set().union(*(sample.channels for sample in samples)) - {""}
-    if len(said) > 1:
+    orders = set().union(*(sample.channels for sample in samples)) - {""}
+    if len(orders) > 1:
         raise InputError(f"{table}: channels are rgb in some rows and bgr in others: split it")
-    swapped = _swapped([raw for raw, _ in maps.values() if raw.colour], said)
+    swapped = _is_swapped([raw for raw, _ in maps.values() if raw.colour], orders)
     units = {_unit(raw, stored) for raw, stored in maps.values()}
     if len(units) > 1:
         raise InputError(f"{table} lists maps with and without a scale: split it in two tables")
@@ -92,9 +118,8 @@ def read_maps(source: Path) -> FlowPairSet:
     flows = np.zeros((len(samples), 2, 2, size, size), np.float32)
     for (n, phase), (raw, stored) in maps.items():
         flow = _flow(raw, stored, swapped=raw.colour and swapped)
-        flows[n, PHASES.index(phase)] = _resized(flow, size, scaled=unit == "px")
-    return FlowPairSet(
-        name=set_name(source),
+        flows[n, PHASES.index(phase)] = _resize(flow, size, scaled=unit == "px")
+    return FlowMaps(
         flows=flows,
         both_phases=np.array(["apex_offset" in sample.rows for sample in samples]),
         subjects=tuple(sample.subject for sample in samples),
@@ -222,10 +247,10 @@ def _load(path: Path, where: str) -> NDArray[np.generic]:
         ) from error
 
 
-def _swapped(pictures: list[_Raw], said: set[str]) -> bool:
-    """Whether u is the blue channel; `said` is the order given in the table, if any."""
-    if said or not pictures:
-        return said == {"bgr"}
+def _is_swapped(pictures: list[_Raw], orders: set[str]) -> bool:
+    """Whether u is the blue channel; `orders` holds the order given in the table, if any."""
+    if orders or not pictures:
+        return orders == {"bgr"}
     red, blue = (
         np.median([still_level(np.asarray(raw.planes[i], np.uint8)) for raw in pictures])
         for i in (0, 2)
@@ -257,7 +282,7 @@ def _flow(raw: _Raw, stored: tuple[float, ...] | None, *, swapped: bool) -> Arra
     return flow
 
 
-def _resized(flow: ArrayF32, size: int, *, scaled: bool) -> ArrayF32:
+def _resize(flow: ArrayF32, size: int, *, scaled: bool) -> ArrayF32:
     old = flow.shape[-1]
     if old == size:
         return flow

@@ -1,7 +1,7 @@
-"""What the published layouts have in common: a table of expressions, folders of pictures.
+"""What all layouts share: a table of expressions, and folders of pictures.
 
 Each layout's module reads its table and finds the pictures of a row. This module turns rows into
-clips by the rules of `model.datasets.annotation_repairs`, or leaves them out with the reason.
+clips by the rules of `model.datasets.annotation_repairs`, or leaves them out and says why.
 """
 
 import os
@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
 
-from model.datasets.annotation_repairs import Cell, Moments, UnusableError, settle, text
+from model.datasets.annotation_repairs import Cell, Moments, UnusableError, cell_text, settle
 from model.datasets.clips import Clip, Dataset, Footage, Problem, Video
 from model.errors import InputError
 from model.records import Kind, Window
 
 MARGIN_S = 0.5
-"""A clip of a long recording keeps this much before its onset and after its offset: time for the
-aligner's filter to settle, and frames to average."""
+"""A clip of a long recording keeps this much before its onset and after its offset. The aligner's
+filter needs time to settle, and averaging needs frames."""
 _DEPTH = 4  # releases nest folders of the same name ("CASME2-RAW/CASME2-RAW")
 
 
@@ -51,7 +50,7 @@ class RecordingRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LayoutContent:
     """What a layout's reader found in a folder."""
 
     rows: Iterable[ExpressionRow | Problem]
@@ -59,11 +58,8 @@ class Found:
     recordings: tuple[RecordingRow, ...] = ()
 
 
-class Reader(Protocol):
-    """Finds one data set in `root`. Raises `InputError` with what was expected if it is not
-    there."""
-
-    def __call__(self, root: Path) -> Found: ...
+Reader = Callable[[Path], LayoutContent]
+"""Finds one data set in a folder. Raises `InputError` with what was expected if it is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +82,7 @@ class Layout:
         found = self.read(root)
         clips: list[Clip] = []
         left_out: list[Problem] = []
-        hidden: dict[Path, int] = {}
-
-        @lru_cache(32)
-        def listing(folder: Path) -> Footage:
-            footage = Footage.of(folder, self.fps)
-            hidden[folder] = footage.hidden
-            return footage
-
+        listing = lru_cache(32)(lambda folder: Footage.of(folder, self.fps))
         long = {recording.folder for recording in found.recordings}
         seen: dict[str, str] = {}
         for row in found.rows:
@@ -103,9 +92,9 @@ class Layout:
             try:
                 clip = self._clip(row, listing, cut=row.folder in long)
                 if clip.key in seen:
-                    raise UnusableError(f"the same expression stands in {seen[clip.key]}")
+                    raise UnusableError(f"the same expression is in {seen[clip.key]}")
             except UnusableError as error:
-                named = f"{text(row.subject, [])}/{text(row.name, [])}"
+                named = f"{cell_text(row.subject)}/{cell_text(row.name)}"
                 left_out.append(Problem(row.where, named, str(error)))
                 continue
             seen[clip.key] = row.where
@@ -119,14 +108,13 @@ class Layout:
             tuple(left_out),
             videos,
             found.sources,
-            sum(hidden.values()),
         )
 
     def _clip(self, row: ExpressionRow, listing: Callable[[Path], Footage], *, cut: bool) -> Clip:
         repairs: list[str] = []
-        subject = text(row.subject, repairs)
-        name = text(row.name, repairs)
-        label = text(row.emotion, repairs).lower()
+        subject = cell_text(row.subject, repairs)
+        name = cell_text(row.name, repairs)
+        label = cell_text(row.emotion, repairs).lower()
         for what, cell in (("subject", subject), ("file name", name)):
             if not cell:
                 raise UnusableError(f"the {what} is empty")
@@ -147,7 +135,7 @@ class Layout:
         if cut:
             margin = round(MARGIN_S * self.fps)
             footage = footage.between(moments.onset - margin, _end(moments) + margin)
-        coding = text(row.action_units, [])
+        coding = cell_text(row.action_units)
         return Clip(
             dataset=self.name,
             subject=subject,
@@ -171,6 +159,14 @@ def parse_action_units(coding: str) -> tuple[str, ...]:
     return tuple(f"AU{n}" for n in sorted(numbers - {0}))
 
 
+def need_file(root: Path, title: str, example: str, *patterns: str) -> Path:
+    """`find_file`, or an `InputError` that names the data set and an `example` of the file."""
+    found = find_file(root, *patterns)
+    if found is None:
+        raise not_here(root, title, f"the table {example} in it")
+    return found
+
+
 def find_file(root: Path, *patterns: str) -> Path | None:
     """The file that matches a pattern (in any case), in `root` or up to two folders below; None if
     there is none. A shallower folder wins, then an earlier pattern, then the last name: releases
@@ -184,6 +180,16 @@ def find_file(root: Path, *patterns: str) -> Path | None:
                 return max(matching, key=lambda file: file.name)
         level = [sub for folder in level for sub in subfolders(folder)]
     return None
+
+
+def need_folder(
+    root: Path, title: str, example: str, holds: Callable[[Path], bool], prefer: Sequence[str] = ()
+) -> Path:
+    """`find_folder`, or an `InputError` that names the data set and an `example` of a picture."""
+    found = find_folder(root, holds, prefer)
+    if found is None:
+        raise not_here(root, title, f"{example} in it")
+    return found
 
 
 def find_folder(
@@ -206,10 +212,16 @@ def find_folder(
     return min(accepted, key=rank, default=None)
 
 
+def holds_folder(pattern: str) -> Callable[[Path], bool]:
+    """Whether a folder has a subfolder whose whole name matches `pattern`, in any case."""
+    name = re.compile(pattern, re.IGNORECASE)
+    return lambda folder: any(name.fullmatch(sub.name) for sub in subfolders(folder))
+
+
 def subfolders(folder: Path) -> list[Path]:
-    """Folders in `folder`, in natural order (s2 before s10)."""
+    """Folders in `folder`, in natural_key order (s2 before s10)."""
     found = [Path(entry.path) for entry in _entries(folder, files=False)]
-    return sorted(found, key=lambda path: natural(path.name))
+    return sorted(found, key=lambda path: natural_key(path.name))
 
 
 def _entries(folder: Path, *, files: bool) -> Iterator[os.DirEntry[str]]:
@@ -222,7 +234,7 @@ def _entries(folder: Path, *, files: bool) -> Iterator[os.DirEntry[str]]:
                 yield entry
 
 
-def natural(name: str) -> tuple[tuple[int, str], ...]:
+def natural_key(name: str) -> tuple[tuple[int, str], ...]:
     """A sorting key that compares digits as numbers."""
     parts = re.split(r"(\d+)", name.lower())
     return tuple((int(p), "") if p.isdecimal() else (-1, p) for p in parts if p)

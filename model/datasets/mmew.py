@@ -10,14 +10,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from model.datasets.annotation_repairs import text
+from model.datasets.annotation_repairs import cell_text
 from model.datasets.layout import (
     ExpressionRow,
-    Found,
     Layout,
-    find_file,
-    find_folder,
-    not_here,
+    LayoutContent,
+    need_file,
+    need_folder,
     subfolders,
 )
 from model.datasets.spreadsheets import COLUMNS, expression_row, rows_by_header
@@ -25,22 +24,21 @@ from model.datasets.spreadsheets import COLUMNS, expression_row, rows_by_header
 _TITLE = "MMEW"
 
 
-def read(root: Path) -> Found:
+def read(root: Path) -> LayoutContent:
     """See `model.datasets.layout.Reader`."""
-    table = find_file(root, "MMEW_Micro_Exp*.xlsx")
-    if table is None:
-        raise not_here(root, _TITLE, "the table MMEW_Micro_Exp.xlsx in it")
-    pictures = find_folder(root, lambda folder: folder.name.lower() == "micro_expression")
-    if pictures is None:
-        raise not_here(root, _TITLE, "pictures Micro_Expression/<emotion>/S01-01-001/1.jpg in it")
-    return Found(tuple(_rows(table, pictures)), (table, pictures))
+    table = need_file(root, _TITLE, "MMEW_Micro_Exp.xlsx", "MMEW_Micro_Exp*.xlsx")
+    example = "pictures Micro_Expression/<emotion>/S01-01-001/1.jpg"
+    pictures = need_folder(
+        root, _TITLE, example, lambda folder: folder.name.lower() == "micro_expression"
+    )
+    return LayoutContent(tuple(_rows(table, pictures)), (table, pictures))
 
 
 def _rows(table: Path, pictures: Path) -> Iterator[ExpressionRow]:
     folders = {folder.name: folder for folder in _clip_folders(pictures, depth=3)}
     for row in rows_by_header(table, COLUMNS, optional=("Action Units",)):
-        name = text(row.cells["Filename"], [])
-        emotion = text(row.cells["Emotion"], []).lower()
+        name = cell_text(row.cells["Filename"])
+        emotion = cell_text(row.cells["Emotion"]).lower()
         yield expression_row(row, folders.get(name, pictures / emotion / name))
 
 

@@ -11,14 +11,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from model.datasets.annotation_repairs import text
+from model.datasets.annotation_repairs import cell_text
 from model.datasets.layout import (
     ExpressionRow,
-    Found,
     Layout,
-    find_file,
-    find_folder,
-    not_here,
+    LayoutContent,
+    need_file,
+    need_folder,
     subfolders,
 )
 from model.datasets.spreadsheets import COLUMNS, expression_row, rows_by_header
@@ -32,15 +31,12 @@ TABLE = "SAMM*Micro_FACS_Codes*.xlsx"
 _TITLE = "SAMM"
 
 
-def read(root: Path) -> Found:
+def read(root: Path) -> LayoutContent:
     """See `model.datasets.layout.Reader`."""
-    table = find_file(root, TABLE)
-    if table is None:
-        raise not_here(root, _TITLE, "the table SAMM_Micro_FACS_Codes_v2.xlsx in it")
-    pictures = find_folder(root, _holds_subjects)
-    if pictures is None:
-        raise not_here(root, _TITLE, "pictures SAMM/006/006_1_2/006_05562.jpg in it")
-    return Found(tuple(_rows(table, pictures)), (table, pictures))
+    table = need_file(root, _TITLE, "SAMM_Micro_FACS_Codes_v2.xlsx", TABLE)
+    example = "pictures SAMM/006/006_1_2/006_05562.jpg"
+    pictures = need_folder(root, _TITLE, example, _holds_subjects)
+    return LayoutContent(tuple(_rows(table, pictures)), (table, pictures))
 
 
 def _holds_subjects(folder: Path) -> bool:
@@ -53,7 +49,7 @@ def _holds_subjects(folder: Path) -> bool:
 
 def _rows(table: Path, pictures: Path) -> Iterator[ExpressionRow]:
     for row in rows_by_header(table, COLUMNS):
-        subject, name = text(row.cells["Subject"], []), text(row.cells["Filename"], [])
+        subject, name = cell_text(row.cells["Subject"]), cell_text(row.cells["Filename"])
         yield expression_row(row, pictures / subject.zfill(3) / name)
 
 

@@ -13,16 +13,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from model.datasets.annotation_repairs import text
+from model.datasets.annotation_repairs import cell_text
 from model.datasets.clips import Problem
 from model.datasets.layout import (
     ExpressionRow,
-    Found,
     Layout,
+    LayoutContent,
     RecordingRow,
     find_file,
-    find_folder,
-    not_here,
+    holds_folder,
+    need_file,
+    need_folder,
     subfolders,
 )
 from model.datasets.samm import EMOTIONS, TABLE
@@ -33,21 +34,19 @@ _TITLE = "SAMM Long Videos"
 _VIDEO = re.compile(r"\d{3}_\d+")
 
 
-def read(root: Path) -> Found:
+def read(root: Path) -> LayoutContent:
     """See `model.datasets.layout.Reader`."""
-    table = find_file(root, "SAMM_LongVideos*.xlsx")
-    if table is None:
-        raise not_here(root, _TITLE, "the table SAMM_LongVideos_V3_Release.xlsx in it")
-    pictures = find_folder(root, _holds_videos, prefer=("long",))
-    if pictures is None:
-        raise not_here(root, _TITLE, "pictures SAMM_longvideos/006_1/006_1_0001.jpg in it")
+    example = "SAMM_LongVideos_V3_Release.xlsx"
+    table = need_file(root, _TITLE, example, "SAMM_LongVideos*.xlsx")
+    example = "pictures SAMM_longvideos/006_1/006_1_0001.jpg"
+    pictures = need_folder(root, _TITLE, example, holds_folder(_VIDEO.pattern), ("long",))
     sources = [table, pictures]
     emotions: dict[str, str] = {}
     samm = find_file(root, TABLE)
     if samm is not None:
         sources.insert(1, samm)
         emotions = {
-            text(row.cells["Filename"], []): text(row.cells["Emotion"], [])
+            cell_text(row.cells["Filename"]): cell_text(row.cells["Emotion"])
             for row in rows_by_header(samm, COLUMNS)
         }
     recordings = tuple(
@@ -55,11 +54,7 @@ def read(root: Path) -> Found:
         for video in subfolders(pictures)
         if _VIDEO.fullmatch(video.name)
     )
-    return Found(tuple(_rows(table, pictures, emotions)), tuple(sources), recordings)
-
-
-def _holds_videos(folder: Path) -> bool:
-    return any(_VIDEO.fullmatch(video.name) for video in subfolders(folder))
+    return LayoutContent(tuple(_rows(table, pictures, emotions)), tuple(sources), recordings)
 
 
 def _rows(
@@ -67,7 +62,7 @@ def _rows(
 ) -> Iterator[ExpressionRow | Problem]:
     for row in rows_by_header(table, {**COLUMNS, "Type": ()}, optional=("Emotion",)):
         cells = row.cells
-        name, kind_text = text(cells["Filename"], []), text(cells["Type"], []).lower()
+        name, kind_text = cell_text(cells["Filename"]), cell_text(cells["Type"]).lower()
         kind: Kind
         if kind_text.startswith("micro"):
             kind = "micro"

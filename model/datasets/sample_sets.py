@@ -1,6 +1,7 @@
-"""A data set as samples for networks, in any of the input kinds."""
+"""Turns a data set into samples for networks, in any of the input kinds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,14 @@ from model.classifiers import Inputs
 from model.classifiers.normalisation import strength
 from model.classifiers.phase_inputs import INPUT_PX, PHASE_SHAPES, prepare_phase
 from model.datasets import open_dataset
-from model.datasets.cache import compute_clips
+from model.datasets.cache import Phases, compute_clips
 from model.datasets.class_merges import merge
-from model.datasets.clips import Problem
-from model.datasets.flows import frames_of, open_flow_pairs, split_spec
-from model.datasets.pairs import FlowPairSet
+from model.datasets.clips import Clip, Problem
+from model.datasets.flow_maps import FlowMaps, read_maps, set_name
+from model.datasets.flows import clip_flows, clip_frames, split_spec
 from model.errors import InputError
 from model.flow import Flow
-from model.flow.long_term import long_flows
+from model.flow.phase_flows import long_flows
 from model.inference.samples import SampleSet
 from model.labels import ACTION_UNITS
 from model.records import ArrayF32, FramePair
@@ -26,6 +27,16 @@ from model.records import ArrayF32, FramePair
 RELATIVE_STRENGTH_PX = 0.5
 """Maps without a scale are scaled to this root mean square motion in their first phase, that of a
 medium micro-expression."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    clip: str
+    subject: str
+    label: str
+    action_units: tuple[str, ...]
+    phases: NDArray[np.float16]
+    both_phases: bool
 
 
 def open_samples(
@@ -37,88 +48,88 @@ def open_samples(
     workers: int | None = None,
     classes: int = 3,
 ) -> SampleSet:
-    """The micro-expressions that `spec` names ("casme2:PATH", "maps:PATH"; see
-    `model.datasets.flows.open_flow_pairs`) that belong to one of the `classes` after merging (see
-    `model.datasets.class_merges.merge`).
+    """The micro-expressions of `spec` that belong to one of the `classes` after merging
+    (`model.datasets.class_merges.merge`). `spec` is "casme2:PATH" for a data set of
+    `model.datasets.DATASETS`, or "maps:PATH" for maps that were computed elsewhere
+    (`model.datasets.flow_maps`), for which `flow` is ignored.
 
-    Results computed from pictures are kept in the folder `cache`; missing ones are computed by
-    `workers` processes. Action units are those of `model.labels.ACTION_UNITS`, NaN for a clip
-    without coding. Raises `InputError` for an invalid spec, folder or merge, if no clip is left,
-    and for maps if the network takes frames.
+    Clips with a damaged picture, or without a face at onset, apex or offset, are left out and
+    listed in the result. Results are kept in the folder `cache`; `workers` processes compute the
+    missing ones (`model.datasets.cache.compute_clips`). Action units are those of
+    `model.labels.ACTION_UNITS`, NaN if a clip is not coded. Raises `InputError` for an invalid
+    spec, folder or merge, if no clip is left, and for maps if the network takes frames.
     """
     name, path = split_spec(spec)
-    if inputs == "flows":
-        given = open_flow_pairs(spec, flow, cache, workers=workers)
-        phases = _prepared_flows(given)
-        clips, labels, both = given.clips, given.labels, given.both_phases
-        subjects, units, name = given.subjects, given.action_units, given.name
-        left_out = list(given.left_out)
-    elif name == "maps":
-        raise InputError(f"{spec} holds flow maps: a network on {inputs} needs the pictures")
+    wanted = merge(classes, None if name == "maps" else name)
+    if name == "maps":
+        if inputs != "flows":
+            raise InputError(f"{spec} holds flow maps: a network on {inputs} needs the pictures")
+        name, left_out = set_name(path), []
+        samples = list(_map_samples(read_maps(path)))
     else:
         dataset = open_dataset(name, path).micro()
-        usable, found, left_out = [], [], list(dataset.left_out)
-        for clip, content in compute_clips(dataset, frames_of, flow, cache, workers=workers):
-            if isinstance(content, Problem):
-                left_out.append(content)
+        left_out = list(dataset.left_out)
+        samples = []
+        compute = clip_flows if inputs == "flows" else clip_frames
+        for clip, phases in compute_clips(dataset, compute, flow, cache, workers=workers):
+            if isinstance(phases, Problem):
+                left_out.append(phases)
             else:
-                first = np.asarray(content["onset_apex"], np.float32)
-                second = content.get("apex_offset")
-                frames = FramePair(first, None if second is None else second.astype(np.float32))
-                found.append(_prepared_frames(inputs, frames, flow))
-                usable.append((clip, second is not None))
-        if not usable:
-            raise InputError(f"no clip of {dataset.title} in {dataset.root} shows a face")
-        phases = np.stack(found)
-        both = np.array([known for _, known in usable])
-        clips = tuple(f"{clip.subject}/{clip.name}@{clip.onset}" for clip, _ in usable)
-        labels, subjects, units = zip(
-            *[(clip.label, clip.subject, clip.action_units) for clip, _ in usable], strict=True
-        )
-    wanted = merge(classes, None if spec.startswith("maps:") else name)
-    classed = [wanted.of(label) for label in labels]
-    kept = [i for i, label in enumerate(classed) if label is not None]
+                samples.append(_clip_sample(clip, inputs, phases, flow))
+        if not samples:
+            raise InputError(
+                f"no clip of {dataset.title} in {dataset.root} can be used; the first: "
+                f"{left_out[0].reason}"
+            )
+    classed = [(sample, wanted.of(sample.label)) for sample in samples]
+    kept = [(sample, wanted.classes.index(own)) for sample, own in classed if own is not None]
     if not kept:
         raise InputError(f"{spec} has no clip of the classes {', '.join(wanted.classes)}")
     return SampleSet(
         name=name,
         inputs=inputs,
-        phases=phases[kept],
-        both_phases=both[kept],
-        labels=np.array([wanted.classes.index(str(classed[i])) for i in kept], np.int64),
+        phases=np.stack([sample.phases for sample, _ in kept]),
+        both_phases=np.array([sample.both_phases for sample, _ in kept]),
+        labels=np.array([label for _, label in kept], np.int64),
         classes=wanted.classes,
-        action_units=_coded([units[i] for i in kept]),
+        action_units=_action_units([sample.action_units for sample, _ in kept]),
         action_unit_names=ACTION_UNITS,
         amplitude_px=np.full(len(kept), np.nan, np.float32),
-        subjects=tuple(f"{name}/{subjects[i]}" for i in kept),
-        clips=tuple(f"{name}/{clips[i]}" for i in kept),
+        subjects=tuple(f"{name}/{sample.subject}" for sample, _ in kept),
+        clips=tuple(f"{name}/{sample.clip}" for sample, _ in kept),
         left_out=tuple(f"{each.clip}: {each.reason}" for each in left_out),
     )
 
 
-def _prepared_flows(pairs: FlowPairSet) -> NDArray[np.float16]:
-    phases = np.empty((len(pairs), 2, 2, INPUT_PX, INPUT_PX), np.float16)
-    for n, pair in enumerate(pairs.flows):
-        maps = prepare_phase("flows", pair)
-        if pairs.unit == "relative":
-            strong = float(strength(torch.from_numpy(maps[:1])))
-            maps = maps * np.float32(RELATIVE_STRENGTH_PX / max(strong, 1e-6))
-        phases[n] = maps
-    return phases
+def _map_samples(maps: FlowMaps) -> Iterator[_Sample]:
+    for n, pair in enumerate(maps.flows):
+        phases = prepare_phase("flows", pair)
+        if maps.unit == "relative":
+            strong = float(strength(torch.from_numpy(phases[:1])))
+            phases *= np.float32(RELATIVE_STRENGTH_PX / max(strong, 1e-6))
+        yield _Sample(
+            maps.clips[n],
+            maps.subjects[n],
+            maps.labels[n],
+            maps.action_units[n],
+            phases.astype(np.float16),
+            bool(maps.both_phases[n]),
+        )
 
 
-def _prepared_frames(inputs: Inputs, frames: FramePair, flow: Flow) -> NDArray[np.float16]:
-    first, second = frames.onset_apex, frames.apex_offset
+def _clip_sample(clip: Clip, inputs: Inputs, given: Phases, flow: Flow) -> _Sample:
     if inputs == "long_flows":
-        first, second = long_flows(flow, frames)
+        given = long_flows(flow, FramePair(*given))
     phases = np.zeros((2, *PHASE_SHAPES[inputs], INPUT_PX, INPUT_PX), np.float16)
-    for n, phase in enumerate((first, second)):
+    for n, phase in enumerate(given):
         if phase is not None:
             phases[n] = prepare_phase(inputs, phase[None])[0]
-    return phases
+    name = f"{clip.subject}/{clip.name}@{clip.onset}"
+    both = given[1] is not None
+    return _Sample(name, clip.subject, clip.label, clip.action_units, phases, both)
 
 
-def _coded(units: Sequence[tuple[str, ...]]) -> ArrayF32:
+def _action_units(units: Sequence[tuple[str, ...]]) -> ArrayF32:
     """Action units (N, A). A clip that lists no unit counts as not coded, even in a coded set."""
     rows = [[unit in coded if coded else np.nan for unit in ACTION_UNITS] for coded in units]
     return np.array(rows, np.float32)

@@ -10,31 +10,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from model.datasets.clips import Footage
-from model.datasets.layout import ExpressionRow, Found, Layout, find_folder, not_here, subfolders
+from model.datasets.layout import ExpressionRow, Layout, LayoutContent, need_folder, subfolders
 
 _TITLE = "SMIC-HS"
 _FPS = 100.0
 
 
-def read(root: Path) -> Found:
+def read(root: Path) -> LayoutContent:
     """See `model.datasets.layout.Reader`."""
-    pictures = find_folder(root, _holds_subjects, prefer=("raw/hs", "hs"))
-    if pictures is None:
-        raise not_here(root, _TITLE, "HS/s1/micro/negative/s1_ne_01/image000001.bmp in it")
-    return Found(tuple(_rows(pictures)), (pictures,))
+    example = "HS/s1/micro/negative/s1_ne_01/image000001.bmp"
+    pictures = need_folder(root, _TITLE, example, _holds_subjects, ("raw/hs", "hs"))
+    return LayoutContent(tuple(_rows(pictures)), (pictures,))
 
 
 def _holds_subjects(folder: Path) -> bool:
-    return any(
-        re.fullmatch(r"s\d+", subject.name) and (subject / "micro").is_dir()
-        for subject in subfolders(folder)
-    )
+    return any(_subjects(folder))
+
+
+def _subjects(folder: Path) -> Iterator[Path]:
+    for subject in subfolders(folder):
+        if re.fullmatch(r"s\d+", subject.name) and (subject / "micro").is_dir():
+            yield subject
 
 
 def _rows(pictures: Path) -> Iterator[ExpressionRow]:
-    for subject in subfolders(pictures):
-        if not re.fullmatch(r"s\d+", subject.name) or not (subject / "micro").is_dir():
-            continue
+    for subject in _subjects(pictures):
         for emotion in subfolders(subject / "micro"):
             for clip in subfolders(emotion):
                 numbers = Footage.of(clip, _FPS).numbers

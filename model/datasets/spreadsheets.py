@@ -1,4 +1,4 @@
-"""Annotation tables (.xlsx) as rows by column name."""
+"""Reads annotation tables (.xlsx) as rows by column name."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,8 +1,8 @@
-"""Engines: what runs a trained network, from TensorRT down to plain PyTorch.
+"""Engines, which run a trained network: from TensorRT to plain PyTorch.
 
-    python -m model.engine check      what is there, what was chosen and why, how equal it is
-    python -m model.engine build      build what the order below would use here, and keep it
-    python -m model.engine export     write the ONNX files that lie beside checkpoints
+    python -m model.engine check      which engines are here, which is chosen, how equal it is
+    python -m model.engine build      build the engines that `auto` would use here
+    python -m model.engine export     write the ONNX files beside checkpoints
 
 An engine turns a network and one input shape into a function with the same answers. Most engines
 are built once into a file on disk (`model.engine.cache`) and then load in milliseconds.
@@ -14,9 +14,10 @@ TensorRT gets the network through Torch-TensorRT, TensorRT-RTX as ONNX. The buil
 needs no GPU, so every machine can test that step.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,31 +48,39 @@ NetworkOf = Callable[[], "nn.Module"]
 PyTorch."""
 
 
-class Engine(Protocol):
-    """One way to run a network on one device ("cpu", "cuda:0")."""
+class Engine(ABC):
+    """One way to run a network on one device ("cpu", "cuda:0"). The defaults are those of an engine
+    that runs everywhere and has no file."""
 
     name: str
     """Its name in `ENGINES`."""
     tolerance: float
     """The greatest difference allowed between a probability and plain PyTorch's."""
-    built: bool
+    built = False
     """Whether it is built into a file; if not, `load` needs no file."""
 
-    def __init__(self, device: str) -> None: ...
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._cuda = device.startswith("cuda")
 
     def absent(self) -> str:
         """Why it cannot run here, with the remedy; empty if it can."""
+        return ""
 
     def versions(self) -> Mapping[str, str]:
         """What a built file depends on besides weights and shapes: libraries, precision, GPU,
         driver."""
+        return {}
 
+    @abstractmethod
     def describe(self) -> str:
         """A description in words: "ONNX Runtime 1.31.1, FP32"."""
 
     def build(self, network: "nn.Module", inputs: "Arrays", path: Path) -> None:
         """Write a file that runs `network` on inputs of this shape. May raise anything."""
+        raise NotImplementedError(f"{self.name} has no file to build")
 
+    @abstractmethod
     def function(self, network: NetworkOf, inputs: "Arrays", path: Path | None) -> "Function":
         """The network's `forward` for tensors of this shape on this device, from the file that
         `build` wrote if this engine has one. May raise anything."""
@@ -79,3 +88,10 @@ class Engine(Protocol):
     def load(self, network: NetworkOf, inputs: "Arrays", path: Path | None) -> "Forward":
         """The same for arrays, warmed up. On a GPU it is a CUDA graph that includes the copies,
         unless this is plain PyTorch."""
+        from model.engine.export import on_arrays, tensors
+        from model.flow.gpu.cuda_graph import RecordedGraph
+
+        function = self.function(network, inputs, path)
+        if self._cuda:
+            function = RecordedGraph(function, tensors(inputs), self._device)
+        return on_arrays(function)

@@ -32,7 +32,7 @@ _STALE_S = {"*.partial*": _DAY_S, "*.failed": 30 * _DAY_S}
 (`model.engine.failures`)."""
 
 
-class Kept:
+class EngineFile:
     """One built engine's file and the description beside it: `FOLDER/engine-….bin` in the cache,
     or a path of its own."""
 
@@ -52,21 +52,23 @@ class Kept:
     def find(self) -> str:
         """Why the file cannot be used, in words; empty if it is whole and has this key."""
         try:
-            said = parse_json(self._description.read_text())
+            described = parse_json(self._description.read_text())
             data = self.path.read_bytes()
         except FileNotFoundError:
             return NOT_BUILT
         except (OSError, ValueError):
             return "its description cannot be read"
-        known = said.get("key") if isinstance(said, dict) else None
-        if not isinstance(known, dict) or hashlib.sha256(data).hexdigest() != said.get("sha256"):
+        known = described.get("key") if isinstance(described, dict) else None
+        if not isinstance(known, dict) or hashlib.sha256(data).hexdigest() != described.get(
+            "sha256"
+        ):
             return "the file is damaged"
         for name, value in self.key.items():
             before = known.get(name)
             if before != value:
                 return f"built for {name} {_short(before)}, this is {_short(value)}"
         try:
-            read_truth(said["truth"])
+            read_truth(described["truth"])
         except (KeyError, TypeError, ValueError):
             return "its description does not say what PyTorch answers"
         if self._cached:
@@ -86,10 +88,10 @@ class Kept:
         try:
             build(partial)
             digest = hashlib.sha256(partial.read_bytes()).hexdigest()
-            said = {"key": self.key, "sha256": digest, "truth": truth.plain()}
+            document = {"key": self.key, "sha256": digest, "truth": truth.plain()}
             # Until both files are new, the hash does not fit and `find` calls the file damaged.
             partial.replace(self.path)
-            self._description.write_text(json.dumps(said) + "\n")
+            self._description.write_text(json.dumps(document) + "\n")
         finally:
             partial.unlink(missing_ok=True)
         if self._cached:

@@ -14,24 +14,23 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from model.engine import NetworkOf
-from model.engine.eager import no_cuda, on_arrays
+from model.engine import Engine, NetworkOf
+from model.engine.eager import no_cuda
 from model.engine.export import export_graph, halve_precision, tensors
-from model.engine.forward import Arrays, Forward
+from model.engine.forward import Arrays
 from model.engine.toolchain import compiler, cuda_headers
-from model.flow.gpu.cuda_graph import Function, RecordedGraph
+from model.flow.gpu.cuda_graph import Function
 from model.machine import processor
 
 
-class Compiled:
-    """`model.engine.Engine`."""
+class Compiled(Engine):
+    """What TorchInductor compiled ahead of time."""
 
     name = "compile"
     built = True
 
     def __init__(self, device: str) -> None:
-        self._device = device
-        self._cuda = device.startswith("cuda")
+        super().__init__(device)
         self._index = (torch.device(device).index or 0) if self._cuda else -1
         self.tolerance = 0.02 if self._cuda else 1e-4
 
@@ -87,9 +86,3 @@ class Compiled:
                 return tuple(run(*given))
 
         return forward
-
-    def load(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Forward:
-        function = self.function(network, inputs, path)
-        if self._cuda:
-            function = RecordedGraph(function, tensors(inputs), self._device)
-        return on_arrays(function)

@@ -1,83 +1,53 @@
 """Plain PyTorch, and PyTorch recorded as a CUDA graph: the engines that need no other library."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from model.engine import NetworkOf
+from model.engine import Engine, NetworkOf
 from model.engine.equality import FIXED_INPUTS, FixedAnswers, answer_inputs
-from model.engine.export import halve_precision, tensors
+from model.engine.export import halve_precision, on_arrays
 from model.engine.forward import Arrays, Forward
-from model.flow.gpu.cuda_graph import Function, RecordedGraph
+from model.flow.gpu.cuda_graph import Function
 from model.machine import driver
-from model.records import ArrayF32
 
 
-class Eager:
-    """`model.engine.Engine`: the network itself, in FP32. On the CPU it is the reference for every
-    other engine."""
+class Eager(Engine):
+    """The network itself, in FP32. On the CPU it is the reference for every other engine."""
 
     name = "eager"
     tolerance = 1e-3  # a GPU multiplies in another order, and in TF32 if allowed
-    built = False
-
-    def __init__(self, device: str) -> None:
-        self._device = device
-
-    def absent(self) -> str:
-        return ""
-
-    def versions(self) -> Mapping[str, str]:
-        return {}
 
     def describe(self) -> str:
         return f"PyTorch {torch.__version__}, FP32"
 
-    def build(self, network: nn.Module, inputs: Arrays, path: Path) -> None:
-        raise NotImplementedError("eager has no file to build")
-
     def function(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Function:
-        return _inferring(network().eval().to(self._device))
+        return _without_gradients(network().eval().to(self._device))
 
     def load(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Forward:
         return plain_forward(network(), self._device)
 
 
-class Graphed:
-    """`model.engine.Engine`: the network in FP16, channels last, as a CUDA graph of its own."""
+class Graphed(Engine):
+    """The network in FP16, channels last, as a CUDA graph of its own."""
 
     name = "graph"
     tolerance = 0.02
-    built = False
-
-    def __init__(self, device: str) -> None:
-        self._device = device
 
     def absent(self) -> str:
         return no_cuda(self._device)
 
-    def versions(self) -> Mapping[str, str]:
-        return {}
-
     def describe(self) -> str:
         return f"PyTorch {torch.__version__}, FP16, CUDA graph"
-
-    def build(self, network: nn.Module, inputs: Arrays, path: Path) -> None:
-        raise NotImplementedError("graph has no file to build")
 
     def function(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Function:
         return halve_precision(network().eval()).to(self._device, memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
 
-    def load(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Forward:
-        function = self.function(network, inputs, path)
-        return on_arrays(RecordedGraph(function, tensors(inputs), self._device))
-
 
 def plain_forward(network: nn.Module, device: str) -> Forward:
     """Runs `network` itself on `device`, for any number of inputs."""
-    run = _inferring(network.eval().to(device))
+    run = _without_gradients(network.eval().to(device))
     return on_arrays(
         lambda *given: tuple(each.cpu() for each in run(*(each.to(device) for each in given)))
     )
@@ -88,17 +58,7 @@ def plain_truth(network: nn.Module) -> FixedAnswers:
     return answer_inputs(network.inputs, plain_forward(network, "cpu"), FIXED_INPUTS)  # type: ignore[arg-type]
 
 
-def on_arrays(function: Function) -> Forward:
-    """`function` for arrays; it takes and returns tensors on the CPU."""
-
-    def forward(*given: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
-        classes, units = function(*map(torch.from_numpy, given))
-        return classes.float().numpy(), units.float().numpy()
-
-    return forward
-
-
-def _inferring(network: nn.Module) -> Function:
+def _without_gradients(network: nn.Module) -> Function:
     def run(*given: Tensor) -> tuple[Tensor, ...]:
         with torch.inference_mode():
             answers: tuple[Tensor, ...] = network(*given)
@@ -114,11 +74,11 @@ def no_cuda(device: str) -> str:
             return ""
         return f"runs on CUDA devices, this run is on {device}: give --device cuda"
     if driver() == "none":
-        return "runs on NVIDIA GPUs, and no driver of one was found here"
+        return "runs on NVIDIA GPUs, and no NVIDIA driver was found here"
     if torch.version.cuda is None:
         index = "https://download.pytorch.org/whl/cu130"
         return (
-            f"runs on NVIDIA GPUs, torch {torch.__version__} on none: "
+            f"runs on NVIDIA GPUs, which torch {torch.__version__} does not support: "
             f'pip install "torch>=2.11,<2.14" --index-url {index}'
         )
     return f"runs on NVIDIA GPUs, and torch {torch.__version__} can use none here"

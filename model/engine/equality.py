@@ -1,4 +1,4 @@
-"""How close an engine's answers are to plain PyTorch's on the CPU, on a fixed set of inputs.
+"""Compares an engine's answers with plain PyTorch's on the CPU, on a fixed set of inputs.
 
 PyTorch's answers are stored beside a built engine, so it can be checked on machines without
 PyTorch too.
@@ -117,11 +117,11 @@ def compare_answers(
         [np.abs(truth.classes - found.classes), np.abs(truth.units - found.units)], axis=1
     )
     away = np.nan_to_num(away, nan=1.0)  # NaN counts as the greatest difference possible
-    flips = int(_flipped(truth.classes, found.classes, tolerance).sum())
+    flips = int(_find_flips(truth.classes, found.classes, tolerance).sum())
     return Equality(float(away.max()), float(away.mean()), flips, len(away), tolerance)
 
 
-def _flipped(truth: ArrayF32, found: ArrayF32, tolerance: float) -> Any:
+def _find_flips(truth: ArrayF32, found: ArrayF32, tolerance: float) -> Any:
     changed = truth.argmax(axis=1) != found.argmax(axis=1)
     if truth.shape[1] < 2:
         return changed

@@ -1,4 +1,4 @@
-"""Networks for other programs: exported graphs, half precision, ONNX."""
+"""Converts networks for other programs: exported graphs, half precision, ONNX."""
 
 import copy
 import logging
@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from model.engine.forward import Arrays
+from model.engine.forward import Arrays, Forward
+from model.flow.gpu.cuda_graph import Function
+from model.records import ArrayF32
 
 
 def export_graph(network: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
@@ -27,6 +29,16 @@ def tensors(given: Arrays) -> tuple[Tensor, ...]:
     return tuple(map(torch.from_numpy, given))
 
 
+def on_arrays(function: Function) -> Forward:
+    """`function` for arrays; it takes and returns tensors on the CPU."""
+
+    def forward(*given: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
+        classes, units = function(*map(torch.from_numpy, given))
+        return classes.float().numpy(), units.float().numpy()
+
+    return forward
+
+
 def onnx_document(network: nn.Module, inputs: Arrays) -> bytes:
     """`network` as an ONNX model for inputs of this shape, weights included."""
     from onnxscript import optimizer
@@ -34,8 +46,8 @@ def onnx_document(network: nn.Module, inputs: Arrays) -> bytes:
     given = tensors(inputs)
     with warnings.catch_warnings(), _quiet("torch.onnx"):
         warnings.simplefilter("ignore")
-        # The exporter's own optimiser takes 1e-9 for zero, so a face at rest becomes 0 / 0. Fold
-        # constants all the same: TensorRT cannot read computed axes.
+        # The exporter's own optimiser treats 1e-9 as zero, so a face at rest would become 0 / 0.
+        # But fold constants, because TensorRT cannot read computed axes.
         program = torch.onnx.export(
             export_graph(network, given), given, dynamo=True, verbose=False, optimize=False
         )

@@ -8,14 +8,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from model.engine.cache import Kept
+from model.engine.cache import EngineFile
 from model.engine.toolchain import versions
 from model.machine import driver
 
 KEPT_S = 7 * 24 * 3600.0
 
 
-def remember_failure(kept: Kept, why: str) -> None:
+def remember_failure(kept: EngineFile, why: str) -> None:
     """Note that the file at `kept` cannot be built here. If the note cannot be written, the build
     is tried again."""
     note = {"on": _depends_on(kept), "at_s": time.time(), "why": why}
@@ -24,7 +24,7 @@ def remember_failure(kept: Kept, why: str) -> None:
         _note(kept).write_text(json.dumps(note) + "\n", encoding="utf-8")
 
 
-def recall_failure(kept: Kept) -> str:
+def recall_failure(kept: EngineFile) -> str:
     """When and why this build failed, if nothing it depends on has changed since; otherwise
     empty."""
     try:
@@ -38,16 +38,16 @@ def recall_failure(kept: Kept) -> str:
         return ""
 
 
-def forget_failure(kept: Kept) -> None:
+def forget_failure(kept: EngineFile) -> None:
     """Delete the note of a failure, after a build that worked."""
     with suppress(OSError):
         _note(kept).unlink(missing_ok=True)
 
 
-def _note(kept: Kept) -> Path:
+def _note(kept: EngineFile) -> Path:
     return kept.path.with_suffix(".failed")
 
 
-def _depends_on(kept: Kept) -> dict[str, str]:
+def _depends_on(kept: EngineFile) -> dict[str, str]:
     """What the file would depend on, and the tools it would be built with."""
     return {**kept.key, "driver": driver(), **versions()}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.engine import NetworkOf
-from model.engine.forward import Arrays, Forward
+from model.engine import Engine, NetworkOf
+from model.engine.forward import INPUTS, Arrays, Forward
 from model.records import ArrayF32
 
 if TYPE_CHECKING:
@@ -23,15 +23,12 @@ THREADS = 1
 fivefold."""
 
 
-class ONNXRuntime:
-    """`model.engine.Engine`, in FP32."""
+class ONNXRuntime(Engine):
+    """ONNX Runtime in FP32."""
 
     name = "onnx"
     tolerance = 1e-4
     built = True
-
-    def __init__(self, device: str) -> None:
-        self._device = device
 
     def absent(self) -> str:
         if self._device != "cpu":
@@ -81,11 +78,10 @@ class ONNXRuntime:
         def forward(*given: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
             arrays = map(np.ascontiguousarray, given)
             # A network that uses only one phase has no input for the other.
-            known = {name: array for name, array in zip(_ALL, arrays, strict=True) if name in names}
+            known = {
+                name: array for name, array in zip(INPUTS, arrays, strict=True) if name in names
+            }
             classes, units = session.run(None, known)
             return classes, units
 
         return forward
-
-
-_ALL = ("onset_apex", "apex_offset", "has_offset")

@@ -1,4 +1,4 @@
-"""The compilers on this machine that engines are built with."""
+"""Finds the compilers on this machine that build engines."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-_PATIENCE_S = 10
+_TIMEOUT_S = 10
 
 
 def compiler() -> str:
@@ -35,18 +35,18 @@ def versions() -> Mapping[str, str]:
     CUDA_PATH is set to."""
     found = {"compiler": compiler(), "nvcc": shutil.which("nvcc") or ""}
     return {
-        **{name: _described(path) for name, path in found.items()},
+        **{name: _describe(path) for name, path in found.items()},
         "CUDA_HOME": os.environ.get("CUDA_HOME", os.environ.get("CUDA_PATH", "")),
     }
 
 
-def _described(path: str) -> str:
+def _describe(path: str) -> str:
     if not path:
         return "none"
     asked = [path] if Path(path).stem.lower() == "cl" else [path, "--version"]
     try:
-        said = subprocess.run(asked, capture_output=True, text=True, timeout=_PATIENCE_S).stdout
+        text = subprocess.run(asked, capture_output=True, text=True, timeout=_TIMEOUT_S).stdout
     except (OSError, subprocess.SubprocessError):
         return path
-    number = re.search(r"\d+\.\d+\.\d+", said)
+    number = re.search(r"\d+\.\d+\.\d+", text)
     return f"{path}, {number[0]}" if number else path

@@ -17,11 +17,11 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from model.engine import NetworkOf
-from model.engine.eager import no_cuda, on_arrays
+from model.engine import Engine, NetworkOf
+from model.engine.eager import no_cuda
 from model.engine.export import export_graph, halve_precision, onnx_document, tensors
-from model.engine.forward import Arrays, Forward
-from model.flow.gpu.cuda_graph import Function, RecordedGraph
+from model.engine.forward import INPUTS, Arrays
+from model.flow.gpu.cuda_graph import Function
 from model.machine import driver
 
 RTX_CAPABILITIES = ((7, 5), (8, 0), (8, 6), (8, 9), (12, 0), (12, 1))
@@ -29,19 +29,24 @@ RTX_CAPABILITIES = ((7, 5), (8, 0), (8, 6), (8, 9), (12, 0), (12, 1))
 data centres."""
 
 
-class TensorRT:
-    """`model.engine.Engine`."""
+class TensorRT(Engine):
+    """TensorRT, built by Torch-TensorRT."""
 
     name = "tensorrt"
     tolerance = 0.02
     built = True
-    _packages: tuple[str, ...] = ("torch_tensorrt", "tensorrt")  # installed; run
-
-    def __init__(self, device: str) -> None:
-        self._device = device
+    _title = "TensorRT"
+    _packages: tuple[str, ...] = ("torch_tensorrt", "tensorrt")
+    """What has to be installed; the last one runs the engine."""
 
     def absent(self) -> str:
-        return no_cuda(self._device) or self._unfit() or self._not_installed()
+        if why := no_cuda(self._device):
+            return why
+        for package in self._packages:
+            if find_spec(package) is None:
+                name = package.replace("_", "-")
+                return f"{self._title} needs {name}, which is not installed: pip install {name}"
+        return ""
 
     def versions(self) -> Mapping[str, str]:
         index = torch.device(self._device).index or 0
@@ -56,7 +61,7 @@ class TensorRT:
         }
 
     def describe(self) -> str:
-        return f"{self._title()} {self._runtime().__version__}, FP16, CUDA graph"
+        return f"{self._title} {self._runtime().__version__}, FP16, CUDA graph"
 
     def build(self, network: nn.Module, inputs: Arrays, path: Path) -> None:
         dynamo = import_module("torch_tensorrt.dynamo")
@@ -74,32 +79,23 @@ class TensorRT:
         with torch.cuda.device(self._device):
             return _Plan(trt, path.read_bytes(), self._device).run
 
-    def load(self, network: NetworkOf, inputs: Arrays, path: Path | None) -> Forward:
-        function = self.function(network, inputs, path)
-        return on_arrays(RecordedGraph(function, tensors(inputs), self._device))
-
     def _runtime(self) -> ModuleType:
         return import_module(self._packages[-1])
 
-    def _title(self) -> str:
-        return "TensorRT"
-
-    def _not_installed(self) -> str:
-        for package in self._packages:
-            if find_spec(package) is None:
-                name = package.replace("_", "-")
-                return f"{self._title()} needs {name}, which is not installed: pip install {name}"
-        return ""
-
-    def _unfit(self) -> str:
-        return ""
-
 
 class TensorRTRTX(TensorRT):
-    """`model.engine.Engine`."""
+    """TensorRT-RTX, built from ONNX."""
 
     name = "tensorrt-rtx"
+    _title = "TensorRT-RTX"
     _packages = ("tensorrt_rtx",)
+
+    def absent(self) -> str:
+        if not no_cuda(self._device):
+            capability = torch.cuda.get_device_capability(self._device)
+            if capability not in RTX_CAPABILITIES:
+                return f"serves RTX cards, not {torch.cuda.get_device_name(self._device)}"
+        return super().absent()
 
     def build(self, network: nn.Module, inputs: Arrays, path: Path) -> None:
         trt = self._runtime()
@@ -115,17 +111,8 @@ class TensorRTRTX(TensorRT):
         config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
         plan = builder.build_serialized_network(definition, config)
         if plan is None:
-            raise RuntimeError("TensorRT-RTX built no engine; its own words are above")
+            raise RuntimeError("TensorRT-RTX built no engine; its own message is above")
         path.write_bytes(bytes(plan))
-
-    def _title(self) -> str:
-        return "TensorRT-RTX"
-
-    def _unfit(self) -> str:
-        capability = torch.cuda.get_device_capability(self._device)
-        if capability in RTX_CAPABILITIES:
-            return ""
-        return f"serves RTX cards, not {torch.cuda.get_device_name(self._device)}"
 
 
 def installed_version(module: str) -> str:
@@ -157,7 +144,7 @@ class _Plan:
         modes = {name: self._engine.get_tensor_mode(name) for name in names}
         self._inputs = [name for name in names if modes[name] == trt.TensorIOMode.INPUT]
         types = {self._engine.get_tensor_dtype(name) for name in names}
-        if not set(self._inputs) <= set(_ORDER) or types != {trt.DataType.FLOAT}:
+        if not set(self._inputs) <= set(INPUTS) or types != {trt.DataType.FLOAT}:
             raise RuntimeError(f"the engine is of another network: {', '.join(names)}, {types}")
         self._outputs = {
             name: torch.empty(tuple(self._engine.get_tensor_shape(name)), device=device)
@@ -168,14 +155,11 @@ class _Plan:
     def run(self, *given: Tensor) -> tuple[Tensor, ...]:
         """Run on the current stream and return the outputs, in the network's order. The next call
         overwrites them."""
-        for name, tensor in zip(_ORDER, given, strict=True):
+        for name, tensor in zip(INPUTS, given, strict=True):
             if name in self._inputs:
                 self._context.set_tensor_address(name, tensor.data_ptr())
         for name, tensor in self._outputs.items():
             self._context.set_tensor_address(name, tensor.data_ptr())
         if not self._context.execute_async_v3(torch.cuda.current_stream().cuda_stream):
-            raise RuntimeError("the engine did not run; its own words are above")
+            raise RuntimeError("the engine did not run; its own message is above")
         return tuple(self._outputs.values())
-
-
-_ORDER = ("onset_apex", "apex_offset", "has_offset")

@@ -1,1 +1,1 @@
-"""How good trained networks are: results, reports, model cards, ablation, sensitivity, speed."""
+"""How good trained networks are: results, reports, model cards, mean maps, ablation."""

@@ -1,4 +1,5 @@
-"""What each part of FMANet brings, and how the systems compare, on synthetic expressions.
+"""Measures what each part of FMANet contributes, and compares all systems, on synthetic
+expressions.
 
     python -m model.evaluation.ablation --out runs/ablation
 
@@ -15,23 +16,23 @@ if __name__ == "__main__":
     demand("torch")  # before the imports that need it
 
 import argparse
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.classifiers import CLASSIFIERS, Inputs
-from model.cli import Parser, make_folder, program
-from model.errors import InputError, exit_code
+from model.classifiers import CLASSIFIERS, inputs_of
+from model.cli import Parser, exit_code, make_folder, program
+from model.errors import InputError
 from model.flow import FLOWS
-from model.inference.checkpoint import load_network
-from model.inference.predictions import answers
+from model.inference.checkpoint import load_network, read_checkpoint
+from model.inference.predictions import run_network
 from model.inference.samples import SampleSet
 from model.labels import NO_EXPRESSION
 from model.machine import choose_device, use_threads
@@ -42,9 +43,8 @@ from model.metrics.recognition import (
     mean_average_precision,
     uf1,
 )
-from model.text import parse_json
-from model.training.data import Opener, Sources, inputs_of
-from model.training.loop import fit, samples_digest
+from model.training.data import Opener, Sources
+from model.training.loop import fit
 from model.training.recipe import Recipe
 
 
@@ -71,7 +71,7 @@ REFERENCE = "fmanet"
 
 
 @dataclass(frozen=True)
-class Answered:
+class VariantAnswers:
     """The answers of a variant's networks to the report's expressions, one network after the other:
     N is the number of expressions times the number of networks."""
 
@@ -118,38 +118,36 @@ def main() -> None:
     )
     chosen = _chosen(args.systems)
     make_folder(args.out)
-    answered: dict[str, Answered] = {}
-    opened: tuple[Inputs, SampleSet, SampleSet] | None = None
-    # Sorted by inputs, so that only one set of samples is in memory at a time.
-    for variant in sorted(chosen, key=lambda each: inputs_of(each.classifier)):
-        opener = Opener(sources, variant.classifier, args.flow, args.cache, args.workers)
-        if opened is None or opened[0] != opener.inputs:
-            opened = None
-            opened = (opener.inputs, opener.training_pairs(), opener.report_pairs())
-        recipes = [
-            Recipe(
+    answers: dict[str, VariantAnswers] = {}
+    # Grouped by inputs, so that only one set of samples is in memory at a time.
+    by_inputs = groupby(sorted(chosen, key=_inputs), key=_inputs)
+    for _, variants in by_inputs:
+        group = list(variants)
+        opener = Opener(sources, group[0].classifier, args.flow, args.cache, args.workers)
+        training, report = opener.training_pairs(), opener.report_pairs()
+        for variant in group:
+            usual = Recipe(
                 variant.classifier,
                 options=variant.options,
                 flow=args.flow,
-                seed=Recipe.seed + number,
                 epochs=args.epochs,
-                data=sources.said(),
+                data=sources.summary(),
             )
-            for number in range(args.seeds)
-        ]
-        found = measure(variant, recipes, opened[1], opened[2], args.out, args.device)
-        print(f"{found.name}: UF1 {score_variant(found).uf1.value:.3f}", flush=True)
-        answered[variant.name] = found
-    reference = answered.get(REFERENCE)
-    named = (answered.get(variant.name) for variant in VARIANTS)
+            recipes = [replace(usual, seed=Recipe.seed + number) for number in range(args.seeds)]
+            found = measure(variant, recipes, training, report, args.out, args.device)
+            print(f"{found.name}: UF1 {score_variant(found).uf1.value:.3f}", flush=True)
+            answers[variant.name] = found
+        del training, report
+    reference = answers.get(REFERENCE)
+    named = (answers.get(variant.name) for variant in VARIANTS)
     rows = [score_variant(each, reference) for each in named if each is not None]
     (args.out / "table.md").write_text(table(rows), encoding="utf-8")
-    said = {
+    document = {
         "command": f"python -m model.evaluation.ablation --pairs {args.pairs} --report-pairs "
         f"{args.report_pairs} --epochs {args.epochs} --seeds {args.seeds} --flow {args.flow}",
         "rows": [asdict(row) for row in rows],
     }
-    (args.out / "table.json").write_text(json.dumps(said, indent=1), encoding="utf-8")
+    (args.out / "table.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
     print(f"\n{table(rows)}\nwritten to {args.out / 'table.md'}")
 
 
@@ -160,110 +158,80 @@ def measure(
     report: SampleSet,
     out: Path,
     device: str = "cpu",
-) -> Answered:
+) -> VariantAnswers:
     """Train a network by each of the `recipes` (seeds of one variant) and run each on `report`.
-    Results of an earlier run in `out` are reused."""
+    Networks that an earlier run left in `out` are reused. Raises `InputError` if they were trained
+    by another recipe."""
     report = report.take(np.flatnonzero(report.labels != NO_EXPRESSION))
     stem = re.sub("[^a-z0-9]+", "-", variant.name.lower())
-    said = [
-        _answers(out / f"{stem}-{recipe.seed}.safetensors", recipe, training, report, device)
-        for recipe in recipes
-    ]
-    return Answered(
+    both, first, precisions, parameters = [], [], [], 0
+    for recipe in recipes:
+        path = out / f"{stem}-{recipe.seed}.safetensors"
+        if not path.exists():
+            fit(recipe, training, None, path, device=device)
+        elif read_checkpoint(path)[0].recipe != asdict(recipe):
+            raise InputError(f"{path} is of a run with other options: give another --out")
+        known = run_network(path, report, device=device)
+        alone = run_network(path, report, first_phase_only=True, device=device)
+        both.append(known.logits.argmax(axis=1))
+        first.append(alone.logits.argmax(axis=1))
+        precisions.append(mean_average_precision(report.action_units, known.action_units))
+        parameters = sum(each.numel() for each in load_network(path)[1].parameters())
+    return VariantAnswers(
         name=variant.name,
-        parameters=said[-1]["parameters"],
+        parameters=parameters,
         classes=len(report.classes),
-        truth=np.tile(report.labels, len(said)),
-        both=np.concatenate([each["both"] for each in said]),
-        first=np.concatenate([each["first"] for each in said]),
-        subjects=report.subjects * len(said),
-        action_unit_map=float(np.mean([each["action_unit_map"] for each in said])),
+        truth=np.tile(report.labels, len(recipes)),
+        both=np.concatenate(both),
+        first=np.concatenate(first),
+        subjects=report.subjects * len(recipes),
+        action_unit_map=float(np.mean(precisions)),
     )
 
 
-def score_variant(answered: Answered, reference: Answered | None = None) -> AblationRow:
+def score_variant(answers: VariantAnswers, reference: VariantAnswers | None = None) -> AblationRow:
     """The row of a variant, compared with `reference`. Intervals are over faces, each drawn with
     all networks' answers. Raises `InputError` if the two were run on different expressions."""
-    truth, subjects, classes = answered.truth, answered.subjects, answered.classes
+    truth, subjects, classes = answers.truth, answers.subjects, answers.classes
     above = None
-    if reference is not None and reference.name != answered.name:
+    if reference is not None and reference.name != answers.name:
         if reference.subjects != subjects or not np.array_equal(reference.truth, truth):
-            raise InputError(f"{answered.name} and {reference.name} saw different expressions")
-        above = bootstrap_difference(truth, answered.both, reference.both, subjects, classes, uf1)
+            raise InputError(f"{answers.name} and {reference.name} saw different expressions")
+        above = bootstrap_difference(truth, answers.both, reference.both, subjects, classes, uf1)
     return AblationRow(
-        name=answered.name,
-        parameters=answered.parameters,
-        uf1=bootstrap(truth, answered.both, subjects, classes, uf1),
+        name=answers.name,
+        parameters=answers.parameters,
+        uf1=bootstrap(truth, answers.both, subjects, classes, uf1),
         above_reference=above,
-        uf1_first_phase=bootstrap(truth, answered.first, subjects, classes, uf1),
-        action_unit_map=answered.action_unit_map,
+        uf1_first_phase=bootstrap(truth, answers.first, subjects, classes, uf1),
+        action_unit_map=answers.action_unit_map,
     )
 
 
 def table(rows: Sequence[AblationRow]) -> str:
     """The rows as a Markdown table."""
-    head = [
-        "system", "parameters", "UF1", f"UF1 above `{REFERENCE}`", "UF1, first phase alone",
-        "AU mAP",
+    lines = [
+        ["system", "parameters", "UF1", f"UF1 above `{REFERENCE}`", "UF1, first phase alone",
+         "AU mAP"],
+        ["---", *["---:"] * 5],
     ]  # fmt: skip
-    lines = [" | ".join(head), " | ".join(["---", *["---:"] * (len(head) - 1)])]
-    return "".join(f"| {each} |\n" for each in [*lines, *map(line, rows)])
+    for row in rows:
+        scores = [_cell(row.uf1), _cell(row.above_reference, "+"), _cell(row.uf1_first_phase)]
+        lines.append([row.name, f"{row.parameters:,}", *scores, f"{row.action_unit_map:.3f}"])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def line(row: AblationRow) -> str:
-    """The cells of `row`, without the outer bars."""
-
-    def cell(interval: ConfidenceInterval | None, sign: str = "") -> str:
-        if interval is None:
-            return "–"
-        value, low, high = (
-            f"{each:{sign}.3f}" for each in (interval.value, interval.low, interval.high)
-        )
-        return f"{value} ({low} to {high})"
-
-    return " | ".join(
-        [
-            row.name,
-            f"{row.parameters:,}",
-            cell(row.uf1),
-            cell(row.above_reference, "+"),
-            cell(row.uf1_first_phase),
-            f"{row.action_unit_map:.3f}",
-        ]
+def _cell(interval: ConfidenceInterval | None, sign: str = "") -> str:
+    if interval is None:
+        return "–"
+    value, low, high = (
+        f"{each:{sign}.3f}" for each in (interval.value, interval.low, interval.high)
     )
+    return f"{value} ({low} to {high})"
 
 
-def _answers(
-    path: Path, recipe: Recipe, training: SampleSet, report: SampleSet, device: str
-) -> dict[str, Any]:
-    """Class numbers that a network predicts with both phases and with the first alone. They are
-    read from beside `path` if they are there."""
-    digest = hashlib.sha256(repr(asdict(recipe)).encode())
-    digest.update(samples_digest(training) + samples_digest(report))
-    key, kept = digest.hexdigest(), path.with_suffix(".json")
-    if kept.exists():
-        try:
-            said: dict[str, Any] = dict(parse_json(kept.read_text(encoding="utf-8")))
-        except (ValueError, TypeError):
-            raise InputError(f"{kept} is damaged: delete it, and it is trained anew") from None
-        if said.get("key") != key:
-            raise InputError(f"{kept} is of a run with other options: give another --out")
-        return said
-    fit(recipe, training, None, path, device=device)
-    both = answers(path, report, device=device)
-    first = answers(path, report, first_phase_only=True, device=device)
-    _, network = load_network(path)
-    said = {
-        "key": key,
-        "parameters": sum(each.numel() for each in network.parameters()),
-        "both": both.logits.argmax(axis=1).tolist(),
-        "first": first.logits.argmax(axis=1).tolist(),
-        "action_unit_map": mean_average_precision(report.action_units, both.action_units),
-    }
-    partial = kept.with_suffix(".partial")
-    partial.write_text(json.dumps(said), encoding="utf-8")
-    partial.replace(kept)
-    return said
+def _inputs(variant: Variant) -> str:
+    return inputs_of(variant.classifier)
 
 
 def _chosen(names: str | None) -> list[Variant]:
@@ -272,7 +240,7 @@ def _chosen(names: str | None) -> list[Variant]:
         return list(VARIANTS)
     strange = [name for name in names.split(";") if name not in known]
     if strange:
-        raise InputError(f"unknown system {strange[0]!r}: choose of {'; '.join(known)}")
+        raise InputError(f"unknown system {strange[0]!r}: choose from {'; '.join(known)}")
     return [known[name] for name in names.split(";")]
 
 

@@ -1,12 +1,13 @@
-"""Every flow against known motion of faces: which one sees a micro-expression best, at what cost?
+"""Compares every flow with known motion of faces: which one measures a micro-expression best, and
+how long does it take?
 
     python -m model.evaluation.flow_comparison --out runs/flow
     python -m model.evaluation.flow_comparison --device cuda --flows lk "lk, tensors"
 
-Varied synthetic faces are drawn twice, the second time with their skin displaced by a known field:
-bumps as wide as an action unit, or a smooth motion of the whole face. Both pictures get sensor
-noise and compression. The flows of `FLOWS`, their implementations on tensors, and the flows of
-OpenCV and scikit-image all run on the same pictures.
+Each synthetic face is drawn twice, the second time with its skin displaced by a known field: a bump
+as wide as an action unit, or a smooth motion of the whole face. Both pictures get sensor noise and
+compression. The flows of `FLOWS`, their tensor versions, and the flows of OpenCV and scikit-image
+all run on the same pictures.
 """
 
 from model.cli import Parser, program
@@ -19,6 +20,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -26,12 +28,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from model.errors import InputError, exit_code
+from model.cli import exit_code
+from model.errors import InputError
 from model.face.crop import CROP_PX
 from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
 from model.flow.gpu.gpu_flow import DeviceFlow
 from model.machine import choose_device, machine
 from model.records import ArrayF32, ImageU8
+from model.synthetic.exchanged_maps import farneback
 from model.synthetic.stills import Looks, Still, smooth_noise
 
 AMPLITUDES_PX = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
@@ -111,11 +115,6 @@ def solvers(names: list[str], device: str = "cpu") -> dict[str, Solve]:
 def _peers() -> dict[str, Solve]:
     medium = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)  # type: ignore[attr-defined]
 
-    def farneback(first: ImageU8, second: ImageU8) -> ArrayF32:
-        blank = np.zeros((*first.shape, 2), np.float32)
-        flow = cv2.calcOpticalFlowFarneback(first, second, blank, 0.5, 3, 15, 3, 5, 1.2, 0)
-        return np.asarray(flow.transpose(2, 0, 1), np.float32)
-
     def preset(first: ImageU8, second: ImageU8) -> ArrayF32:
         return np.asarray(medium.calc(first, second, None).transpose(2, 0, 1), np.float32)
 
@@ -130,7 +129,7 @@ def _peers() -> dict[str, Solve]:
         return solve
 
     return {
-        "opencv farneback": farneback,
+        "opencv farneback": partial(farneback, window=15),
         "opencv dis medium": preset,
         "skimage ilk": skimage("optical_flow_ilk"),
         "skimage tvl1": skimage("optical_flow_tvl1"),
@@ -153,7 +152,7 @@ def pair(condition: FlowCondition, size_px: int, seed: int) -> tuple[ImageU8, Im
     size = (size_px, size_px)
     pictures = []
     for displacement in (np.zeros_like(truth), truth):
-        drawn = cv2.resize(still.drawn(displacement), size, interpolation=cv2.INTER_CUBIC)
+        drawn = cv2.resize(still.draw(displacement), size, interpolation=cv2.INTER_CUBIC)
         noisy = drawn + rng.normal(0, condition.noise_levels, drawn.shape)
         picture = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
         if condition.jpeg_quality is not None:
@@ -212,45 +211,41 @@ def _row(
 def table(rows: list[FlowRow]) -> str:
     """Markdown, per size: for each flow, the error by amplitude over all other conditions, slope
     and cost; then the error by disturbance over all amplitudes."""
-    sizes = sorted({row.size_px for row in rows})
-    header = [f"{amplitude:g} px" for amplitude in AMPLITUDES_PX]
+    amplitudes = [f"{amplitude:g} px" for amplitude in AMPLITUDES_PX]
+    disturbances = [
+        f"noise {noise:g}" + ("" if quality is None else f", JPEG {quality}")
+        for noise, quality in DISTURBANCES
+    ]
     lines = []
-    for size in sizes:
-        head = ["flow", *header, "slope", "correlation", f"ms at {size}²"]
-        lines += [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for size in sorted({row.size_px for row in rows}):
+        first = [["flow", *amplitudes, "slope", "correlation", f"ms at {size}²"]]
+        second = [["error with", *disturbances]]
         for name in dict.fromkeys(row.flow for row in rows):
             mine = [row for row in rows if (row.flow, row.size_px) == (name, size)]
-            cells = [
+            errors = [
                 _mean(row.error for row in mine if row.condition.amplitude_px == amplitude)
                 for amplitude in AMPLITUDES_PX
             ]
             # Below half a pixel noise affects the slope as much as the method does.
             clear = [row for row in mine if row.condition.amplitude_px >= 0.5]
-            cells += [_mean(row.slope for row in clear), _mean(r.correlation for r in clear)]
-            cells.append(f"{np.median([row.ms for row in mine]):.1f}")
-            lines.append(f"| {name} | {' | '.join(cells)} |")
-        lines += ["", *_by_disturbance([row for row in rows if row.size_px == size]), ""]
+            median_ms = f"{np.median([row.ms for row in mine]):.1f}"
+            slope, correlation = _mean(r.slope for r in clear), _mean(r.correlation for r in clear)
+            first.append([name, *errors, slope, correlation, median_ms])
+            errors = [
+                _mean(r.error for r in mine if _disturbance(r) == each) for each in DISTURBANCES
+            ]
+            second.append([name, *errors])
+        lines += [*_markdown(first), "", *_markdown(second), ""]
     return "\n".join(lines)
 
 
-def _by_disturbance(rows: list[FlowRow]) -> list[str]:
-    header = [
-        f"noise {noise:g}" + ("" if quality is None else f", JPEG {quality}")
-        for noise, quality in DISTURBANCES
-    ]
-    lines = [f"| error with | {' | '.join(header)} |", f"|{'---|' * (1 + len(header))}"]
-    for name in dict.fromkeys(row.flow for row in rows):
-        cells = [
-            _mean(
-                row.error
-                for row in rows
-                if row.flow == name
-                and (row.condition.noise_levels, row.condition.jpeg_quality) == disturbance
-            )
-            for disturbance in DISTURBANCES
-        ]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return lines
+def _disturbance(row: FlowRow) -> tuple[float, int | None]:
+    return row.condition.noise_levels, row.condition.jpeg_quality
+
+
+def _markdown(rows: list[list[str]]) -> list[str]:
+    lines = [f"| {' | '.join(cells)} |" for cells in rows]
+    return [lines[0], f"|{'---|' * len(rows[0])}", *lines[1:]]
 
 
 def _mean(values: Iterator[float]) -> str:

@@ -1,4 +1,4 @@
-"""Reports as one HTML file that needs no network: the page, its tables, its pictures in SVG."""
+"""Writes reports as one HTML file that works offline: the page, its tables, its SVG pictures."""
 
 from collections.abc import Sequence
 from html import escape

@@ -1,12 +1,12 @@
-"""What each class looks like on average: the mean onset→apex flow of its samples, drawn as arrows
-that start at their dots.
+"""Draws what each class looks like on average: arrows of the mean onset→apex flow of its samples,
+which start at their dots.
 
     python -m model.evaluation.mean_maps            # synthetic pairs, into mean-maps.svg
     python -m model.evaluation.mean_maps --data casme2:PATH --out casme2.svg
 
-A visual check of synthetic expressions and of a data set's coding: surprise lifts the brows,
-negative draws them down and in, positive pulls the corners of the mouth out and up (the units of
-EMFACS: Friesen & Ekman 1983).
+This is a visual check of synthetic expressions and of a data set's coding. Surprise should lift the
+brows, negative draw them down and in, positive pull the corners of the mouth out and up (the units
+of EMFACS: Friesen & Ekman 1983).
 """
 
 from model.errors import demand
@@ -20,9 +20,9 @@ import numpy as np
 import torch
 
 from model.classifiers.normalisation import normalise
-from model.cli import Parser, make_folder, program
+from model.cli import Parser, exit_code, make_folder, program
 from model.datasets.sample_sets import open_samples
-from model.errors import InputError, exit_code
+from model.errors import InputError
 from model.evaluation.html import text
 from model.face.network_files import add_face_networks
 from model.flow import FLOWS, load_flow
@@ -40,8 +40,8 @@ _STYLE = (
 
 
 def mean_maps(samples: SampleSet) -> dict[str, ArrayF32]:
-    """Mean onset→apex flow of each class, (2, 64, 64). Samples are normalised as for networks,
-    centred and of equal strength, so that strong ones do not outweigh weak ones."""
+    """The mean onset→apex flow of each class, (2, 64, 64). Samples are centred and scaled to equal
+    strength, as for networks, so strong ones do not outweigh weak ones."""
     means = {}
     for number, label in enumerate(samples.classes):
         first = torch.from_numpy(samples.phases[samples.labels == number, 0].astype(np.float32))
@@ -98,8 +98,8 @@ def main() -> None:
     add("--pairs", type=int, default=1000, help="synthetic ones")
     add("--seed", type=int, default=1, help="of the synthetic ones")
     add("--flow", choices=FLOWS, default="lk", help="that the maps are computed with")
-    add("--cache", type=Path, default=Path("runs"), help="where what was computed is kept")
-    add("--workers", type=int, default=3, help="processes that compute it")
+    add("--cache", type=Path, default=Path("runs"), help="where results are kept")
+    add("--workers", type=int, default=3, help="processes that compute them")
     add_face_networks(parser)
     args = parser.parse_args()
     check_workers(args.workers)

@@ -1,4 +1,4 @@
-"""The model card of a checkpoint, written from what the checkpoint says of itself.
+"""Writes the model card of a checkpoint, from the checkpoint's own description.
 
     python -m model.evaluation.model_card fmanet                  # model/weights/fmanet.md
     python -m model.evaluation.model_card my.safetensors          # my.md beside it
@@ -12,19 +12,30 @@ from model.errors import demand
 if __name__ == "__main__":
     demand("torch")  # before the imports that need it
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
+from pathlib import Path
 
-from model.classifiers import CLASSIFIERS, Inputs, Phases
+import jinja2
+
+from model.classifiers import CLASSIFIERS
 from model.classifiers.phase_inputs import PHASE_SHAPES
-from model.errors import InputError, exit_code
+from model.cli import exit_code
+from model.errors import InputError
 from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint
 from model.metrics.checkpoint_scores import AMPLITUDES_PX, FIRST_PHASE, NAMEABLE_PX, SCORES
 from model.training.data import FIRST_REPORT_SEED, SYNTHETIC
 
+TEMPLATE = Path(__file__).with_name("model_card.md.j2")
 WEAK_UNITS = 0.5
 """Below this mean average precision the card calls the action units weak."""
+KINDS = {"flows": "flow", "long_flows": "flows from the onset", "frames": "aligned frames"}
+PHASES = {
+    "both": "of both phases, or of onset → apex alone",
+    "onset_apex": "of both phases, but looks at onset → apex alone",
+    "apex_offset": "of both phases, but looks at apex → offset alone",
+}
+"""What a network looks at, by `Inputs` and by `Phases`."""
 
 
 def main() -> None:
@@ -48,135 +59,47 @@ def card(name: str, checkpoint: Checkpoint, numbers: int, size_bytes: int) -> st
     `InputError` if the checkpoint holds no figures, because a card would hide that."""
     if "uf1" not in checkpoint.metrics:
         raise InputError(
-            f"{name} holds no figures of samples that chose nothing: train it with synthetic "
-            "pairs among --data, whose report set gives them"
+            f"{name} holds no figures on samples that no choice was based on: train it with "
+            "synthetic pairs among --data, whose report set gives them"
         )
-    sections = {
-        "Data": _data(checkpoint),
-        "Recipe": _recipe(checkpoint),
-        "Figures": _figures(checkpoint),
-        "Confidence": _confidence(checkpoint),
-        "Limits": _limits(checkpoint),
-        "Intended use": _use(),
-    }
-    body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items())
-    return f"# {name}\n\n{_head(checkpoint, numbers, size_bytes)}\n\n{body}\n"
-
-
-def _head(checkpoint: Checkpoint, numbers: int, size_bytes: int) -> str:
     module = CLASSIFIERS[checkpoint.classifier].partition(":")[0]
-    title = (import_module(module).__doc__ or "").strip().splitlines()[0]
     network = checkpoint.network()
-    inputs: Inputs = network.inputs  # type: ignore[assignment]
-    phases: Phases = network.phases  # type: ignore[assignment]
-    inner = ", ".join(map(str, PHASE_SHAPES[inputs]))
-    kind = {"flows": "flow", "long_flows": "flows from the onset", "frames": "aligned frames"}
-    looked_at = {
-        "both": "of both phases, or of onset → apex alone",
-        "onset_apex": "of both phases, but looks at onset → apex alone",
-        "apex_offset": "of both phases, but looks at apex → offset alone",
-    }
-    taken = f"{kind[inputs]} {looked_at[phases]}"
-    unit = "grey 0 to 255" if inputs == "frames" else "px of that crop, head motion removed"
-    parameters = ", ".join(f"{key} {value:g}" for key, value in checkpoint.flow_parameters.items())
-    flow = f"`{checkpoint.flow}`" + (f", {parameters}" if parameters else "")
-    options = ", ".join(f"{key} = {value}" for key, value in checkpoint.options.items())
-    rows = [
-        ("answers", f"{', '.join(checkpoint.labels)}, or no clear expression; beside them "
-         f"{len(checkpoint.action_units)} action units"),
-        ("takes", f"{taken}: (N, {inner}, S, S) of a square crop with the geometry of "
-         f"`model/face/crop.py`, {unit}"),
-        ("flow", f"{flow}; another one is refused"),
-        ("size", f"{numbers:,} numbers, {size_bytes / 1e3:,.0f} kB; sees maps of "
-         f"{checkpoint.input_px} px, in px of a {checkpoint.reference_px} px crop"),
-        *([("built with", options)] if options else []),
-    ]  # fmt: skip
-    return (
-        f"{title} `{module.replace('.', '/')}.py` says what is from the paper and what is ours; no "
-        f"figure of the paper is claimed for it.\n\n{_seen(checkpoint)}\n\n"
-        + _table(("", ""), rows)
+    metrics, recipe = checkpoint.metrics, checkpoint.recipe
+    data = recipe.get("data", {})
+    sets = list(data.get("sets", ())) or [SYNTHETIC]
+    template = jinja2.Template(
+        TEMPLATE.read_text(encoding="utf-8"),
+        keep_trailing_newline=True,
+        undefined=jinja2.ChainableUndefined,  # old checkpoints say less of themselves
     )
-
-
-def _seen(checkpoint: Checkpoint) -> str:
-    others = [name for name in _sets(checkpoint) if name != SYNTHETIC]
-    if others:
-        return (
-            f"Trained on {', '.join(_sets(checkpoint))}. The licences of {', '.join(others)} bind "
-            "these weights too."
-        )
-    return (
-        "**Synthetic only**: trained and measured on made-up expressions of one portrait; it has "
-        "seen no recorded micro-expression."
+    text: str = template.render(
+        name=name,
+        title=(import_module(module).__doc__ or "").strip().splitlines()[0],
+        module=module,
+        checkpoint=checkpoint,
+        taken=f"{KINDS[network.inputs]} {PHASES[network.phases]}",  # type: ignore[index]
+        shape=PHASE_SHAPES[network.inputs],  # type: ignore[index]
+        unit="grey 0 to 255"
+        if network.inputs == "frames"
+        else "px of that crop, head motion removed",
+        numbers=numbers,
+        size_bytes=size_bytes,
+        recipe=recipe,
+        data=data,
+        sets=sets,
+        synthetic=SYNTHETIC in sets,
+        others=[each for each in sets if each != SYNTHETIC],
+        metrics=metrics,
+        reported=metrics.get("samples", 0) + metrics.get("samples_without_expression", 0),
+        report_seed=FIRST_REPORT_SEED,
+        figures=list(_figures(checkpoint)),
+        weak_units=WEAK_UNITS,
     )
+    return text
 
 
-def _sets(checkpoint: Checkpoint) -> list[str]:
-    return list(checkpoint.recipe.get("data", {}).get("sets", ())) or [SYNTHETIC]
-
-
-def _data(checkpoint: Checkpoint) -> str:
-    data: Mapping[str, Any] = checkpoint.recipe.get("data", {})
-    metrics = checkpoint.metrics
-    lines = []
-    if SYNTHETIC in _sets(checkpoint):
-        reported = metrics.get("samples", 0) + metrics.get("samples_without_expression", 0)
-        seed = data.get("seed", 0)
-        watched = (
-            "subjects held out of the data sets"
-            if checkpoint.recipe.get("keep") == "best"
-            else f"{reported:,.0f} of set {seed + 1}"
-        )
-        lines.append(
-            f"{data.get('pairs', 0):,} synthetic pairs of set {seed} to train on, {watched} to "
-            f"watch and to calibrate confidence on, {reported:,.0f} of set "
-            f"{FIRST_REPORT_SEED} for the figures below, with faces and nuisances that training "
-            f"does not have; view `{data.get('view', 'crop')}`, "
-            f"{100 * data.get('none_share', 0):.0f} % of the pairs without an expression.\n\n"
-            "A pair is the portrait that scikit-image ships, its face reshaped, its resting "
-            "expression, texture, light, camera noise and compression varied; action units of "
-            "`model/synthetic/action_units.toml`, often one-sided; onset, apex and offset picked "
-            "off; head motion, blinks and other facial motion riding along "
-            "(`model/synthetic/nuisance.py` has all ranges). View `crop` is the flow and the head "
-            "motion removal that run live, `maps` the flow maps that the field exchanges, `mixed` "
-            "both."
-        )
-    others = [name for name in _sets(checkpoint) if name != SYNTHETIC]
-    if others:
-        lines.append(f"Clips of {', '.join(others)}, {data.get('classes', 3)} classes.")
-    return "\n\n".join(lines)
-
-
-def _recipe(checkpoint: Checkpoint) -> str:
-    recipe = checkpoint.recipe
-    vary: Mapping[str, Any] = recipe.get("variation", {})
-    chosen = (
-        "the one with the best UF1 on validation samples kept"
-        if recipe.get("keep") == "best"
-        else "fixed beforehand"
-    )
-    loss = "focal loss" if recipe.get("loss") == "focal" else "cross-entropy"
-    lines = [f"    {checkpoint.command}"] if checkpoint.command else []
-    lines.append(
-        f"Seed {recipe.get('seed')}; {recipe.get('epochs')} epochs, {chosen}; AdamW, learning rate "
-        f"up to {recipe.get('learning_rate'):g}, weight decay {recipe.get('weight_decay'):g}; "
-        f"batches of {recipe.get('batch')}; {loss}, label smoothing "
-        f"{recipe.get('label_smoothing'):g}; samples without expression trained towards equal "
-        f"probabilities. Second phase withheld {_share(vary, 'drop_phase')} of the time, time "
-        f"reversed {_share(vary, 'reverse')}, mirrored {_share(vary, 'mirror')}. Another number of "
-        "threads rounds differently."
-    )
-    if "init" in recipe:
-        began = recipe["init"].get("data", {}).get("sets", [])
-        lines.append(f"Started from weights that were trained on {', '.join(began)}.")
-    return "\n\n".join(lines)
-
-
-def _share(values: Mapping[str, Any], name: str) -> str:
-    return f"{100 * values.get(name, 0):.0f} %"
-
-
-def _figures(checkpoint: Checkpoint) -> str:
+def _figures(checkpoint: Checkpoint) -> Iterator[tuple[str, str, str]]:
+    """Rows of the table of figures: title, both phases, first phase alone."""
     metrics = checkpoint.metrics
     shown = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
     names = [(shown[name], name) for name in SCORES]
@@ -201,76 +124,9 @@ def _figures(checkpoint: Checkpoint) -> str:
             value += f" ({metrics[f'{name}_low']:.3f} to {metrics[f'{name}_high']:.3f})"
         return value
 
-    rows = [
-        (title, cell(name), cell(FIRST_PHASE + name)) for title, name in names if name in metrics
-    ]
-    counted = (
-        f"{metrics['samples']:.0f} expressions of {metrics['subjects']:.0f} faces"
-        if "samples" in metrics and "subjects" in metrics
-        else "samples"
-    )
-    text = (
-        f"On {counted} that chose nothing; intervals are 95 %, over faces. px are the greatest "
-        "displacement at the apex, in the 128 px crop. `python -m model.evaluate` measures them "
-        "again.\n\n" + _table(("", "both phases", "onset → apex alone"), rows)
-    )
-    if metrics.get("action_unit_map", 1.0) < WEAK_UNITS:
-        text += (
-            f"\n\nThe action unit head is weak: its mean average precision over "
-            f"{len(checkpoint.action_units)} units, most of them rare, is low. Read its units as "
-            "hints."
-        )
-    return text
-
-
-def _confidence(checkpoint: Checkpoint) -> str:
-    metrics = checkpoint.metrics
-    text = (
-        f"Temperature {checkpoint.temperature:.3f}, least confidence "
-        f"{checkpoint.least_confidence:.3f}, fitted on validation samples "
-        "(`model/inference/confidence.py`). Below the least confidence the answer is "
-        '"no clear expression"'
-    )
-    if checkpoint.least_confidence and "refused_without_expression" in metrics:
-        text += (
-            f": {100 * metrics['refused']:.0f} % of the expressions above, "
-            f"{100 * metrics['refused_without_expression']:.0f} % of the samples without one"
-        )
-    return text + "."
-
-
-def _limits(checkpoint: Checkpoint) -> str:
-    lines = []
-    if _sets(checkpoint) == [SYNTHETIC]:
-        lines = [
-            "One person's features, however much they are reshaped; motion from a hand-made "
-            "catalogue, not from recordings. How it does on real micro-expressions is unknown.",
-            "Confidence is calibrated on synthetic expressions, not on real faces: calibrate it on "
-            "your own clips before you read it as a probability.",
-        ]
-    lines.append(
-        '"No clear expression" refuses what the network is unsure of, not all that is none: '
-        "speech, blinks and head motion may still get a name."
-    )
-    if {"negative", "positive"} <= set(checkpoint.labels):
-        lines.append(
-            "A dimpler (AU14) or upper lip raiser (AU10), negative here, is sometimes taken for a "
-            "lip corner puller (AU12), positive."
-        )
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _use() -> str:
-    return (
-        "Demonstration and research on how micro-expressions move, with the consent of who is "
-        "filmed.\n\n**Ruled out:** hiring, education, lie detection, and any other decision about "
-        "a person. A facial movement is not proof of a feeling."
-    )
-
-
-def _table(head: tuple[str, ...], rows: list[Any]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    for title, name in names:
+        if name in metrics:
+            yield title, cell(name), cell(FIRST_PHASE + name)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 from model.inference.predictions import Answers
 from model.inference.samples import SampleSet
 from model.labels import NO_EXPRESSION
-from model.metrics.checkpoint_scores import AMPLITUDES_PX, figures
+from model.metrics.checkpoint_scores import AMPLITUDES_PX, SCORES, figures
 from model.metrics.recognition import (
     Bin,
     Confusion,
@@ -42,6 +42,14 @@ class Evaluation:
     remark: str = ""
     """Comparison with the checkpoint's stored figures: "reproduced", or what differs."""
 
+    def scores(self) -> list[str]:
+        """UF1, UAR and accuracy with their 95 % intervals, as text."""
+        found = self.figures
+        return [
+            f"{found[name]:.3f} ({found[f'{name}_low']:.3f}–{found[f'{name}_high']:.3f})"
+            for name in SCORES
+        ]
+
     def amplitudes(self) -> tuple[tuple[str, float], ...]:
         """UF1 by greatest displacement at the apex, rising; empty if that is unknown."""
         names = [
@@ -51,14 +59,14 @@ class Evaluation:
 
     def plain(self) -> dict[str, Any]:
         """The evaluation as plain values for JSON; None in place of NaN."""
-        said = asdict(self) | {"confusion": self.confusion.tolist()}
-        cleaned: dict[str, Any] = _finite(said)
+        plain = asdict(self) | {"confusion": self.confusion.tolist()}
+        cleaned: dict[str, Any] = _finite(plain)
         return cleaned
 
 
 def evaluate_answers(
     network: str,
-    said: Answers,
+    answers: Answers,
     samples: SampleSet,
     *,
     protocol: str,
@@ -66,13 +74,13 @@ def evaluate_answers(
     least_confidence: float = 0.0,
     remark: str = "",
 ) -> Evaluation:
-    """The evaluation of the answers `said` to all of `samples`. Raises `InputError` as
+    """The evaluation of `answers` to all of `samples`. Raises `InputError` as
     `model.metrics.checkpoint_scores.figures` does."""
-    found = figures(said, samples, least_confidence)
+    found = figures(answers, samples, least_confidence)
     named = samples.labels != NO_EXPRESSION
-    truth, numbers = samples.labels[named], said.probabilities[named].argmax(axis=1)
+    truth, numbers = samples.labels[named], answers.probabilities[named].argmax(axis=1)
     subjects = [subject for subject, kept in zip(samples.subjects, named, strict=True) if kept]
-    units = average_precision(samples.action_units, said.action_units)
+    units = average_precision(samples.action_units, answers.action_units)
     return Evaluation(
         network=network,
         data=samples.name,
@@ -81,7 +89,7 @@ def evaluate_answers(
         classes=samples.classes,
         figures=found,
         confusion=confusion(truth, numbers, len(samples.classes)),
-        bins=reliability(said.probabilities[named], truth, bins=10),
+        bins=reliability(answers.probabilities[named], truth, bins=10),
         subjects=by_subject(truth, numbers, subjects),
         action_units={
             unit: float(precision)
@@ -100,10 +108,7 @@ def table(evaluations: list[Evaluation]) -> str:
     ]
     for each in evaluations:
         found = each.figures
-        scores = "".join(
-            f"{found[name]:.3f} ({found[f'{name}_low']:.3f}–{found[f'{name}_high']:.3f})".ljust(20)
-            for name in ("uf1", "uar", "accuracy")
-        )
+        scores = "".join(score.ljust(20) for score in each.scores())
         lines.append(
             f"{each.network:20}{each.data:16}{found['samples']:6.0f}  {scores}"
             f"{found['calibration_error']:6.3f}"

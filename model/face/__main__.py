@@ -1,4 +1,4 @@
-"""The networks that find faces.
+"""Get the networks that find faces.
 
 python -m model.face fetch                  into this user's cache, from PyPI, once
 python -m model.face fetch --from WHEEL     from mediapipe's wheel, or a folder, without PyPI
@@ -7,8 +7,8 @@ python -m model.face fetch --from WHEEL     from mediapipe's wheel, or a folder,
 import sys
 from pathlib import Path
 
-from model.cli import Parser, program
-from model.errors import InputError, exit_code
+from model.cli import Parser, exit_code, program
+from model.errors import InputError
 from model.face.network_files import NETWORKS, fetch_networks, network_file
 
 
@@ -16,7 +16,7 @@ def main() -> None:
     """Parse the command line and fetch the networks if they are missing."""
     parser = Parser(prog=program("model.face"), description=(__doc__ or "").partition("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    fetch = commands.add_parser("fetch", help="get the networks, unless they are there")
+    fetch = commands.add_parser("fetch", help="get the networks, unless they are already here")
     fetch.add_argument(
         "--from",
         dest="source",
@@ -31,7 +31,7 @@ def main() -> None:
         except InputError:
             pass
         else:
-            print(f"the face networks are there: {', '.join(map(str, sorted(where)))}")
+            print(f"the face networks are already here: {', '.join(map(str, sorted(where)))}")
             return
     print(f"face networks: {fetch_networks(options.source)}")
 

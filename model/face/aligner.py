@@ -1,10 +1,9 @@
-"""The face of a frame, followed from frame to frame and brought onto one geometry that does not
-jitter.
+"""Follows a face from frame to frame, and warps it to one geometry that does not jitter.
 
-The mesh gives 468 points; each jitters by more than a micro-expression moves, so no single point
-may place the crop. Here the transform is a similarity, fitted to points over bone (eye corners,
-nose bridge, temples, cheek bones) against the same person's own template, and then smoothed. What
-head motion remains in the crop is measured and removed by the optical flow (`model.flow.head`).
+Each of the mesh's 468 points jitters by more than a micro-expression moves, so no single point may
+place the crop. The transform is a similarity. It fits points over bone (eye corners, nose bridge,
+temples, cheek bones) to this person's own template, and is then smoothed. The optical flow measures
+and removes the head motion that remains in the crop (`model.flow.head`).
 """
 
 import math
@@ -29,27 +28,27 @@ STABLE_POINTS = (33, 133, 362, 263, 168, 6, 197, 195, 5, 127, 356, 234, 454, 93,
 """FaceMesh points over bone: eye corners, nose bridge, temples, cheek bones."""
 
 MIN_EYE_HALF_PX = 3.0
-"""Smaller faces are not followed: the crop would hold more interpolation than face."""
+"""Smaller faces are not followed: the crop would be mostly interpolation."""
 RELOCK_S = 0.5
-"""A face found again within this time at the same place goes on as the same track."""
+"""A face that is found again within this time at the same place keeps its track."""
 WAIT_S = 1.0
-"""For this long after the followed face was lost, no other one elsewhere takes its place: a hand
-before the face, or a turned head, does not hand over to whoever stands behind."""
+"""For this long after the face is lost, no face elsewhere replaces it. So a hand before the face or
+a turned head does not switch to someone behind."""
 MESH_EVERY_S = 0.0075
-"""At rates above, frames nearer to the last one that went through the mesh keep its landmarks and
-crop: a head moves less than the landmarks jitter within that time, and the mesh is the dearest
-step of all. What motion there was, the flow sees."""
+"""Frames closer than this to the last one that the mesh saw keep its landmarks and transform. In
+that time a head moves less than the landmarks jitter, and the mesh is the slowest step. The flow
+still sees the motion."""
 SEARCH_EVERY_S = 0.03
-"""Frames nearer than this to the last one that was searched are not searched: a search takes longer
-than following does."""
+"""Frames closer than this to the last search are not searched, because a search takes longer than
+following."""
 
-_JUMP, _JUMP_PER_S, _FARTHEST = 0.5, 4.0, 1.5  # that one face may have moved, in its own sizes
-_LEAST_RATIO = 0.7  # of the smaller size to the larger, of one face in two pictures
+_JUMP, _JUMP_PER_S, _FARTHEST = 0.5, 4.0, 1.5  # how far one face may move, in its own size
+_LEAST_RATIO = 0.7  # least ratio of the sizes of one face in two pictures
 
 
 class FaceAligner:
-    """Follows one face through consecutive frames: the largest one when it starts, then the same
-    one until it is lost. Deterministic: the same frames give the same faces."""
+    """Follows one face through consecutive frames. It starts with the largest one and stays with it
+    until it is lost. Equal frames give equal faces."""
 
     def __init__(self) -> None:
         self._mesh, self._search = face_mesh(), face_search()
@@ -57,18 +56,15 @@ class FaceAligner:
         self._shape: tuple[int, ...] = ()
         self._searches = 0  # in pictures of this size
         self._searched_s = -math.inf
-        self._last: AlignedFace | None = None  # of the frames that went through the mesh
-        self._seen: Region | None = None  # of that face
+        self._last: AlignedFace | None = None  # the last one from the mesh
+        self._seen: Region | None = None  # its region
         self._track = -1
         self._template: ArrayF64 | None = None
         self._supersampling = 1
         self._filter = PoseFilter()
 
     def align(self, frame: Frame) -> AlignedFace | None:
-        """The followed face of `frame`, or None where there is none.
-
-        Frames come in the order of their stamps.
-        """
+        """The face in `frame`, or None. Frames must come in the order of their stamps."""
         if frame.image.shape != self._shape:
             self._shape, self._followed, self._last = frame.image.shape, None, None
             self._searches = 0
@@ -88,7 +84,7 @@ class FaceAligner:
         return self._last
 
     def warm_up(self) -> None:
-        """Run every network once: the first picture takes them as long as ten later ones."""
+        """Run every network once, because the first run takes as long as ten later ones."""
         blank = np.zeros((LEAST_TILE_PX, LEAST_TILE_PX, 3), np.uint8)
         self._search.find(blank)
         self._mesh.find(blank, Region(0.0, 0.0, LEAST_TILE_PX, 0.0))
@@ -108,7 +104,7 @@ class FaceAligner:
         time_s = frame.stamp.time_s
         if self._searches and time_s - self._searched_s < SEARCH_EVERY_S:
             return None
-        # The first time everywhere: it may be the only picture that there is.
+        # Search the first picture everywhere: it may be the only one.
         if self._searches:
             faces = self._search.look(frame.image, self._searches)
         else:
@@ -120,7 +116,7 @@ class FaceAligner:
         return faces[0] if faces else None
 
     def _goes_on(self, found: Landmarks, time_s: float, within_s: float) -> bool:
-        """Whether `found` may be the face that was seen last, not longer than `within_s` ago."""
+        """Whether `found` may be the last face, which was seen at most `within_s` ago."""
         if self._last is None or self._seen is None:
             return False
         dt = time_s - self._last.stamp.time_s
@@ -148,28 +144,21 @@ class FaceAligner:
         )
 
 
-def find_landmarks(image: ImageU8) -> ArrayF32 | None:
-    """FaceMesh points of the largest face of one picture.
-
-    `image` is (H, W, 3) uint8 RGB; returns (468, 2) float32 px (x, y), or None without a face.
-    """
-    return next(iter(find_faces(image)), None)
-
-
 def find_faces(image: ImageU8) -> list[ArrayF32]:
-    """The same of every face of one picture, largest first."""
+    """FaceMesh points of every face in `image` (H, W, 3) uint8 RGB, largest first: (468, 2) float32
+    px (x, y) each."""
     return [face.points_px for face in face_search().find(image)]
 
 
 @cache
 def face_mesh() -> FaceMesh:
-    """The mesh that all of this process share: it keeps nothing of one picture for the next."""
+    """The mesh of this process. All can share it, because it keeps nothing between pictures."""
     return FaceMesh()
 
 
 @cache
 def face_search() -> FaceSearch:
-    """The search that all share."""
+    """The search of this process, shared in the same way."""
     return FaceSearch(face_mesh())
 
 

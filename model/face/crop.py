@@ -1,7 +1,7 @@
-"""The aligned crop: one fixed geometry for every face, in which motion is measured.
+"""The aligned crop: a fixed geometry for every face, in which motion is measured.
 
-px of the 128 px crop: the inner eye corners lie 16 px left and right of (64, 48); with d = 16 px
-that is 3 d above, 5 d below and 4 d to each side of the eyes' midpoint.
+In px of the 128 px crop, the inner eye corners are 16 px left and right of (64, 48). With d = 16 px
+the crop extends 3 d above, 5 d below and 4 d to each side of the eyes' midpoint.
 """
 
 import math
@@ -22,8 +22,8 @@ INNER_EYE_CORNERS = (133, 362)
 
 
 def crop_transform(landmarks_px: ArrayF32) -> ArrayF64:
-    """The similarity (2, 3) float64, crop px ← image px, that brings the inner eye corners of
-    `landmarks_px` (468, 2) to their places in the crop; no history."""
+    """The similarity (2, 3) float64, crop px ← image px, that moves the inner eye corners of
+    `landmarks_px` (468, 2) to their places in the crop."""
     right, left = landmarks_px[list(INNER_EYE_CORNERS)].astype(np.float64)
     x, y = EYE_MIDPOINT_PX
     corners = np.array([[x - EYE_HALF_PX, y], [x + EYE_HALF_PX, y]])
@@ -35,15 +35,15 @@ def warp_crop(
 ) -> ImageU8:
     """The aligned crop (S, S) uint8 grey of `image` (H, W, 3) uint8 RGB.
 
-    Where the picture is finer than the crop, the crop is drawn `supersampling` times larger and
-    averaged down, which lowers sensor noise instead of sampling it. Outside the picture the edge
-    is repeated: a black border would move against the face.
+    If the picture is finer than the crop, the crop is drawn `supersampling` times larger and
+    averaged down, which reduces sensor noise. Outside the picture its edge is repeated, because a
+    black border would move against the face.
     """
     k = supersampling_of(crop_from_image) if supersampling is None else supersampling
     x0, y0, x1, y1 = _source_box(crop_from_image, image.shape[1], image.shape[0])
     grey = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_RGB2GRAY)
     scaled = crop_from_image * k
-    # Pixel centres, not corners, stay fixed under the k-fold refinement.
+    # The k-fold refinement keeps pixel centres in place, not corners.
     scaled[:, 2] += scaled[:, :2] @ (x0, y0) + (k - 1) / 2
     size = CROP_PX * k
     crop = cv2.warpAffine(
@@ -55,7 +55,7 @@ def warp_crop(
 
 
 def fit_similarity(source: ArrayF64, target: ArrayF64) -> ArrayF64:
-    """Least-squares similarity (2, 3), target ← source, of (K, 2) points (Umeyama 1991, without
+    """The least-squares similarity (2, 3), target ← source, of (K, 2) points (Umeyama 1991, without
     reflection; in the plane it is one complex division)."""
     p, q = source.mean(axis=0), target.mean(axis=0)
     z = (source - p) @ (1, 1j)
@@ -66,7 +66,7 @@ def fit_similarity(source: ArrayF64, target: ArrayF64) -> ArrayF64:
 
 
 def supersampling_of(crop_from_image: ArrayF64) -> int:
-    """How many times larger than it is a crop is drawn, 1 to 4: as fine as the picture."""
+    """How many times larger to draw a crop, 1 to 4, so that it is as fine as the picture."""
     image_per_crop_px = 1 / math.hypot(crop_from_image[0, 0], crop_from_image[1, 0])
     return min(4, max(1, round(image_per_crop_px)))
 
@@ -75,7 +75,7 @@ def _source_box(crop_from_image: ArrayF64, width: int, height: int) -> tuple[int
     inverse = cv2.invertAffineTransform(crop_from_image)
     edge = CROP_PX
     corners = np.array([[0, 0, 1], [edge, 0, 1], [0, edge, 1], [edge, edge, 1]]) @ inverse.T
-    # At least one pixel of the picture stays, so that a crop wholly outside is an edge repeated.
+    # Keep at least one pixel of the picture, so that a crop outside it repeats the edge.
     x0, y0 = np.floor(corners.min(axis=0)).astype(int) - 2
     x1, y1 = np.ceil(corners.max(axis=0)).astype(int) + 3
     x0, y0 = min(max(x0, 0), width - 1), min(max(y0, 0), height - 1)

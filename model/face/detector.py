@@ -1,7 +1,7 @@
-"""Finding faces in a picture with MediaPipe's BlazeFace (Bazarevsky et al., arXiv 1907.05047).
+"""Finds faces in a picture with MediaPipe's BlazeFace (Bazarevsky et al., arXiv 1907.05047).
 
-Boxes and key points are offsets from a fixed grid of anchors; those that overlap are averaged,
-weighted by their scores. Constants are those of MediaPipe's published graphs.
+Boxes and key points are offsets from a fixed grid of anchors. Those that overlap are averaged, with
+their scores as weights. The constants are those of MediaPipe's published graphs.
 """
 
 from dataclasses import dataclass
@@ -17,64 +17,57 @@ from model.records import ArrayF32, ArrayF64, ImageU8
 
 Range = Literal["short_range", "full_range"]
 
-_OVERLAP = 0.3  # intersection over union from which two boxes are one face
-_CLIP = 100.0  # of a score before the sigmoid
+_OVERLAP = 0.3  # two boxes with a larger intersection over union are one face
+_CLIP = 100.0  # limit of a score before the sigmoid
 
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    grid: tuple[tuple[int, int], ...]
-    """(stride px, anchors a cell), in the order of the network's rows."""
-    least_score: float
-
-
-_LAYOUTS: dict[Range, _Layout] = {
-    "short_range": _Layout(((8, 2), (16, 6)), 0.5),
-    "full_range": _Layout(((4, 1),), 0.6),
+_GRIDS: dict[Range, tuple[tuple[int, int], ...]] = {
+    "short_range": ((8, 2), (16, 6)),
+    "full_range": ((4, 1),),
 }
+"""(stride px, anchors a cell), in the order of the network's rows."""
+_LEAST_SCORES: dict[Range, float] = {"short_range": 0.5, "full_range": 0.6}
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A face that was found."""
+    """A face, in px (x, y) of the picture."""
 
     score: float
     """0 to 1."""
     low_px: ArrayF64
-    """(2,) float64 px (x, y) of the picture: the box's upper left corner…"""
+    """(2,) float64: the box's upper left corner."""
     high_px: ArrayF64
-    """…and its lower right one."""
+    """(2,) float64: its lower right corner."""
     points_px: ArrayF64
     """(6, 2) float64: right eye, left eye, nose tip, mouth, right ear, left ear."""
 
     @property
     def width_px(self) -> float:
-        """Of the box."""
+        """Width of the box."""
         return float(self.high_px[0] - self.low_px[0])
 
-    def moved(self, x_px: float, y_px: float) -> "Detection":
-        """The same in a picture of which this one's begins at (x_px, y_px)."""
+    def shift(self, x_px: float, y_px: float) -> "Detection":
+        """The same face, shifted by (x_px, y_px)."""
         by = np.array([x_px, y_px], np.float64)
         return Detection(self.score, self.low_px + by, self.high_px + by, self.points_px + by)
 
     def region(self) -> Region:
-        """Where to look for its landmarks."""
+        """The region in which to look for its landmarks."""
         return Region.around(self.low_px, self.high_px, self.points_px[0], self.points_px[1])
 
 
 class FaceDetector:
-    """Finds every face of a picture that is large enough in it. Any thread may call."""
+    """Finds every face in a picture that is large enough. Any thread may call it."""
 
     def __init__(self, reach: Range) -> None:
-        """`reach`: "short_range" for faces that fill a good part of the picture, "full_range" for
-        smaller ones too, in three times the time."""
+        """`reach`: "short_range" for faces that fill a large part of the picture; "full_range" for
+        smaller ones too, which takes three times as long."""
         self._network = Network(network_file(reach))
-        layout = _LAYOUTS[reach]
-        self._anchors = _anchors(layout.grid, self._network.side_px)
-        self._least_score = layout.least_score
+        self._anchors = _anchors(_GRIDS[reach], self._network.side_px)
+        self._least_score = _LEAST_SCORES[reach]
 
     def find(self, image: ImageU8) -> list[Detection]:
-        """The faces of `image` (H, W, 3) uint8 RGB, best first."""
+        """The faces in `image` (H, W, 3) uint8 RGB, best first."""
         side = self._network.side_px
         height, width = image.shape[:2]
         scale = side / max(height, width)
@@ -98,7 +91,7 @@ class FaceDetector:
 
 
 def _anchors(grid: tuple[tuple[int, int], ...], side: int) -> ArrayF64:
-    """(A, 2) float64 px: the centre of each row's cell."""
+    """(A, 2) float64 px: the centre of the cell of each anchor."""
     parts = []
     for stride, each in grid:
         centres = (np.arange(side // stride) + 0.5) * stride
@@ -110,8 +103,8 @@ def _anchors(grid: tuple[tuple[int, int], ...], side: int) -> ArrayF64:
 def _faces(
     rows: ArrayF32, logits: ArrayF32, anchors: ArrayF64, side: int, least_score: float
 ) -> list[tuple[float, ArrayF64]]:
-    """Score and (8, 2) px of the network's picture, by falling score: low and high corner of the
-    box, six key points."""
+    """The score of each face, and its points (8, 2) in px of the network's picture: upper left and
+    lower right corner of the box, then six key points. Best first."""
     scores = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -_CLIP, _CLIP)))
     kept = np.flatnonzero(scores >= least_score)
     kept = kept[np.argsort(-scores[kept], kind="stable")]
@@ -120,10 +113,10 @@ def _faces(
     points[:, 2:] += anchors[kept, np.newaxis]
     centre = points[:, 0] + anchors[kept]
     points[:, 0], points[:, 1] = centre - half, centre + half
-    return _merged(points, scores[kept])
+    return _merge(points, scores[kept])
 
 
-def _merged(points: ArrayF64, scores: ArrayF64) -> list[tuple[float, ArrayF64]]:
+def _merge(points: ArrayF64, scores: ArrayF64) -> list[tuple[float, ArrayF64]]:
     faces = []
     while len(points):
         same = _overlaps(points[0], points) > _OVERLAP

@@ -1,4 +1,5 @@
-"""The landmarks of a face whose place is known, by MediaPipe's face mesh (arXiv 1907.06724)."""
+"""Finds the landmarks of a face whose region is known, by MediaPipe's face mesh (arXiv
+1907.06724)."""
 
 import math
 from dataclasses import dataclass
@@ -11,24 +12,25 @@ from model.face.region import Region
 from model.records import ArrayF32, ImageU8
 
 PRESENT_LOGIT = 0.0
-"""Below, what a region holds is no face: a presence of one half, as in MediaPipe's graph."""
+"""With a lower logit, a region has no face. 0 means a probability of one half, as in MediaPipe's
+graph."""
 
 _BETWEEN_EYES, _UPPER_LIP = 168, 13  # FaceMesh points
 
 
 @dataclass(frozen=True, slots=True)
 class Landmarks:
-    """What the mesh makes of a region."""
+    """The mesh's answer for a region."""
 
     points_px: ArrayF32
     """(468, 2) float32 px (x, y) of the picture."""
     logit: float
-    """Of there being a face: above 0 there rather is."""
+    """Of the probability that there is a face."""
     region: Region
-    """Around these points: where to look for the same face in the next picture."""
+    """The region around these points, in which to look for the face in the next picture."""
 
     def is_face(self, image: ImageU8) -> bool:
-        """Whether these are a face's landmarks, and its middle lies in `image` (H, W, 3)."""
+        """Whether these landmarks are of an upright face whose centre is in `image` (H, W, 3)."""
         if self.logit < PRESENT_LOGIT:
             return False
         region = self.region
@@ -41,13 +43,13 @@ class Landmarks:
 
 
 class FaceMesh:
-    """MediaPipe's face mesh of 468 points. Any thread may call."""
+    """MediaPipe's face mesh of 468 points. Any thread may call it."""
 
     def __init__(self) -> None:
         self._network = Network(network_file("mesh"))
 
     def find(self, image: ImageU8, region: Region) -> Landmarks:
-        """The face in `region` of `image` (H, W, 3) uint8 RGB, whether there is one or not."""
+        """Landmarks for `region` of `image` (H, W, 3) uint8 RGB, even if there is no face."""
         side = self._network.side_px
         cut = region.cut(image, side)
         points, logit = self._network(np.multiply(cut, np.float32(1 / 255), dtype=np.float32))

@@ -1,4 +1,4 @@
-"""One of MediaPipe's networks, run by LiteRT: the only module that imports it."""
+"""Runs one of MediaPipe's networks with LiteRT; no other module imports LiteRT."""
 
 import threading
 from pathlib import Path
@@ -9,15 +9,13 @@ from model.records import ArrayF32
 
 
 class Network:
-    """A network with one input of one fixed shape, on one thread: the one that calls.
-
-    Any thread may call; two calls wait for each other.
-    """
+    """A network with one input of a fixed shape. It runs in the calling thread. Any thread may call
+    it; one call waits for another."""
 
     def __init__(self, path: Path) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        # One thread: a second one makes these small networks no faster and waits in a spin.
+        # A second thread would not make these small networks faster, and would spin while it waits.
         self._interpreter = Interpreter(model_path=str(path), num_threads=1)
         self._interpreter.allocate_tensors()
         (given,) = self._interpreter.get_input_details()
@@ -26,11 +24,11 @@ class Network:
             each["index"] for each in self._interpreter.get_output_details()
         ]
         self.side_px = int(given["shape"][1])
-        """Width and height of the picture that it takes."""
+        """Width and height of the input."""
         self._lock = threading.Lock()
 
     def __call__(self, picture: ArrayF32) -> list[ArrayF32]:
-        """Its outputs for `picture` (S, S, 3) float32 RGB, in the range that it takes."""
+        """The outputs for `picture` (S, S, 3) float32 RGB, in the network's own value range."""
         with self._lock:
             self._interpreter.set_tensor(self._input, picture[np.newaxis])
             self._interpreter.invoke()

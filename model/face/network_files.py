@@ -1,13 +1,13 @@
-"""Where the networks that find faces come from.
+"""Finds or downloads the networks that find faces.
 
-They are Google's, as the wheel of mediapipe 0.10.21 on PyPI carries them (Apache-2.0; BlazeFace,
-arXiv 1907.05047, and the face mesh, arXiv 1907.06724). The first place that has them is taken:
+They are Google's, from the wheel of mediapipe 0.10.21 on PyPI (Apache-2.0; BlazeFace, arXiv
+1907.05047, and the face mesh, arXiv 1907.06724). They are looked for in this order:
 
-1. the folder given as `--face-networks DIR`, and no other then;
-2. the installed package mediapipe, which is not imported;
+1. the folder given as `--face-networks DIR`; if it is given, nowhere else;
+2. the installed package mediapipe, without importing it;
 3. this user's cache, which `python -m model.face fetch` fills from that wheel.
 
-Each file is checked by its SHA-256 before it is used.
+The SHA-256 of each file is checked before use.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from typing import Any
 
 from model.cli import make_folder
 from model.errors import InputError
+from model.files import write_whole
 from model.machine import user_cache
 
 
@@ -36,10 +37,10 @@ class MissingError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class NetworkFile:
-    """One network as the wheel carries it."""
+    """A network's file in the wheel."""
 
     member: str
-    """Its path in the wheel, and below site-packages."""
+    """Path in the wheel, and below site-packages."""
     sha256: str
 
     @property
@@ -65,22 +66,20 @@ NETWORKS: dict[str, NetworkFile] = {
 """Detection of faces within about 2 m, and within about 5 m; 468 landmarks of one face."""
 
 WHEEL = "mediapipe==0.10.21"
-# Of the last release with networks inside, the smallest wheel: 36 MB. It is a zip file, which any
-# Python on any system can read.
+# The last release that contains the networks. This is its smallest wheel, 36 MB. A wheel is a zip
+# file, so any Python on any system can read it.
 _WHEEL_TAGS = ("--python-version", "3.12", "--platform", "manylinux_2_28_x86_64")
 _FOLDER_GIVEN = "FMANET_FACE_NETWORKS"  # in the environment, so that child processes have it too
 
 
 def network_file(name: str) -> Path:
-    """The file of a network, a key of `NETWORKS`.
-
-    Raises `InputError` if no place has it as it was published.
-    """
+    """The file of a network; `name` is a key of `NETWORKS`. Raises `InputError` if the published
+    file is nowhere on this machine."""
     network = NETWORKS[name]
     if given := os.environ.get(_FOLDER_GIVEN):
         return _file_in(Path(given), network)
     if package := _package_folder():
-        with suppress(InputError):  # another release has none of them, or others
+        with suppress(InputError):  # other releases have other networks or none
             return _file_in(package, network)
     with suppress(MissingError):
         return _file_in(networks_cache(), network)
@@ -91,22 +90,20 @@ def network_file(name: str) -> Path:
 
 
 def networks_cache() -> Path:
-    """This user's folder of fetched networks."""
+    """The folder of downloaded networks in this user's cache."""
     return user_cache() / "face-networks"
 
 
 def use_folder(folder: Path) -> None:
-    """Have this process and its children take the networks from `folder`, and nowhere else.
-
-    Raises `InputError` if one of them is missing there or differs from the published file.
-    """
+    """Let this process and its children use the networks in `folder` only. Raises `InputError` if
+    one is missing there or differs from the published file."""
     for network in NETWORKS.values():
         _file_in(folder, network)
     os.environ[_FOLDER_GIVEN] = str(folder.resolve())
 
 
 def add_face_networks(options: argparse._ActionsContainer) -> None:
-    """Add `--face-networks`, which takes effect when it is parsed and leaves no value behind."""
+    """Add the option `--face-networks`. It takes effect when it is parsed, and stores no value."""
     options.add_argument(
         "--face-networks",
         action=_UseFolder,
@@ -130,11 +127,11 @@ class _UseFolder(argparse.Action):
 
 
 def fetch_networks(source: Path | None = None) -> Path:
-    """Fill the cache, and return its folder, where each file is a network's.
+    """Copy the networks into the cache and return its folder.
 
-    `source`: mediapipe's wheel, or a folder that has the networks; without one, pip downloads the
-    wheel and shows its progress. Raises `InputError` if that fails or a file is not the published
-    one; what the cache had is then still there.
+    `source`: mediapipe's wheel, or a folder with the networks. Without it, pip downloads the wheel
+    and shows its progress. Raises `InputError`, and leaves the cache as it was, if that fails or a
+    file is not the published one.
     """
     if source is not None:
         contents = _contents_of(source)
@@ -144,23 +141,18 @@ def fetch_networks(source: Path | None = None) -> Path:
     cache = networks_cache()
     make_folder(cache)
     for network, content in contents.items():
-        partial = cache / f"{network.name}.{os.getpid()}.partial"
-        try:
-            partial.write_bytes(content)
-            partial.replace(cache / network.name)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_whole(cache / network.name, content)
     return cache
 
 
 def _package_folder() -> Path | None:
-    """The folder that mediapipe is installed in, which a newer mediapipe has without networks."""
+    """The folder in which mediapipe is installed; newer releases have no networks in it."""
     found = find_spec("mediapipe")
     return Path(found.origin).parent.parent if found and found.origin else None
 
 
 def _file_in(folder: Path, network: NetworkFile) -> Path:
-    """The network's file, whether it lies in `folder` itself or deeper, as in the wheel."""
+    """The network's file, in `folder` itself or below it as in the wheel."""
     for path in (folder / network.name, folder / network.member):
         if path.is_file():
             _check(network, path.read_bytes(), path)
@@ -181,7 +173,7 @@ def _contents_of(source: Path) -> dict[NetworkFile, bytes]:
     except KeyError as error:
         raise InputError(f"{source}: {error.args[0]}; give the wheel of {WHEEL}") from error
     except zipfile.BadZipFile as error:
-        raise InputError(f"{source} is no wheel ({error}): give that of {WHEEL}") from error
+        raise InputError(f"{source} is not a wheel ({error}): give that of {WHEEL}") from error
     for network, content in contents.items():
         _check(network, content, source / network.member)
     return contents
@@ -207,8 +199,8 @@ def _download_wheel(folder: Path) -> Path:
         errors = [line for line in ran.stderr.splitlines() if line.startswith("ERROR: ")]
         why = errors[-1].removeprefix("ERROR: ") if errors else f"pip ended with {ran.returncode}"
         raise InputError(
-            f"cannot download {WHEEL} ({why}): is there a network connection? Its wheel from "
-            "another machine does too: --from WHEEL"
+            f"cannot download {WHEEL} ({why}): check the network connection, or give the wheel "
+            "from another machine with --from WHEEL"
         )
     return next(folder.glob("*.whl"))
 

@@ -1,5 +1,5 @@
-"""The pose of the crop in the picture, smoothed: hardly anything passes while the head rests,
-nearly everything while it moves (One-Euro filter, Casiez et al., CHI 2012)."""
+"""Smooths the pose of the crop in the picture: strongly while the head rests, hardly while it moves
+(One-Euro filter, Casiez et al., CHI 2012)."""
 
 import math
 
@@ -11,11 +11,11 @@ from model.records import ArrayF64
 _MIN_CUTOFF_HZ = 1.0
 _CUTOFF_HZ_PER_PX_S = 0.2
 _SPEED_CUTOFF_HZ = 3.0
-_LEVER_PX = CROP_PX * 3 / 8  # turns and scales are weighed by the motion they cause at the rim
+_LEVER_PX = CROP_PX * 3 / 8  # turn and scale count by the motion they cause this far out
 
 
 class PoseFilter:
-    """Smooths the crop's transform: one speed, in crop px, and one cutoff for all of it."""
+    """Smooths the crop's transform, with one speed (in crop px) and one cutoff for all of it."""
 
     def __init__(self) -> None:
         self._pose: ArrayF64 | None = None
@@ -24,8 +24,8 @@ class PoseFilter:
         self._time_s = 0.0
 
     def push(self, crop_from_image: ArrayF64, time_s: float) -> ArrayF64:
-        """The smoothed transform at `time_s`, for the one measured then: similarities (2, 3)
-        float64, crop px ← image px. Times increase."""
+        """Smooth the transform measured at `time_s`. Both are similarities (2, 3) float64, crop px
+        ← image px. Times must increase."""
         pose = _pose(crop_from_image)
         if self._pose is None or self._raw is None:
             self._pose = pose
@@ -57,7 +57,7 @@ def _weights(pose: ArrayF64) -> ArrayF64:
 
 
 def _pose(crop_from_image: ArrayF64) -> ArrayF64:
-    """(image x, y of the crop's centre, turn in rad, log scale) of a similarity."""
+    """A similarity as x and y of the crop's centre in the image, turn in rad, log of the scale."""
     a, b = crop_from_image[0, 0], crop_from_image[1, 0]
     centre = np.linalg.solve(crop_from_image[:, :2], CROP_PX / 2 - crop_from_image[:, 2])
     return np.array([centre[0], centre[1], math.atan2(b, a), math.log(math.hypot(a, b))])

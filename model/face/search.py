@@ -1,9 +1,9 @@
-"""Looking for faces where none is followed: in the whole picture, and, where nothing is found, in
-ever smaller tiles of it.
+"""Searches a picture for faces: first the whole picture, then, if nothing is found, smaller and
+smaller tiles of it.
 
-A detector sees a picture of 192 px. Faces that fill more than a twelfth of a picture are found in
-the whole; a tile of 512 px shows those from 40 px on. Levels between overlap so that every face
-lies wholly in a tile in which it is neither too small nor too large.
+The detector's input is 192 px wide. In the whole picture it finds faces wider than a twelfth of it;
+in a tile of 512 px, faces from 40 px on. Tiles overlap, and their levels are close enough that
+every face lies within a tile where it is neither too small nor too large.
 """
 
 import math
@@ -18,21 +18,21 @@ from model.face.region import MARGIN, Region
 from model.records import ImageU8
 
 LEAST_TILE_PX = 512
-"""Side of the smallest tiles: faces from 40 px of width are found in them."""
+"""Side of the smallest tiles, in which faces from 40 px of width are found."""
 LEVEL_RATIO = 3.0
-"""From one level of tiles to the next, at most."""
+"""Greatest ratio of tile sides between neighbouring levels."""
 OVERLAP = 0.25
-"""Of neighbouring tiles, as a share of their side."""
+"""Overlap of neighbouring tiles, as a share of their side."""
 SPREAD = 32
-"""Pictures that all tiles of a picture are spread over."""
+"""`look` covers all tiles in this many pictures."""
 
-_LOOKS = 3  # until the place of a face that was detected no longer changes
-_CLOSE_UP = 0.5  # the short range is for boxes from this share of the picture's longer side
-_SAME_PLACE = 0.5  # two faces nearer than this share of their size are one
+_LOOKS = 3  # times that the mesh looks at a detected face, until its region settles
+_CLOSE_UP = 0.5  # the short range is for boxes wider than this share of the picture's longer side
+_SAME_PLACE = 0.5  # two faces closer than this share of their size are one
 
 
 class FaceSearch:
-    """Finds faces in single pictures. Any thread may call."""
+    """Finds faces in single pictures. Any thread may call it."""
 
     def __init__(self, mesh: FaceMesh) -> None:
         self._mesh = mesh
@@ -40,16 +40,16 @@ class FaceSearch:
         self._short_range = FaceDetector("short_range")
 
     def find(self, image: ImageU8) -> list[Landmarks]:
-        """Every face of `image` (H, W, 3) uint8 RGB, largest first. On tiles only if the whole
-        picture shows none."""
+        """Every face in `image` (H, W, 3) uint8 RGB, largest first. Tiles are searched only if the
+        whole picture gives none."""
         found = self._in_whole(image)
         if not found:
             found = self._in_tiles(image, _tiles(*image.shape[:2]))
         return found
 
     def look(self, image: ImageU8, turn: int) -> list[Landmarks]:
-        """The same in less time, for one picture of many: in the whole, and in a few tiles. Which
-        ones, `turn` says, that counts the pictures."""
+        """The same, faster, for one of many pictures: only a few tiles are searched. `turn` counts
+        the pictures and decides which tiles."""
         found = self._in_whole(image)
         if not found:
             tiles = _tiles(*image.shape[:2])
@@ -61,17 +61,17 @@ class FaceSearch:
     def _in_whole(self, image: ImageU8) -> list[Landmarks]:
         longer = max(image.shape[:2])
         close = [d for d in self._short_range.find(image) if d.width_px > _CLOSE_UP * longer]
-        return self._settled(image, close + self._full_range.find(image))
+        return self._find_landmarks(image, close + self._full_range.find(image))
 
     def _in_tiles(self, image: ImageU8, tiles: tuple[tuple[int, int, int], ...]) -> list[Landmarks]:
         detections = []
         for x, y, side in tiles:
             for found in self._full_range.find(image[y : y + side, x : x + side]):
-                detections.append(found.moved(x, y))
-        return self._settled(image, sorted(detections, key=lambda each: -each.score))
+                detections.append(found.shift(x, y))
+        return self._find_landmarks(image, sorted(detections, key=lambda each: -each.score))
 
-    def _settled(self, image: ImageU8, detections: list[Detection]) -> list[Landmarks]:
-        """The landmarks of those detections that are faces, each face once, largest first."""
+    def _find_landmarks(self, image: ImageU8, detections: list[Detection]) -> list[Landmarks]:
+        """Landmarks of the detections that are faces, each face once, largest first."""
         faces: list[Landmarks] = []
         for detection in detections:
             face = self._settle(image, detection.region())
@@ -80,8 +80,9 @@ class FaceSearch:
         return sorted(faces, key=lambda face: -face.region.side_px)
 
     def _settle(self, image: ImageU8, region: Region) -> Landmarks | None:
-        # A detection is coarse: the mesh sees better where it has looked before. It takes a face
-        # upside down for one, with the mouth on the forehead, but is far less sure of it.
+        # A detection is coarse, so let the mesh look again at the region that it found. If the
+        # region is upside down, the mesh still answers, with the mouth on the forehead, but it is
+        # far less sure. So try the region the other way up too.
         for _ in range(_LOOKS):
             found = self._mesh.find(image, region)
             if found.logit < PRESENT_LOGIT:
@@ -101,8 +102,8 @@ def _same(one: Landmarks, other: Landmarks) -> bool:
 
 @cache
 def _tiles(height: int, width: int) -> tuple[tuple[int, int, int], ...]:
-    """(x, y, side) px of all tiles, large ones first; none where the picture is no larger than
-    the smallest."""
+    """(x, y, side) px of all tiles, large ones first; none if the picture is no larger than the
+    smallest tile."""
     longer = max(height, width)
     levels = math.ceil(math.log(max(1.0, longer / LEAST_TILE_PX), LEVEL_RATIO))
     tiles = []

@@ -3,8 +3,8 @@
     flow = load_flow("lk")
     uv = flow(first, second)        # (N, H, W) grey twice -> (N, 2, H, W) float32 px
 
-Amplitudes of different methods are not interchangeable (some lose half of a sub-pixel motion), so
-a checkpoint names the flow that it was trained on, and its parameters.
+Amplitudes of different methods cannot be mixed, because some lose half of a sub-pixel motion. So a
+checkpoint names the flow it was trained on, and its parameters.
 """
 
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from model.lazy_loading import load_entry
 from model.records import ArrayF32, ImageU8
-from model.registry import load_entry
 
 FLOWS = {
     "lk": "model.flow.lk:LucasKanade",
@@ -27,7 +27,7 @@ TENSOR_FLOWS = {
     "lk": "model.flow.gpu.lk_tensor:TensorLucasKanade",
     "tvl1": "model.flow.gpu.tvl1_tensor:TensorTVL1",
 }
-"""Those that a GPU computes too; see `model.flow.gpu.gpu_flow`."""
+"""Flows that a GPU can compute too; see `model.flow.gpu.gpu_flow`."""
 
 Grey = ImageU8 | ArrayF32
 """Grey levels 0 to 255, uint8 or float32."""
@@ -42,19 +42,20 @@ class Flow(Protocol):
 
     @property
     def parameters(self) -> Mapping[str, float]:
-        """What `load_flow(name, **parameters)` needs to build it again; goes into checkpoints."""
+        """Arguments with which `load_flow` builds it again; stored in checkpoints."""
 
     def __call__(self, first: Grey, second: Grey) -> ArrayF32:
-        """Motion from `first` to `second`.
+        """The motion from `first` to `second`, both (N, H, W) grey levels 0 to 255, uint8 or
+        float32, of one shape.
 
-        Both are (N, H, W), uint8 or float32 grey levels 0 to 255, of one shape. Returns
-        (N, 2, H, W) float32 px, (u right, v down), on the pixels of `first`; always finite.
-        Raises `InputError` on anything else.
+        Returns (N, 2, H, W) float32 px, (u right, v down), at the pixels of `first`; always finite.
+        Raises `InputError` for anything else.
         """
 
 
 def load_flow(name: str, **parameters: float) -> Flow:
-    """The flow of that name in `FLOWS`; `InputError` if there is none or a parameter is wrong."""
+    """The flow called `name` in `FLOWS`. Raises `InputError` if there is none, or if a parameter is
+    wrong."""
     build = load_entry(FLOWS, name, "flow")
     try:
         flow: Flow = build(**parameters)
@@ -66,16 +67,17 @@ def load_flow(name: str, **parameters: float) -> Flow:
 
 
 def flow_on(flow: Flow, device: str) -> Flow:
-    """`flow` computed on `device`, or as it is where it cannot be."""
+    """`flow` on `device` if that can compute it, otherwise `flow` itself."""
     if device.startswith("cuda") and flow.name in TENSOR_FLOWS:
-        from model.flow.gpu.gpu_flow import DeviceFlow  # with PyTorch
+        from model.flow.gpu.gpu_flow import DeviceFlow  # imports PyTorch
 
         return DeviceFlow(flow, device)
     return flow
 
 
 def check_pair(first: Grey, second: Grey) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Both stacks as (N, H, W) float32, or `InputError`. Every flow calls this first."""
+    """Both stacks as (N, H, W) float32. Raises `InputError` if they are unusable. Every flow calls
+    this first."""
     if first.ndim != 3 or first.shape != second.shape:
         raise InputError(
             f"flow needs two stacks (N, H, W) of one shape, got {first.shape} and {second.shape}"

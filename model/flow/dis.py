@@ -1,9 +1,9 @@
 """DIS, dense inverse search: OpenCV's implementation, tuned for sub-pixel motion of faces.
 
 T. Kroeger, R. Timofte, D. Dai, L. Van Gool: Fast optical flow using dense inverse search, ECCV
-2016. OpenCV's presets stop at half or quarter resolution, where a micro-expression has vanished;
-here patches are searched for on the full picture, densely and long. It keeps more of a motion's
-amplitude than any other flow of the table, and is noisier below half a pixel than `lk`.
+2016. OpenCV's presets stop at half or quarter resolution, where a micro-expression is invisible.
+Here the search ends at full resolution, with dense patches and many steps. This flow keeps more of
+a motion's amplitude than any other in the table, but is noisier than `lk` below half a pixel.
 """
 
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ from model.errors import InputError
 from model.flow import Grey, check_pair
 from model.records import ArrayF32
 
-_PATCH_PX = 8  # OpenCV's, also the least it takes on the coarsest level
+_PATCH_PX = 8  # OpenCV's default, and the least it accepts on the coarsest level
 
 
 class DIS:
-    """OpenCV's DISOpticalFlow; the parameters bear OpenCV's meaning. Immutable."""
+    """OpenCV's DISOpticalFlow; the parameters mean what they mean in OpenCV. Immutable."""
 
     name = "dis"
 
@@ -31,9 +31,9 @@ class DIS:
         gradient_steps: float = 25,
         refinements: float = 5,
     ) -> None:
-        """`finest_scale`: where the search ends, 0 at full resolution, each further one half of
-        it; `patch_stride`: px between patches; `gradient_steps` per patch and scale;
-        `refinements`: variational iterations per scale. Whole numbers.
+        """`finest_scale`: where the search ends; 0 is full resolution, and each step halves it.
+        `patch_stride`: px between patches. `gradient_steps`: per patch and scale. `refinements`:
+        variational iterations per scale. All are whole numbers.
         """
         if min(finest_scale, refinements) < 0 or gradient_steps < 1:
             raise InputError(
@@ -54,10 +54,10 @@ class DIS:
         )
 
     def __call__(self, first: Grey, second: Grey) -> ArrayF32:
-        """See `model.flow.Flow`. Works on whole grey levels: averages are rounded."""
+        """See `model.flow.Flow`. OpenCV takes uint8 only, so grey levels are rounded."""
         first, second = check_pair(first, second)
         height, width = first.shape[1:]
-        # OpenCV fails on pictures smaller than twice its patch: their edge is repeated.
+        # OpenCV fails on pictures smaller than two patches, so repeat their edge.
         extra = [max(0, 2 * _PATCH_PX - side) for side in (height, width)]
         solver = cv2.DISOpticalFlow_create()  # type: ignore[attr-defined]
         solver.setFinestScale(int(self.parameters["finest_scale"]))

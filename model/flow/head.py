@@ -1,10 +1,10 @@
-"""The head's own motion, measured on the parts of a face that no expression moves much.
+"""Measures and removes the head's motion, from the parts of a face that expressions hardly move.
 
-Within a crop that is already aligned, what is left of the head's motion is a small similarity:
-shift, turn, scale. It is fitted to the flow over bone (nose bridge, temples, cheek bones, upper
-forehead) and subtracted everywhere. An action unit that does reach one of those parts is an
-outlier there, which iteratively reweighted least squares with Cauchy weights leaves out
-(P. W. Holland, R. E. Welsch, Comm. Stat. A 6, 1977).
+In an aligned crop, the remaining head motion is a small similarity: shift, turn and scale. It is
+fitted to the flow over bone (nose bridge, temples, cheek bones, upper forehead) and subtracted
+everywhere. If an action unit does move one of these parts, its points are outliers. Iteratively
+reweighted least squares with Cauchy weights suppresses them (P. W. Holland, R. E. Welsch, Comm.
+Stat. A 6, 1977).
 """
 
 from functools import cache
@@ -26,20 +26,20 @@ STABLE_BOXES_PX = (
 )
 """(x0, y0, x1, y1) in px of the 128 px crop, the nose bridge first."""
 
-_STEP_PX = 3  # flow is smoother than this: more points only cost time
+_STEP_PX = 3  # the flow is smoother than this, so more points only cost time
 ROUNDS = 6
-"""Of reweighting."""
+"""Rounds of reweighting."""
 NOISE_PX = 0.03
-"""Residuals below this are all equally good; px of the 128 px crop."""
+"""Residuals below this count the same; px of the 128 px crop."""
 
 
 def remove_head_motion(flow: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
-    """Split the `flow` of an aligned crop into what the face did and what the head did.
+    """Split the `flow` of an aligned crop into the face's motion and the head's.
 
-    `flow` is (2, S, S) float32 px, (u, v), of any square size S of the crop's geometry. Returns
-    the residual (2, S, S) float32 px and the head's motion (4,) float32: shift (u, v) of the
-    crop's centre in px of this crop, turn in rad (clockwise as seen), log of the scale.
-    Raises `InputError` on any other shape.
+    `flow` is (2, S, S) float32 px, (u, v), of an aligned crop of any size S. Returns the residual
+    (2, S, S) float32 px and the head's motion (4,) float32: shift (u, v) of the crop's centre in px
+    of this crop, turn in rad (clockwise for the viewer), log of the scale. Raises `InputError` for
+    any other shape.
     """
     if flow.ndim != 3 or flow.shape[0] != 2 or flow.shape[1] != flow.shape[2]:
         raise InputError(f"head motion needs a flow (2, S, S) of a square crop, got {flow.shape}")
@@ -50,13 +50,13 @@ def remove_head_motion(flow: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
     moved = flow[0, rows, columns] + 1j * flow[1, rows, columns].astype(np.float64)
     noise = NOISE_PX * size / CROP_PX
 
-    # The bridge is the stillest part, so it decides what counts as an outlier at first.
+    # The nose bridge moves least, so start from its motion to tell outliers.
     still = moved[bridge]
     shift, growth = complex(np.median(still.real), np.median(still.imag)), 0j
     middle = len(moved) // 2
     for _ in range(ROUNDS):
         residual = np.abs(moved - shift - growth * place)
-        # The upper median: `np.median` takes several times as long.
+        # This is the upper median. `np.median` takes several times as long.
         spread = max(float(np.partition(residual, middle)[middle]), noise)
         weights = 1 / (1 + (residual / spread) ** 2)
         weights /= weights.sum()
@@ -74,8 +74,9 @@ def remove_head_motion(flow: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
 def _weighted_similarity(
     place: NDArray[np.complex128], moved: NDArray[np.complex128], weights: ArrayF64
 ) -> tuple[complex, complex]:
-    """(shift, growth) of the least-squares fit `moved` = shift + growth · `place`, points as
-    complex numbers x + iy: growth is the change of scale + i · the turn. Weights sum to 1."""
+    """Shift and growth of the least-squares fit `moved` = shift + growth · `place`. Points are
+    complex numbers x + iy; growth is the change of scale plus i times the turn. `weights` must sum
+    to 1."""
     centre, mean = weights @ place, weights @ moved
     arm = place - centre
     weighted = weights * arm
@@ -88,7 +89,7 @@ def stable_points(
     size: int,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.complex128], NDArray[np.bool_]]:
     """Rows and columns of the sampled points, their places x + iy from the crop's centre, and
-    which of them lie on the nose bridge."""
+    whether each is on the nose bridge."""
     scale = size / CROP_PX
     step = max(1, round(_STEP_PX * scale))
     rows, columns, bridge = [], [], []

@@ -1,4 +1,4 @@
-"""Which pictures stand for a moment: the same for a live event and for a clip of a data set."""
+"""Chooses the pictures that represent a moment, for live events and for clips of a data set."""
 
 from collections.abc import Iterable
 
@@ -8,17 +8,16 @@ from model.errors import InputError
 from model.records import AlignedFace, ArrayF32, ImageU8, Stamp
 
 MAX_AVERAGE_S = 0.02
-"""Frames at most this far from onset, apex and offset are averaged with them: sensor noise falls
-with their number, and at the apex a face moves little within this time."""
-
+"""Frames within this time of onset, apex or offset are averaged. That reduces sensor noise, and at
+the apex a face moves little within this time."""
 
 PHASE_FRAMES = 5
-"""Frames of a phase, its first and last moment included: at 30 fps a phase seldom has more."""
+"""Frames of a phase, including its first and last. At 30 fps a phase seldom has more."""
 
 
 def crops_around(faces: Iterable[AlignedFace], moment: Stamp) -> list[ImageU8]:
-    """Crops within `MAX_AVERAGE_S` of `moment` and of the same track, that of `moment` itself
-    first; empty if `faces` has none at `moment`."""
+    """Crops of the same track within `MAX_AVERAGE_S` of `moment`, that of `moment` first; empty if
+    `faces` has none at `moment`."""
     near = [face for face in faces if abs(face.stamp.time_s - moment.time_s) <= MAX_AVERAGE_S]
     near.sort(key=lambda face: abs(face.stamp.time_s - moment.time_s))
     if not near or near[0].stamp != moment:
@@ -27,10 +26,10 @@ def crops_around(faces: Iterable[AlignedFace], moment: Stamp) -> list[ImageU8]:
 
 
 def frames_between(faces: Iterable[AlignedFace], start: Stamp, end: Stamp) -> ArrayF32:
-    """(`PHASE_FRAMES`, S, S) float32 grey 0 to 255: crops evenly spaced in time from `start` to
-    `end`, averaged as those of a moment are.
+    """Crops evenly spaced in time from `start` to `end`, (`PHASE_FRAMES`, S, S) float32 grey 0 to
+    255, each averaged as `crops_around` says.
 
-    Each is the captured one nearest in time, so a short phase shows some twice: none is made up.
+    Frames are never interpolated: each is the nearest captured one, so a short phase repeats some.
     Raises `InputError` if `faces` has none at `start`.
     """
     kept = list(faces)

@@ -1,14 +1,14 @@
 """Dense Lucas–Kanade with a Gaussian window, iterated, coarse to fine.
 
 B. D. Lucas, T. Kanade: An iterative image registration technique with an application to stereo
-vision, IJCAI 1981; the structure tensor of the first picture is computed once, as in S. Baker,
+vision, IJCAI 1981. The structure tensor of the first picture is computed once, as in S. Baker,
 I. Matthews: Lucas–Kanade 20 years on, IJCV 2004, section 3.2.
 
-Brightness may change by a constant within each window (Lucas and Kanade solve for contrast and
-brightness too, in the paper's section on generalisations): a camera's exposure does.
+Brightness may change by a constant within each window, because a camera's exposure changes (Lucas
+and Kanade solve for contrast and brightness too, in the paper's section on generalisations).
 
-At the scale of micro-expressions, 0.1 to 2 px, it loses less of a motion than TV-L1 and costs a
-hundredth of it. Its weakness is motion finer than its window.
+For micro-expressions, 0.1 to 2 px, it loses less of a motion than TV-L1 and takes a hundredth of
+the time. Its weakness is motion finer than its window.
 """
 
 import math
@@ -29,15 +29,15 @@ SUBPIXEL_STEPS = 32
 """`cv2.remap` rounds coordinates to 1/32 px."""
 
 POOLED_FROM_PX = 4.0
-"""Sigma from which window means are taken of 2 × 2 pixels."""
+"""From this sigma on, window means are computed on blocks of 2 × 2 pixels."""
 COARSE_ITERATIONS = 2
-"""Warps on each level but the finest."""
+"""Warps on each level except the finest."""
 SMALLEST_HALVED_PX = 16
-"""A level with a smaller side has none below it."""
+"""A level with a smaller side is not halved again."""
 
 
 class LucasKanade:
-    """Dense Lucas–Kanade flow; see the module's text. Immutable, so any thread may use it."""
+    """Dense Lucas–Kanade flow; see the module's docstring. Immutable, so any thread may use it."""
 
     name = "lk"
 
@@ -48,33 +48,26 @@ class LucasKanade:
         levels: float = 2,
         ridge: float = 10.0,
     ) -> None:
-        """`sigma_px`: Gaussian window at a 128 px crop, scaled with the picture's smaller side.
+        """`sigma_px`: Gaussian window for a 128 px crop; scales with the picture's smaller side.
         `iterations`: warps on the finest level (two on each coarser one).
         `levels`: pyramid levels, each half the size of the one before.
-        `ridge`: added to the structure tensor's diagonal, (grey levels per px)²: how strong
-        texture has to be before it is believed.
+        `ridge`: added to the structure tensor's diagonal, (grey levels per px)². Texture weaker
+        than this has little effect.
 
-        The defaults are those with the least error at 0.2 to 2 px on noisy faces: more iterations
-        sharpen the noise along with the motion.
+        The defaults give the least error at 0.2 to 2 px on noisy faces. More iterations sharpen
+        the noise along with the motion.
         """
         if sigma_px <= 0 or ridge <= 0 or iterations < 1 or levels < 1:
             raise InputError(
                 "flow 'lk' needs sigma_px > 0, ridge > 0, iterations >= 1 and levels >= 1, got "
                 f"{sigma_px}, {ridge}, {iterations}, {levels}"
             )
-        self._sigma_px = float(sigma_px)
-        self._iterations = int(iterations)
-        self._levels = int(levels)
-        self._ridge = float(ridge)
-
-    @property
-    def parameters(self) -> Mapping[str, float]:
-        return MappingProxyType(
+        self.parameters: Mapping[str, float] = MappingProxyType(
             {
-                "sigma_px": self._sigma_px,
-                "iterations": float(self._iterations),
-                "levels": float(self._levels),
-                "ridge": self._ridge,
+                "sigma_px": float(sigma_px),
+                "iterations": float(int(iterations)),
+                "levels": float(int(levels)),
+                "ridge": float(ridge),
             }
         )
 
@@ -87,11 +80,8 @@ class LucasKanade:
         return flows
 
     def against(self, reference: Grey) -> Callable[[Grey], ArrayF32]:
-        """A function that gives the flow from `reference`, (H, W), to any picture of its shape,
-        (H, W) → (2, H, W) float32 px, with all that depends on the reference computed once.
-
-        Equal to `__call__` on the same two pictures.
-        """
+        """A function (H, W) → (2, H, W) float32 px: the flow from `reference` (H, W) to any picture
+        of its shape, equal to `__call__`. What depends on the reference only is computed once."""
         checked, _ = check_pair(reference[None], reference[None])
         solve = self._solver(checked[0])
 
@@ -102,60 +92,63 @@ class LucasKanade:
         return flow_to
 
     def _solver(self, reference: ArrayF32) -> Callable[[ArrayF32], ArrayF32]:
-        """Levels of `reference`, finest first, and the coarse-to-fine walk over them."""
-        sigma = self._sigma_px * min(reference.shape) / CROP_PX
-        # The coarse level keeps the fine one's window in its own, larger pixels: a wide window
-        # first finds the motion, a narrow one last finds its shape.
-        levels = [_Level(reference, sigma, self._ridge)]
-        while len(levels) < self._levels and min(levels[-1].shape) >= SMALLEST_HALVED_PX:
-            levels.append(_Level(_halved(levels[-1].picture), sigma, self._ridge))
+        """Prepare the levels of `reference`; return the coarse-to-fine solver over them."""
+        sigma = self.parameters["sigma_px"] * min(reference.shape) / CROP_PX
+        ridge, iterations = self.parameters["ridge"], int(self.parameters["iterations"])
+        # The window has the same size in pixels on each level, so it is wider on a coarse level,
+        # which finds the motion, and narrower on the fine one, which finds its shape.
+        levels = [_Level(reference, sigma, ridge)]
+        while (
+            len(levels) < self.parameters["levels"] and min(levels[-1].shape) >= SMALLEST_HALVED_PX
+        ):
+            levels.append(_Level(_halve(levels[-1].picture), sigma, ridge))
 
         def solve(moved: ArrayF32) -> ArrayF32:
             pyramid = [moved]
             for _ in levels[1:]:
-                pyramid.append(_halved(pyramid[-1]))
+                pyramid.append(_halve(pyramid[-1]))
             flow: ArrayF32 = np.zeros((2, *levels[-1].shape), np.float32)
             for level, picture in zip(reversed(levels), reversed(pyramid), strict=True):
                 if flow.shape[1:] != level.shape:
-                    flow = _enlarged(flow, level.shape)
-                for _ in range(self._iterations if level is levels[0] else COARSE_ITERATIONS):
-                    flow = level.refined(flow, picture)
+                    flow = _enlarge(flow, level.shape)
+                for _ in range(iterations if level is levels[0] else COARSE_ITERATIONS):
+                    flow = level.refine(flow, picture)
             return flow
 
         return solve
 
 
 class _Level:
-    """What one pyramid level of the reference contributes."""
+    """One pyramid level of the reference."""
 
     def __init__(self, picture: ArrayF32, sigma: float, ridge: float) -> None:
         self.picture = picture
         self.shape = picture.shape
         height, width = self.shape
-        # A wide window leaves nothing that every other pixel would not show as well.
+        # With a wide window, every other pixel is enough.
         pooled = 2 if sigma >= POOLED_FROM_PX else 1
         self._pooled = (-(-width // pooled), -(-height // pooled)) if pooled > 1 else None
         self._sigma = sigma / pooled
-        # Odd, three sigma to each side; a wider kernel costs time and changes nothing.
+        # Odd, and three sigma to each side: a wider kernel takes longer and changes nothing.
         self._window = (2 * math.ceil(3 * self._sigma) + 1,) * 2
         self._x = np.arange(width, dtype=np.float32)[None, :]
         self._y = np.arange(height, dtype=np.float32)[:, None]
         self._gx = _f32(cv2.Scharr(picture, cv2.CV_32F, 1, 0, scale=1 / 32))
         self._gy = _f32(cv2.Scharr(picture, cv2.CV_32F, 0, 1, scale=1 / 32))
-        # Less the window's means everywhere: a constant is solved for along with the flow. Without
-        # it, light that changes by one percent would pass for more than a micro-expression.
-        self._mean_gx, self._mean_gy = self._windowed(self._gx), self._windowed(self._gy)
-        xx = self._windowed(self._gx * self._gx) - self._mean_gx * self._mean_gx + ridge
-        yy = self._windowed(self._gy * self._gy) - self._mean_gy * self._mean_gy + ridge
-        xy = self._windowed(self._gx * self._gy) - self._mean_gx * self._mean_gy
+        # Subtract the window's means everywhere, which solves for a change of brightness too.
+        # Otherwise a change of one percent would look like more than a micro-expression.
+        self._mean_gx, self._mean_gy = self._window_means(self._gx), self._window_means(self._gy)
+        xx = self._window_means(self._gx * self._gx) - self._mean_gx * self._mean_gx + ridge
+        yy = self._window_means(self._gy * self._gy) - self._mean_gy * self._mean_gy + ridge
+        xy = self._window_means(self._gx * self._gy) - self._mean_gx * self._mean_gy
         determinant: ArrayF32 = xx * yy - xy * xy
         self._inverse_xx = yy / determinant
         self._inverse_yy = xx / determinant
         self._inverse_xy = -xy / determinant
 
-    def refined(self, flow: ArrayF32, picture: ArrayF32) -> ArrayF32:
-        """One warp of `picture` by `flow` (2, H, W), and the flow that explains what is left."""
-        # Rounding here what remap would round makes the residual belong to exactly this flow.
+    def refine(self, flow: ArrayF32, picture: ArrayF32) -> ArrayF32:
+        """Warp `picture` by `flow` (2, H, W), and add the flow that explains the residual."""
+        # Round to the steps of `remap`, so that the residual belongs to exactly this flow.
         flow = np.rint(flow * SUBPIXEL_STEPS) / SUBPIXEL_STEPS
         warped = cv2.remap(
             picture,
@@ -165,14 +158,14 @@ class _Level:
             borderMode=cv2.BORDER_REPLICATE,
         )
         residual = self.picture - warped
-        mean = self._windowed(residual)
-        x = self._windowed(self._gx * residual) - self._mean_gx * mean
-        y = self._windowed(self._gy * residual) - self._mean_gy * mean
-        flow[0] += self._unpooled(self._inverse_xx * x + self._inverse_xy * y)
-        flow[1] += self._unpooled(self._inverse_xy * x + self._inverse_yy * y)
+        mean = self._window_means(residual)
+        x = self._window_means(self._gx * residual) - self._mean_gx * mean
+        y = self._window_means(self._gy * residual) - self._mean_gy * mean
+        flow[0] += self._unpool(self._inverse_xx * x + self._inverse_xy * y)
+        flow[1] += self._unpool(self._inverse_xy * x + self._inverse_yy * y)
         return flow
 
-    def _windowed(self, picture: ArrayF32) -> ArrayF32:
+    def _window_means(self, picture: ArrayF32) -> ArrayF32:
         """Gaussian means of `picture` (H, W), pooled."""
         if self._pooled is not None:
             picture = _f32(cv2.resize(picture, self._pooled, interpolation=cv2.INTER_AREA))
@@ -180,7 +173,7 @@ class _Level:
             cv2.GaussianBlur(picture, self._window, self._sigma, borderType=cv2.BORDER_REFLECT_101)
         )
 
-    def _unpooled(self, means: ArrayF32) -> ArrayF32:
+    def _unpool(self, means: ArrayF32) -> ArrayF32:
         if self._pooled is None:
             return means
         size = (self.shape[1], self.shape[0])
@@ -188,16 +181,16 @@ class _Level:
 
 
 def _f32(picture: NDArray[Any]) -> ArrayF32:
-    """`picture` under the type it has: OpenCV keeps float32, its annotations forget it."""
+    """`picture` with its type: OpenCV keeps float32, but its annotations do not say so."""
     return cast(ArrayF32, picture)
 
 
-def _halved(picture: ArrayF32) -> ArrayF32:
+def _halve(picture: ArrayF32) -> ArrayF32:
     return _f32(cv2.pyrDown(picture))
 
 
-def _enlarged(flow: ArrayF32, shape: tuple[int, ...]) -> ArrayF32:
-    """`flow` of a coarser level on the pixels of a finer one of `shape`, in its px."""
+def _enlarge(flow: ArrayF32, shape: tuple[int, ...]) -> ArrayF32:
+    """The `flow` of a coarser level, resampled to a finer one of `shape`, in px of the finer."""
     size = (shape[1], shape[0])
     u, v = (cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in flow)
     return np.stack((u * (shape[1] / flow.shape[2]), v * (shape[0] / flow.shape[1])))

@@ -1,9 +1,9 @@
-"""TV-L1, the flow of the field's literature: OpenCV's implementation with its own defaults.
+"""TV-L1, the usual flow in the literature: OpenCV's implementation with its defaults.
 
 C. Zach, T. Pock, H. Bischof: A duality based approach for realtime TV-L1 optical flow, DAGM 2007;
 J. Sánchez, E. Meinhardt-Llopis, G. Facciolo: TV-L1 optical flow estimation, IPOL 2013.
-Kept for comparison with published work: at sub-pixel motion it loses about a third of the
-amplitude and costs a hundred times what `lk` costs.
+For comparison with published work: of sub-pixel motion it loses about a third of the amplitude, and
+it takes a hundred times as long as `lk`.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from model.records import ArrayF32
 
 
 class TVL1:
-    """OpenCV's DualTVL1; the parameters bear OpenCV's meaning. Immutable."""
+    """OpenCV's DualTVL1; the parameters mean what they mean in OpenCV. Immutable."""
 
     name = "tvl1"
 
@@ -30,9 +30,8 @@ class TVL1:
         scales: float = 5,
         warps: float = 5,
     ) -> None:
-        """`tau`: time step; `lambda_`: weight of the data against smoothness; `theta`: tightness
-        of their coupling; `scales`: pyramid levels, each 0.8 of the last; `warps` per level.
-        """
+        """`tau`: time step. `lambda_`: weight of the data against smoothness. `theta`: tightness
+        of their coupling. `scales`: pyramid levels, each 0.8 of the last. `warps`: per level."""
         if min(tau, lambda_, theta) <= 0 or min(scales, warps) < 1:
             raise InputError(
                 "flow 'tvl1' needs tau, lambda_, theta > 0 and scales, warps >= 1, got "
@@ -51,12 +50,12 @@ class TVL1:
     def __call__(self, first: Grey, second: Grey) -> ArrayF32:
         """See `model.flow.Flow`."""
         first, second = check_pair(first, second)
-        # Float pictures are taken as 0 to 1 and brought to 0 to 255 inside.
+        # OpenCV expects float pictures from 0 to 1.
         first, second = first / np.float32(255), second / np.float32(255)
         flows = np.empty((len(first), 2, *first.shape[1:]), np.float32)
         for out, a, b in zip(flows, first, second, strict=True):
-            # A solver lowers its own number of scales on a small picture and never raises it
-            # again, so each pair gets a new one.
+            # On a small picture a solver lowers its number of scales and never raises it again, so
+            # each pair gets a new one.
             solver = cv2.optflow.DualTVL1OpticalFlow_create(  # type: ignore[attr-defined]
                 tau=self.parameters["tau"],
                 lambda_=self.parameters["lambda_"],

@@ -1,8 +1,5 @@
 """Checkpoints: weights and everything needed to use them correctly, in one safetensors file.
 
-classifier = load_classifier("fmanet")          # shipped, or a path to your own
-p = classifier.predict(onset_apex, apex_offset)
-
 Reading a checkpoint's description and checking that the file is whole need no PyTorch.
 """
 
@@ -21,14 +18,13 @@ from safetensors.numpy import save
 
 from model.classifiers import CLASSIFIERS, Inputs, inputs_of
 from model.classifiers.phase_inputs import INPUT_PX
-from model.engine.forward import Forward
 from model.errors import CheckpointError, error_line
 from model.face.crop import CROP_PX
+from model.files import write_whole
 from model.flow import Flow
-from model.inference.classifier import NetworkClassifier
 from model.inference.shipped_weights import WEIGHTS, shipped_names
 from model.labels import UNCLEAR
-from model.registry import load_entry
+from model.lazy_loading import load_entry
 from model.text import parse_json
 
 if TYPE_CHECKING:
@@ -103,17 +99,13 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, weights: "Mapping[str, T
         "checkpoint_sha256": hashlib.sha256(description.encode()).hexdigest(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(path.suffix + ".partial")
-    try:
-        partial.write_bytes(save(arrays, metadata=metadata))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, save(arrays, metadata=metadata))
 
 
 def read_checkpoint(path: Path) -> "tuple[Checkpoint, dict[str, Tensor]]":
     """The checkpoint and weights that `save_checkpoint` wrote to `path`. Raises `CheckpointError`
-    if the file is missing, damaged or of another kind."""
+    if the file is missing, damaged or of another kind, or if this version has no network for its
+    weights."""
     import torch
 
     checkpoint, arrays = _read(path)
@@ -121,23 +113,8 @@ def read_checkpoint(path: Path) -> "tuple[Checkpoint, dict[str, Tensor]]":
 
 
 def describe_checkpoint(path: Path) -> Checkpoint:
-    """The description in the checkpoint file `path`.
-
-    Raises `CheckpointError` if the file is missing, damaged or of another kind, or if this version
-    has no network for its weights.
-    """
-    checkpoint, _ = _read(path)
-    if (checkpoint.input_px, checkpoint.reference_px) != (INPUT_PX, CROP_PX):
-        raise CheckpointError(
-            f"{path} takes maps of {checkpoint.input_px} px in px of a {checkpoint.reference_px} "
-            f"px crop, this version gives {INPUT_PX} and {CROP_PX}: train it again"
-        )
-    if checkpoint.classifier not in CLASSIFIERS:
-        raise CheckpointError(
-            f"{path}: unknown classifier {checkpoint.classifier!r}: choose one of "
-            f"{', '.join(CLASSIFIERS)}"
-        )
-    return checkpoint
+    """The description in the checkpoint file `path`. Raises what `read_checkpoint` raises."""
+    return _read(path)[0]
 
 
 def check_fit(
@@ -171,65 +148,25 @@ def _read(path: Path) -> tuple[Checkpoint, dict[str, NDArray[Any]]]:
         raise CheckpointError(f"{path} has the format {found!r}, this version reads {FORMAT!r}")
     description = metadata.get("checkpoint", "")
     described = hashlib.sha256(description.encode()).hexdigest()
-    for what, own, said_to_be in (
+    for what, own, stated in (
         ("weights have", _digest(arrays), metadata.get("sha256", "none")),
         # Older files do not hold this hash.
         ("description has", described, metadata.get("checkpoint_sha256", described)),
     ):
-        if own != said_to_be:
+        if own != stated:
             raise CheckpointError(
                 f"{path} is damaged: its {what} the hash {own[:12]}, it names "
-                f"{said_to_be[:12]}; copy or train it again"
+                f"{stated[:12]}; copy or train it again"
             )
     try:
-        said = parse_json(description)
+        values = parse_json(description)
         for name in ("labels", "action_units"):
-            said[name] = tuple(said[name])
-        checkpoint = Checkpoint(**said)
+            values[name] = tuple(values[name])
+        checkpoint = Checkpoint(**values)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} does not describe its weights: {error}") from None
     _check(path, checkpoint)
     return checkpoint, arrays
-
-
-def load_classifier(
-    name_or_path: str | Path,
-    *,
-    flow: Flow | None = None,
-    labels: Sequence[str] | None = None,
-    device: str = "cpu",
-    forward: Forward | None = None,
-) -> NetworkClassifier:
-    """A trained classifier: a shipped one by name, or any checkpoint by path.
-
-    `flow` is the flow that will feed it. It must be the flow the classifier was trained on, with
-    the same parameters, because amplitudes mean something else in another flow. `labels` are the
-    expected classes, in order.
-
-    `forward`, if given, runs the network, such as a `model.inference.engine_choice.Serving` of the
-    same checkpoint. Otherwise ONNX Runtime runs it on the CPU if an ONNX file of the same weights
-    lies beside the checkpoint, as it does for shipped ones, and PyTorch on `device` if not.
-
-    Raises `CheckpointError` if flow or labels do not fit, and if the checkpoint is missing, damaged
-    or of another kind.
-    """
-    path = checkpoint_path(name_or_path)
-    checkpoint = check_fit(path, flow=flow, labels=labels)
-    if forward is None:
-        from model.inference.engine_choice import forward_of
-
-        forward = forward_of(path, device)
-    return NetworkClassifier(
-        forward,
-        inputs=checkpoint.inputs,
-        name=checkpoint.classifier,
-        labels=checkpoint.labels,
-        action_units=checkpoint.action_units,
-        flow_name=checkpoint.flow,
-        flow_parameters=checkpoint.flow_parameters,
-        temperature=checkpoint.temperature,
-        least_confidence=checkpoint.least_confidence,
-    )
 
 
 def load_network(path: Path, *, device: str = "cpu") -> "tuple[Checkpoint, nn.Module]":
@@ -238,8 +175,7 @@ def load_network(path: Path, *, device: str = "cpu") -> "tuple[Checkpoint, nn.Mo
     Raises `CheckpointError` if the file is missing, damaged or of another kind, or if the weights
     do not fit the description.
     """
-    checkpoint = describe_checkpoint(path)
-    _, tensors = read_checkpoint(path)
+    checkpoint, tensors = read_checkpoint(path)
     try:
         network = checkpoint.network()
     except Exception as error:  # networks raise anything on unknown options
@@ -293,6 +229,16 @@ def _check(path: Path, checkpoint: Checkpoint) -> None:
         raise CheckpointError(
             f"{path} has the temperature {checkpoint.temperature} and the least confidence "
             f"{checkpoint.least_confidence}: above 0 and from 0 to 1 are possible"
+        )
+    if (checkpoint.input_px, checkpoint.reference_px) != (INPUT_PX, CROP_PX):
+        raise CheckpointError(
+            f"{path} takes maps of {checkpoint.input_px} px in px of a {checkpoint.reference_px} "
+            f"px crop, this version gives {INPUT_PX} and {CROP_PX}: train it again"
+        )
+    if checkpoint.classifier not in CLASSIFIERS:
+        raise CheckpointError(
+            f"{path}: unknown classifier {checkpoint.classifier!r}: choose one of "
+            f"{', '.join(CLASSIFIERS)}"
         )
 
 

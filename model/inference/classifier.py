@@ -1,68 +1,83 @@
-"""A trained network for numpy: takes both phases, returns probabilities."""
+"""A trained network for numpy: takes both phases, returns probabilities.
 
-from collections.abc import Mapping
+classifier = load_classifier("fmanet")          # shipped, or a path to your own
+p = classifier.predict(onset_apex, apex_offset)
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from model.classifiers import Inputs
 from model.classifiers.phase_inputs import PHASE_SHAPES, prepare_phase
 from model.engine.forward import Forward, sigmoid, softmax
 from model.errors import InputError
-from model.flow import load_flow
-from model.flow.long_term import long_flows
+from model.flow import Flow, load_flow
+from model.flow.phase_flows import long_flows
+from model.inference.checkpoint import Checkpoint, check_fit, checkpoint_path
+from model.inference.engine_choice import forward_of
 from model.labels import UNCLEAR
 from model.records import ArrayF32, FlowPair, FramePair, Prediction
 
 
-class NetworkClassifier:
-    """A `model.classifiers.Classifier` around one network. Call it from one thread at a time."""
+class Classifier:
+    """A trained network for numpy: what `model.load_classifier` returns. Call it from one thread at
+    a time."""
 
-    def __init__(
-        self,
-        forward: Forward,
-        *,
-        inputs: Inputs,
-        name: str,
-        labels: tuple[str, ...],
-        action_units: tuple[str, ...],
-        flow_name: str,
-        flow_parameters: Mapping[str, float],
-        temperature: float = 1.0,
-        least_confidence: float = 0.0,
-    ) -> None:
-        """`forward` runs the network; `inputs` is the kind it takes; `temperature` and
-        `least_confidence` as in `model.inference.checkpoint.Checkpoint`."""
-        self.name = name
-        self.labels = labels
-        self.action_units = action_units
-        self.flow_name = flow_name
-        self.flow_parameters = flow_parameters
-        self.inputs = inputs
-        self._temperature = temperature
-        self._least_confidence = least_confidence
+    def __init__(self, forward: Forward, checkpoint: Checkpoint) -> None:
+        """`forward` runs the network that `checkpoint` describes."""
+        self.name = checkpoint.classifier
+        """Its name in `model.classifiers.CLASSIFIERS`."""
+        self.labels = checkpoint.labels
+        """The classes, in the order of `predict`'s columns."""
+        self.action_units = checkpoint.action_units
+        """The FACS action units ("AU12"), in the order of `predict_action_units`' columns."""
+        self.inputs = checkpoint.inputs
+        """The form of a phase; see `model.classifiers`."""
+        self.flow_name = checkpoint.flow
+        """The flow it was trained on, a name in `model.flow.FLOWS`."""
+        self.flow_parameters = checkpoint.flow_parameters
+        self._temperature = checkpoint.temperature
+        self._least_confidence = checkpoint.least_confidence
         self._forward = forward
 
     def predict(self, onset_apex: ArrayF32, apex_offset: ArrayF32 | None = None) -> ArrayF32:
+        """Probabilities (N, C) float32 in the order of `labels`; each row sums to 1.
+
+        `onset_apex`, `apex_offset`: float32, both phases as `inputs` says, on any square crop of
+        16 px or more: flows (N, 2, S, S), long flows (N, F − 1, 2, S, S), in px of that crop, head
+        motion removed; frames (N, F, S, S), grey 0 to 255. Without the second phase, the answer is
+        based on the first alone. Raises `InputError` on any other shape or type and on values that
+        are not finite.
+        """
         return self._answer(onset_apex, apex_offset)[0]
 
     def predict_action_units(
         self, onset_apex: ArrayF32, apex_offset: ArrayF32 | None = None
     ) -> ArrayF32:
+        """Independent probabilities (N, A) float32 in the order of `action_units`; takes and raises
+        what `predict` does."""
         return self._answer(onset_apex, apex_offset)[1]
 
     def classify(self, flows: FlowPair, frames: FramePair | None = None) -> Prediction:
+        """Name one expression from the flow of its phases. The label is the likeliest class, or
+        `model.labels.UNCLEAR` if its probability is below the checkpoint's least confidence.
+
+        `frames` are the frames of the same phases. Unless `inputs` is "flows", they are required
+        and the flows are ignored; without them `InputError` is raised.
+        """
         first, second = self._phases(flows, frames)
         classes, units = self._answer(first[None], None if second is None else second[None])
-        return self._named(classes[0], units[0])
+        return self._prediction(classes[0], units[0])
 
     def prediction(self, classes: ArrayF32, units: ArrayF32) -> Prediction:
         """The prediction for one expression, from the network's raw outputs: class logits (1, C)
         and action unit logits (1, A)."""
         shares, chances = self._probabilities(classes, units)
-        return self._named(shares[0], chances[0])
+        return self._prediction(shares[0], chances[0])
 
-    def _named(self, classes: ArrayF32, units: ArrayF32) -> Prediction:
+    def _prediction(self, classes: ArrayF32, units: ArrayF32) -> Prediction:
         likeliest = int(classes.argmax())
         clear = classes[likeliest] >= self._least_confidence
         return Prediction(
@@ -120,3 +135,31 @@ class NetworkClassifier:
             raise InputError(f"{phase} needs crops of 16 px or more, got {given.shape[-1]}")
         if not np.isfinite(given).all():
             raise InputError(f"{phase} holds NaN or infinity: it has to be finite")
+
+
+def load_classifier(
+    name_or_path: str | Path,
+    *,
+    flow: Flow | None = None,
+    labels: Sequence[str] | None = None,
+    device: str = "cpu",
+    forward: Forward | None = None,
+) -> Classifier:
+    """A trained classifier: a shipped one by name, or any checkpoint by path.
+
+    `flow` is the flow that will feed it. It must be the flow the classifier was trained on, with
+    the same parameters, because amplitudes mean something else in another flow. `labels` are the
+    expected classes, in order.
+
+    `forward`, if given, runs the network, such as a `model.inference.engine_choice.Serving` of the
+    same checkpoint. Otherwise ONNX Runtime runs it on the CPU if an ONNX file of the same weights
+    lies beside the checkpoint, as it does for shipped ones, and PyTorch on `device` if not.
+
+    Raises `CheckpointError` if flow or labels do not fit, and if the checkpoint is missing, damaged
+    or of another kind.
+    """
+    path = checkpoint_path(name_or_path)
+    checkpoint = check_fit(path, flow=flow, labels=labels)
+    if forward is None:
+        forward = forward_of(path, device)
+    return Classifier(forward, checkpoint)

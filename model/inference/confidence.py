@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from model.errors import InputError
-from model.inference.predictions import answers, softmax
+from model.inference.predictions import run_network, softmax
 from model.inference.samples import SampleSet
 from model.labels import NO_EXPRESSION
 from model.records import ArrayF32
@@ -45,7 +45,7 @@ def fit_confidence(network: nn.Module, validation: SampleSet, device: str = "cpu
     """
     logits = np.concatenate(
         [
-            answers(network, validation, first_phase_only=alone, device=device).logits
+            run_network(network, validation, first_phase_only=alone, device=device).logits
             for alone in (False, True)
         ]
     )

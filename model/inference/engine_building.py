@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.engine import Engine
-from model.engine.cache import Kept
+from model.engine.cache import EngineFile
 from model.engine.equality import compare_answers, example
 from model.engine.failures import forget_failure, remember_failure
 from model.engine.ort import ONNXRuntime
@@ -28,23 +28,23 @@ _ENDED = (130, 143, -signal.SIGINT, -signal.SIGTERM)
 _REPOSITORY = Path(__file__).parents[2]  # `-m model.engine` is found from here, installed or not
 
 
-def kept_for(engine: Engine, checkpoint: Path, batch: int, folder: Path | None) -> Kept:
+def engine_file(engine: Engine, checkpoint: Path, batch: int, folder: Path | None) -> EngineFile:
     """Where `engine`'s file for the `checkpoint` is kept: in `folder`, by default the cache's."""
-    return Kept(_key(engine, checkpoint, batch), folder)
+    return EngineFile(_key(engine, checkpoint, batch), folder)
 
 
-def exported_beside(checkpoint: Path) -> Kept:
+def onnx_file_beside(checkpoint: Path) -> EngineFile:
     """Where the ONNX file beside a `checkpoint` is kept, for one input at a time."""
     key = _key(ONNXRuntime("cpu"), checkpoint, 1)
-    return Kept(key, path=checkpoint.with_suffix(".onnx"))
+    return EngineFile(key, path=checkpoint.with_suffix(".onnx"))
 
 
-def build_here(engine: Engine, checkpoint: Path, batch: int, folder: Path | None) -> Kept:
+def build_here(engine: Engine, checkpoint: Path, batch: int, folder: Path | None) -> EngineFile:
     """Build in this process. On failure, raises `InputError` with the reason in one line and
     remembers it (`model.engine.failures`)."""
-    kept = kept_for(engine, checkpoint, batch, folder)
+    kept = engine_file(engine, checkpoint, batch, folder)
     try:
-        _built(engine, checkpoint, batch, kept)
+        _build_file(engine, checkpoint, batch, kept)
     except InputError as error:
         remember_failure(kept, str(error))
         raise
@@ -52,12 +52,12 @@ def build_here(engine: Engine, checkpoint: Path, batch: int, folder: Path | None
     return kept
 
 
-def export_here(checkpoint: Path) -> Kept:
+def export_here(checkpoint: Path) -> EngineFile:
     """Write the ONNX file beside the `checkpoint`, and keep it only if its answers equal
     PyTorch's. On failure, raises `InputError` with the reason in one line."""
     engine = ONNXRuntime("cpu")
-    kept = _built(engine, checkpoint, 1, exported_beside(checkpoint))
-    network = partial(_network, checkpoint)
+    kept = _build_file(engine, checkpoint, 1, onnx_file_beside(checkpoint))
+    network = partial(trained_network, checkpoint)
     forward = engine.load(network, example(kept.truth().inputs, 1), kept.path)
     if why := compare_answers(kept.truth(), forward, 1, engine.tolerance).refusal:
         kept.path.unlink()
@@ -65,12 +65,12 @@ def export_here(checkpoint: Path) -> Kept:
     return kept
 
 
-def _built(engine: Engine, checkpoint: Path, batch: int, kept: Kept) -> Kept:
+def _build_file(engine: Engine, checkpoint: Path, batch: int, kept: EngineFile) -> EngineFile:
     if find_spec("torch") is None:
         raise InputError(f"{engine.name} cannot be built: {missing('torch')}")
     from model.engine.eager import plain_truth
 
-    network = _network(checkpoint)
+    network = trained_network(checkpoint)
     truth = plain_truth(network)
     try:
         given = example(truth.inputs, batch)
@@ -80,7 +80,8 @@ def _built(engine: Engine, checkpoint: Path, batch: int, kept: Kept) -> Kept:
     return kept
 
 
-def _network(checkpoint: Path) -> "nn.Module":
+def trained_network(checkpoint: Path) -> "nn.Module":
+    """The network of a checkpoint, on the CPU in evaluation mode."""
     return load_network(checkpoint)[1]
 
 
@@ -115,10 +116,10 @@ class Build:
 
     def wait(self) -> str:
         """Wait for the build to end. Returns why it failed; empty if it built the file."""
-        _, said = self._process.communicate()
+        _, errors = self._process.communicate()
         if self._process.returncode == 0:
             return ""
-        lines = [line for line in said.splitlines() if line.strip()]
+        lines = [line for line in errors.splitlines() if line.strip()]
         reason = lines[-1] if lines else f"exit code {self._process.returncode}"
         return reason.removeprefix("error: ")
 

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from model.engine import ENGINES, ORDER, Engine
-from model.engine.cache import NOT_BUILT, Kept
+from model.engine.cache import NOT_BUILT, EngineFile
 from model.engine.equality import Equality, FixedAnswers, compare_answers, example
 from model.engine.failures import recall_failure, remember_failure
 from model.engine.forward import Arrays, Forward, in_batches
 from model.engine.ort import ONNXRuntime
 from model.errors import InputError, error_line, missing
-from model.inference.checkpoint import describe_checkpoint, load_network
-from model.inference.engine_building import Build, exported_beside, kept_for
+from model.inference.checkpoint import describe_checkpoint
+from model.inference.engine_building import Build, engine_file, onnx_file_beside, trained_network
+from model.lazy_loading import load_entry
 from model.records import ArrayF32
-from model.registry import load_entry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,7 +36,7 @@ WITHOUT_TORCH = ("onnx",)
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedEngine:
     """An engine that is loaded and may serve."""
 
     name: str
@@ -51,11 +51,11 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _PendingBuild:
     """A better engine than the one that serves, still to be built."""
 
     engine: Engine
-    kept: Kept
+    kept: EngineFile
     why: str
     """Why there is no usable file in the cache."""
 
@@ -82,7 +82,9 @@ class Serving:
         Raises `InputError`, with the reason and the remedy, if the named engine cannot be used, and
         `CheckpointError` if the file is no checkpoint.
         """
-        self._checkpoint, self._device = checkpoint, device
+        self._checkpoint = checkpoint
+        self.device = device
+        """The device it was opened for."""
         self._batch, self._folder = batch, folder
         self._inputs = describe_checkpoint(checkpoint).inputs
         self._plain_truth: FixedAnswers | None = None
@@ -97,7 +99,8 @@ class Serving:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._loaded, wanted = self._by_name(engine) if engine != "auto" else self._best()
+        self.loaded, wanted = self._by_name(engine) if engine != "auto" else self._best()
+        """The engine that serves now."""
         if wanted:
             self._thread = threading.Thread(
                 target=self._build_behind, args=(wanted,), name="engine-build"
@@ -112,7 +115,7 @@ class Serving:
         raised if PyTorch is not installed."""
         given: Arrays = (onset_apex, apex_offset, has_offset)
         while True:
-            loaded = self._loaded
+            loaded = self.loaded
             try:
                 return in_batches(loaded.forward, self._batch, given)
             except Exception as error:
@@ -120,25 +123,15 @@ class Serving:
                     raise
                 self._fall(loaded, error_line(error))
 
-    @property
-    def device(self) -> str:
-        """The device it was opened for."""
-        return self._device
-
-    @property
-    def loaded(self) -> Loaded:
-        """The engine that serves now."""
-        return self._loaded
-
     def line(self) -> str:
         """Which engine serves and which is being built, in a line for a person."""
         building = self._building
         if not building:
-            return self._loaded.description
+            return self.loaded.description
         why = self.built[building]
         again = "" if why == NOT_BUILT else f": {why}"
         seconds = time.perf_counter() - self._begun_s
-        return f"{self._loaded.description} ({building} is being built{again}, {seconds:.0f} s)"
+        return f"{self.loaded.description} ({building} is being built{again}, {seconds:.0f} s)"
 
     def trouble(self) -> str:
         """Which engine failed while it served, and which took over; empty if none failed."""
@@ -157,14 +150,14 @@ class Serving:
                 self._build.stop()
         self.wait()
 
-    def _by_name(self, name: str) -> tuple[Loaded, list[_Wanted]]:
+    def _by_name(self, name: str) -> tuple[LoadedEngine, list[_PendingBuild]]:
         engine = self._engine(name)
         if isinstance(engine, str):
             raise InputError(f"--engine {name}: {engine}")
         kept, why = self._find(engine)
         if why:
             self.built[name] = why
-            why = Build(name, self._checkpoint, self._device, self._batch, self._folder).wait()
+            why = Build(name, self._checkpoint, self.device, self._batch, self._folder).wait()
             if why:
                 raise InputError(f"--engine {name}: {why}; use --engine auto")
         loaded = self._load(engine, kept)
@@ -172,9 +165,9 @@ class Serving:
             raise InputError(f"--engine {name}: {loaded}; use --engine auto")
         return loaded, []
 
-    def _best(self) -> tuple[Loaded, list[_Wanted]]:
-        wanted: list[_Wanted] = []
-        for name in ORDER[self._device.partition(":")[0]]:
+    def _best(self) -> tuple[LoadedEngine, list[_PendingBuild]]:
+        wanted: list[_PendingBuild] = []
+        for name in ORDER[self.device.partition(":")[0]]:
             try:
                 engine = self._engine(name)
                 if isinstance(engine, str):
@@ -189,10 +182,10 @@ class Serving:
                 if failed := recall_failure(kept):
                     self.reasons[name] = failed
                 else:
-                    wanted.append(_Wanted(engine, kept, why))
+                    wanted.append(_PendingBuild(engine, kept, why))
                 continue
             loaded = self._load(engine, kept)
-            if isinstance(loaded, Loaded):
+            if isinstance(loaded, LoadedEngine):
                 return loaded, wanted
             self.reasons[name] = loaded
         return self._plainest(), wanted
@@ -201,28 +194,28 @@ class Serving:
         """The engine called `name`, or why it cannot run here."""
         if name in ENGINES and name not in WITHOUT_TORCH and find_spec("torch") is None:
             return missing("torch")
-        engine = cast(Engine, load_entry(ENGINES, name, "engine")(self._device))
+        engine = cast(Engine, load_entry(ENGINES, name, "engine")(self.device))
         return engine.absent() or engine
 
-    def _find(self, engine: Engine) -> tuple[Kept | None, str]:
+    def _find(self, engine: Engine) -> tuple[EngineFile | None, str]:
         """Where the engine's file is kept, None if the engine needs no file; and why the file
         cannot serve, empty if it can."""
         if not engine.built:
             return None, ""
         stale = ""
         if engine.name == "onnx" and self._batch == 1:
-            beside = exported_beside(self._checkpoint)
+            beside = onnx_file_beside(self._checkpoint)
             if not (why := beside.find()):
                 return beside, ""
             if beside.path.exists():
                 stale = f"{beside.path.name}: {why}; "
-        kept = kept_for(engine, self._checkpoint, self._batch, self._folder)
+        kept = engine_file(engine, self._checkpoint, self._batch, self._folder)
         why = kept.find()
         return kept, why and stale + why
 
-    def _load(self, engine: Engine, kept: Kept | None) -> Loaded | str:
+    def _load(self, engine: Engine, kept: EngineFile | None) -> LoadedEngine | str:
         """The engine, ready to serve, or why it must not serve."""
-        if (engine.name, self._device) == ("eager", "cpu"):
+        if (engine.name, self.device) == ("eager", "cpu"):
             return self._plainest()
         path = None if kept is None else kept.path
         inputs = example(self._inputs, self._batch)
@@ -237,22 +230,22 @@ class Serving:
             return equality.refusal
 
         function = partial(engine.function, self._network, inputs, path)
-        return Loaded(engine.name, self._device, described, function, forward, equality)
+        return LoadedEngine(engine.name, self.device, described, function, forward, equality)
 
-    def _plainest(self) -> Loaded:
+    def _plainest(self) -> LoadedEngine:
         if find_spec("torch") is None:
             raise InputError(_without_torch(self._checkpoint, self.reasons.get("onnx", "")))
         engine = cast(Engine, load_entry(ENGINES, "eager", "engine")("cpu"))
         inputs = example(self._inputs, self._batch)
         forward = engine.load(self._network, inputs, None)
         function = partial(engine.function, self._network, inputs, None)
-        return Loaded("eager", "cpu", f"{engine.describe()}, CPU", function, forward, None)
+        return LoadedEngine("eager", "cpu", f"{engine.describe()}, CPU", function, forward, None)
 
     def _network(self) -> "nn.Module":
         import torch
 
         torch.set_num_threads(THREADS)
-        return load_network(self._checkpoint)[1]
+        return trained_network(self._checkpoint)
 
     def _truth(self) -> FixedAnswers:
         if self._plain_truth is None:
@@ -261,7 +254,7 @@ class Serving:
             self._plain_truth = plain_truth(self._network())
         return self._plain_truth
 
-    def _build_behind(self, wanted: list[_Wanted]) -> None:
+    def _build_behind(self, wanted: list[_PendingBuild]) -> None:
         """Build engines in order until one serves."""
         for each in wanted:
             name = each.engine.name
@@ -271,7 +264,7 @@ class Serving:
                 self._begun_s = time.perf_counter()
                 self.built[name] = each.why
                 self._building = name
-                self._build = Build(name, self._checkpoint, self._device, self._batch, self._folder)
+                self._build = Build(name, self._checkpoint, self.device, self._batch, self._folder)
             why = self._build.wait()
             if why and not self._closed.is_set() and not self._build.was_ended:
                 # The build process does this itself, unless it died.
@@ -284,20 +277,20 @@ class Serving:
             self.reasons[name] = ""
             with self._lock:
                 if not self._trouble:  # do not retry a device that failed
-                    self._loaded = loaded
+                    self.loaded = loaded
             return
 
-    def _fall(self, failed: Loaded, why: str) -> None:
+    def _fall(self, failed: LoadedEngine, why: str) -> None:
         self.reasons[failed.name] = why
-        loaded: Loaded | str = ""
+        loaded: LoadedEngine | str = ""
         if failed.name != "eager":
-            eager = cast(Engine, load_entry(ENGINES, "eager", "engine")(self._device))
+            eager = cast(Engine, load_entry(ENGINES, "eager", "engine")(self.device))
             loaded = self._load(eager, None)
         with self._lock:
-            self._loaded = loaded if isinstance(loaded, Loaded) else self._plainest()
+            self.loaded = loaded if isinstance(loaded, LoadedEngine) else self._plainest()
             self._trouble = (
                 f"{failed.name} failed on {failed.device}: {why}; "
-                f"{self._loaded.description} serves in its place"
+                f"{self.loaded.description} serves in its place"
             )
 
 
@@ -307,11 +300,11 @@ def forward_of(checkpoint: Path, device: str) -> Forward:
     if neither is available, `CheckpointError` if the file is no checkpoint."""
     engine, why = ONNXRuntime(device), ""
     if device == "cpu" and not (why := engine.absent()):
-        beside = exported_beside(checkpoint)
+        beside = onnx_file_beside(checkpoint)
         why = beside.find()
         if not why:
             truth = beside.truth()
-            network = partial(_network, checkpoint)
+            network = partial(trained_network, checkpoint)
             forward = engine.load(network, example(truth.inputs, 1), beside.path)
             why = compare_answers(truth, forward, 1, engine.tolerance).refusal
             if not why:
@@ -320,11 +313,7 @@ def forward_of(checkpoint: Path, device: str) -> Forward:
         raise InputError(_without_torch(checkpoint, why))
     from model.engine.eager import plain_forward
 
-    return plain_forward(_network(checkpoint), device)
-
-
-def _network(checkpoint: Path) -> "nn.Module":
-    return load_network(checkpoint)[1]
+    return plain_forward(trained_network(checkpoint), device)
 
 
 def _without_torch(checkpoint: Path, why: str) -> str:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from model.classifiers import Classifier
 from model.errors import InputError, error_line
 from model.flow import Flow
 from model.flow.phase_flows import phase_flows
+from model.inference.classifier import Classifier
 from model.records import FlowPair, FramePair, ImageU8, Prediction
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedExpression:
     """An expression's flow and its name."""
 
     flows: FlowPair
@@ -48,7 +48,9 @@ class Naming:
         self.trouble = ""
         """Why `one_graph` is no longer used; empty while it is, or if there is none."""
 
-    def __call__(self, crops: Sequence[Sequence[ImageU8]], frames: FramePair | None) -> Named:
+    def __call__(
+        self, crops: Sequence[Sequence[ImageU8]], frames: FramePair | None
+    ) -> NamedExpression:
         """Name the expression. `crops`: one or more aligned grey crops (S, S) uint8 around onset,
         apex and, if known, offset; `frames` as in `Classifier.classify`."""
         start_s = time.perf_counter()
@@ -63,11 +65,11 @@ class Naming:
                 )
                 self._one_graph = None
             else:
-                return Named(flows, prediction, {"classify": _since_ms(start_s)})
+                return NamedExpression(flows, prediction, {"classify": _since_ms(start_s)})
         flows = phase_flows(self._flow, *crops)
         flow_ms, start_s = _since_ms(start_s), time.perf_counter()
         prediction = self._classifier.classify(flows, frames)
-        return Named(flows, prediction, {"flow": flow_ms, "classify": _since_ms(start_s)})
+        return NamedExpression(flows, prediction, {"flow": flow_ms, "classify": _since_ms(start_s)})
 
 
 def _since_ms(start_s: float) -> float:

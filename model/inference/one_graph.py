@@ -12,8 +12,8 @@ from model.flow.gpu.cuda_graph import Function, RecordedGraph
 from model.flow.gpu.gpu_flow import tensor_flow
 from model.flow.gpu.head_tensor import TensorHeadMotion
 from model.flow.phase_flows import average_crops
-from model.inference.classifier import NetworkClassifier
-from model.inference.engine_choice import Loaded, Serving
+from model.inference.classifier import Classifier
+from model.inference.engine_choice import LoadedEngine, Serving
 from model.records import FlowPair, ImageU8, Prediction
 
 
@@ -25,11 +25,11 @@ class OneGraph:
     compared. Call it from one thread at a time.
     """
 
-    def __init__(self, flow: Flow, classifier: NetworkClassifier, serving: Serving) -> None:
+    def __init__(self, flow: Flow, classifier: Classifier, serving: Serving) -> None:
         self._flow = flow
         self._classifier = classifier
         self._serving = serving
-        self._ready: tuple[Loaded, int, Function] | None = None
+        self._ready: tuple[LoadedEngine, int, Function] | None = None
 
     def __call__(self, crops: Sequence[Sequence[ImageU8]]) -> tuple[FlowPair, Prediction]:
         """Flows and prediction for `crops`, as in `model.inference.naming.Naming`. Raises whatever
@@ -53,7 +53,7 @@ class OneGraph:
             self._ready = loaded, size, steps
         return self._ready[2]
 
-    def _steps(self, loaded: Loaded, size: int) -> Function:
+    def _steps(self, loaded: LoadedEngine, size: int) -> Function:
         solve = tensor_flow(self._flow, (size, size), 2, loaded.device)
         still = TensorHeadMotion(size, loaded.device)
         network = loaded.function()

@@ -28,7 +28,7 @@ class Answers:
     """(N, A): independent probability of each unit."""
 
 
-def answers(
+def run_network(
     trained: nn.Module | Path,
     samples: SampleSet,
     *,

@@ -3,6 +3,7 @@ that others computed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from model.classifiers import Inputs
 from model.errors import InputError
 from model.records import ArrayF32
+
+_ARRAYS = ("phases", "both_phases", "labels", "action_units", "amplitude_px")
+_TEXTS = ("subjects", "clips")  # of these and the arrays, a `SampleSet` has one for each sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,7 @@ class SampleSet:
 
     def __post_init__(self) -> None:
         n = len(self.phases)
-        columns = (self.both_phases, self.labels, self.action_units, self.amplitude_px)
-        if any(len(column) != n for column in (*columns, self.subjects, self.clips)):
+        if any(len(getattr(self, name)) != n for name in (*_ARRAYS, *_TEXTS)):
             raise InputError(f"{n} samples need as many labels, subjects and clips")
         if self.action_units.shape != (n, len(self.action_unit_names)):
             raise InputError(f"action units of {n} samples have shape {self.action_units.shape}")
@@ -50,7 +53,7 @@ class SampleSet:
     def __len__(self) -> int:
         return len(self.phases)
 
-    def counted(self) -> str:
+    def summary(self) -> str:
         """A line for a person: how many clips there are, and what was left out."""
         line = f"{self.name}: {len(self)} clips of {len(set(self.subjects))} subjects"
         if self.left_out:
@@ -60,16 +63,9 @@ class SampleSet:
     def take(self, indices: ArrayLike) -> "SampleSet":
         """The samples at `indices`, in that order."""
         chosen = np.asarray(indices, np.int64)
-        return replace(
-            self,
-            phases=self.phases[chosen],
-            both_phases=self.both_phases[chosen],
-            labels=self.labels[chosen],
-            action_units=self.action_units[chosen],
-            amplitude_px=self.amplitude_px[chosen],
-            subjects=tuple(self.subjects[i] for i in chosen),
-            clips=tuple(self.clips[i] for i in chosen),
-        )
+        columns: dict[str, Any] = {name: getattr(self, name)[chosen] for name in _ARRAYS}
+        columns |= {name: tuple(getattr(self, name)[i] for i in chosen) for name in _TEXTS}
+        return replace(self, **columns)
 
 
 def join_samples(sets: Sequence[SampleSet]) -> SampleSet:
@@ -87,15 +83,9 @@ def join_samples(sets: Sequence[SampleSet]) -> SampleSet:
         ):
             if a != b:
                 raise InputError(f"{first.name} and {one.name} differ in their {what}: {a}, {b}")
-    return replace(
-        first,
-        name="+".join(dict.fromkeys(one.name for one in sets)),
-        phases=np.concatenate([one.phases for one in sets]),
-        both_phases=np.concatenate([one.both_phases for one in sets]),
-        labels=np.concatenate([one.labels for one in sets]),
-        action_units=np.concatenate([one.action_units for one in sets]),
-        amplitude_px=np.concatenate([one.amplitude_px for one in sets]),
-        subjects=tuple(subject for one in sets for subject in one.subjects),
-        clips=tuple(clip for one in sets for clip in one.clips),
-        left_out=tuple(reason for one in sets for reason in one.left_out),
-    )
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(one, name) for one in sets]) for name in _ARRAYS
+    }
+    for name in (*_TEXTS, "left_out"):
+        columns[name] = tuple(text for one in sets for text in getattr(one, name))
+    return replace(first, name="+".join(dict.fromkeys(one.name for one in sets)), **columns)

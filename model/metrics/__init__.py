@@ -1,1 +1,1 @@
-"""How well expressions are named: UF1, UAR, average precision, bootstrap, folds by subject."""
+"""Measures how well expressions are named: UF1, UAR, average precision, bootstrap, folds."""

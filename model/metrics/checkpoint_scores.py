@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from model.inference.checkpoint import read_checkpoint
-from model.inference.predictions import Answers, answers
+from model.inference.predictions import Answers, run_network
 from model.inference.samples import SampleSet
 from model.labels import NO_EXPRESSION
 from model.metrics.recognition import (
@@ -39,17 +39,17 @@ _COUNTED = {
 
 def measure_checkpoint(path: Path, samples: SampleSet, device: str = "cpu") -> dict[str, float]:
     """Figures of the checkpoint in the file `path`: `figures` with both phases, then with the first
-    phase alone. Raises what `model.inference.predictions.answers` does."""
+    phase alone. Raises what `model.inference.predictions.run_network` does."""
     least = read_checkpoint(path)[0].least_confidence
     found: dict[str, float] = {}
     for prefix, alone in (("", False), (FIRST_PHASE, True)):
-        said = answers(path, samples, first_phase_only=alone, device=device)
-        part = figures(said, samples, least).items()
+        answers = run_network(path, samples, first_phase_only=alone, device=device)
+        part = figures(answers, samples, least).items()
         found |= {prefix + name: value for name, value in part if prefix + name not in _COUNTED}
     return found
 
 
-def figures(said: Answers, samples: SampleSet, least_confidence: float) -> dict[str, float]:
+def figures(answers: Answers, samples: SampleSet, least_confidence: float) -> dict[str, float]:
     """Figures by name. The answer is always the likeliest class, even if the confidence is low. All
     but the last four figures are over the samples with an expression:
 
@@ -66,7 +66,7 @@ def figures(said: Answers, samples: SampleSet, least_confidence: float) -> dict[
     Raises `InputError` if no sample has an expression.
     """
     named = samples.labels != NO_EXPRESSION
-    shares, count = said.probabilities[named], len(samples.classes)
+    shares, count = answers.probabilities[named], len(samples.classes)
     truth, numbers = samples.labels[named], shares.argmax(axis=1)
     subjects = [subject for subject, kept in zip(samples.subjects, named, strict=True) if kept]
     counts = confusion(truth, numbers, count)
@@ -83,12 +83,14 @@ def figures(said: Answers, samples: SampleSet, least_confidence: float) -> dict[
         if within.any():
             name = f"from_{low:g}" if np.isinf(high) else f"{low:g}_to_{high:g}"
             found[f"uf1_{name}_px"] = uf1(confusion(truth[within], numbers[within], count))
-    confidence = said.probabilities.max(axis=1)
+    confidence = answers.probabilities.max(axis=1)
     found["confidence"] = float(confidence[named].mean())
     found["calibration_error"] = calibration_error(shares, truth)
     found["refused"] = float((confidence[named] < least_confidence).mean())
     if (samples.action_units > 0).any():
-        found["action_unit_map"] = mean_average_precision(samples.action_units, said.action_units)
+        found["action_unit_map"] = mean_average_precision(
+            samples.action_units, answers.action_units
+        )
     found["samples_without_expression"] = float((~named).sum())
     if not named.all():
         refused = confidence[~named] < least_confidence

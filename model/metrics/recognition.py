@@ -19,6 +19,11 @@ Confusion = NDArray[np.int64]
 """(C, C) int64: rows are true classes, columns predicted ones."""
 Indices = NDArray[np.int64]
 
+LEVEL = 0.95
+"""Share of the draws that an interval covers."""
+DRAWS = 1000
+"""How often subjects are drawn."""
+
 
 def confusion(truth: ArrayLike, predicted: ArrayLike, classes: int) -> Confusion:
     """Counts (C, C) of N clips, from class numbers (N,) in 0 … C − 1.
@@ -150,17 +155,13 @@ def bootstrap(
     subjects: Sequence[str],
     classes: int,
     score: Callable[[Confusion], float],
-    *,
-    samples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
 ) -> ConfidenceInterval:
-    """Percentile interval of `score` over subjects drawn with replacement. Clips of one face are
-    not independent, so whole subjects are drawn (A. C. Davison, D. V. Hinkley: Bootstrap methods
-    and their application, 1997, section 3.8). Samples whose score is NaN are ignored.
+    """Percentile interval (`LEVEL`) of `score` over subjects drawn with replacement. Clips of one
+    face are not independent, so whole subjects are drawn (A. C. Davison, D. V. Hinkley: Bootstrap
+    methods and their application, 1997, section 3.8). Draws whose score is NaN are ignored. Raises
+    `InputError` without clips, or if the lengths differ.
     """
-    value, scores = _drawn(truth, predicted, subjects, classes, score, samples, seed)
-    return _percentiles(value, scores, level)
+    return _interval(*_scores(truth, predicted, subjects, classes, score))
 
 
 def bootstrap_difference(
@@ -170,49 +171,37 @@ def bootstrap_difference(
     subjects: Sequence[str],
     classes: int,
     score: Callable[[Confusion], float],
-    *,
-    samples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
 ) -> ConfidenceInterval:
-    """As `bootstrap`, for how far `predicted` scores above `reference` on the same clips. Each
-    sample scores both on the same subjects, so clips that are hard for both cancel."""
-    value, scores = _drawn(truth, predicted, subjects, classes, score, samples, seed)
-    other, others = _drawn(truth, reference, subjects, classes, score, samples, seed)
-    return _percentiles(value - other, scores - others, level)
+    """As `bootstrap`, for how far `predicted` scores above `reference` on the same clips. Each draw
+    scores both on the same subjects, so clips that are hard for both cancel."""
+    value, scores = _scores(truth, predicted, subjects, classes, score)
+    other, others = _scores(truth, reference, subjects, classes, score)
+    return _interval(value - other, scores - others)
 
 
-def _drawn(
+def _scores(
     truth: ArrayLike,
     predicted: ArrayLike,
     subjects: Sequence[str],
     classes: int,
     score: Callable[[Confusion], float],
-    samples: int,
-    seed: int,
 ) -> tuple[float, NDArray[np.float64]]:
-    """The score over all clips, and over each sample of subjects. Only `seed` decides which
-    subjects are drawn."""
+    """The score over all clips, and over each draw of subjects, which is the same each time."""
     whole = confusion(truth, predicted, classes)
-    if len(subjects) != whole.sum():
-        raise InputError(f"{whole.sum()} clips but {len(subjects)} subjects")
-    if samples < 1 or not len(subjects):
-        raise InputError(f"a bootstrap needs clips and samples, got {len(subjects)} and {samples}")
-    rows, columns = _class_numbers(truth, classes), _class_numbers(predicted, classes)
+    if not len(subjects) or len(subjects) != whole.sum():
+        raise InputError(f"a bootstrap of {whole.sum()} clips got {len(subjects)} subjects")
     distinct, owner = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)
     counts = np.zeros((len(distinct), classes, classes), np.int64)
-    np.add.at(counts, (owner, rows, columns), 1)
-    drawn = np.random.default_rng(seed).integers(len(distinct), size=(samples, len(distinct)))
+    np.add.at(counts, (owner, np.asarray(truth), np.asarray(predicted)), 1)
+    drawn = np.random.default_rng(0).integers(len(distinct), size=(DRAWS, len(distinct)))
     return score(whole), np.array([score(counts[draw].sum(axis=0)) for draw in drawn])
 
 
-def _percentiles(value: float, scores: NDArray[np.float64], level: float) -> ConfidenceInterval:
-    if not 0 < level < 1:
-        raise InputError(f"an interval needs a level in 0–1, got {level}")
+def _interval(value: float, scores: NDArray[np.float64]) -> ConfidenceInterval:
     scores = scores[np.isfinite(scores)]
     if not scores.size:
         return ConfidenceInterval(value, math.nan, math.nan)
-    tail = (1 - level) / 2
+    tail = (1 - LEVEL) / 2
     low, high = np.quantile(scores, [tail, 1 - tail])
     return ConfidenceInterval(value, float(low), float(high))
 

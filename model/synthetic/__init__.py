@@ -1,5 +1,5 @@
-"""Faces that move in known ways: FACS action units as displacement fields, an animated portrait,
-footage with its truth. They serve as demo source, test bed and training data."""
+"""Faces that move in known ways: displacement fields of FACS action units, an animated portrait,
+and footage with its truth. For the demo, tests and training."""
 
 from model.synthetic.action_units import displacement_field
 from model.synthetic.face import FaceNuisance, SyntheticFace

@@ -1,9 +1,9 @@
 """FACS action units as displacement fields of a face's skin.
 
-`action_units.toml` says, per unit, which groups of landmarks move, where to, how far, and how far
-the skin around goes along. Here that becomes a dense, smooth field for any set of FaceMesh points.
-Distances in the catalogue are mm of a face whose inner eye corners are 32 mm apart; so strength 1
-on both sides is the unit at its full intensity on a face of any size in px.
+For each unit, `action_units.toml` says which groups of landmarks move, in which direction and how
+far, and how far around them the skin moves along. This module turns that into a dense, smooth field
+for any set of FaceMesh points. Distances in the catalogue are mm of a face whose inner eye corners
+are 32 mm apart, so strength 1 on both sides is full intensity on a face of any size.
 """
 
 import tomllib
@@ -18,20 +18,21 @@ from model.errors import InputError
 from model.records import ArrayF32, ArrayF64
 
 Strengths = Mapping[str, tuple[float, float]]
-"""How strongly each action unit acts on the person's (right, left) side of the face; 1 is the
-full intensity. Right is on the left of the image."""
+"""How strongly each action unit acts on the person's (right, left) side of the face; 1 is full
+intensity. The right side is on the left of the image."""
 
 INNER_EYE_MM = 32.0
-"""Distance of the inner eye corners in the catalogue's mm; in px of the 128 px crop it is 32."""
+"""Distance of the inner eye corners in the catalogue's mm; in the 128 px crop it is 32 px."""
 
 _OUTER_EYE = (33, 263)
 _INNER_EYE = (133, 362)
-_EYES = ((33, 133, 159, 145), (263, 362, 386, 374))  # outer, inner corner, upper, lower lid
-_MIDLINE_MM = 6.0  # half width of the passage from one side to the other in midline groups
+EYES = ((33, 133, 159, 145), (263, 362, 386, 374))
+"""FaceMesh points of each eye: outer and inner corner, upper and lower lid; the right eye first."""
+_MIDLINE_MM = 6.0  # half width of the transition between the sides in midline groups
 _LIDS = ("lid_upper", "lid_lower")
-# The eyeball stays where it is while the skin around it moves. Brow and cheek leave the lids'
-# edges in place too, which lie on it; the lids' own muscles move all but the eyeball's middle.
-# Share held, width by the eye's width, height in mm (both sigmas).
+# The eyeball does not move with the skin around it. Brow and cheek do not move the edges of the
+# lids either, which lie on it; the lids' own muscles move everything but the eyeball's middle.
+# Values: share that is held, width in eye widths, height in mm (both sigmas).
 _HOLDS_SKIN, _HOLDS_LIDS = (0.95, 0.32, 3.6), (0.85, 0.3, 2.2)
 
 
@@ -50,9 +51,9 @@ class ActionUnit:
     """One entry of the catalogue."""
 
     name: str
-    """In words: "inner brow raiser"."""
+    """In words, as "inner brow raiser"."""
     one_sided: float
-    """How often one side acts alone or nearly so, among micro-expressions."""
+    """How often only one side acts, or nearly so, in micro-expressions."""
     moves: tuple[Move, ...]
 
 
@@ -79,27 +80,11 @@ class Catalogue:
 
 @cache
 def catalogue() -> Catalogue:
-    """The shipped catalogue, read once."""
+    """The shipped catalogue; read once."""
+    from pydantic import TypeAdapter  # slow to import, and not needed to read tables of truth
+
     text = files("model.synthetic").joinpath("action_units.toml").read_text(encoding="utf-8")
-    data = tomllib.loads(text)
-    return Catalogue(
-        landmarks={
-            group: {side: tuple(points) for side, points in sides.items()}
-            for group, sides in data["landmarks"].items()
-        },
-        units={
-            number: ActionUnit(
-                name=unit["name"],
-                one_sided=float(unit["one_sided"]),
-                moves=tuple(Move(**move) for move in unit["moves"]),
-            )
-            for number, unit in data["units"].items()
-        },
-        expressions={
-            label: tuple(Combination(tuple(c["units"]), float(c["often"])) for c in combinations)
-            for label, combinations in data["expressions"].items()
-        },
-    )
+    return TypeAdapter(Catalogue).validate_python(tomllib.loads(text))
 
 
 def displacement_field(
@@ -109,14 +94,15 @@ def displacement_field(
     *,
     extent: float = 1.0,
 ) -> ArrayF32:
-    """Where each point of a resting face goes under `strengths`: the true flow onset → apex.
+    """How far each point of a resting face moves under `strengths`: the true flow onset → apex.
 
-    `landmarks_px` is (468, 2): FaceMesh points of the resting face in px of any picture or crop;
-    `size` is that picture's (width, height), or its side if it is square; `extent` is how much
-    further than in the catalogue the skin around is dragged along. Returns (2, H, W)
-    float32 px, u right, v down: what lies at x before lies at x + field[:, x] after. Smooth, and
-    linear in the strengths.
-    Raises `InputError` for a unit that the catalogue does not hold.
+    `landmarks_px`: (468, 2) FaceMesh points of the resting face, px of any picture or crop.
+    `size`: that picture's (width, height), or its side if it is square. `extent`: scales the
+    distance over which the skin around moves along.
+
+    Returns (2, H, W) float32 px, u right, v down: what is at x before is at x + field[:, x] after.
+    It is smooth, and linear in the strengths. Raises `InputError` for a unit that is not in the
+    catalogue.
     """
     width, height = (size, size) if isinstance(size, int) else size
     points = landmarks_px.astype(np.float64)
@@ -146,20 +132,20 @@ def displacement_field(
         lateral = (x - centre[0]) * axes[0, 0] + (y[:, None] - centre[1]) * axes[0, 1]
         field += midline.field(x, y) * np.tanh(lateral / (_MIDLINE_MM * px_per_mm))
     of_lids = lids.field(x, y)
-    for eye in _EYES:
-        field *= 1 - _held(points[list(eye)], _HOLDS_SKIN, px_per_mm, x, y)
-        of_lids *= 1 - _held(points[list(eye)], _HOLDS_LIDS, px_per_mm, x, y)
+    for eye in EYES:
+        field *= 1 - _hold(points[list(eye)], _HOLDS_SKIN, px_per_mm, x, y)
+        of_lids *= 1 - _hold(points[list(eye)], _HOLDS_LIDS, px_per_mm, x, y)
     return (field + of_lids).astype(np.float32)
 
 
 def peak_px(field: ArrayF32) -> float:
-    """The greatest length among the vectors of a field (2, H, W), in its own px."""
+    """The length of the longest vector in a field (2, H, W), in its px."""
     return float(np.sqrt(np.max(field[0] ** 2 + field[1] ** 2)))
 
 
 def facs_notation(strengths: Strengths) -> str:
-    """The units in FACS writing, "AU1+AU2L": R or L marks a unit that acts (nearly) on one side
-    alone, the weaker side below a third of the stronger."""
+    """The units in FACS notation, "AU1+AU2L". R or L marks a unit that acts on one side only, or
+    nearly so: the weaker side is below a third of the stronger."""
     parts = []
     for number, (right, left) in sorted(strengths.items(), key=lambda item: int(item[0][2:])):
         side = "R" if left * 3 < right else "L" if right * 3 < left else ""
@@ -168,7 +154,7 @@ def facs_notation(strengths: Strengths) -> str:
 
 
 class _Sources:
-    """Landmarks that pull the skin around them along."""
+    """Landmarks that pull the skin around them."""
 
     def __init__(self) -> None:
         self._places: list[ArrayF64] = []
@@ -179,7 +165,8 @@ class _Sources:
         return bool(self._places)
 
     def add(self, places: ArrayF64, vector: ArrayF64, sigma: float) -> None:
-        """A group: Gaussians round its points, together 1 at the point where they are densest."""
+        """Add a group: a Gaussian around each of its points, scaled so that they add up to 1 at the
+        point where they are densest."""
         apart = np.sum((places[:, None] - places[None]) ** 2, axis=-1)
         densest = np.exp(-apart / (2 * sigma**2)).sum(axis=1).max()
         self._places.append(places)
@@ -187,8 +174,8 @@ class _Sources:
         self._sigmas.append(np.full(len(places), sigma))
 
     def field(self, x: ArrayF64, y: ArrayF64) -> ArrayF64:
-        """(2, H, W) at the columns `x` and rows `y`; a Gaussian is the product of its profiles,
-        which makes the sum over all points one matrix product."""
+        """(2, H, W) at the columns `x` and rows `y`. A Gaussian is the product of its profiles, so
+        the sum over all points is one matrix product."""
         if not self._places:
             return np.zeros((2, len(y), len(x)))
         places, vectors = np.concatenate(self._places), np.concatenate(self._vectors)
@@ -207,13 +194,13 @@ def _unit(number: str) -> ActionUnit:
 
 
 def _axes(points: ArrayF64) -> ArrayF64:
-    """Rows: the face's unit vectors towards its left (image right) and towards its chin."""
+    """(2, 2): unit vectors towards the face's left (image right) and towards its chin."""
     across = sum(points[b] - points[a] for a, b in (_OUTER_EYE, _INNER_EYE))
     across = across / np.linalg.norm(across)
     return np.array([across, [-across[1], across[0]]])
 
 
-def _held(
+def _hold(
     eye: ArrayF64, hold: tuple[float, float, float], px_per_mm: float, x: ArrayF64, y: ArrayF64
 ) -> ArrayF64:
     share, widths, height_mm = hold

@@ -1,4 +1,4 @@
-"""What a camera's or a call's H.264 does to pictures, without a file."""
+"""Compresses pictures as a camera or a video call does with H.264, without a file."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -11,15 +11,16 @@ from model.errors import InputError
 from model.records import ImageU8
 
 KEY_FRAME_S = 2.0
-"""Between two pictures that need no other: at each the noise changes at once."""
+"""Interval between key frames; at each of them the noise changes at once."""
 _MAX_CRF = 51
 
 
 def compress(images: Iterable[ImageU8], fps: float, crf: int) -> Iterator[ImageU8]:
-    """`images`, (H, W, 3) uint8 RGB of one even size, as they come out of x264 at the constant
-    rate factor `crf`, 0 to 51 (23 is its default, more is worse), without B-frames as live
-    encoders send them; as many, in the same order. Raises `InputError` for another `crf`, or for
-    odd sides.
+    """Encode `images` with x264 and yield them decoded, as many and in the same order.
+
+    The images are (H, W, 3) uint8 RGB of one even size. `crf` is x264's constant rate factor, 0 to
+    51; 23 is its default, and more is worse. There are no B-frames, as in live video. Raises
+    `InputError` for another `crf` or for odd sides.
     """
     if not 0 <= crf <= _MAX_CRF:
         raise InputError(f"crf {crf} must be 0 to {_MAX_CRF}")
@@ -47,7 +48,7 @@ def _encoder(width: int, height: int, rate: Fraction, crf: int) -> VideoCodecCon
     assert isinstance(encoder, VideoCodecContext)
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.time_base, encoder.framerate = 1 / rate, rate
-    encoder.thread_count = 1  # slices that threads make would depend on the machine
+    encoder.thread_count = 1  # with more, the slices would depend on the machine
     key = str(max(1, round(KEY_FRAME_S * float(rate))))
     encoder.options = {"crf": str(crf), "preset": "veryfast", "bf": "0", "g": key}
     return encoder

@@ -14,9 +14,9 @@ _SWAY_WAVES = 5
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Onset, apex and offset of one expression: it rises, stays a moment, and falls.
+    """The time course of one expression: it rises, holds for a moment, and falls.
 
-    Rise and fall are minimum-jerk (Flash & Hogan, J. Neurosci. 1985), each at its own pace.
+    Rise and fall are minimum-jerk (Flash & Hogan, J. Neurosci. 1985), each at its own speed.
     """
 
     onset_s: float
@@ -26,7 +26,7 @@ class Course:
     offset_s: float
     """The first moment at rest again."""
     hold_s: float
-    """How long the expression stays at its full strength around the apex."""
+    """How long the expression stays at full strength around the apex."""
 
     def strength(self, time_s: float) -> float:
         """0 at rest, 1 at the apex."""
@@ -40,7 +40,7 @@ class Course:
 
 
 def ease(part: ArrayF64 | float) -> ArrayF64 | float:
-    """Minimum-jerk way from 0 to 1 as `part` goes from 0 to 1."""
+    """Minimum-jerk curve from 0 to 1, as `part` goes from 0 to 1."""
     return part**3 * (10 - 15 * part + 6 * part**2)
 
 
@@ -51,11 +51,11 @@ class Speech:
     onset_s: float
     offset_s: float
     track: ArrayF64
-    """(K, 2) every 10 ms: the jaw (1 wide open, 0 at rest, -1 lips nearly closed) and the lips
-    (1 pursed, -1 spread)."""
+    """(K, 2), every 10 ms: jaw (1 wide open, 0 at rest, -1 lips nearly closed) and lips (1 pursed,
+    -1 spread)."""
 
-    def at(self, time_s: float) -> tuple[float, float]:
-        """Jaw and lips; at rest outside the bout."""
+    def pose(self, time_s: float) -> tuple[float, float]:
+        """Jaw and lips at a time; at rest outside the bout."""
         steps = (time_s - self.onset_s) / _SPEECH_STEP_S
         if not 0 <= steps < len(self.track) - 1:
             return 0.0, 0.0
@@ -64,9 +64,9 @@ class Speech:
         return float(jaw), float(lips)
 
 
-def speech(rng: np.random.Generator, onset_s: float, offset_s: float) -> Speech:
-    """Syllables of 0.14 to 0.3 s in groups with short pauses between: the rhythm of speech, four
-    to six openings a second."""
+def sample_speech(rng: np.random.Generator, onset_s: float, offset_s: float) -> Speech:
+    """Random syllables of 0.14 to 0.3 s, in groups with short pauses. The mouth opens four to six
+    times a second, as in speech."""
     length_s = offset_s - onset_s
     times, poses = [0.0], [(0.0, 0.0)]
     now = 0.0
@@ -85,10 +85,12 @@ def speech(rng: np.random.Generator, onset_s: float, offset_s: float) -> Speech:
             now = times[-1]
     times += [now + 0.15, length_s]
     poses += [(0.0, 0.0), (0.0, 0.0)]
-    return Speech(onset_s, offset_s, _eased(times, poses, length_s))
+    return Speech(onset_s, offset_s, _ease_between(times, poses, length_s))
 
 
-def _eased(times: Sequence[float], poses: Sequence[tuple[float, float]], end_s: float) -> ArrayF64:
+def _ease_between(
+    times: Sequence[float], poses: Sequence[tuple[float, float]], end_s: float
+) -> ArrayF64:
     at = np.arange(0.0, end_s + _SPEECH_STEP_S, _SPEECH_STEP_S)
     keys, values = np.array(times), np.array(poses)
     k = np.clip(np.searchsorted(keys, at, side="right") - 1, 0, len(keys) - 2)
@@ -99,21 +101,21 @@ def _eased(times: Sequence[float], poses: Sequence[tuple[float, float]], end_s: 
 
 @dataclass(frozen=True, slots=True)
 class HeadPose:
-    """Where the head stands against its resting place, lengths in the face's mm."""
+    """The head's position relative to rest; lengths in mm of the face."""
 
     right_mm: float
     down_mm: float
     turn_rad: float
-    """In the image plane, clockwise as seen."""
+    """In the image plane, clockwise for the viewer."""
     log_scale: float
     yaw_mm: float
-    """How far the nose goes to the right of the picture against the rest of the face."""
+    """How far the nose moves to the right of the picture, relative to the rest of the face."""
     pitch_mm: float
-    """How far the nose goes down against the rest of the face."""
+    """How far the nose moves down, relative to the rest of the face."""
 
 
 class Sway:
-    """The slow wander of a head that is held still: sums of sines, slower ones wider."""
+    """The slow drift of a head that is held still: a sum of sines, the slower ones larger."""
 
     _RMS = np.array([1.3, 0.9, 0.008, 0.006, 0.25, 0.2])  # in the units of HeadPose
 
@@ -127,7 +129,7 @@ class Sway:
         size /= np.sqrt(np.sum(size**2, axis=1, keepdims=True) / 2)
         self._size = size * self._RMS[:, None]
 
-    def at(self, time_s: float, amount: float = 1.0) -> HeadPose:
-        """The pose at a time, `amount` times as far from rest; smooth, and without end."""
+    def pose(self, time_s: float, amount: float = 1.0) -> HeadPose:
+        """The pose at any time, `amount` times as far from rest."""
         angle = 2 * np.pi * self._hz * time_s + self._phase
         return HeadPose(*(float(x) for x in amount * np.sum(self._size * np.sin(angle), axis=1)))

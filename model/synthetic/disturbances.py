@@ -1,7 +1,7 @@
-"""What disturbs a spotter without being an expression: glances, and light that changes.
+"""Disturbances for a spotter that are no expressions: glances, and changing light.
 
-Both are laid out over time from a seed alone, in blocks of their own, so that a face without them
-is the same face, frame by frame.
+Both depend on the seed only, in blocks of their own. A face without them is otherwise the same,
+frame by frame.
 """
 
 import math
@@ -11,32 +11,32 @@ import cv2
 import numpy as np
 
 from model.records import ArrayF32, ArrayF64, ImageU8
+from model.synthetic.action_units import EYES
 from model.synthetic.courses import ease
 from model.synthetic.patches import smoothstep
 
 GLANCE_MM = (1.2, 3.0)
-"""How far the irises go to the side in a glance; up or down it is a third of that at most."""
+"""How far the irises move to the side in a glance; up or down, at most a third of that."""
 MAINS_FLICKER_HZ = 100.0
-"""Lamps on 50 Hz mains; what a camera shows of it is what its frame rate makes of that."""
+"""Of lamps on 50 Hz mains. A camera shows the alias at its frame rate."""
 ROLLING_SHUTTER_S = 0.012
-"""Between the first and the last row of a frame."""
+"""Time between the first and the last row of a frame."""
 CHANGES_PER_MIN = 10.0
 """How often the light changes."""
 
 _BLOCK_S = 30.0
-_EYES = ((33, 133, 159, 145), (263, 362, 386, 374))  # two corners, upper and lower lid
-_STILL, _FADE = 0.5, 0.7  # of the eye's half axes: what moves as one, and how it fades out
+_STILL, _FADE = 0.5, 0.7  # in half axes of the eye: the part that moves as one, and its soft edge
 
 
 class Glances:
-    """The eyes go to the side within 30 to 60 ms, stay, and come back."""
+    """Glances: the eyes move to the side within 30 to 60 ms, stay, and come back."""
 
     def __init__(self, seed: int, per_min: float) -> None:
         self._seed, self._per_min = seed, per_min
         self._keys = lru_cache(maxsize=8)(self._new_keys)
 
-    def at(self, time_s: float) -> tuple[float, float]:
-        """How far the irises stand to the right and down in the picture, mm; 0 at rest."""
+    def gaze(self, time_s: float) -> tuple[float, float]:
+        """Shift of the irises to the right and down in the picture, mm; 0 at rest."""
         number = int(time_s // _BLOCK_S)
         times, places = self._keys(number)
         now = time_s - number * _BLOCK_S
@@ -46,14 +46,14 @@ class Glances:
         return float(right), float(down)
 
     def _new_keys(self, number: int) -> tuple[ArrayF64, ArrayF64]:
-        """Times within the block, (K,), and where the irises are then, (K, 2)."""
+        """Times within the block, (K,), and the shift of the irises then, (K, 2) mm."""
         rng = np.random.default_rng([self._seed, number, 0x61])
         times, places = [0.0], [(0.0, 0.0)]
         mean_s = 60 / self._per_min if self._per_min else math.inf
         now = float(rng.exponential(mean_s))
         while now + 2.2 < _BLOCK_S:
-            way, lift = rng.uniform(*GLANCE_MM) * rng.choice([-1, 1]), rng.uniform(-1, 1) / 3
-            place = (float(way), float(abs(way) * lift))
+            side, down = rng.uniform(*GLANCE_MM) * rng.choice([-1, 1]), rng.uniform(-1, 1) / 3
+            place = (float(side), float(abs(side) * down))
             goes, stays, returns = rng.uniform((0.03, 0.25, 0.03), (0.06, 1.5, 0.06))
             times += [now, now + goes, now + goes + stays, now + goes + stays + returns]
             places += [(0.0, 0.0), place, place, (0.0, 0.0)]
@@ -64,12 +64,12 @@ class Glances:
 
 
 def gaze_mask(landmarks: ArrayF32, size: tuple[int, int]) -> ArrayF32:
-    """How far each place of a picture of `size` (width, height) goes along with the irises, 0 to
-    1, (H, W) float32; `landmarks` (468, 2) in its px. The lids stay, as they do in a glance to the
-    side."""
+    """How much each pixel of a picture moves with the irises, 0 to 1, (H, W) float32. `landmarks`
+    are (468, 2) in px of the picture, whose `size` is (width, height). The lids stay, as in a
+    glance to the side."""
     y, x = np.mgrid[: size[1], : size[0]].astype(np.float64)
     mask = np.zeros((size[1], size[0]))
-    for eye in _EYES:
+    for eye in EYES:
         outer, inner, upper, lower = landmarks[list(eye)].astype(np.float64)
         middle = (outer + inner + upper + lower) / 4
         half_width, half_height = np.linalg.norm(outer - inner) / 2, (lower - upper)[1] / 2
@@ -79,27 +79,27 @@ def gaze_mask(landmarks: ArrayF32, size: tuple[int, int]) -> ArrayF32:
 
 
 class Light:
-    """A room's light: changes of its level and side, and the mains' flicker in it."""
+    """A room's light: its level and direction change, and it flickers with the mains."""
 
     def __init__(self, seed: int, size: tuple[int, int], change: float, flicker: float) -> None:
-        """`size` is the frame's (width, height); `change` the greatest change of the level and
-        `flicker` the amplitude of the flicker, as shares."""
+        """`size`: the frame's (width, height). `change`: the greatest change of the level, as a
+        share; `flicker`: the amplitude of the flicker, as a share."""
         self._seed, self._change, self._flicker = seed, change, flicker
         self._across = np.linspace(-1, 1, size[0])
         self._down_s = np.linspace(0, ROLLING_SHUTTER_S, size[1])
         self._keys = lru_cache(maxsize=8)(self._new_keys)
 
-    def shine(self, image: ImageU8, time_s: float) -> ImageU8:
-        """`image` (H, W, 3) uint8 RGB in the light of that time."""
-        level, side = self._at(time_s)
+    def apply(self, image: ImageU8, time_s: float) -> ImageU8:
+        """`image` (H, W, 3) uint8 RGB, in the light at `time_s`."""
+        level, side = self._state(time_s)
         angle = 2 * np.pi * MAINS_FLICKER_HZ * (time_s + self._down_s)
         rows = level * (1 + self._flicker * np.sin(angle))
         gain = (rows[:, None] * (1 + side * self._across)).astype(np.float32)
         lit = cv2.multiply(image, cv2.merge([gain] * 3), dtype=cv2.CV_8U)
         return np.asarray(lit, dtype=np.uint8)
 
-    def _at(self, time_s: float) -> tuple[float, float]:
-        """Level (1 is usual) and how much brighter it is at the right edge."""
+    def _state(self, time_s: float) -> tuple[float, float]:
+        """The level (usually 1), and how much brighter the right edge is."""
         number = int(time_s // _BLOCK_S)
         times, states = self._keys(number)
         now = time_s - number * _BLOCK_S

@@ -1,5 +1,5 @@
-"""Expressions as the faces of a class show them: which action units act, how strongly, on which
-side. The frequencies are data: `action_units.toml`."""
+"""Samples expressions of a class: which action units act, how strongly, and on which side. Their
+frequencies are in `action_units.toml`."""
 
 import numpy as np
 
@@ -9,19 +9,17 @@ from model.synthetic.action_units import Strengths, catalogue
 LABELS = ("negative", "positive", "surprise")
 """The classes, in the catalogue's order."""
 
-_WEAK_SIDE = (0.0, 0.3)  # the other side's share where one side acts nearly alone
+_WEAK_SIDE = (0.0, 0.3)  # the other side's share if one side acts nearly alone
 _BOTH_SIDES = (0.55, 1.0)  # the weaker side's share otherwise: faces are never symmetric
-_LED = (0.4, 1.0)  # strength of the other units against the leading one
+_OTHER_UNITS = (0.4, 1.0)  # strength of the other units as a share of the leading one's
 
 
-def sample_expression(
-    rng: np.random.Generator, label: str, *, one_sided: float | None = None
-) -> Strengths:
-    """Strengths of one expression of class `label`, its leading unit at 1 on its stronger side.
+def sample_expression(rng: np.random.Generator, label: str) -> Strengths:
+    """Strengths of a random expression of class `label`. The leading unit has strength 1 on its
+    stronger side.
 
-    Scale them to the amplitude wanted: fields are linear in the strengths. `one_sided` replaces
-    the catalogue's frequency of one-sided expressions (0 for never, 1 for always).
-    Raises `InputError` for an unknown class.
+    Displacement fields are linear in the strengths, so scaling these scales the amplitude. Raises
+    `InputError` for an unknown class.
     """
     expressions = catalogue().expressions
     if label not in expressions:
@@ -31,12 +29,12 @@ def sample_expression(
     often = np.array([combination.often for combination in combinations])
     units = combinations[rng.choice(len(combinations), p=often / often.sum())].units
     leading = catalogue().units[units[0]]
-    alone = rng.random() < (leading.one_sided if one_sided is None else one_sided)
+    alone = rng.random() < leading.one_sided
     weaker = rng.uniform(*(_WEAK_SIDE if alone else _BOTH_SIDES))
     sides = (1.0, weaker) if rng.random() < 0.5 else (weaker, 1.0)
     strengths = {}
     for number in units:
-        strength = 1.0 if number == units[0] else rng.uniform(*_LED)
+        strength = 1.0 if number == units[0] else rng.uniform(*_OTHER_UNITS)
         strengths[number] = (strength * sides[0], strength * sides[1])
     return strengths
 

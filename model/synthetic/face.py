@@ -1,4 +1,4 @@
-"""A real portrait brought to life: the demo source, and footage whose truth is known."""
+"""Animates a real portrait, for the demo source and for footage with known truth."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,29 +11,29 @@ from model.synthetic.courses import Sway
 from model.synthetic.disturbances import Glances, Light, gaze_mask
 from model.synthetic.noise import NoiseBank
 from model.synthetic.painter import Painter
-from model.synthetic.portrait import CANVAS_SIZE, astronaut, prepare
+from model.synthetic.portrait import CANVAS_SIZE, astronaut_portrait
 from model.synthetic.schedule import BLOCK_S, Block, Schedule, TrueExpression, plan_block
 
 MIN_SIZE = (160, 120)
-"""Smallest frame (width, height), either way round: smaller faces show no micro-expression."""
+"""Smallest frame, (width, height) or (height, width): smaller faces show no micro-expressions."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaceNuisance:
-    """What a camera and a living head add."""
+    """Camera noise, head motion and other disturbances. Raises `InputError` out of range."""
 
     noise: float = 1.5
     """Sensor noise, standard deviation in grey levels."""
     sway: float = 1.0
-    """Head motion against that of someone who sits still."""
+    """Head motion, relative to someone who sits still."""
     speech: float = 1.0
-    """Size of the movements of speech against the usual."""
+    """Size of speech movements, relative to the usual."""
     glances_per_min: float = 0.0
     """Looks to the side and back."""
     light: float = 0.0
-    """Greatest change of the room's light, as a share; there are ten or so a minute."""
+    """Greatest change of the room's light, as a share; about ten changes a minute."""
     flicker: float = 0.0
-    """Amplitude of the mains' flicker at 100 Hz, as a share."""
+    """Amplitude of the 100 Hz mains flicker, as a share."""
 
     def __post_init__(self) -> None:
         for name, most in _NUISANCE_RANGES.items():
@@ -55,8 +55,8 @@ _NUISANCE_RANGES = {
 class SyntheticFace:
     """A portrait that sways, blinks, speaks, and shows expressions at known times.
 
-    Every frame is a pure function of (seed, fps, size, index), so frames can be drawn in any
-    order and from several threads; time is index / fps.
+    A frame depends only on its index and the arguments below, so frames can be drawn in any order
+    and in several threads. Time is index / fps.
     """
 
     def __init__(
@@ -65,15 +65,10 @@ class SyntheticFace:
         seed: int,
         fps: float,
         size: tuple[int, int] = (640, 480),
-        portrait: ImageU8 | None = None,
         schedule: Schedule | None = None,
         nuisance: FaceNuisance | None = None,
     ) -> None:
-        """`size` is (width, height); `portrait` is (H, W, 3) uint8 RGB with one face from the
-        front, by default scikit-image's astronaut.
-
-        Raises `InputError` for a size, rate or portrait that cannot be used.
-        """
+        """`size`: (width, height). Raises `InputError` for an unusable size, rate or seed."""
         if not (np.isfinite(fps) and fps > 0):
             raise InputError(f"fps {fps:g} must be above 0")
         if seed < 0:
@@ -83,7 +78,7 @@ class SyntheticFace:
         self._seed, self._fps, self._size = seed, float(fps), size
         self._schedule = schedule or Schedule()
         self._nuisance = nuisance or FaceNuisance()
-        self._portrait = astronaut(size) if portrait is None else prepare(portrait, size)
+        self._portrait = astronaut_portrait(size)
         self._sway = Sway(seed)
         self._noise = NoiseBank(size, self._nuisance.noise) if self._nuisance.noise > 0 else None
         self._plan = lru_cache(maxsize=8)(self._new_plan)
@@ -106,41 +101,41 @@ class SyntheticFace:
                 skin += self._field(number, k) * np.float32(strength)
         jaw = 0.0
         for bout in block.speech:
-            opens, purses = (self._nuisance.speech * way for way in bout.at(time_s))
-            jaw += opens
-            if purses:
-                skin += self._painter.pursed * np.float32(purses)
+            opening, pursing = (self._nuisance.speech * part for part in bout.pose(time_s))
+            jaw += opening
+            if pursing:
+                skin += self._painter.pursed_lips * np.float32(pursing)
         closed = max((blink.course.strength(time_s) for blink in block.blinks), default=0.0)
         if self._glances is not None:
-            gaze = np.array(self._glances.at(time_s), np.float32)
+            gaze = np.array(self._glances.gaze(time_s), np.float32)
             skin += self._gaze * gaze * np.float32(1 - closed)
-        pose = self._sway.at(time_s, self._nuisance.sway)
+        pose = self._sway.pose(time_s, self._nuisance.sway)
         image = self._painter.paint(pose, skin if skin.any() else None, closed=closed, jaw=jaw)
         if self._light is not None:
-            image = self._light.shine(image, time_s)
+            image = self._light.apply(image, time_s)
         if self._noise is not None:
             self._noise.add(image, np.random.default_rng([self._seed, index]))
         return image
 
     def head_px(self, index: int) -> ArrayF32:
-        """(468, 2) float32 image px: where FaceMesh's points of the resting face are in frame
-        `index` as its head is placed there, whatever the skin does."""
-        pose = self._sway.at(index / self._fps, self._nuisance.sway)
-        moved = np.linalg.inv(self._painter.neutral_from_image(pose))
-        points: ArrayF32 = self._portrait.landmarks_px @ moved[:2, :2].T + moved[:2, 2]
+        """FaceMesh points of the resting face at the head's position in frame `index`, (468, 2)
+        float32 px of the image. The skin's motion is not included."""
+        pose = self._sway.pose(index / self._fps, self._nuisance.sway)
+        image_from_neutral = np.linalg.inv(self._painter.neutral_from_image(pose))
+        linear, shift = image_from_neutral[:2, :2], image_from_neutral[:2, 2]
+        points: ArrayF32 = self._portrait.landmarks_px @ linear.T + shift
         return points.astype(np.float32)
 
     def truth(self, duration_s: float) -> tuple[TrueExpression, ...]:
-        """All that has begun and ended within the first `duration_s` seconds, in the order of
-        onsets."""
+        """All expressions and blinks within the first `duration_s` seconds, in order of onset."""
         blocks = [self._plan(k) for k in range(int(max(duration_s, 0.0) // BLOCK_S) + 1)]
         planned = (p.truth for block in blocks for p in (*block.expressions, *block.blinks))
         ended = (row for row in planned if row.offset_s <= duration_s)
         return tuple(sorted(ended, key=lambda row: row.onset_s))
 
     def _new_plan(self, number: int) -> Block:
-        lid_way_px = self._portrait.lid_way_mm  # a mm of the face is a px of the crop
-        return plan_block(self._schedule, self._seed, number, lid_way_px=lid_way_px)
+        lid_travel_px = self._portrait.lid_travel_mm  # a mm of the face is a px of the crop
+        return plan_block(self._schedule, self._seed, number, lid_travel_px=lid_travel_px)
 
     def _new_field(self, number: int, k: int) -> ArrayF32:
         expression = self._plan(number).expressions[k]

@@ -1,8 +1,8 @@
-"""Micro-expressions written into footage of a real face: its skin is moved by displacement fields
-that follow its landmarks, so that motion, noise, light and compression around them are real.
+"""Adds micro-expressions to footage of a real face.
 
-What is not real: the expressions themselves, and the camera's noise on the skin that moves, which
-moves with it for a fraction of a second.
+Displacement fields that follow the landmarks move the skin, so the head's motion, light, noise and
+compression are real. Two things are not: the expressions themselves, and the camera's noise on the
+moved skin, which moves with it for a fraction of a second.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,34 +16,33 @@ import numpy as np
 
 from model.errors import InputError
 from model.face.aligner import FaceAligner
-from model.face.crop import crop_transform
 from model.records import ArrayF32, ArrayF64, Frame, ImageU8, Stamp
 from model.synthetic.painter import invert_field
-from model.synthetic.portrait import CANVAS_SIZE, CROP_AT, canvas_field
+from model.synthetic.portrait import CANVAS_SIZE, canvas_field, canvas_transform
 from model.synthetic.schedule import Schedule, TrueExpression, plan_micros
 
 SMOOTHING_S = 0.05
-"""Standard deviation of the kernel that smooths landmarks in time, to both sides: they jitter by
-half a pixel, and a field that jittered with them would be seen."""
+"""Standard deviation of the kernel that smooths landmarks in time, in both directions. Landmarks
+jitter by half a pixel; a field that jittered with them would be visible."""
 MAX_GAP_S = 0.25
-"""A face that is away for longer than this is not the same stretch of footage."""
+"""If the face is away for longer, a new stretch of footage begins."""
 
 
 @dataclass(frozen=True)
-class FollowedFace:
-    """Where the face of footage stands."""
+class FaceTrack:
+    """Where the face is in each frame of some footage."""
 
     times_s: ArrayF64
-    """(N,) of all frames, from the first one on."""
+    """(N,) times of all frames."""
     landmarks_px: ArrayF32
-    """(N, 468, 2) smoothed; NaN where there is no face."""
+    """(N, 468, 2) smoothed; NaN if there is no face."""
     spans: tuple[tuple[float, float], ...]
-    """Start and end, seconds, of each stretch in which one face is followed without a break."""
+    """Start and end, seconds, of each stretch that shows one face without a break."""
 
 
 def read_frames(path: Path) -> Iterator[Frame]:
-    """The frames of a video file at their own presentation times, counted from the first one; a
-    time that does not grow is left out. Raises `InputError` for what is no video."""
+    """The frames of a video file at their presentation times, counted from the first. Frames whose
+    time does not increase are left out. Raises `InputError` if the file is no video."""
     try:
         with av.open(str(path.absolute()), metadata_errors="replace") as container:
             start_s, last_s, index = None, -np.inf, 0
@@ -62,8 +61,8 @@ def read_frames(path: Path) -> Iterator[Frame]:
         raise InputError(f"{path} has no frame with a time")
 
 
-def follow_face(frames: Iterable[Frame]) -> FollowedFace:
-    """Find the face in all of `frames`, in order. Raises `InputError` if there is none in any."""
+def follow_face(frames: Iterable[Frame]) -> FaceTrack:
+    """Find the face in all `frames`, in order. Raises `InputError` if no frame has one."""
     times_s: list[float] = []
     found: list[ArrayF32 | None] = []
     tracks: list[int] = []
@@ -73,11 +72,9 @@ def follow_face(frames: Iterable[Frame]) -> FollowedFace:
         times_s.append(frame.stamp.time_s)
         found.append(None if face is None else face.landmarks_px)
         tracks.append(-1 if face is None else face.track)
-    nowhere = np.full((468, 2), np.nan, np.float32)
-    raw = np.array([nowhere if points is None else points for points in found])
-    followed = FollowedFace(
-        np.array(times_s), raw.copy(), _spans(np.array(times_s), np.array(tracks))
-    )
+    absent = np.full((468, 2), np.nan, np.float32)
+    raw = np.array([absent if points is None else points for points in found])
+    followed = FaceTrack(np.array(times_s), raw.copy(), _spans(np.array(times_s), np.array(tracks)))
     if not followed.spans:
         raise InputError("no face in any frame: nothing to write an expression onto")
     for start_s, end_s in followed.spans:
@@ -90,11 +87,11 @@ def follow_face(frames: Iterable[Frame]) -> FollowedFace:
     return followed
 
 
-class WrittenFootage:
-    """Expressions on a followed face."""
+class ExpressionOverlay:
+    """Draws micro-expressions over the footage of a face."""
 
-    def __init__(self, face: FollowedFace, *, seed: int, schedule: Schedule | None = None) -> None:
-        """Of `schedule` only what concerns micro-expressions is used."""
+    def __init__(self, face: FaceTrack, *, seed: int, schedule: Schedule | None = None) -> None:
+        """Uses only what `schedule` says about micro-expressions."""
         self._face = face
         self._planned = plan_micros(schedule or Schedule(), seed, face.spans)
         self._field = lru_cache(maxsize=4)(self._new_field)
@@ -104,8 +101,8 @@ class WrittenFootage:
         return tuple(planned.truth for planned in self._planned)
 
     def image(self, frame: Frame) -> ImageU8:
-        """What `frame`, one of those that were followed, shows: (H, W, 3) uint8 RGB. Where
-        nothing moves its pixels are as they were."""
+        """`frame`, one of the footage's, with its expressions: (H, W, 3) uint8 RGB. Pixels that do
+        not move stay as they were."""
         landmarks_px = self._face.landmarks_px[frame.stamp.index]
         time_s = frame.stamp.time_s
         active = [
@@ -116,16 +113,14 @@ class WrittenFootage:
         if not active or np.isnan(landmarks_px[0, 0]):
             return frame.image
         field = sum((self._field(k) * np.float32(strength) for k, strength in active))
-        return _warped(
-            frame.image, invert_field(np.asarray(field)), _canvas_from_image(landmarks_px)
-        )
+        return _warp(frame.image, invert_field(np.asarray(field)), canvas_transform(landmarks_px))
 
     def _new_field(self, k: int) -> ArrayF32:
         planned = self._planned[k]
         seen = np.flatnonzero(np.isfinite(self._face.landmarks_px[:, 0, 0]))
         away = np.abs(self._face.times_s[seen] - planned.truth.apex_s)
         landmarks_px = self._face.landmarks_px[seen[np.argmin(away)]]
-        transform = _canvas_from_image(landmarks_px)
+        transform = canvas_transform(landmarks_px)
         on_canvas = (landmarks_px @ transform[:, :2].T + transform[:, 2]).astype(np.float32)
         return canvas_field(on_canvas, planned.strengths, planned.truth.amplitude_px)
 
@@ -145,15 +140,9 @@ def _spans(
     return tuple(spans)
 
 
-def _canvas_from_image(landmarks_px: ArrayF32) -> ArrayF64:
-    transform = crop_transform(landmarks_px)
-    transform[:, 2] += CROP_AT
-    return transform
-
-
-def _warped(image: ImageU8, came: ArrayF32, canvas_from_image: ArrayF64) -> ImageU8:
-    """`image` with its skin moved: what is seen at a place came from `came`, (h, w, 2) canvas px,
-    before it."""
+def _warp(image: ImageU8, back: ArrayF32, canvas_from_image: ArrayF64) -> ImageU8:
+    """`image` with its skin moved. What is at a canvas px afterwards comes from that px minus
+    `back` there, (h, w, 2) canvas px."""
     height, width = image.shape[:2]
     image_from_canvas = cv2.invertAffineTransform(canvas_from_image)
     w, h = CANVAS_SIZE
@@ -166,7 +155,7 @@ def _warped(image: ImageU8, came: ArrayF32, canvas_from_image: ArrayF64) -> Imag
     local = canvas_from_image.copy()
     local[:, 2] += local[:, :2] @ (x0, y0)
     shift = cv2.warpAffine(
-        cv2.transform(came, image_from_canvas[:, :2]),
+        cv2.transform(back, image_from_canvas[:, :2]),
         local,
         (int(x1 - x0), int(y1 - y0)),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,

@@ -1,8 +1,8 @@
-"""Everything that varies between synthetic samples beside the expression.
+"""Everything but the expression that varies between synthetic samples.
 
-Two worlds: what networks are trained on, and a harder one that they are only measured on. For each
-there are three views of the same faces: the aligned crop through the live flow, the maps that the
-field exchanges, and a mix of both.
+There are two worlds: one for training, and a harder one for measuring only. Each has three views of
+the same faces: the aligned crop through the live flow, maps as the field exchanges them, and a mix
+of both.
 """
 
 from dataclasses import dataclass, field, replace
@@ -23,41 +23,42 @@ MIXED_MAPS = 0.5
 
 @dataclass(frozen=True)
 class Nuisance:
-    """Ranges are uniform, deviations those of a normal distribution, displacements px of the
-    128 px crop."""
+    """Ranges are sampled uniformly, and deviations are those of a normal distribution.
+    Displacements are px of the 128 px crop."""
 
     looks: Looks = field(default_factory=Looks)
     optics: Optics = field(default_factory=Optics)
     amplitude_px: Range = (0.15, 2.8)
-    """Greatest displacement at the true apex, log-uniform."""
+    """Greatest displacement at the true apex; sampled log-uniformly."""
     direction_rad: float = 0.3
-    """Smooth deviation of the skin's direction from the catalogue's."""
+    """Deviation of the skin's direction of motion from the catalogue's, smooth over the face."""
     gain_log: float = 0.35
-    """Smooth deviation of its amplitude: skin drags more here, less there."""
+    """Deviation of the log of the skin's gain: some places move more than others."""
     extent_log: float = 0.3
-    """How much further, or less far, the skin around is dragged along in one face."""
+    """Deviation of the log of how far around a muscle the skin moves; one value per face."""
     landmark_px: float = 1.8
-    """How far the muscles attach from where the landmarks say, smooth over the face."""
-    onset_left: Range = (0.0, 0.3)
-    """Share of the expression already there at the frame taken for the onset."""
-    apex_reached: Range = (0.65, 1.0)
-    offset_left: Range = (0.0, 0.6)
-    """Share still there at the frame taken for the offset."""
+    """Distance of the muscles from their landmarks, smooth over the face."""
+    onset_share: Range = (0.0, 0.3)
+    """Share of the expression at the frame that counts as the onset."""
+    apex_share: Range = (0.65, 1.0)
+    """The same for the apex."""
+    offset_share: Range = (0.0, 0.6)
+    """The same for the offset."""
     drift: float = 0.15
     """Deviation of single action units from their common time course, as a share."""
     shift_px: float = 0.6
-    """Head motion between the moments, deviation per axis."""
+    """Head motion between the moments: deviation per axis."""
     turn_rad: float = 0.008
     scale_log: float = 0.006
     nod_px: float = 0.3
-    """Motion of the nose against the face's rim when the head nods or turns."""
+    """Motion of the nose relative to the face's edge when the head nods or turns."""
     blink: float = 0.25
-    """How often one of the three moments falls into a blink."""
+    """Probability that one of the three moments falls into a blink."""
     blink_strength: Range = (0.03, 0.4)
-    rider: float = 0.4
-    """How often another unit moves along: lids tightened, lips pressed, speech."""
-    rider_share: Range = (0.1, 0.5)
-    """Its amplitude against the expression's."""
+    companion: float = 0.4
+    """Probability that one more unit acts: tight lids, pressed lips, speech."""
+    companion_share: Range = (0.1, 0.5)
+    """Its amplitude as a share of the expression's."""
     wobble: float = 0.07
     """Smooth motion of everything else, as a share of the expression's amplitude."""
     exchange: Exchange | None = None
@@ -74,16 +75,19 @@ def nuisance_of(view: Literal["crop", "maps"], world: World) -> Nuisance:
         nuisance,
         looks=replace(
             nuisance.looks,
-            # A face detector's box or a hand's crop: looser than ours, the chin in it.
+            # A face detector's box, or a crop made by hand: looser than ours, with the chin.
             framing=(0.66, 0.95) if held else (0.7, 1.1),
-            lift_px=(-12, 4) if held else (-10, 6),
-            misplaced_px=4.0,
-            misplaced_turn=0.05,
+            drop_px=(-12, 4) if held else (-10, 6),
+            crop_shift_px=4.0,
+            crop_turn_rad=0.05,
         ),
-        # High-speed cameras; no frames averaged.
+        # High-speed cameras, without averaging frames.
         optics=replace(nuisance.optics, frames=(1, 1), shrinking=(0.75, 1.0)),
         exchange=Exchange(
-            methods={"dis": 0.8, "tvl1-fine": 0.2}, sizes_px=(36, 56), pressed=0.7, centred=0.25
+            methods={"dis": 0.8, "tvl1-fine": 0.2},
+            sizes_px=(36, 56),
+            stretch_share=0.7,
+            centre_share=0.25,
         )
         if held
         else Exchange(),
@@ -91,9 +95,8 @@ def nuisance_of(view: Literal["crop", "maps"], world: World) -> Nuisance:
 
 
 def _held_out() -> Nuisance:
-    """Outside the training's ranges in all that is not the expression: face, camera, compression,
-    light, head motion. How skin follows its muscles is as in training, for that is what is to be
-    recognised."""
+    """Face, camera, compression, light and head motion outside the training's ranges. The skin
+    follows its muscles as in training, because that is what a network has to recognise."""
     plain = Nuisance()
     looks, optics = plain.looks, plain.optics
     return replace(
@@ -103,17 +106,17 @@ def _held_out() -> Nuisance:
             optics, noise_levels=(3.0, 6.0), jpeg=0.8, jpeg_quality=(35, 60), flicker=0.012
         ),
         amplitude_px=(0.3, 2.5),
-        apex_reached=(0.6, 0.95),
+        apex_share=(0.6, 0.95),
         shift_px=1.0,
         turn_rad=0.012,
         scale_log=0.009,
         nod_px=0.45,
-        rider=0.5,
+        companion=0.5,
     )
 
 
 def check_view(view: str, world: str) -> None:
-    """`InputError` unless both are known."""
+    """Raise `InputError` unless both names are known."""
     if view not in VIEWS:
         raise InputError(f"view {view!r}: choose one of {', '.join(VIEWS)}")
     if world not in WORLDS:

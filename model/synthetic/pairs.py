@@ -1,8 +1,8 @@
-"""Synthetic flow pairs: expressions of a varied face, taken by a varied camera, through the very
-flow algorithm and head motion removal that run live, or through those of exchanged maps.
+"""Draws synthetic flow pairs: random faces and cameras, then the flow and head motion removal that
+run live, or those of exchanged maps.
 
-A pair is drawn at its onset, apex and offset only, a course at `PHASE_FRAMES` moments of each
-phase; the animated face of this package shows whole videos.
+A pair needs pictures of onset, apex and offset only; a course needs `PHASE_FRAMES` in each phase.
+For whole videos see `model.synthetic.face`.
 """
 
 from collections.abc import Sequence
@@ -23,31 +23,31 @@ from model.synthetic.nuisance import Nuisance
 from model.synthetic.stills import CameraModel, Still, smooth_noise
 
 PRESENT_PX = 0.15
-"""A unit counts as present if it alone moves some point by this much."""
+"""An action unit counts as present if it alone moves some point by this much."""
 NEUTRAL = "none"
-"""The label of a face that shows none: it rests, blinks, speaks or nods."""
+"""The label of a face without an expression: it rests, blinks, speaks or nods."""
 PERSONS = 200
-"""Different faces in one data set."""
+"""Number of different faces in one data set."""
 
-_RIDERS = ("AU7", "AU18", "AU23", "AU24", "AU25", "AU26")
+_COMPANIONS = ("AU7", "AU18", "AU23", "AU24", "AU25", "AU26")
 _SPEECH = ("AU18", "AU23", "AU24", "AU25", "AU26", "AU17", "AU12")
 _NOSE_PX = (64.0, 80.0)
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known of a synthetic sample."""
+    """The truth about a synthetic sample."""
 
     label: str
     """A class, or `NEUTRAL`."""
     strengths: Strengths
-    """Of every action unit at the true apex, blinks aside."""
+    """Strength of every action unit at the true apex, except blinks."""
     action_units: frozenset[str]
     """Those of `ACTION_UNITS` that move some point by `PRESENT_PX` or more."""
     amplitude_px: float
     """Greatest displacement of the expression at its true apex; 0 without one."""
     person: int
-    """Which of the set's `PERSONS` it is."""
+    """Number of the person, below `PERSONS`."""
 
 
 @dataclass(frozen=True)
@@ -55,28 +55,20 @@ class Pair:
     """A flow pair and the truth about it."""
 
     flows: FlowPair
-    """(2, S, S) each; S and the unit are the exchange's where maps are exchanged."""
-    truth: Truth
-
-
-@dataclass(frozen=True)
-class ExpressionCourse:
-    """A sample's aligned frames and the truth about it."""
-
-    frames: FramePair
+    """(2, S, S) each. For exchanged maps, the exchange decides S and the unit."""
     truth: Truth
 
 
 def synthetic_pair(
     seed: tuple[int, int], flow: Flow, nuisance: Nuisance | None = None, label: str | None = None
 ) -> Pair:
-    """Pair number `seed[1]` of the data set `seed[0]`: the same arguments give the same pair.
+    """Draw pair number `seed[1]` of data set `seed[0]`. Equal arguments give equal pairs.
 
-    `label` fixes the class, or `NEUTRAL`; otherwise the classes are equally frequent.
+    `label` is the class, or `NEUTRAL`; None makes the classes equally frequent.
     """
     nuisance = nuisance or Nuisance()
     scene = _Scene(seed, nuisance, label)
-    moments = [scene.taken(displacement) for displacement in scene.keys]
+    moments = [scene.capture(displacement) for displacement in scene.keys]
     style = nuisance.exchange
     if style is None:
         return Pair(phase_flows(flow, *moments), scene.truth)
@@ -87,8 +79,9 @@ def synthetic_pair(
 
 def synthetic_course(
     seed: tuple[int, int], nuisance: Nuisance | None = None, label: str | None = None
-) -> ExpressionCourse:
-    """The frames of an expression, drawn as `synthetic_pair` draws its three moments."""
+) -> tuple[FramePair, Truth]:
+    """Draw the aligned frames of an expression in the same way as `synthetic_pair`, and return
+    them with the truth about them."""
     scene = _Scene(seed, nuisance or Nuisance(), label)
     phases = []
     for start, end in ((0, 1), (1, 2)):
@@ -97,13 +90,13 @@ def synthetic_course(
             (1 - share) * scene.keys[start] + share * scene.keys[end]
             for share in shares.astype(np.float32).tolist()
         ]
-        moments = [np.mean(scene.taken(d), axis=0, dtype=np.float32) for d in between]
+        moments = [np.mean(scene.capture(d), axis=0, dtype=np.float32) for d in between]
         phases.append(np.stack(moments))
-    return ExpressionCourse(FramePair(*phases), scene.truth)
+    return FramePair(*phases), scene.truth
 
 
 class _Scene:
-    """One person, one camera, one expression or none: where the skin is at onset, apex, offset."""
+    """One person, one camera, and one expression or none."""
 
     def __init__(self, seed: tuple[int, int], nuisance: Nuisance, label: str | None) -> None:
         self.rng = rng = np.random.default_rng(seed)
@@ -120,17 +113,17 @@ class _Scene:
         else:
             lead = sample_expression(rng, label)
             lead = scale_strengths(lead, amplitude_px / skin.peak_px(lead))
-            others = _riders(rng, skin, nuisance, lead, amplitude_px)
+            others = _companions(rng, skin, nuisance, lead, amplitude_px)
             blinking, nodding = rng.random() < nuisance.blink, 1.0
 
-        reached = [rng.uniform(*nuisance.onset_left), rng.uniform(*nuisance.apex_reached)]
-        reached.append(rng.uniform(*nuisance.offset_left))
+        reached = [rng.uniform(*nuisance.onset_share), rng.uniform(*nuisance.apex_share)]
+        reached.append(rng.uniform(*nuisance.offset_share))
         closed = int(rng.integers(3)) if blinking else None
         self.keys: Sequence[ArrayF32] = [
             self._key(skin, nuisance, lead, others, share, number == closed, nodding, amplitude_px)
             for number, share in enumerate(reached)
         ]
-        """(2, 128, 128) px each: displacement from rest at onset, apex and offset."""
+        """Displacement of the skin from rest at onset, apex and offset, (2, 128, 128) px each."""
         strengths = {**lead, **others}
         peaks = {unit: skin.peak_px({unit: sides}) for unit, sides in strengths.items()}
         self.truth = Truth(
@@ -141,9 +134,9 @@ class _Scene:
             person=person,
         )
 
-    def taken(self, displacement: ArrayF32) -> list[ImageU8]:
-        """The camera's frames (S, S) of the face with its skin there."""
-        return self._camera.taken(self._still.drawn(displacement))
+    def capture(self, displacement: ArrayF32) -> list[ImageU8]:
+        """Take the camera's frames (S, S) of the face with this displacement of its skin."""
+        return self._camera.capture(self._still.draw(displacement))
 
     def _key(
         self,
@@ -160,14 +153,14 @@ class _Scene:
         acting = {}
         for strengths in (lead, others):
             for unit, (right, left) in strengths.items():
-                # A rider has its own course; the expression's units keep nearly together.
+                # The expression's units move nearly together; a companion has its own timing.
                 own = share if strengths is lead else rng.uniform(0, 1)
                 own *= 1 + rng.normal(0, nuisance.drift)
                 acting[unit] = (right * own, left * own)
         if closed:
             lids = rng.uniform(*nuisance.blink_strength) * (1.0 if lead else 2.5)
             acting["AU45"] = (lids, lids)
-        displacement = skin.moved(acting) + np.float32(nodding) * _head_motion(rng, nuisance)
+        displacement = skin.displace(acting) + np.float32(nodding) * _head_motion(rng, nuisance)
         displacement += np.float32(nuisance.wobble * amplitude_px) * _smooth_field(rng, 24)
         return displacement
 
@@ -175,7 +168,8 @@ class _Scene:
 def _without_expression(
     rng: np.random.Generator, skin: "_Skin", amplitude_px: float
 ) -> tuple[Strengths, bool, float]:
-    """Units that act, whether the lids close, and how much more than usual the head moves."""
+    """The action units of a face without expression, whether it blinks, and a factor for its head
+    motion."""
     kind = rng.choice(["rest", "blink", "speech", "nod"])
     others: Strengths = {}
     if kind == "speech":
@@ -185,26 +179,26 @@ def _without_expression(
     return others, kind == "blink" or rng.random() < 0.15, 3.0 if kind == "nod" else 1.0
 
 
-def _riders(
+def _companions(
     rng: np.random.Generator,
     skin: "_Skin",
     nuisance: Nuisance,
     lead: Strengths,
     amplitude_px: float,
 ) -> Strengths:
-    """A unit that moves along but does not make the class, or none."""
-    if rng.random() >= nuisance.rider:
+    """An action unit that acts beside the expression and does not change its class; or none."""
+    if rng.random() >= nuisance.companion:
         return {}
-    unit = str(rng.choice(_RIDERS if rng.random() < 0.7 else ACTION_UNITS))
+    unit = str(rng.choice(_COMPANIONS if rng.random() < 0.7 else ACTION_UNITS))
     if unit in lead:
         return {}
-    share = rng.uniform(*nuisance.rider_share) * amplitude_px
+    share = rng.uniform(*nuisance.companion_share) * amplitude_px
     strength = share / skin.peak_px({unit: (1.0, 1.0)})
     return {unit: (strength, strength)}
 
 
 class _Skin:
-    """How one face's skin follows its action units, which differs from face to face."""
+    """How the skin of one face follows its action units. This differs between faces."""
 
     def __init__(self, still: Still, rng: np.random.Generator, nuisance: Nuisance) -> None:
         points = still.landmarks_px
@@ -216,13 +210,14 @@ class _Skin:
         turn = nuisance.direction_rad * smooth_noise(rng, 40)
         self._cos, self._sin = gain * np.cos(turn), gain * np.sin(turn)
 
-    def moved(self, strengths: Strengths) -> ArrayF32:
+    def displace(self, strengths: Strengths) -> ArrayF32:
+        """Displacement of the skin, (2, S, S) px."""
         u, v = displacement_field(self._points, strengths, CROP_PX, extent=self._extent)
         return np.stack([self._cos * u - self._sin * v, self._sin * u + self._cos * v])
 
     def peak_px(self, strengths: Strengths) -> float:
-        """Greatest displacement that can be seen in the crop."""
-        return max(peak_px(self.moved(strengths)), 1e-3)
+        """The greatest displacement within the crop."""
+        return max(peak_px(self.displace(strengths)), 1e-3)
 
 
 def _smooth_field(rng: np.random.Generator, grain_px: float) -> ArrayF32:
@@ -230,7 +225,7 @@ def _smooth_field(rng: np.random.Generator, grain_px: float) -> ArrayF32:
 
 
 def _head_motion(rng: np.random.Generator, nuisance: Nuisance) -> ArrayF32:
-    """Shift, turn, scale, and the nose's lead when the head turns out of the picture's plane."""
+    """Random shift, turn and scale of the head, and extra motion of the nose as in a nod."""
     x = np.arange(CROP_PX, dtype=np.float32)[None, :]
     y = np.arange(CROP_PX, dtype=np.float32)[:, None]
     nose = np.exp(-(((x - _NOSE_PX[0]) / 16) ** 2 + ((y - _NOSE_PX[1]) / 26) ** 2) / 2)

@@ -1,5 +1,5 @@
-"""Parts of a portrait that no smooth warp can draw, because one thing hides another: drawn ahead
-at several levels, and put into the texture as needed."""
+"""Patches: parts of a portrait that no smooth warp can draw, because one thing hides another. They
+are drawn at several levels in advance, and copied into the texture as needed."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,19 +14,19 @@ from model.records import ArrayF32, ArrayF64, ImageU8
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A rectangle of the texture at evenly spaced levels."""
+    """A rectangle of the texture, at evenly spaced levels."""
 
     x: int
     y: int
     low: float
-    """The first picture's level."""
+    """Level of the first picture."""
     high: float
-    """The last picture's level."""
+    """Level of the last picture."""
     pictures: ImageU8
     """(K, h, w, 3) uint8 RGB."""
 
     def put(self, texture: ImageU8, level: float) -> None:
-        """Draw the patch at `level`, held within its range, into the texture in place."""
+        """Draw the patch at `level`, clipped to its range, into `texture`, in place."""
         last = len(self.pictures) - 1
         at = (min(max(level, self.low), self.high) - self.low) / (self.high - self.low) * last
         k = min(int(at), last - 1)
@@ -39,35 +39,35 @@ class Patch:
             place[:] = cv2.addWeighted(self.pictures[k], 1 - part, self.pictures[k + 1], part, 0)
 
 
-def at_levels(drawn: Callable[[float], ImageU8], levels: ArrayF64) -> ImageU8:
-    """What `drawn` gives at each of `levels`, (K, h, w, 3): on all cores, since a demo waits for
-    it."""
+def draw_levels(draw: Callable[[float], ImageU8], levels: ArrayF64) -> ImageU8:
+    """The pictures that `draw` makes for each of `levels`, (K, h, w, 3). Uses all cores, because a
+    demo waits for it."""
     with ThreadPoolExecutor(cores()) as pool:
-        return np.stack(list(pool.map(drawn, levels)))
+        return np.stack(list(pool.map(draw, levels)))
 
 
-def line(points: ArrayF32, x: ArrayF64, smooth_px: float) -> ArrayF64:
-    """A lip's or lid's edge y over the columns `x`, through landmarks (K, 2) and slightly
-    smoothed; level beyond its ends."""
+def edge_line(points: ArrayF32, x: ArrayF64, smooth_px: float) -> ArrayF64:
+    """The y of a lip's or lid's edge at the columns `x`, through landmarks (K, 2) and slightly
+    smoothed; constant beyond its ends."""
     order = np.argsort(points[:, 0])
     edge = np.interp(x, points[order, 0], points[order, 1])
     return np.asarray(cv2.GaussianBlur(edge[None], (0, 0), smooth_px)[0], dtype=np.float64)
 
 
 def smoothstep(part: ArrayF64) -> ArrayF64:
-    """0 below 0, 1 above 1, smooth between."""
-    held = np.clip(part, 0.0, 1.0)
-    rise: ArrayF64 = held * held * (3 - 2 * held)
+    """0 below 0, 1 above 1, smooth in between."""
+    clipped = np.clip(part, 0.0, 1.0)
+    rise: ArrayF64 = clipped * clipped * (3 - 2 * clipped)
     return rise
 
 
-def taken_from(picture: ArrayF32, x: ArrayF64, y: ArrayF64) -> ArrayF64:
-    """`picture` (H, W, 3) at the places (x, y), each (h, w); returns (h, w, 3) float64."""
-    drawn = cv2.remap(
+def sample_picture(picture: ArrayF32, x: ArrayF64, y: ArrayF64) -> ArrayF64:
+    """The colours (h, w, 3) float64 of `picture` (H, W, 3) at the px `x` and `y`, each (h, w)."""
+    colours = cv2.remap(
         picture,
         x.astype(np.float32),
         y.astype(np.float32),
         cv2.INTER_CUBIC,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return np.asarray(drawn, dtype=np.float64)
+    return np.asarray(colours, dtype=np.float64)

@@ -1,49 +1,48 @@
-"""A portrait made ready for animation: placed in the frame, finer than the frame, its eyelids and
-mouth prepared.
+"""Prepares a portrait for animation: places it in the frame, at a finer resolution, and draws its
+eyelids and mouth.
 
-Coordinates: *image* px are the frame's; *texture* px are `SUPERSAMPLING` times finer, with a
-margin around the frame so that the head may sway; *canvas* px are the face's own, upright, 1 px =
-1 mm with the inner eye corners 32 apart, like the 128 px crop but with more room around.
+*Image* px are the frame's. *Texture* px are `SUPERSAMPLING` times finer, with a margin around the
+frame so that the head can sway. *Canvas* px are upright and on the face: 1 px is 1 mm, and the
+inner eye corners are 32 px apart, as in the 128 px crop, but with more room around.
 """
 
 import math
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from model.errors import InputError
-from model.face.crop import crop_transform
+from model.face.crop import CROP_PX, crop_transform
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import Strengths, displacement_field, peak_px
-from model.synthetic.lids import eyelids
-from model.synthetic.mouth import mouth
+from model.synthetic.lids import draw_eyelids
+from model.synthetic.mouth import draw_mouth
 from model.synthetic.patches import Patch
-from model.synthetic.photograph import portrait as photograph
 
 SUPERSAMPLING = 2
-"""Texture px per image px: at half the finest detail, linear interpolation loses nearly nothing,
-so the picture does not soften and sharpen as the head moves."""
+"""Texture px per image px. At this resolution linear interpolation loses almost nothing, so the
+picture does not blur and sharpen as the head moves."""
 CANVAS_SIZE = (176, 208)
 """(width, height) of the canvas in px, each a mm of the face."""
 
 CROP_AT = (24, 20)
 """Canvas px of the 128 px crop's first pixel."""
 
-_CROP_PX = 128
-_FACE_WIDTH = 0.43  # of the frame's shorter side
-_FACE_Y = 0.52  # where the face's middle comes in the frame's height
-_MARGIN_PX = 24  # image px around the frame, times the frame's size over 640x480
-_SHARPEN, _SHARPEN_SIGMA = 0.6, 1.2  # what enlarging a portrait takes away
+_FACE_WIDTH = 0.43  # as a share of the frame's shorter side
+_FACE_Y = 0.52  # height of the face's centre, as a share of the frame's height
+_MARGIN_PX = 24  # image px around a 640x480 frame; scales with the frame
+_SHARPEN, _SHARPEN_SIGMA = 0.6, 1.2  # restores the sharpness that enlarging takes away
 _CHEEKS = (234, 454)
 _OVAL = (10, 152, 234, 454)
 
 
 @dataclass(frozen=True)
 class Portrait:
-    """A face at rest, ready to be drawn; shared between all who animate it, never written to."""
+    """A face at rest, ready to be drawn. Several painters share it, so nothing may change it."""
 
     texture: ImageU8
     """(H', W', 3) uint8 RGB."""
@@ -58,7 +57,7 @@ class Portrait:
     lids: tuple[Patch, Patch]
     """The person's right and left eye from open to closed, texture px."""
     mouth: Patch
-    """The mouth from nearly closed over rest to open, texture px."""
+    """The mouth from nearly closed to open, texture px."""
 
     @property
     def landmarks_canvas(self) -> ArrayF32:
@@ -69,74 +68,85 @@ class Portrait:
 
     @cached_property
     def image_px_per_mm(self) -> float:
-        """The face's size in the frame."""
+        """Image px per mm of the face."""
         return 1 / math.hypot(self.canvas_from_image[0, 0], self.canvas_from_image[1, 0])
 
     @cached_property
-    def lid_way_mm(self) -> float:
-        """How far the upper lids go down in a blink."""
+    def lid_travel_mm(self) -> float:
+        """How far the upper lids move down in a blink."""
         points = self.landmarks_canvas
         return float(np.mean([points[145, 1] - points[159, 1], points[374, 1] - points[386, 1]]))
 
     def field(self, strengths: Strengths, peak_mm: float | None = None) -> ArrayF32:
-        """The displacement (H, W, 2) of the canvas under an expression, mm; scaled so that its
-        greatest displacement within the 128 px crop is `peak_mm` if given."""
+        """The displacement (H, W, 2) of the canvas in an expression, mm. `peak_mm`, if given,
+        scales it to this greatest displacement within the 128 px crop."""
         return canvas_field(self.landmarks_canvas, strengths, peak_mm)
+
+
+def canvas_transform(landmarks_px: ArrayF32) -> ArrayF64:
+    """The similarity (2, 3), canvas px ← image px, for a face with landmarks (468, 2) in image
+    px."""
+    transform = crop_transform(landmarks_px)
+    transform[:, 2] += CROP_AT
+    return transform
 
 
 def canvas_field(
     landmarks_canvas: ArrayF32, strengths: Strengths, peak_mm: float | None = None
 ) -> ArrayF32:
-    """`Portrait.field` of a face with landmarks (468, 2) in canvas px."""
+    """`Portrait.field` for a face with landmarks (468, 2) in canvas px."""
     field = displacement_field(landmarks_canvas, strengths, CANVAS_SIZE)
     if peak_mm is not None:
         x, y = CROP_AT
-        field *= peak_mm / peak_px(field[:, y : y + _CROP_PX, x : x + _CROP_PX])
+        field *= peak_mm / peak_px(field[:, y : y + CROP_PX, x : x + CROP_PX])
     return np.ascontiguousarray(field.transpose(1, 2, 0))
 
 
 @lru_cache(maxsize=4)
-def astronaut(size: tuple[int, int]) -> Portrait:
-    """Eileen Collins's portrait (NASA, public domain), which scikit-image carries, in a frame of
-    (width, height) px."""
-    return place(photograph(), astronaut_landmarks(), size)
+def astronaut_portrait(size: tuple[int, int]) -> Portrait:
+    """The portrait of Eileen Collins (NASA, public domain) that ships with scikit-image, in a frame
+    of (width, height) px."""
+    return place(read_photograph(), astronaut_landmarks(), size)
+
+
+def read_photograph() -> ImageU8:
+    """That portrait as scikit-image ships it, (512, 512, 3) uint8 RGB."""
+    from PIL import Image  # scikit-image requires it; OpenCV warns about this file
+
+    # Find the file without importing the package, which takes half a second.
+    package = find_spec("skimage")
+    if package is None or package.origin is None:
+        raise InputError("the portrait ships inside scikit-image: pip install scikit-image")
+    path = Path(package.origin).parent / "data" / "astronaut.png"
+    try:
+        return np.array(Image.open(path).convert("RGB"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error}): install scikit-image again") from None
 
 
 @cache
 def astronaut_landmarks() -> ArrayF32:
-    """FaceMesh points (468, 2) of that portrait, px of the picture: the mean of what the mesh gives
-    of it enlarged 1.5 to 4 times. They come with the program, so that a face is drawn where no face
-    network is, and the same on every machine."""
+    """FaceMesh points (468, 2) of that portrait, px of the picture: the mean over enlargements by
+    1.5 to 4. They ship with the program, so the demo needs no face network and looks the same on
+    every machine."""
     return read_landmarks("portrait_landmarks.csv")
 
 
 def read_landmarks(name: str) -> ArrayF32:
-    """Points (468, 2) float32 px of a table that lies beside this module."""
+    """Points (468, 2) float32 px, from a table beside this module."""
     return np.loadtxt(Path(__file__).with_name(name), np.float32, delimiter=",", skiprows=1)
 
 
-def prepare(picture: ImageU8, size: tuple[int, int]) -> Portrait:
-    """Place the face of `picture`, (H, W, 3) uint8 RGB, in a frame of (width, height) px.
-
-    Raises `InputError` if no face is found in it.
-    """
-    # The face networks are not on every machine that trains.
-    from model.face.aligner import find_landmarks
-
-    found = find_landmarks(picture)
-    if found is None:
-        raise InputError("no face found in the portrait: give one that shows a face from the front")
-    return place(picture, found, size)
-
-
-def place(picture: ImageU8, found: ArrayF32, size: tuple[int, int]) -> Portrait:
-    """The same where the face's FaceMesh points (468, 2) px are known."""
+def place(picture: ImageU8, points: ArrayF32, size: tuple[int, int]) -> Portrait:
+    """Place a face in a frame of (width, height) px. `picture` is (H, W, 3) uint8 RGB, and `points`
+    are its FaceMesh points, (468, 2) px."""
     width, height = size
-    scale = _FACE_WIDTH * min(size) / float(np.linalg.norm(found[_CHEEKS[1]] - found[_CHEEKS[0]]))
+    cheeks_px = float(np.linalg.norm(points[_CHEEKS[1]] - points[_CHEEKS[0]]))
+    scale = _FACE_WIDTH * min(size) / cheeks_px
     margin = math.ceil(_MARGIN_PX * min(width / 640, height / 480))
-    middle = found[list(_OVAL)].mean(axis=0)
+    middle = points[list(_OVAL)].mean(axis=0)
     k = SUPERSAMPLING
-    texture, texture_from_picture = _drawn(
+    texture, texture_from_picture = _enlarge(
         picture,
         scale * k,
         middle,
@@ -144,10 +154,9 @@ def place(picture: ImageU8, found: ArrayF32, size: tuple[int, int]) -> Portrait:
         ((width + 2 * margin) * k, (height + 2 * margin) * k),
     )
     linear, shift = texture_from_picture[:, :2], texture_from_picture[:, 2]
-    landmarks = (found @ linear.T + shift).astype(np.float32)
+    landmarks = (points @ linear.T + shift).astype(np.float32)
     landmarks_px = ((landmarks + 0.5) / k - margin - 0.5).astype(np.float32)
-    canvas_from_image = crop_transform(landmarks_px)
-    canvas_from_image[:, 2] += CROP_AT
+    canvas_from_image = canvas_transform(landmarks_px)
     texture_px_per_mm = k / math.hypot(canvas_from_image[0, 0], canvas_from_image[1, 0])
     return Portrait(
         texture=texture,
@@ -155,34 +164,28 @@ def place(picture: ImageU8, found: ArrayF32, size: tuple[int, int]) -> Portrait:
         size=size,
         landmarks_px=landmarks_px,
         canvas_from_image=canvas_from_image,
-        lids=eyelids(texture, landmarks, texture_px_per_mm),
-        mouth=mouth(texture, landmarks, texture_px_per_mm),
+        lids=draw_eyelids(texture, landmarks, texture_px_per_mm),
+        mouth=draw_mouth(texture, landmarks, texture_px_per_mm),
     )
 
 
-def _drawn(
+def _enlarge(
     picture: ImageU8,
     scale: float,
     middle: ArrayF32,
     at: tuple[float, float],
     size: tuple[int, int],
 ) -> tuple[ImageU8, ArrayF64]:
-    """`picture` enlarged by `scale` so that its point `middle` comes to `at`, or near it; and where
-    its points come, (2, 3) float64, drawn px ← picture px."""
-    halved = 1.0
-    while scale < 0.5:  # a large picture is halved first: Lanczos alone would alias
-        half = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        picture = np.asarray(half, dtype=np.uint8)
-        scale, middle, halved = scale * 2, middle / 2, halved / 2
-    # Rather move the face than show what lies beyond the picture's edge.
+    """Enlarge `picture` by `scale` and move its point `middle` to `at`, or near it. Returns the
+    result and the transform (2, 3) float64, result px ← picture px."""
+    # Move the face if the frame would otherwise extend beyond the picture's edge.
     before = scale * middle
     behind = np.array(size) - scale * np.array(picture.shape[1::-1]) + before
     x, y = np.minimum(np.maximum(at, behind), before) - before
     transform = np.array([[scale, 0.0, x], [0.0, scale, y]])
-    drawn = cv2.warpAffine(
+    enlarged = cv2.warpAffine(
         picture, transform, size, flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101
     )
-    soft = cv2.GaussianBlur(drawn, (0, 0), _SHARPEN_SIGMA * max(scale, 1.0) / 2)
-    sharp = cv2.addWeighted(drawn, 1 + _SHARPEN, soft, -_SHARPEN, 0)
-    transform[:, :2] *= halved
+    soft = cv2.GaussianBlur(enlarged, (0, 0), _SHARPEN_SIGMA * max(scale, 1.0) / 2)
+    sharp = cv2.addWeighted(enlarged, 1 + _SHARPEN, soft, -_SHARPEN, 0)
     return np.asarray(sharp, dtype=np.uint8), transform

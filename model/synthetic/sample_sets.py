@@ -1,9 +1,9 @@
-"""Sets of synthetic samples on disk: drawn once by several processes, interrupted at will."""
+"""Sets of synthetic samples on disk. Several processes draw them once, and may be interrupted."""
 
 import hashlib
+import io
 import multiprocessing
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
@@ -13,8 +13,9 @@ from tqdm import tqdm
 
 from model.classifiers import Inputs
 from model.classifiers.phase_inputs import INPUT_PX, PHASE_SHAPES, prepare_phase
+from model.files import hash_code, write_whole
 from model.flow import Flow, load_flow
-from model.flow.long_term import long_flows
+from model.flow.phase_flows import long_flows
 from model.inference.samples import SampleSet
 from model.labels import ACTION_UNITS, CLASSES, NO_EXPRESSION
 from model.records import ArrayF32
@@ -29,20 +30,14 @@ CHUNK = 250
 _GENERATOR = (
     "classifiers/normalisation.py",
     "classifiers/phase_inputs.py",
-    "flow/__init__.py",
-    "flow/long_term.py",
-    "flow/head.py",
-    "flow/lk.py",
-    "flow/phase_flows.py",
-    "flow/tvl1.py",
-    "flow/dis.py",
-    "flow/key_frames.py",
+    "flow/*.py",
     "synthetic/action_units.py",
     "synthetic/action_units.toml",
     "synthetic/exchanged_maps.py",
     "synthetic/expressions.py",
     "synthetic/nuisance.py",
     "synthetic/pairs.py",
+    "synthetic/portrait.py",
     "synthetic/sample_sets.py",
     "synthetic/stills.py",
 )  # what a sample depends on
@@ -73,13 +68,15 @@ def open_pairs(
     inputs: Inputs = "flows",
     chunk: int = CHUNK,
 ) -> SampleSet:
-    """The first `count` samples of data set `seed`, through the flow of that name.
+    """The first `count` samples of data set `seed`, with the named `flow`.
 
-    `view`: the aligned crop, maps as the field exchanges them (flows alone), or a mix of both in
-    which `MIXED_MAPS` are maps. `nuisance`: the ranges that networks are trained on, or harder
-    ones. `none_share` of the samples show no expression. What `cache` does not hold is drawn, with
-    a progress bar, by `workers` processes, or by this one if `workers` is 1, and kept in files of
-    `chunk` samples: an interruption costs no more than one file per process.
+    `view`: the aligned crop, maps as researchers exchange them (flows only), or a mix of both with
+    a share `MIXED_MAPS` of maps. `nuisance`: the ranges for training, or harder ones. A share
+    `none_share` of the samples has no expression.
+
+    Samples that are not in `cache` are drawn by `workers` processes (1: by this one) with a
+    progress bar, and kept in files of `chunk` samples. An interruption costs at most one file per
+    process.
     """
     nuisances.check_view(view, nuisance)
     if inputs != "flows":
@@ -100,9 +97,9 @@ def open_pairs(
         for job in tqdm(missing, desc=title, unit="file", disable=not missing):
             _draw(job)
     elif missing:
-        # Spawned, not forked: a fork copies the locks of threads that it does not copy.
+        # Spawn, because a fork copies locks but not the threads that hold them.
         context = multiprocessing.get_context("spawn")
-        with context.Pool(min(workers, len(missing)), initializer=use_one_thread) as pool:
+        with context.Pool(min(workers, len(missing)), cv2.setNumThreads, (1,)) as pool:
             drawn = pool.imap_unordered(_draw, missing)
             for _ in tqdm(drawn, total=len(missing), desc=title, unit="file"):
                 pass
@@ -128,12 +125,12 @@ def _draw(job: _Job) -> None:
     phases, truths, both = [], [], []
     for number in job.numbers:
         first, second, truth = _sample(job, number, flow)
-        phases.append([_prepared(job.inputs, first), _prepared(job.inputs, second)])
+        phases.append([_prepare(job.inputs, first), _prepare(job.inputs, second)])
         both.append(second is not None)
         truths.append(truth)
-    partial = job.path.with_suffix(".partial.npz")
+    content = io.BytesIO()
     np.savez(
-        partial,
+        content,
         phases=np.array(phases, np.float16),
         both_phases=np.array(both),
         labels=np.array([_label(truth) for truth in truths], np.int64),
@@ -143,11 +140,12 @@ def _draw(job: _Job) -> None:
         amplitude_px=np.array([truth.amplitude_px for truth in truths], np.float32),
         persons=np.array([truth.person for truth in truths], np.int64),
     )
-    partial.replace(job.path)
+    write_whole(job.path, content.getbuffer())
 
 
 def _sample(job: _Job, number: int, flow: Flow) -> tuple[ArrayF32, ArrayF32 | None, Truth]:
-    """Both phases of one sample, as `job.inputs` says, on whatever crop; and the truth."""
+    """Both phases of one sample in the form of `job.inputs`, on a crop of any size; and the
+    truth."""
     choose = np.random.default_rng((job.seed, number, 1))
     label = NEUTRAL if choose.random() < job.none_share else None
     view: Literal["crop", "maps"] = "crop" if job.view == "crop" else "maps"
@@ -158,14 +156,14 @@ def _sample(job: _Job, number: int, flow: Flow) -> tuple[ArrayF32, ArrayF32 | No
     if job.inputs == "flows":
         pair = synthetic_pair(seed, flow, nuisance, label)
         return pair.flows.onset_apex, pair.flows.apex_offset, pair.truth
-    course = synthetic_course(seed, nuisance, label)
+    frames, truth = synthetic_course(seed, nuisance, label)
     if job.inputs == "frames":
-        return course.frames.onset_apex, course.frames.apex_offset, course.truth
-    return *long_flows(flow, course.frames), course.truth
+        return frames.onset_apex, frames.apex_offset, truth
+    return *long_flows(flow, frames), truth
 
 
-def _prepared(inputs: Inputs, phase: ArrayF32 | None) -> ArrayF32:
-    """As networks take it; zeros for an unknown phase."""
+def _prepare(inputs: Inputs, phase: ArrayF32 | None) -> ArrayF32:
+    """The phase in the form that networks take; zeros if it is unknown."""
     if phase is None:
         return np.zeros((*PHASE_SHAPES[inputs], INPUT_PX, INPUT_PX), np.float32)
     small: ArrayF32 = prepare_phase(inputs, phase[None])[0]
@@ -176,14 +174,7 @@ def _label(truth: Truth) -> int:
     return NO_EXPRESSION if truth.label == NEUTRAL else CLASSES.index(truth.label)
 
 
-def use_one_thread() -> None:
-    """One thread per process: there are several processes."""
-    cv2.setNumThreads(1)
-
-
 def _generator_hash(flow: str) -> str:
-    """Changes with anything that the samples depend on, so that no stale one is ever mixed in."""
-    digest = hashlib.sha256(f"{load_flow(flow).parameters}".encode())
-    for module in _GENERATOR:
-        digest.update(files("model").joinpath(module).read_bytes())
-    return digest.hexdigest()[:12]
+    """A hash of everything the samples depend on, so that outdated ones are never used."""
+    parts = f"{load_flow(flow).parameters} {hash_code(_GENERATOR)}"
+    return hashlib.sha256(parts.encode()).hexdigest()[:12]

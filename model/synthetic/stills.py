@@ -1,8 +1,7 @@
-"""Stills of faces: a face at rest, as different from the portrait as warps can make it, drawn with
-its skin displaced; and the camera that takes such drawings. In px of the 128 px aligned crop.
+"""Draws still faces with displaced skin, and takes pictures of them with a model camera.
 
-Only one portrait is at hand, so shape, resting expression, skin texture, light and camera vary
-widely; what stays is one person's features.
+All lengths are px of the 128 px aligned crop. Every face is a warp of the same portrait. Shape,
+resting expression, skin texture, light and camera vary widely; one person's features remain.
 """
 
 from collections.abc import Mapping
@@ -15,25 +14,24 @@ import numpy as np
 from model.face.crop import CROP_PX, crop_transform
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import displacement_field
-from model.synthetic.photograph import portrait
-from model.synthetic.portrait import read_landmarks
+from model.synthetic.portrait import read_landmarks, read_photograph
 
 Range = tuple[float, float]
 """(low, high), sampled uniformly."""
 
-_MARGIN_PX = 32  # what the canvas shows around the crop
+_MARGIN_PX = 32  # the canvas extends this far beyond the crop
 _FINENESS = 2  # canvas px per crop px: keeps OpenCV's rounding to 1/32 px far below the motion
-_PAD_PX = 8  # how far from outside the crop displaced skin may come
+_PAD_PX = 8  # skin may move into the crop from this far outside
 
 
 @dataclass(frozen=True)
 class Looks:
-    """How far faces differ from the portrait."""
+    """How much a face may differ from the portrait."""
 
     shape_px: Range = (0.0, 3.5)
     """Standard deviation of a smooth warp of the whole face."""
     stretch: Range = (-0.1, 0.1)
-    """Share by which it is wider and shorter."""
+    """Share by which the face is wider and shorter."""
     rest: Mapping[str, Range] = field(
         default_factory=lambda: {
             "AU1": (-0.3, 0.3),
@@ -45,51 +43,51 @@ class Looks:
             "AU25": (-1.6, 0.2),
         }
     )
-    """Strengths in the resting face, by action unit: the portrait smiles, most faces do not."""
+    """Strength of each action unit in the resting face. The portrait smiles; most faces do not."""
     texture_levels: Range = (0.0, 9.0)
-    """Contrast of added skin texture, grey levels."""
+    """Contrast of the added skin texture, grey levels."""
     softness_px: Range = (0.1, 1.4)
     """Blur of the portrait's own detail."""
     contrast: Range = (0.55, 1.15)
     yaw: Range = (-0.15, 0.15)
-    """The head turned: by how much wider the near half of the face is than the far half, a share
-    at the crop's rim."""
+    """Head turn: how much wider the near half of the face is than the far half, as a share at the
+    crop's edge."""
     pitch: Range = (-0.12, 0.12)
-    """The same for its upper and lower half."""
+    """The same for the upper and lower half."""
     framing: Range = (1.0, 1.0)
-    """Size of the face against the crop's geometry: below 1 the crop is looser."""
-    lift_px: Range = (0.0, 0.0)
+    """Size of the face relative to the crop's geometry. Below 1 the crop is looser."""
+    drop_px: Range = (0.0, 0.0)
     """How far the face is moved down in the crop."""
-    misplaced_px: float = 2.0
-    """Standard deviation of the crop's shift against its geometry."""
-    misplaced_turn: float = 0.03
-    """The same in rad."""
-    misplaced_scale: float = 0.03
-    """The same as log of the scale."""
+    crop_shift_px: float = 2.0
+    """Standard deviation of the crop's placement error."""
+    crop_turn_rad: float = 0.03
+    """The same for its rotation."""
+    crop_scale_log: float = 0.03
+    """The same for the log of its scale."""
 
 
 class Still:
-    """One face at rest, and drawings of it with its skin displaced."""
+    """One face at rest; draws it with its skin displaced."""
 
     def __init__(
         self, rng: np.random.Generator, looks: Looks, person: np.random.Generator | None = None
     ) -> None:
-        """`person` draws what belongs to the face, `rng` how it is seen; `rng` draws both where
-        no `person` is given."""
+        """`person` samples what belongs to the face, `rng` how the camera sees it. Without a
+        `person`, `rng` samples both."""
         person = person or rng
         canvas, points = _portrait()
-        self._canvas = _dressed(canvas, person, looks)
+        self._canvas = _retexture(canvas, person, looks)
         extent = CROP_PX + 2 * _MARGIN_PX
-        shape = _shape(person, looks, points, extent) + _turned(rng, looks, extent)
-        points = points + _sampled(shape, points)
+        shape = _shape(person, looks, points, extent) + _turn(rng, looks, extent)
+        points = points + _field_at(shape, points)
         inverse = inverse_displacement(shape)
 
-        # The crop is cut from the reshaped face as the live aligner would, less its errors.
+        # Place the crop on the reshaped face as the live aligner would, with random errors.
         align = crop_transform(points)
-        turn = rng.normal(0, looks.misplaced_turn)
-        scale = rng.uniform(*looks.framing) * np.exp(rng.normal(0, looks.misplaced_scale))
-        shift = rng.normal(0, looks.misplaced_px, 2)
-        shift[1] += rng.uniform(*looks.lift_px)
+        turn = rng.normal(0, looks.crop_turn_rad)
+        scale = rng.uniform(*looks.framing) * np.exp(rng.normal(0, looks.crop_scale_log))
+        shift = rng.normal(0, looks.crop_shift_px, 2)
+        shift[1] += rng.uniform(*looks.drop_px)
         align = _similarity(shift, turn, scale, align)
         self.landmarks_px = (points @ align[:, :2].T + align[:, 2]).astype(np.float32)
         """(468, 2) float32: FaceMesh points of the resting face in the crop."""
@@ -99,18 +97,18 @@ class Still:
         back = cv2.invertAffineTransform(align)
         shaped = np.einsum("ij,jyx->iyx", back[:, :2], crop) + back[:, 2, None, None]
         shaped = shaped.astype(np.float32)
-        source = shaped + np.stack([_looked_up(part, shaped) for part in inverse])
+        source = shaped + np.stack([_values_at(part, shaped) for part in inverse])
         source = (source + _MARGIN_PX) * _FINENESS + (_FINENESS - 1) / 2
         inner = slice(_PAD_PX, -_PAD_PX)
         self._source = source[:, inner, inner]
         self._dx = np.gradient(source, axis=2)[:, inner, inner]
         self._dy = np.gradient(source, axis=1)[:, inner, inner]
 
-    def drawn(self, displacement: ArrayF32) -> ArrayF32:
-        """The face with the skin at x moved to x + `displacement`[:, x], (2, S, S) px of at most
-        8 px: (S, S) float32 grey levels."""
+    def draw(self, displacement: ArrayF32) -> ArrayF32:
+        """The face, (S, S) float32 grey levels, with the skin at x moved to x +
+        `displacement`[:, x]. `displacement` is (2, S, S) px, at most 8 px."""
         back = inverse_displacement(displacement)
-        # The first two terms of Taylor's series: looking the map up would round the motion.
+        # Taylor series to first order. Interpolating in the map would round the motion.
         source = self._source + self._dx * back[0] + self._dy * back[1]
         x, y = source.astype(np.float32)
         return np.asarray(
@@ -121,11 +119,11 @@ class Still:
 
 @dataclass(frozen=True)
 class Optics:
-    """How far cameras and light differ."""
+    """How much cameras and light may differ."""
 
     blur_px: Range = (0.0, 1.1)
     shrinking: Range = (0.6, 1.0)
-    """Sampled coarser by this factor and enlarged again: faces far from the camera."""
+    """The picture is shrunk by this factor and enlarged again, as if the face were far away."""
     gamma: Range = (0.7, 1.4)
     gradient: Range = (-0.35, 0.35)
     """Share by which light falls off from one side to the other."""
@@ -137,7 +135,7 @@ class Optics:
     """How often frames are compressed."""
     jpeg_quality: Range = (45, 95)
     frames: tuple[int, int] = (1, 6)
-    """How many frames are averaged around each moment, as in `model.flow.phase_flows`."""
+    """Fewest and most frames averaged around each moment, as in `model.flow.phase_flows`."""
 
 
 class CameraModel:
@@ -156,8 +154,8 @@ class CameraModel:
         )
         self._frames = int(rng.integers(optics.frames[0], optics.frames[1] + 1))
 
-    def taken(self, picture: ArrayF32) -> list[ImageU8]:
-        """Frames of one moment: `picture` (S, S) float32 as this camera gives it, uint8."""
+    def capture(self, picture: ArrayF32) -> list[ImageU8]:
+        """Take the frames of one moment, (S, S) uint8 each, of `picture` (S, S) float32."""
         rng = self._rng
         if self._blur > 0.3:
             picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), self._blur), np.float32)
@@ -179,7 +177,7 @@ class CameraModel:
 
 
 def smooth_noise(rng: np.random.Generator, grain_px: float, size: int = CROP_PX) -> ArrayF32:
-    """(size, size) float32 of mean about 0 and deviation about 1, smooth over `grain_px`."""
+    """(size, size) float32 noise, smooth over `grain_px`, of mean about 0 and deviation about 1."""
     cells = max(2, round(size / grain_px) + 2)
     coarse = rng.standard_normal((cells, cells), np.float32)
     smooth = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
@@ -187,24 +185,25 @@ def smooth_noise(rng: np.random.Generator, grain_px: float, size: int = CROP_PX)
 
 
 def inverse_displacement(displacement: ArrayF32) -> ArrayF32:
-    """G (2, S, S) with y + G(y) = x wherever x + `displacement`(x) = y: fixed-point iteration."""
+    """The field G (2, S, S) with y + G(y) = x wherever x + `displacement`(x) = y, by fixed-point
+    iteration."""
     size = displacement.shape[1]
     axis = np.arange(size, dtype=np.float32)
     back = -displacement
     for _ in range(4):
         at = np.stack([axis[None, :] + back[0], axis[:, None] + back[1]])
-        back = -np.stack([_looked_up(part, at, margin=0) for part in displacement])
+        back = -np.stack([_values_at(part, at, margin=0) for part in displacement])
     return back
 
 
 @cache
 def _portrait() -> tuple[ArrayF32, ArrayF32]:
-    """The portrait (`model.synthetic.photograph`): canvas of the crop and its margin, float32 grey,
-    and its landmarks (468, 2) in crop px."""
-    image = portrait()
-    # Found on a smaller picture, 1.2 % of the face's width off `portrait.astronaut_landmarks`. The
-    # shipped weights were trained and measured on pairs drawn with them: with others their cards
-    # would not be reproduced. They go with the next training.
+    """The photograph's crop with its margin, float32 grey, and the landmarks (468, 2) in crop
+    px."""
+    image = read_photograph()
+    # These were found on a smaller picture and differ from `portrait.astronaut_landmarks` by 1.2 %
+    # of the face's width. The shipped weights were trained and measured on pairs drawn with them,
+    # so other landmarks would not reproduce their figures. The next training may drop them.
     landmarks_px = read_landmarks("stills_landmarks.csv")
     align = crop_transform(landmarks_px)
     points = landmarks_px @ align[:, :2].T + align[:, 2]
@@ -218,8 +217,8 @@ def _portrait() -> tuple[ArrayF32, ArrayF32]:
     return canvas.astype(np.float32), points.astype(np.float32)
 
 
-def _dressed(canvas: ArrayF32, rng: np.random.Generator, looks: Looks) -> ArrayF32:
-    """The portrait with less of its own texture and some of another."""
+def _retexture(canvas: ArrayF32, rng: np.random.Generator, looks: Looks) -> ArrayF32:
+    """The portrait, its own texture softened and random texture added."""
     size = canvas.shape[0]
     softness = rng.uniform(*looks.softness_px) * _FINENESS
     dressed = cv2.GaussianBlur(canvas, (0, 0), softness)
@@ -232,7 +231,7 @@ def _dressed(canvas: ArrayF32, rng: np.random.Generator, looks: Looks) -> ArrayF
 
 
 def _shape(rng: np.random.Generator, looks: Looks, points: ArrayF32, extent: int) -> ArrayF32:
-    """Displacement from the portrait's face to another one, over crop and margin."""
+    """Displacement (2, E, E) from the portrait's face to another one, over crop and margin."""
     rest = {unit: (rng.uniform(*span),) * 2 for unit, span in looks.rest.items()}
     shape = displacement_field(points + np.float32(_MARGIN_PX), rest, extent)
     sigma = rng.uniform(*looks.shape_px)
@@ -244,8 +243,8 @@ def _shape(rng: np.random.Generator, looks: Looks, points: ArrayF32, extent: int
     return shape
 
 
-def _turned(rng: np.random.Generator, looks: Looks, extent: int) -> ArrayF32:
-    """Displacement (2, E, E) from a face seen frontally to one turned and nodded a little."""
+def _turn(rng: np.random.Generator, looks: Looks, extent: int) -> ArrayF32:
+    """Displacement (2, E, E) from a frontal face to one that is slightly turned and tilted."""
     axis = np.arange(extent, dtype=np.float32) - extent / 2
     bent = axis * axis / (CROP_PX / 2)
     yaw, pitch = (np.float32(rng.uniform(*span)) for span in (looks.yaw, looks.pitch))
@@ -255,16 +254,17 @@ def _turned(rng: np.random.Generator, looks: Looks, extent: int) -> ArrayF32:
     return field
 
 
-def _looked_up(plane: ArrayF32, at: ArrayF32, margin: int = _MARGIN_PX) -> ArrayF32:
-    """`plane`, whose pixel (margin, margin) is the crop's first, at crop px `at` (2, H, W)."""
+def _values_at(plane: ArrayF32, at: ArrayF32, margin: int = _MARGIN_PX) -> ArrayF32:
+    """The values of `plane` at crop px `at` (2, H, W). Pixel (margin, margin) of `plane` is the
+    crop's first."""
     x, y = at[0] + margin, at[1] + margin
     found = cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(found, np.float32)
 
 
-def _sampled(shape: ArrayF32, points: ArrayF32) -> ArrayF32:
+def _field_at(shape: ArrayF32, points: ArrayF32) -> ArrayF32:
     at = points.T[:, None, :].astype(np.float32)
-    return np.stack([_looked_up(part, at)[0] for part in shape], axis=1)
+    return np.stack([_values_at(part, at)[0] for part in shape], axis=1)
 
 
 def _similarity(shift: ArrayF64, turn: float, scale: float, onto: ArrayF64) -> ArrayF64:
@@ -276,7 +276,8 @@ def _similarity(shift: ArrayF64, turn: float, scale: float, onto: ArrayF64) -> A
 
 
 def _ramp(strength: float, angle: float) -> ArrayF32:
-    """(S, S) gain falling by `strength` across the crop in the direction `angle`, 1 at centre."""
+    """(S, S) gain that changes by `strength` across the crop in the direction `angle`; 1 at the
+    centre."""
     axis = (np.arange(CROP_PX, dtype=np.float32) + 0.5) / CROP_PX - 0.5
     ramp: ArrayF32 = 1 + np.float32(strength) * (
         np.float32(np.cos(angle)) * axis[None, :] + np.float32(np.sin(angle)) * axis[:, None]

@@ -1,4 +1,4 @@
-"""How networks are trained: the recipe, variations of samples, losses, the loop, one fold each.
+"""Trains networks: the recipe, variations of samples, losses, the loop, leave-one-subject-out.
 
 `python -m model.train` is the command.
 """

@@ -1,8 +1,8 @@
-"""Variations of samples that keep them consistent: the flow turns with its picture.
+"""Varies samples and keeps them consistent: vectors turn with their picture.
 
-Mirroring, small rotations, scales and shifts; time reversal; a withheld second phase; channels
-scaled on their own. All of it acts on a batch of phases (N, 2, *inner, 64, 64), `inner`
-by the kind of inputs (`model.classifiers`): (2,) flows, (F,) frames, (F − 1, 2) long flows.
+Variations are mirroring, small rotations, scales and shifts; time reversal; a withheld second
+phase; a gain per channel. They act on a batch of phases (N, 2, *inner, 64, 64), where `inner`
+depends on the inputs (`model.classifiers`): (2,) flows, (F,) frames, (F − 1, 2) long flows.
 """
 
 import torch
@@ -20,8 +20,8 @@ def augment(
     variation: Variation,
     rng: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Phases (N, 2, *inner, S, S) and which second phases are known (N,), each sample varied by
-    its own draw from `rng`. That generator is on the CPU, so draws are the same on any device."""
+    """Vary each sample at random. Returns phases (N, 2, *inner, S, S), and which second phases are
+    known (N,). `rng` is on the CPU, so results are the same on any device."""
     count, device = len(phases), phases.device
 
     def chosen(share: float) -> Tensor:
@@ -34,18 +34,18 @@ def augment(
     dropped = chosen(variation.drop_phase)
     turn, scale = spread(variation.turn_rad), spread(variation.scale_log).exp()
     shift = spread(variation.shift_px, 2)
-    phases = _where(reverse & (has_offset > 0), reversed_in_time(phases, inputs), phases)
+    phases = _where(reverse & (has_offset > 0), reverse_time(phases, inputs), phases)
     phases = move(phases, inputs, mirror=mirror, turn_rad=turn, scale=scale, shift_px=shift)
     if inputs == "flows":
-        # No shift of the values: networks subtract what most of a map shares.
+        # No shift of the values, because networks subtract what most of a map shares.
         phases = phases * spread(variation.gain_log, 2, 2, 1, 1).exp()
     return phases, torch.where(dropped, torch.zeros_like(has_offset), has_offset)
 
 
-def reversed_in_time(phases: Tensor, inputs: Inputs) -> Tensor:
-    """The same expression played backwards: (N, 2, *inner, S, S) → the same shape.
+def reverse_time(phases: Tensor, inputs: Inputs) -> Tensor:
+    """Play expressions backwards: (N, 2, *inner, S, S) → the same shape.
 
-    Flows are swapped and negated. This ignores that they belong to the pixels of another moment.
+    Flows are swapped and negated, which ignores that they belong to the pixels of another moment.
     Long flows then start from the former offset.
     """
     if inputs == "flows":
@@ -67,9 +67,9 @@ def move(
     scale: Tensor,
     shift_px: Tensor,
 ) -> Tensor:
-    """Pictures mirrored where `mirror` (N,) bool, then turned clockwise (as y points down) by
-    `turn_rad` (N,), scaled by `scale` (N,) about their middle, and shifted right and down by
-    `shift_px` (N, 2); vectors are turned and scaled with them. Edge pixels repeat at the rim."""
+    """Mirror pictures where `mirror` (N,) bool is set, turn them clockwise (y points down) by
+    `turn_rad` (N,), scale them by `scale` (N,) about their middle, and shift them right and down by
+    `shift_px` (N, 2). Vectors turn and scale with them. Edge pixels are repeated."""
     side = phases.shape[-1]
     sign = torch.where(mirror, -1.0, 1.0)
     cos, sin = turn_rad.cos(), turn_rad.sin()

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from model.classifiers import CLASSIFIERS, Inputs
+from model.classifiers import Inputs, inputs_of
 from model.datasets.flow_maps import set_name
 from model.datasets.sample_sets import open_samples
 from model.errors import InputError
 from model.flow import load_flow
 from model.inference.samples import SampleSet, join_samples
 from model.labels import CLASSES
-from model.registry import load_entry
 from model.synthetic.nuisance import View, World
 from model.synthetic.sample_sets import open_pairs
 from model.training.leakage import faces
@@ -66,8 +65,8 @@ class Sources:
             raise InputError(f"--none-share has to be from 0 to below 1, got {self.none_share:g}")
         if not 0 <= self.seed < FIRST_REPORT_SEED - 1:
             raise InputError(
-                f"--seed has to be from 0 to {FIRST_REPORT_SEED - 2}, got {self.seed}: the rest "
-                "report only"
+                f"--seed has to be from 0 to {FIRST_REPORT_SEED - 2}, got {self.seed}: higher "
+                "seeds are for reports"
             )
 
     @property
@@ -79,12 +78,14 @@ class Sources:
         """Names of the data sets, without synthetic pairs. Maps are named after their folder."""
         return tuple(map(_name, (spec for spec in self.specs if spec != SYNTHETIC)))
 
-    def said(self) -> dict[str, Any]:
-        """The same for the recipe: names without the paths of this machine."""
-        said: dict[str, Any] = {"sets": [*map(_name, self.specs)], "classes": self.classes}
+    def summary(self) -> dict[str, Any]:
+        """The sources for the recipe: names, without paths of this machine."""
+        summary: dict[str, Any] = {"sets": [*map(_name, self.specs)], "classes": self.classes}
         if self.synthetic:
-            said |= {name: getattr(self, name) for name in ("pairs", "view", "none_share", "seed")}
-        return said
+            summary |= {
+                name: getattr(self, name) for name in ("pairs", "view", "none_share", "seed")
+            }
+        return summary
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,3 @@ def check_workers(number: int) -> None:
     """Raise `InputError` if `number` is below 1."""
     if number < 1:
         raise InputError(f"--workers {number}: choose 1 or more processes")
-
-
-def inputs_of(classifier: str) -> Inputs:
-    """The input kind of the network `classifier` in `CLASSIFIERS`."""
-    return cast(Inputs, load_entry(CLASSIFIERS, classifier, "classifier").inputs)

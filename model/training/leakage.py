@@ -15,7 +15,7 @@ def faces(name: str) -> str:
     return _EXTENDS.get(name, name)
 
 
-def seen_sets(checkpoint: Checkpoint) -> frozenset[str]:
+def training_sets(checkpoint: Checkpoint) -> frozenset[str]:
     """Names of the data sets its weights were trained on, including those its initial weights saw;
     empty if the checkpoint does not say."""
     seen: set[str] = set()
@@ -26,10 +26,10 @@ def seen_sets(checkpoint: Checkpoint) -> frozenset[str]:
     return frozenset(seen)
 
 
-def refuse_seen(name: str, checkpoint: Checkpoint, tested: Iterable[str]) -> None:
+def refuse_overlap(name: str, checkpoint: Checkpoint, tested: Iterable[str]) -> None:
     """Raise `InputError` if the weights called `name` saw faces of a data set in `tested`."""
     shown = set(map(faces, tested))
-    seen = sorted(each for each in seen_sets(checkpoint) if faces(each) in shown)
+    seen = sorted(each for each in training_sets(checkpoint) if faces(each) in shown)
     if seen:
         raise InputError(
             f"{name} was trained on {', '.join(seen)}: it would be tested on faces that it has "

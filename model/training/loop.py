@@ -22,10 +22,11 @@ from tqdm import tqdm
 
 from model.classifiers import CustomLoss
 from model.errors import InputError, error_line
+from model.files import write_whole
 from model.flow import load_flow
 from model.inference.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from model.inference.confidence import fit_confidence
-from model.inference.predictions import answers
+from model.inference.predictions import run_network
 from model.inference.samples import SampleSet
 from model.labels import NO_EXPRESSION
 from model.metrics.recognition import confusion, mean_average_precision, uf1
@@ -58,13 +59,13 @@ def fit(
     """
     if init is not None:
         check_start(init, recipe)
-    checkpoint = _described(recipe, training)
+    checkpoint = _description(recipe, training)
     _check(recipe, training, validation, checkpoint)
     torch.manual_seed(recipe.seed)
     network = checkpoint.network()
     if init is not None:
-        began = _start_from(init, network, checkpoint)
-        checkpoint = replace(checkpoint, recipe={**checkpoint.recipe, "init": dict(began.recipe)})
+        start = _start_from(init, network, checkpoint)
+        checkpoint = replace(checkpoint, recipe={**checkpoint.recipe, "init": dict(start.recipe)})
     network = network.to(device)
     # This is a fifth faster on CPUs.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -82,7 +83,7 @@ def fit(
     out.parent.mkdir(parents=True, exist_ok=True)
     state_path, log_path = out.with_suffix(".state"), out.with_suffix(".log.csv")
     key = _key(recipe, training, validation, init)
-    state = _resumed(state_path, key)
+    state = _read_state(state_path, key)
     if state is not None:
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
@@ -95,10 +96,12 @@ def fit(
             line |= _validation_scores(network, validation, device)
         log.append(line)
         if recipe.keep == "best" and (best is None or line["uf1"] > best["uf1"]):
-            best = {"uf1": line["uf1"], "network": _copied(network)}
+            best = {"uf1": line["uf1"], "network": _copy(network)}
         _write_log(log_path, log)
         state = {"key": key, "network": network.state_dict(), "optimizer": optimizer.state_dict()}
-        _write_state(state_path, state | {"log": log, "best": best})
+        content = io.BytesIO()  # given a path, `torch.save` would hide a full disk
+        torch.save(state | {"log": log, "best": best}, content)
+        write_whole(state_path, content.getbuffer())
         after_epoch(line)
 
     if best is not None:
@@ -180,7 +183,7 @@ def _rate(done: float) -> float:
     return (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2
 
 
-def _described(recipe: Recipe, training: SampleSet) -> Checkpoint:
+def _description(recipe: Recipe, training: SampleSet) -> Checkpoint:
     flow = load_flow(recipe.flow)
     return Checkpoint(
         classifier=recipe.classifier,
@@ -265,33 +268,20 @@ def _key(
     return digest.hexdigest()
 
 
-def _write_state(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` whole or not at all. Raises `OSError`; `torch.save` alone would hide a full
-    disk."""
-    content = io.BytesIO()
-    torch.save(state, content)
-    partial = path.with_suffix(".state.partial")
-    try:
-        partial.write_bytes(content.getbuffer())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def _validation_scores(network: nn.Module, samples: SampleSet, device: str) -> dict[str, float]:
     """Scores after an epoch: UF1 from first phases alone and from all known phases, over samples
     with an expression; and mean average precision of the action units."""
     named = samples.labels != NO_EXPRESSION
     figures = {}
     for name, first_alone in (("uf1_first_phase", True), ("uf1", False)):
-        said = answers(network, samples, first_phase_only=first_alone, device=device)
-        classes = said.logits[named].argmax(axis=1)
+        answers = run_network(network, samples, first_phase_only=first_alone, device=device)
+        classes = answers.logits[named].argmax(axis=1)
         figures[name] = uf1(confusion(samples.labels[named], classes, len(samples.classes)))
-    figures["action_unit_map"] = mean_average_precision(samples.action_units, said.action_units)
+    figures["action_unit_map"] = mean_average_precision(samples.action_units, answers.action_units)
     return figures
 
 
-def _resumed(path: Path, key: str) -> dict[str, Any] | None:
+def _read_state(path: Path, key: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
@@ -309,7 +299,7 @@ def _resumed(path: Path, key: str) -> dict[str, Any] | None:
     return state
 
 
-def _copied(network: nn.Module) -> dict[str, Tensor]:
+def _copy(network: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 

@@ -17,15 +17,16 @@ from typing import Any
 import numpy as np
 
 from model.errors import InputError
+from model.files import write_whole
 from model.inference.checkpoint import read_checkpoint
-from model.inference.predictions import answers
+from model.inference.predictions import run_network
 from model.inference.samples import SampleSet, join_samples
 from model.labels import NO_EXPRESSION
 from model.metrics.checkpoint_scores import SCORES
 from model.metrics.folds import Fold, leave_one_subject_out, validation_split
 from model.metrics.recognition import bootstrap, confusion, f1_by_class
 from model.text import parse_json
-from model.training.leakage import refuse_seen, seen_sets
+from model.training.leakage import refuse_overlap, training_sets
 from model.training.loop import fit, samples_digest
 from model.training.recipe import Recipe
 
@@ -67,7 +68,7 @@ def leave_one_out(
     samples = samples.take(named)
     if always is not None and set(always.subjects) & set(samples.subjects):
         raise InputError(f"{always.name} and {samples.name} share subjects: give one of them")
-    began = None if init is None else _began(init, samples)
+    start = None if init is None else _start(init, samples)
     recipe = replace(recipe, keep="best" if validation_share else "last")
     folds = list(leave_one_subject_out(samples.subjects))
     key = _key(recipe, samples, always, init, validation_share)
@@ -83,12 +84,12 @@ def leave_one_out(
             )
             weights = out / f"{name}.safetensors"
             fit(recipe, training, validation, weights, device=device, init=init)
-            answers = _answered(weights, samples.take(fold.test), fold.subject, device)
+            answers = _fold_answers(weights, samples.take(fold.test), fold.subject, device)
             _write(path, {"key": key, **asdict(answers)})
             after_fold(answers)
         done.append(answers)
     report = pool_folds(done, samples.classes)
-    report |= {"recipe": asdict(recipe), "data": samples.name, "init": began}
+    report |= {"recipe": asdict(recipe), "data": samples.name, "init": start}
     report["left_out"] = list(samples.left_out)
     _write_predictions(out / "predictions.csv", done, samples.classes)
     _write(out / "report.json", report)
@@ -114,26 +115,26 @@ def pool_folds(folds: Sequence[FoldAnswers], classes: Sequence[str]) -> dict[str
         for fold in folds
         for truth, shares in zip(fold.truth, fold.probabilities, strict=True)
     ]
-    report = _scored(clips, classes)
+    report = _scores(clips, classes)
     sets = sorted({subject.partition("/")[0] for subject, _, _ in clips})
     if len(sets) > 1:
         report["by_data_set"] = {
-            name: _scored([clip for clip in clips if clip[0].partition("/")[0] == name], classes)
+            name: _scores([clip for clip in clips if clip[0].partition("/")[0] == name], classes)
             for name in sets
         }
     return report
 
 
-def _began(init: Path, samples: SampleSet) -> dict[str, Any]:
+def _start(init: Path, samples: SampleSet) -> dict[str, Any]:
     """A report entry: the file that all folds start from, and the data its weights have seen."""
     checkpoint = read_checkpoint(init)[0]
-    refuse_seen(init.name, checkpoint, {name.partition("/")[0] for name in samples.subjects})
-    return {"name": init.name, "sets": sorted(seen_sets(checkpoint))}
+    refuse_overlap(init.name, checkpoint, {name.partition("/")[0] for name in samples.subjects})
+    return {"name": init.name, "sets": sorted(training_sets(checkpoint))}
 
 
-def _scored(clips: list[tuple[str, int, int]], classes: Sequence[str]) -> dict[str, Any]:
-    subjects, truth, said = zip(*clips, strict=True)
-    counts = confusion(truth, said, len(classes))
+def _scores(clips: list[tuple[str, int, int]], classes: Sequence[str]) -> dict[str, Any]:
+    subjects, truth, predicted = zip(*clips, strict=True)
+    counts = confusion(truth, predicted, len(classes))
     report: dict[str, Any] = {
         "clips": len(clips),
         "subjects": len(set(subjects)),
@@ -142,12 +143,12 @@ def _scored(clips: list[tuple[str, int, int]], classes: Sequence[str]) -> dict[s
         "f1": dict(zip(classes, map(float, f1_by_class(counts)), strict=True)),
     }
     for name, score in SCORES.items():
-        report[name] = asdict(bootstrap(truth, said, subjects, len(classes), score))
+        report[name] = asdict(bootstrap(truth, predicted, subjects, len(classes), score))
     return report
 
 
-def _answered(weights: Path, tested: SampleSet, subject: str, device: str) -> FoldAnswers:
-    probabilities = answers(weights, tested, device=device).probabilities
+def _fold_answers(weights: Path, tested: SampleSet, subject: str, device: str) -> FoldAnswers:
+    probabilities = run_network(weights, tested, device=device).probabilities
     return FoldAnswers(
         subject=subject,
         clips=tested.clips,
@@ -160,17 +161,13 @@ def _read(path: Path, key: str) -> FoldAnswers | None:
     if not path.exists():
         return None
     try:
-        said = parse_json(path.read_text(encoding="utf-8"))
-        of = said["key"]
-        answers = FoldAnswers(
-            str(said["subject"]),
-            tuple(said["clips"]),
-            tuple(said["truth"]),
-            tuple(tuple(row) for row in said["probabilities"]),
-        )
+        fields = parse_json(path.read_text(encoding="utf-8"))
+        found, subject = fields["key"], fields["subject"]
+        columns = fields["clips"], fields["truth"], map(tuple, fields["probabilities"])
+        answers = FoldAnswers(subject, *map(tuple, columns))
     except (ValueError, LookupError, TypeError, AttributeError):
         raise InputError(f"{path} is damaged: delete it, and it is trained anew") from None
-    if of != key:
+    if found != key:
         raise InputError(
             f"{path} belongs to a run with other options or samples: give another folder, or "
             "delete this one to start anew"
@@ -179,9 +176,7 @@ def _read(path: Path, key: str) -> FoldAnswers | None:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(content, indent=1).encode())
 
 
 def _write_predictions(path: Path, folds: Sequence[FoldAnswers], classes: Sequence[str]) -> None:
@@ -190,9 +185,9 @@ def _write_predictions(path: Path, folds: Sequence[FoldAnswers], classes: Sequen
         writer.writerow(["subject", "clip", "truth", "predicted", *classes])
         for fold in folds:
             for clip, truth, shares in zip(fold.clips, fold.truth, fold.probabilities, strict=True):
-                said = classes[int(np.argmax(shares))]
+                predicted = classes[int(np.argmax(shares))]
                 rounded = [f"{share:.6f}" for share in shares]
-                writer.writerow([fold.subject, clip, classes[truth], said, *rounded])
+                writer.writerow([fold.subject, clip, classes[truth], predicted, *rounded])
 
 
 def _key(

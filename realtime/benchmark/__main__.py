@@ -2,26 +2,25 @@
 
     python -m realtime.benchmark --source demo --fps 30,60,200 --seconds 30 --out r/
 
-runs the live program on a source that delivers on a clock, ready or not, and writes into the
-folder `r/` the figures, as Markdown and as JSON, and every frame as a Parquet table.
+runs the live program on a source that delivers frames on a clock, whether or not the program is
+ready. It writes the figures, as Markdown and JSON, and a Parquet table of all frames into `r/`.
 
     python -m realtime.benchmark compare before/ after/                    exit code 1: slower
     python -m realtime.benchmark table r/ --into docs/benchmarks.md        figures as Markdown
-    python -m realtime.benchmark glass --source 0 --out g/                 from screen to screen
-    python -m realtime.benchmark parts --device cuda --out p/              flows, networks alone
+    python -m realtime.benchmark parts --device cuda --out p/              each flow and network
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from model.cli import Parser, program
-from model.errors import InputError, exit_code
+from model.cli import Parser, exit_code, program
+from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.flow import FLOWS
 from model.inference.shipped_weights import shipped_names
 from model.machine import choose_device
-from realtime.benchmark.plan import Plan, loads, parse_numbers, parse_rates, parse_sizes
+from realtime.benchmark.plan import loads, parse_numbers, parse_rates, parse_sizes
 from realtime.command_options import add_engine, add_rotation
 from realtime.config import LiveConfig
 from realtime.sources import CHOICES
@@ -30,8 +29,8 @@ DEFAULT = LiveConfig()
 
 
 def main() -> None:
-    """Parse the command line and run what it asks for."""
-    commands = {"compare": _compare, "glass": _glass, "parts": _parts, "table": _table}
+    """Run the command line."""
+    commands = {"compare": _compare, "parts": _parts, "table": _table}
     name = next(iter(sys.argv[1:2]), "")
     if name in commands:
         commands[name](sys.argv[2:])
@@ -41,7 +40,7 @@ def main() -> None:
 
 def _live(arguments: list[str]) -> None:
     p = _parser("", (__doc__ or "").partition("\n")[0])
-    p.epilog = "Other commands: compare, glass, parts, table (each with --help)."
+    p.epilog = "Other commands: compare, parts, table (each with --help)."
     add = p.add_argument
     add("--source", default="demo", help=CHOICES)
     add("--fps", metavar="RATES", help="as 30,60,200; default: the source's own")
@@ -50,80 +49,64 @@ def _live(arguments: list[str]) -> None:
     length = p.add_mutually_exclusive_group()
     length.add_argument("--seconds", type=float, default=30.0, help="of each load, after warm-up")
     length.add_argument("--minutes", type=float, help="the same in minutes, to see drift")
-    add("--deadline-ms", type=float, help="default: by the next frame")
-    add("--page", action="store_true", help="with the page open in Chromium, headless")
+    add("--deadline-ms", type=float, help="when a result is late; default: after the next frame")
+    add("--page", action="store_true", help="with the page open in headless Chromium")
     add("--seed", type=int, default=DEFAULT.seed, help="of the demo")
     add("--flow", default=DEFAULT.flow, help=", ".join(FLOWS))
     add("--classifier", default=DEFAULT.classifier, help=f"{', '.join(shipped_names())}, or a path")
     add_engine(p)
     add_face_networks(p)
     add("--no-start", dest="start", action="store_false", help="do not time the program's start")
-    add("--slow", metavar="STAGE=MS", help="slow a stage on purpose, to see that it is seen")
     _add_device_and_out(p)
     options = vars(p.parse_args(arguments))
-    out, slow, cold, page, deadline_ms, rates, sizes, minutes = (
+    out, start, page, deadline_ms, rates, sizes, minutes = (
         options.pop(name)
-        for name in ("out", "slow", "start", "page", "deadline_ms", "fps", "size", "minutes")
+        for name in ("out", "start", "page", "deadline_ms", "fps", "size", "minutes")
     )
     if minutes is not None:
         options["seconds"] = 60 * minutes
-    wanted = (None,) if rates is None else parse_rates(rates)
-    plan = Plan(loads(LiveConfig(**options), wanted, parse_sizes(sizes)), deadline_ms, page)
-    choose_device(plan.loads[0].device)
-    # What follows imports the networks: seconds, and errors in options come first.
+    if deadline_ms is not None and not 0 < deadline_ms < float("inf"):
+        raise InputError(f"--deadline-ms {deadline_ms:g}: choose more than 0")
+    fps = (None,) if rates is None else parse_rates(rates)
+    configs = loads(LiveConfig(**options), fps, parse_sizes(sizes))
+    choose_device(configs[0].device)
+    # These import the networks, which takes seconds: report wrong options first.
     from model.cli import new_folder
     from realtime.benchmark.run import run
-    from realtime.benchmark.slow import parse_slow
 
-    delay = None if slow is None else parse_slow(slow)
     new_folder(out)
-    run(plan, out, arguments, slow=delay, start=cold)
+    run(configs, out, arguments, deadline_ms=deadline_ms, page=page, start=start)
 
 
 def _compare(arguments: list[str]) -> None:
-    from realtime.benchmark.compare import TOLERANCE, compare, words
+    from realtime.benchmark.compare import TOLERANCE, compare, describe
 
     p = _parser(
-        "compare", "Is the second of two benchmarks of a machine slower? Exit code 1 if so."
+        "compare", "Compare two benchmarks of a machine. Exit code 1 if the second is slower."
     )
     p.add_argument("before", type=Path, help="folder of a report")
     p.add_argument("after", type=Path, help="folder of a report")
     p.add_argument(
-        "--tolerance", type=float, default=TOLERANCE, help=f"share that is noise ({TOLERANCE:g})"
+        "--tolerance",
+        type=float,
+        default=TOLERANCE,
+        help=f"a change by this share is noise ({TOLERANCE:g})",
     )
     options = p.parse_args(arguments)
     found = compare(options.before, options.after, options.tolerance)
-    print(words(found, options.tolerance))
+    print(describe(found, options.tolerance))
     if any(ratio.change == "slower" for ratio in found):
         raise SystemExit(1)
 
 
-def _glass(arguments: list[str]) -> None:
-    p = _parser("glass", "From a screen through a camera and this program to a screen again.")
-    p.add_argument("--source", default="0", help="the camera that looks at the time code")
-    p.add_argument("--width", type=int, default=DEFAULT.width, help="px, asked of the camera")
-    p.add_argument("--height", type=int, default=DEFAULT.height, help="px, asked of the camera")
-    p.add_argument("--fps", type=float, help="asked of the camera")
-    add_rotation(p)
-    p.add_argument("--seconds", type=float, default=30.0)
-    p.add_argument("--port", type=int, default=0, help="of the time code; 0: any free one")
-    add_face_networks(p)
-    _add_device_and_out(p)
-    options = vars(p.parse_args(arguments))
-    out, port = options.pop("out"), options.pop("port")
-    config = LiveConfig(**options)
-    choose_device(config.device)
-    from realtime.benchmark.glass import run_glass
-
-    run_glass(config, out, arguments, port)
-
-
 def _parts(arguments: list[str]) -> None:
-    p = _parser("parts", "What every flow and every engine costs by itself, and how right it is.")
-    p.add_argument("--sizes", default="128,224", help="crop sides, px, for the flows")
+    p = _parser("parts", "Time every flow and every engine by itself, and measure its accuracy.")
+    p.add_argument("--sizes", default="128,224", help="sides of the crops for the flows, px")
     p.add_argument("--batches", default="1,2,4", help="pairs or expressions at a time")
     p.add_argument("--seconds", type=float, default=2.0, help="of each part")
-    p.add_argument("--against", default="", metavar="LIBRARIES", help="opencv,skimage: theirs too")
+    p.add_argument(
+        "--against", default="", metavar="LIBRARIES", help="also flows of opencv,skimage"
+    )
     p.add_argument("--classifier", default=DEFAULT.classifier, help="name or path")
     _add_device_and_out(p)
     options = p.parse_args(arguments)
@@ -143,9 +126,9 @@ def _table(arguments: list[str]) -> None:
     from realtime.benchmark.report import FILES, LIVE, PARTS, read_json
     from realtime.benchmark.tables import BEGIN, END, document, write_into
 
-    p = _parser("table", "Reports as Markdown tables, the targets among them.")
+    p = _parser("table", "Print reports as Markdown tables, with the targets.")
     p.add_argument("reports", type=Path, nargs="+", help="folders of reports of one machine")
-    p.add_argument("--into", type=Path, help=f"a file, between {BEGIN} and {END}")
+    p.add_argument("--into", type=Path, help=f"write into this file, between {BEGIN} and {END}")
     options = p.parse_args(arguments)
     parts = [folder for folder in options.reports if (folder / FILES[PARTS]).is_file()]
     lives = [folder for folder in options.reports if folder not in parts]
@@ -162,7 +145,9 @@ def _parser(command: str, description: str) -> Parser:
 
 def _add_device_and_out(p: argparse.ArgumentParser) -> None:
     p.add_argument("--device", default=DEFAULT.device, help="auto, cpu, cuda or cuda:N")
-    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the report; new")
+    p.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="new folder, for the report"
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,9 @@
-"""The page in a real browser beside a load: the browser itself acknowledges each paint."""
+"""The page in a real browser during a load: the browser acknowledges each paint."""
 
 import shutil
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-import uvicorn
 
 from model.errors import InputError
 from realtime.live import LiveSession
@@ -26,39 +23,27 @@ def check_browser() -> None:
 
 @contextmanager
 def watch_page(session: LiveSession) -> Iterator[None]:
-    """Serve the page of `session`, which starts afterwards, and watch it in a browser."""
-    with page_of(session) as address, _browser() as look_at:
-        look_at(address)
-        yield
-
-
-@contextmanager
-def page_of(session: LiveSession) -> Iterator[str]:
-    """Serve the page of `session` on this machine while it lasts; yields its address."""
+    """Serve the page of `session` and open it in a browser; start the session within the `with`.
+    Raises `RuntimeError` if the server does not end in time."""
     with open_listener("127.0.0.1", 0) as listener:
         server = build_server(session, session.config)
-        with running(server, listener):
-            yield page_address(session.config, listener)
-
-
-@contextmanager
-def running(server: uvicorn.Server, listener: socket.socket) -> Iterator[None]:
-    """Have `server` answer on `listener`, in a thread, while it lasts. Raises `RuntimeError` if it
-    does not end in time."""
-    thread = threading.Thread(target=server.run, args=([listener],), name="server")
-    thread.start()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join(STOP_S)
-        if thread.is_alive():
-            raise RuntimeError("the server does not stop")
+        thread = threading.Thread(target=server.run, args=([listener],), name="server")
+        thread.start()
+        try:
+            with _browser() as show:
+                show(page_address(session.config, listener))
+                yield
+        finally:
+            server.should_exit = True
+            thread.join(STOP_S)
+            if thread.is_alive():
+                raise RuntimeError("the server did not stop")
 
 
 @contextmanager
 def _browser() -> Iterator[Callable[[str], None]]:
-    """A headless Chromium; what is yielded opens an address in it and waits for the live view."""
+    """Run a headless Chromium. Yield a function that opens an address in it and waits for the live
+    view."""
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
@@ -70,15 +55,15 @@ def _browser() -> Iterator[Callable[[str], None]]:
         except Error as error:
             line = str(error).strip().partition("\n")[0]
             raise InputError(
-                f"--page needs Chromium, which does not start ({line}): playwright install chromium"
+                f"--page needs Chromium, which did not start ({line}): playwright install chromium"
             ) from None
 
-        def look_at(address: str) -> None:
+        def show(address: str) -> None:
             page = browser.new_page(viewport={"width": VIEW_PX[0], "height": VIEW_PX[1]})
             page.goto(address, timeout=OPEN_MS)
             page.wait_for_selector("canvas", timeout=OPEN_MS)
 
         try:
-            yield look_at
+            yield show
         finally:
             browser.close()

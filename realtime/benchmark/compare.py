@@ -1,16 +1,16 @@
-"""Two benchmarks of one machine: is the second slower?
+"""Compares two benchmarks of one machine: is the second slower?
 
     python -m realtime.benchmark compare before/ after/
 
 A ratio of percentiles counts as slower or faster only if its whole interval lies beyond the
-tolerance. The interval knows the noise within each run; the tolerance stands for what differs
-between two runs of the same program, which no single run can tell.
+tolerance. The interval covers the noise within each run. The tolerance covers the noise between two
+runs of the same program, which a single run cannot show.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -40,28 +40,26 @@ class Ratio:
 
     load: str
     span: str
-    """`WHOLE`, or a stage."""
+    """`WHOLE`, or the name of a stage."""
     percent: float
     before_ms: float
-    """`inf`: a frame that was never analysed."""
+    """`inf`: the frame was never analysed."""
     after_ms: float
+    ratio: float
+    """`after_ms` / `before_ms`; 1 if both are `inf`."""
     low: float
-    """95 % interval of after / before."""
+    """Lower end of the ratio's 95 % interval."""
     high: float
+    """Upper end."""
     change: str
     """`slower`, `faster` or `same`."""
 
-    @property
-    def ratio(self) -> float:
-        """After over before; 1 where both were never analysed."""
-        return _ratio(self.before_ms, self.after_ms)
-
 
 def compare(before: Path, after: Path, tolerance: float = TOLERANCE) -> list[Ratio]:
-    """Ratios of all loads that both folders have: of the whole span, and of each stage.
+    """Return the ratios of the whole span and of each stage, for all loads that both folders have.
 
-    Raises `InputError` if a folder holds no benchmark, if they were run on different machines, or
-    if they have no load in common.
+    Raises `InputError` if a folder holds no benchmark, or the benchmarks are of different machines
+    or have no load in common.
     """
     if not 0 <= tolerance < 10:
         raise InputError(f"--tolerance {tolerance:g}: choose 0 or more, 0.1 for 10 %")
@@ -69,10 +67,11 @@ def compare(before: Path, after: Path, tolerance: float = TOLERANCE) -> list[Rat
     here, there = (report["facts"]["machine"] for report in reports)
     if here != there:
         raise InputError(
-            f"{before} ran on {here}, {after} on {there}: only runs of one machine compare"
+            f"{before} ran on {here}, {after} on {there}: compare runs of the same machine"
         )
     tables = [read_samples(folder / SAMPLES) for folder in (before, after)]
-    first, second = ({_key(load): n for n, load in enumerate(r["loads"])} for r in reports)
+    key_of = itemgetter("source", "width", "height", "fps_asked")
+    first, second = ({key_of(load): n for n, load in enumerate(r["loads"])} for r in reports)
     both = [key for key in first if key in second]
     if not both:
         names = (", ".join(load["name"] for load in report["loads"]) for report in reports)
@@ -80,12 +79,12 @@ def compare(before: Path, after: Path, tolerance: float = TOLERANCE) -> list[Rat
     found: list[Ratio] = []
     for key in both:
         load = reports[0]["loads"][first[key]]
-        mine = [
+        samples = [
             table.filter(pc.field("load") == numbers[key])
             for table, numbers in zip(tables, (first, second), strict=True)
         ]
         for span in (WHOLE, *STAGES):
-            was, now = (latencies(t) if span == WHOLE else stage(t, span) for t in mine)
+            was, now = (latencies(t) if span == WHOLE else stage(t, span) for t in samples)
             found += ratios(load["name"], span, was, now, load["seconds"], tolerance)
     return found
 
@@ -93,8 +92,8 @@ def compare(before: Path, after: Path, tolerance: float = TOLERANCE) -> list[Rat
 def ratios(
     load: str, span: str, before: ArrayF64, after: ArrayF64, seconds: float, tolerance: float
 ) -> list[Ratio]:
-    """Return ratios of two series in ms, each of about `seconds`; empty if there are too few
-    values."""
+    """Return the ratios of two series of values in ms, each measured over about `seconds`; empty if
+    there are too few values."""
     series = (before, after)
     blocks = [block_length(len(values) / seconds) for values in series]
     enough = all(len(v) >= FEWEST_BLOCKS * b for v, b in zip(series, blocks, strict=True))
@@ -102,7 +101,7 @@ def ratios(
     if not (enough and percents):
         return []
     drawn = [resample(v, b, percents) for v, b in zip(series, blocks, strict=True)]
-    # Both use the same seed; shuffle one, so that they do not draw the same places.
+    # Both were drawn with the same seed; shuffle one, so that the pairs are independent.
     drawn[1] = np.random.default_rng(1).permuted(drawn[1], axis=0)
     low, high = interval(np.vectorize(_ratio, otypes=[float])(*drawn)).tolist()
     found = []
@@ -113,12 +112,13 @@ def ratios(
             change = "slower"
         elif high[place] < 1 / (1 + tolerance):
             change = "faster"
-        found.append(Ratio(load, span, p, first, second, low[place], high[place], change))
+        times = first, second, _ratio(first, second)
+        found.append(Ratio(load, span, p, *times, low[place], high[place], change))
     return found
 
 
-def words(found: Sequence[Ratio], tolerance: float) -> str:
-    """Return a line per ratio, and the verdict."""
+def describe(found: Sequence[Ratio], tolerance: float) -> str:
+    """Return a line for each ratio, and the verdict."""
     rows: list[Sequence[str]] = [("load", "span", "", "before", "after", "ratio (95 %)", "")]
     for r in found:
         ratio = f"{r.ratio:.2f} ({r.low:.2f}–{r.high:.2f})"
@@ -126,18 +126,14 @@ def words(found: Sequence[Ratio], tolerance: float) -> str:
         ms = (f"{r.before_ms:.2f}", f"{r.after_ms:.2f}")
         rows.append((r.load, r.span, f"p{r.percent:g}", *ms, ratio, change))
     slower = [r for r in found if r.change == "slower"]
-    said = f"not slower: no ratio lies beyond {100 * tolerance:g} %"
+    verdict = f"not slower: no ratio lies beyond {100 * tolerance:g} %"
     if slower:
         worst = max(slower, key=lambda r: r.low)
-        said = (
+        verdict = (
             f"slower: {len(slower)} of {len(found)} ratios lie beyond {100 * tolerance:g} %, most "
             f"{worst.span} p{worst.percent:g} of {worst.load} (× {worst.ratio:.2f})"
         )
-    return f"{columns(rows)}\n{said}"
-
-
-def _key(load: dict[str, Any]) -> tuple[Any, ...]:
-    return load["source"], load["width"], load["height"], load["fps_asked"]
+    return f"{columns(rows)}\n{verdict}"
 
 
 def _ratio(before: float, after: float) -> float:

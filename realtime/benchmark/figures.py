@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from model.records import ArrayF64
-from realtime.benchmark.load import Measured
+from realtime.benchmark.load import LoadResult
 from realtime.benchmark.percentiles import tail
 from realtime.benchmark.samples import (
     ANALYSED,
-    SHOWN,
+    PAGE_STAGES,
     STAGES,
     Decision,
     column,
@@ -23,12 +23,12 @@ from realtime.benchmark.samples import (
 )
 
 LATE_SHARE = 0.01
-"""The program keeps up if nothing is dropped and at most this share of results is late."""
+"""The program keeps up if it drops nothing and at most this share of results is late."""
 PARTS = 10
-"""A load is cut into this many pieces to see whether it drifts."""
+"""Number of pieces into which a load is cut to see whether it drifts."""
 
 
-def figures(measured: Measured, deadline_ms: float | None) -> dict[str, Any]:
+def figures(measured: LoadResult, deadline_ms: float | None) -> dict[str, Any]:
     """Return the entry of a load in `report.json`; see `docs/benchmarks.md`."""
     config, snapshot = measured.config, measured.snapshot
     frames = measured.table.filter(measured.table["measured"])
@@ -78,7 +78,7 @@ def rate(frames: pa.Table) -> float:
 
 
 def deadline(late_ms: ArrayF64, due_ms: float) -> dict[str, Any]:
-    """Return how many results came after `due_ms` or never, and the longest run of them."""
+    """Return how many results took longer than `due_ms` or never came, and the most in a row."""
     missed = late_ms > due_ms
     streaks = (len(list(group)) for late, group in groupby(missed.tolist()) if late)
     return {
@@ -90,8 +90,8 @@ def deadline(late_ms: ArrayF64, due_ms: float) -> dict[str, Any]:
 
 
 def stages(frames: pa.Table, fps: float) -> dict[str, Any]:
-    """Return percentiles and mean of each stage that any frame went through."""
-    found = {name: stage(frames, name) for name in (*STAGES, *SHOWN)}
+    """Return mean and percentiles of each stage that a frame went through."""
+    found = {name: stage(frames, name) for name in (*STAGES, *PAGE_STAGES)}
     return {
         name: {"mean": float(values.mean()), **tail(values, fps)}
         for name, values in found.items()
@@ -100,8 +100,8 @@ def stages(frames: pa.Table, fps: float) -> dict[str, Any]:
 
 
 def decision(decisions: list[Decision]) -> dict[str, Any]:
-    """Return the time from an expression's moment to its event: the part that no computer can
-    shorten, and the rest."""
+    """Return the time from an expression's moment to its event (`whole`), and its two parts:
+    `look_ahead`, which no computer can shorten, and `after`."""
     return {
         "look_ahead": tail([d.look_ahead_ms for d in decisions]),
         "after": tail([d.after_ms for d in decisions]),
@@ -109,8 +109,8 @@ def decision(decisions: list[Decision]) -> dict[str, Any]:
     }
 
 
-def processor(measured: Measured) -> dict[str, Any]:
-    """Return processor time in cores, by process, and the GPU's load and power; means."""
+def processor(measured: LoadResult) -> dict[str, Any]:
+    """Return the mean processor time in cores, by process, and the GPU's mean load and power."""
     readings = measured.readings
     return {
         **{
@@ -120,18 +120,18 @@ def processor(measured: Measured) -> dict[str, Any]:
     }
 
 
-def memory(measured: Measured) -> dict[str, Any]:
-    """Return resident memory, 10⁶ bytes: its maximum and its growth."""
-    found = measured.readings
-    if len(found) < 2:
+def memory(measured: LoadResult) -> dict[str, Any]:
+    """Return the maximum of resident memory, MB (10⁶ bytes), and its growth, MB a minute."""
+    readings = measured.readings
+    if len(readings) < 2:
         return {"most_mb": None, "mb_per_min": None}
-    mb = [r.memory_mb for r in found]
-    slope = np.polyfit([r.at_s / 60 for r in found], mb, 1)[0]
+    mb = [r.memory_mb for r in readings]
+    slope = np.polyfit([r.at_s / 60 for r in readings], mb, 1)[0]
     return {"most_mb": max(mb), "mb_per_min": float(slope)}
 
 
-def parts(frames: pa.Table, late_ms: ArrayF64, measured: Measured) -> list[dict[str, Any]]:
-    """Return the load in `PARTS` pieces of equal time, to see whether it drifts."""
+def parts(frames: pa.Table, late_ms: ArrayF64, measured: LoadResult) -> list[dict[str, Any]]:
+    """Return the figures of `PARTS` pieces of equal time, which show whether the load drifts."""
     due_s = column(frames, "due_s") - measured.warm_up_s
     length_s = (measured.config.seconds or 0.0) / PARTS
     found = []

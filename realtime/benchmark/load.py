@@ -1,8 +1,7 @@
-"""One load: the live program on a source that delivers on a clock, with every frame recorded.
+"""Runs one load: the live program on a source whose frames come on a clock.
 
-This runs the program itself with all its threads: the same `LiveSession` as behind the page. The
-source's frames are due at fixed times (`realtime.sources.pacing`), whether or not the program is
-ready.
+It is the whole program with all its threads: the `LiveSession` that the page uses. The source's
+frames are due at fixed times (`realtime.sources.pacing`), whether or not the program is ready.
 """
 
 from collections.abc import Callable
@@ -14,7 +13,7 @@ import pyarrow as pa
 from model.machine import choose_device
 from realtime.benchmark.monitor import Monitor, Reading
 from realtime.benchmark.plan import WARM_UP_S
-from realtime.benchmark.samples import Decision, Observed, samples
+from realtime.benchmark.samples import Decision, ResultLog, samples
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.results.snapshot import Snapshot
@@ -22,23 +21,23 @@ from realtime.stream.clock import monotonic_s
 
 BEAT_S = 0.25
 SILENT_S = 10.0
-"""A source that should have ended this long ago is stopped."""
+"""A source that goes on for this long after its end is stopped."""
 
-Around = Callable[[LiveSession], AbstractContextManager[None]]
-"""What to do while a session runs, such as showing it on a page."""
+Around = Callable[[LiveSession], AbstractContextManager[object]]
+"""A context for a running session, such as a browser that shows its page."""
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class LoadResult:
     """The measurements of one load."""
 
     config: LiveConfig
     snapshot: Snapshot
-    """The snapshot at its end."""
+    """The last snapshot."""
     table: pa.Table
-    """Every frame: `realtime.benchmark.samples.SCHEMA`."""
+    """All frames, as `realtime.benchmark.samples.SCHEMA`."""
     decisions: tuple[Decision, ...]
-    """Decisions on expressions after the warm-up."""
+    """Decisions about expressions after the warm-up."""
     readings: tuple[Reading, ...]
     warm_up_s: float
 
@@ -48,32 +47,32 @@ def measure(
     number: int,
     *,
     warm_up_s: float = WARM_UP_S,
-    around: Around = lambda session: nullcontext(),
+    around: Around = nullcontext,
     progress: Callable[[float], None] = lambda seconds: None,
-) -> Measured:
-    """Run `load`, number `number`, for its `seconds` after a warm-up of `warm_up_s`.
-
-    `progress` gets the seconds of the source so far. Raises the error that ended the run, if there
-    was one.
-    """
+) -> LoadResult:
+    """Run `load`, number `number`, for its `seconds` after a warm-up of `warm_up_s`. `progress` is
+    called with the seconds of the source so far. Raises the error that ended the run, if there was
+    one."""
     if load.seconds is None:
         raise ValueError("a load without end")
-    observed = Observed()
+    log = ResultLog()
     whole_s = load.seconds + warm_up_s
-    session = LiveSession(replace(load, seconds=whole_s), results=observed)
-    with Monitor(choose_device(load.device)) as monitor, around(session):
+    session = LiveSession(replace(load, seconds=whole_s), results=log)
+    monitor = Monitor(choose_device(load.device))
+    with around(session):
         with session:
             over_s = monotonic_s() + whole_s + SILENT_S
             while not session.wait(BEAT_S) and monotonic_s() < over_s:
+                monitor.read()
                 progress(session.snapshot().seconds)
             end_s = monotonic_s()
         snapshot = session.snapshot()
-    first_time_s, first_due_s = observed.first() or (0.0, end_s)
-    return Measured(
+    first_time_s, first_due_s = log.first() or (0.0, end_s)
+    return LoadResult(
         config=load,
         snapshot=snapshot,
-        table=samples(observed, number, warm_up_s),
-        decisions=tuple(d for d in observed.decisions if d.moment_s - first_time_s >= warm_up_s),
+        table=samples(log, number, warm_up_s),
+        decisions=tuple(d for d in log.decisions if d.moment_s - first_time_s >= warm_up_s),
         readings=monitor.readings(first_due_s + warm_up_s, end_s),
         warm_up_s=warm_up_s,
     )

@@ -1,7 +1,7 @@
-"""The cost of each part by itself: every flow and every engine.
+"""Times every flow and every engine by itself, and measures its accuracy.
 
-Each call gets inputs that the processor has not seen lately, from a pool of pictures larger than
-its caches. Each time comes with the accuracy of the answers.
+Each call gets inputs that are no longer in the processor's caches, from a pool that is larger than
+these.
 """
 
 import sys
@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import chain, cycle, islice
+from itertools import chain, cycle
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,30 +22,29 @@ from model.cli import new_folder
 from model.engine import ENGINES, Engine
 from model.engine.eager import plain_truth
 from model.engine.equality import FixedAnswers, compare_answers, example, fixed_inputs
-from model.errors import InputError
+from model.errors import InputError, describe_error
 from model.evaluation.flow_comparison import FlowCondition, pair, solvers
 from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
 from model.flow.gpu.gpu_flow import DeviceFlow
 from model.inference.checkpoint import checkpoint_path, load_network
 from model.inference.engine_building import build_here
+from model.lazy_loading import load_entry
 from model.machine import choose_device
 from model.records import ArrayF32, ImageU8
-from model.registry import load_entry
-from realtime.benchmark.percentiles import format_percentile, tail
+from realtime.benchmark.gpu.timing import wall_ms
+from realtime.benchmark.percentiles import tail
 from realtime.benchmark.report import PAGE, PARTS, facts, write_json
-from realtime.benchmark.tables import THREE, document
+from realtime.benchmark.tables import PARTS_HEAD, document, part_row
 from realtime.config import LiveConfig
 
 POOL_BYTES = 192 * 2**20
-"""Bytes of inputs, used in turn: more than the last cache of most processors."""
-FEWEST_RUNS, MOST_RUNS = 3, 5000
-WARM_UP_S = 0.2
+"""Size of the pool of inputs: more than the largest cache of most processors."""
+MOST_CALLS = 5000
 PEERS = ("opencv", "skimage")
-"""Libraries whose flows can be run on the same inputs."""
+"""Libraries whose flows can be timed on the same inputs."""
 _FACES = 6
 _FIRST_SEED = 3000  # no parameter was chosen on these faces
 _CONDITION = FlowCondition("bump", amplitude_px=1.0, noise_levels=1.0, jpeg_quality=None)
-
 
 Solve = Callable[[ImageU8], ArrayF32]
 """Pairs (N, 2, S, S) to flows (N, 2, S, S)."""
@@ -56,22 +55,22 @@ class Part:
     """One part at one size and batch."""
 
     kind: str
-    """`flow`: of pairs; `network`: of expressions."""
+    """`flow` (inputs are pairs) or `network` (inputs are expressions)."""
     name: str
     size_px: int
     batch: int
     absent: str = ""
-    """Why it was not run; then everything below is empty."""
+    """Why it was not run; everything below is then empty."""
     ms: dict[str, Any] = field(default_factory=dict)
     """Percentiles of a call with `batch` inputs."""
     first_ms: float | None = None
-    """ms of the very first call."""
+    """Time of the first call."""
     build_s: float | None = None
-    """Seconds to build an engine that is built into a file."""
+    """Time to build an engine that is built into a file."""
     load_s: float | None = None
-    """Seconds until an engine, loaded from its file or from the weights, can serve."""
+    """Time to load an engine from its file, or from the weights."""
     accuracy: str = ""
-    """Against the truth (flows) or plain PyTorch in FP32 (engines), in words."""
+    """Compared with the truth (flows) or with plain PyTorch in FP32 (engines), in words."""
 
 
 def run_parts(
@@ -83,42 +82,29 @@ def run_parts(
     seconds: float,
     against: Sequence[str],
 ) -> None:
-    """Time every flow, those of the libraries `against` and every engine on `config.device`; a line
-    for each, and the report in the folder `out`."""
+    """Time every flow, the flows of the libraries `against`, and every engine on `config.device`.
+    Print a line for each, and write the report into the new folder `out`."""
     names = [*FLOWS, *peers(against)]
     new_folder(out)
     known = facts(config, ["parts", *command])
     device = choose_device(config.device)
-    # As in the live program, so that times compare with its stages'.
+    # As in the live program, so that times can be compared with its stages.
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     found: list[Part] = []
     with tqdm(file=sys.stderr, bar_format="{desc}{n} parts, {elapsed}", leave=False) as bar:
+        bar.write("  ".join(PARTS_HEAD), file=sys.stdout)
         for part in chain(
             flow_parts(names, sizes_px, batches, seconds, device),
             engine_parts(config.classifier, device, batches, seconds),
         ):
             found.append(part)
-            bar.write(line(part), file=sys.stdout)
+            bar.write("  ".join(part_row(asdict(part))), file=sys.stdout)
             bar.update()
     report = {"facts": known, "parts": [asdict(part) for part in found]}
     write_json(out, PARTS, report)
     (out / PAGE).write_text(f"# Parts\n\n{document([], [report])}", encoding="utf-8")
     print(f"report in {out / PAGE}")
-
-
-def line(part: Part) -> str:
-    """A part in the terminal."""
-    named = f"{part.name:24} {part.size_px:4} px × {part.batch:<2}"
-    if part.absent:
-        return f"{named}  not here: {part.absent}"
-    times = "  ".join(f"{name} {format_percentile(part.ms, name)}" for name in THREE)
-    started = "".join(
-        f"  {what} {seconds:.1f} s"
-        for what, seconds in (("build", part.build_s), ("load", part.load_s))
-        if seconds is not None
-    )
-    return f"{named}  {times} ms{started}  {part.accuracy}"
 
 
 def flow_parts(
@@ -128,12 +114,12 @@ def flow_parts(
     seconds: float,
     device: str = "cpu",
 ) -> Iterator[Part]:
-    """Every flow of `names` on pairs of faces: on the CPU and, where it can be, on `device`; those
-    of other libraries take pairs one by one. Pictures come from host memory and flows go there."""
+    """Time the flows `names` on pairs of faces, on the CPU and, if possible, on `device`. Flows of
+    other libraries take pairs one by one. Pictures and flows are in host memory."""
     for size_px in sizes_px:
         pairs = [pair(_CONDITION, size_px, _FIRST_SEED + face) for face in range(_FACES)]
-        pool = _pool(np.stack([np.stack([a, b]) for a, b, _ in pairs]))
-        for name, solve in chain(*(_solvers(wanted, device) for wanted in names)):
+        pictures = np.stack([np.stack([a, b]) for a, b, _ in pairs])
+        for name, solve in chain(*(_solvers(name, device) for name in names)):
             part = Part("flow", name, size_px, 1)
             try:
                 part = replace(part, accuracy=_flow_accuracy(solve, pairs))
@@ -141,15 +127,14 @@ def flow_parts(
                 yield replace(part, absent=str(error))
                 continue
             for batch in batches:
-                yield replace(
-                    part, batch=batch, **time_calls(solve, _batches(pool, batch), seconds)
-                )
+                times = time_calls(solve, batches_of(batch, pictures), seconds)
+                yield replace(part, batch=batch, **times)
 
 
 def engine_parts(
     classifier: str, device: str, batches: Sequence[int], seconds: float
 ) -> Iterator[Part]:
-    """Every engine on `device`, built anew, with the shipped or given `classifier`."""
+    """Time every engine on `device`, newly built, with `classifier` (a name or a path)."""
     path = checkpoint_path(classifier)
     truth = plain_truth(load_network(path)[1])
     for name in ENGINES:
@@ -161,8 +146,7 @@ def engine_parts(
                 try:
                     part = _engine_part(part, engine, path, truth, seconds)
                 except Exception as error:  # compilers and native libraries may raise anything
-                    line = str(error).strip().partition("\n")[0]
-                    part = replace(part, absent=line)
+                    part = replace(part, absent=describe_error(error))
             yield part
             if part.absent:
                 break
@@ -172,7 +156,7 @@ def _engine_part(
     part: Part, engine: Engine, path: Path, truth: FixedAnswers, seconds: float
 ) -> Part:
     batch = part.batch
-    # Use a separate cache: with an earlier run's cache, nothing would be built.
+    # In a new folder: with an earlier engine file, nothing would be built.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         build_s, kept = None, None
         start_s = time.perf_counter()
@@ -183,43 +167,40 @@ def _engine_part(
         given = example(truth.inputs, batch)
         forward = engine.load(lambda: load_network(path)[1], given, kept)
         load_s = time.perf_counter() - start_s
-        whole = fixed_inputs(truth.inputs)
-        starts = range(0, len(whole[0]), batch)
-        count = max(len(starts), POOL_BYTES // sum(each.nbytes for each in given))
-        pool = [
-            tuple(each[start : start + batch].copy() for each in whole)
-            for start in islice(cycle(starts), count)
-        ]
+        pool = batches_of(batch, *fixed_inputs(truth.inputs))
         return replace(
             part,
             build_s=build_s,
             load_s=load_s,
             accuracy=str(compare_answers(truth, forward, batch, engine.tolerance)),
-            **time_calls(lambda inputs: forward(*inputs), cycle(pool), seconds),
+            **time_calls(forward, pool, seconds),
         )
 
 
 def time_calls(
-    call: Callable[[Any], object], given: Iterator[Any], seconds: float
+    call: Callable[..., object], inputs: Iterator[tuple[Any, ...]], seconds: float
 ) -> dict[str, Any]:
-    """`first_ms` of the first call, and `ms`, percentiles of those of the next `seconds` after a
-    warm-up."""
-    first_ms = _once(call, next(given))
-    end_s = time.perf_counter() + WARM_UP_S
-    _once(call, next(given))
-    while time.perf_counter() < end_s:
-        _once(call, next(given))
-    times_ms: list[float] = []
-    end_s = time.perf_counter() + seconds
-    while len(times_ms) < FEWEST_RUNS or (
-        time.perf_counter() < end_s and len(times_ms) < MOST_RUNS
-    ):
-        times_ms.append(_once(call, next(given)))
-    return {"first_ms": first_ms, "ms": tail(times_ms)}
+    """Return `first_ms`, the time of the first call, and `ms`, percentiles of the calls made during
+    `seconds` after a warm-up."""
+    given = next(inputs)
+    start_s = time.perf_counter()
+    call(*given)
+    first_ms = 1e3 * (time.perf_counter() - start_s)
+    return {"first_ms": first_ms, "ms": tail(wall_ms(call, inputs, MOST_CALLS, seconds))}
+
+
+def batches_of(batch: int, *arrays: np.ndarray[Any, Any]) -> Iterator[tuple[Any, ...]]:
+    """Yield `batch` rows of each of `arrays`, endlessly. The rows are copied until they fill
+    `POOL_BYTES`."""
+    count = max(len(arrays[0]), POOL_BYTES // sum(each[0].nbytes for each in arrays))
+    pool = [np.resize(each, (count, *each.shape[1:])) for each in arrays]
+    starts = range(0, count - batch + 1, batch)
+    return (tuple(each[start : start + batch] for each in pool) for start in cycle(starts))
 
 
 def peers(libraries: Sequence[str]) -> list[str]:
-    """Names of the flows of these `PEERS`; `InputError` for another."""
+    """Return the names of the flows of `libraries`. Raises `InputError` if one is not in
+    `PEERS`."""
     for library in libraries:
         if library not in PEERS:
             raise InputError(f"--against {library}: choose from {', '.join(PEERS)}")
@@ -227,37 +208,20 @@ def peers(libraries: Sequence[str]) -> list[str]:
 
 
 def _solvers(name: str, device: str) -> Iterator[tuple[str, Solve]]:
-    """The flow of that name, of ours or of another library, for pairs (N, 2, S, S): on the CPU, and
-    on `device` if it can be there."""
+    """Yield name and function of a flow, ours or another library's: on the CPU and, if possible, on
+    `device`."""
     if name not in FLOWS:
         peer = solvers([name])[name]
         yield name, lambda pairs: np.stack([peer(first, second) for first, second in pairs])
         return
     flow = load_flow(name)
-    yield name, _of_pairs(flow)
+    yield name, _pair_solver(flow)
     if device != "cpu" and name in TENSOR_FLOWS:
-        yield f"{name}, {device}", _of_pairs(DeviceFlow(flow, device, falls_back=False))
+        yield f"{name}, {device}", _pair_solver(DeviceFlow(flow, device, falls_back=False))
 
 
-def _of_pairs(flow: Flow) -> Solve:
+def _pair_solver(flow: Flow) -> Solve:
     return lambda pairs: flow(pairs[:, 0], pairs[:, 1])
-
-
-def _once(call: Callable[[Any], object], given: Any) -> float:
-    start = time.perf_counter()
-    call(given)
-    return (time.perf_counter() - start) * 1e3
-
-
-def _pool(pictures: ImageU8) -> ImageU8:
-    """(n, k, S, S): `pictures` over and over, each time in memory of its own."""
-    count = max(len(pictures), POOL_BYTES // pictures[0].nbytes)
-    return np.resize(pictures, (count, *pictures.shape[1:]))
-
-
-def _batches(pool: ImageU8, batch: int) -> Iterator[ImageU8]:
-    starts = range(0, len(pool) - batch + 1, batch)
-    return (pool[start : start + batch] for start in cycle(starts))
 
 
 def _flow_accuracy(

@@ -1,7 +1,7 @@
-"""Percentiles of every measured value, with their uncertainty.
+"""Percentiles with confidence intervals.
 
-Neighbouring frames share their stalls, so intervals resample blocks of consecutive frames, not
-frames (moving block bootstrap: H. R. Künsch, Ann. Statist. 17(3), 1989). Drawn frame by frame, one
+A stall delays several frames in a row, so the intervals resample blocks of consecutive frames, not
+single frames (moving block bootstrap: H. R. Künsch, Ann. Statist. 17(3), 1989). Frame by frame, a
 stall of twenty frames would count as twenty independent observations.
 """
 
@@ -26,12 +26,12 @@ _AT_ONCE = 2**22  # values resampled at a time: 32 MB
 
 
 def tail(values_ms: ArrayF64 | Sequence[float], per_s: float = 0.0) -> dict[str, Any]:
-    """Percentiles of latencies in the order in which they arose, about `per_s` of them a second,
-    `inf` for what was never done. Each is the smallest value that at least p % do not exceed.
+    """Return percentiles of latencies. `values_ms`: in order of time, about `per_s` a second, `inf`
+    for what was never done. A percentile is the smallest value that at least p % do not exceed.
 
-    `p50`, `p95`, `p99`, `p999`, `max`: ms, None where the value is a frame that was never analysed,
-    or so far out that no value lies beyond it. `n`. `intervals`: 95 % by percentile, an upper end
-    of None has no bound; empty if there are too few values.
+    `p50`, `p95`, `p99`, `p999`, `max`: ms; None if the value is `inf`, or if there are so few that
+    none lies beyond it. `n`: how many. `intervals`: 95 % interval by percentile; an upper end of
+    None is unbounded; empty if there are too few values.
     """
     values = np.asarray(values_ms, np.float64)
     n = len(values)
@@ -54,24 +54,24 @@ def tail(values_ms: ArrayF64 | Sequence[float], per_s: float = 0.0) -> dict[str,
 
 
 def fewest(p: float) -> int:
-    """Return how many values are needed to have one beyond percentile `p`."""
+    """Return how many values it takes for one to lie beyond percentile `p`."""
     return math.ceil(100 / (100 - p) - 1e-9)
 
 
 def rank(n: int, p: float) -> int:
-    """Place, from 0, of percentile `p` among `n` ordered values."""
-    # The binary rounding error of 0.999 × 1000 must not push the rank one up.
+    """Return the index of percentile `p` among `n` sorted values."""
+    # The rounding error of 0.999 × 1000 must not raise the rank by one.
     return min(n - 1, max(0, math.ceil(n * p / 100 - 1e-9) - 1))
 
 
 def block_length(per_s: float) -> int:
-    """Values in a block, at `per_s` of them a second."""
+    """Return the number of values in a block, at `per_s` values a second."""
     return max(1, round(BLOCK_S * per_s))
 
 
 def resample(values: ArrayF64, block: int, percents: tuple[float, ...]) -> ArrayF64:
-    """Each of `percents` of `RESAMPLES` series drawn from `values` in blocks: float64, a row for
-    each series, a column for each percentile."""
+    """Return the percentiles `percents` of `RESAMPLES` series that are drawn from `values` in
+    blocks: float64, a row for each series, a column for each percentile."""
     n = len(values)
     rng = np.random.default_rng(_SEED)
     ranks = [rank(n, p) for p in percents]
@@ -87,14 +87,14 @@ def resample(values: ArrayF64, block: int, percents: tuple[float, ...]) -> Array
 
 
 def interval(drawn: ArrayF64) -> ArrayF64:
-    """The ends of the 95 % interval of each column of `drawn`: (2, columns)."""
+    """Return the ends of the 95 % interval of each column of `drawn`: (2, columns)."""
     rest = (1 - CONFIDENCE) / 2 * 100
     return np.sort(drawn, axis=0)[[rank(len(drawn), share) for share in (rest, 100 - rest)]]
 
 
 def format_percentile(found: Mapping[str, Any], name: str, *, interval: bool = False) -> str:
-    """A percentile, or `max`, of a `tail`: "–" where there are too few values for it, "∞" where it
-    is a frame that was never analysed; with its interval, "9.1 (8.8–9.6)", if it has one."""
+    """Return a percentile, or `max`, of a `tail` as text: "–" for too few values, "∞" if it
+    is a frame that was never analysed. With `interval`, if it has one: "9.1 (8.8–9.6)"."""
     value = found[name]
     if value is None:
         return "∞" if found["n"] >= fewest(NAMES.get(name, 0.0)) else "–"
@@ -103,7 +103,7 @@ def format_percentile(found: Mapping[str, Any], name: str, *, interval: bool = F
 
 
 def format_ms(ms: float | None) -> str:
-    """Return `ms` with as many digits as are meaningful; None has no bound."""
+    """Return `ms` as text with the digits that matter; "∞" for None."""
     if ms is None:
         return "∞"
     return f"{ms:.2f}" if ms < 1 else f"{ms:.1f}" if ms < 100 else f"{ms:.0f}"

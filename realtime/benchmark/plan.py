@@ -1,7 +1,7 @@
-"""The options of a benchmark, checked before anything slow begins."""
+"""The loads of a benchmark. Options are checked before anything slow begins."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from typing import TypeVar
 
@@ -12,40 +12,24 @@ from realtime.sources import split_spec
 T = TypeVar("T")
 
 WARM_UP_S = 2.0
-"""Warm-up of each load, kept in the samples but not in the figures: caches fill, clocks rise."""
+"""Length of each load's warm-up, in which caches fill and processor clocks rise. Its frames are in
+the samples, but not in the figures."""
 SHORTEST_S = 1.0
 LOOPED = ("demo", "file", "folder")
-"""Kinds of source that play from memory, so that drawing or decoding costs nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The loads of a benchmark, and how each is run."""
-
-    loads: tuple[LiveConfig, ...]
-    """Each with the `seconds` to measure; a warm-up comes before."""
-    deadline_ms: float | None = None
-    """When a result is due, from its frame's arrival on; None: by the next frame's arrival."""
-    page: bool = False
-    """With the page open in a real browser."""
-
-    def __post_init__(self) -> None:
-        if self.deadline_ms is not None and not 0 < self.deadline_ms < float("inf"):
-            raise InputError(f"--deadline-ms {self.deadline_ms:g}: choose more than 0")
-        for load in self.loads:
-            if load.seconds is None or load.seconds < SHORTEST_S:
-                raise InputError(f"--seconds {load.seconds:g}: choose {SHORTEST_S:g} or more")
+"""Kinds of source that are played from memory: drawing or decoding them would cost time."""
 
 
 def loads(
     config: LiveConfig, rates: Sequence[float | None], sizes: Sequence[tuple[int, int]]
 ) -> tuple[LiveConfig, ...]:
-    """Return `config` at each of `rates` and `sizes` (width, height), with its source played from
+    """Return `config` for each of `rates` and `sizes` (width, height). Its source is played from
     memory if possible. Raises `InputError` for impossible values."""
+    if config.seconds is None or config.seconds < SHORTEST_S:
+        raise InputError(f"--seconds {config.seconds}: choose {SHORTEST_S:g} or more")
     kind, rest = split_spec(config.source)
     if kind == "browser":
         raise InputError(
-            "--source browser is fed by a person's page: give a camera, a file or demo"
+            "--source browser needs a person with a browser: give a camera, a file or demo"
         )
     source = f"loop:{rest}" if kind in LOOPED else config.source
     return tuple(
@@ -54,25 +38,25 @@ def loads(
     )
 
 
-def parse_list(option: str, text: str, example: str, one: Callable[[str], T]) -> tuple[T, ...]:
-    """`text`, values with commas between, each once and read by `one`; `InputError` with `example`
-    where that raises a `ValueError`."""
+def parse_list(option: str, text: str, example: str, parse: Callable[[str], T]) -> tuple[T, ...]:
+    """Return the values in `text`, which are separated by commas, each read by `parse`. Raises
+    `InputError` with `example` if `parse` raises `ValueError`, and if a value comes twice."""
     try:
-        values = tuple(one(part) for part in text.split(","))
+        values = tuple(parse(part) for part in text.split(","))
     except ValueError:
         raise InputError(f"{option} {text}: give {example}") from None
     if len(set(values)) < len(values):
-        raise InputError(f"{option} {text}: each once")
+        raise InputError(f"{option} {text}: give each value once")
     return values
 
 
 def parse_rates(text: str) -> tuple[float, ...]:
-    """`30,60,200` as rates per second."""
-    return parse_list("--fps", text, "rates with commas between, as 30,60,200", float)
+    """Return the rates per second in `30,60,200`."""
+    return parse_list("--fps", text, "rates separated by commas, as 30,60,200", float)
 
 
 def parse_sizes(text: str) -> tuple[tuple[int, int], ...]:
-    """`640x480,1280x720` as (width, height) in px."""
+    """Return the sizes in `640x480,1280x720`: (width, height) in px."""
 
     def size(part: str) -> tuple[int, int]:
         width, height = (_whole(side) for side in part.split("x"))
@@ -82,7 +66,7 @@ def parse_sizes(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def parse_numbers(option: str, text: str, least: int, most: int) -> tuple[int, ...]:
-    """`128,224` as whole numbers from `least` to `most`."""
+    """Return the numbers in `128,224`, which must be whole, from `least` to `most`."""
     example = f"whole numbers from {least} to {most}"
     return parse_list(option, text, example, lambda part: _whole(part, least, most))
 

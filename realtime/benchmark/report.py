@@ -1,4 +1,4 @@
-"""The output of a benchmark: JSON and Markdown in a new folder, and where it all ran."""
+"""The files of a benchmark's report, and the facts about where it ran."""
 
 import json
 import shlex
@@ -16,16 +16,16 @@ from realtime.config import LiveConfig
 from realtime.results.run_summary import installed_versions, versions
 from realtime.sessions.clock_anchors import iso
 
-LIVE, PARTS, GLASS = "fmanet-live benchmark 1", "fmanet-live parts 1", "fmanet-live glass 1"
-FILES = {LIVE: "report.json", PARTS: "parts.json", GLASS: "glass.json"}
-"""By format. A number that readers rely on is never taken out of one."""
+LIVE, PARTS = "fmanet-live benchmark 1", "fmanet-live parts 1"
+FILES = {LIVE: "report.json", PARTS: "parts.json"}
+"""File name by format. A format keeps the numbers that readers rely on."""
 SAMPLES, PAGE = "samples.parquet", "report.md"
 
 _EXTRAS = ("torch-tensorrt", "triton", "playwright", "pyarrow", "psutil", "gradio", "websockets")
 
 
 def write_json(folder: Path, kind: str, report: Mapping[str, Any]) -> Path:
-    """`report` of the format `kind` into its file in `folder`; returns which."""
+    """Write `report`, of the format `kind`, into its file in `folder`; return the path."""
     path = folder / FILES[kind]
     text = json.dumps({"format": kind, **report}, indent=1, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
@@ -33,7 +33,7 @@ def write_json(folder: Path, kind: str, report: Mapping[str, Any]) -> Path:
 
 
 def read_json(folder: Path, kind: str) -> dict[str, Any]:
-    """Read the document in `folder`. Raises `InputError` if it has none of the format `kind`."""
+    """Read the report of the format `kind` in `folder`. Raises `InputError` if there is none."""
     path = folder / FILES[kind]
     try:
         report = parse_json(path.read_text(encoding="utf-8"))
@@ -43,12 +43,14 @@ def read_json(folder: Path, kind: str) -> dict[str, Any]:
         raise InputError(f"{path} is not JSON: {error}") from None
     found = report.get("format") if isinstance(report, dict) else None
     if found != kind:
-        raise InputError(f"{path} has the format {found!r}, this version reads {kind!r}")
+        raise InputError(
+            f"{path} has the format {found!r}, and this version reads {kind!r}: run it again"
+        )
     return dict(report)
 
 
 def facts(config: LiveConfig, command: Sequence[str]) -> dict[str, Any]:
-    """Machine, versions, commit, weights and command, as plain values: no figure goes without."""
+    """Return machine, versions, commit, weights and command as JSON values, for every report."""
     device = choose_device(config.device)
     weights = checkpoint_digest(checkpoint_path(config.classifier))
     gpu = None
@@ -71,8 +73,7 @@ def facts(config: LiveConfig, command: Sequence[str]) -> dict[str, Any]:
 
 
 def commit() -> str | None:
-    """The commit that this program is, with "+" if files differ from it; None outside of a
-    repository."""
+    """Return this program's commit, with "+" if files differ from it; None outside a repository."""
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str:

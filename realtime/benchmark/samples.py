@@ -1,4 +1,4 @@
-"""Every frame of a load: the raw values behind all figures."""
+"""The samples of a load: a row for every frame, from which all figures are computed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from realtime.results.results import Results
 from realtime.stream.clock import monotonic_s
 
 STAGES = ("wait", "face", "motion", "spot", "flow", "classify")
-"""The stages of a frame, in order. `flow` and `classify` run in their own thread and are listed
-with the frame at which their event came out."""
-SHOWN = ("encode", "send", "paint", "painted")
-"""From the result to a viewer's eye, if a page was open; `painted`: from a frame's scheduled
-arrival to the viewer's eye."""
+"""The stages of a frame, in order. `flow` and `classify` run in their own thread and belong to the
+frame at which their event came out."""
+PAGE_STAGES = ("encode", "send", "paint", "painted")
+"""The stages from the result to the paint, if a page was open. `painted` is the whole: from the
+frame's scheduled arrival to the paint."""
 ANALYSED = "analysed"
 LOST = "lost by the source"
 
@@ -31,44 +31,45 @@ SCHEMA = pa.schema(
         ("measured", pa.bool_()),
         ("fate", pa.string()),
         ("latency_ms", pa.float64()),
-        *((f"{name}_ms", pa.float64()) for name in (*STAGES, *SHOWN)),
+        *((f"{name}_ms", pa.float64()) for name in (*STAGES, *PAGE_STAGES)),
         ("face", pa.bool_()),
     ]
 )
-"""Columns of `samples.parquet`, a row per frame that was due. `load`: its place in the report's
-`loads`. `frame`: number within the source. `due_s`: scheduled arrival, from the load's first frame
-on. `measured`: false during warm-up. `fate`: "analysed", or why not. `latency_ms`: from the
-scheduled arrival to the result; `painted_ms`: to a viewer's eye. Other `…_ms`: stages; empty where
-a frame did not go through one. `face`: whether one was found."""
+"""Columns of `samples.parquet`, which has a row for each frame that was due. `load`: index in the
+report's `loads`. `frame`: number within the source. `due_s`: scheduled arrival, counted from that
+of the load's first frame. `measured`: false during the warm-up. `fate`: "analysed", or why it was
+not. `latency_ms`: from the scheduled arrival to the result; `painted_ms`: to the paint. The other
+`…_ms`: stages; empty if the frame did not go through them. `face`: whether a face was found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """When an expression became known."""
+    """How long it took to decide on an expression."""
 
     state: str
-    """`early`: named at its apex from the first phase. `confirmed`: named from both."""
+    """`early`: named at its apex, from the first phase. `confirmed`: named from both phases."""
     moment_s: float
-    """Time of the source: the apex of an early one, the offset of a confirmed one."""
+    """The source's time of the apex (early) or the offset (confirmed)."""
     look_ahead_ms: float
-    """From the moment to the frame at which the spotter decided. No computer can shorten it: the
-    face has not yet moved on."""
+    """From that moment to the frame by which the spotter decided. No computer can shorten this: the
+    spotter must see how the face moves on."""
     after_ms: float
     """From the scheduled arrival of that frame to the event."""
 
 
-class Observed(Results):
-    """Results that also keep everything, frame by frame. The pipeline thread and viewers write;
-    read it after the run."""
+class ResultLog(Results):
+    """Results that also keep a row for every frame. The pipeline thread and viewers write it; read
+    it after the run."""
 
     def __init__(self) -> None:
         self.rows: dict[int, dict[str, Any]] = {}
-        """Frames by number, analysed or left out: columns of `SCHEMA`, but that `due_s` is of
-        `realtime.stream.clock`, and empty where a frame was left out."""
+        """Columns of `SCHEMA` by number of the frame, analysed or left out. Here `due_s` is on
+        `realtime.stream.clock`, and missing if the frame was left out."""
         self.times_s: dict[int, float] = {}
-        """Time of the source for the same frames."""
+        """The source's time of the same frames."""
         self.decisions: list[Decision] = []
-        self._views: dict[int, dict[str, float]] = {}
+        self.views: dict[int, dict[str, float]] = {}
+        """Columns of `SCHEMA` that viewers report about the same frames."""
         super().__init__()
 
     def add(self, step: Step, *, waited_ms: float) -> Step:
@@ -95,19 +96,17 @@ class Observed(Results):
             self.times_s[stamp.index] = stamp.time_s
             self.rows[stamp.index] = {"fate": cause}
 
-    def shown(self, index: int, *, painted_ms: float, timings_ms: Mapping[str, float]) -> None:
-        """See `Results.shown`; only the first of several viewers counts."""
-        super().shown(index, painted_ms=painted_ms, timings_ms=timings_ms)
-        seen = {f"{name}_ms": ms for name, ms in timings_ms.items()}
-        self._views.setdefault(index, {**seen, "painted_ms": painted_ms})
-
-    def frames(self) -> dict[int, dict[str, Any]]:
-        """`rows` with what viewers saw."""
-        return {index: row | self._views.get(index, {}) for index, row in self.rows.items()}
+    def add_painted(
+        self, index: int, *, painted_ms: float, timings_ms: Mapping[str, float]
+    ) -> None:
+        """See `Results.add_painted`; only the first of several viewers counts."""
+        super().add_painted(index, painted_ms=painted_ms, timings_ms=timings_ms)
+        stages = {f"{name}_ms": ms for name, ms in timings_ms.items()}
+        self.views.setdefault(index, {**stages, "painted_ms": painted_ms})
 
     def first(self) -> tuple[float, float] | None:
-        """When the first analysed frame was taken, in time of the source, and was due, by
-        `realtime.stream.clock`."""
+        """Return when the first analysed frame was taken, in the source's time, and when it was
+        due, on `realtime.stream.clock`."""
         for index, row in self.rows.items():
             if "due_s" in row:
                 return self.times_s[index], row["due_s"]
@@ -118,23 +117,24 @@ class Observed(Results):
         moment = window.apex if event.state == "early" else window.offset
         if event.state == "withdrawn" or moment is None:
             return
-        # A source's clock keeps its distance to this program's: the frame was due then.
+        # The source's clock plus `due_minus_time_s` is this program's: the frame was due then.
         after_ms = (event.emitted_s - known_s - due_minus_time_s) * 1e3
         look_ahead_ms = (known_s - moment.time_s) * 1e3
         self.decisions.append(Decision(event.state, moment.time_s, look_ahead_ms, after_ms))
 
 
-def samples(observed: Observed, load: int, warm_up_s: float) -> pa.Table:
-    """The frames of a load in order, with the columns of `SCHEMA`: those analysed, those left out,
-    and those that the source lost, which show as jumps of the number."""
-    first = observed.first()
+def samples(log: ResultLog, load: int, warm_up_s: float) -> pa.Table:
+    """Return the frames of a load in order, with the columns of `SCHEMA`: analysed ones, those left
+    out, and those that the source lost, which are gaps in the numbers."""
+    first = log.first()
     if first is None:
         return SCHEMA.empty_table()
-    rows, offset_s = observed.frames(), first[1] - first[0]
+    offset_s = first[1] - first[0]
+    rows = {index: row | log.views.get(index, {}) for index, row in log.rows.items()}
     known = sorted(rows)
     numbers = range(known[0], known[-1] + 1)
-    due_s = [rows[n].get("due_s", observed.times_s[n] + offset_s) for n in known]
-    # The times of those that the source lost are spread evenly between the others'.
+    due_s = [rows[n].get("due_s", log.times_s[n] + offset_s) for n in known]
+    # Frames that the source lost were due at even steps between their neighbours.
     since_s = np.interp(numbers, known, due_s) - due_s[0]
     return pa.Table.from_pylist(
         [
@@ -147,25 +147,25 @@ def samples(observed: Observed, load: int, warm_up_s: float) -> pa.Table:
 
 
 def latencies(table: pa.Table) -> ArrayF64:
-    """ms of the measured frames in order, `inf` for one that was not analysed."""
+    """Return the latencies of the measured frames in order, ms; `inf` if one was not analysed."""
     late_ms = column(table.filter(table["measured"]), "latency_ms")
     return np.where(np.isnan(late_ms), np.inf, late_ms)
 
 
 def stage(table: pa.Table, name: str) -> ArrayF64:
-    """ms of the measured frames that went through the stage `name`, in order."""
+    """Return the times of the stage `name` in order, ms, for measured frames that went through."""
     values = column(table.filter(table["measured"]), f"{name}_ms")
     return values[~np.isnan(values)]
 
 
 def column(table: pa.Table, name: str) -> ArrayF64:
-    """A column as float64; NaN where it is empty."""
+    """Return a column as float64; empty cells are NaN."""
     found: ArrayF64 = table[name].cast(pa.float64()).to_numpy()
     return found
 
 
 def write_samples(path: Path, tables: list[pa.Table]) -> None:
-    """All loads into one Parquet file."""
+    """Write the samples of all loads into one Parquet file."""
     pq.write_table(pa.concat_tables([SCHEMA.empty_table(), *tables]), path, compression="zstd")
 
 

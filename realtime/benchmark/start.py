@@ -1,8 +1,9 @@
-"""How long the program takes from its start to the first result, in a process of its own.
+"""Times the start of the program, up to the first result, in a separate process.
 
     python -m realtime.benchmark.start '{"source": "demo"}' 1700000000.0
 
-is what `starts` runs: options of a `LiveConfig`, and the time at which the process was begun.
+is what `starts` runs. The arguments are options of a `LiveConfig`, and the time at which the
+process was started.
 """
 
 import json
@@ -18,12 +19,10 @@ TIMEOUT_S = 120.0
 
 
 def starts(options: dict[str, Any]) -> dict[str, Any]:
-    """Seconds from the start of a process to the modules imported (`imported_s`), and to the models
-    loaded, the source delivering and the first result there (`first_result_s`).
-
-    `first`: of the first run, whose files the system may have had to fetch; `warm`: of the
-    fastest of the others. Raises `InputError` if one does not start.
-    """
+    """Return the seconds from the start of a process until its modules are imported (`imported_s`)
+    and until the first result (`first_result_s`): of the `first` run, which may have read its files
+    from the disk, and of the fastest of the others (`warm`). Raises `InputError` if the program
+    does not start."""
     first, *others = (_start(options) for _ in range(RUNS))
     return {"first": first, "warm": min(others, key=lambda run: run["first_result_s"])}
 
@@ -47,15 +46,15 @@ def _start(options: dict[str, Any]) -> dict[str, float]:
     return found
 
 
-def main(options: str, begun_s: str) -> None:
-    """Start a session, wait for its first result, print the times as JSON."""
+def main(options: str, started_s: str) -> None:
+    """Start a session, wait for its first result, and print the times as JSON."""
     from realtime.config import LiveConfig
     from realtime.live import LiveSession
 
-    start_s = float(begun_s)
+    start_s = float(started_s)
     imported_s = time.time() - start_s
     with LiveSession(LiveConfig(**json.loads(options))) as session:
-        if session.latest_step(None, TIMEOUT_S) is None:
+        if session.results.latest_step(None, TIMEOUT_S) is None:
             raise InputError("no frame came")
         print(json.dumps({"imported_s": imported_s, "first_result_s": time.time() - start_s}))
 

@@ -1,30 +1,34 @@
-"""Figures as tables: in the terminal, and as Markdown, in which nothing is written by hand."""
+"""Figures as tables, in the terminal and as Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
 from realtime.benchmark.percentiles import NAMES, format_ms, format_percentile
-from realtime.benchmark.samples import SHOWN, STAGES
+from realtime.benchmark.samples import PAGE_STAGES, STAGES
 from realtime.benchmark.targets import judge_targets
-from realtime.benchmark.verdict import caution, percent
+from realtime.benchmark.verdict import caution
 
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 THREE = ("p50", "p95", "p99")
+PARTS_HEAD = (
+    *("part", "px", "batch", "p50 ms", "p95", "p99", "p50 each", "first"),
+    *("build s", "load s", "accuracy"),
+)
 
 Rows = Sequence[Sequence[str]]
-"""The first is the head."""
+"""The first row is the head."""
 
 
 def markdown(rows: Rows) -> str:
-    """A table in Markdown, and an empty line after it."""
+    """Return a table in Markdown, with an empty line after it."""
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([lines[0], f"|{'---|' * len(rows[0])}", *lines[1:], ""])
 
 
 def columns(rows: Rows) -> str:
-    """A table in the terminal: the first column to the left, numbers to the right."""
+    """Return a table for the terminal: the first column flush left, the others flush right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for first, *rest in rows:
@@ -34,10 +38,10 @@ def columns(rows: Rows) -> str:
 
 
 def summary(report: dict[str, Any]) -> str:
-    """The outcome in the terminal: the verdict, a line per load, and where the time went."""
+    """Return the result for the terminal: the verdict, a line for each load, and the stages."""
     texts = [
         report["verdict"],
-        columns(_latencies([report], interval=True)),
+        columns(_latencies([report])),
         f"mean of each stage\n{columns(_stages([report]))}",
         caution(report["loads"]),
     ]
@@ -45,27 +49,30 @@ def summary(report: dict[str, Any]) -> str:
 
 
 def document(reports: Sequence[dict[str, Any]], parts: Sequence[dict[str, Any]] = ()) -> str:
-    """Targets, loads and stages of live `reports`, then `parts`, as Markdown."""
+    """Return the tables of live `reports` and of `parts`, as Markdown."""
     texts = []
     if reports:
         doubt = caution([load for report in reports for load in report["loads"]])
-        texts += [_where(reports), *([f"**{doubt}**\n"] if doubt else [])]
+        texts += [_machine_and_commands(reports), *([f"**{doubt}**\n"] if doubt else [])]
         tables = [
             (("target", "measured", "met", "held by"), *judge_targets(reports)),
             _latencies(reports),
             _stages(reports),
             _decisions(reports),
-            _alone(reports[0]["model_only_ms"]),
+            _network_times(reports[0]["model_only_ms"]),
         ]
         texts += [markdown(rows) for rows in tables]
     for report in parts:
-        texts += [_where([report]), markdown(_parts(report["parts"]))]
+        texts += [
+            _machine_and_commands([report]),
+            markdown([PARTS_HEAD, *map(part_row, report["parts"])]),
+        ]
     return "\n".join(texts)
 
 
 def details(report: dict[str, Any]) -> str:
-    """Return what `document` omits from a live `report`: intervals, the machine, the course of
-    time."""
+    """Return what `document` leaves out of a live `report`: intervals, the load on the machine, and
+    the course over time."""
     texts = []
     for load in report["loads"]:
         late, memory = load["deadline"], load["memory"]
@@ -85,7 +92,7 @@ def details(report: dict[str, Any]) -> str:
 
 
 def write_into(path: Path, text: str) -> None:
-    """Replace what stands between `BEGIN` and `END` in the file `path`; `InputError` if it has
+    """Replace what is between `BEGIN` and `END` in the file `path`. Raises `InputError` if it has
     no such place."""
     try:
         document = path.read_text(encoding="utf-8")
@@ -94,11 +101,11 @@ def write_into(path: Path, text: str) -> None:
     before, begin, rest = document.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise InputError(f"--into {path} has no place between {BEGIN} and {END}")
+        raise InputError(f"--into {path}: write {BEGIN} and {END} where the tables belong")
     path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
 
 
-def _where(reports: Sequence[dict[str, Any]]) -> str:
+def _machine_and_commands(reports: Sequence[dict[str, Any]]) -> str:
     facts, commit = reports[0]["facts"], "commit unknown"
     if found := facts["commit"]:
         commit = f"commit `{found[:12]}`" + (" with changes" if found.endswith("+") else "")
@@ -109,7 +116,7 @@ def _where(reports: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _named(reports: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+def _load_names(reports: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
     return [
         (f"{load['name']}{', page open' if report['page'] else ''}", load)
         for report in reports
@@ -117,44 +124,36 @@ def _named(reports: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]
     ]
 
 
-def _latencies(reports: Sequence[dict[str, Any]], *, interval: bool = False) -> Rows:
+def _latencies(reports: Sequence[dict[str, Any]]) -> Rows:
     head = ("load", "p50 ms", "p95", "p99", "p99.9", "max", "n", "late", "dropped", "keeps up")
     rows: list[Sequence[str]] = [head]
-    for name, load in _named(reports):
+    for name, load in _load_names(reports):
         ms = load["latency_ms"]
-        late = load["deadline"]["share"]
-        rows.append(
-            (
-                name,
-                *(
-                    format_percentile(ms, p, interval=interval and p in ("p50", "p99"))
-                    for p in (*NAMES, "max")
-                ),
-                str(ms["n"]),
-                percent(late) if interval else f"{100 * late:.2f} %",
-                str(sum(load["frames"]["dropped"].values())),
-                "yes" if load["keeps_up"] else "no",
-            )
-        )
+        late = f"{100 * load['deadline']['share']:.2f} %"
+        dropped = str(sum(load["frames"]["dropped"].values()))
+        keeps_up = "yes" if load["keeps_up"] else "no"
+        times = (format_percentile(ms, p) for p in (*NAMES, "max"))
+        rows.append((name, *times, str(ms["n"]), late, dropped, keeps_up))
     return rows
 
 
 def _stages(reports: Sequence[dict[str, Any]]) -> Rows:
-    named = _named(reports)
-    stages = [n for n in (*STAGES, *SHOWN) if any(n in load["stages_ms"] for _, load in named)]
+    loads = _load_names(reports)
+    stages = [
+        n for n in (*STAGES, *PAGE_STAGES) if any(n in load["stages_ms"] for _, load in loads)
+    ]
     rows: list[Sequence[str]] = [("mean ms", *stages, "cores", "MB")]
-    for name, load in named:
-        found, most_mb = load["stages_ms"], load["memory"]["most_mb"]
+    for name, load in loads:
+        found, cores = load["stages_ms"], f"{load['processor']['cores']:.2f}"
         means = (f"{found[n]['mean']:.2f}" if n in found else "" for n in stages)
-        cores = f"{load['processor']['cores']:.2f}"
-        rows.append((name, *means, cores, "–" if most_mb is None else f"{most_mb:.0f}"))
+        rows.append((name, *means, cores, _megabytes(load["memory"]["most_mb"])))
     return rows
 
 
 def _decisions(reports: Sequence[dict[str, Any]]) -> Rows:
     spans = ("apex → early name", "of it look-ahead", "offset → event", "look-ahead")
     rows: list[Sequence[str]] = [("decision, p50 ms", *spans)]
-    for name, load in _named(reports):
+    for name, load in _load_names(reports):
         found = load["decision_ms"]
         parts = [
             found[state][p] for state in ("early", "confirmed") for p in ("whole", "look_ahead")
@@ -163,7 +162,7 @@ def _decisions(reports: Sequence[dict[str, Any]]) -> Rows:
     return rows
 
 
-def _alone(found: dict[str, Any]) -> Rows:
+def _network_times(found: dict[str, Any]) -> Rows:
     names = [name for name in ("flow", "classify", "whole") if name in found]
     return [
         (f"{found['engine']}, ms", *THREE, "n"),
@@ -172,34 +171,24 @@ def _alone(found: dict[str, Any]) -> Rows:
 
 
 def _spans(load: dict[str, Any]) -> Rows:
-    spans = {"frame due → result": load["latency_ms"], **load["stages_ms"]}
-    return [
-        ("ms (95 %)", *THREE, "p99.9", "max", "n"),
-        *(
-            (
-                name,
-                *(format_percentile(ms, p, interval=True) for p in (*NAMES, "max")),
-                str(ms["n"]),
-            )
-            for name, ms in spans.items()
-        ),
-    ]
+    rows: list[Sequence[str]] = [("ms (95 %)", *THREE, "p99.9", "max", "n")]
+    for name, ms in {"frame due → result": load["latency_ms"], **load["stages_ms"]}.items():
+        times = (format_percentile(ms, p, interval=True) for p in (*NAMES, "max"))
+        rows.append((name, *times, str(ms["n"])))
+    return rows
 
 
 def _course(parts: Sequence[dict[str, Any]]) -> Rows:
-    return [
-        ("from s", "due", "analysed a second", "p50 ms", "p99", "MB"),
-        *(
-            (
-                f"{part['from_s']:.3g}",
-                str(part["n"]),
-                f"{part['analysed_per_s']:.1f}",
-                *(format_percentile(part, p) for p in ("p50", "p99")),
-                "–" if part["memory_mb"] is None else f"{part['memory_mb']:.0f}",
-            )
-            for part in parts
-        ),
-    ]
+    rows: list[Sequence[str]] = [("from s", "due", "analysed a second", "p50 ms", "p99", "MB")]
+    for part in parts:
+        counts = (f"{part['from_s']:.3g}", str(part["n"]), f"{part['analysed_per_s']:.1f}")
+        times = (format_percentile(part, p) for p in ("p50", "p99"))
+        rows.append((*counts, *times, _megabytes(part["memory_mb"])))
+    return rows
+
+
+def _megabytes(mb: float | None) -> str:
+    return "–" if mb is None else f"{mb:.0f}"
 
 
 def _processor(found: dict[str, Any]) -> str:
@@ -211,23 +200,17 @@ def _processor(found: dict[str, Any]) -> str:
     return words
 
 
-def _parts(parts: Sequence[dict[str, Any]]) -> Rows:
-    times = ("p50 ms", "p95", "p99", "p50 each", "first", "build s", "load s")
-    rows: list[Sequence[str]] = [("part", "px", "batch", *times, "accuracy")]
-    for part in parts:
-        place = (part["name"], str(part["size_px"]), str(part["batch"]))
-        if part["absent"]:
-            rows.append((*place, *["–"] * len(times), f"not here: {part['absent']}"))
-            continue
-        ms = part["ms"]
-        rows.append(
-            (
-                *place,
-                *(format_percentile(ms, p) for p in THREE),
-                format_ms(ms["p50"] / part["batch"]),
-                format_ms(part["first_ms"]),
-                *("–" if s is None else f"{s:.1f}" for s in (part["build_s"], part["load_s"])),
-                part["accuracy"],
-            )
-        )
-    return rows
+def part_row(part: Mapping[str, Any]) -> Sequence[str]:
+    """Return an entry of `parts.json` as a row under `PARTS_HEAD`."""
+    place = (part["name"], str(part["size_px"]), str(part["batch"]))
+    if part["absent"]:
+        return (*place, *["–"] * 7, f"not run: {part['absent']}")
+    ms = part["ms"]
+    return (
+        *place,
+        *(format_percentile(ms, p) for p in THREE),
+        format_ms(ms["p50"] / part["batch"]),
+        format_ms(part["first_ms"]),
+        *("–" if s is None else f"{s:.1f}" for s in (part["build_s"], part["load_s"])),
+        part["accuracy"],
+    )

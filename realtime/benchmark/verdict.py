@@ -1,17 +1,17 @@
-"""What the figures say, in sentences."""
+"""Sentences that sum up the figures of a load."""
 
 from typing import Any
 
 from realtime.benchmark.percentiles import format_percentile
 
 QUIET_CORES = 0.3
-"""Cores' worth of processor time of other programs from which the machine was not quiet."""
+"""The machine was not quiet if other programs took more processor time than this, in cores."""
 STEP = ("face", "motion", "spot")
-"""Stages that the pipeline thread goes through frame by frame: what limits the rate."""
+"""The stages that the pipeline thread runs for every frame. They limit the frame rate."""
 
 
 def verdict(load: dict[str, Any]) -> str:
-    """Of a load: whether it is kept up with, how late results are, and what holds it if not."""
+    """Say whether the program keeps up with a load, how late results are, and what is slow."""
     name, late, ms = load["name"], percent(load["deadline"]["share"]), load["latency_ms"]
     if not load["frames"]["due"]:
         return f"{name}: the source delivered nothing"
@@ -24,7 +24,7 @@ def verdict(load: dict[str, Any]) -> str:
 
 
 def bottleneck(load: dict[str, Any]) -> str:
-    """What a frame costs against the time it has, and where that goes."""
+    """Say how much time a frame needs and has, and which stages take it."""
     stages = load["stages_ms"]
     costs = {name: stages[name]["mean"] for name in STEP if name in stages}
     if not costs:
@@ -32,29 +32,30 @@ def bottleneck(load: dict[str, Any]) -> str:
     dearest = sorted(costs, key=lambda name: -costs[name])
     parts = ", ".join(f"{name} {costs[name]:.1f}" for name in dearest)
     has, needs = 1e3 / load["fps"], sum(costs.values())
-    # While frames wait, faces are found beside the rest.
+    # If frames wait, the next one's face is found in parallel.
     face = costs.get("face", 0.0)
     least = max(face, needs - face)
     if least > has:
         return f"a frame needs {least:.1f} ms on one thread and has {has:.1f}: {parts}"
     return (
-        f"a frame needs {needs:.1f} ms and has {has:.1f} ({parts}), so that what is late waited "
-        "behind a slow one, or for the processor"
+        f"a frame needs {needs:.1f} ms and has {has:.1f} ({parts}), so late ones waited behind a "
+        "slow one, or for the processor"
     )
 
 
 def caution(loads: list[dict[str, Any]]) -> str:
-    """What speaks against the figures of `loads`; empty if nothing."""
+    """Return a warning if the machine was busy with other programs during `loads`; otherwise
+    empty."""
     busiest = max(loads, key=lambda load: load["processor"]["others"])
     others = busiest["processor"]["others"]
     if others <= QUIET_CORES:
         return ""
     return (
-        f"During {busiest['name']} the machine was not quiet: other programs took {others:.1f} "
-        "cores' worth of processor time."
+        f"During {busiest['name']} the machine was not quiet: other programs used {others:.1f} "
+        "cores."
     )
 
 
 def percent(share: float) -> str:
-    """A share in percent, small ones with two digits."""
+    """Return a share in percent; small ones with two digits."""
     return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"

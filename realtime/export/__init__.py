@@ -1,16 +1,16 @@
-"""Sessions for the tools that researchers use.
+"""Exports sessions for the tools that researchers use.
 
 Every export takes its times from `realtime.sessions.export_rows`: seconds from the first recorded
-frame, which is 0 s of `video.mkv`, and UTC beside them. Participant and files are named by code
-only. To add an export: a module here with a function `(session, folder) -> files written`, and a
-line in `EXPORTS`.
+frame, which is 0 s of `video.mkv`, and UTC. Participants and files are named only by code. To add
+an export, write a module with a function `(session, folder) -> files written`, and a line in
+`EXPORTS`.
 """
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from model.errors import InputError
-from model.registry import load_entry
+from model.lazy_loading import load_entry
 from realtime.sessions.exported_copies import note_copies
 from realtime.sessions.reader import Session
 
@@ -25,16 +25,16 @@ EXPORTS: dict[str, str] = {
     "blurred": "realtime.export.video:write_blurred",
     "crop": "realtime.export.video:write_crop",
 }
-"""Name of an export to the function that writes it."""
+"""The function that writes each export, by name."""
 
 
 def export(session: Session, names: Iterable[str], out: Path | None = None) -> Iterator[Path]:
-    """Write each export in `names` of `session` into `out`, or beside the session as `DIR-export`,
-    and yield the files written. Raises `InputError` if a name is unknown, a file exists, or nothing
-    can be written there."""
+    """Write the exports `names` of `session` into `out` (None: `DIR-export` beside the session) and
+    yield the files written. Raises `InputError` if a name is unknown, a file exists, or the folder
+    cannot be written."""
     out = out or export_folder(session)
     if out.resolve() == session.folder.path.resolve():
-        raise InputError(f"--out {out} is the session itself: name another folder")
+        raise InputError(f"--out {out} is the session itself: give another folder")
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name in dict.fromkeys(names):

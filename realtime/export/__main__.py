@@ -1,4 +1,4 @@
-"""Sessions to the tables that other tools read.
+"""Export a session for other tools.
 
 python -m realtime.export sessions/P07 --to elan
 python -m realtime.export sessions/P07 --to csv --coder C1
@@ -8,8 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from model.cli import Parser, program
-from model.errors import exit_code
+from model.cli import Parser, exit_code, program
 from model.face.network_files import add_face_networks
 from realtime.export import EXPORTS, export
 from realtime.review.coding import as_coded
@@ -17,7 +16,7 @@ from realtime.sessions.reader import open_session
 
 
 def main() -> None:
-    """Export what the command line names."""
+    """Run the command line."""
     options = _parser().parse_args()
     folder: Path = options.folder
     session = open_session(folder)
@@ -36,11 +35,11 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         choices=tuple(EXPORTS),
         metavar="NAME",
-        help=f"one or more of {', '.join(EXPORTS)}; elan with the sound beside it, if there is any",
+        help=f"one or more of {', '.join(EXPORTS)}; elan includes the sound, if there is any",
     )
-    p.add_argument("--coder", metavar="CODE", help="the expressions as this coder left them")
+    p.add_argument("--coder", metavar="CODE", help="apply the edits of this coder")
     add_face_networks(p)
-    p.add_argument("--out", type=Path, metavar="DIR", help="default: DIR-export, beside it")
+    p.add_argument("--out", type=Path, metavar="DIR", help="default: DIR-export")
     return p
 
 

@@ -1,24 +1,20 @@
-"""BIDS-style events (BIDS 1.10, "Events"): a table with its columns described in JSON.
+"""BIDS-style events (BIDS 1.10, "Events"): a table, and a JSON file that describes its columns.
 
-A draft: rules for audio and video (BEP047) are under review, and not in BIDS yet. So the table
-lies under `beh`, and the recording is named in the JSON, not copied, with the fields that the draft
-has for it (bids-specification, pull requests 2231 and 2367; codecs by FFmpeg's names). Onset and
-duration come first, in seconds of the video; what is not known is `n/a`.
+BIDS has no rules for audio and video yet: BEP047 is a draft. So the table lies under `beh`, and the
+recording is not copied, but described in the JSON by the draft's fields (bids-specification, pull
+requests 2231 and 2367; codecs by FFmpeg's names). Onset and duration come first, in seconds of the
+video; unknown values are `n/a`.
 """
 
 import json
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import av
-import av.error
 
 from realtime.export.plain import text
 from realtime.sessions.export_rows import (
     EVENT_COLUMNS,
     event_rows,
-    frame_rate,
     marker_rows,
     new_file,
     questions,
@@ -36,16 +32,16 @@ COLUMNS: dict[str, str] = {
         name: EVENT_COLUMNS[name]
         for name in ("apex_s", "probability", "action_units", "score", "question")
     },
-    "note": "in words",
+    "note": "free text",
 }
 README = """\
-Facial expressions in recorded sessions, found by FMANet Live and, where the name of a file has
-desc-<code>, reviewed by a person of that code.
+Facial expressions in recorded sessions, found by FMANet Live. If the name of a file has
+desc-<code>, the coder of that code reviewed them.
 
 Each session has a table of events under sub-<code>/ses-<start>/beh: micro- and macro-expressions
 with onset and duration in seconds of the session's video, the class that a network gave them, the
-questions that were asked, and markers. The file beside it, of the same name in JSON, describes each
-column, the recording, and the network.
+questions that were asked, and markers. The JSON file of the same name describes the columns, the
+recording, and the network.
 
 The recordings themselves are not part of this data set: BIDS has no rules for them yet (BEP047).
 """
@@ -54,9 +50,9 @@ _UNITS = {"onset": "s", "duration": "s", "apex_s": "s"}
 
 
 def write_bids(session: Session, folder: Path) -> list[Path]:
-    """`sub-<code>/ses-<start>/beh/…_events.tsv` and `.json`, and `dataset_description.json` and
-    `README` where there are none yet. Labels in BIDS are letters and digits: others are left out of
-    the code."""
+    """Write `sub-<code>/ses-<start>/beh/…_events.tsv` and `.json`, and `dataset_description.json`
+    and `README` if there are none yet. Labels in BIDS are letters and digits, so other characters
+    of the codes are left out."""
     subject = "".join(c for c in session.participant if c.isalnum())
     name = session.document.get("protocol", {}).get("name", "")
     task = "".join(c for c in name if c.isascii() and c.isalnum()) or "session"
@@ -64,68 +60,50 @@ def write_bids(session: Session, folder: Path) -> list[Path]:
     task += f"_desc-{coder}" if coder else ""
     where = folder / f"sub-{subject}" / f"ses-{start(session)}" / "beh"
     base = f"sub-{subject}_ses-{start(session)}_task-{task}_events"
-    table, described = new_file(where / f"{base}.tsv"), new_file(where / f"{base}.json")
+    table, columns = new_file(where / f"{base}.tsv"), new_file(where / f"{base}.json")
     where.mkdir(parents=True, exist_ok=True)
     rows = sorted(_rows(session), key=lambda row: float(row["onset"]))
-    lines = ["\t".join(COLUMNS), *("\t".join(map(_cell, row.values())) for row in rows)]
+    cells = ((" ".join(text(value).split()) or "n/a" for value in row.values()) for row in rows)
+    lines = ["\t".join(COLUMNS), *map("\t".join, cells)]
     table.write_text("\n".join(lines) + "\n", "utf-8", newline="\n")
-    described.write_text(json.dumps(_description(session), indent=2) + "\n", "utf-8")
-    files = [table, described]
-    dataset = folder / "dataset_description.json"
-    if not dataset.exists():
-        about: dict[str, Any] = {
-            "Name": "FMANet Live sessions",
-            "BIDSVersion": BIDS_VERSION,
-            "DatasetType": "derivative",
-            "GeneratedBy": [{"Name": "FMANet Live", "Version": _version(session)}],
-        }
-        authors = session.document.get("protocol", {}).get("authors")
-        if authors:
-            about["Authors"] = authors
-        dataset.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        files.append(dataset)
-    readme = folder / "README"
-    if not any(folder.glob("README*")):
-        readme.write_text(README, "utf-8", newline="\n")
-        files.append(readme)
+    columns.write_text(json.dumps(_description(session), indent=2) + "\n", "utf-8")
+    files = [table, columns]
+    about: dict[str, Any] = {
+        "Name": "FMANet Live sessions",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "FMANet Live", "Version": _version(session)}],
+    }
+    authors = session.document.get("protocol", {}).get("authors")
+    about |= {"Authors": authors} if authors else {}
+    description = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+    for name, content in (("dataset_description.json", description), ("README", README)):
+        path = folder / name
+        if not any(folder.glob(f"{path.stem}*")):
+            path.write_text(content, "utf-8", newline="\n")
+            files.append(path)
     return files
 
 
-def _rows(session: Session) -> list[dict[str, Any]]:
+def _rows(session: Session) -> Iterator[dict[str, Any]]:
     empty: dict[str, Any] = dict.fromkeys(COLUMNS)
-    rows = [
-        empty
-        | {name: row[name] for name in COLUMNS if name in row}
-        | {
-            "onset": row["onset_s"],
-            "duration": row["duration_s"],
-            "trial_type": row["kind"],
-            "value": row["label"],
-        }
-        for row in event_rows(session)
-    ]
-    rows += [
-        empty
-        | {
-            "onset": question.start_s,
-            "duration": question.end_s - question.start_s,
-            "trial_type": "question",
-            "value": question.name,
-        }
-        for question in questions(session)
-    ]
-    return rows + [
-        empty
-        | {
-            "onset": row["time_s"],
-            "duration": 0.0 if row["until_s"] is None else row["until_s"] - row["time_s"],
-            "trial_type": row["kind"],
-            "value": row["name"] or None,
-            "note": row["note"] or None,
-        }
-        for row in marker_rows(session)
-        if not row["kind"].startswith("question")
-    ]
+
+    def row(
+        onset: float, duration: float, kind: str, value: str, **cells: object
+    ) -> dict[str, Any]:
+        moment = {"onset": onset, "duration": duration, "trial_type": kind, "value": value or None}
+        return empty | moment | {name: cell for name, cell in cells.items() if name in COLUMNS}
+
+    for event in event_rows(session):
+        yield row(event["onset_s"], event["duration_s"], value=event["label"], **event)
+    for asked in questions(session):
+        yield row(asked.start_s, asked.end_s - asked.start_s, "question", asked.name)
+    for marker in marker_rows(session):
+        if not marker["kind"].startswith("question"):
+            until_s = marker["time_s"] if marker["until_s"] is None else marker["until_s"]
+            note = marker["note"] or None
+            duration_s = until_s - marker["time_s"]
+            yield row(marker["time_s"], duration_s, marker["kind"], marker["name"], note=note)
 
 
 def _description(session: Session) -> dict[str, Any]:
@@ -137,9 +115,9 @@ def _description(session: Session) -> dict[str, Any]:
         "micro": "micro-expression, 0.5 s at most",
         "macro": "longer expression",
         "question": "question of the protocol",
-        "mark": "marked by hand",
-        "pause": "the analysis was paused",
-        "resume": "it went on",
+        "mark": "marker",
+        "pause": "start of a pause",
+        "resume": "end of a pause",
         "redact": "deleted on request",
     }
     return columns | {
@@ -154,35 +132,30 @@ def _description(session: Session) -> dict[str, Any]:
 
 
 def _recording(session: Session) -> dict[str, Any]:
-    """Return the entry as BEP047 puts it in the file beside an `_audiovideo` or a `_video`."""
+    """Return the fields that BEP047 has for the file beside an `_audiovideo` or a `_video`."""
     files = [session.folder.video(part) for part in session.folder.parts()]
-    camera, heard = session.document["camera"], session.document["video"].get("audio")
+    camera, audio = session.document["camera"], session.document["video"].get("audio")
     found: dict[str, Any] = {
         "Draft": "BIDS has no rules for recordings yet (BEP047)",
-        "Suffix": "video" if heard is None else "audiovideo",
+        "Suffix": "video" if audio is None else "audiovideo",
         "Files": [path.name for path in files],
         "RecordingDuration": round(session.seconds, 6),
         "Width": camera["width"],
         "Height": camera["height"],
     }
     if files and session.seconds:
-        # The table of expressions is still valid if the video cannot be read.
-        with suppress(av.error.FFmpegError), av.open(str(files[0])) as video:
-            found["VideoCodec"] = video.streams.video[0].codec_context.name
-        found["FrameRate"] = round(frame_rate(session), 3)
-    if heard is not None:
+        found["VideoCodec"] = session.document["video"]["codec"]  # by FFmpeg's name
+        recorded = sum(frame.fate == "recorded" for frame in session.frames)
+        found["FrameRate"] = round((recorded - 1) / session.seconds, 3)
+    if audio is not None:
         found |= {
-            "AudioCodec": heard["codec"],
-            "AudioSampleRate": heard["hz"],
+            "AudioCodec": audio["codec"],
+            "AudioSampleRate": audio["hz"],
             "AudioChannelCount": 1,
-            "Device": heard["microphone"],
+            "Device": audio["microphone"],
         }
     return found
 
 
 def _version(session: Session) -> str:
     return str(session.document.get("software", {}).get("fmanet-live", "n/a"))
-
-
-def _cell(value: object) -> str:
-    return " ".join(text(value).split()) or "n/a"

@@ -1,9 +1,9 @@
-"""Events to paste into BORIS (http://www.boris.unito.it): copy the table, open the observation, and
-paste the events from the clipboard.
+"""Events for BORIS (http://www.boris.unito.it): copy the table, open the observation, and paste the
+events from the clipboard.
 
-Five columns, tab-separated, without a header: time in s of the video, subject, behavior, modifier,
-comment. A state has two rows of one behavior, start and stop. If two states of one behavior
-overlap, the second is called `… 2`. The project's ethogram must contain the behaviors.
+Five columns, separated by tabs, without a header: time in s of the video, subject, behavior,
+modifier, comment. A state has two rows, start and stop. If two states of one behavior overlap, the
+second is called `… 2`. The project's ethogram must contain the behaviors.
 """
 
 import csv

@@ -2,8 +2,8 @@
 sound.
 
 Tiers: micro- and macro-expressions (their labels), their phases, action units, questions, markers,
-and what is missing of the video and of the sound. Times are whole ms, as in ELAN. Annotations of
-one tier must not overlap; those that do go to a second tier.
+and missing video and sound. Times are whole ms, as in ELAN. Annotations in one tier must not
+overlap; those that do go into a second tier.
 """
 
 import xml.etree.ElementTree as ET
@@ -20,18 +20,20 @@ from realtime.sessions.export_rows import event_rows, lanes, marker_rows, new_fi
 from realtime.sessions.reader import Session
 
 POINT_MS = 40
-"""ELAN has no moments, so a moment is shown for this long."""
+"""A marker's length: ELAN has no annotations without length."""
+
+TIERS = ("micro-expressions", "macro-expressions", "phases", "action units", "questions", "markers")
 
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _TYPE = "free"
 
 Span = tuple[int, int, str]
-"""From, to (ms), value."""
+"""Start and end (ms), value."""
 
 
 def write_elan(session: Session, folder: Path) -> list[Path]:
-    """Write `<code>_<start>.eaf`. Beside it and linked: the video as MP4, because ELAN plays no
-    Matroska on a Mac, and the sound as WAV, for ELAN's waveform."""
+    """Write `<code>_<start>.eaf` with links to two files beside it: the video as MP4, because ELAN
+    plays no Matroska on a Mac, and the sound as WAV, for ELAN's waveform."""
     path = new_file(folder / f"{stem(session)}.eaf")
     root = ET.Element(
         "ANNOTATION_DOCUMENT",
@@ -47,7 +49,7 @@ def write_elan(session: Session, folder: Path) -> list[Path]:
     header = ET.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
     files = [path]
     if session.folder.parts():
-        with suppress(InputError):  # what is said of the expressions holds without it
+        with suppress(InputError):  # the annotations are useful without the video
             files.append(write_mp4(session, folder))
             _link(header, files[-1], "video/mp4")
     if may_export_sound(session):
@@ -58,15 +60,8 @@ def write_elan(session: Session, folder: Path) -> list[Path]:
     times = ET.SubElement(root, "TIME_ORDER")
     slots = annotations = 0
     for name, spans in _lanes(_tiers(session)):
-        tier = ET.SubElement(
-            root,
-            "TIER",
-            {
-                "TIER_ID": name,
-                "LINGUISTIC_TYPE_REF": _TYPE,
-                "PARTICIPANT": session.participant,
-            },
-        )
+        about = {"TIER_ID": name, "LINGUISTIC_TYPE_REF": _TYPE, "PARTICIPANT": session.participant}
+        tier = ET.SubElement(root, "TIER", about)
         for start, end, value in spans:
             references = {}
             for number, ms in ((1, start), (2, end)):
@@ -91,25 +86,14 @@ def write_elan(session: Session, folder: Path) -> list[Path]:
 
 
 def _link(header: ET.Element, media: Path, kind: str) -> None:
-    """Link a file beside this one. Both begin at 0 s, so there is no TIME_ORIGIN. No absolute path:
-    folders often carry people's names."""
+    """Link a file beside this one. Both begin at 0 s, so there is no TIME_ORIGIN. The path is not
+    absolute, because folders often carry people's names."""
     link = {"MEDIA_URL": media.name, "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": media.name}
     ET.SubElement(header, "MEDIA_DESCRIPTOR", link)
 
 
 def _tiers(session: Session) -> dict[str, list[Span]]:
-    tiers: dict[str, list[Span]] = {
-        name: []
-        for name in (
-            "micro-expressions",
-            "macro-expressions",
-            "phases",
-            "action units",
-            "questions",
-            "markers",
-            "missing video",
-        )
-    }
+    tiers: dict[str, list[Span]] = {name: [] for name in TIERS}
     for row in event_rows(session):
         onset, apex, offset = (_ms(row[f"{moment}_s"]) for moment in ("onset", "apex", "offset"))
         tiers[f"{row['kind']}-expressions"].append((onset, offset, row["label"]))
@@ -137,12 +121,11 @@ def _tiers(session: Session) -> dict[str, list[Span]]:
 
 
 def _lanes(tiers: dict[str, list[Span]]) -> Iterable[tuple[str, list[Span]]]:
-    """Yield each tier, split into as many as needed so that nothing in one overlaps."""
+    """Yield each tier, split into as many as it takes so that nothing in one overlaps."""
     for name, spans in tiers.items():
-        # An annotation must have a length.
-        within = [(max(0, start), max(1, end), value) for start, end, value in spans]
-        long = [(start, max(end, start + 1), value) for start, end, value in within]
-        for number, lane in enumerate(lanes(long) or [[]], 1):
+        # An annotation may not begin before 0, and must have a length.
+        valid = [(b := max(0, start), max(end, b + 1), value) for start, end, value in spans]
+        for number, lane in enumerate(lanes(valid) or [[]], 1):
             yield (name if number == 1 else f"{name} {number}"), lane
 
 

@@ -1,13 +1,13 @@
-"""Tables as CSV or Parquet: expressions, markers, frames, with their columns described beside them.
+"""Tables of expressions, markers and frames, as CSV or Parquet, and a description of their columns.
 
-Numbers in CSV have six decimals; an empty cell is a value that is not known. It begins with a byte
-order mark: without one, spreadsheet programs do not take it for UTF-8. Words that they would
-compute (`=…`, `+…`, `-…`, `@…`) have an apostrophe before them there, and in Parquet none.
+In CSV, numbers have six decimals, and an empty cell is an unknown value. The file begins with a
+byte order mark, by which spreadsheet programs recognise UTF-8. Text that they would compute (`=…`,
+`+…`, `-…`, `@…`) begins with an apostrophe there; in Parquet it does not.
 """
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,30 +28,50 @@ from realtime.sessions.export_rows import (
 )
 from realtime.sessions.reader import Session
 
+Rows = list[dict[str, Any]]
+
 SOUND_COLUMNS: dict[str, str] = {
-    "loudness_db": "the loudest 10 ms (RMS) from onset to offset, dB, 0 being full scale; empty "
-    "where there is no sound",
+    "loudness_db": "the loudest 10 ms (RMS) from onset to offset, dB below full scale (negative); "
+    "empty if there is no sound",
 }
-"""Of the events, beside `EVENT_COLUMNS`."""
+"""Further columns of the events, after `EVENT_COLUMNS`."""
 
 _INTEGERS = {"event", "index", "part", "pts_ms", "count", "track"}
 _FLOATS = {"probability", "score", "loudness_db"}
-"""Beside times, `…_s`, and probabilities of classes, `p_…`."""
+"""Also floats: times, `…_s`, and probabilities of classes, `p_…`."""
 
 
 def write_csv(session: Session, folder: Path) -> list[Path]:
-    """`<code>_<start>_events.csv`, `…_markers.csv`, `…_frames.csv`, `…_columns.json`."""
-    files = [_csv(folder, session, *table) for table in _tables(session)]
-    return [*files, _columns(folder, session)]
+    """Write `<code>_<start>_events.csv`, `…_markers.csv`, `…_frames.csv` and `…_columns.json`."""
+    return _write(session, folder, "csv", _csv)
 
 
 def write_parquet(session: Session, folder: Path) -> list[Path]:
-    """The same as `<code>_<start>_events.parquet` and so on."""
-    files = [_parquet(folder, session, *table) for table in _tables(session)]
-    return [*files, _columns(folder, session)]
+    """Write the same tables as `<code>_<start>_events.parquet` and so on."""
+    return _write(session, folder, "parquet", _parquet)
 
 
-def _tables(session: Session) -> list[tuple[str, list[str], list[dict[str, Any]]]]:
+def _write(
+    session: Session,
+    folder: Path,
+    ending: str,
+    write_table: Callable[[Path, list[str], Rows], None],
+) -> list[Path]:
+    files = []
+    for name, columns, rows in _tables(session):
+        files.append(new_file(folder / f"{stem(session)}_{name}.{ending}"))
+        write_table(files[-1], columns, rows)
+    descriptions = {
+        "events": EVENT_COLUMNS | SOUND_COLUMNS,
+        "markers": MARKER_COLUMNS,
+        "frames": FRAME_COLUMNS,
+    }
+    path = folder / f"{stem(session)}_columns.json"  # the same for both formats
+    path.write_text(json.dumps(descriptions, indent=2) + "\n", "utf-8")
+    return [*files, path]
+
+
+def _tables(session: Session) -> list[tuple[str, list[str], Rows]]:
     sound = sound_of(session)
     events = [row | {"loudness_db": _loudest(sound, row)} for row in event_rows(session)]
     return [
@@ -62,47 +82,28 @@ def _tables(session: Session) -> list[tuple[str, list[str], list[dict[str, Any]]
 
 
 def _loudest(sound: Sound | None, row: dict[str, Any]) -> float | None:
-    if sound is None:
-        return None
-    (loudest,) = sound.loudness(row["onset_s"], row["offset_s"], 1)
-    return loudest
+    return None if sound is None else sound.loudness(row["onset_s"], row["offset_s"], 1)[0]
 
 
-def _csv(
-    folder: Path, session: Session, name: str, columns: list[str], rows: Iterable[dict[str, Any]]
-) -> Path:
-    path = new_file(folder / f"{stem(session)}_{name}.csv")
+def _csv(path: Path, columns: list[str], rows: Rows) -> None:
     with path.open("x", newline="", encoding="utf-8-sig") as file:
         table = csv.DictWriter(file, columns, lineterminator="\n")
         table.writeheader()
         for row in rows:
             table.writerow({column: text(value) for column, value in row.items()})
-    return path
 
 
-def _parquet(
-    folder: Path, session: Session, name: str, columns: list[str], rows: list[dict[str, Any]]
-) -> Path:
-    path = new_file(folder / f"{stem(session)}_{name}.parquet")
+def _parquet(path: Path, columns: list[str], rows: Rows) -> None:
     schema = pa.schema([(column, _type(column)) for column in columns])
     pq.write_table(pa.Table.from_pylist(rows, schema), path)
-    return path
-
-
-def _columns(folder: Path, session: Session) -> Path:
-    path = folder / f"{stem(session)}_columns.json"  # the same for both formats
-    events = EVENT_COLUMNS | SOUND_COLUMNS
-    described = {"events": events, "markers": MARKER_COLUMNS, "frames": FRAME_COLUMNS}
-    path.write_text(json.dumps(described, indent=2) + "\n", "utf-8")
-    return path
 
 
 _COMPUTED = ("=", "+", "-", "@", "\t", "\r")
-"""How words begin that a spreadsheet program would take for a formula, which may call programs."""
+"""Spreadsheet programs take text that begins with these for a formula, which may run programs."""
 
 
 def text(value: object) -> str:
-    """A cell: floats with six decimals, empty for None, words never a formula."""
+    """Return a cell's text: floats with six decimals, empty for None, never a formula."""
     if value is None:
         return ""
     if isinstance(value, str) and value.startswith(_COMPUTED):

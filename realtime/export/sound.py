@@ -1,5 +1,5 @@
-"""The sound of a session as one WAV file on the time line of the exports: 0 is the first recorded
-frame, what is missing is silence, and it is as long as the video."""
+"""The sound of a session as one WAV file. It begins with the first recorded frame and is as long as
+the video; missing sound is silence."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ AT_ONCE_S = 60
 
 
 def write_sound(session: Session, folder: Path) -> list[Path]:
-    """`<code>_<start>.wav`: one channel of 16 bit. Raises `InputError` if there is none, or the
-    consent does not cover it."""
+    """Write `<code>_<start>.wav`: one channel, 16 bit. Raises `InputError` if there is no sound, or
+    the consent does not cover it."""
     sound = Sound(session)
     if not may_export_sound(session):
-        raise InputError(f"{session.folder.path}: the consent that was recorded covers no sound")
+        raise InputError(f"{session.folder.path}: the recorded consent does not cover sound")
     path = new_file(wav_path(session, folder))
     header = wav_header(sound.rate, sound.count)
     with path.open("xb") as file:
@@ -28,11 +28,11 @@ def write_sound(session: Session, folder: Path) -> list[Path]:
 
 
 def wav_path(session: Session, folder: Path) -> Path:
-    """Where `write_sound` writes."""
+    """Return where `write_sound` writes."""
     return folder / f"{stem(session)}.wav"
 
 
 def may_export_sound(session: Session) -> bool:
-    """Whether sound was recorded, and the consent says that it may be."""
+    """Return whether the session has sound and the consent covers it."""
     document = session.document
     return bool(document["video"].get("audio") and (document["consent"] or {}).get("voice"))

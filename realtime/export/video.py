@@ -1,4 +1,4 @@
-"""The video of a session: as one file, with faces blurred, or cut to the face."""
+"""The video of a session: as one file, with blurred faces, or cropped to the face."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,18 +19,18 @@ from realtime.sessions.reader import Session
 from realtime.sessions.video_cut import join
 
 WIDER = 1.5
-"""What is blurred, in face widths: FaceMesh ends at the hairline and before the ears."""
+"""Width of the blurred area, in face widths: FaceMesh leaves out hair and ears."""
 BLOCKS = 7
-"""A blurred face is this many blocks wide: fewer than anyone is known by."""
+"""Width of a blurred face, in blocks: too few to recognise anyone by."""
 AROUND_S = 0.5
-"""Where a face was found, it may be for this long before and after."""
+"""The area of a face is blurred for this long before and after the face was found there."""
 
 _Area = tuple[slice, slice]
 """Rows and columns."""
 
 
 def write_video(session: Session, folder: Path) -> list[Path]:
-    """`<code>_<start>.mkv`: all parts in one file, packet by packet."""
+    """Write `<code>_<start>.mkv`: all parts in one file, packet by packet."""
     path = new_file(folder / f"{stem(session)}.mkv")
     parts = session.folder.parts()
     if not parts:
@@ -40,58 +40,57 @@ def write_video(session: Session, folder: Path) -> list[Path]:
 
 
 def write_blurred(session: Session, folder: Path) -> list[Path]:
-    """`<code>_<start>_blurred.mkv`: faces in blocks, see `blur_faces`."""
-    return [_write(session, folder, "blurred", blur_faces)]
+    """Write `<code>_<start>_blurred.mkv`, see `blur_faces`."""
+    return [write_changed(session, folder / f"{stem(session)}_blurred.mkv", blur_faces)]
 
 
 def write_crop(session: Session, folder: Path) -> list[Path]:
-    """`<code>_<start>_crop.mkv`: the aligned face alone, held still; black where there is none."""
+    """Write `<code>_<start>_crop.mkv`: only the aligned face, held still; black without a face."""
     aligner = FaceAligner()
     black = np.zeros((REPLAY_PX, REPLAY_PX, 3), np.uint8)
 
-    def cropped(frames: Iterable[Frame]) -> Iterator[Frame]:
+    def crop(frames: Iterable[Frame]) -> Iterator[Frame]:
         for frame in frames:
             face: AlignedFace | None = aligner.align(frame)
             yield replace(frame, image=black if face is None else picture(frame, face))
 
-    return [_write(session, folder, "crop", cropped)]
+    return [write_changed(session, folder / f"{stem(session)}_crop.mkv", crop)]
 
 
 def blur_faces(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """`frames`, in order of time, with faces in blocks: where one is found, and where one is found
-    up to `AROUND_S` before or after, since a face that is missed in one picture was seen in
-    another. A picture in which none is found is in blocks as a whole.
+    """Yield `frames`, which must be in order of time, with faces in blocks. It also blurs where a
+    face is found up to `AROUND_S` before or after, because one picture may miss it. A picture
+    without any face is blurred as a whole.
 
-    What it cannot cover: a face that is not found for longer than that while something else, face
-    or not, is.
+    It cannot cover a face that is missed for longer while another face, or what looks like one, is
+    found.
     """
     known: deque[tuple[float, list[_Area]]] = deque()
     waiting: deque[tuple[Frame, bool]] = deque()
 
-    def covered(frame: Frame, found: bool) -> Frame:
+    def blur(frame: Frame, found: bool) -> Frame:
         time_s = frame.stamp.time_s
         while known[0][0] < time_s - AROUND_S:
             known.popleft()
         areas = [area for at_s, some in known if at_s <= time_s + AROUND_S for area in some]
-        return replace(frame, image=_in_blocks(frame.image, areas if found else None))
+        return replace(frame, image=_pixelate(frame.image, areas if found else None))
 
     for frame in frames:
-        areas = [_around(landmarks_px, frame.image) for landmarks_px in find_faces(frame.image)]
+        areas = [_face_area(landmarks_px, frame.image) for landmarks_px in find_faces(frame.image)]
         while waiting and frame.stamp.time_s > waiting[0][0].stamp.time_s + AROUND_S:
-            yield covered(*waiting.popleft())
+            yield blur(*waiting.popleft())
         known.append((frame.stamp.time_s, areas))
         waiting.append((frame, bool(areas)))
     while waiting:
-        yield covered(*waiting.popleft())
+        yield blur(*waiting.popleft())
 
 
-def _write(
-    session: Session,
-    folder: Path,
-    kind: str,
-    change: Callable[[Iterable[Frame]], Iterator[Frame]],
+def write_changed(
+    session: Session, path: Path, change: Callable[[Iterable[Frame]], Iterator[Frame]]
 ) -> Path:
-    path = new_file(folder / f"{stem(session)}_{kind}.mkv")
+    """Write the recorded frames, as `change` returns them, to `path`, which must be new. Raises
+    `InputError` if there are none, or their size changes."""
+    new_file(path)
     pictures = Pictures(session)
     if not pictures.stamps:
         raise InputError(f"{session.folder.path} has no pictures to export")
@@ -102,7 +101,7 @@ def _write(
             if writer is None:
                 writer = VideoWriter(path, width, height, "h264")
             if writer.size != (width, height):
-                raise InputError(f"{path}: the picture's size changes, one file cannot hold both")
+                raise InputError(f"{path}: pictures change size, and one file cannot hold both")
             due_ms = round((frame.stamp.time_s - session.zero_s) * 1000)
             writer.write(frame, writer.next_pts(due_ms))
     finally:
@@ -112,8 +111,8 @@ def _write(
     return path
 
 
-def _around(landmarks_px: ArrayF32, image: ImageU8) -> _Area:
-    """Rows and columns of a face with what surrounds it."""
+def _face_area(landmarks_px: ArrayF32, image: ImageU8) -> _Area:
+    """Return rows and columns of a face and its surroundings."""
     low, high = landmarks_px.min(axis=0), landmarks_px.max(axis=0)
     middle, half = (low + high) / 2, WIDER / 2 * (high - low).max()
     size = np.array([image.shape[1], image.shape[0]])
@@ -122,9 +121,9 @@ def _around(landmarks_px: ArrayF32, image: ImageU8) -> _Area:
     return slice(int(y0), int(y1)), slice(int(x0), int(x1))
 
 
-def _in_blocks(image: ImageU8, areas: Sequence[_Area] | None) -> ImageU8:
-    """`image`, (H, W, 3) uint8 RGB, with `areas` in blocks, or all of it. One grid, as coarse as
-    the largest area asks: where several overlap, one's blocks do not tell what another's hide."""
+def _pixelate(image: ImageU8, areas: Sequence[_Area] | None) -> ImageU8:
+    """Return `image`, (H, W, 3) uint8 RGB, with `areas` (None: all of it) in blocks. All areas use
+    the grid of the largest, so that finer blocks of one do not reveal what another hides."""
     height, width = image.shape[:2]
     spans = [length for area in areas or () for length in (s.stop - s.start for s in area)]
     side = max(1.0, max(spans, default=max(height, width)) / (WIDER * BLOCKS))

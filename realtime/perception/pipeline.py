@@ -18,13 +18,13 @@ import cv2
 import numpy as np
 
 from model import load_classifier
-from model.classifiers import Classifier
 from model.face.crop import CROP_PX
 from model.flow import Flow, flow_on, load_flow
 from model.flow.key_frames import PHASE_FRAMES, crops_around, frames_between
 from model.inference.checkpoint import check_fit, checkpoint_path
+from model.inference.classifier import Classifier
 from model.inference.engine_choice import Serving
-from model.inference.naming import Named, Naming, suits_one_graph
+from model.inference.naming import NamedExpression, Naming, suits_one_graph
 from model.records import (
     AlignedFace,
     Event,
@@ -73,7 +73,7 @@ class PipelineConfig:
 class _Pending:
     update: SpotUpdate
     known_at: Stamp
-    result: Future[Named] | None
+    result: Future[NamedExpression] | None
     """None for a withdrawal: it needs no classifier, but waits for its turn."""
     crops: tuple[ImageU8, ...] = ()
 
@@ -126,8 +126,8 @@ class Pipeline:
         face while this thread does motion and spotting of `frame`. That clears a backlog faster and
         does not change the steps. If another frame comes next, that face is lost."""
         ahead, self._ahead = self._ahead, None
-        foretold, aligned = (None, None) if ahead is None else (ahead[0], ahead[1].result())
-        if aligned is None or foretold is not frame:
+        aligned = None if ahead is None else ahead[1].result()
+        if ahead is None or aligned is None or ahead[0] is not frame:
             aligned = self._perception.align(frame)
         if following is not None:
             self._ahead = following, self._beside.submit(self._perception.align, following)
@@ -177,8 +177,8 @@ class Pipeline:
     @property
     def trouble(self) -> str:
         """What failed and was replaced in engine, naming or motion; empty if nothing failed."""
-        told = "" if self._engine is None else self._engine.trouble()
-        return told or self._naming.trouble or self._perception.trouble
+        engine = "" if self._engine is None else self._engine.trouble()
+        return engine or self._naming.trouble or self._perception.trouble
 
     def warm_up(self) -> None:
         """Run every network once, so that the first frames need not wait."""

@@ -34,15 +34,15 @@ class Watch:
 
     def __init__(self, spotter: Spotter) -> None:
         self._spotter = spotter
-        self._seen = False
+        self._had_face = False
 
     def push(self, stamp: Stamp, motion: MotionSample | None) -> SpotSignal | None:
         """Return the spotter's signal for the frame at `stamp`. Without a face it is None, except
         for the first frame after the face was lost. Stamps increase."""
-        seen, self._seen = self._seen, motion is not None
+        had_face, self._had_face = self._had_face, motion is not None
         if motion is not None:
             return self._spotter.push(motion)
-        return self._spotter.lost(stamp) if seen else None
+        return self._spotter.lost(stamp) if had_face else None
 
     def finish(self) -> tuple[SpotUpdate, ...]:
         """Return the last updates, at the end of the source."""
@@ -63,7 +63,7 @@ class Perception:
         self._aligner = aligner or FaceAligner()
         self._motion = motion or Motion()
         self._watch = Watch(spotter or Spotter())
-        self._seen = False
+        self._had_face = False
 
     @property
     def trouble(self) -> str:
@@ -83,15 +83,14 @@ class Perception:
         """Return the step of `frame`: the second half, with what `align` returned for it."""
         face, timings_ms = aligned
         motion: MotionSample | None = None
-        signal: SpotSignal | None = None
         if face is not None:
             motion = _timed(timings_ms, "motion", lambda: self._motion.push(face))
             signal = _timed(timings_ms, "spot", lambda: self._watch.push(frame.stamp, motion))
         else:
-            if self._seen:
+            if self._had_face:
                 self._motion.lost(frame.stamp)
             signal = self._watch.push(frame.stamp, None)
-        self._seen = face is not None
+        self._had_face = face is not None
         return Step(frame, face, motion, signal, (), timings_ms)
 
     def finish(self) -> tuple[SpotUpdate, ...]:

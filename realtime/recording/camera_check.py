@@ -1,4 +1,4 @@
-"""An item of the check list before a recording, and what the camera check found."""
+"""The check list's item type, and its item for the camera."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Check:
     name: str
     good: bool
     text: str
-    """What was found; if it is not good, also the remedy."""
+    """What was found and, if it is not good, the remedy."""
 
 
 def camera_check(report: Mapping[str, Any]) -> Check:
@@ -40,7 +40,7 @@ def load_camera_check(path: Path) -> Check:
     known = isinstance(document, dict) and document.get("format") == FORMAT
     if not known or document.get("version") != VERSION or not {"light", "verdict"} <= set(document):
         raise InputError(
-            f"--camera-report {path} is no report of this version: make one with python -m "
-            "calibrate camera --out JSON"
+            f"--camera-report {path} is not a report that this version can read: make one with "
+            "python -m calibrate camera --out JSON"
         )
     return camera_check(document)

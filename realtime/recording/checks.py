@@ -12,19 +12,22 @@ from realtime.spotting.baseline import Baseline
 
 DEFAULT_FPS = 30.0
 SPEED_RESERVE = 2.0
-"""A disk must write this many times as fast as pictures come: other programs write too."""
+"""The disk must write this many times as fast as pictures come: other programs write too."""
 SOUND_BYTES_S = 96_000
 """Bytes per second of one 16-bit channel at 48 kHz."""
-MEASURE_ONE = "measure one, python -m calibrate baseline --participant or the Calibrate tab"
-NOT_CHECKED = "not checked: --camera-report of python -m calibrate camera, or the Calibrate tab"
+MEASURE_ONE = "measure one with python -m calibrate baseline --participant, or on the Calibrate tab"
+NOT_CHECKED = (
+    "not checked: check it with python -m calibrate camera and give its --camera-report, or use "
+    "the Calibrate tab"
+)
 
 
 def check_list(
     plan: RecordPlan, info: SourceInfo, baseline: Baseline | None, disk_bytes_s: float
 ) -> tuple[Check, ...]:
-    """Return every item except disk space (see `require_room`) and missing JPEGs (see
-    `require_jpegs`), which are errors, not warnings. `disk_bytes_s`: how fast the disk writes, see
-    `realtime.sessions.folder.disk_speed`."""
+    """Return every item except disk space and missing JPEGs, which are errors, not warnings: see
+    `require_room` and `require_jpegs`. `disk_bytes_s`: how fast the disk writes, as
+    `realtime.sessions.folder.disk_speed` returns it."""
     steady = info.clock in ("driver", "file", "synthetic")
     needed_s = SPEED_RESERVE * bytes_per_s(plan, info)
     camera = plan.camera or (Check("camera", False, NOT_CHECKED) if info.live else None)
@@ -34,26 +37,24 @@ def check_list(
         Check(
             "consent",
             bool(plan.consent),
-            plan.consent or "not recorded: say what was agreed to",
+            plan.consent or "not recorded: write down what the participant agreed to",
         ),
         _baseline(baseline, plan.participant),
         Check(
             "clock",
             steady,
             f"capture times come from {info.clock}"
-            + ("" if steady else ": the delay on the way to this program is not taken off them"),
+            + ("" if steady else ": they include the delay on the way to this program"),
         ),
         Check(
             "pictures",
             info.lossless,
-            "as the source has them"
-            if info.lossless
-            else "compressed before they reach this program",
+            "lossless" if info.lossless else "compressed before they reach this program",
         ),
         Check(
             "disk speed",
             disk_bytes_s >= needed_s,
-            f"writes {disk_bytes_s / 1e6:.0f} MB/s, {needed_s / 1e6:.0f} MB/s are wanted"
+            f"writes {disk_bytes_s / 1e6:.0f} MB/s, the recording needs {needed_s / 1e6:.0f} MB/s"
             + ("" if disk_bytes_s >= needed_s else ": record on another disk, or with h264"),
         ),
     )
@@ -64,7 +65,7 @@ def _baseline(baseline: Baseline | None, participant: str) -> Check:
         return Check("baseline", False, f"none: {MEASURE_ONE}")
     whose = baseline.participant
     if not whose:
-        return Check("baseline", False, f"of whom is not said: {MEASURE_ONE}")
+        return Check("baseline", False, f"it does not say whose it is: {MEASURE_ONE}")
     if whose != participant:
         return Check("baseline", False, f"of {whose}, not of {participant}: {MEASURE_ONE}")
     return Check("baseline", True, f"of {whose}")
@@ -78,45 +79,44 @@ def bytes_per_s(plan: RecordPlan, info: SourceInfo) -> float:
 
 
 def jpegs(plan: RecordPlan, info: SourceInfo) -> Check:
-    """Return whether JPEGs come, for a plan that keeps them."""
-    told = "kept as they come"
-    if not info.jpeg:
-        told = (
-            f"codec {plan.codec}: no JPEGs come from {info.spec} that could be kept; choose ffv1, "
-            "which keeps its pictures bit by bit, or h264"
-        )
-    return Check("JPEGs", info.jpeg, told)
+    """Return the item that says whether the source delivers JPEGs, for a plan that keeps them."""
+    if info.jpeg:
+        return Check("JPEGs", True, "kept unchanged")
+    missing = (
+        f"codec {plan.codec} keeps JPEGs, and {info.spec} delivers none; choose ffv1, which keeps "
+        "its pictures bit by bit, or h264"
+    )
+    return Check("JPEGs", False, missing)
 
 
 def room(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> Check:
-    """Return disk space for the planned length, as an item of the list."""
+    """Return the item for disk space: whether it suffices for the planned length."""
     try:
         require_room(plan, info, seconds)
     except InputError as error:
         return Check("disk space", False, str(error))
-    needed = _length_s(plan, info, seconds) * bytes_per_s(plan, info)
-    free = free_bytes(plan.folder)
+    free, needed = free_bytes(plan.folder), _needed_bytes(plan, info, seconds)
     return Check("disk space", True, f"{size(free)} free, {size(needed)} needed at most")
 
 
 def require_room(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> None:
     """Raise `InputError` unless the disk has room for the planned length."""
-    check_room(plan.folder, _length_s(plan, info, seconds) * bytes_per_s(plan, info))
+    check_room(plan.folder, _needed_bytes(plan, info, seconds))
 
 
 def require_jpegs(plan: RecordPlan, info: SourceInfo) -> None:
-    """Raise `InputError` if the plan keeps JPEGs and none come."""
+    """Raise `InputError` if the plan keeps JPEGs and the source delivers none."""
     if plan.untouched and not (check := jpegs(plan, info)).good:
         raise InputError(check.text)
 
 
-def _length_s(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> float:
-    return seconds or info.duration_s or plan.planned_s
+def _needed_bytes(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> float:
+    return (seconds or info.duration_s or plan.planned_s) * bytes_per_s(plan, info)
 
 
 def enforce(plan: RecordPlan, checks: Sequence[Check]) -> tuple[str, ...]:
-    """Return what is missing, in words, for the session's warnings; with `strict`, raise
-    `InputError` instead."""
+    """Return the failed checks in words, for the session's warnings. If the plan is `strict`, raise
+    `InputError` with them instead."""
     missing = tuple(f"{check.name}: {check.text}" for check in checks if not check.good)
     if missing and plan.strict:
         raise InputError(f"--strict: {'; '.join(missing)}")

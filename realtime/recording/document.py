@@ -1,4 +1,4 @@
-"""What `session.json` says at the start of a recording."""
+"""The content of `session.json` at the start of a recording."""
 
 import time
 from dataclasses import asdict
@@ -29,9 +29,9 @@ def describe(
 ) -> dict[str, Any]:
     """Return the document: `format`, `version`; `participant`, `consent` (`scope`, `pictures`:
     whether reports may show the face, `voice`: whether sound may be recorded, `utc`; null if none),
-    `protocol`; `started_utc`; `config` with the `baseline` in it; `camera` (as asked and as
-    reported; measured values are added at the end); `video`, with its `encoder` (null: kept as it
-    came) and `audio` (null: no sound); `weights`; `software`, `machine`, `device`; `checks`, the
+    `protocol`; `started_utc`; `config` with the `baseline` in it; `camera` (values asked for and
+    reported; measured ones are added at the end); `video`, with its `encoder` (null: JPEGs are
+    kept) and `audio` (null: no sound); `weights`; `software`, `machine`, `device`; `checks`, the
     check list, and `warnings`, its failures; `lsl`. The recorder adds `state`, `anchors`, `zero_s`
     (the source's time of the first frame) and, at the end, its counts."""
     now = iso(time.time())
@@ -40,17 +40,31 @@ def describe(
         "format": FORMAT,
         "version": VERSION,
         "participant": plan.participant,
-        "consent": _consent(plan, now),
+        "consent": {
+            "scope": plan.consent,
+            "pictures": plan.pictures,
+            "voice": plan.voice,
+            "utc": now,
+        }
+        if plan.consent
+        else None,
         "protocol": plan.protocol.document(),
         "started_utc": now,
         "config": config_record(config),
-        "camera": asdict(info),
+        "camera": {**asdict(info), "paced_by_stamps": not info.live},
         "video": {
             "codec": plan.codec,
             "encoder": None if codec.untouched else codec.encoder,
             "options": dict(codec.options),
             "lossless": codec.lossless,
-            "audio": None if microphone is None else _heard(microphone),
+            "audio": microphone
+            and {
+                "microphone": microphone.name,
+                "hz": microphone.rate,
+                "channels_mixed": microphone.channels,
+                "codec": SOUND_CODEC,
+                "clock": microphone.clock,
+            },
         },
         "weights": {
             "classifier": config.classifier,
@@ -62,25 +76,4 @@ def describe(
         "checks": [asdict(check) for check in checks],
         "warnings": list(warnings),
         "lsl": {"told": plan.lsl, "markers_from": plan.lsl_markers},
-    }
-
-
-def _heard(microphone: Microphone) -> dict[str, Any]:
-    return {
-        "microphone": microphone.name,
-        "hz": microphone.rate,
-        "channels_mixed": microphone.channels,
-        "codec": SOUND_CODEC,
-        "clock": microphone.clock,
-    }
-
-
-def _consent(plan: RecordPlan, utc: str) -> dict[str, Any] | None:
-    if not plan.consent:
-        return None
-    return {
-        "scope": plan.consent,
-        "pictures": plan.pictures,
-        "voice": plan.voice,
-        "utc": utc,
     }

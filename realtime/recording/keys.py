@@ -1,7 +1,7 @@
-"""What a person says to a recording while it runs: keys of the protocol, notes, pause, forget.
+"""What a person types while a recording runs: keys of the protocol, notes, pause, forget.
 
-s               a key of the protocol: its marker, or its question's start and, again, end
-pause, resume   analysis and recording; what a camera showed meanwhile is a gap
+s               a key of the protocol: sets its marker, or starts its question, or ends it
+pause, resume   analysis and recording; a camera's pictures in between are not recorded
 forget 30       deletes the last 30 seconds
 anything else   a note
 """
@@ -45,12 +45,12 @@ class Keys:
         self._session = session
         self._questions = {q.key: q.name for q in protocol.questions if q.key}
         self._open = ""
-        self._begun = ""
+        self._unfinished = ""
 
     def hear(self, typed: str) -> list[str]:
-        """Carry out the complete lines in `typed` and keep an incomplete one. Returns what was
-        done, and what failed and why, in words."""
-        *lines, self._begun = (self._begun + typed).split("\n")
+        """Carry out the complete lines in `typed`; keep an incomplete one for the next call. Return
+        what was done, or why it failed, in words."""
+        *lines, self._unfinished = (self._unfinished + typed).split("\n")
         done = []
         for line in lines:
             try:
@@ -64,7 +64,7 @@ class Keys:
         return [words for words in done if words]
 
     def say(self, line: str) -> str:
-        """Carry out `line`; return what was done, in words, empty for an empty line. Raises
+        """Carry out `line` and return what was done, in words; empty for an empty line. Raises
         `InputError` for a "forget" without a number of seconds."""
         text = line.strip()
         word, _, rest = text.partition(" ")
@@ -85,17 +85,17 @@ class Keys:
 
     @property
     def open_question(self) -> str:
-        """The name of the question in progress; empty if there is none."""
+        """Name of the question in progress; empty if there is none."""
         return self._open
 
     def press(self, key: str, at_s: float | None = None) -> str:
-        """Carry out `key` of the protocol at `at_s` of the monotonic clock (None: now); return what
-        was done, in words. Raises `InputError` if the protocol has no such key."""
+        """Carry out `key` of the protocol at `at_s` of the monotonic clock (None: now) and return
+        what was done, in words. Raises `InputError` if the protocol has no such key."""
         if key in self._questions:
             return self.ask(self._questions[key], at_s)
         name = self._protocol.keys.get(key)
         if name is None:
-            raise InputError(f"key {key!r}: the protocol has none of that name")
+            raise InputError(f"key {key!r}: the protocol has no such key")
         self._session.mark(name, at_s=at_s)
         return f"marked {name}"
 
@@ -110,7 +110,7 @@ class Keys:
         try:
             seconds = float(rest)
         except ValueError:
-            raise InputError(f"forget {rest}: say how many seconds, like forget 30") from None
+            raise InputError(f"forget {rest}: say how many seconds, as in forget 30") from None
         if not 0 < seconds < float("inf"):
             raise InputError(f"forget {rest}: choose more than 0 seconds")
         self._session.redact(seconds)

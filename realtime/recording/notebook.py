@@ -1,7 +1,7 @@
-"""Notebook: moments of a running recording, converted to the source's clock.
+"""Notebook: writes markers into a running recording, at times on the source's clock.
 
-A key, a note or another program's marker has a time of the system's monotonic clock, or counts as
-now. Any thread.
+A key, a note or another program's marker comes with a time on the system's monotonic clock, or is
+written at the present time. Any thread.
 """
 
 import math
@@ -18,11 +18,11 @@ from realtime.stream.clock import monotonic_s
 from realtime.stream.ring import FrameRing
 
 LATE_S = 5.0
-"""How long a marker may take from the key to this program."""
+"""How long a key may take to reach this program."""
 AWAY_S = 86_400.0
-"""How old a moment from another program may be."""
+"""How old another program's marker may be."""
 EARLY_S = 1.0
-"""How early another program may report a moment: PsychoPy knows when its next picture shows."""
+"""How far ahead another program may mark: PsychoPy knows when its next picture will show."""
 LAST_S = 1e6
 """Longer than any recording."""
 LSL_NOTE = "from LSL"
@@ -30,7 +30,7 @@ LSL_STREAM = "LSL markers"
 
 
 class Notebook:
-    """Writes into one recording."""
+    """Writes markers into one recording."""
 
     def __init__(
         self,
@@ -47,37 +47,38 @@ class Notebook:
         self._resumed = resumed
 
     def mark(self, kind: MarkerKind, name: str, note: str, at_s: float | None = None) -> bool:
-        """Note a marker at `at_s` of the monotonic clock, at most `LATE_S` ago; if it is None or
-        outside that, note it now. Returns False if recording has ended."""
+        """Write a marker at `at_s` of the monotonic clock; at the present time if `at_s` is None,
+        ahead, or more than `LATE_S` ago. Returns False if the recording has ended."""
         now_s = monotonic_s()
         late_s = 0.0 if at_s is None else now_s - at_s
         return self._mark(kind, name, note, now_s, late_s if 0 <= late_s <= LATE_S else 0.0)
 
     def hear(self, words: str, at_s: float) -> None:
-        """Note another program's words at `at_s` of the monotonic clock: up to `AWAY_S` ago,
-        because a network may have been down, and at most `EARLY_S` ahead. A program may send any
-        number; with any other time, note the words now."""
+        """Write another program's words as a marker at `at_s` of the monotonic clock: up to
+        `AWAY_S` ago, because a network may have been down, and at most `EARLY_S` ahead. A program
+        may send any number: an older time, or NaN, counts as now, a later one as `EARLY_S` ahead.
+        """
         now_s = monotonic_s()
         late_s = now_s - at_s if now_s - at_s < AWAY_S else 0.0
         self._mark("mark", words, LSL_NOTE, now_s, max(late_s, -EARLY_S))
 
     def tell(self, words: str) -> None:
-        """Note now what happened to the stream of other programs' markers."""
+        """Write a marker now that says what happened to the stream of other programs' markers."""
         self.mark("mark", LSL_STREAM, words)
 
     def last(self, seconds: float) -> tuple[float, float]:
-        """Return start and end of the last `seconds`, on the source's clock; at most `LAST_S`."""
+        """Return start and end of the last `seconds` (at most `LAST_S`), on the source's clock."""
         end_s = self._time_s(monotonic_s())
         return end_s - min(seconds, LAST_S), end_s
 
     def redact(self, start_s: float, end_s: float) -> None:
         """Delete what lies between these times of the source. If the recording has ended, raises
-        `InputError` saying how to delete it."""
+        `InputError` with the command that deletes it."""
         marker = Marker("redact", "", "", start_s, monotonic_s(), iso(time.time()), end_s)
         if not self._recorder.mark(marker):
             begin_s = max(0, math.floor(start_s - self._recorder.zero_s))
             raise InputError(
-                "the recording has ended, and nothing is deleted from it by this: python -m "
+                "the recording has ended and nothing was deleted from it: delete it with python -m "
                 f"realtime.session redact {self._recorder.status().folder} --from {begin_s} "
                 "--to inf"
             )
@@ -88,7 +89,7 @@ class Notebook:
         return self._recorder.mark(Marker(kind, name, note, moment_s, now_s - late_s, utc))
 
     def _time_s(self, now_s: float) -> float:
-        """Return the time of the source at `now_s` of the monotonic clock."""
+        """Return the source's time at `now_s` of the monotonic clock."""
         newest = self._ring.latest()
         if self._clock() in SOURCE_TIME or newest is None:
             return now_s if newest is not None else 0.0

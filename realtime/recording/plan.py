@@ -1,7 +1,7 @@
 """The options of a recording, checked before anything is opened."""
 
 import argparse
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,14 @@ from model.text import clean_line
 from realtime.recording.camera_check import Check, load_camera_check
 from realtime.recording.protocol import Protocol, load_protocol
 from realtime.sessions.crash_safe_video import CODECS
-from realtime.sessions.folder import PARTICIPANT
+from realtime.sessions.shape import PARTICIPANT
 
 PLANNED_S = 600.0
-"""The length to reserve room for if no length is given."""
+"""The length to plan disk space for if no length is given."""
 
 
 def check_participant(code: str) -> str:
-    """Return `code`. Raises `InputError` if it is not a participant's code."""
+    """Return `code`. Raises `InputError` if it does not look like a code."""
     if not PARTICIPANT.fullmatch(code):
         raise InputError(
             f"participant {code!r}: give a code of letters, digits, - and _ (at most 32, like "
@@ -28,34 +28,34 @@ def check_participant(code: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RecordPlan:
-    """Options of a recording. A value that cannot work raises `InputError`."""
+    """Options of a recording. A wrong value raises `InputError`."""
 
     folder: Path
-    """Where the session goes; a number is appended if it is taken."""
+    """The session's folder; if it exists, a number is appended."""
     participant: str
     """The participant's code."""
     codec: str = "h264"
     """Name in `realtime.sessions.crash_safe_video.CODECS`."""
     consent: str = ""
-    """What the participant consented to, in words; empty: not recorded."""
+    """What the participant agreed to, in words; empty: not written down."""
     pictures: bool = False
-    """The participant consented to pictures of the face in reports."""
+    """The participant agreed to pictures of the face in reports."""
     audio: str = ""
-    """The microphone to record too, see `realtime.recording.microphone`; empty: no sound."""
+    """The microphone to record, see `realtime.recording.microphone`; empty: no sound."""
     voice: bool = False
-    """The participant consented to the recording of sound."""
+    """The participant agreed to the recording of sound."""
     protocol: Protocol = field(default_factory=Protocol)
     """The study's keys and questions."""
     camera: Check | None = None
-    """What the camera check found; None: nobody made one."""
+    """Result of the camera check; None: the camera was not checked."""
     planned_s: float = PLANNED_S
-    """The planned length, if neither options nor source give one."""
+    """The planned length, if neither the options nor the source give one."""
     lsl: bool = False
     """Send frames, events and markers to LSL, see `realtime.recording.lsl`."""
     lsl_markers: str = ""
-    """The LSL stream whose samples also become markers, see `MarkerStream`; empty: no stream."""
+    """The LSL stream whose samples become markers, see `MarkerStream`; empty: no stream."""
     strict: bool = False
-    """Treat a failed check as an error, not as a warning kept in the session."""
+    """A failed check is an error. Otherwise it is a warning, kept in the session."""
 
     def __post_init__(self) -> None:
         check_participant(self.participant)
@@ -64,8 +64,8 @@ class RecordPlan:
             raise InputError(f"--codec {self.codec}: choose one of {', '.join(CODECS)}")
         if self.audio and not (self.voice and self.consent):
             raise InputError(
-                f"microphone {self.audio}: say what was agreed to, and that it covers sound "
-                "(--consent, --voice)"
+                f"microphone {self.audio}: say what the participant agreed to, and that it covers "
+                "sound (--consent, --voice)"
             )
         if not 0 < self.planned_s < float("inf"):
             raise InputError(f"planned length {self.planned_s:g} s: choose more than 0")
@@ -79,45 +79,33 @@ class RecordPlan:
 def add_recording(options: argparse._ArgumentGroup) -> None:
     """Add the options of a recording; `take_plan` reads them."""
     add = options.add_argument
-    add("--record", type=Path, metavar="DIR", help="the session's folder, made new")
+    add("--record", type=Path, metavar="DIR", help="new folder for the session")
     add("--participant", metavar="CODE", help="a code, never a name")
     add("--codec", metavar="NAME", help="h264 (visually lossless; default), ffv1 (lossless), mjpeg")
     add("--consent", metavar="SCOPE", help="what the participant agreed to")
     add("--pictures", action="store_true", help="consent covers pictures of the face in reports")
-    add("--audio", metavar="MICROPHONE", help="record its sound too: a name, or default")
+    add("--audio", metavar="MICROPHONE", help="record sound too: a microphone's name, or default")
     add("--voice", action="store_true", help="consent covers the sound")
-    add("--protocol", type=Path, metavar="TOML", help="names of keys, questions")
-    add("--camera-report", type=Path, metavar="JSON", help="of python -m calibrate camera")
-    add("--lsl", action="store_true", help="tell frames, events and markers to LSL")
-    add("--lsl-markers", metavar="NAME", help="take markers from that LSL stream; NAME@SOURCE_ID")
-    add("--strict", action="store_true", help="what the check list misses is an error")
+    add("--protocol", type=Path, metavar="TOML", help="the study's keys and questions")
+    add("--camera-report", type=Path, metavar="JSON", help="written by python -m calibrate camera")
+    add("--lsl", action="store_true", help="send frames, events and markers to LSL")
+    add("--lsl-markers", metavar="NAME", help="take markers from this LSL stream; NAME@SOURCE_ID")
+    add("--strict", action="store_true", help="a failed check is an error")
 
 
 def take_plan(options: dict[str, Any]) -> RecordPlan | None:
-    """Take the options of a recording out of a command line's `options`; return None if none is
-    given. Raises `InputError` if one cannot work or needs another."""
-    names = (
-        "participant",
-        "codec",
-        "consent",
-        "pictures",
-        "audio",
-        "voice",
-        "protocol",
-        "lsl",
-        "lsl_markers",
-        "strict",
-        "camera_report",
-    )
+    """Take the options of a recording out of a command line's `options`; return None if there is
+    none. Raises `InputError` if a value is wrong, or an option needs another."""
+    names = [f.name for f in fields(RecordPlan) if f.name in options] + ["camera_report"]
     folder: Path | None = options.pop("record")
     asked = {name: value for name in names if (value := options.pop(name))}
     if folder is None:
         if asked:
             option = next(iter(asked)).replace("_", "-")
-            raise InputError(f"--{option} belongs to --record: give --record DIR with it")
+            raise InputError(f"--{option} works only with --record: add --record DIR")
         return None
     if "participant" not in asked:
-        raise InputError(f"--record {folder} needs --participant with the participant's code")
+        raise InputError(f"--record {folder} needs a participant's code: add --participant CODE")
     if "protocol" in asked:
         asked["protocol"] = load_protocol(asked["protocol"])
     report: Path | None = asked.pop("camera_report", None)

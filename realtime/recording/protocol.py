@@ -1,4 +1,4 @@
-"""A study's protocol: which keys mark what, and which questions are asked.
+"""A study's protocol: what each key marks, and which questions are asked.
 
 name = "Interview A"
 authors = ["A. Meyer", "B. Klein"]   # of the study, for exports
@@ -14,49 +14,74 @@ key = "1"               # starts it; the next question, or the key again, ends i
 """
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from model.errors import InputError
 from model.text import clean_line, read_text
+from realtime.results.values import describe_misfit
+
+Line = Annotated[str, AfterValidator(clean_line)]
+Name = Annotated[str, StringConstraints(pattern=r"\S"), AfterValidator(clean_line)]
+Key = Annotated[str, StringConstraints(pattern=r"^\S$")]
+"""One character."""
+
+REMEDY = (
+    'a protocol has name, authors, [keys] as s = "stimulus" with one character each, and '
+    "[[questions]] with name, text, key"
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(BaseModel):
     """A question of the protocol."""
 
-    name: str
-    text: str
-    key: str = ""
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    text: Name
+    key: Key | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Protocol:
-    """Names for keys, and questions."""
+class Protocol(BaseModel):
+    """What each key marks, and the questions."""
 
-    name: str = ""
-    keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Marker by key; no key of a question among them."""
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Line = ""
+    keys: dict[Key, Name] = Field(default_factory=dict)
+    """Marker by key. A question's key is not among them."""
     questions: tuple[Question, ...] = ()
-    authors: tuple[str, ...] = ()
+    authors: tuple[Line, ...] = ()
     """The study's authors, as a data set names them."""
+
+    @model_validator(mode="after")
+    def _check_doubles(self) -> "Protocol":
+        keys = [*self.keys, *(question.key for question in self.questions if question.key)]
+        names = [question.name for question in self.questions]
+        for what, values in (("key", keys), ("question", names)):
+            for value in values:
+                if values.count(value) > 1:
+                    raise ValueError(f"{what} {value!r} is used twice")
+        return self
 
     def document(self) -> dict[str, Any]:
         """Return the protocol for `session.json`."""
-        questions = [{"name": q.name, "text": q.text, "key": q.key} for q in self.questions]
-        return {
-            "name": self.name,
-            "authors": list(self.authors),
-            "keys": dict(self.keys),
-            "questions": questions,
-        }
+        questions = [{"name": q.name, "text": q.text, "key": q.key or ""} for q in self.questions]
+        return self.model_dump(mode="json") | {"questions": questions}
 
 
 def load_protocol(path: Path) -> Protocol:
-    """Read a protocol file. Raises `InputError` saying what is wrong with it."""
+    """Read a protocol file. Raises `InputError` as `parse_protocol` does."""
     try:
         return parse_protocol(read_text(path), f"--protocol {path}")
     except OSError as error:
@@ -66,58 +91,14 @@ def load_protocol(path: Path) -> Protocol:
 
 
 def parse_protocol(text: str, path: str) -> Protocol:
-    """Return the protocol in `text`. Raises `InputError` saying what is wrong with it; `path` is
-    the name of the text in that message."""
+    """Return the protocol in `text`. Raises `InputError` that names the place, the value and the
+    remedy; it calls the text `path`."""
     try:
-        document = tomllib.loads(text)
+        return Protocol.model_validate(tomllib.loads(text))
+    except ValidationError as error:
+        problem = describe_misfit(error.errors()[0])
+        raise InputError(clean_line(f"{path}: {problem}; {REMEDY}")) from None
     except ValueError as error:  # `TOMLDecodeError`, or a number with too many digits
         raise InputError(f"{path} is not TOML: {error}") from None
     except RecursionError:
-        raise InputError(f"{path} is no protocol: it is nested too deeply") from None
-    unknown = sorted(set(document) - {"name", "authors", "keys", "questions"})
-    if unknown:
-        raise InputError(f"{path}: {unknown[0]} is none of name, authors, keys, questions")
-    name = document.get("name", "")
-    keys = document.get("keys", {})
-    questions = document.get("questions", [])
-    if not isinstance(name, str) or not isinstance(keys, dict) or not isinstance(questions, list):
-        raise InputError(f'{path}: needs name = "…", a table [keys] and tables [[questions]]')
-    authors = document.get("authors", [])
-    if not isinstance(authors, list) or not all(isinstance(name, str) for name in authors):
-        raise InputError(f'{path}: authors are a list of names, as ["A. Meyer", "B. Klein"]')
-    asked = tuple(_question(path, entry) for entry in questions)
-    _check_keys(path, [*keys, *(q.key for q in asked if q.key)])
-    _check_names(path, keys, asked)
-    named = {key: clean_line(marker) for key, marker in keys.items()}
-    by = tuple(clean_line(author) for author in authors)
-    return Protocol(clean_line(name), MappingProxyType(named), asked, by)
-
-
-def _question(path: str, entry: Any) -> Question:
-    if (
-        not isinstance(entry, dict)
-        or not entry.keys() <= {"name", "text", "key"}
-        or not all(isinstance(value, str) for value in entry.values())
-        or not entry.get("name")
-        or not entry.get("text")
-    ):
-        raise InputError(f"{path}: a question has name, text and key, not {entry!r}")
-    return Question(**{name: clean_line(value) for name, value in entry.items()})
-
-
-def _check_keys(path: str, keys: list[str]) -> None:
-    for key in keys:
-        if len(key) != 1 or key.isspace():
-            raise InputError(f"{path}: key {key!r} must be one character")
-        if keys.count(key) > 1:
-            raise InputError(f"{path}: key {key!r} is used twice")
-
-
-def _check_names(path: str, keys: dict[str, Any], questions: tuple[Question, ...]) -> None:
-    for key, name in keys.items():
-        if not isinstance(name, str) or not name.strip():
-            raise InputError(f"{path}: key {key!r} needs a name to mark, not {name!r}")
-    names = [question.name for question in questions]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"{path}: two questions are called {name!r}")
+        raise InputError(f"{path} is not a protocol: it is nested too deeply") from None

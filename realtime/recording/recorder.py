@@ -1,13 +1,13 @@
-"""SessionRecorder: one writer puts everything of a run into its folder.
+"""SessionRecorder: one writer for everything in a session's folder.
 
-The recorder thread calls `write` and `beat`; it, or whoever made the recorder, calls `close`. Other
+The recorder thread calls `write` and `beat`; it, or the owner of the recorder, calls `close`. Other
 threads leave notes (`analysed`, `left_out`, `finished`, `mark`, `audit`) and sound (`hear`) without
-touching files; the recorder thread writes them with its next frame or beat. The recorder makes no
-thread and waits for nothing.
+touching files; the recorder thread writes them with its next frame or beat. The recorder starts no
+thread and never waits.
 
-After any failure (a full disk, a bug), what is written stays, the files are closed, and `status`
-says so. From then on frames count as dropped, and the run goes on. What must be forgotten is still
-deleted.
+After any failure (a full disk, a bug) the files are closed, what they hold is kept, and `status`
+says why. From then on frames count as dropped, and the run goes on. Redactions are still carried
+out.
 """
 
 import math
@@ -36,14 +36,14 @@ from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import Percentiles
 
 SYNC_S = 2.0
-"""How much a power cut may cost."""
+"""A power cut may cost this much of the recording."""
 ROOM_S = 1.0
 
 FULL = "the disk is full"
 
 
 class _DiskFullError(OSError):
-    """The disk's reserve is in use: there is just enough room to close everything."""
+    """Only the reserve is left on the disk: just enough to close everything."""
 
 
 class SessionRecorder:
@@ -60,12 +60,12 @@ class SessionRecorder:
         streams: Streams | None = None,
         sound: SoundTrack | None = None,
     ) -> None:
-        """`document` is the content of `session.json` at the start. `clock` names where capture
-        times come from. `losses` counts, by cause, the frames that the source never delivered.
+        """`document`: the content of `session.json` at the start. `clock` returns where capture
+        times come from, `losses` the number of frames that the source never delivered, by cause.
         `streams` get what is recorded. `sound` goes into the video's file. Raises `OSError` if the
         folder cannot be written to."""
         self._folder = folder
-        self._let_go = claim(folder.path)
+        self._release = claim(folder.path)
         self._document = document | {"state": "recording", "anchors": []}
         sound_hz = None if sound is None else sound.rate
         rotate = document["camera"].get("rotate", 0)
@@ -78,7 +78,7 @@ class SessionRecorder:
         self._zero_s: float | None = None
         self._tie_s, self._tied_until_s = 0.0, -math.inf
         self._last: Stamp | None = None
-        self._told: dict[str, int] = {}
+        self._counted: dict[str, int] = {}
         self._frames = self._dropped = 0
         self._intervals = Percentiles()
         self._failure = ""
@@ -89,8 +89,8 @@ class SessionRecorder:
         self.beat()
 
     def write(self, frame: Frame, missed: Sequence[Stamp] = ()) -> None:
-        """Record `frame`. `missed`: frames between the last one and this that never reached this
-        thread."""
+        """Record `frame`. `missed`: frames since the last one that this thread came too late
+        for."""
         for stamp in missed:
             self._drop(stamp, BEHIND)
         if self._failure:
@@ -111,7 +111,7 @@ class SessionRecorder:
         self._catch_up(frame.stamp.time_s)
 
     def beat(self) -> None:
-        """Write sound and notes, and do what is due. Call it at least a few times a second."""
+        """Write sound and notes, and do periodic work. Call it a few times a second or more."""
         self._catch_up(math.inf)
 
     def _catch_up(self, heard_until_s: float) -> None:
@@ -147,7 +147,7 @@ class SessionRecorder:
         self._sound.hear(block, left_out)
 
     def analysed(self, step: Step, done_s: float) -> None:
-        """Note a frame's analysis, done at `done_s` of the monotonic clock. Any thread."""
+        """Note that a frame was analysed, at `done_s` of the monotonic clock. Any thread."""
         stamp = step.frame.stamp
         late = done_s - step.frame.received_s > LATE_S
         line = Line(stamp.index, "late" if late else "analysed")
@@ -155,7 +155,7 @@ class SessionRecorder:
         self.finished(step.events)
 
     def left_out(self, stamps: Sequence[Stamp], cause: str) -> None:
-        """Note frames that will not be analysed. Any thread."""
+        """Note that frames will not be analysed. Any thread."""
         for stamp in stamps:
             self._notes.put(Note(stamp.time_s, Line(stamp.index, "unanalysed", cause=cause)))
 
@@ -165,13 +165,13 @@ class SessionRecorder:
             self._notes.put(Note(event.known_at.time_s, event=event))
 
     def mark(self, marker: Marker) -> bool:
-        """Note a marker; one of kind `redact` deletes its span. Returns False, without noting it,
-        after `close`; also after a failure, except for `redact`. Any thread."""
+        """Note a marker; one of kind `redact` deletes its span. Returns False if it is not noted:
+        after `close`, or after a failure unless it is a `redact`. Any thread."""
         if self._failure and marker.kind != "redact":
             return False
         taken = self._notes.put(Note(marker.time_s, marker=marker))
         if taken and marker.kind == "redact":
-            self._redacted.append(marker.span)  # nothing of this span is written from here on
+            self._redacted.append(marker.span)  # from here on, nothing in this span is written
         return taken
 
     def audit(self, who: str, did: str) -> None:
@@ -180,23 +180,23 @@ class SessionRecorder:
 
     @property
     def zero_s(self) -> float:
-        """Time of the source at which the video begins; 0 before that."""
+        """The source's time at which the video begins; 0 before it does."""
         return self._zero_s or 0.0
 
-    def close(self, ended: str, **said: Any) -> None:
-        """Write the remaining notes, close the files, and say in `session.json` why it ended, with
-        the values in `said`. Later calls do nothing."""
+    def close(self, ended: str, **results: Any) -> None:
+        """Write the remaining notes, close the files, and add to `session.json` why the recording
+        ended, and `results`. Later calls do nothing."""
         if self._closed:
             return
         self._closed = True
         with ExitStack() as ending:
-            ending.callback(self._let_go)
+            ending.callback(self._release)
             self._notes.end()
             self.beat()
             self._redact_due()  # there may be room again
             self._streams = None
             self._close_all()
-            self._conclude(ended, said)
+            self._conclude(ended, results)
 
     def _close_all(self) -> None:
         try:
@@ -209,8 +209,8 @@ class SessionRecorder:
             self._failure = self._failure or f"closing: {_reason(error)}"
         self._torn = self._torn or bool(self._due)  # `recover` does the rest
 
-    def _conclude(self, ended: str, said: Mapping[str, Any]) -> None:
-        """Say in `session.json` how it ended."""
+    def _conclude(self, ended: str, results: Mapping[str, Any]) -> None:
+        """Write into `session.json` how the recording ended."""
         intervals = self._intervals.summary()
         self._document |= {
             "state": "torn" if self._torn else "stopped" if self._failure else "complete",
@@ -219,7 +219,7 @@ class SessionRecorder:
             "frames": {"recorded": self._frames, "dropped": self._dropped},
             "notes_lost": self._notes.lost,
             "interval_ms": asdict(intervals),
-            **said,
+            **results,
         }
         try:
             self._document["anchors"].append(asdict(take_anchor()))
@@ -235,7 +235,7 @@ class SessionRecorder:
         path, failure = self._folder.path, self._failure
         if failure and self._due:
             failure += (
-                "; what was to be forgotten is NOT deleted yet: once there is room, "
+                "; what was to be forgotten is NOT deleted yet: make room, then run "
                 f"python -m realtime.session recover {path}"
             )
         return RecordingStatus(str(path), self._frames, self._dropped, seconds, failure, missed)
@@ -251,13 +251,7 @@ class SessionRecorder:
         due_ms = round((stamp.time_s - self._zero_s) * 1000)
         part, pts_ms = self._video.place(frame, due_ms)
         line = Line(
-            stamp.index,
-            "recorded",
-            stamp.time_s,
-            frame.received_s,
-            self._clock(),
-            part,
-            pts_ms,
+            stamp.index, "recorded", stamp.time_s, frame.received_s, self._clock(), part, pts_ms
         )
         self._ledger.write(line.text())
         self._video.write(frame, pts_ms)
@@ -266,13 +260,13 @@ class SessionRecorder:
             self._streams.frame(stamp, self._tie_s, part, pts_ms)
 
     def _tie(self, frame: Frame) -> None:
-        """Tie the source's clock to the monotonic one. A file's clock stands still during a pause.
-        Only the next picture shows that, and until then sound has no time on that clock."""
+        """Tie the source's clock to the monotonic one. A file's clock stands still during a pause,
+        and only the next picture shows for how long. Until then, sound has no time on it."""
         if self._clock() in SOURCE_TIME:
             self._tie_s, self._tied_until_s = 0.0, math.inf
             return
         if self._sound is not None and self._tied_until_s > -math.inf:
-            self._sound.place(self._tie_s, frame.stamp.time_s)  # what was heard before the pause
+            self._sound.place(self._tie_s, frame.stamp.time_s)  # sound from before the pause
         self._tie_s, self._tied_until_s = frame.received_s - frame.stamp.time_s, frame.stamp.time_s
 
     def _write_sound(self, until_s: float) -> None:
@@ -280,16 +274,16 @@ class SessionRecorder:
             return
         self._sound.place(self._tie_s, min(until_s, self._tied_until_s))
         writer = self._video.writer
-        if writer is not None and self._zero_s is not None:  # else it waits for a picture
+        if writer is not None and self._zero_s is not None:  # otherwise sound waits for a picture
             self._sound.write(writer, self._zero_s, self._is_redacted)
 
     def _gap_before(self, index: int) -> None:
         """Write a line for the frames before `index` that the source never delivered."""
         expected = self._last.index + 1 if self._last is not None else 0
         counts = dict(self._losses())
-        grown = [cause for cause, n in counts.items() if n > self._told.get(cause, 0)]
+        grown = [cause for cause, n in counts.items() if n > self._counted.get(cause, 0)]
         if index > expected:
-            self._told = counts
+            self._counted = counts
             cause = "; ".join(grown) or "source"
             line = Line(expected, "missing", cause=cause, count=index - expected)
             self._ledger.write(line.text())
@@ -328,12 +322,12 @@ class SessionRecorder:
         if marker.kind == "redact":
             self._due.append(marker)  # before any of this can fail
         elif self._is_redacted(marker.time_s):
-            return  # another program's marker, which came late
+            return  # another program's marker that came late
         self._markers.write(marker_line(marker))
         if self._streams is not None:
             self._streams.marker(marker)
         if marker.kind == "redact":
-            # On the disk first: if the program ends midway, `recover` continues.
+            # First to the disk: if the program ends midway, `recover` continues.
             self._markers.sync()
             self._close_files()
             try:
@@ -343,26 +337,26 @@ class SessionRecorder:
             self._due.remove(marker)
 
     def _redact_after_failure(self) -> None:
-        """Of all notes, carry out only the redactions."""
+        """Carry out the redactions among the notes, and drop the other notes."""
         due = len(self._due)
         while (note := self._notes.take()) is not None:
             if note.marker is not None and note.marker.kind == "redact":
                 self._due.append(note.marker)
-        if len(self._due) > due:  # also retry earlier ones, but not at each beat
+        if len(self._due) > due:  # retry earlier ones too, but not at each beat
             self._redact_due()
 
     def _redact_due(self) -> None:
-        """Delete what is still to be forgotten; the files are closed."""
+        """Carry out the redactions that are still due. The files must be closed."""
         for marker in list(self._due):
             try:
                 redact_marked(self._folder, marker)
-            except Exception:  # `status` says that it is still there
+            except Exception:  # `status` reports it
                 continue
             self._due.remove(marker)
 
     def _is_redacted(self, begin_s: float, end_s: float | None = None) -> bool:
-        """Return whether anything from `begin_s` to `end_s` (None: at `begin_s`) must be
-        forgotten."""
+        """Return whether a redaction touches the time from `begin_s` to `end_s` (None: the moment
+        `begin_s`)."""
         last_s = begin_s if end_s is None else end_s
         return any(start_s <= last_s and begin_s <= until_s for start_s, until_s in self._redacted)
 
@@ -376,13 +370,13 @@ class SessionRecorder:
 
     def _close_files(self) -> None:
         tables, self._tables = self._tables, []
-        with ExitStack() as closing:  # each file, even if another cannot be closed
+        with ExitStack() as closing:  # close each file even if another cannot be closed
             closing.callback(self._video.close)
             for table in tables:
                 closing.callback(table.close)
 
     def _fail(self, error: Exception) -> None:
-        """Keep what there is, and say why the recording ends here."""
+        """End the recording here because of `error`; keep what was recorded."""
         self._torn = not isinstance(error, _DiskFullError)
         at_s = self.status().seconds
         self._failure = (
@@ -391,7 +385,7 @@ class SessionRecorder:
         )
         try:
             self._close_files()
-        except Exception:  # the error that led here says why
+        except Exception:  # `error` is reported
             self._torn = True
 
 

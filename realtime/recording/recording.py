@@ -1,6 +1,6 @@
 """Recording: a thread follows the ring of a run and records it.
 
-A microphone and another program's markers come in through threads of their own.
+A microphone and another program's markers have threads of their own.
 """
 
 import threading
@@ -9,24 +9,25 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from model.errors import describe_error
+from model.errors import InputError, describe_error
 from realtime.config import LiveConfig
-from realtime.recording.lsl import MarkerStream
+from realtime.recording.checks import check_list, enforce, require_jpegs, require_room
+from realtime.recording.document import describe
+from realtime.recording.lsl import MarkerStream, Streams, check_stream, library
 from realtime.recording.microphone import Microphone
 from realtime.recording.notebook import Notebook
-from realtime.recording.opening import open_recorder
 from realtime.recording.recorder import SessionRecorder
-from realtime.recording.sound_track import Block
+from realtime.recording.sound_track import Block, SoundTrack
 from realtime.recording.status import RecordingStatus
 from realtime.results.snapshot import PAUSED
-from realtime.sources import Source, SourceStatus
-from realtime.stream.counters import Captured
+from realtime.sessions.folder import create_folder, disk_speed
+from realtime.sources import Source
+from realtime.stream.counters import CaptureCounter
 from realtime.stream.pauses import Pauses
 from realtime.stream.ring import FrameRing
 
 BEAT_S = 0.2
-"""How often the recorder writes notes when no frames come: within what a killed program may
-lose."""
+"""How often the recorder writes notes when no frames come. A killed program loses no more."""
 END = "end of the source"
 
 
@@ -40,16 +41,16 @@ class Recording:
         markers_from: str,
         source: Source,
         ring: FrameRing,
-        captured: Captured,
+        captured: CaptureCounter,
         pauses: Pauses,
     ) -> None:
-        """`markers_from`: see `RecordPlan.lsl_markers`. `ring` takes the frames of `source`, which
-        `captured` counts. Sound during `pauses` is left out."""
+        """`markers_from`: see `RecordPlan.lsl_markers`. `ring` holds the frames of `source`, and
+        `captured` counts them. Sound during `pauses` is left out."""
         self.recorder = recorder
         self.notebook = Notebook(recorder, ring, lambda: source.info.clock, pauses.resumed)
-        """Where moments are noted."""
+        """Writes markers into this recording."""
         self.faults: list[str] = []
-        """What failed while the recording went on, in words."""
+        """Failures that did not end the recording, in words."""
         self._microphone = microphone
         self._marker_stream = MarkerStream(markers_from) if markers_from else None
         self._source = source
@@ -70,8 +71,8 @@ class Recording:
         return replace(status, sound=self._microphone.state) if self._microphone else status
 
     def write(self, finished: threading.Event, ended: Callable[[str], str]) -> None:
-        """Write every frame, then notes until `finished`; its thread runs this. `ended` turns the
-        reason why the source ended into the reason why the recording ended."""
+        """Write every frame, then notes until `finished`. The recorder thread runs this. `ended`
+        turns the reason why the source ended into the reason why the recording ended."""
         reason = END
         try:
             for taken in self._follower.beats(BEAT_S):
@@ -85,19 +86,25 @@ class Recording:
             while not finished.wait(BEAT_S):
                 self.recorder.beat()
             captured = self._captured
-            said: dict[str, Any] = {
+            results: dict[str, Any] = {
                 "measured": {"fps": captured.fps(), "seconds": captured.seconds()}
             }
             try:
-                said["source"] = _counts(self._source.status())
+                status = self._source.status()
+                results["source"] = {
+                    "frames": status.frames,
+                    "dropped": dict(status.dropped),
+                    "unusable": dict(status.unusable),
+                    "message": status.message,
+                }
             except Exception as error:
                 self.faults.append(describe_error(error))
-            self.recorder.close("; ".join([ended(reason), *self.faults]), **said)
+            self.recorder.close("; ".join([ended(reason), *self.faults]), **results)
 
     def listeners(
         self, finished: threading.Event, captured_all: threading.Event
     ) -> dict[str, Callable[[], None]]:
-        """Return the functions of further threads, by thread name."""
+        """Return the function of each further thread, by thread name."""
         actions: dict[str, Callable[[], None]] = {}
         if self._marker_stream is not None:
             hear, tell = self.notebook.hear, self.notebook.tell
@@ -117,7 +124,7 @@ class Recording:
 
     def _hear(self, block: Block) -> None:
         assert self._microphone is not None
-        # A block may come some tenths of a second late: what counts is when it was spoken.
+        # A block may arrive some tenths of a second late; what counts is when it was spoken.
         end_s = block.time_s + block.count / self._microphone.rate
         self.recorder.hear(block, PAUSED if self._pauses.overlap(block.time_s, end_s) else "")
 
@@ -127,28 +134,52 @@ def open_recording(
     device: str,
     source: Source,
     ring: FrameRing,
-    captured: Captured,
+    captured: CaptureCounter,
     pauses: Pauses,
 ) -> Recording | None:
-    """Return the recording that `config.record` asks for, or None. Raises what `Microphone` and
-    `open_recorder` raise."""
-    plan = config.record
+    """Create the folder for the recording that `config.record` asks for; return the recording, or
+    None if it asks for none.
+
+    Raises `InputError` if the microphone or LSL is missing, the disk has no room, JPEGs should be
+    kept but the source delivers none, a check fails under `--strict`, or the folder cannot be
+    written to.
+    """
+    plan, info = config.record, source.info
     if plan is None:
         return None
+    microphone = Microphone(plan.audio) if plan.audio else None
+    if plan.lsl or plan.lsl_markers:
+        library()
+    if plan.lsl_markers:
+        check_stream(plan.lsl_markers)
+    require_jpegs(plan, info)
+    require_room(plan, info, config.seconds)
+    checks = check_list(plan, info, config.baseline, disk_speed(plan.folder))
+    document = describe(
+        config,
+        plan,
+        info,
+        device=device,
+        microphone=microphone,
+        checks=checks,
+        warnings=enforce(plan, checks),
+    )
+    folder = create_folder(plan.folder)
+    streams = Streams(folder.path.name) if plan.lsl else None
 
     def losses() -> Mapping[str, int]:
         status = source.status()
         return {**status.dropped, **status.unusable, PAUSED: captured.paused}
 
-    microphone = Microphone(plan.audio) if plan.audio else None
-    recorder = open_recorder(config, plan, source, device, losses, microphone)
+    try:
+        recorder = SessionRecorder(
+            folder,
+            document,
+            clock=lambda: source.info.clock,
+            losses=losses,
+            streams=streams,
+            sound=None if microphone is None else SoundTrack(folder.sound, microphone.rate),
+        )
+    except OSError as error:
+        raise InputError(f"--record {folder.path} cannot be written: {error.strerror}") from None
     return Recording(recorder, microphone, plan.lsl_markers, source, ring, captured, pauses)
-
-
-def _counts(status: SourceStatus) -> dict[str, Any]:
-    return {
-        "frames": status.frames,
-        "dropped": dict(status.dropped),
-        "unusable": dict(status.unusable),
-        "message": status.message,
-    }

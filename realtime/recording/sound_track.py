@@ -1,8 +1,8 @@
-"""Sound on its way from a microphone into the file of the video.
+"""Sound on its way from a microphone into the video's file.
 
 Each block of samples comes with the time of its first sample on the system's monotonic clock, which
-is converted to the source's. Missing sound has a line in `sound.csv`; redacted sound is in the
-markers.
+is converted to the source's clock. `sound.csv` has a line for each stretch of missing sound, except
+for redacted sound, which has a marker.
 """
 
 import threading
@@ -19,13 +19,13 @@ HEADER = "from_s,to_s,cause"
 WAITING_S = 30.0
 """The most sound that waits for the recorder: longer than the ring holds frames."""
 GAP_S = 0.03
-"""A shorter gap comes from the device's clock and is not missing sound."""
+"""A shorter gap comes from the device's clock; no sound is missing."""
 ENDING_S = 0.5
-"""The last block may end this long after the last picture."""
+"""Sound may end this long before the last picture."""
 CREEP = 5e-4
-"""How much longer a block may last than its samples say: no device's clock is that slow."""
+"""A block may last longer than its samples say by this share: no device's clock is that slow."""
 LATE_S = 1.0
-"""If no block was prompt for this long, samples are missing and the device did not say so."""
+"""If every block was late for this long, samples are missing and the device did not say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,40 +46,40 @@ class Block:
 
 
 class SampleClock:
-    """Computes when samples were taken. A block is never reported before it was taken, and often
-    later on a busy machine, so the promptest of the recent reports counts. Counting samples alone
-    would drift away from the frames, because no device has exactly its stated rate."""
+    """Computes when samples were taken. A block is never reported before it was taken, but on a
+    busy machine often long after, so the promptest of the recent reports counts. Counting samples
+    alone would drift away from the frames, because no device has exactly its stated rate."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
         self._next_s: float | None = None
         self._late_s = 0.0
 
-    def begin_s(self, told_s: float, samples: int, *, lost: bool = False) -> float:
-        """Return when the first of the next `samples` was taken; `told_s` is an upper bound for it.
-        `lost`: the device says that samples before it are missing."""
+    def begin_s(self, latest_s: float, samples: int, *, lost: bool = False) -> float:
+        """Return when the first of the next `samples` was taken; `latest_s` is the latest possible
+        time. `lost`: the device says that samples before it are missing."""
         seconds = samples / self._rate
-        begin_s = told_s
+        begin_s = latest_s
         if self._next_s is not None and not lost:
-            late = told_s - self._next_s > GAP_S
+            late = latest_s - self._next_s > GAP_S
             self._late_s = self._late_s + seconds if late else 0.0
             if self._late_s < LATE_S:
-                begin_s = min(told_s, self._next_s + CREEP * seconds)
+                begin_s = min(latest_s, self._next_s + CREEP * seconds)
         self._next_s = begin_s + seconds
         return begin_s
 
 
 class SoundTrack:
-    """The sound of one recording. Any thread may call `hear`; only the recorder's calls the
-    rest."""
+    """The sound of one recording. Any thread may call `hear`; only the recorder's may call the
+    other methods."""
 
     def __init__(self, path: Path, rate: int) -> None:
-        """`path`: the table of missing sound, created anew."""
+        """`path`: the table of missing sound, which is created."""
         self.rate = rate
         self._path = path
         self._gaps = LineFile(path, HEADER)
         self._lock = threading.Lock()
-        self._heard: deque[Block] = deque()
+        self._arrived: deque[Block] = deque()
         self._placed: deque[tuple[float, Block]] = deque()
         self._waiting_bytes = 0
         self._cause = ""
@@ -87,7 +87,7 @@ class SoundTrack:
         self._last_ms = -1
 
     def hear(self, block: Block, left_out: str = "") -> None:
-        """Take the next block; with a cause in `left_out`, leave it out."""
+        """Take the next block. If `left_out` names a cause, leave the block out."""
         with self._lock:
             if self._waiting_bytes > WAITING_S * self.rate * SAMPLE_BYTES:
                 left_out = left_out or BEHIND
@@ -95,22 +95,22 @@ class SoundTrack:
                 self._cause = left_out
                 return
             cause, self._cause = self._cause or block.cause, ""
-            self._heard.append(replace(block, cause=cause))
+            self._arrived.append(replace(block, cause=cause))
             self._waiting_bytes += len(block.samples)
 
     def place(self, tie_s: float, until_s: float) -> None:
-        """Convert what began before `until_s` (the source's clock) to that clock. `tie_s`: the
-        monotonic clock minus the source's, which may change after a pause."""
+        """Convert to the source's clock the blocks that began before `until_s` of that clock.
+        `tie_s`: the monotonic clock minus the source's, which may change after a pause."""
         with self._lock:
-            while self._heard and self._heard[0].time_s < tie_s + until_s:
-                block = self._heard.popleft()
+            while self._arrived and self._arrived[0].time_s < tie_s + until_s:
+                block = self._arrived.popleft()
                 self._placed.append((block.time_s - tie_s, block))
 
     def write(
         self, video: VideoWriter, zero_s: float, redacted: Callable[[float, float], bool]
     ) -> None:
-        """Write the converted blocks to `video`. `zero_s`: where the video begins. `redacted` says,
-        by begin and end, what must not be written. Raises `OSError`."""
+        """Write the converted blocks to `video`, which begins at `zero_s`, except those whose begin
+        and end `redacted` accepts. Raises `OSError`."""
         while self._placed:
             begin_s, block = self._placed.popleft()
             with self._lock:
@@ -132,8 +132,8 @@ class SoundTrack:
         self._gaps.sync()
 
     def close(self, zero_s: float, last_s: float) -> None:
-        """Close the table. The video goes from `zero_s` to `last_s`; if a microphone did not come
-        back, sound is missing until `last_s`."""
+        """Close the table. The video lasts from `zero_s` to `last_s`; if the microphone did not
+        come back, sound is missing until `last_s`."""
         end_s = zero_s if self._end_s is None else self._end_s
         try:
             if last_s - end_s > ENDING_S:

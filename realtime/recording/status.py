@@ -13,13 +13,13 @@ class RecordingStatus:
     dropped: int
     """Frames captured but not in the video."""
     seconds: float
-    """Time of the source from the first recorded frame to the last."""
+    """Length from the first recorded frame to the last, in the source's time."""
     failure: str
-    """Why it stopped before the run did, and whether something to be forgotten is still there;
-    empty if it did not."""
+    """Why it stopped before the run, and whether something to be forgotten is still there; empty if
+    it did not stop."""
     warnings: tuple[str, ...] = ()
     """The failed checks of the check list."""
     markers: str = ""
-    """Why no markers of another program arrive; empty if they do, or if no one asked for them."""
+    """Why no markers of another program arrive; empty if they do, or nobody asked for them."""
     sound: str = ""
-    """The recorded microphone, and whether it is away; empty: there is no sound."""
+    """The recorded microphone, and whether it is away; empty: no sound is recorded."""

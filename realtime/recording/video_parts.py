@@ -1,4 +1,4 @@
-"""The video of a recording in parts: one file after the other, without a gap between them."""
+"""The video of a recording in parts: one file after the other, without gaps between them."""
 
 from model.records import Frame
 from realtime.sessions.crash_safe_video import VideoWriter, packing
@@ -30,10 +30,9 @@ class VideoParts:
         return self._writer
 
     def place(self, frame: Frame, due_ms: int) -> tuple[int, int]:
-        """Return where `frame`, due `due_ms` after the first, will be: the number of the part and
-        the presentation time in it, in ms. A new part begins after `PART_S`, after `close`, and if
-        one file cannot hold both (another size or packing). Raises `OSError` if it cannot be
-        created."""
+        """Return where `frame`, captured `due_ms` after the first, will be: the number of the part
+        and the presentation time in it, in ms. A new part begins after `PART_S`, after `close`, and
+        when size or packing change. Raises `OSError` if it cannot be created."""
         height, width = frame.image.shape[:2]
         codec = packing(self._codec, frame)
         if self._writer is not None and (
@@ -50,11 +49,11 @@ class VideoParts:
         return self._part, self._writer.next_pts(due_ms)
 
     def write(self, frame: Frame, pts_ms: int) -> None:
-        """Append the picture that was last given its place. Raises `OSError`."""
+        """Append the picture for which `place` was last called. Raises `OSError`."""
         assert self._writer is not None
         self._writer.write(frame, pts_ms)
         if not self._named:
-            sync_folder(self._folder.path)  # that there is such a file
+            sync_folder(self._folder.path)  # the file's name
             self._named = True
 
     def sync(self) -> None:

@@ -12,8 +12,8 @@ from realtime.sessions.ledger import Line
 from realtime.sessions.markers import Marker
 
 MAX_NOTES = 20_000
-"""Notes of frames that may wait for the writer: minutes of a stalled disk, a few MB. Beyond that,
-notes of analysed frames are dropped and counted; events and markers are always kept."""
+"""Notes that may wait for the writer: a few MB, minutes of a stalled disk. Beyond that, notes about
+frames are dropped and counted; events and markers are always kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Note:
     """A frame's fate, an event, a marker, or somebody's action."""
 
     time_s: float
-    """Time of the frame it describes; a redaction needs it."""
+    """The source's time of what it describes; redactions need it."""
     ledger: Line | None = None
     motion: str = ""
     event: Event | None = None
@@ -37,10 +37,10 @@ class Notes:
         self._waiting: deque[Note] = deque()
         self._ended = False
         self.lost = 0
-        """How many were dropped."""
+        """Number of dropped notes."""
 
     def put(self, note: Note) -> bool:
-        """Leave `note`. Returns False, without taking it, after `end`."""
+        """Leave `note`. Returns False after `end`: the note is not taken."""
         with self._lock:
             if self._ended:
                 return False
@@ -56,6 +56,6 @@ class Notes:
             return self._waiting.popleft() if self._waiting else None
 
     def end(self) -> None:
-        """Take no more notes; waiting ones can still be taken out."""
+        """Accept no more notes; `take` still returns the waiting ones."""
         with self._lock:
             self._ended = True

@@ -1,1 +1,1 @@
-"""What a run has found, and how it is shown: snapshot, clips, replay, summary, tables."""
+"""The results of a run, and what shows them: snapshot, clips, replay, summary, tables."""

@@ -1,8 +1,8 @@
-"""Packing: packs the clips of a run's expressions while the analysis goes on.
+"""Packs the clips of a run's expressions while the analysis goes on.
 
 Packing a clip takes longer than naming an expression and is not urgent, so it has its own thread,
-`clips`. Pictures wait in the ring and are taken out one by one, so they need no extra memory. A
-clip that waits too long loses its beginning."""
+`clips`. Until then pictures stay in the ring, so they need no extra memory. A clip that waits too
+long loses its beginning."""
 
 import math
 from collections import deque
@@ -11,8 +11,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 
 from model.records import Event
-from realtime.results.clips import Clips, cut, span_s
-from realtime.stream.packed_frame import Held
+from realtime.results.clips import Clips, clip_frames, span_s
+from realtime.stream.packed_frame import RingFrame
 from realtime.stream.ring import FrameRing
 from realtime.stream.worker import Worker
 
@@ -21,7 +21,7 @@ BACKLOG = 4
 
 
 class Packing:
-    """Only the pipeline's thread calls it."""
+    """Starts packing clips when they are complete. Only the pipeline's thread may call it."""
 
     def __init__(self, ring: FrameRing, clips: Clips) -> None:
         """Pictures come out of `ring` and go into `clips`."""
@@ -32,8 +32,8 @@ class Packing:
         self._packed: deque[Future[None]] = deque()
 
     def take(self, events: tuple[Event, ...], now_s: float) -> None:
-        """Start packing the clips whose last frame has come by `now_s`, a time of the source.
-        Raises the error of an earlier packing."""
+        """Start packing the clips that are complete at `now_s`, a time of the source. Raises the
+        error of an earlier packing."""
         self._due.update((event.number, event) for event in events if event.state == "confirmed")
         for number, event in list(self._due.items()):
             if now_s >= span_s(event)[1]:
@@ -43,13 +43,13 @@ class Packing:
         while self._packed and self._packed[0].done():
             self._packed.popleft().result()
 
-    def _frames(self, event: Event) -> Iterator[Held]:
-        for stamp in [frame.stamp for frame in cut(self._ring, event)]:
+    def _frames(self, event: Event) -> Iterator[RingFrame]:
+        for stamp in [frame.stamp for frame in clip_frames(self._ring, event)]:
             yield from self._ring.between(stamp.time_s, stamp.time_s)
 
     def finish(self, events: tuple[Event, ...], timeout_s: float) -> None:
-        """Pack the clips that are due and of `events`, the last ones, now that the source has
-        ended. Waits at most `timeout_s` for each. Raises the error of a packing."""
+        """Pack all remaining clips and those of `events`, the last ones, after the end of the
+        source. Waits at most `timeout_s` for each. Raises the error of a packing."""
         self.take(events, math.inf)
         with suppress(TimeoutError):  # `stop` reports it
             while self._packed:

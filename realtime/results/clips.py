@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from threading import Lock
 
 from model.records import Event, Frame
-from realtime.stream.packed_frame import Held, PackedFrame, pack, unpack
+from realtime.stream.packed_frame import PackedFrame, RingFrame, pack, unpack
 from realtime.stream.ring import FrameRing
 
 CONTEXT_S = 0.5
@@ -15,9 +15,9 @@ MAX_BYTES = 96 * 2**20
 
 
 class Clips:
-    """Frames by event number, packed (`realtime.stream.packed_frame`). The oldest clips make room
-    for new ones: at most `max_clips`, and at most `max_bytes` unless a single clip is larger. Any
-    thread."""
+    """Packed frames by event number (`realtime.stream.packed_frame`). The oldest clips make room
+    for new ones: it keeps at most `max_clips`, and at most `max_bytes` unless one clip is larger.
+    Any thread may use it."""
 
     def __init__(self, max_clips: int = MAX_CLIPS, max_bytes: int = MAX_BYTES) -> None:
         self._max_clips = max_clips
@@ -28,8 +28,8 @@ class Clips:
         self._spans: list[tuple[float, float]] = []
         self._lock = Lock()
 
-    def keep(self, number: int, frames: Iterable[Held]) -> None:
-        """Pack and keep the frames of event `number`, instead of an earlier clip of it. Forgotten
+    def keep(self, number: int, frames: Iterable[RingFrame]) -> None:
+        """Pack and keep the frames of event `number`; replaces an earlier clip of it. Forgotten
         frames are not kept."""
         packed = tuple(map(pack, frames))
         with self._lock:
@@ -52,8 +52,8 @@ class Clips:
         return tuple(map(unpack, packed))
 
     def forget(self, numbers: Collection[int], start_s: float, end_s: float) -> None:
-        """Forget the clips of the events `numbers`, and in all other clips, now and later, the
-        pictures between these times of the source."""
+        """Forget the clips of the events `numbers`, and the pictures between these times of the
+        source in all other clips, now and later."""
         with self._lock:
             self._forgotten.update(numbers)
             self._spans.append((start_s, end_s))
@@ -61,14 +61,6 @@ class Clips:
                 self._drop(number)
             self._clips.update((n, _without(c, start_s, end_s)) for n, c in self._clips.items())
             self._bytes = sum(map(_size, self._clips.values()))
-
-    def clear(self) -> None:
-        """Forget all clips."""
-        with self._lock:
-            self._clips.clear()
-            self._forgotten.clear()
-            self._spans.clear()
-            self._bytes = 0
 
     def _drop(self, number: int) -> None:
         self._bytes -= _size(self._clips.pop(number, ()))
@@ -80,7 +72,7 @@ def span_s(event: Event) -> tuple[float, float]:
     return event.window.onset.time_s - CONTEXT_S, end.time_s + CONTEXT_S
 
 
-def cut(ring: FrameRing, event: Event) -> tuple[Held, ...]:
+def clip_frames(ring: FrameRing, event: Event) -> tuple[RingFrame, ...]:
     """Return the part of the clip of `event` that `ring` holds now."""
     return ring.between(*span_s(event))
 

@@ -1,4 +1,4 @@
-"""Events as lines: whenever something becomes known, a line holds the whole event."""
+"""Writes and reads events as lines. Each change of an event gives a line with the whole event."""
 
 import json
 from collections.abc import Iterable
@@ -73,8 +73,8 @@ def parse_event(line: str) -> Event | None:
         return None
 
 
-def as_they_stand(events: Iterable[Event]) -> tuple[Event, ...]:
-    """Return the latest state of each event, in the order in which events were first known."""
+def latest_states(events: Iterable[Event]) -> tuple[Event, ...]:
+    """Return the latest state of each event, in the order in which they were first known."""
     last: dict[int, Event] = {}
     for event in events:
         last[event.number] = event

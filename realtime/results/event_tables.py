@@ -126,11 +126,7 @@ def _parquet(path: Path) -> Iterator[Callable[[Row], None]]:
 
     def flush() -> None:
         if rows:
-            arrays = [
-                pa.array(column, field.type)
-                for column, field in zip(zip(*rows, strict=True), schema, strict=True)
-            ]
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
+            writer.write_batch(pa.record_batch(list(zip(*rows, strict=True)), schema=schema))
             rows.clear()
 
     def add(row: Row) -> None:
@@ -177,9 +173,9 @@ def _text(value: object) -> str:
 
 def _row(step: Step) -> Row:
     stamp, motion, signal = step.frame.stamp, step.motion, step.signal
-    said = "" if signal is None else "; ".join(map(_said, signal.updates))
+    updates = "" if signal is None else "; ".join(map(_update_text, signal.updates))
     if motion is None or signal is None:
-        return (stamp.index, stamp.time_s, *[None] * (len(MOTION_COLUMNS) - 3), said or None)
+        return (stamp.index, stamp.time_s, *[None] * (len(MOTION_COLUMNS) - 3), updates or None)
     regions = zip(
         signal.strength.tolist(),
         signal.threshold.tolist(),
@@ -194,11 +190,11 @@ def _row(step: Step) -> Row:
         *motion.eye_openness.tolist(),
         *motion.head.tolist(),
         *(x for strength, threshold, uv in regions for x in (strength, threshold, *uv)),
-        said,
+        updates,
     )
 
 
-def _said(update: SpotUpdate) -> str:
+def _update_text(update: SpotUpdate) -> str:
     window = update.window
     end = window.offset or window.apex
     span = f"{window.onset.time_s:.3f}–{end.time_s:.3f}"

@@ -1,7 +1,7 @@
-"""What the page draws over a frame, as numbers: geometry in px of the frame, values in their units.
+"""The numbers that the page draws over a frame: geometry in px of the frame, values in their units.
 
-The page's script does the drawing. So chips switch without a round trip, text stays upright in a
-mirrored picture, lines are crisp on any display, and viewers cost the server no drawing.
+The page's script does the drawing. So options switch without a round trip, text stays readable in a
+mirrored picture, lines are sharp on any display, and viewers cost the server no drawing.
 """
 
 import math
@@ -24,13 +24,14 @@ HEAT_GRID = 32
 HEAT_STEP_PX = 0.01
 """Motion, crop px, of one grey level of the heat map; 255 means 2.55 px or more."""
 HOLD_S = 1.5
-"""How long an expression's name stays after its end: the expression is too short to read it."""
+"""How long an expression's name stays after its end, because expressions are too short to read
+it."""
 
 _OUTLINE_SIGMAS = 1.5  # a region is drawn where its Gaussian weight exceeds a third
 
 
 def describe(step: Step, event: Event | None) -> dict[str, Any]:
-    """Return all that the page draws over the frame of `step`, ready for JSON (no infinity, no
+    """Return everything the page draws over the frame of `step`, ready for JSON (no infinity, no
     NaN).
 
     - `index`, `time_s`, `width`, `height`: the frame;
@@ -78,8 +79,8 @@ def describe_current(event: Event, signal: SpotSignal | None) -> dict[str, Any]:
 
 
 def current_event(events: Iterable[Event], time_s: float) -> Event | None:
-    """Return the expression to name at `time_s`: the latest that has begun and ended at most
-    `HOLD_S` ago, without withdrawn ones."""
+    """Return the expression to name at `time_s`: the latest that has begun, and that ended at most
+    `HOLD_S` ago. Withdrawn ones do not count."""
     named = [
         event
         for event in events

@@ -1,13 +1,15 @@
-"""Replays an expression slowly and with its motion magnified: nobody sees one at full speed.
+"""Replays an expression slowly and with its motion magnified, because nobody sees one at full
+speed.
 
 Lagrangian magnification (Liu et al., "Motion Magnification", SIGGRAPH 2005): measure the flow of
 each frame against the onset, remove the head's motion, and warp the picture as if the face had
-moved `factor` times as far. Everything shown did move; nothing is invented. But sensor noise is
-magnified too, so the flow is smoothed first. The factor is lowered where it would tear the picture
-(a blink, an opened mouth: movements that anyone sees)."""
+moved `factor` times as far. Nothing is invented, but sensor noise is magnified too, so the flow is
+smoothed first. Where the factor would tear the picture, as in a blink or an open mouth, it is
+lowered; everyone sees such movements anyway."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -19,6 +21,8 @@ from model.face.crop import CROP_PX
 from model.flow.head import remove_head_motion
 from model.flow.lk import LucasKanade
 from model.records import AlignedFace, ArrayF32, ArrayF64, Frame, ImageU8, Window
+
+T = TypeVar("T", np.uint8, np.float32)
 
 REPLAY_PX = 256
 """Side of the replayed pictures: twice the crop, in its geometry."""
@@ -34,7 +38,7 @@ _SMOOTH_S = 0.03  # shorter than the rise of the fastest expression (40 ms up)
 _RIM_PX = 5.0  # over which magnification fades out at the edge of the face
 _FARTHEST_PX = 16.0  # nothing moves further than this
 _STEEPEST = 1.2  # of displacement per px: at 1 the picture folds over itself
-_REACH_PX = 9  # over which the gain adapts between parts that move differently
+_REACH_PX = 9  # the gain changes over this distance between parts that move differently
 _ROUNDS = 12
 
 
@@ -68,8 +72,8 @@ def open_replay(clip: Sequence[Frame], window: Window) -> Replay:
         )
     step = -(-len(clip) // MAX_FRAMES)
     aligner = FaceAligner()
-    seen = [(frame, aligner.align(frame)) for frame in clip[first % step :: step]]
-    pairs = [(frame, face) for frame, face in seen if face is not None]
+    aligned = [(frame, aligner.align(frame)) for frame in clip[first % step :: step]]
+    pairs = [(frame, face) for frame, face in aligned if face is not None]
     if not pairs:
         raise InputError("no face is found in the pictures of this expression")
     times_s = np.array([frame.stamp.time_s for frame, _ in pairs])
@@ -86,7 +90,7 @@ def open_replay(clip: Sequence[Frame], window: Window) -> Replay:
         times_s=times_s[kept],
         pictures=np.stack([picture(*pairs[index]) for index in kept]),
         flow=flow,
-        motion=_smoothed(rest, times_s[kept]) * mask,
+        motion=_smooth(rest, times_s[kept]) * mask,
     )
 
 
@@ -101,7 +105,7 @@ def magnify(replay: Replay, factor: float) -> ImageU8:
     far = replay.motion * np.minimum(factor, _largest_gain(replay.motion))
     return np.stack(
         [
-            _magnified(picture, flow, moved)
+            _warp_picture(picture, flow, moved)
             for picture, flow, moved in zip(replay.pictures, replay.flow, far, strict=True)
         ]
     )
@@ -123,8 +127,8 @@ def face_mask(face: AlignedFace) -> ArrayF32:
 
 
 def _largest_gain(motion: ArrayF32) -> ArrayF32:
-    """Return (C, C) float32, at least 1: the largest factor for `motion` (N, 2, C, C) at each place
-    that does not tear the picture there in any frame."""
+    """Return (C, C) float32, at least 1: the largest factor at each place that tears the picture in
+    no frame of `motion` (N, 2, C, C)."""
     farthest = np.hypot(motion[:, 0], motion[:, 1]).max(axis=0)
     slopes = np.stack(np.gradient(motion, axis=(2, 3)))
     steepest = np.sqrt((slopes**2).sum(axis=(0, 2))).max(axis=0)
@@ -136,7 +140,7 @@ def _largest_gain(motion: ArrayF32) -> ArrayF32:
     return np.asarray(cv2.GaussianBlur(lowest, (0, 0), _REACH_PX / 3), np.float32)
 
 
-def _magnified(picture: ImageU8, flow: ArrayF32, far: ArrayF32) -> ImageU8:
+def _warp_picture(picture: ImageU8, flow: ArrayF32, far: ArrayF32) -> ImageU8:
     """Return `picture` warped: a point x of the onset is at x + flow(x) and goes to x + far(x).
 
     So pixel y of the result needs the x that goes there. This is a fixed point; because the field
@@ -150,16 +154,12 @@ def _magnified(picture: ImageU8, flow: ArrayF32, far: ArrayF32) -> ImageU8:
     scale = REPLAY_PX / CROP_PX
     source = np.stack([cv2.resize(part, (REPLAY_PX, REPLAY_PX)) for part in source])
     source = (source + 0.5) * scale - 0.5  # pixel centres, as in `picture`
-    warped = cv2.remap(
-        picture, source[0], source[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    return np.asarray(warped, np.uint8)
+    return _at(picture, source[0], source[1])
 
 
-def _at(part: ArrayF32, x: ArrayF32, y: ArrayF32) -> ArrayF32:
-    return np.asarray(
-        cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
-    )
+def _at(part: NDArray[T], x: ArrayF32, y: ArrayF32) -> NDArray[T]:
+    warped = cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(warped, part.dtype)
 
 
 def picture(frame: Frame, face: AlignedFace) -> ImageU8:
@@ -179,7 +179,7 @@ def picture(frame: Frame, face: AlignedFace) -> ImageU8:
     )
 
 
-def _smoothed(motion: ArrayF32, times_s: NDArray[np.float64]) -> ArrayF32:
+def _smooth(motion: ArrayF32, times_s: NDArray[np.float64]) -> ArrayF32:
     """Return `motion` (N, 2, C, C) averaged over neighbours in space and, by their times, in
     time."""
     apart_s = times_s[:, None] - times_s[None, :]

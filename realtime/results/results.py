@@ -1,8 +1,9 @@
-"""What a run has found so far: newest step, events, the plot's history, latencies."""
+"""The results of a run so far: newest step, events, the plot's history, latencies."""
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from threading import Condition
 from types import MappingProxyType
 
@@ -72,14 +73,14 @@ class Results:
 
     def add(self, step: Step, *, waited_ms: float) -> Step:
         """Take a finished step. Returns it with the time at which its events became known, and
-        without forgotten data. `waited_ms`: how long its frame lay in the ring."""
+        without forgotten data. `waited_ms`: how long its frame waited in the ring."""
         now_s = monotonic_s()
         with self._changed:
-            step = replace(step, events=self._kept(step.events, now_s))
+            step = replace(step, events=self._without_forgotten(step.events, now_s))
             self._analysed += 1
             self._faces += step.face is not None
             self._received_s.append((step.frame.stamp.index, step.frame.received_s))
-            forgotten = self._is_forgotten(step.frame.stamp)
+            forgotten = self.is_forgotten(step.frame.stamp)
             if step.signal is not None and not forgotten:
                 self._history.append(SignalAt(step.frame.stamp, step.signal))
             oldest_s = step.frame.stamp.time_s - HISTORY_S
@@ -97,7 +98,7 @@ class Results:
     def add_last(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
         """Take the events decided at the end of the source; return them as `add` does."""
         with self._changed:
-            events = self._kept(events, monotonic_s())
+            events = self._without_forgotten(events, monotonic_s())
             self._take(events)
             self._changed.notify_all()
         return events
@@ -108,7 +109,9 @@ class Results:
             with self._changed:
                 self._dropped[cause] += frames
 
-    def shown(self, index: int, *, painted_ms: float, timings_ms: Mapping[str, float]) -> None:
+    def add_painted(
+        self, index: int, *, painted_ms: float, timings_ms: Mapping[str, float]
+    ) -> None:
         """Record the delay from the (scheduled) arrival of frame `index` until a viewer saw it, and
         the times of the stages between its result and the screen."""
         with self._changed:
@@ -121,7 +124,7 @@ class Results:
         Returns the numbers of the deleted events."""
         with self._changed:
             self._forgotten.append((start_s, end_s))
-            if self._latest is not None and self._is_forgotten(self._latest.frame.stamp):
+            if self._latest is not None and self.is_forgotten(self._latest.frame.stamp):
                 self._latest = None
             self._history = deque(
                 entry for entry in self._history if not start_s <= entry.stamp.time_s <= end_s
@@ -129,10 +132,12 @@ class Results:
             gone = tuple(n for n, event in self._events.items() if within(event, start_s, end_s))
             for number in gone:
                 del self._events[number]
-            self._events.update((n, self._pictured(event)) for n, event in self._events.items())
+            self._events.update(
+                (n, self._hide_pictures(event)) for n, event in self._events.items()
+            )
             return gone
 
-    def forgotten(self) -> tuple[tuple[float, float], ...]:
+    def forgotten_spans(self) -> tuple[tuple[float, float], ...]:
         """Return the forgotten spans (start, end), in times of the source."""
         with self._changed:
             return tuple(self._forgotten)
@@ -140,15 +145,14 @@ class Results:
     def is_forgotten(self, stamp: Stamp) -> bool:
         """Return whether the frame of `stamp` is forgotten."""
         with self._changed:
-            return self._is_forgotten(stamp)
+            return any(start_s <= stamp.time_s <= end_s for start_s, end_s in self._forgotten)
 
     def latest_step(self, after: int | None, timeout_s: float) -> Step | None:
-        """Return the newest step, as soon as its frame is not the one with index `after`; None if
-        that takes longer than `timeout_s` or the step is forgotten. A slow viewer skips what it
-        missed."""
+        """Wait until the newest step is not that of frame `after`, and return it; None if that
+        takes longer than `timeout_s` or the step is forgotten. A slow viewer skips steps."""
 
         def is_new() -> bool:
-            # Not ">": after a change of source the numbers start again.
+            # Not ">", because numbers start again after a change of source.
             return self._latest is not None and self._latest.frame.stamp.index != after
 
         with self._changed:
@@ -163,13 +167,9 @@ class Results:
     def history(self, since_s: float) -> tuple[SignalAt, ...]:
         """Return the signals of frames later than `since_s` (time of the source), at most 30 s
         back."""
-        found: list[SignalAt] = []
         with self._changed:
-            for entry in reversed(self._history):
-                if entry.stamp.time_s <= since_s:
-                    break
-                found.append(entry)
-        return tuple(reversed(found))
+            newer = takewhile(lambda entry: entry.stamp.time_s > since_s, reversed(self._history))
+            return tuple(reversed([*newer]))
 
     def counts(self) -> Counts:
         """Return the numbers so far."""
@@ -184,19 +184,16 @@ class Results:
                 stages=MappingProxyType({k: p.summary() for k, p in self._stages.items()}),
             )
 
-    def _is_forgotten(self, stamp: Stamp) -> bool:
-        return any(start_s <= stamp.time_s <= end_s for start_s, end_s in self._forgotten)
-
-    def _kept(self, events: tuple[Event, ...], now_s: float) -> tuple[Event, ...]:
+    def _without_forgotten(self, events: tuple[Event, ...], now_s: float) -> tuple[Event, ...]:
         return tuple(
-            replace(self._pictured(event), emitted_s=now_s)
+            replace(self._hide_pictures(event), emitted_s=now_s)
             for event in events
             if not any(within(event, *span) for span in self._forgotten)
         )
 
-    def _pictured(self, event: Event) -> Event:
-        """Return `event`, without its pictures if any of them may show something forgotten: each
-        comes from several frames around a moment."""
+    def _hide_pictures(self, event: Event) -> Event:
+        """Return `event`, without its pictures if they may show something forgotten. Each of them
+        is made from several frames around a moment."""
         window = event.window
         begin_s = window.onset.time_s - MAX_AVERAGE_S
         last_s = (window.offset or event.known_at).time_s + MAX_AVERAGE_S

@@ -2,9 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import platform, python_version
@@ -21,15 +22,12 @@ from realtime.spotting.baseline import as_document
 RULES = "rules"
 """The spotter. Files of earlier versions may name a learned spotter here, which was removed."""
 PACKAGES = (
-    "fmanet-live",
-    "onnxruntime",
-    "torch",
-    "mediapipe",
-    "ai-edge-litert",
-    "opencv-contrib-python",
-    "opencv-contrib-python-headless",
-    "numpy",
-    "av",
+    *("fmanet-live", "onnxruntime", "torch", "mediapipe", "ai-edge-litert"),
+    *("opencv-contrib-python", "opencv-contrib-python-headless", "numpy", "av"),
+)
+_OPTIONS = (
+    *("width", "height", "fps", "rotate", "seed", "seconds"),
+    *("flow", "classifier", "device", "engine"),
 )
 
 
@@ -78,16 +76,7 @@ def config_record(config: LiveConfig) -> dict[str, Any]:
     """Return the options that results depend on, as plain values."""
     return {
         "source": without_password(config.source),
-        "width": config.width,
-        "height": config.height,
-        "fps": config.fps,
-        "rotate": config.rotate,
-        "seed": config.seed,
-        "seconds": config.seconds,
-        "flow": config.flow,
-        "classifier": config.classifier,
-        "device": config.device,
-        "engine": config.engine,
+        **{name: getattr(config, name) for name in _OPTIONS},
         "spotter": RULES,
         "baseline": None if config.baseline is None else as_document(config.baseline),
     }
@@ -112,11 +101,8 @@ def event_record(event: Event) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python, the platform and the packages that results depend on."""
-    return {
-        "python": python_version(),
-        "platform": platform(),
-        **installed_versions(PACKAGES),
-    }
+    own = {"python": python_version(), "platform": platform()}
+    return own | installed_versions(PACKAGES)
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
@@ -138,6 +124,20 @@ def check_new(path: Path) -> None:
         raise InputError(f"{path}: there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"{path}: no permission to write into {path.parent}")
+
+
+def write_report(
+    path: Path, format_name: str, version_number: int, content: Mapping[str, Any]
+) -> None:
+    """Write `content` to `path` as JSON, with format, version, date and software."""
+    document = {
+        "format": format_name,
+        "version": version_number,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "software": versions(),
+        **content,
+    }
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def write_summary(path: Path, document: dict[str, Any]) -> None:

@@ -1,8 +1,7 @@
-"""The state of a live session, for anyone who shows it."""
+"""The state of a live session, for display."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Literal
 
@@ -10,8 +9,7 @@ from realtime.config import LiveConfig
 from realtime.results.results import Counts
 from realtime.sources import SourceInfo, SourceStatus, without_password
 from realtime.spotting.baseline import Baseline, rate_warning
-from realtime.stream.counters import Captured
-from realtime.stream.latency import LatencySummary
+from realtime.stream.counters import CaptureCounter
 
 PAUSED = "paused"
 _RATE_KNOWN_S = 3.0
@@ -21,8 +19,9 @@ State = Literal["stopped", "starting", "running", "paused", "ended", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """State of a session. Frozen: read it from any thread, keep it as long as you like."""
+class Snapshot(Counts):
+    """State of a session; here `dropped` also has the frames that the source lost or could not use.
+    Frozen: read it from any thread, keep it as long as you like."""
 
     state: State
     run: int
@@ -42,16 +41,6 @@ class Snapshot:
     over the whole run afterwards. None before there are two frames."""
     captured: int
     """Frames delivered by the source."""
-    analysed: int
-    faces: int
-    """Analysed frames with a face."""
-    dropped: Mapping[str, int]
-    """By cause: frames captured but not analysed, then frames that the source lost or could not
-    use."""
-    frame_to_result: LatencySummary
-    decision: LatencySummary
-    painted: LatencySummary
-    stages: Mapping[str, LatencySummary]
     device: str
     flow: str
     classifier: str
@@ -59,9 +48,9 @@ class Snapshot:
     """What runs the classifier now, and which engine is being built for it; empty before a run."""
 
 
-def doubt(baseline: Baseline | None, captured: Captured, warning: str) -> str:
-    """Return what casts doubt on the results of a run with this baseline, or empty: `warning` from
-    when its source was opened, or a rate that differs from the baseline's."""
+def quality_warning(baseline: Baseline | None, captured: CaptureCounter, warning: str) -> str:
+    """Return a warning about the results of a run with this baseline, or empty: `warning` from when
+    its source was opened, or that the rate differs from the baseline's."""
     if baseline is None or captured.seconds() < _RATE_KNOWN_S:
         return warning
     return rate_warning(baseline, captured.fps()) or warning
@@ -69,7 +58,7 @@ def doubt(baseline: Baseline | None, captured: Captured, warning: str) -> str:
 
 def take_snapshot(
     counts: Counts,
-    captured: Captured,
+    captured: CaptureCounter,
     status: SourceStatus | None,
     *,
     config: LiveConfig,
@@ -87,7 +76,10 @@ def take_snapshot(
     if status is not None:
         dropped.update(status.dropped)
         dropped.update(status.unusable)
+    found = {field.name: getattr(counts, field.name) for field in fields(counts)}
+    found["dropped"] = MappingProxyType({cause: n for cause, n in dropped.items() if n})
     return Snapshot(
+        **found,
         state=state,
         run=run,
         source=info.description if info else without_password(config.source),
@@ -98,13 +90,6 @@ def take_snapshot(
         seconds=captured.seconds(),
         fps_measured=fps_measured,
         captured=captured.frames,
-        analysed=counts.analysed,
-        faces=counts.faces,
-        dropped=MappingProxyType({cause: n for cause, n in dropped.items() if n}),
-        frame_to_result=counts.frame_to_result,
-        decision=counts.decision,
-        painted=counts.painted,
-        stages=counts.stages,
         device=device,
         flow=config.flow,
         classifier=config.classifier,

@@ -1,18 +1,28 @@
-"""Read back values that were written down: a damaged line may still be JSON, or numbers between
-commas. All functions raise `TypeError` or `ValueError` for what the recorder never writes."""
+"""Checks values that are read back from files, because a damaged line may still be valid JSON or
+CSV. All functions raise `TypeError` or `ValueError` for values that the recorder never writes."""
 
 import math
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
 from model.records import Stamp
 
 FURTHEST_S = 1e10
-"""No time of a source or a clock is further from its zero: three centuries."""
+"""Limit of times of a source or a clock: three centuries."""
 FURTHEST_MS = 10**12
-"""No picture is further from the beginning of its video: 30 years."""
+"""Limit of times since the beginning of a video: 30 years."""
 MOST = 2**53
-"""No number of a frame, an event or a millisecond is larger."""
+"""Limit of the numbers of frames, events and milliseconds."""
+
+
+def describe_misfit(fault: Mapping[str, Any]) -> str:
+    """Return an entry of pydantic's `errors()` in words: the place, the value there, what is wrong
+    with it."""
+    place = ".".join(str(part + 1 if isinstance(part, int) else part) for part in fault["loc"])
+    if fault["type"] not in ("missing", "value_error", "json_invalid"):  # the message has it
+        place += f" is {reprlib.repr(fault['input'])}"
+    return f"{place}: {fault['msg']}" if place else str(fault["msg"])
 
 
 def text(value: Any) -> str:

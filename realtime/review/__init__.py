@@ -1,8 +1,9 @@
-"""Review: a recorded session looked at again, coded by people, and their agreement.
+"""Review: look at a recorded session again, code it, and measure how far coders agree.
 
-pictures    the recorded frames by their place
-sound       what was heard, on the time line of the pictures
-lanes       the motion of the face's parts over time
-coding      accept, reject, relabel, move, add: append-only edits, by coder
-agreement   how far two coders, or a coder and the program, say the same
+pictures      the recorded frames by their place
+sound         the sound, on the time line of the pictures
+motion_lanes  the motion of the face's parts over time
+coding        accept, reject, relabel, move, add: append-only edits of each coder
+agreement     how far two coders agree
+report        one HTML file about a session
 """

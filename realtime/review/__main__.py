@@ -1,4 +1,4 @@
-"""A recorded session, as its coders left it.
+"""Report a recorded session, or compare two of its coders.
 
 python -m realtime.review agree DIR C1 C2            how far two coders agree
 python -m realtime.review report DIR [--coder C1]    one HTML file
@@ -8,8 +8,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from model.cli import Parser, program
-from model.errors import InputError, exit_code
+from model.cli import Parser, exit_code, program
+from model.errors import InputError
 from realtime.review.agreement import agree, report_lines
 from realtime.review.report import write_report
 from realtime.sessions.folder import hold
@@ -17,7 +17,7 @@ from realtime.sessions.reader import open_session
 
 
 def main() -> None:
-    """Do what the command line asks. Raises `InputError` if the disk does not let it."""
+    """Run the command line. Raises `InputError` if the disk does not allow it."""
     options = _parser().parse_args()
     folder: Path = options.folder
     try:
@@ -34,14 +34,14 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     p = Parser(prog=program("realtime.review"), description=(__doc__ or "").partition("\n")[0])
     commands = p.add_subparsers(dest="command", required=True)
-    two = commands.add_parser("agree", help="how far two coders agree")
+    agreement = commands.add_parser("agree", help="how far two coders agree")
     report = commands.add_parser("report", help="quality, expressions, methods: one HTML file")
-    for command in (two, report):
+    for command in (agreement, report):
         command.add_argument("folder", type=Path, metavar="DIR")
-    two.add_argument("first", metavar="CODER")
-    two.add_argument("second", metavar="CODER")
+    agreement.add_argument("first", metavar="CODER")
+    agreement.add_argument("second", metavar="CODER")
     report.add_argument("--out", type=Path, metavar="HTML", help="default: DIR-report.html")
-    report.add_argument("--coder", metavar="CODE", help="the expressions as this coder left them")
+    report.add_argument("--coder", metavar="CODE", help="apply the edits of this coder")
     return p
 
 

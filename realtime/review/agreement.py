@@ -1,9 +1,9 @@
-"""Agreement of two people who coded the same session.
+"""Agreement of two coders of the same session.
 
-Two expressions are the same if they overlap by at least half (intersection over union, as in
-spotting; `realtime.spotting.metrics`). Cohen's kappa (J. Cohen, "A Coefficient of Agreement for
-Nominal Scales", Educational and Psychological Measurement 20, 1960) is agreement beyond chance: 1
-is complete agreement, 0 what two coders reach by guessing.
+Two expressions match if they overlap by at least half (intersection over union, as in spotting;
+`realtime.spotting.metrics`). Cohen's kappa (J. Cohen, "A Coefficient of Agreement for Nominal
+Scales", Educational and Psychological Measurement 20, 1960) is agreement beyond chance: 1 is
+complete agreement, 0 what two coders reach by guessing.
 """
 
 import math
@@ -12,9 +12,8 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from model.errors import InputError
 from model.records import Kind
-from realtime.review.coding import coded_expressions, edits, kinds
+from realtime.review.coding import check_reviewed, coded_expressions, kinds
 from realtime.sessions.coder_edits import Edit
 from realtime.sessions.reader import Session
 from realtime.spotting.metrics import MIN_IOU, Expression, iou, match
@@ -28,7 +27,7 @@ class Agreement:
 
     coders: tuple[str, str]
     matched: int
-    """Number of expressions that both have."""
+    """Number of expressions that both coders have."""
     alone: tuple[int, int]
     """Number of expressions that only the first has, and that only the second has."""
     f1: float
@@ -38,28 +37,26 @@ class Agreement:
     label_kappa: float
     """Kappa of the labels of the matched expressions."""
     frame_kappa: float
-    """Kappa of nothing, micro or macro, frame by frame."""
+    """Kappa of the frames, each nothing, micro or macro."""
     verdict_kappa: float
-    """Kappa of accepting or rejecting the events that both decided."""
+    """Kappa of the verdicts, accepted or rejected, on events that both coders decided."""
     decided: int
-    """Number of events that both decided."""
+    """Number of events that both coders decided."""
     moment_ms: tuple[float, float, float]
     """Mean absolute difference of onset, apex, offset of the matched expressions."""
 
 
 def agree(session: Session, first: str, second: str) -> Agreement:
-    """Return how far coders `first` and `second` agree on `session`, from what each accepted or
-    added. Raises `InputError` if one of them is unknown."""
+    """Return how far coders `first` and `second` agree on `session`, by what each accepted or
+    added. Raises `InputError` if one of them has made no edit."""
     for coder in (first, second):
-        if not edits(session.folder, coder):
-            known = ", ".join(session.folder.coders()) or "nobody"
-            raise InputError(f"coder {coder} has not reviewed {session.folder.path}; {known} has")
+        check_reviewed(session.folder, coder)
     mine, theirs = coded_expressions(session, first), coded_expressions(session, second)
     a = [edit for edit in mine if edit.verdict == "accepted"]
     b = [edit for edit in theirs if edit.verdict == "accepted"]
     kinds_a, kinds_b = kinds(session, a), kinds(session, b)
-    spans_a = [_interval(edit, kinds_a[edit.number]) for edit in a]
-    spans_b = [_interval(edit, kinds_b[edit.number]) for edit in b]
+    spans_a = [_expression(edit, kinds_a[edit.number]) for edit in a]
+    spans_b = [_expression(edit, kinds_b[edit.number]) for edit in b]
     pairs = match(spans_a, spans_b, MIN_IOU)
     times = [f.time_s for f in session.frames if f.fate == "recorded" and f.time_s is not None]
     other = {edit.number: edit for edit in theirs}
@@ -76,7 +73,7 @@ def agree(session: Session, first: str, second: str) -> Agreement:
         iou=_mean([iou(spans_a[i], spans_b[j]) for i, j in pairs]),
         label_kappa=cohen_kappa([(a[i].label, b[j].label) for i, j in pairs]),
         frame_kappa=cohen_kappa(
-            list(zip(_by_frame(times, spans_a), _by_frame(times, spans_b), strict=True))
+            list(zip(_frame_kinds(times, spans_a), _frame_kinds(times, spans_b), strict=True))
         ),
         verdict_kappa=cohen_kappa(decisions),
         decided=len(decisions),
@@ -89,9 +86,9 @@ def agree(session: Session, first: str, second: str) -> Agreement:
 
 
 def cohen_kappa(pairs: Sequence[tuple[Hashable, Hashable]]) -> float:
-    """Return Cohen's kappa of pairs of categories: (p_o − p_e) / (1 − p_e), with p_o the share that
-    agrees and p_e the agreement by chance, given how often each coder uses each category. NaN
-    without pairs, or if both use only one category, since chance then explains everything."""
+    """Return Cohen's kappa of pairs of categories: (p_o − p_e) / (1 − p_e), where p_o is the share
+    of pairs that agree, and p_e the share that would agree by chance, from how often each coder
+    uses each category. NaN without pairs, or if both coders use one and the same category only."""
     if not pairs:
         return math.nan
     n = len(pairs)
@@ -102,14 +99,14 @@ def cohen_kappa(pairs: Sequence[tuple[Hashable, Hashable]]) -> float:
 
 
 def report_lines(found: Agreement) -> list[str]:
-    """Return the result in words, a line each."""
+    """Return the lines that describe an agreement."""
     one, two = found.coders
     words = [
         f"{found.matched} expressions in common (IoU ≥ {MIN_IOU:g}), {found.alone[0]} only {one}, "
         f"{found.alone[1]} only {two}: F1 {_number(found.f1)}, mean IoU {_number(found.iou)}",
         f"Cohen's kappa: labels of those in common {_number(found.label_kappa)}, frames (nothing, "
-        f"micro, macro) {_number(found.frame_kappa)}, accepting or rejecting "
-        f"{_number(found.verdict_kappa)} (of {found.decided} events on which both decided)",
+        f"micro, macro) {_number(found.frame_kappa)}, verdicts {_number(found.verdict_kappa)} (of "
+        f"the {found.decided} events that both decided)",
     ]
     if found.matched:
         onset, apex, offset = found.moment_ms
@@ -119,13 +116,13 @@ def report_lines(found: Agreement) -> list[str]:
     return words
 
 
-def _interval(edit: Edit, kind: Kind) -> Expression:
+def _expression(edit: Edit, kind: Kind) -> Expression:
     return Expression(edit.onset.time_s, edit.apex.time_s, edit.offset.time_s, kind, edit.label)
 
 
-def _by_frame(times_s: Sequence[float], found: Sequence[Expression]) -> list[str]:
-    """Return what each frame shows; an expression lasts from onset to offset, both included. If two
-    overlap, the later one counts."""
+def _frame_kinds(times_s: Sequence[float], found: Sequence[Expression]) -> list[str]:
+    """Return the kind of expression that each frame shows. An expression lasts from onset to
+    offset, both included; where two overlap, the later one counts."""
     shown = [NOTHING] * len(times_s)
     for span in found:
         first = bisect_left(times_s, span.onset_s)

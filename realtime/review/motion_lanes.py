@@ -1,7 +1,7 @@
 """Lanes: the motion of the face's parts over a whole session, for a timeline.
 
-A lane holds the regions of one part of the face. Its value is the strength of the strongest region
-over its threshold (1 is the threshold).
+A lane combines the regions of one part of the face. Its value is that of the region with the
+highest strength over threshold (1 is the threshold).
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,7 @@ _GROUPS = {"brow": "Brows", "lid": "Eyes", "nose": "Nose", "cheek": "Nose"}
 
 
 def lane_of(region: str) -> str:
-    """Return the lane of a region of `realtime.spotting.motion.REGIONS`, by its name's first
-    word."""
+    """Return the lane of a region of `realtime.spotting.motion.REGIONS`."""
     return _GROUPS.get(region.split("_")[0], LANES[-1])
 
 
@@ -42,8 +41,8 @@ class MotionLanes:
         return np.asarray(~np.isnan(self.over[:, 0]))
 
     def binned(self, start_s: float, end_s: float, bins: int) -> list[list[float | None]]:
-        """Return the greatest value of each lane in each of `bins` equal parts of the span, (L,
-        bins); None if a part has no value."""
+        """Return the greatest value of each lane in each of `bins` equal parts of the span: (L,
+        bins); None for a part without values."""
         first, last = np.searchsorted(self.times_s, [start_s, end_s])
         where = (self.times_s[first:last] - start_s) / max(end_s - start_s, 1e-9) * bins
         which = np.clip(where.astype(np.int64), 0, bins - 1)
@@ -69,8 +68,8 @@ def read_motion(folder: SessionFolder) -> MotionLanes:
         table = pacsv.read_csv(folder.motion, convert_options=convert)
     except (pa.ArrowException, OSError) as error:
         raise InputError(
-            f"{folder.motion} is damaged ({error_line(error)}): move it away, and all but the "
-            "motion can be seen"
+            f"{folder.motion} is damaged ({error_line(error)}): move it away, and the page shows "
+            "all but the motion"
         ) from None
     over = np.full((table.num_rows, len(LANES)), np.nan, np.float32)
     for name in REGIONS:

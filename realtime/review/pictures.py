@@ -1,7 +1,7 @@
-"""Pictures: the recorded frames of a session by their place, for seeking and stepping.
+"""Pictures: the recorded frames of a session by their place.
 
-A place counts the frames that are in the video, from 0. Decoding of near places continues where the
-last ended; for a distant place it starts at the key frame before.
+Places number the frames in the video, from 0. To reach a place a little ahead, decoding goes on; to
+reach any other, it starts at the key frame before that place.
 """
 
 import threading
@@ -14,37 +14,37 @@ import av.error
 
 from model.errors import InputError
 from model.records import Frame, ImageU8, Stamp
-from realtime.sessions.ledger import FrameRecord
+from realtime.sessions.ledger import Line
 from realtime.sessions.reader import Session
 from realtime.sources.gate import Gate
 from realtime.sources.video import decode_recorded, video_stream
 
 KEPT_BYTES = 96 * 2**20
-"""Decoded pictures kept, so that stepping back is as fast as stepping on."""
+"""Size of the decoded pictures that are kept, which makes stepping back fast."""
 AHEAD_MS = 2000
-"""Up to this far ahead, decoding on is faster than seeking a key frame."""
+"""Up to this far ahead, going on is faster than seeking a key frame."""
 
 
 class Pictures:
     """Random access to the recorded frames. Any thread, one at a time."""
 
     def __init__(self, session: Session) -> None:
-        """Opens nothing yet."""
+        """The video is opened later, for the first picture."""
         self._folder = session.folder
         self._rotate = session.rotate
         self._records = tuple(r for r in session.frames if r.fate == "recorded" and r.part)
         self.stamps: tuple[Stamp, ...] = tuple(record.stamp for record in self._records)
-        """Stamp of each place, as it was live."""
+        """The live stamp of each place."""
         self._places = {(r.part, r.pts_ms): place for place, r in enumerate(self._records)}
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, ImageU8] = OrderedDict()
         self._bytes = 0
         self._decoder: Iterator[tuple[int, ImageU8]] = iter(())
-        self._at: FrameRecord | None = None
+        self._at: Line | None = None
         self._container: av.container.InputContainer | None = None
 
     def nearest(self, time_s: float) -> int:
-        """Return the place nearest to a time of the source."""
+        """Return the place nearest to a time of the source; `InputError` if there is none."""
         after = bisect_left(self.stamps, time_s, key=lambda stamp: stamp.time_s)
         near = [place for place in (after - 1, after) if 0 <= place < len(self.stamps)]
         if not near:
@@ -55,7 +55,9 @@ class Pictures:
         """Return the frame at `place`. Raises `InputError` if there is none, or it cannot be
         decoded."""
         if not 0 <= place < len(self._records):
-            raise InputError(f"frame {place}: the session has {len(self._records)}, from 0 on")
+            raise InputError(
+                f"frame {place}: the session has {len(self._records)} frames, counted from 0"
+            )
         with self._lock:
             image = self._kept.get(place)
             if image is None:
@@ -64,25 +66,25 @@ class Pictures:
         return Frame(self._records[place].stamp, image, 0.0)
 
     def between(self, first: int, last: int) -> list[Frame]:
-        """Return the frames from place `first` to `last`, both included, as far as they exist."""
+        """Return the existing frames from place `first` to `last`, both included."""
         places = range(max(0, first), min(last + 1, len(self._records)))
         return [self.frame(place) for place in places]
 
     def close(self) -> None:
-        """Close the video. Later calls open it again."""
+        """Close the video. A later call opens it again."""
         with self._lock:
             self._close()
 
     def _decode(self, wanted: int) -> ImageU8:
         record, at = self._records[wanted], self._at
         assert record.pts_ms is not None
-        on = (
+        near = (
             at is not None
             and at.part == record.part
             and at.pts_ms is not None
             and 0 < record.pts_ms - at.pts_ms <= AHEAD_MS
         )
-        if not on:
+        if not near:
             self._seek(record)
         for place, image in self._decoder:
             self._at = self._records[place]
@@ -93,11 +95,11 @@ class Pictures:
                 break
         self._at = None
         raise InputError(
-            f"frame {wanted} cannot be decoded: make the session whole with python -m "
+            f"frame {wanted} cannot be decoded: repair the session with python -m "
             f"realtime.session recover {self._folder.path}"
         )
 
-    def _seek(self, record: FrameRecord) -> None:
+    def _seek(self, record: Line) -> None:
         self._close()
         assert record.part is not None
         assert record.pts_ms is not None

@@ -1,6 +1,6 @@
-"""How good a recording is: rate, jitter, losses by cause, face in view, sound."""
+"""Quality of a recording: rate, jitter, losses by cause, face in view, sound."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,24 +13,24 @@ from realtime.sessions.reader import Session
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What the ledger and the motion table say about a session."""
+    """The quality of a session, by its ledger and its motion table."""
 
     seconds: float
     """Length from the first recorded frame to the last."""
     recorded: int
     lost: Mapping[str, int]
-    """Frames missing from the video, by cause, including redacted ones."""
+    """Number of frames missing from the video, by cause; redacted ones count."""
     interval_ms: tuple[float, float, float]
-    """Between frames that follow each other: median, 5th and 95th percentile; NaN below two."""
+    """Interval of consecutive frames: median, 5th and 95th percentile; NaN if there are none."""
     longest_gap_s: float
     """Longest interval between two frames of the video."""
     analysed: int
-    """Frames that were analysed live, including late ones."""
+    """Number of frames that were analysed live; late ones count."""
     late: int
     faces: int
-    """Analysed frames with a face."""
+    """Number of analysed frames with a face."""
     silent_s: Mapping[str, float] | None
-    """Missing sound by cause; None if no sound was to be recorded."""
+    """Missing sound by cause; None if the session has no sound."""
 
     @property
     def fps(self) -> float:
@@ -45,23 +45,25 @@ class Quality:
 
     @property
     def face_share(self) -> float:
-        """Share of the analysed frames with a face, 0 to 1; NaN if none was analysed."""
+        """Share of the analysed frames that have a face, 0 to 1; NaN if none was analysed."""
         return self.faces / self.analysed if self.analysed else float("nan")
 
     @property
     def silent_share(self) -> float:
-        """Share of the length without sound, if sound was to be recorded, 0 to 1."""
+        """Share of the session for which sound is missing, 0 to 1; 0 if it has no sound."""
         return sum((self.silent_s or {}).values()) / self.seconds if self.seconds else 0.0
 
 
 def measure(session: Session, motion: MotionLanes, sound: Sound | None) -> Quality:
-    """Return the quality of `session` from its motion table `motion` and its `sound`, if it was
-    recorded."""
+    """Return the quality of `session`. `motion`: its motion table; `sound`: None if it has none."""
     lost: Counter[str] = Counter()
     recorded = [frame for frame in session.frames if frame.fate == "recorded"]
     for frame in session.frames:
         if frame.fate != "recorded":
             lost[frame.cause or frame.fate] += frame.count
+    silent_s: defaultdict[str, float] = defaultdict(float)
+    for start_s, end_s, why in sound.missing() if sound is not None else ():
+        silent_s[why] += end_s - start_s
     times_s = np.array([frame.stamp.time_s for frame in recorded])
     indices = np.array([frame.index for frame in recorded])
     steps_ms = 1e3 * np.diff(times_s)
@@ -78,12 +80,5 @@ def measure(session: Session, motion: MotionLanes, sound: Sound | None) -> Quali
         analysed=sum(f.count for f in session.frames if f.analysis in ("analysed", "late")),
         late=sum(f.count for f in session.frames if f.analysis == "late"),
         faces=int(motion.with_face.sum()),
-        silent_s=None if sound is None else _silent(sound),
+        silent_s=None if sound is None else dict(silent_s),
     )
-
-
-def _silent(sound: Sound) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for start_s, end_s, why in sound.missing():
-        found[why] = found.get(why, 0.0) + end_s - start_s
-    return found

@@ -1,8 +1,7 @@
 """Rates: expressions per minute, by question and class, with intervals.
 
-Counts of rare events follow a Poisson distribution as long as one does not make the next more
-likely. The intervals are exact (F. Garwood, "Fiducial Limits for the Poisson Distribution",
-Biometrika 28, 1936).
+Counts of independent events follow a Poisson distribution. The intervals are exact (F. Garwood,
+"Fiducial Limits for the Poisson Distribution", Biometrika 28, 1936).
 """
 
 import math
@@ -18,19 +17,19 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Number of expressions in a length of time."""
+    """Number of expressions in a span of time."""
 
     count: int
     seconds: float
 
     @property
     def per_min(self) -> float:
-        """Rate per minute; NaN for no time."""
+        """Rate per minute; NaN if the span is empty."""
         return 60 * self.count / self.seconds if self.seconds > 0 else math.nan
 
     @property
     def interval_per_min(self) -> tuple[float, float]:
-        """95 % confidence interval of the rate."""
+        """95 % confidence interval of the rate per minute; NaN if the span is empty."""
         low, high = poisson_interval(self.count)
         if self.seconds <= 0:
             return math.nan, math.nan
@@ -38,15 +37,14 @@ class Rate:
 
 
 def rates(session: Session) -> dict[str, dict[str, Rate]]:
-    """Return the rate of each label found, and of `micro` and `macro`: by question (all its
-    repetitions together), outside of questions, and for the whole session."""
+    """Return the rates of `micro`, `macro` and each label: for each question (its repetitions
+    together), outside questions, and for the whole session."""
     rows = list(event_rows(session))
     spans: dict[str, float] = {}
     for question in questions(session):
         spans[question.name] = spans.get(question.name, 0.0) + question.end_s - question.start_s
-    outside_s = max(0.0, session.seconds - sum(spans.values()))
     if spans:
-        spans[OUTSIDE] = outside_s
+        spans[OUTSIDE] = max(0.0, session.seconds - sum(spans.values()))
     spans[WHOLE] = session.seconds
     groups = ["micro", "macro", *sorted({row["label"] for row in rows})]
     found: dict[str, dict[str, Rate]] = {}
@@ -60,8 +58,8 @@ def rates(session: Session) -> dict[str, dict[str, Rate]]:
 
 
 def poisson_interval(count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the exact interval for the mean of a Poisson distribution that gave `count`."""
-    from scipy.special import gammaincinv  # takes a quarter of a second, and only a report needs it
+    """Return the exact interval for the mean of a Poisson distribution, given one `count`."""
+    from scipy.special import gammaincinv  # takes a quarter of a second; only reports need it
 
     tail = (1 - confidence) / 2
     low = float(gammaincinv(count, tail)) if count else 0.0

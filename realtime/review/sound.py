@@ -1,12 +1,13 @@
-"""Sound: what was heard in a session, on the time line of its video, and how loud it was.
+"""Sound: the sound of a session on the time line of its video, and its loudness.
 
-Blocks of sound carry times rounded to 1 ms, from a clock that is a little too fast or too slow.
-Placed exactly at these times, each block would begin with a click. So consecutive blocks are joined
-end to end, and stretched by at most 0.2 % to stay within a millisecond of their times. Missing
-sound is silence.
+Blocks of sound carry times that are rounded to 1 ms, from a clock that is a little fast or slow. If
+each block began exactly at its time, one would hear clicks. So consecutive blocks are joined end to
+end, and stretched by at most 0.2 % to stay within a millisecond of their times. Missing sound is
+silence.
 """
 
 import io
+import math
 import threading
 import wave
 from collections import OrderedDict
@@ -32,16 +33,16 @@ from realtime.sessions.redact import REDACTED, SOUND_BEFORE_S
 ArrayI16 = NDArray[np.int16]
 
 KEPT_PARTS = 2
-"""Files whose sound is kept: 43 MB for the five minutes of one, at 48 kHz."""
+"""Files whose sound is kept in memory: the five minutes of one are 29 MB at 48 kHz."""
 HOPS_PER_S = 100
 """Resolution of the loudness."""
 FLOOR_DB = -96.0
-"""The last of 16 bits: digital silence."""
+"""Digital silence: the last of 16 bits."""
 LANE_DB = -70.0
-"""Bottom of a lane: no room with a person in it is quieter."""
+"""Bottom of the loudness lane: no room with a person in it is quieter."""
 LONGEST_S = 7 * 86_400.0
-"""No session lasts longer; the levels of this are 240 MB."""
-NOT_SAID = "not recorded"
+"""No session lasts longer. The levels of this much are 240 MB."""
+NO_CAUSE = "not recorded"
 UNREADABLE = "file cannot be read"
 
 _NEAR_S = 0.75e-3  # rounding alone is 0.5 ms
@@ -51,11 +52,11 @@ _FULL = 32768.0
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Continuous sound from one file of the video. What lies between two runs is not kept: a pause
+    """Continuous sound from one file of the video. Silence between two runs is not stored: a pause
     may last for hours."""
 
     first: int
-    """Its first sample, counted from 0 s of the video; may be negative."""
+    """Number of its first sample, counted from 0 s of the video; may be negative."""
     samples: ArrayI16
 
 
@@ -63,36 +64,37 @@ class Sound:
     """The sound of one session, one channel. Any thread, one at a time."""
 
     def __init__(self, session: Session) -> None:
-        """Raises `InputError` if the session has no sound. Reads nothing yet."""
-        heard = session.document["video"].get("audio")
-        if heard is None:
-            raise InputError(f"{session.folder.path} has no sound: it was recorded without")
+        """Raises `InputError` if the session has no sound. Its files are read later."""
+        audio = session.document["video"].get("audio")
+        if audio is None:
+            raise InputError(f"{session.folder.path} has no sound: it was recorded without it")
         self._session = session
         self._folder = session.folder
-        self.rate = int(heard["hz"])
+        self.rate = int(audio["hz"])
         """Samples per second."""
         if session.seconds > LONGEST_S:
             raise InputError(
-                f"{session.folder.frames} is damaged: by it the session lasts {session.seconds:g} s"
+                f"{session.folder.frames} is damaged: it says that the session lasts "
+                f"{session.seconds:g} s"
             )
         self.count = round(session.seconds * self.rate)
-        """Number of samples: as long as the video."""
+        """Number of samples; the sound is as long as the video."""
         self._begins: dict[int, float] = {}
         for record in session.frames:
             if record.part is not None and record.pts_ms is not None:
                 self._begins.setdefault(record.part, record.pts_ms / 1000)
         self._hop = max(1, self.rate // HOPS_PER_S)
-        self._loud: ArrayF32 = np.full(-(-self.count // self._hop), np.nan, np.float32)
+        self._levels: ArrayF32 = np.full(-(-self.count // self._hop), np.nan, np.float32)
         self._measured: set[int] = set()
         self._unreadable: list[tuple[float, float, str]] = []
-        self._kept: OrderedDict[int, tuple[_Run, ...]] = OrderedDict()
+        self._cache: OrderedDict[int, tuple[_Run, ...]] = OrderedDict()
         self._lock = threading.Lock()
 
     def samples(self, first: int, last: int) -> ArrayI16:
         """Return samples `first` to `last` (excluded), within `count`, int16. Raises `InputError`
         if a file that holds them cannot be read."""
         out = np.zeros(max(0, last - first), np.int16)
-        for number in self._near(first / self.rate, last / self.rate):
+        for number in self._parts_near(first / self.rate, last / self.rate):
             for run in self._part(number):
                 begin = max(first, run.first)
                 end = min(last, run.first + len(run.samples))
@@ -102,27 +104,27 @@ class Sound:
         return out
 
     def loudness(self, start_s: float, end_s: float, bins: int) -> list[float | None]:
-        """Return the greatest level in each of `bins` equal parts of the span (s of the video), dB
-        below full scale (RMS of 10 ms), from `FLOOR_DB` to 0; None where there is no sound."""
+        """Return the greatest level in each of `bins` equal parts of the span (s of the video): RMS
+        of 10 ms relative to full scale, `FLOOR_DB` to 0 dB; None where sound is missing."""
         self._measure(start_s, end_s)
         edges = np.linspace(start_s, end_s, bins + 1) * self.rate / self._hop
         lows = np.floor(edges[:-1]).astype(int)
         highs = np.maximum(np.ceil(edges[1:]).astype(int), lows + 1)
         spans = zip(np.maximum(lows, 0), highs, strict=True)
-        found = [self._loud[low : max(high, 0)] for low, high in spans]
+        found = [self._levels[low : max(high, 0)] for low, high in spans]
         return [
             None if np.isnan(levels).all() else round(float(np.nanmax(levels)), 1)
             for levels in found
         ]
 
     def missing(self) -> list[tuple[float, float, str]]:
-        """Return start, end (s of the video) and cause of each stretch without sound."""
+        """Return start and end (s of the video) and cause of each stretch of missing sound."""
         self._measure(0, self._session.seconds)
-        edges = np.flatnonzero(np.diff(np.isnan(self._loud), prepend=False, append=False))
+        edges = np.flatnonzero(np.diff(np.isnan(self._levels), prepend=False, append=False))
         spans = edges.reshape(-1, 2) * self._hop / self.rate
-        whys = self._causes()
+        causes = self._causes()
         return [
-            (start_s, end_s, _why(start_s, end_s, whys))
+            (start_s, end_s, _cause_of(start_s, end_s, causes))
             for start_s, end_s in spans.tolist()
             if end_s - start_s > GAP_S
         ]
@@ -143,28 +145,24 @@ class Sound:
                 found.append((begin_s - zero_s, end_s - zero_s, cause))
         return found
 
-    def _near(self, start_s: float, end_s: float) -> list[int]:
-        """Return the files whose sound may reach into the span: sound goes on where pictures are
-        missing, up to the next file, and late sound lies in that one. A file without any remaining
-        picture may reach anywhere."""
-        found = []
-        parts = self._folder.parts()
-        for part in parts:
-            begin_s = self._begins.get(part)
-            until_s = self._until_s(part)
-            inside = begin_s is None or begin_s - SOUND_BEFORE_S < end_s
-            if inside and until_s > start_s - 1:
-                found.append(part)
-        return found
+    def _parts_near(self, start_s: float, end_s: float) -> list[int]:
+        """Return the files whose sound may reach into the span. Sound goes on where pictures are
+        missing, until the next file, and late sound is in the next file. The sound of a file that
+        has no pictures left may be anywhere."""
+        return [
+            part
+            for part in self._folder.parts()
+            if self._begins.get(part, -math.inf) - SOUND_BEFORE_S < end_s
+            and self._until_s(part) > start_s - 1
+        ]
 
     def _until_s(self, number: int) -> float:
         """Return where the file after file `number` begins."""
-        return min((s for part, s in self._begins.items() if part > number), default=float("inf"))
+        return min((s for part, s in self._begins.items() if part > number), default=math.inf)
 
     def _measure(self, start_s: float, end_s: float) -> None:
-        """Measure the levels of the span. A file that cannot be read has none; the others still
-        count."""
-        for number in self._near(start_s, end_s):
+        """Measure the levels of the span. A file that cannot be read counts as missing sound."""
+        for number in self._parts_near(start_s, end_s):
             if number in self._measured:
                 continue
             try:
@@ -175,18 +173,18 @@ class Sound:
                 self._unreadable.append((begin_s, self._until_s(number), UNREADABLE))
 
     def _part(self, number: int) -> tuple[_Run, ...]:
-        """Return the sound in file `number`, in the order of the file."""
+        """Return the sound of file `number`, in the order of the file."""
         with self._lock:
-            if number not in self._kept:
-                self._kept[number] = runs = _read(self._folder.video(number), self.rate)
+            if number not in self._cache:
+                self._cache[number] = runs = _read(self._folder.video(number), self.rate)
                 if number not in self._measured:
                     for run in runs:
                         self._take_levels(run)
                 self._measured.add(number)
-                while len(self._kept) > KEPT_PARTS:
-                    self._kept.popitem(last=False)
-            self._kept.move_to_end(number)
-            return self._kept[number]
+                while len(self._cache) > KEPT_PARTS:
+                    self._cache.popitem(last=False)
+            self._cache.move_to_end(number)
+            return self._cache[number]
 
     def _take_levels(self, run: _Run) -> None:
         hop = self._hop
@@ -200,9 +198,11 @@ class Sound:
         mean = powers.sum(axis=1) / there / _FULL**2
         levels = 10 * np.log10(np.maximum(mean, 10 ** (FLOOR_DB / 10)))
         levels[there < hop / 2] = np.nan
-        low, high = max(first, 0), min(first + len(levels), len(self._loud))
+        low, high = max(first, 0), min(first + len(levels), len(self._levels))
         if low < high:
-            self._loud[low:high] = np.fmax(self._loud[low:high], levels[low - first : high - first])
+            self._levels[low:high] = np.fmax(
+                self._levels[low:high], levels[low - first : high - first]
+            )
 
 
 def sound_of(session: Session) -> Sound | None:
@@ -212,7 +212,7 @@ def sound_of(session: Session) -> Sound | None:
 
 def wav_header(rate: int, count: int) -> bytes:
     """Return the 44-byte header of a WAV file with `count` samples of one 16-bit channel. Raises
-    `InputError` beyond 4 GiB, which the header cannot express."""
+    `InputError` above 4 GiB, which the header cannot express."""
     size = count * SAMPLE_BYTES
     if size + 36 >= 2**32:
         raise InputError(
@@ -222,21 +222,21 @@ def wav_header(rate: int, count: int) -> bytes:
     with wave.open(buffer, "wb") as file:
         file.setparams((1, SAMPLE_BYTES, rate, count, "NONE", ""))
         file.writeframesraw(b"")
-        return buffer.getvalue()  # closed, it would say how much was written instead
+        return buffer.getvalue()  # before `close`, which sets the count to what was written
 
 
-def _why(start_s: float, end_s: float, whys: list[tuple[float, float, str]]) -> str:
-    """Return the causes of a stretch of missing sound, each once."""
-    found = [why for a, b, why in whys if min(b, end_s) - max(a, start_s) > GAP_S]
-    return "; ".join(dict.fromkeys(found)) or NOT_SAID
+def _cause_of(start_s: float, end_s: float, causes: list[tuple[float, float, str]]) -> str:
+    """Return the causes of a stretch of missing sound, each once, in words."""
+    found = [why for a, b, why in causes if min(b, end_s) - max(a, start_s) > GAP_S]
+    return "; ".join(dict.fromkeys(found)) or NO_CAUSE
 
 
 def _read(path: Path, rate: int) -> tuple[_Run, ...]:
-    """Return the sound of the file `path`, in its place."""
+    """Return the sound of the file `path`."""
     runs: list[tuple[int, list[ArrayI16]]] = []
     after: int | None = None
     try:
-        for begin, block in _placed(path, rate):
+        for begin, block in _place_blocks(path, rate):
             if begin != after:
                 runs.append((begin, []))
             runs[-1][1].append(block)
@@ -246,8 +246,8 @@ def _read(path: Path, rate: int) -> tuple[_Run, ...]:
     return tuple(_Run(begin, np.concatenate(blocks)) for begin, blocks in runs)
 
 
-def _placed(path: Path, rate: int) -> Iterator[tuple[int, ArrayI16]]:
-    """Yield each block with the number of its first sample."""
+def _place_blocks(path: Path, rate: int) -> Iterator[tuple[int, ArrayI16]]:
+    """Yield the blocks, each with the number of its first sample."""
     after: int | None = None
     for begin_s, block in _blocks(path):
         due = begin_s * rate
@@ -256,7 +256,7 @@ def _placed(path: Path, rate: int) -> Iterator[tuple[int, ArrayI16]]:
             begin, late = after, due - after
             if abs(late) > _NEAR_S * rate:
                 most = max(1, round(_STRETCH * len(block)))
-                block = _stretched(block, round(np.clip(late, -most, most)))
+                block = _stretch(block, round(np.clip(late, -most, most)))
         after = begin + len(block)
         yield begin, block
 
@@ -267,13 +267,13 @@ def _blocks(path: Path) -> Iterator[tuple[float, ArrayI16]]:
         if not container.streams.audio:
             return
         for packet in container.demux(container.streams.audio[0]):
-            count = packet.size // SAMPLE_BYTES  # of a damaged file, half a sample may be left
+            count = packet.size // SAMPLE_BYTES  # a damaged file may end with half a sample
             if packet.pts is not None and packet.time_base is not None and count:
                 block = np.frombuffer(bytes(packet), "<i2", count)
                 yield float(packet.pts * packet.time_base), block
 
 
-def _stretched(block: ArrayI16, by: int) -> ArrayI16:
-    """Return `block`, longer by `by` samples."""
+def _stretch(block: ArrayI16, by: int) -> ArrayI16:
+    """Return `block` stretched by `by` samples."""
     at = np.linspace(0, len(block) - 1, len(block) + by)
     return np.interp(at, np.arange(len(block)), block).round().astype(np.int16)

@@ -1,4 +1,4 @@
-"""The audit: who did what to a recording, from which page, in an append-only file."""
+"""The audit: an append-only file that says who did what to a recording, from which page."""
 
 import json
 import time
@@ -7,10 +7,10 @@ from realtime.sessions.clock_anchors import iso
 from realtime.stream.clock import monotonic_s
 
 TERMINAL = "the command line"
-"""Who acts without a page."""
+"""The name in the audit of whoever acts without a page."""
 
 
 def audit_line(who: str, did: str) -> str:
-    """Return a line of `audit.jsonl`: `utc` and `monotonic_s` of now, `who` and `did`."""
-    said = {"utc": iso(time.time()), "monotonic_s": monotonic_s(), "who": who, "did": did}
-    return json.dumps(said, ensure_ascii=False)
+    """Return a line of `audit.jsonl`: `utc` and `monotonic_s` (now), `who` and `did`."""
+    entry = {"utc": iso(time.time()), "monotonic_s": monotonic_s(), "who": who, "did": did}
+    return json.dumps(entry, ensure_ascii=False)

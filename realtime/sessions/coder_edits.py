@@ -1,12 +1,12 @@
-"""Edits: what a coder of a session says about its expressions.
+"""Edits: a coder's decisions about the expressions of a session.
 
-Each coder has a file, `edits-<code>.jsonl`, that only grows. An edit holds everything its coder
-then says about one expression, and the last edit counts. The events themselves stay as they were
-found.
+Each coder has an append-only file, `edits-<code>.jsonl`. An edit is complete: it holds everything
+that the coder decided about one expression, and the last edit counts. The events themselves do not
+change.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from model.records import Stamp
@@ -19,16 +19,16 @@ _VERDICTS = frozenset(get_args(Verdict))
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One expression as a coder sees it."""
+    """One expression as a coder coded it."""
 
     coder: str
     """The coder's code."""
     utc: str
     """When the coder made the edit, ISO 8601."""
     number: int
-    """Number of the event; below 0: the coder added it."""
+    """Number of the event; negative: the coder added it."""
     verdict: Verdict
-    """`open`: not decided, or no longer."""
+    """`open`: not decided, or taken back."""
     onset: Stamp
     apex: Stamp
     offset: Stamp
@@ -42,23 +42,9 @@ class Edit:
 
 
 def edit_line(edit: Edit) -> str:
-    """Return the edit as a line of the coder's file; floats keep every bit."""
-    values = {
-        "coder": edit.coder,
-        "utc": edit.utc,
-        "number": edit.number,
-        "verdict": edit.verdict,
-        **{
-            moment: [stamp.index, stamp.time_s]
-            for moment, stamp in (
-                ("onset", edit.onset),
-                ("apex", edit.apex),
-                ("offset", edit.offset),
-            )
-        },
-        "label": edit.label,
-        "note": edit.note,
-    }
+    """Return the edit as a line of the coder's file; floats are exact."""
+    values = {field.name: getattr(edit, field.name) for field in fields(edit)}
+    values |= {name: [at.index, at.time_s] for name, at in values.items() if isinstance(at, Stamp)}
     return json.dumps(values, ensure_ascii=False, allow_nan=False)
 
 

@@ -1,8 +1,8 @@
-"""Replay parity: compares a new analysis of a recording with what was seen live.
+"""Replay parity: compares a new analysis of a recording with the live one.
 
 It leaves out the frames that the live analysis left out. So a lossless recording gives the same
 events, with moments and scores equal to the last bit. A lossy one does not; the comparison shows
-how far off it is.
+the differences.
 """
 
 import json
@@ -17,7 +17,7 @@ from model.machine import choose_device
 from model.records import Event, Prediction, Stamp
 from realtime.config import LiveConfig
 from realtime.perception.pipeline import open_pipeline, pipeline_config
-from realtime.results.event_lines import as_they_stand
+from realtime.results.event_lines import latest_states
 from realtime.results.run_summary import RULES
 from realtime.sessions.reader import Session
 from realtime.sessions.source import SessionSource
@@ -25,32 +25,32 @@ from realtime.sources.video import DAMAGED
 from realtime.spotting.baseline import Baseline, load_baseline
 
 SAME_PROBABILITY = 1e-4
-"""Probabilities that differ by less are the same: engines differ in the order of computation."""
+"""Probabilities that differ by no more count as equal: engines add in different orders."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The differences between the live analysis and the analysis of the recording."""
+    """How the analysis of the recording differs from the live one."""
 
     live: int
-    """Confirmed events that were seen live."""
+    """Number of confirmed events of the live analysis."""
     replayed: int
-    """Confirmed events of the recording."""
+    """Number of confirmed events of the recording's analysis."""
     differences: tuple[str, ...]
-    """One line each; empty if everything is the same."""
+    """One line each."""
     cautions: tuple[str, ...]
-    """What else, apart from the codec, can make the two differ."""
+    """Reasons, other than the codec, for which the two may differ."""
 
 
 def compare(source: SessionSource, device: str = "auto") -> Comparison:
     """Analyse the frames of `source` that were analysed live, with the flow, the classifier and the
-    baseline used then. Raises `InputError` if these are not available."""
+    baseline of the live analysis. Raises `InputError` if these are not available."""
     session = source.session
     then = session.document["config"]
     if then.get("spotter", RULES) != RULES:
         raise InputError(
-            f"{session.folder.path} was spotted by the learned scorer {then['spotter']}, which is "
-            "gone: compare it with the version that recorded it"
+            f"{session.folder.path} was spotted by the learned scorer {then['spotter']}, which "
+            "this version no longer has: compare it with the version that recorded it"
         )
     config = LiveConfig(
         source=source.info.spec,
@@ -59,23 +59,23 @@ def compare(source: SessionSource, device: str = "auto") -> Comparison:
         device=device,
         baseline=_baseline(session),
     )
-    wanted, _ = pipeline_config(replace(config, baseline=None), choose_device(device), source.info)
+    options, _ = pipeline_config(replace(config, baseline=None), choose_device(device), source.info)
     if config.baseline is not None:
-        wanted = replace(wanted, spotter=replace(wanted.spotter, baseline=config.baseline))
-    pipeline = open_pipeline(wanted)
-    chosen = {frame.index for frame in session.frames if frame.analysis in ("analysed", "late")}
+        options = replace(options, spotter=replace(options.spotter, baseline=config.baseline))
+    pipeline = open_pipeline(options)
+    analysed = {frame.index for frame in session.frames if frame.analysis in ("analysed", "late")}
     events: list[Event] = []
     last: Stamp | None = None
     try:
         for frame in source:
-            if frame.stamp.index in chosen:
+            if frame.stamp.index in analysed:
                 events.extend(pipeline.step(frame).events)
                 last = frame.stamp
         if last is not None:
             events.extend(pipeline.finish(last))
     finally:
         pipeline.close()
-    again = tuple(event for event in as_they_stand(events) if event.state == "confirmed")
+    again = tuple(event for event in latest_states(events) if event.state == "confirmed")
     return Comparison(
         len(session.confirmed),
         len(again),
@@ -85,13 +85,13 @@ def compare(source: SessionSource, device: str = "auto") -> Comparison:
 
 
 def differences(live: tuple[Event, ...], again: tuple[Event, ...]) -> Iterator[str]:
-    """Yield the differences, a line each. Events are paired by the largest overlap of their
-    spans."""
+    """Yield the differences, a line each. Each live event is compared with the event that overlaps
+    it most."""
     left = list(again)
     for event in live:
-        twin = max(left, key=lambda other: _shared_s(event, other), default=None)
-        if twin is None or _shared_s(event, twin) <= 0:
-            yield f"{_name(event)}: seen live, not in the recording"
+        twin = max(left, key=lambda other: _overlap_s(event, other), default=None)
+        if twin is None or _overlap_s(event, twin) <= 0:
+            yield f"{_name(event)}: found live, not in the recording"
             continue
         left.remove(twin)
         parts = [*_moments(event, twin), *_names(event.prediction, twin.prediction)]
@@ -100,7 +100,7 @@ def differences(live: tuple[Event, ...], again: tuple[Event, ...]) -> Iterator[s
         if parts:
             yield f"{_name(event)}: {'; '.join(parts)}"
     for event in left:
-        yield f"{_name(event)}: in the recording, not seen live"
+        yield f"{_name(event)}: found in the recording, not live"
 
 
 def _moments(live: Event, again: Event) -> Iterator[str]:
@@ -125,7 +125,7 @@ def _names(live: Prediction | None, again: Prediction | None) -> Iterator[str]:
         yield f"probabilities differ by up to {worst:.2g}"
 
 
-def _shared_s(one: Event, other: Event) -> float:
+def _overlap_s(one: Event, other: Event) -> float:
     ends = [(event.window.offset or event.window.apex).time_s for event in (one, other)]
     return min(ends) - max(one.window.onset.time_s, other.window.onset.time_s)
 
@@ -138,17 +138,18 @@ def _name(event: Event) -> str:
 def _cautions(session: Session, damaged: int) -> Iterator[str]:
     if damaged:
         yield f"{damaged} pictures in the video are damaged"
-    away = [f for f in session.frames if f.analysis in ("analysed", "late") and f.part is None]
-    if away:
-        yield f"{sum(f.count for f in away)} frames that were analysed live are not in the video"
+    analysed = [f for f in session.frames if f.analysis in ("analysed", "late")]
+    absent = sum(f.count for f in analysed if f.part is None)
+    if absent:
+        yield f"{absent} frames that were analysed live are not in the video"
     redacted = sum(f.count for f in session.frames if f.fate == "redacted")
     if redacted:
-        yield f"{redacted} frames were redacted, which the live analysis may have seen"
+        yield f"{redacted} frames were redacted; the live analysis may have used them"
     weights = session.document["weights"]
     if weights["sha256"] != checkpoint_digest(checkpoint_path(weights["classifier"])):
-        yield f"the weights of {weights['classifier']} are others than those used live"
+        yield f"the weights of {weights['classifier']} have changed since the live analysis"
     if session.document["state"] == "recovered":
-        yield "the recording was cut off: what the live analysis said last may be lost"
+        yield "the recording was cut off: the last live results may be lost"
 
 
 def _baseline(session: Session) -> Baseline | None:

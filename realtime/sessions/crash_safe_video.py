@@ -1,12 +1,11 @@
-"""The video of a session: Matroska that survives a killed program.
+"""The video of a session: Matroska that stays readable if the program is killed.
 
 Clusters of 100 ms are written as they fill (`cluster_time_limit`, `flush_packets`; FFmpeg,
 libavformat/matroskaenc.c), and the encoder holds no picture back, so a killed program loses about a
-tenth of a second. Pictures carry their capture time, rounded to Matroska's millisecond; the exact
-time is in the ledger.
+tenth of a second. Pictures carry their capture time, rounded to Matroska's millisecond; the ledger
+has the exact time.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,19 +20,20 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from model.records import Frame, ImageU8
+from realtime.sessions.line_file import sync_file
 
 TIME_BASE = Fraction(1, 1000)
 CONTAINER = {
     "cluster_time_limit": "100",
     "flush_packets": "1",
-    # µs: pictures wait no longer than this for their sound, nor sound for its pictures.
+    # µs: pictures wait no longer than this for their sound, and sound for its pictures.
     "max_interleave_delta": "100000",
 }
 SOUND_CODEC = "pcm_s16le"
-"""16 bit, as it comes: every block can be cut out separately, and a torn end costs one block."""
+"""16 bit, uncompressed: each block can be cut out separately, and a torn end costs one block."""
 SAMPLE_BYTES = 2
 THREADS = 2
-_BT601 = 5  # what swscale converts RGB with; said in the stream, so that players undo the same
+_BT601 = 5  # swscale converts RGB with it; the stream says so, and players convert back with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +48,19 @@ class Codec:
     """Pixel format of the others."""
     options: Mapping[str, str]
     bytes_per_px: float
-    """For planning disk space: more than faces before a wall have been seen to need."""
+    """For planning disk space: more than faces before a wall have needed."""
     lossless: bool
     untouched: bool = False
-    """Not encoded here: the source's original JPEGs go into the file."""
+    """The source's JPEGs go into the file; nothing is encoded."""
 
 
 CODECS: dict[str, Codec] = {
-    # Constant quality below what the eye sees: 10, because x264 is not told the rate, takes each
-    # picture to be very short, and so allows coarser ones; told of 30 fps it would be 14. No
-    # look-ahead and no B-frames; a key frame a second at 30 fps, for seeking. For 640×480 with
-    # sensor noise `ultrafast` takes 2.5 ms of a processor, half of `superfast`, with the same error
-    # and the same bytes: the noise takes the space, and the slower presets find no structure in it.
+    # Constant quality, with errors below what the eye sees. 10, because x264 does not know the
+    # frame rate, takes each picture to be very short and allows coarser ones; if it knew of 30 fps,
+    # 14 would be the same. No look-ahead and no B-frames; for seeking, a key frame a second at 30
+    # fps. For 640×480 with sensor noise `ultrafast` takes 2.5 ms of a processor, half of
+    # `superfast`, with the same error and size: noise takes the space, and slower presets find no
+    # structure in it.
     "h264": Codec(
         "libx264",
         "yuv420p",
@@ -68,7 +69,7 @@ CODECS: dict[str, Codec] = {
         bytes_per_px=0.25,
         lossless=False,
     ),
-    # Every frame is a key frame, every slice has a checksum; RGB as it came.
+    # Every frame is a key frame, every slice has a checksum; RGB without loss.
     "ffv1": Codec(
         "ffv1",
         "bgr0",
@@ -77,8 +78,8 @@ CODECS: dict[str, Codec] = {
         bytes_per_px=2.4,
         lossless=True,
     ),
-    # Each picture is a key frame. The pixel format only describes them until they are decoded; the
-    # JPEGs state the real one. Quality 95 of a noisy sensor takes 0.33 bytes.
+    # Each picture is a key frame. The pixel format here is nominal; each JPEG states its own.
+    # Pictures of a noisy sensor at quality 95 take 0.33 bytes a pixel.
     "mjpeg": Codec(
         "mjpeg",
         "yuvj422p",
@@ -89,13 +90,12 @@ CODECS: dict[str, Codec] = {
         untouched=True,
     ),
 }
-"""By name: `h264` visually lossless, `ffv1` (IETF RFC 9043) bit by bit, `mjpeg` as it came."""
+"""By name: `h264` visually lossless; `ffv1` (IETF RFC 9043) lossless; `mjpeg` keeps JPEGs."""
 
 
 def packing(codec: str, frame: Frame) -> str:
-    """Return the name in `CODECS` by which `frame` goes into a recording made with `codec`. A
-    picture without its JPEG is kept bit by bit: a recording loses nothing, and compresses nothing
-    twice."""
+    """Return the name in `CODECS` of what encodes `frame` in a recording with `codec`. If JPEGs are
+    to be kept and a picture has none, it is `ffv1`: nothing is lost."""
     return "ffv1" if CODECS[codec].untouched and frame.packed is None else codec
 
 
@@ -111,9 +111,9 @@ class VideoWriter:
         sound_hz: int | None = None,
         rotate: int = 0,
     ) -> None:
-        """Create `path`, which must not exist; raises `OSError` if it cannot. `sound_hz`: the rate
-        of its sound; None: no sound. `rotate`: degrees clockwise by which players must turn the
-        original JPEGs; `width` and `height` are those after turning."""
+        """Create `path`, which must not exist. `width`, `height`: of the turned pictures, px.
+        `sound_hz`: rate of the sound; None: no sound. `rotate`: degrees clockwise by which players
+        must turn the original JPEGs. Raises `OSError` if the file cannot be created."""
         self.codec = codec
         packing = CODECS[codec]
         if path.exists():
@@ -136,26 +136,24 @@ class VideoWriter:
         if not packing.lossless:
             stream.codec_context.colorspace = _BT601
             stream.codec_context.color_range = 1
-        stream.codec_context.framerate = Fraction(
-            0
-        )  # not known yet: without it, readers measure it
+        stream.codec_context.framerate = Fraction(0)  # unknown: readers measure it
         self._stream = stream
         self._sound: AudioStream | None = None
         if sound_hz is not None:
             sound = self._container.add_stream(SOUND_CODEC, rate=sound_hz, layout="mono")
             assert isinstance(sound, AudioStream)
             self._sound = sound
-        # Keep one, with one thread: `VideoFrame.reformat` makes and ends a thread pool for each
-        # picture, which takes 10 to 20 ms on busy cores instead of 0.8.
+        # Keep one, with one thread: `VideoFrame.reformat` starts and ends a thread pool for each
+        # picture, which on busy cores takes 10 to 20 ms instead of 0.8.
         self._to_packed = VideoReformatter()
 
     def next_pts(self, pts_ms: int) -> int:
-        """Return the presentation time of a picture due at `pts_ms`: later than the last one's."""
+        """Return the presentation time for a picture due at `pts_ms`: later than the last one's."""
         return max(pts_ms, self._last_ms + 1)
 
     def write(self, frame: Frame, pts_ms: int) -> None:
-        """Append the picture of `frame` at `next_pts(pts_ms)`. It must have this file's size, and
-        its JPEG if this file keeps JPEGs. Raises `OSError` if it cannot be written."""
+        """Append the picture of `frame` at `next_pts(pts_ms)`. It must have this file's size and,
+        if this file keeps JPEGs, its JPEG. Raises `OSError` if it cannot be written."""
         pts_ms = self._last_ms = self.next_pts(pts_ms)
         if CODECS[self.codec].untouched:
             assert frame.packed is not None  # see `packing`
@@ -171,7 +169,7 @@ class VideoWriter:
         self._container.mux(self._stream.encode(picture))
 
     def _mux(self, stream: VideoStream | AudioStream, data: bytes, pts_ms: int) -> None:
-        """Append data that can be shown or heard by itself."""
+        """Append data that can be decoded by itself."""
         packet = Packet(data)
         packet.stream = stream
         packet.pts = packet.dts = pts_ms
@@ -182,20 +180,16 @@ class VideoWriter:
     def write_sound(self, samples: bytes, pts_ms: int) -> None:
         """Append samples, int16 of one channel, the first of them at `pts_ms`, which must be later
         than in the last call. Raises `OSError` if they cannot be written."""
-        assert self._sound is not None  # it was asked for when this was made
+        assert self._sound is not None
         self._mux(self._sound, samples, pts_ms)
 
     def sync(self) -> None:
         """Return when everything written is on the disk."""
-        handle = os.open(self.path, os.O_RDWR)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_file(self.path)
 
     def close(self) -> None:
-        """Write the index and close. Raises `OSError` if there is no room for the index; the
-        pictures are still kept."""
+        """Write the index and close. Raises `OSError` if there is no room for the index; the file
+        keeps its pictures."""
         try:
             if self._last_ms >= 0 and not CODECS[self.codec].untouched:
                 self._container.mux(self._stream.encode(None))

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,55 +19,54 @@ from realtime.sessions.reader import Session
 EVENT_COLUMNS: dict[str, str] = {
     "participant": "code of the participant",
     "event": "number of the expression, unique within the session",
-    "onset_s": "s from the first recorded frame: the face begins to move",
-    "apex_s": "s: the motion is strongest",
-    "offset_s": "s: the face is back",
+    "onset_s": "when the face begins to move, s from the first recorded frame",
+    "apex_s": "when the motion is strongest, s",
+    "offset_s": "when the face is back at rest, s",
     "duration_s": "s from onset to offset",
-    "onset_index": "number of the frame at the onset, as in the frames' table",
-    "apex_index": "of the frame at the apex",
-    "offset_index": "of the frame at the offset",
-    "track": "number of the face's track: another one is another person, or the same found again",
+    "onset_index": "number of the frame at the onset, as in the table of frames",
+    "apex_index": "number of the frame at the apex",
+    "offset_index": "number of the frame at the offset",
+    "track": "number of the face's track; a new one is another person, or the same one found again",
     "onset_utc": "onset as UTC, ISO 8601",
     "kind": "micro (0.5 s at most) or macro",
     "label": "the class that the network names, or unclear",
     "probability": "the network's probability of its likeliest class, 0 to 1",
-    "action_units": "FACS units with a probability of 0.5 or more, with spaces between",
-    "regions": "regions of the face that moved, strongest first, with spaces between",
+    "action_units": "FACS units with a probability of 0.5 or more, separated by spaces",
+    "regions": "regions of the face that moved, strongest first, separated by spaces",
     "score": "strength of the motion over the noise floor; 1 is the threshold",
-    "question": "name of the question in which the onset lies; empty if none",
-    "coder": "who reviewed it; empty: as the program found it",
-    "verdict": "the coder's: accepted or added; empty if nothing was said of it",
+    "question": "name of the question during which the expression began; empty if none",
+    "coder": "code of the coder who reviewed the session; empty: nobody",
+    "verdict": "the coder's verdict, accepted or added; empty if the coder gave none",
 }
 """What each column holds. Columns `p_<label>` (probability of each class) follow."""
 
 MARKER_COLUMNS: dict[str, str] = {
     "participant": "code of the participant",
     "time_s": "s from the first recorded frame",
-    "until_s": "s: end of a span; empty for a moment",
+    "until_s": "end of a span, s; empty for a moment",
     "utc": "when it was made, ISO 8601",
     "kind": "mark, question_start, question_end, pause, resume or redact",
-    "name": "as the protocol names it",
-    "note": "in words",
+    "name": "the protocol's name for it",
+    "note": "free text",
 }
 
 FRAME_COLUMNS: dict[str, str] = {
-    "index": "number of the frame; of the first one where count exceeds 1",
-    "time_s": "s from the first recorded frame; empty where the frame is not at hand",
+    "index": "number of the frame; of the first one if count is above 1",
+    "time_s": "s from the first recorded frame; empty if unknown",
     "fate": "recorded, dropped, missing or redacted",
     "cause": "why it is not in the video",
-    "analysis": "analysed, late (0.5 s or more after its arrival), unanalysed, or empty",
-    "part": "of the video: 1 is video.mkv",
-    "pts_ms": "its time in the video, ms",
-    "count": "how many frames the row stands for",
+    "analysis": "analysed, late (more than 0.5 s after its arrival), unanalysed, or empty",
+    "part": "part of the video: 1 is video.mkv",
+    "pts_ms": "time in the video, ms",
+    "count": "number of frames that the row describes",
 }
-
 
 Span = TypeVar("Span", bound=tuple[Any, ...])
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionSpan:
-    """A question as it was asked."""
+    """A question and when it was asked, in s of the video."""
 
     name: str
     start_s: float
@@ -74,8 +74,8 @@ class QuestionSpan:
 
 
 def stem(session: Session) -> str:
-    """Return the base name for files of an export: `code_and_start`, and the coder if one reviewed
-    the session."""
+    """Return the first part of the name of an exported file: `code_and_start`, and the coder if one
+    reviewed the session."""
     return code_and_start(session) + (f"_{session.coder}" if session.coder else "")
 
 
@@ -85,21 +85,15 @@ def code_and_start(session: Session) -> str:
 
 
 def start(session: Session) -> str:
-    """Return when it was recorded, UTC, `20260101T120000`."""
+    """Return when the recording started, in UTC: `20260101T120000`."""
     return f"{datetime.fromisoformat(session.document['started_utc']):%Y%m%dT%H%M%S}"
 
 
-def frame_rate(session: Session) -> float:
-    """Return recorded frames per second, over the whole session; 0 for a session without length."""
-    recorded = sum(frame.fate == "recorded" for frame in session.frames)
-    return (recorded - 1) / session.seconds if session.seconds else 0.0
-
-
 def new_file(path: Path) -> Path:
-    """Return `path`. Raises `InputError` if it exists, because nothing is overwritten."""
+    """Return `path`. Raises `InputError` if it exists: nothing is overwritten."""
     if path.exists():
         raise InputError(
-            f"{path} exists, and results are never overwritten: another --out, or move it away"
+            f"{path} exists, and results are never overwritten: give another --out, or move it"
         )
     return path
 
@@ -163,21 +157,13 @@ def marker_rows(session: Session) -> Iterator[dict[str, Any]]:
 def frame_rows(session: Session) -> Iterator[dict[str, Any]]:
     """Yield the ledger in order of the index."""
     for frame in session.frames:
-        yield {
-            "index": frame.index,
-            "time_s": None if frame.time_s is None else frame.time_s - session.zero_s,
-            "fate": frame.fate,
-            "cause": frame.cause,
-            "analysis": frame.analysis,
-            "part": frame.part,
-            "pts_ms": frame.pts_ms,
-            "count": frame.count,
-        }
+        time_s = None if frame.time_s is None else frame.time_s - session.zero_s
+        yield {name: getattr(frame, name) for name in FRAME_COLUMNS} | {"time_s": time_s}
 
 
 def questions(session: Session) -> list[QuestionSpan]:
-    """Return each question from its start to its end. If nobody marked the end, it is the start of
-    the next question or the end of the session."""
+    """Return the questions in order. If nobody marked the end of one, it ends with the start of the
+    next, or with the session."""
     marked: Sequence[Marker] = sorted(
         (m for m in session.markers if m.kind in ("question_start", "question_end")),
         key=lambda marker: marker.time_s,
@@ -193,8 +179,8 @@ def questions(session: Session) -> list[QuestionSpan]:
 
 
 def lanes(spans: Iterable[Span]) -> list[list[Span]]:
-    """Return `spans` (tuples that begin with start and end), in order, spread over as few lists as
-    possible so that no two in one list overlap."""
+    """Return `spans` (tuples that begin with start and end), in order, in as few lists as possible,
+    so that no two in a list overlap."""
     found: list[list[Span]] = []
     for span in sorted(spans):
         free = next((lane for lane in found if lane[-1][1] <= span[0]), None)
@@ -206,7 +192,7 @@ def lanes(spans: Iterable[Span]) -> list[list[Span]]:
 
 
 def _tracks(session: Session) -> dict[int, int]:
-    """Return the face's track in each analysed frame that has one."""
+    """Return the number of the face's track by number of the frame, for frames with a face."""
     index, track = (MOTION_COLUMNS.index(name) for name in ("index", "track"))
     found = {}
     for line in read_lines(session.folder.motion):
@@ -217,8 +203,5 @@ def _tracks(session: Session) -> dict[int, int]:
 
 
 def _labels(events: Sequence[Event]) -> list[str]:
-    names: dict[str, None] = {}
-    for event in events:
-        if event.prediction is not None:
-            names.update(dict.fromkeys(event.prediction.probabilities))
-    return list(names)
+    found = (event.prediction.probabilities for event in events if event.prediction is not None)
+    return list(dict.fromkeys(chain.from_iterable(found)))

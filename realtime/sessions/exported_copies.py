@@ -1,9 +1,9 @@
-"""Copies made from a session outside its folder, listed so that a redaction finds them.
+"""Copies: files made from a session outside its folder, listed so that a redaction finds them.
 
-Each file that an export or a report writes has a line in `copies.jsonl`. When something of the
-session must be forgotten, copies with pictures or sound are deleted, because they can be made again
-from what remains. Copies that were changed since, and tables, which somebody may have worked on,
-are only reported.
+Each file that an export or a report writes has a line in `copies.jsonl`. When something in the
+session must be forgotten, copies with pictures or sound are deleted: they can be made again from
+what remains. Tables, and copies that were changed since, are only reported, because somebody may
+have worked on them.
 """
 
 import json
@@ -24,42 +24,42 @@ SEEN_OR_HEARD = frozenset({".mkv", ".mp4", ".wav", ".html", ".jpg", ".png"})
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class ForgottenCopies:
     """What happened to the copies."""
 
     deleted: tuple[Path, ...]
     left: tuple[Path, ...]
-    """Still there: a person must look through them."""
+    """Not deleted: a person must look through them."""
 
 
 def note_copies(folder: SessionFolder, paths: Iterable[Path]) -> None:
-    """Record that `paths` were just made from the session."""
+    """Note that `paths` were just made from the session."""
     with suppress(OSError):  # a read-only session cannot be redacted either
         lines = LineFile(folder.copies)
         try:
             for path in paths:
                 state = path.stat()
-                said = {
+                entry = {
                     "utc": iso(time.time()),
                     "path": str(path.resolve()),
                     "bytes": state.st_size,
                     "changed_ns": state.st_mtime_ns,
                 }
-                lines.write(json.dumps(said, ensure_ascii=False))
+                lines.write(json.dumps(entry, ensure_ascii=False))
         finally:
             lines.close()
 
 
 def known_copies(folder: SessionFolder) -> list[Path]:
     """Return the copies that are still where they were made."""
-    return [path for path in _noted(folder) if path.exists()]
+    return [path for path in _entries(folder) if path.exists()]
 
 
-def forget_copies(folder: SessionFolder) -> Forgotten:
+def forget_copies(folder: SessionFolder) -> ForgottenCopies:
     """Delete unchanged copies with pictures or sound. Raises `OSError` if one cannot be deleted."""
     deleted: list[Path] = []
     left: list[Path] = []
-    for path, made in _noted(folder).items():
+    for path, made in _entries(folder).items():
         try:
             state = path.stat()
         except OSError:  # it is gone, or its disk is
@@ -69,14 +69,14 @@ def forget_copies(folder: SessionFolder) -> Forgotten:
             deleted.append(path)
         else:
             left.append(path)
-    return Forgotten(tuple(deleted), tuple(left))
+    return ForgottenCopies(tuple(deleted), tuple(left))
 
 
-def _noted(folder: SessionFolder) -> dict[Path, tuple[int, int]]:
-    """Return size and time of each copy when it was last made."""
-    noted: dict[Path, tuple[int, int]] = {}
+def _entries(folder: SessionFolder) -> dict[Path, tuple[int, int]]:
+    """Return each copy's size (bytes) and time of change (ns) when it was last made."""
+    entries: dict[Path, tuple[int, int]] = {}
     for line in read_lines(folder.copies):
         with suppress(ValueError, KeyError, TypeError, OverflowError):  # a torn line
-            said = parse_json(line)
-            noted[Path(text(said["path"]))] = int(said["bytes"]), int(said["changed_ns"])
-    return noted
+            entry = parse_json(line)
+            entries[Path(text(entry["path"]))] = int(entry["bytes"]), int(entry["changed_ns"])
+    return entries

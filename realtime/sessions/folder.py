@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
@@ -22,91 +21,58 @@ FORMAT = "fmanet-live-session"
 VERSION = 1
 DOCUMENT = "session.json"
 
-PARTICIPANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
-"""A code, never a name, because exports carry it."""
+_PART = re.compile(r"video(?:-([0-9]+))?\.mkv")
 
 RESERVE_BYTES = 32 * 2**20
 """Left free on the disk, so that a recording that fills it can still be closed."""
 _PROBE_BYTES = 16 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
 class SessionFolder:
     """The names of the files in a session's folder."""
 
-    path: Path
-
-    @property
-    def document(self) -> Path:
-        """`session.json`."""
-        return self.path / DOCUMENT
-
-    @property
-    def frames(self) -> Path:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.document = path / DOCUMENT
+        self.frames = path / "frames.csv"
         """The ledger."""
-        return self.path / "frames.csv"
-
-    @property
-    def motion(self) -> Path:
+        self.motion = path / "motion.csv"
         """The motion table."""
-        return self.path / "motion.csv"
-
-    @property
-    def events(self) -> Path:
-        """The events."""
-        return self.path / "events.jsonl"
-
-    @property
-    def markers(self) -> Path:
-        """The markers."""
-        return self.path / "markers.jsonl"
-
-    @property
-    def audit(self) -> Path:
+        self.events = path / "events.jsonl"
+        self.markers = path / "markers.jsonl"
+        self.audit = path / "audit.jsonl"
         """Who did what."""
-        return self.path / "audit.jsonl"
-
-    @property
-    def copies(self) -> Path:
+        self.copies = path / "copies.jsonl"
         """What was exported, and where; exists only after an export."""
-        return self.path / "copies.jsonl"
-
-    @property
-    def sound(self) -> Path:
-        """What is missing of the sound; exists only if sound was recorded."""
-        return self.path / "sound.csv"
+        self.sound = path / "sound.csv"
+        """Missing sound; exists only if sound was recorded."""
 
     def video(self, part: int) -> Path:
-        """Return part 1, 2, … of the video."""
+        """Return the path of part 1, 2, … of the video."""
         return self.path / ("video.mkv" if part == 1 else f"video-{part}.mkv")
 
     def parts(self) -> list[int]:
         """Return the numbers of the existing parts; redaction may have removed some."""
-        numbers = {path.name: path for path in self.path.glob("video*.mkv")}
-        found = [1] if "video.mkv" in numbers else []
-        for name in numbers:
-            number = name.removeprefix("video-").removesuffix(".mkv")
-            if number.isdecimal():
-                found.append(int(number))
-        return sorted(found)
+        names = (_PART.fullmatch(path.name) for path in self.path.glob("video*.mkv"))
+        return sorted(int(name[1] or 1) for name in names if name)
 
     def edits(self, coder: str) -> Path:
-        """Return the edits of `coder`, a code."""
+        """Return the path of the edits of `coder`."""
         return self.path / f"edits-{coder}.jsonl"
 
     def coders(self) -> list[str]:
-        """Return the codes of those who reviewed it."""
+        """Return the codes of the coders who reviewed the session."""
         names = (path.stem for path in self.path.glob("edits-*.jsonl"))
         return sorted(name.removeprefix("edits-") for name in names)
 
     def write_document(self, document: dict[str, Any]) -> None:
         """Replace `session.json` atomically; raises `OSError`."""
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-        replace_text(self.document, text.split("\n"))  # by no other breaks: they are text
+        replace_text(self.document, text.split("\n"))  # not `splitlines`: other breaks are text
 
     def read_document(self) -> dict[str, Any]:
-        """Read `session.json`. Raises `InputError` if this is not a session, or has a later
-        version."""
+        """Read `session.json`. Raises `InputError` if it is missing, damaged, or of another version
+        of the format."""
         try:
             document = parse_json(self.document.read_text("utf-8"))
         except FileNotFoundError:
@@ -119,12 +85,11 @@ class SessionFolder:
             raise InputError(f"{self.document} does not describe a session of this program")
         if document.get("version") != VERSION:
             raise InputError(
-                f"{self.path} has version {document.get('version')} of the format, this program "
-                f"knows {VERSION}: use the version that recorded it, or a later one"
+                f"{self.path} has version {document.get('version')} of the format, and this "
+                f"program reads {VERSION}: use the version that recorded it, or a later one"
             )
-        from realtime.sessions.shape import (
-            find_misfit,
-        )  # pydantic: only readers of sessions need it
+        # This imports pydantic, which only readers of sessions need.
+        from realtime.sessions.shape import find_misfit
 
         if why := find_misfit(document):
             raise InputError(f"{self.document} is damaged: {why}")
@@ -132,7 +97,7 @@ class SessionFolder:
 
 
 class _Document(dict[str, Any]):
-    """A document, or an object in it; asking for a missing key is an error."""
+    """A document, or an object in it. A missing key raises `InputError`."""
 
     path: Path
 
@@ -144,12 +109,12 @@ class _Document(dict[str, Any]):
         return made
 
     def __missing__(self, key: str) -> Any:
-        raise InputError(f"{self.path} is damaged: it does not say {key!r}")
+        raise InputError(f"{self.path} is damaged: it has no {key!r}")
 
 
 def create_folder(wanted: Path) -> SessionFolder:
-    """Create a folder that only its owner can open: `wanted`, or with the first free number
-    (`wanted-2`). Raises `InputError` if it cannot be created."""
+    """Create a folder that only its owner can open: `wanted` or, if that exists, the first free
+    `wanted-2`, `wanted-3` …. Raises `InputError` if it cannot be created."""
     numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
     for path in chain([wanted], numbered):
         try:
@@ -158,16 +123,16 @@ def create_folder(wanted: Path) -> SessionFolder:
         except FileExistsError:
             continue
         except OSError as error:
-            raise InputError(f"--record {path} cannot be made: {error.strerror}") from None
+            raise InputError(f"--record {path} cannot be created: {error.strerror}") from None
         sync_folder(path.parent)
         return SessionFolder(path)
     raise AssertionError("unreachable: count() has no end")
 
 
 def claim(path: Path) -> Callable[[], None]:
-    """Reserve the session in `path` for this program; return a function that releases it. However
-    the program ends, that releases it too. Raises `InputError` if another program holds it. Windows
-    has no such lock for folders: there, nothing is reserved."""
+    """Lock the session in `path` for this program; return a function that releases it. The end of
+    the program, even a crash, releases it too. Raises `InputError` if another program has locked
+    it. Windows has no such lock for folders: there, nothing is locked."""
     try:
         import fcntl
     except ImportError:
@@ -178,21 +143,21 @@ def claim(path: Path) -> Callable[[], None]:
     except OSError:
         os.close(handle)
         raise InputError(
-            f"{path} is being recorded, or changed by another program: wait until that has ended"
+            f"{path} is being recorded, or another program is changing it: wait until it is done"
         ) from None
     return partial(os.close, handle)
 
 
 @contextmanager
 def hold(path: Path) -> Iterator[SessionFolder]:
-    """Yield the session in `path`, reserved as by `claim`. Raises `InputError` if there is none."""
+    """Yield the session in `path`, locked as by `claim`. Raises `InputError` if there is none."""
     folder = SessionFolder(path)
     folder.read_document()
-    let_go = claim(path)
+    release = claim(path)
     try:
         yield folder
     finally:
-        let_go()
+        release()
 
 
 def free_bytes(path: Path) -> int:
@@ -216,16 +181,16 @@ def disk_speed(path: Path) -> float:
 
 
 def check_room(path: Path, needed: float) -> None:
-    """Raise `InputError` unless `path`'s disk has room for `needed` bytes and the reserve, and its
-    folder can be written to."""
+    """Raise `InputError` unless the disk of `path` has room for `needed` bytes and the reserve, and
+    its folder can be written to."""
     folder = _nearest(path)
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise InputError(f"--record {path}: no permission to write into {folder}")
+        raise InputError(f"--record {path}: no permission to write into {folder}: give another one")
     free = free_bytes(path)
     if free < needed + RESERVE_BYTES:
         raise InputError(
             f"--record {path}: the recording needs about {size(needed + RESERVE_BYTES)}, the disk "
-            f"has {size(free)} free; make room, record on another disk, or for less long"
+            f"has {size(free)} free; make room, or record on another disk, or a shorter session"
         )
 
 
@@ -243,5 +208,5 @@ def _nearest(path: Path) -> Path:
 
 
 def size(count_: float) -> str:
-    """Return a number of bytes, in words."""
+    """Return a number of bytes with its unit: `1.5 GiB`, `20 MiB`."""
     return f"{count_ / 2**30:.1f} GiB" if count_ >= 2**30 else f"{count_ / 2**20:.0f} MiB"

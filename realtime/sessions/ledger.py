@@ -1,13 +1,13 @@
-"""The ledger: what happened to every frame, in lines that are only appended.
+"""The ledger: an append-only table of what happened to every frame.
 
-A frame has one line that says whether it is in the video (`recorded`) or why not (`dropped`).
-Later, the analysis adds one that says `analysed`, `late` or `unanalysed`. Frames that never came
-have a line with their number (`missing`), and so do frames that were removed on request
+Each frame has a line that says whether it is in the video (`recorded`) or why it is not
+(`dropped`). Later the analysis adds another: `analysed`, `late` or `unanalysed`. Frames that never
+came have a line with their number (`missing`), and so do frames that were deleted on request
 (`redacted`). The line of a recorded frame is written before its picture.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from model.records import Stamp
@@ -19,7 +19,7 @@ Fate = Literal["recorded", "dropped", "missing", "redacted", "analysed", "late",
 _FATES = frozenset(get_args(Fate))
 
 LATE_S = 0.5
-"""An analysis that ends this long after its frame arrived is `late`: by then the longest
+"""An analysis that ends more than this after its frame arrived is `late`: by then even the longest
 micro-expression is over."""
 
 FROM_VIDEO = "ledger line lost; told from the video"
@@ -32,10 +32,10 @@ class Line:
     """A line of the ledger."""
 
     index: int
-    """Index of the frame; of the first one if `count` exceeds 1."""
+    """Index of the frame; of the first one if `count` is above 1."""
     fate: Fate
     time_s: float | None = None
-    """Capture time on the source's clock, exact; None if the frame is not available."""
+    """Exact capture time on the source's clock; None if unknown."""
     received_s: float | None = None
     """When it reached this program, on the system's monotonic clock."""
     clock: str = ""
@@ -47,41 +47,25 @@ class Line:
     cause: str = ""
     count: int = 1
     """Number of frames, from `index` on, that the line describes."""
+    analysis: Literal["analysed", "late", "unanalysed", ""] = ""
+    """The frame's analysis, from a later line, see `fold`; empty: there is no such line."""
+
+    @property
+    def stamp(self) -> Stamp:
+        """Index and exact time. Raises `ValueError` if the time is unknown."""
+        if self.time_s is None:
+            raise ValueError(f"frame {self.index} is {self.fate}: no time is known")
+        return Stamp(self.index, self.time_s)
 
     def text(self) -> str:
-        """Return the line as written; floats keep every bit."""
+        """Return the line as it is written; floats are exact."""
         cells = (self.index, self.time_s, self.received_s, self.clock, self.part, self.pts_ms)
         known = ["" if cell is None else str(cell) for cell in cells]
         return ",".join([*known, self.fate, self.cause.replace(",", ";"), str(self.count)])
 
 
-@dataclass(frozen=True, slots=True)
-class FrameRecord:
-    """All that the ledger says about one frame, or about `count` missing frames."""
-
-    index: int
-    time_s: float | None
-    received_s: float | None
-    clock: str
-    part: int | None
-    """None: it is not in the video."""
-    pts_ms: int | None
-    fate: Literal["recorded", "dropped", "missing", "redacted"]
-    cause: str
-    analysis: Literal["analysed", "late", "unanalysed", ""]
-    """Empty: the analysis never reached it."""
-    count: int
-
-    @property
-    def stamp(self) -> Stamp:
-        """Index and exact time; raises `ValueError` for a frame without a time."""
-        if self.time_s is None:
-            raise ValueError(f"frame {self.index} is {self.fate}: no time is known")
-        return Stamp(self.index, self.time_s)
-
-
 def parse_line(text: str) -> Line | None:
-    """Return the line that `Line.text` wrote; None for the header and for damaged lines."""
+    """Return the line in `text`, written by `Line.text`; None for the header or a damaged line."""
     cells = text.split(",")
     if len(cells) != 9 or cells[6] not in _FATES:
         return None
@@ -108,26 +92,17 @@ def parse_line(text: str) -> Line | None:
         return None
 
 
-def fold(lines: Iterable[Line]) -> list[FrameRecord]:
-    """Return one record per frame, in order of the index. If two lines say the same kind of thing,
-    the later one counts."""
+def fold(lines: Iterable[Line]) -> list[Line]:
+    """Return one line per frame, with its analysis, in order of the index. Of two lines about the
+    capture, or two about the analysis, the later one counts."""
     capture: dict[int, Line] = {}
     analysis: dict[int, Line] = {}
     for line in lines:
         of_capture = line.fate in ("recorded", "dropped", "missing", "redacted")
         (capture if of_capture else analysis)[line.index] = line
     return [
-        FrameRecord(
-            index,
-            line.time_s,
-            line.received_s,
-            line.clock,
-            line.part,
-            line.pts_ms,
-            line.fate,  # type: ignore[arg-type]  # of_capture
-            line.cause,
-            analysis[index].fate if index in analysis else "",  # type: ignore[arg-type]
-            line.count,
-        )
+        replace(line, analysis=analysis[index].fate)  # type: ignore[arg-type]  # see above
+        if index in analysis
+        else line
         for index, line in sorted(capture.items())
     ]

@@ -1,7 +1,7 @@
-"""Append-only text that stays readable however the program ends.
+"""Append-only text files that stay readable however the program ends.
 
-Each write passes its line to the operating system, so a killed program loses none; `sync` puts it
-on the disk, in case of a power cut. Reading leaves out a torn line.
+Each write hands its line to the operating system, so a killed program loses none. `sync` puts the
+lines on the disk, where a power cut cannot reach them. Reading skips a torn line.
 """
 
 import os
@@ -9,20 +9,20 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 BINARY: int = getattr(os, "O_BINARY", 0)
-"""Without it, Windows writes two characters for the end of a line."""
+"""Without it, Windows ends lines with two characters."""
 
 
 class LineFile:
-    """A file that only grows, by whole lines. One thread writes it."""
+    """A file to which one thread appends whole lines."""
 
     def __init__(self, path: Path, header: str = "") -> None:
-        """Open `path`; a new or empty file gets `header` as its first line."""
+        """Open `path`. A new or empty file gets `header` as its first line."""
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | BINARY, 0o644)
         if header and os.fstat(self._file).st_size == 0:
             self.write(header)
 
     def write(self, *lines: str) -> None:
-        """Append `lines`, which must not contain line breaks; raises `OSError` on a full disk."""
+        """Append `lines`, without line breaks in them. Raises `OSError` if the disk is full."""
         data = "".join(f"{line}\n" for line in lines).encode()
         while data:
             data = data[os.write(self._file, data) :]
@@ -33,15 +33,12 @@ class LineFile:
 
     def close(self) -> None:
         """Sync and close."""
-        try:
-            os.fsync(self._file)
-        finally:
-            os.close(self._file)
+        _sync(self._file)
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """Yield the whole lines of `path`, or nothing if there is no such file. Leaves out a torn last
-    line and lines that a power cut left as zeros."""
+    """Yield the whole lines of `path`; none if there is no such file. Skips a torn last line and
+    lines that a power cut left as zeros."""
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -51,8 +48,8 @@ def read_lines(path: Path) -> Iterator[str]:
 
 
 def replace_text(path: Path, lines: Iterable[str]) -> None:
-    """Replace the content of `path` by `lines`, atomically: afterwards the file is either the old
-    or the new one, on the disk too."""
+    """Replace the content of `path` by `lines`, atomically: even after a power cut the file is
+    either the old or the new one."""
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", encoding="utf-8", newline="") as file:
         file.writelines(f"{line}\n" for line in lines)
@@ -63,8 +60,8 @@ def replace_text(path: Path, lines: Iterable[str]) -> None:
 
 
 def keep_lines(path: Path, keep: Callable[[str], bool], *, header: bool = False) -> int:
-    """Rewrite `path` with only the lines that `keep` accepts; return the number of removed lines. A
-    `header` stays. Does nothing if there is no such file."""
+    """Rewrite `path` with only the lines that `keep` accepts, and the first line if `header`;
+    return the number of removed lines. Does nothing if there is no such file."""
     if not path.exists():
         return 0
     left_out = 0
@@ -81,12 +78,21 @@ def keep_lines(path: Path, keep: Callable[[str], bool], *, header: bool = False)
     return left_out
 
 
+def sync_file(path: Path) -> None:
+    """Put what was written to `path` on the disk."""
+    _sync(os.open(path, os.O_RDWR))
+
+
 def sync_folder(folder: Path) -> None:
-    """Put the names in `folder` on the disk; a system that cannot open a folder does so itself."""
+    """Put the names in `folder` on the disk. Windows, which opens no folders, does so itself."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:  # Windows
         return
+    _sync(handle)
+
+
+def _sync(handle: int) -> None:
     try:
         os.fsync(handle)
     finally:

@@ -1,4 +1,4 @@
-"""Markers: what was noted during a recording."""
+"""Markers: moments and spans that were marked during a recording."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -17,14 +17,14 @@ class Marker:
 
     kind: MarkerKind
     name: str
-    """From the protocol, or free."""
+    """From the protocol, or free text."""
     note: str
     time_s: float
     """On the source's clock."""
     monotonic_s: float
-    """On the system's monotonic clock, when it was made."""
+    """When it was made, on the system's monotonic clock."""
     utc: str
-    """The same as ISO 8601."""
+    """The same in UTC, ISO 8601."""
     until_s: float | None = None
     """End of a span, on the source's clock."""
 

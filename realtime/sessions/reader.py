@@ -9,36 +9,35 @@ from typing import Any
 
 from model.errors import InputError
 from model.records import Event
-from realtime.results.event_lines import as_they_stand, parse_event
+from realtime.results.event_lines import latest_states, parse_event
 from realtime.sessions.clock_anchors import SOURCE_TIME, Tie, ties
 from realtime.sessions.folder import SessionFolder
-from realtime.sessions.ledger import FrameRecord, fold, parse_line
+from realtime.sessions.ledger import Line, fold, parse_line
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker, parse_marker
 
 UNFINISHED = ("recording", "torn")
-"""States of a session that is being recorded, was cut off, or could not be fully written."""
+"""States of a session that is being recorded, was cut off, or could not be written to its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Everything a session's folder holds, except the pictures."""
+    """The content of a session's folder, except pictures and sound."""
 
     folder: SessionFolder
     document: dict[str, Any]
-    frames: tuple[FrameRecord, ...]
+    frames: tuple[Line, ...]
     """In order of the index."""
     events: tuple[Event, ...]
-    """Each in its last state, in the order in which they were first known."""
+    """Each in its last state, in the order in which they were first found."""
     markers: tuple[Marker, ...]
     """In the order in which they were made."""
     coder: str = ""
-    """Who reviewed these events; empty: as the program found them."""
+    """Code of the coder whose edits are in `events`; empty: they are as the program found them."""
     verdicts: Mapping[int, str] = field(default_factory=dict)
-    """Verdicts by number of the event, for events that the coder judged: `accepted` or `added`."""
+    """`accepted` or `added` by number of the event, for events that the coder judged."""
     ties: tuple[Tie, ...] = ()
-    """Ties from the source's clock to the system's, in order of time; empty if no frame gives
-    one."""
+    """Ties from the source's clock to the system's, in order of time; empty if unknown."""
 
     @property
     def participant(self) -> str:
@@ -47,7 +46,7 @@ class Session:
 
     @property
     def zero_s(self) -> float:
-        """The source's time of the first frame recorded: 0 s of every export and of the video."""
+        """The source's time of the first recorded frame, which is 0 s of exports and video."""
         return float(self.document.get("zero_s", 0.0))
 
     @property
@@ -57,7 +56,7 @@ class Session:
 
     @property
     def confirmed(self) -> tuple[Event, ...]:
-        """The events that are results, in order of their onset."""
+        """The confirmed events, in order of their onset."""
         found = [event for event in self.events if event.state == "confirmed"]
         return tuple(sorted(found, key=lambda event: event.window.onset.time_s))
 
@@ -68,8 +67,8 @@ class Session:
         return max(times) - min(times) if times else 0.0
 
     def gaps(self) -> list[tuple[float, float, str]]:
-        """The gaps in the video: from the last picture before each to the first after it, on the
-        source's clock, and why."""
+        """Return the gaps in the video: the times of the pictures before and after each, on the
+        source's clock, and its cause."""
         found = []
         before_s, why = self.zero_s, ""
         for frame in self.frames:
@@ -82,7 +81,7 @@ class Session:
         return found
 
     def utc(self, time_s: float) -> datetime | None:
-        """Return the source's time as UTC; None if the session cannot tell."""
+        """Return a time of the source as UTC; None if unknown."""
         anchors = self.document.get("anchors", [])
         if not anchors or not self.ties:
             return None
@@ -95,21 +94,21 @@ class Session:
 
 
 def open_session(path: Path) -> Session:
-    """Read the session in `path`. Raises `InputError` if it is not a session, or if it was cut off
-    and has not been recovered."""
+    """Read the session in `path`. Raises `InputError` if it is not a session, or was cut off and is
+    not recovered yet."""
     folder = SessionFolder(path)
     document = folder.read_document()
     if document["state"] in UNFINISHED:
         raise InputError(
-            f"{path} is being recorded, or was cut off: when nothing records it any more, make it "
-            f"whole with python -m realtime.session recover {path}"
+            f"{path} is still being recorded, or was cut off: once the recording has ended, repair "
+            f"it with python -m realtime.session recover {path}"
         )
     frames = tuple(fold(filter(None, map(parse_line, read_lines(folder.frames)))))
     return Session(
         folder,
         document,
         frames,
-        as_they_stand(filter(None, map(parse_event, read_lines(folder.events)))),
+        latest_states(filter(None, map(parse_event, read_lines(folder.events)))),
         tuple(filter(None, map(parse_marker, read_lines(folder.markers)))),
         ties=ties(
             (frame.time_s, frame.time_s if frame.clock in SOURCE_TIME else frame.received_s)

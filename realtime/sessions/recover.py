@@ -16,23 +16,22 @@ from realtime.sessions.video_cut import mend
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was found and done."""
+    """The numbers of what a recovery found and did."""
 
     frames: int
     """Frames now in the video, each with its line in the ledger."""
     lost: int
     """Frames with a line in the ledger but no picture in the video."""
     unlisted: int
-    """Pictures that had no line in the ledger, and now have one."""
+    """Pictures that had no line in the ledger; they have one now."""
     redactions: int
     """Spans that still had to be deleted."""
 
 
 def recover(folder: SessionFolder) -> Recovery:
-    """Repair `folder`: cut off torn ends, give the video its index, and make ledger and video
-    agree: every picture has exactly one line. Doing it again changes nothing.
-
-    Raises `InputError` if it is not a session. Do not use it on a session that is being recorded.
+    """Repair `folder`: cut off torn ends, give the video its index, finish redactions, and make
+    ledger and video agree, so that every picture has exactly one line. A second run changes
+    nothing. Do not call it while the session is recorded. Raises `InputError` if it is no session.
     """
     document = folder.read_document()
     remove(folder.path.glob("*.partial"))
@@ -59,8 +58,8 @@ def recover(folder: SessionFolder) -> Recovery:
 
 
 def _agree(folder: SessionFolder, pictures: set[tuple[int, int]]) -> tuple[int, int]:
-    """Make the ledger agree with the video. Returns the number of lost frames, and of pictures that
-    had no line."""
+    """Make the ledger agree with the video. Return the number of lost frames, and the number of
+    pictures that had no line."""
     kept: list[Line] = []
     listed: set[tuple[int, int]] = set()
     lost = 0
@@ -75,14 +74,14 @@ def _agree(folder: SessionFolder, pictures: set[tuple[int, int]]) -> tuple[int, 
             listed.add(place)
         kept.append(line)
     unlisted = sorted(pictures - listed, key=lambda place: place[1])
-    kept += _told_from_video(kept, unlisted)
+    kept += _lines_of(kept, unlisted)
     lines.replace_text(folder.frames, [HEADER, *(line.text() for line in kept)])
     return lost, len(unlisted)
 
 
-def _told_from_video(known: list[Line], unlisted: list[tuple[int, int]]) -> list[Line]:
-    """Return lines for pictures that have none: a power cut can take the end of one file and not of
-    another. Their times are the video's, to the millisecond."""
+def _lines_of(known: list[Line], unlisted: list[tuple[int, int]]) -> list[Line]:
+    """Return lines for pictures that have none: a power cut may take the end of the ledger and not
+    that of the video. Their times are the video's, in whole milliseconds."""
     zero_s = next(
         (
             line.time_s - line.pts_ms / 1000
@@ -106,7 +105,7 @@ def _told_from_video(known: list[Line], unlisted: list[tuple[int, int]]) -> list
 
 
 def _drop_damaged(folder: SessionFolder) -> None:
-    """Cut torn lines off the other tables."""
+    """Remove damaged lines from the other tables."""
     lines.keep_lines(folder.events, lambda line: parse_event(line) is not None)
     lines.keep_lines(folder.markers, lambda line: parse_marker(line) is not None)
     for coder in folder.coders():

@@ -1,7 +1,6 @@
 """Redaction: deletes a span of a session from its video and its tables.
 
-Data are deleted, not overwritten: traces may remain on a disk that keeps old blocks, and in
-backups.
+Data are deleted, not overwritten: traces may remain in backups and on a disk that keeps old blocks.
 """
 
 import math
@@ -27,20 +26,20 @@ REDACTED = "redacted on request"
 ROUNDED_MS = 1
 """Times in a video are rounded to this."""
 SOUND_BEFORE_S = 5.0
-"""Late sound lies in a part that began after it, but never by this much."""
+"""Late sound may be in a part that began after it, but less than this after."""
 
 
 def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
     """Delete what was recorded from `start_s` to `end_s` (the source's clock, both included).
-    Returns the number of frames that the ledger then calls redacted.
+    Return the number of redacted frames.
 
-    Frames keep only their numbers; sound, events, motion and markers in the span keep nothing. No
-    other program may have the files open. Doing it again changes nothing. Raises `InputError`,
-    before anything is deleted, if the ledger is damaged.
+    Only the numbers of the frames are kept; nothing is kept of sound, events, motion and markers in
+    the span. No other program may have the files open. A second run changes nothing. Raises
+    `InputError`, before anything is deleted, if the ledger is damaged.
     """
     found = _search(folder, start_s, end_s)
     zero_s = float(folder.read_document().get("zero_s", 0.0))
-    # Sound after the last picture belongs to that picture.
+    # If the last picture goes, the sound after it goes too.
     start_ms, end_ms = 1000 * (start_s - zero_s), 1000 * (end_s - zero_s)
     end_ms = math.inf if end_s >= found.last_s else end_ms
 
@@ -52,7 +51,7 @@ def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
         times = found.places.get(part, set())
         left_out = copy_without(folder.video(part), times.__contains__, silence)
         gone |= {(str(part), str(ms)) for ms in left_out - times}
-    indices = found.indices | _at(folder, gone)
+    indices = found.indices | _frames_at(folder, gone)
     if indices:
         redacted = (
             Line(int(index), "redacted", cause=REDACTED) for index in sorted(indices, key=int)
@@ -68,11 +67,11 @@ def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
 
 
 def redact_marked(folder: SessionFolder, marker: Marker) -> int:
-    """`redact` the span of `marker`, after writing its line: if the program ends midway, `recover`
-    finishes the work. If it fails, no copy of the data to be deleted is left."""
+    """Write the line of `marker`, then `redact` its span: if the program ends midway, `recover`
+    finishes the work. After a failure, no partial copy of the data is left."""
     line = marker_line(marker)
     try:
-        # Rewrite, do not append: a failed recording may have left half a line.
+        # Rewrite instead of appending: a failed recording may have left half a line.
         others = (other for other in lines.read_lines(folder.markers) if other != line)
         lines.replace_text(folder.markers, chain(others, [line]))
         return redact(folder, *marker.span)
@@ -81,21 +80,21 @@ def redact_marked(folder: SessionFolder, marker: Marker) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What the ledger says about a span. An hour has half a million lines, and the recorder may
-    wait for this, so it reads no more of each line than it needs."""
+class _LedgerSpan:
+    """What the ledger says about a span. An hour has half a million lines, and the recorder may be
+    waiting, so `_search` parses only the cells it needs."""
 
     indices: set[str]
     """Numbers of the frames in the span."""
     places: dict[int, set[int]]
-    """Places of these frames in the video: ms by part."""
+    """Times of these frames in the video: ms by part."""
     begins: dict[int, float]
-    """Time of the first picture of every part."""
+    """Time of the first picture of each part."""
     last_s: float
     """Time of the last frame, in the span or not."""
 
 
-def _search(folder: SessionFolder, start_s: float, end_s: float) -> _Found:
+def _search(folder: SessionFolder, start_s: float, end_s: float) -> _LedgerSpan:
     indices: set[str] = set()
     places: dict[int, set[int]] = {}
     begins: dict[int, float] = {}
@@ -116,19 +115,19 @@ def _search(folder: SessionFolder, start_s: float, end_s: float) -> _Found:
                 if part and ms:
                     places.setdefault(number, set()).add(int(ms))
         except ValueError:
-            # If it were skipped, its picture would stay.
+            # If the line were skipped, its picture would stay.
             raise InputError(
-                f"{folder.frames} is damaged ({row[:80]}): first make the session whole with "
+                f"{folder.frames} is damaged ({row[:80]}): first repair the session with "
                 f"python -m realtime.session recover {folder.path}"
             ) from None
-    return _Found(indices, places, begins, last_s)
+    return _LedgerSpan(indices, places, begins, last_s)
 
 
 def _parts_with_sound(
-    folder: SessionFolder, found: _Found, start_s: float, end_s: float
+    folder: SessionFolder, found: _LedgerSpan, start_s: float, end_s: float
 ) -> set[int]:
-    """Return the parts whose sound may reach into the span: sound goes on where pictures are
-    missing, up to the next part, and may begin a little before them."""
+    """Return the parts whose sound may reach into the span: sound may begin a little before a
+    part's pictures and go on after them, until the next part."""
     if not folder.sound.exists():
         return set()
     ends = [*found.begins.values(), math.inf][1:]
@@ -139,8 +138,8 @@ def _parts_with_sound(
     }
 
 
-def _at(folder: SessionFolder, places: set[tuple[str, str]]) -> set[str]:
-    """Return the numbers of the frames at these places (part and ms) of the video."""
+def _frames_at(folder: SessionFolder, places: set[tuple[str, str]]) -> set[str]:
+    """Return the numbers of the frames at these places (part and ms) in the video."""
     if not places:
         return set()
     rows = (row.split(",", 6) for row in lines.read_lines(folder.frames))
@@ -168,7 +167,7 @@ def _edit_stays(line: str, start_s: float, end_s: float) -> bool:
 
 def redact_span(path: Path, start: float, end: float) -> int:
     """Delete from `start` to `end`, in seconds of the video; return the number of deleted frames.
-    Raises `InputError` if the span is empty or the session is not whole."""
+    Raises `InputError` if the span is empty or the session needs a recovery."""
     if not start < end:
         raise InputError(f"--from {start:g} --to {end:g}: the end must come after the start")
     session = open_session(path)

@@ -1,14 +1,17 @@
-"""The allowed content of `session.json`: it distinguishes a damaged or hand-edited document from
-one that the recorder wrote. Missing fields are accepted: older recorders wrote less."""
+"""The allowed content of `session.json`, which tells a damaged or hand-edited document from one
+that the recorder wrote. Missing fields are fine: older recorders wrote less."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from realtime.results.values import FURTHEST_S
-from realtime.sessions.folder import PARTICIPANT
+from realtime.results.values import FURTHEST_S, describe_misfit
+
+PARTICIPANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+"""A code, never a name, because exports carry it."""
 
 
 def _utc(text: str) -> str:
@@ -109,11 +112,10 @@ class _Document(_Part):
     failure: str = ""
 
 
-def find_misfit(document: Mapping[str, Any]) -> str:
-    """Return what is wrong with a document, in words; empty if nothing."""
+def find_misfit(document: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a document, in words; None if nothing is."""
     try:
         _Document.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return ""
+        return describe_misfit(error.errors()[0])
+    return None

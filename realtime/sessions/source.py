@@ -1,4 +1,4 @@
-"""A recorded session as a source: its frames with their live numbers and times."""
+"""A recorded session as a source: its frames with the numbers and times that they had live."""
 
 from collections.abc import Generator
 from dataclasses import replace
@@ -9,7 +9,7 @@ import av.error
 
 from model.errors import InputError, SourceError
 from model.records import Frame
-from realtime.sessions.ledger import FrameRecord
+from realtime.sessions.ledger import Line
 from realtime.sessions.reader import Session, open_session
 from realtime.sources import SourceInfo, SourceOptions
 from realtime.sources.gated import GatedSource
@@ -19,16 +19,16 @@ UNLISTED = "not in the ledger"
 
 
 class SessionSource(GatedSource):
-    """The recorded frames of a session, in order, each with its live stamp. Frames that were
-    dropped or redacted, or cannot be decoded any more, show as a jump of the index."""
+    """The recorded frames of a session, in order, each with its live stamp. Where a frame was
+    dropped or redacted, or cannot be decoded, the index jumps."""
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         """Raises `SourceError` if `spec` is not a session or has no pictures."""
         super().__init__(options.rotate)
         if options.fps is not None:
             raise SourceError(
-                f"{spec}: --fps {options.fps:g}, but a session's times are those of its recording: "
-                "leave it out"
+                f"{spec}: --fps {options.fps:g} does not apply to a session, which has its own "
+                "times: leave it out"
             )
         try:
             self._session: Session = open_session(Path(spec))
@@ -49,7 +49,6 @@ class SessionSource(GatedSource):
             description=f"session {Path(spec).resolve().name} of {self._session.participant}: "
             f"{camera['width']}×{camera['height']}, {seconds:.1f} s, {document['video']['codec']}",
             live=False,
-            paced_by_stamps=True,
             clock="file",
             width=camera["width"],
             height=camera["height"],
@@ -61,10 +60,10 @@ class SessionSource(GatedSource):
 
     @property
     def session(self) -> Session:
-        """The session itself: its events, markers, document."""
+        """The session: its events, markers, document."""
         return self._session
 
-    def _run(self) -> Generator[Frame, None, None]:
+    def _run(self) -> Generator[Frame | None, None, None]:
         lost = 0
         for part in self._session.folder.parts():
             path = self._session.folder.video(part)
@@ -72,12 +71,12 @@ class SessionSource(GatedSource):
                 container = av.open(str(path))
             except av.error.FFmpegError as error:
                 raise SourceError(
-                    f"{path} is damaged ({error.strerror}): make it whole with python -m "
+                    f"{path} is damaged ({error.strerror}): repair it with python -m "
                     f"realtime.session recover {self._session.folder.path}"
                 ) from None
             with container:
                 stream = video_stream(container, str(path))
-                # A picture repaired by the decoder is not what was seen: better none.
+                # A picture that the decoder repaired is not what the camera saw: better none.
                 stream.codec_context.options = LIMITS | {"err_detect": "explode"}
                 for picture, image in decode_recorded(
                     container, stream, self._gate, self._session.rotate
@@ -91,17 +90,10 @@ class SessionSource(GatedSource):
                         self._gate.drop("not recorded", record.index - place - lost)
                         lost = record.index - place
                     frame = self._gate.admit(image, record.time_s)
-                    if self._stop.is_set():
-                        self._gate.ended()
-                        return
-                    if frame is not None:
-                        # Not the gate's number: the gate does not know which picture was damaged.
-                        yield replace(frame, stamp=record.stamp)
-        self._gate.ended()
+                    # Not the gate's number: the gate does not know which pictures were damaged.
+                    yield frame and replace(frame, stamp=record.stamp)
 
-    def _record(
-        self, part: int, picture: "av.VideoFrame | VideoPacket"
-    ) -> tuple[int, FrameRecord] | None:
+    def _record(self, part: int, picture: "av.VideoFrame | VideoPacket") -> tuple[int, Line] | None:
         if picture.pts is None or picture.time_base is None:
             return None
         return self._records.get((part, round(picture.pts * picture.time_base * 1000)))

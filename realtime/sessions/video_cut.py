@@ -1,9 +1,8 @@
-"""Copies video parts packet by packet: only what is left out changes.
+"""Cuts video files packet by packet: pictures are copied, not encoded again.
 
-Redaction leaves out a span; recovery leaves out the torn end of a file that was cut off.
+Redaction cuts out a span; recovery cuts off the torn end of a file.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
@@ -21,7 +20,7 @@ from av.video.stream import VideoStream
 
 from model.errors import InputError
 from realtime.sessions.crash_safe_video import SAMPLE_BYTES, TIME_BASE
-from realtime.sessions.line_file import sync_folder
+from realtime.sessions.line_file import sync_file, sync_folder
 from realtime.sources.ffv1 import is_whole
 from realtime.sources.picture import decode_picture
 from realtime.sources.video import FFV1, JPEGS, VideoPacket
@@ -34,7 +33,7 @@ P = TypeVar("P", bound=AnyPacket)
 
 
 def pts_of(path: Path) -> list[int]:
-    """Return the presentation times, in ms, of the pictures in `path`, in order; empty if none."""
+    """Return the presentation times, in ms, of the pictures in `path`, in order."""
     container = _open(path)
     if container is None:
         return []
@@ -45,25 +44,25 @@ def pts_of(path: Path) -> list[int]:
 def copy_without(
     path: Path, leave_out: Callable[[int], bool], silence: Callable[[float, float], bool]
 ) -> set[int]:
-    """Rewrite `path` without the pictures whose presentation time in ms `leave_out` accepts, and
-    without the pictures after them up to the next key frame, which cannot be shown alone. Returns
-    the times left out. `silence` says, by begin and end in ms, which blocks of sound to leave out.
-    If nothing remains, the file is deleted."""
+    """Rewrite `path` without the pictures whose presentation time in ms `leave_out` accepts.
+    Pictures after them, up to the next key frame, cannot be decoded alone and go too. Blocks of
+    sound go if `silence` accepts their begin and end in ms. If nothing remains, the file is
+    deleted. Return the times of the pictures that went."""
     container = _open(path)
     if container is None:
         return set()
     gone: set[int] = set()
     with container:
-        kept = _kept(_all_packets(container), leave_out, silence, gone)
+        kept = _filter_packets(_all_packets(container), leave_out, silence, gone)
         _write(path, _streams(container), kept)
     return gone
 
 
 def mend(path: Path) -> list[int]:
-    """Repair a file that was cut off: keep everything up to the last picture that can be shown, and
-    add an index. Returns the presentation times, in ms, of the remaining pictures. A file without
-    any is deleted."""
-    if _closed(path):
+    """Repair a file that was cut off: keep everything up to the last picture that can be decoded,
+    and add an index. Return the presentation times, in ms, of the remaining pictures. A file
+    without any is deleted."""
+    if _is_closed(path):
         return pts_of(path)
     whole = _last_whole(path)
     if whole is None:
@@ -74,25 +73,25 @@ def mend(path: Path) -> list[int]:
 
 
 def join(paths: Sequence[Path], out: Path) -> None:
-    """Join consecutive parts, with their sound, into one file, `out`. Raises `InputError` if one
-    cannot be read, or if size or codec change between them."""
+    """Join consecutive parts, with their sound, into one file, `out`. Raises `InputError` if a part
+    cannot be read, or if size or codec change."""
     with ExitStack() as opened:
-        containers = [opened.enter_context(_readable(path)) for path in paths]
+        containers = [opened.enter_context(open_video(path)) for path in paths]
         streams = [container.streams.video[0] for container in containers]
         kinds = {(s.codec.name, s.width, s.height, s.codec_context.extradata) for s in streams}
         if len(kinds) > 1:
             raise InputError(
                 f"{out}: the parts of the video differ in size or codec, and one file cannot hold "
-                "both; take them one by one"
+                "both; use the session's video files instead"
             )
         packets = chain.from_iterable(map(_all_packets, containers))
         _write(out, _streams(containers[0]), packets)
 
 
-def _closed(path: Path) -> bool:
-    """Return whether the file was written to its end. The muxer writes the length of the segment
-    last; the segment is all of a Matroska file but its head (RFC 9559, section 5.1; the size of an
-    element in 8 bytes: RFC 8794, section 4)."""
+def _is_closed(path: Path) -> bool:
+    """Return whether the file was written to its end. The segment is all of a Matroska file but its
+    head (RFC 9559, section 5.1), and the muxer writes its size, 8 bytes (RFC 8794, section 4),
+    last."""
     if not path.exists():
         return False
     with path.open("rb") as file:
@@ -107,8 +106,8 @@ def _closed(path: Path) -> bool:
 
 def _last_whole(path: Path) -> int | None:
     """Return the presentation time of the last picture that can be decoded; None if there is none.
-    Decodes only what follows the last key frame; if that fails, goes back twice as far each time.
-    Everything before was whole when it was written."""
+    Decode from the last key frame on; if that fails, go back twice as far each time. What lies
+    before was whole when it was written."""
     container = _open(path)
     if container is None:
         return None
@@ -116,14 +115,14 @@ def _last_whole(path: Path) -> int | None:
         keys = [_ms(packet) for packet in _packets(container) if packet.is_keyframe]
     starts = [keys[-(1 << n)] for n in range(len(keys).bit_length())]
     for key in [*starts, *keys[:1]]:
-        last = _decodable(path, key)
+        last = _last_decodable(path, key)
         if last is not None:
             return last
     return None
 
 
-def _decodable(path: Path, key_ms: int) -> int | None:
-    """Return the last picture that decodes, from the key frame at `key_ms` on."""
+def _last_decodable(path: Path, key_ms: int) -> int | None:
+    """Return the last of the pictures from the key frame at `key_ms` on that decode."""
     last: int | None = None
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -132,13 +131,13 @@ def _decodable(path: Path, key_ms: int) -> int | None:
         for packet in _packets(container):
             if _ms(packet) < key_ms:
                 continue
-            if not _decodes(stream, packet):
+            if not _can_decode(stream, packet):
                 return last
             last = _ms(packet)
     return last
 
 
-def _decodes(stream: VideoStream, packet: VideoPacket) -> bool:
+def _can_decode(stream: VideoStream, packet: VideoPacket) -> bool:
     codec = stream.codec_context.name
     if codec == JPEGS:
         return decode_picture(bytes(packet)) is not None
@@ -152,8 +151,8 @@ def _decodes(stream: VideoStream, packet: VideoPacket) -> bool:
 
 
 def _open(path: Path) -> InputContainer | None:
-    """Open `path`; None if it was cut off before its first picture. If the system cannot read it,
-    raises `OSError`, because it may contain pictures."""
+    """Open `path`; return None if it was cut off before its first picture. Raises `OSError` if the
+    system cannot read it, because it may contain pictures."""
     try:
         container = av.open(str(path))
     except (av.error.InvalidDataError, av.error.EOFError, FileNotFoundError):
@@ -164,7 +163,8 @@ def _open(path: Path) -> InputContainer | None:
     return container
 
 
-def _readable(path: Path) -> InputContainer:
+def open_video(path: Path) -> InputContainer:
+    """Open `path`. Raises `InputError` if it cannot be read."""
     try:
         return av.open(str(path))
     except av.error.FFmpegError as error:
@@ -172,21 +172,21 @@ def _readable(path: Path) -> InputContainer:
 
 
 def _streams(container: InputContainer) -> list[Stream]:
-    """Return the pictures, and the sound if there is any."""
+    """Return the stream of pictures and, if there is one, that of sound."""
     return [container.streams.video[0], *container.streams.audio[:1]]
 
 
 def _packets(container: InputContainer) -> Iterator[VideoPacket]:
     """Yield the pictures."""
-    return _whole(container.demux(container.streams.video[0]))
+    return _whole_packets(container.demux(container.streams.video[0]))
 
 
 def _all_packets(container: InputContainer) -> Iterator[AnyPacket]:
     """Yield pictures and sound in the order of the file."""
-    return _whole(container.demux(_streams(container)))
+    return _whole_packets(container.demux(_streams(container)))
 
 
-def _whole(packets: Iterator[P]) -> Iterator[P]:
+def _whole_packets(packets: Iterator[P]) -> Iterator[P]:
     while True:
         try:
             packet = next(packets, None)
@@ -198,7 +198,7 @@ def _whole(packets: Iterator[P]) -> Iterator[P]:
             yield packet
 
 
-def _kept(
+def _filter_packets(
     packets: Iterator[AnyPacket],
     leave_out: Callable[[int], bool],
     silence: Callable[[float, float], bool],
@@ -226,18 +226,14 @@ def _write(path: Path, templates: Sequence[Stream], packets: Iterator[AnyPacket]
         return
     with av.open(str(partial), "w", format="matroska") as out:
         streams = {template.type: out.add_stream_from_template(template) for template in templates}
-        # The template's rate is a guess from time stamps in ms, 1000: without it, readers measure.
+        # The template guesses a rate of 1000 from times in ms; without a rate, readers measure it.
         video = streams["video"]
         assert isinstance(video, VideoStream)
         video.codec_context.framerate = Fraction(0)
         for packet in chain([first], packets):
             packet.stream = streams[packet.stream.type]
             out.mux(packet)
-    handle = os.open(partial, os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_file(partial)
     partial.replace(path)
     sync_folder(path.parent)
 

@@ -1,7 +1,7 @@
 """Sources of frames: what `--source` accepts, and what every source promises.
 
-`open_source` opens a source; one thread iterates it once. To add one: a module here with a class
-that takes `(spec, options)`, and a line in `SOURCES`; `name:rest` then selects it.
+`open_source` opens a source; one thread iterates it, once. To add a source, write a module with a
+class that takes `(spec, options)`, and add a line to `SOURCES`; `name:rest` then selects it.
 """
 
 import os
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-from model.errors import InputError, SourceError
+from model.errors import SourceError
+from model.lazy_loading import load_entry
 from model.records import Frame
-from model.registry import load_entry
 
 SOURCES: dict[str, str] = {
     "auto": "realtime.sources.auto:open_auto",
@@ -33,30 +33,25 @@ ASKED_RATE = ("auto", "camera", "folder", "demo", "browser", "loop")
 
 CHOICES = (
     "auto, a camera (0, 1, /dev/video0), a video file, a folder of images with --fps, a recorded "
-    "session's folder, "
-    "an rtsp:// or http:// address, demo, browser, or loop:SOURCE (a piece from memory, to and fro)"
+    "session's folder, an rtsp:// or http:// address, demo, browser, or loop:SOURCE (a piece of it "
+    "from memory, back and forth)"
 )
 """What a spec may be, in words, for messages and help."""
 
 Clock = Literal["driver", "receipt", "file", "synthetic", "browser"]
-"""Where capture times come from: the camera's driver; this program, right after the frame
-arrived; the file itself (or the rate given for a folder); the generator; the viewer's browser."""
+"""Where capture times come from: the camera's driver; this program, right after a frame arrives;
+the file (or the rate given for a folder); the generator of the demo; the viewer's browser."""
 
+SourceState = Literal["open", "reconnecting", "ended"]
+"""`open`: delivers, or waits for its first frame. `reconnecting`: lost, and tried again."""
 
 ROTATIONS = (0, 90, 180, 270)
 """Degrees clockwise by which pictures can be turned."""
 
 
-def check_rotation(degrees: int) -> None:
-    """Raise `InputError` unless pictures can be turned by `degrees`."""
-    if degrees not in ROTATIONS:
-        choices = ", ".join(map(str, ROTATIONS))
-        raise InputError(f"--rotate {degrees}: choose one of {choices} (degrees clockwise)")
-
-
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """Options of a source. Each kind uses those that concern it."""
+    """Options of a source, checked by `LiveConfig`. Each kind uses those that concern it."""
 
     width: int = 640
     """px, asked of a camera, drawn by the demo."""
@@ -76,14 +71,6 @@ class SourceOptions:
     """Also return each picture's original JPEG (`Frame.packed`), if the source's `info` says that
     it has them."""
 
-    def __post_init__(self) -> None:
-        if not (self.width > 0 and self.height > 0):
-            raise InputError(f"size {self.width}×{self.height}: width and height must exceed 0 px")
-        for name, value in (("fps", self.fps), ("seconds", self.seconds)):
-            if value is not None and not 0 < value < float("inf"):
-                raise InputError(f"{name} {value:g}: must be a finite number above 0")
-        check_rotation(self.rotate)
-
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
@@ -96,9 +83,8 @@ class SourceInfo:
     description: str
     """One line for a person: kind, size and rate, as asked and as reported."""
     live: bool
-    """Whether it delivers in real time by itself, even if nobody reads."""
-    paced_by_stamps: bool
-    """Whether frames are ready as fast as one reads; `pacing.pace` gives them real time."""
+    """Whether it delivers in real time by itself, even if nobody reads. If not, frames are ready as
+    fast as one reads; `pacing.pace` gives them real time."""
     clock: Clock
     width: int
     """px, of the first frame, or as asked before there is one; a frame's own size takes
@@ -125,7 +111,7 @@ class SourceInfo:
 class SourceStatus:
     """A snapshot of a source's state."""
 
-    state: Literal["open", "reconnecting", "ended"]
+    state: SourceState
     message: str
     """One line for a person; empty while there is nothing to say."""
     frames: int
@@ -143,7 +129,7 @@ class Source(Protocol):
     """An iterator of `Frame`s with strictly increasing stamps and read-only RGB images.
 
     A jump of `stamp.index` means that frames are missing there. Iterating again continues where the
-    last iteration stopped. Anything but the source's end that stops the iteration is raised in it.
+    last iteration stopped. If anything but the source's end stops the iteration, it raises.
     """
 
     @property
@@ -180,7 +166,7 @@ def split_spec(spec: str) -> tuple[str, str]:
     Raises `SourceError` if neither works.
     """
     if not _can_be_asked_for(spec):
-        raise SourceError(f"source {spec!r}: no name of a file or address has such signs")
+        raise SourceError(f"source {spec!r}: no file name or address can contain these characters")
     kind, colon, rest = spec.partition(":")
     if kind in SOURCES and not rest.startswith("//"):
         return kind, rest if colon else spec

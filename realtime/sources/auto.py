@@ -1,4 +1,4 @@
-"""`--source auto`: the first camera that opens, else the demo face, and its description says so."""
+"""`--source auto`: the first camera that opens, otherwise the demo face, which says why."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,7 +6,7 @@ from model.errors import SourceError
 from realtime.sources import Source, SourceOptions
 from realtime.sources.camera import Camera
 from realtime.sources.demo import Demo
-from realtime.sources.device import list_cameras
+from realtime.sources.opencv_capture import list_cameras
 
 
 def open_auto(
@@ -22,7 +22,7 @@ def open_auto(
         try:
             return open_camera(camera, options)
         except SourceError as error:
-            # People mean the first camera; some of the others may not be cameras.
+            # Users mean the first camera; some of the other devices may not be cameras.
             if position == 0:
                 why = str(error)
     return Demo(spec, options, why=f" ({why})")

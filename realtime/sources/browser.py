@@ -1,8 +1,8 @@
-"""The viewer's own camera, sent by the page as one JPEG per frame.
+"""The viewer's own camera: the page sends a JPEG per frame.
 
 The page's socket offers pictures from the event loop, which must not wait. The capture thread takes
-and decodes them. The short queue between them drops its oldest picture, so the analysis is always
-recent. The pictures went through the browser's JPEG: not lossless.
+and decodes them. The queue between them is short and drops its oldest picture, so the analysis is
+never far behind. The browser's JPEG compression is lossy.
 """
 
 import threading
@@ -16,12 +16,12 @@ from realtime.sources.picture import decode_picture, jpeg_size
 from realtime.stream.clock import monotonic_s
 
 QUEUE_FRAMES = 4
-MAX_JPEG_BYTES = 16_000_000
-"""Far larger than any camera's picture."""
+MAX_JPEG_BYTES = 8 * 2**20
+"""The page's socket refuses larger pictures; no camera sends them."""
 MAX_PIXELS = 4096 * 4096
-"""Limit before decoding: a picture of a few kilobytes can claim a huge size and fill memory."""
+"""Checked before decoding: a picture of a few kilobytes can claim a huge size and fill memory."""
 MAX_AHEAD_S = 1.0
-"""A capture time further in the future is wrong; if accepted, it would make all later ones fail."""
+"""A capture time further in the future is wrong. Accepting it would make all later ones fail."""
 
 OVERTAKEN = "overtaken in the queue"
 SKIPPED = "skipped by the browser"
@@ -39,7 +39,7 @@ class BrowserSource(GatedSource):
         super().__init__(options.rotate)
         self._packed = options.packed
         self._now = now
-        self._gate.open("waiting for the browser's camera")
+        self._gate.say("open", "waiting for the browser's camera")
         self._offered = threading.Condition()
         self._queue: deque[tuple[bytes, float, float, int]] = deque()
         self._overtaken = self._skipped = 0
@@ -50,7 +50,6 @@ class BrowserSource(GatedSource):
             + (f" at {options.fps:.4g} fps" if options.fps else "")
             + " asked, compressed by the browser",
             live=True,
-            paced_by_stamps=False,
             clock="browser",
             width=options.width,
             height=options.height,
@@ -75,10 +74,10 @@ class BrowserSource(GatedSource):
             self._queue.append((jpeg, captured_s, received_s, skipped))
             self._offered.notify()
 
-    def lost(self) -> None:
-        """Say that the sending page is gone; it may come back. Any thread."""
+    def mark_away(self) -> None:
+        """Set the state: the page that sends is gone, and may come back. Any thread."""
         if not self._stop.is_set():
-            self._gate.reconnecting("the browser's camera is away; nothing is recorded")
+            self._gate.say("reconnecting", "the browser's camera is away; nothing is recorded")
 
     def interrupt(self) -> None:
         """End the iteration now; the queue is discarded."""
@@ -86,12 +85,11 @@ class BrowserSource(GatedSource):
         with self._offered:
             self._offered.notify()
 
-    def _run(self) -> Generator[Frame, None, None]:
+    def _run(self) -> Generator[Frame | None, None, None]:
         while True:
             with self._offered:
                 self._offered.wait_for(lambda: self._stop.is_set() or self._queue)
                 if self._stop.is_set():
-                    self._gate.ended()
                     return
                 jpeg, captured_s, received_s, skipped = self._queue.popleft()
                 # All dropped pictures came before the one that is now the oldest.
@@ -100,23 +98,17 @@ class BrowserSource(GatedSource):
             for cause, lost in ((OVERTAKEN, overtaken), (SKIPPED, skipped)):
                 if lost:
                     self._gate.drop(cause, lost)
-            if len(jpeg) > MAX_JPEG_BYTES:
-                self._gate.refuse(TOO_LARGE)
-                continue
-            if captured_s - received_s > MAX_AHEAD_S:
-                self._gate.refuse(FROM_THE_FUTURE)
-                continue
             # The page sends only JPEGs; other data must not reach another decoder.
             size = jpeg_size(jpeg)
-            if size is not None and size[0] * size[1] > MAX_PIXELS:
+            if size and size[0] * size[1] > MAX_PIXELS:
                 self._gate.refuse(TOO_LARGE)
-                continue
-            image = None if size is None else decode_picture(jpeg)
-            if image is None:
+            elif captured_s - received_s > MAX_AHEAD_S:
+                self._gate.refuse(FROM_THE_FUTURE)
+            elif size is None or (image := decode_picture(jpeg)) is None:
                 self._gate.refuse(BAD_JPEG)
-                continue
-            packed = jpeg if self._packed else None
-            frame = self._gate.admit(image, captured_s, received_s, packed)
-            if frame is not None:
-                self._gate.open()
+            else:
+                packed = jpeg if self._packed else None
+                frame = self._gate.admit(image, captured_s, received_s, packed)
+                if frame is not None:
+                    self._gate.say("open")
                 yield frame

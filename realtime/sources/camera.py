@@ -1,11 +1,12 @@
-"""A camera with true capture times, in a session that survives an unplugged cable.
+"""A camera with true capture times, which survives an unplugged cable.
 
-The capture time is the driver's if it proves to be on this machine's monotonic clock; it excludes
-the wait for the reading thread. Otherwise it is the time of receipt. `info.clock` says which.
+The capture time is the driver's, if the driver uses this machine's monotonic clock; it does not
+include the wait for the reading thread. Otherwise it is the time of receipt. `info.clock` says
+which.
 
-If the camera is unplugged, stalls or delivers nothing usable, the status says "reconnecting" and
-the program retries until it is back. The gap shows as a jump of the index, by the number of frames
-that the camera's rate would have given.
+If the camera is unplugged, stalls or delivers nothing usable, the status says "reconnecting", and
+the camera is reopened until it works again. The index then jumps by the number of frames that the
+camera would have delivered.
 """
 
 from collections.abc import Callable, Generator
@@ -14,31 +15,30 @@ from itertools import pairwise
 from model.errors import SourceError
 from model.records import Frame
 from realtime.sources import Clock, SourceInfo, SourceOptions
-from realtime.sources.device import JPEG_CODES, CaptureDevice, open_opencv
-from realtime.sources.gaps import GapCounter
+from realtime.sources.driver_drops import GapCounter
 from realtime.sources.gated import GatedSource
+from realtime.sources.opencv_capture import JPEG_CODES, CaptureDevice, open_opencv
 from realtime.sources.picture import decode_picture
 from realtime.stream.clock import monotonic_s
 
 DEFAULT_FPS = 60.0
-"""Asked for when no rate is given: at 30 fps the shortest expression, 40 ms, is one frame. A camera
-without this rate uses its nearest."""
+"""Asked for if no rate is given, because at 30 fps the shortest expression, 40 ms, is one frame. A
+camera without this rate uses its nearest."""
 
 PROBE_FRAMES = 5
-"""Read but not delivered when a camera is opened: they show that it works, and its clock."""
+"""Frames read when a camera is opened, and not delivered. They show whether it works, and which
+clock it uses."""
 MAX_PROBE_S = 5.0
-"""A camera that has not delivered `PROBE_FRAMES` by then is refused."""
+"""A camera that needs longer for `PROBE_FRAMES` is refused."""
 MAX_PROBE_AGE_S = 0.5
 """A driver's time counts as capture time if it is at most this long before receipt."""
 MAX_AGE_S = 5.0
-"""During a run, when the reading thread may have been held up, an older time is nonsense."""
+"""During a run an older time is refused. The reading thread may be late, but not by so much."""
 STALL_S = 1.5
-"""Without a usable picture for this long, the camera counts as lost. It is less than V4L2's read
-timeout, so one timeout is enough."""
+"""After this long without a usable picture, the camera counts as lost. This is less than V4L2's
+read timeout, so one timeout is enough."""
 MAX_FAILURES = 5
 """After this many reads in a row that fail at once, the camera counts as lost."""
-RETRY_S = (0.25, 0.5, 1.0, 2.0)
-"""Waits between attempts to reopen; the last one repeats."""
 
 UNPLUGGED = "camera away"
 DAMAGED = "damaged picture"
@@ -82,17 +82,17 @@ class Camera(GatedSource):
             self._device.release()
             self._device = None
 
-    def _run(self) -> Generator[Frame, None, None]:
+    def _run(self) -> Generator[Frame | None, None, None]:
         last_seen_s = last_good_s = self._now()
         failures = 0
         while not self._stop.is_set():
             device = self._device
             if device is None:
-                if not self._reopen():
-                    break
+                if not self._retry(self._reopen, self._wait):
+                    return
                 gap_s = self._now() - last_seen_s
                 self._gate.drop(UNPLUGGED, max(1, round(gap_s * self._expected_fps())))
-                self._gate.open(f"camera back after {gap_s:.1f} s")
+                self._gate.say("open", f"camera back after {gap_s:.1f} s")
                 last_seen_s = last_good_s = self._now()
                 failures = 0
                 self._gaps.reset()
@@ -104,8 +104,8 @@ class Camera(GatedSource):
                 failures = 0
                 last_seen_s = received_s
                 frame = self._take(device, received_s)
+                yield frame
                 if frame is not None:
-                    yield frame
                     last_good_s = self._now()  # however long the frame was kept there
                     continue
             else:
@@ -113,7 +113,6 @@ class Camera(GatedSource):
             stalled = received_s - last_good_s > STALL_S
             if stalled or failures == MAX_FAILURES or not present:
                 self._lose(device)
-        self._gate.ended()
 
     def _take(self, device: CaptureDevice, received_s: float) -> Frame | None:
         """Return the grabbed picture as a frame; if it or its time is unusable, count it, return
@@ -124,7 +123,7 @@ class Camera(GatedSource):
             if not 0.0 <= received_s - time_s <= MAX_AGE_S:
                 self._gate.refuse(IMPLAUSIBLE)
                 return None
-            # Before the picture is looked at: a damaged one came, too.
+            # Count gaps before decoding, because a damaged picture is no gap.
             lost = self._gaps.push(time_s)
             if lost:
                 self._gate.drop(LOST, lost)
@@ -138,23 +137,13 @@ class Camera(GatedSource):
 
     def _lose(self, device: CaptureDevice) -> None:
         gone = "stopped delivering" if device.present() else "was unplugged"
-        self._gate.reconnecting(f"{device.name} {gone}: reconnecting; nothing is recorded")
+        self._gate.say("reconnecting", f"{device.name} {gone}: reconnecting; nothing is recorded")
         self._address = device.address
         device.release()
         self._device = None
 
-    def _reopen(self) -> bool:
-        """Retry until the camera is back (True) or this source is interrupted (False)."""
-        attempt = 0
-        while not self._wait(RETRY_S[min(attempt, len(RETRY_S) - 1)]):
-            attempt += 1
-            try:
-                self._device, self._info = self._open(self._address)
-            except SourceError as error:
-                self._gate.reconnecting(f"reconnecting, attempt {attempt}: {error}")
-            else:
-                return True
-        return False
+    def _reopen(self) -> None:
+        self._device, self._info = self._open(self._address)
 
     def _expected_fps(self) -> float:
         return self._gate.status().fps_measured or self._info.fps_nominal or DEFAULT_FPS
@@ -170,7 +159,7 @@ class Camera(GatedSource):
         except SourceError:
             device.release()
             raise
-        # Asked for, what counts is what it does.
+        # If JPEGs were asked for, check whether the camera returns them.
         jpeg = isinstance(device.retrieve(), bytes) if options.packed else device.jpeg
         mode = device.mode
         gives = [f"{mode.width}×{mode.height}"]
@@ -184,7 +173,6 @@ class Camera(GatedSource):
             description=f"{device.name}: asked {options.width}×{options.height} at "
             f"{fps_asked:.4g} fps MJPG, gives {' '.join(gives)}; times from the {clock}",
             live=True,
-            paced_by_stamps=False,
             clock=clock,
             width=mode.width,
             height=mode.height,
@@ -196,7 +184,8 @@ class Camera(GatedSource):
         return device, info
 
     def _probe(self, device: CaptureDevice) -> Clock:
-        """Read some pictures; return the clock they allow. Raises `SourceError` if none comes."""
+        """Read some pictures; return the clock that their times are from. Raises `SourceError` if
+        none comes."""
         ages_s: list[float] = []
         times_s: list[float] = []
         failures = 0

@@ -1,6 +1,7 @@
-"""The demo face: `model.synthetic` as a source, with its truth."""
+"""The demo face as a source, with its truth (`model.synthetic`)."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
+from itertools import count
 
 from model.records import Frame
 from model.synthetic import Schedule, SyntheticFace, TrueExpression
@@ -9,7 +10,7 @@ from realtime.sources.gated import GatedSource
 
 DEFAULT_FPS = 30.0
 REST = "rest"
-"""`demo:rest` only blinks and sways: for measuring a baseline."""
+"""`demo:rest` only blinks and sways, for measuring a baseline."""
 
 _RESTS = Schedule(micro_per_min=0, macro_per_min=0, speech_per_min=0)
 
@@ -22,7 +23,7 @@ class Demo(GatedSource):
         super().__init__(options.rotate)
         fps = options.fps or DEFAULT_FPS
         self._fps = fps
-        self._frames_in_all = None if options.seconds is None else round(options.seconds * fps)
+        self._numbers = frame_numbers(options.seconds, fps)
         self._face = SyntheticFace(
             seed=options.seed,
             fps=fps,
@@ -35,7 +36,6 @@ class Demo(GatedSource):
             description=f"demo face{' at rest' if spec == REST else ''}, seed {options.seed}: "
             f"{options.width}×{options.height}, {fps:.4g} fps{why}",
             live=False,
-            paced_by_stamps=True,
             clock="synthetic",
             width=options.width,
             height=options.height,
@@ -49,11 +49,11 @@ class Demo(GatedSource):
         """Return the expressions of the first `duration_s` seconds, which a spotter should find."""
         return self._face.truth(duration_s)
 
-    def _run(self) -> Generator[Frame, None, None]:
-        index = 0
-        while not self._stop.is_set() and index != self._frames_in_all:
-            frame = self._gate.admit(self._face.image(index), index / self._fps)
-            if frame is not None:
-                yield frame
-            index += 1
-        self._gate.ended()
+    def _run(self) -> Generator[Frame | None, None, None]:
+        for index in self._numbers:
+            yield self._gate.admit(self._face.image(index), index / self._fps)
+
+
+def frame_numbers(seconds: float | None, fps: float) -> Iterable[int]:
+    """Return the numbers of the frames of the first `seconds`; None: without end."""
+    return count() if seconds is None else range(round(seconds * fps))

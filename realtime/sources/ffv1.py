@@ -15,8 +15,8 @@ _ZERO = 0xFFFFFFFF
 
 
 def is_whole(packet: bytes) -> bool:
-    """Return whether every slice of the picture `packet` is as written. The stream must have
-    checksums (version 3, `ec` 1), as those of sessions do."""
+    """Return whether every slice of the picture in `packet` is undamaged. The stream must have
+    checksums (version 3, `ec` 1), as in sessions."""
     end = len(packet)
     while end >= _FOOTER:
         size_at = end - _FOOTER

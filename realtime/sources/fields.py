@@ -1,8 +1,8 @@
-"""Fields: interlaced pictures taken apart, whatever the file says about them.
+"""Deinterlaces pictures, even if the file is wrong about its fields.
 
-A woven picture shows two moments at once, and tears every motion. FFmpeg's `bwdif` makes one
-picture of each field. Files are often wrong about which field comes first and whether there are
-fields at all; FFmpeg's `idet` sees it in the pictures themselves.
+A woven picture shows two moments at once, which tears every motion. FFmpeg's `bwdif` makes one
+picture of each field. Files are often wrong about which field comes first, or whether there are
+fields at all; FFmpeg's `idet` tells from the pictures.
 """
 
 from collections import Counter
@@ -16,12 +16,12 @@ from av.video.frame import VideoFrame
 LOOK = 25
 """How many pictures are examined to decide."""
 BROADCAST_LINES = frozenset({480, 486, 576, 1080, 1088})
-"""Heights in which woven pictures occur; at other heights, pictures are examined only if the file
-calls them woven."""
+"""Heights of woven pictures. At other heights, pictures are examined only if the file says that
+they are woven."""
 SURE = 8
-"""Pictures that must look woven if the file does not say so."""
+"""At least this many pictures must look woven if the file does not say so."""
 WHOLE = 5
-"""Pictures that must look whole if the file says that they are woven."""
+"""At least this many pictures must look whole if the file says that they are woven."""
 
 Mode = Literal["each", "one", "none"]
 """`each`: one picture per field. `one`: one picture for both fields, at once, for a live stream,
@@ -29,11 +29,11 @@ where both arrive together. `none`: no fields."""
 
 
 class Fields:
-    """Pictures in, pictures out, in order. One thread."""
+    """Takes pictures and returns deinterlaced ones, in order. Only one thread may use it."""
 
     def __init__(self, mode: Mode) -> None:
         self._mode = mode
-        self._looked_at: list[VideoFrame] = []
+        self._examined: list[VideoFrame] = []
         self._decided = mode == "none"
         self._graph: Graph | None = None
         self._filter = ""
@@ -54,40 +54,40 @@ class Fields:
             if frame is not None and frame.interlaced_frame:
                 self._decide("bwdif=mode=send_frame:parity=auto:deint=interlaced", "deinterlaced")
             yield from self._pass(frame)
-        elif frame is not None and (self._looked_at or _is_doubtful(frame)):
-            self._looked_at.append(frame)
-            if len(self._looked_at) == LOOK:
-                yield from self._looked()
+        elif frame is not None and (self._examined or _is_doubtful(frame)):
+            self._examined.append(frame)
+            if len(self._examined) == LOOK:
+                yield from self._examine()
         elif frame is not None:
             yield frame
         else:
-            yield from self._looked()
+            yield from self._examine()
             yield from self._pass(None)
 
-    def _looked(self) -> Iterator[VideoFrame]:
+    def _examine(self) -> Iterator[VideoFrame]:
         """Decide from the examined pictures, and yield them."""
-        self._look(self._looked_at)
-        for frame in self._looked_at:
+        self._decide_from(self._examined)
+        for frame in self._examined:
             yield from self._pass(frame)
-        self._looked_at = []
+        self._examined = []
 
     def _decide(self, filter_: str, note: str) -> None:
         self._decided, self._filter = True, filter_
         self.note = f"interlaced: {note}"
 
-    def _look(self, frames: Sequence[VideoFrame]) -> None:
-        said = any(frame.interlaced_frame for frame in frames)
-        looks = _looks(frames)
+    def _decide_from(self, frames: Sequence[VideoFrame]) -> None:
+        flagged = any(frame.interlaced_frame for frame in frames)
+        looks = _count_kinds(frames)
         top, bottom, whole = looks["tff"], looks["bff"], looks["progressive"]
         first = "tff" if top > 2 * bottom else "bff" if bottom > 2 * top else "auto"
         bwdif = f"bwdif=mode=send_field:parity={first}:deint="
-        if said and whole >= WHOLE and 3 * (top + bottom) < whole:
+        if flagged and whole >= WHOLE and 3 * (top + bottom) < whole:
             self._decided = True
-            self.note = "says that it is interlaced, but its pictures are whole: taken as they are"
-        elif said:
+            self.note = "says that it is interlaced, but its pictures are whole: used as they are"
+        elif flagged:
             self._decide(f"{bwdif}interlaced", "each field a picture")
         elif max(top, bottom) >= SURE and max(top, bottom) > 9 * (min(top, bottom) + whole):
-            self._decide(f"{bwdif}all", "which it does not say; each field a picture")
+            self._decide(f"{bwdif}all", "although it does not say so; each field a picture")
         else:
             self._decided = True
 
@@ -98,16 +98,16 @@ class Fields:
                 yield frame
             return
         if frame is None:
-            yield from self._flushed()
+            yield from self._flush()
             return
         kind = (frame.width, frame.height, frame.format.name)
         if self._graph is None or kind != self._kind:
-            yield from self._flushed()
+            yield from self._flush()
             self._graph, self._kind = _graph(frame, self._filter), kind
         self._graph.vpush(frame)
         yield from _pull(self._graph)
 
-    def _flushed(self) -> Iterator[VideoFrame]:
+    def _flush(self) -> Iterator[VideoFrame]:
         if self._graph is not None:
             self._graph.vpush(None)
             yield from _pull(self._graph)
@@ -117,7 +117,7 @@ def _is_doubtful(frame: VideoFrame) -> bool:
     return frame.interlaced_frame or frame.height in BROADCAST_LINES
 
 
-def _looks(frames: Sequence[VideoFrame]) -> Counter[str]:
+def _count_kinds(frames: Sequence[VideoFrame]) -> Counter[str]:
     """Count how the pictures look: `tff`, `bff` (woven, top or bottom field first), `progressive`
     or `undetermined` (for instance a face at rest)."""
     found: Counter[str] = Counter()

@@ -1,7 +1,7 @@
-"""Video files by PyAV: each frame at its own presentation time, also with a variable rate.
+"""Reads video files with PyAV: each frame at its own presentation time, also at a variable rate.
 
-Times are the file's own (`realtime.sources.frame_times`). A frame whose time does not exceed the
-last one is refused and counted: an invented time would move every later onset.
+Times are the file's own (`realtime.sources.frame_times`). A frame whose time does not increase is
+refused and counted, because an invented time would shift every later onset.
 """
 
 import os
@@ -17,7 +17,6 @@ from model.errors import SourceError
 from model.records import Frame
 from realtime.sources import SourceInfo, SourceOptions
 from realtime.sources.frame_times import Timeline
-from realtime.sources.gate import NO_TIME
 from realtime.sources.gated import GatedSource
 from realtime.sources.pixels import Pixels
 from realtime.sources.video import (
@@ -31,7 +30,7 @@ from realtime.sources.video import (
 )
 
 INCOMPLETE_S = 0.5
-"""A file that ends this much before its stated length is called incomplete."""
+"""A file that ends this much before its stated length counts as incomplete."""
 
 
 class RecordedSource(GatedSource):
@@ -46,7 +45,7 @@ class RecordedSource(GatedSource):
         self._container = container
         try:
             stream = video_stream(container, spec)
-            # A picture repaired by the decoder would show false motion: better none.
+            # Drop damaged pictures: one that the decoder repairs would show false motion.
             stream.codec_context.options = LIMITS | {"err_detect": "explode"}
             pixels = Pixels(stream, "each")
             ahead: list[VideoPacket] = []
@@ -82,7 +81,6 @@ class RecordedSource(GatedSource):
             kind=kind,
             description=", ".join([*parts, codec]),
             live=False,
-            paced_by_stamps=True,
             clock="file",
             width=width,
             height=height,
@@ -93,38 +91,29 @@ class RecordedSource(GatedSource):
             notes=(*_choice(container, stream), *self._timeline.notes, *pixels.notes),
         )
 
-    def _run(self) -> Generator[Frame, None, None]:
+    def _run(self) -> Generator[Frame | None, None, None]:
         time_s, end_s = 0.0, self._timeline.end_s
         size = self.info.height, self.info.width
         note = ""
         yielded = False
         for picture, image in self._pictures:
-            if self._stop.is_set():
-                break
-            stamp_s = self._timeline.at(picture)
-            if stamp_s is None:
-                self._gate.refuse(NO_TIME)
-            else:
-                frame = self._gate.admit(image, stamp_s)
-                if frame is not None:
-                    time_s = frame.stamp.time_s
-                    if frame.image.shape[:2] != size:
-                        size = frame.image.shape[0], frame.image.shape[1]
-                        note = f"size changed to {size[1]}×{size[0]} at {time_s:.2f} s"
-                        self._gate.open(note)
-                    yielded = True
-                    yield frame
-        if self._stop.is_set():
-            self._gate.ended(note)
-        elif not yielded:
+            frame = self._gate.admit(image, self._timeline.at(picture))
+            if frame is not None:
+                yielded = True
+                time_s = frame.stamp.time_s
+                if frame.image.shape[:2] != size:
+                    size = frame.image.shape[0], frame.image.shape[1]
+                    note = f"size changed to {size[1]}×{size[0]} at {time_s:.2f} s"
+                    self._gate.say("open", note)
+            yield frame
+        if not yielded:
             raise SourceError(
                 f"{self._info.spec}: its pictures have no times; put them into a container that "
                 "has (ffmpeg -r RATE -i FILE -c copy clip.mp4)"
             )
-        elif end_s and time_s < end_s - INCOMPLETE_S:
-            self._gate.ended(f"ended at {time_s:.1f} s of {end_s:.1f} s: the file is incomplete")
-        else:
-            self._gate.ended(note)
+        if end_s and time_s < end_s - INCOMPLETE_S:
+            note = f"ended at {time_s:.1f} s of {end_s:.1f} s: the file is incomplete"
+        self._gate.say("ended", note)
 
     def _release(self) -> None:
         self._container.close()
@@ -147,7 +136,7 @@ class VideoFile(RecordedSource):
         if not os.access(spec, os.R_OK):
             raise SourceError(f"{spec}: no permission to read it")
         try:
-            # Absolute, so that FFmpeg takes no name for a protocol ("12:30.mp4").
+            # Absolute, or FFmpeg would take part of a name like "12:30.mp4" for a protocol.
             container = av.open(os.path.abspath(spec), metadata_errors="replace")
         except av.error.FFmpegError as error:
             raise SourceError(

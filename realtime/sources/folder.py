@@ -1,4 +1,4 @@
-"""A folder of images: how the micro-expression datasets ship their clips."""
+"""A folder of images, as micro-expression data sets ship their clips."""
 
 import math
 import os
@@ -26,10 +26,10 @@ _LAST_NUMBER = re.compile(r"(.*?)(\d+)(\D*)")
 class ImageFolder(GatedSource):
     """Image n of the folder at n / fps seconds, in the order of the numbers in their names.
 
-    If the numbers go up by one common step with some gaps, the gaps are missing images; otherwise
-    the images are evenly spaced. A missing or unreadable image leaves its place empty: the index
-    jumps and the time goes on. Hidden files are ignored: macOS leaves one beside each image on a
-    shared disk, with a similar name.
+    If most numbers increase by the same step, gaps are missing images; otherwise the images are
+    evenly spaced. A missing or unreadable image leaves its place empty: the index jumps and the
+    time goes on. Hidden files are ignored, because macOS writes one beside each image on a shared
+    disk, with a similar name.
     """
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
@@ -71,7 +71,6 @@ class ImageFolder(GatedSource):
             description=f"{folder.resolve().name or spec}: {len(paths)} images, {width}×{height}, "
             f"taken as {self._fps:.4g} fps",
             live=False,
-            paced_by_stamps=True,
             clock="file",
             width=width,
             height=height,
@@ -82,11 +81,9 @@ class ImageFolder(GatedSource):
             notes=tuple(notes),
         )
 
-    def _run(self) -> Generator[Frame, None, None]:
+    def _run(self) -> Generator[Frame | None, None, None]:
         after = 0
         for place, image in self._pictures:
-            if self._stop.is_set():
-                break
             unreadable = sum(after <= empty < place for empty in self._unreadable)
             if unreadable:
                 self._gate.refuse(UNREADABLE, unreadable)
@@ -95,11 +92,8 @@ class ImageFolder(GatedSource):
             after = place + 1
             if image is None:
                 self._gate.refuse(UNREADABLE)
-                continue
-            frame = self._gate.admit(image, place / self._fps)
-            if frame is not None:
-                yield frame
-        self._gate.ended()
+            else:
+                yield self._gate.admit(image, place / self._fps)
 
 
 def image_places(stems: Sequence[str]) -> list[int]:

@@ -1,8 +1,8 @@
-"""The time line of a recording: where it begins, how fast it runs, what the file says about it.
+"""The timeline of a recording: its beginning, its rate, and what the file says about them.
 
-Times are those that a player shows: 0 is where the file begins. If the sound begins first, 0 is
+Times are those that a player shows: 0 is the beginning of the file. If the sound begins first, 0 is
 before the first picture. A slow-motion clip is stored slower than it was shot; if the original rate
-is known, times are converted back to it.
+is known, times are converted to it.
 """
 
 import statistics
@@ -55,9 +55,9 @@ class Timeline:
         fps: float | None,
         name: str,
     ) -> None:
-        """`first`: the first picture; `packets`: the first ones; `per_picture`: pictures per coded
-        picture; `fps`: the rate at which it was shot, as the user says. Raises `SourceError` if
-        that cannot be."""
+        """`first`: the first picture. `packets`: the first packets. `per_picture`: pictures per
+        coded picture. `fps`: the rate at which it was shot, if the user gave one; raises
+        `SourceError` if that is impossible."""
         self.notes: list[str] = []
         claimed = stream.average_rate or stream.guessed_rate
         measured = measure_rate([t for packet in packets if (t := packet_s(packet)) is not None])
@@ -98,12 +98,12 @@ class Timeline:
             return 1.0
         if fps is not None and fps < stored:
             raise SourceError(
-                f"{name}: --fps {fps:g}, but it is stored at {stored:.4g} fps, and was not shot at "
-                "fewer: leave it out, and its own times hold"
+                f"{name}: --fps {fps:g}, but it is stored at {stored:.4g} fps, and was not shot "
+                "more slowly: leave out --fps to use its own times"
             )
         if fps is not None and measured is not None and not measured.steady:
             raise SourceError(
-                f"{name}: --fps {fps:g}, but its rate varies: leave it out, and its own times hold"
+                f"{name}: --fps {fps:g}, but its rate varies: leave out --fps to use its own times"
             )
         self.notes.append(f"shot at {shot:.4g} fps, stored at {stored:.4g}: times as it was shot")
         return stored / shot
@@ -150,8 +150,8 @@ def _seconds(ticks: int | None, time_base: Fraction | None) -> float | None:
 
 
 def _zero_s(container: InputContainer, first_s: float) -> float:
-    """Return where the file begins: with its first stream. Sound that is only there to be discarded
-    (before 0, while the pictures are not) does not count."""
+    """Return the beginning of the file: that of its first stream. Sound before 0, which players
+    discard, does not count if the pictures begin later."""
     if container.start_time is None:
         return first_s
     start_s = container.start_time / av.time_base

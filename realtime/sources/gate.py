@@ -1,8 +1,7 @@
-"""Gate: every source passes its pictures through it, and it counts the frames.
+"""Gate: every source passes its pictures through it.
 
-It turns the pictures as asked, numbers the frames, refuses times that do not increase, makes the
-images read-only, and keeps the counts that `status` shows. So one place keeps what `Source`
-promises.
+It rotates the pictures, numbers the frames, refuses times that do not increase, makes the images
+read-only, and keeps the counts that `status` shows. So one place keeps the promises of `Source`.
 """
 
 import math
@@ -10,10 +9,9 @@ import statistics
 import threading
 from collections import Counter, deque
 from types import MappingProxyType
-from typing import Literal
 
 from model.records import Frame, ImageU8, Stamp
-from realtime.sources import SourceStatus
+from realtime.sources import SourceState, SourceStatus
 from realtime.sources.picture import rotate_image
 
 RATE_FRAMES = 60
@@ -31,7 +29,7 @@ class Gate:
         """`rotate`: see `SourceOptions`."""
         self._rotate = rotate
         self._lock = threading.Lock()
-        self._state: Literal["open", "reconnecting", "ended"] = "open"
+        self._state: SourceState = "open"
         self._message = ""
         self._index = 0
         self._last_s = -math.inf
@@ -88,17 +86,11 @@ class Gate:
             self._dropped[cause] += n
             self._index += n
 
-    def open(self, message: str = "") -> None:
-        """Note that the source delivers (again)."""
-        self._say("open", message)
-
-    def reconnecting(self, message: str) -> None:
-        """Note that the source was lost and is being tried again."""
-        self._say("reconnecting", message)
-
-    def ended(self, message: str = "") -> None:
-        """Note that the source has ended."""
-        self._say("ended", message)
+    def say(self, state: SourceState, message: str = "") -> None:
+        """Set the state of the source, and its message."""
+        with self._lock:
+            self._state = state
+            self._message = message
 
     def status(self) -> SourceStatus:
         """Return a snapshot, from any thread."""
@@ -112,8 +104,3 @@ class Gate:
                 MappingProxyType(dict(self._dropped)),
                 MappingProxyType(dict(self._unusable)),
             )
-
-    def _say(self, state: Literal["open", "reconnecting", "ended"], message: str) -> None:
-        with self._lock:
-            self._state = state
-            self._message = message

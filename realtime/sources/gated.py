@@ -1,22 +1,27 @@
-"""What sources have in common: a gate, one iteration, and an end from outside."""
+"""The base of all sources: a gate, one iteration, and interruption."""
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
+from itertools import chain, count
 
+from model.errors import SourceError
 from model.records import Frame
 from model.text import clean_line
 from realtime.sources import SourceInfo, SourceStatus
 from realtime.sources.gate import Gate
 
+RETRY_S = (0.25, 0.5, 1.0, 2.0)
+"""Waits between attempts to reopen a live source; the last one repeats."""
+
 
 class GatedSource(ABC):
     """A `Source` whose `_run` yields frames, each passed through `_gate`.
 
-    A subclass calls this `__init__` first and sets `_info` before its own returns. Its `_run` ends
-    soon after `_stop` is set, and `_release` lets go of what it holds. `_info` describes the
-    original pictures; `info` describes them as handed out.
+    A subclass calls this `__init__` first and sets `_info` before its own returns. `_info`
+    describes the original pictures; `info` describes them as handed out.
     """
 
     _info: SourceInfo
@@ -26,8 +31,8 @@ class GatedSource(ABC):
         self._rotate = rotate
         self._gate = Gate(rotate)
         self._stop = threading.Event()
-        # A generator: nothing runs before the first frame is asked for.
-        self._frames = self._run()
+        # A generator, so nothing runs before the first frame is requested.
+        self._frames = self._deliver()
 
     @property
     def info(self) -> SourceInfo:
@@ -65,9 +70,34 @@ class GatedSource(ABC):
         self._frames.close()
         self._release()
 
+    def _deliver(self) -> Generator[Frame, None, None]:
+        with closing(self._run()) as frames:
+            for frame in chain([None], frames):  # looks at `_stop` before the first frame too
+                if frame is not None:
+                    yield frame
+                if self._stop.is_set():
+                    break
+        if self._gate.status().state != "ended":
+            self._gate.say("ended")
+
     @abstractmethod
-    def _run(self) -> Generator[Frame, None, None]:
-        """Yield the frames until the source ends or `_stop` is set."""
+    def _run(self) -> Generator[Frame | None, None, None]:
+        """Yield the frames, and None for refused ones, until the source ends. If `_stop` is set,
+        this generator is closed at a yield; while it waits, it must check `_stop` itself."""
+
+    def _retry(self, reopen: Callable[[], None], wait: Callable[[float], bool]) -> bool:
+        """Call `reopen` until it raises no `SourceError` (True) or `wait` says that this source was
+        interrupted (False)."""
+        for attempt in count():
+            if wait(RETRY_S[min(attempt, len(RETRY_S) - 1)]):
+                break
+            try:
+                reopen()
+            except SourceError as error:
+                self._gate.say("reconnecting", f"reconnecting, attempt {attempt + 1}: {error}")
+            else:
+                return True
+        return False
 
     def _release(self) -> None:  # noqa: B027
-        """Let go of what is held, if anything is; `close` may call it twice."""
+        """Release what is held, if anything; `close` may call it twice."""

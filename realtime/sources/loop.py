@@ -1,8 +1,8 @@
-"""A piece of a recording or of the demo, held in memory and played back and forth without end.
+"""Plays a piece of a recording or of the demo from memory, back and forth without end.
 
-For measuring: taking a frame costs nothing here, so neither drawing nor decoding competes with the
-program for the processor, and any rate can be kept. Every other pass runs backwards, so the piece
-has no cut: a face that jumped would lose the spotter's reference.
+It is for benchmarks: frames need no drawing or decoding, so any rate is possible and nothing
+competes with the program for the processor. Every other pass runs backwards, so there is no jump,
+which would lose the spotter's reference.
 """
 
 from collections.abc import Generator
@@ -12,13 +12,13 @@ from itertools import chain, islice
 from model.errors import SourceError
 from model.records import Frame, ImageU8
 from realtime.sources import Source, SourceInfo, SourceOptions, open_source, split_spec
-from realtime.sources.demo import DEFAULT_FPS, Demo
+from realtime.sources.demo import DEFAULT_FPS, Demo, frame_numbers
 from realtime.sources.gated import GatedSource
 
 PIECE_S = 3.0
 """Length of the piece if memory allows: an expression with its context."""
 PIECE_BYTES = 640 * 2**20
-"""Bytes of pictures; more than any processor's cache, so every frame comes from memory."""
+"""Limit of its pictures in bytes; more than any processor's cache, so frames come from memory."""
 _LOOKED_THROUGH_S = 30.0
 
 
@@ -47,17 +47,14 @@ class Loop(GatedSource):
             raise SourceError(
                 f"source loop:{inner.info.spec} has fewer than two frames: nothing to loop"
             )
-        self._frames_in_all = (
-            None if options.seconds is None else round(options.seconds * self._fps)
-        )
+        self._numbers = frame_numbers(options.seconds, self._fps)
         height, width = self._images[0].shape[:2]
         self._info = SourceInfo(
             spec=inner.info.spec,
             kind="loop",
-            description=f"{inner.info.description}: {len(self._images)} frames from memory, to and "
-            f"fro at {self._fps:.4g} fps",
+            description=f"{inner.info.description}: {len(self._images)} frames from memory, back "
+            f"and forth at {self._fps:.4g} fps",
             live=False,
-            paced_by_stamps=True,
             clock="synthetic",
             width=width,
             height=height,
@@ -67,16 +64,11 @@ class Loop(GatedSource):
             duration_s=options.seconds,
         )
 
-    def _run(self) -> Generator[Frame, None, None]:
-        index = 0
+    def _run(self) -> Generator[Frame | None, None, None]:
         there = len(self._images) - 1
-        while not self._stop.is_set() and index != self._frames_in_all:
+        for index in self._numbers:
             back = there - index % (2 * there)  # each end appears once per pass
-            frame = self._gate.admit(self._images[there - abs(back)], index / self._fps)
-            if frame is not None:
-                yield frame
-            index += 1
-        self._gate.ended()
+            yield self._gate.admit(self._images[there - abs(back)], index / self._fps)
 
     def _release(self) -> None:
         self._images = []

@@ -1,7 +1,7 @@
-"""Cameras and recordings on the network, by PyAV: rtsp, rtsps, http, https.
+"""Reads cameras and recordings on the network with PyAV: rtsp, rtsps, http, https.
 
-An address that states its length is a recording and is treated like a file. Anything else is live.
-Its frames carry the time of receipt, because a network camera's clock is neither this machine's nor
+If an address has a length, it is a recording and is treated like a file. Everything else is live.
+Live frames get the time of receipt, because a network camera's clock is neither this machine's nor
 steady. A stream that breaks off is reopened, like an unplugged camera.
 """
 
@@ -20,7 +20,6 @@ from av.packet import Packet
 from model.errors import SourceError
 from model.records import Frame
 from realtime.sources import Source, SourceInfo, SourceOptions, without_password
-from realtime.sources.camera import RETRY_S
 from realtime.sources.file import RecordedSource
 from realtime.sources.gated import GatedSource
 from realtime.sources.pixels import Pixels
@@ -31,14 +30,14 @@ SCHEMES = ("rtsp", "rtsps", "http", "https")
 OPEN_TIMEOUT_S = 10.0
 REOPEN_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 3.0
-"""The longest wait of a read, so also of an interrupt."""
+"""The longest that a read, and so an interrupt, takes."""
 MAX_FPS = 300.0
 """A higher stated rate is wrong."""
 OPTIONS = {"rtsp_transport": "tcp"}
 """RTP over TCP: a lost datagram would smear the picture until the next key frame."""
 LIVE_OPTIONS = OPTIONS | {"fflags": "nobuffer", "analyzeduration": "1000000"}
-"""The data read to identify a stream, at most 1 s, is discarded: it would come late, as one
-burst."""
+"""The data read to identify a stream, at most 1 s, are discarded, because they would come late, as
+a burst."""
 AWAY = "stream away"
 
 
@@ -50,8 +49,8 @@ def open_network(spec: str, options: SourceOptions) -> Source:
         if not _lacks_ranges(spec):
             raise
         raise SourceError(
-            f"{without_password(spec)}: its server gives no byte ranges, and without them what "
-            "lies at the file's end, as its index, is out of reach: download it, and open the file"
+            f"{without_password(spec)}: its server does not support byte ranges, which are needed "
+            "for the index at the end of the file: download it, and open the file"
         ) from None
 
 
@@ -62,8 +61,8 @@ def _open(spec: str, options: SourceOptions) -> Source:
         if options.fps is not None:
             container.close()
             raise SourceError(
-                f"{without_password(spec)}: --fps {options.fps:g}, but a stream comes at its own "
-                "rate: leave it out"
+                f"{without_password(spec)}: --fps {options.fps:g}, but a stream has its own rate: "
+                "leave out --fps"
             )
         return NetworkStream(spec, container, options)
     container.close()
@@ -73,8 +72,8 @@ def _open(spec: str, options: SourceOptions) -> Source:
 
 
 def _lacks_ranges(spec: str) -> bool:
-    """Return whether it is an MP4, whose index is usually at its end, on a server that sends files
-    only from their beginning."""
+    """Return whether this is an MP4 file, whose index is usually at its end, on a server that sends
+    files only from their beginning."""
     if not spec.startswith(("http://", "https://")):
         return False
     try:
@@ -143,7 +142,6 @@ class NetworkStream(GatedSource):
             + (f", says {fps:.4g} fps" if fps else "")
             + f", {codec}; times of receipt",
             live=True,
-            paced_by_stamps=False,
             clock="receipt",
             width=width,
             height=height,
@@ -154,7 +152,7 @@ class NetworkStream(GatedSource):
             notes=pixels.notes,
         )
 
-    def _run(self) -> Generator[Frame, None, None]:
+    def _run(self) -> Generator[Frame | None, None, None]:
         last_s = self._now()
         while self._container is not None:
             stream = video_stream(self._container, self._name)
@@ -175,35 +173,23 @@ class NetworkStream(GatedSource):
                 frame = self._gate.admit(image, received_s, received_s, packed)
                 if frame is not None:
                     last_s = received_s
-                    yield frame
-                if self._stop.is_set():
-                    break
+                yield frame
             self._release()
-            if self._stop.is_set() or not self._reconnect():
-                break
+            self._gate.say(
+                "reconnecting", f"{self._name} broke off: reconnecting; nothing is recorded"
+            )
+            if not self._retry(self._reopen, self._wait):
+                return
             gap_s = self._now() - last_s
             fps = self._gate.status().fps_measured or self._info.fps_nominal or 1.0
             self._gate.drop(AWAY, max(1, round(gap_s * fps)))
-            self._gate.open(f"stream back after {gap_s:.1f} s")
+            self._gate.say("open", f"stream back after {gap_s:.1f} s")
             last_s += gap_s
-        self._gate.ended()
 
-    def _reconnect(self) -> bool:
-        """Retry until the stream is back (True) or this source is interrupted (False)."""
-        self._gate.reconnecting(f"{self._name} broke off: reconnecting; nothing is recorded")
-        attempt = 0
-        while not self._wait(RETRY_S[min(attempt, len(RETRY_S) - 1)]):
-            attempt += 1
-            try:
-                container = open_address(self._spec, REOPEN_TIMEOUT_S, LIVE_OPTIONS)
-                self._container = container
-                video_stream(container, self._name)
-            except SourceError as error:
-                self._release()
-                self._gate.reconnecting(f"reconnecting, attempt {attempt}: {error}")
-            else:
-                return True
-        return False
+    def _reopen(self) -> None:
+        self._release()
+        self._container = open_address(self._spec, REOPEN_TIMEOUT_S, LIVE_OPTIONS)
+        video_stream(self._container, self._name)
 
     def _release(self) -> None:
         if self._container is not None:

@@ -1,9 +1,9 @@
-"""Real time for sources that have none: frames of a file or the demo, on a clock.
+"""Delivers frames of a file or the demo in real time.
 
-The clock is open loop: frame n is due at its own time, whether or not the program is done with the
-last one, and `received_s` says when it was *due*. So latency counts from the scheduled arrival. A
-stall of the program shows in the latency of every frame due meanwhile; it does not quietly push the
-schedule back ("coordinated omission").
+The schedule does not wait for the program: frame n is due at its own time, whether or not the
+program is done with the last one, and `received_s` is the time at which it was *due*. So latency
+counts from the scheduled arrival. If the program stalls, the latency of every frame due meanwhile
+grows; the stall does not hide by shifting the schedule ("coordinated omission").
 """
 
 import threading
@@ -23,10 +23,10 @@ def pace(
 ) -> Iterator[Frame]:
     """Yield each frame at the time its stamp says, counted from the first one.
 
-    A late frame is yielded at once, and its `received_s` is its due time on `now`'s clock: so slow
-    decoding also shows as growing latency. `stop` ends the iteration, even during a wait; the frame
-    waited for is then lost. `wait(seconds)` waits for `stop` and returns whether it came; it and
-    the clock are arguments for tests.
+    A late frame is yielded at once. Its `received_s` is its due time on `now`'s clock, so slow
+    decoding also shows as growing latency. `stop` ends the iteration, even during a wait; the next
+    frame is then lost. `wait(seconds)` waits for `stop` and returns whether it came. Both are
+    arguments for tests.
     """
     wait = wait or stop.wait
     offset_s: float | None = None

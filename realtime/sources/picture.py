@@ -1,4 +1,4 @@
-"""Single encoded pictures: what a folder of images and a browser's camera give."""
+"""Decodes single pictures, from a folder of images, a browser's camera or a JPEG stream."""
 
 import cv2
 import numpy as np
@@ -14,8 +14,8 @@ _TURNS = {
 
 
 class LowBits:
-    """16-bit grey or colour that uses only the lower bits, as cameras of 10 to 14 bit deliver it.
-    The first picture decides, until a brighter one shows otherwise."""
+    """Converts 16-bit pictures that use only the lower bits, as cameras of 10 to 14 bits deliver
+    them. The first picture decides which, until a brighter one needs more."""
 
     def __init__(self) -> None:
         self._bits = 0
@@ -34,12 +34,12 @@ class LowBits:
 
 
 def decode_picture(data: bytes, low: LowBits | None = None) -> ImageU8 | None:
-    """Return (H, W, 3) uint8 RGB of an encoded picture of any kind OpenCV reads, including grey and
-    16 bit, upright by its EXIF; None if it is damaged. `low`: see `LowBits`; without it, the upper
+    """Return (H, W, 3) uint8 RGB of a picture in any format that OpenCV reads, including grey and
+    16 bits, upright by its EXIF; None if it is damaged. `low`: see `LowBits`; without it, the upper
     8 of 16 bits are used.
 
     OpenCV fills the missing part of a JPEG with grey and reports success. Here such a picture
-    counts as damaged, because an invented half would move.
+    counts as damaged, because the grey part would look like motion.
     """
     if not data or (is_jpeg(data) and not _jpeg_is_whole(data)):
         return None

@@ -1,7 +1,8 @@
-"""Pixels: turns whatever a decoder gives into upright RGB with square pixels.
+"""Converts a decoder's pictures to upright RGB with square pixels.
 
-It respects the colour matrix, range, transfer and primaries (HDR becomes SDR), the pixel shape,
-fields, bits that lie low in 16, and the display matrix. `Pixels.notes` says which were unusual.
+It handles the colour matrix, range, transfer and primaries (HDR becomes SDR), the pixel shape,
+fields, 16-bit pictures that use only the lower bits, and the display matrix. `Pixels.notes` says
+which were unusual.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,9 +27,9 @@ from realtime.sources.fields import Fields, Mode
 from realtime.sources.picture import LowBits
 
 SD_LINES = 576
-"""A picture with more lines and no stated colour matrix uses that of HD, as in players."""
+"""A picture with more lines and no stated colour matrix uses that of HD, as players do."""
 WIDEST = 4
-"""A stated pixel aspect beyond this, either way, is not believed."""
+"""A stated pixel aspect beyond this, or below its inverse, is ignored."""
 
 _UNSPECIFIED = 2
 _HDR = {int(ColorTrc.SMPTE2084): "PQ", int(ColorTrc.ARIB_STD_B67): "HLG"}
@@ -41,7 +42,7 @@ _GREY16 = ("gray16le", "gray16be")
 
 
 class Pixels:
-    """The pictures of one stream. One thread."""
+    """Converts the pictures of one stream. Only one thread may use it."""
 
     def __init__(self, stream: VideoStream, fields: Mode) -> None:
         """`fields`: see `realtime.sources.fields`."""
@@ -135,8 +136,8 @@ def upright(rgb: VideoFrame, decoded_from: VideoFrame) -> ImageU8:
     try:
         matrix = cast(Mapping[Any, Any], decoded_from.side_data).get(SideData.DISPLAYMATRIX)
     except ValueError:
-        # PyAV 18 cannot list side data among which is a kind it does not know (EXIF): the angle
-        # is there all the same.
+        # PyAV 18 cannot list side data if it does not know one of them (EXIF), but it has the
+        # angle.
         return np.ascontiguousarray(np.rot90(image, round(decoded_from.rotation / 90)))
     if matrix is None:
         return np.ascontiguousarray(image)  # rows of odd widths are padded

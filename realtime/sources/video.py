@@ -1,6 +1,6 @@
-"""Pictures from a PyAV container: what files and network streams share.
+"""Reads pictures from a PyAV container, for files and network streams.
 
-Whatever a decoder gives (grey, 10 bit, odd sizes, a size that changes midway) becomes RGB, see
+Pictures of any kind (grey, 10 bits, odd or changing sizes) become RGB, see
 `realtime.sources.pixels`.
 """
 
@@ -34,10 +34,10 @@ JPEGS = "mjpeg"
 FFV1 = "ffv1"
 
 LIMITS = {"max_pixels": str(2**26)}
-"""Of decoders: as of OpenCV's (`model`)."""
+"""Options of decoders; the same limit as for OpenCV (`model`)."""
 
 LISTS = frozenset({"concat", "dash", "hls", "imf"})
-"""FFmpeg's formats that name other files; a page may be forbidden to open those."""
+"""FFmpeg's formats that name other files, which a page may not be allowed to open."""
 
 LOSSLESS_CODECS = frozenset({"ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "png", "bmp"})
 
@@ -86,25 +86,18 @@ def decode(
     Damaged pictures are counted at `gate`. The iteration ends where the container ends or breaks
     off. `intact` says which packets may be decoded. `ahead` receives the first packets before any
     picture."""
-    packets = container.demux(stream)
+    packets = _packets(container, stream, gate)
     if ahead is not None:
-        ahead += _first_packets(packets)
+        ahead += islice(packets, AHEAD)
         packets = chain(ahead, packets)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.error.FFmpegError:
-            gate.refuse(DAMAGED)
-            packet = None
+    for packet in chain(packets, [None]):  # None draws what the decoder still holds
         if intact and packet is not None and packet.size and not intact(bytes(packet)):
             gate.refuse(DAMAGED)
             continue
         try:
-            # None at the end draws what the decoder still holds.
             frames = stream.decode(packet)
         except av.error.EOFError:
-            yield from pixels.of(None)
-            return
+            break
         except av.error.FFmpegError:
             gate.refuse(DAMAGED)
             frames = []
@@ -113,17 +106,15 @@ def decode(
                 gate.refuse(DAMAGED)
             else:
                 yield from pixels.of(frame)
-        if packet is None:
-            yield from pixels.of(None)
-            return
+    yield from pixels.of(None)
 
 
-def _first_packets(packets: Iterator[VideoPacket]) -> list[VideoPacket]:
-    """Return the packets for measuring the rate; fewer if the container ends or breaks off."""
+def _packets(container: InputContainer, stream: VideoStream, gate: Gate) -> Iterator[VideoPacket]:
+    """Yield the packets up to where the container ends or breaks off."""
     try:
-        return list(islice(packets, AHEAD))
+        yield from container.demux(stream)
     except av.error.FFmpegError:
-        return []
+        gate.refuse(DAMAGED)
 
 
 def unpack_jpegs(
@@ -132,14 +123,8 @@ def unpack_jpegs(
     """Yield each complete picture of a stream of JPEGs with its packet, the JPEG. They are decoded
     like a camera's (`decode_picture`), so the same bytes give the same pixels. Otherwise as
     `decode`."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.error.FFmpegError:
-            gate.refuse(DAMAGED)
-            return
-        if packet is None or not packet.size:  # an empty one marks the end
+    for packet in _packets(container, stream, gate):
+        if not packet.size:  # marks the end
             return
         image = None if packet.is_corrupt else decode_picture(bytes(packet))
         if image is None:

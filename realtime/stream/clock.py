@@ -1,8 +1,8 @@
-"""The program's clock: seconds from an arbitrary start, the same for all threads, never backwards.
+"""The program's clock: seconds from an arbitrary start, the same in all threads, never backwards.
 
-It is the system's monotonic clock, which cameras' drivers and LSL use too, read in the most precise
-way: on Windows `time.monotonic` goes in steps of 15.6 ms (Python before 3.13), half a frame;
-elsewhere the two are one clock.
+It is the system's monotonic clock, which camera drivers and LSL use too. `time.perf_counter` reads
+it most precisely: on Windows, before Python 3.13, `time.monotonic` has steps of 15.6 ms, half a
+frame. Elsewhere both are the same clock.
 """
 
 import time

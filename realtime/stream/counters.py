@@ -1,4 +1,4 @@
-"""What the capture thread counts: how many frames, over what time, at what rate."""
+"""Counts the frames that the capture thread delivers, their time span and rate."""
 
 from model.records import Stamp
 from realtime.stream.clock import monotonic_s
@@ -8,15 +8,15 @@ RATE_S = 2.0
 """The current rate covers the last two seconds."""
 
 
-class Captured:
-    """Only the capture thread writes, without a lock: each value is replaced as a whole, so a
-    reader in another thread sees an old or a new one."""
+class CaptureCounter:
+    """Counts captured frames. Only the capture thread writes. There is no lock: values are replaced
+    whole, so a reader in another thread sees either the old or the new one."""
 
     def __init__(self) -> None:
         self.frames = 0
         """Frames delivered by the source."""
         self.paused = 0
-        """How many of these came during a pause."""
+        """Frames among them that came during a pause."""
         self._span_s: tuple[float, float] | None = None
 
     def take(self, stamp: Stamp) -> None:
@@ -26,11 +26,11 @@ class Captured:
         self.frames += 1
 
     def age_s(self, stamp: Stamp) -> float:
-        """Return the time of the source from the first frame to `stamp`."""
+        """Return the time from the first frame to `stamp`, on the source's clock."""
         return stamp.time_s - self._span_s[0] if self._span_s else 0.0
 
     def seconds(self) -> float:
-        """Return the time of the source from the first frame to the last."""
+        """Return the time from the first frame to the last, on the source's clock."""
         return self._span_s[1] - self._span_s[0] if self._span_s else 0.0
 
     def fps(self) -> float | None:
@@ -40,8 +40,8 @@ class Captured:
 
 
 def recent_fps(ring: FrameRing) -> float | None:
-    """Return the rate of the last frames of a running source; 0.0 if none came for two seconds,
-    None before there are two."""
+    """Return the current rate of a running source; 0.0 if no frame came for two seconds, None
+    before there are two frames."""
     newest = ring.latest()
     if newest is None:
         return None

@@ -1,8 +1,8 @@
-"""Keeps the memory that the C library holds for this process close to what is used.
+"""Keeps the C library from holding memory that the program no longer uses.
 
-glibc gives each thread its own heap, and memory that another thread frees stays in it. Pictures are
-made in one thread and freed in another, so a run would hold 70 MB for nothing. Other systems'
-libraries do not do this and are left alone.
+glibc gives each thread its own heap, and keeps the memory there that another thread frees. Pictures
+are made in one thread and freed in another, so a run would hold 70 MB for nothing. The C libraries
+of other systems do not do this.
 """
 
 import ctypes
@@ -21,8 +21,8 @@ def _glibc() -> ctypes.CDLL | None:
 
 
 def share_heap() -> None:
-    """Make threads that start later allocate from one heap. Python's lock makes them allocate one
-    at a time anyway."""
+    """Make threads that start later share one heap. Python's lock lets only one of them allocate at
+    a time anyway."""
     library = _glibc()
     if library is not None:
         library.mallopt(_ARENA_MAX, 1)

@@ -1,9 +1,9 @@
 """Percentiles of latencies over a run of any length, in bounded memory.
 
 The first `EXACT` values are kept, so a run of minutes has exact percentiles. After that, values are
-counted in log-spaced bins, and percentiles are right to within 1 % over the whole run. Keeping only
-the last N values would forget the worst minute of an hour, and a random sample of N would lose the
-tail, which is the point of these figures. Maximum and count are always exact.
+counted in log-spaced bins, and percentiles over the whole run are correct to 1 %. Keeping only the
+last N values would forget the worst minute of an hour. A random sample of N would lose the tail,
+which is what these figures are for. Maximum and count are always exact.
 
 Not thread-safe: the owner locks.
 """

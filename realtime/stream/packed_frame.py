@@ -1,4 +1,4 @@
-"""Frames as JPEG: for viewing, not for measuring, in a tenth of the memory."""
+"""Packs frames as JPEG, in a tenth of the memory: for viewing, not for measuring."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +13,7 @@ JPEG_QUALITY = 95
 
 @dataclass(frozen=True, slots=True)
 class PackedFrame:
-    """A frame whose picture is packed."""
+    """A frame with its picture as JPEG."""
 
     stamp: Stamp
     received_s: float
@@ -23,28 +23,28 @@ class PackedFrame:
 
     @property
     def nbytes(self) -> int:
-        """Bytes it takes in memory."""
+        """Size in memory, in bytes."""
         return len(self.jpeg)
 
 
-Held = Frame | PackedFrame
+RingFrame = Frame | PackedFrame
 
 
-def pack(held: Held) -> PackedFrame:
+def pack(held: RingFrame) -> PackedFrame:
     """Return `held` packed; a packed frame stays as it is."""
     if isinstance(held, PackedFrame):
         return held
     return PackedFrame(held.stamp, held.received_s, _jpeg(held.image), held.image.shape)
 
 
-def unpack(held: Held) -> Frame:
+def unpack(held: RingFrame) -> Frame:
     """Return `held` with its picture decoded."""
     if isinstance(held, Frame):
         return held
     return Frame(held.stamp, _image(held.jpeg), held.received_s)
 
 
-def blacken(held: Held) -> Held:
+def blacken(held: RingFrame) -> RingFrame:
     """Return `held` with a black picture, packed if it was packed."""
     if isinstance(held, PackedFrame):
         return PackedFrame(held.stamp, held.received_s, _black_jpeg(held.shape), held.shape)

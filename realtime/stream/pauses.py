@@ -1,14 +1,14 @@
-"""Pauses: remembers when a run was paused, for data that arrive late."""
+"""Remembers when a run was paused, for data that arrive late."""
 
 import math
 import threading
 from collections import deque
 
-_KEPT = 64  # nobody pauses so often within the seconds that something may come late
+_KEPT = 64  # more pauses than anyone makes in the few seconds that data may be late
 
 
 class Pauses:
-    """The last pauses of one run, on the system's monotonic clock. Any thread."""
+    """The last pauses of one run, on the system's monotonic clock. Any thread may use it."""
 
     def __init__(self) -> None:
         self.resumed = threading.Event()

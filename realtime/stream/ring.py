@@ -1,11 +1,11 @@
-"""FrameRing: the last seconds of a source, one writer, many readers.
+"""FrameRing: the last seconds of a source, for one writer and many readers.
 
-The capture thread appends; analysis, recorder and page each follow at their own pace. The writer
-never waits for a reader: a slow reader loses the oldest frames and learns how many. An error that
-ended the capture is raised where the frames are read, so it cannot get lost in its own thread.
+The capture thread appends frames; analysis, recorder and page follow, each at its own pace. The
+writer never waits: a slow reader loses the oldest frames and learns how many. An error that ended
+the capture is raised in the readers, so it cannot get lost in its own thread.
 
-Each reader needs a picture once. After all have read it, it is only kept for replays, and a thread
-that runs `FrameRing.pack` packs it: six seconds at 640×480 and 60 fps take 35 MB, not 330.
+Each reader needs a picture once. Then only replays need it, so a thread that runs `FrameRing.pack`
+packs it: six seconds at 640×480 and 60 fps take 35 MB instead of 330.
 """
 
 import threading
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from model.records import Frame, Stamp
-from realtime.stream.packed_frame import Held, PackedFrame, blacken, pack
+from realtime.stream.packed_frame import PackedFrame, RingFrame, blacken, pack
 
 STAMPS = 65_536
 """Stamps kept of released frames, for readers that were too slow: 18 min at 60 fps."""
@@ -34,9 +34,9 @@ class FrameRing:
             raise ValueError(f"a ring needs room: seconds {seconds}, max_bytes {max_bytes}")
         self._seconds = seconds
         self._max_bytes = max_bytes
-        self._frames: deque[Held] = deque()
-        self._packed = 0  # how many of the oldest are packed; the last of these may be in work
-        self._readers: list[RingReader] = []  # of every frame
+        self._frames: deque[RingFrame] = deque()
+        self._packed = 0  # number of oldest frames that are packed or being packed
+        self._readers: list[RingReader] = []
         self._offsets: deque[int] = deque()  # for each frame: the bytes of all before it
         self._bytes = 0
         self._all_bytes = 0
@@ -76,8 +76,8 @@ class FrameRing:
             self._changed.notify_all()
 
     def close(self, error: BaseException | None = None) -> None:
-        """End the ring. Readers get the remaining frames; then they end, or raise `error`, which
-        ended the capture. Only the first call counts."""
+        """End the ring. Readers get the remaining frames; then they end, or raise `error` if an
+        error ended the capture. Only the first call counts."""
         with self._changed:
             if self._closed:
                 return
@@ -92,7 +92,7 @@ class FrameRing:
             assert not isinstance(newest, PackedFrame)
             return newest
 
-    def between(self, t0_s: float, t1_s: float) -> tuple[Held, ...]:
+    def between(self, t0_s: float, t1_s: float) -> tuple[RingFrame, ...]:
         """Return the frames still held, packed or not, with `t0_s` ≤ time ≤ `t1_s`, in order, even
         from a closed ring."""
         with self._changed:
@@ -108,10 +108,9 @@ class FrameRing:
                     self._frames[place] = black
                     self._bytes += black.nbytes - frame.nbytes
 
-    def follow(self, *, newest: bool = False) -> "RingReader":
-        """Return a new reader. It starts at the oldest frame that is held and not packed (`newest`:
-        at the newest)."""
-        return RingReader(self, newest=newest)
+    def follow(self) -> "RingReader":
+        """Return a new reader. It starts at the oldest frame that is held and not packed."""
+        return RingReader(self)
 
     def pack(self) -> None:
         """Pack frames that only a replay still needs, until the ring is closed. Run it in its own
@@ -148,22 +147,19 @@ class FrameRing:
 class RingReader:
     """One reader of a ring: iterate to get `(frame, missed)`.
 
-    `missed` counts the frames between the last frame and this one that this reader did not get: it
-    was too slow, or, with `newest`, skipped them on purpose. Frames that the source itself dropped
-    show as a jump of `stamp.index` instead. The iteration waits for the next frame without polling,
-    ends when the ring is closed and read out, and raises the error that closed it.
+    `missed` counts the frames between the last frame and this one that this reader did not get
+    because it was too slow. Frames that the source itself dropped show as a jump of `stamp.index`
+    instead. The iteration waits for the next frame without polling, ends when the ring is closed
+    and read out, and raises the error that closed it.
     """
 
-    def __init__(self, ring: FrameRing, *, newest: bool) -> None:
+    def __init__(self, ring: FrameRing) -> None:
         self._ring = ring
-        self._newest = newest
         self._stopped = False
         self._missed: tuple[Stamp, ...] = ()
         with ring._changed:
-            held = len(ring._frames)
-            self._next = ring._appended - (min(held, 1) if newest else held - ring._packed)
-            if not newest:
-                ring._readers.append(self)
+            self._next = ring._appended - len(ring._frames) + ring._packed
+            ring._readers.append(self)
 
     def __iter__(self) -> Iterator[tuple[Frame, int]]:
         return self
@@ -183,12 +179,12 @@ class RingReader:
                 return
 
     def peek(self) -> Frame | None:
-        """Return the next frame if it is there already and none was missed before it; always None
-        for a reader of the newest. A slow reader may still miss that frame."""
+        """Return the next frame if it is there already and none was missed before it. A slow reader
+        may still miss that frame."""
         ring = self._ring
         with ring._changed:
             place = self._next - (ring._appended - len(ring._frames))
-            if self._newest or not 0 <= place < len(ring._frames):
+            if not 0 <= place < len(ring._frames):
                 return None
             return _picture(next(islice(ring._frames, place, None)))
 
@@ -228,21 +224,10 @@ class RingReader:
                     raise ring._error
                 raise StopIteration
             oldest = ring._appended - len(ring._frames)
-            wanted = ring._appended - 1 if self._newest else max(self._next, oldest)
-            frame = _picture(next(islice(ring._frames, wanted - oldest, None)))
-            missed = wanted - self._next
-            self._missed = self._stamps(oldest, wanted) if missed else ()
-            self._next = wanted + 1
-            return frame, missed
-
-    def _stamps(self, oldest: int, wanted: int) -> tuple[Stamp, ...]:
-        """Return the stamps from `self._next` to before `wanted`; `oldest` is the first frame
-        held."""
-        ring = self._ring
-        gone = max(0, oldest - self._next)
-        let_go = islice(reversed(ring._let_go), gone)
-        held = islice(ring._frames, max(0, self._next - oldest), wanted - oldest)
-        return (*reversed([*let_go]), *(frame.stamp for frame in held))
+            missed = max(0, oldest - self._next)
+            self._missed = tuple(islice(reversed(ring._let_go), missed))[::-1]
+            self._next += missed + 1
+            return _picture(ring._frames[self._next - 1 - oldest]), missed
 
     def stop(self) -> None:
         """End this reader's iteration, from any thread, even while it waits; unread frames are
@@ -254,6 +239,6 @@ class RingReader:
             self._ring._changed.notify_all()
 
 
-def _picture(held: Held) -> Frame:
+def _picture(held: RingFrame) -> Frame:
     assert isinstance(held, Frame)  # frames are packed only after every reader has read them
     return held

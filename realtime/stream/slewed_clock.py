@@ -1,18 +1,18 @@
 """SlewedClock: converts another machine's clock to this one's, without steps.
 
-The two drift apart by up to 100 ppm or so, 0.36 s an hour. How well their offset is known varies
-with the network. Following each new value at once would turn capture times back, or stretch the
-distance between two frames.
+The two clocks drift apart by up to 100 ppm or so, 0.36 s an hour. The network makes estimates of
+their offset noisy. Applying each new estimate at once would make capture times jump back or forth.
 """
 
 SLEW = 5e-4
 """The fastest change of the offset, in seconds per second: five times the drift of clocks."""
 STEP_S = 1.0
-"""If the other clock is behind by more, it stood still (a sleeping machine): this makes a gap."""
+"""If the other clock is behind by more, it stood still, as on a sleeping machine. Then the offset
+jumps, which makes a gap."""
 
 
 class SlewedClock:
-    """Only one thread may use it."""
+    """Converts times. Only one thread may use it."""
 
     def __init__(self) -> None:
         self._last_s: float | None = None

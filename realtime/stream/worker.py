@@ -13,10 +13,9 @@ T = TypeVar("T")
 class Worker(Executor):
     """Runs submitted tasks one after the other, in one thread of its own.
 
-    At most `backlog` tasks wait. When the queue is full, `submit` blocks until there is room:
-    nothing is dropped, memory is bounded, and the caller falls behind only by the work it asks for.
-    A task's error belongs to its future. A task that never ends does not keep the program from
-    ending.
+    At most `backlog` tasks wait. When the queue is full, `submit` blocks until there is room, so
+    nothing is dropped and memory is bounded. A task's error goes to its future. A task that hangs
+    does not keep the program from ending.
     """
 
     def __init__(self, name: str, backlog: int) -> None:

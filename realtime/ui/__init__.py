@@ -1,6 +1,6 @@
-"""The page: `serve(config)` runs it, `build_app(session)` is it. The only part that knows Gradio.
+"""The page: `serve(config)` runs it, `build_app(session)` builds it. Only this package uses Gradio.
 
-Importing this loads Gradio, which takes seconds: only who shows a page does.
+Importing it loads Gradio, which takes seconds: import it only to show the page.
 """
 
 import realtime.ui.gradio_import  # noqa: F401  # before Gradio is imported

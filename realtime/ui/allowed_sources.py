@@ -1,7 +1,7 @@
-"""Which sources a page may open.
+"""Checks whether the page may open a source.
 
-Without this check, anyone with the page could read files of the machine that serves it, and make it
-call addresses in its network.
+Without this check, anyone at the page could read files of the machine that serves it, and make that
+machine call addresses in its network.
 """
 
 import os
@@ -23,15 +23,15 @@ def check_source(spec: str, config: LiveConfig) -> None:
     if spec == config.source or _is_allowed(spec, config.allow_sources):
         return
     raise InputError(
-        f"source {without_password(spec)}: this page may not open it; name it, or the folder that "
-        "it is in, with --allow-sources when the program is started"
+        f"source {without_password(spec)}: this page may not open it; to allow it, start the "
+        "program with --allow-sources and the source or its folder"
     )
 
 
 def _is_allowed(spec: str, allowed: tuple[str, ...]) -> bool:
     try:
         kind, rest = split_spec(spec)
-    except InputError:  # no such file: where it may be said, it is by who opens it
+    except InputError:  # no such file: if the page may open it, the source reports it
         kind, rest = "file", spec
     if kind == "camera":
         return rest.isdecimal()
@@ -40,9 +40,9 @@ def _is_allowed(spec: str, allowed: tuple[str, ...]) -> bool:
     if kind == "loop":
         return rest == "loop" or _is_allowed(rest, allowed)
     if kind == "network":
-        return any(_is_below(rest, one) for one in allowed if "://" in one)
+        return any(_is_below(rest, root) for root in allowed if "://" in root)
     path = _resolve(rest)
-    roots = (_resolve(one) for one in allowed if "://" not in one)
+    roots = (_resolve(root) for root in allowed if "://" not in root)
     return path is not None and any(root and path.is_relative_to(root) for root in roots)
 
 

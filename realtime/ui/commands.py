@@ -1,4 +1,4 @@
-"""Commands from a page to the session: checks permission, and asks before touching a recording."""
+"""Carries out a page's commands if the person may control; asks before it touches a recording."""
 
 from typing import Any
 
@@ -7,56 +7,46 @@ from realtime.live import LiveSession
 from realtime.ui.allowed_sources import check_source
 from realtime.ui.failures import report_failure
 from realtime.ui.guard import Person
+from realtime.ui.viewer_messages import ViewerMessage
 
 RECORDED = {
-    "stop": "A recording is going on. End it?",
-    "pause": "A recording is going on. Pause it?",
+    "stop": "A recording is in progress. End it?",
+    "pause": "A recording is in progress. Pause it?",
 }
-"""Questions to ask before the live view touches a recording."""
+"""Questions to ask before a command touches a recording."""
 
 
-class Commands:
-    """Carries out the commands of one person at a page."""
+def obey(session: LiveSession, person: Person, message: ViewerMessage) -> dict[str, Any] | None:
+    """Carry out the command in `message`, which may take seconds. Return the answer: None if all is
+    well, an `error`, or `confirm` with a question. To confirm, the page sends the command again
+    with `sure`."""
+    try:
+        if not person.may_control:
+            raise InputError("this password only lets you look, not control")
+        question = RECORDED.get(str(message.do))
+        if question and not message.sure and session.records:
+            return {"type": "confirm", "do": message.do, "question": question}
+        _carry_out(session, person.name, message)
+    except Exception as error:
+        return {"type": "error", "message": report_failure(error)}
+    return None
 
-    def __init__(self, session: LiveSession, person: Person) -> None:
-        self._session = session
-        self._person = person
 
-    def obey(self, message: dict[str, Any]) -> dict[str, Any] | None:
-        """Carry out `message`, which may take seconds. Returns the answer, or None if there is
-        nothing to say: `error`, or `confirm` with a question; to confirm, the page sends the same
-        command again with `sure`."""
-        name = str(message["do"])
-        try:
-            if not self._person.may_control:
-                raise InputError("with this password you may only look")
-            question = RECORDED.get(name)
-            if question and message.get("sure") is not True and self._session.records:
-                return {"type": "confirm", "do": name, "question": question}
-            self._do(name, message)
-        except Exception as error:
-            return {"type": "error", "message": report_failure(error)}
-        return None
-
-    def _do(self, name: str, message: dict[str, Any]) -> None:
-        session, who = self._session, self._person.name
-        if name == "start":
-            if session.snapshot().state == "paused":
-                session.audit(who, "resume")
-                session.resume()
-            else:
-                session.start()
-        elif name == "pause":
+def _carry_out(session: LiveSession, who: str, message: ViewerMessage) -> None:
+    match message.do:
+        case "start" if session.snapshot().state == "paused":
+            session.audit(who, "resume")
+            session.resume()
+        case "start":
+            session.start()
+        case "pause":
             session.audit(who, "pause")
             session.pause()
-        elif name == "stop":
+        case "stop":
             session.audit(who, "stop")
             session.stop()
-        elif name == "switch":
-            source = str(message.get("source", ""))
-            check_source(source, session.config)
-            session.switch(source)
-        elif name == "rotate":
-            rotate = message.get("rotate")
-            if isinstance(rotate, int):  # ignore other types
-                session.switch(session.config.source, rotate=rotate)
+        case "switch":
+            check_source(message.source, session.config)
+            session.switch(message.source)
+        case "rotate" if message.rotate is not None:
+            session.switch(session.config.source, rotate=message.rotate)

@@ -1,7 +1,7 @@
-"""Connections: limits their number, and what each may cost the program.
+"""Limits the number of connections, and what each may cost the program.
 
-Anyone who reaches the port may open connections before any password is asked for. Each uses one of
-the program's open files, and recordings need some too.
+Anyone who reaches the port can open connections before the password is asked for. Each is one of
+the program's open files, and recordings need some of those too.
 """
 
 import asyncio
@@ -20,29 +20,29 @@ from realtime.stream.clock import monotonic_s
 from realtime.ui.login_throttle import network
 
 MOST = 512
-"""Connections at once if the system allows twice as many open files; otherwise half of those."""
+"""Connections at once; fewer if that is more than half of the open files that the system allows."""
 ONES_SHARE = 4
-"""One address may have one in this many."""
+"""One address may have this fraction of the connections: one in four."""
 BACKLOG = 64
-"""Connections that may wait to be accepted. The limit closes one only after it is accepted."""
+"""Connections that may wait to be accepted. One above the limit is accepted, then closed."""
 REQUEST_S = 10.0
-"""A connection without a request for this long is closed."""
+"""A connection that sends no request for this long is closed."""
 MESSAGES_PER_S = 400
-"""A page acknowledges each frame, at most 300 a second."""
+"""The most that a socket may send. A page acknowledges each frame, at most 300 a second."""
 SHORT_BYTES = 1024
 CHUNK_BYTES = 16 * 2**10
-"""Bytes per read from a socket: thousands of the shortest messages, while others wait."""
+"""Bytes per read from a socket: room for thousands of short messages, while other sockets wait."""
 UNREAD_BYTES = 16 * 2**20
-"""Far more than two frames and the news; a client that leaves this much unread is disconnected."""
+"""A client that leaves this much unread is disconnected. Two frames and the news are far less."""
 
 
 class Listener(socket.socket):
-    """A listening socket with a limit on connections. Windows' event loop does not use its
-    `accept`."""
+    """A listening socket with a limit on connections. On Windows there is no limit: the event loop
+    does not call `accept`."""
 
     def __init__(self, family: int, kind: int, protocol: int, most: int | None = None) -> None:
         super().__init__(family, kind, protocol)
-        self._most = min(MOST, _files() // 2) if most is None else most
+        self._most = min(MOST, _open_file_limit() // 2) if most is None else most
         self._open: Counter[str] = Counter()
 
     def accept(self) -> tuple[socket.socket, Any]:
@@ -53,38 +53,38 @@ class Listener(socket.socket):
             taken.close()
             raise ConnectionAbortedError("too many connections")
         self._open[where] += 1
-        return _Connection(taken, lambda: self._let_go(where)), address
+        return _Connection(taken, lambda: self._release(where)), address
 
-    def _let_go(self, where: str) -> None:
+    def _release(self, where: str) -> None:
         self._open[where] -= 1
-        self._open += Counter()  # only what is above zero stays
+        self._open += Counter()  # drops the addresses without connections
 
 
 class _Connection(socket.socket):
-    def __init__(self, taken: socket.socket, let_go: Callable[[], None]) -> None:
+    def __init__(self, taken: socket.socket, release: Callable[[], None]) -> None:
         super().__init__(fileno=taken.detach())
-        self._let_go: Callable[[], None] | None = let_go
+        self._release: Callable[[], None] | None = release
 
     def close(self) -> None:
         """Close as any socket does, and make room for another."""
         super().close()
-        if self._let_go is not None:
-            self._let_go()
-            self._let_go = None
+        if self._release is not None:
+            self._release()
+            self._release = None
 
 
 class Http(H11Protocol):
-    """HTTP that closes connections without requests."""
+    """uvicorn's HTTP protocol; it also closes connections without requests."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """uvicorn's, and see the class."""
+        """Begin to watch the connection."""
         super().connection_made(transport)
         self.loop.call_later(REQUEST_S, self._watch, None)
 
     def _watch(self, answered: object) -> None:
-        """Close if nothing was asked since `answered` was recorded."""
+        """Close the connection if no request came after the one in `answered`."""
         if self.transport.is_closing() or self.transport.get_protocol() is not self:
-            return  # gone, or a socket of its own now
+            return  # it is gone, or has become a WebSocket
         waits = self.cycle is None or self.cycle.response_complete
         if waits and self.cycle is answered:
             self.transport.abort()
@@ -93,49 +93,52 @@ class Http(H11Protocol):
 
 
 class WebSocket(WebSocketsSansIOProtocol):
-    """A socket that is closed if it sends more, or leaves more unread, than any page would."""
+    """uvicorn's WebSocket protocol; it also closes a socket that sends more, or leaves more unread,
+    than any page would."""
 
     _since_s, _messages = 0.0, 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """uvicorn's, and see the class."""
+        """Limit the size of a read."""
         super().connection_made(transport)
         transport.max_size = CHUNK_BYTES  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
-        """uvicorn's, and see the class: pings are answered whether or not the answers are read."""
+        """Close the socket if too much is unread: uvicorn answers pings even to a client that does
+        not read the answers."""
         if self.transport.get_write_buffer_size() > UNREAD_BYTES:
             self.transport.abort()
         elif not self.transport.is_closing():
             super().data_received(data)
 
     async def send(self, message: ASGISendEvent) -> None:
-        """uvicorn's; raises `ClientDisconnected` after the end, whoever's it was."""
+        """Send as uvicorn does. Raises `ClientDisconnected` once either side has closed."""
         if self.handshake_complete and (self.close_sent or self.transport.is_closing()):
             raise ClientDisconnected
         await super().send(message)
 
     def handle_text(self, event: Frame) -> None:
-        """uvicorn's, counted."""
-        if self._is_bearable():
+        """Count the message."""
+        if self._count():
             super().handle_text(event)
 
     def handle_cont(self, event: Frame) -> None:
-        """uvicorn's, counted if it is short: browsers send long messages in parts."""
-        if len(event.data) > SHORT_BYTES or self._is_bearable():
+        """Count the message if it is short: browsers send long ones in parts."""
+        if len(event.data) > SHORT_BYTES or self._count():
             super().handle_cont(event)
 
     def handle_ping(self) -> None:
-        """uvicorn's, counted."""
-        if self._is_bearable():
+        """Count the message."""
+        if self._count():
             super().handle_ping()
 
     def handle_pong(self, event: Frame) -> None:
-        """uvicorn's, counted."""
-        if self._is_bearable():
+        """Count the message."""
+        if self._count():
             super().handle_pong(event)
 
-    def _is_bearable(self) -> bool:
+    def _count(self) -> bool:
+        """Count a message. Close the socket and return False if there are too many a second."""
         now_s = monotonic_s()
         if now_s - self._since_s >= 1:
             self._since_s, self._messages = now_s, 0
@@ -145,8 +148,8 @@ class WebSocket(WebSocketsSansIOProtocol):
         return self._messages <= MESSAGES_PER_S
 
 
-def _files() -> int:
-    """Return how many files the program may have open."""
+def _open_file_limit() -> int:
+    """Return how many files the program may have open at once."""
     try:
         import resource
     except ImportError:  # Windows

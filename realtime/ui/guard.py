@@ -1,17 +1,17 @@
-"""Who may talk to the page: one check before every route and every socket, Gradio's included.
+"""Guard: checks who may talk to the page, before every route and every socket, Gradio's included.
 
-- A password, if one is set: HTTP Basic, or the cookie that comes with the first right answer. The
-  cookie is for sockets, which some browsers open without the Basic header. Guesses are throttled by
-  the address that a connection comes from, whatever its headers say. The cookie is not passed on.
-- A second password, if one is set, is for viewers: they see what is live and change nothing. They
-  see neither recorded sessions nor the study's form.
-- A page bound to loopback answers only to loopback names: otherwise a web site whose name is
-  re-bound to 127.0.0.1 could read it from the visitor's own browser. Behind a proxy it also answers
-  to the allowed names and trusts their pages; the proxy's path may be left on or taken off.
-- Sockets, pictures and requests that change something must come from the page itself: any site may
-  open a WebSocket to a server on this machine or show its pictures, and only `Origin` and
-  `Sec-Fetch-Site` say who asked.
-- No page shows this one inside itself, where a visitor could be made to press its buttons unseen.
+- If a password is set, a client needs it: by HTTP Basic, or by the cookie that comes with the first
+  right answer, because some browsers open sockets without the Basic header. Guesses are throttled
+  by the address of the connection, whatever the headers say. The app does not get the cookie.
+- If a second password is set, viewers use it. They see what is live and change nothing. They see
+  neither recorded sessions nor the study's form.
+- A page bound to loopback answers only to loopback names. Otherwise a web site whose name is
+  re-bound to 127.0.0.1 could read it with the visitor's own browser. Behind a proxy the page also
+  answers to the allowed names and trusts their pages; the proxy may remove its path or leave it.
+- Sockets, pictures and requests that change something must come from the page itself. Any site can
+  open a WebSocket to a server on this machine or show its pictures; only `Origin` and
+  `Sec-Fetch-Site` tell which site asked.
+- No other page may show this one in a frame, where it could trick a visitor into pressing buttons.
 """
 
 import base64
@@ -35,10 +35,10 @@ from realtime.ui.routes import route_path, without_root
 
 COOKIE = "fmanet_live"
 NAME_LENGTH = 40
-"""Characters of a user's name that are kept."""
+"""The most characters of a user's name that are kept."""
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-_NOT_TO_LOOK_AT = ("/live/camera", "/live/study/", "/live/review/", "/live/calibrate/")
+_NOT_FOR_VIEWERS = ("/live/camera", "/live/study/", "/live/review/", "/live/calibrate/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,13 @@ class Person:
     """A person at a page."""
 
     name: str
-    """User, if there are any, and address: for the session's audit."""
+    """User name, if there is one, and address: for the session's audit."""
     may_control: bool
-    """False: may only look."""
+    """False: the person may only look."""
 
 
 def person(connection: HTTPConnection) -> Person:
-    """Return who made this request or opened this socket, after the guard let it in."""
+    """Return who made this request or opened this socket. The guard must have let it in."""
     found = connection.scope["state"]["person"]
     assert isinstance(found, Person)
     return found
@@ -72,10 +72,9 @@ class Guard:
         root_path: str = "",
         now: Callable[[], float] = monotonic_s,
     ) -> None:
-        """`auth`: user and password, or None for everyone. `view_password`: of those who only look,
-        under any name. `loopback`: the server listens on loopback only. `allow_hosts`,
-        `root_path`: of a proxy, see `LiveConfig`. `now`: the clock by which guesses are
-        throttled."""
+        """`auth`: user and password; None: everyone may control. `view_password`: for viewers, with
+        any user name. `loopback`: whether the server listens only on loopback. `allow_hosts`,
+        `root_path`: of a proxy, see `LiveConfig`. `now`: the clock that throttles guesses."""
         self._app = app
         self._basic = b"" if auth is None else ":".join(auth).encode()
         self._view = b"" if view_password is None else view_password.encode()
@@ -100,7 +99,7 @@ class Guard:
         if refusal is None:
             assert found is not None
             scope.setdefault("state", {})["person"] = found
-            # Nobody else needs the cookie, and parsing a long one costs Python seconds.
+            # The app does not need the cookie, and Python takes seconds to parse a long one.
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
             await self._app(scope, receive, self._with_headers(scope, headers, found, send))
         elif scope["type"] == "http":
@@ -116,7 +115,7 @@ class Guard:
         name = _hostname(host) or ""
         if self._loopback and not (is_loopback(name) or name in self._allow_hosts):
             return PlainTextResponse(
-                "This page answers to localhost only; behind a proxy, start it with "
+                "This page answers only to localhost; behind a proxy, start the program with "
                 "--allow-host NAME.\n",
                 421,
             )
@@ -136,18 +135,18 @@ class Guard:
                     {"Retry-After": str(seconds)},
                 )
             return PlainTextResponse(
-                "User and password, please.\n",
+                "This page needs a user name and a password.\n",
                 401,
                 {"WWW-Authenticate": 'Basic realm="FMANet Live", charset="UTF-8"'},
             )
         changes = scope["type"] == "http" and scope["method"] not in _SAFE_METHODS
-        if not found.may_control and (changes or route_path(scope).startswith(_NOT_TO_LOOK_AT)):
-            return PlainTextResponse("With this password you may only look at what is live.\n", 403)
+        if not found.may_control and (changes or route_path(scope).startswith(_NOT_FOR_VIEWERS)):
+            return PlainTextResponse("This password only lets you look at what is live.\n", 403)
         return None
 
     def _is_own(self, origin: str, host: str) -> bool:
-        """Return whether a page of `origin` is this page: a proxy may use another name than it
-        shows."""
+        """Return whether `origin` is this page's. A proxy may call this server by another name than
+        browsers use."""
         try:
             address = urlsplit(origin)
         except ValueError:
@@ -155,7 +154,7 @@ class Guard:
         return address.netloc == host or _hostname(address.netloc) in self._allow_hosts
 
     def _person(self, scope: Scope, headers: Headers) -> Person | None:
-        """Return whose request it is; None if unknown."""
+        """Return who made the request; None if unknown."""
         address = _address(scope)
         if not self._basic:
             return Person(self._place(address, headers), may_control=True)
@@ -170,11 +169,11 @@ class Guard:
         )
 
     def _place(self, address: str, headers: Headers) -> str:
-        """Return where the client at `address` is, for people to read. A proxy says for whom it
-        asks; so can any other program on its machine."""
-        said = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        """Return where the client at `address` is, for people to read. A proxy adds its client's
+        address; so can any other program on its machine."""
+        client = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
         proxied = self._root_path or self._allow_hosts
-        return f"{address} for {_printable(said.encode())}" if proxied and said else address
+        return f"{address} for {_printable(client.encode())}" if proxied and client else address
 
     def _by_password(self, headers: Headers) -> Person | None:
         scheme, _, given = headers.get("authorization", "").partition(" ")
@@ -194,20 +193,20 @@ class Guard:
     def _by_cookie(self, headers: Headers) -> Person | None:
         pairs = (pair.strip().partition("=") for pair in headers.get("cookie", "").split(";"))
         value = next((value for name, _, value in pairs if name == COOKIE), "")
-        stated, _, signature = value.rpartition(".")
-        if not hmac.compare_digest(self._sign(stated).encode(), signature.encode()):
+        claim, _, signature = value.rpartition(".")
+        if not hmac.compare_digest(self._sign(claim).encode(), signature.encode()):
             return None
-        role, _, name = stated.partition(".")
+        role, _, name = claim.partition(".")
         user = bytes.fromhex(name)  # this program made it
         return Person(user.decode(), may_control=role == "control")
 
     def _cookie(self, found: Person) -> str:
         name = found.name.partition(" at ")[0]
-        stated = f"{'control' if found.may_control else 'look'}.{name.encode().hex()}"
-        return f"{stated}.{self._sign(stated)}"
+        claim = f"{'control' if found.may_control else 'look'}.{name.encode().hex()}"
+        return f"{claim}.{self._sign(claim)}"
 
-    def _sign(self, stated: str) -> str:
-        return hmac.new(self._key, stated.encode("utf-8", "replace"), "sha256").hexdigest()
+    def _sign(self, claim: str) -> str:
+        return hmac.new(self._key, claim.encode("utf-8", "replace"), "sha256").hexdigest()
 
     def _with_headers(self, scope: Scope, headers: Headers, found: Person, send: Send) -> Send:
         cookie = self._cookie(found)
@@ -237,14 +236,14 @@ def _address(scope: Scope) -> str:
 
 
 def _printable(user: bytes) -> str:
-    """Return a user's name in a form that fits in a line of text."""
+    """Return a user's name without characters that cannot be printed, shortened."""
     name = user.decode("utf-8", "replace").replace(" at ", " ")
     kept = "".join(letter for letter in name if letter.isprintable())[:NAME_LENGTH]
     return kept.strip() or "unnamed"
 
 
 def _hostname(host: str) -> str | None:
-    """Return the name in a Host header, without port and brackets."""
+    """Return the name in a Host header, without port and brackets; None if it is invalid."""
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:

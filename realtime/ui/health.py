@@ -22,18 +22,19 @@ STAGES = {
     "send": "send",
     "paint": "to the screen",
 }
-"""Stages in the order in which a frame passes them, in words."""
+"""The stages of a frame, in order, and what the tab calls them."""
 LEFT_OUT = ("pipeline behind", "recorder first")
 _FEW = 30
 """Frames needed before a verdict."""
+_SHOWN = ("source", "engine", "device", "seconds", "captured", "analysed")
 
 
 def health_routes(session: LiveSession) -> APIRouter:
-    """Return `/live/health`: the state of `session` as plain values."""
+    """Return the route `/live/health`: the state of `session` and the machine as JSON values."""
     router = APIRouter()
     process = psutil.Process()
-    for first in (process.cpu_percent, psutil.cpu_percent):
-        first()  # the first call only starts the measurement
+    process.cpu_percent()  # the first calls only start the measurement
+    psutil.cpu_percent()
     lock = threading.Lock()
 
     @router.get("/live/health")
@@ -52,7 +53,7 @@ def health_routes(session: LiveSession) -> APIRouter:
 
 
 def state(snapshot: Snapshot) -> dict[str, Any]:
-    """Return what the tab shows of a snapshot: `light` is "green", "amber", "red" or empty,
+    """Return what the tab shows of a snapshot. `light` is "green", "amber", "red" or empty,
     `verdict` says why, `spans` are rows of percentiles in ms."""
     light, verdict = judge(snapshot)
     due_ms = 1e3 / snapshot.fps_measured if snapshot.fps_measured else None
@@ -60,49 +61,34 @@ def state(snapshot: Snapshot) -> dict[str, Any]:
         _span("frame due → result", snapshot.frame_to_result, whole=True, due_ms=due_ms),
         _span("frame due → painted", snapshot.painted, whole=True, due_ms=due_ms),
         _span("expression's offset → event", snapshot.decision, whole=True),
-        *(_span(STAGES.get(name, name), ms) for name, ms in _ordered(snapshot)),
+        *(_span(STAGES[name], snapshot.stages[name]) for name in STAGES if name in snapshot.stages),
     ]
     return {
         "light": light,
         "verdict": verdict,
-        "source": snapshot.source,
-        "engine": snapshot.engine,
-        "device": snapshot.device,
         "fps": snapshot.fps_measured,
-        "seconds": snapshot.seconds,
-        "captured": snapshot.captured,
-        "analysed": snapshot.analysed,
+        **{name: getattr(snapshot, name) for name in _SHOWN},
         "dropped": dict(snapshot.dropped),
         "spans": [span for span in spans if span["n"]],
     }
 
 
 def judge(snapshot: Snapshot) -> tuple[str, str]:
-    """Return whether the program keeps up with its source, as a light and in words."""
+    """Return a light and a sentence that say whether the program keeps up with its source."""
     if snapshot.state != "running" or snapshot.analysed < _FEW or not snapshot.fps_measured:
-        return "", {"running": "Beginning", "starting": "Beginning"}.get(
-            snapshot.state, "Nothing runs"
-        )
+        return "", "Starting" if snapshot.state in ("running", "starting") else "Not running"
     late = snapshot.frame_to_result
     rate = f"{snapshot.fps_measured:.1f} fps"
     behind = sum(snapshot.dropped.get(cause, 0) for cause in LEFT_OUT)
     if behind:
-        return "red", f"Behind: {behind} of {snapshot.captured} frames were left out at {rate}"
+        return "red", f"Behind: at {rate}, {behind} of {snapshot.captured} frames were skipped"
     has_ms = 1e3 / snapshot.fps_measured
     if late.p99 > has_ms:
         return "amber", (
-            f"Late: at {rate} a frame has {has_ms:.1f} ms, one in a hundred takes more than "
-            f"{late.p99:.1f}"
+            f"Late: at {rate} a frame has {has_ms:.1f} ms, and one in a hundred takes more than "
+            f"{late.p99:.1f} ms"
         )
     return "green", f"Keeps up with {rate}: 99 of 100 results come within {late.p99:.1f} ms"
-
-
-def _ordered(snapshot: Snapshot) -> list[tuple[str, LatencySummary]]:
-    order = list(STAGES)
-    return sorted(
-        snapshot.stages.items(),
-        key=lambda item: order.index(item[0]) if item[0] in order else len(order),
-    )
 
 
 def _span(

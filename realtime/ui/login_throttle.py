@@ -1,4 +1,4 @@
-"""Throttle: makes anyone who guesses passwords wait longer and longer."""
+"""Throttle: whoever guesses passwords must wait longer and longer."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -7,30 +7,30 @@ from ipaddress import IPv6Address, ip_address
 from realtime.stream.clock import monotonic_s
 
 FREE = 5
-"""Wrong answers in a row without a wait: people mistype, and browsers ask again."""
+"""The first wrong passwords cost no wait: people mistype, and browsers try again."""
 LONGEST_S = 60.0
 FORGIVEN_S = 600.0
-"""After this long without a wrong answer, earlier ones no longer count. A right answer changes
+"""After this long without a wrong password, earlier ones no longer count. A right one changes
 nothing: a guesser may share the address of someone who knows the password."""
 KEPT = 4096
-"""Number of addresses remembered; the oldest make room."""
+"""The most addresses remembered; then the oldest is dropped."""
 
 
 class Throttle:
-    """Counts wrong answers by address; for IPv6 by the 64-bit network of a household. Use one
-    thread, that of an event loop."""
+    """Counts wrong passwords by address; for IPv6, by the 64-bit network of a household. Use it in
+    one thread, that of an event loop."""
 
     def __init__(self, now: Callable[[], float] = monotonic_s) -> None:
         self._now = now
         self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def wait_s(self, address: str) -> float:
-        """Return how long `address` must wait before its next answer is checked; 0: no wait."""
+        """Return how long `address` must wait before its next password is checked."""
         _, until_s = self._wrong.get(network(address), (0, 0.0))
         return max(0.0, until_s - self._now())
 
     def count(self, address: str) -> None:
-        """Count a wrong answer from `address`."""
+        """Count a wrong password from `address`."""
         household = network(address)
         before, until_s = self._wrong.pop(household, (0, 0.0))
         wrong = 1 if self._now() - until_s > FORGIVEN_S else before + 1
@@ -41,7 +41,7 @@ class Throttle:
 
 
 def network(address: str) -> str:
-    """Return what one household has: an address, or 64 bits of an IPv6 address."""
+    """Return what one household shares: an IPv4 address, or the first 64 bits of an IPv6 one."""
     try:
         known = ip_address(address.partition("%")[0])
     except ValueError:  # a socket of this machine

@@ -1,4 +1,4 @@
-"""Pictures of one event: its moments, the flow of both phases, its replay. Made when asked for."""
+"""Pictures of one event, made on request: its moments, the flow of both phases, its replay."""
 
 import threading
 from collections import Counter, OrderedDict
@@ -16,13 +16,13 @@ from model.records import Event, Frame, ImageU8, Window
 from realtime.live import LiveSession
 from realtime.results.flow_colour import colour_flow, full_scale_px, wheel
 from realtime.results.replay import LARGEST_FACTOR, REPLAY_PX, Replay, magnify, open_replay
-from realtime.ui.failures import report_failure
+from realtime.ui.failures import error_as_404, error_as_answer
 from realtime.ui.guard import person
 
 KEPT_REPLAYS = 2
-"""Opened replays kept, for the factor's slider: up to 45 MB each."""
+"""Opened replays that are kept, for the slider of the factor: up to 45 MB each."""
 MOST_WAITING = 16
-"""Replays requested but not begun."""
+"""The most requests for replays that may wait."""
 COLUMNS = 8
 JPEG_QUALITY = 90
 WHEEL_PX = 192
@@ -34,24 +34,24 @@ _MOMENTS: tuple[Moment, ...] = ("onset", "apex", "offset")
 
 
 def picture_routes(session: LiveSession) -> APIRouter:
-    """Return routes under `/live/events/{run}/{number}/`; 404, in words, for what is not kept."""
+    """Return the routes under `/live/events/{run}/{number}/`; what is not kept is a 404."""
     router = APIRouter(prefix="/live")
     replays = Replays()
     session.on_forget(replays.clear)
 
     def opened(run: int, event: Event) -> Replay:
-        # The state is part of the key, because an early event's clip ends before its offset. So are
-        # the forgotten spans, because a clip may be shorter afterwards.
-        forgotten = session.forgotten()
+        # The state is in the key, because an early event's clip ends before the offset, and so are
+        # the forgotten spans, because they may shorten the clip.
+        forgotten = session.results.forgotten_spans()
         key = (run, event.number, event.state, forgotten)
         replay = replays.open(key, lambda: session.clip(event.number), event.window)
-        if session.forgotten() != forgotten:
-            raise InputError("some of it was to be forgotten meanwhile: open it again")
+        if session.results.forgotten_spans() != forgotten:
+            raise InputError("part of it was deleted meanwhile: open it again")
         return replay
 
     def found(run: int, number: int) -> Event:
         if session.snapshot().run == run:
-            for event in session.events():
+            for event in session.results.events():
                 if event.number == number:
                     return event
         raise HTTPException(404, "this event belongs to an earlier run")
@@ -71,61 +71,53 @@ def picture_routes(session: LiveSession) -> APIRouter:
     @router.get("/events/{run}/{number}/flow/{phase}.png")
     def flow(run: int, number: int, phase: Phase) -> Response:
         event = found(run, number)
-        shown = None if event.flows is None else getattr(event.flows, phase)
+        flow = None if event.flows is None else getattr(event.flows, phase)
         full_px = _full_px(event)
-        if shown is None or full_px is None:
+        if flow is None or full_px is None:
             raise HTTPException(404, f"no flow of the phase {phase} is kept")
-        under = event.crops[0 if phase == "onset_apex" else 1]
-        return _png(colour_flow(shown, full_px, under))
+        crop = event.crops[0 if phase == "onset_apex" else 1]
+        return _png(colour_flow(flow, full_px, crop))
 
+    requests: Counter[bool] = Counter()
     turns = {may_control: CapacityLimiter(1) for may_control in (True, False)}
-    asked: Counter[bool] = Counter()
 
     async def in_turn(request: Request, make: Callable[[], T]) -> T:
-        """Return the result of `make`, run in a thread, one request after the other: together they
-        would take all threads and delay commands. A viewer never delays someone who may control."""
+        """Run `make` in a thread and return its result, one request after the other: all at once
+        would use up the threads and delay commands. Viewers never delay those who may control."""
         may_control = person(request).may_control
-        if asked[may_control] > MOST_WAITING:
-            raise HTTPException(503, "too many replays are asked for: try again")
-        asked[may_control] += 1
+        if requests[may_control] > MOST_WAITING:
+            raise HTTPException(503, "too many replays are waiting: try again")
+        requests[may_control] += 1
         try:
             return await to_thread.run_sync(make, limiter=turns[may_control])
         finally:
-            asked[may_control] -= 1
+            requests[may_control] -= 1
 
     @router.get("/events/{run}/{number}/replay.json")
     async def replay(request: Request, run: int, number: int) -> dict[str, Any]:
-        def made() -> dict[str, Any]:
+        @error_as_answer
+        def facts() -> dict[str, Any]:
             event = found(run, number)
-            facts = replay_facts(lambda: opened(run, event), event.window)
+            facts = replay_facts(opened(run, event), event.window)
             return facts | {"full_scale_px": _full_px(event)}
 
-        return await in_turn(request, made)
+        return await in_turn(request, facts)
 
     @router.get("/events/{run}/{number}/replay.jpg")
     async def replay_sheet(
-        request: Request,
-        run: int,
-        number: int,
-        factor: float = Query(1.0, ge=1, le=LARGEST_FACTOR),
+        request: Request, run: int, number: int, factor: float = Query(1.0, ge=1, le=LARGEST_FACTOR)
     ) -> Response:
-        def made() -> Response:
-            event = found(run, number)
-            return replay_picture(lambda: opened(run, event), factor)
+        @error_as_404
+        def picture() -> Response:
+            return replay_picture(opened(run, found(run, number)), factor)
 
-        return await in_turn(request, made)
+        return await in_turn(request, picture)
 
     return router
 
 
-def replay_facts(opened: Callable[[], Replay], window: Window) -> dict[str, Any]:
-    """Return what the page's replay needs to know about the pictures of `window`; only `missing`,
-    with the reason, if `opened` raises `InputError` or `OSError`."""
-    try:
-        replay = opened()
-    except (InputError, OSError) as error:
-        # Not a 404: browsers log that as an error of the page.
-        return {"missing": report_failure(error)}
+def replay_facts(replay: Replay, window: Window) -> dict[str, Any]:
+    """Return what the page needs to show the replay of `window`."""
     return {
         "times_s": replay.times_s.tolist(),
         "size_px": REPLAY_PX,
@@ -137,26 +129,22 @@ def replay_facts(opened: Callable[[], Replay], window: Window) -> dict[str, Any]
     }
 
 
-def replay_picture(opened: Callable[[], Replay], factor: float) -> Response:
-    """Return all pictures of a replay in one; 404 if `opened` raises `InputError` or `OSError`."""
-    try:
-        replay = opened()
-    except (InputError, OSError) as error:
-        raise HTTPException(404, report_failure(error)) from None
+def replay_picture(replay: Replay, factor: float) -> Response:
+    """Return all pictures of a replay in one JPEG."""
     pictures = replay.pictures if factor == 1 else magnify(replay, factor)
     return jpeg(_sheet(pictures), JPEG_QUALITY)
 
 
 class Replays:
-    """The last opened replays. Opening one needs a face mesh and half a second: one at a time."""
+    """The last opened replays. Opening one takes a face mesh and half a second: one at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._opened: OrderedDict[Hashable, Replay] = OrderedDict()
 
     def open(self, key: Hashable, clip: Callable[[], Sequence[Frame]], window: Window) -> Replay:
-        """Return the replay of `window` in the frames of `clip`, kept as `key`. Raises `InputError`
-        if there are no frames, or no face in them."""
+        """Return the replay of `window` from the frames of `clip`, kept under `key`. Raises
+        `InputError` if there are no frames, or no face in them."""
         with self._lock:
             replay = self._opened.get(key)
             if replay is None:
@@ -168,13 +156,13 @@ class Replays:
             return replay
 
     def clear(self) -> None:
-        """Release all replays."""
+        """Drop all replays."""
         with self._lock:
             self._opened.clear()
 
 
 def _full_px(event: Event) -> float | None:
-    """Return one scale for both phases, so that their colours compare."""
+    """Return one scale for both phases, so that their colours can be compared."""
     if event.flows is None:
         return None
     first, second = event.flows.onset_apex, event.flows.apex_offset
@@ -182,7 +170,7 @@ def _full_px(event: Event) -> float | None:
 
 
 def _sheet(pictures: ImageU8) -> ImageU8:
-    """Return (N, S, S, 3) in rows of `COLUMNS`, the last row filled with black."""
+    """Return pictures (N, S, S, 3) as one, in rows of `COLUMNS`, the last filled up with black."""
     missing = -len(pictures) % COLUMNS
     filled = np.concatenate([pictures, np.zeros((missing, *pictures.shape[1:]), np.uint8)])
     rows = filled.reshape(-1, COLUMNS, *pictures.shape[1:])

@@ -1,19 +1,18 @@
 """The routes of the page's Review tab.
 
-Times are seconds of the video, 0 being the first recorded frame; frames are named by their place
-in it (`realtime.review.pictures`).
+Times are seconds of the video, counted from the first recorded frame. Frames are given by their
+place in the video (`realtime.review.pictures`).
 """
 
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, HTTPException, Query, Response
-from pydantic import BaseModel, FiniteFloat
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import BaseModel, Field, FiniteFloat
 
 from model.errors import InputError
 from model.labels import CLASSES
@@ -21,7 +20,6 @@ from model.records import Kind, Stamp, Window
 from model.text import clean_line
 from realtime.export import export, export_folder
 from realtime.results.clips import CONTEXT_S
-from realtime.results.overlay import finite
 from realtime.results.replay import LARGEST_FACTOR, Replay
 from realtime.review.agreement import agree
 from realtime.review.coding import add_edit, as_coded, coded_expressions, kinds
@@ -33,16 +31,15 @@ from realtime.sessions.coder_edits import Edit
 from realtime.sessions.export_rows import marker_rows, questions
 from realtime.sessions.folder import DOCUMENT, SessionFolder
 from realtime.sessions.reader import Session, open_session
-from realtime.ui.failures import report_failure
+from realtime.ui.failures import error_as_404, error_as_answer, report_failure
 from realtime.ui.pictures import Replays, jpeg, replay_facts, replay_picture
 from realtime.ui.sound import sound_answer
 from realtime.ui.viewer_messages import Text
 
 KEPT_SESSIONS = 2
 JPEG_QUALITY = 92
-MAX_BINS = 4000
 MAX_REPLAY_S = 12.0
-_TOLD = ("participant", "started_utc", "state")
+_LISTED = ("participant", "started_utc", "state")
 
 
 class EditRequest(BaseModel):
@@ -60,33 +57,41 @@ class EditRequest(BaseModel):
 
 
 class ExportRequest(BaseModel):
-    """What to export, and which coder's version."""
+    """What to export, and whose edits to apply."""
 
     to: Text
     coder: Text = ""
 
 
-class _Opened:
-    """One session with what reviewing it needs."""
+class Stretch(BaseModel):
+    """A stretch of the video in seconds, and the number of bins that describe it."""
+
+    start_s: FiniteFloat
+    end_s: FiniteFloat
+    bins: int = Field(1000, ge=1, le=4000)
+
+
+class _OpenSession:
+    """One session, and what a review of it needs."""
 
     def __init__(self, path: Path) -> None:
         self.session: Session = open_session(path)
         self.mark = object()
-        """Key for its replays; another object may reuse an `id` later."""
+        """Part of the key of its replays; an `id` could be used again by another object."""
         self.pictures = Pictures(self.session)
         self.motion: MotionLanes = read_motion(self.session.folder)
         self._sound = sound_of(self.session)
 
     @property
     def sound(self) -> Sound:
-        """Return the sound. Raises `InputError` if the session has none."""
+        """The sound. Raises `InputError` if the session has none."""
         return self._sound or Sound(self.session)
 
     def seconds(self, time_s: float) -> float:
         return time_s - self.session.zero_s
 
-    def described(self) -> dict[str, Any]:
-        """Return everything except the pictures and the motion."""
+    def describe(self) -> dict[str, Any]:
+        """Return everything except pictures, motion and sound, as JSON values."""
         session = self.session
         labels = dict.fromkeys(CLASSES)
         for event in session.confirmed:
@@ -126,37 +131,39 @@ class _Opened:
 
     def stamp(self, place: int) -> Stamp:
         if not 0 <= place < len(self.pictures.stamps):
-            raise InputError(f"frame {place}: the session has {len(self.pictures.stamps)}")
+            count = len(self.pictures.stamps)
+            raise InputError(f"frame {place}: the session has {count} frames, counted from 0")
         return self.pictures.stamps[place]
 
     def moment(self, place: int, now: Stamp | None) -> Stamp:
-        """Return the moment that a coder means by `place`: `now`, unless the coder moved it. An
-        analysed frame may be missing from the video; its nearest neighbour then shows it."""
-        kept = now is not None and self.pictures.nearest(now.time_s) == place
-        return now if now is not None and kept else self.stamp(place)
+        """Return the moment that a coder means by `place`: `now`, unless the coder moved it. If the
+        frame of `now` is not in the video, the page shows the nearest one."""
+        if now is not None and self.pictures.nearest(now.time_s) == place:
+            return now
+        return self.stamp(place)
 
 
-class _Shelf:
-    """The sessions of a folder; the last opened ones are kept."""
+class _SessionStore:
+    """The sessions in a folder. The last opened ones stay open."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._lock = threading.Lock()
-        self._opened: OrderedDict[str, tuple[tuple[int, ...], _Opened]] = OrderedDict()
+        self._opened: OrderedDict[str, tuple[tuple[int, ...], _OpenSession]] = OrderedDict()
 
     def folders(self) -> dict[str, Path]:
-        """Return the folders by displayable name: a name from another system may not be valid
-        text."""
+        """Return the folders by a name that can be shown: a folder's own may not be valid text."""
         folders = self._root.iterdir() if self._root.is_dir() else ()
         return {clean_line(path.name): path for path in folders if (path / DOCUMENT).is_file()}
 
-    def open(self, name: str) -> _Opened:
-        """Open a session. Raises `InputError` if there is none of that name, or it is not whole."""
+    def open(self, name: str) -> _OpenSession:
+        """Open a session. Raises `InputError` if there is none of that name, or it needs a
+        recovery."""
         path = self.folders().get(name)
         if path is None:
             raise InputError(f"session {name!r}: there is none in {self._root}")
         folder = SessionFolder(path)
-        # A redaction or recovery since then changes everything.
+        # Open it again if a redaction or recovery has changed it since.
         tables = (folder.document, folder.frames, folder.events, folder.markers)
         videos = map(folder.video, folder.parts())
         state = tuple(map(_changed_ns, (*tables, *videos)))
@@ -165,26 +172,26 @@ class _Shelf:
             if kept is None or kept[0] != state:
                 if kept is not None:
                     kept[1].pictures.close()
-                kept = (state, _Opened(folder.path))
+                kept = (state, _OpenSession(folder.path))
                 self._opened[name] = kept
             self._opened.move_to_end(name)
             while len(self._opened) > KEPT_SESSIONS:
                 self._opened.popitem(last=False)[1][1].pictures.close()
             return kept[1]
 
-    def listed(self) -> list[dict[str, Any]]:
-        """Return one entry per session, newest first; if a session cannot be opened, it says
-        why."""
+    def entries(self) -> list[dict[str, Any]]:
+        """Return an entry for each session, newest first. The entry of a session that cannot be
+        read says why."""
         found: list[dict[str, Any]] = []
         for name, path in self.folders().items():
             folder = SessionFolder(path)
             try:
                 document = folder.read_document()
-                described = {key: clean_line(str(document[key])) for key in _TOLD}
-                found.append({"name": name, **described, "coders": folder.coders()})
+                values = {key: clean_line(str(document[key])) for key in _LISTED}
+                found.append({"name": name, **values, "coders": folder.coders()})
             except Exception as error:
                 found.append({"name": name, "started_utc": "", "error": report_failure(error)})
-        return sorted(found, key=lambda one: str(one["started_utc"]), reverse=True)
+        return sorted(found, key=lambda entry: str(entry["started_utc"]), reverse=True)
 
 
 def _changed_ns(path: Path) -> int:
@@ -196,82 +203,65 @@ def _changed_ns(path: Path) -> int:
 
 
 def review_routes(root: Path) -> APIRouter:
-    """Return routes under `/live/review/` over the sessions in `root`. Failures are reported in the
-    answer, as `error`; a missing picture is a 404."""
+    """Return the routes under `/live/review/` for the sessions in `root`. Answers report failures
+    as `error`; a missing picture is a 404."""
     router = APIRouter(prefix="/live/review")
-    shelf = _Shelf(root)
+    store = _SessionStore(root)
     replays = Replays()
 
-    def told(answer: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        try:
-            return answer()
-        except Exception as error:
-            return {"error": report_failure(error)}
+    def replay_of(name: str, onset: int, apex: int, offset: int) -> tuple[Replay, Window]:
+        opened = store.open(name)
+        window = _window(opened, onset, apex, offset)
+        return _replay(replays, name, opened, window), window
 
     @router.get("/sessions")
     def sessions() -> dict[str, Any]:
-        return {"folder": str(root), "sessions": shelf.listed()}
+        return {"folder": str(root), "sessions": store.entries()}
 
     @router.get("/{name}/session")
+    @error_as_answer
     def session(name: str) -> dict[str, Any]:
-        return told(lambda: shelf.open(name).described())
+        return store.open(name).describe()
 
     @router.get("/{name}/coding")
+    @error_as_answer
     def coding(name: str, coder: str) -> dict[str, Any]:
-        return told(lambda: _coding(shelf.open(name), coder))
+        return _coding(store.open(name), coder)
 
     @router.post("/{name}/edit")
-    def edit(name: str, said: EditRequest) -> dict[str, Any]:
-        return told(lambda: _edited(shelf.open(name), said))
+    @error_as_answer
+    def edit(name: str, request: EditRequest) -> dict[str, Any]:
+        return _add_edit(store.open(name), request)
 
     @router.get("/{name}/motion")
-    def motion(
-        name: str,
-        start_s: FiniteFloat,
-        end_s: FiniteFloat,
-        bins: int = Query(1000, ge=1, le=MAX_BINS),
-    ) -> dict[str, Any]:
-        def answer() -> dict[str, Any]:
-            opened = shelf.open(name)
-            zero_s = opened.session.zero_s
-            return {"over": opened.motion.binned(start_s + zero_s, end_s + zero_s, bins)}
-
-        return told(answer)
+    @error_as_answer
+    def motion(name: str, at: Annotated[Stretch, Query()]) -> dict[str, Any]:
+        opened = store.open(name)
+        zero_s = opened.session.zero_s
+        return {"over": opened.motion.binned(at.start_s + zero_s, at.end_s + zero_s, at.bins)}
 
     @router.get("/{name}/loudness")
-    def loudness(
-        name: str,
-        start_s: FiniteFloat,
-        end_s: FiniteFloat,
-        bins: int = Query(1000, ge=1, le=MAX_BINS),
-    ) -> dict[str, Any]:
-        return told(lambda: {"db": shelf.open(name).sound.loudness(start_s, end_s, bins)})
+    @error_as_answer
+    def loudness(name: str, at: Annotated[Stretch, Query()]) -> dict[str, Any]:
+        return {"db": store.open(name).sound.loudness(at.start_s, at.end_s, at.bins)}
 
     @router.get("/{name}/sound.wav")
+    @error_as_404
     def sound(name: str, wanted: Annotated[str | None, Header(alias="range")] = None) -> Response:
-        try:
-            return sound_answer(lambda: shelf.open(name).sound, wanted)
-        except (InputError, OSError) as error:
-            raise HTTPException(404, report_failure(error)) from None
+        return sound_answer(lambda: store.open(name).sound, wanted)
 
     @router.get("/{name}/frame/{place}.jpg")
+    @error_as_404
     def frame(name: str, place: int) -> Response:
-        try:
-            image = shelf.open(name).pictures.frame(place).image
-        except (InputError, OSError) as error:
-            raise HTTPException(404, report_failure(error)) from None
-        return jpeg(image, JPEG_QUALITY)
+        return jpeg(store.open(name).pictures.frame(place).image, JPEG_QUALITY)
 
     @router.get("/{name}/replay/{onset}-{apex}-{offset}/replay.json")
+    @error_as_answer
     def replay(name: str, onset: int, apex: int, offset: int) -> dict[str, Any]:
-        def answer() -> dict[str, Any]:
-            opened = shelf.open(name)
-            window = _window(opened, onset, apex, offset)
-            return replay_facts(lambda: _replay(replays, name, opened, window), window)
-
-        return told(answer)
+        return replay_facts(*replay_of(name, onset, apex, offset))
 
     @router.get("/{name}/replay/{onset}-{apex}-{offset}/replay.jpg")
+    @error_as_404
     def replay_sheet(
         name: str,
         onset: int,
@@ -279,91 +269,72 @@ def review_routes(root: Path) -> APIRouter:
         offset: int,
         factor: float = Query(1.0, ge=1, le=LARGEST_FACTOR),
     ) -> Response:
-        def made() -> Replay:
-            opened = shelf.open(name)
-            return _replay(replays, name, opened, _window(opened, onset, apex, offset))
-
-        return replay_picture(made, factor)
+        return replay_picture(replay_of(name, onset, apex, offset)[0], factor)
 
     @router.get("/{name}/report.html")
-    def told_in_full(name: str, coder: str = "") -> Response:
-        try:
-            page = report(_as_left(shelf.open(name).session, coder))
-        except (InputError, OSError) as error:
-            raise HTTPException(404, report_failure(error)) from None
+    @error_as_404
+    def report_page(name: str, coder: str = "") -> Response:
+        page = report(_as_coded_by(store.open(name).session, coder))
         return Response(page, media_type="text/html", headers={"Cache-Control": "no-store"})
 
     @router.post("/{name}/export")
-    def exported(name: str, wish: ExportRequest) -> dict[str, Any]:
-        def answer() -> dict[str, Any]:
-            session = _as_left(shelf.open(name).session, wish.coder)
-            out = export_folder(session)
-            files = [path.relative_to(out).as_posix() for path in export(session, [wish.to], out)]
-            return {"folder": str(out), "files": files}
-
-        return told(answer)
+    @error_as_answer
+    def export_session(name: str, request: ExportRequest) -> dict[str, Any]:
+        session = _as_coded_by(store.open(name).session, request.coder)
+        out = export_folder(session)
+        files = [path.relative_to(out).as_posix() for path in export(session, [request.to], out)]
+        return {"folder": str(out), "files": files}
 
     @router.get("/{name}/agreement")
+    @error_as_answer
     def agreement(name: str, first: str, second: str) -> dict[str, Any]:
-        def answer() -> dict[str, Any]:
-            found = asdict(agree(shelf.open(name).session, first, second))
-            return {key: _known(value) for key, value in found.items()}
-
-        return told(answer)
+        return asdict(agree(store.open(name).session, first, second))
 
     return router
 
 
-def _coding(opened: _Opened, coder: str) -> dict[str, Any]:
-    seen = coded_expressions(opened.session, coder)
-    named = kinds(opened.session, seen)
-    return {"coder": coder, "expressions": [opened.edit(e, named[e.number]) for e in seen]}
+def _coding(opened: _OpenSession, coder: str) -> dict[str, Any]:
+    edits = coded_expressions(opened.session, coder)
+    kind = kinds(opened.session, edits)
+    return {"coder": coder, "expressions": [opened.edit(e, kind[e.number]) for e in edits]}
 
 
-def _edited(opened: _Opened, said: EditRequest) -> dict[str, Any]:
-    if said.frames != len(opened.pictures.stamps):
+def _add_edit(opened: _OpenSession, request: EditRequest) -> dict[str, Any]:
+    if request.frames != len(opened.pictures.stamps):
         raise InputError("the session has changed since it was opened: load the page again")
-    now = next(
-        (e for e in coded_expressions(opened.session, said.coder) if e.number == said.number), None
-    )
+    expressions = coded_expressions(opened.session, request.coder)
+    now = next((e for e in expressions if e.number == request.number), None)
     edit = add_edit(
         opened.session,
-        said.coder,
-        said.number,
-        verdict=said.verdict,
+        request.coder,
+        request.number,
+        verdict=request.verdict,
         moments=(
-            opened.moment(said.onset, now.onset if now else None),
-            opened.moment(said.apex, now.apex if now else None),
-            opened.moment(said.offset, now.offset if now else None),
+            opened.moment(request.onset, now.onset if now else None),
+            opened.moment(request.apex, now.apex if now else None),
+            opened.moment(request.offset, now.offset if now else None),
         ),
-        label=said.label,
-        note=said.note,
+        label=request.label,
+        note=request.note,
     )
-    return _coding(opened, said.coder) | {"number": edit.number}
+    return _coding(opened, request.coder) | {"number": edit.number}
 
 
-def _as_left(session: Session, coder: str) -> Session:
-    """Return it as the coder left it; as found without a coder, or if the coder made no edit."""
+def _as_coded_by(session: Session, coder: str) -> Session:
+    """Return `session` with the coder's edits, if there are any."""
     return as_coded(session, coder) if coder in session.folder.coders() else session
 
 
-def _window(opened: _Opened, onset: int, apex: int, offset: int) -> Window:
+def _window(opened: _OpenSession, onset: int, apex: int, offset: int) -> Window:
     start, middle, end = opened.stamp(onset), opened.stamp(apex), opened.stamp(offset)
     if not 0 <= end.time_s - start.time_s <= MAX_REPLAY_S:
-        raise InputError(f"a replay is at most {MAX_REPLAY_S:g} s long: play the video instead")
+        raise InputError(f"a replay lasts at most {MAX_REPLAY_S:g} s: play the video instead")
     return Window(start, middle, end, math.inf)
 
 
-def _replay(replays: Replays, name: str, opened: _Opened, window: Window) -> Replay:
+def _replay(replays: Replays, name: str, opened: _OpenSession, window: Window) -> Replay:
     assert window.offset is not None
     first = opened.pictures.nearest(window.onset.time_s - CONTEXT_S)
     last = opened.pictures.nearest(window.offset.time_s + CONTEXT_S)
     key = (name, opened.mark, window.onset, window.apex, window.offset)
     return replays.open(key, lambda: opened.pictures.between(first, last), window)
-
-
-def _known(value: object) -> object:
-    """Return NaN as null, because JSON has no NaN; other values unchanged."""
-    if isinstance(value, tuple):
-        return [_known(one) for one in value]
-    return finite(value) if isinstance(value, float) else value

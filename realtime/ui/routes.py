@@ -1,7 +1,7 @@
-"""Which of Gradio's routes the page needs; the others are closed.
+"""Closes the Gradio routes that the page does not need.
 
-Gradio brings routes for uploads, for files of this machine, for other servers' answers and for
-functions, none of which this page uses.
+Gradio has routes for uploads, for files of this machine, for other servers' answers and for
+functions. This page uses none of them.
 """
 
 import anyio
@@ -9,9 +9,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 OURS = "/live/"
-READ = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
-"""Prefixes of addresses that are only read."""
-READ_ALONE = frozenset(
+READ_PREFIXES = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
+READ_PATHS = frozenset(
     {
         "/",
         "/config",
@@ -22,17 +21,15 @@ READ_ALONE = frozenset(
         "/theme.css",
     }
 )
-
-
 LONGEST_BODY = 64 * 2**10
-"""Bytes; a protocol of hundreds of questions is no longer than this."""
+"""Bytes. A protocol with hundreds of questions is shorter."""
 BODY_S = 10.0
 """How long the body may take to arrive."""
 
 
 class RouteFilter:
-    """ASGI middleware: serves only this program's routes and the Gradio routes it needs, and limits
-    the bodies of requests."""
+    """ASGI middleware: lets only this program's routes and the Gradio routes it needs through, and
+    limits the bodies of requests."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -49,13 +46,13 @@ class RouteFilter:
                 )
                 await refusal(scope, receive, send)
             else:
-                await self._app(scope, _again(body, receive), send)
+                await self._app(scope, _put_back(body, receive), send)
         else:
             await self._app(scope, receive, send)
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """Return the body of a request; None if it is too long, or takes too long."""
+    """Return the body of a request; None if it is too long, or too slow."""
     body = b""
     with anyio.move_on_after(BODY_S):
         while len(body) <= LONGEST_BODY:
@@ -66,28 +63,28 @@ async def _body(receive: Receive) -> bytes | None:
     return None
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that first gives `body`, received already, and then goes on."""
+def _put_back(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that first gives `body`, and then what `receive` gives."""
     messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
-    async def received() -> Message:
+    async def receive_again() -> Message:
         message = next(messages, None)
         return await receive() if message is None else message
 
-    return received
+    return receive_again
 
 
 def _is_open(method: str, path: str) -> bool:
     if path.startswith(OURS):
         return True
-    return method in ("GET", "HEAD") and (path in READ_ALONE or path.startswith(READ))
+    return method in ("GET", "HEAD") and (path in READ_PATHS or path.startswith(READ_PREFIXES))
 
 
 def route_path(scope: Scope) -> str:
-    """Return the address asked for, without the path under which a proxy serves the page."""
+    """Return the requested path, without the one under which a proxy serves the page."""
     return without_root(scope["path"], scope.get("root_path", ""))
 
 
 def without_root(path: str, root: str) -> str:
-    """Return `path` without `root` before it, matching whole parts, as Gradio's router does."""
+    """Return `path` without a leading `root`. Only whole parts match, as in Gradio's router."""
     return path.removeprefix(root) if f"{path}/".startswith(f"{root}/") else path

@@ -16,51 +16,53 @@ from fastapi import FastAPI
 from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
+from realtime.sources.browser import MAX_JPEG_BYTES
 from realtime.ui.calibration import Calibrator
 from realtime.ui.connections import BACKLOG, Http, Listener, WebSocket
 from realtime.ui.page import build_app
-from realtime.ui.sockets import HEADER, MAX_JPEG_BYTES
+from realtime.ui.sockets import HEADER
 
 SHUTDOWN_S = 3
 
 
 def serve(config: LiveConfig, calibrator: Calibrator | None = None) -> None:
-    """Run a live session with its page until it is interrupted; `calibrator` for its tab.
+    """Run a live session with its page until Ctrl-C. With a `calibrator`, the page has the
+    Calibrate tab.
 
-    Prints the page's address and opens it in the browser unless `config` says not to. Raises
-    `InputError` if the source cannot be opened or the port is taken.
+    Prints the page's address, and opens it in the browser if `config` says so. Raises `InputError`
+    if the source cannot be opened or the port is taken.
     """
     with open_listener(config.host, config.port) as listener:
         address = page_address(config, listener)
         session = LiveSession(config, None if calibrator is None else calibrator.take)
-        # Before capture starts: building keeps Python busy for a second.
+        # Before capture starts: building the page keeps Python busy for a second.
         server = build_server(session, config, calibrator)
         with session:
             print(f"FMANet Live: {address}   (Ctrl-C ends it)", flush=True)
             if config.open_browser:
-                # The listener queues the request until the server is up. Use a thread: some servers
-                # have only a terminal browser, which blocks its caller until it is closed.
+                # The listener queues the request until the server is up. In a thread: a terminal
+                # browser, all that some servers have, blocks its caller until it is closed.
                 threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-            with _signals_spent():
+            with _ignore_signals():
                 server.run(sockets=[listener])
 
 
 def build_server(
     session: LiveSession, config: LiveConfig, calibrator: Calibrator | None = None
 ) -> uvicorn.Server:
-    """Return uvicorn around the page of `session`; `calibrator`, if given, takes its steps."""
+    """Return a server of the page of `session`."""
     if calibrator is not None:
         calibrator.attach(session)
     return uvicorn.Server(
         uvicorn.Config(
-            _built(session, calibrator),
+            _build_app_in_loop(session, calibrator),
             log_level="warning",
-            # A JPEG does not get smaller, and zlib per frame costs more than the encoding.
+            # JPEGs get no smaller, and zlib would cost more per frame than the JPEG encoder.
             ws_per_message_deflate=False,
-            # With proxy headers, a password guesser could pose as somebody else each time.
+            # With proxy headers, a password guesser could give another address each time.
             proxy_headers=False,
             ws_max_size=MAX_JPEG_BYTES + HEADER.size,
-            loop="asyncio",  # uvloop's does not use the listener's `accept`
+            loop="asyncio",  # uvloop does not call the listener's `accept`
             http=Http,
             ws=WebSocket,
             backlog=BACKLOG,
@@ -71,9 +73,9 @@ def build_server(
     )
 
 
-def _built(session: LiveSession, calibrator: Calibrator | None) -> FastAPI:
-    """Build the app inside an event loop: outside one, Gradio makes a loop for each of its locks
-    and leaves it open. Build it in a thread, because the caller's may already have a loop."""
+def _build_app_in_loop(session: LiveSession, calibrator: Calibrator | None) -> FastAPI:
+    """Build the app inside an event loop: outside one, Gradio opens a loop for each of its locks
+    and leaves it open. A new thread runs the loop, because the caller's thread may have one."""
 
     async def build() -> FastAPI:
         return build_app(session, calibrator=calibrator)
@@ -83,9 +85,9 @@ def _built(session: LiveSession, calibrator: Calibrator | None) -> FastAPI:
 
 
 @contextmanager
-def _signals_spent() -> Iterator[None]:
-    """Ignore the signal that uvicorn raises again after it ended at SIGINT or SIGTERM: the session
-    must still be stopped in order."""
+def _ignore_signals() -> Iterator[None]:
+    """Ignore SIGINT and SIGTERM, which uvicorn raises again after they have ended it: the session
+    must still be stopped."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, lambda *_: None) for number in numbers}
     try:
@@ -96,15 +98,16 @@ def _signals_spent() -> Iterator[None]:
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """Return a bound socket, so that a taken port is known before models are loaded."""
+    """Return a listening socket. Raises `InputError` if `host` or `port` cannot be used; call this
+    first, so that the user need not wait for the models to learn that."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except socket.gaierror as error:
-        raise InputError(f"--host {host}: not an address of this machine ({error})") from None
+        raise InputError(f"--host {host} is not an address of this machine ({error})") from None
     listener = Listener(family, kind, protocol)
-    if os.name == "posix":  # on Windows it would let two programs share one port
+    if os.name == "posix":  # on Windows this would let two programs share a port
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
@@ -118,7 +121,7 @@ def open_listener(host: str, port: int) -> socket.socket:
 
 
 def page_address(config: LiveConfig, listener: socket.socket) -> str:
-    """Return what to type into a browser on this machine."""
+    """Return the page's address for a browser on this machine."""
     scheme = "http" if config.tls_cert is None else "https"
     host = "localhost" if config.host in ("0.0.0.0", "::") else config.host
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"

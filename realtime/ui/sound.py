@@ -1,4 +1,4 @@
-"""Sound over HTTP: a session's sound as one WAV file; browsers ask for stretches of it."""
+"""Serves a session's sound as one WAV file, of which browsers ask for stretches."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -10,16 +10,16 @@ from realtime.review.sound import Sound, wav_header
 from realtime.sessions.crash_safe_video import SAMPLE_BYTES
 
 AT_ONCE_BYTES = 512 * 2**10
-"""The most in one answer, about five seconds: sound forgotten meanwhile is then not sent."""
+"""The most in one answer, about five seconds: sound that is deleted meanwhile is not sent."""
 # The voice stays out of the browser's cache on disk.
 _HEADERS = {"Cache-Control": "no-store", "Accept-Ranges": "bytes"}
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
 
 
 def sound_answer(opened: Callable[[], Sound], wanted: str | None) -> Response:
-    """Return the stretch of the file that `wanted`, the header `Range`, asks for, or its beginning;
-    the whole file if the header is missing or has another form. `opened` is called again for each
-    stretch. Raises its `InputError`."""
+    """Answer with the stretch of the file that `wanted`, the header `Range`, asks for, or with its
+    beginning if it is long; with the whole file if the header is missing or has another form.
+    `opened` is called for each stretch; its `InputError` is raised."""
     size = _size(opened())
     asked = _RANGE.fullmatch(wanted or "")
     if asked is None:

@@ -33,24 +33,25 @@ class TextRequest(BaseModel):
 
     text: Text
     at_s: FiniteFloat | None = None
-    """When, on this program's monotonic clock; None: now."""
+    """Time on this program's monotonic clock; None: now."""
 
 
 class Span(BaseModel):
-    """How much to forget."""
+    """How much to delete."""
 
     seconds: FiniteFloat
 
 
 def study_routes(study: Study) -> APIRouter:
-    """Return routes under `/live/study/`. Each answers with `Study.state`, and with `error` if
-    something failed."""
+    """Return the routes under `/live/study/`. Each answers with `Study.state` and, if it failed,
+    with `error`."""
     router = APIRouter(prefix="/live/study")
 
-    def done(
+    def run(
         request: Request, did: str, action: Callable[[], None], *, begins: bool = False
     ) -> dict[str, Any]:
-        """Do it, and have the recording's audit say who did; `begins`: only then there is one."""
+        """Run `action`, and note in the recording's audit who did `did`. `begins`: the recording
+        exists only after `action`."""
         who = person(request).name
         try:
             if not begins:
@@ -67,50 +68,41 @@ def study_routes(study: Study) -> APIRouter:
         return study.state()
 
     @router.post("/draft")
-    def draft(request: Request, wish: DraftRequest) -> dict[str, Any]:
-        return done(request, "fill in", lambda: study.fill_in(Draft(**wish.model_dump())))
+    def draft(request: Request, form: DraftRequest) -> dict[str, Any]:
+        return run(request, "fill in", lambda: study.fill_in(Draft(**form.model_dump())))
 
     @router.post("/protocol")
-    def protocol(request: Request, words: TextRequest) -> dict[str, Any]:
-        return done(request, "protocol", lambda: study.take_protocol(words.text))
+    def protocol(request: Request, entry: TextRequest) -> dict[str, Any]:
+        return run(request, "protocol", lambda: study.take_protocol(entry.text))
 
     @router.post("/start")
     def start(request: Request) -> dict[str, Any]:
-        return done(request, "record", study.start, begins=True)
+        return run(request, "record", study.start, begins=True)
 
-    @router.post("/stop")
-    def stop(request: Request) -> dict[str, Any]:
-        return done(request, "stop", study.stop)
+    def add_command(name: str, command: Callable[[], None]) -> None:
+        @router.post(f"/{name}")
+        def route(request: Request) -> dict[str, Any]:
+            return run(request, name, command)
 
-    @router.post("/key")
-    def key(request: Request, words: TextRequest) -> dict[str, Any]:
-        return done(request, "key", lambda: study.press(words.text, words.at_s))
+    def add_entry(name: str, enter: Callable[[str, float | None], None]) -> None:
+        @router.post(f"/{name}")
+        def route(request: Request, entry: TextRequest) -> dict[str, Any]:
+            return run(request, name, lambda: enter(entry.text, entry.at_s))
 
-    @router.post("/question")
-    def question(request: Request, words: TextRequest) -> dict[str, Any]:
-        return done(request, "question", lambda: study.ask(words.text, words.at_s))
-
-    @router.post("/note")
-    def note(request: Request, words: TextRequest) -> dict[str, Any]:
-        return done(request, "note", lambda: study.note(words.text, words.at_s))
-
-    @router.post("/pause")
-    def pause(request: Request) -> dict[str, Any]:
-        return done(request, "pause", study.pause)
-
-    @router.post("/resume")
-    def resume(request: Request) -> dict[str, Any]:
-        return done(request, "resume", study.resume)
+    for name, command in {"stop": study.stop, "pause": study.pause, "resume": study.resume}.items():
+        add_command(name, command)
+    for name, enter in {"key": study.press, "question": study.ask, "note": study.note}.items():
+        add_entry(name, enter)
 
     @router.post("/forget")
     def forget(request: Request, span: Span) -> dict[str, Any]:
         seconds = span.seconds
-        return done(request, f"forget the last {seconds:g} s", lambda: study.forget(seconds))
+        return run(request, f"forget the last {seconds:g} s", lambda: study.forget(seconds))
 
     return router
 
 
 def measured_camera(calibrator: Calibrator | None) -> Check | None:
-    """Return the result of the Calibrate tab's camera check; None if nobody made one."""
+    """Return the result of the Calibrate tab's camera check; None if there is none."""
     report = calibrator.state()["camera"] if calibrator is not None else None
     return None if report is None else camera_check(report)

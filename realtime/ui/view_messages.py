@@ -1,12 +1,13 @@
-"""Messages to the page's script: frames as binary messages, the rest as JSON.
+"""Messages to the page's script: frames as binary messages, all others as JSON.
 
 A frame message is a little-endian uint32 (length of the header), the header as JSON, and the parts
-that the header names in `parts` [[name, bytes], …], the last of them the JPEG.
+that the header lists in `parts` as [[name, bytes], …]. The last part is the JPEG.
 """
 
 import json
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,15 @@ from realtime.stream.latency import LatencySummary
 
 JPEG_QUALITY = 85
 MAX_SIDE_PX = 1280
-"""A larger picture is shown reduced; analysis and recording use the full one."""
+"""Larger pictures are shown reduced. Analysis and recording use the full size."""
+_STATUS = (
+    *("run", "state", "source", "message", "width", "height", "rotate", "seconds", "captured"),
+    *("analysed", "faces", "device", "flow", "engine"),
+)
 
 
 class FrameEncoder:
-    """The newest frame as bytes, encoded once for all viewers. Any thread."""
+    """Encodes the newest frame once for all viewers. Any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -36,8 +41,7 @@ class FrameEncoder:
         self._parts: dict[str, bytes] = {}
 
     def parts(self, step: Step) -> dict[str, bytes]:
-        """Return heat map, landmarks (float32 x, y in px of the frame) and JPEG of the frame of
-        `step`."""
+        """Return heat map, landmarks (float32 x, y in px of the frame) and JPEG of a step."""
         with self._lock:
             if self._step is not step:
                 self._parts = _parts(step)
@@ -55,10 +59,10 @@ def frame_message(
 ) -> bytes:
     """Return the binary message of one frame.
 
-    The header is `realtime.results.overlay.describe` plus `message` (the `number` with which the
-    viewer acknowledges it), `captured_s` (`realtime.stream.clock` of this program) and `signals`:
-    every sample since the last message, [time_s, strengths, thresholds, rejected], so that the plot
-    is complete even if frames were skipped. `rejected` are the candidates rejected at that sample:
+    The header is that of `realtime.results.overlay.describe` plus `message` (the `number` with
+    which the viewer acknowledges it), `captured_s` (`realtime.stream.clock`) and `signals`: every
+    sample since the last message, [time_s, strengths, thresholds, rejected], so that the plot is
+    complete even if frames were skipped. `rejected` are the candidates rejected at that sample:
     [onset_s, apex_s, end_s, kind, reason].
     """
     header = describe(step, event)
@@ -69,7 +73,7 @@ def frame_message(
             entry.stamp.time_s,
             [finite(round(float(value), 4)) for value in entry.signal.strength],
             [finite(round(float(value), 4)) for value in entry.signal.threshold],
-            [_rejected(update) for update in entry.signal.updates if update.state == "rejected"],
+            [_rejection(update) for update in entry.signal.updates if update.state == "rejected"],
         ]
         for entry in signals
     ]
@@ -79,7 +83,7 @@ def frame_message(
 
 
 def hello_message(*, may_control: bool) -> dict[str, Any]:
-    """Return what stays fixed while the program runs, and whether this viewer may control."""
+    """Return the first message: what never changes, and whether this viewer may control."""
     regions = [{"name": _words(name), "lane": lane_of(name)} for name in REGIONS]
     return {
         "type": "hello",
@@ -99,35 +103,22 @@ def status_message(
     start_s: float,
     painted: LatencySummary,
 ) -> dict[str, Any]:
-    """Return the status line. `config`: the run's, with what to ask of a browser's camera;
+    """Return the status. `config`: the run's, with the values to ask of a browser's camera;
     `start_s`: the source's time at which the run began; `painted`: this viewer's delay from capture
     to paint."""
     return {
         "type": "status",
-        "run": snapshot.run,
-        "state": snapshot.state,
+        **{name: getattr(snapshot, name) for name in _STATUS},
         "badge": badge,
         "kind": kind,
-        "source": snapshot.source,
-        "message": snapshot.message,
         "start_s": start_s,
-        "width": snapshot.width,
-        "height": snapshot.height,
-        "rotate": snapshot.rotate,
         "asked": {"width": config.width, "height": config.height, "fps": config.fps},
-        "seconds": snapshot.seconds,
         "fps": snapshot.fps_measured,
-        "captured": snapshot.captured,
-        "analysed": snapshot.analysed,
-        "faces": snapshot.faces,
         "dropped": dict(snapshot.dropped),
-        "frame_to_result": _summary(snapshot.frame_to_result),
-        "decision": _summary(snapshot.decision),
-        "painted": _summary(painted),
-        "device": snapshot.device,
-        "flow": snapshot.flow,
+        "frame_to_result": asdict(snapshot.frame_to_result),
+        "decision": asdict(snapshot.decision),
+        "painted": asdict(painted),
         "classifier": Path(snapshot.classifier).stem,
-        "engine": snapshot.engine,
     }
 
 
@@ -143,7 +134,6 @@ def event_message(event: Event) -> dict[str, Any]:
         "apex_s": window.apex.time_s,
         "offset_s": None if window.offset is None else window.offset.time_s,
         "score": finite(window.score),
-        "regions": [_words(name) for name in window.regions],
         "label": None if prediction is None else prediction.label,
         "probabilities": {} if prediction is None else dict(prediction.probabilities),
         "action_units": {} if prediction is None else dict(prediction.action_units),
@@ -155,12 +145,12 @@ def event_message(event: Event) -> dict[str, Any]:
 def forgotten_message(
     numbers: Iterable[int], spans: Iterable[tuple[float, float]]
 ) -> dict[str, Any]:
-    """What a page is to show no longer: events by their numbers, and the motion of all that was
-    forgotten, from when to when in s of the source."""
+    """Return what the page must no longer show: events by number, and motion by the forgotten spans
+    (start and end in s of the source)."""
     return {"type": "forgotten", "numbers": sorted(numbers), "spans": list(spans)}
 
 
-def _rejected(update: SpotUpdate) -> list[float | str]:
+def _rejection(update: SpotUpdate) -> list[float | str]:
     window = update.window
     end = window.offset or window.apex
     moments = [window.onset.time_s, window.apex.time_s, end.time_s]
@@ -187,12 +177,8 @@ def _parts(step: Step) -> dict[str, bytes]:
     return parts
 
 
-def _summary(summary: LatencySummary) -> dict[str, float]:
-    return {"p50": summary.p50, "p95": summary.p95, "n": summary.n}
-
-
 def _words(region: str) -> str:
-    """`brow_inner_right` → `right inner brow`, `mouth_corner_left` → `left mouth corner`."""
+    """Return a region in words: `brow_inner_right` → `right inner brow`."""
     words = region.split("_")
     side = [words.pop()] if words[-1] in ("right", "left") else []
     if words[-1] in ("inner", "middle", "outer", "upper", "lower"):

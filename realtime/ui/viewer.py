@@ -1,7 +1,7 @@
 """One open page: frames and news out, acknowledgements and commands in.
 
-A viewer has at most `IN_FLIGHT` frames that it has not yet painted; while it has, newer ones pass
-it by. So a slow viewer is shown fewer frames, never old ones, and slows nobody else.
+A viewer is sent at most `IN_FLIGHT` frames that it has not acknowledged. So a slow viewer sees
+fewer frames, but never old ones, and slows nobody else.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from realtime.results.snapshot import Snapshot
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import Percentiles
 from realtime.stream.ring import FrameRing
-from realtime.ui.commands import Commands
+from realtime.ui.commands import obey
 from realtime.ui.guard import person
 from realtime.ui.view_messages import (
     FrameEncoder,
@@ -29,48 +29,32 @@ from realtime.ui.view_messages import (
     hello_message,
     status_message,
 )
-from realtime.ui.viewer_messages import NonsenseError, finite_number, parse_message, pong
+from realtime.ui.viewer_messages import ViewerMessage, parse_message, pong
 
 IN_FLIGHT = 2
 STATUS_S = 0.5
 HISTORY_S = 15.0
-"""What a new viewer's plot starts with."""
+"""Length of the plot that a new viewer starts with."""
 RECENT = 16
-"""Among the last that many events is the one going on."""
+"""The expression in progress is one of this many last events."""
 COMMANDS = 8
-"""So many of a viewer's commands wait; who sends more is no person, and loses the socket."""
+"""Commands of a viewer that may wait. No person sends more: such a client loses its socket."""
 LATEST_S = 60.0
-"""A frame painted later than this was not looked at."""
-_WAIT_S = 0.5  # for a step, before looking whether the viewer is still there
+"""A frame painted later than this counts as not seen."""
+_WAIT_S = 0.5  # for a step, before checking whether the viewer is still there
 
 
-@dataclass(frozen=True, slots=True)
-class _Encoded:
-    """A frame as a viewer gets it."""
+@dataclass(slots=True)
+class _SentFrame:
+    """A frame on its way to a viewer. Times are on this program's monotonic clock."""
 
     data: bytes
     step: Step
     captured_s: float
-    """On this program's clock."""
     start_s: float
-    done_s: float
-
-    @property
-    def took_ms(self) -> float:
-        return (self.done_s - self.start_s) * 1e3
-
-
-@dataclass(slots=True)
-class _Sent:
-    """A frame on its way to a viewer's eye."""
-
-    encoded: _Encoded
-    at_s: float = 0.0
-    """When the socket had taken it."""
-
-    @property
-    def took_ms(self) -> float:
-        return (self.at_s - self.encoded.done_s) * 1e3
+    encoded_s: float
+    sent_s: float = 0.0
+    """When the socket took it."""
 
 
 class Viewer:
@@ -85,116 +69,126 @@ class Viewer:
         commanding: anyio.CapacityLimiter,
     ) -> None:
         self._socket = socket
-        self._commands = Commands(session, person(socket))
-        self._may_control = person(socket).may_control
+        self._person = person(socket)
         self._commanding = commanding
-        self._orders, self._ordered = anyio.create_memory_object_stream[dict[str, Any]](COMMANDS)
+        self._commands_in, self._commands = anyio.create_memory_object_stream[ViewerMessage](
+            COMMANDS
+        )
         self._session = session
         self._encoder = encoder
         self._waiting = waiting
         self._credit = anyio.Semaphore(IN_FLIGHT, max_value=IN_FLIGHT)
-        self._in_flight: dict[int, _Sent] = {}
-        self._sent = 0
+        self._in_flight: dict[int, _SentFrame] = {}
+        self._number = 0
         self._painted = Percentiles()
         self._since_s = monotonic_s()
         self._run = -1
         self._ring: FrameRing | None = None
         self._start_s: float | None = None
-        self._told: dict[int, Event] = {}
+        self._events: dict[int, Event] = {}
         self._forgotten: tuple[tuple[float, float], ...] = ()
         self._last: Step | None = None
-        self._telling = anyio.Lock()
+        self._news_lock = anyio.Lock()
 
     async def serve(self) -> None:
-        """Until it leaves; raises `NonsenseError`."""
-        async with self._orders, self._ordered:
-            await self._socket.send_json(hello_message(may_control=self._may_control))
-            await self._tell()  # before the first frame: a new run clears the plot
+        """Serve the page until it leaves, or sends what no page would send."""
+        async with self._commands_in, self._commands:
+            await self._socket.send_json(hello_message(may_control=self._person.may_control))
+            await self._send_news()  # before the first frame: a new run clears the plot
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._send_frames)
                 tasks.start_soon(self._send_status)
                 tasks.start_soon(self._obey)
-                await self._listen()
+                code = await self._listen()
                 tasks.cancel_scope.cancel()
+            if code is not None:
+                await self._socket.close(code)
 
-    async def _listen(self) -> None:
+    async def _listen(self) -> int | None:
+        """Return the code with which to close the socket; None if the viewer has left."""
         while True:
             received = await self._socket.receive()
             if received["type"] == "websocket.disconnect":
-                return
-            text = received.get("text")
-            if text is None:
-                raise NonsenseError(1003)  # binary
-            message = parse_message(text)
-            if "ack" in message:
-                self._acknowledged(message)
-            elif "ping" in message:
+                return None
+            if received.get("text") is None:
+                return 1003  # binary
+            message = parse_message(received["text"])
+            if message is None:
+                return 1009
+            if message.ack is not None:
+                self._acknowledge(message.ack, message.painted_s)
+            elif message.ping is not None:
                 await self._socket.send_json(pong(message))
-            elif "do" in message:
+            elif message.do is not None:
                 try:
-                    # Loading models takes seconds, in which frames are still to be acknowledged.
-                    self._orders.send_nowait(message)
+                    # A command may load models for seconds; acknowledgements must not wait for it.
+                    self._commands_in.send_nowait(message)
                 except anyio.WouldBlock:
-                    raise NonsenseError(1008) from None
+                    return 1008
 
     async def _obey(self) -> None:
-        """One command after the other."""
-        async for message in self._ordered:
-            await self._command(message)
+        """Carry out commands one after the other."""
+        async for message in self._commands:
+            answer = await to_thread.run_sync(
+                obey, self._session, self._person, message, limiter=self._commanding
+            )
+            if answer is not None:
+                await self._socket.send_json(answer)
+            await self._send_news()
 
-    def _acknowledged(self, message: dict[str, Any]) -> None:
-        number = message["ack"]
-        sent = self._in_flight.pop(number, None) if isinstance(number, int) else None
+    def _acknowledge(self, number: int, painted_s: float | None) -> None:
+        sent = self._in_flight.pop(number, None)
         if sent is None:
             return
         self._credit.release()
-        painted_s = finite_number(message.get("painted_s"))  # None: a newer one was painted
-        # A frame from before this viewer came waited for the viewer, not for the program.
-        if painted_s is None or painted_s - sent.encoded.captured_s > LATEST_S:
+        # A frame from before this viewer came waited for the viewer, not for this program.
+        if painted_s is None or sent.captured_s < self._since_s:
             return
-        if sent.encoded.captured_s >= self._since_s:
-            # The viewer's clock is known to half a round trip: a small negative is that error.
-            self._painted.add(max(0.0, (painted_s - sent.encoded.captured_s) * 1e3))
-            frame = sent.encoded.step.frame
-            self._session.shown(
-                frame.stamp.index,
-                painted_ms=max(0.0, (painted_s - frame.received_s) * 1e3),
-                timings_ms={
-                    "encode": sent.encoded.took_ms,
-                    "send": sent.took_ms,
-                    "paint": max(0.0, (painted_s - sent.at_s) * 1e3),
-                },
-            )
+        if painted_s - sent.captured_s > LATEST_S:
+            return
+        # The viewer's clock is known to half a round trip: a small negative value is this error.
+        self._painted.add(max(0.0, (painted_s - sent.captured_s) * 1e3))
+        frame = sent.step.frame
+        self._session.results.add_painted(
+            frame.stamp.index,
+            painted_ms=max(0.0, (painted_s - frame.received_s) * 1e3),
+            timings_ms={
+                "encode": (sent.encoded_s - sent.start_s) * 1e3,
+                "send": (sent.sent_s - sent.encoded_s) * 1e3,
+                "paint": max(0.0, (painted_s - sent.sent_s) * 1e3),
+            },
+        )
 
     async def _send_frames(self) -> None:
         after: int | None = None
         while True:
             await self._credit.acquire()
-            encoded = await self._wait_for_frame(after)
-            after = encoded.step.frame.stamp.index
-            sent = self._in_flight[self._sent] = _Sent(encoded)
-            self._sent += 1
-            if encoded.step.events:
-                await self._tell()
-            await self._socket.send_bytes(encoded.data)
-            sent.at_s = monotonic_s()
+            sent = await self._wait_for_frame(after)
+            after = sent.step.frame.stamp.index
+            self._in_flight[self._number] = sent
+            self._number += 1
+            if sent.step.events:
+                await self._send_news()
+            await self._socket.send_bytes(sent.data)
+            sent.sent_s = monotonic_s()
 
-    async def _wait_for_frame(self, after: int | None) -> "_Encoded":
+    async def _wait_for_frame(self, after: int | None) -> _SentFrame:
         while True:
-            message = await to_thread.run_sync(
+            frame = await to_thread.run_sync(
                 self._next_frame, after, limiter=self._waiting, abandon_on_cancel=True
             )
             if self._session.ring is not self._ring:
-                # Another run: told before its first frame, since the page then clears itself.
-                # What was just taken may still be of the last one.
-                await self._tell()
+                # A new run. The news makes the page clear itself, so send it before the first
+                # frame. Drop this frame, which may be of the last run.
+                await self._send_news()
                 after = None
-            elif message is not None:
-                return message
+            elif frame is not None:
+                return frame
 
-    def _next_frame(self, after: int | None) -> "_Encoded | None":
-        """The newest frame, encoded. In a thread."""
-        step = self._session.latest_step(after, _WAIT_S)
+    def _next_frame(self, after: int | None) -> _SentFrame | None:
+        """Return the newest frame, encoded; None if there is no newer one than `after`. Runs in a
+        thread."""
+        step = self._session.results.latest_step(after, _WAIT_S)
         if step is None:
             return None
         start_s = monotonic_s()
@@ -203,16 +197,16 @@ class Viewer:
         if self._last is not None and self._last.frame.stamp.time_s < time_s:
             last_s = max(last_s, self._last.frame.stamp.time_s)
         self._last = step
-        signals = [s for s in self._session.history(last_s) if s.stamp.time_s <= time_s]
+        signals = [s for s in self._session.results.history(last_s) if s.stamp.time_s <= time_s]
         captured_s = self._captured_s(step)
-        event = current_event(self._session.events()[-RECENT:], time_s)
+        event = current_event(self._session.results.events()[-RECENT:], time_s)
         parts = self._encoder.parts(step)
-        data = frame_message(self._sent, step, event, signals, parts, captured_s)
-        return _Encoded(data, step, captured_s, start_s, monotonic_s())
+        data = frame_message(self._number, step, event, signals, parts, captured_s)
+        return _SentFrame(data, step, captured_s, start_s, monotonic_s())
 
     def _captured_s(self, step: Step) -> float:
-        """When the frame was captured, on this program's clock: the source's own time where that
-        is the same clock, else when the frame became available."""
+        """Return when the frame was captured, on this program's clock: the source's time if it is
+        on that clock, otherwise the time of arrival."""
         source = self._session.source
         frame = step.frame
         same_clock = source is not None and source.info.clock in ("driver", "browser")
@@ -222,74 +216,68 @@ class Viewer:
 
     async def _send_status(self) -> None:
         while True:
-            await self._tell()
+            await self._send_news()
             await anyio.sleep(STATUS_S)
 
-    async def _tell(self) -> None:
-        """Send the status, every event that is new or has changed, and what is gone."""
-        async with self._telling:
+    async def _send_news(self) -> None:
+        """Send the status, new and changed events, and what was forgotten."""
+        async with self._news_lock:
             for message in await to_thread.run_sync(self._news):
                 await self._socket.send_json(message)
 
     def _news(self) -> list[dict[str, Any]]:
-        self._ring = self._session.ring
-        snapshot = self._session.snapshot()
+        session = self._session
+        self._ring = session.ring
+        snapshot, source = session.snapshot(), session.source
         if snapshot.run != self._run:
             self._run = snapshot.run
-            self._told = {}
+            self._events = {}
             self._forgotten = ()
             self._last = None
             self._painted = Percentiles()
             self._start_s = None
         if self._start_s is None:
-            self._start_s = self._begin_s(snapshot)
-        source = self._session.source
+            self._start_s = self._zero_s(snapshot)
+        state = None if source is None else source.status().state
         status = status_message(
             snapshot,
-            self._session.config,
-            badge=badge(
-                snapshot,
-                None if source is None else source.status().state,
-                self._session.recording(),
-            ),
+            session.config,
+            badge=badge(snapshot, state, session.recording()),
             kind="" if source is None else source.info.kind,
             start_s=self._start_s or 0.0,
             painted=self._painted.summary(),
         )
         news = [status]
-        events = {event.number: event for event in self._session.events()}
-        gone, forgotten = self._told.keys() - events.keys(), self._session.forgotten()
+        events = {event.number: event for event in session.results.events()}
+        gone, forgotten = self._events.keys() - events.keys(), session.results.forgotten_spans()
         if gone or forgotten != self._forgotten:
             self._forgotten = forgotten
             news.append(forgotten_message(gone, forgotten))
         for number, event in events.items():
-            # Identity, not equality: an event whose pictures have made room is told again too.
-            if self._told.get(number) is not event:
+            # Identity, not equality: an event that lost its pictures is sent again too.
+            if self._events.get(number) is not event:
                 news.append(event_message(event))
-        self._told = events
+        self._events = events
         return news
 
-    def _begin_s(self, snapshot: Snapshot) -> float | None:
-        """The source's time at which the page's clock stands at 0:00, None before it is known.
-        A file's times and the demo's are their own; a camera's count from its first frame."""
+    def _zero_s(self, snapshot: Snapshot) -> float | None:
+        """Return the source's time at which the page's clock shows 0:00: 0 for a file or the demo,
+        the first frame's for a camera. None before the first frame."""
         source, ring = self._session.source, self._session.ring
         if source is not None and source.info.clock in ("file", "synthetic"):
             return 0.0
         latest = None if ring is None else ring.latest()
         return None if latest is None else latest.stamp.time_s - snapshot.seconds
 
-    async def _command(self, message: dict[str, Any]) -> None:
-        answer = await to_thread.run_sync(self._commands.obey, message, limiter=self._commanding)
-        if answer is not None:
-            await self._socket.send_json(answer)
-        await self._tell()
-
 
 def badge(snapshot: Snapshot, source_state: str | None, recording: RecordingStatus | None) -> str:
-    if snapshot.state == "running":
-        if source_state == "reconnecting":
-            return "RECONNECTING"
-        if recording is not None and snapshot.captured:
-            return "NOT RECORDING" if recording.failure else "REC"
-        return "LIVE" if snapshot.captured else "WAITING"
-    return snapshot.state.upper()
+    """Return the text of the page's badge."""
+    if snapshot.state != "running":
+        return snapshot.state.upper()
+    if source_state == "reconnecting":
+        return "RECONNECTING"
+    if not snapshot.captured:
+        return "WAITING"
+    if recording is None:
+        return "LIVE"
+    return "NOT RECORDING" if recording.failure else "REC"

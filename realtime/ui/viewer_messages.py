@@ -1,54 +1,50 @@
-"""What viewers send, of which nothing can be relied on."""
+"""Messages from a page over its sockets. Any client may send anything, so everything is checked."""
 
-import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict, FiniteFloat, ValidationError
 
-from model.text import clean_text, parse_json
+from model.text import clean_text
 from realtime.stream.clock import monotonic_s
 
 Text = Annotated[str, AfterValidator(clean_text)]
-"""Words from a page, of which a half of a character cannot be told to any."""
-
-
-class NonsenseError(Exception):
-    """What a viewer sent is none of the protocol's: its socket is closed with `code`."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
+"""Text from a page, with lone surrogates and control characters replaced."""
 LONGEST = 4096
-"""Letters of a message. To read one of millions takes a second, in which nothing else runs."""
+"""The most characters of a message. Parsing millions takes a second in which nothing else runs."""
 
 
-def parse_message(text: str) -> dict[str, Any]:
-    """A message as an object; an empty one, which asks for nothing, if it is not one. Raises
-    `NonsenseError` if it is longer than any."""
+class ViewerMessage(BaseModel):
+    """A message from a page. An empty one asks for nothing."""
+
+    model_config = ConfigDict(strict=True)
+
+    ack: int | None = None
+    """Number of a frame message that the page is done with."""
+    painted_s: FiniteFloat | None = None
+    """When it was painted, on this program's monotonic clock; None if a newer one was instead."""
+    ping: FiniteFloat | None = None
+    """Time on the page's clock, which the answer repeats."""
+    do: Literal["start", "pause", "stop", "switch", "rotate"] | None = None
+    source: str = ""
+    """Of `switch`."""
+    rotate: int | None = None
+    """Of `rotate`: degrees clockwise."""
+    sure: bool = False
+    """The person has confirmed the command."""
+
+
+def parse_message(text: str) -> ViewerMessage | None:
+    """Return the message in `text`: an empty one if it is not valid, None if it is longer than
+    `LONGEST`."""
     if len(text) > LONGEST:
-        raise NonsenseError(1009)
-    try:
-        message = parse_json(text)
-    except ValueError:
-        return {}
-    return message if isinstance(message, dict) else {}
-
-
-def finite_number(value: object) -> float | None:
-    """`value` if it is a number that a float can hold; a viewer may send anything."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
+        return ViewerMessage.model_validate_json(text)
+    except ValidationError:
+        return ViewerMessage()
 
 
-def pong(message: dict[str, Any]) -> dict[str, Any]:
-    """The answer by which the browser finds its clock's offset from `realtime.stream.clock`
-    here."""
-    ping = finite_number(message.get("ping"))
-    return {"type": "pong", "ping": ping, "server_s": monotonic_s()}
+def pong(message: ViewerMessage) -> dict[str, Any]:
+    """Return the answer to a ping, from which the page computes how its clock differs from this
+    program's."""
+    return {"type": "pong", "ping": message.ping, "server_s": monotonic_s()}

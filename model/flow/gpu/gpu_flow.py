@@ -7,8 +7,8 @@
 A flow without an implementation for tensors (`dis`) stays on the CPU: `model.flow.flow_on`.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import Protocol
 
@@ -19,8 +19,8 @@ from torch import Tensor
 from model.errors import InputError, error_line
 from model.flow import TENSOR_FLOWS, Flow, Grey, check_pair
 from model.flow.gpu.cuda_graph import Function, RecordedGraph
+from model.lazy_loading import load_entry
 from model.records import ArrayF32
-from model.registry import load_entry
 
 FUSED_FLOWS = {
     "lk": "model.flow.gpu.lk_kernels:TritonLucasKanade",
@@ -60,7 +60,7 @@ class DeviceFlow:
         self._flow = flow
         self._device = device
         self._falls_back = falls_back
-        self._ready: OrderedDict[tuple[int, ...], Function] = OrderedDict()
+        self._ready = lru_cache(maxsize=_SIZES_KEPT)(self._prepare)
         self.trouble = ""
         """Why the device is no longer used; empty while it is."""
 
@@ -77,13 +77,13 @@ class DeviceFlow:
         pair = check_pair(first, second)
         if not self.trouble and len(pair[0]):
             try:
-                return self._solved(*pair)
+                return self._solve(*pair)
             except Exception as error:  # out of memory, lost device, missing compiler
                 what = f"{self.name} failed on {self._device}: {error_line(error)}"
                 if not self._falls_back:
                     raise InputError(what) from error
-                self.trouble = f"{what}; it goes on on the CPU"
-                self._ready.clear()
+                self.trouble = f"{what}; the CPU takes over"
+                self._ready.cache_clear()
         return self._flow(*pair)
 
     def against(self, reference: Grey) -> Callable[[Grey], ArrayF32]:
@@ -97,21 +97,18 @@ class DeviceFlow:
 
         return flow_to
 
-    def _solved(self, first: ArrayF32, second: ArrayF32) -> ArrayF32:
-        pair = torch.from_numpy(first), torch.from_numpy(second)
-        solve = self._ready.get(first.shape)
-        if solve is None:
-            solve = self._ready[first.shape] = self._prepared(pair)
-            while len(self._ready) > _SIZES_KEPT:
-                self._ready.popitem(last=False)
-        found: ArrayF32 = solve(*pair)[0].numpy()
-        return found
+    def _solve(self, first: ArrayF32, second: ArrayF32) -> ArrayF32:
+        found = self._ready(first.shape)(torch.from_numpy(first), torch.from_numpy(second))
+        flow: ArrayF32 = found[0].numpy()
+        return flow
 
-    def _prepared(self, pair: tuple[Tensor, Tensor]) -> Function:
-        count, *shape = pair[0].shape
+    def _prepare(self, pair: tuple[int, int, int]) -> Function:
+        """The flow of two stacks of the shape (N, H, W)."""
+        count, *shape = pair
         solve = tensor_flow(self._flow, (shape[0], shape[1]), count, self._device)
         if self._device.startswith("cuda") and self.name in _RECORDED:
-            return RecordedGraph(lambda *given: (solve(*given),), pair, self._device)
+            blank = torch.zeros(pair), torch.zeros(pair)
+            return RecordedGraph(lambda *given: (solve(*given),), blank, self._device)
 
         def run(*given: Tensor) -> tuple[Tensor, ...]:
             with torch.inference_mode():

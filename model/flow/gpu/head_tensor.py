@@ -35,13 +35,13 @@ class TensorHeadMotion:
             spread = middle.clamp_min(self._noise)[:, None]
             weights = 1 / (1 + (residual / spread).square())
             weights = (weights / weights.sum(dim=1, keepdim=True))[:, None]
-            shift, scale, turn = self._fitted(moved, weights)
+            shift, scale, turn = self._fit(moved, weights)
         shift, scale, turn = (each.float()[..., None] for each in (shift, scale, turn))
         u = flow[:, 0] - (shift[:, 0] + scale[:, 0] * self._x) + turn[:, 0] * self._y
         v = flow[:, 1] - (shift[:, 1] + scale[:, 0] * self._y) - turn[:, 0] * self._x
         return torch.stack((u, v), dim=1)
 
-    def _fitted(self, moved: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _fit(self, moved: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Weighted least squares: shift (N, 2, 1), scale and turn (N, 1, 1)."""
         centre = (weights * self._place).sum(dim=2, keepdim=True)
         mean = (weights * moved).sum(dim=2, keepdim=True)

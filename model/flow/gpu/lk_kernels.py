@@ -48,9 +48,9 @@ class TritonLucasKanade:
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Two stacks (N, H, W) float32 grey 0 to 255 → (N, 2, H, W) px."""
         with torch.cuda.device_of(first):  # type: ignore[no-untyped-call]  # where Triton launches
-            return self._solved(first, second)
+            return self._solve(first, second)
 
-    def _solved(self, first: Tensor, second: Tensor) -> Tensor:
+    def _solve(self, first: Tensor, second: Tensor) -> Tensor:
         finest = self._levels[0]
         finest.pictures[0].copy_(first)
         finest.pictures[1].copy_(second)
@@ -73,8 +73,8 @@ class _Buffers:
         self._count = count
         self.shape = height, width = level.shape
         self._small = small_h, small_w = len(level.rows), len(level.columns)
-        self._rows, self._row_begin, self._row_blocks = _banded(level.rows)
-        self._columns, self._column_begin, self._column_blocks = _banded(level.columns)
+        self._rows, self._row_begin, self._row_blocks = _find_bands(level.rows)
+        self._columns, self._column_begin, self._column_blocks = _find_bands(level.columns)
         self.pictures = torch.zeros(2, count, height, width, device=device)
         self.flow = torch.zeros(count, 2, height, width, device=device)
         self._gradients = torch.zeros(count, 2, height, width, device=device)
@@ -114,7 +114,7 @@ class _Buffers:
         )
 
 
-def _banded(matrix: Tensor) -> tuple[Tensor, Tensor, int]:
+def _find_bands(matrix: Tensor) -> tuple[Tensor, Tensor, int]:
     """`matrix` (out, in), where the band of each tile of its rows begins, and how many tiles of
     columns the widest band covers."""
     filled = matrix.cpu().numpy() != 0

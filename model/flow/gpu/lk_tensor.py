@@ -33,11 +33,7 @@ class TensorLucasKanade:
             for level in self._levels[:-1]
         ]
         self._enlargings = [
-            tuple(
-                on(separable.linear(small, large), device)
-                for small, large in zip(coarse.shape, fine.shape, strict=True)
-            )
-            for fine, coarse in pairwise(self._levels)
+            resizing(coarse.shape, fine.shape, device) for fine, coarse in pairwise(self._levels)
         ]
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
@@ -49,12 +45,12 @@ class TensorLucasKanade:
         flow = first.new_zeros((len(first), 2, *self._levels[-1].shape))
         for number in reversed(range(len(self._levels))):
             if number < len(self._levels) - 1:
-                flow = self._enlarged(flow, number)
+                flow = self._enlarge(flow, number)
             iterations = self._iterations if number == 0 else COARSE_ITERATIONS
             flow = self._levels[number](references[number], pictures[number], flow, iterations)
         return flow
 
-    def _enlarged(self, flow: Tensor, number: int) -> Tensor:
+    def _enlarge(self, flow: Tensor, number: int) -> Tensor:
         rows, columns = self._enlargings[number]
         (height, small_h), (width, small_w) = rows.shape, columns.shape
         larger = rows @ flow @ columns.T
@@ -85,21 +81,19 @@ class Level:
         self.shape = shape
         self._ridge = ridge
         pooled = 2 if sigma >= POOLED_FROM_PX else 1
-        small = [-(-side // pooled) for side in shape]
+        small = -(-shape[0] // pooled), -(-shape[1] // pooled)
         window = [
             separable.gaussian(out, sigma / pooled) @ separable.area(side, out)
             for side, out in zip(shape, small, strict=True)
         ]
         self.rows, self.columns = (on(matrix, device) for matrix in window)
-        self.up_rows, self.up_columns = (
-            on(separable.linear(out, side), device) for side, out in zip(shape, small, strict=True)
-        )
+        self.up_rows, self.up_columns = resizing(small, shape, device)
 
     def __call__(self, reference: Tensor, picture: Tensor, flow: Tensor, iterations: int) -> Tensor:
         """`flow` (N, 2, H, W) after `iterations` warps of `picture` (N, H, W)."""
         gx, gy = gradients(reference)
         fields = torch.stack((gx, gy, gx * gx, gy * gy, gx * gy), dim=1)
-        mean_x, mean_y, xx, yy, xy = self._windowed(fields).unbind(dim=1)
+        mean_x, mean_y, xx, yy, xy = self._window_means(fields).unbind(dim=1)
         xx = xx - mean_x * mean_x + self._ridge
         yy = yy - mean_y * mean_y + self._ridge
         xy = xy - mean_x * mean_y
@@ -110,7 +104,7 @@ class Level:
             moved = warp(picture[:, None], flow, zero_beyond=False)[:, 0]
             residual = reference - moved
             fields = torch.stack((residual, gx * residual, gy * residual), dim=1)
-            mean, x, y = self._windowed(fields).unbind(dim=1)
+            mean, x, y = self._window_means(fields).unbind(dim=1)
             x, y = x - mean_x * mean, y - mean_y * mean
             step = torch.stack(
                 (inverse_xx * x + inverse_xy * y, inverse_xy * x + inverse_yy * y), dim=1
@@ -118,7 +112,7 @@ class Level:
             flow = flow + self.up_rows @ step @ self.up_columns.T
         return flow
 
-    def _windowed(self, fields: Tensor) -> Tensor:
+    def _window_means(self, fields: Tensor) -> Tensor:
         return self.rows @ fields @ self.columns.T
 
 
@@ -130,6 +124,14 @@ def gradients(pictures: Tensor) -> tuple[Tensor, Tensor]:
     gx = 3 * (across[:, :-2] + across[:, 2:]) + 10 * across[:, 1:-1]
     gy = 3 * (down[:, :, :-2] + down[:, :, 2:]) + 10 * down[:, :, 1:-1]
     return gx / 32, gy / 32
+
+
+def resizing(
+    shape: tuple[int, int], out: tuple[int, int], device: str, scale: float | None = None
+) -> tuple[Tensor, Tensor]:
+    """`separable.linear` for rows and columns: from pictures of `shape` to those of `out`."""
+    rows, columns = (separable.linear(*sides, scale) for sides in zip(shape, out, strict=True))
+    return on(rows, device), on(columns, device)
 
 
 def on(matrix: ArrayF32, device: str) -> Tensor:

@@ -56,11 +56,11 @@ def _filter(
 ) -> ArrayF32:
     matrix = np.zeros((len(centres), size))
     for row, centre in enumerate(centres):
-        np.add.at(matrix[row], _reflected(centre + offsets, size), weights)
+        np.add.at(matrix[row], _reflect(centre + offsets, size), weights)
     return matrix.astype(np.float32)
 
 
-def _reflected(index: NDArray[np.int_], size: int) -> NDArray[np.int_]:
+def _reflect(index: NDArray[np.int_], size: int) -> NDArray[np.int_]:
     """Places beyond the border, mirrored at the outermost pixels as often as needed."""
     period = 2 * (size - 1)
     folded = np.abs(index) % period

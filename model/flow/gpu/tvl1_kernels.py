@@ -143,7 +143,7 @@ def _warp(  # type: ignore[no-untyped-def]
     BLOCK: tl.constexpr,
 ):
     """`moving` (3, H, W), the second picture and its gradient, warped by `flow`, zero beyond the
-    border: what `_moved` takes as `pictures`."""
+    border: what `_iterate` takes as `pictures`."""
     n, size = tl.program_id(1), height * width
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = at < size
@@ -229,9 +229,9 @@ class TritonTVL1:
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Two stacks (N, H, W) float32 grey 0 to 255 → (N, 2, H, W) px."""
         with torch.cuda.device_of(first):  # type: ignore[no-untyped-call]  # where Triton launches
-            return self._solved(first, second)
+            return self._solve(first, second)
 
-    def _solved(self, first: Tensor, second: Tensor) -> Tensor:
+    def _solve(self, first: Tensor, second: Tensor) -> Tensor:
         firsts, seconds = self._plan.pyramids(first, second)
         coarsest = self._scales[-1]
         coarsest.flow.zero_()
@@ -245,7 +245,7 @@ class TritonTVL1:
                         break
             if number > 0:
                 finer = self._scales[number - 1]
-                finer.flow.copy_(self._plan.enlarged(scale.flow, number))
+                finer.flow.copy_(self._plan.enlarge(scale.flow, number))
         return self._scales[0].flow
 
 
@@ -280,7 +280,7 @@ class _Scale:
         self.flow = self._flows[0]
         self._graph: torch.cuda.CUDAGraph | None = None
         if device.startswith("cuda"):
-            self._graph = self._recorded(device)
+            self._graph = self._record(device)
 
     def begin(self, first: Tensor, second: Tensor) -> None:
         self._first.copy_(first)
@@ -325,7 +325,7 @@ class _Scale:
             )
             now, older = fresh, now
 
-    def _recorded(self, device: str) -> torch.cuda.CUDAGraph:
+    def _record(self, device: str) -> torch.cuda.CUDAGraph:
         stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         torch.cuda.current_stream(device).synchronize()
         with torch.cuda.device(device), torch.cuda.stream(stream):

@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.flow.gpu import separable
-from model.flow.gpu.lk_tensor import on
+from model.flow.gpu.lk_tensor import resizing
 from model.flow.gpu.warp import STEPS, warp
 
 SCALE_STEP = 0.8
@@ -41,28 +40,18 @@ class TensorTVL1:
                 break
             self.shapes.append((height, width))
         self._reducing = [
-            tuple(
-                on(separable.linear(large, small, 1 / SCALE_STEP), device)
-                for large, small in zip(fine, coarse, strict=True)
-            )
-            for fine, coarse in pairwise(self.shapes)
+            resizing(fine, coarse, device, 1 / SCALE_STEP) for fine, coarse in pairwise(self.shapes)
         ]
-        self._enlarging = [
-            tuple(
-                on(separable.linear(small, large), device)
-                for large, small in zip(fine, coarse, strict=True)
-            )
-            for fine, coarse in pairwise(self.shapes)
-        ]
+        self._enlarging = [resizing(coarse, fine, device) for fine, coarse in pairwise(self.shapes)]
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Two stacks (N, H, W) float32 grey 0 to 255 → (N, 2, H, W) px."""
         firsts, seconds = self.pyramids(first, second)
         flow = first.new_zeros((len(first), 2, *self.shapes[-1]))
         for number in reversed(range(len(self.shapes))):
-            flow = self._solved(firsts[number], seconds[number], flow)
+            flow = self._solve(firsts[number], seconds[number], flow)
             if number > 0:
-                flow = self.enlarged(flow, number)
+                flow = self.enlarge(flow, number)
         return flow
 
     def pyramids(self, first: Tensor, second: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -73,12 +62,12 @@ class TensorTVL1:
             seconds.append(rows @ seconds[-1] @ columns.T)
         return firsts, seconds
 
-    def enlarged(self, flow: Tensor, number: int) -> Tensor:
+    def enlarge(self, flow: Tensor, number: int) -> Tensor:
         """The flow of scale `number` on the next finer one."""
         rows, columns = self._enlarging[number - 1]
         return rows @ flow @ columns.T / SCALE_STEP
 
-    def _solved(self, first: Tensor, second: Tensor, flow: Tensor) -> Tensor:
+    def _solve(self, first: Tensor, second: Tensor, flow: Tensor) -> Tensor:
         """`flow` (N, 2, H, W) after all warps on one scale."""
         height, width = first.shape[1:]
         pictures = torch.stack((second, *central(second)), dim=1)
@@ -93,10 +82,10 @@ class TensorTVL1:
             gradient = moved[:, 1:]
             square = gradient.square().sum(dim=1)
             constant = moved[:, 0] - (gradient * flow).sum(dim=1) - first
-            flow, dual = self._iterated(flow, dual, gradient, square, constant, enough)
+            flow, dual = self._iterate(flow, dual, gradient, square, constant, enough)
         return flow
 
-    def _iterated(
+    def _iterate(
         self,
         flow: Tensor,
         dual: Tensor,
@@ -109,7 +98,7 @@ class TensorTVL1:
         for _ in range(OUTER):
             flow = torch.where(_each(going, flow), _median(flow), flow)
             for _ in range(INNER):
-                matched = self._matched(flow, gradient, square, constant)
+                matched = self._match(flow, gradient, square, constant)
                 fresh = matched + self.theta * _divergence(dual)
                 fresh_dual = self._dual(fresh, dual)
                 error = (fresh - flow).square().sum(dim=(1, 2, 3))
@@ -120,7 +109,7 @@ class TensorTVL1:
                     return flow, dual
         return flow, dual
 
-    def _matched(self, flow: Tensor, gradient: Tensor, square: Tensor, constant: Tensor) -> Tensor:
+    def _match(self, flow: Tensor, gradient: Tensor, square: Tensor, constant: Tensor) -> Tensor:
         """The flow that explains the brightness best, near `flow` (equation 15 of Zach et al.)."""
         rho = constant + (gradient * flow).sum(dim=1)
         least = self.step * square

@@ -1,1 +1,1 @@
-"""What runs on a GPU, checked and timed: `python -m realtime.benchmark.gpu --help`."""
+"""Checks and times everything that runs on a GPU: `python -m realtime.benchmark.gpu --help`."""

@@ -1,12 +1,12 @@
-"""What runs on a GPU: that its numbers are right, and how long it takes, in one command.
+"""Checks and times everything that runs on a GPU.
 
-    fmanet bench gpu --out gpu/                         into gpu.md and gpu.json there
-    fmanet bench gpu --device cpu --out small/          the same steps, small, where there is no GPU
-    python -m realtime.benchmark.gpu.faces runs/faces.npz   faces for the live path to start from
+    fmanet bench gpu --out gpu/                         writes gpu.md and gpu.json there
+    fmanet bench gpu --device cpu --out small/          the same steps, smaller, without a GPU
+    python -m realtime.benchmark.gpu.faces runs/faces.npz   aligned faces, for the live path
 
-Needs torch, OpenCV and, for the fused kernels, Triton; no camera, face networks or page.
-Nothing stops it half-way: every part runs in a process of its own, what it found is shown and
-written as it comes, and what failed or was not run is listed at the end, beside the targets.
+It needs torch, OpenCV and, for the fused kernels, Triton, but no camera, face networks or page.
+Each part runs in its own process, so a failure does not end the others. Rows are printed and
+written as they come. The report ends with what failed or was not run, and the targets.
 """
 
 import multiprocessing
@@ -23,8 +23,8 @@ from typing import Any
 import cv2
 import torch
 
-from model.cli import Parser, new_folder, program
-from model.errors import InputError, error_line, exit_code
+from model.cli import Parser, exit_code, new_folder, program
+from model.errors import InputError, error_line
 from model.machine import choose_device, machine
 from realtime.benchmark.gpu.beside import faces_part
 from realtime.benchmark.gpu.engines import engines_part
@@ -32,7 +32,7 @@ from realtime.benchmark.gpu.flows import flow_part, forms_part
 from realtime.benchmark.gpu.hardware import machine_part
 from realtime.benchmark.gpu.live import live_part
 from realtime.benchmark.gpu.profiler import profile_part
-from realtime.benchmark.gpu.rows import MARKDOWN, Report, row
+from realtime.benchmark.gpu.rows import MARKDOWN, Report, Section, row
 from realtime.benchmark.gpu.training import training_part
 from realtime.benchmark.gpu.whole import whole_part
 from realtime.stream.clock import monotonic_s
@@ -40,13 +40,14 @@ from realtime.stream.clock import monotonic_s
 FACES = Path("runs/faces.npz")
 Part = Callable[[Report], None]
 LATE_S = 15.0
-"""A step that has begun in time may end this much later."""
+"""A step that began in time may end this much later."""
 LONGEST = 1 / 3
-"""The share of all time that one part may take: an engine's build that hangs costs no other."""
+"""Greatest share of the time that one part may take, so that a build that hangs leaves time for the
+others."""
 
 
 def parts(faces: Path) -> dict[str, Part]:
-    """In the order in which they are wanted, should the time not suffice."""
+    """All parts, the most important first, in case time is short."""
     return {
         "machine": machine_part,
         "lk": partial(flow_part, name="lk"),
@@ -62,7 +63,7 @@ def parts(faces: Path) -> dict[str, Part]:
 
 
 def run_part(part: Part, report: Report, seconds: float, to: Connection) -> None:
-    """What a process does: one of `parts`, telling `to` what it adds to `report`."""
+    """Run one of `parts` in this process, and send everything it adds to `report` to `to`."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     if report.cuda:
@@ -71,13 +72,14 @@ def run_part(part: Part, report: Report, seconds: float, to: Connection) -> None
     report.say = lambda *found: to.send(found)
     try:
         part(report)
-    except Exception as error:  # what is no row's own: a driver, a file
+    except Exception as error:  # outside of any row: a driver, a file
         report.add("left out", f"the rest of this part: {error_line(error)}")
     to.send(("ended", ""))
 
 
 def gather(report: Report, name: str, part: Part, seconds: float) -> None:
-    """Run one of `parts` and add to `report` what it finds; end it where it takes too long."""
+    """Run one of `parts` in its own process and add its results to `report`. Ends it if it takes
+    too long."""
     if seconds <= 0:
         report.add("left out", f"{name}: time was up (--minutes)")
         return
@@ -86,7 +88,7 @@ def gather(report: Report, name: str, part: Part, seconds: float) -> None:
     given = (part, fresh, seconds, there)
     process = multiprocessing.get_context("spawn").Process(target=run_part, args=given)
     process.start()
-    there.close()  # so that the other end's death is seen
+    there.close()  # otherwise `recv` would not notice that the process died
     until_s = monotonic_s() + seconds + LATE_S
     try:
         while here.poll(max(0.0, until_s - monotonic_s())):
@@ -100,22 +102,22 @@ def gather(report: Report, name: str, part: Part, seconds: float) -> None:
         why = f"its process died, exit code {process.exitcode}"
         report.add("left out", f"{name}, from here on: {why}")
     finally:
-        process.join(1.0)  # what has told its end, ends
+        process.join(1.0)  # a part that has finished ends by itself
         process.kill()
         process.join()
 
 
 def show(kind: str, what: Any) -> None:
-    """What is found, for who waits."""
-    if kind == "section":
-        title, columns = what
-        print(f"\n## {title}\n\n{row(columns)}\n{'|---' * len(columns)}|", flush=True)
-    elif kind == "row":
-        print(row(what), flush=True)
-    elif kind == "note":
-        print(f"\n{what}", flush=True)
-    elif kind == "left out":
-        print(f"not run: {what}", flush=True)
+    """Print a result of a part."""
+    match kind:
+        case "section":
+            print("\n".join(Section(*what).text()), flush=True)
+        case "row":
+            print(row(what), flush=True)
+        case "note":
+            print(f"\n{what}", flush=True)
+        case "left out":
+            print(f"not run: {what}", flush=True)
 
 
 def main() -> None:
@@ -123,12 +125,12 @@ def main() -> None:
     parser = Parser(
         prog=program("realtime.benchmark.gpu"), description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for its files; new")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
     parser.add_argument("--device", default="cuda", help="cuda, cuda:N, or cpu")
     parser.add_argument("--calls", type=int, help="default: 10000 on a GPU, 50 on a CPU")
-    parser.add_argument("--minutes", type=float, default=8.0, help="of all; the rest is left out")
+    parser.add_argument("--minutes", type=float, default=8.0, help="time limit for all parts")
     parser.add_argument(
-        "--faces", type=Path, default=FACES, help="that realtime/benchmark/gpu/faces.py wrote"
+        "--faces", type=Path, default=FACES, help="written by realtime/benchmark/gpu/faces.py"
     )
     args = parser.parse_args()
     device = choose_device(args.device)
@@ -140,7 +142,7 @@ def main() -> None:
         raise InputError(f"--minutes {args.minutes:g}: choose more than 0, 600 at most")
     new_folder(args.out)
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a console without ≤ loses that, not the run
+        sys.stdout.reconfigure(errors="replace")  # for consoles that cannot print ≤
     until_s = monotonic_s() + 60 * args.minutes - LATE_S
 
     def say(kind: str, what: Any) -> None:
@@ -164,4 +166,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(exit_code(main))
+    # The parts' processes cannot import from `__main__`, so run `main` under the module's own name.
+    from realtime.benchmark.gpu.__main__ import main as command
+
+    raise SystemExit(exit_code(command))

@@ -1,4 +1,4 @@
-"""Every engine there is: built, loaded, beside plain PyTorch on the CPU, and timed."""
+"""Builds, loads, checks and times every engine."""
 
 from pathlib import Path
 from typing import cast
@@ -11,8 +11,8 @@ from model.engine.export import tensors
 from model.engine.failures import recall_failure
 from model.errors import InputError
 from model.inference.checkpoint import checkpoint_path, describe_checkpoint, load_network
-from model.inference.engine_building import build_here, kept_for
-from model.registry import load_entry
+from model.inference.engine_building import build_here, engine_file
+from model.lazy_loading import load_entry
 from realtime.benchmark.gpu.rows import WRONG, Report
 from realtime.benchmark.gpu.timing import TIME_HEAD, add_times
 from realtime.stream.clock import monotonic_s
@@ -24,8 +24,8 @@ HEAD = (
 
 
 def engines_part(report: Report) -> None:
-    """Built where it is not kept, loaded, and its answers beside plain PyTorch's in FP32 on the
-    CPU; then the times of those that are right."""
+    """Build each engine that is not kept, load it, and compare its answers with plain PyTorch's in
+    FP32 on the CPU. Then time those whose answers are right."""
     path, right = checkpoint_path("fmanet"), list[Engine]()
     report.section("Engines: equivalence", *HEAD)
     for name in ENGINES:
@@ -40,7 +40,7 @@ def add_engine(report: Report, name: str, path: Path, right: list[Engine]) -> No
     if why := engine.absent():
         report.add("left out", f"engine {name}: {why}")
         return
-    built, file = _built(engine, path)
+    built, file = _build(engine, path)
     truth = plain_truth(load_network(path)[1])
     given = example(truth.inputs, 1)
     start_s = monotonic_s()
@@ -59,17 +59,18 @@ def add_engine_times(report: Report, engine: Engine, path: Path) -> None:
     whole = tensors(fixed_inputs(describe_checkpoint(path).inputs))
     inputs = [tuple(each[n : n + 1] for each in whole) for n in range(len(whole[0]))]
     given = example(describe_checkpoint(path).inputs, 1)
-    file = kept_for(engine, path, 1, None).path if engine.built else None
+    file = engine_file(engine, path, 1, None).path if engine.built else None
     function = engine.function(lambda: load_network(path)[1], given, file)
     title = "FMANet, FP16, through TensorRT" if "tensorrt" in engine.name else engine.describe()
     add_times(report, title, function, inputs, record=report.cuda and engine.name != "eager")
 
 
-def _built(engine: Engine, path: Path) -> tuple[object, Path | None]:
-    """How long building took, s, or why it did not; and the file."""
+def _build(engine: Engine, path: Path) -> tuple[object, Path | None]:
+    """Build the engine's file. Returns the seconds it took, or why nothing was built; and the
+    file."""
     if not engine.built:
         return "nothing to build", None
-    kept = kept_for(engine, path, 1, None)
+    kept = engine_file(engine, path, 1, None)
     why = kept.find()
     if not why:
         return "was kept", kept.path

@@ -1,45 +1,43 @@
-"""Aligned faces: what the live path starts from where no face network is.
+"""Aligned faces, for the live path on machines without face networks.
 
-    python -m realtime.benchmark.gpu.faces runs/faces.npz     the demo's; 13 MB
+    python -m realtime.benchmark.gpu.faces runs/faces.npz     from the demo; 13 MB
 
-Nothing is lost in the file, so that the expressions found in it are those of the footage. Without
-it the demo's faces are drawn and aligned by what is known of them.
+The file is lossless, so its expressions are those of the footage. Without it, the demo's faces are
+drawn and aligned by their known landmarks.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from model.cli import Parser
-from model.errors import InputError, exit_code
+from model.cli import Parser, exit_code
+from model.errors import InputError
 from model.face.crop import crop_transform, warp_crop
 from model.records import AlignedFace, Frame, Stamp
 from model.synthetic import SyntheticFace
 from realtime.sources import SourceOptions, open_source
 
 SECONDS, FPS = 24.0, 30.0
-"""Of the demo: five expressions, two that are taken back."""
+"""Length and rate of the demo: five expressions, two of them withdrawn."""
 _NO_PICTURE = np.zeros((1, 1, 3), np.uint8)
 
 
 def record(options: SourceOptions) -> list[AlignedFace]:
-    """The faces of the demo."""
+    """The faces of the demo, found by the networks."""
     from model.face.aligner import FaceAligner
 
     aligner = FaceAligner()
-    source = open_source("demo", options)
-    try:
+    with closing(open_source("demo", options)) as source:
         found = [aligner.align(frame) for frame in source]
-    finally:
-        source.close()
     return [face for face in found if face is not None]
 
 
 def draw(seconds: float) -> list[AlignedFace]:
-    """The faces of the demo, each crop where the drawn head is."""
+    """The faces of the demo, aligned by the position at which the head is drawn."""
     face = SyntheticFace(seed=SourceOptions().seed, fps=FPS)
     found = []
     for index in range(round(seconds * FPS)):
@@ -51,7 +49,7 @@ def draw(seconds: float) -> list[AlignedFace]:
 
 
 def save(path: Path, faces: Sequence[AlignedFace]) -> None:
-    """Write `path`, which must not exist."""
+    """Write `faces` to `path`. Raises `InputError` if it exists."""
     if path.exists():
         raise InputError(f"{path} exists and is kept: give another name")
     columns: dict[str, Any] = {
@@ -60,12 +58,12 @@ def save(path: Path, faces: Sequence[AlignedFace]) -> None:
         **{name: [getattr(face, name) for face in faces] for name in _COLUMNS},
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("xb") as file:  # by its name, NumPy would add a suffix
+    with path.open("xb") as file:  # given a name, NumPy would add a suffix
         np.savez_compressed(file, **columns)
 
 
 def load(path: Path) -> list[AlignedFace]:
-    """What `save` wrote; `InputError` if that is not there."""
+    """Read what `save` wrote. Raises `InputError` if the file cannot be read."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             columns = {name: archive[name] for name in ("index", "time_s", *_COLUMNS)}
@@ -79,15 +77,15 @@ def load(path: Path) -> list[AlignedFace]:
     ]
 
 
-class Told:
-    """`realtime.perception.spotting_steps.Aligner`: it was told all faces beforehand."""
+class KnownFaces:
+    """A `realtime.perception.spotting_steps.Aligner` that knows all faces in advance."""
 
     def __init__(self, faces: Sequence[AlignedFace]) -> None:
         self._faces = {face.stamp.index: face for face in faces}
 
     def frames(self) -> Iterator[Frame]:
-        """Every frame between the first face and the last, without its picture: where there is no
-        face, at the time between its neighbours."""
+        """Every frame from the first face to the last, without a picture. The time of a frame
+        without a face is interpolated."""
         numbers = np.array(list(self._faces))
         times_s = [face.stamp.time_s for face in self._faces.values()]
         for index in range(numbers[0], numbers[-1] + 1):
@@ -98,10 +96,10 @@ class Told:
         return self._faces.get(frame.stamp.index)
 
     def warm_up(self) -> None:
-        """It is."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """It holds nothing."""
+        """Do nothing."""
 
 
 _COLUMNS = tuple(field.name for field in fields(AlignedFace) if field.name != "stamp")
@@ -110,14 +108,11 @@ _COLUMNS = tuple(field.name for field in fields(AlignedFace) if field.name != "s
 def main() -> None:
     """Command line."""
     parser = Parser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("file", type=Path, help="to be written; must not exist")
-    parser.add_argument("--seconds", type=float, default=SECONDS)
-    args = parser.parse_args()
-    if not 0 < args.seconds <= 600:
-        raise InputError(f"--seconds {args.seconds:g}: choose more than 0, 600 at most")
-    faces = record(SourceOptions(fps=FPS, seconds=args.seconds))
-    save(args.file, faces)
-    print(f"{len(faces)} faces, {args.file.stat().st_size / 1e6:.1f} MB: {args.file}")
+    parser.add_argument("file", type=Path, help="file to write; must not exist")
+    file = parser.parse_args().file
+    faces = record(SourceOptions(fps=FPS, seconds=SECONDS))
+    save(file, faces)
+    print(f"{len(faces)} faces, {file.stat().st_size / 1e6:.1f} MB: {file}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""Flows on a device: their numbers beside the CPU's, their times, and which form of them is worth
-its lines."""
+"""Compares flows on a device with those on the CPU, and times them, also in other forms."""
 
 from itertools import cycle
 from typing import Any
@@ -13,8 +12,8 @@ from model.flow import TENSOR_FLOWS, Flow, load_flow
 from model.flow.gpu.cuda_graph import Function, RecordedGraph
 from model.flow.gpu.gpu_flow import tensor_flow
 from model.flow.gpu.tvl1_tensor import TensorTVL1
+from model.lazy_loading import load_entry
 from model.records import ArrayF32
-from model.registry import load_entry
 from realtime.benchmark.gpu.pictures import pictures
 from realtime.benchmark.gpu.rows import TARGETS, WRONG, Report
 from realtime.benchmark.gpu.timing import (
@@ -29,21 +28,21 @@ from realtime.benchmark.gpu.timing import (
 SIZES = ((28, 28), (33, 47), (64, 64), (127, 129), (224, 224), (512, 512))
 BATCHES = (1, 2, 16)
 MEAN_PX = {"lk": 1e-4, "tvl1": 0.03}
-"""Mean difference from the CPU's flow that is right. TV-L1's iterations end by a sum that a GPU
-adds in any order: one more or less moves it by 0.01."""
+"""Greatest mean difference from the CPU's flow. TV-L1 stops at a sum that a GPU adds in any order;
+one iteration more or less changes the flow by 0.01 px."""
 POOL = 64
-"""Different inputs, gone through in turn."""
+"""Number of different inputs, used in turn."""
 FUSED_TRIED = (1, 2, 3, 5, 6, 10)
-"""Iterations of TV-L1 to a launch."""
+"""Iterations of TV-L1 per launch."""
 FORM_S = 3.0
-"""How long the calls of one form may take."""
+"""Time limit for the calls of one form."""
 SAME_HEAD = ("what", "greatest difference, px", "mean, px", "right if", "")
 
 Pool = list[tuple[Tensor, ...]]
 
 
 def flow_part(report: Report, name: str) -> None:
-    """One flow: its numbers beside the CPU's, then its time."""
+    """Compare one flow with the CPU's, then time it."""
     report.section(f"{name}: equivalence", *SAME_HEAD)
     limit = MEAN_PX[name]
     cases = [(shape, 1) for shape in SIZES] + [((64, 64), count) for count in BATCHES[1:]]
@@ -65,7 +64,8 @@ def flow_part(report: Report, name: str) -> None:
 
 
 def forms_part(report: Report) -> None:
-    """The other forms of both flows: do the fused kernels earn their lines?"""
+    """Time the other forms of both flows, to tell whether the fused kernels are worth their
+    code."""
     pool = _pool(report.size_px)
     report.section(f"Forms of both flows, both phases at {report.size_px}²: ms", *TIME_HEAD)
     for name in TENSOR_FLOWS:
@@ -86,8 +86,8 @@ def forms_part(report: Report) -> None:
 
 
 def on_the_cpu(flow: Flow, first: ArrayF32, second: ArrayF32) -> ArrayF32:
-    """What is right. TV-L1 is in OpenCV's contributed modules alone; where those are not, it is the
-    one on tensors, which the tests compare with OpenCV's."""
+    """The reference. TV-L1 is in OpenCV's contributed modules only; without them it is TV-L1 on
+    tensors, which the tests compare with OpenCV's."""
     if flow.name != "tvl1" or hasattr(cv2, "optflow"):
         return flow(first, second)
     solve = TensorTVL1(flow.parameters, (first.shape[1], first.shape[2]), "cpu")
@@ -100,7 +100,7 @@ def add_equality(
     report: Report, title: str, name: str, first: ArrayF32, second: ArrayF32, limit: float
 ) -> None:
     flow = load_flow(name)
-    found = _solved(flow, first, second, report.device).cpu().numpy()
+    found = _solve(flow, first, second, report.device).cpu().numpy()
     away = np.abs(found - on_the_cpu(flow, first, second))
     verdict = "right" if away.mean() <= limit else WRONG
     report.row(title, float(away.max()), float(away.mean()), f"mean ≤ {limit:g}", verdict)
@@ -109,7 +109,7 @@ def add_equality(
 def add_finiteness(
     report: Report, title: str, name: str, first: ArrayF32, second: ArrayF32
 ) -> None:
-    found = _solved(load_flow(name), first, second, report.device)
+    found = _solve(load_flow(name), first, second, report.device)
     verdict = "right" if found.isfinite().all() else WRONG
     report.row(title, None, None, f"finite; up to {found.abs().max():.1e} px of flow", verdict)
 
@@ -117,7 +117,7 @@ def add_finiteness(
 def add_flow_times(report: Report, title: str, name: str, pool: Pool) -> None:
     shape = pool[0][0].shape
     solve = tensor_flow(load_flow(name), (shape[1], shape[2]), len(pool[0][0]), report.device)
-    record = report.cuda and name == "lk"  # the end of TV-L1's iterations is found on the way
+    record = report.cuda and name == "lk"  # how often TV-L1 iterates depends on the pictures
     add_times(report, title, lambda *given: (solve(*given),), pool, record=record)
 
 
@@ -129,14 +129,14 @@ def add_cpu_times(report: Report) -> None:
 
 
 def add_plain_times(report: Report, name: str, pool: Pool) -> None:
-    """As they come, one launch after the other."""
-    run = on_device(_plain(name, pool, report.device), report.device)
+    """Time a flow without a graph, one launch after the other."""
+    run = on_device(_plain_flow(name, pool, report.device), report.device)
     add_row(report, f"{name}, PyTorch's operations", run, pool, limit_s=FORM_S)
 
 
 def add_graph_times(report: Report, compiled: bool, pool: Pool) -> None:
-    """`lk` without kernels of ours, recorded: what the fused ones have to beat."""
-    function = _plain("lk", pool, report.device)
+    """Time `lk` without our kernels, in a graph. The fused kernels have to beat this."""
+    function = _plain_flow("lk", pool, report.device)
     title = "lk, PyTorch's operations in a graph"
     if compiled:
         title = "lk, compiled by TorchInductor, in a graph"
@@ -163,14 +163,14 @@ def add_fused(report: Report, number: int, pool: Pool, expected: ArrayF32) -> No
     report.row(number, away, f"≤ {MEAN_PX['tvl1']:g}", verdict, p50, least)
 
 
-def _solved(flow: Flow, first: ArrayF32, second: ArrayF32, device: str) -> Tensor:
+def _solve(flow: Flow, first: ArrayF32, second: ArrayF32, device: str) -> Tensor:
     solve = tensor_flow(flow, (first.shape[1], first.shape[2]), len(first), device)
     given = (torch.from_numpy(each).to(device) for each in (first, second))
     with torch.inference_mode():
         return solve(*given)
 
 
-def _plain(name: str, pool: Pool, device: str) -> Function:
+def _plain_flow(name: str, pool: Pool, device: str) -> Function:
     shape = tuple(pool[0][0].shape[1:])
     solve: Any = load_entry(TENSOR_FLOWS, name, "flow")(load_flow(name).parameters, shape, device)
     return lambda *given: (solve(*given),)

@@ -1,8 +1,7 @@
-"""What machine it is: the GPU, what is installed for it, and what it does at most."""
+"""Describes the machine: the GPU, its software, and its limits."""
 
 import platform
 import shutil
-from importlib.metadata import PackageNotFoundError, version
 
 import cv2
 import numpy as np
@@ -12,6 +11,7 @@ from model.engine.toolchain import cuda_headers, versions
 from model.machine import cores, driver, processor, system
 from realtime.benchmark.gpu.rows import Report
 from realtime.benchmark.gpu.timing import floor_on
+from realtime.results.run_summary import installed_versions
 
 PACKAGES = (
     *("triton", "torch-tensorrt", "tensorrt", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-rtx"),
@@ -20,20 +20,19 @@ PACKAGES = (
 
 
 def machine_part(report: Report) -> None:
-    """Processor, GPU, driver, versions; then bytes and launches a millisecond."""
+    """List processor, GPU, driver and versions; then measure bytes and launches per ms."""
     report.section("Machine", "what", "is")
     report.row("processor", f"{cores()} cores, {processor()}")
     report.row("system", f"{system()}, Python {platform.python_version()}")
     report.row("torch", f"{torch.__version__}, CUDA {torch.version.cuda}, driver {driver()}")
     contributed = "with" if hasattr(cv2, "optflow") else "without"
     report.row("OpenCV", f"{cv2.__version__}, {contributed} TV-L1; NumPy {np.__version__}")
-    for name in PACKAGES:
-        report.row(name, _installed(name))
-    for name, found in versions().items():
+    installed = dict.fromkeys(PACKAGES, "not installed") | installed_versions(PACKAGES)
+    for name, found in {**installed, **versions()}.items():
         report.row(name, found or "not set")
     report.row("ncu", shutil.which("ncu") or "none")
     if not report.cuda:
-        report.add("left out", "what a GPU does at most: no GPU")
+        report.add("left out", "the GPU's limits: no GPU")
         return
     report.row("CUDA's headers", cuda_headers() or "found")
     report.attempt("the GPU's name", add_gpu)
@@ -53,10 +52,3 @@ def add_limits(report: Report) -> None:
     report.row("a launch within a graph, µs", 1e3 * floor.launch_ms)
     report.row("page-locked memory to the GPU, GB/s", floor.to_gpu_bytes_per_ms / 1e6)
     report.row("page-locked memory from the GPU, GB/s", floor.from_gpu_bytes_per_ms / 1e6)
-
-
-def _installed(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"

@@ -1,25 +1,27 @@
-"""The live path behind the face, on a device and on the CPU: motion of every frame, spotting, both
-phases' flow, engine, events. The pipeline is the program's own; only its faces are given."""
+"""Runs the live path after face detection, on a device and on the CPU: motion of every frame,
+spotting, both phases' flow, engine, events. It is the program's own pipeline with known faces."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from model.records import AlignedFace, ArrayF32, Event
-from realtime.benchmark.gpu.faces import FPS, Told, draw, load
+from realtime.benchmark.gpu.faces import FPS, KnownFaces, draw, load
 from realtime.benchmark.gpu.rows import WRONG, Report
 from realtime.benchmark.gpu.whole import SHARE_APART
 from realtime.perception.pipeline import PipelineConfig, open_pipeline
 
 FRAMES_APART = 1
-"""Of onset, apex or offset, that may lie between two runs: a threshold is passed by a hair."""
+"""Greatest difference of onset, apex or offset between two runs; motion can be close to a
+threshold."""
 MOTION_APART_PX = 0.02
-"""Of a region's displacement: a fifth of the least motion that is looked for."""
+"""Greatest difference of a region's displacement: a fifth of the least motion that is spotted."""
 SECONDS, FEW_SECONDS = 24.0, 6.0
-"""Of the demo, on a GPU and on a CPU."""
+"""Length of the demo, with a GPU and without."""
 HEAD = (
     *("on", "names by", "events", "as on the CPU", "motion and spotting, p50", "p95", "p99"),
     *("flow and name, p50", "max"),
@@ -27,34 +29,34 @@ HEAD = (
 
 
 @dataclass(frozen=True)
-class Run:
-    """One way through all frames."""
+class PathRun:
+    """The results of one run over all frames."""
 
     events: list[Event]
     displacement: ArrayF32
     """(frames, R, 2) px."""
     frame_ms: list[float]
-    """Motion and spotting, each frame with a face."""
+    """Motion and spotting of each frame with a face."""
     naming_ms: list[float]
-    """Flow and network, each frame with which an expression's name came."""
+    """Flow and network of each frame in which an expression was named."""
     engine: str
     trouble: str
     """What failed and was replaced; empty if nothing was."""
 
 
 def live_part(report: Report, recording: Path) -> None:
-    """The program's own pipeline behind the face, here and on the CPU: on the faces of `recording`
-    if that is there, or else on faces that are drawn and whose place is known."""
+    """Run the program's own pipeline with known faces, on the device and on the CPU. The faces are
+    those of `recording` if it exists; otherwise they are drawn."""
     report.section("The live path behind the face: ms", *HEAD)
     report.attempt("the live path", add_runs, recording)
 
 
 def add_runs(report: Report, recording: Path) -> None:
     if recording.exists():
-        faces, said = load(recording), f"faces of {recording.name}"
+        faces, origin = load(recording), f"faces of {recording.name}"
     else:
         faces = draw(SECONDS if report.cuda else FEW_SECONDS)
-        said = f"the demo's faces, placed where they were drawn: {recording} is not there"
+        origin = f"the demo's faces, as they were drawn: there is no {recording}"
     expected = run(faces, "cpu", "eager")
     _add(report, "cpu", expected, "")
     found = run(faces, report.device, "auto")
@@ -66,10 +68,10 @@ def add_runs(report: Report, recording: Path) -> None:
         found,
         f"{WRONG}: {'; '.join(unlike)}" if unlike else f"right (within {apart})",
     )
-    report.note(f"{len(faces)} frames at {FPS:g} fps: {said}.")
+    report.note(f"{len(faces)} frames at {FPS:g} fps: {origin}.")
 
 
-def _add(report: Report, where: str, found: "Run", verdict: str) -> None:
+def _add(report: Report, where: str, found: "PathRun", verdict: str) -> None:
     states = [event.state for event in found.events]
     counted = ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(states)) or "none"
     frame = (float(ms) for ms in np.percentile(found.frame_ms, (50, 95, 99)))
@@ -79,15 +81,15 @@ def _add(report: Report, where: str, found: "Run", verdict: str) -> None:
     report.row(where, found.engine, counted, verdict, *frame, *names)
 
 
-def run(faces: Sequence[AlignedFace], device: str, engine: str) -> Run:
-    """All frames, as fast as they go, names in a thread beside as in the live program."""
-    told = Told(faces)
+def run(faces: Sequence[AlignedFace], device: str, engine: str) -> PathRun:
+    """Run all frames as fast as possible, with naming in its own thread as in the live program."""
+    known = KnownFaces(faces)
     events: list[Event] = []
     displacement, frame_ms, naming_ms = [], [], []
     with ThreadPoolExecutor(1, "naming") as beside:
-        pipeline = open_pipeline(PipelineConfig(device=device, engine=engine), beside, told)
-        try:
-            for frame in told.frames():
+        config = PipelineConfig(device=device, engine=engine)
+        with closing(open_pipeline(config, beside, known)) as pipeline:
+            for frame in known.frames():
                 step = pipeline.step(frame)
                 events += step.events
                 if step.motion is not None:
@@ -98,29 +100,27 @@ def run(faces: Sequence[AlignedFace], device: str, engine: str) -> Run:
                     naming_ms.append(sum(named))
             events += pipeline.finish(frame.stamp)
             described, trouble = pipeline.engine, pipeline.trouble
-        finally:
-            pipeline.close()
-    return Run(events, np.stack(displacement), frame_ms, naming_ms, described, trouble)
+    return PathRun(events, np.stack(displacement), frame_ms, naming_ms, described, trouble)
 
 
-def differences(expected: Run, found: Run) -> list[str]:
-    """Every way in which `found` is further from `expected` than it may be, in words."""
+def differences(expected: PathRun, found: PathRun) -> list[str]:
+    """The differences between `found` and `expected` that are too large, in words."""
     if [_kind(event) for event in found.events] != [_kind(event) for event in expected.events]:
-        return [f"events {_words(found.events)} instead of {_words(expected.events)}"]
+        return [f"events {_list_events(found.events)} instead of {_list_events(expected.events)}"]
     away_px = float(np.abs(found.displacement - expected.displacement).max())
-    said = []
+    unlike = []
     if not away_px <= MOTION_APART_PX:  # so that NaN is too far
-        said.append(f"motion differs by {away_px:.3f} px")
+        unlike.append(f"motion differs by {away_px:.3f} px")
     for event, other in zip(found.events, expected.events, strict=True):
         for name in ("onset", "apex", "offset"):
             here, there = (getattr(each.window, name) for each in (event, other))
             if here is not None and abs(here.index - there.index) > FRAMES_APART:
-                said.append(f"{name} of {event.number} at {here.index}, not {there.index}")
+                unlike.append(f"{name} of {event.number} at {here.index}, not {there.index}")
         if not _share_apart(event, other) <= SHARE_APART:
-            said.append(f"probabilities of {event.number} differ by {_share_apart(event, other)}")
+            unlike.append(f"probabilities of {event.number} differ by {_share_apart(event, other)}")
     if found.trouble:
-        said.append(found.trouble)
-    return said
+        unlike.append(found.trouble)
+    return unlike
 
 
 def _kind(event: Event) -> tuple[object, ...]:
@@ -129,7 +129,7 @@ def _kind(event: Event) -> tuple[object, ...]:
     return event.number, event.state, window.kind, window.offset is None, label
 
 
-def _words(events: Sequence[Event]) -> str:
+def _list_events(events: Sequence[Event]) -> str:
     return ", ".join(f"{e.number} {e.state} {_kind(e)[-1] or ''}".strip() for e in events) or "none"
 
 

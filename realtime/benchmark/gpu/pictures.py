@@ -1,4 +1,4 @@
-"""Pairs of pictures for flows. No faces are needed for it."""
+"""Makes pairs of pictures for flows; they need no faces."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ import numpy as np
 
 
 def pictures(shape: tuple[int, int], count: int, seed: int = 0) -> tuple[Any, Any]:
-    """Pairs of a texture before and after a motion of a pixel, noise in both, (N, H, W) float32."""
+    """`count` textures before and after a motion of about a pixel, with noise, (N, H, W) float32
+    each."""
     pairs = [_pair(shape, seed * count + number) for number in range(count)]
     return np.stack([first for first, _ in pairs]), np.stack([second for _, second in pairs])
 

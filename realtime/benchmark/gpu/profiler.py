@@ -1,6 +1,6 @@
-"""Where the time goes: the dearest kernels, by PyTorch's profiler and, where it may, by NVIDIA's.
+"""Finds the slowest kernels, with PyTorch's profiler and, if permitted, with NVIDIA's ncu.
 
-python -m realtime.benchmark.gpu.profiler cuda:0     each work a few times, for ncu to look at
+python -m realtime.benchmark.gpu.profiler cuda:0     runs each task a few times, for ncu
 """
 
 import csv
@@ -8,12 +8,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import torch
 
-from model.engine.eager import Graphed
+from model.engine.eager import Eager, Graphed
 from model.engine.equality import example
 from model.engine.export import tensors
 from model.errors import InputError
@@ -32,13 +31,13 @@ METRICS = {
     "sm__warps_active.avg.pct_of_peak_sustained_active": "occupancy",
     "launch__registers_per_thread": "registers",
 }
-"""What ncu is asked for, and how it is called here."""
+"""The metrics to ask ncu for, and their names here."""
 NCU_S = 90
 Work = Callable[[], object]
 
 
 def profile_part(report: Report) -> None:
-    """The dearest kernels of both flows and the network; on a CPU, PyTorch's operations."""
+    """List the slowest kernels of both flows and the network; on a CPU, PyTorch's operations."""
     head = ("work", "kernel", "calls", "µs a call", "share of the work")
     report.section("The dearest kernels", *head)
     dear: dict[str, float] = {}
@@ -53,7 +52,7 @@ def profile_part(report: Report) -> None:
 
 
 def works(device: str, size: int) -> Mapping[str, Callable[[], Work]]:
-    """By name, what makes a work ready: both flows, and FMANet in FP16."""
+    """Functions that prepare each task, by name: both flows, and FMANet in FP16."""
 
     def flow(name: str) -> Work:
         pair = [torch.from_numpy(each).to(device) for each in pictures((size, size), 2)]
@@ -61,13 +60,10 @@ def works(device: str, size: int) -> Mapping[str, Callable[[], Work]]:
         return lambda: solve(*pair)
 
     def network() -> Work:
-        checkpoint = load_network(checkpoint_path("fmanet"))[1]
-        given = example("flows", 1)
+        fmanet, given = load_network(checkpoint_path("fmanet"))[1], example("flows", 1)
         placed = [each.to(device) for each in tensors(given)]
-        if device.startswith("cuda"):
-            run: Callable[..., Any] = Graphed(device).function(lambda: checkpoint, given, None)
-        else:
-            run = checkpoint.eval()
+        engine = Graphed(device) if device.startswith("cuda") else Eager(device)
+        run = engine.function(lambda: fmanet, given, None)
         return lambda: run(*placed)
 
     return {"lk": lambda: flow("lk"), "tvl1": lambda: flow("tvl1"), "FMANet": network}
@@ -111,35 +107,33 @@ def add_ncu(report: Report, kernel: str) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, timeout=NCU_S)
     found = read_ncu(ended.stdout)
     if not found:
-        said = [line for line in ended.stdout.splitlines() if line.startswith("==ERROR==")]
-        raise RuntimeError(said[0] if said else f"ncu told nothing, exit code {ended.returncode}")
+        errors = [line for line in ended.stdout.splitlines() if line.startswith("==ERROR==")]
+        raise RuntimeError(
+            errors[0] if errors else f"ncu printed no metric, exit code {ended.returncode}"
+        )
     report.row(base_name(kernel), *(found.get(metric, "") for metric in METRICS))
 
 
 def base_name(kernel: str) -> str:
-    """As ncu has it: `void at::native::copy<float>(int)` is `copy`."""
+    """The kernel's name in ncu: `copy` for `void at::native::copy<float>(int)`."""
     plain = re.sub(r"^(void|int)\s+", "", kernel)
     plain = re.split(r"[<(]", plain, maxsplit=1)[0] if not plain.startswith("(") else plain
     return plain.rpartition("::")[2].strip()
 
 
 def read_ncu(text: str) -> dict[str, str]:
-    """Each metric's value and unit, of what `ncu --csv` prints around the program's own words."""
+    """Value and unit of each metric in `text`, the output of `ncu --csv` and of the program."""
     lines = text.splitlines()
     begin = next((n for n, line in enumerate(lines) if line.startswith('"ID",')), len(lines))
     return {
         row["Metric Name"]: f"{row['Metric Value']} {row.get('Metric Unit') or ''}".strip()
-        for row in _rows(lines[begin:])
+        for row in csv.DictReader(lines[begin:])
         if row.get("Metric Name") in METRICS and row.get("Metric Value")
     }
 
 
-def _rows(lines: list[str]) -> Iterator[dict[str, str]]:
-    yield from csv.DictReader(lines)
-
-
 def main() -> None:
-    """Run each work a few times."""
+    """Run each task a few times."""
     device = sys.argv[1]
     with torch.inference_mode():
         for make in works(device, 224).values():

@@ -1,13 +1,13 @@
-"""What a benchmark has found so far: rows that are shown and kept as they come, targets, and what
-was not run."""
+"""The report: tables, targets, and what was not run."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from model.errors import describe_error
+from model.files import write_whole
 from realtime.stream.clock import monotonic_s
 
 FORMAT = "fmanet-live gpu 1"
@@ -21,12 +21,12 @@ TARGETS = {
 }
 """ms, host memory to host memory; those on a GPU are for an H100."""
 WRONG = "WRONG"
-"""How a verdict begins where numbers are not those of the CPU."""
+"""Start of a verdict if the numbers differ from the CPU's."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A table, and what is said below it."""
+    """A table, and the notes below it."""
 
     title: str
     columns: tuple[str, ...]
@@ -34,7 +34,7 @@ class Section:
     notes: list[str] = field(default_factory=list)
 
     def text(self) -> Iterator[str]:
-        """Its lines as Markdown."""
+        """The lines of the table in Markdown."""
         yield from ("", f"## {self.title}", "", row(self.columns), "|---" * len(self.columns) + "|")
         yield from map(row, self.rows)
         for note in self.notes:
@@ -43,20 +43,20 @@ class Section:
 
 @dataclass
 class Report:
-    """Of one part, run in a process of its own, or of all together."""
+    """The results of one part, or of all parts together."""
 
     device: str
     calls: int
     size_px: int
     say: Callable[[str, Any], None] | None = None
-    """Told at once of all that `add` is told."""
+    """Gets everything that `add` gets."""
     until_s: float = float("inf")
-    """By `realtime.stream.clock`: what has not begun by then is left out."""
+    """Time of `realtime.stream.clock`; steps that have not begun by then are skipped."""
     facts: dict[str, str] = field(default_factory=dict)
     sections: list[Section] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     measured: dict[str, tuple[float, str]] = field(default_factory=dict)
-    """ms and the least that it could be, in words, by the names of `TARGETS`."""
+    """By name in `TARGETS`: ms, and the least possible in words."""
 
     @property
     def cuda(self) -> bool:
@@ -69,8 +69,8 @@ class Report:
         return any(isinstance(cell, str) and cell.startswith(WRONG) for cell in cells)
 
     def add(self, kind: str, what: Any) -> None:
-        """Keep it and say it: a "section" (title, columns), a "row" (its cells) or a "note" of the
-        last one, what was "left out", what was "measured" (target, (ms, least))."""
+        """Keep `what` and pass it to `say`. `kind` is "section" (title, columns), "row" (its cells)
+        or "note" of the last section, "left out", or "measured" (target, (ms, least))."""
         match kind:
             case "section":
                 self.sections.append(Section(*what))
@@ -92,25 +92,25 @@ class Report:
         self.add("section", (title, columns))
 
     def row(self, *cells: object) -> None:
-        """A line of it: numbers, words, or None for an empty cell."""
+        """Add a row to the table: numbers, text, or None for an empty cell."""
         self.add("row", cells)
 
     def note(self, text: str) -> None:
-        """What is said below it."""
+        """Add a note below the table."""
         self.add("note", text)
 
     def attempt(self, what: str, step: Callable[..., None], *args: Any) -> None:
-        """Have `step` add its rows; where it fails, `what` is left out for that reason."""
+        """Let `step` add its rows. If it fails, `what` is listed as left out, with the reason."""
         if monotonic_s() > self.until_s:
             self.add("left out", f"{what}: time was up (--minutes)")
             return
         try:
             step(self, *args)
-        except Exception as error:  # libraries and drivers raise whatever they like
+        except Exception as error:  # libraries and drivers raise anything
             self.add("left out", f"{what}: {describe_error(error)}")
 
     def targets(self) -> list[tuple[Any, ...]]:
-        """(what, target, ms measured, least, verdict) of each."""
+        """Rows of the table of targets: what, target, ms measured, least possible, verdict."""
         found: list[tuple[Any, ...]] = []
         for what, (rank, limit_ms) in TARGETS.items():
             ms, least = self.measured.get(what, (None, ""))
@@ -119,11 +119,11 @@ class Report:
         return found
 
     def target_section(self) -> Section:
-        """They as a table."""
+        """The targets as a table."""
         return Section("Targets, ms", ("what", "target", "measured", "floor", ""), self.targets())
 
     def text(self) -> str:
-        """All of it as Markdown."""
+        """The report as Markdown."""
         lines = ["# What runs on this GPU", ""]
         lines += [f"- {name}: {fact}" for name, fact in self.facts.items()]
         for each in (*self.sections, self.target_section()):
@@ -132,41 +132,31 @@ class Report:
         return "\n".join(lines) + "\n"
 
     def document(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """The report as plain values."""
         names = ("what", "target", "ms", "floor", "verdict")
         return {
             "format": FORMAT,
             **self.facts,
             "device": self.device,
             "calls": self.calls,
-            "sections": [
-                {
-                    "title": each.title,
-                    "columns": each.columns,
-                    "rows": each.rows,
-                    "notes": each.notes,
-                }
-                for each in self.sections
-            ],
+            "sections": [asdict(each) for each in self.sections],
             "targets": [dict(zip(names, target, strict=True)) for target in self.targets()],
             "not_run": self.left_out,
         }
 
     def write(self, folder: Path) -> None:
-        """As far as it has come, each file whole at every moment."""
+        """Write the report so far. Files are replaced whole."""
         document = json.dumps(self.document(), indent=1, ensure_ascii=False, default=str)
         for name, text in ((MARKDOWN, self.text()), (DOCUMENT, document + "\n")):
-            partial = folder / f"{name}.partial"
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(folder / name)
+            write_whole(folder / name, text.encode())
 
 
 def row(cells: Sequence[object]) -> str:
     """`cells` as a line of a Markdown table."""
-    return "| " + " | ".join(map(_shown, cells)) + " |"
+    return "| " + " | ".join(map(_cell_text, cells)) + " |"
 
 
-def _shown(cell: object) -> str:
+def _cell_text(cell: object) -> str:
     if cell is None:
         return ""
     if not isinstance(cell, float):

@@ -1,4 +1,4 @@
-"""How long a call takes, and the least that it could."""
+"""Measures the time of a call, and estimates the least that it could take."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,29 +16,28 @@ from realtime.benchmark.gpu.rows import TARGETS, Report
 from realtime.stream.clock import monotonic_s
 
 FEWEST, LIMIT_S = 5, 15.0
-"""Calls that are timed at least, and how long those of one row may take."""
+"""Least number of timed calls, and their time limit, for one row."""
 RANKS = (50, 95, 99)
 TIME_HEAD = (
     *("what", "target", "p50", "p95", "p99", "max", "calls"),
     *("on the GPU, p50", "p95", "p99", "floor", "p50 / floor"),
 )
-"""ms from call to answer, host memory to host memory, and between CUDA's events around the graph,
-copies included."""
-
+"""ms from call to answer, from and to host memory; and between CUDA's events around the graph,
+including the copies."""
 
 COPIED_BYTES = 64 * 2**20
 
 
 class Floor:
-    """The least time that this GPU needs: to move the bytes in and out, and to start what is
-    started, each measured here."""
+    """The least time that a call can take on this GPU, from the bytes it moves and the kernels it
+    launches. Both rates are measured here."""
 
     def __init__(self, device: str) -> None:
         self._device = device
         large = torch.empty(256 * 2**20, dtype=torch.uint8, device=device)
         nothing = (torch.zeros(1),)
         copy = RecordedGraph(lambda x: (x, large.copy_(large.flip(0))[:1]), nothing, device)
-        # Read twice and written twice: flip, then copy.
+        # Flip and copy both read and write.
         self.bytes_per_ms = 4 * large.numel() / _median_ms(copy, nothing, 20)
         host = torch.empty(COPIED_BYTES, dtype=torch.uint8).pin_memory()
         there = torch.empty(COPIED_BYTES, dtype=torch.uint8, device=device)
@@ -55,7 +54,8 @@ class Floor:
         self.launch_ms = (all_ms - few_ms) / 199
 
     def of(self, call: Callable[[], object], moved: int) -> tuple[float, str]:
-        """ms of a call that moves so many bytes in and out, and whether by bytes or launches."""
+        """The least ms of a call that moves `moved` bytes in and out, and what limits it: bytes or
+        launches."""
         activities = [torch.profiler.ProfilerActivity.CUDA]
         call()
         torch.cuda.synchronize(self._device)
@@ -64,8 +64,8 @@ class Floor:
             torch.cuda.synchronize(self._device)
         launches = sum(event.device_type.name == "CUDA" for event in profile.events())
         if not launches:
-            raise RuntimeError("the profiler saw nothing start")
-        # The bytes cross between host and GPU, which is the narrower way by far.
+            raise RuntimeError("the profiler saw no launch")
+        # The bytes move between host and GPU, which is slower than the GPU's memory by far.
         by_bytes = moved / max(self.to_gpu_bytes_per_ms, self.from_gpu_bytes_per_ms)
         by_launches = launches * self.launch_ms
         if by_bytes > by_launches:
@@ -75,7 +75,7 @@ class Floor:
 
 def _copy_ms(to: Tensor, come: Tensor) -> float:
     begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-    for _ in range(2):  # the first wakes it
+    for _ in range(2):  # the first is a warm-up
         begin.record()
         to.copy_(come, non_blocking=True)
         end.record()
@@ -85,21 +85,22 @@ def _copy_ms(to: Tensor, come: Tensor) -> float:
 
 @cache
 def floor_on(device: str) -> Floor:
-    """Of `device`, measured once."""
+    """The floor of `device`, measured once."""
     return Floor(device)
 
 
 def wall_ms(
     run: Callable[..., object], inputs: Iterator[Any], calls: int, limit_s: float = LIMIT_S
 ) -> Any:
-    """(calls,) ms from call to answer, each with the next inputs, after some that are not timed;
-    fewer, but `FEWEST`, where they would take longer than `limit_s`."""
-    end_s = monotonic_s() + limit_s
+    """ms from call to answer of up to `calls` calls, each with the next inputs, after some untimed
+    ones. Stops after `limit_s`, but not before `FEWEST` calls."""
+    warm_s = monotonic_s() + limit_s / 10
     for number in range(min(calls, 20)):
         run(*next(inputs))
-        if number > 2 and monotonic_s() > end_s - limit_s / 2:
+        if number and monotonic_s() > warm_s:
             break
     taken: list[float] = []
+    end_s = monotonic_s() + limit_s
     while len(taken) < calls and (len(taken) < FEWEST or monotonic_s() < end_s):
         given = next(inputs)
         start_s = time.perf_counter()
@@ -111,7 +112,7 @@ def wall_ms(
 def gpu_ms(
     run: RecordedGraph, inputs: Iterator[Any], calls: int, limit_s: float = LIMIT_S
 ) -> list[float]:
-    """By CUDA's events, each with the next inputs, copies from and to the host included."""
+    """The same by CUDA's events, including the copies from and to the host."""
     end_s = monotonic_s() + limit_s
     taken: list[float] = []
     while len(taken) < calls and (len(taken) < FEWEST or monotonic_s() < end_s):
@@ -127,7 +128,7 @@ def gpu_ms(
 
 
 def on_device(function: Function, device: str) -> Function:
-    """`function`, of tensors on `device`, for tensors on the CPU and back."""
+    """`function`, which runs on `device`, for tensors on the CPU."""
 
     def run(*given: Tensor) -> tuple[Tensor, ...]:
         with torch.inference_mode():
@@ -140,8 +141,8 @@ def on_device(function: Function, device: str) -> Function:
 def add_times(
     report: Report, title: str, function: Function, inputs: Sequence[Any], *, record: bool
 ) -> None:
-    """The row of `function`, of tensors on the report's device, for `inputs` in turn; recorded in a
-    graph or not."""
+    """Add the row of `function`, which runs on the report's device, called with each of `inputs` in
+    turn. `record`: in a CUDA graph."""
     if record:
         function = RecordedGraph(function, inputs[0], report.device)
     else:
@@ -159,9 +160,9 @@ def add_row(
     limit_s: float = LIMIT_S,
     on_gpu: bool | None = None,
 ) -> float:
-    """The row of `TIME_HEAD` of `run`, called with each of `inputs` in turn; its p50. `moved`:
-    bytes in and out, where they are not those of the tensors. `on_gpu`: whether it has a floor
-    there, where it is not as the report."""
+    """Add a row with the columns `TIME_HEAD` for `run`, called with each of `inputs` in turn.
+    Returns its p50. `moved`: bytes in and out, if not those of the tensors. `on_gpu`: whether it
+    runs on the GPU and so has a floor; default: as the report."""
     wall = wall_ms(run, cycle(inputs), report.calls, limit_s)
     gpu: list[float] = []
     if isinstance(run, RecordedGraph):
@@ -170,7 +171,7 @@ def add_row(
     if report.cuda if on_gpu is None else on_gpu:
         if moved is None:
             moved = sum(each.nbytes for each in (*inputs[0], *run(*inputs[0])))
-        try:  # the time is known, whatever becomes of what it is compared with
+        try:  # keep the times even if the floor cannot be measured
             least, why = floor_on(report.device).of(lambda: run(*inputs[0]), moved)
         except Exception as error:
             report.add("left out", f"floor of {title}: {error_line(error)}")

@@ -1,4 +1,4 @@
-"""How fast networks are trained, by the program's own loop."""
+"""Times training, by the program's own loop."""
 
 import tempfile
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from model.training.recipe import Recipe
 from realtime.benchmark.gpu.rows import WRONG, Report
 
 BATCHES, FEW_BATCHES = 40, 2
-"""Of an epoch, on a GPU and on a CPU."""
+"""Batches per epoch, with a GPU and without."""
 EPOCHS = 3
 
 
 def training_part(report: Report) -> None:
-    """FMANet by its recipe, on made-up samples that can be learnt."""
+    """Train FMANet by its recipe, on made-up samples that it can learn."""
     head = ("on", "samples a second, best epoch", "loss, first epoch", "last", "right if", "")
     report.section("Training", *head)
     count = BATCHES if report.cuda else FEW_BATCHES
@@ -37,12 +37,13 @@ def add_training(report: Report, device: str, batches: int) -> None:
         fit(recipe, samples, None, out, device=device, after_epoch=log.append)
     first, last = log[0]["loss"], log[-1]["loss"]
     speed = max(line["samples_per_s"] for line in log)
-    verdict = "right" if last < first else WRONG  # nor where it is no number
+    verdict = "right" if last < first else WRONG  # NaN is wrong too
     report.row(device, speed, first, last, "the loss falls", verdict)
 
 
 def learnable(count: int) -> SampleSet:
-    """Noise, in which each class moves another third of the map."""
+    """Noise in which each class moves a different third of the map, so that a network can learn
+    it."""
     rng = np.random.default_rng(0)
     labels = np.arange(count) % len(CLASSES)
     phases = rng.normal(0, 0.1, (count, 2, 2, INPUT_PX, INPUT_PX)).astype(np.float16)

@@ -1,11 +1,12 @@
-"""From crops in host memory to a name there: flow, head motion, normalisation and network."""
+"""Times naming from crops in host memory: flow, head motion, normalisation and network."""
 
 from itertools import islice
 from pathlib import Path
 
 from model.flow import load_flow
 from model.flow.gpu.cuda_graph import RecordedGraph
-from model.inference.checkpoint import checkpoint_path, load_classifier
+from model.inference.checkpoint import checkpoint_path
+from model.inference.classifier import load_classifier
 from model.inference.engine_choice import Serving
 from model.inference.naming import Naming
 from model.inference.one_graph import OneGraph, stack_crops
@@ -15,13 +16,13 @@ from realtime.benchmark.gpu.timing import TIME_HEAD, add_row
 
 POOL = 64
 SHARE_APART = 0.02
-"""Of a probability: the tolerance of FP16 (`model.engine`)."""
+"""Greatest difference of a probability: the tolerance of FP16 (`model.engine`)."""
 COMPARED = 8
-"""Expressions."""
+"""Number of expressions to compare."""
 
 
 def whole_part(report: Report) -> None:
-    """Its numbers beside the steps one by one on the CPU, then its times."""
+    """Compare the whole with the single steps on the CPU, then time it."""
     path = checkpoint_path("fmanet")
     head = ("what", "greatest difference of a probability", "right if", "")
     report.section("Crops to name: equivalence", *head)
@@ -52,7 +53,7 @@ def add_whole_times(report: Report, path: Path) -> None:
     flow = load_flow("lk")
     serving = Serving(path, device=report.device)
     try:
-        serving.wait()  # for a better engine, that may be being built
+        serving.wait()  # a better engine may be under construction
         classifier = load_classifier(path, flow=flow, forward=serving)
         one = OneGraph(flow, classifier, serving)
         naming = Naming(flow, classifier, one if report.cuda else None)

@@ -1,33 +1,24 @@
 // How far two coders agree, as a table.
 
-import { make } from "./colours.js";
+import { definitions, make } from "./colours.js";
 
-export class AgreementTable {
-  #first;
-  #second;
-  #result = make("dl");
-  #fetch;
-  elements;
-
-  /** `fetch(query)` → what the server says of two coders, null if it cannot. */
-  constructor(coders, fetch) {
-    this.#fetch = fetch;
-    const choice = (which, selected) => {
-      const select = make("select", { "aria-label": which }, ...coders.map((c) => make("option", {}, c)));
-      select.selectedIndex = selected;
-      select.addEventListener("change", () => this.ask());
-      return select;
-    };
-    this.#first = choice("First coder", 0);
-    this.#second = choice("Second coder", 1);
-    this.elements = [make("div", {}, this.#first, " and ", this.#second), this.#result];
+/** The elements of the table. `ask(query)` → what the server says of two coders, null if it
+ * cannot. */
+export function agreementTable(coders, ask) {
+  const result = make("dl");
+  const choice = (label, selected) => {
+    const select = make("select", { "aria-label": label }, ...coders.map((c) => make("option", {}, c)));
+    select.selectedIndex = selected;
+    select.addEventListener("change", show);
+    return select;
+  };
+  const [first, second] = [choice("First coder", 0), choice("Second coder", 1)];
+  async function show() {
+    const found = await ask(new URLSearchParams({ first: first.value, second: second.value }));
+    if (found) result.replaceChildren(...definitions(rows(found)));
   }
-
-  async ask() {
-    const query = new URLSearchParams({ first: this.#first.value, second: this.#second.value });
-    const found = await this.#fetch(query);
-    if (found) this.#result.replaceChildren(...rows(found));
-  }
+  show();
+  return [make("div", {}, first, " and ", second), result];
 }
 
 function rows(found) {
@@ -42,5 +33,5 @@ function rows(found) {
     ["Cohen's κ, frames", `${number(found.frame_kappa)} (nothing, micro, macro)`],
     ["Cohen's κ, verdicts", `${number(found.verdict_kappa)} of ${found.decided} on which both decided`],
     ["Mean difference", `onset ${onset} ms, apex ${apex} ms, offset ${offset} ms`],
-  ].flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]);
+  ];
 }

@@ -1,6 +1,6 @@
 // The Calibrate tab: draws the state of the guide.
 
-import { make } from "./colours.js";
+import { definitions, make } from "./colours.js";
 import { Tab, fill } from "./tab.js";
 
 const BUSY_MS = 200;
@@ -10,53 +10,37 @@ const IN_USE = "In use: the expressions on the Live tab are spotted with these t
 
 /** Start the tab inside `root`, the element of calibrate.html. */
 export function mount(root) {
-  new Guide(root).watch();
+  new Guide(root);
 }
 
-class Guide {
-  #tab;
-
+class Guide extends Tab {
   constructor(root) {
-    this.#tab = new Tab(root, new URL("../calibrate/", import.meta.url), (state) =>
-      this.#show(state),
-    );
+    super(root, new URL("../calibrate/", import.meta.url));
     for (const button of root.querySelectorAll("[data-begin]")) {
       button.addEventListener("click", () => this.#begin(button.dataset.begin));
     }
     for (const button of root.querySelectorAll("[data-cancel]")) {
-      button.addEventListener("click", () => this.#tab.ask("cancel", {}));
+      button.addEventListener("click", () => this.ask("cancel", {}));
     }
-    this.#ref("use").addEventListener("click", () => {
+    this.ref("use").addEventListener("click", () => {
       this.#say("use", "", "Starting anew with the baseline…");
-      this.#ref("use").disabled = true;
-      this.#tab.ask("use", {});
+      this.ref("use").disabled = true;
+      this.ask("use", {});
     });
-  }
-
-  watch() {
-    this.#tab.watch();
-  }
-
-  #ref(name) {
-    return this.#tab.ref(name);
-  }
-
-  get #root() {
-    return this.#tab.root;
   }
 
   #begin(what) {
-    for (const button of this.#root.querySelectorAll("[data-begin]")) button.disabled = true;
-    this.#tab.ask(`begin/${what}`, {
-      participant: this.#ref("participant").value,
-      false_alarms_per_min: Number(this.#ref("rate").value),
+    for (const button of this.root.querySelectorAll("[data-begin]")) button.disabled = true;
+    this.ask(`begin/${what}`, {
+      participant: this.ref("participant").value,
+      false_alarms_per_min: Number(this.ref("rate").value),
     });
   }
 
-  #show(state) {
-    this.#root.dataset.doing = state.doing ?? "";
-    this.#ref("hint").textContent = state.error || state.hint;
-    for (const button of this.#root.querySelectorAll("[data-begin]")) {
+  show(state) {
+    this.root.dataset.doing = state.doing ?? "";
+    this.ref("hint").textContent = state.error || state.hint;
+    for (const button of this.root.querySelectorAll("[data-begin]")) {
       button.disabled = Boolean(state.doing) || !state.running;
     }
     for (const what of ["camera", "baseline"]) this.#progress(what, state);
@@ -68,10 +52,10 @@ class Guide {
 
   #progress(what, state) {
     const here = state.doing === what;
-    const bar = this.#ref(`${what}-progress`);
+    const bar = this.ref(`${what}-progress`);
     bar.hidden = !here;
     if (here) bar.value = state.seconds / state.of;
-    this.#root.querySelector(`[data-step="${what}"] [data-cancel]`).hidden = !here;
+    this.root.querySelector(`[data-step="${what}"] [data-cancel]`).hidden = !here;
   }
 
   #camera(state) {
@@ -79,7 +63,7 @@ class Guide {
     const error = state.camera_error;
     this.#say("camera", report?.light ?? (error ? "red" : ""), report?.verdict ?? error);
     fill(
-      this.#ref("camera-findings"),
+      this.ref("camera-findings"),
       (report?.findings ?? []).map(({ light, what, do: remedy }) =>
         make("li", { "data-light": light }, make("b", {}, what), make("span", {}, remedy)),
       ),
@@ -95,11 +79,10 @@ class Guide {
     const regions = baseline?.regions ?? [];
     const most = Math.max(...regions.map((region) => region.floor_px), 0.25);
     fill(
-      this.#ref("floors"),
+      this.ref("floors"),
       regions.map(({ name, noise_px: noise, floor_px: floor }) => {
-        const bar = make("i");
-        bar.style.setProperty("--noise", `${(100 * noise) / most}%`);
-        bar.style.setProperty("--floor", `${(100 * floor) / most}%`);
+        const percent = (px) => `${(100 * px) / most}%`;
+        const bar = make("i", { style: { "--noise": percent(noise), "--floor": percent(floor) } });
         return make("div", {}, make("span", {}, name), bar, make("span", {}, floor.toFixed(2)));
       }),
     );
@@ -107,8 +90,8 @@ class Guide {
 
   #use(state) {
     const ready = Boolean(state.baseline) && !state.doing;
-    this.#ref("use").disabled = !ready || !state.running;
-    const save = this.#ref("save");
+    this.ref("use").disabled = !ready || !state.running;
+    const save = this.ref("save");
     save.setAttribute("aria-disabled", String(!ready));
     if (ready) save.href = new URL("../calibrate/baseline.json", import.meta.url);
     else save.removeAttribute("href");
@@ -116,17 +99,13 @@ class Guide {
   }
 
   #say(step, light, words) {
-    this.#root.querySelector(`[data-step="${step}"]`).dataset.light = light;
-    const line = this.#ref(`${step}-verdict`);
+    this.root.querySelector(`[data-step="${step}"]`).dataset.light = light;
+    const line = this.ref(`${step}-verdict`);
     if (line.textContent !== (words ?? "")) line.textContent = words ?? "";
   }
 
   #rows(what, rows) {
-    this.#ref(`${what}-more`).hidden = !rows;
-    const list = (rows ?? []).flatMap(([name, value]) => [
-      make("dt", {}, name),
-      make("dd", {}, value),
-    ]);
-    fill(this.#ref(`${what}-rows`), list);
+    this.ref(`${what}-more`).hidden = !rows;
+    fill(this.ref(`${what}-rows`), definitions(rows ?? []));
   }
 }

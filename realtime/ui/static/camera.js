@@ -1,49 +1,54 @@
 // This device's camera as the source: one JPEG per frame through its own socket, the next one only
-// when the server has taken the last. Needs https or localhost, as browsers demand.
+// when the server has taken the last. Browsers allow a camera on https and localhost only.
 
-import { Clock, PING_MS, socketUrl } from "./socket.js";
+import { Connection } from "./socket.js";
 
 const QUALITY = 0.95;
-const PINGS = 8; // before the first frame
 const HEADER_BYTES = 20;
 const USUAL_FPS = 60;
-const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 5000;
 
 export class Camera {
-  #url;
+  #connection;
   #button;
   #devices;
   #say;
   #wanted = false;
   #asked = {};
-  #retryMs = FIRST_RETRY_MS;
-  #retrying = 0;
   #following = false;
   #stream = null;
-  #socket = null;
-  #video = null;
+  #video = Object.assign(document.createElement("video"), { muted: true, playsInline: true });
   #canvas = document.createElement("canvas");
   #credit = 0;
-  #clock = new Clock();
-  #pinging = 0;
   #presented = 0; // frames that the browser has had
   #skipped = 0; // of them, since the last one sent
 
   /** `button` starts it; `devices`, a list, shows which of several cameras it is. */
   constructor(url, button, devices, say) {
-    this.#url = socketUrl(url);
-    // By it the server knows this page again after its connection was lost.
-    this.#url.searchParams.set("page", Math.random().toString(36).slice(2));
+    // The server recognises this page by its key when it reconnects.
+    url.searchParams.set("page", Math.random().toString(36).slice(2));
+    this.#connection = new Connection(url, {
+      message: ({ error, credit }) => {
+        this.#credit += credit ?? 0;
+        if (!error) return;
+        this.#say(error);
+        this.#stop();
+      },
+      ready: () => {
+        this.#credit = 1;
+        if (!this.#following) this.#next();
+        this.#following = true;
+      },
+      closed: () => (this.#credit = 0), // the camera stays on; what it shows meanwhile is skipped
+    });
     this.#button = button;
     this.#devices = devices;
     this.#say = say;
     button.addEventListener("click", () => this.#start());
-    devices.addEventListener("change", () => this.#choose(devices.value));
+    devices.addEventListener("change", () => this.#use(devices.value));
   }
 
-  /** Whether the source is a browser's camera, and what it is `asked` for (width and height in px,
-   * fps): offer this one, or let go of it. */
+  /** `browser`: the source is a browser's camera. Offer this one, or release it. `asked`: width and
+   * height in px, and fps, to request. */
   sourceIs(browser, asked) {
     if (this.#wanted && !browser) this.#stop();
     this.#wanted = browser;
@@ -57,21 +62,26 @@ export class Camera {
       return;
     }
     this.#button.hidden = true;
+    this.#credit = 0;
+    if (await this.#use()) this.#connection.connect();
+  }
+
+  /** Open the camera `device`, or any camera. Returns whether it can be used. Some devices open only
+   * one at a time, so the last one is released first. */
+  async #use(device) {
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
     try {
-      this.#stream = await this.#open();
+      this.#stream = await this.#open(device);
     } catch (error) {
       this.#say(`The camera cannot be used: ${error.message}`);
       this.#stop();
-      return;
+      return false;
     }
-    this.#video = Object.assign(document.createElement("video"), {
-      srcObject: this.#stream,
-      muted: true,
-      playsInline: true,
-    });
+    this.#presented = 0;
+    this.#video.srcObject = this.#stream;
     await this.#video.play();
     this.#list();
-    this.#connect();
+    return true;
   }
 
   /** A stream of the camera, one of several if `device` names it. */
@@ -88,7 +98,7 @@ export class Camera {
     });
   }
 
-  /** Show which camera it is, if there are several: browsers tell their names once one is open. */
+  /** Show which of several cameras it is. Browsers give their names once one is open. */
   async #list() {
     const all = await navigator.mediaDevices.enumerateDevices();
     const cameras = all.filter(({ kind }) => kind === "videoinput");
@@ -98,85 +108,20 @@ export class Camera {
     this.#devices.hidden = cameras.length < 2 || !this.#stream;
   }
 
-  /** Go on with another camera. Some devices open one at a time only: the first is let go before. */
-  async #choose(device) {
-    if (!this.#stream) return;
-    for (const track of this.#stream.getTracks()) track.stop();
-    try {
-      this.#stream = await this.#open(device);
-    } catch (error) {
-      this.#say(`The camera cannot be used: ${error.message}`);
-      this.#stop();
-      return;
-    }
-    this.#presented = 0;
-    this.#video.srcObject = this.#stream;
-    await this.#video.play();
-    this.#list();
-  }
-
-  #connect() {
-    const clock = (this.#clock = new Clock());
-    let pings = 0;
-    const ping = () => this.#socket?.send(JSON.stringify({ ping: performance.now() / 1000 }));
-    const socket = (this.#socket = new WebSocket(this.#url));
-    socket.onopen = () => {
-      this.#retryMs = FIRST_RETRY_MS;
-      ping();
-    };
-    socket.onclose = () => {
-      if (socket === this.#socket) this.#disconnected(); // else it was closed on purpose
-    };
-    socket.onmessage = ({ data }) => {
-      const message = JSON.parse(data);
-      if (message.error) {
-        this.#say(message.error);
-        this.#stop();
-      } else if (message.credit) this.#credit += message.credit;
-      else {
-        clock.answered(message.ping, message.server_s);
-        if (++pings < PINGS) ping();
-        else if (pings === PINGS) {
-          this.#pinging = setInterval(ping, PING_MS); // the clocks drift: the server follows
-          this.#credit = 1;
-          if (!this.#following) this.#next();
-          this.#following = true;
-        }
-      }
-    };
-  }
-
-  /** The connection is lost: the camera stays on, what it shows meanwhile is skipped. */
-  #disconnected() {
-    clearInterval(this.#pinging);
-    this.#credit = 0;
-    if (!this.#stream) return;
-    this.#retrying = setTimeout(() => this.#connect(), this.#retryMs);
-    this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
-  }
-
   #next() {
     if (!this.#stream) {
       this.#following = false;
       return;
     }
-    if (this.#video.requestVideoFrameCallback) {
-      this.#video.requestVideoFrameCallback((now, facts) => {
-        this.#count(facts.presentedFrames);
-        this.#send(facts.captureTime ?? now);
-        this.#next();
-      });
-    } else {
-      requestAnimationFrame((now) => {
-        this.#count(this.#video.getVideoPlaybackQuality().totalVideoFrames);
-        this.#send(now);
-        this.#next();
-      });
-    }
+    this.#video.requestVideoFrameCallback((now, facts) => {
+      this.#count(facts.presentedFrames);
+      this.#send(facts.captureTime ?? now);
+      this.#next();
+    });
   }
 
-  /** Another frame is there: `presented` of them in all. Those that were never seen here are
-   * skipped, as is this one unless it is sent. */
+  /** Count a new frame, the `presented`-th. The frames between it and the last one are skipped; so
+   * is this one unless it is sent. */
   #count(presented) {
     if (this.#presented) this.#skipped += Math.max(0, presented - this.#presented);
     else this.#skipped = 1;
@@ -184,7 +129,7 @@ export class Camera {
   }
 
   #send(capturedMs) {
-    if (this.#credit < 1 || this.#socket.readyState !== WebSocket.OPEN) return;
+    if (this.#credit < 1) return;
     const { videoWidth: width, videoHeight: height } = this.#video;
     if (!width) return;
     this.#credit -= 1;
@@ -201,10 +146,10 @@ export class Camera {
         const message = new Uint8Array(HEADER_BYTES + jpeg.byteLength);
         const header = new DataView(message.buffer);
         header.setFloat64(0, capturedMs / 1000, true);
-        header.setFloat64(8, this.#clock.offsetS, true);
+        header.setFloat64(8, this.#connection.offsetS, true);
         header.setUint32(16, skipped, true);
         message.set(new Uint8Array(jpeg), HEADER_BYTES);
-        if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(message);
+        this.#connection.send(message);
       },
       "image/jpeg",
       QUALITY,
@@ -213,15 +158,11 @@ export class Camera {
 
   #stop() {
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
-    this.#stream = null;
+    this.#stream = this.#video.srcObject = null;
     this.#following = false;
     this.#devices.hidden = true;
-    clearTimeout(this.#retrying);
-    clearInterval(this.#pinging);
     this.#presented = this.#skipped = 0;
-    const socket = this.#socket;
-    this.#socket = null;
-    socket?.close();
+    this.#connection.close();
     this.#button.hidden = !this.#wanted;
   }
 }

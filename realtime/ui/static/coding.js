@@ -1,7 +1,7 @@
-// What a coder says of a session's expressions: each word once the one before it is kept, since it
-// is said of the expression as that left it.
+// A coder's edits of a session's expressions. Each edit waits until the one before is stored, because
+// it changes the expression as that edit left it.
 
-const LATER_MS = 400; // a note is said when nothing more is typed
+const LATER_MS = 400; // a note is stored after a pause in typing
 
 export class Coding {
   coder = "";
@@ -9,17 +9,17 @@ export class Coding {
   #ask;
   #show;
   #session = "";
-  #kept = Promise.resolve();
+  #last = Promise.resolve();
   #note = null;
   #typing = 0;
 
-  /** `ask(path, body)` asks the server; null if it could not be done. `show()` draws what is new. */
+  /** `ask(path, body)`: the server's answer, null if it failed. `show()` draws the new state. */
   constructor(ask, show) {
     this.#ask = ask;
     this.#show = show;
   }
 
-  /** From now on, `coder` speaks of `session`. Without a code one can look, as nobody. */
+  /** Load the edits of `coder` in `session`. Without a code one can only look. */
   open(session, coder) {
     return this.#then(async () => {
       [this.#session, this.coder] = [session, coder];
@@ -28,17 +28,17 @@ export class Coding {
     });
   }
 
-  /** Change expression `number`; whether it is kept. */
-  say(number, changes) {
+  /** Change expression `number`. Resolves to whether it was stored. */
+  change(number, changes) {
     return this.#then(() => this.#change(number, changes));
   }
 
-  /** Add an expression; its number, null if it was not kept. */
+  /** Add an expression. Resolves to its number, null if it was not stored. */
   add(expression) {
     return this.#then(() => this.#edit({ ...expression, number: null, verdict: "accepted", note: "" }));
   }
 
-  /** `text` is being typed about expression `number`. */
+  /** Take `text`, being typed as a note on expression `number`. */
   note(number, text) {
     if (this.#note?.number !== number) this.flush();
     this.#note = { number, text };
@@ -46,20 +46,19 @@ export class Coding {
     this.#typing = setTimeout(() => this.flush(), LATER_MS);
   }
 
-  /** Say what was typed last. Resolves once everything that was said is kept. */
+  /** Store the note typed last. Resolves once every edit is stored. */
   flush() {
     const note = this.#note;
     this.#note = null;
     clearTimeout(this.#typing);
-    if (note) this.say(note.number, { note: note.text });
-    return this.#kept;
+    if (note) this.change(note.number, { note: note.text });
+    return this.#last;
   }
 
-  #then(word) {
+  #then(action) {
     this.flush();
-    const said = this.#kept.then(word);
-    this.#kept = said;
-    return said;
+    this.#last = this.#last.then(action);
+    return this.#last;
   }
 
   async #change(number, changes) {
@@ -72,8 +71,8 @@ export class Coding {
   }
 
   async #edit({ number, verdict, onset, apex, offset, label, note }) {
-    const said = { coder: this.coder, number, verdict, onset, apex, offset, label, note };
-    const found = await this.#ask(`${this.#session}/edit`, said);
+    const edit = { coder: this.coder, number, verdict, onset, apex, offset, label, note };
+    const found = await this.#ask(`${this.#session}/edit`, edit);
     if (!found) return null;
     this.#take(found);
     return found.number;

@@ -1,6 +1,6 @@
 // Colours and words that several parts share.
 
-// Told apart with every common kind of colour vision; the word always stands beside the colour.
+// Distinct for every common kind of colour vision; the name always stands beside the colour.
 const LABELS = { negative: "#e0654f", positive: "#2ea886", surprise: "#4f86e8" };
 const OTHERS = ["#a06fd6", "#c9922e", "#6b8e23", "#c45d9a"];
 
@@ -66,4 +66,9 @@ export function make(tag, attributes = {}, ...children) {
   }
   element.append(...children);
   return element;
+}
+
+/** The children of a `dl`, from [name, value] each. */
+export function definitions(pairs) {
+  return pairs.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]);
 }

@@ -4,6 +4,14 @@ import { bars, units } from "./events.js";
 import { clockTime, labelColour, make, ms, title } from "./colours.js";
 import { Replay } from "./replay.js";
 
+/** Show `children` under a header with `heading` and a button that closes the dialog. */
+export function showDialog(dialog, attributes, heading, children) {
+  const close = make("button", { type: "button", class: "fl-close", "aria-label": "Close" }, "×");
+  close.addEventListener("click", () => dialog.close());
+  dialog.replaceChildren(make("div", attributes, make("header", {}, ...heading, close), ...children));
+  if (!dialog.open) dialog.showModal();
+}
+
 export class EventDialog {
   #dialog;
   #replay = null;
@@ -21,7 +29,7 @@ export class EventDialog {
     this.#dialog.close();
   }
 
-  /** News of an expression: if it is the one on show, it is shown as it now stands. */
+  /** Take an expression that has changed. If the dialog shows it, show it as it is now. */
   put(event, run, startS) {
     if (!this.#dialog.open || this.#event.number !== event.number) return;
     if (this.#event.state !== event.state) this.open(event, run, startS);
@@ -36,21 +44,16 @@ export class EventDialog {
   async open(event, run, startS) {
     this.#event = event;
     const base = new URL(`../events/${run}/${event.number}/`, import.meta.url);
-    const close = make("button", { type: "button", class: "fl-close", "aria-label": "Close" }, "×");
-    close.addEventListener("click", () => this.#dialog.close());
     this.#replay?.stop();
     this.#replay = new Replay(base);
-    this.#dialog.replaceChildren(
-      make(
-        "div",
-        { class: "fl-sheet", style: { "--label": labelColour(event.label) } },
-        make(
-          "header",
-          {},
-          make("h2", {}, `${title(event.label)}${event.state === "early" ? "?" : ""}`),
-          make("p", {}, summary(event, startS)),
-          close,
-        ),
+    showDialog(
+      this.#dialog,
+      { class: "fl-sheet", style: { "--label": labelColour(event.label) } },
+      [
+        make("h2", {}, `${title(event.label)}${event.state === "early" ? "?" : ""}`),
+        make("p", {}, summary(event, startS)),
+      ],
+      [
         this.#replay.element,
         make("div", { class: "fl-figures" }, ...moments(event, base), ...phases(event, base)),
         make(
@@ -60,9 +63,8 @@ export class EventDialog {
           make("div", {}, make("h3", {}, "Action units"), allUnits(event.action_units)),
           make("div", {}, make("h3", {}, "Why"), make("p", {}, why(event))),
         ),
-      ),
+      ],
     );
-    if (!this.#dialog.open) this.#dialog.showModal();
     const facts = await this.#replay.load();
     const wheel = this.#dialog.querySelector(".fl-wheel figcaption");
     if (facts?.full_scale_px && wheel) wheel.textContent = `rim ${facts.full_scale_px.toFixed(1)} px`;

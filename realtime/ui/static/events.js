@@ -6,23 +6,20 @@ const KEPT = 200;
 const SHOWN_UNIT = 0.5; // probability from which an action unit is listed
 
 export class EventList {
-  #list;
-  #none;
-  #count;
-  #opened;
+  #ref;
+  #open;
   #items = new Map();
   startS = 0;
 
-  constructor(list, none, count, opened) {
-    this.#list = list;
-    this.#none = none;
-    this.#count = count;
-    this.#opened = opened;
+  /** `ref(name)`: the elements `events`, `none` and `count`. `open(event)`: one was clicked. */
+  constructor(ref, open) {
+    this.#ref = ref;
+    this.#open = open;
   }
 
   clear() {
     this.#items.clear();
-    this.#list.replaceChildren();
+    this.#ref("events").replaceChildren();
     this.#summarise();
   }
 
@@ -30,7 +27,7 @@ export class EventList {
     const item = this.#item(event);
     const before = this.#items.get(event.number);
     if (before) before.item.replaceWith(item);
-    else this.#list.prepend(item);
+    else this.#ref("events").prepend(item);
     this.#items.set(event.number, { event, item });
     if (this.#items.size > KEPT) {
       const [number, oldest] = this.#items.entries().next().value;
@@ -50,8 +47,8 @@ export class EventList {
 
   #summarise() {
     const confirmed = [...this.#items.values()].filter(({ event }) => event.state === "confirmed");
-    this.#none.hidden = this.#items.size > 0;
-    this.#count.textContent = confirmed.length ? `${confirmed.length} confirmed` : "";
+    this.#ref("none").hidden = this.#items.size > 0;
+    this.#ref("count").textContent = confirmed.length ? `${confirmed.length} confirmed` : "";
   }
 
   #item(event) {
@@ -65,7 +62,7 @@ export class EventList {
       gone ? event.reason : bars(event.probabilities),
       units(event.action_units),
     );
-    button.addEventListener("click", () => this.#opened(event));
+    button.addEventListener("click", () => this.#open(event));
     return make("li", { "data-state": event.state, "data-number": event.number, "data-score": event.score }, button);
   }
 }

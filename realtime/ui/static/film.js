@@ -9,8 +9,8 @@ export class Film {
   #canvas;
   #base;
   #length;
-  #kept = new Map(); // place → ImageBitmap, null of one that cannot be read; the oldest first
-  #asked = new Map(); // place → promise
+  #bitmaps = new Map(); // place → ImageBitmap, null of one that cannot be read; the oldest first
+  #loading = new Map(); // place → promise
   #wanted = 0;
   #shown = 0;
   #closed = false;
@@ -23,37 +23,37 @@ export class Film {
   }
 
   has(place) {
-    return this.#kept.has(place);
+    return this.#bitmaps.has(place);
   }
 
-  /** Show the frame at `place` as soon as it is here, unless another is wanted by then. */
+  /** Show the frame at `place` once it is loaded, unless another is wanted by then. */
   async show(place, direction = 1) {
     this.#wanted = place;
-    if (!this.#kept.has(place)) await this.#fetch(place);
-    if (this.#closed || place !== this.#wanted || !this.#kept.has(place)) return;
+    if (!this.#bitmaps.has(place)) await this.#fetch(place);
+    if (this.#closed || place !== this.#wanted || !this.#bitmaps.has(place)) return;
     this.#draw(place);
     this.#ahead(place, direction);
   }
 
-  /** Show the newest frame that is here of those after `from` up to `due`, and fetch the next
-   * ones. Returns its place; `from` if there is none. */
+  /** Show the newest loaded frame after `from` and up to `due`, and fetch the next ones. Returns its
+   * place; `from` if there is none. */
   follow(from, due) {
     this.#wanted = due;
     let place = due;
-    while (place > from && !this.#kept.has(place)) place--;
-    if (place !== this.#shown && this.#kept.has(place)) this.#draw(place);
+    while (place > from && !this.#bitmaps.has(place)) place--;
+    if (place !== this.#shown && this.#bitmaps.has(place)) this.#draw(place);
     this.#ahead(due - 1, 1);
     return place;
   }
 
   close() {
     this.#closed = true;
-    for (const bitmap of this.#kept.values()) bitmap?.close();
-    this.#kept.clear();
+    for (const bitmap of this.#bitmaps.values()) bitmap?.close();
+    this.#bitmaps.clear();
   }
 
   #draw(place) {
-    const bitmap = this.#kept.get(place);
+    const bitmap = this.#bitmaps.get(place);
     this.#canvas.dataset.place = this.#shown = place;
     if (!bitmap) {
       this.#blank();
@@ -66,7 +66,7 @@ export class Film {
     this.#canvas.getContext("2d").drawImage(bitmap, 0, 0);
   }
 
-  /** Another's picture must not be taken for this one. */
+  /** Never show another frame's picture in place of this one. */
   #blank() {
     const { width, height } = this.#canvas;
     const ctx = this.#canvas.getContext("2d");
@@ -77,21 +77,21 @@ export class Film {
   }
 
   #ahead(place, direction) {
-    for (let step = 1; step <= AHEAD && this.#asked.size < AT_ONCE; step++) {
+    for (let step = 1; step <= AHEAD && this.#loading.size < AT_ONCE; step++) {
       const next = place + direction * step;
       if (next < 0 || next >= this.#length) return;
-      if (!this.#kept.has(next)) this.#fetch(next).then(() => this.#ahead(this.#wanted, direction));
+      if (!this.#bitmaps.has(next)) this.#fetch(next).then(() => this.#ahead(this.#wanted, direction));
     }
   }
 
   #fetch(place) {
-    if (!this.#asked.has(place)) {
-      this.#asked.set(
+    if (!this.#loading.has(place)) {
+      this.#loading.set(
         place,
-        this.#load(place).finally(() => this.#asked.delete(place)),
+        this.#load(place).finally(() => this.#loading.delete(place)),
       );
     }
-    return this.#asked.get(place);
+    return this.#loading.get(place);
   }
 
   async #load(place) {
@@ -101,13 +101,13 @@ export class Film {
       bitmap?.close();
       return;
     }
-    this.#kept.set(place, bitmap);
-    if (this.#kept.size > KEPT) {
-      const farthest = [...this.#kept.keys()].reduce((a, b) =>
+    this.#bitmaps.set(place, bitmap);
+    if (this.#bitmaps.size > KEPT) {
+      const farthest = [...this.#bitmaps.keys()].reduce((a, b) =>
         Math.abs(b - this.#wanted) > Math.abs(a - this.#wanted) ? b : a,
       );
-      this.#kept.get(farthest)?.close();
-      this.#kept.delete(farthest);
+      this.#bitmaps.get(farthest)?.close();
+      this.#bitmaps.delete(farthest);
     }
   }
 }

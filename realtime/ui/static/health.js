@@ -1,6 +1,7 @@
 // The Health tab: percentiles of every span, asked for once a second while the tab is seen.
 
-import { make } from "./colours.js";
+import { definitions, make } from "./colours.js";
+import { watchVisible } from "./tab.js";
 
 const EVERY_MS = 1000;
 const LOWEST_MS = 0.1;
@@ -26,12 +27,11 @@ export function mount(root) {
     if (visible) timer = setTimeout(look, EVERY_MS);
   }
 
-  new IntersectionObserver(([seen]) => {
-    if (seen.isIntersecting === visible) return;
-    visible = seen.isIntersecting;
+  watchVisible(root, (seen) => {
+    visible = seen;
     clearTimeout(timer);
     if (visible) look();
-  }).observe(root);
+  });
 }
 
 function show(root, ref, health) {
@@ -40,9 +40,7 @@ function show(root, ref, health) {
   if (verdict.textContent !== health.verdict) verdict.textContent = health.verdict;
   ref("what").textContent = [health.source, health.device, health.engine].filter(Boolean).join(" · ");
   ref("spans").replaceChildren(...health.spans.map(row));
-  ref("machine").replaceChildren(
-    ...Object.entries(facts(health)).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]),
-  );
+  ref("machine").replaceChildren(...definitions(Object.entries(facts(health))));
 }
 
 function row(span) {

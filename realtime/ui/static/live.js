@@ -1,6 +1,7 @@
 // The live page: wires socket, picture, plot, list and controls together.
 
 import { Camera } from "./camera.js";
+import { watchTheme } from "./canvas.js";
 import { EventList } from "./events.js";
 import { EventDialog } from "./dialog.js";
 import { Plot } from "./plot.js";
@@ -13,13 +14,11 @@ const NOTICE_MS = 8000;
 /** Start the page inside `root`, the element of live.html. */
 export function mount(root) {
   const ref = (name) => root.querySelector(`[data-ref="${name}"]`);
-  const stage = new Stage(ref("picture"), ref("frame"), ref("overlay"), ref("empty"));
+  const stage = new Stage(ref);
   const plot = new Plot(ref("plot"));
   const status = new StatusLine(root, ref);
   const dialog = new EventDialog(ref("dialog"));
-  const list = new EventList(ref("events"), ref("none"), ref("count"), (event) =>
-    dialog.open(event, state.run, state.startS),
-  );
+  const list = new EventList(ref, (event) => dialog.open(event, state.run, state.startS));
   const state = { run: null, startS: 0, kind: "" };
   let notice = 0;
 
@@ -39,7 +38,7 @@ export function mount(root) {
     },
     hello(message) {
       ref("controls").hidden = !message.may_control;
-      state.run = null; // all is told again: something may be gone since the connection was lost
+      state.run = null; // all comes again: something may be gone since the connection was lost
       plot.setRegions(message.lanes, message.regions);
     },
     status(message) {
@@ -94,10 +93,8 @@ export function mount(root) {
   }
   wireSource(ref, socket);
   wireChips(root, stage);
-  wireTheme(ref("theme"), () => {
-    plot.themeChanged();
-    stage.redraw();
-  });
+  wireTheme(ref("theme"));
+  watchTheme(() => plot.draw());
   socket.connect();
 }
 
@@ -134,12 +131,11 @@ function wireChips(root, stage) {
   }
 }
 
-function wireTheme(button, changed) {
+function wireTheme(button) {
   const stored = localStorage.getItem("fmanet-theme");
   if (stored) document.body.classList.toggle("dark", stored === "dark");
   button.addEventListener("click", () => {
     const dark = document.body.classList.toggle("dark");
     localStorage.setItem("fmanet-theme", dark ? "dark" : "light");
   });
-  new MutationObserver(changed).observe(document.body, { attributeFilter: ["class"] });
 }

@@ -1,5 +1,5 @@
-// Drawing over the picture, from the geometry of realtime/results/overlay.py: px of the frame in, px of
-// the canvas out. Mirroring turns points, never text.
+// Drawing over the picture, from the geometry of realtime/results/overlay.py: px of the frame in, CSS
+// px of the canvas out. Mirroring moves points, never text.
 
 import { heatColour, labelColour, title } from "./colours.js";
 
@@ -7,25 +7,23 @@ const GRID = 32;
 const HEAT_STEP_PX = 0.01;
 const heatCells = new OffscreenCanvas(GRID, GRID);
 
-/** `shows`: which chips are on. `ratio`: device px per CSS px. */
-export function drawOverlay(ctx, { header, parts }, shows, mirrored, ratio) {
-  const { width, height } = ctx.canvas;
+/** `shows`: which chips are on. */
+export function drawOverlay(ctx, { header, parts }, shows, mirrored) {
+  const { width, height } = ctx.canvas.getBoundingClientRect();
   const scale = width / header.width;
   const at = mirrored
     ? ([x, y]) => [width - x * scale, y * scale]
     : ([x, y]) => [x * scale, y * scale];
-  ctx.setTransform(1, 0, 0, 1, 0, 0);
-  ctx.clearRect(0, 0, width, height);
   const { face } = header;
   if (face) {
     const outline = face.outline.map(at);
-    if (shows.heat && parts.heat) drawHeat(ctx, header, parts.heat, outline, scale, mirrored);
-    if (shows.outline) drawOutline(ctx, outline, ratio);
-    if (shows.landmarks && parts.landmarks) drawLandmarks(ctx, parts.landmarks, at, ratio);
-    if (shows.regions) drawRegions(ctx, header.regions, at, scale, ratio);
-    if (shows.label && header.event) drawLabel(ctx, header.event, outline, ratio);
+    if (shows.heat && parts.heat) drawHeat(ctx, header, parts.heat, outline, scale, mirrored, width);
+    if (shows.outline) drawOutline(ctx, outline);
+    if (shows.landmarks && parts.landmarks) drawLandmarks(ctx, parts.landmarks, at);
+    if (shows.regions) drawRegions(ctx, header.regions, at, scale);
+    if (shows.label && header.event) drawLabel(ctx, header.event, outline, width);
   }
-  if (shows.label) drawFlags(ctx, header, ratio);
+  if (shows.label) drawFlags(ctx, header, height);
 }
 
 function trace(ctx, points) {
@@ -39,7 +37,7 @@ function trace(ctx, points) {
   ctx.closePath();
 }
 
-function drawHeat(ctx, header, heat, outline, scale, mirrored) {
+function drawHeat(ctx, header, heat, outline, scale, mirrored, width) {
   const cells = heatCells.getContext("2d");
   const image = cells.createImageData(GRID, GRID);
   new Uint8Array(heat).forEach((level, i) => {
@@ -52,8 +50,8 @@ function drawHeat(ctx, header, heat, outline, scale, mirrored) {
   ctx.save();
   trace(ctx, outline);
   ctx.clip();
-  if (mirrored) ctx.setTransform(-scale, 0, 0, scale, ctx.canvas.width, 0);
-  else ctx.setTransform(scale, 0, 0, scale, 0, 0);
+  if (mirrored) ctx.transform(-1, 0, 0, 1, width, 0);
+  ctx.scale(scale, scale);
   ctx.transform(a, b, c, d, e, f);
   ctx.imageSmoothingQuality = "high";
   ctx.drawImage(heatCells, -0.5, -0.5, GRID * cell, GRID * cell);
@@ -66,37 +64,37 @@ function inside(cell) {
   return Math.min(1, (Math.min(cell, GRID - 1 - cell) + 0.5) / 4);
 }
 
-function drawOutline(ctx, outline, ratio) {
+function drawOutline(ctx, outline) {
   trace(ctx, outline);
-  ctx.lineWidth = 3 * ratio;
+  ctx.lineWidth = 3;
   ctx.strokeStyle = "rgb(0 0 0 / 0.25)";
   ctx.stroke();
-  ctx.lineWidth = 1.25 * ratio;
+  ctx.lineWidth = 1.25;
   ctx.strokeStyle = "rgb(255 255 255 / 0.8)";
   ctx.stroke();
 }
 
-function drawLandmarks(ctx, bytes, at, ratio) {
+function drawLandmarks(ctx, bytes, at) {
   const values = new Float32Array(bytes);
   ctx.fillStyle = "rgb(255 255 255 / 0.75)";
   for (let i = 0; i < values.length; i += 2) {
     const [x, y] = at([values[i], values[i + 1]]);
-    ctx.fillRect(x - 0.75 * ratio, y - 0.75 * ratio, 1.5 * ratio, 1.5 * ratio);
+    ctx.fillRect(x - 0.75, y - 0.75, 1.5, 1.5);
   }
 }
 
-function drawRegions(ctx, regions, at, scale, ratio) {
+function drawRegions(ctx, regions, at, scale) {
   for (const { at: centre, radius, strength, threshold } of regions) {
     const [x, y] = at(centre);
     const over = threshold ? (strength ?? 0) / threshold : 0;
     ctx.beginPath();
     ctx.arc(x, y, radius * scale, 0, 2 * Math.PI);
-    ctx.setLineDash(threshold === null ? [2 * ratio, 3 * ratio] : []);
+    ctx.setLineDash(threshold === null ? [2, 3] : []);
     if (over >= 1) {
       ctx.fillStyle = "rgb(45 212 191 / 0.28)";
       ctx.fill();
     }
-    ctx.lineWidth = (over >= 1 ? 2 : 1) * ratio;
+    ctx.lineWidth = over >= 1 ? 2 : 1;
     ctx.strokeStyle = over >= 1 ? "rgb(94 234 212)" : `rgb(255 255 255 / ${0.36 + 0.4 * over})`;
     ctx.stroke();
   }
@@ -104,55 +102,55 @@ function drawRegions(ctx, regions, at, scale, ratio) {
 }
 
 /** The name over the forehead; under it a bar: how far the motion is over its threshold now. */
-function drawLabel(ctx, event, outline, ratio) {
+function drawLabel(ctx, event, outline, right) {
   const xs = outline.map(([x]) => x);
   const top = Math.min(...outline.map(([, y]) => y));
   const middle = (Math.min(...xs) + Math.max(...xs)) / 2;
   const percent = event.probability === null ? "" : `  ${Math.round(100 * event.probability)} %`;
   const name = event.kind === "macro" ? `${title(event.label)} (macro)` : title(event.label);
   const text = event.state === "early" ? `${name}?${percent}` : `${name}${percent}`;
-  ctx.font = `600 ${15 * ratio}px system-ui, sans-serif`;
-  const width = ctx.measureText(text).width + 28 * ratio;
-  const height = 34 * ratio;
-  const x = Math.min(Math.max(middle - width / 2, 8 * ratio), ctx.canvas.width - width - 8 * ratio);
-  const y = Math.max(8 * ratio, top - height - 14 * ratio);
+  ctx.font = `600 15px system-ui, sans-serif`;
+  const width = ctx.measureText(text).width + 28;
+  const height = 34;
+  const x = Math.min(Math.max(middle - width / 2, 8), right - width - 8);
+  const y = Math.max(8, top - height - 14);
   ctx.beginPath();
-  ctx.roundRect(x, y, width, height, 10 * ratio);
+  ctx.roundRect(x, y, width, height, 10);
   ctx.fillStyle = "rgb(15 23 42 / 0.82)";
   ctx.fill();
-  ctx.lineWidth = 1.5 * ratio;
-  ctx.setLineDash(event.state === "early" ? [4 * ratio, 3 * ratio] : []);
+  ctx.lineWidth = 1.5;
+  ctx.setLineDash(event.state === "early" ? [4, 3] : []);
   ctx.strokeStyle = labelColour(event.label);
   ctx.stroke();
   ctx.setLineDash([]);
   ctx.fillStyle = "white";
   ctx.textAlign = "center";
   ctx.textBaseline = "middle";
-  ctx.fillText(text, x + width / 2, y + height / 2 - 2 * ratio);
-  const bar = (width - 28 * ratio) * Math.min(1, event.strength / 3);
+  ctx.fillText(text, x + width / 2, y + height / 2 - 2);
+  const bar = (width - 28) * Math.min(1, event.strength / 3);
   ctx.fillStyle = labelColour(event.label);
-  ctx.fillRect(x + 14 * ratio, y + height - 6 * ratio, bar, 2 * ratio);
+  ctx.fillRect(x + 14, y + height - 6, bar, 2);
 }
 
 const FLAG_WORDS = { blink: "blink", head: "head moves", light: "light changes", texture: "too flat" };
 
-function drawFlags(ctx, header, ratio) {
+function drawFlags(ctx, header, bottom) {
   const words = header.face
     ? header.flags.map((flag) => FLAG_WORDS[flag]).filter(Boolean)
     : ["no face"];
-  ctx.font = `500 ${12 * ratio}px system-ui, sans-serif`;
+  ctx.font = `500 12px system-ui, sans-serif`;
   ctx.textAlign = "left";
   ctx.textBaseline = "middle";
-  let x = 12 * ratio;
-  const y = ctx.canvas.height - 24 * ratio;
+  let x = 12;
+  const y = bottom - 24;
   for (const word of words) {
-    const width = ctx.measureText(word).width + 18 * ratio;
+    const width = ctx.measureText(word).width + 18;
     ctx.beginPath();
-    ctx.roundRect(x, y - 11 * ratio, width, 22 * ratio, 11 * ratio);
+    ctx.roundRect(x, y - 11, width, 22, 11);
     ctx.fillStyle = "rgb(15 23 42 / 0.72)";
     ctx.fill();
     ctx.fillStyle = "rgb(255 255 255 / 0.92)";
-    ctx.fillText(word, x + 9 * ratio, y);
-    x += width + 6 * ratio;
+    ctx.fillText(word, x + 9, y);
+    x += width + 6;
   }
 }

@@ -19,19 +19,20 @@ export class Player {
   #on = false; // whether sound is wanted…
   #once = null; // …or for this stretch alone: { toS, back }
 
-  /** `parts`: elements by name (film, voice, play, speed, sound, now, place). `shown(s)`: another
-   * frame is on show. `warn(words)`: something cannot be done. */
-  constructor(parts, shown, warn) {
-    this.#parts = parts;
+  /** `ref(name)`: the elements `film`, `voice`, `play`, `speed`, `sound`, `now`, `place`. `shown(s)`:
+   * another frame is on show. `warn(words)`: something cannot be done. */
+  constructor(ref, shown, warn) {
+    const names = ["film", "voice", "play", "speed", "sound", "now", "place"];
+    const parts = (this.#parts = Object.fromEntries(names.map((name) => [name, ref(name)])));
     this.#shown = shown;
     this.#warn = warn;
     parts.play.addEventListener("click", () => this.toggle());
     parts.sound.addEventListener("click", () => this.toggleSound());
-    parts.speed.addEventListener("change", () => this.#hear());
-    parts.voice.addEventListener("error", () => this.#heard && this.#failed(parts.voice.error));
+    parts.speed.addEventListener("change", () => this.#updateSound());
+    parts.voice.addEventListener("error", () => this.#audible && this.#failed(parts.voice.error));
   }
 
-  /** Take another session: its routes' address and what the server says of it. */
+  /** Open another session: the address of its routes, and its description. */
   open(base, { times_s: times, sound }) {
     this.play(false);
     this.#film?.close();
@@ -41,7 +42,7 @@ export class Player {
     this.#parts.sound.hidden = !sound;
     if (sound) this.#parts.voice.src = new URL("sound.wav", base);
     else this.#parts.voice.removeAttribute("src");
-    this.#hear();
+    this.#updateSound();
   }
 
   get place() {
@@ -84,7 +85,7 @@ export class Player {
       this.#lastMs = performance.now();
       this.#request = requestAnimationFrame((now) => this.#tick(now));
     }
-    this.#hear();
+    this.#updateSound();
   }
 
   /** Whether sound is heard at full speed. */
@@ -92,7 +93,7 @@ export class Player {
     if (this.#parts.sound.hidden) return;
     this.#on = !this.#on;
     if (this.#on) this.#parts.speed.value = "1";
-    this.#hear();
+    this.#updateSound();
   }
 
   /** Play from `fromS` to `toS` with sound, and come back to the frame `back`. */
@@ -115,16 +116,16 @@ export class Player {
     return this.#once ? 1 : Number(this.#parts.speed.value);
   }
 
-  get #heard() {
+  get #audible() {
     return this.#playing && this.#speed === 1 && (this.#on || this.#once !== null);
   }
 
-  /** Let the sound be heard or not, as it now should be. */
-  #hear() {
+  /** Start or pause the sound, whichever is due. */
+  #updateSound() {
     const { voice, sound } = this.#parts;
     sound.setAttribute("aria-pressed", String(this.#on));
     sound.textContent = !this.#on ? "Sound off" : this.#speed === 1 ? "Sound on" : "Sound on at full speed";
-    if (!this.#heard) voice.pause();
+    if (!this.#audible) voice.pause();
     else if (voice.paused) {
       voice.currentTime = this.#atS;
       voice.play().catch((error) => this.#failed(error));
@@ -135,16 +136,16 @@ export class Player {
     if (name === "AbortError") return; // paused before it began
     this.play(false);
     this.#on = false;
-    this.#hear();
+    this.#updateSound();
     this.#warn(`The sound cannot be played: ${message}`);
   }
 
   #tick(now) {
-    if (this.#heard) this.#follow();
+    if (this.#audible) this.#follow();
     else this.#advance(((now - this.#lastMs) / 1000) * this.#speed);
     this.#lastMs = now;
     const endS = Math.min(this.#once?.toS ?? Infinity, this.#times.at(-1));
-    const over = this.#atS >= endS || (this.#heard && this.#parts.voice.ended);
+    const over = this.#atS >= endS || (this.#audible && this.#parts.voice.ended);
     if (!over) {
       this.#request = requestAnimationFrame((then) => this.#tick(then));
       return;

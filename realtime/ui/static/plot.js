@@ -2,7 +2,9 @@
 // its threshold, with the expressions marked above, and what was rejected, with its reason, below
 // them. It moves with the frames: a pause holds it.
 
-import { fitted, readColours } from "./canvas.js";
+import {
+  GUTTER_PX, clipped, drawLaneLine, drawLaneLines, fitted, laneY, readColours, stroke, write,
+} from "./canvas.js";
 import { clockTime, labelColour, title } from "./colours.js";
 
 const KEPT_S = 15;
@@ -11,9 +13,8 @@ const SHOWN_NARROW_S = 6;
 const TOP_PX = 42; // the strip in which expressions are marked…
 const MARKS_PX = 30; // …and above it what was rejected
 const BOTTOM_PX = 18;
-const GUTTER_PX = 58;
+const SMALL = "11px system-ui, sans-serif";
 const GAP_S = 0.5; // without a sample for longer, the line is broken
-const FULL = 2.5; // times the threshold at the top of a lane
 
 export class Plot {
   #canvas;
@@ -25,7 +26,7 @@ export class Plot {
   #forgotten = []; // [from, to] of what is not to be shown
   #nowS = 0;
   #pointerX = null;
-  #colours = null;
+  #colours = {};
   startS = 0;
 
   constructor(canvas) {
@@ -86,7 +87,7 @@ export class Plot {
     this.draw();
   }
 
-  /** Show these events, and what moved in these spans, no longer; also what is still on its way. */
+  /** Remove these events and the motion of these spans, even if it is still on its way. */
   forget(numbers, spans) {
     for (const number of numbers) this.#events.delete(number);
     this.#forgotten = spans;
@@ -100,16 +101,11 @@ export class Plot {
     this.#rejected = this.#rejected.filter(({ onset, end }) => stays(onset, end));
   }
 
-  themeChanged() {
-    this.#colours = null;
-    this.draw();
-  }
-
   draw() {
     const ctx = fitted(this.#canvas);
     if (!ctx) return;
     const { width, height } = this.#canvas.getBoundingClientRect();
-    this.#colours ??= readColours(this.#canvas);
+    this.#colours = readColours(this.#canvas);
     const shownS = width < 520 ? SHOWN_NARROW_S : SHOWN_S;
     const perS = (width - GUTTER_PX) / shownS;
     const frame = { ctx, width, height, perS, x: (t) => width - (this.#nowS - t) * perS };
@@ -124,149 +120,103 @@ export class Plot {
   }
 
   #drawTime({ ctx, width, height, x }, shownS) {
-    ctx.font = "11px system-ui, sans-serif";
-    ctx.textAlign = "center";
-    ctx.textBaseline = "alphabetic";
     const first = Math.ceil(this.#nowS - this.startS - shownS);
     for (let s = Math.max(0, first); s <= this.#nowS - this.startS; s++) {
       const at = x(s + this.startS);
       ctx.fillStyle = this.#colours.grid;
       ctx.fillRect(Math.round(at), TOP_PX, 1, height - TOP_PX - BOTTOM_PX);
       if (s % 2 || at < GUTTER_PX + 14 || at > width - 16) continue;
-      ctx.fillStyle = this.#colours.quiet;
-      ctx.fillText(`${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`, at, height - 4);
+      const style = { font: SMALL, fillStyle: this.#colours.quiet, textAlign: "center" };
+      write(ctx, clockTime(s).slice(0, -3), at, height - 4, style);
     }
   }
 
-  /** A band from onset to offset, a bracket above it, the apex as a diamond. */
-  #drawEvents({ ctx, width, height, x }) {
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(GUTTER_PX, 0, width - GUTTER_PX, height);
-    ctx.clip();
-    let free = Infinity; // names that would overlap a later one are left out
-    const latestFirst = [...this.#events.values()].sort((a, b) => b.apex_s - a.apex_s);
-    for (const event of latestFirst) {
-      const open = event.offset_s === null;
-      const [from, apex] = [x(event.onset_s), x(event.apex_s)];
-      const to = open ? x(Math.min(this.#nowS, event.apex_s + 0.5)) : x(event.offset_s);
-      if (to < GUTTER_PX) continue;
-      const gone = event.state === "withdrawn";
-      const colour = gone ? this.#colours.quiet : labelColour(event.label);
-      if (!gone) {
-        ctx.globalAlpha = event.state === "early" ? 0.08 : 0.16;
-        ctx.fillStyle = colour;
-        ctx.fillRect(from, TOP_PX, to - from, height - TOP_PX - BOTTOM_PX);
-        ctx.globalAlpha = 0.8;
-        ctx.fillRect(Math.round(apex), TOP_PX, 1, height - TOP_PX - BOTTOM_PX);
-      }
-      ctx.globalAlpha = gone ? 0.6 : 1;
-      ctx.strokeStyle = ctx.fillStyle = colour;
-      ctx.lineWidth = 1.5;
-      ctx.setLineDash(event.state === "confirmed" ? [] : [3, 3]);
-      ctx.beginPath();
-      ctx.moveTo(from, MARKS_PX - 3);
-      ctx.lineTo(from, MARKS_PX - 8);
-      ctx.lineTo(to, MARKS_PX - 8);
-      if (!open) ctx.lineTo(to, MARKS_PX - 3);
-      ctx.stroke();
-      ctx.setLineDash([]);
-      diamond(ctx, apex, MARKS_PX - 8, 4);
-      ctx.font = "600 11px system-ui, sans-serif";
-      ctx.textAlign = "center";
-      if (gone) continue;
-      const words = title(event.label) + (event.state === "early" ? "?" : "");
-      const half = ctx.measureText(words).width / 2;
-      const middle = Math.min((from + to) / 2, width - half);
-      if (middle + half > free) continue;
-      ctx.fillText(words, middle, MARKS_PX - 17);
-      free = middle - half - 6;
+  #drawEvents(frame) {
+    const { ctx, width, height } = frame;
+    clipped(ctx, GUTTER_PX, 0, width - GUTTER_PX, height, () => {
+      let free = Infinity; // names that would overlap a later one are left out
+      const latestFirst = [...this.#events.values()].sort((a, b) => b.apex_s - a.apex_s);
+      for (const event of latestFirst) free = this.#drawEvent(frame, event, free);
+    });
+  }
+
+  /** A band from onset to offset, a bracket above it, the apex as a diamond, and the name if it ends
+   * before `free`. Returns where a name before it has to end. */
+  #drawEvent({ ctx, width, height, x }, event, free) {
+    const open = event.offset_s === null;
+    const [from, apex] = [x(event.onset_s), x(event.apex_s)];
+    const to = open ? x(Math.min(this.#nowS, event.apex_s + 0.5)) : x(event.offset_s);
+    if (to < GUTTER_PX) return free;
+    const gone = event.state === "withdrawn";
+    ctx.strokeStyle = ctx.fillStyle = gone ? this.#colours.quiet : labelColour(event.label);
+    if (!gone) {
+      ctx.globalAlpha = event.state === "early" ? 0.08 : 0.16;
+      ctx.fillRect(from, TOP_PX, to - from, height - TOP_PX - BOTTOM_PX);
+      ctx.globalAlpha = 0.8;
+      ctx.fillRect(Math.round(apex), TOP_PX, 1, height - TOP_PX - BOTTOM_PX);
     }
-    ctx.restore();
+    ctx.globalAlpha = gone ? 0.6 : 1;
+    ctx.lineWidth = 1.5;
+    ctx.setLineDash(event.state === "confirmed" ? [] : [3, 3]);
+    const [top, foot] = [MARKS_PX - 8, MARKS_PX - 3];
+    ctx.stroke(new Path2D(`M ${from} ${foot} V ${top} H ${to} ${open ? "" : `V ${foot}`}`));
+    ctx.setLineDash([]);
+    diamond(ctx, apex, MARKS_PX - 8, 4);
+    if (gone) return free;
+    const words = title(event.label) + (event.state === "early" ? "?" : "");
+    ctx.font = `600 ${SMALL}`;
+    const half = ctx.measureText(words).width / 2;
+    const middle = Math.min((from + to) / 2, width - half);
+    if (middle + half > free) return free;
+    write(ctx, words, middle, MARKS_PX - 17, { textAlign: "center" });
+    return middle - half - 6;
   }
 
   /** A thin line from onset to end, a cross at the apex, the reason where there is room. */
   #drawRejected({ ctx, width, x }) {
     const y = MARKS_PX + 5;
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(GUTTER_PX, 0, width - GUTTER_PX, TOP_PX);
-    ctx.clip();
-    ctx.fillStyle = ctx.strokeStyle = this.#colours.quiet;
-    ctx.font = "10px system-ui, sans-serif";
-    ctx.textAlign = "left";
-    ctx.textBaseline = "middle";
-    let free = width;
-    for (const { onset, apex, end, reason } of this.#rejected.toReversed()) {
-      const [from, to, at] = [x(onset), x(end), x(apex)];
-      ctx.fillRect(from, y, Math.max(1, to - from), 1);
-      cross(ctx, at, y, 2.5);
-      const words = ctx.measureText(reason).width;
-      if (to >= GUTTER_PX && to + 11 + words < free) ctx.fillText(reason, to + 5, y);
-      free = from;
-    }
-    ctx.textBaseline = "alphabetic";
-    ctx.restore();
+    clipped(ctx, GUTTER_PX, 0, width - GUTTER_PX, TOP_PX, () => {
+      ctx.fillStyle = ctx.strokeStyle = this.#colours.quiet;
+      ctx.font = "10px system-ui, sans-serif";
+      let free = width;
+      for (const { onset, apex, end, reason } of this.#rejected.toReversed()) {
+        const [from, to, at] = [x(onset), x(end), x(apex)];
+        ctx.fillRect(from, y, Math.max(1, to - from), 1);
+        cross(ctx, at, y, 2.5);
+        const words = ctx.measureText(reason).width;
+        const room = to >= GUTTER_PX && to + 11 + words < free;
+        if (room) write(ctx, reason, to + 5, y, { textBaseline: "middle" });
+        free = from;
+      }
+    });
   }
 
   #drawLane({ ctx, width, x, perS }, { name, members }, base, height) {
-    const colours = this.#colours;
-    const y = (over) => base - (Math.min(over, FULL) / FULL) * height;
-    ctx.fillStyle = colours.text;
-    ctx.font = "500 12px system-ui, sans-serif";
-    ctx.textAlign = "left";
-    ctx.textBaseline = "alphabetic";
-    ctx.fillText(name, 0, base - 4);
-    ctx.fillStyle = colours.line;
-    ctx.fillRect(GUTTER_PX, base, width - GUTTER_PX, 1);
-    ctx.strokeStyle = colours.quiet;
-    ctx.setLineDash([2, 4]);
-    ctx.lineWidth = 1;
-    ctx.beginPath();
-    ctx.moveTo(GUTTER_PX, Math.round(y(1)) + 0.5);
-    ctx.lineTo(width, Math.round(y(1)) + 0.5);
-    ctx.stroke();
-    ctx.setLineDash([]);
-    for (const columns of this.#runs(members, x, width, perS)) {
-      this.#drawRun(ctx, columns, members, y, { base, height, width });
-    }
-  }
-
-  #drawRun(ctx, columns, members, y, { base, height, width }) {
+    write(ctx, name, 0, base - 4, { font: "500 12px system-ui, sans-serif", fillStyle: this.#colours.text });
+    drawLaneLines(ctx, width, base, height, this.#colours);
+    const y = (over) => laneY(over, base, height);
     const { text, accent } = this.#colours;
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(GUTTER_PX, base - height - 8, width - GUTTER_PX, height + 8);
-    ctx.clip();
-    ctx.globalAlpha = 0.35;
-    ctx.strokeStyle = text;
-    ctx.lineWidth = 0.75;
-    members.forEach((_, i) => {
-      trace(ctx, columns, (column) => y(column.each[i]));
-      ctx.stroke();
+    clipped(ctx, GUTTER_PX, base - height - 8, width - GUTTER_PX, height + 8, () => {
+      for (const columns of this.#runs(members, x, width, perS)) {
+        ctx.globalAlpha = 0.35;
+        members.forEach((_, i) => {
+          const line = trace(columns, (column) => y(column.each[i]));
+          stroke(ctx, line, { strokeStyle: text, lineWidth: 0.75 });
+        });
+        ctx.globalAlpha = 1;
+        const line = trace(columns, (column) => y(column.top));
+        drawLaneLine(ctx, line, width, base, height, this.#colours, () => {
+          line.lineTo(columns.at(-1).x, base);
+          line.lineTo(columns[0].x, base);
+          Object.assign(ctx, { fillStyle: accent, globalAlpha: 0.18 });
+          ctx.fill(line);
+        });
+      }
     });
-    ctx.globalAlpha = 1;
-    trace(ctx, columns, (column) => y(column.top));
-    ctx.strokeStyle = text;
-    ctx.lineWidth = 1.5;
-    ctx.stroke();
-    // What is over the threshold once more, in the accent's colour.
-    ctx.beginPath();
-    ctx.rect(GUTTER_PX, base - height - 8, width - GUTTER_PX, y(1) - base + height + 8);
-    ctx.clip();
-    trace(ctx, columns, (column) => y(column.top));
-    ctx.strokeStyle = ctx.fillStyle = accent;
-    ctx.lineWidth = 2;
-    ctx.stroke();
-    ctx.lineTo(columns.at(-1).x, base);
-    ctx.lineTo(columns[0].x, base);
-    ctx.globalAlpha = 0.18;
-    ctx.fill();
-    ctx.restore();
   }
 
-  /** The shown samples, apart where frames are missing. Samples that fall on one px column are
-   * one: their maximum, so that no peak is lost. */
+  /** The visible samples, split where frames are missing. Samples in one px column become one, their
+   * maximum, so that no peak is lost. */
   #runs(members, x, width, perS) {
     const runs = [];
     const oldest = this.#nowS - width / perS;
@@ -298,7 +248,7 @@ export class Plot {
     ctx.fillRect(Math.round(this.#pointerX), TOP_PX, 1, height - TOP_PX - BOTTOM_PX);
     const left = this.#pointerX > width - 220;
     ctx.textAlign = left ? "right" : "left";
-    ctx.font = "11px system-ui, sans-serif";
+    ctx.font = SMALL;
     const at = this.#pointerX + (left ? -6 : 6);
     this.#lanes.forEach(({ members }, lane) => {
       const over = (i) => (row.threshold[i] ? row.strength[i] / row.threshold[i] : 0);
@@ -313,28 +263,19 @@ export class Plot {
   }
 }
 
-function trace(ctx, columns, y) {
-  ctx.beginPath();
-  for (const column of columns) ctx.lineTo(column.x, y(column));
+function trace(columns, y) {
+  const line = new Path2D();
+  for (const column of columns) line.lineTo(column.x, y(column));
+  return line;
 }
 
 function diamond(ctx, x, y, r) {
-  ctx.beginPath();
-  ctx.moveTo(x, y - r);
-  ctx.lineTo(x + r, y);
-  ctx.lineTo(x, y + r);
-  ctx.lineTo(x - r, y);
-  ctx.fill();
+  ctx.fill(new Path2D(`M ${x} ${y - r} l ${r} ${r} l ${-r} ${r} l ${-r} ${-r}`));
 }
 
 function cross(ctx, x, y, r) {
   ctx.lineWidth = 1;
-  ctx.beginPath();
-  ctx.moveTo(x - r, y - r);
-  ctx.lineTo(x + r, y + r);
-  ctx.moveTo(x - r, y + r);
-  ctx.lineTo(x + r, y - r);
-  ctx.stroke();
+  ctx.stroke(new Path2D(`M ${x - r} ${y - r} l ${2 * r} ${2 * r} m 0 ${-2 * r} l ${-2 * r} ${2 * r}`));
 }
 
 function label(ctx, words, x, y, colours) {

@@ -2,9 +2,39 @@
 
 import { make, ms } from "./colours.js";
 
-const SPEEDS = [0.0625, 0.125, 0.25, 0.5, 1];
 const FACTOR = 10;
 const ASK_AFTER_MS = 150; // the slider rests
+const MARKUP = `
+  <div class="fl-pair">
+    <figure>
+      <canvas data-part="original" width="256" height="256"></canvas>
+      <figcaption>As it was</figcaption>
+    </figure>
+    <figure>
+      <canvas data-part="magnified" width="256" height="256"></canvas>
+      <figcaption data-part="caption">Motion × ${FACTOR}</figcaption>
+    </figure>
+  </div>
+  <p class="fl-wait" data-part="message">Preparing the replay…</p>
+  <div class="fl-track">
+    <div class="fl-marks" data-part="marks"></div>
+    <input data-part="at" type="range" min="0" max="1000" value="0" aria-label="Time">
+  </div>
+  <div class="fl-knobs">
+    <button data-part="play" type="button">Pause</button>
+    <select data-part="speed" aria-label="Speed">
+      <option value="0.0625">1/16 speed</option>
+      <option value="0.125">1/8 speed</option>
+      <option value="0.25">1/4 speed</option>
+      <option value="0.5">1/2 speed</option>
+      <option value="1">full speed</option>
+    </select>
+    <span class="fl-moment" data-part="moment"></span>
+    <label>Magnify
+      <input data-part="factor" type="range" min="1" max="20" step="1" value="${FACTOR}"
+        aria-label="Magnification">
+    </label>
+  </div>`;
 
 export class Replay {
   #base;
@@ -26,11 +56,11 @@ export class Replay {
     this.element = this.#build();
   }
 
-  /** Fetch and play. Resolves to what the server says of it, to null if there is no replay. */
+  /** Fetch and play. Resolves to the replay's description, null if there is none. */
   async load() {
     const answer = await fetch(new URL("replay.json", this.#base));
     const facts = await answer.json();
-    const why = facts.missing ?? facts.error ?? facts.detail;
+    const why = facts.error ?? facts.detail;
     if (why) {
       this.#say(why);
       return null;
@@ -55,24 +85,11 @@ export class Replay {
   }
 
   #build() {
-    const p = this.#parts;
-    p.original = make("canvas", { width: 256, height: 256 });
-    p.magnified = make("canvas", { width: 256, height: 256 });
-    p.caption = make("figcaption", {}, `Motion × ${FACTOR}`);
-    p.factor = make("input", {
-      ...{ type: "range", min: 1, max: 20, step: 1, value: FACTOR },
-      "aria-label": "Magnification",
-    });
-    p.at = make("input", { type: "range", min: 0, max: 1000, value: 0, "aria-label": "Time" });
-    p.play = make("button", { type: "button" }, "Pause");
-    p.speed = make("select", { "aria-label": "Speed" });
-    for (const speed of SPEEDS) {
-      const words = speed === 1 ? "full speed" : `1/${1 / speed} speed`;
-      p.speed.append(make("option", { value: speed, selected: speed === this.#speed ? "" : null }, words));
-    }
-    p.moment = make("span", { class: "fl-moment" }, "");
-    p.message = make("p", { class: "fl-wait" }, "Preparing the replay…");
-    p.marks = make("div", { class: "fl-marks" });
+    const element = make("section", { class: "fl-replay", "data-ready": "no" });
+    element.innerHTML = MARKUP;
+    const parts = element.querySelectorAll("[data-part]");
+    const p = (this.#parts = Object.fromEntries([...parts].map((part) => [part.dataset.part, part])));
+    p.speed.value = this.#speed;
     p.factor.addEventListener("input", () => {
       p.caption.textContent = `Motion × ${p.factor.value}`;
       clearTimeout(this.#asking);
@@ -84,26 +101,7 @@ export class Replay {
     });
     p.play.addEventListener("click", () => this.#play(!this.#playing));
     p.speed.addEventListener("change", () => (this.#speed = Number(p.speed.value)));
-    return make(
-      "section",
-      { class: "fl-replay", "data-ready": "no" },
-      make(
-        "div",
-        { class: "fl-pair" },
-        make("figure", {}, p.original, make("figcaption", {}, "As it was")),
-        make("figure", {}, p.magnified, p.caption),
-      ),
-      p.message,
-      make("div", { class: "fl-track" }, p.marks, p.at),
-      make(
-        "div",
-        { class: "fl-knobs" },
-        p.play,
-        p.speed,
-        p.moment,
-        make("label", {}, "Magnify", p.factor),
-      ),
-    );
+    return element;
   }
 
   get #lengthS() {
@@ -120,8 +118,7 @@ export class Replay {
   }
 
   async #magnify(factor) {
-    const sheet = await this.#sheet(factor);
-    this.#magnified = sheet;
+    this.#magnified = await this.#sheet(factor);
     this.element.dataset.factor = factor;
   }
 

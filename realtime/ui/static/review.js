@@ -1,11 +1,13 @@
-// The Review tab: a recorded session looked at again, and coded.
+// The Review tab: play and code a recorded session.
 
-import { AgreementTable } from "./agreement.js";
+import { agreementTable } from "./agreement.js";
+import { watchTheme } from "./canvas.js";
 import { Coding } from "./coding.js";
 import { clockTime, labelColour, make, ms, title } from "./colours.js";
+import { showDialog } from "./dialog.js";
 import { Player } from "./player.js";
 import { Replay } from "./replay.js";
-import { fill } from "./tab.js";
+import { fill, request, watchVisible } from "./tab.js";
 import { Timeline } from "./timeline.js";
 
 const NOTICE_MS = 8000;
@@ -16,18 +18,18 @@ const CODER = "fmanet-coder";
 
 /** Start the tab inside `root`, the element of review.html. */
 export function mount(root) {
-  new Review(root).watch();
+  new Review(root);
 }
 
 class Review {
   #root;
   #name = "";
-  #address = ""; // the name, as a part of an address: folders may be called by any signs
+  #address = ""; // the name, encoded for an address
   #facts = null;
   #player;
   #timeline = null;
   #coding = new Coding(
-    // Frames are named by their places, which are others after a redaction.
+    // A redaction changes the places of frames, so each request says how many there were.
     (path, body) => this.#ask(path, body && { ...body, frames: this.#facts.times_s.length }),
     () => this.#show(),
   );
@@ -38,9 +40,8 @@ class Review {
 
   constructor(root) {
     this.#root = root;
-    const parts = ["film", "voice", "play", "speed", "sound", "now", "place"];
     this.#player = new Player(
-      Object.fromEntries(parts.map((part) => [part, this.#ref(part)])),
+      (name) => this.#ref(name),
       (s) => this.#timeline.show(s),
       (words) => this.#warn(words),
     );
@@ -50,7 +51,7 @@ class Review {
       localStorage.setItem(CODER, target.value.trim());
       if (this.#facts) this.#coding.open(this.#address, this.#coder);
     });
-    this.#ref("coder").addEventListener("input", () => this.#letNote());
+    this.#ref("coder").addEventListener("input", () => this.#enableNote());
     this.#ref("compare").addEventListener("click", () => this.#compare());
     this.#ref("report").addEventListener("click", async () => {
       const address = new URL(`../review/${this.#address}/report.html`, import.meta.url);
@@ -63,9 +64,13 @@ class Review {
       button.addEventListener("click", () => this.#player.step(Number(button.dataset.step)));
     }
     for (const button of root.querySelectorAll("[data-verdict]")) {
-      button.addEventListener("click", () => this.#say({ verdict: button.dataset.verdict }));
+      button.addEventListener("click", () => this.#change({ verdict: button.dataset.verdict }));
     }
-    this.#ref("label").addEventListener("change", ({ target }) => this.#say({ label: target.value }));
+    for (const moment of MOMENTS) {
+      this.#ref(`${moment}-see`).addEventListener("click", () => this.#player.go(this.#current[moment]));
+      this.#ref(`${moment}-here`).addEventListener("click", () => this.#setHere(moment));
+    }
+    this.#ref("label").addEventListener("change", ({ target }) => this.#change({ label: target.value }));
     this.#ref("note").addEventListener("input", ({ target }) => this.#coding.note(Number(target.dataset.number), target.value));
     this.#ref("note").addEventListener("change", () => this.#coding.flush());
     this.#ref("add").addEventListener("click", () => this.#add());
@@ -73,21 +78,14 @@ class Review {
     this.#ref("magnify").addEventListener("click", () => this.#magnify());
     this.#ref("dialog").addEventListener("close", () => this.#replay?.stop());
     document.addEventListener("keydown", (pressed) => this.#key(pressed));
-    // Arrows are for frames: left in a list, they would choose another label.
+    // The arrow keys step through frames; in a focused list they would choose another label.
     for (const list of root.querySelectorAll("select")) list.addEventListener("change", () => list.blur());
-    new MutationObserver(() => this.#timeline?.themeChanged()).observe(document.body, {
-      attributeFilter: ["class"],
-    });
-  }
-
-  /** List the sessions whenever the tab comes into view. */
-  watch() {
-    new IntersectionObserver(([seen]) => {
-      if (seen.isIntersecting === this.#visible) return;
-      this.#visible = seen.isIntersecting;
-      if (this.#visible) this.#list();
+    watchTheme(() => this.#timeline?.draw());
+    watchVisible(root, (visible) => {
+      this.#visible = visible;
+      if (visible) this.#list();
       else this.#player.play(false);
-    }).observe(this.#root);
+    });
   }
 
   #ref(name) {
@@ -100,7 +98,7 @@ class Review {
     if (message) this.#notice = setTimeout(() => (this.#ref("notice").hidden = true), NOTICE_MS);
   }
 
-  /** Say what was done, or is being done; it stays until something else is said. */
+  /** Show `message` until there is another. */
   #tell(message) {
     const line = this.#ref("notice");
     Object.assign(line, { textContent: message, hidden: !message });
@@ -108,18 +106,13 @@ class Review {
     clearTimeout(this.#notice);
   }
 
-  /** What the server answers; null, and told, if it could not be done. */
+  /** The server's answer; null, with a warning, if the request failed. */
   async #ask(path, body = null) {
-    const options = body && {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    };
     try {
-      const answer = await fetch(new URL(path, new URL("../review/", import.meta.url)), options ?? {});
-      const said = await answer.json();
-      if (answer.ok && !said.error) return said;
-      this.#warn(said.error ?? `The server answered ${answer.status}`);
+      const answer = await request(new URL(`../review/${path}`, import.meta.url), body);
+      const content = await answer.json();
+      if (answer.ok && !content.error) return content;
+      this.#warn(content.error ?? `The server answered ${answer.status}`);
     } catch {
       this.#warn("The server does not answer");
     }
@@ -170,8 +163,8 @@ class Review {
 
   #about() {
     const { participant, seconds, times_s: times, coders } = this.#facts;
-    const spoke = this.#coding.expressions.some(({ changed }) => changed);
-    if (spoke && !coders.includes(this.#coding.coder)) coders.push(this.#coding.coder);
+    const edited = this.#coding.expressions.some(({ changed }) => changed);
+    if (edited && !coders.includes(this.#coding.coder)) coders.push(this.#coding.coder);
     this.#ref("about").textContent = [
       `${participant}, ${clockTime(seconds)}, ${times.length} frames`,
       coders.length ? `coded by ${coders.join(", ")}` : "not coded yet",
@@ -186,31 +179,34 @@ class Review {
     return this.#coding.expressions.find(({ number }) => number === this.#selected) ?? null;
   }
 
-  /** Whether somebody codes; told if nobody does. */
-  #named() {
+  /** Whether the coder is known; warns if not. */
+  #hasCoder() {
     if (this.#coder) return true;
-    this.#warn("Say who codes first: a code beside the session's name.");
+    this.#warn("First enter your code beside the session's name.");
     this.#ref("coder").focus();
     return false;
   }
 
-  #letNote() {
-    Object.assign(this.#ref("note"), { disabled: !this.#coder, placeholder: this.#coder ? "" : "say who codes first" });
+  #enableNote() {
+    Object.assign(this.#ref("note"), { disabled: !this.#coder, placeholder: this.#coder ? "" : "first enter your code" });
   }
 
-  /** Say something of the chosen expression. */
-  async #say(changes) {
+  /** Change the chosen expression. */
+  async #change(changes) {
     const number = this.#selected;
-    if (number === null || !this.#named()) return;
-    const kept = await this.#coding.say(number, changes);
-    if (!kept) return;
+    if (number === null || !this.#hasCoder()) return;
+    if (!(await this.#coding.change(number, changes))) return;
     this.#warn("");
     if (!changes.verdict || changes.verdict === "open") return;
     if (this.#selected === number && document.activeElement !== this.#ref("note")) this.#next(1);
   }
 
+  #setHere(moment) {
+    this.#change({ [moment]: this.#player.place });
+  }
+
   async #add() {
-    if (!this.#named()) return;
+    if (!this.#hasCoder()) return;
     const { place, nowS } = this.#player;
     const number = await this.#coding.add({
       onset: this.#player.placeAt(nowS - NEW_S),
@@ -276,26 +272,18 @@ class Review {
     }
     this.#ref("label").value = one.label;
     const note = this.#ref("note");
-    // What is being typed stays, as long as it is about this one.
+    // Keep what is being typed as a note on this one.
     const typing = document.activeElement === note && Number(note.dataset.number) === one.number;
     if (!typing) note.value = one.note;
     note.dataset.number = one.number;
-    this.#letNote();
-    this.#ref("moments").replaceChildren(
-      ...MOMENTS.map((moment) => {
-        const see = make("button", { type: "button", "data-see": moment }, "See");
-        const here = make("button", { type: "button", "data-here": moment }, "Set here");
-        see.addEventListener("click", () => this.#player.go(one[moment]));
-        here.addEventListener("click", () => this.#say({ [moment]: this.#player.place }));
-        return make("div", {}, make("span", {}, title(moment)), clockTime(one[`${moment}_s`]), see, here);
-      }),
-    );
+    this.#enableNote();
+    for (const moment of MOMENTS) this.#ref(`${moment}-time`).textContent = clockTime(one[`${moment}_s`]);
     for (const button of this.#root.querySelectorAll("[data-verdict]:is(button)")) {
       button.setAttribute("aria-pressed", String(button.dataset.verdict === one.verdict));
     }
   }
 
-  /** Play what is chosen, or what is on show, with what was said around it. */
+  /** Play the chosen expression, or this moment, with the sound around it. */
   #hear() {
     const { place, nowS } = this.#player;
     const { onset_s: fromS, offset_s: toS, apex } = this.#current ?? { onset_s: nowS, offset_s: nowS, apex: place };
@@ -307,7 +295,6 @@ class Review {
     if (!this.#visible || !this.#facts || typing || this.#ref("dialog").open) return;
     if (pressed.ctrlKey || pressed.metaKey || pressed.altKey) return;
     const far = pressed.shiftKey ? 10 : 1;
-    const here = (moment) => this.#say({ [moment]: this.#player.place });
     const actions = {
       ArrowLeft: () => this.#player.step(-far),
       ArrowRight: () => this.#player.step(far),
@@ -316,12 +303,12 @@ class Review {
       s: () => this.#player.toggleSound(),
       "[": () => this.#next(-1),
       "]": () => this.#next(1),
-      Enter: () => this.#say({ verdict: "accepted" }),
-      x: () => this.#say({ verdict: "rejected" }),
+      Enter: () => this.#change({ verdict: "accepted" }),
+      x: () => this.#change({ verdict: "rejected" }),
       n: () => this.#add(),
-      o: () => here("onset"),
-      a: () => here("apex"),
-      f: () => here("offset"),
+      o: () => this.#setHere("onset"),
+      a: () => this.#setHere("apex"),
+      f: () => this.#setHere("offset"),
     };
     const action = actions[pressed.key] ?? actions[pressed.key.toLowerCase()];
     if (!action) return;
@@ -336,8 +323,8 @@ class Review {
     const span = `${one.onset}-${one.apex}-${one.offset}`;
     this.#replay?.stop();
     this.#replay = new Replay(new URL(`../review/${this.#address}/replay/${span}/`, import.meta.url));
-    const heading = `${title(one.label)}, ${clockTime(one.apex_s)}`;
-    this.#dialog("fl-magnified", heading, this.#replay.element);
+    const heading = make("h2", {}, `${title(one.label)}, ${clockTime(one.apex_s)}`);
+    showDialog(this.#ref("dialog"), { class: "fl-sheet fl-magnified", style: { "--label": labelColour(one.label) } }, [heading], [this.#replay.element]);
     await this.#replay.load();
   }
 
@@ -356,20 +343,10 @@ class Review {
     await this.#coding.flush();
     const { coders } = (await this.#ask(`${this.#address}/session`)) ?? { coders: [] };
     if (coders.length < 2) {
-      this.#warn("Agreement needs two coders who have said something of this session.");
+      this.#warn("Agreement needs two coders who have coded this session.");
       return;
     }
-    const table = new AgreementTable(coders, (query) => this.#ask(`${this.#address}/agreement?${query}`));
-    this.#dialog("fl-agree", "Agreement", ...table.elements);
-    await table.ask();
-  }
-
-  #dialog(kind, heading, ...children) {
-    const dialog = this.#ref("dialog");
-    const close = make("button", { type: "button", class: "fl-close", "aria-label": "Close" }, "×");
-    close.addEventListener("click", () => dialog.close());
-    const header = make("header", {}, make("h2", {}, heading), close);
-    dialog.replaceChildren(make("div", { class: kind }, header, ...children));
-    if (!dialog.open) dialog.showModal();
+    const table = agreementTable(coders, (query) => this.#ask(`${this.#address}/agreement?${query}`));
+    showDialog(this.#ref("dialog"), { class: "fl-sheet fl-agree" }, [make("h2", {}, "Agreement")], table);
   }
 }

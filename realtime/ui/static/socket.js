@@ -1,15 +1,16 @@
-// The view socket: frames and news in, acknowledgements and commands out.
+// Sockets to the server. The view: frames and news in, acknowledgements and commands out.
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 5000;
-export const PING_MS = 2000;
+const PING_MS = 2000;
+const PINGS = 8; // one after the other, until the clock is known well
 const DRIFT = 2e-4; // seconds per second by which a sample gets worse
 
 const decoder = new TextDecoder();
 
-/** The offset of the server's monotonic clock from this page's, by the best of the last pings: fast
- * ones, and not too old, since the two drift apart. */
-export class Clock {
+/** The offset of the server's monotonic clock from this page's, from the best of the last pings: a
+ * fast one that is not too old, because the clocks drift apart. */
+class Clock {
   #samples = [];
 
   /** Take the answer to a ping sent at `sentS` that carried the server's time `serverS`. */
@@ -30,7 +31,7 @@ export class Clock {
 }
 
 /** Header and named parts of a binary message. */
-export function unpack(buffer) {
+function unpack(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
   const header = JSON.parse(decoder.decode(new Uint8Array(buffer, 4, length)));
   const parts = {};
@@ -42,49 +43,55 @@ export function unpack(buffer) {
   return { header, parts };
 }
 
-/** Absolute address of a socket beside the page's own address. */
-export function socketUrl(url) {
-  const absolute = new URL(url);
-  absolute.protocol = absolute.protocol.replace("http", "ws");
-  return absolute;
-}
-
-export class ViewSocket {
+/** A socket that connects again when it is lost, and knows the server's clock. */
+export class Connection {
   #url;
   #on;
   #socket = null;
   #retryMs = FIRST_RETRY_MS;
-  #clock = new Clock();
-  #pinging = 0;
   #retrying = 0;
+  #clock = new Clock();
 
-  /** `on`: frame(frame) → promise of whether it was painted; hello, status, event,
-   * forgotten, error, confirm, closed. */
+  /** `on`: message(object), bytes(buffer); after each loss closed(), and after each connection
+   * ready(), once the clock is known well. */
   constructor(url, on) {
-    this.#url = socketUrl(url);
+    this.#url = new URL(url);
+    this.#url.protocol = this.#url.protocol.replace("http", "ws");
     this.#on = on;
   }
 
   connect() {
-    const socket = new WebSocket(this.#url);
+    const socket = (this.#socket = new WebSocket(this.#url));
+    const clock = (this.#clock = new Clock()); // the server may be another one now
+    const ping = () => this.send({ ping: performance.now() / 1000 });
+    let [pinging, pongs] = [0, 0];
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       this.#retryMs = FIRST_RETRY_MS;
-      this.#ping();
-      this.#pinging = setInterval(() => this.#ping(), PING_MS);
+      pinging = setInterval(ping, PING_MS); // the clocks drift
+      ping();
     };
     socket.onmessage = ({ data }) => {
-      if (typeof data === "string") this.#news(JSON.parse(data));
-      else this.#frame(unpack(data));
+      if (typeof data !== "string") {
+        this.#on.bytes(data);
+        return;
+      }
+      const message = JSON.parse(data);
+      if (message.type !== "pong") {
+        this.#on.message(message);
+        return;
+      }
+      clock.answered(message.ping, message.server_s);
+      if (++pongs < PINGS) ping();
+      else if (pongs === PINGS) this.#on.ready?.();
     };
     socket.onclose = () => {
-      clearInterval(this.#pinging);
-      this.#on.closed();
+      clearInterval(pinging);
       if (socket !== this.#socket) return; // closed on purpose
+      this.#on.closed?.();
       this.#retrying = setTimeout(() => this.connect(), this.#retryMs);
       this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
     };
-    this.#socket = socket;
   }
 
   /** Leave, until `connect` is called again. */
@@ -95,26 +102,35 @@ export class ViewSocket {
     socket?.close();
   }
 
+  /** Seconds to add to `performance.now() / 1000` for the server's monotonic clock. */
+  get offsetS() {
+    return this.#clock.offsetS;
+  }
+
   /** This moment on the server's monotonic clock, in s; null before it is known. */
   nowS() {
-    return this.#clock.ready ? performance.now() / 1000 + this.#clock.offsetS : null;
+    return this.#clock.ready ? performance.now() / 1000 + this.offsetS : null;
   }
 
+  /** Send an object as JSON, or bytes as they are. */
   send(message) {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+    if (this.#socket?.readyState !== WebSocket.OPEN) return;
+    this.#socket.send(ArrayBuffer.isView(message) ? message : JSON.stringify(message));
   }
+}
 
-  #ping() {
-    this.send({ ping: performance.now() / 1000 });
-  }
-
-  #news(message) {
-    if (message.type === "pong") this.#clock.answered(message.ping, message.server_s);
-    else this.#on[message.type]?.(message);
-  }
-
-  async #frame(frame) {
-    const painted = await this.#on.frame(frame);
-    this.send({ ack: frame.header.message, painted_s: painted ? this.nowS() : null });
+export class ViewSocket extends Connection {
+  /** `on`: frame(frame) → promise of whether it was painted; hello, status, event,
+   * forgotten, error, confirm, closed. */
+  constructor(url, on) {
+    super(url, {
+      message: (message) => on[message.type]?.(message),
+      bytes: async (buffer) => {
+        const frame = unpack(buffer);
+        const painted = await on.frame(frame);
+        this.send({ ack: frame.header.message, painted_s: painted ? this.nowS() : null });
+      },
+      closed: on.closed,
+    });
   }
 }

@@ -1,5 +1,6 @@
 // The picture and what is drawn over it: two canvases, painted in the same animation frame.
 
+import { fitted } from "./canvas.js";
 import { drawOverlay } from "./overlay.js";
 
 const STORED = "fmanet-chips";
@@ -17,13 +18,14 @@ export class Stage extends EventTarget {
   #ownFace = false;
   #forgotten = [];
 
-  constructor(box, picture, overlay, empty) {
+  /** `ref(name)`: the elements `picture`, `frame`, `overlay` and `empty`. */
+  constructor(ref) {
     super();
-    this.#box = box;
-    this.#picture = picture;
-    this.#overlay = overlay;
-    this.#empty = empty;
-    new ResizeObserver(() => this.redraw()).observe(box);
+    this.#box = ref("picture");
+    this.#picture = ref("frame");
+    this.#overlay = ref("overlay");
+    this.#empty = ref("empty");
+    new ResizeObserver(() => this.#redraw()).observe(this.#box);
   }
 
   /** Decode and paint a frame, with `also` in the same animation frame. Resolves to true once it
@@ -32,59 +34,42 @@ export class Stage extends EventTarget {
     const order = frame.header.message;
     const run = this.#run;
     const bitmap = await createImageBitmap(new Blob([frame.parts.jpeg], { type: "image/jpeg" }));
-    if (run !== this.#run) {
+    if (run !== this.#run || this.#waiting?.order > order) {
       bitmap.close();
       return false;
     }
-    if (this.#waiting) {
-      const older = this.#waiting.order < order ? this.#waiting : null;
-      if (!older) {
-        bitmap.close();
-        return false;
-      }
-      older.skip();
-    }
+    this.#waiting?.skip();
     return new Promise((resolve) => {
-      const request = requestAnimationFrame(() => {
-        this.#waiting = null;
-        if (this.#isForgotten(frame)) {
-          bitmap.close();
-          resolve(false);
-          return;
-        }
-        this.#show({ ...frame, bitmap });
-        also();
-        resolve(true);
-      });
       const skip = () => {
+        this.#waiting = null;
         cancelAnimationFrame(request);
         bitmap.close();
         resolve(false);
       };
+      const request = requestAnimationFrame(() => {
+        if (this.#isForgotten(frame)) {
+          skip();
+          return;
+        }
+        this.#waiting = null;
+        this.#show({ ...frame, bitmap });
+        also();
+        resolve(true);
+      });
       this.#waiting = { order, skip };
     });
   }
 
-  /** Draw the overlay again: a chip, the theme or the size has changed. */
-  redraw() {
-    if (!this.#shown) return;
-    const { width } = this.#overlay.getBoundingClientRect();
-    if (!width) return;
-    const ratio = window.devicePixelRatio || 1;
-    const { header } = this.#shown;
-    const height = (width * header.height) / header.width;
-    const size = [Math.round(width * ratio), Math.round(height * ratio)];
-    if (this.#overlay.width !== size[0] || this.#overlay.height !== size[1]) {
-      [this.#overlay.width, this.#overlay.height] = size;
-    }
-    drawOverlay(this.#overlay.getContext("2d"), this.#shown, this.#chips, this.#mirrored, ratio);
+  /** Draw the overlay again: a chip or the size has changed. */
+  #redraw() {
+    const ctx = this.#shown && fitted(this.#overlay);
+    if (ctx) drawOverlay(ctx, this.#shown, this.#chips, this.#mirrored);
   }
 
   /** Another run begins: nothing of the last one stays on screen. */
   clear() {
     this.#run += 1;
     this.#waiting?.skip();
-    this.#waiting = null;
     this.#shown = null;
     this.#forgotten = [];
     delete this.#box.dataset.index;
@@ -94,8 +79,8 @@ export class Stage extends EventTarget {
     this.#empty.hidden = false;
   }
 
-  /** Show no frame of these spans, from when to when in s of the source, any longer; also none that
-   * is still on its way. */
+  /** Show no frame of these spans (from, to in s of the source) any longer, not even one that is
+   * still on its way. */
   forget(spans) {
     this.#forgotten = spans;
     if (!this.#shown || !this.#isForgotten(this.#shown)) return;
@@ -107,7 +92,7 @@ export class Stage extends EventTarget {
     return this.#forgotten.some(([start, end]) => start <= header.time_s && header.time_s <= end);
   }
 
-  /** A camera that shows its viewer is mirrored, as everyone knows themselves, until told not to. */
+  /** Mirror a camera that shows its viewer, as people know themselves, unless the chip is off. */
   sourceChanged(kind) {
     this.#ownFace = kind === "camera" || kind === "browser";
     this.#mirror();
@@ -122,7 +107,6 @@ export class Stage extends EventTarget {
     this.#chips[chip] = !this.shows(chip);
     localStorage.setItem(STORED, JSON.stringify(this.#chips));
     this.#mirror();
-    this.redraw();
   }
 
   get #mirrored() {
@@ -131,7 +115,7 @@ export class Stage extends EventTarget {
 
   #mirror() {
     this.#picture.classList.toggle("fl-mirrored", this.#mirrored);
-    this.redraw();
+    this.#redraw();
   }
 
   #show(frame) {
@@ -147,6 +131,6 @@ export class Stage extends EventTarget {
     this.#empty.hidden = true;
     this.#box.dataset.index = header.index;
     this.#box.dataset.event = header.event?.state ?? "";
-    this.redraw();
+    this.#redraw();
   }
 }

@@ -1,4 +1,4 @@
-// The Study tab: what is filled in before a recording, the check list, the recording itself.
+// The Study tab: the form before a recording, the check list, the recording itself.
 
 import { clockTime, make } from "./colours.js";
 import { Tab, fill } from "./tab.js";
@@ -11,100 +11,84 @@ const BOXES = ["pictures", "voice", "lsl"];
 
 /** Start the tab inside `root`, the element of study.html. */
 export function mount(root) {
-  new StudyTab(root).watch();
+  new StudyTab(root);
 }
 
-class StudyTab {
-  #tab;
+class StudyTab extends Tab {
   #filled = false;
   #recording = false;
-  #hot = new Set();
+  #keys = new Set();
   #noteBegunS = null;
   #errorUntil = 0;
 
   constructor(root) {
-    this.#tab = new Tab(root, new URL("../study/", import.meta.url), (state) => this.#show(state));
+    super(root, new URL("../study/", import.meta.url));
     for (const name of [...FIELDS, ...BOXES]) {
-      this.#ref(name).addEventListener("input", () => {
-        this.#filled = true; // what the server has of these is older
-        this.#tab.ask("draft", this.#draft());
+      this.ref(name).addEventListener("input", () => {
+        this.#filled = true; // newer than what the server has
+        this.ask("draft", this.#draft());
       });
     }
-    this.#ref("protocol").addEventListener("change", async ({ target }) => {
+    this.ref("protocol").addEventListener("change", async ({ target }) => {
       const [file] = target.files;
-      if (file) this.#tab.ask("protocol", { text: decode(await file.arrayBuffer()) });
+      if (file) this.ask("protocol", { text: decode(await file.arrayBuffer()) });
     });
-    this.#ref("start").addEventListener("click", () => this.#begin());
-    this.#ref("stop").addEventListener("click", () => {
+    this.ref("start").addEventListener("click", () => this.#begin());
+    this.ref("stop").addEventListener("click", () => {
       if (!window.confirm("End the recording?")) return;
-      this.#ref("stop").disabled = true;
-      this.#tab.ask("stop", {});
+      this.ref("stop").disabled = true;
+      this.ask("stop", {});
     });
-    this.#ref("pause").addEventListener("click", ({ target }) => this.#tab.ask(target.dataset.to, {}));
-    this.#ref("forget").addEventListener("click", () =>
-      this.#tab.ask("forget", { seconds: Number(this.#ref("seconds").value) }),
+    this.ref("pause").addEventListener("click", ({ target }) => this.ask(target.dataset.to, {}));
+    this.ref("forget").addEventListener("click", () =>
+      this.ask("forget", { seconds: Number(this.ref("seconds").value) }),
     );
     this.#wireNote();
     document.addEventListener("keydown", (pressed) => this.#key(pressed));
   }
 
-  watch() {
-    this.#tab.watch();
-  }
-
-  #ref(name) {
-    return this.#tab.ref(name);
-  }
-
   #draft() {
-    const value = (name) => this.#ref(name).value;
-    return {
-      participant: value("participant").trim(),
-      consent: value("consent"),
-      pictures: this.#ref("pictures").checked,
-      audio: value("audio"),
-      voice: this.#ref("voice").checked,
-      lsl: this.#ref("lsl").checked,
-      lsl_markers: value("lsl_markers").trim(),
-      codec: value("codec"),
-      minutes: Number(value("minutes")),
-    };
+    const { participant, minutes, ...texts } = Object.fromEntries(
+      FIELDS.map((name) => [name, this.ref(name).value]),
+    );
+    const boxes = Object.fromEntries(BOXES.map((name) => [name, this.ref(name).checked]));
+    return { ...texts, ...boxes, participant: participant.trim(), minutes: Number(minutes) };
   }
 
   #begin() {
-    this.#ref("start").disabled = true;
-    this.#ref("hint").textContent = "Starting…";
-    this.#tab.ask("start", {});
+    this.ref("start").disabled = true;
+    this.ref("hint").textContent = "Starting…";
+    this.ask("start", {});
   }
 
   /** A key of the protocol, unless it is typed into a field. */
   #key(pressed) {
     const typing = pressed.target.closest?.("input, textarea, select");
-    if (!this.#recording || !this.#tab.visible || typing || pressed.repeat) return;
-    if (pressed.ctrlKey || pressed.metaKey || pressed.altKey || !this.#hot.has(pressed.key)) return;
+    if (!this.#recording || !this.visible || typing || pressed.repeat) return;
+    if (pressed.ctrlKey || pressed.metaKey || pressed.altKey || !this.#keys.has(pressed.key)) return;
     pressed.preventDefault();
-    this.#tab.ask("key", { text: pressed.key, at_s: this.#tab.nowS() });
+    this.ask("key", { text: pressed.key, at_s: this.nowS() });
   }
 
   #wireNote() {
-    const note = this.#ref("note");
+    const note = this.ref("note");
     note.addEventListener("input", () => {
-      this.#noteBegunS = note.value ? (this.#noteBegunS ?? this.#tab.nowS()) : null;
+      this.#noteBegunS = note.value ? (this.#noteBegunS ?? this.nowS()) : null;
     });
     note.addEventListener("keydown", ({ key }) => {
       if (key === "Escape") note.blur();
       if (key !== "Enter" || !note.value.trim()) return;
-      this.#tab.ask("note", { text: note.value, at_s: this.#noteBegunS });
+      this.ask("note", { text: note.value, at_s: this.#noteBegunS });
       note.value = "";
       this.#noteBegunS = null;
     });
   }
 
-  #show(state) {
+  show(state) {
     const { recording } = state;
     this.#recording = recording !== null;
-    this.#tab.root.dataset.recording = recording ? "yes" : "no";
-    for (const part of this.#tab.root.querySelectorAll("[data-part]")) {
+    this.root.dataset.recording = recording ? "yes" : "no";
+    for (const part of this.root.querySelectorAll("[data-part]")) {
       part.hidden = part.dataset.part !== (recording ? "during" : "before");
     }
     this.#say(state.error);
@@ -115,7 +99,7 @@ class StudyTab {
   }
 
   #say(error) {
-    const hint = this.#ref("hint");
+    const hint = this.ref("hint");
     if (error) {
       hint.textContent = error;
       this.#errorUntil = performance.now() + ERROR_MS;
@@ -123,8 +107,8 @@ class StudyTab {
   }
 
   #tape(recording) {
-    const tape = this.#ref("tape");
-    const failure = this.#ref("failure");
+    const tape = this.ref("tape");
+    const failure = this.ref("failure");
     failure.hidden = !recording?.failure;
     if (failure.textContent !== (recording?.failure ?? "")) failure.textContent = recording?.failure ?? "";
     tape.hidden = !recording;
@@ -138,27 +122,27 @@ class StudyTab {
       make("span", {}, `${recording.frames} frames${dropped}${sound} · ${recording.folder}`),
     ]);
     const words = recording.failure ? "Not recording" : recording.paused ? "Paused" : "Recording";
-    this.#ref("going").textContent = words;
-    this.#ref("stop").disabled = false;
-    this.#ref("pause").textContent = recording.paused ? "Go on" : "Pause";
-    this.#ref("pause").dataset.to = recording.paused ? "resume" : "pause";
+    this.ref("going").textContent = words;
+    this.ref("stop").disabled = false;
+    this.ref("pause").textContent = recording.paused ? "Go on" : "Pause";
+    this.ref("pause").dataset.to = recording.paused ? "resume" : "pause";
   }
 
   #before({ draft, checks, missing, last, protocol, microphones }) {
-    this.#list(this.#ref("audio"), microphones, () => [
+    this.#list(this.ref("audio"), microphones, () => [
       make("option", { value: "" }, microphones.length ? "none" : "no microphone was found"),
       ...microphones.map((name) => make("option", { value: name }, name)),
     ]);
     if (!this.#filled) {
-      for (const name of FIELDS) this.#ref(name).value = draft[name];
-      for (const name of BOXES) this.#ref(name).checked = draft[name];
+      for (const name of FIELDS) this.ref(name).value = draft[name];
+      for (const name of BOXES) this.ref(name).checked = draft[name];
       this.#filled = true;
     }
-    const name = this.#ref("protocol-name");
+    const name = this.ref("protocol-name");
     const count = `${Object.keys(protocol.keys).length} keys, ${protocol.questions.length} questions`;
     name.textContent = protocol.name || protocol.questions.length ? `${protocol.name} (${count})` : "none";
     fill(
-      this.#ref("checks"),
+      this.ref("checks"),
       checks.map(({ name: item, good, text }) =>
         make(
           "li",
@@ -170,33 +154,33 @@ class StudyTab {
       ),
     );
     const bad = checks.filter(({ good }) => !good).length;
-    const step = this.#tab.root.querySelector("[data-step=checks]");
+    const step = this.root.querySelector("[data-step=checks]");
     step.dataset.light = bad || missing ? "red" : "green";
-    const start = this.#ref("start");
+    const start = this.ref("start");
     start.disabled = Boolean(missing);
-    start.textContent = bad && !missing ? "Record all the same" : "Record";
-    this.#ref("missing").textContent =
-      missing || (bad ? "What is red will be kept with the session as a warning." : "");
-    this.#ref("last").textContent = last
+    start.textContent = bad && !missing ? "Record anyway" : "Record";
+    this.ref("missing").textContent =
+      missing || (bad ? "Red items are stored with the session as warnings." : "");
+    this.ref("last").textContent = last
       ? `Recorded: ${last.frames} frames, ${last.dropped} dropped, in ${last.folder}. ${last.failure}`
       : "";
   }
 
   #markers({ protocol, said }, recording) {
     const { keys, questions } = protocol;
-    this.#hot = new Set([...Object.keys(keys), ...questions.map(({ key }) => key).filter(Boolean)]);
+    this.#keys = new Set([...Object.keys(keys), ...questions.map(({ key }) => key).filter(Boolean)]);
     if (!recording) return;
-    const now = () => this.#tab.nowS();
-    this.#list(this.#ref("keys"), keys, () =>
+    const now = () => this.nowS();
+    this.#list(this.ref("keys"), keys, () =>
       Object.entries(keys).map(([key, name]) =>
-        button([make("kbd", {}, key), name], () => this.#tab.ask("key", { text: key, at_s: now() })),
+        button([make("kbd", {}, key), name], () => this.ask("key", { text: key, at_s: now() })),
       ),
     );
-    this.#list(this.#ref("questions"), [questions, protocol.open], () =>
+    this.#list(this.ref("questions"), [questions, protocol.open], () =>
       questions.map(({ name, text, key }) => {
         const open = name === protocol.open;
         const words = `${name} ${open ? "ends" : "starts"}`;
-        const ask = () => this.#tab.ask("question", { text: name, at_s: now() });
+        const ask = () => this.ask("question", { text: name, at_s: now() });
         const caption = [...(key ? [make("kbd", {}, key)] : []), words];
         return make(
           "li",
@@ -207,18 +191,18 @@ class StudyTab {
       }),
     );
     fill(
-      this.#ref("said"),
+      this.ref("said"),
       said
         .toReversed()
         .map(({ at_s: atS, words }) => make("li", {}, make("time", {}, clockTime(atS)), words)),
     );
   }
 
-  /** Buttons are made again only when `what` they stand for changes: a click takes time. */
+  /** Rebuild the buttons only when `what` they stand for changes, so that a click is not lost. */
   #list(parent, what, children) {
-    const said = JSON.stringify(what);
-    if (parent.dataset.said === said) return;
-    parent.dataset.said = said;
+    const content = JSON.stringify(what);
+    if (parent.dataset.content === content) return;
+    parent.dataset.content = content;
     parent.replaceChildren(...children());
   }
 }

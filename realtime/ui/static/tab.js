@@ -1,31 +1,41 @@
-// What the tabs beside the live view share: the picture, and a state that the server is asked for
-// while the tab is seen.
+// What tabs share: visibility, requests, the picture, and a state that is polled while the tab is
+// visible.
 
-import { ViewSocket } from "./socket.js";
 import { Stage } from "./stage.js";
+import { ViewSocket } from "./socket.js";
 
+/** Call `change(visible)` whenever `root` comes into view or leaves it. */
+export function watchVisible(root, change) {
+  let visible = false;
+  new IntersectionObserver(([seen]) => {
+    if (seen.isIntersecting === visible) return;
+    visible = seen.isIntersecting;
+    change(visible);
+  }).observe(root);
+}
+
+/** The server's answer, to a POST of `body` if there is one. */
+export function request(url, body = null) {
+  const headers = { "Content-Type": "application/json" };
+  return fetch(url, body ? { method: "POST", headers, body: JSON.stringify(body) } : {});
+}
+
+/** A tab with the live picture and a state. A subclass has `show(state)`, which draws the state and
+ * returns after how many ms to ask again. */
 export class Tab {
   root;
+  visible = false;
   #base;
-  #show;
   #timer = 0;
-  #visible = false;
   #asking = 0;
   #answer = Promise.resolve();
   #socket;
 
-  /** `base`: address of the tab's routes. `show(state)` draws what the server answered, and says
-   * after how many ms to ask again. */
-  constructor(root, base, show) {
+  /** `base`: address of the tab's routes. The picture is fetched only while the tab is visible. */
+  constructor(root, base) {
     this.root = root;
     this.#base = base;
-    this.#show = show;
-    const stage = new Stage(
-      this.ref("picture"),
-      this.ref("frame"),
-      this.ref("overlay"),
-      this.ref("empty"),
-    );
+    const stage = new Stage((name) => this.ref(name));
     let run = null;
     this.#socket = new ViewSocket(new URL("../view", import.meta.url), {
       frame: (frame) => stage.paint(frame, () => {}),
@@ -35,31 +45,21 @@ export class Tab {
         stage.clear();
       },
       forgotten: ({ spans }) => stage.forget(spans),
-      closed: () => {},
     });
-  }
-
-  /** Follow the state while the tab is seen; the picture is fetched no longer than that. */
-  watch() {
-    new IntersectionObserver(([seen]) => {
-      if (seen.isIntersecting === this.#visible) return;
-      this.#visible = seen.isIntersecting;
+    watchVisible(root, (visible) => {
+      this.visible = visible;
       clearTimeout(this.#timer);
-      if (this.#visible) {
+      if (visible) {
         this.#socket.connect();
         this.ask("state");
       } else {
         this.#socket.close();
       }
-    }).observe(this.root);
+    });
   }
 
   ref(name) {
     return this.root.querySelector(`[data-ref="${name}"]`);
-  }
-
-  get visible() {
-    return this.#visible;
   }
 
   /** This moment on the server's monotonic clock; null before it is known. */
@@ -76,19 +76,14 @@ export class Tab {
     this.#answer = this.#answer.then(() => this.#fetch(path, body));
     const state = await this.#answer;
     this.#asking -= 1;
-    const wait = state ? this.#show(state) : 1000;
+    const wait = state ? this.show(state) : 1000;
     clearTimeout(this.#timer);
-    if (this.#visible) this.#timer = setTimeout(() => this.ask("state"), wait);
+    if (this.visible) this.#timer = setTimeout(() => this.ask("state"), wait);
   }
 
   async #fetch(path, body) {
-    const options = body && {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    };
     try {
-      const answer = await fetch(new URL(path, this.#base), options ?? {});
+      const answer = await request(new URL(path, this.#base), body);
       if (answer.status === 403) this.root.textContent = await answer.text();
       return answer.ok ? await answer.json() : null;
     } catch {
@@ -97,10 +92,10 @@ export class Tab {
   }
 }
 
-/** Replace the children only when they say something else, so that what is selected stays so. */
+/** Replace the children only when they differ, so that a selection stays. */
 export function fill(parent, children) {
-  const said = children.map((child) => child.outerHTML ?? child).join("");
-  if (parent.dataset.said === said) return;
-  parent.dataset.said = said;
+  const content = children.map((child) => child.outerHTML ?? child).join("");
+  if (parent.dataset.content === content) return;
+  parent.dataset.content = content;
   parent.replaceChildren(...children);
 }

@@ -1,19 +1,20 @@
 // The timeline of a recorded session: a stretch of it with motion, expressions and markers, and
 // below it the whole session.
 
-import { fitted, readColours } from "./canvas.js";
+import {
+  GUTTER_PX, clipped, drawLaneLine, drawLaneLines, fitted, laneY, readColours, write,
+} from "./canvas.js";
 import { clockTime, labelColour, title } from "./colours.js";
 
 const SPAN_S = 12;
 const LEAST_S = 1;
 const MOST_S = 120;
-const GUTTER_PX = 58;
 const TOP_PX = 52; // questions, markers, expressions
 const BOTTOM_PX = 16;
-const FULL = 2.5; // times the threshold at the top of a lane
+const SMALL = "11px system-ui, sans-serif";
 const BINS = 1500;
 const GAP_S = 0.5; // without a value for longer, the line is broken
-const CLICK_PX = 4; // a hand that shakes more than this draws
+const CLICK_PX = 4; // moved further, a press is a drag
 
 export class Timeline {
   #stretch;
@@ -27,10 +28,10 @@ export class Timeline {
   #near = null; // { from, to, over, db } around the playhead
   #all = null;
   #asking = false;
-  #colours = null;
+  #colours = {};
   #observer;
 
-  /** `stretch`, `whole`: canvases. `moved(s)`: a time was pointed at. */
+  /** `stretch`, `whole`: canvases. `moved(s)`: someone went to this time. */
   constructor(stretch, whole, base, facts, moved) {
     this.#stretch = stretch;
     this.#whole = whole;
@@ -42,19 +43,19 @@ export class Timeline {
     whole.onpointerdown = whole.onpointermove = ({ type, buttons, offsetX }) => {
       if (type === "pointerdown" || buttons) to((offsetX / whole.clientWidth) * facts.seconds);
     };
-    // The stretch moves under the playhead: it is drawn along, and a click goes to where it is.
+    // The stretch moves under the playhead: dragging moves it, a click goes to that time.
     let held = null;
     stretch.onpointerdown = ({ offsetX, pointerId }) => {
       stretch.setPointerCapture(pointerId);
-      held = { x: offsetX, s: this.#nowS, drawn: false };
+      held = { x: offsetX, s: this.#nowS, dragged: false };
     };
     stretch.onpointermove = ({ offsetX }) => {
-      if (!held || (!held.drawn && Math.abs(offsetX - held.x) < CLICK_PX)) return;
-      held.drawn = true;
+      if (!held || (!held.dragged && Math.abs(offsetX - held.x) < CLICK_PX)) return;
+      held.dragged = true;
       to(held.s - this.#timeAt(offsetX) + this.#timeAt(held.x));
     };
     stretch.onpointerup = ({ offsetX }) => {
-      if (held && !held.drawn) to(this.#timeAt(offsetX));
+      if (held && !held.dragged) to(this.#timeAt(offsetX));
       held = null;
     };
     stretch.onpointercancel = () => (held = null);
@@ -75,7 +76,7 @@ export class Timeline {
     this.draw();
   }
 
-  /** What the coder sees, and which of it is being looked at. */
+  /** Show the coder's expressions, with the chosen one. */
   setExpressions(expressions, selected) {
     this.#expressions = expressions;
     this.#selected = selected;
@@ -86,13 +87,8 @@ export class Timeline {
     this.#observer.disconnect();
   }
 
-  themeChanged() {
-    this.#colours = null;
-    this.draw();
-  }
-
   draw() {
-    this.#colours ??= readColours(this.#stretch);
+    this.#colours = readColours(this.#stretch);
     this.#drawStretch();
     this.#drawWhole();
   }
@@ -112,7 +108,7 @@ export class Timeline {
     return (await fetch(url)).json();
   }
 
-  /** Have motion and loudness around the playhead at hand, twice as far as is seen. */
+  /** Load motion and loudness around the playhead, twice as far as is visible. */
   async #follow(from, to) {
     const near = this.#near;
     const enough = near && near.from <= Math.max(from, 0) && near.to >= to;
@@ -141,42 +137,35 @@ export class Timeline {
     const { sound } = this.#facts;
     const lanes = [...this.#facts.lanes, ...(sound ? ["Sound"] : [])];
     const laneHeight = (height - TOP_PX - BOTTOM_PX) / lanes.length;
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(GUTTER_PX, 0, width - GUTTER_PX, height);
-    ctx.clip();
-    this.#drawTime(frame);
-    this.#drawGaps(frame, this.#facts.lanes.length * laneHeight);
-    this.#drawQuestions(frame);
-    this.#drawExpressions(frame);
-    lanes.forEach((_, i) => {
-      const draw = i < this.#facts.lanes.length ? this.#drawLane : this.#drawSound;
-      draw.call(this, frame, TOP_PX + (i + 1) * laneHeight, laneHeight - 6, i);
+    clipped(ctx, GUTTER_PX, 0, width - GUTTER_PX, height, () => {
+      this.#drawTime(frame);
+      this.#drawGaps(frame, this.#facts.lanes.length * laneHeight);
+      this.#drawQuestions(frame);
+      this.#drawExpressions(frame);
+      lanes.forEach((_, i) => {
+        const draw = i < this.#facts.lanes.length ? this.#drawLane : this.#drawSound;
+        draw.call(this, frame, TOP_PX + (i + 1) * laneHeight, laneHeight - 6, i);
+      });
+      this.#drawMarkers(frame);
+      ctx.fillStyle = this.#colours.text;
+      ctx.fillRect(Math.round(x(this.#nowS)), 0, 1.5, height - BOTTOM_PX);
     });
-    this.#drawMarkers(frame);
-    ctx.fillStyle = this.#colours.text;
-    ctx.fillRect(Math.round(x(this.#nowS)), 0, 1.5, height - BOTTOM_PX);
-    ctx.restore();
-    ctx.font = "500 12px system-ui, sans-serif";
-    ctx.textAlign = "left";
-    ctx.fillStyle = this.#colours.text;
-    lanes.forEach((name, i) => ctx.fillText(name, 0, TOP_PX + (i + 1) * laneHeight - 3));
+    const style = { font: "500 12px system-ui, sans-serif", fillStyle: this.#colours.text };
+    lanes.forEach((name, i) => write(ctx, name, 0, TOP_PX + (i + 1) * laneHeight - 3, style));
   }
 
   #drawTime({ ctx, width, height, x }) {
     const most = (width - GUTTER_PX) / 66; // labels side by side
     const every = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20].find((s) => this.#spanS / s <= most) ?? 60;
-    ctx.font = "11px system-ui, sans-serif";
-    ctx.textAlign = "center";
     const first = Math.max(0, Math.ceil(this.#fromS / every));
     for (let n = first; n * every <= this.#fromS + this.#spanS; n++) {
       const at = x(n * every);
       ctx.fillStyle = this.#colours.grid;
       ctx.fillRect(Math.round(at), TOP_PX, 1, height - TOP_PX - BOTTOM_PX);
       if (at < GUTTER_PX + 20) continue;
-      ctx.fillStyle = this.#colours.quiet;
       const words = clockTime(n * every);
-      ctx.fillText(every < 1 ? words : words.slice(0, -3), at, height - 3);
+      const style = { font: SMALL, fillStyle: this.#colours.quiet, textAlign: "center" };
+      write(ctx, every < 1 ? words : words.slice(0, -3), at, height - 3, style);
     }
   }
 
@@ -190,26 +179,22 @@ export class Timeline {
   }
 
   #drawQuestions({ ctx, x }) {
-    ctx.font = "600 11px system-ui, sans-serif";
-    ctx.textAlign = "left";
     for (const { name, start_s: a, end_s: b } of this.#facts.questions) {
       ctx.globalAlpha = 0.16;
       ctx.fillStyle = this.#colours.accent;
       ctx.fillRect(x(a), 0, x(b) - x(a), 16);
       ctx.globalAlpha = 1;
-      if (x(b) > GUTTER_PX) ctx.fillText(name, Math.max(x(a), GUTTER_PX) + 5, 12);
+      if (x(b) > GUTTER_PX) write(ctx, name, Math.max(x(a), GUTTER_PX) + 5, 12, { font: `600 ${SMALL}` });
     }
   }
 
   #drawMarkers({ ctx, height, x }) {
-    ctx.font = "11px system-ui, sans-serif";
-    ctx.textAlign = "left";
     for (const { time_s: s, kind, name, note } of this.#facts.markers) {
       if (kind.startsWith("question")) continue;
       const at = Math.round(x(s));
       ctx.fillStyle = this.#colours.quiet;
       ctx.fillRect(at, 16, 1, height - 16 - BOTTOM_PX);
-      ctx.fillText(note || name || kind, at + 4, 28);
+      write(ctx, note || name || kind, at + 4, 28, { font: SMALL });
     }
   }
 
@@ -228,53 +213,29 @@ export class Timeline {
       ctx.strokeRect(from, TOP_PX - 6, to - from, 0);
       ctx.setLineDash([]);
       for (const at of [from, apex, to]) ctx.fillRect(at - 0.75, TOP_PX - 10, 1.5, 8);
-      ctx.font = "600 11px system-ui, sans-serif";
-      ctx.textAlign = "center";
-      ctx.fillText(title(one.label), (from + to) / 2, TOP_PX - 13);
+      const style = { font: `600 ${SMALL}`, textAlign: "center" };
+      write(ctx, title(one.label), (from + to) / 2, TOP_PX - 13, style);
       ctx.globalAlpha = 1;
     }
   }
 
   #drawLane({ ctx, width, x }, base, height, lane) {
-    const y = (over) => base - (Math.min(over, FULL) / FULL) * height;
-    ctx.fillStyle = this.#colours.line;
-    ctx.fillRect(GUTTER_PX, base, width, 1);
-    ctx.strokeStyle = this.#colours.quiet;
-    ctx.lineWidth = 1;
-    ctx.setLineDash([2, 4]);
-    ctx.beginPath();
-    ctx.moveTo(GUTTER_PX, Math.round(y(1)) + 0.5);
-    ctx.lineTo(width, Math.round(y(1)) + 0.5);
-    ctx.stroke();
-    ctx.setLineDash([]);
+    drawLaneLines(ctx, width, base, height, this.#colours);
     if (!this.#near?.over) return;
     const { from, to, over } = this.#near;
     const stepS = (to - from) / over[lane].length;
-    const drawn = () => {
-      ctx.beginPath();
-      let last = -Infinity;
-      over[lane].forEach((value, i) => {
-        if (value === null) return;
-        const apart = (i - last) * stepS > Math.max(GAP_S, 1.5 * stepS);
-        ctx[apart ? "moveTo" : "lineTo"](x(from + (i + 0.5) * stepS), y(value));
-        last = i;
-      });
-      ctx.stroke();
-    };
-    ctx.lineWidth = 1.5;
-    ctx.strokeStyle = this.#colours.text;
-    drawn();
-    ctx.save(); // what is over the threshold once more, in the accent's colour
-    ctx.beginPath();
-    ctx.rect(GUTTER_PX, base - height - 6, width, y(1) - base + height + 6);
-    ctx.clip();
-    ctx.strokeStyle = this.#colours.accent;
-    ctx.lineWidth = 2.5;
-    drawn();
-    ctx.restore();
+    const line = new Path2D();
+    let last = -Infinity;
+    over[lane].forEach((value, i) => {
+      if (value === null) return;
+      const apart = (i - last) * stepS > Math.max(GAP_S, 1.5 * stepS);
+      line[apart ? "moveTo" : "lineTo"](x(from + (i + 0.5) * stepS), laneY(value, base, height));
+      last = i;
+    });
+    drawLaneLine(ctx, line, width, base, height, this.#colours);
   }
 
-  /** How loud it was, from a quiet room to full scale; what is missing in the colour of gaps. */
+  /** Draw the loudness, from a quiet room to full scale; missing sound in the colour of gaps. */
   #drawSound({ ctx, width, x }, base, height) {
     ctx.fillStyle = this.#colours.line;
     ctx.fillRect(GUTTER_PX, base, width, 1);
@@ -312,7 +273,7 @@ export class Timeline {
     const bins = this.#all?.[0].length ?? 0;
     for (let i = 0; i < bins; i++) {
       const most = Math.max(...this.#all.map((lane) => lane[i] ?? 0));
-      const tall = (Math.min(most, FULL) / FULL) * (height - 14);
+      const tall = -laneY(most, 0, height - 14);
       ctx.fillRect((i / bins) * width, height - tall, Math.max(1, width / bins), tall);
     }
     ctx.fillStyle = this.#colours.red;

@@ -1,9 +1,10 @@
 """Run: one source from start to end, and its threads.
 
 docs/architecture.md says what each thread does and may touch, how a run stops, and where every
-frame goes. In short: capture only appends to the ring. Pipeline follows the ring and runs
-`Pipeline.step`. Recorder follows the ring separately and has priority. Models are loaded and warm
-before capture starts. After any failure, everything open is closed and `finished` is set.
+frame goes. In short: the capture thread only appends to the ring. The pipeline thread follows the
+ring and runs `Pipeline.step`. The recorder thread follows the ring too, and has priority. Models
+are loaded and warmed up before capture starts. After any failure, everything open is closed and
+`finished` is set.
 """
 
 import gc
@@ -24,7 +25,7 @@ from realtime.results.results import Results
 from realtime.sources import Source
 from realtime.sources.pacing import pace
 from realtime.stream.clock import monotonic_s
-from realtime.stream.counters import Captured
+from realtime.stream.counters import CaptureCounter
 from realtime.stream.heap import trim_heap
 from realtime.stream.pauses import Pauses
 from realtime.stream.ring import FrameRing, RingReader
@@ -36,13 +37,13 @@ RING_BYTES = 512 * 2**20
 MAX_LAG_S = 1.0
 HOLD = 1 / 3
 """Share of the ring that may wait for the recorder: 2 s, or a third of its bytes if large pictures
-fill those first. While more waits, nothing is analysed."""
+fill those first. While more is waiting, nothing is analysed."""
 GO_ON = 1 / 12
-"""0.5 s: with less than that waiting, the recorder has caught up."""
+"""Once less than this share is waiting (0.5 s), the recorder has caught up."""
 DRAIN_S = 5.0
 JOIN_S = 5.0
 WRITE_S = 60.0
-"""How long the recorder may take at the end to write what the ring holds and to delete what must be
+"""At the end, the recorder may take this long to write what the ring holds and delete what must be
 forgotten."""
 CLASSIFY_BACKLOG = 8
 
@@ -52,8 +53,8 @@ NOT_BEGUN = "it could not begin"
 
 
 class StillAliveError(RuntimeError):
-    """Names the threads that did not end in time. They are left behind: their results are
-    discarded, and they do not keep the program from ending."""
+    """Names the threads that did not end in time. They are left behind: their results are dropped,
+    and the program can end without them."""
 
 
 class Run:
@@ -77,12 +78,12 @@ class Run:
         self._asked_to_stop = False
         self.error: BaseException | None = None
         self.failed = ""
-        """Why the analysis ended, in words, while the recording goes on."""
+        """Why the analysis failed while the recording goes on, in words; empty if it did not."""
         self.faults: list[str] = []
         """What could not be closed, in words."""
         self._capture_error: BaseException | None = None
         self._closing_error: BaseException | None = None
-        self.captured = Captured()
+        self.captured = CaptureCounter()
         self._last: Stamp | None = None
         self._seconds = config.seconds or math.inf
         self._results = results
@@ -94,7 +95,7 @@ class Run:
         self._threads: list[threading.Thread] = []
         self._captured_all = threading.Event()
         self._source_closed = threading.Event()
-        with ExitStack() as opened:  # what to close if anything fails here
+        with ExitStack() as opened:  # closes everything if anything here fails
             opened.callback(self._attempt, source.close)
             self._classify = Worker("classify", CLASSIFY_BACKLOG)
             opened.callback(self._classify.stop, JOIN_S)
@@ -108,8 +109,8 @@ class Run:
             )
             if self.recording is not None:
                 opened.callback(self.recording.recorder.close, NOT_BEGUN)
-            # Objects loaded by now stay until the end. Each full collection would scan them again
-            # and stop all threads for 0.1 to 0.2 s.
+            # The objects loaded so far stay until the end. Each full garbage collection would scan
+            # them again and stop all threads for 0.1 to 0.2 s.
             gc.collect()
             gc.freeze()
             trim_heap()
@@ -127,11 +128,11 @@ class Run:
         if self.recording is None:
             return actions
         write = partial(self.recording.write, self.finished, self._why_ended)
-        heard = self.recording.listeners(self.finished, self._captured_all)
-        return {**actions, "recorder": write, **heard}
+        listeners = self.recording.listeners(self.finished, self._captured_all)
+        return {**actions, "recorder": write, **listeners}
 
     def stop(self) -> None:
-        """See `LiveSession.stop`. Raises `StillAliveError`, once."""
+        """See `LiveSession.stop`."""
         if self.stopped:
             return
         self._asked_to_stop = not self.finished.is_set()
@@ -142,8 +143,8 @@ class Run:
             raise StillAliveError(f"threads still alive after stop: {', '.join(alive)}")
 
     def _end(self) -> list[str]:
-        """End all threads; return the names of those still alive. A thread that hangs does not hold
-        up the others: the recording is still closed."""
+        """End all threads; return the names of those that are still alive. A hanging thread does
+        not keep the recording from being closed."""
         self._end_capture()
         for thread in self._threads:
             if thread.name == "capture":
@@ -162,7 +163,7 @@ class Run:
         alive += self._packing.stop(JOIN_S)
         alive += [thread.name for thread in self._threads if thread.is_alive()]
         if alive:
-            # Another run may begin meanwhile, with the same results.
+            # The next run may use the same results: keep the threads left behind away from them.
             self._results, self._on_step = Results(), None
         return alive
 
@@ -181,7 +182,7 @@ class Run:
 
     @property
     def trouble(self) -> str:
-        """What failed in the pipeline and was replaced; empty if nothing failed."""
+        """What failed in the pipeline and was replaced; empty if nothing did."""
         return self._pipeline.trouble
 
     @property
@@ -190,7 +191,7 @@ class Run:
         return self._waiting and self._must_wait()
 
     def _why_ended(self, ended: str) -> str:
-        """Return why the recording ended; `ended` says what ended the source."""
+        """Return why the recording ended. `ended`: why the source ended."""
         if self._asked_to_stop and ended == END:
             ended = STOPPED
         reasons = [ended, self.failed, *self.faults]
@@ -201,19 +202,19 @@ class Run:
         try:
             while self._capture_until_pause():
                 self.resumed.wait()
-        except BaseException as caught:  # raised again where the frames are read
+        except BaseException as caught:  # the ring raises it where frames are read
             self._capture_error = error = caught
-        with ExitStack() as ending:  # runs last to first; each runs even if another raises
+        with ExitStack() as ending:  # runs last to first, each even if another raises
             ending.callback(self._source_closed.set)
             ending.callback(self._attempt, self.source.close)
             ending.callback(self.ring.close, error)
             ending.callback(self._captured_all.set)
 
     def _capture_until_pause(self) -> bool:
-        """Take frames until the source or the run ends, or a paused source waits; True if it
-        waits."""
+        """Take frames until the source or the run ends (return False), or a paused file waits
+        (return True)."""
         info = self.source.info
-        frames = pace(self.source, self._ending) if info.paced_by_stamps else iter(self.source)
+        frames = pace(self.source, self._ending) if not info.live else iter(self.source)
         for frame in frames:
             if self._ending.is_set() or self.captured.age_s(frame.stamp) >= self._seconds:
                 return False
@@ -221,10 +222,10 @@ class Run:
             if self.resumed.is_set():
                 self.ring.append(frame)
             elif info.live:
-                self.captured.paused += 1  # if left unread, a camera would deliver old frames later
+                self.captured.paused += 1  # read on: otherwise a camera delivers old frames later
             else:
                 self.ring.append(frame)
-                return True  # a file waits; its clock restarts when it resumes
+                return True  # its clock starts again when the run resumes
         return False
 
     def _analyse(self) -> None:
@@ -260,11 +261,11 @@ class Run:
         self._packing.finish(events, JOIN_S)
 
     def _take_closing_error(self) -> None:
-        """If closing failed and nothing else did, that error ends the run."""
+        """If closing failed and nothing else did, report that error."""
         self.error = self.error or self._closing_error
 
     def _attempt(self, close: Callable[[], None]) -> None:
-        """Close something. Keep its error, but put it after the error that ended the run."""
+        """Call `close` and keep its error, which counts less than the error that ended the run."""
         try:
             close()
         except BaseException as error:
@@ -272,9 +273,9 @@ class Run:
             self._closing_error = self._closing_error or error
 
     def _go_on_without(self, follower: RingReader, error: BaseException) -> None:
-        """The analysis has failed; drop every further frame while the recording goes on."""
+        """Drop every further frame: the analysis has failed, but the recording goes on."""
         self.failed = f"{FAILED}: {describe_error(error)}"
-        with suppress(Exception):  # a capture error: the failed analysis matters more
+        with suppress(Exception):  # a capture error: the failure of the analysis is reported
             for frame, missed in follower:
                 self._leave_out(FAILED, missed + 1, (*follower.missed, frame.stamp))
 
@@ -284,14 +285,14 @@ class Run:
         for frame, missed in follower:
             self._leave_out(BEHIND, missed, follower.missed)
             newest = self.ring.latest() or frame
-            # Compare with the newest frame, not the clock: a late source is no reason to skip.
+            # Compare with the newest frame, not the clock: if the source is late, skip nothing.
             behind = newest.received_s - frame.received_s > MAX_LAG_S
             catching_up = (catching_up or behind) and frame is not newest
             self._waiting = self._must_wait()
             cause = BEHIND if catching_up else ""
             cause = RECORDER_FIRST if self._waiting else cause
             if self._abandoned.is_set():
-                cause, promised = STOPPED, None  # nobody waits for the face found ahead any more
+                cause, promised = STOPPED, None  # the face that was found ahead is not needed
             if cause and frame is not promised:
                 self._leave_out(cause, 1, (frame.stamp,))
                 continue
@@ -307,7 +308,7 @@ class Run:
                 self._on_step(step)
 
     def _must_wait(self) -> bool:
-        """Whether analysis must leave the processor to the recorder."""
+        """Return whether the analysis must leave the processor to the recorder."""
         if self.recording is None:
             return False
         return self.recording.backlog > (GO_ON if self._waiting else HOLD)

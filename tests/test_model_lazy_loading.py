@@ -3,7 +3,7 @@
 import pytest
 
 from model.errors import InputError
-from model.registry import load_entry
+from model.lazy_loading import load_entry
 
 TABLE = {"path": "pathlib:Path", "broken": "no.such.module:Name"}
 

@@ -1,8 +1,8 @@
-"""Gaps: frames that a camera's driver dropped, detected from the frames' own times.
+"""Detects frames that a camera's driver dropped, from the frames' times.
 
-V4L2 numbers its frames, but OpenCV does not pass the numbers on. A time that lies a whole number of
-periods after the last shows the same, while the camera keeps its rate. If every interval is long
-(in the dark, say), the rate has changed and nothing is missing.
+V4L2 numbers its frames, but OpenCV does not pass the numbers on. While the camera keeps its rate, a
+gap of a whole number of periods shows the same. If every interval is long (in the dark, say), the
+rate has changed and nothing is missing.
 """
 
 import statistics
@@ -13,7 +13,8 @@ INTERVALS = 30
 KNOWN = 10
 """The period is known after this many intervals."""
 NEAR = 0.2
-"""How far, in periods, an interval may be from a whole number; and a regular one from 1."""
+"""Greatest distance, in periods, of an interval from a whole number, and of a regular one from
+1."""
 LONGEST_S = 1.5
 """A longer gap means that the camera was away."""
 

@@ -1,8 +1,5 @@
 """A stage of the program made slower on purpose, to see that the benchmark sees it.
 
-    with slowed("motion", ms=20):
-        measure(...)
-
 The program itself knows nothing of it: the stage's function is replaced while it lasts.
 """
 
@@ -12,12 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import model.inference.naming
-from model.errors import InputError
 from model.face.aligner import FaceAligner
 from realtime.spotting.motion import Motion
 from realtime.spotting.spotter import Spotter
 
-SLOWABLE: dict[str, tuple[Any, str]] = {
+STAGES: dict[str, tuple[Any, str]] = {
     "face": (FaceAligner, "align"),
     "motion": (Motion, "push"),
     "spot": (Spotter, "push"),
@@ -30,7 +26,7 @@ SLOWABLE: dict[str, tuple[Any, str]] = {
 def slow_down(stage: str, ms: float, every: int = 1) -> Iterator[None]:
     """Every `every`-th run of `stage` takes `ms` more. A great `ms` at a great `every` is a stall
     of the whole program."""
-    holder, name = SLOWABLE[stage]
+    holder, name = STAGES[stage]
     original: Callable[..., Any] = getattr(holder, name)
     runs = 0
 
@@ -46,15 +42,3 @@ def slow_down(stage: str, ms: float, every: int = 1) -> Iterator[None]:
         yield
     finally:
         setattr(holder, name, original)
-
-
-def parse_slow(text: str) -> tuple[str, float]:
-    """`motion=20`: the stage and the ms that it takes more."""
-    stage, _, ms = text.partition("=")
-    try:
-        more_ms = float(ms)
-    except ValueError:
-        more_ms = 0.0
-    if stage not in SLOWABLE or not 0 < more_ms < 60_000:
-        raise InputError(f"--slow {text}: give one of {', '.join(SLOWABLE)} and ms, as motion=20")
-    return stage, more_ms

@@ -1,20 +1,17 @@
 """The one place where OpenCV touches a camera.
 
-`Camera` drives anything that follows the `CaptureDevice` protocol. `open_opencv` opens a real
-camera and, if that fails, finds out why.
+`open_opencv` opens a camera and, if that fails, says why.
 """
 
-import errno
 import os
 import platform
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-# OpenCV reads these when it opens its first camera of the kind; for Media Foundation perhaps when
-# it is loaded. A V4L2 read of a stopped camera blocks 10 s by default; Media Foundation looks for
-# hardware transforms for 12–20 s before it opens.
+# OpenCV reads these when it opens the first camera, or perhaps when it is imported. By default a
+# V4L2 read from a stopped camera blocks for 10 s, and Media Foundation searches for hardware
+# transforms for 12–20 s before it opens.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
 os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")
 
@@ -50,44 +47,12 @@ class Mode:
     """Pixel format on the wire ("MJPG", "YUYV"); empty if the driver does not say."""
 
 
-class CaptureDevice(Protocol):
-    """An open camera. Used by one thread."""
-
-    name: str
-    """For a person: "/dev/video0 (HD Webcam)"."""
-    address: str
-    """Address that reopens the same camera, even if its number has changed."""
-    mode: Mode
-    jpeg: bool
-    """Whether it can be opened so that it returns the JPEGs that the camera sent."""
-
-    def grab(self) -> bool:
-        """Wait for the next picture; False if none came in time or the camera is gone."""
-        ...
-
-    def driver_s(self) -> float:
-        """Return the driver's time of the grabbed picture, in seconds of the monotonic clock; 0.0
-        or anything else if the driver does not use that clock."""
-        ...
-
-    def retrieve(self) -> ImageU8 | bytes | None:
-        """Return the grabbed picture, (H, W, 3) RGB; if opened `packed`, the original JPEG,
-        complete or not; None if it is damaged."""
-        ...
-
-    def present(self) -> bool:
-        """Return False once the camera is known to be unplugged; reads may still report success."""
-        ...
-
-    def release(self) -> None:
-        """Release the camera."""
-        ...
-
-
-class OpenCVDevice:
-    """A camera opened by `cv2.VideoCapture`."""
+class CaptureDevice:
+    """A camera opened by `cv2.VideoCapture`. Used by one thread."""
 
     def __init__(self, capture: cv2.VideoCapture, name: str, address: str, node: str) -> None:
+        """`name`: for a person, "/dev/video0 (HD Webcam)"; `address` reopens the same camera, even
+        if its number has changed; `node`: its device file, empty if it has none."""
         self._capture = capture
         self._node = node
         self.name = name
@@ -96,14 +61,20 @@ class OpenCVDevice:
         # With V4L2, OpenCV returns what the driver put into its buffer (modules/videoio/src/
         # cap_v4l.cpp, retrieveFrame). The other backends were not tried.
         self.jpeg = self.mode.fourcc in JPEG_CODES and capture.getBackendName() == "V4L2"
+        """Whether it can be opened so that it returns the JPEGs that the camera sent."""
 
     def grab(self) -> bool:
+        """Wait for the next picture; False if none came in time or the camera is gone."""
         return bool(self._capture.grab())
 
     def driver_s(self) -> float:
+        """Return the driver's time of the grabbed picture, in seconds of the monotonic clock; 0.0
+        or anything else if the driver does not use that clock."""
         return float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000.0
 
     def retrieve(self) -> ImageU8 | bytes | None:
+        """Return the grabbed picture, (H, W, 3) RGB; if opened `packed`, the original JPEG,
+        complete or not; None if it is damaged."""
         try:
             ok, bgr = self._capture.retrieve()
         except cv2.error:  # a picture cut short on the wire
@@ -115,15 +86,17 @@ class OpenCVDevice:
         return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
     def present(self) -> bool:
+        """Return False once the camera is known to be unplugged; reads may still report success."""
         return not self._node or os.path.exists(self._node)
 
     def release(self) -> None:
+        """Release the camera."""
         self._capture.release()
 
 
 def open_opencv(
     spec: str, width: int, height: int, fps: float, packed: bool = False
-) -> OpenCVDevice:
+) -> CaptureDevice:
     """Open camera `spec` (a number, or on Linux a path) and ask it for MJPG, size and rate, in that
     order: the format decides the possible sizes, the size the possible rates. `packed`: return the
     original JPEGs if possible.
@@ -142,12 +115,12 @@ def open_opencv(
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
             capture.set(cv2.CAP_PROP_FPS, fps)
-            device = OpenCVDevice(capture, *_name_and_address(spec, node), node)
+            device = CaptureDevice(capture, *_name_and_address(spec, node), node)
             if packed and device.jpeg:
                 capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
             return device
         capture.release()
-    raise SourceError(busy_problem(node) if node else _closed_problem(spec))
+    raise SourceError(_closed_problem(node or spec))
 
 
 def list_cameras(directory: str = "/dev") -> tuple[str, ...]:
@@ -181,43 +154,14 @@ def node_problem(node: str) -> str | None:
     return None
 
 
-def busy_problem(node: str) -> str:
-    """Return why OpenCV could not open `node`, although it exists and is permitted: many programs
-    may open a camera, but only one gets its buffers."""
-    if _request_buffers(node) == errno.EBUSY:
-        return f"{node} is busy: close the program that uses it (fuser -v {node} names it)"
-    return f"{node} is not a camera that delivers pictures; choose another number"
-
-
-def _request_buffers(node: str) -> int:
-    """Return the driver's errno for a buffer request; 0 if the driver grants it."""
-    import fcntl  # not on Windows
-    import struct
-
-    # struct v4l2_requestbuffers {count, type, memory, capabilities, flags} of linux/videodev2.h:
-    # 1 buffer, V4L2_BUF_TYPE_VIDEO_CAPTURE, V4L2_MEMORY_MMAP.
-    vidioc_reqbufs = 0xC0145608
-    try:
-        device = os.open(node, os.O_RDWR | os.O_NONBLOCK)
-    except OSError as error:
-        return error.errno or errno.EIO
-    try:
-        fcntl.ioctl(device, vidioc_reqbufs, struct.pack("5I", 1, 1, 1, 0, 0))
-    except OSError as error:
-        return error.errno or errno.EIO
-    finally:
-        os.close(device)
-    return 0
-
-
-def _closed_problem(spec: str) -> str:
-    permission = {
+def _closed_problem(camera: str) -> str:
+    remedy = {
+        "Linux": f"`fuser -v {camera}` names that program; if none, choose another number",
         "Darwin": "System Settings → Privacy & Security → Camera must allow this terminal",
         "Windows": "Settings → Privacy & security → Camera must allow desktop apps",
     }.get(platform.system(), "it must be permitted")
     return (
-        f"camera {spec} does not open: it must be connected, no other program may use it, "
-        f"and {permission}"
+        f"camera {camera} does not open: another program may use it, or it is no camera; {remedy}"
     )
 
 
