@@ -33,7 +33,6 @@ INFO = SourceInfo(
     kind="camera",
     description="/dev/video0 (Fake): asked 640×480 at 60 fps MJPG, gives 640×480 at 30 fps",
     live=True,
-    paced_by_stamps=False,
     clock="driver",
     width=640,
     height=480,

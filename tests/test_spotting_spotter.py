@@ -279,14 +279,19 @@ def test_a_slip_of_the_crop_is_not_reported():
     assert any("as one" in u.reason for u in found)
 
 
-def test_a_moving_head_raises_the_thresholds():
+def test_a_moving_head_raises_thresholds_but_hides_nothing_if_it_leaves_nothing():
     pulse = Pulse(3.0, 3.15, 3.35, 0.5)
     still = list(series(60, 6, [pulse]))
     moving = [
         sample(s.stamp.index, s.stamp.time_s, s.displacement, head=(1.5, 0, 0, 0)) for s in still
     ]
-    assert len(closed(still)) == 1
-    assert closed(moving) == []
+    assert len(closed(still)) == len(closed(moving)) == 1
+    thresholds = []
+    for motions in (still, moving):
+        spotter = Spotter()
+        signals = [spotter.push(each) for each in motions]
+        thresholds.append(signals[-1].threshold)
+    assert (thresholds[1] > thresholds[0]).all()
 
 
 def test_five_frames_a_second_are_followed_though_no_micro_expression_shows():

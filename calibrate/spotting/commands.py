@@ -35,15 +35,15 @@ from calibrate.spotting.motion import MotionCache
 from calibrate.spotting.names import name_events
 from calibrate.spotting.outcomes import FigureRow, named_right, outcome, resting_baseline, table
 from calibrate.spotting.page import page
-from model.cli import Parser, program
+from calibrate.spotting.scores import FORMAT, VERSION, score_tables
+from model.cli import Parser, exit_code, program
 from model.datasets import open_dataset
 from model.datasets.flows import split_spec
-from model.errors import InputError, exit_code
+from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.machine import machine
 from realtime.perception.pipeline import PipelineConfig
-from realtime.results.run_summary import check_new, versions
-from realtime.scoring import add_tables, score_tables, write_scores
+from realtime.results.run_summary import check_new, versions, write_report
 from realtime.spotting.baseline import Baseline, load_baseline, save_baseline
 from realtime.spotting.spotter import SpotterConfig
 
@@ -109,8 +109,10 @@ def evaluate(
             print(f"{row.group}, {named_right(row)}")
     if out is not None:
         about = _about(footage, baseline)
-        write_scores(
+        write_report(
             out / "spotting.json",
+            FORMAT,
+            VERSION,
             {"about": about, "machine": machine(), "rows": [row.plain() for row in rows]},
         )
         (out / "spotting.html").write_text(page(rows, about), encoding="utf-8")
@@ -230,7 +232,10 @@ def _named_rows(
 
 def _add_score(commands: Any) -> None:
     parser = commands.add_parser("score", help="tables of events against tables of the truth")
-    add_tables(parser)
+    parser.add_argument(
+        "tables", type=Path, nargs="+", metavar="EVENTS.csv TRUTH.csv", help="in pairs"
+    )
+    parser.add_argument("--out", type=Path, metavar="JSON", help="must not exist")
     parser.set_defaults(run=score_tables)
 
 

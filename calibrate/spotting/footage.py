@@ -18,7 +18,7 @@ from model.errors import InputError
 from model.records import Frame, ImageU8, Stamp, Window
 from model.synthetic import FaceNuisance, Schedule, SyntheticFace, TrueExpression
 from model.synthetic.compression import compress
-from model.synthetic.footage import FollowedFace, WrittenFootage, follow_face, read_frames
+from model.synthetic.footage import ExpressionOverlay, FaceTrack, follow_face, read_frames
 from realtime.sources import open_source
 from realtime.spotting.metrics import Expression, read_intervals
 
@@ -109,7 +109,7 @@ class WrittenFootageOver:
         return self._written.truth() if self.amplitude_px else ()
 
     @cached_property
-    def _written(self) -> WrittenFootage:
+    def _written(self) -> ExpressionOverlay:
         amplitude = self.amplitude_px
         often = Schedule(
             micro_per_min=30,
@@ -117,13 +117,13 @@ class WrittenFootageOver:
             speech_per_min=0,
             amplitude_px=(amplitude, amplitude),
         )
-        return WrittenFootage(_followed(self.video), seed=self.seed, schedule=often)
+        return ExpressionOverlay(_followed(self.video), seed=self.seed, schedule=often)
 
 
-_FOLLOWED: dict[Path, FollowedFace] = {}
+_FOLLOWED: dict[Path, FaceTrack] = {}
 
 
-def _followed(video: Path) -> FollowedFace:
+def _followed(video: Path) -> FaceTrack:
     """The face of `video` in each frame, found once for all footage written over it."""
     if video not in _FOLLOWED:
         _FOLLOWED[video] = follow_face(read_frames(video))

@@ -214,7 +214,7 @@ def _code_digest() -> str:
     root = Path(model.__file__).parent
     for path in (
         *(root / name for name in _CODE),
-        Path(realtime.__file__).parent / "spotting/motion.py",
+        *(Path(realtime.__file__).parent / f"spotting/{name}.py" for name in ("motion", "eyes")),
     ):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -11,6 +11,8 @@ has moved too far from it for exact flow. The displacement then continues from i
 
 import math
 from collections import deque
+from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +20,7 @@ import numpy as np
 from model.flow.head import remove_head_motion
 from model.flow.lk import LucasKanade
 from model.records import AlignedFace, ArrayF32, ArrayF64, ImageU8, MotionSample, Stamp
+from realtime.spotting.eyes import EyeCover, Eyes, eye_corners, eye_openness
 
 if TYPE_CHECKING:
     from model.flow.gpu.gpu_flow import DeviceFlow
@@ -55,16 +58,13 @@ REGION_SIGMA_PX = 4.0
 FLAGS = {
     "start": "the first sample of a track: displacement zero by definition",
     "reference": "the neutral reference is renewed after this sample",
-    "blink": "an eye is much less open than is usual for this face",
+    "blink": "an eye is much less open than usual, or both eyes' pictures change fast",
     "head": "the head moves too fast for the rest to be trusted",
     "light": "the brightness jumped",
     "texture": "too little contrast for motion to be measured",
 }
 """What makes a sample special or doubtful, and what each flag means."""
 
-BLINK_OPENNESS = 0.85
-"""An eye blinks below this share of its usual openness. The mesh follows a lid only part of the
-way, hence the high share."""
 FAST_HEAD_PX_S = 60.0
 """Head motion, crop px per second, above which a sample is flagged."""
 LIGHT_JUMP = 0.06
@@ -82,14 +82,12 @@ the face moves. Such a change comes from the head turning out of the plane."""
 REST_S, REST_PX = 0.3, 0.15
 """A face rests while, for every region, the mean over the last third of `REST_S` is within
 `REST_PX` of the mean over the time before."""
-OPENNESS_HISTORY_S = 2.0
-"""Time over which an eye's usual openness is measured."""
 
-_EYES = np.array([(33, 160, 158, 133, 153, 144), (362, 385, 387, 263, 373, 380)])
+COVERED_S = 0.2
+"""How long after a blink was last seen the eyes are kept out of the flow."""
 _LEVER_PX = 48.0  # the distance from the centre at which turns and scales are measured
 _SPEED_MEMORY_S = 0.05
 _STEP_PX = 2  # the flow is smoother than this: more points only cost time
-_USUAL_EVERY_S = 0.1
 
 
 class Motion:
@@ -134,20 +132,6 @@ class Motion:
             self._track.pause()
 
 
-def eye_openness(landmarks_px: ArrayF32) -> ArrayF32:
-    """Return the eye aspect ratio of the person's right and left eye, (2,) float32, from (468, 2)
-    landmarks.
-
-    It is the height of the lids' contour over its width (T. Soukupová, J. Čech: Real-time eye blink
-    detection using facial landmarks, CVWW 2016, equation 1).
-    """
-    p = landmarks_px[_EYES]
-    height = np.linalg.norm(p[:, 1] - p[:, 5], axis=1) + np.linalg.norm(p[:, 2] - p[:, 4], axis=1)
-    width = np.linalg.norm(p[:, 0] - p[:, 3], axis=1)
-    ratio: ArrayF32 = (height / np.maximum(2 * width, 1e-6)).astype(np.float32)
-    return ratio
-
-
 def region_centres(landmarks_px: ArrayF32, crop_from_image: ArrayF64) -> ArrayF64:
     """Return the centres of `REGIONS`, (R, 2) float64, px of the crop."""
     points = np.array([landmarks_px[list(p)].mean(axis=0) for p in _REGION_POINTS.values()])
@@ -166,10 +150,11 @@ class _Track:
         self._velocity = np.zeros(4)
         self._rest = _Rest()
         self._fresh_s = face.stamp.time_s
-        self._eyes = _UsualOpenness()
+        self._eyes = Eyes()
+        self._blink_s = -math.inf
         still = np.zeros((len(REGIONS), 2), np.float32)
         openness = eye_openness(face.landmarks_px)
-        self._eyes.blink(openness, face.stamp.time_s)
+        self._eyes.blink(face, openness)
         self._reference = _Reference(flow, face, still)
         self._level = self._reference.level
         self.first = MotionSample(
@@ -187,14 +172,18 @@ class _Track:
 
     def push(self, face: AlignedFace) -> MotionSample:
         time_s = face.stamp.time_s
+        openness = eye_openness(face.landmarks_px)
+        blink = self._eyes.blink(face, openness)
+        if blink:
+            self._blink_s = time_s
         picture, level, contrast = self._reference.normalised(face.crop)
-        field, head_px = remove_head_motion(self._reference.flow_to(picture))
+        covered = time_s - self._blink_s < COVERED_S
+        field, head_px = remove_head_motion(self._reference.flow_to(picture, covered))
         displacement = self._reference.displacement(field)
         head = _head_step(self._face, self._head_px, face, head_px)
-        openness = eye_openness(face.landmarks_px)
 
         flags = set()
-        if self._eyes.blink(openness, time_s):
+        if blink:
             flags.add("blink")
         if self._speed_px_s(head, time_s - self._face.stamp.time_s) > FAST_HEAD_PX_S:
             flags.add("head")
@@ -276,7 +265,9 @@ class _Reference:
 
     def __init__(self, flow: "LucasKanade | DeviceFlow", face: AlignedFace, base: ArrayF32) -> None:
         self.time_s = face.stamp.time_s
-        self.flow_to = flow.against(face.crop)
+        self._face = face
+        self._flow = flow
+        self._flow_to = flow.against(face.crop)
         self.level, self.contrast = _level_and_contrast(face.crop)
         self.base = base
         """Displacement of the regions in this picture, (R, 2)."""
@@ -292,26 +283,30 @@ class _Reference:
         picture = crop * np.float32(gain) + np.float32(self.level - gain * level)
         return picture, level, contrast
 
+    def flow_to(self, picture: ArrayF32, covered: bool) -> ArrayF32:
+        """Return the flow to a normalised `picture`, (2, S, S) px; `covered` hides the eyes in both
+        (and in `picture`)."""
+        if not covered:
+            return self._flow_to(picture)
+        covers, flow_to = self._covered
+        for cover in covers:
+            cover.put(picture)
+        return flow_to(picture)
+
+    @cached_property
+    def _covered(self) -> tuple[list[EyeCover], Callable[[ArrayF32], ArrayF32]]:
+        """What covers the eyes, and the flow from the covered picture: most references see no
+        blink."""
+        covers = [EyeCover(self._face.crop, corners) for corners in eye_corners(self._face)]
+        picture = self._face.crop.astype(np.float32)
+        for cover in covers:
+            cover.put(picture)
+        return covers, self._flow.against(picture)
+
     def displacement(self, field: ArrayF32) -> ArrayF32:
         """Return the displacement of each region, (R, 2) float32 px, under the residual `field`."""
         sampled = field[:, ::_STEP_PX, ::_STEP_PX].reshape(2, -1)
         return self.base + self._weights @ sampled.T
-
-
-class _UsualOpenness:
-    """Tracks each eye's usual openness, and whether the eye is far below it."""
-
-    def __init__(self) -> None:
-        self._history: deque[tuple[float, ArrayF32]] = deque()
-        self._usual = np.zeros(2, np.float32)
-
-    def blink(self, openness: ArrayF32, time_s: float) -> bool:
-        if not self._history or time_s - self._history[-1][0] >= _USUAL_EVERY_S:
-            self._history.append((time_s, openness))
-            while time_s - self._history[0][0] > OPENNESS_HISTORY_S:
-                self._history.popleft()
-            self._usual = np.median(np.stack([o for _, o in self._history]), axis=0)
-        return bool((openness < BLINK_OPENNESS * self._usual).any())
 
 
 def _head_step(

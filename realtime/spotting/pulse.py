@@ -47,6 +47,9 @@ class Pulse:
     """Length of the path from onset to offset over that of a plain rise and fall, 1 or more."""
     motion: ArrayF64
     """(G, 2) px: displacement of each region of the group at the apex, against rest."""
+    strength: float = 0.0
+    """How strongly it stands out of the whole face's noise, against what is needed; 0 if the
+    group alone was followed."""
 
 
 RETURNED = 0.75
@@ -174,8 +177,8 @@ class PulseFollower:
         after = max(0.0, float(course[apex:].min()))
         top = float(course[apex])
         fall = (top - float(course[-1])) / max(top, 1e-9)
-        onset_s = _foot(times[apex::-1], course[apex::-1], before, top)
-        offset_s = _foot(times[apex:], course[apex:], after, top)
+        onset_s = foot(times[apex::-1], course[apex::-1], before, top)
+        offset_s = foot(times[apex:], course[apex:], after, top)
         now_s = float(times[-1])
         lowest_s = float(times[apex + int(np.argmin(course[apex:]))])
         settled = 1 - after / max(top, 1e-9) >= SETTLED and now_s - lowest_s >= self._band.settle_s
@@ -192,7 +195,7 @@ class PulseFollower:
             offset_s=min(offset_s, now_s) if fall >= RETURNED or settled else now_s,
             fall=fall,
             depth=1 - max(before, after) / max(top, 1e-9),
-            detour=_detour(times, course, onset_s, offset_s),
+            detour=detour(times, course, onset_s, offset_s),
             motion=deviation[apex].reshape(-1, 2),
         )
 
@@ -246,14 +249,14 @@ def _lengths(vectors: ArrayF64) -> ArrayF64:
     return np.hypot(vectors[0::2], vectors[1::2])
 
 
-def _foot(times: ArrayF64, course: ArrayF64, valley: float, top: float) -> float:
+def foot(times: ArrayF64, course: ArrayF64, valley: float, top: float) -> float:
     """Return when a flank reaches `valley`; it starts at the apex and leads away from it."""
     low = _crossing(times, course, valley + LOW * (top - valley))
     high = _crossing(times, course, valley + HIGH * (top - valley))
     return low + FOOT * (low - high)
 
 
-def _detour(times: ArrayF64, course: ArrayF64, onset_s: float, offset_s: float) -> float:
+def detour(times: ArrayF64, course: ArrayF64, onset_s: float, offset_s: float) -> float:
     """Return the total variation of `course` between the two times, in steps of 50 ms, over the
     smallest variation that reaches the same height."""
     steps = np.arange(onset_s, offset_s + _DETOUR_STEP_S, _DETOUR_STEP_S)

@@ -15,11 +15,9 @@ from realtime.spotting.motion import LOWER, REGIONS, UPPER
 from realtime.spotting.pulse import Pulse, PulseFollower
 from realtime.spotting.smoothing import History
 
-BLINK_BROWS = 2.0
-"""A blink raises the thresholds of the brows by this factor, and silences the lids."""
-BLINK_REST = 1.5
-"""A blink raises all other thresholds by this factor: the rest of the face hardly moves, but the
-head's motion is measured on the whole face."""
+BLINK_FACTOR = 2.5
+"""A blink silences the lids and raises all other thresholds by this factor: brows and cheeks follow
+the lids, and the mesh moves the crop a little."""
 BLINK_LEAD_S, BLINK_TAIL_S = 0.1, 0.15
 """The lids move this long before and after an eye counts as closed."""
 HEAD_TRAVEL_S, HEAD_RISE_PER_PX = 0.3, 0.1
@@ -28,7 +26,6 @@ that turns out of the plane does not move as one."""
 JUMP_S = 0.05
 """A jump of the light spoils this much time on either side."""
 
-_BROWS = np.array([name.startswith("brow") for name in REGIONS])
 _LIDS = np.array([name.startswith("lid") for name in REGIONS])
 
 LIP_PX = 1.2
@@ -90,8 +87,8 @@ class Disturbances:
         """Return the factor by which thresholds rise in that time, (R,) 1 or more; inf silences a
         region."""
         factor = np.full(len(REGIONS), 1 + HEAD_RISE_PER_PX * self.travel_px(from_s, to_s))
-        if self._blinked(from_s, to_s):
-            factor *= np.where(_BROWS, BLINK_BROWS, BLINK_REST)
+        if self.blinked(from_s, to_s):
+            factor *= BLINK_FACTOR
             factor[_LIDS] = np.inf
         if self._jumped(from_s, to_s):
             factor[:] = np.inf
@@ -101,7 +98,7 @@ class Disturbances:
         """Return the worst disturbance in that time, in words, or None."""
         if self._jumped(from_s, to_s):
             return "the light jumped"
-        if self._blinked(from_s, to_s):
+        if self.blinked(from_s, to_s):
             return "a blink"
         if HEAD_RISE_PER_PX * self.travel_px(from_s, to_s) > 0.5:
             return "the head moved"
@@ -113,7 +110,8 @@ class Disturbances:
             return self._travels[-1][1]
         return max((px for t, px in self._travels if from_s <= t <= to_s), default=0.0)
 
-    def _blinked(self, from_s: float, to_s: float) -> bool:
+    def blinked(self, from_s: float, to_s: float) -> bool:
+        """Return whether a lid moved in that time."""
         return _any(self._blinks, from_s - BLINK_TAIL_S, to_s + BLINK_LEAD_S)
 
     def _jumped(self, from_s: float, to_s: float) -> bool:

@@ -1,7 +1,9 @@
 """Finds expressions in a stream of motion samples: causal, pure, in seconds of their stamps.
 
-The spotter follows upper and lower face separately, so that speech does not hide a brow. If pulses
-of both belong together, they become one window. Micro-expressions (ME) are pulses against the rest
+The spotter looks in two ways. A matched filter over the whole face finds the patterns of
+expressions where the face's own noise is weak. Beside it, upper and lower face are followed
+separately, each region against its threshold, so that speech does not hide a brow. Pulses that
+belong together become one window. Micro-expressions (ME) are pulses against the rest
 of the last second; macro-expressions are followed in parallel, against the rest of the last
 seconds.
 
@@ -11,7 +13,7 @@ brows' thresholds, head motion raises all thresholds, a jump of the light silenc
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,9 +27,14 @@ from model.records import (
     Window,
 )
 from realtime.spotting.baseline import Baseline
+from realtime.spotting.expression_patterns import expression_patterns
+from realtime.spotting.matched_filter import MatchedPulses
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
 from realtime.spotting.pulse import Band, Pulse, PulseFollower
 from realtime.spotting.rejection import (
+    BLINK_FACTOR,
+    BLINK_LEAD_S,
+    BLINK_TAIL_S,
     DETOUR,
     Disturbances,
     is_glance,
@@ -61,9 +68,15 @@ class SpotterConfig:
     """A gap between frames longer than this, and longer than three periods, ends the tracking."""
 
 
-_GROUPS = tuple(np.array(group, np.int64) for group in (UPPER, LOWER))
-_MOUTH = 1
+_GROUPS = tuple(np.array(group, np.int64) for group in (UPPER, LOWER, range(len(REGIONS))))
+_MOUTH, _WHOLE = 1, 2
 GAP_PERIODS = 3
+UNREST = 0.7
+"""An expression of the whole face stands out of rest: before it, nothing may have bent the course
+by more than this share of its strength."""
+LEAST_SHARE = 0.45
+"""The strongest region of an expression of the whole face moves by this share of its threshold. A
+face in constant motion bends all the time; its thresholds are high."""
 LEAST_DEPTH = 0.5
 """The smallest `Pulse.depth` of an expression."""
 SAME_OVERLAP = 1 / 3
@@ -99,15 +112,16 @@ class Spotter:
         self._history = History(2 * len(REGIONS), c.longest_s + 2.0, c.smoothing_s)
         micro = Band(longest_s=c.micro_s + 0.1, rest_s=0.8, settle_s=0.06)
         macro = Band(longest_s=c.longest_s, rest_s=6.0, settle_s=0.3)
-        self._micro = [PulseFollower(g, micro, floor[g], c.noise_factor) for g in _GROUPS]
+        self._micro = [PulseFollower(g, micro, floor[g], c.noise_factor) for g in _GROUPS[:_WHOLE]]
         self._macro = [
             PulseFollower(g, macro, np.maximum(floor[g], c.macro_px), c.noise_factor)
-            for g in _GROUPS
+            for g in _GROUPS[:_WHOLE]
         ]
-        self._open: list[_Candidate | None] = [None, None]
+        self._whole = MatchedPulses(expression_patterns())
+        self._open: list[_Candidate | None] = [None, None, None]
         self._ended: list[_Ended] = []
         self._emitted: deque[Window] = deque(maxlen=8)
-        self._nuisances = Disturbances(c.longest_s + 2.0)
+        self._disturbances = Disturbances(c.longest_s + 2.0)
         self._numbers = 0
         self._track: int | None = None
         self._last: Stamp | None = None
@@ -129,17 +143,22 @@ class Spotter:
         self._last, self._track = sample.stamp, sample.track
 
         self._history.push(sample.stamp, sample.displacement.astype(np.float64).ravel())
-        self._nuisances.push(sample)
-        factor = self._nuisances.factor(sample.stamp.time_s, sample.stamp.time_s)
+        self._disturbances.push(sample)
+        factor = self._disturbances.factor(sample.stamp.time_s, sample.stamp.time_s)
         strength, threshold = np.empty(len(REGIONS)), np.empty(len(REGIONS))
-        for i, (follower, regions) in enumerate(zip(self._micro, _GROUPS, strict=True)):
+        for i, (follower, regions) in enumerate(zip(self._micro, _GROUPS, strict=False)):
             threshold[regions] = follower.threshold * factor[regions]
             pulse = follower.push(self._history, factor[regions])
             strength[regions] = follower.strength
             if pulse is not None:
                 updates += self._micro_update(i, pulse)
+        if sample.flags & {"blink", "light", "texture"}:
+            self._whole.skip(sample.stamp.time_s - BLINK_LEAD_S, sample.stamp.time_s + BLINK_TAIL_S)
+        whole = self._whole.push(self._history)
+        if whole is not None:
+            updates += self._micro_update(_WHOLE, whole)
         updates += self._settle()
-        for i, (follower, regions) in enumerate(zip(self._macro, _GROUPS, strict=True)):
+        for i, (follower, regions) in enumerate(zip(self._macro, _GROUPS, strict=False)):
             pulse = follower.push(self._history, factor[regions])
             if pulse is not None and pulse.state == "ended":
                 updates += self._macro_update(i, pulse)
@@ -214,11 +233,17 @@ class Spotter:
     def _doubt(self, group: int, pulse: Pulse, window: Window) -> str | None:
         """Return what speaks against a pulse, whatever its course, or None."""
         if window.score < 1:
-            return self._nuisances.name(pulse.onset_s, pulse.offset_s) or "too weak"
+            return self._disturbances.name(pulse.onset_s, pulse.offset_s) or "too weak"
         onset, apex, _ = self._positions(pulse)
         values = self._history.values
         if moved_as_one((values[apex] - values[onset]).reshape(-1, 2)):
             return "the whole face moved as one"
+        if group == _WHOLE:
+            if self._whole.unrest(pulse) > UNREST:
+                return "the face moved before"
+            size = np.hypot(*pulse.motion.T)
+            group = int(size[_GROUPS[_MOUTH]].max() > size[_GROUPS[0]].max())
+            pulse = replace(pulse, motion=pulse.motion[_GROUPS[group]])
         if group == _MOUTH and lip_went_far(pulse):
             return "the lower lip moved as far as in speech"
         return self._other_course(group, pulse)
@@ -247,7 +272,10 @@ class Spotter:
     def _moves_on(self, ended: _Ended) -> bool:
         """Return whether the face has kept moving since a pulse ended."""
         since_s = float(self._history.times_s[-1]) - PATIENCE_S / 2
-        unrest = self._micro[ended.group].unrest(self._history, since_s, np.inf)
+        group = ended.group
+        if group == _WHOLE:
+            group = int(REGIONS.index(ended.window.regions[0]) in LOWER)
+        unrest = self._micro[group].unrest(self._history, since_s, np.inf)
         return unrest > max(1.0, UNREST_SHARE * ended.window.score)
 
     def _emit(self, first: _Ended) -> SpotUpdate:
@@ -265,13 +293,16 @@ class Spotter:
                 strong.offset,
                 strong.score,
                 "micro",
-                strong.regions + weak.regions,
+                tuple(dict.fromkeys(strong.regions + weak.regions)),
             )
             if partner.candidate.announced:
                 candidate, partner = partner.candidate, first
         if any(_same(earlier, window) for earlier in self._emitted):
             return _rejected(candidate, window, "part of the last expression")
         self._emitted.append(window)
+        self._whole.skip(
+            window.onset.time_s, window.offset.time_s if window.offset else window.apex.time_s
+        )
         return SpotUpdate(candidate.number, "closed", window, _why(window))
 
     # --- macro-expressions
@@ -305,26 +336,36 @@ class Spotter:
             if candidate is not None:
                 window = self._window(group, candidate.pulse, "micro", open_end=True)
                 updates.append(_rejected(candidate, window, reason))
-        self._open = [None, None]
+        self._open = [None, None, None]
         for follower in (*self._micro, *self._macro):
             follower.reset()
+        self._whole.reset()
         self._history.clear()
-        self._nuisances.clear()
+        self._disturbances.clear()
         return updates
 
     def _window(self, group: int, pulse: Pulse, kind: Kind, *, open_end: bool = False) -> Window:
         regions = _GROUPS[group]
-        follower = (self._micro if kind == "micro" else self._macro)[group]
-        factor = self._nuisances.factor(pulse.onset_s, pulse.offset_s)[regions]
-        share = np.hypot(*pulse.motion.T) / (follower.threshold * factor)
+        threshold = np.empty(len(REGIONS))
+        for half, follower in zip(
+            _GROUPS, self._micro if kind == "micro" else self._macro, strict=False
+        ):
+            threshold[half] = follower.threshold
+        threshold *= self._disturbances.factor(pulse.onset_s, pulse.offset_s)
+        share = np.hypot(*pulse.motion.T) / threshold[regions]
         order = np.argsort(-share, kind="stable")
         moved = [int(i) for i in order if share[i] >= 1] or [int(order[0])]
+        score = float(share[order[0]])
+        if group == _WHOLE:
+            blinked = self._disturbances.blinked(pulse.onset_s, pulse.offset_s)
+            small = share[order[0]] < LEAST_SHARE
+            score = 0.0 if small else pulse.strength / (BLINK_FACTOR if blinked else 1.0)
         onset, apex, offset = self._positions(pulse)
         return Window(
             onset=self._history.stamp(onset),
             apex=self._history.stamp(apex),
             offset=None if open_end else self._history.stamp(offset),
-            score=float(share[order[0]]),
+            score=score,
             kind=kind,
             regions=tuple(REGIONS[regions[i]] for i in moved),
         )
@@ -341,17 +382,12 @@ class Spotter:
         return min(onset, apex - 1), apex, max(offset, min(apex + 1, len(times) - 1))
 
 
-def _overlap(window: Window, onset_s: float, offset_s: float) -> float:
-    """Return the intersection over union."""
-    end_s = window.offset.time_s if window.offset else window.apex.time_s
-    shared = min(end_s, offset_s) - max(window.onset.time_s, onset_s)
-    union = max(end_s, offset_s) - min(window.onset.time_s, onset_s)
-    return max(0.0, shared / union) if union > 0 else 0.0
-
-
 def _same(a: Window, b: Window) -> bool:
-    end = b.offset or b.apex
-    return _overlap(a, b.onset.time_s, end.time_s) >= SAME_OVERLAP
+    """Return whether two windows overlap as those of one expression do."""
+    spans = [(w.onset.time_s, (w.offset or w.apex).time_s) for w in (a, b)]
+    (a_from, a_to), (b_from, b_to) = spans
+    shared = min(a_to, b_to) - max(a_from, b_from)
+    return shared > 0 and shared >= SAME_OVERLAP * (max(a_to, b_to) - min(a_from, b_from))
 
 
 def _rejected(candidate: _Candidate, window: Window, reason: str) -> SpotUpdate:

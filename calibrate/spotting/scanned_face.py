@@ -1,0 +1,102 @@
+"""Measures how the spotter's regions move on a scanned face: the table behind
+`realtime.spotting.expression_patterns`.
+
+    python -m calibrate.spotting.scanned_face ict_face_model.npz realtime/spotting/scanned_units.csv
+
+The model is the ICT Face Model Light as arrays: `neutral` (V, 3), `expressions` (E, V, 3),
+`expression_names` (E,), `landmarks_68` (68,) vertices of the Multi-PIE points; x to the person's
+left, y up, z towards the camera.
+"""
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from model.cli import exit_code
+from model.errors import InputError
+from model.face.crop import EYE_HALF_PX
+from model.records import ArrayF64
+from realtime.spotting.expression_patterns import COLUMNS
+from realtime.spotting.motion import REGION_SIGMA_PX, REGIONS
+
+_ACTIONS = {
+    "AU1": "browInnerUp",
+    "AU2": "browOuterUp",
+    "AU4": "browDown",
+    "AU5": "eyeWide",
+    "AU6": "cheekSquint",
+    "AU7": "eyeSquint",
+    "AU9": "noseSneer",
+    "AU10": "mouthUpperUp",
+    "AU12": "mouthSmile",
+    "AU14": "mouthDimple",
+    "AU15": "mouthFrown",
+    "AU17": "mouthShrugLower",
+    "AU18": "mouthPucker",
+    "AU20": "mouthStretch",
+    "AU24": "mouthPress",
+    "AU25": "mouthLowerDown",
+    "AU26": "jawOpen",
+}
+"""FACS units and the model's nearest actions, by its makers' table. AU23 has none."""
+
+_POINTS: dict[str, dict[int, float]] = {
+    "brow_outer_right": {17: 0.5, 18: 0.5},
+    "brow_middle_right": {19: 1},
+    "brow_inner_right": {20: 0.5, 21: 0.5},
+    "brow_inner_left": {22: 0.5, 23: 0.5},
+    "brow_middle_left": {24: 1},
+    "brow_outer_left": {25: 0.5, 26: 0.5},
+    "lid_lower_right": {40: 0.5, 41: 0.5},
+    "lid_lower_left": {46: 0.5, 47: 0.5},
+    "nose_wing_right": {31: 1},
+    "nose_wing_left": {35: 1},
+    "cheek_right": {31: 0.5, 3: 0.5},
+    "cheek_left": {35: 0.5, 13: 0.5},
+    "mouth_corner_right": {48: 1},
+    "mouth_corner_left": {54: 1},
+    "lip_upper": {50: 1 / 3, 51: 1 / 3, 52: 1 / 3},
+    "lip_lower": {56: 1 / 3, 57: 1 / 3, 58: 1 / 3},
+    "chin": {8: 0.7, 57: 0.3},
+}
+"""Each region's centre as shares of Multi-PIE points."""
+_INNER_EYE_CORNERS = [39, 42]
+_HIDDEN = 3.0  # model units (about cm) behind a region's centre: the back of the head
+
+
+def main(arguments: list[str]) -> None:
+    """Measure the model at the first path and write the table to the second."""
+    if len(arguments) != 2:
+        raise InputError("give two paths: the model (.npz) and the table to write (.csv)")
+    with np.load(arguments[0]) as model:
+        arrays = {name: model[name] for name in model.files}
+    neutral = arrays["neutral"].astype(np.float64)
+    names = [str(name) for name in arrays["expression_names"]]
+    points = neutral[arrays["landmarks_68"]]
+    px = 2 * EYE_HALF_PX / float(np.linalg.norm(np.diff(points[_INNER_EYE_CORNERS, :2], axis=0)))
+    weights = _region_weights(neutral, points, REGION_SIGMA_PX / px)
+    with Path(arguments[1]).open("x", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(COLUMNS)
+        for unit, action in _ACTIONS.items():
+            for side, ending in (("right", "_R"), ("left", "_L"), ("both", "")):
+                if action + ending in names:
+                    moved = arrays["expressions"][names.index(action + ending)].astype(np.float64)
+                    motion = px * (weights @ moved)[:, :2] * (1, -1)
+                    table.writerow([unit, side, *(f"{value:.2f}" for value in motion.ravel())])
+
+
+def _region_weights(neutral: ArrayF64, points: ArrayF64, sigma: float) -> ArrayF64:
+    """Return (R, V): a Gaussian around each region's centre, over the front of the face."""
+    centres = np.array([sum(w * points[k] for k, w in _POINTS[name].items()) for name in REGIONS])
+    away = ((neutral[None, :, :2] - centres[:, None, :2]) ** 2).sum(axis=-1)
+    weights = np.exp(-away / (2 * sigma**2))
+    weights *= neutral[None, :, 2] > centres[:, None, 2] - _HIDDEN
+    shares: ArrayF64 = weights / weights.sum(axis=1, keepdims=True)
+    return shares
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(lambda: main(sys.argv[1:])))

@@ -1,0 +1,226 @@
+"""Finds expressions in all regions at once, against the face's own noise.
+
+What an expression does to a course is a bend: the face goes and comes back. A bend is the
+displacement at one moment against the mean of the moments before and after it, so slow motion of
+the head does not count. The bends of the last seconds give the noise of all regions together, and
+how it goes together: a head that nods moves both brows. The filter looks for the patterns of
+expressions (`realtime.spotting.expression_patterns`) where this noise is weak. It is the
+generalised likelihood-ratio test for a known shape in coloured noise (S. M. Kay, Fundamentals of
+Statistical Signal Processing, vol. II, 1998, section 13.4); each bend counts at most as much as a
+usual one (D. E. Tyler, Ann. Statist. 15, 1987), so that blinks and speech do not spoil the
+estimate.
+"""
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from model.records import ArrayF64
+from realtime.spotting.pulse import RETURNED, SETTLED, Pulse, detour, foot
+from realtime.spotting.smoothing import History
+
+REACHES_S = (0.13, 0.2)
+"""How far before and after a moment its bend is measured: about half of an expression."""
+MEMORY_S = 20.0
+PRIOR_S, PRIOR_PX = 2.0, 0.1
+"""The noise of an unknown face, and for how long that counts as seen."""
+SHRINKAGE = 0.15
+"""Share of noise that is taken to be the same in all directions."""
+FLOOR_PX = 0.02
+"""Noise that is never missing: what the flow itself adds."""
+_EVERY_S = 0.1
+_WAIT_S = 0.7  # until it is known whether a bend belongs to an expression
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A bend that looks like an expression."""
+
+    strength: float
+    """In standard deviations of the noise in this direction."""
+    direction: ArrayF64
+    """(2 R,): a course times this is the course in standard deviations."""
+    apex_s: float
+    reach_s: float
+
+
+class MatchedFilter:
+    """The filter for one face. Feed it every sample, in order."""
+
+    def __init__(self, patterns: ArrayF64) -> None:
+        """`patterns`: (P, 2 R) directions of expressions."""
+        self._noises = [_Noise(patterns) for _ in REACHES_S]
+        self._waiting: deque[tuple[float, list[ArrayF64]]] = deque()
+        self._skipped: deque[tuple[float, float]] = deque(maxlen=8)
+
+    def clear(self) -> None:
+        """Forget bends that wait; keep the noise."""
+        self._waiting.clear()
+        self._skipped.clear()
+
+    def skip(self, from_s: float, to_s: float) -> None:
+        """Do not learn from this time: an expression, or something else that is no noise."""
+        self._skipped.append((from_s, to_s))
+
+    def push(self, history: History) -> Match | None:
+        """Return the strongest match that ends at the newest entry of `history`; None at first."""
+        now_s = float(history.times_s[-1])
+        bends: list[ArrayF64] = []
+        best: Match | None = None
+        for reach_s, noise in zip(REACHES_S, self._noises, strict=True):
+            first, middle = history.since(now_s - 2 * reach_s), history.since(now_s - reach_s)
+            if now_s - 2 * reach_s < history.times_s[0]:
+                return None
+            before, apex, after = history.values[[first, middle, -1]]
+            bend = apex - (before + after) / 2
+            bends.append(bend)
+            strength, direction = noise.match(bend)
+            if best is None or strength > best.strength:
+                apex_s = float(history.times_s[middle])
+                best = Match(strength, direction, apex_s, reach_s)
+        if not self._waiting or now_s - self._waiting[-1][0] >= _EVERY_S:
+            self._waiting.append((now_s, bends))
+        while self._waiting and now_s - self._waiting[0][0] >= _WAIT_S:
+            self._learn(*self._waiting.popleft())
+        return best
+
+    def _learn(self, time_s: float, bends: list[ArrayF64]) -> None:
+        for reach_s, noise, bend in zip(REACHES_S, self._noises, bends, strict=True):
+            if not any(a < time_s and time_s - 2 * reach_s < b for a, b in self._skipped):
+                noise.learn(bend)
+
+
+OPEN_SD = 4.5
+"""A match opens a pulse when it is this strong."""
+HEIGHT_SD = 4.0
+"""The least height of a pulse over both its feet, along the direction of its match."""
+LEAD_S = 0.45
+"""An expression rises within this time before its apex."""
+REST_S, REST_UNTIL_S = 0.8, 0.1
+"""The face must rest for this time before an expression; until then the expression itself bends
+the course."""
+SETTLE_S = 0.06
+"""A course that has not fallen for this long has returned as far as it will."""
+HELD_S = 0.6
+"""A course that has not returned this long after its apex is no micro-expression."""
+_KEEP_S = 3.0
+
+
+class MatchedPulses:
+    """Follows expressions of the whole face along the direction in which they stand out."""
+
+    def __init__(self, patterns: ArrayF64) -> None:
+        """`patterns`: (P, 2 R) directions of expressions."""
+        self._filter = MatchedFilter(patterns)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the open pulse, but keep the noise measurement."""
+        self._filter.clear()
+        self._recent: deque[tuple[float, float]] = deque()
+        self._match: Match | None = None
+        self._shown = False
+        self._after_s = -np.inf
+
+    def skip(self, from_s: float, to_s: float) -> None:
+        """Do not take this time for noise."""
+        self._filter.skip(from_s, to_s)
+
+    def unrest(self, pulse: Pulse) -> float:
+        """Return how strongly the face moved before `pulse`, as a share of its strength."""
+        from_s, to_s = pulse.onset_s - REST_S, pulse.onset_s - REST_UNTIL_S
+        before = max((sd for t, sd in self._recent if from_s <= t <= to_s), default=0.0)
+        return before / (OPEN_SD * pulse.strength)
+
+    def push(self, history: History) -> Pulse | None:
+        """Take in the newest entry of `history`; return the pulse that is open or just ended."""
+        found = self._filter.push(history)
+        now_s = float(history.times_s[-1])
+        if found is not None:
+            self._recent.append((found.apex_s, found.strength))
+        while self._recent and now_s - self._recent[0][0] > _KEEP_S:
+            self._recent.popleft()
+        least_sd = OPEN_SD if self._match is None else self._match.strength
+        if found is not None and found.strength > least_sd and found.apex_s > self._after_s:
+            self._match = found
+        if self._match is None:
+            return None
+        pulse, height_sd = self._measure(history, self._match)
+        if pulse.state != "open":
+            self._match = None
+            self._after_s = pulse.offset_s if pulse.state == "ended" else now_s
+        # Before and after an expression its bend points the other way: there is no hill there.
+        high = height_sd > HEIGHT_SD
+        if not (high or self._shown):
+            return None
+        self._shown = pulse.state == "open"
+        return pulse if high else replace(pulse, depth=0.0)
+
+    def _measure(self, history: History, match: Match) -> tuple[Pulse, float]:
+        begin = history.since(max(match.apex_s - LEAD_S, self._after_s))
+        times = history.times_s[begin:]
+        values = history.values[begin:]
+        course = values @ match.direction
+        low, high = np.searchsorted(times, match.apex_s + np.array([-0.5, 0.5]) * match.reach_s)
+        low = min(int(low), len(times) - 1)
+        apex = int(low + np.argmax(course[low : high + 1]))
+        left = int(np.argmin(course[: apex + 1]))
+        right = apex + int(np.argmin(course[apex:]))
+        top, before, after, last = course[apex], course[left], course[right], course[-1]
+        rise = max(float(top - before), 1e-9)
+        fall = float(top - last) / rise
+        onset_s = foot(times[apex::-1], course[apex::-1], float(before), float(top))
+        offset_s = foot(times[apex:], course[apex:], float(after), float(top))
+        now_s = float(times[-1])
+        settled = (top - after) / rise >= SETTLED and now_s - times[right] >= SETTLE_S
+        returned = fall >= RETURNED and now_s >= offset_s
+        held = now_s - match.apex_s > HELD_S
+        chord = values[left] + (values[right] - values[left]) * (apex - left) / max(right - left, 1)
+        pulse = Pulse(
+            state="ended" if returned or settled else "held" if held else "open",
+            onset_s=max(onset_s, float(times[0])),
+            apex_s=float(times[apex]),
+            offset_s=min(offset_s, now_s) if returned or settled else now_s,
+            fall=fall,
+            depth=float(top - max(before, after)) / rise,
+            detour=detour(times, course, onset_s, offset_s),
+            motion=(values[apex] - chord).reshape(-1, 2),
+            strength=match.strength / OPEN_SD,
+        )
+        return pulse, float(top - (before if pulse.state == "open" else max(before, after)))
+
+
+class _Noise:
+    """The noise of bends of one reach."""
+
+    def __init__(self, patterns: ArrayF64) -> None:
+        self._patterns = patterns
+        self._covariance = PRIOR_PX**2 * np.eye(patterns.shape[1])
+        self._seen_s = PRIOR_S
+        self._prepare()
+
+    def match(self, bend: ArrayF64) -> tuple[float, ArrayF64]:
+        """Return the strength of the best pattern and its direction."""
+        strengths = self._directions @ bend
+        best = int(np.argmax(strengths))
+        return float(strengths[best]), self._directions[best]
+
+    def learn(self, bend: ArrayF64) -> None:
+        """Take in a bend, `_EVERY_S` after the last one."""
+        self._seen_s = min(self._seen_s + _EVERY_S, MEMORY_S)
+        share = _EVERY_S / self._seen_s
+        far = float(bend @ self._inverse @ bend) / len(bend)
+        sample = np.outer(bend, bend) / max(far, 1.0)
+        self._covariance += share * (sample - self._covariance)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        size = len(self._covariance)
+        mean = float(np.trace(self._covariance)) / size
+        noise = (1 - SHRINKAGE) * self._covariance
+        noise[np.diag_indices(size)] += SHRINKAGE * mean + FLOOR_PX**2
+        self._inverse = np.linalg.inv(noise)
+        directions = self._patterns @ self._inverse
+        scale = np.einsum("ij,ij->i", directions, self._patterns)
+        self._directions: ArrayF64 = directions / np.sqrt(scale)[:, None]

@@ -1,0 +1,45 @@
+"""The table of how regions move, measured on a face model."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calibrate.spotting.scanned_face import main
+from model.errors import InputError
+from realtime.spotting.expression_patterns import read_units
+from realtime.spotting.motion import REGIONS
+
+
+def made_model(path: Path) -> Path:
+    """A flat sheet of skin whose left mouth corner goes up by one unit in a smile."""
+    rng = np.random.default_rng(0)
+    neutral = np.column_stack([rng.uniform(-8, 8, (4000, 2)), np.zeros(4000)])
+    points = rng.uniform(-6, 6, (68, 2))
+    points[[39, 42]] = (-2, 3), (2, 3)  # inner eye corners: 4 units are 32 px
+    points[[48, 54]] = (-2.5, -4), (2.5, -4)
+    landmarks = [int(np.argmin(((neutral[:, :2] - p) ** 2).sum(axis=1))) for p in points]
+    smile = np.zeros((4000, 3))
+    smile[:, 1] = np.exp(-((neutral[:, :2] - (2.5, -4)) ** 2).sum(axis=1) / 8)
+    np.savez(
+        path,
+        neutral=neutral.astype(np.float32),
+        expressions=np.array([smile], np.float16),
+        expression_names=np.array(["mouthSmile_L"]),
+        landmarks_68=np.array(landmarks, np.int32),
+    )
+    return path
+
+
+def test_motion_is_measured_in_px_of_the_crop_with_v_down(tmp_path: Path) -> None:
+    main([str(made_model(tmp_path / "model.npz")), str(tmp_path / "units.csv")])
+    units = read_units(tmp_path / "units.csv")
+    assert list(units) == [("AU12", "left")]
+    motion = dict(zip(REGIONS, units["AU12", "left"].reshape(-1, 2), strict=True))
+    assert -8.2 < motion["mouth_corner_left"][1] < -6.5
+    assert abs(motion["mouth_corner_right"][1]) < 1
+
+
+def test_two_paths_are_needed() -> None:
+    with pytest.raises(InputError, match="two paths"):
+        main([])
