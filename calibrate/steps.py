@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from model.errors import SourceError
+from model.face.aligner import FaceAligner
+from model.face.choice import LARGEST
 from model.records import Step
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
@@ -15,9 +17,10 @@ SILENT_S = 10.0
 _LOOK_S = 0.2
 
 
-def steps_of(source: Source, seconds: float) -> Iterator[Step]:
-    """Steps of the first `seconds` of a recording or the demo, as fast as the machine can go."""
-    perception = Perception()
+def steps_of(source: Source, seconds: float, face: str = LARGEST) -> Iterator[Step]:
+    """Steps of the first `seconds` of a recording or the demo, as fast as the machine can go.
+    `face`: which of several, see `model.face.choice`."""
+    perception = Perception(aligner=FaceAligner(face))
     first_s: float | None = None
     try:
         for frame in source:
@@ -48,7 +51,7 @@ def feed_steps(
     if not source.info.live:
         opened(source.info)
         first_s: float | None = None
-        for step in steps_of(source, seconds):
+        for step in steps_of(source, seconds, config.face):
             first_s = step.frame.stamp.time_s if first_s is None else first_s
             take(step)
             progress(step.frame.stamp.time_s - first_s)

@@ -36,6 +36,11 @@ def add_pictures(options: Options) -> None:
     add("--width", type=int, default=_DEFAULT.width, help="of camera and demo, px")
     add("--height", type=int, default=_DEFAULT.height, help="of camera and demo, px")
     add("--seed", type=int, default=_DEFAULT.seed, help="of the demo")
+    add(
+        "--face",
+        default=_DEFAULT.face,
+        help="whom to follow among several: largest, left, right, or a number from the left",
+    )
     add_rotation(options)
 
 

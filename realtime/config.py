@@ -11,6 +11,7 @@ from model.classifiers import CLASSIFIERS
 from model.engine import ENGINES
 from model.engine.ort import THREADS
 from model.errors import InputError
+from model.face.choice import check_face_choice
 from model.flow import FLOWS
 from model.inference.shipped_weights import shipped_names, weights_for_flow
 from realtime.sources import ROTATIONS, SourceOptions
@@ -35,6 +36,8 @@ class LiveConfig:
     fps: float | None = None
     rotate: int = 0
     seed: int = 7
+    face: str = "largest"
+    """Which of several faces is followed, see `model.face.choice.check_face_choice`."""
     seconds: float | None = None
     """The run ends after this much of the source. None: when the source ends."""
     flow: str = "lk"
@@ -81,6 +84,7 @@ class LiveConfig:
             raise InputError(
                 f"--seconds {self.seconds:g}: choose a number above 0, or none for no end"
             )
+        check_face_choice(self.face)
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: choose 0 or more")
         for option, value, choices in (

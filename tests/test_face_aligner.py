@@ -195,3 +195,57 @@ def test_a_picture_of_another_size_goes_through_the_mesh_however_close() -> None
     face = aligner.align(frame(1, np.asarray(smaller, np.uint8), MESH_EVERY_S / 3))
     assert face is not None
     np.testing.assert_allclose(corners_in_crop(face), _rest(), atol=1.5)
+
+
+def two_people() -> ImageU8:
+    return picture(place(170, 200, 1.4), place(480, 210, 1.7))
+
+
+@pytest.mark.parametrize(
+    ("choice", "x_px"),
+    [("largest", 480), ("left", 170), ("right", 480), ("1", 170), ("2", 480), ("3", None)],
+)
+def test_one_of_several_faces_is_chosen(choice: str, x_px: int | None) -> None:
+    face = FaceAligner(choice).align(frame(0, two_people()))
+    if x_px is None:
+        assert face is None
+    else:
+        assert face is not None
+        assert abs(face.landmarks_px[:, 0].mean() - x_px) < 60
+
+
+@pytest.mark.parametrize("choice", ["right", "3"])
+def test_a_choice_among_no_faces_gives_none(choice: str) -> None:
+    assert FaceAligner(choice).align(frame(0, np.full_like(two_people(), 90))) is None
+
+
+def test_the_chosen_face_is_kept_when_another_comes_in_beside_it() -> None:
+    aligner = FaceAligner("left")
+    alone = picture(place(480, 210, 1.7))
+    faces = [aligner.align(frame(i, alone if i < 2 else two_people())) for i in range(4)]
+    assert [None if face is None else face.track for face in faces] == [0] * 4
+    assert faces[3] is not None
+    assert faces[3].landmarks_px[:, 0].mean() > 320
+
+
+def test_a_face_beside_the_lost_one_never_goes_on_with_its_track() -> None:
+    mine, neighbour = place(240, 200, 1.7), place(400, 200, 1.7)
+    aligner = FaceAligner()
+    first = aligner.align(frame(0, picture(mine), 0.0))
+    empty = aligner.align(frame(1, np.full_like(two_people(), 90), 0.05))
+    other = aligner.align(frame(2, picture(neighbour), 0.05 + RELOCK_S / 2))
+    assert first is not None
+    assert empty is None
+    assert other is not None
+    assert other.track == first.track + 1
+
+
+def test_a_face_that_comes_back_between_neighbours_is_the_nearest_one() -> None:
+    aligner = FaceAligner()
+    aligner.align(frame(0, picture(place(250, 200, 1.3)), 0.0))
+    aligner.align(frame(1, np.full_like(two_people(), 90), 0.1))
+    both = picture(place(262, 200, 1.3), place(402, 205, 1.6))
+    face = aligner.align(frame(2, both, 0.3))
+    assert face is not None
+    assert face.track == 0
+    assert face.landmarks_px[:, 0].mean() < 320

@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 
+from model.face.choice import LARGEST, check_face_choice, choose_face
 from model.face.crop import (
     crop_transform,
     eye_half_px,
@@ -43,14 +44,19 @@ SEARCH_EVERY_S = 0.03
 following."""
 
 _JUMP, _JUMP_PER_S, _FARTHEST = 0.5, 4.0, 1.5  # how far one face may move, in its own size
+_NEIGHBOUR = 0.8  # a face this far from the last place, in its own size, may be someone else's
 _LEAST_RATIO = 0.7  # least ratio of the sizes of one face in two pictures
 
 
 class FaceAligner:
-    """Follows one face through consecutive frames. It starts with the largest one and stays with it
-    until it is lost. Equal frames give equal faces."""
+    """Follows one face through consecutive frames, and stays with it until it is lost. Equal frames
+    give equal faces."""
 
-    def __init__(self) -> None:
+    def __init__(self, choice: str = LARGEST) -> None:
+        """`choice`: which of several faces to follow, see `model.face.choice`. As long as there are
+        fewer faces than a number asks for, none is followed."""
+        check_face_choice(choice)
+        self._choice = choice
         self._mesh, self._search = face_mesh(), face_search()
         self._followed: Landmarks | None = None
         self._shape: tuple[int, ...] = ()
@@ -75,7 +81,7 @@ class FaceAligner:
         if self._followed is None:
             return None
         landmarks_px = self._followed.points_px
-        if not self._goes_on(self._followed, frame.stamp.time_s, RELOCK_S):
+        if not self._is_same(self._followed, frame.stamp.time_s):
             self._start_track(landmarks_px)
         assert self._template is not None  # a track has one
         stable = landmarks_px[list(STABLE_POINTS)].astype(np.float64)
@@ -110,21 +116,33 @@ class FaceAligner:
         else:
             faces = self._search.find(frame.image)
         faces = [face for face in faces if _is_large_enough(face)]
+        self._searches, self._searched_s = self._searches + 1, time_s
         if self._last is not None and time_s - self._last.stamp.time_s < WAIT_S:
             faces = [face for face in faces if self._goes_on(face, time_s, WAIT_S)]
-        self._searches, self._searched_s = self._searches + 1, time_s
-        return faces[0] if faces else None
+            return min(faces, key=self._moved, default=None)
+        return choose_face(faces, self._choice)
+
+    def _moved(self, found: Landmarks) -> float:
+        """How far `found` is from the last face, in that face's size."""
+        assert self._seen is not None
+        now, before = found.region, self._seen
+        moved = math.hypot(now.x_px - before.x_px, now.y_px - before.y_px)
+        return moved * MARGIN / before.side_px
 
     def _goes_on(self, found: Landmarks, time_s: float, within_s: float) -> bool:
         """Whether `found` may be the last face, which was seen at most `within_s` ago."""
         if self._last is None or self._seen is None:
             return False
         dt = time_s - self._last.stamp.time_s
-        now, before = found.region, self._seen
-        moved = math.hypot(now.x_px - before.x_px, now.y_px - before.y_px)
-        reach = min(_JUMP + _JUMP_PER_S * dt, _FARTHEST) * before.side_px / MARGIN
-        size, other = sorted((now.side_px, before.side_px))
-        return dt <= within_s and moved < reach and size > _LEAST_RATIO * other
+        reach = min(_JUMP + _JUMP_PER_S * dt, _FARTHEST)
+        size, other = sorted((found.region.side_px, self._seen.side_px))
+        return dt <= within_s and self._moved(found) < reach and size > _LEAST_RATIO * other
+
+    def _is_same(self, found: Landmarks, time_s: float) -> bool:
+        """Whether `found` continues the track. After a gap a face next to the last one may be a
+        neighbour's, and a track never mixes two people."""
+        near = self._goes_on(found, time_s, RELOCK_S)
+        return near and self._moved(found) < _NEIGHBOUR
 
     def _start_track(self, landmarks_px: ArrayF32) -> None:
         transform = crop_transform(landmarks_px)

@@ -46,7 +46,7 @@ def write_blurred(session: Session, folder: Path) -> list[Path]:
 
 def write_crop(session: Session, folder: Path) -> list[Path]:
     """Write `<code>_<start>_crop.mkv`: only the aligned face, held still; black without a face."""
-    aligner = FaceAligner()
+    aligner = FaceAligner(session.face)
     black = np.zeros((REPLAY_PX, REPLAY_PX, 3), np.uint8)
 
     def crop(frames: Iterable[Frame]) -> Iterator[Frame]:

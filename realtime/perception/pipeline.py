@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from model import load_classifier
+from model.face.aligner import FaceAligner
 from model.face.crop import CROP_PX
 from model.flow import Flow, flow_on, load_flow
 from model.flow.key_frames import PHASE_FRAMES, crops_around, frames_between
@@ -67,6 +68,8 @@ class PipelineConfig:
     engine: str = "auto"
     """What runs the classifier: a name in `model.engine.ENGINES`, or `auto`."""
     spotter: SpotterConfig = field(default_factory=SpotterConfig)
+    face: str = "largest"
+    """Which of several faces is followed, see `model.face.choice.check_face_choice`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +263,9 @@ def pipeline_config(
     if config.baseline is not None:
         baseline, warning = fit_to_source(config.baseline, info)
         spotter = replace(spotter, baseline=baseline)
-    wanted = PipelineConfig(config.flow, config.classifier, device, config.engine, spotter)
+    wanted = PipelineConfig(
+        config.flow, config.classifier, device, config.engine, spotter, config.face
+    )
     return wanted, warning
 
 
@@ -290,7 +295,7 @@ def open_pipeline(
             engine=engine,
             naming=naming,
             motion=Motion(config.device),
-            aligner=aligner,
+            aligner=aligner or FaceAligner(config.face),
         )
     except BaseException:
         engine.close()

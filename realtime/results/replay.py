@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.face.aligner import FaceAligner
+from model.face.choice import LARGEST
 from model.face.crop import CROP_PX
 from model.flow.head import remove_head_motion
 from model.flow.lk import LucasKanade
@@ -56,11 +57,12 @@ class Replay:
     """(N, 2, C, C) float32, crop px: the same without the head's motion, smoothed, on the face."""
 
 
-def open_replay(clip: Sequence[Frame], window: Window) -> Replay:
+def open_replay(clip: Sequence[Frame], window: Window, face: str = LARGEST) -> Replay:
     """Align the frames of `clip` and measure the face's motion against the onset of `window`.
 
     `clip` holds consecutive frames, including the onset: motion is measured against it, and no
-    other moment or person can replace it. Raises `InputError` if the onset is no longer kept, or if
+    other moment or person can replace it. `face`: which of several faces was followed, see
+    `model.face.choice`. Raises `InputError` if the onset is no longer kept, or if
     no face is found in it."""
     if not clip:
         raise InputError("the pictures of this expression are no longer kept")
@@ -71,7 +73,7 @@ def open_replay(clip: Sequence[Frame], window: Window) -> Replay:
             "the onset of this expression is no longer kept, so nothing can be magnified"
         )
     step = -(-len(clip) // MAX_FRAMES)
-    aligner = FaceAligner()
+    aligner = FaceAligner(face)
     aligned = [(frame, aligner.align(frame)) for frame in clip[first % step :: step]]
     pairs = [(frame, face) for frame, face in aligned if face is not None]
     if not pairs:

@@ -26,7 +26,7 @@ PACKAGES = (
     *("opencv-contrib-python", "opencv-contrib-python-headless", "numpy", "av"),
 )
 _OPTIONS = (
-    *("width", "height", "fps", "rotate", "seed", "seconds"),
+    *("width", "height", "fps", "rotate", "seed", "face", "seconds"),
     *("flow", "classifier", "device", "engine"),
 )
 

@@ -65,19 +65,21 @@ def _pictures(session: Session) -> dict[int, list[str]]:
     with closing(Pictures(session)) as video:
         for event in session.confirmed:
             try:
-                found[event.number] = [_data_url(picture) for picture in _align(video, event)]
+                found[event.number] = [
+                    _data_url(picture) for picture in _align(video, event, session.face)
+                ]
             except InputError:  # no face in the recorded picture
                 found[event.number] = []
     return found
 
 
-def _align(video: Pictures, event: Event) -> Iterator[ImageU8]:
+def _align(video: Pictures, event: Event, face: str) -> Iterator[ImageU8]:
     window = event.window
     moments = [video.nearest(m.time_s) for m in (window.onset, window.apex, window.offset) if m]
     # The aligner follows a face from picture to picture, so give it some in between.
     between = np.linspace(moments[0], moments[-1], BETWEEN).round().astype(int)
     places = sorted({*moments, *between.tolist()})
-    replay = open_replay([video.frame(place) for place in places], window)
+    replay = open_replay([video.frame(place) for place in places], window, face)
     for place in moments:
         nearest = np.argmin(np.abs(replay.times_s - video.stamps[place].time_s))
         yield replay.pictures[nearest]

@@ -57,6 +57,7 @@ def compare(source: SessionSource, device: str = "auto") -> Comparison:
         flow=then["flow"],
         classifier=then["classifier"],
         device=device,
+        face=session.face,
         baseline=_baseline(session),
     )
     options, _ = pipeline_config(replace(config, baseline=None), choose_device(device), source.info)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
+from model.face.choice import LARGEST
 from model.records import Event
 from realtime.results.event_lines import latest_states, parse_event
 from realtime.sessions.clock_anchors import SOURCE_TIME, Tie, ties
@@ -53,6 +54,11 @@ class Session:
     def rotate(self) -> int:
         """Degrees clockwise by which original JPEGs must be turned."""
         return int(self.document["camera"].get("rotate", 0))
+
+    @property
+    def face(self) -> str:
+        """Which of several faces was followed, see `model.face.choice`."""
+        return str(self.document["config"].get("face", LARGEST))
 
     @property
     def confirmed(self) -> tuple[Event, ...]:

@@ -57,6 +57,7 @@ class _Config(_Part):
     flow: str = ""
     classifier: str = ""
     spotter: str = ""
+    face: str = "largest"
     baseline: _Baseline | None = None
 
 

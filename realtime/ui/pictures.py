@@ -44,7 +44,8 @@ def picture_routes(session: LiveSession) -> APIRouter:
         # the forgotten spans, because they may shorten the clip.
         forgotten = session.results.forgotten_spans()
         key = (run, event.number, event.state, forgotten)
-        replay = replays.open(key, lambda: session.clip(event.number), event.window)
+        face = session.config.face
+        replay = replays.open(key, lambda: session.clip(event.number), event.window, face)
         if session.results.forgotten_spans() != forgotten:
             raise InputError("part of it was deleted meanwhile: open it again")
         return replay
@@ -142,13 +143,15 @@ class Replays:
         self._lock = threading.Lock()
         self._opened: OrderedDict[Hashable, Replay] = OrderedDict()
 
-    def open(self, key: Hashable, clip: Callable[[], Sequence[Frame]], window: Window) -> Replay:
-        """Return the replay of `window` from the frames of `clip`, kept under `key`. Raises
-        `InputError` if there are no frames, or no face in them."""
+    def open(
+        self, key: Hashable, clip: Callable[[], Sequence[Frame]], window: Window, face: str
+    ) -> Replay:
+        """Return the replay of `window` from the frames of `clip`, kept under `key`; for `face` see
+        `open_replay`. Raises `InputError` if there are no frames, or no face in them."""
         with self._lock:
             replay = self._opened.get(key)
             if replay is None:
-                replay = open_replay(clip(), window)
+                replay = open_replay(clip(), window, face)
                 self._opened[key] = replay
                 while len(self._opened) > KEPT_REPLAYS:
                     self._opened.popitem(last=False)

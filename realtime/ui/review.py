@@ -337,4 +337,5 @@ def _replay(replays: Replays, name: str, opened: _OpenSession, window: Window) -
     first = opened.pictures.nearest(window.onset.time_s - CONTEXT_S)
     last = opened.pictures.nearest(window.offset.time_s + CONTEXT_S)
     key = (name, opened.mark, window.onset, window.apex, window.offset)
-    return replays.open(key, lambda: opened.pictures.between(first, last), window)
+    face = opened.session.face
+    return replays.open(key, lambda: opened.pictures.between(first, last), window, face)
