@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,16 @@ class Parser(argparse.ArgumentParser):
             options[name].rare = True  # type: ignore[attr-defined]
         none = argparse.SUPPRESS
         self.add_argument("--help-all", action=_HelpAll, nargs=0, default=none, help=none)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """A table for the terminal: the first column flush left, the others flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *rest in rows:
+        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]))
+    return "\n".join(lines)
 
 
 def make_folder(folder: Path) -> None:

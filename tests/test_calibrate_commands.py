@@ -69,7 +69,7 @@ def test_a_camera_without_a_face_is_red(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nothing"], "choose one of camera, baseline, spotting, confidence"),
+        (["nothing"], "choose one of camera, baseline, spotting"),
         (["camera", "--source", "nowhere.mp4"], "nowhere.mp4"),
         (["camera", "--source", "browser"], "measured on its page"),
         (["camera", "--source", "demo", "--seconds", "0"], "--seconds 0"),

@@ -1,26 +1,22 @@
-"""Can the spotter be trusted? Scores of event tables, the test bed, and thresholds for footage.
+"""Can the spotter be trusted? Scores of event tables, and the test bed.
 
     python -m calibrate spotting score clip.events.csv clip.truth.csv
     python -m calibrate spotting evaluate --seeds 1400 1401 --out report/
     python -m calibrate spotting evaluate --over interview.mp4 --seeds 1400 --out over/
-    python -m calibrate spotting fit --footage a.mp4 a.csv --footage b.mp4 b.csv --out room.json
 
 `score` compares tables. `evaluate` runs the spotter over footage with known truth (synthetic faces,
-expressions written over real ones, annotated recordings). `fit` chooses the spotter's thresholds
-for labelled footage.
+expressions written over real ones, annotated recordings).
 """
 
 import argparse
 import math
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from calibrate.spotting.fit import FACTORS, Piece, find_first_face, fit
 from calibrate.spotting.footage import (
     USUAL,
     AnnotatedFootage,
@@ -43,8 +39,8 @@ from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.machine import machine
 from realtime.perception.pipeline import PipelineConfig
-from realtime.results.run_summary import check_new, versions, write_report
-from realtime.spotting.baseline import Baseline, load_baseline, save_baseline
+from realtime.results.run_summary import check_new, write_report
+from realtime.spotting.baseline import Baseline, load_baseline
 from realtime.spotting.spotter import SpotterConfig
 
 _MEASURED, _DEFAULT = "measured", "default"
@@ -55,9 +51,9 @@ def main(arguments: Sequence[str]) -> None:
     parser = Parser(
         prog=program("calibrate spotting"), description="Whether the spotter can be trusted."
     )
-    commands = parser.add_subparsers(required=True, metavar="score|evaluate|fit")
-    for add in (_add_score, _add_evaluate, _add_fit):
-        add(commands)
+    commands = parser.add_subparsers(required=True, metavar="score|evaluate")
+    _add_score(commands)
+    _add_evaluate(commands)
     options = vars(parser.parse_args(arguments))
     options.pop("run")(**options)
 
@@ -72,7 +68,7 @@ def evaluate(
     baseline: str,
     classifier: str | None,
     cache: Path,
-    jobs: int,
+    workers: int,
     out: Path | None,
 ) -> None:
     """Run the spotter over footage with known truth, print the table, and write spotting.json and
@@ -94,7 +90,7 @@ def evaluate(
         return chosen
 
     with tqdm(total=len(footage), desc="motion", unit="piece", disable=None) as bar:
-        motions.fill(footage, jobs, bar.update)
+        motions.fill(footage, workers, bar.update)
     rows = []
     for group, value, pieces in tqdm(groups, desc="spotting", disable=None):
         outcomes = [
@@ -117,36 +113,6 @@ def evaluate(
         )
         (out / "spotting.html").write_text(page(rows, about), encoding="utf-8")
         print(f"{out / 'spotting.html'} shows it with plots")
-
-
-def fit_thresholds(
-    given: Sequence[tuple[str, str]],
-    data: Sequence[str],
-    per_min: float,
-    cache: Path,
-    jobs: int,
-    out: Path,
-) -> None:
-    """Choose thresholds for labelled footage, print how they do on footage left out, and write them
-    to `out` as a baseline."""
-    check_new(out)
-    footage: list[RecordedFootage | AnnotatedFootage] = [*_recorded(given), *_annotated(data)]
-    motions = MotionCache(cache)
-    with tqdm(total=len(footage), desc="motion", unit="piece", disable=None) as bar:
-        motions.fill(footage, jobs, bar.update)
-    pieces = [
-        Piece(each.title, motions.get(each), each.truth(), *find_first_face(each.frames()))
-        for each in footage
-    ]
-    with tqdm(total=len(FACTORS), desc="thresholds", disable=None) as bar:
-        fitted = fit(pieces, per_min, now=datetime.now(UTC), software=versions(), tick=bar.update)
-    print(table([fitted.left_out]))
-    save_baseline(out, fitted.baseline)
-    print(
-        f"thresholds are {fitted.factor:g} × the noise, "
-        f"{min(fitted.baseline.floor_px.values()):.2f}–"
-        f"{max(fitted.baseline.floor_px.values()):.2f} px; saved in {out}, for --baseline"
-    )
 
 
 def _footage(
@@ -270,23 +236,6 @@ def _add_evaluate(commands: Any) -> None:
     parser.set_defaults(run=evaluate)
 
 
-def _add_fit(commands: Any) -> None:
-    parser = commands.add_parser(
-        "fit",
-        help="thresholds for labelled footage",
-    )
-    _add_footage(parser)
-    parser.add_argument(
-        "--false-alarms-per-minute",
-        dest="per_min",
-        type=float,
-        default=1.0,
-        help="how many are acceptable in such footage",
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="must not exist")
-    parser.set_defaults(run=fit_thresholds)
-
-
 def _add_footage(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
@@ -301,7 +250,7 @@ def _add_footage(parser: argparse.ArgumentParser) -> None:
     add_face_networks(parser)
     add("--data", nargs="+", default=[], metavar="NAME:PATH", help="data sets of long recordings")
     add("--cache", type=Path, default=Path("runs") / "motion", help="motion that was computed")
-    add("--jobs", type=int, default=1, help="processes")
+    add("--workers", type=int, default=1, help="processes that measure motion")
 
 
 if __name__ == "__main__":

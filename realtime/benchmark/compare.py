@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 
+from model.cli import columns
 from model.errors import InputError
 from model.records import ArrayF64
 from realtime.benchmark.percentiles import (
@@ -27,7 +28,6 @@ from realtime.benchmark.percentiles import (
 )
 from realtime.benchmark.report import LIVE, SAMPLES, read_json
 from realtime.benchmark.samples import STAGES, latencies, read_samples, stage
-from realtime.benchmark.tables import columns
 
 TOLERANCE = 0.1
 PERCENTS = (50.0, 95.0, 99.0)

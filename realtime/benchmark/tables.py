@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from model.cli import columns
 from model.errors import InputError
 from realtime.benchmark.percentiles import NAMES, format_ms, format_percentile
 from realtime.benchmark.samples import PAGE_STAGES, STAGES
@@ -25,16 +26,6 @@ def markdown(rows: Rows) -> str:
     """Return a table in Markdown, with an empty line after it."""
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([lines[0], f"|{'---|' * len(rows[0])}", *lines[1:], ""])
-
-
-def columns(rows: Rows) -> str:
-    """Return a table for the terminal: the first column flush left, the others flush right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *rest in rows:
-        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *cells]))
-    return "\n".join(lines)
 
 
 def summary(report: dict[str, Any]) -> str:
