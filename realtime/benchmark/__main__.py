@@ -46,9 +46,7 @@ def _live(arguments: list[str]) -> None:
     add("--fps", metavar="RATES", help="as 30,60,200; default: the source's own")
     add("--size", metavar="SIZES", default="640x480", help="as 640x480,1280x720")
     add_rotation(p)
-    length = p.add_mutually_exclusive_group()
-    length.add_argument("--seconds", type=float, default=30.0, help="of each load, after warm-up")
-    length.add_argument("--minutes", type=float, help="the same in minutes, to see drift")
+    add("--seconds", type=float, default=30.0, help="of each load, after warm-up")
     add("--deadline-ms", type=float, help="when a result is late; default: after the next frame")
     add("--page", action="store_true", help="with the page open in headless Chromium")
     add("--seed", type=int, default=DEFAULT.seed, help="of the demo")
@@ -59,12 +57,9 @@ def _live(arguments: list[str]) -> None:
     add("--no-start", dest="start", action="store_false", help="do not time the program's start")
     _add_device_and_out(p)
     options = vars(p.parse_args(arguments))
-    out, start, page, deadline_ms, rates, sizes, minutes = (
-        options.pop(name)
-        for name in ("out", "start", "page", "deadline_ms", "fps", "size", "minutes")
+    out, start, page, deadline_ms, rates, sizes = (
+        options.pop(name) for name in ("out", "start", "page", "deadline_ms", "fps", "size")
     )
-    if minutes is not None:
-        options["seconds"] = 60 * minutes
     if deadline_ms is not None and not 0 < deadline_ms < float("inf"):
         raise InputError(f"--deadline-ms {deadline_ms:g}: choose more than 0")
     fps = (None,) if rates is None else parse_rates(rates)
@@ -104,9 +99,6 @@ def _parts(arguments: list[str]) -> None:
     p.add_argument("--sizes", default="128,224", help="sides of the crops for the flows, px")
     p.add_argument("--batches", default="1,2,4", help="pairs or expressions at a time")
     p.add_argument("--seconds", type=float, default=2.0, help="of each part")
-    p.add_argument(
-        "--against", default="", metavar="LIBRARIES", help="also flows of opencv,skimage"
-    )
     p.add_argument("--classifier", default=DEFAULT.classifier, help="name or path")
     _add_device_and_out(p)
     options = p.parse_args(arguments)
@@ -115,11 +107,10 @@ def _parts(arguments: list[str]) -> None:
     batches = parse_numbers("--batches", options.batches, 1, 64)
     if not 0 < options.seconds <= 3600:
         raise InputError(f"--seconds {options.seconds:g}: choose more than 0, 3600 at most")
-    against = options.against.split(",") if options.against else []
     choose_device(config.device)
     from realtime.benchmark.parts import run_parts
 
-    run_parts(config, options.out, arguments, sizes, batches, options.seconds, against)
+    run_parts(config, options.out, arguments, sizes, batches, options.seconds)
 
 
 def _table(arguments: list[str]) -> None:

@@ -3,12 +3,9 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from importlib.util import find_spec
 
 import numpy as np
 
-from model.errors import InputError, missing
-from model.face.network_files import NETWORKS, network_file
 from realtime.benchmark.gpu.pictures import moments
 from realtime.benchmark.gpu.rows import Report
 from realtime.benchmark.gpu.timing import RANKS
@@ -33,10 +30,6 @@ def faces_part(report: Report) -> None:
 
 
 def add_faces(report: Report) -> None:
-    if find_spec("ai_edge_litert") is None:
-        raise InputError(missing("ai_edge_litert"))
-    for name in NETWORKS:
-        network_file(name)
     report.row("nothing else runs", *_face_ms(report), 0)
     _, serving, naming = open_naming(PipelineConfig(device=report.device))
     with closing(serving), ThreadPoolExecutor(1, "naming") as beside:
