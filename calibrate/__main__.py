@@ -130,7 +130,7 @@ def measure_baseline(arguments: Sequence[str]) -> None:
     )
     save_baseline(out, baseline)
     print(baseline_text(baseline))
-    print(f"saved in {out}; use it with run_live.py --baseline {out}")
+    print(f"saved in {out}; use it with fmanet live --baseline {out}")
 
 
 def _parser(step: str, what: str) -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ from pathlib import Path
 import av
 from tqdm import tqdm
 
-from model.cli import Parser, exit_code, program
+from model.cli import Parser, exit_code, parse_size, program
 from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.records import ImageU8
@@ -173,8 +173,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     output = Output(options.out, options.truth, codec)
     output.check()
     if options.over is not None:
+        usual_options = parser.parse_args(["--out", str(options.out)])
         for name in _FACE_ONLY:
-            if getattr(options, name) != parser.get_default(name):
+            if getattr(options, name) != getattr(usual_options, name):
                 option = name.replace("_", "-")
                 raise InputError(f"--{option} does not go with --over: the footage has its own")
         count = write_over(options.over, output, seed=options.seed, schedule=schedule)
@@ -209,14 +210,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--over", type=Path, metavar="VIDEO", help="add the expressions to this footage")
     add("--seconds", type=float, default=60.0, help="length")
     add("--fps", type=float, default=30.0, help="frames per second")
-    add(
-        "--seed",
-        type=int,
-        default=7,
-        help="equal seeds give equal footage",
-    )
-    add("--size", type=_size, default=(640, 480), metavar="WxH", help="of the frame, px")
-    add("--codec", choices=CODECS, help="lossless ffv1 for .mkv, h264 for .mp4 unless said")
+    add("--seed", type=int, default=7, help="equal seeds give equal footage")
+    add("--size", type=parse_size, default="640x480", metavar="WxH", help="of the frame, px")
+    add("--codec", choices=CODECS, help="(default: h264 for .mp4, else the lossless ffv1)")
     add(
         "--amplitude",
         type=float,
@@ -231,21 +227,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--glances-per-min", type=float, default=still.glances_per_min, help="looks to the side")
     add("--light", type=float, default=still.light, help="changes of the room's light, a share")
     add("--flicker", type=float, default=still.flicker, help="of 50 Hz mains, a share")
-    add(
-        "--speech",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="bouts of speech between the expressions",
-    )
+    add("--no-speech", dest="speech", action="store_false", help="no speech between them")
     add_face_networks(parser)
     return parser
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, cross, height = text.partition("x")
-    if not (cross and width.isdecimal() and height.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size like 640x480")
-    return int(width), int(height)
 
 
 if __name__ == "__main__":

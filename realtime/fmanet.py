@@ -64,15 +64,10 @@ def main() -> int:
 
 
 def record() -> None:
-    """Run `fmanet record DIR …` as `fmanet live --headless --record DIR …`."""
+    """Run `fmanet record DIR …`: `fmanet live --headless --record DIR …`, without the page."""
     from run_live import main as live
 
-    options = sys.argv[1:]
-    if options[:1] not in (["-h"], ["--help"]):
-        if not options or options[0].startswith("-"):
-            raise InputError("the session needs a folder: fmanet record DIR --participant P07")
-        sys.argv[1:] = ["--headless", "--record", *options]
-    live()
+    live(record_only=True)
 
 
 def usage() -> str:

@@ -43,11 +43,11 @@ def _live(arguments: list[str]) -> None:
     p.epilog = "Other commands: compare, parts, table (each with --help)."
     add = p.add_argument
     add("--source", default="demo", help=CHOICES)
-    add("--fps", metavar="RATES", help="as 30,60,200; default: the source's own")
+    add("--fps", metavar="RATES", help="as 30,60,200 (default: the source's own)")
     add("--size", metavar="SIZES", default="640x480", help="as 640x480,1280x720")
     add_rotation(p)
     add("--seconds", type=float, default=30.0, help="of each load, after warm-up")
-    add("--deadline-ms", type=float, help="when a result is late; default: after the next frame")
+    add("--deadline-ms", type=float, help="when a result is late (default: after the next frame)")
     add("--page", action="store_true", help="with the page open in headless Chromium")
     add("--seed", type=int, default=DEFAULT.seed, help="of the demo")
     add("--flow", default=DEFAULT.flow, help=", ".join(FLOWS))
@@ -82,10 +82,7 @@ def _compare(arguments: list[str]) -> None:
     p.add_argument("before", type=Path, help="folder of a report")
     p.add_argument("after", type=Path, help="folder of a report")
     p.add_argument(
-        "--tolerance",
-        type=float,
-        default=TOLERANCE,
-        help=f"a change by this share is noise ({TOLERANCE:g})",
+        "--tolerance", type=float, default=TOLERANCE, help="a change by this share is noise"
     )
     options = p.parse_args(arguments)
     found = compare(options.before, options.after, options.tolerance)

@@ -111,7 +111,9 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
     parser.add_argument("--device", default="cuda", help="cuda, cuda:N, or cpu")
-    parser.add_argument("--calls", type=int, help="default: 10000 on a GPU, 50 on a CPU")
+    parser.add_argument(
+        "--calls", type=int, help="timed calls of each (default: 10000 on a GPU, 50 on a CPU)"
+    )
     parser.add_argument("--minutes", type=float, default=8.0, help="time limit for all parts")
     args = parser.parse_args()
     device = choose_device(args.device)
