@@ -25,7 +25,6 @@ import torch
 from model.cli import Parser, exit_code, new_folder, program
 from model.errors import InputError, error_line
 from model.machine import choose_device, machine
-from realtime.benchmark.gpu.beside import faces_part
 from realtime.benchmark.gpu.engines import engines_part
 from realtime.benchmark.gpu.flows import flow_part, forms_part
 from realtime.benchmark.gpu.hardware import machine_part
@@ -54,7 +53,6 @@ PARTS: dict[str, Part] = {
     "forms": forms_part,
     "training": training_part,
     "profile": profile_part,
-    "faces": faces_part,
 }
 """All parts, the most important first, in case time is short."""
 
