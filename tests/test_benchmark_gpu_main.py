@@ -20,18 +20,18 @@ from model.flow import load_flow
 from model.synthetic import FaceNuisance, SyntheticFace
 from realtime.benchmark.gpu import __main__ as gpu
 from realtime.benchmark.gpu import engines, flows, profiler, training
-from realtime.benchmark.gpu.pictures import pictures
+from realtime.benchmark.gpu.pictures import make_pictures
 from realtime.benchmark.gpu.rows import Report
 
 _REPOSITORY = Path(__file__).parents[1]
 
 
 def test_pairs_move_and_repeat() -> None:
-    first, second = pictures((33, 47), 2)
+    first, second = make_pictures((33, 47), 2)
     assert first.shape == second.shape == (2, 33, 47)
     assert first.dtype == np.float32
     assert np.abs(first - second).mean() > 1
-    np.testing.assert_array_equal(pictures((33, 47), 2)[1], second)
+    np.testing.assert_array_equal(make_pictures((33, 47), 2)[1], second)
 
 
 def opened(calls: int = 10, size_px: int = 64) -> Report:
@@ -43,7 +43,7 @@ def opened(calls: int = 10, size_px: int = 64) -> Report:
 
 def test_numbers_are_judged() -> None:
     report = opened()
-    pair = pictures((28, 28), 1)
+    pair = make_pictures((28, 28), 1)
     flows.add_equality(report, "lk", "lk", *pair, 1e-4)
     flows.add_finiteness(report, "flat", "lk", pair[0] * 0, pair[0] * 0)
     assert [row[-1] for row in report.sections[0].rows] == ["right", "right"]
@@ -54,11 +54,11 @@ def test_numbers_are_judged() -> None:
 
 
 def test_tvl1_is_judged_without_opencvs(monkeypatch: pytest.MonkeyPatch) -> None:
-    pair = pictures((28, 28), 1)
+    pair = make_pictures((28, 28), 1)
     flow = load_flow("tvl1", scales=1, warps=1)
-    expected = flows.on_the_cpu(flow, *pair)
+    expected = flows.solve_on_cpu(flow, *pair)
     monkeypatch.delattr("cv2.optflow")
-    np.testing.assert_allclose(flows.on_the_cpu(flow, *pair), expected, atol=1e-4)
+    np.testing.assert_allclose(flows.solve_on_cpu(flow, *pair), expected, atol=1e-4)
 
 
 def test_what_fails_is_listed_and_the_rest_goes_on() -> None:
@@ -109,7 +109,7 @@ def test_a_row_is_the_same_in_both_files(tmp_path: Path) -> None:
 
 def test_times_are_of_every_call() -> None:
     report = opened(calls=12, size_px=32)
-    pool = [tuple(map(torch.from_numpy, pictures((32, 32), 2)))]
+    pool = [tuple(map(torch.from_numpy, make_pictures((32, 32), 2)))]
     flows.add_flow_times(report, "lk, both phases at 224²", "lk", pool)
     what, target, p50, p95, p99, most, calls, *on_gpu = report.sections[0].rows[0]
     assert (what, target, calls) == ("lk, both phases at 224²", "p50 ≤ 0.3", 12)

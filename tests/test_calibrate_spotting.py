@@ -20,8 +20,15 @@ from calibrate.spotting.footage import (
 )
 from calibrate.spotting.motion import MotionCache, Motions, measure, spot
 from calibrate.spotting.names import class_of
-from calibrate.spotting.outcomes import UNSEEN, FigureRow, Outcome, outcome, resting_baseline, table
-from calibrate.spotting.page import page
+from calibrate.spotting.outcomes import (
+    UNSEEN,
+    FigureRow,
+    Outcome,
+    format_table,
+    measure_resting,
+    run_spotter,
+)
+from calibrate.spotting.page import format_page
 from model.errors import InputError
 from model.labels import CLASSES
 from model.records import Frame, Stamp
@@ -96,11 +103,11 @@ def test_the_test_bed_varies_one_thing_at_a_time() -> None:
 def test_equal_names_are_equal_footage(drawn: DrawnFootage) -> None:
     assert drawn.name == replace(drawn).name
     changed = [replace(drawn, seed=6), replace(drawn, crf=30), replace(drawn, seconds=5.0)]
-    assert len({each.name for each in (drawn, drawn.resting(), *changed)}) == 5
+    assert len({each.name for each in (drawn, drawn.at_rest(), *changed)}) == 5
 
 
 def test_a_resting_face_shows_blinks_alone() -> None:
-    rest = DrawnFootage(seed=5, seconds=60, schedule=Schedule()).resting()
+    rest = DrawnFootage(seed=5, seconds=60, schedule=Schedule()).at_rest()
     assert {row.kind for row in rest.truth()} == {"blink"}
 
 
@@ -176,7 +183,7 @@ def test_flags_survive_storing(motions: Motions) -> None:
 
 
 def test_an_expression_is_found_and_timed(drawn: DrawnFootage, motions: Motions) -> None:
-    row = FigureRow(USUAL, "short", (outcome(motions, drawn.truth(), SpotterConfig()),))
+    row = FigureRow(USUAL, "short", (run_spotter(motions, drawn.truth(), SpotterConfig()),))
     micro = row.score("micro")
     assert (micro.hits, micro.annotated, micro.predicted) == (1, 1, 1)
     assert row.minutes == pytest.approx(4 / 60)
@@ -189,7 +196,7 @@ def test_an_expression_is_found_and_timed(drawn: DrawnFootage, motions: Motions)
 
 def test_what_is_missed_has_a_reason() -> None:
     motions, truth = made(8, [(4.0, 0.0)], noise_px=0.02)
-    unseen = FigureRow("", "", (outcome(motions, truth, SpotterConfig()),))
+    unseen = FigureRow("", "", (run_spotter(motions, truth, SpotterConfig()),))
     assert unseen.missed_because() == {UNSEEN: 1}
     said = Outcome({}, ((truth[0], "a blink"),), tuple(truth), 8.0, 1 / 30)
     assert FigureRow("", "", (said,)).missed_because() == {"a blink": 1}
@@ -200,30 +207,30 @@ def test_what_is_missed_has_a_reason() -> None:
 
 def test_false_alarms_are_counted_by_the_minute() -> None:
     motions, _ = made(30, [(4.0, 1.0), (8.0, 1.0)], noise_px=0.02)
-    row = FigureRow(NO_MICRO, "", (outcome(motions, [], SpotterConfig()),))
+    row = FigureRow(NO_MICRO, "", (run_spotter(motions, [], SpotterConfig()),))
     assert row.false_per_min("micro") == pytest.approx(4)
     assert row.plain()["decision_median_ms"] is None
 
 
 def test_a_baseline_follows_the_noise_of_rest() -> None:
     quiet, loud = (made(20, [], noise_px=px)[0] for px in (0.02, 0.06))
-    low, high = (resting_baseline(motions).floor_px["chin"] for motions in (quiet, loud))
+    low, high = (measure_resting(motions).floor_px["chin"] for motions in (quiet, loud))
     assert high == pytest.approx(3 * low, rel=0.3)
     with pytest.raises(InputError, match="too short"):
-        resting_baseline(made(2, [], noise_px=0.02)[0])
+        measure_resting(made(2, [], noise_px=0.02)[0])
 
 
 def test_the_page_loads_nothing_and_tells_all(drawn: DrawnFootage, motions: Motions) -> None:
     rows = [
-        FigureRow(USUAL, "30 fps", (outcome(motions, drawn.truth(), SpotterConfig()),)),
-        FigureRow("noise", "8 <grey> levels", (outcome(motions, [], SpotterConfig()),)),
+        FigureRow(USUAL, "30 fps", (run_spotter(motions, drawn.truth(), SpotterConfig()),)),
+        FigureRow("noise", "8 <grey> levels", (run_spotter(motions, [], SpotterConfig()),)),
     ]
-    html = page(rows, "Seeds 5 & 6.")
+    html = format_page(rows, "Seeds 5 & 6.")
     assert "8 &lt;grey&gt; levels" in html
     assert "Seeds 5 &amp; 6." in html
     assert "http" not in html.replace("http-equiv", "")
     assert html.count("<table>") == 2
-    assert "noise" in table(rows)
+    assert "noise" in format_table(rows)
 
 
 # --- commands

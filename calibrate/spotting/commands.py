@@ -25,12 +25,18 @@ from calibrate.spotting.footage import (
     TestFootage,
     WrittenFootageOver,
     conditions,
-    over,
+    write_over,
 )
 from calibrate.spotting.motion import MotionCache
 from calibrate.spotting.names import name_events
-from calibrate.spotting.outcomes import FigureRow, named_right, outcome, resting_baseline, table
-from calibrate.spotting.page import page
+from calibrate.spotting.outcomes import (
+    FigureRow,
+    describe_names,
+    format_table,
+    measure_resting,
+    run_spotter,
+)
+from calibrate.spotting.page import format_page
 from calibrate.spotting.scores import FORMAT, VERSION, score_tables
 from model.cli import Parser, exit_code, program
 from model.datasets import open_dataset
@@ -82,11 +88,11 @@ def evaluate(
     motions = MotionCache(cache)
     footage = [each for _, _, pieces in groups for each in pieces]
     if baseline == _MEASURED:
-        footage += [each.resting() for each in footage if isinstance(each, DrawnFootage)]
+        footage += [each.at_rest() for each in footage if isinstance(each, DrawnFootage)]
 
     def held(each: TestFootage) -> Baseline | None:
         if baseline == _MEASURED and isinstance(each, DrawnFootage):
-            return resting_baseline(motions.get(each.resting()))
+            return measure_resting(motions.get(each.at_rest()))
         return chosen
 
     with tqdm(total=len(footage), desc="motion", unit="piece", disable=None) as bar:
@@ -94,15 +100,15 @@ def evaluate(
     rows = []
     for group, value, pieces in tqdm(groups, desc="spotting", disable=None):
         outcomes = [
-            outcome(motions.get(each), each.truth(), _config(held(each))) for each in pieces
+            run_spotter(motions.get(each), each.truth(), _config(held(each))) for each in pieces
         ]
         rows.append(FigureRow(group, value, tuple(outcomes)))
     if classifier is not None:
         rows += _named_rows(groups, lambda each: _config(held(each)), classifier)
-    print(table(rows))
+    print(format_table(rows))
     for row in rows:
-        if named_right(row):
-            print(f"{row.group}, {named_right(row)}")
+        if describe_names(row):
+            print(f"{row.group}, {describe_names(row)}")
     if out is not None:
         about = _about(footage, baseline)
         write_report(
@@ -111,7 +117,7 @@ def evaluate(
             VERSION,
             {"about": about, "machine": machine(), "rows": [row.plain() for row in rows]},
         )
-        (out / "spotting.html").write_text(page(rows, about), encoding="utf-8")
+        (out / "spotting.html").write_text(format_page(rows, about), encoding="utf-8")
         print(f"{out / 'spotting.html'} shows it with plots")
 
 
@@ -128,7 +134,7 @@ def _footage(
         raise InputError(f"--seeds {seeds}, --seconds {seconds:g}: seeds from 0, 1 s or more")
     groups: list[tuple[str, str, Sequence[TestFootage]]] = []
     for video in videos:
-        for px, written in over(video, tuple(seeds)).items():
+        for px, written in write_over(video, tuple(seeds)).items():
             groups.append((video.name, f"{px:g} px" if px else "as it is", written))
     groups += [("given", each.title, [each]) for each in _recorded(given)]
     groups += [("data set", each.title, [each]) for each in _annotated(data)]
@@ -137,7 +143,7 @@ def _footage(
             raise InputError(f"--only {' '.join(only)}: these are groups of the test bed alone")
         return groups
     chosen = [c for c in conditions() if not only or c.group in only]
-    return [(c.group, c.value, [c.drawn(seed, seconds) for seed in seeds]) for c in chosen]
+    return [(c.group, c.value, [c.draw(seed, seconds) for seed in seeds]) for c in chosen]
 
 
 def _recorded(given: Sequence[tuple[str, str]]) -> list[RecordedFootage]:

@@ -68,7 +68,7 @@ class DrawnFootage:
     def truth(self) -> tuple[TrueExpression, ...]:
         return self._face.truth(self.seconds)
 
-    def resting(self) -> "DrawnFootage":
+    def at_rest(self) -> "DrawnFootage":
         """The same face at rest in front of the same camera, for measuring its baseline."""
         rests = Schedule(micro_per_min=0, macro_per_min=0, speech_per_min=0)
         calm = replace(self.nuisance, glances_per_min=0.0, light=0.0)
@@ -200,7 +200,7 @@ class FootageCondition:
     footage: DrawnFootage
     """Footage of this condition; its seed and length are placeholders."""
 
-    def drawn(self, seed: int, seconds: float) -> DrawnFootage:
+    def draw(self, seed: int, seconds: float) -> DrawnFootage:
         """The footage for `seed`."""
         return replace(self.footage, seed=seed, seconds=seconds)
 
@@ -251,7 +251,7 @@ def conditions() -> tuple[FootageCondition, ...]:
     )
 
 
-def over(video: Path, seeds: tuple[int, ...]) -> dict[float, tuple[WrittenFootageOver, ...]]:
+def write_over(video: Path, seeds: tuple[int, ...]) -> dict[float, tuple[WrittenFootageOver, ...]]:
     """Footage by amplitude, 0 for the unchanged video. Each seed puts its MEs elsewhere."""
     written = {
         px: tuple(WrittenFootageOver(video, seed, px) for seed in seeds) for px in AMPLITUDES_PX

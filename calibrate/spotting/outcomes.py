@@ -13,7 +13,7 @@ from calibrate.baseline.measure import FALSE_ALARMS_PER_MIN
 from calibrate.baseline.rest_thresholds import RestingFace, floors_for
 from calibrate.spotting.footage import interval_of
 from calibrate.spotting.motion import Motions, spot
-from model.cli import columns
+from model.cli import format_columns
 from model.errors import InputError
 from model.records import ArrayF64, MotionSample
 from model.synthetic import TrueExpression
@@ -66,7 +66,7 @@ class Outcome:
         )
 
 
-def outcome(
+def run_spotter(
     motions: Motions,
     truth: Sequence[TrueExpression | Expression],
     config: SpotterConfig,
@@ -84,7 +84,7 @@ def outcome(
     return Outcome.of(found, rejected, truth, motions.time_s)
 
 
-def resting_baseline(rest: Motions, per_min: float = FALSE_ALARMS_PER_MIN) -> Baseline:
+def measure_resting(rest: Motions, per_min: float = FALSE_ALARMS_PER_MIN) -> Baseline:
     """The baseline of a face at rest, for `per_min` false alarms a minute."""
     face = RestingFace()
     for sample in rest.samples():
@@ -181,7 +181,7 @@ class FigureRow:
         }
 
 
-def cells(row: FigureRow) -> list[str]:
+def format_cells(row: FigureRow) -> list[str]:
     """The figures of a condition in words, in the order of `HEAD`."""
     micro, macro = (row.score(kind) for kind in KINDS)
     delays_s = [ms / 1000 for ms in row.delays_ms()]
@@ -199,13 +199,15 @@ def cells(row: FigureRow) -> list[str]:
     ]
 
 
-def table(rows: Iterable[FigureRow]) -> str:
+def format_table(rows: Iterable[FigureRow]) -> str:
     """The figures of conditions as a text table."""
-    found = ([f"{row.group}  {value}", *rest] for row in rows for value, *rest in [cells(row)])
-    return columns([HEAD, *found])
+    found = (
+        [f"{row.group}  {value}", *rest] for row in rows for value, *rest in [format_cells(row)]
+    )
+    return format_columns([HEAD, *found])
 
 
-def named_right(row: FigureRow) -> str:
+def describe_names(row: FigureRow) -> str:
     """How many names were right, in words; empty if nothing found was named."""
     scored = row.score("micro")
     if not scored.named:

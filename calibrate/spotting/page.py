@@ -6,12 +6,12 @@ from itertools import groupby
 from math import nan
 
 from calibrate.spotting.footage import USUAL
-from calibrate.spotting.outcomes import HEAD, FigureRow, cells, named_right
+from calibrate.spotting.outcomes import HEAD, FigureRow, describe_names, format_cells
 from model.evaluation.html import bars, document, table
 from model.machine import machine
 
 
-def page(rows: Sequence[FigureRow], about: str) -> str:
+def format_page(rows: Sequence[FigureRow], about: str) -> str:
     """An HTML document; `about` describes the footage and the spotter in words."""
     sections = [
         _section(group, list(members)) for group, members in groupby(rows, key=lambda r: r.group)
@@ -43,11 +43,12 @@ def _section(group: str, rows: Sequence[FigureRow]) -> str:
     else:
         why = ""
     figures = "\n".join(f"<figure><h3>{name}</h3>{plot}</figure>" for name, plot in plots)
-    if names := [words for row in rows if (words := named_right(row))]:
+    if names := [words for row in rows if (words := describe_names(row))]:
         why = f"<p>{escape('; '.join(names))}.</p>{why}"
+    figures_table = table(HEAD, [format_cells(row) for row in rows])
     return (
         f"<section><h2>{escape(group.capitalize())}</h2>\n"
-        f'{table(HEAD, [cells(row) for row in rows])}\n<div class="plots">{figures}</div>{why}'
+        f'{figures_table}\n<div class="plots">{figures}</div>{why}'
         "</section>"
     )
 

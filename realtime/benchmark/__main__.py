@@ -20,7 +20,7 @@ from model.face.network_files import add_face_networks
 from model.flow import FLOWS
 from model.inference.shipped_weights import shipped_names
 from model.machine import choose_device
-from realtime.benchmark.plan import loads, parse_numbers, parse_rates, parse_sizes
+from realtime.benchmark.plan import parse_numbers, parse_rates, parse_sizes, plan_loads
 from realtime.command_options import add_engine, add_rotation
 from realtime.config import LiveConfig
 from realtime.sources import CHOICES
@@ -63,7 +63,7 @@ def _live(arguments: list[str]) -> None:
     if deadline_ms is not None and not 0 < deadline_ms < float("inf"):
         raise InputError(f"--deadline-ms {deadline_ms:g}: choose more than 0")
     fps = (None,) if rates is None else parse_rates(rates)
-    configs = loads(LiveConfig(**options), fps, parse_sizes(sizes))
+    configs = plan_loads(LiveConfig(**options), fps, parse_sizes(sizes))
     choose_device(configs[0].device)
     # These import the networks, which takes seconds: report wrong options first.
     from model.cli import new_folder
@@ -112,7 +112,7 @@ def _parts(arguments: list[str]) -> None:
 
 def _table(arguments: list[str]) -> None:
     from realtime.benchmark.report import FILES, LIVE, PARTS, read_json
-    from realtime.benchmark.tables import BEGIN, END, document, write_into
+    from realtime.benchmark.tables import BEGIN, END, format_document, write_into
 
     p = _parser("table", "Print reports as Markdown tables, with the targets.")
     p.add_argument("reports", type=Path, nargs="+", help="folders of reports of one machine")
@@ -120,7 +120,9 @@ def _table(arguments: list[str]) -> None:
     options = p.parse_args(arguments)
     parts = [folder for folder in options.reports if (folder / FILES[PARTS]).is_file()]
     lives = [folder for folder in options.reports if folder not in parts]
-    text = document([read_json(f, LIVE) for f in lives], [read_json(f, PARTS) for f in parts])
+    text = format_document(
+        [read_json(f, LIVE) for f in lives], [read_json(f, PARTS) for f in parts]
+    )
     if options.into is None:
         print(text)
     else:

@@ -33,8 +33,8 @@ from model.machine import choose_device
 from model.records import ArrayF32, ImageU8
 from realtime.benchmark.gpu.timing import wall_ms
 from realtime.benchmark.percentiles import tail
-from realtime.benchmark.report import PAGE, PARTS, facts, write_json
-from realtime.benchmark.tables import PARTS_HEAD, document, part_row
+from realtime.benchmark.report import PAGE, PARTS, gather_facts, write_json
+from realtime.benchmark.tables import PARTS_HEAD, format_document, part_row
 from realtime.config import LiveConfig
 
 POOL_BYTES = 192 * 2**20
@@ -82,7 +82,7 @@ def run_parts(
     """Time every flow and every engine on `config.device`. Print a line for each, and write the
     report into the new folder `out`."""
     new_folder(out)
-    known = facts(config, ["parts", *command])
+    known = gather_facts(config, ["parts", *command])
     device = choose_device(config.device)
     # As in the live program, so that times can be compared with its stages.
     cv2.setNumThreads(1)
@@ -99,7 +99,7 @@ def run_parts(
             bar.update()
     report = {"facts": known, "parts": [asdict(part) for part in found]}
     write_json(out, PARTS, report)
-    (out / PAGE).write_text(f"# Parts\n\n{document([], [report])}", encoding="utf-8")
+    (out / PAGE).write_text(f"# Parts\n\n{format_document([], [report])}", encoding="utf-8")
     print(f"report in {out / PAGE}")
 
 

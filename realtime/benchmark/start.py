@@ -18,7 +18,7 @@ RUNS = 3
 TIMEOUT_S = 120.0
 
 
-def starts(options: dict[str, Any]) -> dict[str, Any]:
+def time_starts(options: dict[str, Any]) -> dict[str, Any]:
     """Return the seconds from the start of a process until its modules are imported (`imported_s`)
     and until the first result (`first_result_s`): of the `first` run, which may have read its files
     from the disk, and of the fastest of the others (`warm`). Raises `InputError` if the program

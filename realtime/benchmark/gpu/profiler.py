@@ -10,7 +10,7 @@ from model.engine.export import tensors
 from model.flow import load_flow
 from model.flow.gpu.gpu_flow import tensor_flow
 from model.inference.checkpoint import checkpoint_path, load_network
-from realtime.benchmark.gpu.pictures import pictures
+from realtime.benchmark.gpu.pictures import make_pictures
 from realtime.benchmark.gpu.rows import Report
 
 DEAREST = 3
@@ -22,15 +22,15 @@ def profile_part(report: Report) -> None:
     """List the slowest kernels of both flows and the network; on a CPU, PyTorch's operations."""
     head = ("work", "kernel", "calls", "µs a call", "share of the work")
     report.section("The dearest kernels", *head)
-    for name in works(report.device, report.size_px):
+    for name in list_works(report.device, report.size_px):
         report.attempt(f"profile of {name}", add_profile, name)
 
 
-def works(device: str, size: int) -> Mapping[str, Callable[[], Work]]:
+def list_works(device: str, size: int) -> Mapping[str, Callable[[], Work]]:
     """Functions that prepare each task, by name: both flows, and FMANet in FP16."""
 
     def flow(name: str) -> Work:
-        pair = [torch.from_numpy(each).to(device) for each in pictures((size, size), 2)]
+        pair = [torch.from_numpy(each).to(device) for each in make_pictures((size, size), 2)]
         solve = tensor_flow(load_flow(name), (size, size), 2, device)
         return lambda: solve(*pair)
 
@@ -46,7 +46,7 @@ def works(device: str, size: int) -> Mapping[str, Callable[[], Work]]:
 
 def add_profile(report: Report, name: str) -> None:
     cuda, calls = report.cuda, CALLS if report.cuda else 1
-    work = works(report.device, report.size_px)[name]()
+    work = list_works(report.device, report.size_px)[name]()
     activities = [torch.profiler.ProfilerActivity.CPU]
     if cuda:
         activities.append(torch.profiler.ProfilerActivity.CUDA)
