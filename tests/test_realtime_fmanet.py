@@ -25,6 +25,7 @@ def test_every_job_shows_its_own_help(
 ) -> None:
     if name in ("bench gpu", "train", "evaluate", "data"):
         pytest.importorskip("torch")
+    monkeypatch.setenv("COLUMNS", "80")
     assert run(monkeypatch, *name.split(), "--help") == 0
     said = capsys.readouterr().out
     assert f"fmanet {name}" in said

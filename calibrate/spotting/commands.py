@@ -90,7 +90,7 @@ def evaluate(
     if baseline == _MEASURED:
         footage += [each.at_rest() for each in footage if isinstance(each, DrawnFootage)]
 
-    def held(each: TestFootage) -> Baseline | None:
+    def chosen_for(each: TestFootage) -> Baseline | None:
         if baseline == _MEASURED and isinstance(each, DrawnFootage):
             return measure_resting(motions.get(each.at_rest()))
         return chosen
@@ -100,11 +100,12 @@ def evaluate(
     rows = []
     for group, value, pieces in tqdm(groups, desc="spotting", disable=None):
         outcomes = [
-            run_spotter(motions.get(each), each.truth(), _config(held(each))) for each in pieces
+            run_spotter(motions.get(each), each.truth(), _config(chosen_for(each)))
+            for each in pieces
         ]
         rows.append(FigureRow(group, value, tuple(outcomes)))
     if classifier is not None:
-        rows += _named_rows(groups, lambda each: _config(held(each)), classifier)
+        rows += _named_rows(groups, lambda each: _config(chosen_for(each)), classifier)
     print(format_table(rows))
     for row in rows:
         if describe_names(row):
@@ -175,9 +176,9 @@ def _about(footage: Sequence[TestFootage], baseline: str) -> str:
         each for each in footage if isinstance(each, WrittenFootageOver) and each.amplitude_px
     ]
     seeds = {each.seed for each in drawn} | {each.seed for each in written}
-    held = _DEFAULT if baseline == _MEASURED and not drawn else baseline
+    used = _DEFAULT if baseline == _MEASURED and not drawn else baseline
     parts = [f"seeds {', '.join(map(str, sorted(seeds)))}"] if seeds else []
-    text = "; ".join([*parts, f"baseline: {held}"])
+    text = "; ".join([*parts, f"baseline: {used}"])
     return f"{text[0].upper()}{text[1:]}."
 
 

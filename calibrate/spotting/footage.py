@@ -71,8 +71,8 @@ class DrawnFootage:
     def at_rest(self) -> "DrawnFootage":
         """The same face at rest in front of the same camera, for measuring its baseline."""
         rests = Schedule(micro_per_min=0, macro_per_min=0, speech_per_min=0)
-        calm = replace(self.nuisance, glances_per_min=0.0, light=0.0)
-        return replace(self, seconds=REST_S, schedule=rests, nuisance=calm)
+        still = replace(self.nuisance, glances_per_min=0.0, light=0.0)
+        return replace(self, seconds=REST_S, schedule=rests, nuisance=still)
 
     @property
     def _count(self) -> int:

@@ -31,7 +31,7 @@ HEAD = (
     *("", "minutes", "MEs", "hits", "F1", "precision", "recall", "false/min"),
     *("onset ms", "apex ms", "offset ms", "decision ms", "macro F1", "false macro/min"),
 )
-"""What `cells` gives. Errors and delays: median (95th percentile)."""
+"""What `format_cells` gives. Errors and delays: median (95th percentile)."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class FigureRow:
         delays = []
         for each in self.outcomes:
             pairs = score([(tuple(each.found), each.truth)], "micro").pairs
-            delays += [1000 * (each.found[said] - true.offset_s) for said, true in pairs]
+            delays += [1000 * (each.found[spotted] - true.offset_s) for spotted, true in pairs]
         return delays
 
     def apex_error_frames(self) -> float:
@@ -219,14 +219,14 @@ def describe_names(row: FigureRow) -> str:
 
 
 def _reason(missed: Expression, each: Outcome) -> str:
-    said = [
+    reasons = [
         (iou(interval, missed), reason)
         for interval, reason in (
             *each.rejected,
             *((interval, f"taken for {_article(interval.kind)}") for interval in each.found),
         )
     ]
-    overlap, reason = max(said, default=(0.0, ""))
+    overlap, reason = max(reasons, default=(0.0, ""))
     return reason if overlap >= NEAR else UNSEEN
 
 

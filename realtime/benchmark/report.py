@@ -60,7 +60,7 @@ def gather_facts(config: LiveConfig, command: Sequence[str]) -> dict[str, Any]:
         gpu = {"driver": driver(), "cuda": torch.version.cuda}
     return {
         "at": iso(time.time()),
-        "command": shlex.join(["python", "-m", "realtime.benchmark", *command]),
+        "command": shlex.join(["fmanet", "bench", *command]),
         "machine": machine(),
         "system": system(),
         "cores": cores(),

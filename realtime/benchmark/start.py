@@ -2,7 +2,7 @@
 
     python -m realtime.benchmark.start '{"source": "demo"}' 1700000000.0
 
-is what `starts` runs. The arguments are options of a `LiveConfig`, and the time at which the
+is what `time_starts` runs. The arguments are options of a `LiveConfig`, and the time at which the
 process was started.
 """
 
