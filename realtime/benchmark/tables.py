@@ -62,8 +62,8 @@ def format_document(reports: Sequence[dict[str, Any]], parts: Sequence[dict[str,
 
 
 def format_details(report: dict[str, Any]) -> str:
-    """Return what `format_document` leaves out of a live `report`: intervals, the load on the machine, and
-    the course over time."""
+    """Return what `format_document` leaves out of a live `report`: intervals, the load on the
+    machine, and the course over time."""
     texts = []
     for load in report["loads"]:
         late, memory = load["deadline"], load["memory"]
