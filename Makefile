@@ -72,7 +72,7 @@ bench: $(VENV)/.dev ## measure latency anew, on a quiet machine, and write it in
 	$(BIN)/python -m realtime.benchmark --fps 30,60,200 --seconds 60 --out $(BENCH)/live
 	$(BIN)/python -m realtime.benchmark --fps 60 --size 1280x720 --no-start --out $(BENCH)/large
 	$(BIN)/python -m realtime.benchmark --fps 60 --seconds 60 --page --no-start --out $(BENCH)/page
-	$(BIN)/python -m realtime.benchmark parts --against opencv,skimage --out $(BENCH)/parts
+	$(BIN)/python -m realtime.benchmark parts --out $(BENCH)/parts
 	$(BIN)/python -m realtime.benchmark table $(BENCH)/live $(BENCH)/large $(BENCH)/page $(BENCH)/parts \
 		--into docs/benchmarks.md
 

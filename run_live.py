@@ -20,9 +20,9 @@ from realtime.recording.plan import add_recording, take_plan
 from realtime.spotting.baseline import load_baseline
 
 
-def main() -> None:
-    """Run the command line."""
-    options = vars(parser().parse_args())
+def main(*, record_only: bool = False) -> None:
+    """Run the command line; `record_only`: that of `fmanet record`, which shows no page."""
+    options = vars(parser(record_only=record_only).parse_args())
     headless: bool = options.pop("headless")
     summary: Path | None = options.pop("summary")
     auth, view_password = take_passwords(options)
@@ -53,9 +53,16 @@ def main() -> None:
     serve(config, Guide())
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser, with `LiveConfig`'s defaults."""
-    p = Parser(description=(__doc__ or "").partition("\n")[0])
+def parser(*, record_only: bool = False) -> argparse.ArgumentParser:
+    """Return the parser, with `LiveConfig`'s defaults. With `record_only`, the session's folder is
+    an argument, and there are no options of the page."""
+    what = "Record a session without the page." if record_only else __doc__ or ""
+    p = Parser(description=what.partition("\n")[0])
+    rare = ["--flow", "--engine", "--face-networks", "--seed", "--rotate", "--lsl", "--lsl-markers"]
+    if record_only:
+        add_recording(p, "record")
+        page = dict.fromkeys(("auth", "auth_file", "view_password"))
+        p.set_defaults(headless=True, allow_sources=(), **page)
     source = p.add_argument_group("source")
     add_source(source)
     source.add_argument("--seconds", type=float, help="end after this much of the source")
@@ -63,16 +70,16 @@ def parser() -> argparse.ArgumentParser:
     add_perception(perception)
     add_face_networks(perception)
     add_engine(perception)
-    headless = p.add_argument_group("without the page")
-    headless.add_argument("--headless", action="store_true", help="print progress and a summary")
+    headless = p if record_only else p.add_argument_group("without the page")
     headless.add_argument("--summary", type=Path, metavar="PATH", help="new JSON file")
-    add_recording(p.add_argument_group("recording a session"))
-    add_page(p.add_argument_group("page"))
-    p.hide_rare(
-        *("--flow", "--engine", "--face-networks", "--seed", "--summary", "--codec"),
-        *("--pictures", "--voice", "--camera-report", "--lsl", "--lsl-markers", "--strict"),
-        *("--allow-host", "--root-path", "--auth", "--view-password", "--tls-cert", "--tls-key"),
-    )
+    if not record_only:
+        headless.add_argument("--headless", action="store_true", help="print progress, a summary")
+        add_recording(p.add_argument_group("recording a session"))
+        add_page(p.add_argument_group("page"))
+        rare += ["--consent", "--audio", "--protocol", "--summary", "--codec", "--pictures"]
+        rare += ["--voice", "--camera-report", "--strict", "--allow-sources", "--allow-host"]
+        rare += ["--root-path", "--auth", "--view-password", "--tls-cert", "--tls-key"]
+    p.hide_rare(*rare)
     return p
 
 

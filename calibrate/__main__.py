@@ -1,10 +1,9 @@
 """Calibration on the command line: is the camera good enough, how does this face rest, can the
-spotter and the names be trusted?
+spotter be trusted?
 
     python -m calibrate camera --source 0
     python -m calibrate baseline --source 0 --out P07.json
     python -m calibrate spotting score clip.events.csv clip.truth.csv
-    python -m calibrate confidence predictions.csv --out confidence.json
 
 Exit code 0: success; 1: the camera can't show micro-expressions; 2: the input or the recording
 cannot be used, and nothing is saved.
@@ -33,7 +32,6 @@ STEPS = {
     "camera": "calibrate.__main__:check_camera",
     "baseline": "calibrate.__main__:measure_baseline",
     "spotting": "calibrate.spotting.commands:main",
-    "confidence": "calibrate.confidence.temperature:main",
 }
 """The function that runs each command. It is called with the command's arguments, and returns the
 exit code, or None for 0."""
@@ -43,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the step named on the command line. Returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
-        print((__doc__ or "").strip())
+        print((__doc__ or "").strip().replace("python -m calibrate", program("calibrate")))
         return 0 if arguments else 2
     code = 0
 
@@ -132,7 +130,7 @@ def measure_baseline(arguments: Sequence[str]) -> None:
     )
     save_baseline(out, baseline)
     print(baseline_text(baseline))
-    print(f"saved in {out}; use it with run_live.py --baseline {out}")
+    print(f"saved in {out}; use it with fmanet live --baseline {out}")
 
 
 def _parser(step: str, what: str) -> argparse.ArgumentParser:

@@ -10,13 +10,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
 from calibrate.baseline import measure as resting
 from calibrate.baseline.measure import BaselineMeasure, parse_participant
 from calibrate.camera import check as seeing
 from calibrate.camera.check import CameraCheck, CameraReport
-from calibrate.wording import camera_rows
+from calibrate.wording import baseline_rows, camera_rows
 from model.errors import InputError
 from model.records import Step
 from realtime.live import LiveSession
@@ -195,17 +193,9 @@ def _camera(report: CameraReport) -> dict[str, Any]:
 
 def _rest(baseline: Baseline) -> dict[str, Any]:
     measured = baseline.measured
-    if measured is None:
-        raise ValueError("the default baseline was not measured")
-    floors = np.array([baseline.floor_px[name] for name in REGIONS])
+    assert measured is not None  # this guide measured it
     return {
-        "rows": [
-            ["Rest used", f"{measured.seconds:g} s"],
-            ["Blinks", f"{measured.blinks_per_min:.0f} a minute"],
-            ["Head", f"{measured.head_px_s:.1f} px/s"],
-            ["Thresholds", f"{floors.min():.2f}–{floors.max():.2f} px"],
-            ["False alarms at rest", f"{measured.false_alarms_per_min:g} a minute expected"],
-        ],
+        "rows": baseline_rows(baseline),
         "regions": [
             {
                 "name": name.replace("_", " "),

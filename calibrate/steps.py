@@ -46,7 +46,7 @@ def feed_steps(
     runs in its threads. Raises `SourceError` if the source breaks or delivers nothing.
     """
     if config.source.partition(":")[0] == "browser":
-        raise SourceError("the browser's camera is measured on its page: run_live.py, Calibrate")
+        raise SourceError("the browser's camera is measured on its page: fmanet live, Calibrate")
     source = open_source(config.source, config.source_options())
     if not source.info.live:
         opened(source.info)

@@ -1,10 +1,7 @@
 """Calibration results in words, for a terminal."""
 
-import numpy as np
-
 from calibrate.camera.check import CameraReport
 from realtime.spotting.baseline import Baseline
-from realtime.spotting.motion import LOWER, REGIONS, UPPER
 
 
 def camera_text(report: CameraReport) -> str:
@@ -70,22 +67,21 @@ def flicker_words(report: CameraReport) -> str:
 
 
 def baseline_text(baseline: Baseline) -> str:
-    """A summary of the baseline in a few lines."""
+    """The figures of a measured baseline in a few lines."""
+    return "\n".join(f"{name:<22}{value}" for name, value in baseline_rows(baseline))
+
+
+def baseline_rows(baseline: Baseline) -> list[list[str]]:
+    """The figures of a measured baseline, [name, value] each."""
     measured = baseline.measured
     if measured is None:
         raise ValueError("the default baseline was not measured")
-    noise = np.array([measured.noise_px[name] for name in REGIONS])
-    floor = np.array([baseline.floor_px[name] for name in REGIONS])
-    halves = (("brows and lids", UPPER), ("nose, cheeks, mouth", LOWER))
-    lines = [
-        f"{measured.seconds:g} s of rest; {measured.blinks_per_min:.0f} blinks a minute; head "
-        f"{measured.head_px_s:.1f} px/s; for {measured.false_alarms_per_min:g} false alarms a "
-        "minute:"
+    noise, floors = (list(each.values()) for each in (measured.noise_px, baseline.floor_px))
+    return [
+        ["Rest used", f"{measured.seconds:g} s"],
+        ["Blinks", f"{measured.blinks_per_min:.0f} a minute"],
+        ["Head", f"{measured.head_px_s:.1f} px/s"],
+        ["Noise", f"{min(noise):.2f}–{max(noise):.2f} px"],
+        ["Thresholds", f"{min(floors):.2f}–{max(floors):.2f} px"],
+        ["False alarms at rest", f"{measured.false_alarms_per_min:g} a minute expected"],
     ]
-    for name, group in halves:
-        rows = list(group)
-        lines.append(
-            f"  {name}: noise {np.median(noise[rows]):.2f} px, threshold "
-            f"{floor[rows].min():.2f}–{floor[rows].max():.2f} px"
-        )
-    return "\n".join(lines)

@@ -97,7 +97,7 @@ def main() -> None:
     what = "write the ONNX files beside checkpoints, so that a CPU can run them without PyTorch"
     command = commands.add_parser("export", help=what, description=what)
     command.add_argument(
-        "classifier", nargs="*", help=f"names, or paths; all in {WEIGHTS.name}/ if none is given"
+        "classifier", nargs="*", help=f"names, or paths (default: all in {WEIGHTS.name}/)"
     )
     for name, what in (
         ("check", "show which engines are here, which is chosen and why; builds missing ones"),

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,9 @@ def program(command: str) -> str:
     return f"{typed} {what}".rstrip() if typed else f"python -m {command}"
 
 
-class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows defaults that mean something, a short usage line, and no rare options."""
+class HelpFormatter(argparse.HelpFormatter):
+    """Shows defaults that mean something, as they are typed; a short usage line; no rare
+    options."""
 
     rare = False
     """Whether to show rare options."""
@@ -60,9 +61,12 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
             super().add_argument(action)
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if isinstance(action.default, bool) or action.default in (None, "", []):
+        default = action.default
+        if isinstance(default, bool) or default in (None, "", argparse.SUPPRESS, [], ()):
             return action.help
-        return super()._get_help_string(action)
+        values = default if isinstance(default, (list, tuple)) else [default]
+        typed = " ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)
+        return f"{action.help} (default: {typed})"
 
     def _format_usage(
         self,
@@ -73,7 +77,8 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     ) -> str:
         wanted = [each for each in actions if not each.option_strings or each.required]
         text = super()._format_usage(usage, wanted, (), prefix)
-        return text.replace(self._prog, f"{self._prog} [options]", 1)
+        # Without a prefix, this is the name of a subcommand's parser.
+        return text if prefix == "" else text.replace(self._prog, f"{self._prog} [options]", 1)
 
 
 class _AllFormatter(HelpFormatter):
@@ -115,6 +120,24 @@ class Parser(argparse.ArgumentParser):
             options[name].rare = True  # type: ignore[attr-defined]
         none = argparse.SUPPRESS
         self.add_argument("--help-all", action=_HelpAll, nargs=0, default=none, help=none)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height in `640x480`, for an option's `type`."""
+    width, cross, height = text.partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size like 640x480")
+    return int(width), int(height)
+
+
+def format_columns(rows: Sequence[Sequence[str]]) -> str:
+    """A table for the terminal: the first column flush left, the others flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *rest in rows:
+        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]))
+    return "\n".join(lines)
 
 
 def make_folder(folder: Path) -> None:

@@ -277,13 +277,15 @@ def _arguments() -> argparse.Namespace:
         prog=program("model.evaluate"),
         description="Measure networks on samples that they were not trained on.",
     )
-    parser.add_argument("networks", nargs="*", help="shipped names or checkpoints (all shipped)")
+    parser.add_argument(
+        "networks", nargs="*", help="shipped names or checkpoints (default: all shipped)"
+    )
     parser.add_argument("--data", default=SYNTHETIC, help="casme2:PATH, maps:PATH …, with commas")
     parser.add_argument(
         "--view", choices=VIEWS, help="of synthetic pairs (default: as in its training)"
     )
     parser.add_argument("--classes", type=int, default=3, help="after merging: 3, 4, 5, 7")
-    parser.add_argument("--protocol", choices=PROTOCOLS, default="holdout")
+    parser.add_argument("--protocol", choices=PROTOCOLS, default="holdout", help="what is held out")
     parser.add_argument(
         "--first-phase", action="store_true", help="withhold apex → offset, in training too"
     )

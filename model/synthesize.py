@@ -17,7 +17,7 @@ from pathlib import Path
 import av
 from tqdm import tqdm
 
-from model.cli import Parser, exit_code, program
+from model.cli import Parser, exit_code, parse_size, program
 from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.records import ImageU8
@@ -26,8 +26,8 @@ from model.synthetic.footage import ExpressionOverlay, follow_face, read_frames
 from model.synthetic.schedule import Schedule, TrueExpression
 
 TRUTH_COLUMNS = tuple(f.name for f in fields(TrueExpression))
-CODECS = {"ffv1": (".mkv",), "h264": (".mkv", ".mp4")}
-"""Codecs, and their file suffixes. `ffv1` keeps every bit of the RGB frames."""
+CODECS = {".mkv": "ffv1", ".mp4": "h264"}
+"""Codec by file suffix. `ffv1` keeps every bit of the RGB frames."""
 TICKS_HZ = 90_000
 """Clock for the times of existing footage, as fine as any container's."""
 
@@ -38,12 +38,15 @@ _FACE_ONLY = ("seconds", "fps", "size", "speech", *_NUISANCES)
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where and how footage is written."""
+    """Where footage is written."""
 
     video: Path
     truth: Path | None
-    codec: str
-    """A name of `CODECS`."""
+
+    @property
+    def codec(self) -> str | None:
+        """The codec that the video's suffix stands for; None if there is none."""
+        return CODECS.get(self.video.suffix.lower())
 
     def check(self) -> None:
         """Raise `InputError` if writing would fail or overwrite something."""
@@ -56,12 +59,8 @@ class Output:
                 raise InputError(f"{path}: its folder does not exist: make it first")
         if self.video == self.truth:
             raise InputError(f"--out and --truth are both {self.video}: give two names")
-        suffixes = CODECS[self.codec]
-        if self.video.suffix.lower() not in suffixes:
-            raise InputError(
-                f"{self.video}: {self.codec} goes into {' or '.join(suffixes)}: "
-                "choose such a name, or another --codec"
-            )
+        if self.codec is None:
+            raise InputError(f"{self.video}: name it .mkv (lossless) or .mp4 (h264)")
 
     def check_size(self, width: int, height: int) -> None:
         """Raise `InputError` for a size, px, that the codec does not support."""
@@ -169,12 +168,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         amplitude_px=tuple(options.amplitude),
         speech_per_min=usual.speech_per_min if options.speech and not options.over else 0.0,
     )
-    codec = options.codec or ("h264" if options.out.suffix.lower() == ".mp4" else "ffv1")
-    output = Output(options.out, options.truth, codec)
+    output = Output(options.out, options.truth)
     output.check()
     if options.over is not None:
+        usual_options = parser.parse_args(["--out", str(options.out)])
         for name in _FACE_ONLY:
-            if getattr(options, name) != parser.get_default(name):
+            if getattr(options, name) != getattr(usual_options, name):
                 option = name.replace("_", "-")
                 raise InputError(f"--{option} does not go with --over: the footage has its own")
         count = write_over(options.over, output, seed=options.seed, schedule=schedule)
@@ -204,19 +203,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     usual, still = Schedule(), FaceNuisance()
     add = parser.add_argument
-    add("--out", type=Path, required=True, metavar="CLIP", help="video to write, .mkv or .mp4")
+    add("--out", type=Path, required=True, metavar="CLIP", help=".mkv (lossless) or .mp4 (h264)")
     add("--truth", type=Path, metavar="CSV", help="table to write, of all expressions and blinks")
     add("--over", type=Path, metavar="VIDEO", help="add the expressions to this footage")
     add("--seconds", type=float, default=60.0, help="length")
     add("--fps", type=float, default=30.0, help="frames per second")
-    add(
-        "--seed",
-        type=int,
-        default=7,
-        help="equal seeds give equal footage",
-    )
-    add("--size", type=_size, default=(640, 480), metavar="WxH", help="of the frame, px")
-    add("--codec", choices=CODECS, help="lossless ffv1 for .mkv, h264 for .mp4 unless said")
+    add("--seed", type=int, default=7, help="equal seeds give equal footage")
+    add("--size", type=parse_size, default="640x480", metavar="WxH", help="of the frame, px")
     add(
         "--amplitude",
         type=float,
@@ -231,21 +224,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--glances-per-min", type=float, default=still.glances_per_min, help="looks to the side")
     add("--light", type=float, default=still.light, help="changes of the room's light, a share")
     add("--flicker", type=float, default=still.flicker, help="of 50 Hz mains, a share")
-    add(
-        "--speech",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="bouts of speech between the expressions",
-    )
+    add("--no-speech", dest="speech", action="store_false", help="no speech between them")
     add_face_networks(parser)
     return parser
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, cross, height = text.partition("x")
-    if not (cross and width.isdecimal() and height.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size like 640x480")
-    return int(width), int(height)
 
 
 if __name__ == "__main__":

@@ -191,21 +191,27 @@ def _parser() -> argparse.ArgumentParser:
 
     data = parser.add_argument_group("data")
     data.add_argument("--data", default="synthetic", help="casme2:PATH, maps:PATH …, with commas")
-    data.add_argument("--classes", type=int, help=f"after merging: 3, 4, 5, 7 ({Sources.classes})")
-    data.add_argument("--pairs", type=int, help=f"synthetic pairs to train on ({Sources.pairs})")
+    data.add_argument(
+        "--classes", type=int, help=f"after merging: 3, 4, 5, 7 (default: {Sources.classes})"
+    )
+    data.add_argument(
+        "--pairs", type=int, help=f"synthetic pairs to train on (default: {Sources.pairs})"
+    )
     data.add_argument(
         "--validation-pairs",
         type=int,
         help=f"pairs to validate and calibrate on; as many for the report "
-        f"({Sources.validation_pairs})",
+        f"(default: {Sources.validation_pairs})",
     )
     data.add_argument(
-        "--view", choices=("crop", "maps", "mixed"), help=f"of synthetic pairs ({Sources.view})"
+        "--view",
+        choices=("crop", "maps", "mixed"),
+        help=f"of synthetic pairs (default: {Sources.view})",
     )
     data.add_argument(
-        "--none-share", type=float, help=f"share without expression ({Sources.none_share})"
+        "--none-share", type=float, help=f"share without expression (default: {Sources.none_share})"
     )
-    data.add_argument("--flow", choices=FLOWS, help=f"({Recipe.flow}, or that of --init)")
+    data.add_argument("--flow", choices=FLOWS, help=f"(default: {Recipe.flow}, or that of --init)")
     data.add_argument("--cache", type=Path, default=Path("runs"), help="folder of made samples")
     add_face_networks(data)
     data.add_argument("--workers", type=int, default=3, help="processes that make samples")
@@ -221,18 +227,24 @@ def _parser() -> argparse.ArgumentParser:
 
     recipe = parser.add_argument_group("recipe")
     recipe.add_argument("--init", help="checkpoint to start from: a shipped name or a file")
-    recipe.add_argument("--seed", type=int, help=f"({Recipe.seed})")
+    recipe.add_argument("--seed", type=int, help=f"(default: {Recipe.seed})")
     recipe.add_argument(
-        "--epochs", type=int, help=f"({Recipe.epochs}; {CLIP_EPOCHS} without synthetic pairs)"
+        "--epochs",
+        type=int,
+        help=f"(default: {Recipe.epochs}; {CLIP_EPOCHS} without synthetic pairs)",
     )
-    recipe.add_argument("--batch", type=int, help=f"({Recipe.batch})")
-    recipe.add_argument("--learning-rate", type=float, help=f"({Recipe.learning_rate:g})")
-    recipe.add_argument("--loss", choices=get_args(Loss), help=f"({Recipe.loss})")
+    recipe.add_argument("--batch", type=int, help=f"(default: {Recipe.batch})")
+    recipe.add_argument("--learning-rate", type=float, help=f"(default: {Recipe.learning_rate:g})")
+    recipe.add_argument("--loss", choices=get_args(Loss), help=f"(default: {Recipe.loss})")
     recipe.add_argument(
-        "--class-weights", choices=get_args(ClassWeights), help=f"({Recipe.class_weights})"
+        "--class-weights", choices=get_args(ClassWeights), help=f"(default: {Recipe.class_weights})"
     )
     recipe.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
     recipe.add_argument("--threads", type=int, default=2, help="of the CPU")
+    parser.hide_rare(
+        *("--validation-pairs", "--none-share", "--cache", "--face-networks", "--workers"),
+        *("--class-weights", "--threads"),
+    )
     return parser
 
 

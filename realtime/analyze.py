@@ -223,7 +223,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--out", type=Path, metavar="DIR", help="folder for the tables")
     p.add_argument("--again", action="store_true", help="repeat earlier analyses")
     p.add_argument("--compare", action="store_true", help="compare sessions with their live events")
-    p.add_argument("--motion", choices=("parquet", "csv"), default="parquet")
+    p.add_argument(
+        "--motion", choices=("parquet", "csv"), default="parquet", help="of the motion table"
+    )
     p.add_argument(
         "--fps", type=float, help="rate of a folder's images, of the demo, or of slow motion"
     )

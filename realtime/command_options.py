@@ -5,7 +5,9 @@ Each function takes a parser, or a group of one.
 
 import argparse
 from pathlib import Path
+from typing import Any
 
+from model.cli import parse_size
 from model.engine import ENGINES
 from model.flow import FLOWS
 from model.inference.shipped_weights import shipped_names
@@ -33,8 +35,17 @@ def add_source(options: Options) -> None:
 def add_pictures(options: Options) -> None:
     """Add the options for a source's pictures."""
     add = options.add_argument
-    add("--width", type=int, default=_DEFAULT.width, help="of camera and demo, px")
-    add("--height", type=int, default=_DEFAULT.height, help="of camera and demo, px")
+    usual = f"{_DEFAULT.width}x{_DEFAULT.height}"
+    add(
+        "--size",
+        action=_StoreSize,
+        type=parse_size,
+        default=argparse.SUPPRESS,
+        metavar="WxH",
+        help=f"of camera and demo, px (default: {usual})",
+    )
+    for side in ("width", "height"):  # earlier versions' spelling
+        add(f"--{side}", type=int, default=getattr(_DEFAULT, side), help=argparse.SUPPRESS)
     add("--seed", type=int, default=_DEFAULT.seed, help="of the demo")
     add(
         "--face",
@@ -42,6 +53,17 @@ def add_pictures(options: Options) -> None:
         help="whom to follow among several: largest, left, right, or a number from the left",
     )
     add_rotation(options)
+
+
+class _StoreSize(argparse.Action):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        namespace.width, namespace.height = values
 
 
 def add_rotation(options: Options) -> None:
@@ -117,8 +139,8 @@ def add_page(options: Options) -> None:
         action="extend",
         nargs="+",
         default=[],
-        help="folders, files and addresses that the page may open, with all in them; default: "
-        "everything if only this machine can reach the page, otherwise only what it offers",
+        help="folders, files and addresses that the page may open, with all in them (default: "
+        "everything if only this machine can reach the page, otherwise only what it offers)",
     )
     add("--tls-cert", type=Path, metavar="PEM", help="certificate, to serve the page by https")
     add("--tls-key", type=Path, metavar="PEM", help="the certificate's key")

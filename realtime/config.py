@@ -75,9 +75,9 @@ class LiveConfig:
     open_browser: bool = True
 
     def __post_init__(self) -> None:
-        for option, px in (("--width", self.width), ("--height", self.height)):
-            if not 16 <= px <= MAX_SIDE_PX:
-                raise InputError(f"{option} {px}: choose 16 to {MAX_SIDE_PX} px")
+        if not (16 <= self.width <= MAX_SIDE_PX and 16 <= self.height <= MAX_SIDE_PX):
+            size = f"{self.width}x{self.height}"
+            raise InputError(f"--size {size}: choose 16 to {MAX_SIDE_PX} px for each side")
         if self.fps is not None and not 0 < self.fps <= MAX_FPS:
             raise InputError(f"--fps {self.fps:g}: choose more than 0 and at most {MAX_FPS:g}")
         if self.seconds is not None and not 0 < self.seconds < float("inf"):

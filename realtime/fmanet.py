@@ -29,9 +29,7 @@ JOBS = {
     "live": Job("run_live:main", "the page: a camera, a file or the demo face, analysed live"),
     "record": Job("realtime.fmanet:record", "record a session without the page"),
     "analyze": Job("realtime.analyze:main", "recordings to tables of expressions and motion"),
-    "calibrate": Job(
-        "calibrate.__main__:main", "check a camera, a face at rest, the spotter, the names"
-    ),
+    "calibrate": Job("calibrate.__main__:main", "check a camera, a face at rest, the spotter"),
     "session": Job("realtime.session:main", "recover, redact or delete a recorded session"),
     "review": Job("realtime.review.__main__:main", "report a session, or compare two coders"),
     "export": Job("realtime.export.__main__:main", "a session to CSV, Parquet, ELAN, BIDS, BORIS"),
@@ -66,15 +64,10 @@ def main() -> int:
 
 
 def record() -> None:
-    """Run `fmanet record DIR …` as `fmanet live --headless --record DIR …`."""
+    """Run `fmanet record DIR …`: `fmanet live --headless --record DIR …`, without the page."""
     from run_live import main as live
 
-    options = sys.argv[1:]
-    if options[:1] not in (["-h"], ["--help"]):
-        if not options or options[0].startswith("-"):
-            raise InputError("the session needs a folder: fmanet record DIR --participant P07")
-        sys.argv[1:] = ["--headless", "--record", *options]
-    live()
+    live(record_only=True)
 
 
 def usage() -> str:

@@ -23,7 +23,6 @@ from fuzz_inputs import (
 from hypothesis import strategies as st
 from test_spotting_baseline import measured
 
-from calibrate.confidence.predictions import read_predictions
 from model.datasets import open_dataset
 from model.datasets.cache import compute_clips
 from model.datasets.delimited import read_table
@@ -46,7 +45,6 @@ def cases(corpus: Path) -> dict[str, Any]:
         ["onset_s", "apex_s", "offset_s", "kind", "label", "amplitude_px"],
         [[n, n + 0.2, n + 0.4, "micro", "positive", 1.5] for n in range(4)],
     )
-    shares = table(["label", "p_a", "p_b", "subject"], [["a", 0.7, 0.3, n] for n in range(4)])
     heads = [
         "onset_s",
         "apex_s",
@@ -83,14 +81,12 @@ def cases(corpus: Path) -> dict[str, Any]:
     def text_table(drawn: Any, scratch: Path) -> None:
         which, done, rows = drawn
         path = scratch / "table.csv"
-        content = {"events": events, "shares": shares}.get(which) or table(*rows)
+        content = {"events": events}.get(which) or table(*rows)
         path.write_bytes(apply_damage(content.encode("utf-8", "replace"), done))
         read_table(path)
-        for read in (read_intervals, read_predictions):
-            with suppress(InputError):
-                found = read(path)
-                if read is read_intervals:
-                    score([(found, found)], "micro")  # type: ignore[list-item]
+        with suppress(InputError):
+            found = read_intervals(path)
+            score([(found, found)], "micro")
 
     def json_file(drawn: Any, scratch: Path) -> None:
         done, bytes_done = drawn
@@ -148,7 +144,7 @@ def cases(corpus: Path) -> dict[str, Any]:
     cell = st.tuples(st.integers(0, 2), st.integers(1, 12), st.integers(1, 12), scalars)
     return {
         "text": (
-            st.tuples(st.sampled_from(["events", "shares", "rows"]), harmed, rows),
+            st.tuples(st.sampled_from(["events", "rows"]), harmed, rows),
             text_table,
         ),
         "json": (st.tuples(changes, harmed), json_file),

@@ -10,9 +10,9 @@ import pytest
 
 from model.errors import InputError
 from model.records import ArrayF64, Frame, Stamp, Step
-from realtime.benchmark.compare import WHOLE, compare, describe, ratios
+from realtime.benchmark.compare import WHOLE, compare, compare_series, describe
 from realtime.benchmark.report import LIVE, SAMPLES, write_json
-from realtime.benchmark.samples import ResultLog, samples, write_samples
+from realtime.benchmark.samples import ResultLog, tabulate_frames, write_samples
 
 IMAGE = np.zeros((16, 16, 3), np.uint8)
 SECONDS, FPS = 20, 50
@@ -23,7 +23,7 @@ def spread(scale: float, seed: int, n: int = SECONDS * FPS) -> ArrayF64:
 
 
 def found(before: ArrayF64, after: ArrayF64) -> dict[float, str]:
-    return {r.percent: r.change for r in ratios("load", WHOLE, before, after, SECONDS, 0.1)}
+    return {r.percent: r.change for r in compare_series("load", WHOLE, before, after, SECONDS, 0.1)}
 
 
 def test_noise_is_the_same_and_a_clear_change_is_not() -> None:
@@ -48,7 +48,7 @@ def test_frames_that_are_never_analysed_any_more_are_slower() -> None:
 
 
 def test_too_few_values_say_nothing() -> None:
-    assert ratios("load", "flow", spread(1, 0, 5), spread(9, 1, 5), SECONDS, 0.1) == []
+    assert compare_series("load", "flow", spread(1, 0, 5), spread(9, 1, 5), SECONDS, 0.1) == []
 
 
 def write(folder: Path, done_after_ms: float, **changed: Any) -> Path:
@@ -59,7 +59,7 @@ def write(folder: Path, done_after_ms: float, **changed: Any) -> Path:
         frame = Frame(Stamp(index, index / FPS), IMAGE, index / FPS)
         log.add(Step(frame, None, None, None, (), {"face": float(ms)}), waited_ms=1.0)
         log.rows[index]["latency_ms"] = float(ms)
-    write_samples(folder / SAMPLES, [samples(log, 0, 0.0)])
+    write_samples(folder / SAMPLES, [tabulate_frames(log, 0, 0.0)])
     load = {"name": "one", "source": "demo", "width": 640, "height": 480, "fps_asked": FPS}
     load |= {"seconds": SECONDS, **changed}
     facts = {"machine": changed.get("machine", "this")}

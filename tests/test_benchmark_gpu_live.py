@@ -1,14 +1,13 @@
-"""The live path on faces from a file is the live path."""
+"""The live path on known faces is the live path."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from model.errors import InputError
+from model.face.aligner import FaceAligner
 from model.records import AlignedFace, Event
-from realtime.benchmark.gpu import faces, live
+from realtime.benchmark.gpu import live
 from realtime.perception.pipeline import PipelineConfig, open_pipeline
 from realtime.sources import SourceOptions, open_source
 
@@ -17,7 +16,9 @@ OPTIONS = SourceOptions(fps=30, seconds=4.2, width=320, height=240)  # one expre
 
 @pytest.fixture(scope="module")
 def recorded() -> list[AlignedFace]:
-    return faces.record(OPTIONS)
+    aligner = FaceAligner()
+    found = [aligner.align(frame) for frame in open_source("demo", OPTIONS)]
+    return [face for face in found if face is not None]
 
 
 @pytest.fixture(scope="module")
@@ -38,35 +39,6 @@ def test_known_faces_give_the_events_of_the_footage(whole: live.PathRun) -> None
     assert 1 <= len(whole.naming_ms) <= 2
     assert whole.engine
     assert not whole.trouble
-
-
-def test_a_file_keeps_all_of_them(recorded: list[AlignedFace], tmp_path: Path) -> None:
-    some = [*recorded[:3], *recorded[5:8]]
-    path = tmp_path / "deep" / "faces"
-    faces.save(path, some)
-    for face, kept in zip(some, faces.load(path), strict=True):
-        assert (kept.stamp, kept.track) == (face.stamp, face.track)
-        for name in ("crop", "landmarks_px", "crop_from_image"):
-            array = getattr(kept, name)
-            np.testing.assert_array_equal(array, getattr(face, name))
-            assert array.dtype == getattr(face, name).dtype
-    known = faces.KnownFaces(some)
-    frames = list(known.frames())
-    assert [known.align(frame) is not None for frame in frames] == [True] * 3 + [False] * 2 + [
-        True
-    ] * 3
-    times = [frame.stamp.time_s for frame in frames]
-    np.testing.assert_allclose(np.diff(times), 1 / 30)
-    with pytest.raises(InputError, match="exists"):
-        faces.save(path, some)
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x05\x06" + bytes(18), b"no archive"])
-def test_another_file_is_refused(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "other.npz"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match="holds no faces"):
-        faces.load(path)
 
 
 def test_what_differs_is_said(whole: live.PathRun) -> None:

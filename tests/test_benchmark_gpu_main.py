@@ -20,18 +20,18 @@ from model.flow import load_flow
 from model.synthetic import FaceNuisance, SyntheticFace
 from realtime.benchmark.gpu import __main__ as gpu
 from realtime.benchmark.gpu import engines, flows, profiler, training
-from realtime.benchmark.gpu.pictures import pictures
+from realtime.benchmark.gpu.pictures import make_pictures
 from realtime.benchmark.gpu.rows import Report
 
 _REPOSITORY = Path(__file__).parents[1]
 
 
 def test_pairs_move_and_repeat() -> None:
-    first, second = pictures((33, 47), 2)
+    first, second = make_pictures((33, 47), 2)
     assert first.shape == second.shape == (2, 33, 47)
     assert first.dtype == np.float32
     assert np.abs(first - second).mean() > 1
-    np.testing.assert_array_equal(pictures((33, 47), 2)[1], second)
+    np.testing.assert_array_equal(make_pictures((33, 47), 2)[1], second)
 
 
 def opened(calls: int = 10, size_px: int = 64) -> Report:
@@ -43,7 +43,7 @@ def opened(calls: int = 10, size_px: int = 64) -> Report:
 
 def test_numbers_are_judged() -> None:
     report = opened()
-    pair = pictures((28, 28), 1)
+    pair = make_pictures((28, 28), 1)
     flows.add_equality(report, "lk", "lk", *pair, 1e-4)
     flows.add_finiteness(report, "flat", "lk", pair[0] * 0, pair[0] * 0)
     assert [row[-1] for row in report.sections[0].rows] == ["right", "right"]
@@ -54,15 +54,15 @@ def test_numbers_are_judged() -> None:
 
 
 def test_tvl1_is_judged_without_opencvs(monkeypatch: pytest.MonkeyPatch) -> None:
-    pair = pictures((28, 28), 1)
+    pair = make_pictures((28, 28), 1)
     flow = load_flow("tvl1", scales=1, warps=1)
-    expected = flows.on_the_cpu(flow, *pair)
+    expected = flows.solve_on_cpu(flow, *pair)
     monkeypatch.delattr("cv2.optflow")
-    np.testing.assert_allclose(flows.on_the_cpu(flow, *pair), expected, atol=1e-4)
+    np.testing.assert_allclose(flows.solve_on_cpu(flow, *pair), expected, atol=1e-4)
 
 
 def test_what_fails_is_listed_and_the_rest_goes_on() -> None:
-    told: list[tuple[str, Any]] = []
+    told: list[tuple[str, Any, str]] = []
     report = opened()
     report.say = lambda *found: told.append(found)
 
@@ -79,7 +79,7 @@ def test_what_fails_is_listed_and_the_rest_goes_on() -> None:
         "the first: OutOfMemoryError: CUDA out of memory.",
         "the third: time was up (--minutes)",
     ]
-    assert [kind for kind, _ in told] == ["row", "left out", "row", "left out"]
+    assert [kind for kind, _, _ in told] == ["row", "left out", "row", "left out"]
 
 
 def test_targets_are_met_missed_or_not_run(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_row_is_the_same_in_both_files(tmp_path: Path) -> None:
 
 def test_times_are_of_every_call() -> None:
     report = opened(calls=12, size_px=32)
-    pool = [tuple(map(torch.from_numpy, pictures((32, 32), 2)))]
+    pool = [tuple(map(torch.from_numpy, make_pictures((32, 32), 2)))]
     flows.add_flow_times(report, "lk, both phases at 224²", "lk", pool)
     what, target, p50, p95, p99, most, calls, *on_gpu = report.sections[0].rows[0]
     assert (what, target, calls) == ("lk, both phases at 224²", "p50 ≤ 0.3", 12)
@@ -163,57 +163,16 @@ def test_faces_that_are_drawn_are_where_the_mesh_would_see_them() -> None:
 
 
 def test_the_dearest_are_found() -> None:
-    report, dear = opened(size_px=32), dict[str, float]()
-    profiler.add_profile(report, "lk", dear)
+    report = opened(size_px=32)
+    profiler.add_profile(report, "lk")
     rows = report.sections[0].rows
-    assert len(rows) == len(dear) == profiler.DEAREST
+    assert len(rows) == profiler.DEAREST
     spent = [calls * us for _, _, calls, us, _ in rows]
     assert spent == sorted(spent, reverse=True)
 
 
-@pytest.mark.parametrize(
-    ("kernel", "name"),
-    [
-        ("_iterate", "_iterate"),
-        ("void at::native::elementwise_kernel<4, at::X<float> >(int, X)", "elementwise_kernel"),
-        ("sm90_xmma_gemm_f16f16_tn", "sm90_xmma_gemm_f16f16_tn"),
-    ],
-)
-def test_kernels_are_named_as_ncu_has_them(kernel: str, name: str) -> None:
-    assert profiler.base_name(kernel) == name
-
-
-def test_what_ncu_prints_is_read() -> None:
-    said = (
-        "==PROF== Connected to process 7\n"
-        '"ID","Kernel Name","Metric Name","Metric Unit","Metric Value"\n'
-        '"0","_iterate","gpu__time_duration.sum","ns","4,512"\n'
-        '"0","_iterate","launch__registers_per_thread","register/thread","64"\n'
-        '"0","_iterate","another","","1"\n'
-    )
-    assert profiler.read_ncu(said) == {
-        "gpu__time_duration.sum": "4,512 ns",
-        "launch__registers_per_thread": "64 register/thread",
-    }
-    assert profiler.read_ncu("==ERROR== ERR_NVGPUCTRPERM - no permission") == {}
-
-
-def test_ncu_that_may_not_look_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    report = opened()
-    monkeypatch.setenv("PATH", str(tmp_path))
-    report.attempt("ncu of _warp", profiler.add_ncu, "_warp")
-    ncu = tmp_path / "ncu"
-    ncu.write_text("#!/bin/sh\necho '==ERROR== ERR_NVGPUCTRPERM - no permission'\nexit 1\n")
-    ncu.chmod(0o755)
-    report.attempt("ncu of _warp", profiler.add_ncu, "_warp")
-    assert report.left_out == [
-        "ncu of _warp: it is not on the PATH",
-        "ncu of _warp: RuntimeError: ==ERROR== ERR_NVGPUCTRPERM - no permission",
-    ]
-
-
 def test_a_process_that_dies_costs_the_rest_of_its_part_alone() -> None:
-    told: list[tuple[str, Any]] = []
+    told: list[tuple[str, Any, str]] = []
     report = Report("cpu", 10, 64, lambda *found: told.append(found))
     gpu.gather(report, "lk", _dying, 60.0)
     gpu.gather(report, "tvl1", _dying, 0.0)
@@ -222,7 +181,7 @@ def test_a_process_that_dies_costs_the_rest_of_its_part_alone() -> None:
         "lk, from here on: its process died, exit code 3",
         "tvl1: time was up (--minutes)",
     ]
-    assert [kind for kind, _ in told] == ["section", "row", "left out", "left out"]
+    assert [kind for kind, _, _ in told] == ["section", "row", "left out", "left out"]
 
 
 def test_its_processes_find_their_parts_when_it_is_called_as_a_module(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from model.errors import InputError
-from realtime.benchmark.tables import BEGIN, END, document, write_into
+from realtime.benchmark.tables import BEGIN, END, format_document, write_into
 from realtime.benchmark.targets import START, TARGETS, judge_targets
-from realtime.benchmark.verdict import verdict
+from realtime.benchmark.verdict import judge_load
 
 TAIL = {"p50": 4.0, "p95": 6.0, "p99": 8.0, "p999": None, "max": 9.0, "n": 600, "intervals": {}}
 FEW = {"p50": 80.0, "p95": None, "max": 90.0, "n": 4}
@@ -73,7 +73,7 @@ def test_a_slow_start_says_what_took_so_long() -> None:
 
 
 def test_figures_go_where_the_document_wants_them(tmp_path: Path) -> None:
-    text = document([report(load(640, 60)), report(load(640, 60), page=True)])
+    text = format_document([report(load(640, 60)), report(load(640, 60), page=True)])
     assert "| 640×480 at 60 fps, page open | 4.0 | 6.0 | 8.0 | – | 9.0 | 600 |" in text
     assert "commit `0123456789ab` with changes" in text
     assert "not quiet" not in text
@@ -93,17 +93,17 @@ def test_figures_go_where_the_document_wants_them(tmp_path: Path) -> None:
 def test_a_machine_that_was_busy_otherwise_is_told() -> None:
     busy = load(640, 60)
     busy["processor"]["others"] = 2.0
-    assert "During 640×480 at 60 fps the machine was not quiet" in document([report(busy)])
+    assert "During 640×480 at 60 fps the machine was not quiet" in format_document([report(busy)])
 
 
 def test_a_sentence_says_whether_a_load_is_kept_up_with_and_what_holds_it() -> None:
-    assert verdict(load(640, 60)) == (
+    assert judge_load(load(640, 60)) == (
         "keeps up with 640×480 at 60 fps: p50 4.0, p99 8.0 ms, 0 % late, none dropped"
     )
-    said = verdict(load(640, 200, dropped=9))
+    said = judge_load(load(640, 200, dropped=9))
     assert said.startswith("does not keep up with 640×480 at 200 fps: 1.5 % late or dropped (9 ")
     assert said.endswith("or for the processor")
     assert "a frame needs 4.0 ms and has 5.0 (face 3.0, motion 1.0)" in said
     silent = load(640, 30)
     silent["frames"]["due"] = 0
-    assert verdict(silent) == "640×480 at 30 fps: the source delivered nothing"
+    assert judge_load(silent) == "640×480 at 30 fps: the source delivered nothing"

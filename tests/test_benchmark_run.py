@@ -15,16 +15,16 @@ from slow_stages import slow_down
 from model.cli import new_folder
 from model.errors import InputError
 from realtime.benchmark.__main__ import main
-from realtime.benchmark.alone import model_only
+from realtime.benchmark.alone import time_networks
 from realtime.benchmark.browser import BROWSERS, watch_page
-from realtime.benchmark.figures import figures
+from realtime.benchmark.figures import compute_figures
 from realtime.benchmark.load import LoadResult, measure
 from realtime.benchmark.percentiles import format_percentile
-from realtime.benchmark.plan import loads, parse_rates, parse_sizes
+from realtime.benchmark.plan import parse_rates, parse_sizes, plan_loads
 from realtime.benchmark.report import LIVE, read_json
 from realtime.benchmark.run import run
 from realtime.benchmark.samples import STAGES, read_samples
-from realtime.benchmark.verdict import verdict
+from realtime.benchmark.verdict import judge_load
 from realtime.config import LiveConfig
 
 FPS = 40.0
@@ -81,7 +81,7 @@ def test_networks_that_are_slow_are_measured_for_some_seconds(
     untrained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("realtime.benchmark.alone.LONGEST_S", 0.0)
-    found = model_only(config(untrained, 1))
+    found = time_networks(config(untrained, 1))
     assert found["whole"]["n"] == 1
     assert found["whole"]["max"] > 0
     assert found["whole"]["p95"] is None  # one value has no tail
@@ -143,7 +143,7 @@ def test_the_page_holds_the_verdict_each_span_and_the_course_of_time(written: Pa
 def slowly(untrained: Path, how: AbstractContextManager[None]) -> tuple[LoadResult, dict[str, Any]]:
     with how:
         measured = measure(config(untrained, 1.5), 0, warm_up_s=0.25)
-    return measured, figures(measured, None)
+    return measured, compute_figures(measured, None)
 
 
 def measured_rows(measured: LoadResult) -> pa.Table:
@@ -163,7 +163,7 @@ def test_a_slowed_stage_shows_as_misses_and_in_its_own_row(untrained: Path) -> N
     assert not found["keeps_up"]
     # Two frames come in the time of one: the wait grows, until the program leaves frames out.
     assert pc.max(measured.table["wait_ms"]).as_py() >= 10 * extra_ms
-    said = verdict(found)
+    said = judge_load(found)
     assert "does not keep up" in said
     assert "motion" in said.partition("on one thread")[2].partition(",")[0]
 
@@ -184,13 +184,15 @@ def test_a_stalled_program_cannot_look_fast(untrained: Path) -> None:
 
 
 def test_loads_are_every_rate_at_every_size_from_memory(untrained: Path) -> None:
-    found = loads(LiveConfig(source="demo", seconds=2), (30.0, 60.0), ((640, 480), (1280, 720)))
+    found = plan_loads(
+        LiveConfig(source="demo", seconds=2), (30.0, 60.0), ((640, 480), (1280, 720))
+    )
     assert {(c.width, c.fps) for c in found} == {(w, f) for w in (640, 1280) for f in (30.0, 60.0)}
     assert {c.source for c in found} == {"loop:demo"}
-    (camera,) = loads(LiveConfig(source="0", seconds=2), (None,), ((640, 480),))
+    (camera,) = plan_loads(LiveConfig(source="0", seconds=2), (None,), ((640, 480),))
     assert (camera.source, camera.fps) == ("0", None)
     with pytest.raises(InputError, match="browser"):
-        loads(LiveConfig(source="browser", seconds=2), (None,), ((640, 480),))
+        plan_loads(LiveConfig(source="browser", seconds=2), (None,), ((640, 480),))
 
 
 @pytest.mark.parametrize("text", ["", "30,,60", "fast", "30,30"])
@@ -226,7 +228,7 @@ def test_what_cannot_work_is_said_before_it_runs(
 )
 def test_with_a_page_open_frames_are_followed_to_the_screen(untrained: Path) -> None:
     measured = measure(config(untrained, 2.0), 0, warm_up_s=1.0, around=watch_page)
-    stages = figures(measured, None)["stages_ms"]
+    stages = compute_figures(measured, None)["stages_ms"]
     assert {"encode", "send", "paint", "painted"} <= set(stages)
     rows = measured_rows(measured)
     seen = rows.filter(pc.is_valid(rows["painted_ms"]))

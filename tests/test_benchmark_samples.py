@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from model.records import Event, Frame, Prediction, Stamp, Step, Window
 from realtime.benchmark.figures import deadline, rate
 from realtime.benchmark.percentiles import BLOCK_S, NAMES, block_length, resample, tail
-from realtime.benchmark.samples import LOST, ResultLog, latencies, samples, stage
+from realtime.benchmark.samples import LOST, ResultLog, latencies, stage, tabulate_frames
 
 IMAGE = np.zeros((16, 16, 3), np.uint8)
 FPS = 50.0
@@ -79,7 +79,7 @@ def test_every_frame_that_was_due_is_in_the_table() -> None:
     for index in (0, 1, 5, 6):
         log.add(step(index, due_s=100 + index / FPS), waited_ms=1)
     log.drop("pipeline behind", 2, (Stamp(2, 2 / FPS), Stamp(3, 3 / FPS)))
-    table = samples(log, 7, warm_up_s=0.05)
+    table = tabulate_frames(log, 7, warm_up_s=0.05)
     fates = ["analysed"] * 2 + ["pipeline behind"] * 2 + [LOST] + ["analysed"] * 2
     assert table["fate"].to_pylist() == fates
     assert table["load"].to_pylist() == [7] * 7
@@ -100,7 +100,7 @@ def test_what_a_viewer_saw_stands_at_its_frame() -> None:
     for ms in (3.0, 9.0):  # by two viewers
         timings_ms = {"encode": ms, "send": ms, "paint": ms}
         log.add_painted(1, painted_ms=ms, timings_ms=timings_ms)
-    table = samples(log, 0, 0.0)
+    table = tabulate_frames(log, 0, 0.0)
     assert table["paint_ms"].to_pylist() == [None, 3.0, None]
 
 

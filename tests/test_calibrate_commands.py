@@ -69,7 +69,7 @@ def test_a_camera_without_a_face_is_red(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nothing"], "choose one of camera, baseline, spotting, confidence"),
+        (["nothing"], "choose one of camera, baseline, spotting"),
         (["camera", "--source", "nowhere.mp4"], "nowhere.mp4"),
         (["camera", "--source", "browser"], "measured on its page"),
         (["camera", "--source", "demo", "--seconds", "0"], "--seconds 0"),
@@ -100,7 +100,7 @@ def test_the_baseline_command_saves_what_live_runs_take(
     out = tmp_path / "P07.json"
     command = ["baseline", "--source", "demo:rest", *SMALL, "--seconds", "13", "--out", str(out)]
     assert main([*command, "--participant", "P07"]) == 0
-    assert f"use it with run_live.py --baseline {out}" in capsys.readouterr().out
+    assert f"use it with fmanet live --baseline {out}" in capsys.readouterr().out
     measured = load_baseline(out).measured
     assert measured is not None
     assert measured.participant == "P07"

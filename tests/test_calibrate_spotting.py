@@ -1,16 +1,14 @@
-"""The measure of the spotter: footage, its motion, figures, thresholds, commands."""
+"""The measure of the spotter: footage, its motion, figures, commands."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from calibrate.__main__ import main
-from calibrate.spotting.fit import FACTORS, Fitted, Piece, fit
 from calibrate.spotting.footage import (
     NO_MICRO,
     USUAL,
@@ -22,16 +20,22 @@ from calibrate.spotting.footage import (
 )
 from calibrate.spotting.motion import MotionCache, Motions, measure, spot
 from calibrate.spotting.names import class_of
-from calibrate.spotting.outcomes import UNSEEN, FigureRow, Outcome, outcome, resting_baseline, table
-from calibrate.spotting.page import page
+from calibrate.spotting.outcomes import (
+    UNSEEN,
+    FigureRow,
+    Outcome,
+    format_table,
+    measure_resting,
+    run_spotter,
+)
+from calibrate.spotting.page import format_page
 from model.errors import InputError
 from model.labels import CLASSES
 from model.records import Frame, Stamp
 from model.synthetic import Schedule
 from realtime.perception.spotting_steps import Perception
-from realtime.spotting.baseline import load_baseline, save_baseline
 from realtime.spotting.metrics import Expression
-from realtime.spotting.motion import FLAGS, REGIONS
+from realtime.spotting.motion import REGIONS
 from realtime.spotting.spotter import SpotterConfig
 
 STRONG = Schedule(
@@ -80,17 +84,17 @@ def made(
 
 def test_the_test_bed_varies_one_thing_at_a_time() -> None:
     usual, *others = conditions()
-    assert (usual.group, usual.schedule.micro_per_min) == (USUAL, 12)
+    assert (usual.group, usual.footage.schedule.micro_per_min) == (USUAL, 12)
     names = [(c.group, c.value) for c in (usual, *others)]
     assert len(set(names)) == len(names)
     for condition in others:
         changed = [
             name
             for name in ("fps", "schedule", "nuisance", "crf")
-            if getattr(condition, name) != getattr(usual, name)
+            if getattr(condition.footage, name) != getattr(usual.footage, name)
         ]
         assert len(changed) == 1 or condition.group == NO_MICRO
-        quiet = condition.schedule.micro_per_min == 0
+        quiet = condition.footage.schedule.micro_per_min == 0
         assert quiet == (condition.group == NO_MICRO)
     wanted = {"amplitude", "rate", "noise", "compression", "head motion", "speech", "blinks"}
     assert wanted <= {c.group for c in others}
@@ -99,11 +103,11 @@ def test_the_test_bed_varies_one_thing_at_a_time() -> None:
 def test_equal_names_are_equal_footage(drawn: DrawnFootage) -> None:
     assert drawn.name == replace(drawn).name
     changed = [replace(drawn, seed=6), replace(drawn, crf=30), replace(drawn, seconds=5.0)]
-    assert len({each.name for each in (drawn, drawn.resting(), *changed)}) == 5
+    assert len({each.name for each in (drawn, drawn.at_rest(), *changed)}) == 5
 
 
 def test_a_resting_face_shows_blinks_alone() -> None:
-    rest = DrawnFootage(seed=5, seconds=60, schedule=Schedule()).resting()
+    rest = DrawnFootage(seed=5, seconds=60, schedule=Schedule()).at_rest()
     assert {row.kind for row in rest.truth()} == {"blink"}
 
 
@@ -173,14 +177,13 @@ def test_flags_survive_storing(motions: Motions) -> None:
     first = next(motions.samples())
     assert not isinstance(first, Stamp)
     assert first.flags == {"start"}
-    assert set(FLAGS) >= {name for name in FLAGS if motions.flagged(name).any()}
 
 
 # --- figures
 
 
 def test_an_expression_is_found_and_timed(drawn: DrawnFootage, motions: Motions) -> None:
-    row = FigureRow(USUAL, "short", (outcome(motions, drawn.truth(), SpotterConfig()),))
+    row = FigureRow(USUAL, "short", (run_spotter(motions, drawn.truth(), SpotterConfig()),))
     micro = row.score("micro")
     assert (micro.hits, micro.annotated, micro.predicted) == (1, 1, 1)
     assert row.minutes == pytest.approx(4 / 60)
@@ -193,7 +196,7 @@ def test_an_expression_is_found_and_timed(drawn: DrawnFootage, motions: Motions)
 
 def test_what_is_missed_has_a_reason() -> None:
     motions, truth = made(8, [(4.0, 0.0)], noise_px=0.02)
-    unseen = FigureRow("", "", (outcome(motions, truth, SpotterConfig()),))
+    unseen = FigureRow("", "", (run_spotter(motions, truth, SpotterConfig()),))
     assert unseen.missed_because() == {UNSEEN: 1}
     said = Outcome({}, ((truth[0], "a blink"),), tuple(truth), 8.0, 1 / 30)
     assert FigureRow("", "", (said,)).missed_because() == {"a blink": 1}
@@ -204,99 +207,30 @@ def test_what_is_missed_has_a_reason() -> None:
 
 def test_false_alarms_are_counted_by_the_minute() -> None:
     motions, _ = made(30, [(4.0, 1.0), (8.0, 1.0)], noise_px=0.02)
-    row = FigureRow(NO_MICRO, "", (outcome(motions, [], SpotterConfig()),))
+    row = FigureRow(NO_MICRO, "", (run_spotter(motions, [], SpotterConfig()),))
     assert row.false_per_min("micro") == pytest.approx(4)
     assert row.plain()["decision_median_ms"] is None
 
 
 def test_a_baseline_follows_the_noise_of_rest() -> None:
     quiet, loud = (made(20, [], noise_px=px)[0] for px in (0.02, 0.06))
-    low, high = (resting_baseline(motions).floor_px["chin"] for motions in (quiet, loud))
+    low, high = (measure_resting(motions).floor_px["chin"] for motions in (quiet, loud))
     assert high == pytest.approx(3 * low, rel=0.3)
     with pytest.raises(InputError, match="too short"):
-        resting_baseline(made(2, [], noise_px=0.02)[0])
+        measure_resting(made(2, [], noise_px=0.02)[0])
 
 
 def test_the_page_loads_nothing_and_tells_all(drawn: DrawnFootage, motions: Motions) -> None:
     rows = [
-        FigureRow(USUAL, "30 fps", (outcome(motions, drawn.truth(), SpotterConfig()),)),
-        FigureRow("noise", "8 <grey> levels", (outcome(motions, [], SpotterConfig()),)),
+        FigureRow(USUAL, "30 fps", (run_spotter(motions, drawn.truth(), SpotterConfig()),)),
+        FigureRow("noise", "8 <grey> levels", (run_spotter(motions, [], SpotterConfig()),)),
     ]
-    html = page(rows, "Seeds 5 & 6.")
+    html = format_page(rows, "Seeds 5 & 6.")
     assert "8 &lt;grey&gt; levels" in html
     assert "Seeds 5 &amp; 6." in html
     assert "http" not in html.replace("http-equiv", "")
     assert html.count("<table>") == 2
-    assert "noise" in table(rows)
-
-
-# --- fitting
-
-
-def piece(name: str, noise_px: float, sizes_px: Sequence[float], seed: int) -> Piece:
-    pulses = [(4.0 + 2.0 * k, px) for k, px in enumerate(sizes_px)]
-    motions, truth = made(26, pulses, noise_px=noise_px, seed=seed)
-    return Piece(name, motions, truth, Frame(Stamp(0, 0.0), np.zeros((48, 64, 3), np.uint8), 0), 1)
-
-
-def fitted(pieces: Sequence[Piece], per_min: float = 1.0):
-    return fit(pieces, per_min, now=datetime(2026, 1, 1, tzinfo=UTC), software={"numpy": "1"})
-
-
-@pytest.fixture(scope="module")
-def between() -> tuple[Fitted, int]:
-    """Thresholds fitted between noise and expressions, and in how many steps."""
-    ticks: list[int] = []
-    pieces = [piece(name, 0.05, [0.6, 0.7, 0.8, 0.6], seed) for seed, name in enumerate("ab")]
-    found = fit(
-        pieces,
-        1.0,
-        now=datetime(2026, 1, 1, tzinfo=UTC),
-        software={"numpy": "1"},
-        tick=lambda: ticks.append(1),
-    )
-    return found, len(ticks)
-
-
-def test_thresholds_are_fitted_between_noise_and_expressions(between: tuple[Fitted, int]) -> None:
-    found, steps = between
-    assert steps == len(FACTORS)
-    assert found.left_out.score("micro").f1 > 0.9
-    brow = found.baseline.floor_px["brow_inner_left"]
-    assert 0.05 < brow < 0.6
-    measured = found.baseline.measured
-    assert measured is not None
-    assert (measured.setting.camera, measured.setting.width) == ("a, b", 64)
-    assert measured.setting.fps == pytest.approx(30)
-
-
-def test_the_head_of_a_face_that_is_away_is_not_still() -> None:
-    pieces = []
-    for seed, name in enumerate("ab"):
-        motions, truth = made(
-            60, [(4.0 + 2.0 * k, 0.7) for k in range(4)], noise_px=0.05, seed=seed
-        )
-        motions.head[:, 0] = 0.5
-        away = motions.time_s > 25
-        motions.head[away], motions.track[away] = 0, -1
-        frame = Frame(Stamp(0, 0.0), np.zeros((48, 64, 3), np.uint8), 0)
-        pieces.append(Piece(name, motions, truth, frame, 1))
-    measured = fitted(pieces).baseline.measured
-    assert measured is not None
-    assert measured.head_px_s == pytest.approx(0.5 * 30)
-
-
-def test_fitting_needs_labels_and_something_to_leave_out() -> None:
-    one = piece("a", 0.05, [0.7], 0)
-    with pytest.raises(InputError, match="two or more"):
-        fitted([one])
-    blank = piece("b", 0.05, [], 1)
-    with pytest.raises(InputError, match="no micro-expression"):
-        fitted([blank, blank])
-    motions, truth = made(6, [(4.0, 0.7)], noise_px=0.05)
-    short = replace(one, motions=motions, truth=truth)
-    with pytest.raises(InputError, match="30 s"):
-        fitted([short, short])
+    assert "noise" in format_table(rows)
 
 
 # --- commands
@@ -343,7 +277,7 @@ def test_evaluate_writes_figures_and_a_page(tmp_path: Path) -> None:
     assert run("evaluate", *options, "--out", out) == 2
 
 
-def test_recordings_are_evaluated_with_names_and_fitted(
+def test_recordings_are_evaluated_with_names(
     expression_clip: Path, untrained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     truth = tmp_path / "truth.csv"
@@ -362,15 +296,6 @@ def test_recordings_are_evaluated_with_names_and_fitted(
     assert plain["micro"]["predicted"] == named["micro"]["predicted"] == 1
     assert plain["micro"]["named"] == 0
     assert named["micro"]["named"] == 1
-    assert run("fit", *given, "--out", tmp_path / "fitted.json") == 2
-    assert "two or more" in capsys.readouterr().err
-    assert not (tmp_path / "fitted.json").exists()
-
-
-def test_fitted_thresholds_are_a_baseline_file(between: tuple[Fitted, int], tmp_path: Path) -> None:
-    found = between[0].baseline
-    save_baseline(tmp_path / "fitted.json", found)
-    assert load_baseline(tmp_path / "fitted.json") == found
 
 
 def test_expressions_over_a_recording_are_named_by_amplitude(expression_clip: Path) -> None:
@@ -388,8 +313,8 @@ def test_what_cannot_be_evaluated_is_told(
     assert "--seeds" in capsys.readouterr().err
     assert run("evaluate", "--data", "nowhere:x") == 2
     capsys.readouterr()
-    assert run("evaluate", "--only", USUAL, "--jobs", 0, "--cache", tmp_path) == 2
-    assert "--jobs 0: choose 1 or more" in capsys.readouterr().err
+    assert run("evaluate", "--only", USUAL, "--workers", 0, "--cache", tmp_path) == 2
+    assert "--workers 0: choose 1 or more" in capsys.readouterr().err
     assert run("evaluate", "--baseline", tmp_path / "none.json", "--only", USUAL) == 2
     with pytest.raises(InputError, match="no recording"):
         next(RecordedFootage("demo", tmp_path / "x.csv").frames())

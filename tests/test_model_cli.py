@@ -25,12 +25,22 @@ def test_what_can_be_no_folder_is_told(tmp_path: Path) -> None:
 def test_defaults_are_said_where_they_say_something() -> None:
     parser = argparse.ArgumentParser(formatter_class=HelpFormatter)
     parser.add_argument("--rate", default=30, help="frames a second")
+    parser.add_argument("--sizes", nargs="+", default=[128, 0.5], help="sides")
     parser.add_argument("--out", help="folder")
     parser.add_argument("--quiet", action="store_true", help="say nothing")
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="open nothing")
     said = parser.format_help()
     assert "frames a second (default: 30)" in said
-    assert said.count("default") == 1
+    assert "sides (default: 128 0.5)" in said
+    assert said.count("default") == 2
+
+
+def test_a_subcommand_is_named_as_it_is_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = Parser(prog="fmanet session")
+    parser.add_subparsers(required=True).add_parser("recover").add_argument("folder")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["recover", "--help"])
+    assert capsys.readouterr().out.startswith("usage: fmanet session recover [options] folder")
 
 
 def test_rare_options_are_shown_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,8 +30,8 @@ def test_a_network_stands_for_its_weights_for_the_flow(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"width": 8}, ("--width 8", "16")),
-        ({"height": 100_000}, ("--height 100000", "8192")),
+        ({"width": 8}, ("--size 8x480", "16")),
+        ({"height": 100_000}, ("--size 640x100000", "8192")),
         ({"fps": 0.0}, ("--fps 0",)),
         ({"fps": float("nan")}, ("--fps nan",)),
         ({"fps": 5000.0}, ("--fps 5000", "1000")),

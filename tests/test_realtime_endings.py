@@ -320,14 +320,15 @@ def test_headless_returns_after_a_failure_and_at_a_signal(
     ending = "raise RuntimeError('graph failed')" if number is None else "threading.Event().wait()"
     program = (
         "import sys, threading, run_live\n"
-        "import realtime.perception.spotting_steps, realtime.perception.pipeline\n"
+        "import realtime.perception.pipeline\n"
         "import realtime.live_threads as threads\n"
         "threads.JOIN_S = threads.DRAIN_S = realtime.perception.pipeline.JOIN_S = 0.2\n"
         "class Failing:\n"
+        "    def __init__(self, face): pass\n"
         "    def align(self, frame):\n"
         f"        print('looking', flush=True); {ending}\n"
         "    def warm_up(self): pass\n"
-        "realtime.perception.spotting_steps.FaceAligner = Failing\n"
+        "realtime.perception.pipeline.FaceAligner = Failing\n"
         "run_live.main()\n"
     )
     options = ["--headless", "--source", "demo", "--classifier", str(untrained)]

@@ -108,7 +108,6 @@ def test_what_needs_pytorch_says_so_in_a_line(tmp_path: Path) -> None:
         ("model.engine", "export", "ststnet"),
         ("model.evaluate",),
         ("model.train", "fmanet", "--out", "x"),
-        ("calibrate", "confidence", "predictions.csv"),
     ],
 )
 def test_commands_that_need_pytorch_say_so(words: tuple[str, ...]) -> None:

@@ -169,7 +169,7 @@ def _of_face(face: FaceQuality | None, least_px: float | None) -> Iterator[Findi
             "amber",
             f"a small face: {face.eye_distance_px:.0f} px between the inner eye corners, fewer "
             "than the 32 of the crop",
-            "come nearer, zoom, or ask for a larger picture with --width and --height",
+            "come nearer, zoom, or ask for a larger picture with --size",
         )
     if not LEVELS[0] <= face.level <= LEVELS[1]:
         dark = face.level < LEVELS[0]

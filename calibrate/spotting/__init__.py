@@ -1,1 +1,1 @@
-"""How far the spotter can be trusted: scores, the test bed, thresholds for footage."""
+"""How far the spotter can be trusted: scores, and the test bed."""

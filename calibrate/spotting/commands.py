@@ -1,26 +1,22 @@
-"""Can the spotter be trusted? Scores of event tables, the test bed, and thresholds for footage.
+"""Can the spotter be trusted? Scores of event tables, and the test bed.
 
     python -m calibrate spotting score clip.events.csv clip.truth.csv
     python -m calibrate spotting evaluate --seeds 1400 1401 --out report/
     python -m calibrate spotting evaluate --over interview.mp4 --seeds 1400 --out over/
-    python -m calibrate spotting fit --footage a.mp4 a.csv --footage b.mp4 b.csv --out room.json
 
 `score` compares tables. `evaluate` runs the spotter over footage with known truth (synthetic faces,
-expressions written over real ones, annotated recordings). `fit` chooses the spotter's thresholds
-for labelled footage.
+expressions written over real ones, annotated recordings).
 """
 
 import argparse
 import math
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from calibrate.spotting.fit import FACTORS, Piece, find_first_face, fit
 from calibrate.spotting.footage import (
     USUAL,
     AnnotatedFootage,
@@ -29,12 +25,18 @@ from calibrate.spotting.footage import (
     TestFootage,
     WrittenFootageOver,
     conditions,
-    over,
+    write_over,
 )
 from calibrate.spotting.motion import MotionCache
 from calibrate.spotting.names import name_events
-from calibrate.spotting.outcomes import FigureRow, named_right, outcome, resting_baseline, table
-from calibrate.spotting.page import page
+from calibrate.spotting.outcomes import (
+    FigureRow,
+    describe_names,
+    format_table,
+    measure_resting,
+    run_spotter,
+)
+from calibrate.spotting.page import format_page
 from calibrate.spotting.scores import FORMAT, VERSION, score_tables
 from model.cli import Parser, exit_code, program
 from model.datasets import open_dataset
@@ -43,8 +45,8 @@ from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.machine import machine
 from realtime.perception.pipeline import PipelineConfig
-from realtime.results.run_summary import check_new, versions, write_report
-from realtime.spotting.baseline import Baseline, load_baseline, save_baseline
+from realtime.results.run_summary import check_new, write_report
+from realtime.spotting.baseline import Baseline, load_baseline
 from realtime.spotting.spotter import SpotterConfig
 
 _MEASURED, _DEFAULT = "measured", "default"
@@ -55,9 +57,9 @@ def main(arguments: Sequence[str]) -> None:
     parser = Parser(
         prog=program("calibrate spotting"), description="Whether the spotter can be trusted."
     )
-    commands = parser.add_subparsers(required=True, metavar="score|evaluate|fit")
-    for add in (_add_score, _add_evaluate, _add_fit):
-        add(commands)
+    commands = parser.add_subparsers(required=True, metavar="score|evaluate")
+    _add_score(commands)
+    _add_evaluate(commands)
     options = vars(parser.parse_args(arguments))
     options.pop("run")(**options)
 
@@ -72,7 +74,7 @@ def evaluate(
     baseline: str,
     classifier: str | None,
     cache: Path,
-    jobs: int,
+    workers: int,
     out: Path | None,
 ) -> None:
     """Run the spotter over footage with known truth, print the table, and write spotting.json and
@@ -86,27 +88,28 @@ def evaluate(
     motions = MotionCache(cache)
     footage = [each for _, _, pieces in groups for each in pieces]
     if baseline == _MEASURED:
-        footage += [each.resting() for each in footage if isinstance(each, DrawnFootage)]
+        footage += [each.at_rest() for each in footage if isinstance(each, DrawnFootage)]
 
-    def held(each: TestFootage) -> Baseline | None:
+    def chosen_for(each: TestFootage) -> Baseline | None:
         if baseline == _MEASURED and isinstance(each, DrawnFootage):
-            return resting_baseline(motions.get(each.resting()))
+            return measure_resting(motions.get(each.at_rest()))
         return chosen
 
     with tqdm(total=len(footage), desc="motion", unit="piece", disable=None) as bar:
-        motions.fill(footage, jobs, bar.update)
+        motions.fill(footage, workers, bar.update)
     rows = []
     for group, value, pieces in tqdm(groups, desc="spotting", disable=None):
         outcomes = [
-            outcome(motions.get(each), each.truth(), _config(held(each))) for each in pieces
+            run_spotter(motions.get(each), each.truth(), _config(chosen_for(each)))
+            for each in pieces
         ]
         rows.append(FigureRow(group, value, tuple(outcomes)))
     if classifier is not None:
-        rows += _named_rows(groups, lambda each: _config(held(each)), classifier)
-    print(table(rows))
+        rows += _named_rows(groups, lambda each: _config(chosen_for(each)), classifier)
+    print(format_table(rows))
     for row in rows:
-        if named_right(row):
-            print(f"{row.group}, {named_right(row)}")
+        if describe_names(row):
+            print(f"{row.group}, {describe_names(row)}")
     if out is not None:
         about = _about(footage, baseline)
         write_report(
@@ -115,38 +118,8 @@ def evaluate(
             VERSION,
             {"about": about, "machine": machine(), "rows": [row.plain() for row in rows]},
         )
-        (out / "spotting.html").write_text(page(rows, about), encoding="utf-8")
+        (out / "spotting.html").write_text(format_page(rows, about), encoding="utf-8")
         print(f"{out / 'spotting.html'} shows it with plots")
-
-
-def fit_thresholds(
-    given: Sequence[tuple[str, str]],
-    data: Sequence[str],
-    per_min: float,
-    cache: Path,
-    jobs: int,
-    out: Path,
-) -> None:
-    """Choose thresholds for labelled footage, print how they do on footage left out, and write them
-    to `out` as a baseline."""
-    check_new(out)
-    footage: list[RecordedFootage | AnnotatedFootage] = [*_recorded(given), *_annotated(data)]
-    motions = MotionCache(cache)
-    with tqdm(total=len(footage), desc="motion", unit="piece", disable=None) as bar:
-        motions.fill(footage, jobs, bar.update)
-    pieces = [
-        Piece(each.title, motions.get(each), each.truth(), *find_first_face(each.frames()))
-        for each in footage
-    ]
-    with tqdm(total=len(FACTORS), desc="thresholds", disable=None) as bar:
-        fitted = fit(pieces, per_min, now=datetime.now(UTC), software=versions(), tick=bar.update)
-    print(table([fitted.left_out]))
-    save_baseline(out, fitted.baseline)
-    print(
-        f"thresholds are {fitted.factor:g} × the noise, "
-        f"{min(fitted.baseline.floor_px.values()):.2f}–"
-        f"{max(fitted.baseline.floor_px.values()):.2f} px; saved in {out}, for --baseline"
-    )
 
 
 def _footage(
@@ -162,7 +135,7 @@ def _footage(
         raise InputError(f"--seeds {seeds}, --seconds {seconds:g}: seeds from 0, 1 s or more")
     groups: list[tuple[str, str, Sequence[TestFootage]]] = []
     for video in videos:
-        for px, written in over(video, tuple(seeds)).items():
+        for px, written in write_over(video, tuple(seeds)).items():
             groups.append((video.name, f"{px:g} px" if px else "as it is", written))
     groups += [("given", each.title, [each]) for each in _recorded(given)]
     groups += [("data set", each.title, [each]) for each in _annotated(data)]
@@ -171,7 +144,7 @@ def _footage(
             raise InputError(f"--only {' '.join(only)}: these are groups of the test bed alone")
         return groups
     chosen = [c for c in conditions() if not only or c.group in only]
-    return [(c.group, c.value, [c.drawn(seed, seconds) for seed in seeds]) for c in chosen]
+    return [(c.group, c.value, [c.draw(seed, seconds) for seed in seeds]) for c in chosen]
 
 
 def _recorded(given: Sequence[tuple[str, str]]) -> list[RecordedFootage]:
@@ -203,9 +176,9 @@ def _about(footage: Sequence[TestFootage], baseline: str) -> str:
         each for each in footage if isinstance(each, WrittenFootageOver) and each.amplitude_px
     ]
     seeds = {each.seed for each in drawn} | {each.seed for each in written}
-    held = _DEFAULT if baseline == _MEASURED and not drawn else baseline
+    used = _DEFAULT if baseline == _MEASURED and not drawn else baseline
     parts = [f"seeds {', '.join(map(str, sorted(seeds)))}"] if seeds else []
-    text = "; ".join([*parts, f"baseline: {held}"])
+    text = "; ".join([*parts, f"baseline: {used}"])
     return f"{text[0].upper()}{text[1:]}."
 
 
@@ -270,23 +243,6 @@ def _add_evaluate(commands: Any) -> None:
     parser.set_defaults(run=evaluate)
 
 
-def _add_fit(commands: Any) -> None:
-    parser = commands.add_parser(
-        "fit",
-        help="thresholds for labelled footage",
-    )
-    _add_footage(parser)
-    parser.add_argument(
-        "--false-alarms-per-minute",
-        dest="per_min",
-        type=float,
-        default=1.0,
-        help="how many are acceptable in such footage",
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="must not exist")
-    parser.set_defaults(run=fit_thresholds)
-
-
 def _add_footage(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
@@ -301,7 +257,7 @@ def _add_footage(parser: argparse.ArgumentParser) -> None:
     add_face_networks(parser)
     add("--data", nargs="+", default=[], metavar="NAME:PATH", help="data sets of long recordings")
     add("--cache", type=Path, default=Path("runs") / "motion", help="motion that was computed")
-    add("--jobs", type=int, default=1, help="processes")
+    add("--workers", type=int, default=1, help="processes that measure motion")
 
 
 if __name__ == "__main__":

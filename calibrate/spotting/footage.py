@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from model.datasets import Video
 from model.errors import InputError
@@ -68,11 +68,11 @@ class DrawnFootage:
     def truth(self) -> tuple[TrueExpression, ...]:
         return self._face.truth(self.seconds)
 
-    def resting(self) -> "DrawnFootage":
+    def at_rest(self) -> "DrawnFootage":
         """The same face at rest in front of the same camera, for measuring its baseline."""
         rests = Schedule(micro_per_min=0, macro_per_min=0, speech_per_min=0)
-        calm = replace(self.nuisance, glances_per_min=0.0, light=0.0)
-        return replace(self, seconds=REST_S, schedule=rests, nuisance=calm)
+        still = replace(self.nuisance, glances_per_min=0.0, light=0.0)
+        return replace(self, seconds=REST_S, schedule=rests, nuisance=still)
 
     @property
     def _count(self) -> int:
@@ -171,11 +171,6 @@ class AnnotatedFootage:
         return f"{self.video.subject} {self.video.name}"
 
     @property
-    def face(self) -> str:
-        """The subject; one subject may have several recordings."""
-        return f"{self.video.dataset} {self.video.subject}"
-
-    @property
     def name(self) -> str:
         return f"{self.video.dataset} {self.video.folder.absolute()} {self.video.fps}"
 
@@ -202,74 +197,61 @@ class FootageCondition:
     group: str
     """What is varied, as a heading."""
     value: str
-    fps: float = USUAL_FPS
-    schedule: Schedule = field(default_factory=Schedule)
-    nuisance: FaceNuisance = field(default_factory=FaceNuisance)
-    crf: int | None = None
+    footage: DrawnFootage
+    """Footage of this condition; its seed and length are placeholders."""
 
-    def drawn(self, seed: int, seconds: float) -> DrawnFootage:
+    def draw(self, seed: int, seconds: float) -> DrawnFootage:
         """The footage for `seed`."""
-        return DrawnFootage(seed, seconds, self.fps, self.schedule, self.nuisance, self.crf)
+        return replace(self.footage, seed=seed, seconds=seconds)
 
 
 USUAL = "usual"
 AMPLITUDES_PX = (0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0)
-_NO_MICRO = Schedule(micro_per_min=0)
+NO_MICRO = "no ME"
+"""The group of conditions without a micro-expression."""
 _NOTHING = Schedule(micro_per_min=0, macro_per_min=0, speech_per_min=0)
 _TALKS = replace(_NOTHING, speech_per_min=8)
 
 
 def conditions() -> tuple[FootageCondition, ...]:
     """All conditions of the test bed; the usual footage comes first."""
-    usual, still = Schedule(), FaceNuisance()
-    rows = [FootageCondition(USUAL, "30 fps")]
-    rows += [
-        FootageCondition("amplitude", f"{px:g} px", schedule=replace(usual, amplitude_px=(px, px)))
-        for px in AMPLITUDES_PX
-    ]
-    rows += [FootageCondition("rate", f"{fps} fps", fps=fps) for fps in (25, 60, 120, 200)]
-    rows += [
-        FootageCondition("noise", f"{grey:g} grey levels", nuisance=FaceNuisance(noise=grey))
-        for grey in (0, 3, 5, 8)
-    ]
-    rows += [
-        FootageCondition("compression", f"H.264, crf {crf}", crf=crf) for crf in (20, 26, 32, 38)
-    ]
-    rows += [
-        FootageCondition("head motion", f"× {sway:g}", nuisance=FaceNuisance(sway=sway))
-        for sway in (0, 2, 4)
-    ]
-    rows += [
-        FootageCondition("speech", "none", schedule=replace(usual, speech_per_min=0)),
-        FootageCondition("speech", "over the MEs", schedule=replace(usual, speech_over_micro=True)),
-        FootageCondition("blinks", "none", schedule=replace(usual, blinks_per_min=0)),
-        FootageCondition("blinks", "30 a minute", schedule=replace(usual, blinks_per_min=30)),
-        FootageCondition(
-            "blinks", "over the MEs", schedule=replace(usual, blinks_per_min=30, blink_over_micro=1)
-        ),
-        FootageCondition("glances", "10 a minute", nuisance=replace(still, glances_per_min=10)),
-        FootageCondition("light", "changes by 10 %", nuisance=replace(still, light=0.1)),
-        FootageCondition("light", "flickers by 2 %", nuisance=replace(still, flicker=0.02)),
-        FootageCondition(NO_MICRO, "rest and blinks", schedule=_NOTHING),
-        FootageCondition(NO_MICRO, "speech", schedule=_TALKS),
-        FootageCondition(NO_MICRO, "speech, 200 fps", fps=200, schedule=_TALKS),
-        FootageCondition(
-            NO_MICRO, "macro-expressions", schedule=replace(_NOTHING, macro_per_min=8)
-        ),
-        FootageCondition(
-            NO_MICRO, "glances", schedule=_NOTHING, nuisance=FaceNuisance(glances_per_min=15)
-        ),
-        FootageCondition(NO_MICRO, "light", schedule=_NOTHING, nuisance=FaceNuisance(light=0.1)),
-        FootageCondition(NO_MICRO, "all of it", schedule=replace(_NO_MICRO, speech_per_min=5)),
-    ]
-    return tuple(rows)
+    usual = Schedule()
+
+    def vary(group: str, value: str, **changes: Any) -> FootageCondition:
+        return FootageCondition(group, value, DrawnFootage(0, 1.0, **changes))
+
+    def vary_course(group: str, value: str, **changes: Any) -> FootageCondition:
+        return vary(group, value, schedule=replace(usual, **changes))
+
+    def vary_face(group: str, value: str, **changes: Any) -> FootageCondition:
+        return vary(group, value, nuisance=FaceNuisance(**changes))
+
+    return (
+        vary(USUAL, "30 fps"),
+        *(vary_course("amplitude", f"{px:g} px", amplitude_px=(px, px)) for px in AMPLITUDES_PX),
+        *(vary("rate", f"{fps} fps", fps=fps) for fps in (25, 60, 120, 200)),
+        *(vary_face("noise", f"{grey:g} grey levels", noise=grey) for grey in (0, 3, 5, 8)),
+        *(vary("compression", f"H.264, crf {crf}", crf=crf) for crf in (20, 26, 32, 38)),
+        *(vary_face("head motion", f"× {sway:g}", sway=sway) for sway in (0, 2, 4)),
+        vary_course("speech", "none", speech_per_min=0),
+        vary_course("speech", "over the MEs", speech_over_micro=True),
+        vary_course("blinks", "none", blinks_per_min=0),
+        vary_course("blinks", "30 a minute", blinks_per_min=30),
+        vary_course("blinks", "over the MEs", blinks_per_min=30, blink_over_micro=1),
+        vary_face("glances", "10 a minute", glances_per_min=10),
+        vary_face("light", "changes by 10 %", light=0.1),
+        vary_face("light", "flickers by 2 %", flicker=0.02),
+        vary(NO_MICRO, "rest and blinks", schedule=_NOTHING),
+        vary(NO_MICRO, "speech", schedule=_TALKS),
+        vary(NO_MICRO, "speech, 200 fps", fps=200, schedule=_TALKS),
+        vary(NO_MICRO, "macro-expressions", schedule=replace(_NOTHING, macro_per_min=8)),
+        vary(NO_MICRO, "glances", schedule=_NOTHING, nuisance=FaceNuisance(glances_per_min=15)),
+        vary(NO_MICRO, "light", schedule=_NOTHING, nuisance=FaceNuisance(light=0.1)),
+        vary_course(NO_MICRO, "all of it", micro_per_min=0, speech_per_min=5),
+    )
 
 
-NO_MICRO = "no ME"
-"""The group of conditions without a micro-expression."""
-
-
-def over(video: Path, seeds: tuple[int, ...]) -> dict[float, tuple[WrittenFootageOver, ...]]:
+def write_over(video: Path, seeds: tuple[int, ...]) -> dict[float, tuple[WrittenFootageOver, ...]]:
     """Footage by amplitude, 0 for the unchanged video. Each seed puts its MEs elsewhere."""
     written = {
         px: tuple(WrittenFootageOver(video, seed, px) for seed in seeds) for px in AMPLITUDES_PX

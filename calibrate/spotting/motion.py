@@ -5,51 +5,32 @@ face, the flow, the motion or the synthetic face makes a new file.
 """
 
 import hashlib
-import os
-import tempfile
+import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from inspect import getsource
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-import model
-import realtime
 from calibrate.spotting.footage import TestFootage
 from model.errors import InputError, error_line
+from model.files import hash_code, write_whole
 from model.records import ArrayF32, ArrayF64, MotionSample, SpotUpdate, Stamp
 from realtime.perception.spotting_steps import Perception, Watch
+from realtime.spotting import eyes, motion
 from realtime.spotting.motion import FLAGS, REGIONS
 from realtime.spotting.spotter import Spotter, SpotterConfig
 
 _CODE = (
-    *(
-        f"face/{name}.py"
-        for name in (
-            *("aligner", "crop", "detector", "landmarks", "network", "network_files"),
-            *("pose", "region", "search"),
-        )
-    ),
-    *("flow/lk.py", "flow/head.py"),
-    *(
-        f"synthetic/{name}"
-        for name in (
-            *(
-                "action_units.py",
-                "action_units.toml",
-                "compression.py",
-                "courses.py",
-            ),
-            *("disturbances.py", "expressions.py", "face.py", "footage.py", "lids.py", "mouth.py"),
-            *("noise.py", "painter.py", "patches.py", "portrait.py", "schedule.py"),
-            "portrait_landmarks.csv",
-        )
-    ),
+    "face/*.py",
+    "flow/lk.py",
+    "flow/head.py",
+    *(f"synthetic/*.{s}" for s in ("py", "toml", "csv")),
 )
 _NO_FIELD = np.zeros((2, 1, 1), np.float32)
 
@@ -72,10 +53,6 @@ class Motions:
     """(N, 2)"""
     flags: NDArray[np.int64]
     """(N,) a bit for each of `realtime.spotting.motion.FLAGS`, the first one lowest."""
-
-    def flagged(self, name: str) -> NDArray[np.bool_]:
-        """(N,) whether the flag `name` of `FLAGS` is set."""
-        return (self.flags >> list(FLAGS).index(name) & 1).astype(np.bool_)
 
     def samples(self) -> Iterator[MotionSample | Stamp]:
         """The samples in order; just a stamp for a frame without a face."""
@@ -106,17 +83,16 @@ class SpotDecision:
 def spot(motions: Motions, config: SpotterConfig) -> tuple[SpotDecision, ...]:
     """All decisions of a spotter on these motions, driven as in the pipeline."""
     watch = Watch(Spotter(config))
-    said: list[SpotDecision] = []
+    decisions: list[SpotDecision] = []
     now_s = 0.0
     for sample in motions.samples():
-        stamp, motion = (sample, None) if isinstance(sample, Stamp) else (sample.stamp, sample)
+        stamp, moved = (sample, None) if isinstance(sample, Stamp) else (sample.stamp, sample)
         now_s = stamp.time_s
-        signal = watch.push(stamp, motion)
-        said += [
-            SpotDecision(update, now_s) for update in ([] if signal is None else signal.updates)
-        ]
-    said += [SpotDecision(update, now_s) for update in watch.finish()]
-    return tuple(said)
+        signal = watch.push(stamp, moved)
+        if signal is not None:
+            decisions += [SpotDecision(update, now_s) for update in signal.updates]
+    decisions += [SpotDecision(update, now_s) for update in watch.finish()]
+    return tuple(decisions)
 
 
 def measure(footage: TestFootage) -> Motions:
@@ -165,32 +141,28 @@ class MotionCache:
             except Exception as error:  # numpy's and zip's readers raise anything
                 raise InputError(f"{path} is damaged ({error_line(error)}): delete it") from error
         motions = measure(footage)
+        content = io.BytesIO()
+        np.savez(content, **{each.name: getattr(motions, each.name) for each in fields(motions)})
         self._folder.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=self._folder, suffix=".partial")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, **_arrays(motions))
-            Path(partial).replace(path)
-        finally:
-            Path(partial).unlink(missing_ok=True)
+        write_whole(path, content.getbuffer())
         return motions
 
-    def fill(self, footage: Sequence[TestFootage], jobs: int, tick: Callable[[], None]) -> None:
-        """Measure missing motions in `jobs` processes, and call `tick` after each. Raises
-        `InputError` if `jobs` is below 1."""
-        if jobs < 1:
-            raise InputError(f"--jobs {jobs}: choose 1 or more processes")
+    def fill(self, footage: Sequence[TestFootage], workers: int, tick: Callable[[], None]) -> None:
+        """Measure missing motions in `workers` processes, and call `tick` after each. Raises
+        `InputError` if `workers` is below 1."""
+        if workers < 1:
+            raise InputError(f"--workers {workers}: choose 1 or more processes")
         missing = [each for each in footage if not self._path(each).exists()]
         for _ in range(len(footage) - len(missing)):
             tick()
-        if jobs == 1 or len(missing) < 2:
+        if workers == 1 or len(missing) < 2:
             for each in missing:
                 self.get(each)
                 tick()
             return
         # Spawned: a process with threads, such as torch's, must not be forked.
         with ProcessPoolExecutor(
-            jobs, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
+            workers, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
         ) as pool:
             for done in [pool.submit(_measured, self._folder, each) for each in missing]:
                 done.result()
@@ -205,18 +177,10 @@ def _measured(folder: Path, footage: TestFootage) -> None:
     MotionCache(folder).get(footage)
 
 
-def _arrays(motions: Motions) -> dict[str, Any]:
-    return {name: getattr(motions, name) for name in Motions.__dataclass_fields__}
-
-
 def _code_digest() -> str:
-    digest = hashlib.sha256()
-    root = Path(model.__file__).parent
-    for path in (
-        *(root / name for name in _CODE),
-        *(Path(realtime.__file__).parent / f"spotting/{name}.py" for name in ("motion", "eyes")),
-    ):
-        digest.update(path.read_bytes())
+    digest = hashlib.sha256(hash_code(_CODE).encode())
+    for module in (motion, eyes):
+        digest.update(getsource(module).encode())
     return digest.hexdigest()
 
 

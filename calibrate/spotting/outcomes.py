@@ -13,11 +13,12 @@ from calibrate.baseline.measure import FALSE_ALARMS_PER_MIN
 from calibrate.baseline.rest_thresholds import RestingFace, floors_for
 from calibrate.spotting.footage import interval_of
 from calibrate.spotting.motion import Motions, spot
+from model.cli import format_columns
 from model.errors import InputError
 from model.records import ArrayF64, MotionSample
 from model.synthetic import TrueExpression
 from realtime.spotting.baseline import Baseline
-from realtime.spotting.metrics import KINDS, Expression, Score, iou, record, score
+from realtime.spotting.metrics import KINDS, Expression, Score, error_ms, iou, record, score
 from realtime.spotting.motion import REGIONS
 from realtime.spotting.spotter import SpotterConfig
 
@@ -26,6 +27,11 @@ AMPLITUDE_STEPS_PX = (0.0, 0.5, 1.0, 1.5, 2.5)
 NEAR = 0.2
 """A rejected candidate explains a missed expression if their overlap is at least this."""
 UNSEEN = "nothing seen"
+HEAD = (
+    *("", "minutes", "MEs", "hits", "F1", "precision", "recall", "false/min"),
+    *("onset ms", "apex ms", "offset ms", "decision ms", "macro F1", "false macro/min"),
+)
+"""What `format_cells` gives. Errors and delays: median (95th percentile)."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Outcome:
         )
 
 
-def outcome(
+def run_spotter(
     motions: Motions,
     truth: Sequence[TrueExpression | Expression],
     config: SpotterConfig,
@@ -78,7 +84,7 @@ def outcome(
     return Outcome.of(found, rejected, truth, motions.time_s)
 
 
-def resting_baseline(rest: Motions, per_min: float = FALSE_ALARMS_PER_MIN) -> Baseline:
+def measure_resting(rest: Motions, per_min: float = FALSE_ALARMS_PER_MIN) -> Baseline:
     """The baseline of a face at rest, for `per_min` false alarms a minute."""
     face = RestingFace()
     for sample in rest.samples():
@@ -118,7 +124,7 @@ class FigureRow:
         delays = []
         for each in self.outcomes:
             pairs = score([(tuple(each.found), each.truth)], "micro").pairs
-            delays += [1000 * (each.found[said] - true.offset_s) for said, true in pairs]
+            delays += [1000 * (each.found[spotted] - true.offset_s) for spotted, true in pairs]
         return delays
 
     def apex_error_frames(self) -> float:
@@ -175,37 +181,33 @@ class FigureRow:
         }
 
 
-def table(rows: Iterable[FigureRow]) -> str:
-    """The figures of conditions as a text table."""
-    rows = list(rows)
-    first = 2 + max((len(row.group) for row in rows), default=0)
-    second = 2 + max((len(row.value) for row in rows), default=0)
-    lines = [
-        f"{'':<{first}}{'':<{second}}{'min':>5}{'ME':>5}{'hits':>6}{'F1':>6}{'prec':>6}{'rec':>6}"
-        f"{'false/min':>10}{'macro F1':>10}{'false/min':>10}{'apex fr.':>9}{'decision ms':>14}"
+def format_cells(row: FigureRow) -> list[str]:
+    """The figures of a condition in words, in the order of `HEAD`."""
+    micro, macro = (row.score(kind) for kind in KINDS)
+    delays_s = [ms / 1000 for ms in row.delays_ms()]
+    errors = (micro.onset_errors_s, micro.apex_errors_s, micro.offset_errors_s, delays_s)
+    return [
+        row.value,
+        f"{row.minutes:.1f}",
+        f"{micro.annotated}",
+        f"{micro.hits}",
+        *(_share(share, micro) for share in (micro.f1, micro.precision, micro.recall)),
+        f"{row.false_per_min('micro'):.2f}",
+        *map(_spread, errors),
+        _share(macro.f1, macro),
+        f"{row.false_per_min('macro'):.2f}",
     ]
-    for row in rows:
-        micro, macro = (row.score(kind) for kind in KINDS)
-        delays = row.delays_ms()
-        decision = f"{np.median(delays):.0f} ({np.percentile(delays, 95):.0f})" if delays else "–"
-        scores = (
-            f"{micro.f1:>6.2f}{micro.precision:>6.2f}{micro.recall:>6.2f}"
-            if micro.annotated
-            else f"{'–':>6}{'–':>6}{'–':>6}"
-        )
-        frames = row.apex_error_frames()
-        lines.append(
-            f"{row.group:<{first}}{row.value:<{second}}{row.minutes:>5.1f}{micro.annotated:>5}"
-            f"{micro.hits:>6}{scores}{row.false_per_min('micro'):>10.2f}"
-            + (f"{macro.f1:>10.2f}" if macro.annotated else f"{'–':>10}")
-            + f"{row.false_per_min('macro'):>10.2f}"
-            + (f"{'–':>9}" if math.isnan(frames) else f"{frames:>9.1f}")
-            + f"{decision:>14}"
-        )
-    return "\n".join(lines)
 
 
-def named_right(row: FigureRow) -> str:
+def format_table(rows: Iterable[FigureRow]) -> str:
+    """The figures of conditions as a text table."""
+    found = (
+        [f"{row.group}  {value}", *rest] for row in rows for value, *rest in [format_cells(row)]
+    )
+    return format_columns([HEAD, *found])
+
+
+def describe_names(row: FigureRow) -> str:
     """How many names were right, in words; empty if nothing found was named."""
     scored = row.score("micro")
     if not scored.named:
@@ -217,19 +219,28 @@ def named_right(row: FigureRow) -> str:
 
 
 def _reason(missed: Expression, each: Outcome) -> str:
-    said = [
+    reasons = [
         (iou(interval, missed), reason)
         for interval, reason in (
             *each.rejected,
             *((interval, f"taken for {_article(interval.kind)}") for interval in each.found),
         )
     ]
-    overlap, reason = max(said, default=(0.0, ""))
+    overlap, reason = max(reasons, default=(0.0, ""))
     return reason if overlap >= NEAR else UNSEEN
 
 
 def _article(kind: str) -> str:
     return "a macro-expression" if kind == "macro" else "one at another time"
+
+
+def _share(share: float, score: Score) -> str:
+    return f"{share:.2f}" if score.annotated else "–"
+
+
+def _spread(errors_s: Sequence[float]) -> str:
+    median_ms, p95_ms = error_ms(errors_s)
+    return "–" if math.isnan(median_ms) else f"{median_ms:.0f} ({p95_ms:.0f})"
 
 
 def true_interval(row: TrueExpression | Expression) -> Expression:

@@ -258,7 +258,7 @@ def main() -> None:
         prog=program("model.evaluation.flow_comparison"),
         description="Measure every flow against known motion of faces.",
     )
-    parser.add_argument("--flows", nargs="+", default=[], help="default: all, and the peers")
+    parser.add_argument("--flows", nargs="+", default=[], help="(default: all, and the peers)")
     parser.add_argument("--sizes", nargs="+", type=int, default=[128, 224], help="crop sides, px")
     parser.add_argument(
         "--device", default="cpu", help="of the flows on tensors: auto, cpu, cuda or cuda:N"

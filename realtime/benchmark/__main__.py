@@ -20,7 +20,7 @@ from model.face.network_files import add_face_networks
 from model.flow import FLOWS
 from model.inference.shipped_weights import shipped_names
 from model.machine import choose_device
-from realtime.benchmark.plan import loads, parse_numbers, parse_rates, parse_sizes
+from realtime.benchmark.plan import parse_numbers, parse_rates, parse_sizes, plan_loads
 from realtime.command_options import add_engine, add_rotation
 from realtime.config import LiveConfig
 from realtime.sources import CHOICES
@@ -43,13 +43,11 @@ def _live(arguments: list[str]) -> None:
     p.epilog = "Other commands: compare, parts, table (each with --help)."
     add = p.add_argument
     add("--source", default="demo", help=CHOICES)
-    add("--fps", metavar="RATES", help="as 30,60,200; default: the source's own")
+    add("--fps", metavar="RATES", help="as 30,60,200 (default: the source's own)")
     add("--size", metavar="SIZES", default="640x480", help="as 640x480,1280x720")
     add_rotation(p)
-    length = p.add_mutually_exclusive_group()
-    length.add_argument("--seconds", type=float, default=30.0, help="of each load, after warm-up")
-    length.add_argument("--minutes", type=float, help="the same in minutes, to see drift")
-    add("--deadline-ms", type=float, help="when a result is late; default: after the next frame")
+    add("--seconds", type=float, default=30.0, help="of each load, after warm-up")
+    add("--deadline-ms", type=float, help="when a result is late (default: after the next frame)")
     add("--page", action="store_true", help="with the page open in headless Chromium")
     add("--seed", type=int, default=DEFAULT.seed, help="of the demo")
     add("--flow", default=DEFAULT.flow, help=", ".join(FLOWS))
@@ -59,16 +57,13 @@ def _live(arguments: list[str]) -> None:
     add("--no-start", dest="start", action="store_false", help="do not time the program's start")
     _add_device_and_out(p)
     options = vars(p.parse_args(arguments))
-    out, start, page, deadline_ms, rates, sizes, minutes = (
-        options.pop(name)
-        for name in ("out", "start", "page", "deadline_ms", "fps", "size", "minutes")
+    out, start, page, deadline_ms, rates, sizes = (
+        options.pop(name) for name in ("out", "start", "page", "deadline_ms", "fps", "size")
     )
-    if minutes is not None:
-        options["seconds"] = 60 * minutes
     if deadline_ms is not None and not 0 < deadline_ms < float("inf"):
         raise InputError(f"--deadline-ms {deadline_ms:g}: choose more than 0")
     fps = (None,) if rates is None else parse_rates(rates)
-    configs = loads(LiveConfig(**options), fps, parse_sizes(sizes))
+    configs = plan_loads(LiveConfig(**options), fps, parse_sizes(sizes))
     choose_device(configs[0].device)
     # These import the networks, which takes seconds: report wrong options first.
     from model.cli import new_folder
@@ -87,10 +82,7 @@ def _compare(arguments: list[str]) -> None:
     p.add_argument("before", type=Path, help="folder of a report")
     p.add_argument("after", type=Path, help="folder of a report")
     p.add_argument(
-        "--tolerance",
-        type=float,
-        default=TOLERANCE,
-        help=f"a change by this share is noise ({TOLERANCE:g})",
+        "--tolerance", type=float, default=TOLERANCE, help="a change by this share is noise"
     )
     options = p.parse_args(arguments)
     found = compare(options.before, options.after, options.tolerance)
@@ -104,9 +96,6 @@ def _parts(arguments: list[str]) -> None:
     p.add_argument("--sizes", default="128,224", help="sides of the crops for the flows, px")
     p.add_argument("--batches", default="1,2,4", help="pairs or expressions at a time")
     p.add_argument("--seconds", type=float, default=2.0, help="of each part")
-    p.add_argument(
-        "--against", default="", metavar="LIBRARIES", help="also flows of opencv,skimage"
-    )
     p.add_argument("--classifier", default=DEFAULT.classifier, help="name or path")
     _add_device_and_out(p)
     options = p.parse_args(arguments)
@@ -115,16 +104,15 @@ def _parts(arguments: list[str]) -> None:
     batches = parse_numbers("--batches", options.batches, 1, 64)
     if not 0 < options.seconds <= 3600:
         raise InputError(f"--seconds {options.seconds:g}: choose more than 0, 3600 at most")
-    against = options.against.split(",") if options.against else []
     choose_device(config.device)
     from realtime.benchmark.parts import run_parts
 
-    run_parts(config, options.out, arguments, sizes, batches, options.seconds, against)
+    run_parts(config, options.out, arguments, sizes, batches, options.seconds)
 
 
 def _table(arguments: list[str]) -> None:
     from realtime.benchmark.report import FILES, LIVE, PARTS, read_json
-    from realtime.benchmark.tables import BEGIN, END, document, write_into
+    from realtime.benchmark.tables import BEGIN, END, format_document, write_into
 
     p = _parser("table", "Print reports as Markdown tables, with the targets.")
     p.add_argument("reports", type=Path, nargs="+", help="folders of reports of one machine")
@@ -132,7 +120,9 @@ def _table(arguments: list[str]) -> None:
     options = p.parse_args(arguments)
     parts = [folder for folder in options.reports if (folder / FILES[PARTS]).is_file()]
     lives = [folder for folder in options.reports if folder not in parts]
-    text = document([read_json(f, LIVE) for f in lives], [read_json(f, PARTS) for f in parts])
+    text = format_document(
+        [read_json(f, LIVE) for f in lives], [read_json(f, PARTS) for f in parts]
+    )
     if options.into is None:
         print(text)
     else:

@@ -25,7 +25,7 @@ WARM_UP_FRAMES = 30
 _CROPS = 3  # averaged around each moment
 
 
-def model_only(config: LiveConfig) -> dict[str, Any]:
+def time_networks(config: LiveConfig) -> dict[str, Any]:
     """Return the time per expression (both phases, one expression at a time), in ms: from crops to
     label (`whole`), and of its parts (`flow`, `classify`; only `classify` if both are one graph on
     a GPU). Each is percentiles of `RUNS` after a warm-up, or of as many as fit into `LONGEST_S`.
@@ -57,7 +57,7 @@ def model_only(config: LiveConfig) -> dict[str, Any]:
         return {"engine": engine.line(), **times}
 
 
-def analysed_per_s(load: LiveConfig, lasts_s: float = ANALYSIS_S) -> float | None:
+def measure_rate(load: LiveConfig, lasts_s: float = ANALYSIS_S) -> float | None:
     """Analyse frames for `lasts_s`, with classification in the same thread; return how many per
     second. None for a live source."""
     with closing(open_source(load.source, replace(load, seconds=None).source_options())) as source:

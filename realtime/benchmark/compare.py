@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 
+from model.cli import format_columns
 from model.errors import InputError
 from model.records import ArrayF64
 from realtime.benchmark.percentiles import (
@@ -27,7 +28,6 @@ from realtime.benchmark.percentiles import (
 )
 from realtime.benchmark.report import LIVE, SAMPLES, read_json
 from realtime.benchmark.samples import STAGES, latencies, read_samples, stage
-from realtime.benchmark.tables import columns
 
 TOLERANCE = 0.1
 PERCENTS = (50.0, 95.0, 99.0)
@@ -85,11 +85,11 @@ def compare(before: Path, after: Path, tolerance: float = TOLERANCE) -> list[Rat
         ]
         for span in (WHOLE, *STAGES):
             was, now = (latencies(t) if span == WHOLE else stage(t, span) for t in samples)
-            found += ratios(load["name"], span, was, now, load["seconds"], tolerance)
+            found += compare_series(load["name"], span, was, now, load["seconds"], tolerance)
     return found
 
 
-def ratios(
+def compare_series(
     load: str, span: str, before: ArrayF64, after: ArrayF64, seconds: float, tolerance: float
 ) -> list[Ratio]:
     """Return the ratios of two series of values in ms, each measured over about `seconds`; empty if
@@ -133,7 +133,7 @@ def describe(found: Sequence[Ratio], tolerance: float) -> str:
             f"slower: {len(slower)} of {len(found)} ratios lie beyond {100 * tolerance:g} %, most "
             f"{worst.span} p{worst.percent:g} of {worst.load} (× {worst.ratio:.2f})"
         )
-    return f"{columns(rows)}\n{verdict}"
+    return f"{format_columns(rows)}\n{verdict}"
 
 
 def _ratio(before: float, after: float) -> float:

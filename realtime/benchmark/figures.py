@@ -28,7 +28,7 @@ PARTS = 10
 """Number of pieces into which a load is cut to see whether it drifts."""
 
 
-def figures(measured: LoadResult, deadline_ms: float | None) -> dict[str, Any]:
+def compute_figures(measured: LoadResult, deadline_ms: float | None) -> dict[str, Any]:
     """Return the entry of a load in `report.json`; see `docs/benchmarks.md`."""
     config, snapshot = measured.config, measured.snapshot
     frames = measured.table.filter(measured.table["measured"])

@@ -13,7 +13,7 @@ import pyarrow as pa
 from model.machine import choose_device
 from realtime.benchmark.monitor import Monitor, Reading
 from realtime.benchmark.plan import WARM_UP_S
-from realtime.benchmark.samples import Decision, ResultLog, samples
+from realtime.benchmark.samples import Decision, ResultLog, tabulate_frames
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.results.snapshot import Snapshot
@@ -71,7 +71,7 @@ def measure(
     return LoadResult(
         config=load,
         snapshot=snapshot,
-        table=samples(log, number, warm_up_s),
+        table=tabulate_frames(log, number, warm_up_s),
         decisions=tuple(d for d in log.decisions if d.moment_s - first_time_s >= warm_up_s),
         readings=monitor.readings(first_due_s + warm_up_s, end_s),
         warm_up_s=warm_up_s,

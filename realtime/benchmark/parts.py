@@ -7,7 +7,7 @@ these.
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, cycle
 from pathlib import Path
@@ -23,7 +23,7 @@ from model.engine import ENGINES, Engine
 from model.engine.eager import plain_truth
 from model.engine.equality import FixedAnswers, compare_answers, example, fixed_inputs
 from model.errors import InputError, describe_error
-from model.evaluation.flow_comparison import FlowCondition, pair, solvers
+from model.evaluation.flow_comparison import FlowCondition, pair
 from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
 from model.flow.gpu.gpu_flow import DeviceFlow
 from model.inference.checkpoint import checkpoint_path, load_network
@@ -33,15 +33,13 @@ from model.machine import choose_device
 from model.records import ArrayF32, ImageU8
 from realtime.benchmark.gpu.timing import wall_ms
 from realtime.benchmark.percentiles import tail
-from realtime.benchmark.report import PAGE, PARTS, facts, write_json
-from realtime.benchmark.tables import PARTS_HEAD, document, part_row
+from realtime.benchmark.report import PAGE, PARTS, gather_facts, write_json
+from realtime.benchmark.tables import PARTS_HEAD, format_document, part_row
 from realtime.config import LiveConfig
 
 POOL_BYTES = 192 * 2**20
 """Size of the pool of inputs: more than the largest cache of most processors."""
 MOST_CALLS = 5000
-PEERS = ("opencv", "skimage")
-"""Libraries whose flows can be timed on the same inputs."""
 _FACES = 6
 _FIRST_SEED = 3000  # no parameter was chosen on these faces
 _CONDITION = FlowCondition("bump", amplitude_px=1.0, noise_levels=1.0, jpeg_quality=None)
@@ -80,13 +78,11 @@ def run_parts(
     sizes_px: Sequence[int],
     batches: Sequence[int],
     seconds: float,
-    against: Sequence[str],
 ) -> None:
-    """Time every flow, the flows of the libraries `against`, and every engine on `config.device`.
-    Print a line for each, and write the report into the new folder `out`."""
-    names = [*FLOWS, *peers(against)]
+    """Time every flow and every engine on `config.device`. Print a line for each, and write the
+    report into the new folder `out`."""
     new_folder(out)
-    known = facts(config, ["parts", *command])
+    known = gather_facts(config, ["parts", *command])
     device = choose_device(config.device)
     # As in the live program, so that times can be compared with its stages.
     cv2.setNumThreads(1)
@@ -95,7 +91,7 @@ def run_parts(
     with tqdm(file=sys.stderr, bar_format="{desc}{n} parts, {elapsed}", leave=False) as bar:
         bar.write("  ".join(PARTS_HEAD), file=sys.stdout)
         for part in chain(
-            flow_parts(names, sizes_px, batches, seconds, device),
+            flow_parts(FLOWS, sizes_px, batches, seconds, device),
             engine_parts(config.classifier, device, batches, seconds),
         ):
             found.append(part)
@@ -103,19 +99,19 @@ def run_parts(
             bar.update()
     report = {"facts": known, "parts": [asdict(part) for part in found]}
     write_json(out, PARTS, report)
-    (out / PAGE).write_text(f"# Parts\n\n{document([], [report])}", encoding="utf-8")
+    (out / PAGE).write_text(f"# Parts\n\n{format_document([], [report])}", encoding="utf-8")
     print(f"report in {out / PAGE}")
 
 
 def flow_parts(
-    names: Sequence[str],
+    names: Iterable[str],
     sizes_px: Sequence[int],
     batches: Sequence[int],
     seconds: float,
     device: str = "cpu",
 ) -> Iterator[Part]:
-    """Time the flows `names` on pairs of faces, on the CPU and, if possible, on `device`. Flows of
-    other libraries take pairs one by one. Pictures and flows are in host memory."""
+    """Time the flows `names` on pairs of faces, on the CPU and, if possible, on `device`. Pictures
+    and flows are in host memory."""
     for size_px in sizes_px:
         pairs = [pair(_CONDITION, size_px, _FIRST_SEED + face) for face in range(_FACES)]
         pictures = np.stack([np.stack([a, b]) for a, b, _ in pairs])
@@ -198,22 +194,8 @@ def batches_of(batch: int, *arrays: np.ndarray[Any, Any]) -> Iterator[tuple[Any,
     return (tuple(each[start : start + batch] for each in pool) for start in cycle(starts))
 
 
-def peers(libraries: Sequence[str]) -> list[str]:
-    """Return the names of the flows of `libraries`. Raises `InputError` if one is not in
-    `PEERS`."""
-    for library in libraries:
-        if library not in PEERS:
-            raise InputError(f"--against {library}: choose from {', '.join(PEERS)}")
-    return [name for name in solvers([]) if name.partition(" ")[0] in libraries]
-
-
 def _solvers(name: str, device: str) -> Iterator[tuple[str, Solve]]:
-    """Yield name and function of a flow, ours or another library's: on the CPU and, if possible, on
-    `device`."""
-    if name not in FLOWS:
-        peer = solvers([name])[name]
-        yield name, lambda pairs: np.stack([peer(first, second) for first, second in pairs])
-        return
+    """Yield name and function of a flow: on the CPU and, if possible, on `device`."""
     flow = load_flow(name)
     yield name, _pair_solver(flow)
     if device != "cpu" and name in TENSOR_FLOWS:

@@ -19,7 +19,7 @@ LOOPED = ("demo", "file", "folder")
 """Kinds of source that are played from memory: drawing or decoding them would cost time."""
 
 
-def loads(
+def plan_loads(
     config: LiveConfig, rates: Sequence[float | None], sizes: Sequence[tuple[int, int]]
 ) -> tuple[LiveConfig, ...]:
     """Return `config` for each of `rates` and `sizes` (width, height). Its source is played from

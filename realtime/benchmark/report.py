@@ -49,7 +49,7 @@ def read_json(folder: Path, kind: str) -> dict[str, Any]:
     return dict(report)
 
 
-def facts(config: LiveConfig, command: Sequence[str]) -> dict[str, Any]:
+def gather_facts(config: LiveConfig, command: Sequence[str]) -> dict[str, Any]:
     """Return machine, versions, commit, weights and command as JSON values, for every report."""
     device = choose_device(config.device)
     weights = checkpoint_digest(checkpoint_path(config.classifier))
@@ -60,19 +60,19 @@ def facts(config: LiveConfig, command: Sequence[str]) -> dict[str, Any]:
         gpu = {"driver": driver(), "cuda": torch.version.cuda}
     return {
         "at": iso(time.time()),
-        "command": shlex.join(["python", "-m", "realtime.benchmark", *command]),
+        "command": shlex.join(["fmanet", "bench", *command]),
         "machine": machine(),
         "system": system(),
         "cores": cores(),
         "device": device,
         "gpu": gpu,
         "versions": versions() | installed_versions(_EXTRAS),
-        "commit": commit(),
+        "commit": find_commit(),
         "weights": {"name": config.classifier, "sha256": weights},
     }
 
 
-def commit() -> str | None:
+def find_commit() -> str | None:
     """Return this program's commit, with "+" if files differ from it; None outside a repository."""
     here = Path(__file__).parent
 

@@ -8,16 +8,16 @@ from typing import Any
 
 from tqdm import tqdm
 
-from realtime.benchmark.alone import ANALYSIS_S, analysed_per_s, model_only
+from realtime.benchmark.alone import ANALYSIS_S, measure_rate, time_networks
 from realtime.benchmark.browser import check_browser, watch_page
-from realtime.benchmark.figures import figures
+from realtime.benchmark.figures import compute_figures
 from realtime.benchmark.load import measure
 from realtime.benchmark.plan import WARM_UP_S
-from realtime.benchmark.report import LIVE, PAGE, SAMPLES, facts, write_json
+from realtime.benchmark.report import LIVE, PAGE, SAMPLES, gather_facts, write_json
 from realtime.benchmark.samples import write_samples
-from realtime.benchmark.start import starts
-from realtime.benchmark.tables import details, document, summary
-from realtime.benchmark.verdict import verdict
+from realtime.benchmark.start import time_starts
+from realtime.benchmark.tables import format_details, format_document, format_summary
+from realtime.benchmark.verdict import judge_load
 from realtime.config import LiveConfig
 
 _OF_A_START = ("width", "height", "fps", "flow", "classifier", "engine", "device")
@@ -44,8 +44,8 @@ def run(
     if page:
         check_browser()
     first = loads[0]
-    known = facts(first, command)
-    alone = model_only(first)
+    known = gather_facts(first, command)
+    alone = time_networks(first)
     found: list[dict[str, Any]] = []
     tables = []
     whole_s = sum((load.seconds or 0.0) + WARM_UP_S for load in loads)
@@ -62,8 +62,8 @@ def run(
 
             open_page = watch_page if page else nullcontext
             measured = measure(load, number, around=open_page, progress=show)
-            per_s = analysed_per_s(load, analysis_s)
-            found.append({**figures(measured, deadline_ms), "analysed_per_s": per_s})
+            per_s = measure_rate(load, analysis_s)
+            found.append({**compute_figures(measured, deadline_ms), "analysed_per_s": per_s})
             tables.append(measured.table)
     # Start as a user would, with the source itself, not with a part of it in memory.
     options = {name: getattr(first, name) for name in _OF_A_START}
@@ -73,11 +73,13 @@ def run(
         "page": page,
         "loads": found,
         "model_only_ms": alone,
-        "start": starts(options) if start else None,
-        "verdict": f"On {known['machine']}: {'; '.join(map(verdict, found))}.",
+        "start": time_starts(options) if start else None,
+        "verdict": f"On {known['machine']}: {'; '.join(map(judge_load, found))}.",
     }
     write_samples(out / SAMPLES, tables)
     write_json(out, LIVE, report)
-    text = f"# Latency\n\n{report['verdict']}\n\n{document([report])}\n{details(report)}"
+    text = (
+        f"# Latency\n\n{report['verdict']}\n\n{format_document([report])}\n{format_details(report)}"
+    )
     (out / PAGE).write_text(text, encoding="utf-8")
-    print(f"{summary(report)}\nreport in {out / PAGE}")
+    print(f"{format_summary(report)}\nreport in {out / PAGE}")

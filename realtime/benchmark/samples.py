@@ -123,7 +123,7 @@ class ResultLog(Results):
         self.decisions.append(Decision(event.state, moment.time_s, look_ahead_ms, after_ms))
 
 
-def samples(log: ResultLog, load: int, warm_up_s: float) -> pa.Table:
+def tabulate_frames(log: ResultLog, load: int, warm_up_s: float) -> pa.Table:
     """Return the frames of a load in order, with the columns of `SCHEMA`: analysed ones, those left
     out, and those that the source lost, which are gaps in the numbers."""
     first = log.first()

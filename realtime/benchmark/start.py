@@ -2,7 +2,7 @@
 
     python -m realtime.benchmark.start '{"source": "demo"}' 1700000000.0
 
-is what `starts` runs. The arguments are options of a `LiveConfig`, and the time at which the
+is what `time_starts` runs. The arguments are options of a `LiveConfig`, and the time at which the
 process was started.
 """
 
@@ -18,7 +18,7 @@ RUNS = 3
 TIMEOUT_S = 120.0
 
 
-def starts(options: dict[str, Any]) -> dict[str, Any]:
+def time_starts(options: dict[str, Any]) -> dict[str, Any]:
     """Return the seconds from the start of a process until its modules are imported (`imported_s`)
     and until the first result (`first_result_s`): of the `first` run, which may have read its files
     from the disk, and of the fastest of the others (`warm`). Raises `InputError` if the program

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from model.cli import format_columns
 from model.errors import InputError
 from realtime.benchmark.percentiles import NAMES, format_ms, format_percentile
 from realtime.benchmark.samples import PAGE_STAGES, STAGES
 from realtime.benchmark.targets import judge_targets
-from realtime.benchmark.verdict import caution
+from realtime.benchmark.verdict import warn_if_busy
 
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 THREE = ("p50", "p95", "p99")
@@ -21,38 +22,28 @@ Rows = Sequence[Sequence[str]]
 """The first row is the head."""
 
 
-def markdown(rows: Rows) -> str:
+def format_markdown(rows: Rows) -> str:
     """Return a table in Markdown, with an empty line after it."""
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([lines[0], f"|{'---|' * len(rows[0])}", *lines[1:], ""])
 
 
-def columns(rows: Rows) -> str:
-    """Return a table for the terminal: the first column flush left, the others flush right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *rest in rows:
-        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *cells]))
-    return "\n".join(lines)
-
-
-def summary(report: dict[str, Any]) -> str:
+def format_summary(report: dict[str, Any]) -> str:
     """Return the result for the terminal: the verdict, a line for each load, and the stages."""
     texts = [
         report["verdict"],
-        columns(_latencies([report])),
-        f"mean of each stage\n{columns(_stages([report]))}",
-        caution(report["loads"]),
+        format_columns(_latencies([report])),
+        f"mean of each stage\n{format_columns(_stages([report]))}",
+        warn_if_busy(report["loads"]),
     ]
     return "\n\n".join(text for text in texts if text)
 
 
-def document(reports: Sequence[dict[str, Any]], parts: Sequence[dict[str, Any]] = ()) -> str:
+def format_document(reports: Sequence[dict[str, Any]], parts: Sequence[dict[str, Any]] = ()) -> str:
     """Return the tables of live `reports` and of `parts`, as Markdown."""
     texts = []
     if reports:
-        doubt = caution([load for report in reports for load in report["loads"]])
+        doubt = warn_if_busy([load for report in reports for load in report["loads"]])
         texts += [_machine_and_commands(reports), *([f"**{doubt}**\n"] if doubt else [])]
         tables = [
             (("target", "measured", "met", "held by"), *judge_targets(reports)),
@@ -61,18 +52,18 @@ def document(reports: Sequence[dict[str, Any]], parts: Sequence[dict[str, Any]] 
             _decisions(reports),
             _network_times(reports[0]["model_only_ms"]),
         ]
-        texts += [markdown(rows) for rows in tables]
+        texts += [format_markdown(rows) for rows in tables]
     for report in parts:
         texts += [
             _machine_and_commands([report]),
-            markdown([PARTS_HEAD, *map(part_row, report["parts"])]),
+            format_markdown([PARTS_HEAD, *map(part_row, report["parts"])]),
         ]
     return "\n".join(texts)
 
 
-def details(report: dict[str, Any]) -> str:
-    """Return what `document` leaves out of a live `report`: intervals, the load on the machine, and
-    the course over time."""
+def format_details(report: dict[str, Any]) -> str:
+    """Return what `format_document` leaves out of a live `report`: intervals, the load on the
+    machine, and the course over time."""
     texts = []
     for load in report["loads"]:
         late, memory = load["deadline"], load["memory"]
@@ -85,8 +76,8 @@ def details(report: dict[str, Any]) -> str:
             if memory["most_mb"] is None
             else f"Memory: {memory['most_mb']:.0f} MB at most, {memory['mb_per_min']:+.1f} MB a "
             "minute.\n",
-            markdown(_spans(load)),
-            markdown(_course(load["parts"])),
+            format_markdown(_spans(load)),
+            format_markdown(_course(load["parts"])),
         ]
     return "\n".join(texts)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from realtime.benchmark.percentiles import format_percentile
-from realtime.benchmark.verdict import bottleneck
+from realtime.benchmark.verdict import find_bottleneck
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def _judge(target: Target, reports: Sequence[dict[str, Any]]) -> tuple[str, str,
             if known != asked or not load["frames"]["due"]:
                 continue
             words, met = _value(target, load)
-            held_by = "" if met else bottleneck(load)
+            held_by = "" if met else find_bottleneck(load)
             return target.what, words, "yes" if met else "no", held_by
     return target.what, "not run", "–", ""
 

@@ -10,9 +10,9 @@ STEP = ("face", "motion", "spot")
 """The stages that the pipeline thread runs for every frame. They limit the frame rate."""
 
 
-def verdict(load: dict[str, Any]) -> str:
+def judge_load(load: dict[str, Any]) -> str:
     """Say whether the program keeps up with a load, how late results are, and what is slow."""
-    name, late, ms = load["name"], percent(load["deadline"]["share"]), load["latency_ms"]
+    name, late, ms = load["name"], format_percent(load["deadline"]["share"]), load["latency_ms"]
     if not load["frames"]["due"]:
         return f"{name}: the source delivered nothing"
     times = f"p50 {format_percentile(ms, 'p50')}, p99 {format_percentile(ms, 'p99')} ms"
@@ -20,10 +20,10 @@ def verdict(load: dict[str, Any]) -> str:
         return f"keeps up with {name}: {times}, {late} late, none dropped"
     causes = ", ".join(f"{n} {cause}" for cause, n in load["frames"]["dropped"].items() if n)
     problem = f"{late} late or dropped" + (f" ({causes})" if causes else "")
-    return f"does not keep up with {name}: {problem}, {times}; {bottleneck(load)}"
+    return f"does not keep up with {name}: {problem}, {times}; {find_bottleneck(load)}"
 
 
-def bottleneck(load: dict[str, Any]) -> str:
+def find_bottleneck(load: dict[str, Any]) -> str:
     """Say how much time a frame needs and has, and which stages take it."""
     stages = load["stages_ms"]
     costs = {name: stages[name]["mean"] for name in STEP if name in stages}
@@ -43,7 +43,7 @@ def bottleneck(load: dict[str, Any]) -> str:
     )
 
 
-def caution(loads: list[dict[str, Any]]) -> str:
+def warn_if_busy(loads: list[dict[str, Any]]) -> str:
     """Return a warning if the machine was busy with other programs during `loads`; otherwise
     empty."""
     busiest = max(loads, key=lambda load: load["processor"]["others"])
@@ -56,6 +56,6 @@ def caution(loads: list[dict[str, Any]]) -> str:
     )
 
 
-def percent(share: float) -> str:
+def format_percent(share: float) -> str:
     """Return a share in percent; small ones with two digits."""
     return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"

@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--coder", metavar="CODE", help="apply the edits of this coder")
     add_face_networks(p)
-    p.add_argument("--out", type=Path, metavar="DIR", help="default: DIR-export")
+    p.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: DIR-export)")
     return p
 
 

@@ -76,18 +76,19 @@ class RecordPlan:
         return CODECS[self.codec].untouched
 
 
-def add_recording(options: argparse._ArgumentGroup) -> None:
-    """Add the options of a recording; `take_plan` reads them."""
+def add_recording(options: argparse._ActionsContainer, folder: str = "--record") -> None:
+    """Add the options of a recording; `take_plan` reads them. `folder`: "record" for a positional
+    argument in place of an option."""
     add = options.add_argument
-    add("--record", type=Path, metavar="DIR", help="new folder for the session")
+    add(folder, type=Path, metavar="DIR", help="new folder for the session")
     add("--participant", metavar="CODE", help="a code, never a name")
-    add("--codec", metavar="NAME", help="h264 (visually lossless; default), ffv1 (lossless), mjpeg")
+    add("--codec", metavar="NAME", help="h264, ffv1 (lossless), mjpeg (default: h264)")
     add("--consent", metavar="SCOPE", help="what the participant agreed to")
     add("--pictures", action="store_true", help="consent covers pictures of the face in reports")
     add("--audio", metavar="MICROPHONE", help="record sound too: a microphone's name, or default")
     add("--voice", action="store_true", help="consent covers the sound")
     add("--protocol", type=Path, metavar="TOML", help="the study's keys and questions")
-    add("--camera-report", type=Path, metavar="JSON", help="written by python -m calibrate camera")
+    add("--camera-report", type=Path, metavar="JSON", help="from calibrate camera --out")
     add("--lsl", action="store_true", help="send frames, events and markers to LSL")
     add("--lsl-markers", metavar="NAME", help="take markers from this LSL stream; NAME@SOURCE_ID")
     add("--strict", action="store_true", help="a failed check is an error")

@@ -40,7 +40,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("folder", type=Path, metavar="DIR")
     agreement.add_argument("first", metavar="CODER")
     agreement.add_argument("second", metavar="CODER")
-    report.add_argument("--out", type=Path, metavar="HTML", help="default: DIR-report.html")
+    report.add_argument(
+        "--out", type=Path, metavar="HTML", help="report to write (default: DIR-report.html)"
+    )
     report.add_argument("--coder", metavar="CODE", help="apply the edits of this coder")
     return p
 

@@ -2,7 +2,7 @@
 
 `scanned_units.csv` holds, for each facial action and side, how far the regions of a scanned face
 move at full strength (u, v in px of the 128 px crop). It was measured on the ICT Face Model Light
-(USC Institute for Creative Technologies, 2020, MIT licence) by `calibrate.spotting.scanned_face`.
+(USC Institute for Creative Technologies, 2020, MIT licence) by `tests/scanned_face.py`.
 Which actions come together, how strongly and on which side is the catalogue's
 (`model.synthetic.expressions`).
 """

@@ -2,7 +2,6 @@
 
     fmanet bench gpu --out gpu/                         writes gpu.md and gpu.json there
     fmanet bench gpu --device cpu --out small/          the same steps, smaller, without a GPU
-    python -m realtime.benchmark.gpu.faces runs/faces.npz   aligned faces, for the live path
 
 It needs torch, OpenCV and, for the fused kernels, Triton, but no camera, face networks or page.
 Each part runs in its own process, so a failure does not end the others. Rows are printed and
@@ -26,18 +25,16 @@ import torch
 from model.cli import Parser, exit_code, new_folder, program
 from model.errors import InputError, error_line
 from model.machine import choose_device, machine
-from realtime.benchmark.gpu.beside import faces_part
 from realtime.benchmark.gpu.engines import engines_part
 from realtime.benchmark.gpu.flows import flow_part, forms_part
 from realtime.benchmark.gpu.hardware import machine_part
 from realtime.benchmark.gpu.live import live_part
 from realtime.benchmark.gpu.profiler import profile_part
-from realtime.benchmark.gpu.rows import MARKDOWN, Report, Section, row
+from realtime.benchmark.gpu.rows import MARKDOWN, Report
 from realtime.benchmark.gpu.training import training_part
 from realtime.benchmark.gpu.whole import whole_part
 from realtime.stream.clock import monotonic_s
 
-FACES = Path("runs/faces.npz")
 Part = Callable[[Report], None]
 LATE_S = 15.0
 """A step that began in time may end this much later."""
@@ -46,30 +43,28 @@ LONGEST = 1 / 3
 others."""
 
 
-def parts(faces: Path) -> dict[str, Part]:
-    """All parts, the most important first, in case time is short."""
-    return {
-        "machine": machine_part,
-        "lk": partial(flow_part, name="lk"),
-        "engines": engines_part,
-        "crops to name": whole_part,
-        "live": partial(live_part, recording=faces),
-        "tvl1": partial(flow_part, name="tvl1"),
-        "forms": forms_part,
-        "training": training_part,
-        "profile": profile_part,
-        "faces": faces_part,
-    }
+PARTS: dict[str, Part] = {
+    "machine": machine_part,
+    "lk": partial(flow_part, name="lk"),
+    "engines": engines_part,
+    "crops to name": whole_part,
+    "live": live_part,
+    "tvl1": partial(flow_part, name="tvl1"),
+    "forms": forms_part,
+    "training": training_part,
+    "profile": profile_part,
+}
+"""All parts, the most important first, in case time is short."""
 
 
 def run_part(part: Part, report: Report, seconds: float, to: Connection) -> None:
-    """Run one of `parts` in this process, and send everything it adds to `report` to `to`."""
+    """Run one of `PARTS` in this process, and send everything it adds to `report` to `to`."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     if report.cuda:
         torch.cuda.set_device(report.device)
     report.until_s = monotonic_s() + seconds
-    report.say = lambda *found: to.send(found)
+    report.say = lambda kind, what, _: to.send((kind, what))
     try:
         part(report)
     except Exception as error:  # outside of any row: a driver, a file
@@ -78,7 +73,7 @@ def run_part(part: Part, report: Report, seconds: float, to: Connection) -> None
 
 
 def gather(report: Report, name: str, part: Part, seconds: float) -> None:
-    """Run one of `parts` in its own process and add its results to `report`. Ends it if it takes
+    """Run one of `PARTS` in its own process and add its results to `report`. Ends it if it takes
     too long."""
     if seconds <= 0:
         report.add("left out", f"{name}: time was up (--minutes)")
@@ -107,19 +102,6 @@ def gather(report: Report, name: str, part: Part, seconds: float) -> None:
         process.join()
 
 
-def show(kind: str, what: Any) -> None:
-    """Print a result of a part."""
-    match kind:
-        case "section":
-            print("\n".join(Section(*what).text()), flush=True)
-        case "row":
-            print(row(what), flush=True)
-        case "note":
-            print(f"\n{what}", flush=True)
-        case "left out":
-            print(f"not run: {what}", flush=True)
-
-
 def main() -> None:
     """Command line."""
     parser = Parser(
@@ -127,11 +109,10 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
     parser.add_argument("--device", default="cuda", help="cuda, cuda:N, or cpu")
-    parser.add_argument("--calls", type=int, help="default: 10000 on a GPU, 50 on a CPU")
-    parser.add_argument("--minutes", type=float, default=8.0, help="time limit for all parts")
     parser.add_argument(
-        "--faces", type=Path, default=FACES, help="written by realtime/benchmark/gpu/faces.py"
+        "--calls", type=int, help="timed calls of each (default: 10000 on a GPU, 50 on a CPU)"
     )
+    parser.add_argument("--minutes", type=float, default=8.0, help="time limit for all parts")
     args = parser.parse_args()
     device = choose_device(args.device)
     cuda = device.startswith("cuda")
@@ -145,8 +126,9 @@ def main() -> None:
         sys.stdout.reconfigure(errors="replace")  # for consoles that cannot print ≤
     until_s = monotonic_s() + 60 * args.minutes - LATE_S
 
-    def say(kind: str, what: Any) -> None:
-        show(kind, what)
+    def say(kind: str, what: Any, text: str) -> None:
+        if text:
+            print(text, flush=True)
         report.write(args.out)
 
     report = Report(device, calls, 224 if cuda else 64, say)
@@ -155,7 +137,7 @@ def main() -> None:
         "command": shlex.join(["fmanet", "bench", "gpu", *sys.argv[1:]]),
         "begun": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    for name, part in parts(args.faces).items():
+    for name, part in PARTS.items():
         left_s = until_s - monotonic_s()
         gather(report, name, part, min(left_s, LONGEST * 60 * args.minutes))
     report.write(args.out)

@@ -14,14 +14,14 @@ from model.flow.gpu.gpu_flow import tensor_flow
 from model.flow.gpu.tvl1_tensor import TensorTVL1
 from model.lazy_loading import load_entry
 from model.records import ArrayF32
-from realtime.benchmark.gpu.pictures import pictures
+from realtime.benchmark.gpu.pictures import make_pictures
 from realtime.benchmark.gpu.rows import TARGETS, WRONG, Report
 from realtime.benchmark.gpu.timing import (
     TIME_HEAD,
     add_row,
     add_times,
     floor_on,
-    on_device,
+    run_on,
     wall_ms,
 )
 
@@ -50,7 +50,7 @@ def flow_part(report: Report, name: str) -> None:
         cases = [(shape, count) for shape, count in cases if max(shape) <= report.size_px]
     for shape, count in cases:
         title = f"{name}, {count} × {shape[0]}×{shape[1]}"
-        report.attempt(title, add_equality, title, name, *pictures(shape, count), limit)
+        report.attempt(title, add_equality, title, name, *make_pictures(shape, count), limit)
     wild = np.random.default_rng(0).integers(0, 256, (1, 64, 64)).astype(np.float32)
     burnt = np.where(wild > 128, 255, 0).astype(np.float32)
     for what, first, second in (("flat", wild * 0, wild * 0), ("saturated", burnt, wild)):
@@ -80,12 +80,12 @@ def forms_part(report: Report) -> None:
         *("iterations to a launch", "mean difference, px", "right if", ""),
         *("p50, ms", "launches × ms of one, ms"),
     )
-    expected = on_the_cpu(load_flow("tvl1"), *(each.numpy() for each in pool[0]))
+    expected = solve_on_cpu(load_flow("tvl1"), *(each.numpy() for each in pool[0]))
     for number in FUSED_TRIED:
         report.attempt(f"tvl1, {number} to a launch", add_fused, number, pool, expected)
 
 
-def on_the_cpu(flow: Flow, first: ArrayF32, second: ArrayF32) -> ArrayF32:
+def solve_on_cpu(flow: Flow, first: ArrayF32, second: ArrayF32) -> ArrayF32:
     """The reference. TV-L1 is in OpenCV's contributed modules only; without them it is TV-L1 on
     tensors, which the tests compare with OpenCV's."""
     if flow.name != "tvl1" or hasattr(cv2, "optflow"):
@@ -101,7 +101,7 @@ def add_equality(
 ) -> None:
     flow = load_flow(name)
     found = _solve(flow, first, second, report.device).cpu().numpy()
-    away = np.abs(found - on_the_cpu(flow, first, second))
+    away = np.abs(found - solve_on_cpu(flow, first, second))
     verdict = "right" if away.mean() <= limit else WRONG
     report.row(title, float(away.max()), float(away.mean()), f"mean ≤ {limit:g}", verdict)
 
@@ -123,14 +123,14 @@ def add_flow_times(report: Report, title: str, name: str, pool: Pool) -> None:
 
 def add_cpu_times(report: Report) -> None:
     flow = load_flow("lk")
-    pool = [pictures((128, 128), 2, seed) for seed in range(POOL)]
+    pool = [make_pictures((128, 128), 2, seed) for seed in range(POOL)]
     title = "lk on the CPU, both phases at 128²"
     add_row(report, title, flow, pool, limit_s=FORM_S, on_gpu=False)
 
 
 def add_plain_times(report: Report, name: str, pool: Pool) -> None:
     """Time a flow without a graph, one launch after the other."""
-    run = on_device(_plain_flow(name, pool, report.device), report.device)
+    run = run_on(_plain_flow(name, pool, report.device), report.device)
     add_row(report, f"{name}, PyTorch's operations", run, pool, limit_s=FORM_S)
 
 
@@ -155,7 +155,7 @@ def add_fused(report: Report, number: int, pool: Pool, expected: ArrayF32) -> No
     count, *shape = expected[:, 0].shape
     parameters = load_flow("tvl1").parameters
     solve = TritonTVL1(parameters, (shape[0], shape[1]), count, report.device, number)
-    run = on_device(lambda *given: (solve(*given),), report.device)
+    run = run_on(lambda *given: (solve(*given),), report.device)
     away = float(np.abs(run(*pool[0])[0].numpy() - expected).mean())
     verdict = "right" if away <= MEAN_PX["tvl1"] else WRONG
     p50 = float(np.median(wall_ms(run, cycle(pool), report.calls, FORM_S)))
@@ -177,5 +177,5 @@ def _plain_flow(name: str, pool: Pool, device: str) -> Function:
 
 
 def _pool(size: int) -> Pool:
-    pairs = (pictures((size, size), 2, seed) for seed in range(POOL))
+    pairs = (make_pictures((size, size), 2, seed) for seed in range(POOL))
     return [tuple(map(torch.from_numpy, pair)) for pair in pairs]

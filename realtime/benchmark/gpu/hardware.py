@@ -1,7 +1,6 @@
 """Describes the machine: the GPU, its software, and its limits."""
 
 import platform
-import shutil
 
 import cv2
 import numpy as np
@@ -30,7 +29,6 @@ def machine_part(report: Report) -> None:
     installed = dict.fromkeys(PACKAGES, "not installed") | installed_versions(PACKAGES)
     for name, found in {**installed, **versions()}.items():
         report.row(name, found or "not set")
-    report.row("ncu", shutil.which("ncu") or "none")
     if not report.cuda:
         report.add("left out", "the GPU's limits: no GPU")
         return

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from model.records import AlignedFace, ArrayF32, Event
-from realtime.benchmark.gpu.faces import FPS, KnownFaces, draw, load
+from realtime.benchmark.gpu.faces import FPS, KnownFaces, draw
 from realtime.benchmark.gpu.rows import WRONG, Report
 from realtime.benchmark.gpu.whole import SHARE_APART
 from realtime.perception.pipeline import PipelineConfig, open_pipeline
@@ -44,31 +43,23 @@ class PathRun:
     """What failed and was replaced; empty if nothing was."""
 
 
-def live_part(report: Report, recording: Path) -> None:
-    """Run the program's own pipeline with known faces, on the device and on the CPU. The faces are
-    those of `recording` if it exists; otherwise they are drawn."""
+def live_part(report: Report) -> None:
+    """Run the program's own pipeline with drawn faces, on the device and on the CPU."""
     report.section("The live path behind the face: ms", *HEAD)
-    report.attempt("the live path", add_runs, recording)
+    report.attempt("the live path", add_runs)
 
 
-def add_runs(report: Report, recording: Path) -> None:
-    if recording.exists():
-        faces, origin = load(recording), f"faces of {recording.name}"
-    else:
-        faces = draw(SECONDS if report.cuda else FEW_SECONDS)
-        origin = f"the demo's faces, as they were drawn: there is no {recording}"
+def add_runs(report: Report) -> None:
+    faces = draw(SECONDS if report.cuda else FEW_SECONDS)
     expected = run(faces, "cpu", "eager")
     _add(report, "cpu", expected, "")
     found = run(faces, report.device, "auto")
     unlike = differences(expected, found)
-    apart = f"{FRAMES_APART} frame, {SHARE_APART:g} of a probability"
-    _add(
-        report,
-        report.device,
-        found,
-        f"{WRONG}: {'; '.join(unlike)}" if unlike else f"right (within {apart})",
-    )
-    report.note(f"{len(faces)} frames at {FPS:g} fps: {origin}.")
+    verdict = f"right (within {FRAMES_APART} frame, {SHARE_APART:g} of a probability)"
+    if unlike:
+        verdict = f"{WRONG}: {'; '.join(unlike)}"
+    _add(report, report.device, found, verdict)
+    report.note(f"{len(faces)} frames at {FPS:g} fps: the demo's faces, as they were drawn.")
 
 
 def _add(report: Report, where: str, found: "PathRun", verdict: str) -> None:

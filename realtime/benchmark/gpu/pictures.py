@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 
-def pictures(shape: tuple[int, int], count: int, seed: int = 0) -> tuple[Any, Any]:
+def make_pictures(shape: tuple[int, int], count: int, seed: int = 0) -> tuple[Any, Any]:
     """`count` textures before and after a motion of about a pixel, with noise, (N, H, W) float32
     each."""
     pairs = [_pair(shape, seed * count + number) for number in range(count)]
@@ -29,7 +29,7 @@ def _pair(shape: tuple[int, int], seed: int) -> tuple[Any, Any]:
     return a, b
 
 
-def moments(size: int, seed: int) -> list[list[Any]]:
+def make_moments(size: int, seed: int) -> list[list[Any]]:
     """Crops at onset, apex and offset of one expression."""
-    onset, apex = (each[0].astype(np.uint8) for each in pictures((size, size), 1, 1000 + seed))
+    onset, apex = (each[0].astype(np.uint8) for each in make_pictures((size, size), 1, 1000 + seed))
     return [[onset], [apex], [onset]]

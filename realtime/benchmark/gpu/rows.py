@@ -48,8 +48,8 @@ class Report:
     device: str
     calls: int
     size_px: int
-    say: Callable[[str, Any], None] | None = None
-    """Gets everything that `add` gets."""
+    say: Callable[[str, Any, str], None] | None = None
+    """Gets everything that `add` gets, and its text for the terminal."""
     until_s: float = float("inf")
     """Time of `realtime.stream.clock`; steps that have not begun by then are skipped."""
     facts: dict[str, str] = field(default_factory=dict)
@@ -69,23 +69,29 @@ class Report:
         return any(isinstance(cell, str) and cell.startswith(WRONG) for cell in cells)
 
     def add(self, kind: str, what: Any) -> None:
-        """Keep `what` and pass it to `say`. `kind` is "section" (title, columns), "row" (its cells)
-        or "note" of the last section, "left out", or "measured" (target, (ms, least))."""
+        """Keep `what`, and pass it to `say` with its text. `kind` is "section" (title, columns),
+        "row" (its cells) or "note" of the last section, "left out", or "measured" (target,
+        (ms, least))."""
+        text = ""
         match kind:
             case "section":
                 self.sections.append(Section(*what))
+                text = "\n".join(self.sections[-1].text())
             case "row":
                 self.sections[-1].rows.append(what)
+                text = row(what)
             case "note":
                 self.sections[-1].notes.append(what)
+                text = f"\n{what}"
             case "left out":
                 self.left_out.append(what)
+                text = f"not run: {what}"
             case "measured":
                 self.measured.update([what])
             case _:
                 raise ValueError(f"a report has no {kind}")
         if self.say is not None:
-            self.say(kind, what)
+            self.say(kind, what, text)
 
     def section(self, title: str, *columns: str) -> None:
         """Begin a table."""

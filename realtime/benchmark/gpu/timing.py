@@ -127,7 +127,7 @@ def gpu_ms(
     return taken
 
 
-def on_device(function: Function, device: str) -> Function:
+def run_on(function: Function, device: str) -> Function:
     """`function`, which runs on `device`, for tensors on the CPU."""
 
     def run(*given: Tensor) -> tuple[Tensor, ...]:
@@ -146,7 +146,7 @@ def add_times(
     if record:
         function = RecordedGraph(function, inputs[0], report.device)
     else:
-        function = on_device(function, report.device)
+        function = run_on(function, report.device)
     add_row(report, title, function, inputs)
 
 

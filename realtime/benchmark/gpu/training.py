@@ -33,7 +33,7 @@ def add_training(report: Report, device: str, batches: int) -> None:
     log: list[Mapping[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "trained.safetensors"
-        samples = learnable(batches * recipe.batch)
+        samples = make_samples(batches * recipe.batch)
         fit(recipe, samples, None, out, device=device, after_epoch=log.append)
     first, last = log[0]["loss"], log[-1]["loss"]
     speed = max(line["samples_per_s"] for line in log)
@@ -41,7 +41,7 @@ def add_training(report: Report, device: str, batches: int) -> None:
     report.row(device, speed, first, last, "the loss falls", verdict)
 
 
-def learnable(count: int) -> SampleSet:
+def make_samples(count: int) -> SampleSet:
     """Noise in which each class moves a different third of the map, so that a network can learn
     it."""
     rng = np.random.default_rng(0)

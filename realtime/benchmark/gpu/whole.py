@@ -10,7 +10,7 @@ from model.inference.classifier import load_classifier
 from model.inference.engine_choice import Serving
 from model.inference.naming import Naming
 from model.inference.one_graph import OneGraph, stack_crops
-from realtime.benchmark.gpu.pictures import moments
+from realtime.benchmark.gpu.pictures import make_moments
 from realtime.benchmark.gpu.rows import WRONG, Report
 from realtime.benchmark.gpu.timing import TIME_HEAD, add_row
 
@@ -38,7 +38,7 @@ def add_equality(report: Report, path: Path) -> None:
     plain = Naming(flow, load_classifier(path, flow=flow))
     worst, flips = 0.0, 0
     for number in range(COMPARED):
-        crops = moments(report.size_px, number)
+        crops = make_moments(report.size_px, number)
         expected = plain(crops, None).prediction
         found = graph(crops)[1]
         shares = (found.probabilities[n] - p for n, p in expected.probabilities.items())
@@ -57,7 +57,7 @@ def add_whole_times(report: Report, path: Path) -> None:
         classifier = load_classifier(path, flow=flow, forward=serving)
         one = OneGraph(flow, classifier, serving)
         naming = Naming(flow, classifier, one if report.cuda else None)
-        pool = [moments(report.size_px, number) for number in range(POOL)]
+        pool = [make_moments(report.size_px, number) for number in range(POOL)]
         # Three crops in, two maps out.
         title, moved = f"crops to name at {report.size_px}²", 4 * 7 * report.size_px**2
         add_row(report, title, lambda *crops: naming(crops, None), pool, moved=moved)

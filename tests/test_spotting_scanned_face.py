@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scanned_face import main
 
-from calibrate.spotting.scanned_face import main
 from model.errors import InputError
 from realtime.spotting.expression_patterns import read_units
 from realtime.spotting.motion import REGIONS

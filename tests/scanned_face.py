@@ -1,7 +1,7 @@
 """Measures how the spotter's regions move on a scanned face: the table behind
 `realtime.spotting.expression_patterns`.
 
-    python -m calibrate.spotting.scanned_face ict_face_model.npz realtime/spotting/scanned_units.csv
+    python tests/scanned_face.py ict_face_model.npz realtime/spotting/scanned_units.csv
 
 The model is the ICT Face Model Light as arrays: `neutral` (V, 3), `expressions` (E, V, 3),
 `expression_names` (E,), `landmarks_68` (68,) vertices of the Multi-PIE points; x to the person's

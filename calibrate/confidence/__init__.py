@@ -1,1 +1,0 @@
-"""How far a classifier's probabilities can be trusted."""
