@@ -56,12 +56,11 @@ def test_frames_bear_the_browsers_times() -> None:
     assert source.status().message == ""
 
 
-@pytest.mark.parametrize("packed", [True, False])
-def test_who_asks_for_it_gets_the_jpeg_too(packed: bool) -> None:
-    source = BrowserSource("browser", SourceOptions(packed=packed), now=lambda: 1000.0)
+def test_a_frame_comes_with_its_jpeg() -> None:
+    source = open_browser()
     assert source.info.jpeg
     source.offer(jpeg(), 100.0)
-    assert next(iter(source)).packed == (jpeg() if packed else None)
+    assert next(iter(source)).packed == jpeg()
 
 
 def test_what_is_no_jpeg_or_claims_too_much_is_not_decoded() -> None:

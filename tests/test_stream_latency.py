@@ -1,4 +1,4 @@
-"""Percentiles: exact while few, within 1 % when many, whole-run always."""
+"""Percentiles: within half a percent, over the whole run."""
 
 import math
 
@@ -21,36 +21,24 @@ def test_nothing_measured_is_said_by_n() -> None:
 
 
 @given(latencies)
-def test_few_values_give_exact_percentiles(values: list[float]) -> None:
+def test_percentiles_are_within_half_a_percent(values: list[float]) -> None:
     percentiles = Percentiles()
     for value in values:
         percentiles.add(value)
     summary = percentiles.summary()
-    assert summary.p50 == nearest_rank(values, 50)
-    assert summary.p95 == nearest_rank(values, 95)
-    assert summary.p99 == nearest_rank(values, 99)
-    assert summary.p999 == nearest_rank(values, 99.9)
-    assert (summary.max, summary.n) == (max(values), len(values))
-
-
-@given(latencies)
-def test_many_values_give_percentiles_within_one_percent(values: list[float]) -> None:
-    percentiles = Percentiles(exact=10)
-    for value in values:
-        percentiles.add(value)
-    summary = percentiles.summary()
-    for p, got in ((50, summary.p50), (95, summary.p95), (99.9, summary.p999)):
-        assert got == pytest.approx(nearest_rank(values, p), rel=0.0101)
+    shown = (summary.p50, summary.p95, summary.p99, summary.p999)
+    for p, got in zip((50, 95, 99, 99.9), shown, strict=True):
+        assert got == pytest.approx(nearest_rank(values, p), rel=0.0051)
     assert (summary.max, summary.n) == (max(values), len(values))
 
 
 def test_a_bad_minute_at_the_start_is_not_forgotten() -> None:
-    percentiles = Percentiles(exact=100)
+    percentiles = Percentiles()
     for value in np.concatenate([np.full(50, 900.0), np.full(2000, 5.0)]):
         percentiles.add(float(value))
     summary = percentiles.summary()
-    assert summary.p99 == pytest.approx(900, rel=0.01)
-    assert summary.p95 == pytest.approx(5, rel=0.01)
+    assert summary.p99 == pytest.approx(900, rel=0.0051)
+    assert summary.p95 == pytest.approx(5, rel=0.0051)
     assert summary.max == 900
 
 
@@ -58,3 +46,12 @@ def test_a_bad_minute_at_the_start_is_not_forgotten() -> None:
 def test_what_is_no_latency_is_refused(ms: float) -> None:
     with pytest.raises(ValueError, match="latency"):
         Percentiles().add(ms)
+
+
+def test_a_copy_stays_as_it_is() -> None:
+    percentiles = Percentiles()
+    percentiles.add(3.0)
+    before = percentiles.copy()
+    percentiles.add(50.0)
+    assert (before.summary().n, before.summary().max) == (1, 3.0)
+    assert percentiles.summary().n == 2

@@ -15,6 +15,7 @@ from playwright.sync_api import (
     Dialog,
     Page,
     Playwright,
+    WebSocket,
     WebSocketRoute,
     sync_playwright,
 )
@@ -184,6 +185,26 @@ def test_frames_are_painted_and_an_expression_is_listed_and_replayed(
         )
         page.keyboard.press("Escape")
         page.wait_for_selector("dialog:not([open])", state="attached")
+        watched.check(demo)
+
+
+def test_only_the_tab_that_is_seen_receives_pictures(demo: Served, chromium: Browser) -> None:
+    with opened(chromium, demo) as watched:
+        page = watched.page
+        sockets: list[WebSocket] = []
+        page.on("websocket", lambda socket: sockets.append(socket))
+        page.reload()
+        wait_for_frames(page)
+        page.wait_for_selector(".fl-events li[data-state=confirmed]")
+        page.get_by_role("tab", name="Study").click()
+        page.wait_for_selector(".fl-study [data-ref=picture][data-index]")
+        live, study = sockets
+        assert live.is_closed()
+        assert not study.is_closed()
+        page.get_by_role("tab", name="Live").click()
+        wait_for_frames(page)
+        assert study.is_closed()
+        assert page.locator(".fl-events li[data-state=confirmed]").count() > 0
         watched.check(demo)
 
 

@@ -107,12 +107,13 @@ class LucasKanade:
             pyramid = [moved]
             for _ in levels[1:]:
                 pyramid.append(_halve(pyramid[-1]))
-            flow: ArrayF32 = np.zeros((2, *levels[-1].shape), np.float32)
+            flow: ArrayF32 | None = None
             for level, picture in zip(reversed(levels), reversed(pyramid), strict=True):
-                if flow.shape[1:] != level.shape:
+                if flow is not None:
                     flow = _enlarge(flow, level.shape)
                 for _ in range(iterations if level is levels[0] else COARSE_ITERATIONS):
                     flow = level.refine(flow, picture)
+            assert flow is not None  # there is a level
             return flow
 
         return solve
@@ -146,18 +147,24 @@ class _Level:
         self._inverse_yy = xx / determinant
         self._inverse_xy = -xy / determinant
 
-    def refine(self, flow: ArrayF32, picture: ArrayF32) -> ArrayF32:
-        """Warp `picture` by `flow` (2, H, W), and add the flow that explains the residual."""
-        # Round to the steps of `remap`, so that the residual belongs to exactly this flow.
-        flow = np.rint(flow * SUBPIXEL_STEPS) / SUBPIXEL_STEPS
-        warped = cv2.remap(
-            picture,
-            flow[0] + self._x,
-            flow[1] + self._y,
-            cv2.INTER_CUBIC,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        residual = self.picture - warped
+    def refine(self, flow: ArrayF32 | None, picture: ArrayF32) -> ArrayF32:
+        """Warp `picture` by `flow` (2, H, W), and add the flow that explains the residual. None
+        stands for no flow, which needs no warp."""
+        if flow is None:
+            flow = np.zeros((2, *self.shape), np.float32)
+        else:
+            # Round to the steps of `remap`, so that the residual belongs to exactly this flow.
+            flow = np.rint(flow * SUBPIXEL_STEPS) / SUBPIXEL_STEPS
+            picture = _f32(
+                cv2.remap(
+                    picture,
+                    flow[0] + self._x,
+                    flow[1] + self._y,
+                    cv2.INTER_CUBIC,
+                    borderMode=cv2.BORDER_REPLICATE,
+                )
+            )
+        residual = self.picture - picture
         mean = self._window_means(residual)
         x = self._window_means(self._gx * residual) - self._mean_gx * mean
         y = self._window_means(self._gy * residual) - self._mean_gy * mean

@@ -4,7 +4,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from threading import Condition
+from threading import Condition, Lock
 from types import MappingProxyType
 
 from model.flow.key_frames import MAX_AVERAGE_S
@@ -49,10 +49,12 @@ class Counts:
 
 class Results:
     """The pipeline thread writes, any thread reads. Readers hold the lock only to copy bounded
-    data; a reader that waits for a step sleeps on the condition."""
+    data; a reader that waits for a step sleeps on the condition. The page's event loop, which
+    records what was painted, never waits for the pipeline: these figures have their own lock."""
 
     def __init__(self) -> None:
         self._changed = Condition()
+        self._painting = Lock()
         self.clear()
 
     def clear(self) -> None:
@@ -68,8 +70,10 @@ class Results:
             self._dropped: Counter[str] = Counter()
             self._frame_to_result = Percentiles()
             self._decision = Percentiles()
-            self._painted = Percentiles()
             self._stages: dict[str, Percentiles] = {}
+        with self._painting:
+            self._painted = Percentiles()
+            self._page_stages: dict[str, Percentiles] = {}
 
     def add(self, step: Step, *, waited_ms: float) -> Step:
         """Take a finished step. Returns it with the time at which its events became known, and
@@ -114,10 +118,10 @@ class Results:
     ) -> None:
         """Record the delay from the (scheduled) arrival of frame `index` until a viewer saw it, and
         the times of the stages between its result and the screen."""
-        with self._changed:
+        with self._painting:
             self._painted.add(painted_ms)
             for stage, ms in timings_ms.items():
-                self._stages.setdefault(stage, Percentiles()).add(ms)
+                self._page_stages.setdefault(stage, Percentiles()).add(ms)
 
     def forget(self, start_s: float, end_s: float) -> tuple[int, ...]:
         """Delete what lies between these times of the source, and what arrives later for them.
@@ -174,15 +178,21 @@ class Results:
     def counts(self) -> Counts:
         """Return the numbers so far."""
         with self._changed:
-            return Counts(
-                analysed=self._analysed,
-                dropped=MappingProxyType(dict(self._dropped)),
-                faces=self._faces,
-                frame_to_result=self._frame_to_result.summary(),
-                decision=self._decision.summary(),
-                painted=self._painted.summary(),
-                stages=MappingProxyType({k: p.summary() for k, p in self._stages.items()}),
-            )
+            analysed, faces, dropped = self._analysed, self._faces, dict(self._dropped)
+            frame_to_result, decision = self._frame_to_result.copy(), self._decision.copy()
+            stages = {name: each.copy() for name, each in self._stages.items()}
+        with self._painting:
+            painted = self._painted.copy()
+            stages |= {name: each.copy() for name, each in self._page_stages.items()}
+        return Counts(
+            analysed=analysed,
+            dropped=MappingProxyType(dropped),
+            faces=faces,
+            frame_to_result=frame_to_result.summary(),
+            decision=decision.summary(),
+            painted=painted.summary(),
+            stages=MappingProxyType({name: each.summary() for name, each in stages.items()}),
+        )
 
     def _without_forgotten(self, events: tuple[Event, ...], now_s: float) -> tuple[Event, ...]:
         return tuple(

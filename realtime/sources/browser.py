@@ -37,7 +37,6 @@ class BrowserSource(GatedSource):
         self, spec: str, options: SourceOptions, *, now: Callable[[], float] = monotonic_s
     ) -> None:
         super().__init__(options.rotate)
-        self._packed = options.packed
         self._now = now
         self._gate.say("open", "waiting for the browser's camera")
         self._offered = threading.Condition()
@@ -107,8 +106,7 @@ class BrowserSource(GatedSource):
             elif size is None or (image := decode_picture(jpeg)) is None:
                 self._gate.refuse(BAD_JPEG)
             else:
-                packed = jpeg if self._packed else None
-                frame = self._gate.admit(image, captured_s, received_s, packed)
+                frame = self._gate.admit(image, captured_s, received_s, jpeg)
                 if frame is not None:
                     self._gate.say("open")
                 yield frame

@@ -80,23 +80,23 @@ class Eyes:
         self._history: deque[tuple[float, ArrayF32]] = deque()
         self._usual = np.zeros(2, np.float32)
         self._pictures: deque[tuple[float, ImageU8]] = deque()
+        self._usual_change = 1.0
         self._changes: deque[float] = deque(maxlen=round(OPENNESS_HISTORY_S / _USUAL_EVERY_S))
 
     def blink(self, face: AlignedFace, openness: ArrayF32) -> bool:
         """Take in the next face and its `eye_openness`; return whether its eyes blink."""
         time_s = face.stamp.time_s
         changed = self._change(face)
-        usual = 1.0
-        if self._changes:
-            usual = CHANGE_FACTOR * float(np.median(self._changes))
+        least_change = max(CHANGE, CHANGE_FACTOR * self._usual_change)
         if not self._history or time_s - self._history[-1][0] >= _USUAL_EVERY_S:
             self._history.append((time_s, openness))
             while time_s - self._history[0][0] > OPENNESS_HISTORY_S:
                 self._history.popleft()
             self._usual = np.median(np.stack([o for _, o in self._history]), axis=0)
             self._changes.append(changed)
+            self._usual_change = float(np.median(self._changes))
         closed = bool((openness < BLINK_OPENNESS * self._usual).any())
-        return closed or changed > max(CHANGE, usual)
+        return closed or changed > least_change
 
     def _change(self, face: AlignedFace) -> float:
         """Return how much the less changed of both eyes' pictures changed within `CHANGE_S`."""
@@ -111,5 +111,6 @@ class Eyes:
             wide = int(np.linalg.norm(corners[1] - corners[0]) / 2)
             high = wide // 3 + 1
             box = slice(max(y - high, 0), y + high + 1), slice(max(x - wide, 0), x + wide + 1)
-            changes.append(float(cv2.absdiff(crop[box], before[box]).mean()))
-        return min(changes) / (float(crop.std()) + 1)
+            changes.append(cv2.mean(cv2.absdiff(crop[box], before[box]))[0])
+        _, deviation = cv2.meanStdDev(crop)
+        return min(changes) / (float(deviation[0, 0]) + 1)

@@ -1,24 +1,21 @@
 """Percentiles of latencies over a run of any length, in bounded memory.
 
-The first `EXACT` values are kept, so a run of minutes has exact percentiles. After that, values are
-counted in log-spaced bins, and percentiles over the whole run are correct to 1 %. Keeping only the
-last N values would forget the worst minute of an hour. A random sample of N would lose the tail,
-which is what these figures are for. Maximum and count are always exact.
+Values are counted in log-spaced bins, so percentiles over the whole run are correct to half a
+percent. Keeping only the last N values would forget the worst minute of an hour. A random sample
+of N would lose the tail, which is what these figures are for. Maximum and count are exact.
 
-Not thread-safe: the owner locks.
+Not thread-safe: the owner locks, copies, and computes the summary from the copy.
 """
 
+import copy
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-EXACT = 10_000
-"""Values up to which percentiles are exact: 50 s at 200 fps, 80 kB."""
-
 _LOWEST_MS = 1e-3
 _HIGHEST_MS = 1e7
-_STEP = math.log(1.02)  # a bin's middle is within 1 % of every value in it
+_STEP = math.log(1.01)  # a bin's middle is within 0.5 % of every value in it
 _BINS = math.ceil(math.log(_HIGHEST_MS / _LOWEST_MS) / _STEP) + 1
 
 
@@ -36,10 +33,9 @@ class LatencySummary:
 
 
 class Percentiles:
-    """Collects latencies in ms; call `summary()` at any time."""
+    """Collects latencies in ms."""
 
-    def __init__(self, exact: int = EXACT) -> None:
-        self._values = np.zeros(exact)
+    def __init__(self) -> None:
         self._counts = np.zeros(_BINS, np.int64)
         self._n = 0
         self._max = 0.0
@@ -49,23 +45,24 @@ class Percentiles:
         value is a bug upstream and would falsify the percentiles."""
         if not (math.isfinite(ms) and ms >= 0):
             raise ValueError(f"a latency is a finite number of ms from 0 up, got {ms}")
-        if self._n < len(self._values):
-            self._values[self._n] = ms
         clipped = min(max(ms, _LOWEST_MS), _HIGHEST_MS)
         self._counts[int(math.log(clipped / _LOWEST_MS) / _STEP)] += 1
         self._n += 1
         self._max = max(self._max, ms)
+
+    def copy(self) -> "Percentiles":
+        """Return a copy, in microseconds: 18 kB."""
+        other = copy.copy(self)
+        other._counts = self._counts.copy()
+        return other
 
     def summary(self) -> LatencySummary:
         """Return the percentiles so far: each is the smallest value that at least p % do not
         exceed."""
         if self._n == 0:
             return LatencySummary()
-        ranks = np.array([math.ceil(self._n * p / 100) for p in (50, 95, 99, 99.9)])
-        if self._n <= len(self._values):
-            values = np.sort(self._values[: self._n])[ranks - 1]
-        else:
-            bins = np.searchsorted(np.cumsum(self._counts), ranks)
-            values = np.minimum(_LOWEST_MS * np.exp((bins + 0.5) * _STEP), self._max)
+        ranks = [math.ceil(self._n * p / 100) for p in (50, 95, 99, 99.9)]
+        bins = np.searchsorted(np.cumsum(self._counts), ranks)
+        values = np.minimum(_LOWEST_MS * np.exp((bins + 0.5) * _STEP), self._max)
         p50, p95, p99, p999 = (float(value) for value in values)
         return LatencySummary(p50, p95, p99, p999, self._max, self._n)

@@ -186,7 +186,7 @@ class RingReader:
             place = self._next - (ring._appended - len(ring._frames))
             if not 0 <= place < len(ring._frames):
                 return None
-            return _picture(next(islice(ring._frames, place, None)))
+            return _picture(ring._frames[place])
 
     @property
     def missed(self) -> tuple[Stamp, ...]:

@@ -40,11 +40,12 @@ class FrameEncoder:
         self._step: Step | None = None
         self._parts: dict[str, bytes] = {}
 
-    def parts(self, step: Step) -> dict[str, bytes]:
-        """Return heat map, landmarks (float32 x, y in px of the frame) and JPEG of a step."""
+    def parts(self, step: Step, rotate: int = 0) -> dict[str, bytes]:
+        """Return heat map, landmarks (float32 x, y in px of the frame) and JPEG of a step: the
+        camera's own JPEG if there is one, and the source does not turn it by `rotate` degrees."""
         with self._lock:
             if self._step is not step:
-                self._parts = _parts(step)
+                self._parts = _parts(step, rotate)
                 self._step = step
             return self._parts
 
@@ -157,7 +158,7 @@ def _rejection(update: SpotUpdate) -> list[float | str]:
     return [*moments, window.kind, update.reason]
 
 
-def _parts(step: Step) -> dict[str, bytes]:
+def _parts(step: Step, rotate: int) -> dict[str, bytes]:
     parts: dict[str, bytes] = {}
     grid = heat(step)
     if grid is not None:
@@ -166,6 +167,8 @@ def _parts(step: Step) -> dict[str, bytes]:
         parts["landmarks"] = step.face.landmarks_px.astype("<f4").tobytes()
     image = step.frame.image
     longest = max(image.shape[:2])
+    if step.frame.packed is not None and not rotate and longest <= MAX_SIDE_PX:
+        return {**parts, "jpeg": step.frame.packed}
     if longest > MAX_SIDE_PX:
         scale = MAX_SIDE_PX / longest
         image = np.asarray(

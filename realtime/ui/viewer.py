@@ -200,7 +200,7 @@ class Viewer:
         signals = [s for s in self._session.results.history(last_s) if s.stamp.time_s <= time_s]
         captured_s = self._captured_s(step)
         event = current_event(self._session.results.events()[-RECENT:], time_s)
-        parts = self._encoder.parts(step)
+        parts = self._encoder.parts(step, self._session.config.rotate)
         data = frame_message(self._number, step, event, signals, parts, captured_s)
         return _SentFrame(data, step, captured_s, start_s, monotonic_s())
 

@@ -8,6 +8,7 @@ import { Plot } from "./plot.js";
 import { ViewSocket } from "./socket.js";
 import { Stage } from "./stage.js";
 import { StatusLine } from "./status.js";
+import { watchVisible } from "./tab.js";
 
 const NOTICE_MS = 8000;
 
@@ -95,7 +96,8 @@ export function mount(root) {
   wireChips(root, stage);
   wireTheme(ref("theme"));
   watchTheme(() => plot.draw());
-  socket.connect();
+  // While another tab is shown, that one has the picture; what happened comes with the return.
+  watchVisible(root, (visible) => (visible ? socket.connect() : socket.close()));
 }
 
 function wireSource(ref, socket) {
