@@ -22,7 +22,7 @@ import psutil
 from playwright.sync_api import sync_playwright
 
 from realtime.review.motion_lanes import read_motion
-from realtime.review.quality import measure
+from realtime.review.quality import measure_quality
 from realtime.sessions.reader import Session, open_session
 from realtime.sessions.video_cut import pts_of
 from realtime.stream.clock import monotonic_s
@@ -79,7 +79,7 @@ def account(session: Session) -> list[str]:
     assert all(r.cause for r in session.frames if r.fate != "recorded"), "a loss without a cause"
     indices = [(r.index, r.count) for r in session.frames]
     assert all(a + n == b for (a, n), (b, _) in pairwise(indices)), "a hole"
-    quality = measure(session, read_motion(folder), None)
+    quality = measure_quality(session, read_motion(folder), None)
     captured = sum(r.count for r in session.frames)
     size = sum(folder.video(part).stat().st_size for part in folder.parts())
     median, low, high = quality.interval_ms

@@ -31,7 +31,7 @@ from realtime.export.__main__ import main
 from realtime.export.plain import SOUND_COLUMNS
 from realtime.export.video import blur_faces
 from realtime.recording.recorder import SessionRecorder
-from realtime.review.pictures import Pictures
+from realtime.review.recorded_frames import RecordedFrames
 from realtime.sessions.export_rows import EVENT_COLUMNS, questions
 from realtime.sessions.folder import create_folder
 from realtime.sessions.markers import Marker, MarkerKind
@@ -433,7 +433,7 @@ def test_a_video_that_cannot_be_read_costs_no_table(tmp_path: Path) -> None:
 
 
 def test_a_face_that_is_missed_for_a_moment_is_covered_all_the_same(recorded: Path) -> None:
-    found = Pictures(open_session(recorded))
+    found = RecordedFrames(open_session(recorded))
     alone = found.frame(0).image
     found.close()
     height, width = alone.shape[:2]
@@ -468,7 +468,7 @@ def test_no_face_is_left_in_a_blurred_video_and_nothing_else_in_a_crop(
     recorded: Path, tmp_path: Path
 ) -> None:
     session = open_session(recorded)
-    before = [f.image for f in Pictures(session).between(0, 86)]
+    before = [f.image for f in RecordedFrames(session).between(0, 86)]
     ((path,), (cut,)) = (export(session, name, tmp_path) for name in ("blurred", "crop"))
     after = list(pictures(path))
     assert [ms for ms, _ in after] == [40 * index for index in range(87)]

@@ -20,7 +20,7 @@ from realtime.live import LiveSession
 from realtime.recording import video_parts as parts
 from realtime.recording.plan import RecordPlan
 from realtime.recording.recorder import SessionRecorder
-from realtime.review.pictures import Pictures
+from realtime.review.recorded_frames import RecordedFrames
 from realtime.sessions.compare import compare
 from realtime.sessions.crash_safe_video import CODECS
 from realtime.sessions.folder import SessionFolder, create_folder
@@ -181,7 +181,7 @@ def test_of_a_camera_on_its_side_the_bytes_are_kept_and_the_pictures_turned(
         assert (source.info.width, source.info.height) == (320, 240)
         found = compare(source, "cpu")
     assert (found.live, found.replayed, found.differences, found.cautions) == (1, 1, (), ())
-    with closing(Pictures(open_session(folder))) as pictures:
+    with closing(RecordedFrames(open_session(folder))) as pictures:
         assert np.array_equal(pictures.frame(40).image, np.rot90(kept, -1))
     (out,) = write_video(open_session(folder), tmp_path)
     for video in (folder / "video.mkv", out):  # a player turns them too
@@ -190,7 +190,7 @@ def test_of_a_camera_on_its_side_the_bytes_are_kept_and_the_pictures_turned(
 
 
 def test_stepping_through_it_shows_the_same_pixels(session: Path) -> None:
-    with closing(Pictures(open_session(session))) as pictures:
+    with closing(RecordedFrames(open_session(session))) as pictures:
         for place in (50, 51, 3):
             jpeg = packets(session / "video.mkv")[place]
             assert np.array_equal(pictures.frame(place).image, pixels(jpeg))

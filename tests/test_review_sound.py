@@ -25,17 +25,17 @@ from realtime.config import LiveConfig
 from realtime.export import export
 from realtime.recording.sound_track import Block, SampleClock
 from realtime.review.motion_lanes import read_motion
-from realtime.review.quality import measure
-from realtime.review.report import report
-from realtime.review.sound import FLOOR_DB, UNREADABLE, Sound, sound_of, wav_header
+from realtime.review.quality import measure_quality
+from realtime.review.session_report import make_report
+from realtime.review.session_sound import FLOOR_DB, UNREADABLE, SessionSound, open_sound, wav_header
 from realtime.sessions.reader import Session, open_session
 from realtime.sessions.redact import REDACTED, redact_span
 from realtime.ui.review import review_routes
-from realtime.ui.sound import AT_ONCE_BYTES
+from realtime.ui.sound_stream import AT_ONCE_BYTES
 
 
 def whole(session: Session) -> NDArray[Any]:
-    sound = Sound(session)
+    sound = SessionSound(session)
     return sound.samples(0, sound.count).astype(float)
 
 
@@ -79,22 +79,22 @@ def test_what_is_missing_is_silent_and_has_its_cause(session: Session) -> None:
     expected = np.trunc(tone(np.arange(len(samples)) / HZ))
     expected[HZ // 2 : HZ * 8 // 10] = 0
     assert np.array_equal(samples, expected)
-    sound = Sound(session)
+    sound = SessionSound(session)
     assert sound.missing() == [(0.5, 0.8, "microphone away")]
     pieces = [sound.samples(first, min(first + 777, sound.count)) for first in range(0, 27500, 777)]
     assert np.array_equal(np.concatenate(pieces), samples)
 
 
 def test_loudness_is_in_db_and_missing_where_nothing_is_known(session: Session) -> None:
-    levels = Sound(session).loudness(0, 3, 30)
+    levels = SessionSound(session).loudness(0, 3, 30)
     rms = 20 * np.log10(0.45 / 2**0.5)
     assert levels[5:8] == [None] * 3
     assert levels[12:24] == pytest.approx([rms] * 12, abs=0.2)
     assert all(FLOOR_DB < level < -60 for level in levels[:5] if level is not None)
-    fine = Sound(session).loudness(1.2, 1.25, 100)  # finer than it is known: no holes
+    fine = SessionSound(session).loudness(1.2, 1.25, 100)  # finer than it is known: no holes
     assert None not in fine
-    assert Sound(session).loudness(-1, 0, 2) == [None, None]
-    assert Sound(session).loudness(1e6, 2e6, 2) == [None, None]
+    assert SessionSound(session).loudness(-1, 0, 2) == [None, None]
+    assert SessionSound(session).loudness(1e6, 2e6, 2) == [None, None]
 
 
 def test_of_what_was_redacted_nothing_is_heard(session: Session) -> None:
@@ -103,7 +103,7 @@ def test_of_what_was_redacted_nothing_is_heard(session: Session) -> None:
     samples = whole(later)
     assert not samples[round(1.2 * HZ) : round(1.9 * HZ)].any()
     assert samples[round(2.1 * HZ) : round(2.2 * HZ)].any()
-    assert [why for _, _, why in Sound(later).missing()] == ["microphone away", REDACTED]
+    assert [why for _, _, why in SessionSound(later).missing()] == ["microphone away", REDACTED]
 
 
 def test_a_pause_of_hours_costs_no_memory(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_pause_of_hours_costs_no_memory(tmp_path: Path) -> None:
     assert session.folder.parts() == [1, 2]
     tracemalloc.start()
     try:
-        sound = Sound(session)
+        sound = SessionSound(session)
         begin_s, end_s, _ = max(sound.missing(), key=lambda span: span[1] - span[0])
         least = 2 * HZ * later_s
         assert tracemalloc.get_traced_memory()[1] < least / 4
@@ -136,20 +136,20 @@ def test_a_file_that_cannot_be_read_is_told_and_costs_no_table(
     session: Session, tmp_path: Path
 ) -> None:
     session.folder.video(1).write_bytes(bytes(1000))
-    sound = Sound(session)
+    sound = SessionSound(session)
     assert sound.loudness(0, 2, 2) == [None, None]
     assert [why for _, _, why in sound.missing()] == [f"{UNREADABLE}; microphone away"]
     assert len(list(export(session, ["csv"], tmp_path / "out"))) == 4
-    assert UNREADABLE in report(session)
+    assert UNREADABLE in make_report(session)
     with pytest.raises(InputError, match="cannot be read"):  # silence would be a lie
         sound.samples(0, 10)
 
 
 def test_a_session_without_sound_says_so(recorded: Path) -> None:
     session = open_session(recorded)
-    assert sound_of(session) is None
+    assert open_sound(session) is None
     with pytest.raises(InputError, match="has no sound"):
-        Sound(session)
+        SessionSound(session)
 
 
 def test_the_header_is_that_of_a_wav_file() -> None:
@@ -178,7 +178,7 @@ def test_the_sound_comes_in_stretches_as_browsers_ask(
         assert read.getframerate() == HZ
         samples = np.frombuffer(read.readframes(read.getnframes()), "<i2")
     assert np.array_equal(samples, whole(session))
-    monkeypatch.setattr("realtime.ui.sound.AT_ONCE_BYTES", 10_001)
+    monkeypatch.setattr("realtime.ui.sound_stream.AT_ONCE_BYTES", 10_001)
     collected = b""
     while len(collected) < len(everything.content):
         answer = client.get(address, headers={"Range": f"bytes={len(collected)}-"})
@@ -241,7 +241,7 @@ def test_without_sound_there_is_none_to_send(recorded: Path) -> None:
 
 
 def test_the_report_tells_of_the_sound_and_holds_none(session: Session) -> None:
-    text = report(session)
+    text = make_report(session)
     assert "room, 8000 Hz" in text
     assert "0.3 s microphone away (8.72%)" in text
     assert 'class="loud"' in text
@@ -253,12 +253,12 @@ def test_the_report_tells_of_the_sound_and_holds_none(session: Session) -> None:
     assert "a voice tells who speaks" in text
     assert "<audio" not in text
     assert "data:" not in text
-    quality = measure(session, read_motion(session.folder), Sound(session))
+    quality = measure_quality(session, read_motion(session.folder), SessionSound(session))
     assert quality.silent_s == pytest.approx({"microphone away": 0.3})
 
 
 def test_a_report_without_sound_says_nothing_of_it(recorded: Path) -> None:
-    text = report(open_session(recorded))
+    text = make_report(open_session(recorded))
     assert "not recorded" in text
     assert "microphone" not in text
     assert "loud" not in text.partition("<body>")[2]

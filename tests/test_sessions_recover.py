@@ -15,7 +15,7 @@ from test_recording_recorder import frame, recorder, records
 
 import realtime.recording.video_parts as parts
 from model.errors import InputError
-from realtime.review.pictures import Pictures
+from realtime.review.recorded_frames import RecordedFrames
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.ledger import FROM_VIDEO, LOST
 from realtime.sessions.markers import Marker, marker_line
@@ -93,7 +93,7 @@ def test_a_picture_that_was_damaged_on_the_disk_is_a_jump(tmp_path: Path) -> Non
     with closing(SessionSource(str(folder.path), SourceOptions())) as source:
         assert [one.stamp.index for one in source] == [n for n in range(30) if n != 5]
         assert source.status().unusable == {"damaged": 1}
-    with closing(Pictures(open_session(folder.path))) as pictures:
+    with closing(RecordedFrames(open_session(folder.path))) as pictures:
         with pytest.raises(InputError, match="cannot be decoded"):
             pictures.frame(5)
         assert np.array_equal(pictures.frame(6).image, frame(6).image)

@@ -34,8 +34,8 @@ from realtime.stream.clock import monotonic_s
 from realtime.ui import sockets
 from realtime.ui.allowed_sources import check_source
 from realtime.ui.connections import MESSAGES_PER_S
+from realtime.ui.event_pictures import MOST_WAITING
 from realtime.ui.login_throttle import FORGIVEN_S, FREE, KEPT, LONGEST_S, Throttle
-from realtime.ui.pictures import MOST_WAITING
 from realtime.ui.routes import LONGEST_BODY
 from realtime.ui.sockets import HEADER, MOST_SKIPPED
 from realtime.ui.viewer_messages import LONGEST, parse_message, pong

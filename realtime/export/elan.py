@@ -14,8 +14,8 @@ from pathlib import Path
 from model.errors import InputError
 from model.text import clean_text
 from realtime.export.mp4 import write_mp4
-from realtime.export.sound import may_export_sound, wav_path, write_sound
-from realtime.review.sound import Sound
+from realtime.export.wav import may_export_sound, wav_path, write_sound
+from realtime.review.session_sound import SessionSound
 from realtime.sessions.export_rows import event_rows, lanes, marker_rows, new_file, questions, stem
 from realtime.sessions.reader import Session
 
@@ -115,7 +115,8 @@ def _tiers(session: Session) -> dict[str, list[Span]]:
     ]
     if may_export_sound(session):
         tiers["missing sound"] = [
-            (_ms(start_s), _ms(end_s), why) for start_s, end_s, why in Sound(session).missing()
+            (_ms(start_s), _ms(end_s), why)
+            for start_s, end_s, why in SessionSound(session).missing()
         ]
     return tiers
 

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from realtime.review.sound import Sound, sound_of
+from realtime.review.session_sound import SessionSound, open_sound
 from realtime.sessions.export_rows import (
     EVENT_COLUMNS,
     FRAME_COLUMNS,
@@ -72,7 +72,7 @@ def _write(
 
 
 def _tables(session: Session) -> list[tuple[str, list[str], Rows]]:
-    sound = sound_of(session)
+    sound = open_sound(session)
     events = [row | {"loudness_db": _loudest(sound, row)} for row in event_rows(session)]
     return [
         ("events", [*event_columns(session), *SOUND_COLUMNS], events),
@@ -81,7 +81,7 @@ def _tables(session: Session) -> list[tuple[str, list[str], Rows]]:
     ]
 
 
-def _loudest(sound: Sound | None, row: dict[str, Any]) -> float | None:
+def _loudest(sound: SessionSound | None, row: dict[str, Any]) -> float | None:
     return None if sound is None else sound.loudness(row["onset_s"], row["offset_s"], 1)[0]
 
 

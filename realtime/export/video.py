@@ -12,7 +12,7 @@ from model.errors import InputError
 from model.face.aligner import FaceAligner, find_faces
 from model.records import AlignedFace, ArrayF32, Frame, ImageU8
 from realtime.results.replay import REPLAY_PX, picture
-from realtime.review.pictures import Pictures
+from realtime.review.recorded_frames import RecordedFrames
 from realtime.sessions.crash_safe_video import VideoWriter
 from realtime.sessions.export_rows import new_file, stem
 from realtime.sessions.reader import Session
@@ -91,7 +91,7 @@ def write_changed(
     """Write the recorded frames, as `change` returns them, to `path`, which must be new. Raises
     `InputError` if there are none, or their size changes."""
     new_file(path)
-    pictures = Pictures(session)
+    pictures = RecordedFrames(session)
     if not pictures.stamps:
         raise InputError(f"{session.folder.path} has no pictures to export")
     writer: VideoWriter | None = None

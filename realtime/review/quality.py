@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from realtime.review.motion_lanes import MotionLanes
-from realtime.review.sound import Sound
+from realtime.review.session_sound import SessionSound
 from realtime.sessions.reader import Session
 
 
@@ -54,7 +54,7 @@ class Quality:
         return sum((self.silent_s or {}).values()) / self.seconds if self.seconds else 0.0
 
 
-def measure(session: Session, motion: MotionLanes, sound: Sound | None) -> Quality:
+def measure_quality(session: Session, motion: MotionLanes, sound: SessionSound | None) -> Quality:
     """Return the quality of `session`. `motion`: its motion table; `sound`: None if it has none."""
     lost: Counter[str] = Counter()
     recorded = [frame for frame in session.frames if frame.fate == "recorded"]

@@ -36,7 +36,7 @@ class Rate:
         return 60 * low / self.seconds, 60 * high / self.seconds
 
 
-def rates(session: Session) -> dict[str, dict[str, Rate]]:
+def measure_rates(session: Session) -> dict[str, dict[str, Rate]]:
     """Return the rates of `micro`, `macro` and each label: for each question (its repetitions
     together), outside questions, and for the whole session."""
     rows = list(event_rows(session))

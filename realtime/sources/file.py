@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from model.errors import SourceError
 from model.records import Frame
 from realtime.sources import SourceInfo, SourceOptions
-from realtime.sources.frame_times import Timeline
+from realtime.sources.frame_times import FrameTimes
 from realtime.sources.gated import GatedSource
 from realtime.sources.pixels import Pixels
 from realtime.sources.video import (
@@ -55,7 +55,7 @@ class RecordedSource(GatedSource):
                 damaged = sum(self._gate.status().unusable.values())
                 why = f"all {damaged} pictures in it are damaged" if damaged else "it has no frames"
                 raise SourceError(f"{spec}: {why}")
-            self._timeline = Timeline(
+            self._times = FrameTimes(
                 container,
                 stream,
                 first[0],
@@ -69,7 +69,7 @@ class RecordedSource(GatedSource):
             raise
         self._pictures = chain([first], pictures)
         height, width = first[1].shape[:2]
-        fps, end_s = self._timeline.fps, self._timeline.end_s
+        fps, end_s = self._times.fps, self._times.end_s
         codec = stream.codec_context.name
         parts = [f"{name}: {width}×{height}"]
         if fps:
@@ -88,16 +88,16 @@ class RecordedSource(GatedSource):
             fps_nominal=fps,
             lossless=codec in LOSSLESS_CODECS,
             duration_s=end_s or (container.duration / av.time_base if container.duration else None),
-            notes=(*_choice(container, stream), *self._timeline.notes, *pixels.notes),
+            notes=(*_choice(container, stream), *self._times.notes, *pixels.notes),
         )
 
     def _run(self) -> Generator[Frame | None, None, None]:
-        time_s, end_s = 0.0, self._timeline.end_s
+        time_s, end_s = 0.0, self._times.end_s
         size = self.info.height, self.info.width
         note = ""
         yielded = False
         for picture, image in self._pictures:
-            frame = self._gate.admit(image, self._timeline.at(picture))
+            frame = self._gate.admit(image, self._times.at(picture))
             if frame is not None:
                 yielded = True
                 time_s = frame.stamp.time_s

@@ -41,7 +41,7 @@ class MeasuredRate:
     steady: bool
 
 
-class Timeline:
+class FrameTimes:
     """The times of one recording's pictures."""
 
     def __init__(

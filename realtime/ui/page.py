@@ -18,10 +18,10 @@ from realtime.config import is_loopback
 from realtime.live import LiveSession
 from realtime.study import Study
 from realtime.ui.calibration import Calibrator, calibration_routes
+from realtime.ui.event_pictures import picture_routes
 from realtime.ui.failures import refuse_request
 from realtime.ui.guard import Guard
 from realtime.ui.health import health_routes
-from realtime.ui.pictures import picture_routes
 from realtime.ui.review import review_routes
 from realtime.ui.routes import RouteFilter
 from realtime.ui.sockets import Sockets

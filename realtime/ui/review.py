@@ -1,7 +1,7 @@
 """The routes of the page's Review tab.
 
 Times are seconds of the video, counted from the first recorded frame. Frames are given by their
-place in the video (`realtime.review.pictures`).
+place in the video (`realtime.review.recorded_frames`).
 """
 
 import math
@@ -22,18 +22,18 @@ from realtime.export import export, export_folder
 from realtime.results.clips import CONTEXT_S
 from realtime.results.replay import LARGEST_FACTOR, Replay
 from realtime.review.agreement import agree
-from realtime.review.coding import add_edit, as_coded, coded_expressions, kinds
+from realtime.review.coding import add_edit, apply_edits, find_kinds, list_expressions
 from realtime.review.motion_lanes import LANES, MotionLanes, read_motion
-from realtime.review.pictures import Pictures
-from realtime.review.report import report
-from realtime.review.sound import LANE_DB, Sound, sound_of
+from realtime.review.recorded_frames import RecordedFrames
+from realtime.review.session_report import make_report
+from realtime.review.session_sound import LANE_DB, SessionSound, open_sound
 from realtime.sessions.coder_edits import Edit
 from realtime.sessions.export_rows import marker_rows, questions
 from realtime.sessions.folder import DOCUMENT, SessionFolder
 from realtime.sessions.reader import Session, open_session
+from realtime.ui.event_pictures import Replays, jpeg, replay_facts, replay_picture
 from realtime.ui.failures import error_as_404, error_as_answer, report_failure
-from realtime.ui.pictures import Replays, jpeg, replay_facts, replay_picture
-from realtime.ui.sound import sound_answer
+from realtime.ui.sound_stream import sound_answer
 from realtime.ui.viewer_messages import Text
 
 KEPT_SESSIONS = 2
@@ -78,14 +78,14 @@ class _OpenSession:
         self.session: Session = open_session(path)
         self.mark = object()
         """Part of the key of its replays; an `id` could be used again by another object."""
-        self.pictures = Pictures(self.session)
+        self.pictures = RecordedFrames(self.session)
         self.motion: MotionLanes = read_motion(self.session.folder)
-        self._sound = sound_of(self.session)
+        self._sound = open_sound(self.session)
 
     @property
-    def sound(self) -> Sound:
+    def sound(self) -> SessionSound:
         """The sound. Raises `InputError` if the session has none."""
-        return self._sound or Sound(self.session)
+        return self._sound or SessionSound(self.session)
 
     def seconds(self, time_s: float) -> float:
         return time_s - self.session.zero_s
@@ -274,7 +274,7 @@ def review_routes(root: Path) -> APIRouter:
     @router.get("/{name}/report.html")
     @error_as_404
     def report_page(name: str, coder: str = "") -> Response:
-        page = report(_as_coded_by(store.open(name).session, coder))
+        page = make_report(_as_coded_by(store.open(name).session, coder))
         return Response(page, media_type="text/html", headers={"Cache-Control": "no-store"})
 
     @router.post("/{name}/export")
@@ -294,15 +294,15 @@ def review_routes(root: Path) -> APIRouter:
 
 
 def _coding(opened: _OpenSession, coder: str) -> dict[str, Any]:
-    edits = coded_expressions(opened.session, coder)
-    kind = kinds(opened.session, edits)
+    edits = list_expressions(opened.session, coder)
+    kind = find_kinds(opened.session, edits)
     return {"coder": coder, "expressions": [opened.edit(e, kind[e.number]) for e in edits]}
 
 
 def _add_edit(opened: _OpenSession, request: EditRequest) -> dict[str, Any]:
     if request.frames != len(opened.pictures.stamps):
         raise InputError("the session has changed since it was opened: load the page again")
-    expressions = coded_expressions(opened.session, request.coder)
+    expressions = list_expressions(opened.session, request.coder)
     now = next((e for e in expressions if e.number == request.number), None)
     edit = add_edit(
         opened.session,
@@ -322,7 +322,7 @@ def _add_edit(opened: _OpenSession, request: EditRequest) -> dict[str, Any]:
 
 def _as_coded_by(session: Session, coder: str) -> Session:
     """Return `session` with the coder's edits, if there are any."""
-    return as_coded(session, coder) if coder in session.folder.coders() else session
+    return apply_edits(session, coder) if coder in session.folder.coders() else session
 
 
 def _window(opened: _OpenSession, onset: int, apex: int, offset: int) -> Window:

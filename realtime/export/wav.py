@@ -4,7 +4,7 @@ the video; missing sound is silence."""
 from pathlib import Path
 
 from model.errors import InputError
-from realtime.review.sound import Sound, wav_header
+from realtime.review.session_sound import SessionSound, wav_header
 from realtime.sessions.export_rows import new_file, stem
 from realtime.sessions.reader import Session
 
@@ -14,7 +14,7 @@ AT_ONCE_S = 60
 def write_sound(session: Session, folder: Path) -> list[Path]:
     """Write `<code>_<start>.wav`: one channel, 16 bit. Raises `InputError` if there is no sound, or
     the consent does not cover it."""
-    sound = Sound(session)
+    sound = SessionSound(session)
     if not may_export_sound(session):
         raise InputError(f"{session.folder.path}: the recorded consent does not cover sound")
     path = new_file(wav_path(session, folder))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from realtime.review.motion_lanes import LANES, MotionLanes
-from realtime.review.sound import LANE_DB, Sound
+from realtime.review.session_sound import LANE_DB, SessionSound
 from realtime.sessions.export_rows import QuestionSpan, questions
 from realtime.sessions.reader import Session
 
@@ -18,7 +18,7 @@ _TICKS_S = (1, 5, 10, 30, 60, 300, 600, 1800, 3600)
 
 
 @dataclass(frozen=True)
-class Timeline:
+class TimelineDrawing:
     """A whole session. Times are s of the video, lengths units of the drawing."""
 
     seconds: float
@@ -56,12 +56,14 @@ class Timeline:
         return self.left + time_s / self.seconds * (self.width - self.left)
 
 
-def timeline(session: Session, motion: MotionLanes, sound: Sound | None) -> Timeline:
+def draw_timeline(
+    session: Session, motion: MotionLanes, sound: SessionSound | None
+) -> TimelineDrawing:
     """Return the timeline of the whole session."""
     seconds = max(session.seconds, 1e-6)
     zero_s = session.zero_s
     over = motion.binned(zero_s, zero_s + seconds, BINS)
-    return Timeline(
+    return TimelineDrawing(
         seconds,
         {name: _curve(values, seconds / BINS) for name, values in zip(LANES, over, strict=True)},
         None if sound is None else _bars(sound.loudness(0, seconds, BINS)),
@@ -72,22 +74,22 @@ def timeline(session: Session, motion: MotionLanes, sound: Sound | None) -> Time
 
 
 def _curve(values: Sequence[float | None], bin_s: float) -> str:
-    step = (Timeline.width - Timeline.left) / BINS
+    step = (TimelineDrawing.width - TimelineDrawing.left) / BINS
     path, last = "", -math.inf
     for i, value in enumerate(values):
         if value is not None:
             to = "M" if (i - last) * bin_s > max(GAP_S, 1.5 * bin_s) else "L"
-            up = min(value, FULL) * Timeline.threshold
-            path += f"{to}{Timeline.left + (i + 0.5) * step:.1f},{-up:.1f}"
+            up = min(value, FULL) * TimelineDrawing.threshold
+            path += f"{to}{TimelineDrawing.left + (i + 0.5) * step:.1f},{-up:.1f}"
             last = i
     return path
 
 
 def _bars(levels: Sequence[float | None]) -> str:
-    step = (Timeline.width - Timeline.left) / BINS
+    step = (TimelineDrawing.width - TimelineDrawing.left) / BINS
     path = ""
     for i, level in enumerate(levels):
         if level is not None:
-            up = max(0.5, (1 - level / LANE_DB) * Timeline.tall)
-            path += f"M{Timeline.left + i * step:.1f},0v{-up:.1f}h{step:.2f}V0z"
+            up = max(0.5, (1 - level / LANE_DB) * TimelineDrawing.tall)
+            path += f"M{TimelineDrawing.left + i * step:.1f},0v{-up:.1f}h{step:.2f}V0z"
     return path

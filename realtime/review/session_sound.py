@@ -1,4 +1,4 @@
-"""Sound: the sound of a session on the time line of its video, and its loudness.
+"""The sound of a session on the time line of its video, and its loudness.
 
 Blocks of sound carry times that are rounded to 1 ms, from a clock that is a little fast or slow. If
 each block began exactly at its time, one would hear clicks. So consecutive blocks are joined end to
@@ -60,7 +60,7 @@ class _Run:
     samples: ArrayI16
 
 
-class Sound:
+class SessionSound:
     """The sound of one session, one channel. Any thread, one at a time."""
 
     def __init__(self, session: Session) -> None:
@@ -205,9 +205,9 @@ class Sound:
             )
 
 
-def sound_of(session: Session) -> Sound | None:
+def open_sound(session: Session) -> SessionSound | None:
     """Return the sound of `session`; None if it has none."""
-    return None if session.document["video"].get("audio") is None else Sound(session)
+    return None if session.document["video"].get("audio") is None else SessionSound(session)
 
 
 def wav_header(rate: int, count: int) -> bytes:

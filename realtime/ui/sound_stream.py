@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
-from realtime.review.sound import Sound, wav_header
+from realtime.review.session_sound import SessionSound, wav_header
 from realtime.sessions.crash_safe_video import SAMPLE_BYTES
 
 AT_ONCE_BYTES = 512 * 2**10
@@ -16,7 +16,7 @@ _HEADERS = {"Cache-Control": "no-store", "Accept-Ranges": "bytes"}
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
 
 
-def sound_answer(opened: Callable[[], Sound], wanted: str | None) -> Response:
+def sound_answer(opened: Callable[[], SessionSound], wanted: str | None) -> Response:
     """Answer with the stretch of the file that `wanted`, the header `Range`, asks for, or with its
     beginning if it is long; with the whole file if the header is missing or has another form.
     `opened` is called for each stretch; its `InputError` is raised."""
@@ -33,16 +33,16 @@ def sound_answer(opened: Callable[[], Sound], wanted: str | None) -> Response:
     return Response(_bytes(opened(), first, last + 1), 206, part, "audio/wav")
 
 
-def _size(sound: Sound) -> int:
+def _size(sound: SessionSound) -> int:
     return len(wav_header(sound.rate, sound.count)) + SAMPLE_BYTES * sound.count
 
 
-def _stretches(opened: Callable[[], Sound], size: int) -> Iterator[bytes]:
+def _stretches(opened: Callable[[], SessionSound], size: int) -> Iterator[bytes]:
     for first in range(0, size, AT_ONCE_BYTES):
         yield _bytes(opened(), first, min(first + AT_ONCE_BYTES, size))
 
 
-def _bytes(sound: Sound, first: int, last: int) -> bytes:
+def _bytes(sound: SessionSound, first: int, last: int) -> bytes:
     """Return bytes `first` to `last` (excluded) of the file."""
     header = wav_header(sound.rate, sound.count)
     begin, end = ((max(len(header), at) - len(header)) // SAMPLE_BYTES for at in (first, last + 1))

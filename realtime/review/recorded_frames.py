@@ -1,4 +1,4 @@
-"""Pictures: the recorded frames of a session by their place.
+"""The recorded frames of a session by their place.
 
 Places number the frames in the video, from 0. To reach a place a little ahead, decoding goes on; to
 reach any other, it starts at the key frame before that place.
@@ -25,7 +25,7 @@ AHEAD_MS = 2000
 """Up to this far ahead, going on is faster than seeking a key frame."""
 
 
-class Pictures:
+class RecordedFrames:
     """Random access to the recorded frames. Any thread, one at a time."""
 
     def __init__(self, session: Session) -> None:
