@@ -29,9 +29,9 @@ from realtime.sources import (
     ASKED_RATE,
     Source,
     SourceStatus,
+    hide_password,
     open_source,
     split_spec,
-    without_password,
 )
 from realtime.sources.browser import BrowserSource
 from realtime.spotting.baseline import Baseline
@@ -101,7 +101,7 @@ class LiveSession:
         opened. Raises `InputError` during a recording: stop it first."""
         with self._control:
             if self.records:
-                shown = without_password(source)
+                shown = hide_password(source)
                 raise InputError(f"--source {shown}: a recording is in progress, stop it first")
             baseline = baseline or self._config.baseline
             rotate = self._config.rotate if rotate is None else rotate

@@ -18,7 +18,7 @@ from model.errors import InputError, describe_error
 from model.records import Frame, Stamp, Step
 from realtime.config import LiveConfig, device_name
 from realtime.perception.pipeline import open_pipeline, pipeline_config
-from realtime.recording.recording import END, open_recording
+from realtime.recording.recording import END_OF_SOURCE, open_recording
 from realtime.results.clip_packing import Packing
 from realtime.results.clips import Clips
 from realtime.results.results import Results
@@ -192,7 +192,7 @@ class Run:
 
     def _why_ended(self, ended: str) -> str:
         """Return why the recording ended. `ended`: why the source ended."""
-        if self._asked_to_stop and ended == END:
+        if self._asked_to_stop and ended == END_OF_SOURCE:
             ended = STOPPED
         reasons = [ended, self.failed, *self.faults]
         return "; ".join(reason for reason in reasons if reason)

@@ -24,7 +24,7 @@ from playwright.sync_api import sync_playwright
 from realtime.review.motion_lanes import read_motion
 from realtime.review.quality import measure_quality
 from realtime.sessions.reader import Session, open_session
-from realtime.sessions.video_cut import pts_of
+from realtime.sessions.video_cut import read_pts
 from realtime.stream.clock import monotonic_s
 
 ROOT = Path(__file__).parent.parent
@@ -74,7 +74,7 @@ def account(session: Session) -> list[str]:
     """The figures, after checking that every captured frame has its place or its cause."""
     listed = Counter((r.part, r.pts_ms) for r in session.frames if r.fate == "recorded")
     folder = session.folder
-    in_video = Counter((part, ms) for part in folder.parts() for ms in pts_of(folder.video(part)))
+    in_video = Counter((part, ms) for part in folder.parts() for ms in read_pts(folder.video(part)))
     assert listed == in_video, "ledger and video disagree"
     assert all(r.cause for r in session.frames if r.fate != "recorded"), "a loss without a cause"
     indices = [(r.index, r.count) for r in session.frames]

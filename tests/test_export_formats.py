@@ -32,7 +32,7 @@ from realtime.export.plain import SOUND_COLUMNS
 from realtime.export.video import blur_faces
 from realtime.recording.recorder import SessionRecorder
 from realtime.review.recorded_frames import RecordedFrames
-from realtime.sessions.export_rows import EVENT_COLUMNS, questions
+from realtime.sessions.export_rows import EVENT_COLUMNS, find_questions
 from realtime.sessions.folder import create_folder
 from realtime.sessions.markers import Marker, MarkerKind
 from realtime.sessions.reader import Session, open_session
@@ -116,7 +116,7 @@ def test_no_export_is_overwritten(
 
 
 def test_questions_end_where_they_are_ended_or_the_next_begins(session: Session) -> None:
-    asked = [(q.name, round(q.start_s, 6), round(q.end_s, 6)) for q in questions(session)]
+    asked = [(q.name, round(q.start_s, 6), round(q.end_s, 6)) for q in find_questions(session)]
     assert asked == [("q1", 0.2, 0.48), ("q2", 0.48, 2.4)]
 
 

@@ -23,7 +23,7 @@ from realtime.recording.lsl import (
     Streams,
     check_stream,
     correction_s,
-    library,
+    import_pylsl,
     offset_s,
 )
 from realtime.recording.notebook import Notebook
@@ -41,7 +41,7 @@ TIMEOUT_S = 30.0
 def test_without_pylsl_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pylsl", None)
     with pytest.raises(InputError, match=r"\[lsl\]"):
-        library()
+        import_pylsl()
 
 
 @pytest.fixture

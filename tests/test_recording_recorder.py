@@ -21,13 +21,13 @@ from realtime.recording import write_queue as notes
 from realtime.recording.recorder import SessionRecorder
 from realtime.sessions.crash_safe_video import VideoWriter
 from realtime.sessions.folder import SessionFolder, create_folder
-from realtime.sessions.ledger import Line, fold, parse_line
+from realtime.sessions.ledger import LedgerLine, merge_lines, parse_line
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker, parse_marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.recover import recover
 from realtime.sessions.source import SessionSource
-from realtime.sessions.video_cut import copy_without, pts_of
+from realtime.sessions.video_cut import copy_without, read_pts
 from realtime.sources import SourceOptions
 
 DOCUMENT: dict[str, Any] = {
@@ -58,8 +58,8 @@ def recorder(path: Path, clock: FakeClock | None = None, **losses: int) -> Sessi
     )
 
 
-def records(path: Path) -> list[Line]:
-    return fold(filter(None, map(parse_line, read_lines(path / "frames.csv"))))
+def records(path: Path) -> list[LedgerLine]:
+    return merge_lines(filter(None, map(parse_line, read_lines(path / "frames.csv"))))
 
 
 def test_every_frame_is_in_the_video_and_in_the_ledger(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_every_frame_is_in_the_video_and_in_the_ledger(tmp_path: Path) -> None:
     found = records(tmp_path / "s")
     assert [r.stamp for r in found] == [frame(index).stamp for index in range(12)]
     assert {(r.fate, r.clock, r.part) for r in found} == {("recorded", "driver", 1)}
-    assert [r.pts_ms for r in found] == pts_of(tmp_path / "s" / "video.mkv")
+    assert [r.pts_ms for r in found] == read_pts(tmp_path / "s" / "video.mkv")
     assert [r.pts_ms for r in found] == [40 * index for index in range(12)]
     with av.open(str(tmp_path / "s" / "video.mkv")) as container:
         for index, picture in enumerate(container.decode(video=0)):
@@ -150,7 +150,7 @@ def test_another_size_begins_another_part(tmp_path: Path) -> None:
     made.close("end")
     folder = SessionFolder(tmp_path / "s")
     assert [r.part for r in records(tmp_path / "s")] == [1, 1, 1, 2, 2, 3]
-    assert [pts_of(folder.video(part)) for part in folder.parts()] == [
+    assert [read_pts(folder.video(part)) for part in folder.parts()] == [
         [0, 40, 80],
         [120, 160],
         [200],
@@ -193,7 +193,7 @@ def test_the_last_seconds_can_be_forgotten_while_it_records(tmp_path: Path) -> N
     fates = [(r.fate, r.time_s is None, r.analysis) for r in records(tmp_path / "s")]
     kept, gone = ("recorded", False, "analysed"), ("redacted", True, "")
     assert fates == [kept] * 10 + [gone] * 12 + [kept] * 4
-    assert [len(pts_of(folder.video(part))) for part in folder.parts()] == [10, 4]
+    assert [len(read_pts(folder.video(part))) for part in folder.parts()] == [10, 4]
     assert "secret" not in folder.markers.read_text()
     assert "before" in folder.markers.read_text()
     rows = [row.partition(",")[0] for row in read_lines(folder.motion)]
@@ -266,7 +266,7 @@ def last_ten() -> Marker:
 def ten_are_gone(path: Path) -> bool:
     folder = SessionFolder(path)
     assert [r.fate for r in records(path)] == ["recorded"] * 10 + ["redacted"] * 10
-    assert len(pts_of(folder.video(1))) == 10
+    assert len(read_pts(folder.video(1))) == 10
     (marker,) = filter(None, map(parse_marker, read_lines(folder.markers)))
     return marker == last_ten()
 
@@ -380,7 +380,7 @@ def test_a_full_disk_ends_it_and_keeps_what_is_written(
     if state == "torn":
         recover(SessionFolder(kept))
     recorded = [r.pts_ms for r in records(kept) if r.fate == "recorded"]
-    assert recorded == pts_of(kept / "video.mkv")
+    assert recorded == read_pts(kept / "video.mkv")
     assert int(frames) - 4 <= len(recorded) <= int(frames)
 
 
@@ -403,7 +403,7 @@ def test_hours_take_no_more_memory_and_no_frame_is_lost_between_files(
     tracemalloc.stop()
     made.close("end")
     folder = SessionFolder(tmp_path / "s")
-    parts = [pts_of(folder.video(part)) for part in folder.parts()]
+    parts = [read_pts(folder.video(part)) for part in folder.parts()]
     assert len(parts) == 3 * 12
     assert {len(part) for part in parts} == {15}
     assert [ms for part in parts for ms in part] == [20_000 * index for index in range(540)]

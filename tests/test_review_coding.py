@@ -25,12 +25,12 @@ import realtime.session as session_command
 from model.cli import exit_code
 from model.errors import InputError
 from model.records import Kind, Stamp
-from realtime.export.plain import text
+from realtime.export.plain import format_cell
 from realtime.review.agreement import agree, cohen_kappa
 from realtime.review.coding import add_edit, apply_edits, find_kinds, list_expressions
 from realtime.review.motion_lanes import LANES, read_motion
 from realtime.review.quality import measure_quality
-from realtime.review.rates import OUTSIDE, WHOLE, measure_rates, poisson_interval
+from realtime.review.rates import OUTSIDE, WHOLE_SESSION, measure_rates, poisson_interval
 from realtime.review.recorded_frames import RecordedFrames
 from realtime.review.session_report import describe_methods, make_report
 from realtime.sessions.coder_edits import Edit, edit_line, parse_edit
@@ -398,8 +398,8 @@ def test_intervals_of_counts_are_garwoods() -> None:
 
 def test_rates_are_told_by_question(session: Session) -> None:
     found = measure_rates(session)
-    assert list(found) == ["q1", OUTSIDE, WHOLE]
-    whole = found[WHOLE]["micro"]
+    assert list(found) == ["q1", OUTSIDE, WHOLE_SESSION]
+    whole = found[WHOLE_SESSION]["micro"]
     assert (whole.count, whole.seconds) == (1, pytest.approx(86 / 25))
     assert whole.per_min == pytest.approx(60 * 25 / 86)
     assert sum(found[name]["micro"].count for name in ("q1", OUTSIDE)) == 1
@@ -507,6 +507,6 @@ def test_one_folder_that_is_no_session_hides_no_other(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "=cmd|' /C calc'!A0"])
 def test_no_word_in_a_csv_is_a_formula(words: str) -> None:
-    assert text(words) == f"'{words}"
-    assert text(-1.5) == "-1.500000"
-    assert text("calm = good") == "calm = good"
+    assert format_cell(words) == f"'{words}"
+    assert format_cell(-1.5) == "-1.500000"
+    assert format_cell("calm = good") == "calm = good"

@@ -23,11 +23,17 @@ from model.errors import InputError
 from model.records import Stamp
 from realtime.config import LiveConfig
 from realtime.export import export
-from realtime.recording.sound_track import Block, SampleClock
+from realtime.recording.sound_track import SampleClock, SoundBlock
 from realtime.review.motion_lanes import read_motion
 from realtime.review.quality import measure_quality
 from realtime.review.session_report import make_report
-from realtime.review.session_sound import FLOOR_DB, UNREADABLE, SessionSound, open_sound, wav_header
+from realtime.review.session_sound import (
+    FLOOR_DB,
+    UNREADABLE_FILE,
+    SessionSound,
+    open_sound,
+    wav_header,
+)
 from realtime.sessions.reader import Session, open_session
 from realtime.sessions.redact import REDACTED, redact_span
 from realtime.ui.review import review_routes
@@ -51,7 +57,7 @@ def test_sound_is_in_step_and_does_not_click(tmp_path: Path) -> None:
             at_s = begin_s - ZERO_S + np.arange(BLOCK) * period_s / BLOCK
             samples = (10000 * np.sin(2 * np.pi * tone_hz * at_s)).astype("<i2").tobytes()
             begun_s = device.begin_s(begin_s + jitter.choice([0.0, 0.004]), BLOCK)
-            made.hear(Block(begun_s, samples))
+            made.hear(SoundBlock(begun_s, samples))
             number += 1
         made.write(shown)
     made.close("end")
@@ -115,7 +121,9 @@ def test_a_pause_of_hours_costs_no_memory(tmp_path: Path) -> None:
             time_s = shown.stamp.time_s + again_s
             if index % 5 == 0:
                 for begin_s in (time_s - 0.09, time_s + 0.01):
-                    made.hear(Block(begin_s, tone(np.arange(BLOCK) / HZ).astype("<i2").tobytes()))
+                    made.hear(
+                        SoundBlock(begin_s, tone(np.arange(BLOCK) / HZ).astype("<i2").tobytes())
+                    )
             made.write(replace(shown, stamp=Stamp(index + int(again_s), time_s)))
     made.close("end")
     session = hearing(open_session(tmp_path / "s"))
@@ -138,9 +146,9 @@ def test_a_file_that_cannot_be_read_is_told_and_costs_no_table(
     session.folder.video(1).write_bytes(bytes(1000))
     sound = SessionSound(session)
     assert sound.loudness(0, 2, 2) == [None, None]
-    assert [why for _, _, why in sound.missing()] == [f"{UNREADABLE}; microphone away"]
+    assert [why for _, _, why in sound.missing()] == [f"{UNREADABLE_FILE}; microphone away"]
     assert len(list(export(session, ["csv"], tmp_path / "out"))) == 4
-    assert UNREADABLE in make_report(session)
+    assert UNREADABLE_FILE in make_report(session)
     with pytest.raises(InputError, match="cannot be read"):  # silence would be a lie
         sound.samples(0, 10)
 

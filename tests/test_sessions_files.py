@@ -18,8 +18,8 @@ from test_spotting_baseline import INFO, measured_on
 from model.cli import exit_code
 from model.errors import InputError
 from model.records import Event, Prediction, Stamp, Window
-from realtime.recording.camera_check import load_camera_check
-from realtime.recording.checks import check_list
+from realtime.recording.camera_check import load_camera_report
+from realtime.recording.checks import make_check_list
 from realtime.recording.keys import Keys
 from realtime.recording.plan import RecordPlan
 from realtime.recording.protocol import load_protocol
@@ -31,7 +31,7 @@ from realtime.sessions.clock_anchors import take_anchor
 from realtime.sessions.coder_edits import Edit, edit_line, parse_edit
 from realtime.sessions.exported_copies import note_copies
 from realtime.sessions.folder import FORMAT, SessionFolder, create_folder
-from realtime.sessions.ledger import HEADER, Line, parse_line
+from realtime.sessions.ledger import LEDGER_HEADER, LedgerLine, parse_line
 from realtime.sessions.line_file import LineFile, read_lines
 from realtime.sessions.markers import Marker, MarkerKind, marker_line, parse_marker
 from realtime.spotting.baseline import Baseline
@@ -40,7 +40,7 @@ times = st.floats(-FURTHEST_S, FURTHEST_S)
 words = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters=",\n"))
 stamps = st.builds(Stamp, st.integers(0, 2**40), times)
 lines = st.builds(
-    Line,
+    LedgerLine,
     index=st.integers(0, 2**40),
     fate=st.sampled_from(["recorded", "dropped", "missing", "redacted", "analysed", "late"]),
     time_s=st.none() | times,
@@ -102,25 +102,25 @@ markers = st.builds(
 def test_a_baseline_is_checked_for_whose_it_is(
     baseline: Baseline | None, good: bool, words: str, tmp_path: Path
 ) -> None:
-    checks = check_list(RecordPlan(tmp_path / "s", "P07"), INFO, baseline, 1e12)
+    checks = make_check_list(RecordPlan(tmp_path / "s", "P07"), INFO, baseline, 1e12)
     (check,) = (check for check in checks if check.name == "baseline")
     assert check.good == good
     assert check.text.startswith(words)
 
 
 @given(lines)
-def test_a_ledger_line_comes_back_with_every_bit(line: Line) -> None:
+def test_a_ledger_line_comes_back_with_every_bit(line: LedgerLine) -> None:
     assert parse_line(line.text()) == line
 
 
 @given(st.text())
 def test_what_is_no_ledger_line_is_none(text: str) -> None:
     found = parse_line(text)
-    assert found is None or isinstance(found, Line)
+    assert found is None or isinstance(found, LedgerLine)
 
 
 def test_the_header_is_no_line() -> None:
-    assert parse_line(HEADER) is None
+    assert parse_line(LEDGER_HEADER) is None
 
 
 @given(events)
@@ -499,10 +499,10 @@ def test_the_report_of_a_camera_check_is_an_item_of_the_list(tmp_path: Path) -> 
     document = {"format": "fmanet-live camera", "version": 1, "verdict": "resolves MEs"}
     for light, good in (("green", True), ("amber", True), ("red", False)):
         path.write_text(json.dumps({**document, "light": light}))
-        assert load_camera_check(path).good == good
+        assert load_camera_report(path).good == good
     for wrong in ("{}", "[]", "{", json.dumps({**document, "version": 2, "light": "green"})):
         path.write_text(wrong)
         with pytest.raises(InputError, match=r"camera\.json"):
-            load_camera_check(path)
+            load_camera_report(path)
     with pytest.raises(InputError, match="cannot be read"):
-        load_camera_check(tmp_path / "absent.json")
+        load_camera_report(tmp_path / "absent.json")

@@ -110,7 +110,7 @@ def test_thousands_of_connections_leave_files_for_recordings(
 ) -> None:
     config = LiveConfig(source="demo", fps=5, classifier=str(untrained))
     with serving(config) as served, ExitStack() as closed:
-        for _ in range(2 * connections.MOST // connections.ONES_SHARE):
+        for _ in range(2 * connections.MAX_CONNECTIONS // connections.ADDRESS_SHARE):
             closed.enter_context(socket.create_connection(("127.0.0.1", served.port), 30))
         another = http.client.HTTPConnection("127.0.0.1", served.port, 30, ("127.0.0.2", 0))
         closed.callback(another.close)

@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 from realtime.config import LiveConfig
 from realtime.stream.clock import monotonic_s
 from realtime.ui.routes import without_root
-from realtime.ui.sockets import HEADER
+from realtime.ui.sockets import FRAME_HEADER
 from realtime.ui.view_messages import hello_message
 from realtime.ui.viewer_messages import ViewerMessage, parse_message
 
@@ -219,7 +219,7 @@ def test_a_viewer_turns_the_picture_of_a_camera_on_its_side(untrained: Path) -> 
 
 def camera_frame(at_s: float) -> bytes:
     jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
-    return HEADER.pack(at_s, monotonic_s() - at_s, 0) + jpeg
+    return FRAME_HEADER.pack(at_s, monotonic_s() - at_s, 0) + jpeg
 
 
 def test_a_page_that_lost_its_connection_takes_its_camera_up_again(untrained: Path) -> None:

@@ -25,7 +25,7 @@ from model.evaluation.html import document, reliability
 from model.inference.confidence import fit_temperature
 from model.metrics import recognition
 from model.records import ArrayF32, ArrayF64
-from realtime.results.run_summary import check_new, versions
+from realtime.results.run_summary import check_new, list_versions
 
 FORMAT, VERSION = "fmanet-live confidence", 1
 BINS = 10
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str]) -> None:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "predictions": options.predictions.name,
         "labels": predictions.labels,
-        "software": versions(),
+        "software": list_versions(),
         **asdict(confidence),
     }
     options.out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")

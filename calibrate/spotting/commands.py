@@ -43,7 +43,7 @@ from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.machine import machine
 from realtime.perception.pipeline import PipelineConfig
-from realtime.results.run_summary import check_new, versions, write_report
+from realtime.results.run_summary import check_new, list_versions, write_json_report
 from realtime.spotting.baseline import Baseline, load_baseline, save_baseline
 from realtime.spotting.spotter import SpotterConfig
 
@@ -109,7 +109,7 @@ def evaluate(
             print(f"{row.group}, {named_right(row)}")
     if out is not None:
         about = _about(footage, baseline)
-        write_report(
+        write_json_report(
             out / "spotting.json",
             FORMAT,
             VERSION,
@@ -139,7 +139,9 @@ def fit_thresholds(
         for each in footage
     ]
     with tqdm(total=len(FACTORS), desc="thresholds", disable=None) as bar:
-        fitted = fit(pieces, per_min, now=datetime.now(UTC), software=versions(), tick=bar.update)
+        fitted = fit(
+            pieces, per_min, now=datetime.now(UTC), software=list_versions(), tick=bar.update
+        )
     print(table([fitted.left_out]))
     save_baseline(out, fitted.baseline)
     print(

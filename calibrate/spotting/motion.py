@@ -23,7 +23,7 @@ import realtime
 from calibrate.spotting.footage import TestFootage
 from model.errors import InputError, error_line
 from model.records import ArrayF32, ArrayF64, MotionSample, SpotUpdate, Stamp
-from realtime.perception.spotting_steps import Perception, Watch
+from realtime.perception.spotting_steps import FrameSpotter, Perception
 from realtime.spotting.motion import FLAGS, REGIONS
 from realtime.spotting.spotter import Spotter, SpotterConfig
 
@@ -105,7 +105,7 @@ class SpotDecision:
 
 def spot(motions: Motions, config: SpotterConfig) -> tuple[SpotDecision, ...]:
     """All decisions of a spotter on these motions, driven as in the pipeline."""
-    watch = Watch(Spotter(config))
+    watch = FrameSpotter(Spotter(config))
     said: list[SpotDecision] = []
     now_s = 0.0
     for sample in motions.samples():

@@ -33,7 +33,7 @@ Tell = Callable[[str], None]
 _WORDS = {"question_start": "{name} start", "question_end": "{name} end"}
 
 
-def library() -> ModuleType:
+def import_pylsl() -> ModuleType:
     """Return pylsl. Raises `InputError` if it, or its liblsl, is missing."""
     try:
         import pylsl
@@ -56,7 +56,7 @@ class Streams:
     def __init__(self, session: str) -> None:
         """`session` tells the streams of one recording from another's. Raises `InputError` without
         pylsl."""
-        lsl = library()
+        lsl = import_pylsl()
         self._offset_s = offset_s(lsl)
         self._tie_s = 0.0
 
@@ -126,7 +126,7 @@ class MarkerStream:
             raise
 
     def _listen(self, mark: Mark, tell: Tell, ended: threading.Event) -> None:
-        lsl = library()
+        lsl = import_pylsl()
         shift_s = offset_s(lsl)
         while not ended.is_set():
             info = self._find(lsl)
@@ -160,7 +160,7 @@ class MarkerStream:
 
 def check_stream(spec: str) -> None:
     """Raise `InputError` if `spec` matches several streams. A missing one may begin later."""
-    streams = find_streams(library(), spec)
+    streams = find_streams(import_pylsl(), spec)
     if len(streams) > 1:
         raise InputError(f"--lsl-markers {spec}: {_choice(spec, streams)}")
 

@@ -19,16 +19,16 @@ from typing import Any
 from model.errors import error_line
 from model.records import Event, Frame, Stamp, Step
 from realtime.recording.lsl import Streams
-from realtime.recording.sound_track import Block, SoundTrack
+from realtime.recording.sound_track import SoundBlock, SoundTrack
 from realtime.recording.status import RecordingStatus
 from realtime.recording.video_parts import VideoParts
-from realtime.recording.write_queue import Note, Notes
-from realtime.results.event_lines import event_line, within
+from realtime.recording.write_queue import QueueEntry, WriteQueue
+from realtime.results.event_lines import event_line, overlaps
 from realtime.results.event_tables import MOTION_COLUMNS, motion_cells
 from realtime.sessions.audit import audit_line
 from realtime.sessions.clock_anchors import ANCHOR_S, SOURCE_TIME, take_anchor
-from realtime.sessions.folder import RESERVE_BYTES, SessionFolder, claim, free_bytes
-from realtime.sessions.ledger import BEHIND, HEADER, LATE_S, Line
+from realtime.sessions.folder import RESERVE_BYTES, SessionFolder, free_bytes, lock_session
+from realtime.sessions.ledger import LATE_S, LEDGER_HEADER, RECORDER_BEHIND, LedgerLine
 from realtime.sessions.line_file import LineFile
 from realtime.sessions.markers import Marker, marker_line
 from realtime.sessions.redact import REDACTED, redact, redact_marked
@@ -39,7 +39,7 @@ SYNC_S = 2.0
 """A power cut may cost this much of the recording."""
 ROOM_S = 1.0
 
-FULL = "the disk is full"
+DISK_FULL = "the disk is full"
 
 
 class _DiskFullError(OSError):
@@ -65,14 +65,14 @@ class SessionRecorder:
         `streams` get what is recorded. `sound` goes into the video's file. Raises `OSError` if the
         folder cannot be written to."""
         self._folder = folder
-        self._release = claim(folder.path)
+        self._release = lock_session(folder.path)
         self._document = document | {"state": "recording", "anchors": []}
         sound_hz = None if sound is None else sound.rate
         rotate = document["camera"].get("rotate", 0)
         self._video = VideoParts(folder, document["video"]["codec"], sound_hz, rotate)
         self._clock, self._losses, self._now = clock, losses, now
         self._streams, self._sound = streams, sound
-        self._notes = Notes()
+        self._notes = WriteQueue()
         self._redacted: list[tuple[float, float]] = []
         self._due: list[Marker] = []
         self._zero_s: float | None = None
@@ -92,7 +92,7 @@ class SessionRecorder:
         """Record `frame`. `missed`: frames since the last one that this thread came too late
         for."""
         for stamp in missed:
-            self._drop(stamp, BEHIND)
+            self._drop(stamp, RECORDER_BEHIND)
         if self._failure:
             self._dropped += 1
             self._redact_after_failure()
@@ -103,7 +103,7 @@ class SessionRecorder:
                 self._intervals.add((frame.stamp.time_s - self._last.time_s) * 1e3)
             self._last = frame.stamp
             if self._is_redacted(frame.stamp.time_s):
-                self._ledger.write(Line(frame.stamp.index, "redacted", cause=REDACTED).text())
+                self._ledger.write(LedgerLine(frame.stamp.index, "redacted", cause=REDACTED).text())
             else:
                 self._record(frame)
         except Exception as error:
@@ -125,7 +125,7 @@ class SessionRecorder:
             if now_s >= self._room_due_s:
                 self._room_due_s = now_s + ROOM_S
                 if free_bytes(self._folder.path) < RESERVE_BYTES:
-                    raise _DiskFullError(FULL)
+                    raise _DiskFullError(DISK_FULL)
             if now_s >= self._anchor_due_s:
                 self._anchor_due_s = now_s + ANCHOR_S
                 self._document["anchors"].append(asdict(take_anchor()))
@@ -141,42 +141,44 @@ class SessionRecorder:
         except Exception as error:
             self._fail(error)
 
-    def hear(self, block: Block, left_out: str = "") -> None:
+    def hear(self, block: SoundBlock, left_out: str = "") -> None:
         """See `SoundTrack.hear`. Only for a recording with sound. Any thread."""
         assert self._sound is not None
         self._sound.hear(block, left_out)
 
     def analysed(self, step: Step, done_s: float) -> None:
-        """Note that a frame was analysed, at `done_s` of the monotonic clock. Any thread."""
+        """QueueEntry that a frame was analysed, at `done_s` of the monotonic clock. Any thread."""
         stamp = step.frame.stamp
         late = done_s - step.frame.received_s > LATE_S
-        line = Line(stamp.index, "late" if late else "analysed")
-        self._notes.put(Note(stamp.time_s, line, ",".join(motion_cells(step))))
+        line = LedgerLine(stamp.index, "late" if late else "analysed")
+        self._notes.put(QueueEntry(stamp.time_s, line, ",".join(motion_cells(step))))
         self.finished(step.events)
 
     def left_out(self, stamps: Sequence[Stamp], cause: str) -> None:
-        """Note that frames will not be analysed. Any thread."""
+        """QueueEntry that frames will not be analysed. Any thread."""
         for stamp in stamps:
-            self._notes.put(Note(stamp.time_s, Line(stamp.index, "unanalysed", cause=cause)))
+            self._notes.put(
+                QueueEntry(stamp.time_s, LedgerLine(stamp.index, "unanalysed", cause=cause))
+            )
 
     def finished(self, events: Sequence[Event]) -> None:
-        """Note events. Any thread."""
+        """QueueEntry events. Any thread."""
         for event in events:
-            self._notes.put(Note(event.known_at.time_s, event=event))
+            self._notes.put(QueueEntry(event.known_at.time_s, event=event))
 
     def mark(self, marker: Marker) -> bool:
-        """Note a marker; one of kind `redact` deletes its span. Returns False if it is not noted:
-        after `close`, or after a failure unless it is a `redact`. Any thread."""
+        """QueueEntry a marker; one of kind `redact` deletes its span. Returns False if it is not
+        noted: after `close`, or after a failure unless it is a `redact`. Any thread."""
         if self._failure and marker.kind != "redact":
             return False
-        taken = self._notes.put(Note(marker.time_s, marker=marker))
+        taken = self._notes.put(QueueEntry(marker.time_s, marker=marker))
         if taken and marker.kind == "redact":
             self._redacted.append(marker.span)  # from here on, nothing in this span is written
         return taken
 
     def audit(self, who: str, did: str) -> None:
-        """Note that `who` did `did`. Any thread."""
-        self._notes.put(Note(math.inf, audit=audit_line(who, did)))
+        """QueueEntry that `who` did `did`. Any thread."""
+        self._notes.put(QueueEntry(math.inf, audit=audit_line(who, did)))
 
     @property
     def zero_s(self) -> float:
@@ -250,7 +252,7 @@ class SessionRecorder:
         self._write_sound(stamp.time_s)
         due_ms = round((stamp.time_s - self._zero_s) * 1000)
         part, pts_ms = self._video.place(frame, due_ms)
-        line = Line(
+        line = LedgerLine(
             stamp.index, "recorded", stamp.time_s, frame.received_s, self._clock(), part, pts_ms
         )
         self._ledger.write(line.text())
@@ -285,7 +287,7 @@ class SessionRecorder:
         if index > expected:
             self._counted = counts
             cause = "; ".join(grown) or "source"
-            line = Line(expected, "missing", cause=cause, count=index - expected)
+            line = LedgerLine(expected, "missing", cause=cause, count=index - expected)
             self._ledger.write(line.text())
 
     def _drop(self, stamp: Stamp, cause: str) -> None:
@@ -295,9 +297,11 @@ class SessionRecorder:
         try:
             self._gap_before(stamp.index)
             self._last = stamp
-            line = Line(stamp.index, "dropped", stamp.time_s, clock=self._clock(), cause=cause)
+            line = LedgerLine(
+                stamp.index, "dropped", stamp.time_s, clock=self._clock(), cause=cause
+            )
             if self._is_redacted(stamp.time_s):
-                line = Line(stamp.index, "redacted", cause=REDACTED)
+                line = LedgerLine(stamp.index, "redacted", cause=REDACTED)
             self._ledger.write(line.text())
         except Exception as error:
             self._fail(error)
@@ -309,7 +313,7 @@ class SessionRecorder:
             elif note.marker is not None:
                 self._write_marker(note.marker)
             elif note.event is not None:
-                if not any(within(note.event, *span) for span in self._redacted):
+                if not any(overlaps(note.event, *span) for span in self._redacted):
                     self._events.write(event_line(note.event))
                     if self._streams is not None:
                         self._streams.event(note.event)
@@ -361,7 +365,7 @@ class SessionRecorder:
         return any(start_s <= last_s and begin_s <= until_s for start_s, until_s in self._redacted)
 
     def _open_tables(self) -> None:
-        self._ledger = LineFile(self._folder.frames, HEADER)
+        self._ledger = LineFile(self._folder.frames, LEDGER_HEADER)
         self._motion = LineFile(self._folder.motion, ",".join(MOTION_COLUMNS))
         self._events = LineFile(self._folder.events)
         self._markers = LineFile(self._folder.markers)

@@ -12,24 +12,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from realtime.sessions.crash_safe_video import SAMPLE_BYTES, VideoWriter
-from realtime.sessions.ledger import BEHIND
+from realtime.sessions.ledger import RECORDER_BEHIND
 from realtime.sessions.line_file import LineFile
 
-HEADER = "from_s,to_s,cause"
+SOUND_HEADER = "from_s,to_s,cause"
 WAITING_S = 30.0
 """The most sound that waits for the recorder: longer than the ring holds frames."""
-GAP_S = 0.03
+SOUND_GAP_S = 0.03
 """A shorter gap comes from the device's clock; no sound is missing."""
 ENDING_S = 0.5
 """Sound may end this long before the last picture."""
 CREEP = 5e-4
 """A block may last longer than its samples say by this share: no device's clock is that slow."""
-LATE_S = 1.0
+MAX_LATE_S = 1.0
 """If every block was late for this long, samples are missing and the device did not say so."""
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class SoundBlock:
     """Consecutive samples."""
 
     time_s: float
@@ -61,9 +61,9 @@ class SampleClock:
         seconds = samples / self._rate
         begin_s = latest_s
         if self._next_s is not None and not lost:
-            late = latest_s - self._next_s > GAP_S
+            late = latest_s - self._next_s > SOUND_GAP_S
             self._late_s = self._late_s + seconds if late else 0.0
-            if self._late_s < LATE_S:
+            if self._late_s < MAX_LATE_S:
                 begin_s = min(latest_s, self._next_s + CREEP * seconds)
         self._next_s = begin_s + seconds
         return begin_s
@@ -77,20 +77,20 @@ class SoundTrack:
         """`path`: the table of missing sound, which is created."""
         self.rate = rate
         self._path = path
-        self._gaps = LineFile(path, HEADER)
+        self._gaps = LineFile(path, SOUND_HEADER)
         self._lock = threading.Lock()
-        self._arrived: deque[Block] = deque()
-        self._placed: deque[tuple[float, Block]] = deque()
+        self._arrived: deque[SoundBlock] = deque()
+        self._placed: deque[tuple[float, SoundBlock]] = deque()
         self._waiting_bytes = 0
         self._cause = ""
         self._end_s: float | None = None
         self._last_ms = -1
 
-    def hear(self, block: Block, left_out: str = "") -> None:
+    def hear(self, block: SoundBlock, left_out: str = "") -> None:
         """Take the next block. If `left_out` names a cause, leave the block out."""
         with self._lock:
             if self._waiting_bytes > WAITING_S * self.rate * SAMPLE_BYTES:
-                left_out = left_out or BEHIND
+                left_out = left_out or RECORDER_BEHIND
             if left_out:
                 self._cause = left_out
                 return
@@ -119,7 +119,7 @@ class SoundTrack:
             if begin_s < zero_s:
                 continue
             before_s = zero_s if self._end_s is None else self._end_s
-            if begin_s - before_s > GAP_S:
+            if begin_s - before_s > SOUND_GAP_S:
                 self._gaps.write(f"{before_s},{begin_s},{block.cause or 'microphone'}")
             self._end_s = end_s
             if redacted(begin_s, end_s):

@@ -16,7 +16,7 @@ from realtime.stream.packed_frame import RingFrame
 from realtime.stream.ring import FrameRing
 from realtime.stream.worker import Worker
 
-BACKLOG = 4
+MAX_WAITING = 4
 """How many clips may wait before the analysis has to wait."""
 
 
@@ -27,7 +27,7 @@ class Packing:
         """Pictures come out of `ring` and go into `clips`."""
         self._ring = ring
         self._clips = clips
-        self._worker = Worker("clips", BACKLOG)
+        self._worker = Worker("clips", MAX_WAITING)
         self._due: dict[int, Event] = {}  # confirmed events whose context is not yet captured
         self._packed: deque[Future[None]] = deque()
 

@@ -36,7 +36,7 @@ def colour_flow(flow: ArrayF32, full_px: float, under: ImageU8) -> ImageU8:
     return np.asarray(np.rint(255 * (strength * colour + (1 - strength) * grey)), np.uint8)
 
 
-def wheel(size_px: int) -> ImageU8:
+def draw_wheel(size_px: int) -> ImageU8:
     """Return the legend, (S, S, 4) uint8 RGBA: a disc of flow that points away from its centre,
     full scale at the rim."""
     axis = (np.arange(size_px, dtype=np.float32) + 0.5) / size_px * 2 - 1

@@ -11,7 +11,7 @@ from dataclasses import replace
 from model.errors import InputError
 from model.records import MICRO_S, Event, Kind, Prediction, Stamp, Window
 from model.text import clean_line
-from realtime.sessions.clock_anchors import iso
+from realtime.sessions.clock_anchors import format_utc
 from realtime.sessions.coder_edits import Edit, Verdict, edit_line, parse_edit
 from realtime.sessions.folder import SessionFolder, hold
 from realtime.sessions.line_file import LineFile, read_lines
@@ -81,7 +81,7 @@ def add_edit(
     added = min((n for n in known if n < 0), default=0) - 1
     edit = Edit(
         coder,
-        iso(time.time()),
+        format_utc(time.time()),
         added if number is None else number,
         verdict,
         onset,

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.records import ArrayF32
-from realtime.recording.sound_track import GAP_S
-from realtime.results.values import seconds
+from realtime.recording.sound_track import SOUND_GAP_S
+from realtime.results.values import as_seconds
 from realtime.sessions.crash_safe_video import SAMPLE_BYTES
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.reader import Session
@@ -40,10 +40,10 @@ FLOOR_DB = -96.0
 """Digital silence: the last of 16 bits."""
 LANE_DB = -70.0
 """Bottom of the loudness lane: no room with a person in it is quieter."""
-LONGEST_S = 7 * 86_400.0
+MAX_SESSION_S = 7 * 86_400.0
 """No session lasts longer. The levels of this much are 240 MB."""
 NO_CAUSE = "not recorded"
-UNREADABLE = "file cannot be read"
+UNREADABLE_FILE = "file cannot be read"
 
 _NEAR_S = 0.75e-3  # rounding alone is 0.5 ms
 _STRETCH = 0.002
@@ -72,7 +72,7 @@ class SessionSound:
         self._folder = session.folder
         self.rate = int(audio["hz"])
         """Samples per second."""
-        if session.seconds > LONGEST_S:
+        if session.seconds > MAX_SESSION_S:
             raise InputError(
                 f"{session.folder.frames} is damaged: it says that the session lasts "
                 f"{session.seconds:g} s"
@@ -126,7 +126,7 @@ class SessionSound:
         return [
             (start_s, end_s, _cause_of(start_s, end_s, causes))
             for start_s, end_s in spans.tolist()
-            if end_s - start_s > GAP_S
+            if end_s - start_s > SOUND_GAP_S
         ]
 
     def _causes(self) -> list[tuple[float, float, str]]:
@@ -141,7 +141,7 @@ class SessionSound:
         for row in list(read_lines(self._folder.sound))[1:]:
             with suppress(ValueError):  # a torn line
                 begin, end, cause = row.split(",", 2)
-                begin_s, end_s = seconds(float(begin)), seconds(float(end))
+                begin_s, end_s = as_seconds(float(begin)), as_seconds(float(end))
                 found.append((begin_s - zero_s, end_s - zero_s, cause))
         return found
 
@@ -170,7 +170,7 @@ class SessionSound:
             except InputError:
                 self._measured.add(number)
                 begin_s = self._begins.get(number, 0.0)
-                self._unreadable.append((begin_s, self._until_s(number), UNREADABLE))
+                self._unreadable.append((begin_s, self._until_s(number), UNREADABLE_FILE))
 
     def _part(self, number: int) -> tuple[_Run, ...]:
         """Return the sound of file `number`, in the order of the file."""
@@ -227,7 +227,7 @@ def wav_header(rate: int, count: int) -> bytes:
 
 def _cause_of(start_s: float, end_s: float, causes: list[tuple[float, float, str]]) -> str:
     """Return the causes of a stretch of missing sound, each once, in words."""
-    found = [why for a, b, why in causes if min(b, end_s) - max(a, start_s) > GAP_S]
+    found = [why for a, b, why in causes if min(b, end_s) - max(a, start_s) > SOUND_GAP_S]
     return "; ".join(dict.fromkeys(found)) or NO_CAUSE
 
 
@@ -252,7 +252,7 @@ def _place_blocks(path: Path, rate: int) -> Iterator[tuple[int, ArrayI16]]:
     for begin_s, block in _blocks(path):
         due = begin_s * rate
         begin = round(due)
-        if after is not None and abs(due - after) <= GAP_S * rate:
+        if after is not None and abs(due - after) <= SOUND_GAP_S * rate:
             begin, late = after, due - after
             if abs(late) > _NEAR_S * rate:
                 most = max(1, round(_STRETCH * len(block)))

@@ -3,7 +3,7 @@
 import json
 import time
 
-from realtime.sessions.clock_anchors import iso
+from realtime.sessions.clock_anchors import format_utc
 from realtime.stream.clock import monotonic_s
 
 TERMINAL = "the command line"
@@ -12,5 +12,5 @@ TERMINAL = "the command line"
 
 def audit_line(who: str, did: str) -> str:
     """Return a line of `audit.jsonl`: `utc` and `monotonic_s` (now), `who` and `did`."""
-    entry = {"utc": iso(time.time()), "monotonic_s": monotonic_s(), "who": who, "did": did}
+    entry = {"utc": format_utc(time.time()), "monotonic_s": monotonic_s(), "who": who, "did": did}
     return json.dumps(entry, ensure_ascii=False)

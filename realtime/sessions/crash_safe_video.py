@@ -32,7 +32,7 @@ CONTAINER = {
 SOUND_CODEC = "pcm_s16le"
 """16 bit, uncompressed: each block can be cut out separately, and a torn end costs one block."""
 SAMPLE_BYTES = 2
-THREADS = 2
+ENCODER_THREADS = 2
 _BT601 = 5  # swscale converts RGB with it; the stream says so, and players convert back with it
 
 
@@ -93,7 +93,7 @@ CODECS: dict[str, Codec] = {
 """By name: `h264` visually lossless; `ffv1` (IETF RFC 9043) lossless; `mjpeg` keeps JPEGs."""
 
 
-def packing(codec: str, frame: Frame) -> str:
+def choose_codec(codec: str, frame: Frame) -> str:
     """Return the name in `CODECS` of what encodes `frame` in a recording with `codec`. If JPEGs are
     to be kept and a picture has none, it is `ffv1`: nothing is lost."""
     return "ffv1" if CODECS[codec].untouched and frame.packed is None else codec
@@ -132,7 +132,7 @@ class VideoWriter:
             stream.set_display_rotation(-rotate)
         stream.width, stream.height, stream.pix_fmt = width, height, self._format
         stream.codec_context.time_base = TIME_BASE
-        stream.codec_context.thread_count = THREADS
+        stream.codec_context.thread_count = ENCODER_THREADS
         if not packing.lossless:
             stream.codec_context.colorspace = _BT601
             stream.codec_context.color_range = 1
@@ -156,7 +156,7 @@ class VideoWriter:
         if this file keeps JPEGs, its JPEG. Raises `OSError` if it cannot be written."""
         pts_ms = self._last_ms = self.next_pts(pts_ms)
         if CODECS[self.codec].untouched:
-            assert frame.packed is not None  # see `packing`
+            assert frame.packed is not None  # see `choose_codec`
             self._mux(self._stream, frame.packed, pts_ms)
         else:
             self._encode(frame.image, pts_ms)

@@ -10,9 +10,9 @@ from typing import Any
 from model.errors import InputError
 from model.records import Event
 from realtime.results.event_lines import latest_states, parse_event
-from realtime.sessions.clock_anchors import SOURCE_TIME, Tie, ties
+from realtime.sessions.clock_anchors import SOURCE_TIME, ClockOffset, find_clock_offsets
 from realtime.sessions.folder import SessionFolder
-from realtime.sessions.ledger import Line, fold, parse_line
+from realtime.sessions.ledger import LedgerLine, merge_lines, parse_line
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker, parse_marker
 
@@ -26,7 +26,7 @@ class Session:
 
     folder: SessionFolder
     document: dict[str, Any]
-    frames: tuple[Line, ...]
+    frames: tuple[LedgerLine, ...]
     """In order of the index."""
     events: tuple[Event, ...]
     """Each in its last state, in the order in which they were first found."""
@@ -36,7 +36,7 @@ class Session:
     """Code of the coder whose edits are in `events`; empty: they are as the program found them."""
     verdicts: Mapping[int, str] = field(default_factory=dict)
     """`accepted` or `added` by number of the event, for events that the coder judged."""
-    ties: tuple[Tie, ...] = ()
+    ties: tuple[ClockOffset, ...] = ()
     """Ties from the source's clock to the system's, in order of time; empty if unknown."""
 
     @property
@@ -103,14 +103,14 @@ def open_session(path: Path) -> Session:
             f"{path} is still being recorded, or was cut off: once the recording has ended, repair "
             f"it with python -m realtime.session recover {path}"
         )
-    frames = tuple(fold(filter(None, map(parse_line, read_lines(folder.frames)))))
+    frames = tuple(merge_lines(filter(None, map(parse_line, read_lines(folder.frames)))))
     return Session(
         folder,
         document,
         frames,
         latest_states(filter(None, map(parse_event, read_lines(folder.events)))),
         tuple(filter(None, map(parse_marker, read_lines(folder.markers)))),
-        ties=ties(
+        ties=find_clock_offsets(
             (frame.time_s, frame.time_s if frame.clock in SOURCE_TIME else frame.received_s)
             for frame in frames
             if frame.time_s is not None and frame.received_s

@@ -11,8 +11,8 @@ from collections.abc import Callable, Generator
 
 from model.records import Frame
 from realtime.sources import SourceInfo, SourceOptions
-from realtime.sources.gated import GatedSource
-from realtime.sources.picture import decode_picture, jpeg_size
+from realtime.sources.frame_source import FrameSource
+from realtime.sources.picture import decode_picture, read_jpeg_size
 from realtime.stream.clock import monotonic_s
 
 QUEUE_FRAMES = 4
@@ -30,7 +30,7 @@ TOO_LARGE = "picture too large"
 FROM_THE_FUTURE = "capture time in the future"
 
 
-class BrowserSource(GatedSource):
+class BrowserSource(FrameSource):
     """Frames at the browser's capture times."""
 
     def __init__(
@@ -99,7 +99,7 @@ class BrowserSource(GatedSource):
                 if lost:
                     self._gate.drop(cause, lost)
             # The page sends only JPEGs; other data must not reach another decoder.
-            size = jpeg_size(jpeg)
+            size = read_jpeg_size(jpeg)
             if size and size[0] * size[1] > MAX_PIXELS:
                 self._gate.refuse(TOO_LARGE)
             elif captured_s - received_s > MAX_AHEAD_S:

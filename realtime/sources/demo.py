@@ -6,22 +6,22 @@ from itertools import count
 from model.records import Frame
 from model.synthetic import Schedule, SyntheticFace, TrueExpression
 from realtime.sources import SourceInfo, SourceOptions
-from realtime.sources.gated import GatedSource
+from realtime.sources.frame_source import FrameSource
 
-DEFAULT_FPS = 30.0
+DEMO_FPS = 30.0
 REST = "rest"
 """`demo:rest` only blinks and sways, for measuring a baseline."""
 
 _RESTS = Schedule(micro_per_min=0, macro_per_min=0, speech_per_min=0)
 
 
-class Demo(GatedSource):
+class Demo(FrameSource):
     """An animated portrait: frame n at n / fps seconds, the same for the same options."""
 
     def __init__(self, spec: str, options: SourceOptions, *, why: str = "") -> None:
         """`why` is appended to the description if nobody asked for the demo."""
         super().__init__(options.rotate)
-        fps = options.fps or DEFAULT_FPS
+        fps = options.fps or DEMO_FPS
         self._fps = fps
         self._numbers = frame_numbers(options.seconds, fps)
         self._face = SyntheticFace(

@@ -16,24 +16,24 @@ from av.video.stream import VideoStream
 from model.errors import SourceError
 from model.records import Frame
 from realtime.sources import SourceInfo, SourceOptions
+from realtime.sources.frame_source import FrameSource
 from realtime.sources.frame_times import FrameTimes
-from realtime.sources.gated import GatedSource
-from realtime.sources.pixels import Pixels
+from realtime.sources.pixels import RgbConverter
 from realtime.sources.video import (
     LIMITS,
-    LISTS,
     LOSSLESS_CODECS,
+    PLAYLIST_FORMATS,
     VideoPacket,
+    choose_video_stream,
     decode,
-    video_stream,
-    videos,
+    list_videos,
 )
 
 INCOMPLETE_S = 0.5
 """A file that ends this much before its stated length counts as incomplete."""
 
 
-class RecordedSource(GatedSource):
+class RecordedSource(FrameSource):
     """An open container that has an end."""
 
     def __init__(
@@ -44,10 +44,10 @@ class RecordedSource(GatedSource):
         super().__init__(options.rotate)
         self._container = container
         try:
-            stream = video_stream(container, spec)
+            stream = choose_video_stream(container, spec)
             # Drop damaged pictures: one that the decoder repairs would show false motion.
             stream.codec_context.options = LIMITS | {"err_detect": "explode"}
-            pixels = Pixels(stream, "each")
+            pixels = RgbConverter(stream, "each")
             ahead: list[VideoPacket] = []
             pictures = decode(container, stream, self._gate, pixels, ahead=ahead)
             first = next(pictures, None)
@@ -121,7 +121,7 @@ class RecordedSource(GatedSource):
 
 def _choice(container: InputContainer, stream: VideoStream) -> Iterator[str]:
     """Yield which of several videos in the file this is, if there are several."""
-    streams = videos(container)
+    streams = list_videos(container)
     if len(streams) > 1:
         yield f"video {1 + streams.index(stream)} of the {len(streams)} in it"
 
@@ -143,7 +143,7 @@ class VideoFile(RecordedSource):
                 f"{spec}: not a video, without frames, or cut off before its index "
                 f"({error.strerror})"
             ) from None
-        if LISTS & set(container.format.name.split(",")):
+        if PLAYLIST_FORMATS & set(container.format.name.split(",")):
             container.close()
             raise SourceError(f"{spec}: a list of other files, not a video: open one of them")
         super().__init__(container, options, spec=spec, kind="file", name=os.path.basename(spec))

@@ -19,11 +19,11 @@ from av.packet import Packet
 
 from model.errors import SourceError
 from model.records import Frame
-from realtime.sources import Source, SourceInfo, SourceOptions, without_password
+from realtime.sources import Source, SourceInfo, SourceOptions, hide_password
 from realtime.sources.file import RecordedSource
-from realtime.sources.gated import GatedSource
-from realtime.sources.pixels import Pixels
-from realtime.sources.video import JPEGS, LOSSLESS_CODECS, decode, unpack_jpegs, video_stream
+from realtime.sources.frame_source import FrameSource
+from realtime.sources.pixels import RgbConverter
+from realtime.sources.video import LOSSLESS_CODECS, MJPEG, choose_video_stream, decode, unpack_jpegs
 from realtime.stream.clock import monotonic_s
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
@@ -31,14 +31,14 @@ OPEN_TIMEOUT_S = 10.0
 REOPEN_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 3.0
 """The longest that a read, and so an interrupt, takes."""
-MAX_FPS = 300.0
+MAX_STATED_FPS = 300.0
 """A higher stated rate is wrong."""
 OPTIONS = {"rtsp_transport": "tcp"}
 """RTP over TCP: a lost datagram would smear the picture until the next key frame."""
 LIVE_OPTIONS = OPTIONS | {"fflags": "nobuffer", "analyzeduration": "1000000"}
 """The data read to identify a stream, at most 1 s, are discarded, because they would come late, as
 a burst."""
-AWAY = "stream away"
+STREAM_AWAY = "stream away"
 
 
 def open_network(spec: str, options: SourceOptions) -> Source:
@@ -49,7 +49,7 @@ def open_network(spec: str, options: SourceOptions) -> Source:
         if not _lacks_ranges(spec):
             raise
         raise SourceError(
-            f"{without_password(spec)}: its server does not support byte ranges, which are needed "
+            f"{hide_password(spec)}: its server does not support byte ranges, which are needed "
             "for the index at the end of the file: download it, and open the file"
         ) from None
 
@@ -61,13 +61,13 @@ def _open(spec: str, options: SourceOptions) -> Source:
         if options.fps is not None:
             container.close()
             raise SourceError(
-                f"{without_password(spec)}: --fps {options.fps:g}, but a stream has its own rate: "
+                f"{hide_password(spec)}: --fps {options.fps:g}, but a stream has its own rate: "
                 "leave out --fps"
             )
         return NetworkStream(spec, container, options)
     container.close()
     container = open_address(spec, OPEN_TIMEOUT_S, OPTIONS)
-    name = without_password(spec)
+    name = hide_password(spec)
     return RecordedSource(container, options, spec=name, kind="network", name=name)
 
 
@@ -86,7 +86,7 @@ def _lacks_ranges(spec: str) -> bool:
 
 def open_address(spec: str, timeout_s: float, options: Mapping[str, str]) -> InputContainer:
     """Return the container at an address; `timeout_s` bounds the wait for its first answer."""
-    name = without_password(spec)
+    name = hide_password(spec)
     scheme, _, _ = spec.partition("://")
     if scheme not in SCHEMES:
         raise SourceError(f"{name}: no source for {scheme}://; choose {'://, '.join(SCHEMES)}://")
@@ -105,7 +105,7 @@ def open_address(spec: str, timeout_s: float, options: Mapping[str, str]) -> Inp
         ) from None
 
 
-class NetworkStream(GatedSource):
+class NetworkStream(FrameSource):
     """A live stream. One thread uses it; any may call `status` and `interrupt`."""
 
     def __init__(
@@ -120,19 +120,19 @@ class NetworkStream(GatedSource):
         """`container` is open, and is closed with this source. `now` and `wait` as for `Camera`."""
         super().__init__(options.rotate)
         self._spec = spec
-        self._name = without_password(spec)
+        self._name = hide_password(spec)
         self._packed = options.packed
         self._now = now
         self._wait = wait or self._stop.wait
         self._container: InputContainer | None = container
         try:
-            stream = video_stream(container, self._name)
+            stream = choose_video_stream(container, self._name)
         except SourceError:
             container.close()
             raise
         rate = float(stream.average_rate or stream.guessed_rate or 0)
-        fps = rate if 0 < rate <= MAX_FPS else None  # some state their clock's 90000
-        pixels = Pixels(stream, "one")
+        fps = rate if 0 < rate <= MAX_STATED_FPS else None  # some state their clock's 90000
+        pixels = RgbConverter(stream, "one")
         width, height = pixels.size(stream.width, stream.height)
         codec = stream.codec_context.name
         self._info = SourceInfo(
@@ -148,19 +148,19 @@ class NetworkStream(GatedSource):
             fps_asked=None,
             fps_nominal=fps,
             lossless=codec in LOSSLESS_CODECS,
-            jpeg=codec == JPEGS,
+            jpeg=codec == MJPEG,
             notes=pixels.notes,
         )
 
     def _run(self) -> Generator[Frame | None, None, None]:
         last_s = self._now()
         while self._container is not None:
-            stream = video_stream(self._container, self._name)
+            stream = choose_video_stream(self._container, self._name)
             # Low delay: frame threads would hold back as many frames as there are threads.
             stream.thread_type = "SLICE"
             stream.codec_context.flags |= Flags.low_delay
-            jpegs = self._packed and stream.codec_context.name == JPEGS
-            pixels = Pixels(stream, "one")
+            jpegs = self._packed and stream.codec_context.name == MJPEG
+            pixels = RgbConverter(stream, "one")
             for picture, image in (
                 unpack_jpegs(self._container, stream, self._gate)
                 if jpegs
@@ -182,14 +182,14 @@ class NetworkStream(GatedSource):
                 return
             gap_s = self._now() - last_s
             fps = self._gate.status().fps_measured or self._info.fps_nominal or 1.0
-            self._gate.drop(AWAY, max(1, round(gap_s * fps)))
+            self._gate.drop(STREAM_AWAY, max(1, round(gap_s * fps)))
             self._gate.say("open", f"stream back after {gap_s:.1f} s")
             last_s += gap_s
 
     def _reopen(self) -> None:
         self._release()
         self._container = open_address(self._spec, REOPEN_TIMEOUT_S, LIVE_OPTIONS)
-        video_stream(self._container, self._name)
+        choose_video_stream(self._container, self._name)
 
     def _release(self) -> None:
         if self._container is not None:

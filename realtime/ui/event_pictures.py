@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from model.records import Event, Frame, ImageU8, Window
 from realtime.live import LiveSession
-from realtime.results.flow_colour import colour_flow, full_scale_px, wheel
+from realtime.results.flow_colour import colour_flow, draw_wheel, full_scale_px
 from realtime.results.replay import LARGEST_FACTOR, REPLAY_PX, Replay, magnify, open_replay
 from realtime.ui.failures import error_as_404, error_as_answer
-from realtime.ui.guard import person
+from realtime.ui.guard import get_person
 
 KEPT_REPLAYS = 2
 """Opened replays that are kept, for the slider of the factor: up to 45 MB each."""
 MOST_WAITING = 16
 """The most requests for replays that may wait."""
-COLUMNS = 8
+SHEET_COLUMNS = 8
 JPEG_QUALITY = 90
 WHEEL_PX = 192
 
@@ -58,7 +58,7 @@ def picture_routes(session: LiveSession) -> APIRouter:
 
     @router.get("/wheel.png")
     def flow_wheel() -> Response:
-        return _png(wheel(WHEEL_PX))
+        return _png(draw_wheel(WHEEL_PX))
 
     @router.get("/events/{run}/{number}/crop/{moment}.png")
     def crop(run: int, number: int, moment: Moment) -> Response:
@@ -84,7 +84,7 @@ def picture_routes(session: LiveSession) -> APIRouter:
     async def in_turn(request: Request, make: Callable[[], T]) -> T:
         """Run `make` in a thread and return its result, one request after the other: all at once
         would use up the threads and delay commands. Viewers never delay those who may control."""
-        may_control = person(request).may_control
+        may_control = get_person(request).may_control
         if requests[may_control] > MOST_WAITING:
             raise HTTPException(503, "too many replays are waiting: try again")
         requests[may_control] += 1
@@ -121,7 +121,7 @@ def replay_facts(replay: Replay, window: Window) -> dict[str, Any]:
     return {
         "times_s": replay.times_s.tolist(),
         "size_px": REPLAY_PX,
-        "columns": COLUMNS,
+        "columns": SHEET_COLUMNS,
         "largest_factor": LARGEST_FACTOR,
         "onset_s": window.onset.time_s,
         "apex_s": window.apex.time_s,
@@ -132,7 +132,7 @@ def replay_facts(replay: Replay, window: Window) -> dict[str, Any]:
 def replay_picture(replay: Replay, factor: float) -> Response:
     """Return all pictures of a replay in one JPEG."""
     pictures = replay.pictures if factor == 1 else magnify(replay, factor)
-    return jpeg(_sheet(pictures), JPEG_QUALITY)
+    return answer_jpeg(_sheet(pictures), JPEG_QUALITY)
 
 
 class Replays:
@@ -170,16 +170,19 @@ def _full_px(event: Event) -> float | None:
 
 
 def _sheet(pictures: ImageU8) -> ImageU8:
-    """Return pictures (N, S, S, 3) as one, in rows of `COLUMNS`, the last filled up with black."""
-    missing = -len(pictures) % COLUMNS
+    """Return pictures (N, S, S, 3) as one, in rows of `SHEET_COLUMNS`, the last filled up with
+    black."""
+    missing = -len(pictures) % SHEET_COLUMNS
     filled = np.concatenate([pictures, np.zeros((missing, *pictures.shape[1:]), np.uint8)])
-    rows = filled.reshape(-1, COLUMNS, *pictures.shape[1:])
+    rows = filled.reshape(-1, SHEET_COLUMNS, *pictures.shape[1:])
     side = pictures.shape[1]
-    sheet: ImageU8 = rows.transpose(0, 2, 1, 3, 4).reshape(len(rows) * side, COLUMNS * side, 3)
+    sheet: ImageU8 = rows.transpose(0, 2, 1, 3, 4).reshape(
+        len(rows) * side, SHEET_COLUMNS * side, 3
+    )
     return sheet
 
 
-def jpeg(picture: ImageU8, quality: int) -> Response:
+def answer_jpeg(picture: ImageU8, quality: int) -> Response:
     """Return (H, W, 3) uint8 RGB as an answer that stays out of the browser's cache on disk."""
     return _answer(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
 

@@ -51,7 +51,7 @@ class Person:
     """False: the person may only look."""
 
 
-def person(connection: HTTPConnection) -> Person:
+def get_person(connection: HTTPConnection) -> Person:
     """Return who made this request or opened this socket. The guard must have let it in."""
     found = connection.scope["state"]["person"]
     assert isinstance(found, Person)

@@ -25,7 +25,7 @@ from realtime.ui.health import health_routes
 from realtime.ui.review import review_routes
 from realtime.ui.routes import RouteFilter
 from realtime.ui.sockets import Sockets
-from realtime.ui.study import measured_camera, study_routes
+from realtime.ui.study import find_camera_check, study_routes
 
 STATIC = Path(str(files("realtime.ui") / "static"))
 
@@ -50,7 +50,7 @@ def build_app(session: LiveSession, calibrator: Calibrator | None = None) -> Fas
     if calibrator is not None:
         app.include_router(calibration_routes(calibrator))
         tabs.insert(1, "calibrate")
-    study = Study(session, lambda: measured_camera(calibrator))
+    study = Study(session, lambda: find_camera_check(calibrator))
     app.include_router(study_routes(study))
     app.include_router(review_routes(config.sessions))
     app.mount("/live/static", StaticFiles(directory=STATIC))

@@ -28,12 +28,12 @@ from realtime.review.recorded_frames import RecordedFrames
 from realtime.review.session_report import make_report
 from realtime.review.session_sound import LANE_DB, SessionSound, open_sound
 from realtime.sessions.coder_edits import Edit
-from realtime.sessions.export_rows import marker_rows, questions
+from realtime.sessions.export_rows import find_questions, marker_rows
 from realtime.sessions.folder import DOCUMENT, SessionFolder
 from realtime.sessions.reader import Session, open_session
-from realtime.ui.event_pictures import Replays, jpeg, replay_facts, replay_picture
+from realtime.ui.event_pictures import Replays, answer_jpeg, replay_facts, replay_picture
 from realtime.ui.failures import error_as_404, error_as_answer, report_failure
-from realtime.ui.sound_stream import sound_answer
+from realtime.ui.sound_stream import answer_sound
 from realtime.ui.viewer_messages import Text
 
 KEPT_SESSIONS = 2
@@ -63,7 +63,7 @@ class ExportRequest(BaseModel):
     coder: Text = ""
 
 
-class Stretch(BaseModel):
+class TimeRange(BaseModel):
     """A stretch of the video in seconds, and the number of bins that describe it."""
 
     start_s: FiniteFloat
@@ -107,7 +107,7 @@ class _OpenSession:
             "sound": None if self._sound is None else {"quiet_db": LANE_DB},
             "labels": list(labels),
             "markers": list(marker_rows(session)),
-            "questions": [asdict(question) for question in questions(session)],
+            "questions": [asdict(question) for question in find_questions(session)],
             "gaps": [
                 {"start_s": self.seconds(a), "end_s": self.seconds(b), "why": why}
                 for a, b, why in session.gaps()
@@ -235,25 +235,25 @@ def review_routes(root: Path) -> APIRouter:
 
     @router.get("/{name}/motion")
     @error_as_answer
-    def motion(name: str, at: Annotated[Stretch, Query()]) -> dict[str, Any]:
+    def motion(name: str, at: Annotated[TimeRange, Query()]) -> dict[str, Any]:
         opened = store.open(name)
         zero_s = opened.session.zero_s
         return {"over": opened.motion.binned(at.start_s + zero_s, at.end_s + zero_s, at.bins)}
 
     @router.get("/{name}/loudness")
     @error_as_answer
-    def loudness(name: str, at: Annotated[Stretch, Query()]) -> dict[str, Any]:
+    def loudness(name: str, at: Annotated[TimeRange, Query()]) -> dict[str, Any]:
         return {"db": store.open(name).sound.loudness(at.start_s, at.end_s, at.bins)}
 
     @router.get("/{name}/sound.wav")
     @error_as_404
     def sound(name: str, wanted: Annotated[str | None, Header(alias="range")] = None) -> Response:
-        return sound_answer(lambda: store.open(name).sound, wanted)
+        return answer_sound(lambda: store.open(name).sound, wanted)
 
     @router.get("/{name}/frame/{place}.jpg")
     @error_as_404
     def frame(name: str, place: int) -> Response:
-        return jpeg(store.open(name).pictures.frame(place).image, JPEG_QUALITY)
+        return answer_jpeg(store.open(name).pictures.frame(place).image, JPEG_QUALITY)
 
     @router.get("/{name}/replay/{onset}-{apex}-{offset}/replay.json")
     @error_as_answer

@@ -20,7 +20,7 @@ from realtime.sources.browser import MAX_JPEG_BYTES
 from realtime.ui.calibration import Calibrator
 from realtime.ui.connections import BACKLOG, Http, Listener, WebSocket
 from realtime.ui.page import build_app
-from realtime.ui.sockets import HEADER
+from realtime.ui.sockets import FRAME_HEADER
 
 SHUTDOWN_S = 3
 
@@ -61,7 +61,7 @@ def build_server(
             ws_per_message_deflate=False,
             # With proxy headers, a password guesser could give another address each time.
             proxy_headers=False,
-            ws_max_size=MAX_JPEG_BYTES + HEADER.size,
+            ws_max_size=MAX_JPEG_BYTES + FRAME_HEADER.size,
             loop="asyncio",  # uvloop does not call the listener's `accept`
             http=Http,
             ws=WebSocket,

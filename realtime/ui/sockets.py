@@ -15,15 +15,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from realtime.live import LiveSession
 from realtime.stream.slewed_clock import SlewedClock
-from realtime.ui.guard import person
+from realtime.ui.guard import get_person
 from realtime.ui.view_messages import FrameEncoder
 from realtime.ui.viewer import Viewer
-from realtime.ui.viewer_messages import parse_message, pong
+from realtime.ui.viewer_messages import answer_ping, parse_message
 
 MOST_VIEWERS = 32
 """The most viewers at once who may only look, and the most who may control. The two are counted
 separately, so that the first never keep out the second."""
-HEADER = struct.Struct("<ddI")
+FRAME_HEADER = struct.Struct("<ddI")
 """The header before each JPEG of a viewer's camera."""
 MOST_SKIPPED = 100_000
 """Half an hour of frames; a page that reports more has miscounted."""
@@ -46,7 +46,7 @@ class Sockets:
     async def view(self, socket: WebSocket) -> None:
         """Serve one viewer until it leaves."""
         await socket.accept()
-        role = person(socket).may_control
+        role = get_person(socket).may_control
         if self._viewers[role] >= MOST_VIEWERS:
             await socket.send_json(
                 {"type": "error", "message": "too many pages are open: close one"}
@@ -70,7 +70,7 @@ class Sockets:
         lost its connection connects again with its old key, `?page=KEY`, and goes on, even if
         nobody has noticed yet that the old connection is dead.
 
-        In: binary, `HEADER` (capture time in s on the page's clock; the page's estimate of
+        In: binary, `FRAME_HEADER` (capture time in s on the page's clock; the page's estimate of
         `realtime.stream.clock` here minus that clock; number of frames that the page skipped before
         this one) and the JPEG; or text `{"ping": x}`. Out: `{"credit": 1}` for each frame taken,
         `{"ping": x, "server_s": …}`, or `{"error": …}` and the end.
@@ -108,7 +108,7 @@ class Sockets:
                 message = parse_message(received["text"])
                 if message is None:
                     return 1009
-                await socket.send_json(pong(message))
+                await socket.send_json(answer_ping(message))
                 continue
             source = self._session.browser
             if source is None and not self._session.starting:
@@ -116,13 +116,13 @@ class Sockets:
                 return 1000
             if source is not None:
                 data = received.get("bytes") or b""
-                if len(data) <= HEADER.size:
+                if len(data) <= FRAME_HEADER.size:
                     return 1009
-                there_s, offset_s, skipped = HEADER.unpack_from(data)
+                there_s, offset_s, skipped = FRAME_HEADER.unpack_from(data)
                 if not (math.isfinite(there_s) and math.isfinite(offset_s)):
                     return 1007
                 captured_s = clock.here_s(there_s, offset_s)
-                source.offer(data[HEADER.size :], captured_s, min(skipped, MOST_SKIPPED))
+                source.offer(data[FRAME_HEADER.size :], captured_s, min(skipped, MOST_SKIPPED))
             # While the session starts, the next run may want the page's frames.
             await socket.send_json({"credit": 1})
 

@@ -16,7 +16,7 @@ _HEADERS = {"Cache-Control": "no-store", "Accept-Ranges": "bytes"}
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
 
 
-def sound_answer(opened: Callable[[], SessionSound], wanted: str | None) -> Response:
+def answer_sound(opened: Callable[[], SessionSound], wanted: str | None) -> Response:
     """Answer with the stretch of the file that `wanted`, the header `Range`, asks for, or with its
     beginning if it is long; with the whole file if the header is missing or has another form.
     `opened` is called for each stretch; its `InputError` is raised."""

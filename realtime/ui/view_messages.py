@@ -16,7 +16,7 @@ import numpy as np
 
 from model.records import Event, SpotUpdate, Step
 from realtime.config import LiveConfig
-from realtime.results.overlay import describe, finite, heat
+from realtime.results.overlay import describe_frame, draw_heat, finite
 from realtime.results.results import SignalAt
 from realtime.results.snapshot import Snapshot
 from realtime.review.motion_lanes import LANES, lane_of
@@ -24,7 +24,7 @@ from realtime.spotting.motion import FLAGS, REGIONS
 from realtime.stream.latency import LatencySummary
 
 JPEG_QUALITY = 85
-MAX_SIDE_PX = 1280
+MAX_VIEW_PX = 1280
 """Larger pictures are shown reduced. Analysis and recording use the full size."""
 _STATUS = (
     *("run", "state", "source", "message", "width", "height", "rotate", "seconds", "captured"),
@@ -59,13 +59,12 @@ def frame_message(
 ) -> bytes:
     """Return the binary message of one frame.
 
-    The header is that of `realtime.results.overlay.describe` plus `message` (the `number` with
-    which the viewer acknowledges it), `captured_s` (`realtime.stream.clock`) and `signals`: every
-    sample since the last message, [time_s, strengths, thresholds, rejected], so that the plot is
-    complete even if frames were skipped. `rejected` are the candidates rejected at that sample:
-    [onset_s, apex_s, end_s, kind, reason].
-    """
-    header = describe(step, event)
+    The header is that of `realtime.results.overlay.describe_frame` plus `message` (the `number`
+    with which the viewer acknowledges it), `captured_s` (`realtime.stream.clock`) and `signals`:
+    every sample since the last message, [time_s, strengths, thresholds, rejected], so that the plot
+    is complete even if frames were skipped. `rejected` are the candidates rejected at that sample:
+    [onset_s, apex_s, end_s, kind, reason]."""
+    header = describe_frame(step, event)
     header["message"] = number
     header["captured_s"] = captured_s
     header["signals"] = [
@@ -159,15 +158,15 @@ def _rejection(update: SpotUpdate) -> list[float | str]:
 
 def _parts(step: Step) -> dict[str, bytes]:
     parts: dict[str, bytes] = {}
-    grid = heat(step)
+    grid = draw_heat(step)
     if grid is not None:
         parts["heat"] = grid.tobytes()
     if step.face is not None:
         parts["landmarks"] = step.face.landmarks_px.astype("<f4").tobytes()
     image = step.frame.image
     longest = max(image.shape[:2])
-    if longest > MAX_SIDE_PX:
-        scale = MAX_SIDE_PX / longest
+    if longest > MAX_VIEW_PX:
+        scale = MAX_VIEW_PX / longest
         image = np.asarray(
             cv2.resize(image, (0, 0), fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
         )

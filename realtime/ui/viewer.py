@@ -19,8 +19,8 @@ from realtime.results.snapshot import Snapshot
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import Percentiles
 from realtime.stream.ring import FrameRing
-from realtime.ui.commands import obey
-from realtime.ui.guard import person
+from realtime.ui.commands import carry_out
+from realtime.ui.guard import get_person
 from realtime.ui.view_messages import (
     FrameEncoder,
     event_message,
@@ -29,11 +29,11 @@ from realtime.ui.view_messages import (
     hello_message,
     status_message,
 )
-from realtime.ui.viewer_messages import ViewerMessage, parse_message, pong
+from realtime.ui.viewer_messages import ViewerMessage, answer_ping, parse_message
 
 IN_FLIGHT = 2
 STATUS_S = 0.5
-HISTORY_S = 15.0
+PLOT_S = 15.0
 """Length of the plot that a new viewer starts with."""
 RECENT = 16
 """The expression in progress is one of this many last events."""
@@ -69,7 +69,7 @@ class Viewer:
         commanding: anyio.CapacityLimiter,
     ) -> None:
         self._socket = socket
-        self._person = person(socket)
+        self._person = get_person(socket)
         self._commanding = commanding
         self._commands_in, self._commands = anyio.create_memory_object_stream[ViewerMessage](
             COMMANDS
@@ -118,7 +118,7 @@ class Viewer:
             if message.ack is not None:
                 self._acknowledge(message.ack, message.painted_s)
             elif message.ping is not None:
-                await self._socket.send_json(pong(message))
+                await self._socket.send_json(answer_ping(message))
             elif message.do is not None:
                 try:
                     # A command may load models for seconds; acknowledgements must not wait for it.
@@ -130,7 +130,7 @@ class Viewer:
         """Carry out commands one after the other."""
         async for message in self._commands:
             answer = await to_thread.run_sync(
-                obey, self._session, self._person, message, limiter=self._commanding
+                carry_out, self._session, self._person, message, limiter=self._commanding
             )
             if answer is not None:
                 await self._socket.send_json(answer)
@@ -193,7 +193,7 @@ class Viewer:
             return None
         start_s = monotonic_s()
         time_s = step.frame.stamp.time_s
-        last_s = time_s - HISTORY_S
+        last_s = time_s - PLOT_S
         if self._last is not None and self._last.frame.stamp.time_s < time_s:
             last_s = max(last_s, self._last.frame.stamp.time_s)
         self._last = step
@@ -242,7 +242,7 @@ class Viewer:
         status = status_message(
             snapshot,
             session.config,
-            badge=badge(snapshot, state, session.recording()),
+            badge=choose_badge(snapshot, state, session.recording()),
             kind="" if source is None else source.info.kind,
             start_s=self._start_s or 0.0,
             painted=self._painted.summary(),
@@ -270,7 +270,9 @@ class Viewer:
         return None if latest is None else latest.stamp.time_s - snapshot.seconds
 
 
-def badge(snapshot: Snapshot, source_state: str | None, recording: RecordingStatus | None) -> str:
+def choose_badge(
+    snapshot: Snapshot, source_state: str | None, recording: RecordingStatus | None
+) -> str:
     """Return the text of the page's badge."""
     if snapshot.state != "running":
         return snapshot.state.upper()

@@ -9,7 +9,7 @@ from realtime.stream.clock import monotonic_s
 
 Text = Annotated[str, AfterValidator(clean_text)]
 """Text from a page, with lone surrogates and control characters replaced."""
-LONGEST = 4096
+MAX_CHARACTERS = 4096
 """The most characters of a message. Parsing millions takes a second in which nothing else runs."""
 
 
@@ -35,8 +35,8 @@ class ViewerMessage(BaseModel):
 
 def parse_message(text: str) -> ViewerMessage | None:
     """Return the message in `text`: an empty one if it is not valid, None if it is longer than
-    `LONGEST`."""
-    if len(text) > LONGEST:
+    `MAX_CHARACTERS`."""
+    if len(text) > MAX_CHARACTERS:
         return None
     try:
         return ViewerMessage.model_validate_json(text)
@@ -44,7 +44,7 @@ def parse_message(text: str) -> ViewerMessage | None:
         return ViewerMessage()
 
 
-def pong(message: ViewerMessage) -> dict[str, Any]:
+def answer_ping(message: ViewerMessage) -> dict[str, Any]:
     """Return the answer to a ping, from which the page computes how its clock differs from this
     program's."""
     return {"type": "pong", "ping": message.ping, "server_s": monotonic_s()}
