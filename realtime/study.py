@@ -232,7 +232,7 @@ class Study:
             speed = self._speed = disk_speed(plan.folder)
         config = self._session.config
         space = check_disk_space(plan, source.info, config.seconds)
-        kept = check_jpegs(plan, source.info) if plan.untouched else space
+        kept = check_jpegs(plan, source.info) if plan.keeps_jpegs else space
         for check in (space, kept):
             if not check.good:
                 missing = missing or check.text

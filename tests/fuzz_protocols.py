@@ -47,7 +47,7 @@ def cases(corpus: Path) -> dict[str, Any]:
         json.dumps(loaded.document(), ensure_ascii=False).encode()
         keys = Keys(loaded, Heard())
         for line in typed:
-            keys.hear(line)
+            keys.type_text(line)
             with suppress(InputError):
                 keys.press(line, None)
 

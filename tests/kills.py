@@ -117,7 +117,7 @@ def main() -> None:
             after_s = moments.uniform(0, options.longest)
             asked = ["--fps", fps, "--codec", codec, "--classifier", options.classifier]
             with ExitStack() as serving:
-                if CODECS[codec].untouched:
+                if CODECS[codec].keeps_jpegs:
                     asked += ["--source", serving.enter_context(jpeg_camera(float(fps)))]
                 killed_s = record_and_kill(folder, after_s, *asked)
             losses.append(loss(folder, killed_s))

@@ -84,7 +84,7 @@ def account(session: Session) -> list[str]:
     size = sum(folder.video(part).stat().st_size for part in folder.parts())
     median, low, high = quality.interval_ms
     return [
-        f"{captured} frames captured, {quality.recorded} in the video, lost: {quality.lost or 0}",
+        f"{captured} frames captured, {quality.recorded} in the video, lost: {quality.losses or 0}",
         f"{quality.analysed} analysed, {quality.late} of them late",
         f"interval {median:.2f} ms ({low:.2f} to {high:.2f})",
         f"longest gap {1e3 * quality.longest_gap_s:.0f} ms",

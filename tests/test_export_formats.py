@@ -60,8 +60,8 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     made = recorder(folder, **{"camera away": 5})
     for index in [*range(40), *range(45, 75)]:
         made.write(frame(index))
-    made.finished([event(1, 10, 14, 20), event(2, 15, 18, 25), event(3, 30, 33, 36, "early")])
-    made.finished([event(3, 30, 33, 36, "withdrawn")])
+    made.note_events([event(1, 10, 14, 20), event(2, 15, 18, 25), event(3, 30, 33, 36, "early")])
+    made.note_events([event(3, 30, 33, 36, "withdrawn")])
     made.mark(marker("question_start", "q1", 5))
     made.mark(marker("question_start", "q2", 12))
     made.mark(marker("question_end", "q2", 60))

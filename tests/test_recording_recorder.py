@@ -85,8 +85,8 @@ def test_what_is_not_in_the_video_is_in_the_ledger_with_its_cause(tmp_path: Path
     made = recorder(tmp_path / "s", **{"camera away": 3})
     made.write(frame(0))
     made.write(frame(6), [frame(4).stamp, frame(5).stamp])
-    made.left_out([frame(6).stamp], "pipeline behind")
-    made.analysed(Step(frame(0), None, None, None, (), {}), frame(0).received_s + 0.1)
+    made.note_unanalysed([frame(6).stamp], "pipeline behind")
+    made.note_step(Step(frame(0), None, None, None, (), {}), frame(0).received_s + 0.1)
     made.close("end")
     told = [(r.index, r.fate, r.cause, r.count, r.analysis) for r in records(tmp_path / "s")]
     assert told == [
@@ -101,7 +101,7 @@ def test_what_is_not_in_the_video_is_in_the_ledger_with_its_cause(tmp_path: Path
 def test_a_result_that_comes_too_late_is_called_late(tmp_path: Path) -> None:
     made = recorder(tmp_path / "s")
     made.write(frame(0))
-    made.analysed(Step(frame(0), None, None, None, (), {}), frame(0).received_s + 0.6)
+    made.note_step(Step(frame(0), None, None, None, (), {}), frame(0).received_s + 0.6)
     made.close("end")
     assert records(tmp_path / "s")[0].analysis == "late"
 
@@ -180,14 +180,14 @@ def test_the_last_seconds_can_be_forgotten_while_it_records(tmp_path: Path) -> N
     made = recorder(tmp_path / "s")
     for index in range(20):
         made.write(frame(index))
-        made.analysed(Step(frame(index), None, None, None, (), {}), frame(index).received_s)
+        made.note_step(Step(frame(index), None, None, None, (), {}), frame(index).received_s)
     start_s, end_s = frame(10).stamp.time_s, frame(21).stamp.time_s
     made.mark(Marker("mark", "secret", "", start_s + 0.1, 0.0, ""))
     made.mark(Marker("mark", "before", "", start_s - 0.1, 0.0, ""))
     made.mark(Marker("redact", "", "", start_s, 0.0, "", end_s))
     for index in range(20, 26):  # two of them were captured before it was asked for
         made.write(frame(index))
-        made.analysed(Step(frame(index), None, None, None, (), {}), frame(index).received_s)
+        made.note_step(Step(frame(index), None, None, None, (), {}), frame(index).received_s)
     made.close("end")
     folder = SessionFolder(tmp_path / "s")
     fates = [(r.fate, r.time_s is None, r.analysis) for r in records(tmp_path / "s")]
@@ -226,7 +226,7 @@ def test_a_disk_that_stands_still_costs_notes_not_memory(
     made = recorder(tmp_path / "s")
     made.write(frame(0))
     for _ in range(15):  # the recorder's thread is held up meanwhile
-        made.left_out([frame(0).stamp], "pipeline behind")
+        made.note_unanalysed([frame(0).stamp], "pipeline behind")
     made.mark(Marker("mark", "stimulus", "", 100.0, 0.0, ""))
     made.close("end")
     folder = SessionFolder(tmp_path / "s")
@@ -396,7 +396,7 @@ def test_hours_take_no_more_memory_and_no_frame_is_lost_between_files(
     for index in range(540):
         now_s = 100 + 20 * index + 1e-4 / 3
         made.write(Frame(Stamp(index, now_s), noise(index), now_s))
-        made.analysed(Step(frame(0), None, None, None, (), {}), now_s)
+        made.note_step(Step(frame(0), None, None, None, (), {}), now_s)
         clock.now_s += 20
         if index % 180 == 179:
             held.append(tracemalloc.get_traced_memory()[0])

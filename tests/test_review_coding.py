@@ -466,8 +466,8 @@ def test_losses_are_told_by_cause(session: Session) -> None:
     ]
     frames = (first, *gone, *others[2:])
     quality = measure_quality(replace(session, frames=frames), read_motion(session.folder), None)
-    assert quality.lost == {"recorder behind": 1, "camera away": 7}
-    assert quality.lost_share == pytest.approx(8 / (8 + 85))
+    assert quality.losses == {"recorder behind": 1, "camera away": 7}
+    assert quality.loss_share == pytest.approx(8 / (8 + 85))
     assert quality.interval_ms == pytest.approx((40, 40, 40))
     assert quality.analysed == 85
     assert quality.longest_gap_s == pytest.approx(0.12)

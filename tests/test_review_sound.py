@@ -57,7 +57,7 @@ def test_sound_is_in_step_and_does_not_click(tmp_path: Path) -> None:
             at_s = begin_s - ZERO_S + np.arange(BLOCK) * period_s / BLOCK
             samples = (10000 * np.sin(2 * np.pi * tone_hz * at_s)).astype("<i2").tobytes()
             begun_s = device.begin_s(begin_s + jitter.choice([0.0, 0.004]), BLOCK)
-            made.hear(SoundBlock(begun_s, samples))
+            made.take_sound(SoundBlock(begun_s, samples))
             number += 1
         made.write(shown)
     made.close("end")
@@ -121,7 +121,7 @@ def test_a_pause_of_hours_costs_no_memory(tmp_path: Path) -> None:
             time_s = shown.stamp.time_s + again_s
             if index % 5 == 0:
                 for begin_s in (time_s - 0.09, time_s + 0.01):
-                    made.hear(
+                    made.take_sound(
                         SoundBlock(begin_s, tone(np.arange(BLOCK) / HZ).astype("<i2").tobytes())
                     )
             made.write(replace(shown, stamp=Stamp(index + int(again_s), time_s)))

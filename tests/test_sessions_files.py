@@ -360,14 +360,14 @@ def test_what_is_typed_is_done(tmp_path: Path) -> None:
     path.write_text(PROTOCOL)
     heard = Heard()
     keys = Keys(load_protocol(path), heard)
-    assert keys.hear("1\ns\n\n1\npause\nresume\nforg") == [
+    assert keys.type_text("1\ns\n\n1\npause\nresume\nforg") == [
         "q1 started",
         "marked stimulus",
         "q1 ended",
         "paused",
         "resumed",
     ]
-    told = keys.hear("et 30\ncat ran by\nforget me\n")
+    told = keys.type_text("et 30\ncat ran by\nforget me\n")
     assert told[:2] == ["the last 30 s are deleted", "noted"]
     assert "how many seconds" in told[2]
     assert heard.told == [
@@ -384,7 +384,7 @@ def test_what_is_typed_is_done(tmp_path: Path) -> None:
     assert [did for _, did in heard.audited] == done  # and not what was refused
     for wrong in ("forget", "forget it", "forget -3", "forget nan"):
         with pytest.raises(InputError, match="forget"):
-            keys.say(wrong)
+            keys.carry_out(wrong)
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:

@@ -33,7 +33,7 @@ def make_check_list(
     camera = plan.camera or (Check("camera", False, NOT_CHECKED) if info.live else None)
     return (
         *([camera] if camera else []),
-        *([check_jpegs(plan, info)] if plan.untouched else []),
+        *([check_jpegs(plan, info)] if plan.keeps_jpegs else []),
         Check(
             "consent",
             bool(plan.consent),
@@ -108,7 +108,7 @@ def require_room(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> N
 
 def require_jpegs(plan: RecordPlan, info: SourceInfo) -> None:
     """Raise `InputError` if the plan keeps JPEGs and the source delivers none."""
-    if plan.untouched and not (check := check_jpegs(plan, info)).good:
+    if plan.keeps_jpegs and not (check := check_jpegs(plan, info)).good:
         raise InputError(check.text)
 
 

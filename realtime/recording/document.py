@@ -54,7 +54,7 @@ def make_document(
         "camera": {**asdict(info), "paced_by_stamps": not info.live},
         "video": {
             "codec": plan.codec,
-            "encoder": None if codec.untouched else codec.encoder,
+            "encoder": None if codec.keeps_jpegs else codec.encoder,
             "options": dict(codec.options),
             "lossless": codec.lossless,
             "audio": microphone

@@ -47,14 +47,14 @@ class Keys:
         self._open = ""
         self._unfinished = ""
 
-    def hear(self, typed: str) -> list[str]:
+    def type_text(self, typed: str) -> list[str]:
         """Carry out the complete lines in `typed`; keep an incomplete one for the next call. Return
         what was done, or why it failed, in words."""
         *lines, self._unfinished = (self._unfinished + typed).split("\n")
         done = []
         for line in lines:
             try:
-                words = self.say(line)
+                words = self.carry_out(line)
             except InputError as error:
                 words = str(error)
             else:
@@ -63,7 +63,7 @@ class Keys:
             done.append(words)
         return [words for words in done if words]
 
-    def say(self, line: str) -> str:
+    def carry_out(self, line: str) -> str:
         """Carry out `line` and return what was done, in words; empty for an empty line. Raises
         `InputError` for a "forget" without a number of seconds."""
         text = line.strip()

@@ -58,7 +58,7 @@ class Streams:
         pylsl."""
         lsl = import_pylsl()
         self._offset_s = offset_s(lsl)
-        self._tie_s = 0.0
+        self._clock_offset_s = 0.0
 
         def outlet(name: str, kind: str, channels: list[str], form: int) -> Any:
             info = lsl.StreamInfo(
@@ -73,25 +73,24 @@ class Streams:
         self._events = outlet("events", "Markers", ["json"], lsl.cf_string)
         self._markers = outlet("markers", "Markers", ["marker"], lsl.cf_string)
 
-    def frame(self, stamp: Stamp, tie_s: float, part: int, pts_ms: int) -> None:
-        """Send a recorded frame. `tie_s`: the system's monotonic clock minus the source's."""
-        self._tie_s = tie_s
-        time_s = stamp.time_s + tie_s + self._offset_s
+    def frame(self, stamp: Stamp, clock_offset_s: float, part: int, pts_ms: int) -> None:
+        """Send a recorded frame. `clock_offset_s`: the system's monotonic clock minus the
+        source's."""
+        self._clock_offset_s = clock_offset_s
+        time_s = stamp.time_s + clock_offset_s + self._offset_s
         self._frames.push_sample([stamp.index % 2**31, part, pts_ms], time_s)
 
     def event(self, event: Event) -> None:
         """Send an expression's state, kind, label, and moments in LSL's time."""
         window = event.window
         moments = {"onset": window.onset, "apex": window.apex, "offset": window.offset}
+        shift_s = self._clock_offset_s + self._offset_s
         news = {
             "number": event.number,
             "state": event.state,
             "kind": window.kind,
             "label": event.prediction.label if event.prediction else None,
-            **{
-                name: None if stamp is None else stamp.time_s + self._tie_s + self._offset_s
-                for name, stamp in moments.items()
-            },
+            **{n: None if at is None else at.time_s + shift_s for n, at in moments.items()},
         }
         self._events.push_sample([json.dumps(news)], news["onset"])
 

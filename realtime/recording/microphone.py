@@ -189,12 +189,12 @@ class _Callback:
             return
         # Ignore ALSA's time: through PulseAudio it is wrong by half a second for a while, and with
         # a sound card it is only the time of arrival.
-        tie_s = monotonic_s() - self._stream.time
+        clock_offset_s = monotonic_s() - self._stream.time
         latest_s = times.currentTime - count / self._rate
         if times.inputBufferAdcTime and not self._by_arrival:
             latest_s = min(latest_s, times.inputBufferAdcTime)
         lost = bool(status.input_overflow)
-        begin_s = self._clock.begin_s(latest_s + tie_s, count, lost=lost)
+        begin_s = self._clock.begin_s(latest_s + clock_offset_s, count, lost=lost)
         cause, self._cause = MICROPHONE_OVERFLOW if lost else self._cause, ""
         self._blocks += 1
         self._hear(SoundBlock(begin_s, mix_channels(bytes(samples), self._channels), cause))

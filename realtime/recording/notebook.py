@@ -37,14 +37,14 @@ class Notebook:
         recorder: SessionRecorder,
         ring: FrameRing,
         clock: Callable[[], str],
-        resumed: threading.Event,
+        running: threading.Event,
     ) -> None:
         """`ring` has the recorded frames; `clock` says where their times come from
-        (`realtime.sources.Clock`). While `resumed` is not set, the clock of a file stands still."""
+        (`realtime.sources.Clock`). While `running` is not set, the clock of a file stands still."""
         self._recorder = recorder
         self._ring = ring
         self._clock = clock
-        self._resumed = resumed
+        self._running = running
 
     def mark(self, kind: MarkerKind, name: str, note: str, at_s: float | None = None) -> bool:
         """Write a marker at `at_s` of the monotonic clock; at the present time if `at_s` is None,
@@ -55,7 +55,7 @@ class Notebook:
             kind, name, note, now_s, late_s if 0 <= late_s <= MAX_KEY_DELAY_S else 0.0
         )
 
-    def hear(self, words: str, at_s: float) -> None:
+    def add_external(self, words: str, at_s: float) -> None:
         """Write another program's words as a marker at `at_s` of the monotonic clock: up to
         `MAX_MARKER_AGE_S` ago, because a network may have been down, and at most
         `MAX_MARKER_LEAD_S` ahead. A program may send any number: an older time, or NaN, counts as
@@ -64,7 +64,7 @@ class Notebook:
         late_s = now_s - at_s if now_s - at_s < MAX_MARKER_AGE_S else 0.0
         self._mark("mark", words, LSL_NOTE, now_s, max(late_s, -MAX_MARKER_LEAD_S))
 
-    def tell(self, words: str) -> None:
+    def note_stream(self, words: str) -> None:
         """Write a marker now that says what happened to the stream of other programs' markers."""
         self.mark("mark", LSL_STREAM, words)
 
@@ -96,5 +96,5 @@ class Notebook:
         newest = self._ring.latest()
         if self._clock() in SOURCE_TIME or newest is None:
             return now_s if newest is not None else 0.0
-        shown_s = now_s - newest.received_s if self._resumed.is_set() else 0.0
+        shown_s = now_s - newest.received_s if self._running.is_set() else 0.0
         return newest.stamp.time_s + max(0.0, shown_s)

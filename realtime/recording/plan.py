@@ -71,9 +71,9 @@ class RecordPlan:
             raise InputError(f"planned length {self.planned_s:g} s: choose more than 0")
 
     @property
-    def untouched(self) -> bool:
+    def keeps_jpegs(self) -> bool:
         """Whether pictures are kept as the original JPEGs."""
-        return CODECS[self.codec].untouched
+        return CODECS[self.codec].keeps_jpegs
 
 
 def add_recording(options: argparse._ArgumentGroup) -> None:

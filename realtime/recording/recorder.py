@@ -1,9 +1,9 @@
 """SessionRecorder: one writer for everything in a session's folder.
 
 The recorder thread calls `write` and `beat`; it, or the owner of the recorder, calls `close`. Other
-threads leave notes (`analysed`, `left_out`, `finished`, `mark`, `audit`) and sound (`hear`) without
-touching files; the recorder thread writes them with its next frame or beat. The recorder starts no
-thread and never waits.
+threads leave notes (`note_step`, `note_unanalysed`, `note_events`, `mark`, `audit`) and sound
+(`take_sound`) without touching files; the recorder thread writes them with its next frame or beat.
+The recorder starts no thread and never waits.
 
 After any failure (a full disk, a bug) the files are closed, what they hold is kept, and `status`
 says why. From then on frames count as dropped, and the run goes on. Redactions are still carried
@@ -72,11 +72,11 @@ class SessionRecorder:
         self._video = VideoParts(folder, document["video"]["codec"], sound_hz, rotate)
         self._clock, self._losses, self._now = clock, losses, now
         self._streams, self._sound = streams, sound
-        self._notes = WriteQueue()
+        self._queue = WriteQueue()
         self._redacted: list[tuple[float, float]] = []
         self._due: list[Marker] = []
         self._zero_s: float | None = None
-        self._tie_s, self._tied_until_s = 0.0, -math.inf
+        self._offset_s, self._offset_until_s = 0.0, -math.inf
         self._last: Stamp | None = None
         self._counted: dict[str, int] = {}
         self._frames = self._dropped = 0
@@ -141,44 +141,44 @@ class SessionRecorder:
         except Exception as error:
             self._fail(error)
 
-    def hear(self, block: SoundBlock, left_out: str = "") -> None:
-        """See `SoundTrack.hear`. Only for a recording with sound. Any thread."""
+    def take_sound(self, block: SoundBlock, omit_cause: str = "") -> None:
+        """See `SoundTrack.take`. Only for a recording with sound. Any thread."""
         assert self._sound is not None
-        self._sound.hear(block, left_out)
+        self._sound.take(block, omit_cause)
 
-    def analysed(self, step: Step, done_s: float) -> None:
+    def note_step(self, step: Step, done_s: float) -> None:
         """QueueEntry that a frame was analysed, at `done_s` of the monotonic clock. Any thread."""
         stamp = step.frame.stamp
         late = done_s - step.frame.received_s > LATE_S
         line = LedgerLine(stamp.index, "late" if late else "analysed")
-        self._notes.put(QueueEntry(stamp.time_s, line, ",".join(motion_cells(step))))
-        self.finished(step.events)
+        self._queue.put(QueueEntry(stamp.time_s, line, ",".join(motion_cells(step))))
+        self.note_events(step.events)
 
-    def left_out(self, stamps: Sequence[Stamp], cause: str) -> None:
+    def note_unanalysed(self, stamps: Sequence[Stamp], cause: str) -> None:
         """QueueEntry that frames will not be analysed. Any thread."""
         for stamp in stamps:
-            self._notes.put(
+            self._queue.put(
                 QueueEntry(stamp.time_s, LedgerLine(stamp.index, "unanalysed", cause=cause))
             )
 
-    def finished(self, events: Sequence[Event]) -> None:
+    def note_events(self, events: Sequence[Event]) -> None:
         """QueueEntry events. Any thread."""
         for event in events:
-            self._notes.put(QueueEntry(event.known_at.time_s, event=event))
+            self._queue.put(QueueEntry(event.known_at.time_s, event=event))
 
     def mark(self, marker: Marker) -> bool:
         """QueueEntry a marker; one of kind `redact` deletes its span. Returns False if it is not
         noted: after `close`, or after a failure unless it is a `redact`. Any thread."""
         if self._failure and marker.kind != "redact":
             return False
-        taken = self._notes.put(QueueEntry(marker.time_s, marker=marker))
+        taken = self._queue.put(QueueEntry(marker.time_s, marker=marker))
         if taken and marker.kind == "redact":
             self._redacted.append(marker.span)  # from here on, nothing in this span is written
         return taken
 
     def audit(self, who: str, did: str) -> None:
         """QueueEntry that `who` did `did`. Any thread."""
-        self._notes.put(QueueEntry(math.inf, audit=audit_line(who, did)))
+        self._queue.put(QueueEntry(math.inf, audit=audit_line(who, did)))
 
     @property
     def zero_s(self) -> float:
@@ -193,7 +193,7 @@ class SessionRecorder:
         self._closed = True
         with ExitStack() as ending:
             ending.callback(self._release)
-            self._notes.end()
+            self._queue.end()
             self.beat()
             self._redact_due()  # there may be room again
             self._streams = None
@@ -219,7 +219,7 @@ class SessionRecorder:
             "ended": ended,
             "failure": self.status().failure,
             "frames": {"recorded": self._frames, "dropped": self._dropped},
-            "notes_lost": self._notes.lost,
+            "notes_lost": self._queue.dropped,
             "interval_ms": asdict(intervals),
             **results,
         }
@@ -248,7 +248,7 @@ class SessionRecorder:
             self._zero_s = stamp.time_s
             self._document["zero_s"] = stamp.time_s
             self._folder.write_document(self._document)
-        self._tie(frame)
+        self._update_clock_offset(frame)
         self._write_sound(stamp.time_s)
         due_ms = round((stamp.time_s - self._zero_s) * 1000)
         part, pts_ms = self._video.place(frame, due_ms)
@@ -259,22 +259,25 @@ class SessionRecorder:
         self._video.write(frame, pts_ms)
         self._frames += 1
         if self._streams is not None:
-            self._streams.frame(stamp, self._tie_s, part, pts_ms)
+            self._streams.frame(stamp, self._offset_s, part, pts_ms)
 
-    def _tie(self, frame: Frame) -> None:
-        """Tie the source's clock to the monotonic one. A file's clock stands still during a pause,
-        and only the next picture shows for how long. Until then, sound has no time on it."""
+    def _update_clock_offset(self, frame: Frame) -> None:
+        """Measure how far the source's clock is from the monotonic one. A file's clock stands still
+        during a pause, and only the next picture shows for how long. Until then, sound has no time
+        on it."""
         if self._clock() in SOURCE_TIME:
-            self._tie_s, self._tied_until_s = 0.0, math.inf
+            self._offset_s, self._offset_until_s = 0.0, math.inf
             return
-        if self._sound is not None and self._tied_until_s > -math.inf:
-            self._sound.place(self._tie_s, frame.stamp.time_s)  # sound from before the pause
-        self._tie_s, self._tied_until_s = frame.received_s - frame.stamp.time_s, frame.stamp.time_s
+        if self._sound is not None and self._offset_until_s > -math.inf:
+            # sound from before the pause
+            self._sound.place(self._offset_s, frame.stamp.time_s)
+        self._offset_s = frame.received_s - frame.stamp.time_s
+        self._offset_until_s = frame.stamp.time_s
 
     def _write_sound(self, until_s: float) -> None:
         if self._sound is None:
             return
-        self._sound.place(self._tie_s, min(until_s, self._tied_until_s))
+        self._sound.place(self._offset_s, min(until_s, self._offset_until_s))
         writer = self._video.writer
         if writer is not None and self._zero_s is not None:  # otherwise sound waits for a picture
             self._sound.write(writer, self._zero_s, self._is_redacted)
@@ -307,7 +310,7 @@ class SessionRecorder:
             self._fail(error)
 
     def _write_notes(self) -> None:
-        while (note := self._notes.take()) is not None:
+        while (note := self._queue.take()) is not None:
             if note.audit:
                 self._audit.write(note.audit)
             elif note.marker is not None:
@@ -343,7 +346,7 @@ class SessionRecorder:
     def _redact_after_failure(self) -> None:
         """Carry out the redactions among the notes, and drop the other notes."""
         due = len(self._due)
-        while (note := self._notes.take()) is not None:
+        while (note := self._queue.take()) is not None:
             if note.marker is not None and note.marker.kind == "redact":
                 self._due.append(note.marker)
         if len(self._due) > due:  # retry earlier ones too, but not at each beat

@@ -47,7 +47,7 @@ class Recording:
         """`markers_from`: see `RecordPlan.lsl_markers`. `ring` holds the frames of `source`, and
         `captured` counts them. Sound during `pauses` is left out."""
         self.recorder = recorder
-        self.notebook = Notebook(recorder, ring, lambda: source.info.clock, pauses.resumed)
+        self.notebook = Notebook(recorder, ring, lambda: source.info.clock, pauses.running)
         """Writes markers into this recording."""
         self.faults: list[str] = []
         """Failures that did not end the recording, in words."""
@@ -107,8 +107,8 @@ class Recording:
         """Return the function of each further thread, by thread name."""
         actions: dict[str, Callable[[], None]] = {}
         if self._marker_stream is not None:
-            hear, tell = self.notebook.hear, self.notebook.tell
-            take = partial(self._marker_stream.listen, hear, tell, finished)
+            mark, tell = self.notebook.add_external, self.notebook.note_stream
+            take = partial(self._marker_stream.listen, mark, tell, finished)
             actions["lsl"] = partial(self._listen, "markers from LSL", take)
         if self._microphone is not None:
             listen = partial(self._microphone.listen, self._hear, captured_all)
@@ -126,7 +126,7 @@ class Recording:
         assert self._microphone is not None
         # A block may arrive some tenths of a second late; what counts is when it was spoken.
         end_s = block.time_s + block.count / self._microphone.rate
-        self.recorder.hear(block, PAUSED if self._pauses.overlap(block.time_s, end_s) else "")
+        self.recorder.take_sound(block, PAUSED if self._pauses.overlap(block.time_s, end_s) else "")
 
 
 def open_recording(
@@ -169,7 +169,7 @@ def open_recording(
 
     def losses() -> Mapping[str, int]:
         status = source.status()
-        return {**status.dropped, **status.unusable, PAUSED: captured.paused}
+        return {**status.dropped, **status.unusable, PAUSED: captured.pause_frames}
 
     try:
         recorder = SessionRecorder(

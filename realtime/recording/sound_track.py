@@ -70,7 +70,7 @@ class SampleClock:
 
 
 class SoundTrack:
-    """The sound of one recording. Any thread may call `hear`; only the recorder's may call the
+    """The sound of one recording. Any thread may call take; only the recorder's may call the
     other methods."""
 
     def __init__(self, path: Path, rate: int) -> None:
@@ -86,25 +86,25 @@ class SoundTrack:
         self._end_s: float | None = None
         self._last_ms = -1
 
-    def hear(self, block: SoundBlock, left_out: str = "") -> None:
-        """Take the next block. If `left_out` names a cause, leave the block out."""
+    def take(self, block: SoundBlock, omit_cause: str = "") -> None:
+        """Take the next block. If `omit_cause` names a cause, leave the block out."""
         with self._lock:
             if self._waiting_bytes > WAITING_S * self.rate * SAMPLE_BYTES:
-                left_out = left_out or RECORDER_BEHIND
-            if left_out:
-                self._cause = left_out
+                omit_cause = omit_cause or RECORDER_BEHIND
+            if omit_cause:
+                self._cause = omit_cause
                 return
             cause, self._cause = self._cause or block.cause, ""
             self._arrived.append(replace(block, cause=cause))
             self._waiting_bytes += len(block.samples)
 
-    def place(self, tie_s: float, until_s: float) -> None:
+    def place(self, clock_offset_s: float, until_s: float) -> None:
         """Convert to the source's clock the blocks that began before `until_s` of that clock.
-        `tie_s`: the monotonic clock minus the source's, which may change after a pause."""
+        `clock_offset_s`: the monotonic clock minus the source's, which may change after a pause."""
         with self._lock:
-            while self._arrived and self._arrived[0].time_s < tie_s + until_s:
+            while self._arrived and self._arrived[0].time_s < clock_offset_s + until_s:
                 block = self._arrived.popleft()
-                self._placed.append((block.time_s - tie_s, block))
+                self._placed.append((block.time_s - clock_offset_s, block))
 
     def write(
         self, video: VideoWriter, zero_s: float, redacted: Callable[[float, float], bool]

@@ -36,7 +36,7 @@ class WriteQueue:
         self._lock = threading.Lock()
         self._waiting: deque[QueueEntry] = deque()
         self._ended = False
-        self.lost = 0
+        self.dropped = 0
         """Number of dropped notes."""
 
     def put(self, note: QueueEntry) -> bool:
@@ -45,7 +45,7 @@ class WriteQueue:
             if self._ended:
                 return False
             if len(self._waiting) >= MAX_NOTES and note.ledger is not None:
-                self.lost += 1
+                self.dropped += 1
             else:
                 self._waiting.append(note)
             return True

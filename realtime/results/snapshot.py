@@ -72,7 +72,7 @@ def take_snapshot(
 ) -> Snapshot:
     """Return a snapshot from the counts of a run, its source and its results."""
     dropped = Counter(counts.dropped)
-    dropped[PAUSED] += captured.paused
+    dropped[PAUSED] += captured.pause_frames
     if status is not None:
         dropped.update(status.dropped)
         dropped.update(status.unusable)

@@ -51,7 +51,7 @@ _FULL = 32768.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class _SoundPiece:
     """Continuous sound from one file of the video. Silence between two runs is not stored: a pause
     may last for hours."""
 
@@ -87,7 +87,7 @@ class SessionSound:
         self._levels: ArrayF32 = np.full(-(-self.count // self._hop), np.nan, np.float32)
         self._measured: set[int] = set()
         self._unreadable: list[tuple[float, float, str]] = []
-        self._cache: OrderedDict[int, tuple[_Run, ...]] = OrderedDict()
+        self._cache: OrderedDict[int, tuple[_SoundPiece, ...]] = OrderedDict()
         self._lock = threading.Lock()
 
     def samples(self, first: int, last: int) -> ArrayI16:
@@ -172,7 +172,7 @@ class SessionSound:
                 begin_s = self._begins.get(number, 0.0)
                 self._unreadable.append((begin_s, self._until_s(number), UNREADABLE_FILE))
 
-    def _part(self, number: int) -> tuple[_Run, ...]:
+    def _part(self, number: int) -> tuple[_SoundPiece, ...]:
         """Return the sound of file `number`, in the order of the file."""
         with self._lock:
             if number not in self._cache:
@@ -186,7 +186,7 @@ class SessionSound:
             self._cache.move_to_end(number)
             return self._cache[number]
 
-    def _take_levels(self, run: _Run) -> None:
+    def _take_levels(self, run: _SoundPiece) -> None:
         hop = self._hop
         first = run.first // hop
         before = run.first - first * hop
@@ -231,7 +231,7 @@ def _cause_of(start_s: float, end_s: float, causes: list[tuple[float, float, str
     return "; ".join(dict.fromkeys(found)) or NO_CAUSE
 
 
-def _read(path: Path, rate: int) -> tuple[_Run, ...]:
+def _read(path: Path, rate: int) -> tuple[_SoundPiece, ...]:
     """Return the sound of the file `path`."""
     runs: list[tuple[int, list[ArrayI16]]] = []
     after: int | None = None
@@ -243,7 +243,7 @@ def _read(path: Path, rate: int) -> tuple[_Run, ...]:
             after = begin + len(block)
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    return tuple(_Run(begin, np.concatenate(blocks)) for begin, blocks in runs)
+    return tuple(_SoundPiece(begin, np.concatenate(blocks)) for begin, blocks in runs)
 
 
 def _place_blocks(path: Path, rate: int) -> Iterator[tuple[int, ArrayI16]]:

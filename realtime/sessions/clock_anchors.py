@@ -25,8 +25,8 @@ class ClockOffset:
     file or the demo stands still."""
 
     from_s: float
-    """Where it starts to hold, on the source's clock; it holds until the next tie."""
-    later_s: float
+    """Where it starts to hold, on the source's clock; it holds until the next one."""
+    offset_s: float
     """The system's monotonic clock minus the source's."""
 
 
@@ -63,13 +63,13 @@ def read_clock(
 
 
 def find_clock_offsets(times_s: Iterable[tuple[float, float]]) -> tuple[ClockOffset, ...]:
-    """Return a tie for each stretch between pauses. `times_s`: the time of each frame, in order, on
-    the source's clock and on the system's."""
+    """Return the offset for each stretch between pauses. `times_s`: the time of each frame, in
+    order, on the source's clock and on the system's."""
     found: list[ClockOffset] = []
     for time_s, received_s in times_s:
-        later_s = received_s - time_s
-        if not found or abs(later_s - found[-1].later_s) > _SAME_S:
-            found.append(ClockOffset(time_s, later_s))
+        offset_s = received_s - time_s
+        if not found or abs(offset_s - found[-1].offset_s) > _SAME_S:
+            found.append(ClockOffset(time_s, offset_s))
     return tuple(found)
 
 

@@ -93,16 +93,16 @@ class SessionFolder:
 
         if why := find_misfit(document):
             raise InputError(f"{self.document} is damaged: {why}")
-        return _Document.of(document, self.document)
+        return _StrictDict.of(document, self.document)
 
 
-class _Document(dict[str, Any]):
+class _StrictDict(dict[str, Any]):
     """A document, or an object in it. A missing key raises `InputError`."""
 
     path: Path
 
     @classmethod
-    def of(cls, values: dict[str, Any], path: Path) -> "_Document":
+    def of(cls, values: dict[str, Any], path: Path) -> "_StrictDict":
         """Return `values`, read from `path`."""
         made = cls({k: cls.of(v, path) if isinstance(v, dict) else v for k, v in values.items()})
         made.path = path

@@ -36,8 +36,8 @@ class Session:
     """Code of the coder whose edits are in `events`; empty: they are as the program found them."""
     verdicts: Mapping[int, str] = field(default_factory=dict)
     """`accepted` or `added` by number of the event, for events that the coder judged."""
-    ties: tuple[ClockOffset, ...] = ()
-    """Ties from the source's clock to the system's, in order of time; empty if unknown."""
+    clock_offsets: tuple[ClockOffset, ...] = ()
+    """Offsets from the source's clock to the system's, in order of time; empty if unknown."""
 
     @property
     def participant(self) -> str:
@@ -83,10 +83,10 @@ class Session:
     def utc(self, time_s: float) -> datetime | None:
         """Return a time of the source as UTC; None if unknown."""
         anchors = self.document.get("anchors", [])
-        if not anchors or not self.ties:
+        if not anchors or not self.clock_offsets:
             return None
-        tie = bisect_right(self.ties, time_s, key=lambda tie: tie.from_s)
-        monotonic_s = time_s + self.ties[max(0, tie - 1)].later_s
+        after = bisect_right(self.clock_offsets, time_s, key=lambda offset: offset.from_s)
+        monotonic_s = time_s + self.clock_offsets[max(0, after - 1)].offset_s
         after = bisect_right([anchor["monotonic_s"] for anchor in anchors], monotonic_s)
         anchor = anchors[max(0, after - 1)]
         then = datetime.fromisoformat(anchor["utc"])
@@ -110,7 +110,7 @@ def open_session(path: Path) -> Session:
         frames,
         latest_states(filter(None, map(parse_event, read_lines(folder.events)))),
         tuple(filter(None, map(parse_marker, read_lines(folder.markers)))),
-        ties=find_clock_offsets(
+        clock_offsets=find_clock_offsets(
             (frame.time_s, frame.time_s if frame.clock in SOURCE_TIME else frame.received_s)
             for frame in frames
             if frame.time_s is not None and frame.received_s

@@ -49,8 +49,8 @@ def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
     gone: set[tuple[str, str]] = set()
     for part in sorted(found.places.keys() | _parts_with_sound(folder, found, start_s, end_s)):
         times = found.places.get(part, set())
-        left_out = copy_without(folder.video(part), times.__contains__, silence)
-        gone |= {(str(part), str(ms)) for ms in left_out - times}
+        gone_ms = copy_without(folder.video(part), times.__contains__, silence)
+        gone |= {(str(part), str(ms)) for ms in gone_ms - times}
     indices = found.indices | _frames_at(folder, gone)
     if indices:
         redacted = (

@@ -39,7 +39,7 @@ class BrowserSource(FrameSource):
         super().__init__(options.rotate)
         self._packed = options.packed
         self._now = now
-        self._gate.say("open", "waiting for the browser's camera")
+        self._gate.set_state("open", "waiting for the browser's camera")
         self._offered = threading.Condition()
         self._queue: deque[tuple[bytes, float, float, int]] = deque()
         self._overtaken = self._skipped = 0
@@ -77,7 +77,9 @@ class BrowserSource(FrameSource):
     def mark_away(self) -> None:
         """Set the state: the page that sends is gone, and may come back. Any thread."""
         if not self._stop.is_set():
-            self._gate.say("reconnecting", "the browser's camera is away; nothing is recorded")
+            self._gate.set_state(
+                "reconnecting", "the browser's camera is away; nothing is recorded"
+            )
 
     def interrupt(self) -> None:
         """End the iteration now; the queue is discarded."""
@@ -110,5 +112,5 @@ class BrowserSource(FrameSource):
                 packed = jpeg if self._packed else None
                 frame = self._gate.admit(image, captured_s, received_s, packed)
                 if frame is not None:
-                    self._gate.say("open")
+                    self._gate.set_state("open")
                 yield frame

@@ -92,7 +92,7 @@ class Camera(FrameSource):
                     return
                 gap_s = self._now() - last_seen_s
                 self._gate.drop(CAMERA_AWAY, max(1, round(gap_s * self._expected_fps())))
-                self._gate.say("open", f"camera back after {gap_s:.1f} s")
+                self._gate.set_state("open", f"camera back after {gap_s:.1f} s")
                 last_seen_s = last_good_s = self._now()
                 failures = 0
                 self._gaps.reset()
@@ -137,7 +137,9 @@ class Camera(FrameSource):
 
     def _lose(self, device: CaptureDevice) -> None:
         gone = "stopped delivering" if device.present() else "was unplugged"
-        self._gate.say("reconnecting", f"{device.name} {gone}: reconnecting; nothing is recorded")
+        self._gate.set_state(
+            "reconnecting", f"{device.name} {gone}: reconnecting; nothing is recorded"
+        )
         self._address = device.address
         device.release()
         self._device = None

@@ -97,14 +97,14 @@ class RecordedSource(FrameSource):
         note = ""
         yielded = False
         for picture, image in self._pictures:
-            frame = self._gate.admit(image, self._times.at(picture))
+            frame = self._gate.admit(image, self._times.time_of(picture))
             if frame is not None:
                 yielded = True
                 time_s = frame.stamp.time_s
                 if frame.image.shape[:2] != size:
                     size = frame.image.shape[0], frame.image.shape[1]
                     note = f"size changed to {size[1]}×{size[0]} at {time_s:.2f} s"
-                    self._gate.say("open", note)
+                    self._gate.set_state("open", note)
             yield frame
         if not yielded:
             raise SourceError(
@@ -113,7 +113,7 @@ class RecordedSource(FrameSource):
             )
         if end_s and time_s < end_s - INCOMPLETE_S:
             note = f"ended at {time_s:.1f} s of {end_s:.1f} s: the file is incomplete"
-        self._gate.say("ended", note)
+        self._gate.set_state("ended", note)
 
     def _release(self) -> None:
         self._container.close()

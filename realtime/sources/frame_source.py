@@ -96,7 +96,7 @@ class Gate:
             self._dropped[cause] += n
             self._index += n
 
-    def say(self, state: SourceState, message: str = "") -> None:
+    def set_state(self, state: SourceState, message: str = "") -> None:
         """Set the state of the source, and its message."""
         with self._lock:
             self._state = state
@@ -177,7 +177,7 @@ class FrameSource(ABC):
                 if self._stop.is_set():
                     break
         if self._gate.status().state != "ended":
-            self._gate.say("ended")
+            self._gate.set_state("ended")
 
     @abstractmethod
     def _run(self) -> Generator[Frame | None, None, None]:
@@ -193,7 +193,9 @@ class FrameSource(ABC):
             try:
                 reopen()
             except SourceError as error:
-                self._gate.say("reconnecting", f"reconnecting, attempt {attempt + 1}: {error}")
+                self._gate.set_state(
+                    "reconnecting", f"reconnecting, attempt {attempt + 1}: {error}"
+                )
             else:
                 return True
         return False

@@ -79,7 +79,7 @@ class FrameTimes:
         self.end_s = self._end_s(container, stream, first_s)
         """When the last picture ends, if the file says."""
 
-    def at(self, picture: VideoFrame) -> float | None:
+    def time_of(self, picture: VideoFrame) -> float | None:
         """Return when `picture` was taken, s; None if it has no time."""
         time_s = picture_s(picture)
         return None if time_s is None else (time_s - self._zero_s) * self._factor

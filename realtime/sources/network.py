@@ -175,7 +175,7 @@ class NetworkStream(FrameSource):
                     last_s = received_s
                 yield frame
             self._release()
-            self._gate.say(
+            self._gate.set_state(
                 "reconnecting", f"{self._name} broke off: reconnecting; nothing is recorded"
             )
             if not self._retry(self._reopen, self._wait):
@@ -183,7 +183,7 @@ class NetworkStream(FrameSource):
             gap_s = self._now() - last_s
             fps = self._gate.status().fps_measured or self._info.fps_nominal or 1.0
             self._gate.drop(STREAM_AWAY, max(1, round(gap_s * fps)))
-            self._gate.say("open", f"stream back after {gap_s:.1f} s")
+            self._gate.set_state("open", f"stream back after {gap_s:.1f} s")
             last_s += gap_s
 
     def _reopen(self) -> None:

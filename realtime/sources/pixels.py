@@ -22,7 +22,7 @@ from av.video.reformatter import (
 from av.video.stream import VideoStream
 
 from model.records import ImageU8
-from realtime.sources.fields import Deinterlacer, Mode
+from realtime.sources.deinterlacer import Deinterlacer, Mode
 from realtime.sources.picture import LowBits
 
 SD_LINES = 576
@@ -44,9 +44,9 @@ class RgbConverter:
     """Converts the pictures of one stream. Only one thread may use it."""
 
     def __init__(self, stream: VideoStream, fields: Mode) -> None:
-        """`fields`: see `realtime.sources.fields`."""
+        """`fields`: see `realtime.sources.deinterlacer`."""
         self._aspect = _aspect(stream)
-        self._fields = Deinterlacer(fields)
+        self._deinterlacer = Deinterlacer(fields)
         self._to_rgb = VideoReformatter()
         self._low = LowBits()
         self._colours: str | None = None
@@ -60,7 +60,7 @@ class RgbConverter:
             note
             for note in (
                 shape if aspect != 1 else "",
-                self._fields.note,
+                self._deinterlacer.note,
                 self._colours or "",
                 self._low.note,
             )
@@ -78,12 +78,12 @@ class RgbConverter:
     @property
     def per_picture(self) -> int:
         """How many pictures one coded picture gives: 2 if fields are taken apart."""
-        return self._fields.per_picture
+        return self._deinterlacer.per_picture
 
-    def of(self, frame: VideoFrame | None) -> Iterator[tuple[VideoFrame, ImageU8]]:
+    def convert(self, frame: VideoFrame | None) -> Iterator[tuple[VideoFrame, ImageU8]]:
         """Yield the pictures that `frame` completes, each with the frame that carries its time and
         its RGB image, (H, W, 3) uint8; None marks the end."""
-        for picture in self._fields.of(frame):
+        for picture in self._deinterlacer.deinterlace(frame):
             yield picture, self._image(picture)
 
     def _image(self, picture: VideoFrame) -> ImageU8:

@@ -105,8 +105,8 @@ def decode(
             if frame.is_corrupt:
                 gate.refuse(DAMAGED)
             else:
-                yield from pixels.of(frame)
-    yield from pixels.of(None)
+                yield from pixels.convert(frame)
+    yield from pixels.convert(None)
 
 
 def _packets(container: InputContainer, stream: VideoStream, gate: Gate) -> Iterator[VideoPacket]:

@@ -30,25 +30,25 @@ class PackedFrame:
 RingFrame = Frame | PackedFrame
 
 
-def pack(held: RingFrame) -> PackedFrame:
-    """Return `held` packed; a packed frame stays as it is."""
-    if isinstance(held, PackedFrame):
-        return held
-    return PackedFrame(held.stamp, held.received_s, _jpeg(held.image), held.image.shape)
+def pack(frame: RingFrame) -> PackedFrame:
+    """Return `frame` packed; a packed frame stays as it is."""
+    if isinstance(frame, PackedFrame):
+        return frame
+    return PackedFrame(frame.stamp, frame.received_s, _jpeg(frame.image), frame.image.shape)
 
 
-def unpack(held: RingFrame) -> Frame:
-    """Return `held` with its picture decoded."""
-    if isinstance(held, Frame):
-        return held
-    return Frame(held.stamp, _image(held.jpeg), held.received_s)
+def unpack(frame: RingFrame) -> Frame:
+    """Return `frame` with its picture decoded."""
+    if isinstance(frame, Frame):
+        return frame
+    return Frame(frame.stamp, _image(frame.jpeg), frame.received_s)
 
 
-def blacken(held: RingFrame) -> RingFrame:
-    """Return `held` with a black picture, packed if it was packed."""
-    if isinstance(held, PackedFrame):
-        return PackedFrame(held.stamp, held.received_s, _black_jpeg(held.shape), held.shape)
-    return Frame(held.stamp, _black(held.image.shape), held.received_s)
+def blacken(frame: RingFrame) -> RingFrame:
+    """Return `frame` with a black picture, packed if it was packed."""
+    if isinstance(frame, PackedFrame):
+        return PackedFrame(frame.stamp, frame.received_s, _black_jpeg(frame.shape), frame.shape)
+    return Frame(frame.stamp, _black(frame.image.shape), frame.received_s)
 
 
 @lru_cache(maxsize=2)

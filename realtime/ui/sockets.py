@@ -40,7 +40,7 @@ class Sockets:
         self._waiting = anyio.CapacityLimiter(2 * MOST_VIEWERS)
         self._commanding = anyio.CapacityLimiter(4)
         self._viewers: Counter[bool] = Counter()  # by whether they may control
-        self._feeder: _Feeder | None = None
+        self._camera_page: _CameraPage | None = None
         self._last_key, self._last_clock = "", SlewedClock()
 
     async def view(self, socket: WebSocket) -> None:
@@ -76,14 +76,14 @@ class Sockets:
         `{"ping": x, "server_s": …}`, or `{"error": …}` and the end.
         """
         await socket.accept()
-        before, key = self._feeder, socket.query_params.get("page", "")
+        before, key = self._camera_page, socket.query_params.get("page", "")
         if before is not None and not (key and key == before.key):
             await socket.send_json({"error": "another page's camera is the source"})
             await socket.close()
             return
         if not (key and key == self._last_key):  # otherwise keep the page's clock
             self._last_key, self._last_clock = key, SlewedClock()
-        feeder = self._feeder = _Feeder(key, socket)
+        camera_page = self._camera_page = _CameraPage(key, socket)
         if before is not None:
             with suppress(RuntimeError, WebSocketDisconnect):
                 await before.socket.close()
@@ -92,8 +92,8 @@ class Sockets:
         except WebSocketDisconnect:
             pass
         finally:
-            if self._feeder is feeder:
-                self._feeder = None
+            if self._camera_page is camera_page:
+                self._camera_page = None
                 source = self._session.browser
                 if source is not None:
                     source.mark_away()
@@ -128,7 +128,7 @@ class Sockets:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Feeder:
+class _CameraPage:
     """The page whose camera is the source."""
 
     key: str

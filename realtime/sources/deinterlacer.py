@@ -46,7 +46,7 @@ class Deinterlacer:
         """How many pictures one coded picture gives."""
         return 2 if self._filter and self._mode == "each" else 1
 
-    def of(self, frame: VideoFrame | None) -> Iterator[VideoFrame]:
+    def deinterlace(self, frame: VideoFrame | None) -> Iterator[VideoFrame]:
         """Yield the pictures that `frame` completes; None marks the end."""
         if self._decided:
             yield from self._pass(frame)
