@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from realtime.config import LiveConfig
 from realtime.stream.clock import monotonic_s
-from realtime.ui.viewer_messages import answer_ping, parse_message
+from realtime.ui.messages import answer_ping, parse_message
 
 _MOMENT = {"text": "s", "at_s": 1.0}
 _BEGIN = {"participant": "", "false_alarms_per_min": 0.5}

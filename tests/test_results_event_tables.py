@@ -9,7 +9,7 @@ import pytest
 from model.records import Frame, SpotSignal, SpotUpdate, Stamp, Step, Window
 from realtime.results.event_tables import MOTION_COLUMNS, motion_cells, motion_table
 from realtime.spotting.motion import REGIONS
-from realtime.ui.view_messages import frame_message
+from realtime.ui.messages import frame_message
 
 WINDOW = Window(Stamp(3, 0.1), Stamp(5, 0.2), Stamp(9, 0.3), 1.4, "micro", ("chin", "lip_upper"))
 UPDATES = (

@@ -36,9 +36,9 @@ from realtime.ui.allowed_sources import check_source
 from realtime.ui.connections import MESSAGES_PER_S
 from realtime.ui.event_pictures import MOST_WAITING
 from realtime.ui.login_throttle import FORGIVEN_S, FREE, KEPT, MAX_WAIT_S, Throttle
+from realtime.ui.messages import MAX_CHARACTERS, answer_ping, parse_message
 from realtime.ui.routes import LONGEST_BODY
 from realtime.ui.sockets import FRAME_HEADER, MOST_SKIPPED
-from realtime.ui.viewer_messages import MAX_CHARACTERS, answer_ping, parse_message
 
 LOOK = "only look"
 TIMEOUT_S = 60

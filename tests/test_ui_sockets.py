@@ -18,10 +18,9 @@ from websockets.sync.client import connect
 
 from realtime.config import LiveConfig
 from realtime.stream.clock import monotonic_s
+from realtime.ui.messages import ViewerMessage, hello_message, parse_message
 from realtime.ui.routes import without_root
 from realtime.ui.sockets import FRAME_HEADER
-from realtime.ui.view_messages import hello_message
-from realtime.ui.viewer_messages import ViewerMessage, parse_message
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -25,9 +24,10 @@ from realtime.review.timeline_drawing import draw_timeline
 from realtime.sessions.export_rows import event_rows, marker_rows
 from realtime.sessions.exported_copies import note_copies
 from realtime.sessions.reader import Session, open_session
+from realtime.stream.packed_frame import encode_jpeg
 
 THUMB_PX = 96
-JPEG_QUALITY = 85
+THUMB_QUALITY = 85
 BETWEEN = 12
 
 _TEMPLATES = Environment(
@@ -110,9 +110,8 @@ def _align(video: RecordedFrames, event: Event) -> Iterator[ImageU8]:
 
 def _data_url(picture: ImageU8) -> str:
     small = cv2.resize(picture, (THUMB_PX, THUMB_PX), interpolation=cv2.INTER_AREA)
-    bgr: Any = cv2.cvtColor(np.asarray(small, np.uint8), cv2.COLOR_RGB2BGR)
-    _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
+    jpeg = encode_jpeg(np.asarray(small, np.uint8), THUMB_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
 def write_session_report(folder: Path, out: Path | None, coder: str | None) -> Path:

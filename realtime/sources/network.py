@@ -5,11 +5,8 @@ Live frames get the time of receipt, because a network camera's clock is neither
 steady. A stream that breaks off is reopened, like an unplugged camera.
 """
 
-import urllib.request
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
-from http import HTTPStatus
-from http.client import HTTPException
 
 import av
 import av.error
@@ -43,18 +40,6 @@ STREAM_AWAY = "stream away"
 
 def open_network(spec: str, options: SourceOptions) -> Source:
     """Open an address; raises `SourceError` if it cannot be reached or has no video."""
-    try:
-        return _open(spec, options)
-    except SourceError:
-        if not _lacks_ranges(spec):
-            raise
-        raise SourceError(
-            f"{hide_password(spec)}: its server does not support byte ranges, which are needed "
-            "for the index at the end of the file: download it, and open the file"
-        ) from None
-
-
-def _open(spec: str, options: SourceOptions) -> Source:
     # The other side decides size and rate.
     container = open_address(spec, OPEN_TIMEOUT_S, LIVE_OPTIONS)
     if not container.duration:
@@ -68,20 +53,13 @@ def _open(spec: str, options: SourceOptions) -> Source:
     container.close()
     container = open_address(spec, OPEN_TIMEOUT_S, OPTIONS)
     name = hide_password(spec)
-    return RecordedSource(container, options, spec=name, kind="network", name=name)
-
-
-def _lacks_ranges(spec: str) -> bool:
-    """Return whether this is an MP4 file, whose index is usually at its end, on a server that sends
-    files only from their beginning."""
-    if not spec.startswith(("http://", "https://")):
-        return False
     try:
-        request = urllib.request.Request(spec, headers={"Range": "bytes=0-11"})
-        with urllib.request.urlopen(request, timeout=READ_TIMEOUT_S) as answer:
-            return bool(answer.status == HTTPStatus.OK and answer.read(12)[4:8] == b"ftyp")
-    except (OSError, ValueError, HTTPException):
-        return False
+        return RecordedSource(container, options, spec=name, kind="network", name=name)
+    except SourceError as error:
+        # The index of an MP4 is usually at its end.
+        raise SourceError(
+            f"{error}; if its server does not support byte ranges, download it, and open the file"
+        ) from None
 
 
 def open_address(spec: str, timeout_s: float, options: Mapping[str, str]) -> InputContainer:

@@ -8,7 +8,7 @@ import numpy as np
 
 from model.records import Frame, ImageU8, Stamp
 
-JPEG_QUALITY = 95
+PACKED_QUALITY = 95
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ def pack(frame: RingFrame) -> PackedFrame:
     """Return `frame` packed; a packed frame stays as it is."""
     if isinstance(frame, PackedFrame):
         return frame
-    return PackedFrame(frame.stamp, frame.received_s, _jpeg(frame.image), frame.image.shape)
+    jpeg = encode_jpeg(frame.image, PACKED_QUALITY)
+    return PackedFrame(frame.stamp, frame.received_s, jpeg, frame.image.shape)
 
 
 def unpack(frame: RingFrame) -> Frame:
@@ -60,12 +61,13 @@ def _black(shape: tuple[int, ...]) -> ImageU8:
 
 @lru_cache(maxsize=2)
 def _black_jpeg(shape: tuple[int, ...]) -> bytes:
-    return _jpeg(_black(shape))
+    return encode_jpeg(_black(shape), PACKED_QUALITY)
 
 
-def _jpeg(image: ImageU8) -> bytes:
+def encode_jpeg(image: ImageU8, quality: int) -> bytes:
+    """Return (H, W, 3) uint8 RGB as a JPEG; `quality` up to 100."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise RuntimeError(f"OpenCV could not pack a picture of {image.shape} as JPEG")
     return data.tobytes()

@@ -13,7 +13,7 @@ from pydantic import BaseModel, FiniteFloat
 from model.records import Step
 from realtime.live import LiveSession
 from realtime.ui.failures import error_as_404, report_failure
-from realtime.ui.viewer_messages import Text
+from realtime.ui.messages import Text
 
 
 class Calibrator(Protocol):

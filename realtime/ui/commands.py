@@ -7,7 +7,7 @@ from realtime.live import LiveSession
 from realtime.ui.allowed_sources import check_source
 from realtime.ui.failures import report_failure
 from realtime.ui.guard import Person
-from realtime.ui.viewer_messages import ViewerMessage
+from realtime.ui.messages import ViewerMessage
 
 QUESTIONS = {
     "stop": "A recording is in progress. End it?",

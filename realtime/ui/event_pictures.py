@@ -16,6 +16,7 @@ from model.records import Event, Frame, ImageU8, Window
 from realtime.live import LiveSession
 from realtime.results.flow_colour import colour_flow, draw_wheel, full_scale_px
 from realtime.results.replay import LARGEST_FACTOR, REPLAY_PX, Replay, magnify, open_replay
+from realtime.stream.packed_frame import encode_jpeg
 from realtime.ui.failures import error_as_404, error_as_answer
 from realtime.ui.guard import get_person
 
@@ -24,7 +25,7 @@ KEPT_REPLAYS = 2
 MOST_WAITING = 16
 """The most requests for replays that may wait."""
 SHEET_COLUMNS = 8
-JPEG_QUALITY = 90
+REPLAY_QUALITY = 90
 WHEEL_PX = 192
 
 Moment = Literal["onset", "apex", "offset"]
@@ -132,7 +133,7 @@ def replay_facts(replay: Replay, window: Window) -> dict[str, Any]:
 def replay_picture(replay: Replay, factor: float) -> Response:
     """Return all pictures of a replay in one JPEG."""
     pictures = replay.pictures if factor == 1 else magnify(replay, factor)
-    return answer_jpeg(_sheet(pictures), JPEG_QUALITY)
+    return answer_jpeg(_sheet(pictures), REPLAY_QUALITY)
 
 
 class Replays:
@@ -184,18 +185,17 @@ def _sheet(pictures: ImageU8) -> ImageU8:
 
 def answer_jpeg(picture: ImageU8, quality: int) -> Response:
     """Return (H, W, 3) uint8 RGB as an answer that stays out of the browser's cache on disk."""
-    return _answer(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return _answer(encode_jpeg(picture, quality), "image/jpeg")
 
 
-def _png(picture: ImageU8) -> Response:
-    return _answer(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 3])
-
-
-def _answer(kind: str, picture: NDArray[np.uint8], options: list[int]) -> Response:
+def _png(picture: NDArray[np.uint8]) -> Response:
     if picture.ndim == 3:
         order = cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
         picture = np.asarray(cv2.cvtColor(picture, order), np.uint8)
-    _, data = cv2.imencode(kind, picture, options)
-    media = "image/png" if kind == ".png" else "image/jpeg"
+    _, data = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    return _answer(data.tobytes(), "image/png")
+
+
+def _answer(data: bytes, media: str) -> Response:
     # Faces stay out of the browser's disk cache.
-    return Response(data.tobytes(), media_type=media, headers={"Cache-Control": "no-store"})
+    return Response(data, media_type=media, headers={"Cache-Control": "no-store"})

@@ -33,11 +33,11 @@ from realtime.sessions.folder import DOCUMENT, SessionFolder
 from realtime.sessions.reader import Session, open_session
 from realtime.ui.event_pictures import Replays, answer_jpeg, replay_facts, replay_picture
 from realtime.ui.failures import error_as_404, error_as_answer, report_failure
+from realtime.ui.messages import Text
 from realtime.ui.sound_stream import answer_sound
-from realtime.ui.viewer_messages import Text
 
 KEPT_SESSIONS = 2
-JPEG_QUALITY = 92
+FRAME_QUALITY = 92
 MAX_REPLAY_S = 12.0
 _LISTED = ("participant", "started_utc", "state")
 
@@ -253,7 +253,7 @@ def review_routes(root: Path) -> APIRouter:
     @router.get("/{name}/frame/{place}.jpg")
     @error_as_404
     def frame(name: str, place: int) -> Response:
-        return answer_jpeg(store.open(name).pictures.frame(place).image, JPEG_QUALITY)
+        return answer_jpeg(store.open(name).pictures.frame(place).image, FRAME_QUALITY)
 
     @router.get("/{name}/replay/{onset}-{apex}-{offset}/replay.json")
     @error_as_answer

@@ -16,9 +16,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from realtime.live import LiveSession
 from realtime.stream.slewed_clock import SlewedClock
 from realtime.ui.guard import get_person
-from realtime.ui.view_messages import FrameEncoder
+from realtime.ui.messages import FrameEncoder, answer_ping, parse_message
 from realtime.ui.viewer import Viewer
-from realtime.ui.viewer_messages import answer_ping, parse_message
 
 MOST_VIEWERS = 32
 """The most viewers at once who may only look, and the most who may control. The two are counted

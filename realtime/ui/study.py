@@ -11,7 +11,7 @@ from realtime.study import Draft, Study
 from realtime.ui.calibration import Calibrator
 from realtime.ui.failures import report_failure
 from realtime.ui.guard import get_person
-from realtime.ui.viewer_messages import Text
+from realtime.ui.messages import Text
 
 
 class DraftRequest(BaseModel):

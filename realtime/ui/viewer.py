@@ -21,15 +21,17 @@ from realtime.stream.latency import Percentiles
 from realtime.stream.ring import FrameRing
 from realtime.ui.commands import carry_out
 from realtime.ui.guard import get_person
-from realtime.ui.view_messages import (
+from realtime.ui.messages import (
     FrameEncoder,
+    ViewerMessage,
+    answer_ping,
     event_message,
     forgotten_message,
     frame_message,
     hello_message,
+    parse_message,
     status_message,
 )
-from realtime.ui.viewer_messages import ViewerMessage, answer_ping, parse_message
 
 IN_FLIGHT = 2
 STATUS_S = 0.5

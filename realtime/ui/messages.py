@@ -1,35 +1,81 @@
-"""Messages to the page's script: frames as binary messages, all others as JSON.
+"""Messages between the page's script and this program. Any client may send anything, so everything
+that comes in is checked.
 
-A frame message is a little-endian uint32 (length of the header), the header as JSON, and the parts
-that the header lists in `parts` as [[name, bytes], …]. The last part is the JPEG.
-"""
+Frames go out as binary messages, all others as JSON. A frame message is a little-endian uint32
+(length of the header), the header as JSON, and the parts that the header lists in `parts` as
+[[name, bytes], …]. The last part is the JPEG."""
 
 import json
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from model.records import Event, SpotUpdate, Step
+from model.text import clean_text
 from realtime.config import LiveConfig
 from realtime.results.overlay import describe_frame, draw_heat, finite
 from realtime.results.results import SignalAt
 from realtime.results.snapshot import Snapshot
 from realtime.review.motion_lanes import LANES, lane_of
 from realtime.spotting.motion import FLAGS, REGIONS
+from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import LatencySummary
+from realtime.stream.packed_frame import encode_jpeg
 
-JPEG_QUALITY = 85
+VIEW_QUALITY = 85
 MAX_VIEW_PX = 1280
 """Larger pictures are shown reduced. Analysis and recording use the full size."""
 _STATUS = (
     *("run", "state", "source", "message", "width", "height", "rotate", "seconds", "captured"),
     *("analysed", "faces", "device", "flow", "engine"),
 )
+Text = Annotated[str, AfterValidator(clean_text)]
+"""Text from a page, with lone surrogates and control characters replaced."""
+MAX_CHARACTERS = 4096
+"""The most characters of a message. Parsing millions takes a second in which nothing else runs."""
+
+
+class ViewerMessage(BaseModel):
+    """A message from a page. An empty one asks for nothing."""
+
+    model_config = ConfigDict(strict=True)
+
+    ack: int | None = None
+    """Number of a frame message that the page is done with."""
+    painted_s: FiniteFloat | None = None
+    """When it was painted, on this program's monotonic clock; None if a newer one was instead."""
+    ping: FiniteFloat | None = None
+    """Time on the page's clock, which the answer repeats."""
+    do: Literal["start", "pause", "stop", "switch", "rotate"] | None = None
+    source: str = ""
+    """Of `switch`."""
+    rotate: int | None = None
+    """Of `rotate`: degrees clockwise."""
+    sure: bool = False
+    """The person has confirmed the command."""
+
+
+def parse_message(text: str) -> ViewerMessage | None:
+    """Return the message in `text`: an empty one if it is not valid, None if it is longer than
+    `MAX_CHARACTERS`."""
+    if len(text) > MAX_CHARACTERS:
+        return None
+    try:
+        return ViewerMessage.model_validate_json(text)
+    except ValidationError:
+        return ViewerMessage()
+
+
+def answer_ping(message: ViewerMessage) -> dict[str, Any]:
+    """Return the answer to a ping, from which the page computes how its clock differs from this
+    program's."""
+    return {"type": "pong", "ping": message.ping, "server_s": monotonic_s()}
 
 
 class FrameEncoder:
@@ -170,9 +216,7 @@ def _parts(step: Step) -> dict[str, bytes]:
         image = np.asarray(
             cv2.resize(image, (0, 0), fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
         )
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    parts["jpeg"] = jpeg.tobytes()
+    parts["jpeg"] = encode_jpeg(image, VIEW_QUALITY)
     return parts
 
 
