@@ -19,7 +19,7 @@ from model.records import Frame, Stamp, Step
 from realtime.config import LiveConfig, device_name
 from realtime.perception.pipeline import open_pipeline, pipeline_config
 from realtime.recording.recording import END_OF_SOURCE, open_recording
-from realtime.results.clip_packing import Packing
+from realtime.results.clip_packing import ClipPacker
 from realtime.results.clips import Clips
 from realtime.results.results import Results
 from realtime.sources import Source
@@ -99,7 +99,7 @@ class Run:
             opened.callback(self._attempt, source.close)
             self._classify = Worker("classify", CLASSIFY_BACKLOG)
             opened.callback(self._classify.stop, JOIN_S)
-            self._packing = Packing(self.ring, clips)
+            self._packing = ClipPacker(self.ring, clips)
             opened.callback(self._packing.stop, JOIN_S)
             pipeline, self.warning = pipeline_config(config, device, source.info)
             self._pipeline = open_pipeline(pipeline, self._classify, settled=False)

@@ -22,9 +22,9 @@ from realtime.recording.lsl import (
     MarkerStream,
     Streams,
     check_stream,
-    correction_s,
     import_pylsl,
-    offset_s,
+    measure_correction_s,
+    measure_offset_s,
 )
 from realtime.recording.notebook import Notebook
 from realtime.recording.plan import RecordPlan
@@ -85,7 +85,7 @@ def test_what_inlets_hear_is_what_the_ledger_says(lsl: Any, tmp_path: Path) -> N
     made.mark(Marker("question_start", "q1", "", 100.2, 100.2, ""))
     made.mark(Marker("mark", "note", "a dog", 100.3, 100.3, ""))
     made.beat()
-    shift_s = offset_s(lsl)
+    shift_s = measure_offset_s(lsl)
     heard = pulled(frames, 12)
     listed = records(tmp_path / "s")
     assert [values for values, _ in heard] == [[r.index, r.part, r.pts_ms] for r in listed]
@@ -165,7 +165,7 @@ def test_a_sender_that_is_gone_holds_nobody_up(lsl: Any) -> None:
         (found,) = lsl.resolve_byprop("name", name, timeout=TIMEOUT_S)
         opened = lsl.StreamInlet(found)
         sender.kill()
-    assert correction_s(lsl, opened, 0.25) == 0.25
+    assert measure_correction_s(lsl, opened, 0.25) == 0.25
 
 
 class Listening:

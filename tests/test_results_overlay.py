@@ -26,9 +26,9 @@ from realtime.results.overlay import (
     HEAT_GRID,
     HEAT_STEP_PX,
     HOLD_S,
-    current_event,
     describe_frame,
     draw_heat,
+    find_current_event,
     strength_over_threshold,
 )
 from realtime.spotting.motion import REGIONS
@@ -151,13 +151,13 @@ def test_what_is_described_is_always_json(strength: float, threshold: float) -> 
 
 def test_an_expression_is_named_from_its_onset_until_shortly_after_its_end() -> None:
     event = make_event(onset_s=1.0)
-    assert current_event([event], 0.99) is None
-    assert current_event([event], 1.0) is event
-    assert current_event([event], 1.2 + HOLD_S) is event
-    assert current_event([event], 1.21 + HOLD_S) is None
+    assert find_current_event([event], 0.99) is None
+    assert find_current_event([event], 1.0) is event
+    assert find_current_event([event], 1.2 + HOLD_S) is event
+    assert find_current_event([event], 1.21 + HOLD_S) is None
 
 
 def test_the_latest_expression_is_named_and_a_withdrawn_one_is_not() -> None:
     first, second = make_event(1, onset_s=1.0), make_event(2, "early", onset_s=1.5)
-    assert current_event([second, first], 1.6) is second
-    assert current_event([first, replace(second, state="withdrawn")], 1.6) is first
+    assert find_current_event([second, first], 1.6) is second
+    assert find_current_event([first, replace(second, state="withdrawn")], 1.6) is first

@@ -33,14 +33,14 @@ from realtime.review.quality import measure_quality
 from realtime.review.rates import OUTSIDE, WHOLE_SESSION, measure_rates, poisson_interval
 from realtime.review.recorded_frames import RecordedFrames
 from realtime.review.session_report import describe_methods, make_report
-from realtime.sessions.coder_edits import Edit, edit_line, parse_edit
+from realtime.sessions.coder_edits import Edit, format_edit, parse_edit
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.reader import Session, open_session
 from realtime.sessions.recover import recover
 from realtime.sessions.redact import redact_span
 from realtime.sources import open_source
 from realtime.spotting.baseline import as_document
-from realtime.ui.review import _OpenSession, review_routes
+from realtime.ui.review import _OpenSession, build_review_routes
 
 edits = st.builds(
     Edit,
@@ -58,7 +58,7 @@ edits = st.builds(
 
 @given(edits)
 def test_an_edit_comes_back_with_every_bit(edit: Edit) -> None:
-    line = edit_line(edit)
+    line = format_edit(edit)
     assert "\n" not in line
     assert parse_edit(line) == edit
 
@@ -338,7 +338,7 @@ def test_a_damaged_table_of_motion_is_told_with_the_remedy(
 
 def client_of(session: Session) -> TestClient:
     app = FastAPI()
-    app.include_router(review_routes(session.folder.path.parent))
+    app.include_router(build_review_routes(session.folder.path.parent))
     return TestClient(app)
 
 
@@ -377,7 +377,7 @@ def test_a_span_is_not_deleted_from_a_damaged_ledger(session: Session) -> None:
 
 def test_what_was_opened_before_a_redaction_is_not_coded_after_it(session: Session) -> None:
     app = FastAPI()
-    app.include_router(review_routes(session.folder.path.parent))
+    app.include_router(build_review_routes(session.folder.path.parent))
     client = TestClient(app)
     places = len(client.get("/live/review/P07/session").json()["times_s"])
     said = {"coder": "C1", "number": None, "verdict": "accepted", "label": "positive"}
@@ -495,7 +495,7 @@ def test_one_folder_that_is_no_session_hides_no_other(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "session.json").write_text(document)
     app = FastAPI()
-    app.include_router(review_routes(tmp_path))
+    app.include_router(build_review_routes(tmp_path))
     listed = TestClient(app).get("/live/review/sessions").json()["sessions"]
     told = {one["name"]: one.get("error", "") for one in listed}
     assert len(told) == len(documents)

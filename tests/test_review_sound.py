@@ -31,12 +31,12 @@ from realtime.review.session_sound import (
     FLOOR_DB,
     UNREADABLE_FILE,
     SessionSound,
+    make_wav_header,
     open_sound,
-    wav_header,
 )
 from realtime.sessions.reader import Session, open_session
 from realtime.sessions.redact import REDACTED, redact_span
-from realtime.ui.review import review_routes
+from realtime.ui.review import build_review_routes
 from realtime.ui.sound_stream import AT_ONCE_BYTES
 
 
@@ -161,18 +161,18 @@ def test_a_session_without_sound_says_so(recorded: Path) -> None:
 
 
 def test_the_header_is_that_of_a_wav_file() -> None:
-    data = wav_header(48_000, 3) + bytes(6)
+    data = make_wav_header(48_000, 3) + bytes(6)
     with wave.open(io.BytesIO(data)) as read:
         assert read.getparams()[:4] == (1, 2, 48_000, 3)
         assert read.readframes(4) == bytes(6)
     with pytest.raises(InputError, match="a WAV file holds 12"):
-        wav_header(48_000, 2**31)
+        make_wav_header(48_000, 2**31)
 
 
 @pytest.fixture
 def client(session: Session) -> TestClient:
     app = FastAPI()
-    app.include_router(review_routes(session.folder.path.parent))
+    app.include_router(build_review_routes(session.folder.path.parent))
     return TestClient(app)
 
 
@@ -240,7 +240,7 @@ def test_what_is_forgotten_is_no_longer_sent(session: Session, client: TestClien
 
 def test_without_sound_there_is_none_to_send(recorded: Path) -> None:
     app = FastAPI()
-    app.include_router(review_routes(recorded.parent))
+    app.include_router(build_review_routes(recorded.parent))
     client = TestClient(app)
     assert client.get("/live/review/P07/sound.wav").status_code == 404
     answer = client.get("/live/review/P07/loudness?start_s=0&end_s=1").json()

@@ -23,17 +23,17 @@ from realtime.recording.checks import make_check_list
 from realtime.recording.keys import Keys
 from realtime.recording.plan import RecordPlan
 from realtime.recording.protocol import load_protocol
-from realtime.results.event_lines import event_line, parse_event
+from realtime.results.event_lines import format_event, parse_event
 from realtime.results.values import FURTHEST_MS, FURTHEST_S
 from realtime.session import main
 from realtime.sessions.audit import TERMINAL
 from realtime.sessions.clock_anchors import take_anchor
-from realtime.sessions.coder_edits import Edit, edit_line, parse_edit
+from realtime.sessions.coder_edits import Edit, format_edit, parse_edit
 from realtime.sessions.exported_copies import note_copies
 from realtime.sessions.folder import FORMAT, SessionFolder, create_folder
 from realtime.sessions.ledger import LEDGER_HEADER, LedgerLine, parse_line
 from realtime.sessions.line_file import LineFile, read_lines
-from realtime.sessions.markers import Marker, MarkerKind, marker_line, parse_marker
+from realtime.sessions.markers import Marker, MarkerKind, format_marker, parse_marker
 from realtime.spotting.baseline import Baseline
 
 times = st.floats(-FURTHEST_S, FURTHEST_S)
@@ -125,14 +125,14 @@ def test_the_header_is_no_line() -> None:
 
 @given(events)
 def test_an_event_comes_back_with_every_bit(event: Event) -> None:
-    line = event_line(event)
+    line = format_event(event)
     assert "\n" not in line
     assert parse_event(line) == event
 
 
 @given(markers)
 def test_a_marker_comes_back(marker: Marker) -> None:
-    line = marker_line(marker)
+    line = format_marker(marker)
     assert "\n" not in line
     assert parse_marker(line) == marker
 
@@ -146,7 +146,7 @@ def test_damaged_lines_are_left_out(line: str) -> None:
     assert parse_edit(line) is None
 
 
-EVENT = event_line(
+EVENT = format_event(
     Event(
         1,
         "confirmed",
@@ -156,8 +156,8 @@ EVENT = event_line(
         Stamp(4, 0.4),
     )
 )
-MARKER = marker_line(Marker("redact", "s", "", 1.0, 2.0, "2026-01-01T00:00:00+00:00", 3.0))
-EDIT = edit_line(Edit("C1", "", -1, "open", Stamp(1, 0.1), Stamp(2, 0.2), Stamp(3, 0.3), "x"))
+MARKER = format_marker(Marker("redact", "s", "", 1.0, 2.0, "2026-01-01T00:00:00+00:00", 3.0))
+EDIT = format_edit(Edit("C1", "", -1, "open", Stamp(1, 0.1), Stamp(2, 0.2), Stamp(3, 0.3), "x"))
 WRONG = (None, [], {}, "x", True, math.nan, 10**400, [1, math.inf], [math.inf, 1], [1])
 
 

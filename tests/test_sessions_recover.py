@@ -18,7 +18,7 @@ from model.errors import InputError
 from realtime.review.recorded_frames import RecordedFrames
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.ledger import FROM_VIDEO, LOST_AT_CUT
-from realtime.sessions.markers import Marker, marker_line
+from realtime.sessions.markers import Marker, format_marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.recover import recover
 from realtime.sessions.source import SessionSource
@@ -126,7 +126,7 @@ def test_a_redaction_that_was_cut_off_is_finished(tmp_path: Path) -> None:
     folder = cut_off(tmp_path / "s")
     start_s = frame(20).stamp.time_s
     with folder.markers.open("a") as file:
-        file.write(marker_line(Marker("redact", "", "", start_s, 0.0, "", start_s + 9)) + "\n")
+        file.write(format_marker(Marker("redact", "", "", start_s, 0.0, "", start_s + 9)) + "\n")
     assert recover(folder).redactions == 1
     assert len(read_pts(folder.video(1))) == 20
     assert {r.fate for r in records(folder.path)[20:]} == {"redacted"}

@@ -18,8 +18,8 @@ from websockets.sync.client import connect
 
 from realtime.config import LiveConfig
 from realtime.stream.clock import monotonic_s
-from realtime.ui.messages import ViewerMessage, hello_message, parse_message
-from realtime.ui.routes import without_root
+from realtime.ui.messages import ViewerMessage, make_hello, parse_message
+from realtime.ui.routes import strip_root
 from realtime.ui.sockets import FRAME_HEADER
 
 
@@ -154,7 +154,7 @@ def test_a_proxys_path_is_taken_off_in_whole_parts() -> None:
         ("/l", "/l", ""),
         ("/", "", "/"),
     ):
-        assert without_root(path, root) == rest
+        assert strip_root(path, root) == rest
 
 
 def test_no_page_shows_this_one_inside_itself(demo: Served) -> None:
@@ -265,7 +265,7 @@ def test_nonsense_from_a_viewer_is_ignored(demo: Served, message: str) -> None:
 
 
 def test_every_region_has_a_lane_and_a_name_in_words() -> None:
-    hello = hello_message(may_control=True)
+    hello = make_hello(may_control=True)
     assert {region["lane"] for region in hello["regions"]} == set(hello["lanes"])
     names = {region["name"] for region in hello["regions"]}
     assert {"right inner brow", "left mouth corner", "upper lip", "chin"} <= names

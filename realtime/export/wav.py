@@ -4,7 +4,7 @@ the video; missing sound is silence."""
 from pathlib import Path
 
 from model.errors import InputError
-from realtime.review.session_sound import SessionSound, wav_header
+from realtime.review.session_sound import SessionSound, make_wav_header
 from realtime.sessions.export_rows import name_files, require_new
 from realtime.sessions.reader import Session
 
@@ -18,7 +18,7 @@ def write_sound(session: Session, folder: Path) -> list[Path]:
     if not may_export_sound(session):
         raise InputError(f"{session.folder.path}: the recorded consent does not cover sound")
     path = require_new(wav_path(session, folder))
-    header = wav_header(sound.rate, sound.count)
+    header = make_wav_header(sound.rate, sound.count)
     with path.open("xb") as file:
         file.write(header)
         for first in range(0, sound.count, AT_ONCE_S * sound.rate):

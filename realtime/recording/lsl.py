@@ -43,7 +43,7 @@ def import_pylsl() -> ModuleType:
     return module
 
 
-def offset_s(lsl: ModuleType) -> float:
+def measure_offset_s(lsl: ModuleType) -> float:
     """Return LSL's `local_clock()` minus `realtime.stream.clock`, the best of a few
     measurements."""
     _, at_s, clock_s = read_clock(lsl.local_clock)
@@ -57,7 +57,7 @@ class Streams:
         """`session` tells the streams of one recording from another's. Raises `InputError` without
         pylsl."""
         lsl = import_pylsl()
-        self._offset_s = offset_s(lsl)
+        self._offset_s = measure_offset_s(lsl)
         self._clock_offset_s = 0.0
 
         def outlet(name: str, kind: str, channels: list[str], form: int) -> Any:
@@ -126,7 +126,7 @@ class MarkerStream:
 
     def _listen(self, mark: Mark, tell: Tell, ended: threading.Event) -> None:
         lsl = import_pylsl()
-        shift_s = offset_s(lsl)
+        shift_s = measure_offset_s(lsl)
         while not ended.is_set():
             info = self._find(lsl)
             if info is None:
@@ -184,12 +184,12 @@ def _choice(spec: str, streams: Sequence[Any]) -> str:
 
 
 def _pull(lsl: ModuleType, inlet: Any, shift_s: float, mark: Mark, ended: threading.Event) -> None:
-    known_s = correction_s(lsl, inlet, None)
+    known_s = measure_correction_s(lsl, inlet, None)
     while not ended.is_set():
         values, time_s = inlet.pull_sample(PULL_S)
         if values is None:
             continue
-        known_s = correction_s(lsl, inlet, known_s)
+        known_s = measure_correction_s(lsl, inlet, known_s)
         # If the sender left before it told its clock, use the time of arrival.
         at_s = lsl.local_clock() if known_s is None else time_s + known_s
         mark(" ".join(_words(value) for value in values), at_s - shift_s)
@@ -199,7 +199,7 @@ def _words(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def correction_s(lsl: ModuleType, inlet: Any, last: float | None) -> float | None:
+def measure_correction_s(lsl: ModuleType, inlet: Any, last: float | None) -> float | None:
     """Return this machine's LSL clock minus the sender's; `last` if the sender does not answer."""
     try:
         correction: float = inlet.time_correction(CORRECTION_S)

@@ -23,14 +23,14 @@ from realtime.recording.sound_track import SoundBlock, SoundTrack
 from realtime.recording.status import RecordingStatus
 from realtime.recording.video_parts import VideoParts
 from realtime.recording.write_queue import QueueEntry, WriteQueue
-from realtime.results.event_lines import event_line, overlaps
-from realtime.results.event_tables import MOTION_COLUMNS, motion_cells
-from realtime.sessions.audit import audit_line
+from realtime.results.event_lines import format_event, overlaps
+from realtime.results.event_tables import MOTION_COLUMNS, format_motion
+from realtime.sessions.audit import format_audit
 from realtime.sessions.clock_anchors import ANCHOR_S, SOURCE_TIME, take_anchor
 from realtime.sessions.folder import RESERVE_BYTES, SessionFolder, free_bytes, lock_session
 from realtime.sessions.ledger import LATE_S, LEDGER_HEADER, RECORDER_BEHIND, LedgerLine
 from realtime.sessions.line_file import LineFile
-from realtime.sessions.markers import Marker, marker_line
+from realtime.sessions.markers import Marker, format_marker
 from realtime.sessions.redact import REDACTED, redact, redact_marked
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import Percentiles
@@ -151,7 +151,7 @@ class SessionRecorder:
         stamp = step.frame.stamp
         late = done_s - step.frame.received_s > LATE_S
         line = LedgerLine(stamp.index, "late" if late else "analysed")
-        self._queue.put(QueueEntry(stamp.time_s, line, ",".join(motion_cells(step))))
+        self._queue.put(QueueEntry(stamp.time_s, line, ",".join(format_motion(step))))
         self.note_events(step.events)
 
     def note_unanalysed(self, stamps: Sequence[Stamp], cause: str) -> None:
@@ -178,7 +178,7 @@ class SessionRecorder:
 
     def audit(self, who: str, did: str) -> None:
         """QueueEntry that `who` did `did`. Any thread."""
-        self._queue.put(QueueEntry(math.inf, audit=audit_line(who, did)))
+        self._queue.put(QueueEntry(math.inf, audit=format_audit(who, did)))
 
     @property
     def zero_s(self) -> float:
@@ -317,7 +317,7 @@ class SessionRecorder:
                 self._write_marker(note.marker)
             elif note.event is not None:
                 if not any(overlaps(note.event, *span) for span in self._redacted):
-                    self._events.write(event_line(note.event))
+                    self._events.write(format_event(note.event))
                     if self._streams is not None:
                         self._streams.event(note.event)
             elif not self._is_redacted(note.time_s) and note.ledger is not None:
@@ -330,7 +330,7 @@ class SessionRecorder:
             self._due.append(marker)  # before any of this can fail
         elif self._is_redacted(marker.time_s):
             return  # another program's marker that came late
-        self._markers.write(marker_line(marker))
+        self._markers.write(format_marker(marker))
         if self._streams is not None:
             self._streams.marker(marker)
         if marker.kind == "redact":

@@ -20,7 +20,7 @@ MAX_WAITING = 4
 """How many clips may wait before the analysis has to wait."""
 
 
-class Packing:
+class ClipPacker:
     """Starts packing clips when they are complete. Only the pipeline's thread may call it."""
 
     def __init__(self, ring: FrameRing, clips: Clips) -> None:

@@ -11,7 +11,7 @@ from realtime.results.values import as_number, as_shares, as_stamp, as_text, as_
 _KINDS, _STATES = get_args(Kind), get_args(EventState)
 
 
-def event_line(event: Event) -> str:
+def format_event(event: Event) -> str:
     """Return `event` as a line of `events.jsonl`, without pictures; floats keep every bit."""
     window, prediction = event.window, event.prediction
     return json.dumps(

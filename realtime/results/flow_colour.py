@@ -13,7 +13,7 @@ DIM = 0.55
 """Brightness of the face under the flow; 1.0 is unchanged."""
 
 
-def full_scale_px(*flows: ArrayF32) -> float:
+def find_full_scale_px(*flows: ArrayF32) -> float:
     """Return the length, px, at which colour is full: the 99th percentile over all `flows`, (2, H,
     W) each, and at least 0.3 px so that noise stays pale."""
     lengths = np.concatenate([np.hypot(flow[0], flow[1]).ravel() for flow in flows])

@@ -78,7 +78,7 @@ def describe_current(event: Event, signal: SpotSignal | None) -> dict[str, Any]:
     }
 
 
-def current_event(events: Iterable[Event], time_s: float) -> Event | None:
+def find_current_event(events: Iterable[Event], time_s: float) -> Event | None:
     """Return the expression to name at `time_s`: the latest that has begun, and that ended at most
     `HOLD_S` ago. Withdrawn ones do not count."""
     named = [

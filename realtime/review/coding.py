@@ -12,7 +12,7 @@ from model.errors import InputError
 from model.records import MICRO_S, Event, Kind, Prediction, Stamp, Window
 from model.text import clean_line
 from realtime.sessions.clock_anchors import format_utc
-from realtime.sessions.coder_edits import Edit, Verdict, edit_line, parse_edit
+from realtime.sessions.coder_edits import Edit, Verdict, format_edit, parse_edit
 from realtime.sessions.folder import SessionFolder, hold
 from realtime.sessions.line_file import LineFile, read_lines
 from realtime.sessions.reader import Session
@@ -92,7 +92,7 @@ def add_edit(
     )
     with hold(session.folder.path) as folder:
         file = LineFile(folder.edits(coder))
-        file.write(edit_line(edit))
+        file.write(format_edit(edit))
         file.close()
     return edit
 

@@ -210,7 +210,7 @@ def open_sound(session: Session) -> SessionSound | None:
     return None if session.document["video"].get("audio") is None else SessionSound(session)
 
 
-def wav_header(rate: int, count: int) -> bytes:
+def make_wav_header(rate: int, count: int) -> bytes:
     """Return the 44-byte header of a WAV file with `count` samples of one 16-bit channel. Raises
     `InputError` above 4 GiB, which the header cannot express."""
     size = count * SAMPLE_BYTES

@@ -10,7 +10,7 @@ TERMINAL = "the command line"
 """The name in the audit of whoever acts without a page."""
 
 
-def audit_line(who: str, did: str) -> str:
+def format_audit(who: str, did: str) -> str:
     """Return a line of `audit.jsonl`: `utc` and `monotonic_s` (now), `who` and `did`."""
     entry = {"utc": format_utc(time.time()), "monotonic_s": monotonic_s(), "who": who, "did": did}
     return json.dumps(entry, ensure_ascii=False)

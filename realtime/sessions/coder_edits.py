@@ -41,7 +41,7 @@ class Edit:
         return self.offset.time_s - self.onset.time_s
 
 
-def edit_line(edit: Edit) -> str:
+def format_edit(edit: Edit) -> str:
     """Return the edit as a line of the coder's file; floats are exact."""
     values = {field.name: getattr(edit, field.name) for field in fields(edit)}
     values |= {name: [at.index, at.time_s] for name, at in values.items() if isinstance(at, Stamp)}

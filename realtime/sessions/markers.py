@@ -34,7 +34,7 @@ class Marker:
         return self.time_s, self.time_s if self.until_s is None else self.until_s
 
 
-def marker_line(marker: Marker) -> str:
+def format_marker(marker: Marker) -> str:
     """Return the marker as a line of `markers.jsonl`."""
     return json.dumps(asdict(marker), ensure_ascii=False, allow_nan=False)
 

@@ -17,7 +17,7 @@ from realtime.sessions.clock_anchors import format_utc
 from realtime.sessions.coder_edits import parse_edit
 from realtime.sessions.folder import SessionFolder, delete_files
 from realtime.sessions.ledger import LedgerLine
-from realtime.sessions.markers import Marker, marker_line, parse_marker
+from realtime.sessions.markers import Marker, format_marker, parse_marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.video_cut import copy_without
 from realtime.stream.clock import monotonic_s
@@ -69,7 +69,7 @@ def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
 def redact_marked(folder: SessionFolder, marker: Marker) -> int:
     """Write the line of `marker`, then `redact` its span: if the program ends midway, `recover`
     finishes the work. After a failure, no partial copy of the data is left."""
-    line = marker_line(marker)
+    line = format_marker(marker)
     try:
         # Rewrite instead of appending: a failed recording may have left half a line.
         others = (other for other in lines.read_lines(folder.markers) if other != line)

@@ -23,7 +23,7 @@ class Demo(FrameSource):
         super().__init__(options.rotate)
         fps = options.fps or DEMO_FPS
         self._fps = fps
-        self._numbers = frame_numbers(options.seconds, fps)
+        self._numbers = number_frames(options.seconds, fps)
         self._face = SyntheticFace(
             seed=options.seed,
             fps=fps,
@@ -54,6 +54,6 @@ class Demo(FrameSource):
             yield self._gate.admit(self._face.image(index), index / self._fps)
 
 
-def frame_numbers(seconds: float | None, fps: float) -> Iterable[int]:
+def number_frames(seconds: float | None, fps: float) -> Iterable[int]:
     """Return the numbers of the frames of the first `seconds`; None: without end."""
     return count() if seconds is None else range(round(seconds * fps))

@@ -12,7 +12,7 @@ from itertools import chain, islice
 from model.errors import SourceError
 from model.records import Frame, ImageU8
 from realtime.sources import Source, SourceInfo, SourceOptions, open_source, split_spec
-from realtime.sources.demo import DEMO_FPS, Demo, frame_numbers
+from realtime.sources.demo import DEMO_FPS, Demo, number_frames
 from realtime.sources.frame_source import FrameSource
 
 PIECE_S = 3.0
@@ -47,7 +47,7 @@ class Loop(FrameSource):
             raise SourceError(
                 f"source loop:{inner.info.spec} has fewer than two frames: nothing to loop"
             )
-        self._numbers = frame_numbers(options.seconds, self._fps)
+        self._numbers = number_frames(options.seconds, self._fps)
         height, width = self._images[0].shape[:2]
         self._info = SourceInfo(
             spec=inner.info.spec,

@@ -50,7 +50,7 @@ class CalibrationRequest(BaseModel):
     false_alarms_per_min: FiniteFloat = 0.5
 
 
-def calibration_routes(calibrator: Calibrator) -> APIRouter:
+def build_calibration_routes(calibrator: Calibrator) -> APIRouter:
     """Return the routes under `/live/calibrate/`. Answers report failures as `error`."""
     router = APIRouter(prefix="/live/calibrate")
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from model.records import Event, Frame, ImageU8, Window
 from realtime.live import LiveSession
-from realtime.results.flow_colour import colour_flow, draw_wheel, full_scale_px
+from realtime.results.flow_colour import colour_flow, draw_wheel, find_full_scale_px
 from realtime.results.replay import LARGEST_FACTOR, REPLAY_PX, Replay, magnify, open_replay
 from realtime.stream.packed_frame import encode_jpeg
 from realtime.ui.failures import error_as_404, error_as_answer
@@ -34,13 +34,13 @@ T = TypeVar("T")
 _MOMENTS: tuple[Moment, ...] = ("onset", "apex", "offset")
 
 
-def picture_routes(session: LiveSession) -> APIRouter:
+def build_picture_routes(session: LiveSession) -> APIRouter:
     """Return the routes under `/live/events/{run}/{number}/`; what is not kept is a 404."""
     router = APIRouter(prefix="/live")
     replays = Replays()
     session.on_forget(replays.clear)
 
-    def opened(run: int, event: Event) -> Replay:
+    def open_event_replay(run: int, event: Event) -> Replay:
         # The state is in the key, because an early event's clip ends before the offset, and so are
         # the forgotten spans, because they may shorten the clip.
         forgotten = session.results.forgotten_spans()
@@ -50,7 +50,7 @@ def picture_routes(session: LiveSession) -> APIRouter:
             raise InputError("part of it was deleted meanwhile: open it again")
         return replay
 
-    def found(run: int, number: int) -> Event:
+    def find_event(run: int, number: int) -> Event:
         if session.snapshot().run == run:
             for event in session.results.events():
                 if event.number == number:
@@ -63,7 +63,7 @@ def picture_routes(session: LiveSession) -> APIRouter:
 
     @router.get("/events/{run}/{number}/crop/{moment}.png")
     def crop(run: int, number: int, moment: Moment) -> Response:
-        crops = found(run, number).crops
+        crops = find_event(run, number).crops
         position = _MOMENTS.index(moment)
         if position >= len(crops):
             raise HTTPException(404, f"no crop of the {moment} is kept")
@@ -71,7 +71,7 @@ def picture_routes(session: LiveSession) -> APIRouter:
 
     @router.get("/events/{run}/{number}/flow/{phase}.png")
     def flow(run: int, number: int, phase: Phase) -> Response:
-        event = found(run, number)
+        event = find_event(run, number)
         flow = None if event.flows is None else getattr(event.flows, phase)
         full_px = _full_px(event)
         if flow is None or full_px is None:
@@ -82,7 +82,7 @@ def picture_routes(session: LiveSession) -> APIRouter:
     requests: Counter[bool] = Counter()
     turns = {may_control: CapacityLimiter(1) for may_control in (True, False)}
 
-    async def in_turn(request: Request, make: Callable[[], T]) -> T:
+    async def wait_turn(request: Request, make: Callable[[], T]) -> T:
         """Run `make` in a thread and return its result, one request after the other: all at once
         would use up the threads and delay commands. Viewers never delay those who may control."""
         may_control = get_person(request).may_control
@@ -98,11 +98,11 @@ def picture_routes(session: LiveSession) -> APIRouter:
     async def replay(request: Request, run: int, number: int) -> dict[str, Any]:
         @error_as_answer
         def facts() -> dict[str, Any]:
-            event = found(run, number)
-            facts = replay_facts(opened(run, event), event.window)
+            event = find_event(run, number)
+            facts = describe_replay(open_event_replay(run, event), event.window)
             return facts | {"full_scale_px": _full_px(event)}
 
-        return await in_turn(request, facts)
+        return await wait_turn(request, facts)
 
     @router.get("/events/{run}/{number}/replay.jpg")
     async def replay_sheet(
@@ -110,14 +110,14 @@ def picture_routes(session: LiveSession) -> APIRouter:
     ) -> Response:
         @error_as_404
         def picture() -> Response:
-            return replay_picture(opened(run, found(run, number)), factor)
+            return answer_replay(open_event_replay(run, find_event(run, number)), factor)
 
-        return await in_turn(request, picture)
+        return await wait_turn(request, picture)
 
     return router
 
 
-def replay_facts(replay: Replay, window: Window) -> dict[str, Any]:
+def describe_replay(replay: Replay, window: Window) -> dict[str, Any]:
     """Return what the page needs to show the replay of `window`."""
     return {
         "times_s": replay.times_s.tolist(),
@@ -130,7 +130,7 @@ def replay_facts(replay: Replay, window: Window) -> dict[str, Any]:
     }
 
 
-def replay_picture(replay: Replay, factor: float) -> Response:
+def answer_replay(replay: Replay, factor: float) -> Response:
     """Return all pictures of a replay in one JPEG."""
     pictures = replay.pictures if factor == 1 else magnify(replay, factor)
     return answer_jpeg(_sheet(pictures), REPLAY_QUALITY)
@@ -167,7 +167,7 @@ def _full_px(event: Event) -> float | None:
     if event.flows is None:
         return None
     first, second = event.flows.onset_apex, event.flows.apex_offset
-    return full_scale_px(first) if second is None else full_scale_px(first, second)
+    return find_full_scale_px(first) if second is None else find_full_scale_px(first, second)
 
 
 def _sheet(pictures: ImageU8) -> ImageU8:

@@ -29,7 +29,7 @@ _FEW = 30
 _SHOWN = ("source", "engine", "device", "seconds", "captured", "analysed")
 
 
-def health_routes(session: LiveSession) -> APIRouter:
+def build_health_routes(session: LiveSession) -> APIRouter:
     """Return the route `/live/health`: the state of `session` and the machine as JSON values."""
     router = APIRouter()
     process = psutil.Process()

@@ -22,7 +22,7 @@ from realtime.config import LiveConfig
 from realtime.results.overlay import describe_frame, draw_heat, finite
 from realtime.results.results import SignalAt
 from realtime.results.snapshot import Snapshot
-from realtime.review.motion_lanes import LANES, lane_of
+from realtime.review.motion_lanes import LANES, find_lane
 from realtime.spotting.motion import FLAGS, REGIONS
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import LatencySummary
@@ -95,7 +95,7 @@ class FrameEncoder:
             return self._parts
 
 
-def frame_message(
+def make_frame_message(
     number: int,
     step: Step,
     event: Event | None,
@@ -127,9 +127,9 @@ def frame_message(
     return b"".join((len(text).to_bytes(4, "little"), text, *parts.values()))
 
 
-def hello_message(*, may_control: bool) -> dict[str, Any]:
+def make_hello(*, may_control: bool) -> dict[str, Any]:
     """Return the first message: what never changes, and whether this viewer may control."""
-    regions = [{"name": _words(name), "lane": lane_of(name)} for name in REGIONS]
+    regions = [{"name": _words(name), "lane": find_lane(name)} for name in REGIONS]
     return {
         "type": "hello",
         "may_control": may_control,
@@ -139,7 +139,7 @@ def hello_message(*, may_control: bool) -> dict[str, Any]:
     }
 
 
-def status_message(
+def make_status(
     snapshot: Snapshot,
     config: LiveConfig,
     *,
@@ -167,7 +167,7 @@ def status_message(
     }
 
 
-def event_message(event: Event) -> dict[str, Any]:
+def make_event_message(event: Event) -> dict[str, Any]:
     """Return one line of the event list, times in s of the source."""
     window, prediction = event.window, event.prediction
     return {
@@ -187,9 +187,7 @@ def event_message(event: Event) -> dict[str, Any]:
     }
 
 
-def forgotten_message(
-    numbers: Iterable[int], spans: Iterable[tuple[float, float]]
-) -> dict[str, Any]:
+def make_forgotten(numbers: Iterable[int], spans: Iterable[tuple[float, float]]) -> dict[str, Any]:
     """Return what the page must no longer show: events by number, and motion by the forgotten spans
     (start and end in s of the source)."""
     return {"type": "forgotten", "numbers": sorted(numbers), "spans": list(spans)}

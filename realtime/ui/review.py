@@ -31,7 +31,7 @@ from realtime.sessions.coder_edits import Edit
 from realtime.sessions.export_rows import find_questions, marker_rows
 from realtime.sessions.folder import DOCUMENT, SessionFolder
 from realtime.sessions.reader import Session, open_session
-from realtime.ui.event_pictures import Replays, answer_jpeg, replay_facts, replay_picture
+from realtime.ui.event_pictures import Replays, answer_jpeg, answer_replay, describe_replay
 from realtime.ui.failures import error_as_404, error_as_answer, report_failure
 from realtime.ui.messages import Text
 from realtime.ui.sound_stream import answer_sound
@@ -202,7 +202,7 @@ def _changed_ns(path: Path) -> int:
         return 0
 
 
-def review_routes(root: Path) -> APIRouter:
+def build_review_routes(root: Path) -> APIRouter:
     """Return the routes under `/live/review/` for the sessions in `root`. Answers report failures
     as `error`; a missing picture is a 404."""
     router = APIRouter(prefix="/live/review")
@@ -258,7 +258,7 @@ def review_routes(root: Path) -> APIRouter:
     @router.get("/{name}/replay/{onset}-{apex}-{offset}/replay.json")
     @error_as_answer
     def replay(name: str, onset: int, apex: int, offset: int) -> dict[str, Any]:
-        return replay_facts(*replay_of(name, onset, apex, offset))
+        return describe_replay(*replay_of(name, onset, apex, offset))
 
     @router.get("/{name}/replay/{onset}-{apex}-{offset}/replay.jpg")
     @error_as_404
@@ -269,7 +269,7 @@ def review_routes(root: Path) -> APIRouter:
         offset: int,
         factor: float = Query(1.0, ge=1, le=LARGEST_FACTOR),
     ) -> Response:
-        return replay_picture(replay_of(name, onset, apex, offset)[0], factor)
+        return answer_replay(replay_of(name, onset, apex, offset)[0], factor)
 
     @router.get("/{name}/report.html")
     @error_as_404

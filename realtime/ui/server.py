@@ -33,7 +33,7 @@ def serve(config: LiveConfig, calibrator: Calibrator | None = None) -> None:
     if the source cannot be opened or the port is taken.
     """
     with open_listener(config.host, config.port) as listener:
-        address = page_address(config, listener)
+        address = make_page_address(config, listener)
         session = LiveSession(config, None if calibrator is None else calibrator.take)
         # Before capture starts: building the page keeps Python busy for a second.
         server = build_server(session, config, calibrator)
@@ -120,7 +120,7 @@ def open_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def page_address(config: LiveConfig, listener: socket.socket) -> str:
+def make_page_address(config: LiveConfig, listener: socket.socket) -> str:
     """Return the page's address for a browser on this machine."""
     scheme = "http" if config.tls_cert is None else "https"
     host = "localhost" if config.host in ("0.0.0.0", "::") else config.host

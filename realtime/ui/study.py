@@ -42,7 +42,7 @@ class Span(BaseModel):
     seconds: FiniteFloat
 
 
-def study_routes(study: Study) -> APIRouter:
+def build_study_routes(study: Study) -> APIRouter:
     """Return the routes under `/live/study/`. Each answers with `Study.state` and, if it failed,
     with `error`."""
     router = APIRouter(prefix="/live/study")

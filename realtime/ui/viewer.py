@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket
 from model.records import Event, Step
 from realtime.live import LiveSession
 from realtime.recording.status import RecordingStatus
-from realtime.results.overlay import current_event
+from realtime.results.overlay import find_current_event
 from realtime.results.snapshot import Snapshot
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import Percentiles
@@ -25,12 +25,12 @@ from realtime.ui.messages import (
     FrameEncoder,
     ViewerMessage,
     answer_ping,
-    event_message,
-    forgotten_message,
-    frame_message,
-    hello_message,
+    make_event_message,
+    make_forgotten,
+    make_frame_message,
+    make_hello,
+    make_status,
     parse_message,
-    status_message,
 )
 
 IN_FLIGHT = 2
@@ -95,7 +95,7 @@ class Viewer:
     async def serve(self) -> None:
         """Serve the page until it leaves, or sends what no page would send."""
         async with self._commands_in, self._commands:
-            await self._socket.send_json(hello_message(may_control=self._person.may_control))
+            await self._socket.send_json(make_hello(may_control=self._person.may_control))
             await self._send_news()  # before the first frame: a new run clears the plot
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._send_frames)
@@ -201,9 +201,9 @@ class Viewer:
         self._last = step
         signals = [s for s in self._session.results.history(last_s) if s.stamp.time_s <= time_s]
         captured_s = self._captured_s(step)
-        event = current_event(self._session.results.events()[-RECENT:], time_s)
+        event = find_current_event(self._session.results.events()[-RECENT:], time_s)
         parts = self._encoder.parts(step)
-        data = frame_message(self._number, step, event, signals, parts, captured_s)
+        data = make_frame_message(self._number, step, event, signals, parts, captured_s)
         return _SentFrame(data, step, captured_s, start_s, monotonic_s())
 
     def _captured_s(self, step: Step) -> float:
@@ -241,7 +241,7 @@ class Viewer:
         if self._start_s is None:
             self._start_s = self._zero_s(snapshot)
         state = None if source is None else source.status().state
-        status = status_message(
+        status = make_status(
             snapshot,
             session.config,
             badge=choose_badge(snapshot, state, session.recording()),
@@ -254,11 +254,11 @@ class Viewer:
         gone, forgotten = self._events.keys() - events.keys(), session.results.forgotten_spans()
         if gone or forgotten != self._forgotten:
             self._forgotten = forgotten
-            news.append(forgotten_message(gone, forgotten))
+            news.append(make_forgotten(gone, forgotten))
         for number, event in events.items():
             # Identity, not equality: an event that lost its pictures is sent again too.
             if self._events.get(number) is not event:
-                news.append(event_message(event))
+                news.append(make_event_message(event))
         self._events = events
         return news
 
