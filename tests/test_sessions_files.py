@@ -24,7 +24,7 @@ from realtime.recording.keys import Keys
 from realtime.recording.plan import RecordPlan
 from realtime.recording.protocol import load_protocol
 from realtime.results.event_lines import format_event, parse_event
-from realtime.results.values import FURTHEST_MS, FURTHEST_S
+from realtime.results.values import FURTHEST_MS, FURTHEST_S, MAX_WHOLE
 from realtime.session import main
 from realtime.sessions.audit import TERMINAL
 from realtime.sessions.clock_anchors import take_anchor
@@ -54,7 +54,7 @@ lines = st.builds(
 shares = st.dictionaries(st.text(), st.floats(0, 1), max_size=3)
 events = st.builds(
     Event,
-    number=st.integers(0),
+    number=st.integers(0, MAX_WHOLE),
     state=st.sampled_from(["early", "confirmed", "withdrawn"]),
     window=st.builds(
         Window,
