@@ -51,9 +51,8 @@ class Notebook:
         ahead, or more than `MAX_KEY_DELAY_S` ago. Returns False if the recording has ended."""
         now_s = monotonic_s()
         late_s = 0.0 if at_s is None else now_s - at_s
-        return self._mark(
-            kind, name, note, now_s, late_s if 0 <= late_s <= MAX_KEY_DELAY_S else 0.0
-        )
+        late_s = late_s if 0 <= late_s <= MAX_KEY_DELAY_S else 0.0
+        return self._mark(kind, name, note, now_s, late_s)
 
     def add_external(self, words: str, at_s: float) -> None:
         """Write another program's words as a marker at `at_s` of the monotonic clock: up to

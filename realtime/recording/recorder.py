@@ -147,7 +147,7 @@ class SessionRecorder:
         self._sound.take(block, omit_cause)
 
     def note_step(self, step: Step, done_s: float) -> None:
-        """QueueEntry that a frame was analysed, at `done_s` of the monotonic clock. Any thread."""
+        """Note that a frame was analysed, at `done_s` of the monotonic clock. Any thread."""
         stamp = step.frame.stamp
         late = done_s - step.frame.received_s > LATE_S
         line = LedgerLine(stamp.index, "late" if late else "analysed")
@@ -155,19 +155,19 @@ class SessionRecorder:
         self.note_events(step.events)
 
     def note_unanalysed(self, stamps: Sequence[Stamp], cause: str) -> None:
-        """QueueEntry that frames will not be analysed. Any thread."""
+        """Note that frames will not be analysed. Any thread."""
         for stamp in stamps:
             self._queue.put(
                 QueueEntry(stamp.time_s, LedgerLine(stamp.index, "unanalysed", cause=cause))
             )
 
     def note_events(self, events: Sequence[Event]) -> None:
-        """QueueEntry events. Any thread."""
+        """Note events. Any thread."""
         for event in events:
             self._queue.put(QueueEntry(event.known_at.time_s, event=event))
 
     def mark(self, marker: Marker) -> bool:
-        """QueueEntry a marker; one of kind `redact` deletes its span. Returns False if it is not
+        """Note a marker; one of kind `redact` deletes its span. Returns False if it is not
         noted: after `close`, or after a failure unless it is a `redact`. Any thread."""
         if self._failure and marker.kind != "redact":
             return False
@@ -177,7 +177,7 @@ class SessionRecorder:
         return taken
 
     def audit(self, who: str, did: str) -> None:
-        """QueueEntry that `who` did `did`. Any thread."""
+        """Note that `who` did `did`. Any thread."""
         self._queue.put(QueueEntry(math.inf, audit=format_audit(who, did)))
 
     @property

@@ -1,4 +1,4 @@
-"""WriteQueue that other threads leave for the recorder's thread to write.
+"""What other threads leave for the recorder's thread to write.
 
 They stay in memory, so that those threads touch no files.
 """

@@ -1,6 +1,6 @@
 """Recovery: repairs a recording that was cut off."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from realtime.results.event_lines import parse_event
@@ -68,14 +68,7 @@ def _agree(folder: SessionFolder, pictures: set[tuple[int, int]]) -> tuple[int, 
             place = (line.part or 0, -1 if line.pts_ms is None else line.pts_ms)
             if place not in pictures or place in listed:
                 lost += 1
-                line = LedgerLine(
-                    line.index,
-                    "dropped",
-                    line.time_s,
-                    line.received_s,
-                    line.clock,
-                    cause=LOST_AT_CUT,
-                )
+                line = replace(line, fate="dropped", part=None, pts_ms=None, cause=LOST_AT_CUT)
             listed.add(place)
         kept.append(line)
     unlisted = sorted(pictures - listed, key=lambda place: place[1])
