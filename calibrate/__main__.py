@@ -23,7 +23,7 @@ from model.face.network_files import add_face_networks
 from model.lazy_loading import load_entry
 from realtime.command_options import add_source
 from realtime.config import LiveConfig
-from realtime.results.run_summary import check_new, versions, write_report
+from realtime.results.run_summary import check_new, list_versions, write_json_report
 from realtime.sources import SourceInfo
 
 MOST_S = 3600.0
@@ -81,7 +81,7 @@ def check_camera(arguments: Sequence[str]) -> int:
     report = checks[0].report(behind=behind)
     print(camera_text(report))
     if out is not None:
-        write_report(out, FORMAT, VERSION, report.plain())
+        write_json_report(out, FORMAT, VERSION, report.plain())
     return int(report.light == "red")
 
 
@@ -126,7 +126,7 @@ def measure_baseline(arguments: Sequence[str]) -> None:
             lambda now_s: bar.update(min(now_s, seconds) - bar.n),
         )
     baseline = measure.baseline(
-        infos[0], now=datetime.now(UTC), software=versions(), participant=participant
+        infos[0], now=datetime.now(UTC), software=list_versions(), participant=participant
     )
     save_baseline(out, baseline)
     print(baseline_text(baseline))

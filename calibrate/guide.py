@@ -18,7 +18,7 @@ from calibrate.wording import baseline_rows, camera_rows
 from model.errors import InputError
 from model.records import Step
 from realtime.live import LiveSession
-from realtime.results.run_summary import versions
+from realtime.results.run_summary import list_versions
 from realtime.sources.demo import REST
 from realtime.spotting.baseline import Baseline, to_json
 from realtime.spotting.motion import REGIONS
@@ -166,7 +166,7 @@ class Guide:
                 self._baseline = doing.baseline(
                     source.info,
                     now=self._now(),
-                    software=versions(),
+                    software=list_versions(),
                     participant=self._participant,
                 )
             self._doing = None

@@ -18,7 +18,7 @@ from model.face.choice import LARGEST
 from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.text import clean_line, parse_json
 from realtime.config import LiveConfig
-from realtime.results.run_summary import config_record, versions
+from realtime.results.run_summary import config_record, list_versions
 from realtime.sources import SourceInfo, SourceStatus, split_spec
 
 FORMAT = "fmanet-live-analysis"
@@ -90,7 +90,7 @@ def write_record(
         "message": status.message,
         "failure": failure,
         "options": _options(config),
-        "versions": versions(),
+        "versions": list_versions(),
     }
     partial = job.record.with_name(job.record.name + ".partial")
     partial.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")

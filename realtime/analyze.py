@@ -37,7 +37,7 @@ from realtime.command_options import add_perception, add_pictures
 from realtime.config import LiveConfig
 from realtime.perception.pipeline import open_pipeline, pipeline_config
 from realtime.results.event_tables import motion_table, write_events
-from realtime.sessions.compare import compare
+from realtime.sessions.compare import compare_with_live
 from realtime.sessions.source import SessionSource
 from realtime.sources import Source, open_source
 from realtime.spotting.baseline import load_baseline, rate_warning
@@ -241,7 +241,7 @@ def _compare(spec: str, config: LiveConfig) -> None:
     try:
         if not isinstance(source, SessionSource):
             raise SourceError(f"{spec} is not a recorded session: only sessions can be compared")
-        found = compare(source, config.device)
+        found = compare_with_live(source, config.device)
     finally:
         source.close()
     print(

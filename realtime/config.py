@@ -117,7 +117,7 @@ class LiveConfig:
             rotate=self.rotate,
             seed=self.seed,
             seconds=self.seconds,
-            packed=self.record is not None and self.record.untouched,
+            packed=self.record is not None and self.record.keeps_jpegs,
         )
 
     def _check_page(self) -> None:

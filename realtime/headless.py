@@ -100,7 +100,7 @@ def _listen(keys: Keys, line: tqdm) -> bool:
     if os.isatty(typed) and os.tcgetpgrp(typed) != os.getpgrp():
         return False  # in the background, where reading would stop the program
     text = os.read(typed, 4096).decode("utf-8", "replace")
-    for answer in keys.hear(text):
+    for answer in keys.type_text(text):
         line.write(answer, file=sys.stderr)
     return bool(text)
 

@@ -29,9 +29,9 @@ from realtime.sources import (
     ASKED_RATE,
     Source,
     SourceStatus,
+    hide_password,
     open_source,
     split_spec,
-    without_password,
 )
 from realtime.sources.browser import BrowserSource
 from realtime.spotting.baseline import Baseline
@@ -101,7 +101,7 @@ class LiveSession:
         opened. Raises `InputError` during a recording: stop it first."""
         with self._control:
             if self.records:
-                shown = without_password(source)
+                shown = hide_password(source)
                 raise InputError(f"--source {shown}: a recording is in progress, stop it first")
             baseline = baseline or self._config.baseline
             rotate = self._config.rotate if rotate is None else rotate
@@ -129,7 +129,7 @@ class LiveSession:
     def pause(self) -> None:
         """Stop analysing. A file or the demo waits where it is; a camera's frames are dropped."""
         with self._control:
-            if self._run is not None and self._run.resumed.is_set():
+            if self._run is not None and self._run.running.is_set():
                 if self._run.recording is not None:
                     self._run.recording.notebook.mark("pause", "", "")
                 self._run.pause()
@@ -137,7 +137,7 @@ class LiveSession:
     def resume(self) -> None:
         """Continue after `pause`."""
         with self._control:
-            if self._run is not None and not self._run.resumed.is_set():
+            if self._run is not None and not self._run.running.is_set():
                 if self._run.recording is not None:
                     # Before the run resumes: until then the clock of a file stands still.
                     self._run.recording.notebook.mark("resume", "", "")
@@ -266,7 +266,7 @@ class LiveSession:
         source = run.source if run else None
         status = source.status() if source else None
         captured = run.captured if run else CaptureCounter()
-        running = run is not None and not run.finished.is_set() and run.resumed.is_set()
+        running = run is not None and not run.finished.is_set() and run.running.is_set()
         return take_snapshot(
             self.results.counts(),
             captured,
@@ -328,7 +328,7 @@ class LiveSession:
             return "stopped"
         if run.finished.is_set():
             return "failed" if run.error else "ended"
-        return "running" if run.resumed.is_set() else "paused"
+        return "running" if run.running.is_set() else "paused"
 
     def _message(self, run: Run | None, status: SourceStatus | None) -> str:
         if self._failure or run is None:

@@ -18,8 +18,8 @@ from model.errors import InputError, describe_error
 from model.records import Frame, Stamp, Step
 from realtime.config import LiveConfig, device_name
 from realtime.perception.pipeline import open_pipeline, pipeline_config
-from realtime.recording.recording import END, open_recording
-from realtime.results.clip_packing import Packing
+from realtime.recording.recording import END_OF_SOURCE, open_recording
+from realtime.results.clip_packing import ClipPacker
 from realtime.results.clips import Clips
 from realtime.results.results import Results
 from realtime.sources import Source
@@ -72,7 +72,7 @@ class Run:
         self.source = source
         self.ring = FrameRing(RING_S, RING_BYTES)
         self._pauses = Pauses()
-        self.resumed = self._pauses.resumed
+        self.running = self._pauses.running
         self.finished = threading.Event()
         self.stopped = False
         self._asked_to_stop = False
@@ -99,7 +99,7 @@ class Run:
             opened.callback(self._attempt, source.close)
             self._classify = Worker("classify", CLASSIFY_BACKLOG)
             opened.callback(self._classify.stop, JOIN_S)
-            self._packing = Packing(self.ring, clips)
+            self._packing = ClipPacker(self.ring, clips)
             opened.callback(self._packing.stop, JOIN_S)
             pipeline, self.warning = pipeline_config(config, device, source.info)
             self._pipeline = open_pipeline(pipeline, self._classify, settled=False)
@@ -192,7 +192,7 @@ class Run:
 
     def _why_ended(self, ended: str) -> str:
         """Return why the recording ended. `ended`: why the source ended."""
-        if self._asked_to_stop and ended == END:
+        if self._asked_to_stop and ended == END_OF_SOURCE:
             ended = STOPPED
         reasons = [ended, self.failed, *self.faults]
         return "; ".join(reason for reason in reasons if reason)
@@ -201,7 +201,7 @@ class Run:
         error: BaseException | None = None
         try:
             while self._capture_until_pause():
-                self.resumed.wait()
+                self.running.wait()
         except BaseException as caught:  # the ring raises it where frames are read
             self._capture_error = error = caught
         with ExitStack() as ending:  # runs last to first, each even if another raises
@@ -219,10 +219,11 @@ class Run:
             if self._ending.is_set() or self.captured.age_s(frame.stamp) >= self._seconds:
                 return False
             self.captured.take(frame.stamp)
-            if self.resumed.is_set():
+            if self.running.is_set():
                 self.ring.append(frame)
             elif info.live:
-                self.captured.paused += 1  # read on: otherwise a camera delivers old frames later
+                # Read on: otherwise a camera delivers old frames later
+                self.captured.pause_frames += 1
             else:
                 self.ring.append(frame)
                 return True  # its clock starts again when the run resumes
@@ -257,7 +258,7 @@ class Run:
             return
         events = self._results.add_last(self._pipeline.finish(self._last))
         if self.recording is not None:
-            self.recording.recorder.finished(events)
+            self.recording.recorder.note_events(events)
         self._packing.finish(events, JOIN_S)
 
     def _take_closing_error(self) -> None:
@@ -301,7 +302,7 @@ class Run:
             step = self._pipeline.step(frame, promised)  # may take any time, see `_end`
             step = self._results.add(step, waited_ms=waited_s * 1e3)
             if self.recording is not None:
-                self.recording.recorder.analysed(step, monotonic_s())
+                self.recording.recorder.note_step(step, monotonic_s())
             self._last = frame.stamp
             self._packing.take(step.events, frame.stamp.time_s)
             if self._on_step is not None:
@@ -316,9 +317,9 @@ class Run:
     def _leave_out(self, cause: str, frames: int, stamps: tuple[Stamp, ...]) -> None:
         self._results.drop(cause, frames, stamps)
         if self.recording is not None:
-            self.recording.recorder.left_out(stamps, cause)
+            self.recording.recorder.note_unanalysed(stamps, cause)
 
     def _end_capture(self) -> None:
         self._ending.set()
-        self.resumed.set()
+        self.running.set()
         self._attempt(self.source.interrupt)

@@ -14,9 +14,9 @@ from typing import Any
 from model.errors import InputError
 from realtime.live import LiveSession
 from realtime.recording.camera_check import Check
-from realtime.recording.checks import check_list, jpegs, room
+from realtime.recording.checks import check_disk_space, check_jpegs, make_check_list
 from realtime.recording.keys import NOTE, Keys
-from realtime.recording.microphone import microphones
+from realtime.recording.microphone import list_microphones
 from realtime.recording.plan import PLANNED_S, RecordPlan
 from realtime.recording.protocol import Protocol, parse_protocol
 from realtime.recording.status import RecordingStatus
@@ -231,12 +231,12 @@ class Study:
         if speed is None:
             speed = self._speed = disk_speed(plan.folder)
         config = self._session.config
-        space = room(plan, source.info, config.seconds)
-        kept = jpegs(plan, source.info) if plan.untouched else space
+        space = check_disk_space(plan, source.info, config.seconds)
+        kept = check_jpegs(plan, source.info) if plan.keeps_jpegs else space
         for check in (space, kept):
             if not check.good:
                 missing = missing or check.text
-        return (space, *check_list(plan, source.info, config.baseline, speed)), missing
+        return (space, *make_check_list(plan, source.info, config.baseline, speed)), missing
 
     def _blank_plan(self) -> RecordPlan:
         """Return a plan for the participant of the baseline, until a participant is named."""
@@ -248,6 +248,6 @@ class Study:
 
 def _microphone_names() -> list[str]:
     try:
-        return list(microphones())
+        return list(list_microphones())
     except InputError:  # no PortAudio
         return []

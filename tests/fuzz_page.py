@@ -14,7 +14,7 @@ from model.records import Event, Prediction, Window
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.recording.plan import RecordPlan
-from realtime.results.event_lines import event_line
+from realtime.results.event_lines import format_event
 from realtime.review.coding import add_edit
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.line_file import LineFile
@@ -128,7 +128,7 @@ def record_session(corpus: Path) -> Path:
     events = LineFile(made.events)
     window = Window(stamps[10], stamps[20], stamps[30], 2.0, "micro", ("mouth_left",))
     prediction = Prediction("positive", {"positive": 0.7, "negative": 0.3}, {"AU12": 0.9}, "fmanet")
-    events.write(event_line(Event(1, "confirmed", window, prediction, "", stamps[32], 1.0)))
+    events.write(format_event(Event(1, "confirmed", window, prediction, "", stamps[32], 1.0)))
     events.close()
     heard = spoken(made.path, corpus / "spoken")
     for coder, label in (("C1", "positive"), ("C2", "negative")):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_sessions_files import Heard
 
 from model.errors import InputError
-from realtime.recording.camera_check import load_camera_check
+from realtime.recording.camera_check import load_camera_report
 from realtime.recording.keys import Keys
 from realtime.recording.plan import take_plan
 from realtime.recording.protocol import load_protocol, parse_protocol
@@ -47,7 +47,7 @@ def cases(corpus: Path) -> dict[str, Any]:
         json.dumps(loaded.document(), ensure_ascii=False).encode()
         keys = Keys(loaded, Heard())
         for line in typed:
-            keys.hear(line)
+            keys.type_text(line)
             with suppress(InputError):
                 keys.press(line, None)
 
@@ -62,7 +62,7 @@ def cases(corpus: Path) -> dict[str, Any]:
     def camera(done: Any, scratch: Path) -> None:
         path = scratch / "camera.json"
         path.write_text(change_json(checked, done))
-        load_camera_check(path)
+        load_camera_report(path)
 
     toml = st.builds(
         lambda name, keys, questions: "\n".join(

@@ -18,7 +18,7 @@ import realtime.export.__main__ as exporting
 import realtime.session as keeping
 from realtime.config import LiveConfig
 from realtime.export import EXPORTS
-from realtime.sessions.compare import compare
+from realtime.sessions.compare import compare_with_live
 from realtime.sessions.source import SessionSource
 from realtime.sources import SourceOptions
 
@@ -58,7 +58,7 @@ def cases(corpus: Path) -> dict[str, Any]:
 
     def parity(folder: Path) -> None:
         with closing(SessionSource(str(folder), SourceOptions())) as source:
-            compare(source, "cpu")
+            compare_with_live(source, "cpu")
 
     readers: dict[str, Callable[[Path], None]] = {
         "recover": command(keeping.main, "recover", "S"),

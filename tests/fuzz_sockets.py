@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from realtime.config import LiveConfig
 from realtime.stream.clock import monotonic_s
-from realtime.ui.viewer_messages import parse_message, pong
+from realtime.ui.messages import answer_ping, parse_message
 
 _MOMENT = {"text": "s", "at_s": 1.0}
 _BEGIN = {"participant": "", "false_alarms_per_min": 0.5}
@@ -113,7 +113,7 @@ def cases(corpus: Path) -> dict[str, Any]:
         text, value = drawn
         for message in (parse_message(text), parse_message(json.dumps(value))):
             if message is not None:
-                json.dumps(pong(message), allow_nan=False)
+                json.dumps(answer_ping(message), allow_nan=False)
 
     def as_text(text: str) -> Message:
         return {"type": "websocket.receive", "text": text.encode("utf-8", "replace").decode()}

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from model.errors import InputError
 from realtime.config import LiveConfig
-from realtime.sources import Source, SourceOptions, open_source, split_spec, without_password
+from realtime.sources import Source, SourceOptions, hide_password, open_source, split_spec
 from realtime.ui.allowed_sources import check_source
 
 FRAMES = 80
@@ -129,7 +129,7 @@ def cases(corpus: Path) -> dict[str, Any]:
     def address(drawn: Any, scratch: Path) -> None:
         spec, allowed = drawn
         spec = spec.replace("HERE", str(scratch))
-        without_password(spec)
+        hide_password(spec)
         with suppress(InputError):
             check_source(spec, LiveConfig(host="0.0.0.0", auth=("a", "b"), allow_sources=allowed))
         if split_spec(spec)[0] in ("file", "folder", "session", "network") and not _is_elsewhere(

@@ -26,7 +26,7 @@ from realtime.sessions.folder import SessionFolder
 from realtime.sessions.ledger import parse_line
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.recover import recover
-from realtime.sessions.video_cut import pts_of
+from realtime.sessions.video_cut import read_pts
 from realtime.sources import SourceOptions, open_source
 from realtime.stream.clock import monotonic_s
 
@@ -85,7 +85,7 @@ def loss(folder: Path, killed_s: float) -> Loss:
     done = recover(session)
     lines = [line for text in read_lines(session.frames) if (line := parse_line(text))]
     listed = Counter(line.pts_ms for line in lines if line.fate == "recorded")
-    assert listed == Counter(pts_of(session.video(1))), "ledger and video disagree"
+    assert listed == Counter(read_pts(session.video(1))), "ledger and video disagree"
     assert set(listed.values()) <= {1}, "a frame is there twice"
     kept = [line.received_s for line in lines if line.fate == "recorded" and line.received_s]
     lost = [line.received_s for line in lines if line.fate == "dropped" and line.received_s]
@@ -117,7 +117,7 @@ def main() -> None:
             after_s = moments.uniform(0, options.longest)
             asked = ["--fps", fps, "--codec", codec, "--classifier", options.classifier]
             with ExitStack() as serving:
-                if CODECS[codec].untouched:
+                if CODECS[codec].keeps_jpegs:
                     asked += ["--source", serving.enter_context(jpeg_camera(float(fps)))]
                 killed_s = record_and_kill(folder, after_s, *asked)
             losses.append(loss(folder, killed_s))

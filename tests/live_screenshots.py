@@ -16,7 +16,7 @@ from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.ui.calibration import Calibrator
-from realtime.ui.server import build_server, open_listener, page_address
+from realtime.ui.server import build_server, make_page_address, open_listener
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -124,7 +124,7 @@ def _served(config: LiveConfig, calibrator: Calibrator | None) -> Iterator[str]:
         thread = threading.Thread(target=server.run, args=([listener],), name="server")
         thread.start()
         try:
-            yield page_address(config, listener)
+            yield make_page_address(config, listener)
         finally:
             server.should_exit = True
             thread.join(JOIN_S)

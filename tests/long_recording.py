@@ -22,9 +22,9 @@ import psutil
 from playwright.sync_api import sync_playwright
 
 from realtime.review.motion_lanes import read_motion
-from realtime.review.quality import measure
+from realtime.review.quality import measure_quality
 from realtime.sessions.reader import Session, open_session
-from realtime.sessions.video_cut import pts_of
+from realtime.sessions.video_cut import read_pts
 from realtime.stream.clock import monotonic_s
 
 ROOT = Path(__file__).parent.parent
@@ -74,17 +74,17 @@ def account(session: Session) -> list[str]:
     """The figures, after checking that every captured frame has its place or its cause."""
     listed = Counter((r.part, r.pts_ms) for r in session.frames if r.fate == "recorded")
     folder = session.folder
-    in_video = Counter((part, ms) for part in folder.parts() for ms in pts_of(folder.video(part)))
+    in_video = Counter((part, ms) for part in folder.parts() for ms in read_pts(folder.video(part)))
     assert listed == in_video, "ledger and video disagree"
     assert all(r.cause for r in session.frames if r.fate != "recorded"), "a loss without a cause"
     indices = [(r.index, r.count) for r in session.frames]
     assert all(a + n == b for (a, n), (b, _) in pairwise(indices)), "a hole"
-    quality = measure(session, read_motion(folder), None)
+    quality = measure_quality(session, read_motion(folder), None)
     captured = sum(r.count for r in session.frames)
     size = sum(folder.video(part).stat().st_size for part in folder.parts())
     median, low, high = quality.interval_ms
     return [
-        f"{captured} frames captured, {quality.recorded} in the video, lost: {quality.lost or 0}",
+        f"{captured} frames captured, {quality.recorded} in the video, lost: {quality.losses or 0}",
         f"{quality.analysed} analysed, {quality.late} of them late",
         f"interval {median:.2f} ms ({low:.2f} to {high:.2f})",
         f"longest gap {1e3 * quality.longest_gap_s:.0f} ms",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.ui.calibration import Calibrator
-from realtime.ui.server import build_server, open_listener, page_address
+from realtime.ui.server import build_server, make_page_address, open_listener
 
 AUTH = ("ana", "pässword: with colon")
 
@@ -34,7 +34,7 @@ def serving(config: LiveConfig, calibrator: Calibrator | None = None) -> Iterato
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
-            yield Served(page_address(config, listener), session)
+            yield Served(make_page_address(config, listener), session)
         finally:
             server.should_exit = True
             thread.join(20)

@@ -19,7 +19,7 @@ from model.records import Frame, MotionSample, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace
 from realtime.perception.spotting_steps import Perception
 from realtime.sources import open_source
-from realtime.sources.demo import DEFAULT_FPS
+from realtime.sources.demo import DEMO_FPS
 from realtime.spotting.baseline import Baseline
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
 from realtime.spotting.spotter import Spotter, SpotterConfig
@@ -182,7 +182,7 @@ def test_a_neutral_face_gives_a_baseline_with_where_it_comes_from() -> None:
     assert (found.setting.kind, found.setting.camera) == ("demo", "demo")
     assert (found.setting.width, found.setting.height) == (200, 150)
     assert found.setting.fps == pytest.approx(15)
-    assert found.setting.fps_nominal == DEFAULT_FPS
+    assert found.setting.fps_nominal == DEMO_FPS
     assert found.setting.crop_px_per_image_px == pytest.approx(1.9, abs=0.1)
     assert 11 <= found.seconds <= 12
     assert 5 < found.blinks_per_min < 40

@@ -31,8 +31,8 @@ from realtime.export.__main__ import main
 from realtime.export.plain import SOUND_COLUMNS
 from realtime.export.video import blur_faces
 from realtime.recording.recorder import SessionRecorder
-from realtime.review.pictures import Pictures
-from realtime.sessions.export_rows import EVENT_COLUMNS, questions
+from realtime.review.recorded_frames import RecordedFrames
+from realtime.sessions.export_rows import EVENT_COLUMNS, find_questions
 from realtime.sessions.folder import create_folder
 from realtime.sessions.markers import Marker, MarkerKind
 from realtime.sessions.reader import Session, open_session
@@ -60,8 +60,8 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     made = recorder(folder, **{"camera away": 5})
     for index in [*range(40), *range(45, 75)]:
         made.write(frame(index))
-    made.finished([event(1, 10, 14, 20), event(2, 15, 18, 25), event(3, 30, 33, 36, "early")])
-    made.finished([event(3, 30, 33, 36, "withdrawn")])
+    made.note_events([event(1, 10, 14, 20), event(2, 15, 18, 25), event(3, 30, 33, 36, "early")])
+    made.note_events([event(3, 30, 33, 36, "withdrawn")])
     made.mark(marker("question_start", "q1", 5))
     made.mark(marker("question_start", "q2", 12))
     made.mark(marker("question_end", "q2", 60))
@@ -116,7 +116,7 @@ def test_no_export_is_overwritten(
 
 
 def test_questions_end_where_they_are_ended_or_the_next_begins(session: Session) -> None:
-    asked = [(q.name, round(q.start_s, 6), round(q.end_s, 6)) for q in questions(session)]
+    asked = [(q.name, round(q.start_s, 6), round(q.end_s, 6)) for q in find_questions(session)]
     assert asked == [("q1", 0.2, 0.48), ("q2", 0.48, 2.4)]
 
 
@@ -433,7 +433,7 @@ def test_a_video_that_cannot_be_read_costs_no_table(tmp_path: Path) -> None:
 
 
 def test_a_face_that_is_missed_for_a_moment_is_covered_all_the_same(recorded: Path) -> None:
-    found = Pictures(open_session(recorded))
+    found = RecordedFrames(open_session(recorded))
     alone = found.frame(0).image
     found.close()
     height, width = alone.shape[:2]
@@ -468,7 +468,7 @@ def test_no_face_is_left_in_a_blurred_video_and_nothing_else_in_a_crop(
     recorded: Path, tmp_path: Path
 ) -> None:
     session = open_session(recorded)
-    before = [f.image for f in Pictures(session).between(0, 86)]
+    before = [f.image for f in RecordedFrames(session).between(0, 86)]
     ((path,), (cut,)) = (export(session, name, tmp_path) for name in ("blurred", "crop"))
     after = list(pictures(path))
     assert [ms for ms, _ in after] == [40 * index for index in range(87)]

@@ -28,7 +28,7 @@ from realtime.recording.video_parts import VideoParts
 from realtime.results.clips import Clips
 from realtime.results.results import Results
 from realtime.sessions.crash_safe_video import VideoWriter
-from realtime.sessions.folder import SessionFolder, claim
+from realtime.sessions.folder import SessionFolder, lock_session
 from realtime.sessions.line_file import LineFile
 from realtime.sessions.reader import open_session
 from realtime.sessions.recover import recover
@@ -161,7 +161,7 @@ def test_a_failure_ends_the_run_and_leaves_the_recording_whole(
         assert f"BrokenError: {stage}" in said
         fates = [frame.fate for frame in found.frames]
         assert stage in RECORDER or fates == ["recorded"] * len(Footage.frames)
-        claim(tmp_path / "s")()  # nobody holds it any more
+        lock_session(tmp_path / "s")()  # nobody holds it any more
 
 
 @pytest.mark.parametrize("stage", ["open_pipeline", "warm_up", "open_recording", "pipeline_config"])
@@ -206,7 +206,7 @@ def test_a_thread_that_cannot_be_made_leaves_nothing_open(
         session.start()
     assert SessionFolder(tmp_path / "s").read_document()["state"] == "complete"
     assert SessionFolder(tmp_path / "s").read_document()["ended"]
-    claim(tmp_path / "s")()
+    lock_session(tmp_path / "s")()
 
 
 def test_a_document_that_cannot_be_written_at_last_is_told_and_let_go(
@@ -224,7 +224,7 @@ def test_a_document_that_cannot_be_written_at_last_is_told_and_let_go(
     told = session.recording()
     assert told is not None
     assert "BrokenError: no JSON" in told.failure
-    claim(tmp_path / "s")()
+    lock_session(tmp_path / "s")()
 
 
 def test_a_listener_that_fails_is_told_and_the_recording_goes_on(

@@ -28,7 +28,7 @@ from realtime.export import export, export_folder
 from realtime.recording.plan import RecordPlan
 from realtime.results.replay import Replay
 from realtime.results.results import Results
-from realtime.review.report import write_report
+from realtime.review.session_report import write_session_report
 from realtime.sessions.exported_copies import forget_copies
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.reader import open_session
@@ -257,7 +257,7 @@ def test_what_was_exported_is_reached_too(
         analysed(served, len(frames) - 1)
     session = open_session(tmp_path / "P07")
     written = list(export(session, ["video", "crop", "csv"]))
-    report = write_report(tmp_path / "P07", None, None)
+    report = write_session_report(tmp_path / "P07", None, None)
     changed = next(path for path in written if "crop" in path.name)
     with changed.open("ab") as file:
         file.write(b"\0")  # somebody worked on it

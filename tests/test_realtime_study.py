@@ -23,15 +23,15 @@ from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.recording import recorder
 from realtime.recording.camera_check import Check
-from realtime.recording.checks import room
+from realtime.recording.checks import check_disk_space
 from realtime.recording.plan import RecordPlan
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.reader import open_session
 from realtime.sources.picture import decode_picture
 from realtime.stream.clock import monotonic_s
 from realtime.study import Draft, Study
-from realtime.ui.study import measured_camera
-from realtime.ui.viewer import badge
+from realtime.ui.study import find_camera_check
+from realtime.ui.viewer import choose_badge
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 PROTOCOL = """
@@ -196,7 +196,7 @@ def test_of_two_pages_that_record_one_wins_and_the_other_is_told(
 
 
 def test_without_a_calibrator_there_is_no_verdict() -> None:
-    assert measured_camera(None) is None
+    assert find_camera_check(None) is None
 
 
 def test_the_list_is_there_while_another_page_starts(
@@ -204,13 +204,13 @@ def test_the_list_is_there_while_another_page_starts(
 ) -> None:
     study = Study(live, lambda: None)
     study.fill_in(Draft(participant="P07"))
-    measured = room
+    measured = check_disk_space
 
     def room_while_another_starts(*asked: Any) -> Check:
         study._speed = None  # as `start` does
         return measured(*asked)
 
-    monkeypatch.setattr("realtime.study.room", room_while_another_starts)
+    monkeypatch.setattr("realtime.study.check_disk_space", room_while_another_starts)
     assert "disk speed" in {check["name"] for check in study.state()["checks"]}
 
 
@@ -331,7 +331,7 @@ def test_a_recording_that_had_to_end_is_told_loudly(
     state = study.state()["recording"]
     assert "the disk is full" in state["failure"]
     assert live.snapshot().message == state["failure"]
-    assert badge(live.snapshot(), "open", live.recording()) == "NOT RECORDING"
+    assert choose_badge(live.snapshot(), "open", live.recording()) == "NOT RECORDING"
     study.stop()
     last = study.state()["last"]
     assert "the disk is full" in last["failure"]

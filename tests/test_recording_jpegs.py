@@ -20,8 +20,8 @@ from realtime.live import LiveSession
 from realtime.recording import video_parts as parts
 from realtime.recording.plan import RecordPlan
 from realtime.recording.recorder import SessionRecorder
-from realtime.review.pictures import Pictures
-from realtime.sessions.compare import compare
+from realtime.review.recorded_frames import RecordedFrames
+from realtime.sessions.compare import compare_with_live
 from realtime.sessions.crash_safe_video import CODECS
 from realtime.sessions.folder import SessionFolder, create_folder
 from realtime.sessions.markers import Marker
@@ -29,10 +29,10 @@ from realtime.sessions.reader import open_session
 from realtime.sessions.recover import recover
 from realtime.sessions.redact import redact_span
 from realtime.sessions.source import SessionSource
-from realtime.sessions.video_cut import pts_of
+from realtime.sessions.video_cut import read_pts
 from realtime.sources import SOURCES, SourceOptions, open_source
 from realtime.sources.camera import Camera
-from realtime.sources.gated import GatedSource
+from realtime.sources.frame_source import FrameSource
 from realtime.sources.opencv_capture import Mode
 from realtime.sources.picture import decode_picture
 
@@ -64,7 +64,7 @@ def packets(video: Path) -> list[bytes]:
         return [bytes(packet) for packet in container.demux(video=0) if packet.size]
 
 
-class JpegCamera(GatedSource):
+class JpegCamera(FrameSource):
     """A camera that shows a clip, in JPEGs; mounted as the options say, so that they bring it
     upright."""
 
@@ -159,7 +159,7 @@ def test_analysed_again_nothing_differs(session: Path) -> None:
     assert {check["name"]: check["good"] for check in document["checks"]}["JPEGs"]
     with closing(SessionSource(str(session), SourceOptions())) as source:
         assert not source.info.lossless  # the camera packed them
-        found = compare(source, "cpu")
+        found = compare_with_live(source, "cpu")
     assert found.live == found.replayed == 1
     assert found.differences == ()
     assert found.cautions == ()
@@ -179,9 +179,9 @@ def test_of_a_camera_on_its_side_the_bytes_are_kept_and_the_pictures_turned(
     assert document["config"]["rotate"] == 90
     with closing(SessionSource(str(folder), SourceOptions())) as source:
         assert (source.info.width, source.info.height) == (320, 240)
-        found = compare(source, "cpu")
+        found = compare_with_live(source, "cpu")
     assert (found.live, found.replayed, found.differences, found.cautions) == (1, 1, (), ())
-    with closing(Pictures(open_session(folder))) as pictures:
+    with closing(RecordedFrames(open_session(folder))) as pictures:
         assert np.array_equal(pictures.frame(40).image, np.rot90(kept, -1))
     (out,) = write_video(open_session(folder), tmp_path)
     for video in (folder / "video.mkv", out):  # a player turns them too
@@ -190,7 +190,7 @@ def test_of_a_camera_on_its_side_the_bytes_are_kept_and_the_pictures_turned(
 
 
 def test_stepping_through_it_shows_the_same_pixels(session: Path) -> None:
-    with closing(Pictures(open_session(session))) as pictures:
+    with closing(RecordedFrames(open_session(session))) as pictures:
         for place in (50, 51, 3):
             jpeg = packets(session / "video.mkv")[place]
             assert np.array_equal(pictures.frame(place).image, pixels(jpeg))
@@ -225,7 +225,7 @@ def test_it_is_exported_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (out,) = write_video(open_session(tmp_path / "s"), tmp_path)
     assert len(SessionFolder(tmp_path / "s").parts()) == 3
     assert packets(out) == [camera_jpeg(index, 64, 48) for index in range(12)]
-    assert pts_of(out) == [40 * index for index in range(12)]
+    assert read_pts(out) == [40 * index for index in range(12)]
 
 
 def test_a_picture_that_came_otherwise_is_kept_bit_by_bit_in_a_part_of_its_own(
@@ -275,7 +275,7 @@ def test_cut_off_anywhere_what_is_left_is_as_it_was(tmp_path: Path, share: float
     assert done.frames == 30 - done.lost
     if done.frames:
         assert packets(folder.video(1)) == [camera_jpeg(n, 64, 48) for n in range(done.frames)]
-        assert [r.pts_ms for r in kept] == pts_of(folder.video(1))
+        assert [r.pts_ms for r in kept] == read_pts(folder.video(1))
         with closing(SessionSource(str(tmp_path / "s"), SourceOptions())) as source:
             assert [one.stamp.index for one in source] == list(range(done.frames))
 

@@ -27,7 +27,7 @@ from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.recording.plan import RecordPlan
 from realtime.results.results import Results
-from realtime.sessions.compare import compare
+from realtime.sessions.compare import compare_with_live
 from realtime.sessions.ledger import parse_line
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.reader import open_session
@@ -80,7 +80,7 @@ def test_a_session_is_a_source_with_its_own_times(
 
 
 def test_a_lossless_recording_gives_what_was_seen_live(source: SessionSource) -> None:
-    found = compare(source, "cpu")
+    found = compare_with_live(source, "cpu")
     assert found.live == found.replayed == 1
     assert found.differences == ()
     assert found.cautions == ()
@@ -105,7 +105,7 @@ def test_a_damaged_picture_is_a_jump_and_moves_no_other_frame(
     listed = [frame.stamp for frame in open_session(recorded).frames]
     assert stamps == [stamp for stamp in listed if stamp.index not in (5, 80)]
     with closing(SessionSource(str(folder), SourceOptions())) as source:
-        found = compare(source, "cpu")
+        found = compare_with_live(source, "cpu")
     assert found.live == found.replayed == 1
     assert not any(" ms" in difference for difference in found.differences)
     assert found.cautions == ("2 pictures in the video are damaged",)
@@ -115,7 +115,7 @@ def test_what_was_redacted_is_told_when_it_is_compared(recorded: Path, tmp_path:
     folder = copied(recorded, tmp_path)
     count = redact_span(folder, 0.2, 0.3)
     with closing(SessionSource(str(folder), SourceOptions())) as source:
-        (caution,) = compare(source, "cpu").cautions
+        (caution,) = compare_with_live(source, "cpu").cautions
     assert caution == f"{count} frames were redacted; the live analysis may have used them"
 
 
@@ -129,10 +129,10 @@ def test_what_a_learned_scorer_spotted_opens_and_is_not_compared(
     (folder / "session.json").write_text(json.dumps(document))
     with closing(SessionSource(str(folder), SourceOptions())) as source:
         if works:
-            assert compare(source, "cpu").differences == ()
+            assert compare_with_live(source, "cpu").differences == ()
         else:
             with pytest.raises(InputError, match="which this version no longer has"):
-                compare(source, "cpu")
+                compare_with_live(source, "cpu")
 
 
 def test_a_changed_event_is_told(

@@ -22,9 +22,9 @@ from realtime.recording.lsl import (
     MarkerStream,
     Streams,
     check_stream,
-    correction_s,
-    library,
-    offset_s,
+    import_pylsl,
+    measure_correction_s,
+    measure_offset_s,
 )
 from realtime.recording.notebook import Notebook
 from realtime.recording.plan import RecordPlan
@@ -41,7 +41,7 @@ TIMEOUT_S = 30.0
 def test_without_pylsl_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pylsl", None)
     with pytest.raises(InputError, match=r"\[lsl\]"):
-        library()
+        import_pylsl()
 
 
 @pytest.fixture
@@ -81,11 +81,11 @@ def test_what_inlets_hear_is_what_the_ledger_says(lsl: Any, tmp_path: Path) -> N
         made.write(frame(index))
     window = Window(frame(2).stamp, frame(4).stamp, frame(6).stamp, 2.0)
     prediction = Prediction("positive", {"positive": 1.0}, {}, "fmanet")
-    made.finished([Event(1, "confirmed", window, prediction, "", frame(7).stamp)])
+    made.note_events([Event(1, "confirmed", window, prediction, "", frame(7).stamp)])
     made.mark(Marker("question_start", "q1", "", 100.2, 100.2, ""))
     made.mark(Marker("mark", "note", "a dog", 100.3, 100.3, ""))
     made.beat()
-    shift_s = offset_s(lsl)
+    shift_s = measure_offset_s(lsl)
     heard = pulled(frames, 12)
     listed = records(tmp_path / "s")
     assert [values for values, _ in heard] == [[r.index, r.part, r.pts_ms] for r in listed]
@@ -143,13 +143,13 @@ def test_a_moment_is_what_the_other_program_says_however_late(tmp_path: Path) ->
     now_s = monotonic_s()
     ring.append(Frame(Stamp(0, now_s), frame(0).image, now_s))
     book = Notebook(made, ring, lambda: "driver", threading.Event())
-    book.hear("a network was away", now_s - 60)
-    book.hear("a picture is due", now_s + 0.5)
+    book.add_external("a network was away", now_s - 60)
+    book.add_external("a picture is due", now_s + 0.5)
     book.mark("mark", "a key of a browser with a wild clock", "", now_s - 60)
     book.mark("mark", "an\x1b[A arrow", "lone \ud800,\nnext line")
     for nonsense_s in (math.nan, -math.inf, -1e300):
-        book.hear("a clock of no time", nonsense_s)
-    book.hear("a clock of no time", math.inf)
+        book.add_external("a clock of no time", nonsense_s)
+    book.add_external("a clock of no time", math.inf)
     made.close("end")
     markers = open_session(tmp_path / "s").markers
     assert [0 <= m.time_s - now_s < 60 for m in markers[4:]] == [True] * 4
@@ -165,7 +165,7 @@ def test_a_sender_that_is_gone_holds_nobody_up(lsl: Any) -> None:
         (found,) = lsl.resolve_byprop("name", name, timeout=TIMEOUT_S)
         opened = lsl.StreamInlet(found)
         sender.kill()
-    assert correction_s(lsl, opened, 0.25) == 0.25
+    assert measure_correction_s(lsl, opened, 0.25) == 0.25
 
 
 class Listening:

@@ -17,7 +17,7 @@ from model.errors import InputError
 from model.records import Frame, Stamp
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.recording.microphone import Microphone, microphones, mix_channels
+from realtime.recording.microphone import Microphone, list_microphones, mix_channels
 from realtime.recording.plan import RecordPlan
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.line_file import read_lines
@@ -168,7 +168,7 @@ def test_one_that_stays_away_is_tried_again_until_the_end(portaudio: PortAudio) 
 
 def test_two_of_one_name_are_told_apart(portaudio: PortAudio) -> None:
     portaudio.devices = {0: DEVICE, 4: DEVICE, 5: {**DEVICE, "name": "hall"}}
-    assert microphones() == {"room [0]": 0, "room [4]": 4, "hall": 5}
+    assert list_microphones() == {"room [0]": 0, "room [4]": 4, "hall": 5}
     with pytest.raises(InputError, match=r"several microphones match.*room \[0\], room \[4\]"):
         Microphone("room")
     assert Microphone("room [4]").name == "room [4]"

@@ -21,13 +21,13 @@ from realtime.recording import write_queue as notes
 from realtime.recording.recorder import SessionRecorder
 from realtime.sessions.crash_safe_video import VideoWriter
 from realtime.sessions.folder import SessionFolder, create_folder
-from realtime.sessions.ledger import Line, fold, parse_line
+from realtime.sessions.ledger import LedgerLine, merge_lines, parse_line
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker, parse_marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.recover import recover
 from realtime.sessions.source import SessionSource
-from realtime.sessions.video_cut import copy_without, pts_of
+from realtime.sessions.video_cut import copy_without, read_pts
 from realtime.sources import SourceOptions
 
 DOCUMENT: dict[str, Any] = {
@@ -58,8 +58,8 @@ def recorder(path: Path, clock: FakeClock | None = None, **losses: int) -> Sessi
     )
 
 
-def records(path: Path) -> list[Line]:
-    return fold(filter(None, map(parse_line, read_lines(path / "frames.csv"))))
+def records(path: Path) -> list[LedgerLine]:
+    return merge_lines(filter(None, map(parse_line, read_lines(path / "frames.csv"))))
 
 
 def test_every_frame_is_in_the_video_and_in_the_ledger(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_every_frame_is_in_the_video_and_in_the_ledger(tmp_path: Path) -> None:
     found = records(tmp_path / "s")
     assert [r.stamp for r in found] == [frame(index).stamp for index in range(12)]
     assert {(r.fate, r.clock, r.part) for r in found} == {("recorded", "driver", 1)}
-    assert [r.pts_ms for r in found] == pts_of(tmp_path / "s" / "video.mkv")
+    assert [r.pts_ms for r in found] == read_pts(tmp_path / "s" / "video.mkv")
     assert [r.pts_ms for r in found] == [40 * index for index in range(12)]
     with av.open(str(tmp_path / "s" / "video.mkv")) as container:
         for index, picture in enumerate(container.decode(video=0)):
@@ -85,8 +85,8 @@ def test_what_is_not_in_the_video_is_in_the_ledger_with_its_cause(tmp_path: Path
     made = recorder(tmp_path / "s", **{"camera away": 3})
     made.write(frame(0))
     made.write(frame(6), [frame(4).stamp, frame(5).stamp])
-    made.left_out([frame(6).stamp], "pipeline behind")
-    made.analysed(Step(frame(0), None, None, None, (), {}), frame(0).received_s + 0.1)
+    made.note_unanalysed([frame(6).stamp], "pipeline behind")
+    made.note_step(Step(frame(0), None, None, None, (), {}), frame(0).received_s + 0.1)
     made.close("end")
     told = [(r.index, r.fate, r.cause, r.count, r.analysis) for r in records(tmp_path / "s")]
     assert told == [
@@ -101,7 +101,7 @@ def test_what_is_not_in_the_video_is_in_the_ledger_with_its_cause(tmp_path: Path
 def test_a_result_that_comes_too_late_is_called_late(tmp_path: Path) -> None:
     made = recorder(tmp_path / "s")
     made.write(frame(0))
-    made.analysed(Step(frame(0), None, None, None, (), {}), frame(0).received_s + 0.6)
+    made.note_step(Step(frame(0), None, None, None, (), {}), frame(0).received_s + 0.6)
     made.close("end")
     assert records(tmp_path / "s")[0].analysis == "late"
 
@@ -150,7 +150,7 @@ def test_another_size_begins_another_part(tmp_path: Path) -> None:
     made.close("end")
     folder = SessionFolder(tmp_path / "s")
     assert [r.part for r in records(tmp_path / "s")] == [1, 1, 1, 2, 2, 3]
-    assert [pts_of(folder.video(part)) for part in folder.parts()] == [
+    assert [read_pts(folder.video(part)) for part in folder.parts()] == [
         [0, 40, 80],
         [120, 160],
         [200],
@@ -180,20 +180,20 @@ def test_the_last_seconds_can_be_forgotten_while_it_records(tmp_path: Path) -> N
     made = recorder(tmp_path / "s")
     for index in range(20):
         made.write(frame(index))
-        made.analysed(Step(frame(index), None, None, None, (), {}), frame(index).received_s)
+        made.note_step(Step(frame(index), None, None, None, (), {}), frame(index).received_s)
     start_s, end_s = frame(10).stamp.time_s, frame(21).stamp.time_s
     made.mark(Marker("mark", "secret", "", start_s + 0.1, 0.0, ""))
     made.mark(Marker("mark", "before", "", start_s - 0.1, 0.0, ""))
     made.mark(Marker("redact", "", "", start_s, 0.0, "", end_s))
     for index in range(20, 26):  # two of them were captured before it was asked for
         made.write(frame(index))
-        made.analysed(Step(frame(index), None, None, None, (), {}), frame(index).received_s)
+        made.note_step(Step(frame(index), None, None, None, (), {}), frame(index).received_s)
     made.close("end")
     folder = SessionFolder(tmp_path / "s")
     fates = [(r.fate, r.time_s is None, r.analysis) for r in records(tmp_path / "s")]
     kept, gone = ("recorded", False, "analysed"), ("redacted", True, "")
     assert fates == [kept] * 10 + [gone] * 12 + [kept] * 4
-    assert [len(pts_of(folder.video(part))) for part in folder.parts()] == [10, 4]
+    assert [len(read_pts(folder.video(part))) for part in folder.parts()] == [10, 4]
     assert "secret" not in folder.markers.read_text()
     assert "before" in folder.markers.read_text()
     rows = [row.partition(",")[0] for row in read_lines(folder.motion)]
@@ -226,7 +226,7 @@ def test_a_disk_that_stands_still_costs_notes_not_memory(
     made = recorder(tmp_path / "s")
     made.write(frame(0))
     for _ in range(15):  # the recorder's thread is held up meanwhile
-        made.left_out([frame(0).stamp], "pipeline behind")
+        made.note_unanalysed([frame(0).stamp], "pipeline behind")
     made.mark(Marker("mark", "stimulus", "", 100.0, 0.0, ""))
     made.close("end")
     folder = SessionFolder(tmp_path / "s")
@@ -266,7 +266,7 @@ def last_ten() -> Marker:
 def ten_are_gone(path: Path) -> bool:
     folder = SessionFolder(path)
     assert [r.fate for r in records(path)] == ["recorded"] * 10 + ["redacted"] * 10
-    assert len(pts_of(folder.video(1))) == 10
+    assert len(read_pts(folder.video(1))) == 10
     (marker,) = filter(None, map(parse_marker, read_lines(folder.markers)))
     return marker == last_ten()
 
@@ -380,7 +380,7 @@ def test_a_full_disk_ends_it_and_keeps_what_is_written(
     if state == "torn":
         recover(SessionFolder(kept))
     recorded = [r.pts_ms for r in records(kept) if r.fate == "recorded"]
-    assert recorded == pts_of(kept / "video.mkv")
+    assert recorded == read_pts(kept / "video.mkv")
     assert int(frames) - 4 <= len(recorded) <= int(frames)
 
 
@@ -396,14 +396,14 @@ def test_hours_take_no_more_memory_and_no_frame_is_lost_between_files(
     for index in range(540):
         now_s = 100 + 20 * index + 1e-4 / 3
         made.write(Frame(Stamp(index, now_s), noise(index), now_s))
-        made.analysed(Step(frame(0), None, None, None, (), {}), now_s)
+        made.note_step(Step(frame(0), None, None, None, (), {}), now_s)
         clock.now_s += 20
         if index % 180 == 179:
             held.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     made.close("end")
     folder = SessionFolder(tmp_path / "s")
-    parts = [pts_of(folder.video(part)) for part in folder.parts()]
+    parts = [read_pts(folder.video(part)) for part in folder.parts()]
     assert len(parts) == 3 * 12
     assert {len(part) for part in parts} == {15}
     assert [ms for part in parts for ms in part] == [20_000 * index for index in range(540)]

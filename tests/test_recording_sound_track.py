@@ -24,7 +24,7 @@ from realtime.export.video import write_video
 from realtime.recording.microphone import Microphone
 from realtime.recording.plan import RecordPlan
 from realtime.recording.recorder import SessionRecorder
-from realtime.recording.sound_track import Block, SampleClock, SoundTrack
+from realtime.recording.sound_track import SampleClock, SoundBlock, SoundTrack
 from realtime.sessions.delete import delete
 from realtime.sessions.folder import SessionFolder, create_folder
 from realtime.sessions.line_file import read_lines
@@ -32,7 +32,7 @@ from realtime.sessions.markers import Marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.recover import recover
 from realtime.sessions.redact import redact_span
-from realtime.sessions.video_cut import pts_of
+from realtime.sessions.video_cut import read_pts
 
 HZ = 8000
 FPS = 25
@@ -50,9 +50,9 @@ def picture(index: int, flash: bool = False) -> Frame:
     return Frame(Stamp(index, time_s), image, time_s)
 
 
-def block(number: int, value: int = 0) -> Block:
+def block(number: int, value: int = 0) -> SoundBlock:
     """Of 0.1 s, the first of which begins with the first picture."""
-    return Block(ZERO_S + number * BLOCK / HZ, np.full(BLOCK, value, "<i2").tobytes())
+    return SoundBlock(ZERO_S + number * BLOCK / HZ, np.full(BLOCK, value, "<i2").tobytes())
 
 
 def sounding(path: Path, clock: str = "driver") -> SessionRecorder:
@@ -113,7 +113,7 @@ def test_a_click_and_a_flash_lie_together_in_every_file(
                 if 0 <= at < BLOCK:
                     samples[at] = SECRET
             begun_s = device.begin_s(begin_s + jitter.choice([0.0, 0.004]), BLOCK)
-            made.hear(Block(begun_s, samples.tobytes()))
+            made.take_sound(SoundBlock(begun_s, samples.tobytes()))
             number += 1
         made.write(shown)
     made.close("end")
@@ -162,7 +162,7 @@ def test_missing_samples_are_a_gap_whether_the_device_says_so_or_not() -> None:
 def test_forgetting_deletes_the_sound_too(tmp_path: Path) -> None:
     made = sounding(tmp_path / "s")
     for index in range(100):  # 4 s; what is said from 1.5 to 3 s has to go
-        made.hear(Block(*_slice(index)))
+        made.take_sound(SoundBlock(*_slice(index)))
         made.write(picture(index))
         if index == 75:
             made.mark(Marker("redact", "", "", ZERO_S + 1.5, 0.0, "", ZERO_S + 3.0))
@@ -190,7 +190,7 @@ def _found(folder: Path, value: int) -> bool:
 def test_a_finished_session_is_redacted_and_deleted_with_its_sound(tmp_path: Path) -> None:
     made = sounding(tmp_path / "s")
     for index in range(100):
-        made.hear(Block(*_slice(index)))
+        made.take_sound(SoundBlock(*_slice(index)))
         made.write(picture(index))
     made.close("end")
     assert _found(tmp_path / "s", SECRET)
@@ -209,11 +209,11 @@ def test_a_finished_session_is_redacted_and_deleted_with_its_sound(tmp_path: Pat
 def test_what_is_not_there_has_a_line_with_its_cause(tmp_path: Path) -> None:
     made = sounding(tmp_path / "s")
     made.write(picture(0))
-    made.hear(block(2, 7))
-    made.hear(block(3, 7), left_out="paused")
-    made.hear(block(4, 7))
+    made.take_sound(block(2, 7))
+    made.take_sound(block(3, 7), omit_cause="paused")
+    made.take_sound(block(4, 7))
     later = block(9, 7)
-    made.hear(Block(later.time_s, later.samples, "microphone away"))
+    made.take_sound(SoundBlock(later.time_s, later.samples, "microphone away"))
     made.beat()
     made.write(picture(3 * FPS))  # and is not heard of again
     made.close("end")
@@ -237,7 +237,7 @@ def test_sound_of_a_file_goes_on_where_its_pictures_do(tmp_path: Path, forgotten
     made, paused_s = sounding(tmp_path / "s", "file"), 60.0
     for index in range(50):
         begin_s, samples = _slice(index, secret=(1.0, 2.0))
-        made.hear(Block(begin_s + 0.01, samples))
+        made.take_sound(SoundBlock(begin_s + 0.01, samples))
         if index < 49:
             made.write(picture(index))
             made.beat()
@@ -247,7 +247,7 @@ def test_sound_of_a_file_goes_on_where_its_pictures_do(tmp_path: Path, forgotten
     made.beat()
     for index in range(50, 100):
         begin_s, samples = _slice(index, secret=(9, 9))
-        made.hear(Block(begin_s + 0.01 + paused_s, samples))
+        made.take_sound(SoundBlock(begin_s + 0.01 + paused_s, samples))
         made.beat()  # before the picture that tells of the pause
         shown = picture(index)
         made.write(replace(shown, received_s=shown.received_s + paused_s))
@@ -268,9 +268,9 @@ def test_a_recorder_that_stands_still_costs_sound_not_memory(tmp_path: Path) -> 
     made = sounding(tmp_path / "s")
     made.write(picture(0))
     for number in range(400):  # 40 s
-        made.hear(block(number))
+        made.take_sound(block(number))
     made.beat()
-    made.hear(block(400))
+    made.take_sound(block(400))
     made.beat()
     made.close("end")
     (row,) = list(read_lines(SessionFolder(tmp_path / "s").sound))[1:]
@@ -282,7 +282,7 @@ def test_a_recorder_that_stands_still_costs_sound_not_memory(tmp_path: Path) -> 
 def test_a_recording_with_sound_that_was_cut_off_is_made_whole(tmp_path: Path, seed: int) -> None:
     made = sounding(tmp_path / "live")
     for index in range(50):
-        made.hear(Block(*_slice(index)))
+        made.take_sound(SoundBlock(*_slice(index)))
         made.write(picture(index))
     # As a killed program leaves it, or torn anywhere.
     shutil.copytree(tmp_path / "live", tmp_path / "s")
@@ -294,7 +294,7 @@ def test_a_recording_with_sound_that_was_cut_off_is_made_whole(tmp_path: Path, s
     with (tmp_path / "s" / "sound.csv").open("a") as table:
         table.write("100.0,1")
     done = recover(SessionFolder(tmp_path / "s"))
-    pictures = pts_of(video)
+    pictures = read_pts(video)
     assert done.frames == len(pictures) > 0
     assert [r.pts_ms for r in records(tmp_path / "s") if r.fate == "recorded"] == pictures
     sound = list(heard(video))

@@ -8,7 +8,7 @@ import numpy as np
 
 from model.records import Event as MicroExpression
 from model.records import Frame, ImageU8, Stamp, Window
-from realtime.results.clip_packing import Packing
+from realtime.results.clip_packing import ClipPacker
 from realtime.results.clips import Clips
 from realtime.stream.ring import FrameRing
 
@@ -90,7 +90,7 @@ class Slow(Clips):
 
 def test_what_waits_to_be_packed_takes_no_memory_beside_the_ring() -> None:
     ring, clips = FrameRing(1.0, 2**20), Slow()
-    packing = Packing(ring, clips)
+    packing = ClipPacker(ring, clips)
     frames = list(clip(1, frames=20))
     pictures = [weakref.ref(frame.image) for frame in frames]
     for frame in frames:

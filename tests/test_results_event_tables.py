@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from model.records import Frame, SpotSignal, SpotUpdate, Stamp, Step, Window
-from realtime.results.event_tables import MOTION_COLUMNS, motion_cells, motion_table
+from realtime.results.event_tables import MOTION_COLUMNS, format_motion, motion_table
 from realtime.spotting.motion import REGIONS
-from realtime.ui.view_messages import frame_message
+from realtime.ui.messages import make_frame_message
 
 WINDOW = Window(Stamp(3, 0.1), Stamp(5, 0.2), Stamp(9, 0.3), 1.4, "micro", ("chin", "lip_upper"))
 UPDATES = (
@@ -28,7 +28,7 @@ def lost(updates: tuple[SpotUpdate, ...]) -> Step:
 
 
 def test_every_decision_is_told_with_its_reason() -> None:
-    cells = dict(zip(MOTION_COLUMNS, motion_cells(lost(UPDATES)), strict=True))
+    cells = dict(zip(MOTION_COLUMNS, format_motion(lost(UPDATES)), strict=True))
     assert cells["spotter"] == (
         "rejected 4 micro 0.100–0.300: a blink; "
         "closed 5 micro 0.100–0.300: chin + lip_upper: 1.4 × threshold"
@@ -55,5 +55,5 @@ def test_the_page_gets_what_was_rejected() -> None:
         stamp = Stamp(12, 0.4)
         signal = lost(UPDATES).signal
 
-    message = frame_message(1, lost(UPDATES), None, [At()], {"jpeg": b""}, 0.0)  # type: ignore[list-item]
+    message = make_frame_message(1, lost(UPDATES), None, [At()], {"jpeg": b""}, 0.0)  # type: ignore[list-item]
     assert b'[[0.1,0.2,0.3,"micro","a blink"]]' in message

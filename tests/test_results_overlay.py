@@ -26,9 +26,9 @@ from realtime.results.overlay import (
     HEAT_GRID,
     HEAT_STEP_PX,
     HOLD_S,
-    current_event,
-    describe,
-    heat,
+    describe_frame,
+    draw_heat,
+    find_current_event,
     strength_over_threshold,
 )
 from realtime.spotting.motion import REGIONS
@@ -73,7 +73,7 @@ def make_event(number: int = 1, state: str = "confirmed", onset_s: float = 0.1) 
 
 
 def test_describe_gives_geometry_in_px_of_the_frame() -> None:
-    geometry = describe(make_step(), None)
+    geometry = describe_frame(make_step(), None)
     assert (geometry["index"], geometry["time_s"]) == (7, 0.25)
     assert (geometry["width"], geometry["height"]) == (640, 480)
     outline = np.array(geometry["face"]["outline"])
@@ -89,7 +89,7 @@ def test_describe_gives_geometry_in_px_of_the_frame() -> None:
 
 
 def test_the_affine_map_brings_the_crop_onto_the_frame() -> None:
-    a, b, c, d, e, f = describe(make_step(), None)["face"]["image_from_crop"]
+    a, b, c, d, e, f = describe_frame(make_step(), None)["face"]["image_from_crop"]
     image_px = np.array([320.0, 240.0])
     u, v = CROP_FROM_IMAGE[:, :2] @ image_px + CROP_FROM_IMAGE[:, 2]
     np.testing.assert_allclose([a * u + c * v + e, b * u + d * v + f], image_px)
@@ -97,10 +97,10 @@ def test_the_affine_map_brings_the_crop_onto_the_frame() -> None:
 
 def test_a_frame_without_a_face_has_nothing_to_draw() -> None:
     step = make_step(with_face=False)
-    geometry = describe(step, None)
+    geometry = describe_frame(step, None)
     assert geometry["face"] is None
     assert geometry["regions"] == []
-    assert heat(step) is None
+    assert draw_heat(step) is None
 
 
 def test_a_silenced_region_has_no_threshold() -> None:
@@ -109,7 +109,7 @@ def test_a_silenced_region_has_no_threshold() -> None:
     threshold = step.signal.threshold.copy()
     threshold[2] = np.inf
     signal = replace(step.signal, threshold=threshold)
-    regions = describe(replace(step, signal=signal), make_event())["regions"]
+    regions = describe_frame(replace(step, signal=signal), make_event())["regions"]
     assert regions[2]["threshold"] is None
     assert regions[3]["threshold"] == 0.25
     assert strength_over_threshold(signal)[2] == 0
@@ -117,7 +117,7 @@ def test_a_silenced_region_has_no_threshold() -> None:
 
 
 def test_the_event_is_named_with_its_strength_now() -> None:
-    event = describe(make_step(), make_event())["event"]
+    event = describe_frame(make_step(), make_event())["event"]
     assert event["label"] == "surprise"
     assert event["probability"] == 0.75
     assert event["strength"] == 2.0
@@ -128,13 +128,13 @@ def test_an_unclear_expression_has_no_probability() -> None:
     event = make_event()
     assert event.prediction is not None
     unclear = replace(event, prediction=replace(event.prediction, label=UNCLEAR))
-    said = describe(make_step(), unclear)["event"]
+    said = describe_frame(make_step(), unclear)["event"]
     assert (said["label"], said["probability"]) == (UNCLEAR, None)
 
 
 @given(st.floats(0, 10))
 def test_heat_is_the_length_of_the_motion_in_its_steps(px: float) -> None:
-    grid = heat(make_step(field_px=px))
+    grid = draw_heat(make_step(field_px=px))
     assert grid is not None
     assert grid.shape == (HEAT_GRID, HEAT_GRID)
     np.testing.assert_allclose(grid * HEAT_STEP_PX, min(px, 2.55), atol=HEAT_STEP_PX)
@@ -146,18 +146,18 @@ def test_what_is_described_is_always_json(strength: float, threshold: float) -> 
     signal = SpotSignal(
         np.full(R, strength, np.float32), np.full(R, abs(threshold) or 1.0, np.float32), ()
     )
-    json.dumps(describe(replace(step, signal=signal), None), allow_nan=False)
+    json.dumps(describe_frame(replace(step, signal=signal), None), allow_nan=False)
 
 
 def test_an_expression_is_named_from_its_onset_until_shortly_after_its_end() -> None:
     event = make_event(onset_s=1.0)
-    assert current_event([event], 0.99) is None
-    assert current_event([event], 1.0) is event
-    assert current_event([event], 1.2 + HOLD_S) is event
-    assert current_event([event], 1.21 + HOLD_S) is None
+    assert find_current_event([event], 0.99) is None
+    assert find_current_event([event], 1.0) is event
+    assert find_current_event([event], 1.2 + HOLD_S) is event
+    assert find_current_event([event], 1.21 + HOLD_S) is None
 
 
 def test_the_latest_expression_is_named_and_a_withdrawn_one_is_not() -> None:
     first, second = make_event(1, onset_s=1.0), make_event(2, "early", onset_s=1.5)
-    assert current_event([second, first], 1.6) is second
-    assert current_event([first, replace(second, state="withdrawn")], 1.6) is first
+    assert find_current_event([second, first], 1.6) is second
+    assert find_current_event([first, replace(second, state="withdrawn")], 1.6) is first

@@ -11,7 +11,7 @@ from skimage.data import astronaut
 from model.errors import InputError
 from model.face.crop import crop_transform
 from model.records import Frame, ImageU8, Stamp, Window
-from realtime.results.flow_colour import colour_flow, full_scale_px, wheel
+from realtime.results.flow_colour import colour_flow, draw_wheel, find_full_scale_px
 from realtime.results.replay import MAX_FRAMES, REPLAY_PX, Replay, magnify, open_replay
 
 FPS = 30
@@ -143,12 +143,12 @@ def test_flow_has_the_colour_of_its_direction_and_stillness_none() -> None:
 def test_both_phases_share_a_scale_that_noise_does_not_fill() -> None:
     strong = np.full((2, 8, 8), 3.0, np.float32)
     weak = np.full((2, 8, 8), 0.01, np.float32)
-    assert full_scale_px(strong, weak) == pytest.approx(3 * np.sqrt(2))
-    assert full_scale_px(weak) == pytest.approx(0.3)
+    assert find_full_scale_px(strong, weak) == pytest.approx(3 * np.sqrt(2))
+    assert find_full_scale_px(weak) == pytest.approx(0.3)
 
 
 def test_the_wheel_is_a_disc() -> None:
-    alpha = wheel(64)[..., 3]
+    alpha = draw_wheel(64)[..., 3]
     assert alpha[0, 0] == 0
     assert alpha[32, 32] == 255
     assert alpha.mean() == pytest.approx(255 * np.pi / 4, rel=0.02)

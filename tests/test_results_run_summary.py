@@ -32,7 +32,7 @@ def document() -> dict[str, object]:
     captured = CaptureCounter()
     for index in range(31):
         captured.take(Stamp(index, index / 30))
-    captured.paused = 2
+    captured.pause_frames = 2
     results = Results()
     results.drop("pipeline behind", 3)
     status = SourceStatus("ended", "", 31, 30.0, {"buffer full": 4}, {"damaged": 1})

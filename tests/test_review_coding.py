@@ -25,23 +25,22 @@ import realtime.session as session_command
 from model.cli import exit_code
 from model.errors import InputError
 from model.records import Kind, Stamp
-from realtime.export.plain import text
+from realtime.export.plain import format_cell
 from realtime.review.agreement import agree, cohen_kappa
-from realtime.review.coding import add_edit, as_coded, coded_expressions, kinds
-from realtime.review.methods import methods
+from realtime.review.coding import add_edit, apply_edits, find_kinds, list_expressions
 from realtime.review.motion_lanes import LANES, read_motion
-from realtime.review.pictures import Pictures
-from realtime.review.quality import measure
-from realtime.review.rates import OUTSIDE, WHOLE, poisson_interval, rates
-from realtime.review.report import report
-from realtime.sessions.coder_edits import Edit, edit_line, parse_edit
+from realtime.review.quality import measure_quality
+from realtime.review.rates import OUTSIDE, WHOLE_SESSION, measure_rates, poisson_interval
+from realtime.review.recorded_frames import RecordedFrames
+from realtime.review.session_report import describe_methods, make_report
+from realtime.sessions.coder_edits import Edit, format_edit, parse_edit
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.reader import Session, open_session
 from realtime.sessions.recover import recover
 from realtime.sessions.redact import redact_span
 from realtime.sources import open_source
 from realtime.spotting.baseline import as_document
-from realtime.ui.review import _OpenSession, review_routes
+from realtime.ui.review import _OpenSession, build_review_routes
 
 edits = st.builds(
     Edit,
@@ -59,7 +58,7 @@ edits = st.builds(
 
 @given(edits)
 def test_an_edit_comes_back_with_every_bit(edit: Edit) -> None:
-    line = edit_line(edit)
+    line = format_edit(edit)
     assert "\n" not in line
     assert parse_edit(line) == edit
 
@@ -87,7 +86,7 @@ def as_found(session: Session) -> tuple[Stamp, Stamp, Stamp]:
 
 def test_the_last_word_counts_and_the_originals_stay(session: Session) -> None:
     before = {path.name: path.read_bytes() for path in session.folder.path.iterdir()}
-    (found,) = coded_expressions(session, "C1")
+    (found,) = list_expressions(session, "C1")
     assert (found.verdict, found.utc) == ("open", "")
     span = as_found(session)
     add_edit(session, "C1", found.number, verdict="rejected", moments=span, label="negative")
@@ -101,11 +100,11 @@ def test_the_last_word_counts_and_the_originals_stay(session: Session) -> None:
         label="positive",
     )
     assert added.number == -1
-    assert [(e.number, e.verdict, e.label) for e in coded_expressions(session, "C1")] == [
+    assert [(e.number, e.verdict, e.label) for e in list_expressions(session, "C1")] == [
         (-1, "accepted", "positive"),
         (found.number, "accepted", "surprise"),
     ]
-    assert [e.verdict for e in coded_expressions(session, "C2")] == ["open"]
+    assert [e.verdict for e in list_expressions(session, "C2")] == ["open"]
     lines = session.folder.edits("C1").read_text().splitlines()
     assert [json.loads(line)["verdict"] for line in lines] == ["rejected", "accepted", "accepted"]
     assert all(json.loads(line)["utc"] for line in lines)
@@ -129,12 +128,12 @@ def test_to_accept_an_expression_is_not_to_rename_it(session: Session) -> None:
     window = found.confirmed[0].window
     for coder in ("C1", "C2"):
         add_edit(found, coder, 1, verdict="accepted", moments=as_found(found), label="positive")
-        assert [event.window.kind for event in as_coded(found, coder).events] == ["micro"]
+        assert [event.window.kind for event in apply_edits(found, coder).events] == ["micro"]
     assert agree(found, "C1", "C2").frame_kappa == 1
     later = replace(window.apex, index=window.apex.index + 1, time_s=window.apex.time_s + 1 / 30)
     span = (window.onset, later, as_found(found)[2])
     add_edit(found, "C1", 1, verdict="accepted", moments=span, label="positive")
-    assert kinds(found, coded_expressions(found, "C1")) == {1: "micro"}
+    assert find_kinds(found, list_expressions(found, "C1")) == {1: "micro"}
 
 
 @pytest.mark.parametrize(
@@ -155,7 +154,7 @@ def test_what_was_moved_goes_by_its_length(
         add_edit(
             session, "C1", 1, verdict="accepted", moments=(onset, apex, offset), label="positive"
         )
-        assert kinds(session, coded_expressions(session, "C1")) == {1: kind}
+        assert find_kinds(session, list_expressions(session, "C1")) == {1: kind}
 
 
 def test_a_moment_that_is_not_in_the_video_stays_where_it_was_found(recorded: Path) -> None:
@@ -180,7 +179,7 @@ def test_what_cannot_be_said_is_refused(session: Session) -> None:
     with pytest.raises(InputError, match="label"):
         add_edit(session, "C1", number, verdict="accepted", moments=span, label=" ")
     with pytest.raises(InputError, match="its coders: none"):
-        as_coded(session, "C1")
+        apply_edits(session, "C1")
     assert session.folder.coders() == []
 
 
@@ -290,7 +289,7 @@ def test_every_frame_can_be_reached_from_any_other(recorded: Path) -> None:
     source = open_source(str(recorded))
     frames = list(source)
     source.close()
-    pictures = Pictures(open_session(recorded))
+    pictures = RecordedFrames(open_session(recorded))
     assert pictures.stamps == tuple(frame.stamp for frame in frames)
     for place in (0, 1, 2, 40, 39, 86, 3, 60, 61, 0):
         found = pictures.frame(place)
@@ -339,7 +338,7 @@ def test_a_damaged_table_of_motion_is_told_with_the_remedy(
 
 def client_of(session: Session) -> TestClient:
     app = FastAPI()
-    app.include_router(review_routes(session.folder.path.parent))
+    app.include_router(build_review_routes(session.folder.path.parent))
     return TestClient(app)
 
 
@@ -378,7 +377,7 @@ def test_a_span_is_not_deleted_from_a_damaged_ledger(session: Session) -> None:
 
 def test_what_was_opened_before_a_redaction_is_not_coded_after_it(session: Session) -> None:
     app = FastAPI()
-    app.include_router(review_routes(session.folder.path.parent))
+    app.include_router(build_review_routes(session.folder.path.parent))
     client = TestClient(app)
     places = len(client.get("/live/review/P07/session").json()["times_s"])
     said = {"coder": "C1", "number": None, "verdict": "accepted", "label": "positive"}
@@ -398,9 +397,9 @@ def test_intervals_of_counts_are_garwoods() -> None:
 
 
 def test_rates_are_told_by_question(session: Session) -> None:
-    found = rates(session)
-    assert list(found) == ["q1", OUTSIDE, WHOLE]
-    whole = found[WHOLE]["micro"]
+    found = measure_rates(session)
+    assert list(found) == ["q1", OUTSIDE, WHOLE_SESSION]
+    whole = found[WHOLE_SESSION]["micro"]
     assert (whole.count, whole.seconds) == (1, pytest.approx(86 / 25))
     assert whole.per_min == pytest.approx(60 * 25 / 86)
     assert sum(found[name]["micro"].count for name in ("q1", OUTSIDE)) == 1
@@ -428,7 +427,7 @@ def test_the_report_needs_nothing_and_shows_a_face_only_if_allowed(
     document["consent"]["pictures"] = True
     document["protocol"]["name"] = "P<b>"
     session.folder.write_document(document)
-    allowed = report(open_session(folder))
+    allowed = make_report(open_session(folder))
     assert allowed.count("data:image/jpeg") == 3
     assert "<b>" not in allowed
     assert [f.path for f in Process().open_files() if f.path.startswith(str(folder))] == []
@@ -436,7 +435,7 @@ def test_the_report_needs_nothing_and_shows_a_face_only_if_allowed(
 
 def test_a_report_draws_no_line_where_nothing_is_known(session: Session) -> None:
     def lines(shown: Session) -> list[int]:
-        drawn = re.findall(r'<path d="([^"]+)" class="motion"', report(shown))
+        drawn = re.findall(r'<path d="([^"]+)" class="motion"', make_report(shown))
         return [path.count("M") for path in drawn]
 
     assert lines(session) == [1] * len(LANES)
@@ -445,13 +444,13 @@ def test_a_report_draws_no_line_where_nothing_is_known(session: Session) -> None
 
 
 def test_a_baseline_is_told_as_whose_it_is(session: Session) -> None:
-    quality = measure(session, read_motion(session.folder), None)
+    quality = measure_quality(session, read_motion(session.folder), None)
     document = session.document
 
     def told(whose: str | None) -> str:
         baseline = None if whose is None else as_document(measured_on(whose))
         config = {**document["config"], "baseline": baseline}
-        return methods(replace(session, document={**document, "config": config}), quality)
+        return describe_methods(replace(session, document={**document, "config": config}), quality)
 
     assert "default thresholds, not measured on this participant" in told(None)
     assert "measured on this participant at rest (/dev/video0 (Fake), 2026-01-02)" in told("P07")
@@ -466,13 +465,13 @@ def test_losses_are_told_by_cause(session: Session) -> None:
         replace(others[1], fate="missing", cause="camera away", count=7, time_s=None, analysis=""),
     ]
     frames = (first, *gone, *others[2:])
-    quality = measure(replace(session, frames=frames), read_motion(session.folder), None)
-    assert quality.lost == {"recorder behind": 1, "camera away": 7}
-    assert quality.lost_share == pytest.approx(8 / (8 + 85))
+    quality = measure_quality(replace(session, frames=frames), read_motion(session.folder), None)
+    assert quality.losses == {"recorder behind": 1, "camera away": 7}
+    assert quality.loss_share == pytest.approx(8 / (8 + 85))
     assert quality.interval_ms == pytest.approx((40, 40, 40))
     assert quality.analysed == 85
     assert quality.longest_gap_s == pytest.approx(0.12)
-    assert "8 frames (8.60%) are not in it" in methods(session, quality)
+    assert "8 frames (8.60%) are not in it" in describe_methods(session, quality)
 
 
 def test_one_folder_that_is_no_session_hides_no_other(tmp_path: Path) -> None:
@@ -496,7 +495,7 @@ def test_one_folder_that_is_no_session_hides_no_other(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "session.json").write_text(document)
     app = FastAPI()
-    app.include_router(review_routes(tmp_path))
+    app.include_router(build_review_routes(tmp_path))
     listed = TestClient(app).get("/live/review/sessions").json()["sessions"]
     told = {one["name"]: one.get("error", "") for one in listed}
     assert len(told) == len(documents)
@@ -508,6 +507,6 @@ def test_one_folder_that_is_no_session_hides_no_other(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "=cmd|' /C calc'!A0"])
 def test_no_word_in_a_csv_is_a_formula(words: str) -> None:
-    assert text(words) == f"'{words}"
-    assert text(-1.5) == "-1.500000"
-    assert text("calm = good") == "calm = good"
+    assert format_cell(words) == f"'{words}"
+    assert format_cell(-1.5) == "-1.500000"
+    assert format_cell("calm = good") == "calm = good"

@@ -23,19 +23,25 @@ from model.errors import InputError
 from model.records import Stamp
 from realtime.config import LiveConfig
 from realtime.export import export
-from realtime.recording.sound_track import Block, SampleClock
+from realtime.recording.sound_track import SampleClock, SoundBlock
 from realtime.review.motion_lanes import read_motion
-from realtime.review.quality import measure
-from realtime.review.report import report
-from realtime.review.sound import FLOOR_DB, UNREADABLE, Sound, sound_of, wav_header
+from realtime.review.quality import measure_quality
+from realtime.review.session_report import make_report
+from realtime.review.session_sound import (
+    FLOOR_DB,
+    UNREADABLE_FILE,
+    SessionSound,
+    make_wav_header,
+    open_sound,
+)
 from realtime.sessions.reader import Session, open_session
 from realtime.sessions.redact import REDACTED, redact_span
-from realtime.ui.review import review_routes
-from realtime.ui.sound import AT_ONCE_BYTES
+from realtime.ui.review import build_review_routes
+from realtime.ui.sound_stream import AT_ONCE_BYTES
 
 
 def whole(session: Session) -> NDArray[Any]:
-    sound = Sound(session)
+    sound = SessionSound(session)
     return sound.samples(0, sound.count).astype(float)
 
 
@@ -51,7 +57,7 @@ def test_sound_is_in_step_and_does_not_click(tmp_path: Path) -> None:
             at_s = begin_s - ZERO_S + np.arange(BLOCK) * period_s / BLOCK
             samples = (10000 * np.sin(2 * np.pi * tone_hz * at_s)).astype("<i2").tobytes()
             begun_s = device.begin_s(begin_s + jitter.choice([0.0, 0.004]), BLOCK)
-            made.hear(Block(begun_s, samples))
+            made.take_sound(SoundBlock(begun_s, samples))
             number += 1
         made.write(shown)
     made.close("end")
@@ -79,22 +85,22 @@ def test_what_is_missing_is_silent_and_has_its_cause(session: Session) -> None:
     expected = np.trunc(tone(np.arange(len(samples)) / HZ))
     expected[HZ // 2 : HZ * 8 // 10] = 0
     assert np.array_equal(samples, expected)
-    sound = Sound(session)
+    sound = SessionSound(session)
     assert sound.missing() == [(0.5, 0.8, "microphone away")]
     pieces = [sound.samples(first, min(first + 777, sound.count)) for first in range(0, 27500, 777)]
     assert np.array_equal(np.concatenate(pieces), samples)
 
 
 def test_loudness_is_in_db_and_missing_where_nothing_is_known(session: Session) -> None:
-    levels = Sound(session).loudness(0, 3, 30)
+    levels = SessionSound(session).loudness(0, 3, 30)
     rms = 20 * np.log10(0.45 / 2**0.5)
     assert levels[5:8] == [None] * 3
     assert levels[12:24] == pytest.approx([rms] * 12, abs=0.2)
     assert all(FLOOR_DB < level < -60 for level in levels[:5] if level is not None)
-    fine = Sound(session).loudness(1.2, 1.25, 100)  # finer than it is known: no holes
+    fine = SessionSound(session).loudness(1.2, 1.25, 100)  # finer than it is known: no holes
     assert None not in fine
-    assert Sound(session).loudness(-1, 0, 2) == [None, None]
-    assert Sound(session).loudness(1e6, 2e6, 2) == [None, None]
+    assert SessionSound(session).loudness(-1, 0, 2) == [None, None]
+    assert SessionSound(session).loudness(1e6, 2e6, 2) == [None, None]
 
 
 def test_of_what_was_redacted_nothing_is_heard(session: Session) -> None:
@@ -103,7 +109,7 @@ def test_of_what_was_redacted_nothing_is_heard(session: Session) -> None:
     samples = whole(later)
     assert not samples[round(1.2 * HZ) : round(1.9 * HZ)].any()
     assert samples[round(2.1 * HZ) : round(2.2 * HZ)].any()
-    assert [why for _, _, why in Sound(later).missing()] == ["microphone away", REDACTED]
+    assert [why for _, _, why in SessionSound(later).missing()] == ["microphone away", REDACTED]
 
 
 def test_a_pause_of_hours_costs_no_memory(tmp_path: Path) -> None:
@@ -115,14 +121,16 @@ def test_a_pause_of_hours_costs_no_memory(tmp_path: Path) -> None:
             time_s = shown.stamp.time_s + again_s
             if index % 5 == 0:
                 for begin_s in (time_s - 0.09, time_s + 0.01):
-                    made.hear(Block(begin_s, tone(np.arange(BLOCK) / HZ).astype("<i2").tobytes()))
+                    made.take_sound(
+                        SoundBlock(begin_s, tone(np.arange(BLOCK) / HZ).astype("<i2").tobytes())
+                    )
             made.write(replace(shown, stamp=Stamp(index + int(again_s), time_s)))
     made.close("end")
     session = hearing(open_session(tmp_path / "s"))
     assert session.folder.parts() == [1, 2]
     tracemalloc.start()
     try:
-        sound = Sound(session)
+        sound = SessionSound(session)
         begin_s, end_s, _ = max(sound.missing(), key=lambda span: span[1] - span[0])
         least = 2 * HZ * later_s
         assert tracemalloc.get_traced_memory()[1] < least / 4
@@ -136,35 +144,35 @@ def test_a_file_that_cannot_be_read_is_told_and_costs_no_table(
     session: Session, tmp_path: Path
 ) -> None:
     session.folder.video(1).write_bytes(bytes(1000))
-    sound = Sound(session)
+    sound = SessionSound(session)
     assert sound.loudness(0, 2, 2) == [None, None]
-    assert [why for _, _, why in sound.missing()] == [f"{UNREADABLE}; microphone away"]
+    assert [why for _, _, why in sound.missing()] == [f"{UNREADABLE_FILE}; microphone away"]
     assert len(list(export(session, ["csv"], tmp_path / "out"))) == 4
-    assert UNREADABLE in report(session)
+    assert UNREADABLE_FILE in make_report(session)
     with pytest.raises(InputError, match="cannot be read"):  # silence would be a lie
         sound.samples(0, 10)
 
 
 def test_a_session_without_sound_says_so(recorded: Path) -> None:
     session = open_session(recorded)
-    assert sound_of(session) is None
+    assert open_sound(session) is None
     with pytest.raises(InputError, match="has no sound"):
-        Sound(session)
+        SessionSound(session)
 
 
 def test_the_header_is_that_of_a_wav_file() -> None:
-    data = wav_header(48_000, 3) + bytes(6)
+    data = make_wav_header(48_000, 3) + bytes(6)
     with wave.open(io.BytesIO(data)) as read:
         assert read.getparams()[:4] == (1, 2, 48_000, 3)
         assert read.readframes(4) == bytes(6)
     with pytest.raises(InputError, match="a WAV file holds 12"):
-        wav_header(48_000, 2**31)
+        make_wav_header(48_000, 2**31)
 
 
 @pytest.fixture
 def client(session: Session) -> TestClient:
     app = FastAPI()
-    app.include_router(review_routes(session.folder.path.parent))
+    app.include_router(build_review_routes(session.folder.path.parent))
     return TestClient(app)
 
 
@@ -178,7 +186,7 @@ def test_the_sound_comes_in_stretches_as_browsers_ask(
         assert read.getframerate() == HZ
         samples = np.frombuffer(read.readframes(read.getnframes()), "<i2")
     assert np.array_equal(samples, whole(session))
-    monkeypatch.setattr("realtime.ui.sound.AT_ONCE_BYTES", 10_001)
+    monkeypatch.setattr("realtime.ui.sound_stream.AT_ONCE_BYTES", 10_001)
     collected = b""
     while len(collected) < len(everything.content):
         answer = client.get(address, headers={"Range": f"bytes={len(collected)}-"})
@@ -232,7 +240,7 @@ def test_what_is_forgotten_is_no_longer_sent(session: Session, client: TestClien
 
 def test_without_sound_there_is_none_to_send(recorded: Path) -> None:
     app = FastAPI()
-    app.include_router(review_routes(recorded.parent))
+    app.include_router(build_review_routes(recorded.parent))
     client = TestClient(app)
     assert client.get("/live/review/P07/sound.wav").status_code == 404
     answer = client.get("/live/review/P07/loudness?start_s=0&end_s=1").json()
@@ -241,7 +249,7 @@ def test_without_sound_there_is_none_to_send(recorded: Path) -> None:
 
 
 def test_the_report_tells_of_the_sound_and_holds_none(session: Session) -> None:
-    text = report(session)
+    text = make_report(session)
     assert "room, 8000 Hz" in text
     assert "0.3 s microphone away (8.72%)" in text
     assert 'class="loud"' in text
@@ -253,12 +261,12 @@ def test_the_report_tells_of_the_sound_and_holds_none(session: Session) -> None:
     assert "a voice tells who speaks" in text
     assert "<audio" not in text
     assert "data:" not in text
-    quality = measure(session, read_motion(session.folder), Sound(session))
+    quality = measure_quality(session, read_motion(session.folder), SessionSound(session))
     assert quality.silent_s == pytest.approx({"microphone away": 0.3})
 
 
 def test_a_report_without_sound_says_nothing_of_it(recorded: Path) -> None:
-    text = report(open_session(recorded))
+    text = make_report(open_session(recorded))
     assert "not recorded" in text
     assert "microphone" not in text
     assert "loud" not in text.partition("<body>")[2]

@@ -18,29 +18,29 @@ from test_spotting_baseline import INFO, measured_on
 from model.cli import exit_code
 from model.errors import InputError
 from model.records import Event, Prediction, Stamp, Window
-from realtime.recording.camera_check import load_camera_check
-from realtime.recording.checks import check_list
+from realtime.recording.camera_check import load_camera_report
+from realtime.recording.checks import make_check_list
 from realtime.recording.keys import Keys
 from realtime.recording.plan import RecordPlan
 from realtime.recording.protocol import load_protocol
-from realtime.results.event_lines import event_line, parse_event
-from realtime.results.values import FURTHEST_MS, FURTHEST_S
+from realtime.results.event_lines import format_event, parse_event
+from realtime.results.values import FURTHEST_MS, FURTHEST_S, MAX_WHOLE
 from realtime.session import main
 from realtime.sessions.audit import TERMINAL
 from realtime.sessions.clock_anchors import take_anchor
-from realtime.sessions.coder_edits import Edit, edit_line, parse_edit
+from realtime.sessions.coder_edits import Edit, format_edit, parse_edit
 from realtime.sessions.exported_copies import note_copies
 from realtime.sessions.folder import FORMAT, SessionFolder, create_folder
-from realtime.sessions.ledger import HEADER, Line, parse_line
+from realtime.sessions.ledger import LEDGER_HEADER, LedgerLine, parse_line
 from realtime.sessions.line_file import LineFile, read_lines
-from realtime.sessions.markers import Marker, MarkerKind, marker_line, parse_marker
+from realtime.sessions.markers import Marker, MarkerKind, format_marker, parse_marker
 from realtime.spotting.baseline import Baseline
 
 times = st.floats(-FURTHEST_S, FURTHEST_S)
 words = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters=",\n"))
 stamps = st.builds(Stamp, st.integers(0, 2**40), times)
 lines = st.builds(
-    Line,
+    LedgerLine,
     index=st.integers(0, 2**40),
     fate=st.sampled_from(["recorded", "dropped", "missing", "redacted", "analysed", "late"]),
     time_s=st.none() | times,
@@ -54,7 +54,7 @@ lines = st.builds(
 shares = st.dictionaries(st.text(), st.floats(0, 1), max_size=3)
 events = st.builds(
     Event,
-    number=st.integers(0),
+    number=st.integers(0, MAX_WHOLE),
     state=st.sampled_from(["early", "confirmed", "withdrawn"]),
     window=st.builds(
         Window,
@@ -102,37 +102,37 @@ markers = st.builds(
 def test_a_baseline_is_checked_for_whose_it_is(
     baseline: Baseline | None, good: bool, words: str, tmp_path: Path
 ) -> None:
-    checks = check_list(RecordPlan(tmp_path / "s", "P07"), INFO, baseline, 1e12)
+    checks = make_check_list(RecordPlan(tmp_path / "s", "P07"), INFO, baseline, 1e12)
     (check,) = (check for check in checks if check.name == "baseline")
     assert check.good == good
     assert check.text.startswith(words)
 
 
 @given(lines)
-def test_a_ledger_line_comes_back_with_every_bit(line: Line) -> None:
+def test_a_ledger_line_comes_back_with_every_bit(line: LedgerLine) -> None:
     assert parse_line(line.text()) == line
 
 
 @given(st.text())
 def test_what_is_no_ledger_line_is_none(text: str) -> None:
     found = parse_line(text)
-    assert found is None or isinstance(found, Line)
+    assert found is None or isinstance(found, LedgerLine)
 
 
 def test_the_header_is_no_line() -> None:
-    assert parse_line(HEADER) is None
+    assert parse_line(LEDGER_HEADER) is None
 
 
 @given(events)
 def test_an_event_comes_back_with_every_bit(event: Event) -> None:
-    line = event_line(event)
+    line = format_event(event)
     assert "\n" not in line
     assert parse_event(line) == event
 
 
 @given(markers)
 def test_a_marker_comes_back(marker: Marker) -> None:
-    line = marker_line(marker)
+    line = format_marker(marker)
     assert "\n" not in line
     assert parse_marker(line) == marker
 
@@ -146,7 +146,7 @@ def test_damaged_lines_are_left_out(line: str) -> None:
     assert parse_edit(line) is None
 
 
-EVENT = event_line(
+EVENT = format_event(
     Event(
         1,
         "confirmed",
@@ -156,8 +156,8 @@ EVENT = event_line(
         Stamp(4, 0.4),
     )
 )
-MARKER = marker_line(Marker("redact", "s", "", 1.0, 2.0, "2026-01-01T00:00:00+00:00", 3.0))
-EDIT = edit_line(Edit("C1", "", -1, "open", Stamp(1, 0.1), Stamp(2, 0.2), Stamp(3, 0.3), "x"))
+MARKER = format_marker(Marker("redact", "s", "", 1.0, 2.0, "2026-01-01T00:00:00+00:00", 3.0))
+EDIT = format_edit(Edit("C1", "", -1, "open", Stamp(1, 0.1), Stamp(2, 0.2), Stamp(3, 0.3), "x"))
 WRONG = (None, [], {}, "x", True, math.nan, 10**400, [1, math.inf], [math.inf, 1], [1])
 
 
@@ -360,14 +360,14 @@ def test_what_is_typed_is_done(tmp_path: Path) -> None:
     path.write_text(PROTOCOL)
     heard = Heard()
     keys = Keys(load_protocol(path), heard)
-    assert keys.hear("1\ns\n\n1\npause\nresume\nforg") == [
+    assert keys.type_text("1\ns\n\n1\npause\nresume\nforg") == [
         "q1 started",
         "marked stimulus",
         "q1 ended",
         "paused",
         "resumed",
     ]
-    told = keys.hear("et 30\ncat ran by\nforget me\n")
+    told = keys.type_text("et 30\ncat ran by\nforget me\n")
     assert told[:2] == ["the last 30 s are deleted", "noted"]
     assert "how many seconds" in told[2]
     assert heard.told == [
@@ -384,7 +384,7 @@ def test_what_is_typed_is_done(tmp_path: Path) -> None:
     assert [did for _, did in heard.audited] == done  # and not what was refused
     for wrong in ("forget", "forget it", "forget -3", "forget nan"):
         with pytest.raises(InputError, match="forget"):
-            keys.say(wrong)
+            keys.carry_out(wrong)
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
@@ -499,10 +499,10 @@ def test_the_report_of_a_camera_check_is_an_item_of_the_list(tmp_path: Path) -> 
     document = {"format": "fmanet-live camera", "version": 1, "verdict": "resolves MEs"}
     for light, good in (("green", True), ("amber", True), ("red", False)):
         path.write_text(json.dumps({**document, "light": light}))
-        assert load_camera_check(path).good == good
+        assert load_camera_report(path).good == good
     for wrong in ("{}", "[]", "{", json.dumps({**document, "version": 2, "light": "green"})):
         path.write_text(wrong)
         with pytest.raises(InputError, match=r"camera\.json"):
-            load_camera_check(path)
+            load_camera_report(path)
     with pytest.raises(InputError, match="cannot be read"):
-        load_camera_check(tmp_path / "absent.json")
+        load_camera_report(tmp_path / "absent.json")

@@ -15,14 +15,14 @@ from test_recording_recorder import frame, recorder, records
 
 import realtime.recording.video_parts as parts
 from model.errors import InputError
-from realtime.review.pictures import Pictures
+from realtime.review.recorded_frames import RecordedFrames
 from realtime.sessions.folder import SessionFolder
-from realtime.sessions.ledger import FROM_VIDEO, LOST
-from realtime.sessions.markers import Marker, marker_line
+from realtime.sessions.ledger import FROM_VIDEO, LOST_AT_CUT
+from realtime.sessions.markers import Marker, format_marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.recover import recover
 from realtime.sessions.source import SessionSource
-from realtime.sessions.video_cut import copy_without, pts_of
+from realtime.sessions.video_cut import copy_without, read_pts
 from realtime.sources import SourceOptions
 
 
@@ -50,7 +50,7 @@ def spoil(video: Path, pictures: Iterable[int]) -> None:
 
 def agree(folder: SessionFolder) -> None:
     listed = Counter((r.part, r.pts_ms) for r in records(folder.path) if r.fate == "recorded")
-    assert listed == Counter((p, ms) for p in folder.parts() for ms in pts_of(folder.video(p)))
+    assert listed == Counter((p, ms) for p in folder.parts() for ms in read_pts(folder.video(p)))
     assert not listed or max(listed.values()) == 1
 
 
@@ -93,7 +93,7 @@ def test_a_picture_that_was_damaged_on_the_disk_is_a_jump(tmp_path: Path) -> Non
     with closing(SessionSource(str(folder.path), SourceOptions())) as source:
         assert [one.stamp.index for one in source] == [n for n in range(30) if n != 5]
         assert source.status().unusable == {"damaged": 1}
-    with closing(Pictures(open_session(folder.path))) as pictures:
+    with closing(RecordedFrames(open_session(folder.path))) as pictures:
         with pytest.raises(InputError, match="cannot be decoded"):
             pictures.frame(5)
         assert np.array_equal(pictures.frame(6).image, frame(6).image)
@@ -104,7 +104,7 @@ def test_frames_that_were_lost_are_named(tmp_path: Path) -> None:
     data = folder.video(1).read_bytes()
     folder.video(1).write_bytes(data[: len(data) // 2])
     done = recover(folder)
-    lost = [r for r in records(folder.path) if r.cause == LOST]
+    lost = [r for r in records(folder.path) if r.cause == LOST_AT_CUT]
     assert 0 < done.lost == len(lost) == 30 - done.frames
     assert [r.index for r in lost] == list(range(done.frames, 30))
     assert all(r.time_s is not None for r in lost)
@@ -126,9 +126,9 @@ def test_a_redaction_that_was_cut_off_is_finished(tmp_path: Path) -> None:
     folder = cut_off(tmp_path / "s")
     start_s = frame(20).stamp.time_s
     with folder.markers.open("a") as file:
-        file.write(marker_line(Marker("redact", "", "", start_s, 0.0, "", start_s + 9)) + "\n")
+        file.write(format_marker(Marker("redact", "", "", start_s, 0.0, "", start_s + 9)) + "\n")
     assert recover(folder).redactions == 1
-    assert len(pts_of(folder.video(1))) == 20
+    assert len(read_pts(folder.video(1))) == 20
     assert {r.fate for r in records(folder.path)[20:]} == {"redacted"}
     agree(folder)
 
@@ -174,9 +174,9 @@ def test_parts_that_were_closed_are_not_copied(
 
 def test_a_video_that_cannot_be_read_now_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
     (tmp_path / "empty.mkv").touch()
-    assert pts_of(tmp_path / "empty.mkv") == []
+    assert read_pts(tmp_path / "empty.mkv") == []
     (tmp_path / "held.mkv").mkdir()
     with pytest.raises((IsADirectoryError, PermissionError)):  # the latter on Windows
-        pts_of(tmp_path / "held.mkv")
+        read_pts(tmp_path / "held.mkv")
     with pytest.raises((IsADirectoryError, PermissionError)):  # the latter on Windows
         copy_without(tmp_path / "held.mkv", lambda _: True, lambda *_: True)

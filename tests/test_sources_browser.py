@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from model.records import Frame
 from realtime.sources import SourceOptions
 from realtime.sources.browser import QUEUE_FRAMES, BrowserSource
-from realtime.sources.picture import decode_picture, jpeg_size
+from realtime.sources.picture import decode_picture, read_jpeg_size
 
 WAIT_S = 30.0
 """Bound of every wait for another thread: reached only if something is broken."""
@@ -81,14 +81,14 @@ def test_what_is_no_jpeg_or_claims_too_much_is_not_decoded() -> None:
 def test_the_size_of_a_jpeg_is_in_its_header(width: int, height: int, progressive: bool) -> None:
     options = [cv2.IMWRITE_JPEG_PROGRESSIVE, int(progressive)]
     data = cv2.imencode(".jpg", picture(100, width, height), options)[1].tobytes()
-    assert jpeg_size(data) == (width, height)
-    assert jpeg_size(b"\xff\xd8\xff\xff" + data[3:]) == (width, height)  # filling
+    assert read_jpeg_size(data) == (width, height)
+    assert read_jpeg_size(b"\xff\xd8\xff\xff" + data[3:]) == (width, height)  # filling
 
 
 def test_a_second_header_does_not_hide_a_jpegs_size() -> None:
     data = cv2.imencode(".jpg", picture(100, 640, 480))[1].tobytes()
     small = cv2.imencode(".jpg", picture(100, 16, 16))[1].tobytes()
-    assert jpeg_size(data) == (640, 480)
+    assert read_jpeg_size(data) == (640, 480)
     comment = b"\xff\xfe" + (2 + len(small)).to_bytes(2) + small
     # OpenCV reads on behind a restart marker, and finds the large picture; taken for a segment,
     # it leads into the comment.
@@ -97,7 +97,7 @@ def test_a_second_header_does_not_hide_a_jpegs_size() -> None:
     hidden = head + data[2:at] + comment + data[at:]
     shown = cv2.imdecode(np.frombuffer(hidden, np.uint8), cv2.IMREAD_COLOR)
     assert shown.shape == (480, 640, 3)
-    assert jpeg_size(hidden) is None
+    assert read_jpeg_size(hidden) is None
 
 
 def test_a_picture_of_a_few_kilobytes_does_not_fill_gigabytes() -> None:
@@ -110,8 +110,8 @@ def test_a_picture_of_a_few_kilobytes_does_not_fill_gigabytes() -> None:
 
 @given(st.binary(max_size=40))
 def test_any_bytes_have_a_size_or_none(data: bytes) -> None:
-    jpeg_size(data)
-    jpeg_size(b"\xff\xd8" + data)
+    read_jpeg_size(data)
+    read_jpeg_size(b"\xff\xd8" + data)
 
 
 def test_a_full_queue_drops_its_oldest_and_counts_it() -> None:

@@ -10,7 +10,7 @@ from fakes import picture
 from model.errors import SourceError
 from model.records import Frame
 from realtime.sources import Source, SourceOptions, open_source
-from realtime.sources.folder import image_places
+from realtime.sources.folder import place_images
 from realtime.sources.picture import decode_picture
 
 
@@ -55,7 +55,7 @@ def test_images_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     ],
 )
 def test_numbers_with_gaps_are_images_that_are_missing(stems: list[str], places: list[int]) -> None:
-    assert image_places(stems) == places
+    assert place_images(stems) == places
 
 
 def test_a_missing_image_leaves_its_place_empty_and_is_said(tmp_path: Path) -> None:

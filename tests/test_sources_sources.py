@@ -22,7 +22,7 @@ from realtime.sources.auto import open_auto
 from realtime.sources.browser import BrowserSource
 from realtime.sources.camera import Camera
 from realtime.sources.demo import Demo
-from realtime.sources.gate import Gate
+from realtime.sources.frame_source import Gate
 
 OPTIONS = SourceOptions(width=160, height=120, fps=25, seconds=0.4)
 

@@ -34,11 +34,11 @@ from realtime.stream.clock import monotonic_s
 from realtime.ui import sockets
 from realtime.ui.allowed_sources import check_source
 from realtime.ui.connections import MESSAGES_PER_S
-from realtime.ui.login_throttle import FORGIVEN_S, FREE, KEPT, LONGEST_S, Throttle
-from realtime.ui.pictures import MOST_WAITING
+from realtime.ui.event_pictures import MOST_WAITING
+from realtime.ui.login_throttle import FORGIVEN_S, FREE, KEPT, MAX_WAIT_S, Throttle
+from realtime.ui.messages import MAX_CHARACTERS, answer_ping, parse_message
 from realtime.ui.routes import LONGEST_BODY
-from realtime.ui.sockets import HEADER, MOST_SKIPPED
-from realtime.ui.viewer_messages import LONGEST, parse_message, pong
+from realtime.ui.sockets import FRAME_HEADER, MOST_SKIPPED
 
 LOOK = "only look"
 TIMEOUT_S = 60
@@ -220,14 +220,14 @@ def test_waits_grow_and_end() -> None:
     for _ in range(9):
         throttle.count("10.0.0.1")
         waits.append(throttle.wait_s("10.0.0.1"))
-    assert waits == [1, 2, 4, 8, 16, 32, LONGEST_S, LONGEST_S, LONGEST_S]
+    assert waits == [1, 2, 4, 8, 16, 32, MAX_WAIT_S, MAX_WAIT_S, MAX_WAIT_S]
     assert throttle.wait_s("10.0.0.2") == 0
-    now_s += LONGEST_S
+    now_s += MAX_WAIT_S
     assert throttle.wait_s("10.0.0.1") == 0
     now_s += FORGIVEN_S
     throttle.count("10.0.0.1")
-    assert throttle.wait_s("10.0.0.1") == LONGEST_S
-    now_s += LONGEST_S + FORGIVEN_S + 1
+    assert throttle.wait_s("10.0.0.1") == MAX_WAIT_S
+    now_s += MAX_WAIT_S + FORGIVEN_S + 1
     throttle.count("10.0.0.1")
     assert throttle.wait_s("10.0.0.1") == 0
     for _ in range(FREE):
@@ -499,7 +499,7 @@ def test_who_sends_more_than_any_page_loses_the_socket(
 
 def test_a_long_message_is_not_read(served: Served) -> None:
     with view(served, VIEWER) as socket:
-        socket.send('{"ack": [' + "1," * LONGEST + "1]}")
+        socket.send('{"ack": [' + "1," * MAX_CHARACTERS + "1]}")
         with pytest.raises(ConnectionClosed):
             told(socket, "pong")
         assert socket.close_code == 1009
@@ -568,7 +568,7 @@ def test_any_message_is_taken_without_a_crash(message: dict[str, Any]) -> None:
     read = parse_message(json.dumps(message))
     assert read is not None
     assert read.painted_s is None or "painted_s" in message
-    json.dumps(pong(read), allow_nan=False)
+    json.dumps(answer_ping(read), allow_nan=False)
 
 
 def test_a_camera_that_sends_nonsense_makes_room_for_the_next(
@@ -581,9 +581,9 @@ def test_a_camera_that_sends_nonsense_makes_room_for_the_next(
         url = f"ws://127.0.0.1:{served.port}/live/camera"
         for nonsense, code in (
             (b"", 1009),
-            (HEADER.pack(now_s, 0.0, 0), 1009),
-            (HEADER.pack(float("nan"), 0.0, 0) + jpeg, 1007),
-            (HEADER.pack(now_s, float("inf"), 0) + jpeg, 1007),
+            (FRAME_HEADER.pack(now_s, 0.0, 0), 1009),
+            (FRAME_HEADER.pack(float("nan"), 0.0, 0) + jpeg, 1007),
+            (FRAME_HEADER.pack(now_s, float("inf"), 0) + jpeg, 1007),
             ("[" * 50_000, 1009),
         ):
             with connect(url) as socket:
@@ -593,7 +593,7 @@ def test_a_camera_that_sends_nonsense_makes_room_for_the_next(
                 assert socket.close_code == code
         with connect(url) as socket:
             with suppress(ConnectionClosed):  # it may be enough before all is sent
-                socket.send(HEADER.pack(now_s, 0.0, 0) + bytes(MAX_JPEG_BYTES + 1))
+                socket.send(FRAME_HEADER.pack(now_s, 0.0, 0) + bytes(MAX_JPEG_BYTES + 1))
             with pytest.raises(ConnectionClosed):
                 socket.recv(TIMEOUT_S)
         with connect(url) as socket:
@@ -601,7 +601,7 @@ def test_a_camera_that_sends_nonsense_makes_room_for_the_next(
             assert json.loads(socket.recv(TIMEOUT_S))["type"] == "pong"
             for skipped, data in ((0, jpeg), (2, jpeg), (2**32 - 1, b"\xff\xd8nonsense" + jpeg)):
                 now_s += 0.01
-                socket.send(HEADER.pack(now_s, 0.0, skipped) + data)
+                socket.send(FRAME_HEADER.pack(now_s, 0.0, skipped) + data)
                 assert json.loads(socket.recv(TIMEOUT_S)) == {"credit": 1}
             last = None
             while last != 3:

@@ -11,7 +11,7 @@ from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.results.snapshot import Snapshot
 from realtime.stream.latency import LatencySummary
-from realtime.ui.health import STAGES, health_routes, judge, state
+from realtime.ui.health import STAGE_NAMES, build_health_routes, describe_health, judge_speed
 
 FAST = LatencySummary(4.0, 6.0, 9.0, 12.0, 15.0, 900)
 
@@ -44,14 +44,14 @@ def snapshot() -> Snapshot:
 def test_the_light_says_whether_it_keeps_up(
     changes: dict[str, object], light: str, words: str
 ) -> None:
-    found = judge(replace(snapshot(), **changes))  # type: ignore[arg-type]
+    found = judge_speed(replace(snapshot(), **changes))  # type: ignore[arg-type]
     assert found[0] == light
     assert words in found[1]
 
 
 def test_spans_come_in_the_order_of_a_frame_and_only_where_there_are_any() -> None:
-    spans = state(snapshot())["spans"]
-    order = [STAGES[name] for name in ("wait", "face", "motion", "paint")]
+    spans = describe_health(snapshot())["spans"]
+    order = [STAGE_NAMES[name] for name in ("wait", "face", "motion", "paint")]
     assert [span["words"] for span in spans] == ["frame due → result", *order]
     assert spans[0] == {
         "words": "frame due → result",
@@ -68,7 +68,7 @@ def test_spans_come_in_the_order_of_a_frame_and_only_where_there_are_any() -> No
 
 def test_the_tab_is_sent_the_machine_too() -> None:
     app = FastAPI()
-    app.include_router(health_routes(LiveSession(LiveConfig(source="demo", device="cpu"))))
+    app.include_router(build_health_routes(LiveSession(LiveConfig(source="demo", device="cpu"))))
     answer = TestClient(app).get("/live/health").json()
     assert answer["verdict"] == "Not running"
     assert answer["memory_mb"] > 10

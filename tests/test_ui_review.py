@@ -12,7 +12,7 @@ from served import serving
 from test_sessions_recover import spoil
 
 from realtime.config import LiveConfig
-from realtime.review.coding import coded_expressions
+from realtime.review.coding import list_expressions
 from realtime.sessions.reader import open_session
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -96,9 +96,9 @@ def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
     at = page.evaluate(place)
     page.wait_for_function(f"Number({place}) > {at} + 3")
     session = open_session(tmp_path / "sessions" / "P07")
-    (mine,) = coded_expressions(session, "C1")
+    (mine,) = list_expressions(session, "C1")
     assert mine.apex.index == session.confirmed[0].window.apex.index + 1
-    assert [(e.number < 0, e.label) for e in coded_expressions(session, "C2")][1] == (
+    assert [(e.number < 0, e.label) for e in list_expressions(session, "C2")][1] == (
         False,
         "surprise",
     )
@@ -197,7 +197,7 @@ def test_a_quick_coder_loses_nothing(page: Page, tmp_path: Path) -> None:
         "document.querySelector('.fl-review [data-ref=note]').value === 'a yawn'"
     )
     session = open_session(tmp_path / "sessions" / "P07")
-    found = {edit.number: edit for edit in coded_expressions(session, "C1")}
+    found = {edit.number: edit for edit in list_expressions(session, "C1")}
     apex = session.confirmed[0].window.apex.index
     assert (found[1].onset.index, found[1].offset.index) == (apex - 1, apex + 3)
     assert (found[1].verdict, found[1].note) == ("accepted", "both brows")

@@ -19,7 +19,7 @@ from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.ui import connections
 from realtime.ui.connections import Listener
-from realtime.ui.server import open_listener, page_address
+from realtime.ui.server import make_page_address, open_listener
 
 ROOT = Path(__file__).parent.parent
 
@@ -110,7 +110,7 @@ def test_thousands_of_connections_leave_files_for_recordings(
 ) -> None:
     config = LiveConfig(source="demo", fps=5, classifier=str(untrained))
     with serving(config) as served, ExitStack() as closed:
-        for _ in range(2 * connections.MOST // connections.ONES_SHARE):
+        for _ in range(2 * connections.MAX_CONNECTIONS // connections.ADDRESS_SHARE):
             closed.enter_context(socket.create_connection(("127.0.0.1", served.port), 30))
         another = http.client.HTTPConnection("127.0.0.1", served.port, 30, ("127.0.0.2", 0))
         closed.callback(another.close)
@@ -130,10 +130,10 @@ def test_the_printed_address_is_one_that_a_browser_here_can_open() -> None:
     config = LiveConfig(host="127.0.0.1")
     with open_listener("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
-        assert page_address(config, listener) == f"http://127.0.0.1:{port}/"
+        assert make_page_address(config, listener) == f"http://127.0.0.1:{port}/"
         everywhere = replace(config, host="0.0.0.0", auth=("ana", "secret"))
-        assert page_address(everywhere, listener) == f"http://localhost:{port}/"
-        assert page_address(replace(config, host="::1"), listener) == f"http://[::1]:{port}/"
+        assert make_page_address(everywhere, listener) == f"http://localhost:{port}/"
+        assert make_page_address(replace(config, host="::1"), listener) == f"http://[::1]:{port}/"
 
 
 @pytest.mark.browser

@@ -18,10 +18,9 @@ from websockets.sync.client import connect
 
 from realtime.config import LiveConfig
 from realtime.stream.clock import monotonic_s
-from realtime.ui.routes import without_root
-from realtime.ui.sockets import HEADER
-from realtime.ui.view_messages import hello_message
-from realtime.ui.viewer_messages import ViewerMessage, parse_message
+from realtime.ui.messages import ViewerMessage, make_hello, parse_message
+from realtime.ui.routes import strip_root
+from realtime.ui.sockets import FRAME_HEADER
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +154,7 @@ def test_a_proxys_path_is_taken_off_in_whole_parts() -> None:
         ("/l", "/l", ""),
         ("/", "", "/"),
     ):
-        assert without_root(path, root) == rest
+        assert strip_root(path, root) == rest
 
 
 def test_no_page_shows_this_one_inside_itself(demo: Served) -> None:
@@ -219,7 +218,7 @@ def test_a_viewer_turns_the_picture_of_a_camera_on_its_side(untrained: Path) -> 
 
 def camera_frame(at_s: float) -> bytes:
     jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
-    return HEADER.pack(at_s, monotonic_s() - at_s, 0) + jpeg
+    return FRAME_HEADER.pack(at_s, monotonic_s() - at_s, 0) + jpeg
 
 
 def test_a_page_that_lost_its_connection_takes_its_camera_up_again(untrained: Path) -> None:
@@ -266,7 +265,7 @@ def test_nonsense_from_a_viewer_is_ignored(demo: Served, message: str) -> None:
 
 
 def test_every_region_has_a_lane_and_a_name_in_words() -> None:
-    hello = hello_message(may_control=True)
+    hello = make_hello(may_control=True)
     assert {region["lane"] for region in hello["regions"]} == set(hello["lanes"])
     names = {region["name"] for region in hello["regions"]}
     assert {"right inner brow", "left mouth corner", "upper lip", "chin"} <= names

@@ -45,7 +45,7 @@ from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.machine import machine
 from realtime.perception.pipeline import PipelineConfig
-from realtime.results.run_summary import check_new, write_report
+from realtime.results.run_summary import check_new, write_json_report
 from realtime.spotting.baseline import Baseline, load_baseline
 from realtime.spotting.spotter import SpotterConfig
 
@@ -112,7 +112,7 @@ def evaluate(
             print(f"{row.group}, {describe_names(row)}")
     if out is not None:
         about = _about(footage, baseline)
-        write_report(
+        write_json_report(
             out / "spotting.json",
             FORMAT,
             VERSION,

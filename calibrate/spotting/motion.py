@@ -21,7 +21,7 @@ from calibrate.spotting.footage import TestFootage
 from model.errors import InputError, error_line
 from model.files import hash_code, write_whole
 from model.records import ArrayF32, ArrayF64, MotionSample, SpotUpdate, Stamp
-from realtime.perception.spotting_steps import Perception, Watch
+from realtime.perception.spotting_steps import FrameSpotter, Perception
 from realtime.spotting import eyes, motion
 from realtime.spotting.motion import FLAGS, REGIONS
 from realtime.spotting.spotter import Spotter, SpotterConfig
@@ -82,7 +82,7 @@ class SpotDecision:
 
 def spot(motions: Motions, config: SpotterConfig) -> tuple[SpotDecision, ...]:
     """All decisions of a spotter on these motions, driven as in the pipeline."""
-    watch = Watch(Spotter(config))
+    watch = FrameSpotter(Spotter(config))
     decisions: list[SpotDecision] = []
     now_s = 0.0
     for sample in motions.samples():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model.errors import InputError
-from realtime.results.run_summary import check_new, write_report
+from realtime.results.run_summary import check_new, write_json_report
 from realtime.spotting.metrics import KINDS, read_intervals, record, score, table
 
 FORMAT, VERSION = "fmanet-live spotting", 1
@@ -23,4 +23,4 @@ def score_tables(tables: Sequence[Path], out: Path | None = None) -> None:
     print(table(scores))
     if out is not None:
         content = {"tables": [path.name for path in tables], "scores": [*map(record, scores)]}
-        write_report(out, FORMAT, VERSION, content)
+        write_json_report(out, FORMAT, VERSION, content)

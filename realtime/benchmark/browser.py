@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from model.errors import InputError
 from realtime.live import LiveSession
-from realtime.ui.server import build_server, open_listener, page_address
+from realtime.ui.server import build_server, make_page_address, open_listener
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 VIEW_PX = (1280, 900)
@@ -31,7 +31,7 @@ def watch_page(session: LiveSession) -> Iterator[None]:
         thread.start()
         try:
             with _browser() as show:
-                show(page_address(session.config, listener))
+                show(make_page_address(session.config, listener))
                 yield
         finally:
             server.should_exit = True

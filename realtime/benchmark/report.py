@@ -13,8 +13,8 @@ from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.machine import choose_device, cores, driver, machine, system
 from model.text import parse_json
 from realtime.config import LiveConfig
-from realtime.results.run_summary import installed_versions, versions
-from realtime.sessions.clock_anchors import iso
+from realtime.results.run_summary import installed_versions, list_versions
+from realtime.sessions.clock_anchors import format_utc
 
 LIVE, PARTS = "fmanet-live benchmark 1", "fmanet-live parts 1"
 FILES = {LIVE: "report.json", PARTS: "parts.json"}
@@ -59,14 +59,14 @@ def gather_facts(config: LiveConfig, command: Sequence[str]) -> dict[str, Any]:
 
         gpu = {"driver": driver(), "cuda": torch.version.cuda}
     return {
-        "at": iso(time.time()),
+        "at": format_utc(time.time()),
         "command": shlex.join(["fmanet", "bench", *command]),
         "machine": machine(),
         "system": system(),
         "cores": cores(),
         "device": device,
         "gpu": gpu,
-        "versions": versions() | installed_versions(_EXTRAS),
+        "versions": list_versions() | installed_versions(_EXTRAS),
         "commit": find_commit(),
         "weights": {"name": config.classifier, "sha256": weights},
     }

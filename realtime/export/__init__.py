@@ -20,7 +20,7 @@ EXPORTS: dict[str, str] = {
     "elan": "realtime.export.elan:write_elan",
     "bids": "realtime.export.bids:write_bids",
     "boris": "realtime.export.boris:write_boris",
-    "sound": "realtime.export.sound:write_sound",
+    "sound": "realtime.export.wav:write_sound",
     "video": "realtime.export.video:write_video",
     "blurred": "realtime.export.video:write_blurred",
     "crop": "realtime.export.video:write_crop",

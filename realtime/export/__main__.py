@@ -11,7 +11,7 @@ from pathlib import Path
 from model.cli import Parser, exit_code, program
 from model.face.network_files import add_face_networks
 from realtime.export import EXPORTS, export
-from realtime.review.coding import as_coded
+from realtime.review.coding import apply_edits
 from realtime.sessions.reader import open_session
 
 
@@ -21,7 +21,7 @@ def main() -> None:
     folder: Path = options.folder
     session = open_session(folder)
     if options.coder is not None:
-        session = as_coded(session, options.coder)
+        session = apply_edits(session, options.coder)
     for path in export(session, options.to, options.out):
         print(path)
 

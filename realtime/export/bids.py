@@ -11,19 +11,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from realtime.export.plain import text
+from realtime.export.plain import format_cell
 from realtime.sessions.export_rows import (
     EVENT_COLUMNS,
     event_rows,
+    find_questions,
+    format_start,
     marker_rows,
-    new_file,
-    questions,
-    start,
+    require_new,
 )
 from realtime.sessions.reader import Session
 
 BIDS_VERSION = "1.10.0"
-COLUMNS: dict[str, str] = {
+BIDS_COLUMNS: dict[str, str] = {
     "onset": "s from the first recorded frame, which is 0 s of the video",
     "duration": "s; 0 for a moment",
     "trial_type": "micro, macro, question, or a marker's kind",
@@ -58,13 +58,15 @@ def write_bids(session: Session, folder: Path) -> list[Path]:
     task = "".join(c for c in name if c.isascii() and c.isalnum()) or "session"
     coder = "".join(c for c in session.coder if c.isalnum())
     task += f"_desc-{coder}" if coder else ""
-    where = folder / f"sub-{subject}" / f"ses-{start(session)}" / "beh"
-    base = f"sub-{subject}_ses-{start(session)}_task-{task}_events"
-    table, columns = new_file(where / f"{base}.tsv"), new_file(where / f"{base}.json")
+    where = folder / f"sub-{subject}" / f"ses-{format_start(session)}" / "beh"
+    base = f"sub-{subject}_ses-{format_start(session)}_task-{task}_events"
+    table, columns = require_new(where / f"{base}.tsv"), require_new(where / f"{base}.json")
     where.mkdir(parents=True, exist_ok=True)
     rows = sorted(_rows(session), key=lambda row: float(row["onset"]))
-    cells = ((" ".join(text(value).split()) or "n/a" for value in row.values()) for row in rows)
-    lines = ["\t".join(COLUMNS), *map("\t".join, cells)]
+    cells = (
+        (" ".join(format_cell(value).split()) or "n/a" for value in row.values()) for row in rows
+    )
+    lines = ["\t".join(BIDS_COLUMNS), *map("\t".join, cells)]
     table.write_text("\n".join(lines) + "\n", "utf-8", newline="\n")
     columns.write_text(json.dumps(_description(session), indent=2) + "\n", "utf-8")
     files = [table, columns]
@@ -86,17 +88,17 @@ def write_bids(session: Session, folder: Path) -> list[Path]:
 
 
 def _rows(session: Session) -> Iterator[dict[str, Any]]:
-    empty: dict[str, Any] = dict.fromkeys(COLUMNS)
+    empty: dict[str, Any] = dict.fromkeys(BIDS_COLUMNS)
 
     def row(
         onset: float, duration: float, kind: str, value: str, **cells: object
     ) -> dict[str, Any]:
         moment = {"onset": onset, "duration": duration, "trial_type": kind, "value": value or None}
-        return empty | moment | {name: cell for name, cell in cells.items() if name in COLUMNS}
+        return empty | moment | {name: cell for name, cell in cells.items() if name in BIDS_COLUMNS}
 
     for event in event_rows(session):
         yield row(event["onset_s"], event["duration_s"], value=event["label"], **event)
-    for asked in questions(session):
+    for asked in find_questions(session):
         yield row(asked.start_s, asked.end_s - asked.start_s, "question", asked.name)
     for marker in marker_rows(session):
         if not marker["kind"].startswith("question"):
@@ -109,7 +111,7 @@ def _rows(session: Session) -> Iterator[dict[str, Any]]:
 def _description(session: Session) -> dict[str, Any]:
     columns: dict[str, Any] = {
         name: {"Description": words} | ({"Units": _UNITS[name]} if name in _UNITS else {})
-        for name, words in COLUMNS.items()
+        for name, words in BIDS_COLUMNS.items()
     }
     columns["trial_type"]["Levels"] = {
         "micro": "micro-expression, 0.5 s at most",

@@ -9,13 +9,20 @@ second is called `… 2`. The project's ethogram must contain the behaviors.
 import csv
 from pathlib import Path
 
-from realtime.sessions.export_rows import event_rows, lanes, marker_rows, new_file, questions, stem
+from realtime.sessions.export_rows import (
+    event_rows,
+    find_questions,
+    marker_rows,
+    name_files,
+    require_new,
+    split_overlaps,
+)
 from realtime.sessions.reader import Session
 
 
 def write_boris(session: Session, folder: Path) -> list[Path]:
     """Write `<code>_<start>_boris.tsv`."""
-    path = new_file(folder / f"{stem(session)}_boris.tsv")
+    path = require_new(folder / f"{name_files(session)}_boris.tsv")
     spans = [
         (
             row["onset_s"],
@@ -26,14 +33,14 @@ def write_boris(session: Session, folder: Path) -> list[Path]:
         )
         for row in event_rows(session)
     ]
-    spans += [(q.start_s, q.end_s, q.name, "", "question") for q in questions(session)]
+    spans += [(q.start_s, q.end_s, q.name, "", "question") for q in find_questions(session)]
     for row in marker_rows(session):
         if not row["kind"].startswith("question"):
             end_s = row["time_s"] if row["until_s"] is None else row["until_s"]
             spans.append((row["time_s"], end_s, row["name"] or row["kind"], "", row["note"]))
     rows: list[tuple[float, list[str]]] = []
     for behavior in dict.fromkeys(span[2] for span in spans):
-        for number, lane in enumerate(lanes([s for s in spans if s[2] == behavior]), 1):
+        for number, lane in enumerate(split_overlaps([s for s in spans if s[2] == behavior]), 1):
             code = behavior if number == 1 else f"{behavior} {number}"
             for start_s, end_s, _, modifiers, comment in lane:
                 cells = (session.participant, code, modifiers, comment)

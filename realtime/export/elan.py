@@ -14,9 +14,16 @@ from pathlib import Path
 from model.errors import InputError
 from model.text import clean_text
 from realtime.export.mp4 import write_mp4
-from realtime.export.sound import may_export_sound, wav_path, write_sound
-from realtime.review.sound import Sound
-from realtime.sessions.export_rows import event_rows, lanes, marker_rows, new_file, questions, stem
+from realtime.export.wav import may_export_sound, wav_path, write_sound
+from realtime.review.session_sound import SessionSound
+from realtime.sessions.export_rows import (
+    event_rows,
+    find_questions,
+    marker_rows,
+    name_files,
+    require_new,
+    split_overlaps,
+)
 from realtime.sessions.reader import Session
 
 POINT_MS = 40
@@ -34,7 +41,7 @@ Span = tuple[int, int, str]
 def write_elan(session: Session, folder: Path) -> list[Path]:
     """Write `<code>_<start>.eaf` with links to two files beside it: the video as MP4, because ELAN
     plays no Matroska on a Mac, and the sound as WAV, for ELAN's waveform."""
-    path = new_file(folder / f"{stem(session)}.eaf")
+    path = require_new(folder / f"{name_files(session)}.eaf")
     root = ET.Element(
         "ANNOTATION_DOCUMENT",
         {
@@ -100,7 +107,7 @@ def _tiers(session: Session) -> dict[str, list[Span]]:
         tiers["phases"] += [(onset, apex, "onset to apex"), (apex, offset, "apex to offset")]
         if row["action_units"]:
             tiers["action units"].append((onset, offset, row["action_units"]))
-    for question in questions(session):
+    for question in find_questions(session):
         tiers["questions"].append((_ms(question.start_s), _ms(question.end_s), question.name))
     for row in marker_rows(session):
         if not row["kind"].startswith("question"):
@@ -115,7 +122,8 @@ def _tiers(session: Session) -> dict[str, list[Span]]:
     ]
     if may_export_sound(session):
         tiers["missing sound"] = [
-            (_ms(start_s), _ms(end_s), why) for start_s, end_s, why in Sound(session).missing()
+            (_ms(start_s), _ms(end_s), why)
+            for start_s, end_s, why in SessionSound(session).missing()
         ]
     return tiers
 
@@ -125,7 +133,7 @@ def _lanes(tiers: dict[str, list[Span]]) -> Iterable[tuple[str, list[Span]]]:
     for name, spans in tiers.items():
         # An annotation may not begin before 0, and must have a length.
         valid = [(b := max(0, start), max(end, b + 1), value) for start, end, value in spans]
-        for number, lane in enumerate(lanes(valid) or [[]], 1):
+        for number, lane in enumerate(split_overlaps(valid) or [[]], 1):
             yield (name if number == 1 else f"{name} {number}"), lane
 
 

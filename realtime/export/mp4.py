@@ -17,7 +17,7 @@ from av.container import InputContainer, OutputContainer
 from model.errors import InputError
 from model.records import Frame
 from realtime.export.video import write_changed
-from realtime.sessions.export_rows import code_and_start
+from realtime.sessions.export_rows import name_session
 from realtime.sessions.reader import Session
 from realtime.sessions.video_cut import open_video
 from realtime.sources.video import VideoPacket
@@ -28,7 +28,7 @@ PACKED = ("h264", "yuv420p")
 def write_mp4(session: Session, folder: Path) -> Path:
     """Write `<code>_<start>.mp4` from all parts; 0 s is the first recorded frame. If the file
     exists, it is the same video and is kept. Raises `InputError` if there are no pictures."""
-    path = folder / f"{code_and_start(session)}.mp4"
+    path = folder / f"{name_session(session)}.mp4"
     parts = [session.folder.video(part) for part in session.folder.parts()]
     if not parts:
         raise InputError(f"{session.folder.path} has no pictures to export")

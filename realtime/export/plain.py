@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from realtime.review.sound import Sound, sound_of
+from realtime.review.session_sound import SessionSound, open_sound
 from realtime.sessions.export_rows import (
     EVENT_COLUMNS,
     FRAME_COLUMNS,
@@ -23,8 +23,8 @@ from realtime.sessions.export_rows import (
     event_rows,
     frame_rows,
     marker_rows,
-    new_file,
-    stem,
+    name_files,
+    require_new,
 )
 from realtime.sessions.reader import Session
 
@@ -59,20 +59,20 @@ def _write(
 ) -> list[Path]:
     files = []
     for name, columns, rows in _tables(session):
-        files.append(new_file(folder / f"{stem(session)}_{name}.{ending}"))
+        files.append(require_new(folder / f"{name_files(session)}_{name}.{ending}"))
         write_table(files[-1], columns, rows)
     descriptions = {
         "events": EVENT_COLUMNS | SOUND_COLUMNS,
         "markers": MARKER_COLUMNS,
         "frames": FRAME_COLUMNS,
     }
-    path = folder / f"{stem(session)}_columns.json"  # the same for both formats
+    path = folder / f"{name_files(session)}_columns.json"  # the same for both formats
     path.write_text(json.dumps(descriptions, indent=2) + "\n", "utf-8")
     return [*files, path]
 
 
 def _tables(session: Session) -> list[tuple[str, list[str], Rows]]:
-    sound = sound_of(session)
+    sound = open_sound(session)
     events = [row | {"loudness_db": _loudest(sound, row)} for row in event_rows(session)]
     return [
         ("events", [*event_columns(session), *SOUND_COLUMNS], events),
@@ -81,7 +81,7 @@ def _tables(session: Session) -> list[tuple[str, list[str], Rows]]:
     ]
 
 
-def _loudest(sound: Sound | None, row: dict[str, Any]) -> float | None:
+def _loudest(sound: SessionSound | None, row: dict[str, Any]) -> float | None:
     return None if sound is None else sound.loudness(row["onset_s"], row["offset_s"], 1)[0]
 
 
@@ -90,7 +90,7 @@ def _csv(path: Path, columns: list[str], rows: Rows) -> None:
         table = csv.DictWriter(file, columns, lineterminator="\n")
         table.writeheader()
         for row in rows:
-            table.writerow({column: text(value) for column, value in row.items()})
+            table.writerow({column: format_cell(value) for column, value in row.items()})
 
 
 def _parquet(path: Path, columns: list[str], rows: Rows) -> None:
@@ -102,7 +102,7 @@ _COMPUTED = ("=", "+", "-", "@", "\t", "\r")
 """Spreadsheet programs take text that begins with these for a formula, which may run programs."""
 
 
-def text(value: object) -> str:
+def format_cell(value: object) -> str:
     """Return a cell's text: floats with six decimals, empty for None, never a formula."""
     if value is None:
         return ""

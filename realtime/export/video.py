@@ -11,18 +11,18 @@ import numpy as np
 from model.errors import InputError
 from model.face.aligner import FaceAligner, find_faces
 from model.records import AlignedFace, ArrayF32, Frame, ImageU8
-from realtime.results.replay import REPLAY_PX, picture
-from realtime.review.pictures import Pictures
+from realtime.results.replay import REPLAY_PX, align_picture
+from realtime.review.recorded_frames import RecordedFrames
 from realtime.sessions.crash_safe_video import VideoWriter
-from realtime.sessions.export_rows import new_file, stem
+from realtime.sessions.export_rows import name_files, require_new
 from realtime.sessions.reader import Session
-from realtime.sessions.video_cut import join
+from realtime.sessions.video_cut import join_videos
 
 WIDER = 1.5
 """Width of the blurred area, in face widths: FaceMesh leaves out hair and ears."""
 BLOCKS = 7
 """Width of a blurred face, in blocks: too few to recognise anyone by."""
-AROUND_S = 0.5
+BLUR_AROUND_S = 0.5
 """The area of a face is blurred for this long before and after the face was found there."""
 
 _Area = tuple[slice, slice]
@@ -31,17 +31,17 @@ _Area = tuple[slice, slice]
 
 def write_video(session: Session, folder: Path) -> list[Path]:
     """Write `<code>_<start>.mkv`: all parts in one file, packet by packet."""
-    path = new_file(folder / f"{stem(session)}.mkv")
+    path = require_new(folder / f"{name_files(session)}.mkv")
     parts = session.folder.parts()
     if not parts:
         raise InputError(f"{session.folder.path} has no pictures to export")
-    join([session.folder.video(part) for part in parts], path)
+    join_videos([session.folder.video(part) for part in parts], path)
     return [path]
 
 
 def write_blurred(session: Session, folder: Path) -> list[Path]:
     """Write `<code>_<start>_blurred.mkv`, see `blur_faces`."""
-    return [write_changed(session, folder / f"{stem(session)}_blurred.mkv", blur_faces)]
+    return [write_changed(session, folder / f"{name_files(session)}_blurred.mkv", blur_faces)]
 
 
 def write_crop(session: Session, folder: Path) -> list[Path]:
@@ -52,14 +52,14 @@ def write_crop(session: Session, folder: Path) -> list[Path]:
     def crop(frames: Iterable[Frame]) -> Iterator[Frame]:
         for frame in frames:
             face: AlignedFace | None = aligner.align(frame)
-            yield replace(frame, image=black if face is None else picture(frame, face))
+            yield replace(frame, image=black if face is None else align_picture(frame, face))
 
-    return [write_changed(session, folder / f"{stem(session)}_crop.mkv", crop)]
+    return [write_changed(session, folder / f"{name_files(session)}_crop.mkv", crop)]
 
 
 def blur_faces(frames: Iterable[Frame]) -> Iterator[Frame]:
     """Yield `frames`, which must be in order of time, with faces in blocks. It also blurs where a
-    face is found up to `AROUND_S` before or after, because one picture may miss it. A picture
+    face is found up to `BLUR_AROUND_S` before or after, because one picture may miss it. A picture
     without any face is blurred as a whole.
 
     It cannot cover a face that is missed for longer while another face, or what looks like one, is
@@ -70,14 +70,14 @@ def blur_faces(frames: Iterable[Frame]) -> Iterator[Frame]:
 
     def blur(frame: Frame, found: bool) -> Frame:
         time_s = frame.stamp.time_s
-        while known[0][0] < time_s - AROUND_S:
+        while known[0][0] < time_s - BLUR_AROUND_S:
             known.popleft()
-        areas = [area for at_s, some in known if at_s <= time_s + AROUND_S for area in some]
+        areas = [area for at_s, some in known if at_s <= time_s + BLUR_AROUND_S for area in some]
         return replace(frame, image=_pixelate(frame.image, areas if found else None))
 
     for frame in frames:
         areas = [_face_area(landmarks_px, frame.image) for landmarks_px in find_faces(frame.image)]
-        while waiting and frame.stamp.time_s > waiting[0][0].stamp.time_s + AROUND_S:
+        while waiting and frame.stamp.time_s > waiting[0][0].stamp.time_s + BLUR_AROUND_S:
             yield blur(*waiting.popleft())
         known.append((frame.stamp.time_s, areas))
         waiting.append((frame, bool(areas)))
@@ -90,8 +90,8 @@ def write_changed(
 ) -> Path:
     """Write the recorded frames, as `change` returns them, to `path`, which must be new. Raises
     `InputError` if there are none, or their size changes."""
-    new_file(path)
-    pictures = Pictures(session)
+    require_new(path)
+    pictures = RecordedFrames(session)
     if not pictures.stamps:
         raise InputError(f"{session.folder.path} has no pictures to export")
     writer: VideoWriter | None = None

@@ -73,7 +73,7 @@ class PipelineConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pending:
+class _PendingEvent:
     update: SpotUpdate
     known_at: Stamp
     result: Future[NamedExpression] | None
@@ -114,11 +114,11 @@ class Pipeline:
         self._naming = naming or Naming(flow, classifier)
         self._executor = executor or InlineExecutor()
         self._engine = engine
-        self._beside = Worker("face", 1)
+        self._face_worker = Worker("face", 1)
         self._ahead: tuple[Frame, Future[Aligned]] | None = None
         self._history: deque[AlignedFace] = deque()
         self._history_s = spotter.longest_s + HISTORY_SLACK_S
-        self._pending: deque[_Pending] = deque()
+        self._pending: deque[_PendingEvent] = deque()
         self._named: set[int] = set()
 
     def step(self, frame: Frame, following: Frame | None = None) -> Step:
@@ -133,7 +133,7 @@ class Pipeline:
         if ahead is None or aligned is None or ahead[0] is not frame:
             aligned = self._perception.align(frame)
         if following is not None:
-            self._ahead = following, self._beside.submit(self._perception.align, following)
+            self._ahead = following, self._face_worker.submit(self._perception.align, following)
         return self._step(frame, aligned)
 
     def steps(self, frames: Iterable[Frame]) -> Iterator[Step]:
@@ -198,8 +198,8 @@ class Pipeline:
         `JOIN_S`."""
         with ExitStack() as closing:
             closing.callback(self.close_engine)
-            if not self._beside.stop(JOIN_S):
-                raise RuntimeError(f"the thread {self._beside.name} does not end")
+            if not self._face_worker.stop(JOIN_S):
+                raise RuntimeError(f"the thread {self._face_worker.name} does not end")
 
     def close_engine(self) -> None:
         """Stop building engines. Any thread may call it. It is all one can do if a step hangs."""
@@ -217,7 +217,7 @@ class Pipeline:
                 # Only a named expression needs to be taken back; other rejections are in the
                 # signal.
                 if update.candidate in self._named:
-                    self._pending.append(_Pending(update, known_at, None))
+                    self._pending.append(_PendingEvent(update, known_at, None))
                 continue
             self._named.add(update.candidate)
             window = update.window
@@ -228,7 +228,7 @@ class Pipeline:
             frames = None if self._classifier.inputs == "flows" else self._frames(moments)
             future = self._executor.submit(self._naming, crops, frames)
             shown = tuple(phase[0] for phase in crops)
-            self._pending.append(_Pending(update, known_at, future, shown))
+            self._pending.append(_PendingEvent(update, known_at, future, shown))
 
     def _crops_around(self, moment: Stamp) -> list[ImageU8]:
         crops = crops_around(self._history, moment)
@@ -329,7 +329,7 @@ def open_naming(config: PipelineConfig) -> tuple[Classifier, Serving, Naming]:
     return classifier, engine, Naming(flow_on(flow, config.device), classifier, one_graph)
 
 
-def _event(pending: _Pending, timings_ms: dict[str, float]) -> Event:
+def _event(pending: _PendingEvent, timings_ms: dict[str, float]) -> Event:
     update, known_at = pending.update, pending.known_at
     if pending.result is None:
         return Event(update.candidate, "withdrawn", update.window, None, update.reason, known_at)

@@ -1,7 +1,7 @@
 """From frames to spotted expressions: face, motion and spotter in their one fixed order.
 
 `Pipeline` adds names. Calibration, the test bed and the benchmarks use it as it is. Each part can
-be used alone: stored motion goes through `Watch`, which needs no pictures.
+be used alone: stored motion goes through `FrameSpotter`, which needs no pictures.
 """
 
 import time
@@ -29,7 +29,7 @@ class Aligner(Protocol):
         """Get ready, so that the first face need not wait."""
 
 
-class Watch:
+class FrameSpotter:
     """A spotter that gets every frame, with or without a face."""
 
     def __init__(self, spotter: Spotter) -> None:
@@ -62,7 +62,7 @@ class Perception:
         """The defaults: the usual spotter, motion on the CPU, faces from the face mesh."""
         self._aligner = aligner or FaceAligner()
         self._motion = motion or Motion()
-        self._watch = Watch(spotter or Spotter())
+        self._watch = FrameSpotter(spotter or Spotter())
         self._had_face = False
 
     @property

@@ -22,13 +22,13 @@ class Check:
     """What was found and, if it is not good, the remedy."""
 
 
-def camera_check(report: Mapping[str, Any]) -> Check:
+def check_camera(report: Mapping[str, Any]) -> Check:
     """Return the item for a report of `calibrate camera`; only `light` and `verdict` are read."""
     light = str(report["light"])
     return Check("camera", light in _GOOD, str(report["verdict"]) + _GOOD.get(light, ""))
 
 
-def load_camera_check(path: Path) -> Check:
+def load_camera_report(path: Path) -> Check:
     """Return the item for a file that `calibrate camera --out` wrote. Raises `InputError` if it is
     not such a file."""
     try:
@@ -43,4 +43,4 @@ def load_camera_check(path: Path) -> Check:
             f"--camera-report {path} is not a report that this version can read: make one with "
             "python -m calibrate camera --out JSON"
         )
-    return camera_check(document)
+    return check_camera(document)

@@ -6,11 +6,11 @@ from model.errors import InputError
 from realtime.recording.camera_check import Check
 from realtime.recording.plan import RecordPlan
 from realtime.sessions.crash_safe_video import CODECS
-from realtime.sessions.folder import check_room, free_bytes, size
+from realtime.sessions.folder import check_room, format_bytes, free_bytes
 from realtime.sources import SourceInfo
 from realtime.spotting.baseline import Baseline
 
-DEFAULT_FPS = 30.0
+ASSUMED_FPS = 30.0
 SPEED_RESERVE = 2.0
 """The disk must write this many times as fast as pictures come: other programs write too."""
 SOUND_BYTES_S = 96_000
@@ -22,18 +22,18 @@ NOT_CHECKED = (
 )
 
 
-def check_list(
+def make_check_list(
     plan: RecordPlan, info: SourceInfo, baseline: Baseline | None, disk_bytes_s: float
 ) -> tuple[Check, ...]:
     """Return every item except disk space and missing JPEGs, which are errors, not warnings: see
     `require_room` and `require_jpegs`. `disk_bytes_s`: how fast the disk writes, as
     `realtime.sessions.folder.disk_speed` returns it."""
     steady = info.clock in ("driver", "file", "synthetic")
-    needed_s = SPEED_RESERVE * bytes_per_s(plan, info)
+    needed_s = SPEED_RESERVE * estimate_bytes_per_s(plan, info)
     camera = plan.camera or (Check("camera", False, NOT_CHECKED) if info.live else None)
     return (
         *([camera] if camera else []),
-        *([jpegs(plan, info)] if plan.untouched else []),
+        *([check_jpegs(plan, info)] if plan.keeps_jpegs else []),
         Check(
             "consent",
             bool(plan.consent),
@@ -71,14 +71,14 @@ def _baseline(baseline: Baseline | None, participant: str) -> Check:
     return Check("baseline", True, f"of {whose}")
 
 
-def bytes_per_s(plan: RecordPlan, info: SourceInfo) -> float:
+def estimate_bytes_per_s(plan: RecordPlan, info: SourceInfo) -> float:
     """Return the most that the recording will take, bytes per second of the source."""
-    fps = info.fps_nominal or info.fps_asked or DEFAULT_FPS
+    fps = info.fps_nominal or info.fps_asked or ASSUMED_FPS
     sound = SOUND_BYTES_S if plan.audio else 0
     return fps * info.width * info.height * CODECS[plan.codec].bytes_per_px + sound
 
 
-def jpegs(plan: RecordPlan, info: SourceInfo) -> Check:
+def check_jpegs(plan: RecordPlan, info: SourceInfo) -> Check:
     """Return the item that says whether the source delivers JPEGs, for a plan that keeps them."""
     if info.jpeg:
         return Check("JPEGs", True, "kept unchanged")
@@ -89,14 +89,16 @@ def jpegs(plan: RecordPlan, info: SourceInfo) -> Check:
     return Check("JPEGs", False, missing)
 
 
-def room(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> Check:
+def check_disk_space(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> Check:
     """Return the item for disk space: whether it suffices for the planned length."""
     try:
         require_room(plan, info, seconds)
     except InputError as error:
         return Check("disk space", False, str(error))
     free, needed = free_bytes(plan.folder), _needed_bytes(plan, info, seconds)
-    return Check("disk space", True, f"{size(free)} free, {size(needed)} needed at most")
+    return Check(
+        "disk space", True, f"{format_bytes(free)} free, {format_bytes(needed)} needed at most"
+    )
 
 
 def require_room(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> None:
@@ -106,15 +108,15 @@ def require_room(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> N
 
 def require_jpegs(plan: RecordPlan, info: SourceInfo) -> None:
     """Raise `InputError` if the plan keeps JPEGs and the source delivers none."""
-    if plan.untouched and not (check := jpegs(plan, info)).good:
+    if plan.keeps_jpegs and not (check := check_jpegs(plan, info)).good:
         raise InputError(check.text)
 
 
 def _needed_bytes(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> float:
-    return (seconds or info.duration_s or plan.planned_s) * bytes_per_s(plan, info)
+    return (seconds or info.duration_s or plan.planned_s) * estimate_bytes_per_s(plan, info)
 
 
-def enforce(plan: RecordPlan, checks: Sequence[Check]) -> tuple[str, ...]:
+def warn_or_refuse(plan: RecordPlan, checks: Sequence[Check]) -> tuple[str, ...]:
     """Return the failed checks in words, for the session's warnings. If the plan is `strict`, raise
     `InputError` with them instead."""
     missing = tuple(f"{check.name}: {check.text}" for check in checks if not check.good)

@@ -10,14 +10,14 @@ from realtime.config import LiveConfig
 from realtime.recording.camera_check import Check
 from realtime.recording.microphone import Microphone
 from realtime.recording.plan import RecordPlan
-from realtime.results.run_summary import config_record, versions
-from realtime.sessions.clock_anchors import iso
+from realtime.results.run_summary import config_record, list_versions
+from realtime.sessions.clock_anchors import format_utc
 from realtime.sessions.crash_safe_video import CODECS, SOUND_CODEC
 from realtime.sessions.folder import FORMAT, VERSION
 from realtime.sources import SourceInfo
 
 
-def describe(
+def make_document(
     config: LiveConfig,
     plan: RecordPlan,
     info: SourceInfo,
@@ -34,7 +34,7 @@ def describe(
     kept) and `audio` (null: no sound); `weights`; `software`, `machine`, `device`; `checks`, the
     check list, and `warnings`, its failures; `lsl`. The recorder adds `state`, `anchors`, `zero_s`
     (the source's time of the first frame) and, at the end, its counts."""
-    now = iso(time.time())
+    now = format_utc(time.time())
     codec = CODECS[plan.codec]
     return {
         "format": FORMAT,
@@ -54,7 +54,7 @@ def describe(
         "camera": {**asdict(info), "paced_by_stamps": not info.live},
         "video": {
             "codec": plan.codec,
-            "encoder": None if codec.untouched else codec.encoder,
+            "encoder": None if codec.keeps_jpegs else codec.encoder,
             "options": dict(codec.options),
             "lossless": codec.lossless,
             "audio": microphone
@@ -70,7 +70,7 @@ def describe(
             "classifier": config.classifier,
             "sha256": checkpoint_digest(checkpoint_path(config.classifier)),
         },
-        "software": versions(),
+        "software": list_versions(),
         "machine": machine(),
         "device": device,
         "checks": [asdict(check) for check in checks],

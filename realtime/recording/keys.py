@@ -6,55 +6,36 @@ forget 30       deletes the last 30 seconds
 anything else   a note
 """
 
-from typing import Protocol as Interface
+from typing import TYPE_CHECKING
 
 from model.errors import InputError
 from realtime.recording.protocol import Protocol
 from realtime.sessions.audit import TERMINAL
-from realtime.sessions.markers import MarkerKind
+
+if TYPE_CHECKING:
+    from realtime.live import LiveSession
 
 NOTE = "note"
-
-
-class KeyTarget(Interface):
-    """What the keys control: a `LiveSession`."""
-
-    def mark(
-        self, name: str, note: str = "", kind: MarkerKind = "mark", at_s: float | None = None
-    ) -> None:
-        """See `LiveSession.mark`."""
-
-    def redact(self, seconds: float) -> None:
-        """See `LiveSession.redact`."""
-
-    def pause(self) -> None:
-        """See `LiveSession.pause`."""
-
-    def resume(self) -> None:
-        """See `LiveSession.resume`."""
-
-    def audit(self, who: str, did: str) -> None:
-        """See `LiveSession.audit`."""
 
 
 class Keys:
     """The keys of one protocol. Remembers which question is open."""
 
-    def __init__(self, protocol: Protocol, session: KeyTarget) -> None:
+    def __init__(self, protocol: Protocol, session: "LiveSession") -> None:
         self._protocol = protocol
         self._session = session
         self._questions = {q.key: q.name for q in protocol.questions if q.key}
         self._open = ""
         self._unfinished = ""
 
-    def hear(self, typed: str) -> list[str]:
+    def type_text(self, typed: str) -> list[str]:
         """Carry out the complete lines in `typed`; keep an incomplete one for the next call. Return
         what was done, or why it failed, in words."""
         *lines, self._unfinished = (self._unfinished + typed).split("\n")
         done = []
         for line in lines:
             try:
-                words = self.say(line)
+                words = self.carry_out(line)
             except InputError as error:
                 words = str(error)
             else:
@@ -63,7 +44,7 @@ class Keys:
             done.append(words)
         return [words for words in done if words]
 
-    def say(self, line: str) -> str:
+    def carry_out(self, line: str) -> str:
         """Carry out `line` and return what was done, in words; empty for an empty line. Raises
         `InputError` for a "forget" without a number of seconds."""
         text = line.strip()

@@ -33,7 +33,7 @@ Tell = Callable[[str], None]
 _WORDS = {"question_start": "{name} start", "question_end": "{name} end"}
 
 
-def library() -> ModuleType:
+def import_pylsl() -> ModuleType:
     """Return pylsl. Raises `InputError` if it, or its liblsl, is missing."""
     try:
         import pylsl
@@ -43,7 +43,7 @@ def library() -> ModuleType:
     return module
 
 
-def offset_s(lsl: ModuleType) -> float:
+def measure_offset_s(lsl: ModuleType) -> float:
     """Return LSL's `local_clock()` minus `realtime.stream.clock`, the best of a few
     measurements."""
     _, at_s, clock_s = read_clock(lsl.local_clock)
@@ -56,9 +56,9 @@ class Streams:
     def __init__(self, session: str) -> None:
         """`session` tells the streams of one recording from another's. Raises `InputError` without
         pylsl."""
-        lsl = library()
-        self._offset_s = offset_s(lsl)
-        self._tie_s = 0.0
+        lsl = import_pylsl()
+        self._offset_s = measure_offset_s(lsl)
+        self._clock_offset_s = 0.0
 
         def outlet(name: str, kind: str, channels: list[str], form: int) -> Any:
             info = lsl.StreamInfo(
@@ -73,25 +73,24 @@ class Streams:
         self._events = outlet("events", "Markers", ["json"], lsl.cf_string)
         self._markers = outlet("markers", "Markers", ["marker"], lsl.cf_string)
 
-    def frame(self, stamp: Stamp, tie_s: float, part: int, pts_ms: int) -> None:
-        """Send a recorded frame. `tie_s`: the system's monotonic clock minus the source's."""
-        self._tie_s = tie_s
-        time_s = stamp.time_s + tie_s + self._offset_s
+    def frame(self, stamp: Stamp, clock_offset_s: float, part: int, pts_ms: int) -> None:
+        """Send a recorded frame. `clock_offset_s`: the system's monotonic clock minus the
+        source's."""
+        self._clock_offset_s = clock_offset_s
+        time_s = stamp.time_s + clock_offset_s + self._offset_s
         self._frames.push_sample([stamp.index % 2**31, part, pts_ms], time_s)
 
     def event(self, event: Event) -> None:
         """Send an expression's state, kind, label, and moments in LSL's time."""
         window = event.window
         moments = {"onset": window.onset, "apex": window.apex, "offset": window.offset}
+        shift_s = self._clock_offset_s + self._offset_s
         news = {
             "number": event.number,
             "state": event.state,
             "kind": window.kind,
             "label": event.prediction.label if event.prediction else None,
-            **{
-                name: None if stamp is None else stamp.time_s + self._tie_s + self._offset_s
-                for name, stamp in moments.items()
-            },
+            **{n: None if at is None else at.time_s + shift_s for n, at in moments.items()},
         }
         self._events.push_sample([json.dumps(news)], news["onset"])
 
@@ -126,8 +125,8 @@ class MarkerStream:
             raise
 
     def _listen(self, mark: Mark, tell: Tell, ended: threading.Event) -> None:
-        lsl = library()
-        shift_s = offset_s(lsl)
+        lsl = import_pylsl()
+        shift_s = measure_offset_s(lsl)
         while not ended.is_set():
             info = self._find(lsl)
             if info is None:
@@ -160,7 +159,7 @@ class MarkerStream:
 
 def check_stream(spec: str) -> None:
     """Raise `InputError` if `spec` matches several streams. A missing one may begin later."""
-    streams = find_streams(library(), spec)
+    streams = find_streams(import_pylsl(), spec)
     if len(streams) > 1:
         raise InputError(f"--lsl-markers {spec}: {_choice(spec, streams)}")
 
@@ -185,12 +184,12 @@ def _choice(spec: str, streams: Sequence[Any]) -> str:
 
 
 def _pull(lsl: ModuleType, inlet: Any, shift_s: float, mark: Mark, ended: threading.Event) -> None:
-    known_s = correction_s(lsl, inlet, None)
+    known_s = measure_correction_s(lsl, inlet, None)
     while not ended.is_set():
         values, time_s = inlet.pull_sample(PULL_S)
         if values is None:
             continue
-        known_s = correction_s(lsl, inlet, known_s)
+        known_s = measure_correction_s(lsl, inlet, known_s)
         # If the sender left before it told its clock, use the time of arrival.
         at_s = lsl.local_clock() if known_s is None else time_s + known_s
         mark(" ".join(_words(value) for value in values), at_s - shift_s)
@@ -200,7 +199,7 @@ def _words(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def correction_s(lsl: ModuleType, inlet: Any, last: float | None) -> float | None:
+def measure_correction_s(lsl: ModuleType, inlet: Any, last: float | None) -> float | None:
     """Return this machine's LSL clock minus the sender's; `last` if the sender does not answer."""
     try:
         correction: float = inlet.time_correction(CORRECTION_S)

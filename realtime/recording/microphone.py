@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 
 from model.errors import InputError
-from realtime.recording.sound_track import Block, SampleClock
+from realtime.recording.sound_track import SampleClock, SoundBlock
 from realtime.stream.clock import monotonic_s
 
-DEFAULT = "default"
+DEFAULT_MICROPHONE = "default"
 BUFFER_S = 0.2
 """The buffer asked of the driver: how long this program may be busy before samples are lost."""
-SILENT_S = 4.0
+AWAY_AFTER_S = 4.0
 """After this long without a block, the microphone is away; some need two seconds to begin."""
-AGAIN_S = 2.0
-AWAY, OVERFLOWED = "microphone away", "microphone overflowed"
+REOPEN_S = 2.0
+MICROPHONE_AWAY, MICROPHONE_OVERFLOW = "microphone away", "microphone overflowed"
 
 _IMPORTING = threading.Lock()
 """Held while sounddevice is imported: without PortAudio the import fails half way, and another
@@ -35,7 +35,7 @@ _HOSTS = ("Windows WASAPI", "Core Audio", "ALSA")
 """The interface with the best times on each system."""
 
 
-def library() -> ModuleType:
+def import_sounddevice() -> ModuleType:
     """Return sounddevice. Raises `InputError` if it, or PortAudio, is missing."""
     try:
         with _IMPORTING:
@@ -48,10 +48,10 @@ def library() -> ModuleType:
     return module
 
 
-def microphones() -> dict[str, int]:
+def list_microphones() -> dict[str, int]:
     """Return PortAudio's numbers of the microphones, by name. A name that several share gets the
-    number added: "USB Audio [5]". Raises `InputError` as `library` does."""
-    sound = library()
+    number added: "USB Audio [5]". Raises `InputError` as `import_sounddevice` does."""
+    sound = import_sounddevice()
     with _LISTING:
         hosts = list(sound.query_hostapis())
         best = sorted(hosts, key=lambda host: host["name"] not in _HOSTS)
@@ -68,11 +68,11 @@ class Microphone:
     def __init__(self, wanted: str) -> None:
         """`wanted`: its name, a part that only its name has, or `default`. If none or several
         match, raises `InputError` that lists the microphones."""
-        sound = library()
-        numbers = microphones()
+        sound = import_sounddevice()
+        numbers = list_microphones()
         names = [name for name in numbers if name == wanted]
         names = names or [name for name in numbers if wanted.lower() in name.lower()]
-        if wanted == DEFAULT and not names:
+        if wanted == DEFAULT_MICROPHONE and not names:
             number = sound.default.device[0]
             names = [name for name in numbers if numbers[name] == number] or list(numbers)[:1]
         if len(names) != 1:
@@ -89,7 +89,7 @@ class Microphone:
 
     def _fewest_channels(self, wanted: str, most: int) -> int:
         """Return the number of channels to open: some microphones cannot open a single one."""
-        sound = library()
+        sound = import_sounddevice()
         why: object = None
         for channels in sorted({1, min(2, most), most}):
             try:
@@ -110,14 +110,14 @@ class Microphone:
         """Its name, with "(away)" if it delivers nothing now."""
         return f"{self.name} (away)" if self._away else self.name
 
-    def listen(self, hear: Callable[[Block], None], ended: threading.Event) -> None:
+    def listen(self, hear: Callable[[SoundBlock], None], ended: threading.Event) -> None:
         """Until `ended`, pass each block to `hear`, in a PortAudio thread. If blocks stop coming,
-        look for the microphone by name every `AGAIN_S` and reopen it. If several share the name,
+        look for the microphone by name every `REOPEN_S` and reopen it. If several share the name,
         use the number, although it may belong to another microphone by then."""
-        sound = library()
+        sound = import_sounddevice()
         cause = ""
 
-        def take(block: Block) -> None:
+        def take(block: SoundBlock) -> None:
             self._away = False  # not earlier: a stream that opens may still be dead
             hear(block)
 
@@ -133,23 +133,23 @@ class Microphone:
                     callback=callback.take,
                 ) as stream:
                     callback.listen(stream)
-                    while not ended.wait(SILENT_S) and callback.new_blocks():
+                    while not ended.wait(AWAY_AFTER_S) and callback.new_blocks():
                         pass
             except sound.PortAudioError:  # unplugged: try again
                 pass
-            self._away, cause = not ended.is_set(), AWAY
-            if self._away and not ended.wait(AGAIN_S):
+            self._away, cause = not ended.is_set(), MICROPHONE_AWAY
+            if self._away and not ended.wait(REOPEN_S):
                 self._look_again()
 
     def _look_again(self) -> None:
         """Restart PortAudio, because it lists devices only when it starts. No stream may be
         open."""
-        sound = library()
+        sound = import_sounddevice()
         try:
             with _LISTING:
                 sound._terminate()
                 sound._initialize()
-            self._number = microphones().get(self.name, self._number)
+            self._number = list_microphones().get(self.name, self._number)
         except (InputError, sound.PortAudioError):  # the system has no sound now: try again
             pass
 
@@ -159,7 +159,7 @@ class _Callback:
 
     def __init__(
         self,
-        hear: Callable[[Block], None],
+        hear: Callable[[SoundBlock], None],
         rate: int,
         cause: str,
         channels: int,
@@ -189,15 +189,15 @@ class _Callback:
             return
         # Ignore ALSA's time: through PulseAudio it is wrong by half a second for a while, and with
         # a sound card it is only the time of arrival.
-        tie_s = monotonic_s() - self._stream.time
+        clock_offset_s = monotonic_s() - self._stream.time
         latest_s = times.currentTime - count / self._rate
         if times.inputBufferAdcTime and not self._by_arrival:
             latest_s = min(latest_s, times.inputBufferAdcTime)
         lost = bool(status.input_overflow)
-        begin_s = self._clock.begin_s(latest_s + tie_s, count, lost=lost)
-        cause, self._cause = OVERFLOWED if lost else self._cause, ""
+        begin_s = self._clock.begin_s(latest_s + clock_offset_s, count, lost=lost)
+        cause, self._cause = MICROPHONE_OVERFLOW if lost else self._cause, ""
         self._blocks += 1
-        self._hear(Block(begin_s, mix_channels(bytes(samples), self._channels), cause))
+        self._hear(SoundBlock(begin_s, mix_channels(bytes(samples), self._channels), cause))
 
 
 def mix_channels(samples: bytes, channels: int) -> bytes:

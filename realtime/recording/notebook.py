@@ -12,18 +12,18 @@ from collections.abc import Callable
 from model.errors import InputError
 from model.text import clean_line
 from realtime.recording.recorder import SessionRecorder
-from realtime.sessions.clock_anchors import SOURCE_TIME, iso
+from realtime.sessions.clock_anchors import SOURCE_TIME, format_utc
 from realtime.sessions.markers import Marker, MarkerKind
 from realtime.stream.clock import monotonic_s
 from realtime.stream.ring import FrameRing
 
-LATE_S = 5.0
+MAX_KEY_DELAY_S = 5.0
 """How long a key may take to reach this program."""
-AWAY_S = 86_400.0
+MAX_MARKER_AGE_S = 86_400.0
 """How old another program's marker may be."""
-EARLY_S = 1.0
+MAX_MARKER_LEAD_S = 1.0
 """How far ahead another program may mark: PsychoPy knows when its next picture will show."""
-LAST_S = 1e6
+MAX_SPAN_S = 1e6
 """Longer than any recording."""
 LSL_NOTE = "from LSL"
 LSL_STREAM = "LSL markers"
@@ -37,44 +37,46 @@ class Notebook:
         recorder: SessionRecorder,
         ring: FrameRing,
         clock: Callable[[], str],
-        resumed: threading.Event,
+        running: threading.Event,
     ) -> None:
         """`ring` has the recorded frames; `clock` says where their times come from
-        (`realtime.sources.Clock`). While `resumed` is not set, the clock of a file stands still."""
+        (`realtime.sources.Clock`). While `running` is not set, the clock of a file stands still."""
         self._recorder = recorder
         self._ring = ring
         self._clock = clock
-        self._resumed = resumed
+        self._running = running
 
     def mark(self, kind: MarkerKind, name: str, note: str, at_s: float | None = None) -> bool:
         """Write a marker at `at_s` of the monotonic clock; at the present time if `at_s` is None,
-        ahead, or more than `LATE_S` ago. Returns False if the recording has ended."""
+        ahead, or more than `MAX_KEY_DELAY_S` ago. Returns False if the recording has ended."""
         now_s = monotonic_s()
         late_s = 0.0 if at_s is None else now_s - at_s
-        return self._mark(kind, name, note, now_s, late_s if 0 <= late_s <= LATE_S else 0.0)
+        late_s = late_s if 0 <= late_s <= MAX_KEY_DELAY_S else 0.0
+        return self._mark(kind, name, note, now_s, late_s)
 
-    def hear(self, words: str, at_s: float) -> None:
+    def add_external(self, words: str, at_s: float) -> None:
         """Write another program's words as a marker at `at_s` of the monotonic clock: up to
-        `AWAY_S` ago, because a network may have been down, and at most `EARLY_S` ahead. A program
-        may send any number: an older time, or NaN, counts as now, a later one as `EARLY_S` ahead.
-        """
+        `MAX_MARKER_AGE_S` ago, because a network may have been down, and at most
+        `MAX_MARKER_LEAD_S` ahead. A program may send any number: an older time, or NaN, counts as
+        now, a later one as `MAX_MARKER_LEAD_S` ahead."""
         now_s = monotonic_s()
-        late_s = now_s - at_s if now_s - at_s < AWAY_S else 0.0
-        self._mark("mark", words, LSL_NOTE, now_s, max(late_s, -EARLY_S))
+        late_s = now_s - at_s if now_s - at_s < MAX_MARKER_AGE_S else 0.0
+        self._mark("mark", words, LSL_NOTE, now_s, max(late_s, -MAX_MARKER_LEAD_S))
 
-    def tell(self, words: str) -> None:
+    def note_stream(self, words: str) -> None:
         """Write a marker now that says what happened to the stream of other programs' markers."""
         self.mark("mark", LSL_STREAM, words)
 
     def last(self, seconds: float) -> tuple[float, float]:
-        """Return start and end of the last `seconds` (at most `LAST_S`), on the source's clock."""
+        """Return start and end of the last `seconds` (at most `MAX_SPAN_S`), on the source's
+        clock."""
         end_s = self._time_s(monotonic_s())
-        return end_s - min(seconds, LAST_S), end_s
+        return end_s - min(seconds, MAX_SPAN_S), end_s
 
     def redact(self, start_s: float, end_s: float) -> None:
         """Delete what lies between these times of the source. If the recording has ended, raises
         `InputError` with the command that deletes it."""
-        marker = Marker("redact", "", "", start_s, monotonic_s(), iso(time.time()), end_s)
+        marker = Marker("redact", "", "", start_s, monotonic_s(), format_utc(time.time()), end_s)
         if not self._recorder.mark(marker):
             begin_s = max(0, math.floor(start_s - self._recorder.zero_s))
             raise InputError(
@@ -84,7 +86,7 @@ class Notebook:
             )
 
     def _mark(self, kind: MarkerKind, name: str, note: str, now_s: float, late_s: float) -> bool:
-        moment_s, utc = self._time_s(now_s) - late_s, iso(time.time() - late_s)
+        moment_s, utc = self._time_s(now_s) - late_s, format_utc(time.time() - late_s)
         name, note = clean_line(name), clean_line(note)
         return self._recorder.mark(Marker(kind, name, note, moment_s, now_s - late_s, utc))
 
@@ -93,5 +95,5 @@ class Notebook:
         newest = self._ring.latest()
         if self._clock() in SOURCE_TIME or newest is None:
             return now_s if newest is not None else 0.0
-        shown_s = now_s - newest.received_s if self._resumed.is_set() else 0.0
+        shown_s = now_s - newest.received_s if self._running.is_set() else 0.0
         return newest.stamp.time_s + max(0.0, shown_s)

@@ -7,7 +7,7 @@ from typing import Any
 
 from model.errors import InputError
 from model.text import clean_line
-from realtime.recording.camera_check import Check, load_camera_check
+from realtime.recording.camera_check import Check, load_camera_report
 from realtime.recording.protocol import Protocol, load_protocol
 from realtime.sessions.crash_safe_video import CODECS
 from realtime.sessions.shape import PARTICIPANT
@@ -71,9 +71,9 @@ class RecordPlan:
             raise InputError(f"planned length {self.planned_s:g} s: choose more than 0")
 
     @property
-    def untouched(self) -> bool:
+    def keeps_jpegs(self) -> bool:
         """Whether pictures are kept as the original JPEGs."""
-        return CODECS[self.codec].untouched
+        return CODECS[self.codec].keeps_jpegs
 
 
 def add_recording(options: argparse._ActionsContainer, folder: str = "--record") -> None:
@@ -110,5 +110,5 @@ def take_plan(options: dict[str, Any]) -> RecordPlan | None:
     if "protocol" in asked:
         asked["protocol"] = load_protocol(asked["protocol"])
     report: Path | None = asked.pop("camera_report", None)
-    camera = None if report is None else load_camera_check(report)
+    camera = None if report is None else load_camera_report(report)
     return RecordPlan(folder, camera=camera, **asked)

@@ -1,9 +1,9 @@
 """SessionRecorder: one writer for everything in a session's folder.
 
 The recorder thread calls `write` and `beat`; it, or the owner of the recorder, calls `close`. Other
-threads leave notes (`analysed`, `left_out`, `finished`, `mark`, `audit`) and sound (`hear`) without
-touching files; the recorder thread writes them with its next frame or beat. The recorder starts no
-thread and never waits.
+threads leave notes (`note_step`, `note_unanalysed`, `note_events`, `mark`, `audit`) and sound
+(`take_sound`) without touching files; the recorder thread writes them with its next frame or beat.
+The recorder starts no thread and never waits.
 
 After any failure (a full disk, a bug) the files are closed, what they hold is kept, and `status`
 says why. From then on frames count as dropped, and the run goes on. Redactions are still carried
@@ -19,18 +19,18 @@ from typing import Any
 from model.errors import error_line
 from model.records import Event, Frame, Stamp, Step
 from realtime.recording.lsl import Streams
-from realtime.recording.sound_track import Block, SoundTrack
+from realtime.recording.sound_track import SoundBlock, SoundTrack
 from realtime.recording.status import RecordingStatus
 from realtime.recording.video_parts import VideoParts
-from realtime.recording.write_queue import Note, Notes
-from realtime.results.event_lines import event_line, within
-from realtime.results.event_tables import MOTION_COLUMNS, motion_cells
-from realtime.sessions.audit import audit_line
+from realtime.recording.write_queue import QueueEntry, WriteQueue
+from realtime.results.event_lines import format_event, overlaps
+from realtime.results.event_tables import MOTION_COLUMNS, format_motion
+from realtime.sessions.audit import format_audit
 from realtime.sessions.clock_anchors import ANCHOR_S, SOURCE_TIME, take_anchor
-from realtime.sessions.folder import RESERVE_BYTES, SessionFolder, claim, free_bytes
-from realtime.sessions.ledger import BEHIND, HEADER, LATE_S, Line
+from realtime.sessions.folder import RESERVE_BYTES, SessionFolder, free_bytes, lock_session
+from realtime.sessions.ledger import LATE_S, LEDGER_HEADER, RECORDER_BEHIND, LedgerLine
 from realtime.sessions.line_file import LineFile
-from realtime.sessions.markers import Marker, marker_line
+from realtime.sessions.markers import Marker, format_marker
 from realtime.sessions.redact import REDACTED, redact, redact_marked
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import Percentiles
@@ -39,7 +39,7 @@ SYNC_S = 2.0
 """A power cut may cost this much of the recording."""
 ROOM_S = 1.0
 
-FULL = "the disk is full"
+DISK_FULL = "the disk is full"
 
 
 class _DiskFullError(OSError):
@@ -65,18 +65,18 @@ class SessionRecorder:
         `streams` get what is recorded. `sound` goes into the video's file. Raises `OSError` if the
         folder cannot be written to."""
         self._folder = folder
-        self._release = claim(folder.path)
+        self._release = lock_session(folder.path)
         self._document = document | {"state": "recording", "anchors": []}
         sound_hz = None if sound is None else sound.rate
         rotate = document["camera"].get("rotate", 0)
         self._video = VideoParts(folder, document["video"]["codec"], sound_hz, rotate)
         self._clock, self._losses, self._now = clock, losses, now
         self._streams, self._sound = streams, sound
-        self._notes = Notes()
+        self._queue = WriteQueue()
         self._redacted: list[tuple[float, float]] = []
         self._due: list[Marker] = []
         self._zero_s: float | None = None
-        self._tie_s, self._tied_until_s = 0.0, -math.inf
+        self._offset_s, self._offset_until_s = 0.0, -math.inf
         self._last: Stamp | None = None
         self._counted: dict[str, int] = {}
         self._frames = self._dropped = 0
@@ -92,7 +92,7 @@ class SessionRecorder:
         """Record `frame`. `missed`: frames since the last one that this thread came too late
         for."""
         for stamp in missed:
-            self._drop(stamp, BEHIND)
+            self._drop(stamp, RECORDER_BEHIND)
         if self._failure:
             self._dropped += 1
             self._redact_after_failure()
@@ -103,7 +103,7 @@ class SessionRecorder:
                 self._intervals.add((frame.stamp.time_s - self._last.time_s) * 1e3)
             self._last = frame.stamp
             if self._is_redacted(frame.stamp.time_s):
-                self._ledger.write(Line(frame.stamp.index, "redacted", cause=REDACTED).text())
+                self._ledger.write(LedgerLine(frame.stamp.index, "redacted", cause=REDACTED).text())
             else:
                 self._record(frame)
         except Exception as error:
@@ -125,7 +125,7 @@ class SessionRecorder:
             if now_s >= self._room_due_s:
                 self._room_due_s = now_s + ROOM_S
                 if free_bytes(self._folder.path) < RESERVE_BYTES:
-                    raise _DiskFullError(FULL)
+                    raise _DiskFullError(DISK_FULL)
             if now_s >= self._anchor_due_s:
                 self._anchor_due_s = now_s + ANCHOR_S
                 self._document["anchors"].append(asdict(take_anchor()))
@@ -141,42 +141,44 @@ class SessionRecorder:
         except Exception as error:
             self._fail(error)
 
-    def hear(self, block: Block, left_out: str = "") -> None:
-        """See `SoundTrack.hear`. Only for a recording with sound. Any thread."""
+    def take_sound(self, block: SoundBlock, omit_cause: str = "") -> None:
+        """See `SoundTrack.take`. Only for a recording with sound. Any thread."""
         assert self._sound is not None
-        self._sound.hear(block, left_out)
+        self._sound.take(block, omit_cause)
 
-    def analysed(self, step: Step, done_s: float) -> None:
+    def note_step(self, step: Step, done_s: float) -> None:
         """Note that a frame was analysed, at `done_s` of the monotonic clock. Any thread."""
         stamp = step.frame.stamp
         late = done_s - step.frame.received_s > LATE_S
-        line = Line(stamp.index, "late" if late else "analysed")
-        self._notes.put(Note(stamp.time_s, line, ",".join(motion_cells(step))))
-        self.finished(step.events)
+        line = LedgerLine(stamp.index, "late" if late else "analysed")
+        self._queue.put(QueueEntry(stamp.time_s, line, ",".join(format_motion(step))))
+        self.note_events(step.events)
 
-    def left_out(self, stamps: Sequence[Stamp], cause: str) -> None:
+    def note_unanalysed(self, stamps: Sequence[Stamp], cause: str) -> None:
         """Note that frames will not be analysed. Any thread."""
         for stamp in stamps:
-            self._notes.put(Note(stamp.time_s, Line(stamp.index, "unanalysed", cause=cause)))
+            self._queue.put(
+                QueueEntry(stamp.time_s, LedgerLine(stamp.index, "unanalysed", cause=cause))
+            )
 
-    def finished(self, events: Sequence[Event]) -> None:
+    def note_events(self, events: Sequence[Event]) -> None:
         """Note events. Any thread."""
         for event in events:
-            self._notes.put(Note(event.known_at.time_s, event=event))
+            self._queue.put(QueueEntry(event.known_at.time_s, event=event))
 
     def mark(self, marker: Marker) -> bool:
-        """Note a marker; one of kind `redact` deletes its span. Returns False if it is not noted:
-        after `close`, or after a failure unless it is a `redact`. Any thread."""
+        """Note a marker; one of kind `redact` deletes its span. Returns False if it is not
+        noted: after `close`, or after a failure unless it is a `redact`. Any thread."""
         if self._failure and marker.kind != "redact":
             return False
-        taken = self._notes.put(Note(marker.time_s, marker=marker))
+        taken = self._queue.put(QueueEntry(marker.time_s, marker=marker))
         if taken and marker.kind == "redact":
             self._redacted.append(marker.span)  # from here on, nothing in this span is written
         return taken
 
     def audit(self, who: str, did: str) -> None:
         """Note that `who` did `did`. Any thread."""
-        self._notes.put(Note(math.inf, audit=audit_line(who, did)))
+        self._queue.put(QueueEntry(math.inf, audit=format_audit(who, did)))
 
     @property
     def zero_s(self) -> float:
@@ -191,7 +193,7 @@ class SessionRecorder:
         self._closed = True
         with ExitStack() as ending:
             ending.callback(self._release)
-            self._notes.end()
+            self._queue.end()
             self.beat()
             self._redact_due()  # there may be room again
             self._streams = None
@@ -217,7 +219,7 @@ class SessionRecorder:
             "ended": ended,
             "failure": self.status().failure,
             "frames": {"recorded": self._frames, "dropped": self._dropped},
-            "notes_lost": self._notes.lost,
+            "notes_lost": self._queue.dropped,
             "interval_ms": asdict(intervals),
             **results,
         }
@@ -246,33 +248,36 @@ class SessionRecorder:
             self._zero_s = stamp.time_s
             self._document["zero_s"] = stamp.time_s
             self._folder.write_document(self._document)
-        self._tie(frame)
+        self._update_clock_offset(frame)
         self._write_sound(stamp.time_s)
         due_ms = round((stamp.time_s - self._zero_s) * 1000)
         part, pts_ms = self._video.place(frame, due_ms)
-        line = Line(
+        line = LedgerLine(
             stamp.index, "recorded", stamp.time_s, frame.received_s, self._clock(), part, pts_ms
         )
         self._ledger.write(line.text())
         self._video.write(frame, pts_ms)
         self._frames += 1
         if self._streams is not None:
-            self._streams.frame(stamp, self._tie_s, part, pts_ms)
+            self._streams.frame(stamp, self._offset_s, part, pts_ms)
 
-    def _tie(self, frame: Frame) -> None:
-        """Tie the source's clock to the monotonic one. A file's clock stands still during a pause,
-        and only the next picture shows for how long. Until then, sound has no time on it."""
+    def _update_clock_offset(self, frame: Frame) -> None:
+        """Measure how far the source's clock is from the monotonic one. A file's clock stands still
+        during a pause, and only the next picture shows for how long. Until then, sound has no time
+        on it."""
         if self._clock() in SOURCE_TIME:
-            self._tie_s, self._tied_until_s = 0.0, math.inf
+            self._offset_s, self._offset_until_s = 0.0, math.inf
             return
-        if self._sound is not None and self._tied_until_s > -math.inf:
-            self._sound.place(self._tie_s, frame.stamp.time_s)  # sound from before the pause
-        self._tie_s, self._tied_until_s = frame.received_s - frame.stamp.time_s, frame.stamp.time_s
+        if self._sound is not None and self._offset_until_s > -math.inf:
+            # sound from before the pause
+            self._sound.place(self._offset_s, frame.stamp.time_s)
+        self._offset_s = frame.received_s - frame.stamp.time_s
+        self._offset_until_s = frame.stamp.time_s
 
     def _write_sound(self, until_s: float) -> None:
         if self._sound is None:
             return
-        self._sound.place(self._tie_s, min(until_s, self._tied_until_s))
+        self._sound.place(self._offset_s, min(until_s, self._offset_until_s))
         writer = self._video.writer
         if writer is not None and self._zero_s is not None:  # otherwise sound waits for a picture
             self._sound.write(writer, self._zero_s, self._is_redacted)
@@ -285,7 +290,7 @@ class SessionRecorder:
         if index > expected:
             self._counted = counts
             cause = "; ".join(grown) or "source"
-            line = Line(expected, "missing", cause=cause, count=index - expected)
+            line = LedgerLine(expected, "missing", cause=cause, count=index - expected)
             self._ledger.write(line.text())
 
     def _drop(self, stamp: Stamp, cause: str) -> None:
@@ -295,22 +300,24 @@ class SessionRecorder:
         try:
             self._gap_before(stamp.index)
             self._last = stamp
-            line = Line(stamp.index, "dropped", stamp.time_s, clock=self._clock(), cause=cause)
+            line = LedgerLine(
+                stamp.index, "dropped", stamp.time_s, clock=self._clock(), cause=cause
+            )
             if self._is_redacted(stamp.time_s):
-                line = Line(stamp.index, "redacted", cause=REDACTED)
+                line = LedgerLine(stamp.index, "redacted", cause=REDACTED)
             self._ledger.write(line.text())
         except Exception as error:
             self._fail(error)
 
     def _write_notes(self) -> None:
-        while (note := self._notes.take()) is not None:
+        while (note := self._queue.take()) is not None:
             if note.audit:
                 self._audit.write(note.audit)
             elif note.marker is not None:
                 self._write_marker(note.marker)
             elif note.event is not None:
-                if not any(within(note.event, *span) for span in self._redacted):
-                    self._events.write(event_line(note.event))
+                if not any(overlaps(note.event, *span) for span in self._redacted):
+                    self._events.write(format_event(note.event))
                     if self._streams is not None:
                         self._streams.event(note.event)
             elif not self._is_redacted(note.time_s) and note.ledger is not None:
@@ -323,7 +330,7 @@ class SessionRecorder:
             self._due.append(marker)  # before any of this can fail
         elif self._is_redacted(marker.time_s):
             return  # another program's marker that came late
-        self._markers.write(marker_line(marker))
+        self._markers.write(format_marker(marker))
         if self._streams is not None:
             self._streams.marker(marker)
         if marker.kind == "redact":
@@ -339,7 +346,7 @@ class SessionRecorder:
     def _redact_after_failure(self) -> None:
         """Carry out the redactions among the notes, and drop the other notes."""
         due = len(self._due)
-        while (note := self._notes.take()) is not None:
+        while (note := self._queue.take()) is not None:
             if note.marker is not None and note.marker.kind == "redact":
                 self._due.append(note.marker)
         if len(self._due) > due:  # retry earlier ones too, but not at each beat
@@ -361,7 +368,7 @@ class SessionRecorder:
         return any(start_s <= last_s and begin_s <= until_s for start_s, until_s in self._redacted)
 
     def _open_tables(self) -> None:
-        self._ledger = LineFile(self._folder.frames, HEADER)
+        self._ledger = LineFile(self._folder.frames, LEDGER_HEADER)
         self._motion = LineFile(self._folder.motion, ",".join(MOTION_COLUMNS))
         self._events = LineFile(self._folder.events)
         self._markers = LineFile(self._folder.markers)

@@ -11,13 +11,13 @@ from typing import Any
 
 from model.errors import InputError, describe_error
 from realtime.config import LiveConfig
-from realtime.recording.checks import check_list, enforce, require_jpegs, require_room
-from realtime.recording.document import describe
-from realtime.recording.lsl import MarkerStream, Streams, check_stream, library
+from realtime.recording.checks import make_check_list, require_jpegs, require_room, warn_or_refuse
+from realtime.recording.document import make_document
+from realtime.recording.lsl import MarkerStream, Streams, check_stream, import_pylsl
 from realtime.recording.microphone import Microphone
 from realtime.recording.notebook import Notebook
 from realtime.recording.recorder import SessionRecorder
-from realtime.recording.sound_track import Block, SoundTrack
+from realtime.recording.sound_track import SoundBlock, SoundTrack
 from realtime.recording.status import RecordingStatus
 from realtime.results.snapshot import PAUSED
 from realtime.sessions.folder import create_folder, disk_speed
@@ -28,7 +28,7 @@ from realtime.stream.ring import FrameRing
 
 BEAT_S = 0.2
 """How often the recorder writes notes when no frames come. A killed program loses no more."""
-END = "end of the source"
+END_OF_SOURCE = "end of the source"
 
 
 class Recording:
@@ -47,7 +47,7 @@ class Recording:
         """`markers_from`: see `RecordPlan.lsl_markers`. `ring` holds the frames of `source`, and
         `captured` counts them. Sound during `pauses` is left out."""
         self.recorder = recorder
-        self.notebook = Notebook(recorder, ring, lambda: source.info.clock, pauses.resumed)
+        self.notebook = Notebook(recorder, ring, lambda: source.info.clock, pauses.running)
         """Writes markers into this recording."""
         self.faults: list[str] = []
         """Failures that did not end the recording, in words."""
@@ -73,7 +73,7 @@ class Recording:
     def write(self, finished: threading.Event, ended: Callable[[str], str]) -> None:
         """Write every frame, then notes until `finished`. The recorder thread runs this. `ended`
         turns the reason why the source ended into the reason why the recording ended."""
-        reason = END
+        reason = END_OF_SOURCE
         try:
             for taken in self._follower.beats(BEAT_S):
                 if taken is None:
@@ -107,8 +107,8 @@ class Recording:
         """Return the function of each further thread, by thread name."""
         actions: dict[str, Callable[[], None]] = {}
         if self._marker_stream is not None:
-            hear, tell = self.notebook.hear, self.notebook.tell
-            take = partial(self._marker_stream.listen, hear, tell, finished)
+            mark, tell = self.notebook.add_external, self.notebook.note_stream
+            take = partial(self._marker_stream.listen, mark, tell, finished)
             actions["lsl"] = partial(self._listen, "markers from LSL", take)
         if self._microphone is not None:
             listen = partial(self._microphone.listen, self._hear, captured_all)
@@ -122,11 +122,11 @@ class Recording:
         except Exception as error:
             self.faults.append(f"{what} failed: {describe_error(error)}")
 
-    def _hear(self, block: Block) -> None:
+    def _hear(self, block: SoundBlock) -> None:
         assert self._microphone is not None
         # A block may arrive some tenths of a second late; what counts is when it was spoken.
         end_s = block.time_s + block.count / self._microphone.rate
-        self.recorder.hear(block, PAUSED if self._pauses.overlap(block.time_s, end_s) else "")
+        self.recorder.take_sound(block, PAUSED if self._pauses.overlap(block.time_s, end_s) else "")
 
 
 def open_recording(
@@ -149,27 +149,27 @@ def open_recording(
         return None
     microphone = Microphone(plan.audio) if plan.audio else None
     if plan.lsl or plan.lsl_markers:
-        library()
+        import_pylsl()
     if plan.lsl_markers:
         check_stream(plan.lsl_markers)
     require_jpegs(plan, info)
     require_room(plan, info, config.seconds)
-    checks = check_list(plan, info, config.baseline, disk_speed(plan.folder))
-    document = describe(
+    checks = make_check_list(plan, info, config.baseline, disk_speed(plan.folder))
+    document = make_document(
         config,
         plan,
         info,
         device=device,
         microphone=microphone,
         checks=checks,
-        warnings=enforce(plan, checks),
+        warnings=warn_or_refuse(plan, checks),
     )
     folder = create_folder(plan.folder)
     streams = Streams(folder.path.name) if plan.lsl else None
 
     def losses() -> Mapping[str, int]:
         status = source.status()
-        return {**status.dropped, **status.unusable, PAUSED: captured.paused}
+        return {**status.dropped, **status.unusable, PAUSED: captured.pause_frames}
 
     try:
         recorder = SessionRecorder(

@@ -12,24 +12,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from realtime.sessions.crash_safe_video import SAMPLE_BYTES, VideoWriter
-from realtime.sessions.ledger import BEHIND
+from realtime.sessions.ledger import RECORDER_BEHIND
 from realtime.sessions.line_file import LineFile
 
-HEADER = "from_s,to_s,cause"
+SOUND_HEADER = "from_s,to_s,cause"
 WAITING_S = 30.0
 """The most sound that waits for the recorder: longer than the ring holds frames."""
-GAP_S = 0.03
+SOUND_GAP_S = 0.03
 """A shorter gap comes from the device's clock; no sound is missing."""
 ENDING_S = 0.5
 """Sound may end this long before the last picture."""
 CREEP = 5e-4
 """A block may last longer than its samples say by this share: no device's clock is that slow."""
-LATE_S = 1.0
+MAX_LATE_S = 1.0
 """If every block was late for this long, samples are missing and the device did not say so."""
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class SoundBlock:
     """Consecutive samples."""
 
     time_s: float
@@ -61,50 +61,50 @@ class SampleClock:
         seconds = samples / self._rate
         begin_s = latest_s
         if self._next_s is not None and not lost:
-            late = latest_s - self._next_s > GAP_S
+            late = latest_s - self._next_s > SOUND_GAP_S
             self._late_s = self._late_s + seconds if late else 0.0
-            if self._late_s < LATE_S:
+            if self._late_s < MAX_LATE_S:
                 begin_s = min(latest_s, self._next_s + CREEP * seconds)
         self._next_s = begin_s + seconds
         return begin_s
 
 
 class SoundTrack:
-    """The sound of one recording. Any thread may call `hear`; only the recorder's may call the
+    """The sound of one recording. Any thread may call take; only the recorder's may call the
     other methods."""
 
     def __init__(self, path: Path, rate: int) -> None:
         """`path`: the table of missing sound, which is created."""
         self.rate = rate
         self._path = path
-        self._gaps = LineFile(path, HEADER)
+        self._gaps = LineFile(path, SOUND_HEADER)
         self._lock = threading.Lock()
-        self._arrived: deque[Block] = deque()
-        self._placed: deque[tuple[float, Block]] = deque()
+        self._arrived: deque[SoundBlock] = deque()
+        self._placed: deque[tuple[float, SoundBlock]] = deque()
         self._waiting_bytes = 0
         self._cause = ""
         self._end_s: float | None = None
         self._last_ms = -1
 
-    def hear(self, block: Block, left_out: str = "") -> None:
-        """Take the next block. If `left_out` names a cause, leave the block out."""
+    def take(self, block: SoundBlock, omit_cause: str = "") -> None:
+        """Take the next block. If `omit_cause` names a cause, leave the block out."""
         with self._lock:
             if self._waiting_bytes > WAITING_S * self.rate * SAMPLE_BYTES:
-                left_out = left_out or BEHIND
-            if left_out:
-                self._cause = left_out
+                omit_cause = omit_cause or RECORDER_BEHIND
+            if omit_cause:
+                self._cause = omit_cause
                 return
             cause, self._cause = self._cause or block.cause, ""
             self._arrived.append(replace(block, cause=cause))
             self._waiting_bytes += len(block.samples)
 
-    def place(self, tie_s: float, until_s: float) -> None:
+    def place(self, clock_offset_s: float, until_s: float) -> None:
         """Convert to the source's clock the blocks that began before `until_s` of that clock.
-        `tie_s`: the monotonic clock minus the source's, which may change after a pause."""
+        `clock_offset_s`: the monotonic clock minus the source's, which may change after a pause."""
         with self._lock:
-            while self._arrived and self._arrived[0].time_s < tie_s + until_s:
+            while self._arrived and self._arrived[0].time_s < clock_offset_s + until_s:
                 block = self._arrived.popleft()
-                self._placed.append((block.time_s - tie_s, block))
+                self._placed.append((block.time_s - clock_offset_s, block))
 
     def write(
         self, video: VideoWriter, zero_s: float, redacted: Callable[[float, float], bool]
@@ -119,7 +119,7 @@ class SoundTrack:
             if begin_s < zero_s:
                 continue
             before_s = zero_s if self._end_s is None else self._end_s
-            if begin_s - before_s > GAP_S:
+            if begin_s - before_s > SOUND_GAP_S:
                 self._gaps.write(f"{before_s},{begin_s},{block.cause or 'microphone'}")
             self._end_s = end_s
             if redacted(begin_s, end_s):

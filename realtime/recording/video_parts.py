@@ -1,7 +1,7 @@
 """The video of a recording in parts: one file after the other, without gaps between them."""
 
 from model.records import Frame
-from realtime.sessions.crash_safe_video import VideoWriter, packing
+from realtime.sessions.crash_safe_video import VideoWriter, choose_codec
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.line_file import sync_folder
 
@@ -34,7 +34,7 @@ class VideoParts:
         and the presentation time in it, in ms. A new part begins after `PART_S`, after `close`, and
         when size or packing change. Raises `OSError` if it cannot be created."""
         height, width = frame.image.shape[:2]
-        codec = packing(self._codec, frame)
+        codec = choose_codec(self._codec, frame)
         if self._writer is not None and (
             (self._writer.size, self._writer.codec) != ((width, height), codec)
             or due_ms - self._began_ms >= PART_S * 1000

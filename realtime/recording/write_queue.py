@@ -1,4 +1,4 @@
-"""Notes that other threads leave for the recorder's thread to write.
+"""What other threads leave for the recorder's thread to write.
 
 They stay in memory, so that those threads touch no files.
 """
@@ -8,49 +8,49 @@ from collections import deque
 from dataclasses import dataclass
 
 from model.records import Event
-from realtime.sessions.ledger import Line
+from realtime.sessions.ledger import LedgerLine
 from realtime.sessions.markers import Marker
 
 MAX_NOTES = 20_000
-"""Notes that may wait for the writer: a few MB, minutes of a stalled disk. Beyond that, notes about
-frames are dropped and counted; events and markers are always kept."""
+"""Entries that may wait for the writer: a few MB, minutes of a stalled disk. Beyond that, notes
+about frames are dropped and counted; events and markers are always kept."""
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class QueueEntry:
     """A frame's fate, an event, a marker, or somebody's action."""
 
     time_s: float
     """The source's time of what it describes; redactions need it."""
-    ledger: Line | None = None
+    ledger: LedgerLine | None = None
     motion: str = ""
     event: Event | None = None
     marker: Marker | None = None
     audit: str = ""
 
 
-class Notes:
+class WriteQueue:
     """First in, first out. Any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: deque[Note] = deque()
+        self._waiting: deque[QueueEntry] = deque()
         self._ended = False
-        self.lost = 0
+        self.dropped = 0
         """Number of dropped notes."""
 
-    def put(self, note: Note) -> bool:
+    def put(self, note: QueueEntry) -> bool:
         """Leave `note`. Returns False after `end`: the note is not taken."""
         with self._lock:
             if self._ended:
                 return False
             if len(self._waiting) >= MAX_NOTES and note.ledger is not None:
-                self.lost += 1
+                self.dropped += 1
             else:
                 self._waiting.append(note)
             return True
 
-    def take(self) -> Note | None:
+    def take(self) -> QueueEntry | None:
         """Return the oldest waiting note; None if there is none."""
         with self._lock:
             return self._waiting.popleft() if self._waiting else None

@@ -16,18 +16,18 @@ from realtime.stream.packed_frame import RingFrame
 from realtime.stream.ring import FrameRing
 from realtime.stream.worker import Worker
 
-BACKLOG = 4
+MAX_WAITING = 4
 """How many clips may wait before the analysis has to wait."""
 
 
-class Packing:
+class ClipPacker:
     """Starts packing clips when they are complete. Only the pipeline's thread may call it."""
 
     def __init__(self, ring: FrameRing, clips: Clips) -> None:
         """Pictures come out of `ring` and go into `clips`."""
         self._ring = ring
         self._clips = clips
-        self._worker = Worker("clips", BACKLOG)
+        self._worker = Worker("clips", MAX_WAITING)
         self._due: dict[int, Event] = {}  # confirmed events whose context is not yet captured
         self._packed: deque[Future[None]] = deque()
 

@@ -6,12 +6,12 @@ from typing import Any, get_args
 
 from model.records import Event, EventState, Kind, Prediction, Stamp, Window
 from model.text import parse_json
-from realtime.results.values import number, shares, stamp, text, whole
+from realtime.results.values import as_number, as_shares, as_stamp, as_text, as_whole
 
 _KINDS, _STATES = get_args(Kind), get_args(EventState)
 
 
-def event_line(event: Event) -> str:
+def format_event(event: Event) -> str:
     """Return `event` as a line of `events.jsonl`, without pictures; floats keep every bit."""
     window, prediction = event.window, event.prediction
     return json.dumps(
@@ -44,30 +44,30 @@ def parse_event(line: str) -> Event | None:
         prediction = None
         if values["label"] is not None:
             prediction = Prediction(
-                text(values["label"]),
-                shares(values["probabilities"]),
-                shares(values["action_units"]),
-                text(values["classifier"]),
+                as_text(values["label"]),
+                as_shares(values["probabilities"]),
+                as_shares(values["action_units"]),
+                as_text(values["classifier"]),
             )
         window = Window(
-            stamp(values["onset"]),
-            stamp(values["apex"]),
-            None if values["offset"] is None else stamp(values["offset"]),
-            number(values["score"]),
+            as_stamp(values["onset"]),
+            as_stamp(values["apex"]),
+            None if values["offset"] is None else as_stamp(values["offset"]),
+            as_number(values["score"]),
             kind,
-            tuple(map(text, values["regions"])),
+            tuple(map(as_text, values["regions"])),
         )
         unfinished = prediction is None or window.offset is None
         if kind not in _KINDS or state not in _STATES or (state == "confirmed" and unfinished):
             return None
         return Event(
-            number=whole(values["number"]),
+            number=as_whole(values["number"]),
             state=state,
             window=window,
             prediction=prediction,
-            reason=text(values["reason"]),
-            known_at=stamp(values["known_at"]),
-            emitted_s=number(values["emitted_s"]),
+            reason=as_text(values["reason"]),
+            known_at=as_stamp(values["known_at"]),
+            emitted_s=as_number(values["emitted_s"]),
         )
     except (ValueError, KeyError, TypeError):
         return None
@@ -81,7 +81,7 @@ def latest_states(events: Iterable[Event]) -> tuple[Event, ...]:
     return tuple(last.values())
 
 
-def within(event: Event, start_s: float, end_s: float) -> bool:
+def overlaps(event: Event, start_s: float, end_s: float) -> bool:
     """Return whether `event` overlaps the span from `start_s` to `end_s`."""
     window = event.window
     return window.onset.time_s <= end_s and (window.offset or event.known_at).time_s >= start_s

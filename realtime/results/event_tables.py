@@ -111,7 +111,7 @@ def motion_table(path: Path, *, again: bool = False) -> Iterator[Callable[[Step]
         yield lambda step: add(_row(step))
 
 
-def motion_cells(step: Step) -> list[str]:
+def format_motion(step: Step) -> list[str]:
     """Return the row of a step as text, in `MOTION_COLUMNS`; no cell holds a comma."""
     return _cells(_row(step))
 

@@ -13,7 +13,7 @@ DIM = 0.55
 """Brightness of the face under the flow; 1.0 is unchanged."""
 
 
-def full_scale_px(*flows: ArrayF32) -> float:
+def find_full_scale_px(*flows: ArrayF32) -> float:
     """Return the length, px, at which colour is full: the 99th percentile over all `flows`, (2, H,
     W) each, and at least 0.3 px so that noise stays pale."""
     lengths = np.concatenate([np.hypot(flow[0], flow[1]).ravel() for flow in flows])
@@ -36,7 +36,7 @@ def colour_flow(flow: ArrayF32, full_px: float, under: ImageU8) -> ImageU8:
     return np.asarray(np.rint(255 * (strength * colour + (1 - strength) * grey)), np.uint8)
 
 
-def wheel(size_px: int) -> ImageU8:
+def draw_wheel(size_px: int) -> ImageU8:
     """Return the legend, (S, S, 4) uint8 RGBA: a disc of flow that points away from its centre,
     full scale at the rim."""
     axis = (np.arange(size_px, dtype=np.float32) + 0.5) / size_px * 2 - 1

@@ -30,7 +30,7 @@ it."""
 _OUTLINE_SIGMAS = 1.5  # a region is drawn where its Gaussian weight exceeds a third
 
 
-def describe(step: Step, event: Event | None) -> dict[str, Any]:
+def describe_frame(step: Step, event: Event | None) -> dict[str, Any]:
     """Return everything the page draws over the frame of `step`, ready for JSON (no infinity, no
     NaN).
 
@@ -78,7 +78,7 @@ def describe_current(event: Event, signal: SpotSignal | None) -> dict[str, Any]:
     }
 
 
-def current_event(events: Iterable[Event], time_s: float) -> Event | None:
+def find_current_event(events: Iterable[Event], time_s: float) -> Event | None:
     """Return the expression to name at `time_s`: the latest that has begun, and that ended at most
     `HOLD_S` ago. Withdrawn ones do not count."""
     named = [
@@ -92,7 +92,7 @@ def current_event(events: Iterable[Event], time_s: float) -> Event | None:
     return max(named, key=lambda event: event.window.apex.time_s, default=None)
 
 
-def heat(step: Step) -> ImageU8 | None:
+def draw_heat(step: Step) -> ImageU8 | None:
     """Return how far each part of the face is from its neutral reference: (G, G) uint8 over the
     aligned crop, G = `HEAT_GRID`, in steps of `HEAT_STEP_PX`. None without a face."""
     if step.motion is None:

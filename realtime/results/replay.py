@@ -90,7 +90,7 @@ def open_replay(clip: Sequence[Frame], window: Window, face: str = LARGEST) -> R
     mask = face_mask(pairs[onset][1])
     return Replay(
         times_s=times_s[kept],
-        pictures=np.stack([picture(*pairs[index]) for index in kept]),
+        pictures=np.stack([align_picture(*pairs[index]) for index in kept]),
         flow=flow,
         motion=_smooth(rest, times_s[kept]) * mask,
     )
@@ -155,7 +155,7 @@ def _warp_picture(picture: ImageU8, flow: ArrayF32, far: ArrayF32) -> ImageU8:
     source = np.stack([x + _at(flow[0], x, y), y + _at(flow[1], x, y)])
     scale = REPLAY_PX / CROP_PX
     source = np.stack([cv2.resize(part, (REPLAY_PX, REPLAY_PX)) for part in source])
-    source = (source + 0.5) * scale - 0.5  # pixel centres, as in `picture`
+    source = (source + 0.5) * scale - 0.5  # pixel centres, as in `align_picture`
     return _at(picture, source[0], source[1])
 
 
@@ -164,7 +164,7 @@ def _at(part: NDArray[T], x: ArrayF32, y: ArrayF32) -> NDArray[T]:
     return np.asarray(warped, part.dtype)
 
 
-def picture(frame: Frame, face: AlignedFace) -> ImageU8:
+def align_picture(frame: Frame, face: AlignedFace) -> ImageU8:
     """Return the face in colour, (S, S, 3) uint8 RGB, S = `REPLAY_PX`, in the crop's geometry."""
     scale = REPLAY_PX / CROP_PX
     transform = face.crop_from_image * scale

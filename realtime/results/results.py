@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from model.flow.key_frames import MAX_AVERAGE_S
 from model.records import Event, SpotSignal, Stamp, Step
-from realtime.results.event_lines import within
+from realtime.results.event_lines import overlaps
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import LatencySummary, Percentiles
 
@@ -133,7 +133,7 @@ class Results:
             self._history = deque(
                 entry for entry in self._history if not start_s <= entry.stamp.time_s <= end_s
             )
-            gone = tuple(n for n, event in self._events.items() if within(event, start_s, end_s))
+            gone = tuple(n for n, event in self._events.items() if overlaps(event, start_s, end_s))
             for number in gone:
                 del self._events[number]
             self._events.update(
@@ -198,7 +198,7 @@ class Results:
         return tuple(
             replace(self._hide_pictures(event), emitted_s=now_s)
             for event in events
-            if not any(within(event, *span) for span in self._forgotten)
+            if not any(overlaps(event, *span) for span in self._forgotten)
         )
 
     def _hide_pictures(self, event: Event) -> Event:

@@ -16,7 +16,7 @@ from model.records import Event
 from model.synthetic import TrueExpression
 from realtime.config import LiveConfig
 from realtime.results.snapshot import Snapshot
-from realtime.sources import without_password
+from realtime.sources import hide_password
 from realtime.spotting.baseline import as_document
 
 RULES = "rules"
@@ -65,7 +65,7 @@ def summarise(
         "device": snapshot.device,
         "engine": snapshot.engine,
         "config": config_record(config),
-        "versions": versions(),
+        "versions": list_versions(),
     }
     if truth is not None:
         document["truth"] = [asdict(expression) for expression in truth]
@@ -75,7 +75,7 @@ def summarise(
 def config_record(config: LiveConfig) -> dict[str, Any]:
     """Return the options that results depend on, as plain values."""
     return {
-        "source": without_password(config.source),
+        "source": hide_password(config.source),
         **{name: getattr(config, name) for name in _OPTIONS},
         "spotter": RULES,
         "baseline": None if config.baseline is None else as_document(config.baseline),
@@ -99,7 +99,7 @@ def event_record(event: Event) -> dict[str, Any]:
     }
 
 
-def versions() -> dict[str, str]:
+def list_versions() -> dict[str, str]:
     """Return the versions of Python, the platform and the packages that results depend on."""
     own = {"python": python_version(), "platform": platform()}
     return own | installed_versions(PACKAGES)
@@ -126,7 +126,7 @@ def check_new(path: Path) -> None:
         raise InputError(f"{path}: no permission to write into {path.parent}")
 
 
-def write_report(
+def write_json_report(
     path: Path, format_name: str, version_number: int, content: Mapping[str, Any]
 ) -> None:
     """Write `content` to `path` as JSON, with format, version, date and software."""
@@ -134,7 +134,7 @@ def write_report(
         "format": format_name,
         "version": version_number,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "software": versions(),
+        "software": list_versions(),
         **content,
     }
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -7,7 +7,7 @@ from typing import Literal
 
 from realtime.config import LiveConfig
 from realtime.results.results import Counts
-from realtime.sources import SourceInfo, SourceStatus, without_password
+from realtime.sources import SourceInfo, SourceStatus, hide_password
 from realtime.spotting.baseline import Baseline, rate_warning
 from realtime.stream.counters import CaptureCounter
 
@@ -72,7 +72,7 @@ def take_snapshot(
 ) -> Snapshot:
     """Return a snapshot from the counts of a run, its source and its results."""
     dropped = Counter(counts.dropped)
-    dropped[PAUSED] += captured.paused
+    dropped[PAUSED] += captured.pause_frames
     if status is not None:
         dropped.update(status.dropped)
         dropped.update(status.unusable)
@@ -82,7 +82,7 @@ def take_snapshot(
         **found,
         state=state,
         run=run,
-        source=info.description if info else without_password(config.source),
+        source=info.description if info else hide_password(config.source),
         message=message,
         width=info.width if info else config.width,
         height=info.height if info else config.height,

@@ -12,7 +12,7 @@ FURTHEST_S = 1e10
 """Limit of times of a source or a clock: three centuries."""
 FURTHEST_MS = 10**12
 """Limit of times since the beginning of a video: 30 years."""
-MOST = 2**53
+MAX_WHOLE = 2**53
 """Limit of the numbers of frames, events and milliseconds."""
 
 
@@ -25,14 +25,14 @@ def describe_misfit(fault: Mapping[str, Any]) -> str:
     return f"{place}: {fault['msg']}" if place else str(fault["msg"])
 
 
-def text(value: Any) -> str:
+def as_text(value: Any) -> str:
     """Return a string."""
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
     return value
 
 
-def number(value: Any) -> float:
+def as_number(value: Any) -> float:
     """Return a number, finite or not."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{value!r} is no number")
@@ -42,30 +42,30 @@ def number(value: Any) -> float:
         raise ValueError("a number is too large") from None
 
 
-def seconds(value: Any) -> float:
+def as_seconds(value: Any) -> float:
     """Return a time."""
-    time_s = number(value)
+    time_s = as_number(value)
     if not abs(time_s) <= FURTHEST_S:
         raise ValueError(f"{time_s} s is no time")
     return time_s
 
 
-def whole(value: Any) -> int:
+def as_whole(value: Any) -> int:
     """Return a whole number of either sign."""
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MOST:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_WHOLE:
         raise TypeError(f"{value!r} is no whole number")
     return value
 
 
-def shares(value: Any) -> Mapping[str, float]:
+def as_shares(value: Any) -> Mapping[str, float]:
     """Return finite numbers by name."""
-    found = {text(name): number(share) for name, share in dict(value).items()}
+    found = {as_text(name): as_number(share) for name, share in dict(value).items()}
     if not all(map(math.isfinite, found.values())):
         raise ValueError(f"{found} are not finite")
     return found
 
 
-def stamp(pair: Any) -> Stamp:
+def as_stamp(pair: Any) -> Stamp:
     """Return a stamp from a pair: the frame's number and its time."""
     index, time_s = pair
-    return Stamp(whole(index), seconds(time_s))
+    return Stamp(as_whole(index), as_seconds(time_s))

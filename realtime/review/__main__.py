@@ -10,8 +10,8 @@ from pathlib import Path
 
 from model.cli import Parser, exit_code, program
 from model.errors import InputError
-from realtime.review.agreement import agree, report_lines
-from realtime.review.report import write_report
+from realtime.review.agreement import agree, describe_agreement
+from realtime.review.session_report import write_session_report
 from realtime.sessions.folder import hold
 from realtime.sessions.reader import open_session
 
@@ -23,10 +23,10 @@ def main() -> None:
     try:
         with hold(folder):
             if options.command == "report":
-                print(write_report(folder, options.out, options.coder))
+                print(write_session_report(folder, options.out, options.coder))
             else:
                 found = agree(open_session(folder), options.first, options.second)
-                print("\n".join(report_lines(found)))
+                print("\n".join(describe_agreement(found)))
     except OSError as error:
         raise InputError(f"{error.filename or folder}: {error.strerror}") from None
 

@@ -13,7 +13,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from model.records import Kind
-from realtime.review.coding import check_reviewed, coded_expressions, kinds
+from realtime.review.coding import check_reviewed, find_kinds, list_expressions
 from realtime.sessions.coder_edits import Edit
 from realtime.sessions.reader import Session
 from realtime.spotting.metrics import MIN_IOU, Expression, iou, match
@@ -51,10 +51,10 @@ def agree(session: Session, first: str, second: str) -> Agreement:
     added. Raises `InputError` if one of them has made no edit."""
     for coder in (first, second):
         check_reviewed(session.folder, coder)
-    mine, theirs = coded_expressions(session, first), coded_expressions(session, second)
+    mine, theirs = list_expressions(session, first), list_expressions(session, second)
     a = [edit for edit in mine if edit.verdict == "accepted"]
     b = [edit for edit in theirs if edit.verdict == "accepted"]
-    kinds_a, kinds_b = kinds(session, a), kinds(session, b)
+    kinds_a, kinds_b = find_kinds(session, a), find_kinds(session, b)
     spans_a = [_expression(edit, kinds_a[edit.number]) for edit in a]
     spans_b = [_expression(edit, kinds_b[edit.number]) for edit in b]
     pairs = match(spans_a, spans_b, MIN_IOU)
@@ -98,7 +98,7 @@ def cohen_kappa(pairs: Sequence[tuple[Hashable, Hashable]]) -> float:
     return math.nan if chance == 1 else (observed - chance) / (1 - chance)
 
 
-def report_lines(found: Agreement) -> list[str]:
+def describe_agreement(found: Agreement) -> list[str]:
     """Return the lines that describe an agreement."""
     one, two = found.coders
     words = [

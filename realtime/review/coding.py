@@ -11,8 +11,8 @@ from dataclasses import replace
 from model.errors import InputError
 from model.records import MICRO_S, Event, Kind, Prediction, Stamp, Window
 from model.text import clean_line
-from realtime.sessions.clock_anchors import iso
-from realtime.sessions.coder_edits import Edit, Verdict, edit_line, parse_edit
+from realtime.sessions.clock_anchors import format_utc
+from realtime.sessions.coder_edits import Edit, Verdict, format_edit, parse_edit
 from realtime.sessions.folder import SessionFolder, hold
 from realtime.sessions.line_file import LineFile, read_lines
 from realtime.sessions.reader import Session
@@ -31,7 +31,7 @@ def check_coder(coder: str) -> str:
     return coder
 
 
-def edits(folder: SessionFolder, coder: str) -> tuple[Edit, ...]:
+def read_edits(folder: SessionFolder, coder: str) -> tuple[Edit, ...]:
     """Return all edits of `coder` in the session, in order."""
     lines = read_lines(folder.edits(check_coder(coder)))
     return tuple(filter(None, map(parse_edit, lines)))
@@ -44,11 +44,11 @@ def check_reviewed(folder: SessionFolder, coder: str) -> None:
         raise InputError(f"coder {coder} has not reviewed {folder.path}; its coders: {known}")
 
 
-def coded_expressions(session: Session, coder: str) -> tuple[Edit, ...]:
+def list_expressions(session: Session, coder: str) -> tuple[Edit, ...]:
     """Return every expression as `coder` coded it, in order of onset: each confirmed event, `open`
     if the coder did not edit it, and what the coder added."""
     expressions = {event.number: _edit_of(event, coder) for event in session.confirmed}
-    for edit in edits(session.folder, coder):
+    for edit in read_edits(session.folder, coder):
         if edit.number in expressions or edit.number < 0:
             expressions[edit.number] = edit
     return tuple(sorted(expressions.values(), key=lambda edit: edit.onset.time_s))
@@ -67,7 +67,7 @@ def add_edit(
     """Append the coder's edit of event `number`; None adds an expression. `moments`: the stamps of
     onset, apex and offset, frames of the session. Raises `InputError` if there is no such event,
     the moments are out of order, or another program is changing the session."""
-    known = {edit.number for edit in coded_expressions(session, coder)}
+    known = {edit.number for edit in list_expressions(session, coder)}
     if number is not None and number not in known:
         raise InputError(f"event {number}: the session has no event of that number")
     onset, apex, offset = moments
@@ -81,7 +81,7 @@ def add_edit(
     added = min((n for n in known if n < 0), default=0) - 1
     edit = Edit(
         coder,
-        iso(time.time()),
+        format_utc(time.time()),
         added if number is None else number,
         verdict,
         onset,
@@ -92,12 +92,12 @@ def add_edit(
     )
     with hold(session.folder.path) as folder:
         file = LineFile(folder.edits(coder))
-        file.write(edit_line(edit))
+        file.write(format_edit(edit))
         file.close()
     return edit
 
 
-def as_coded(session: Session, coder: str) -> Session:
+def apply_edits(session: Session, coder: str) -> Session:
     """Return `session` with the edits of `coder`: without rejected expressions, and with moved,
     relabelled and added ones. `verdicts` says which are accepted or added; the others stay as
     found. Raises `InputError` if the coder has made no edit."""
@@ -105,7 +105,7 @@ def as_coded(session: Session, coder: str) -> Session:
     found = {event.number: event for event in session.confirmed}
     kept: list[Event] = []
     verdicts: dict[int, str] = {}
-    for edit in coded_expressions(session, coder):
+    for edit in list_expressions(session, coder):
         if edit.verdict == "rejected":
             continue
         kept.append(_event_of(edit, found.get(edit.number)))
@@ -114,7 +114,7 @@ def as_coded(session: Session, coder: str) -> Session:
     return replace(session, events=tuple(kept), verdicts=verdicts, coder=coder)
 
 
-def kinds(session: Session, expressions: Iterable[Edit]) -> dict[int, Kind]:
+def find_kinds(session: Session, expressions: Iterable[Edit]) -> dict[int, Kind]:
     """Return the kind of each expression by number. An event that was not moved keeps its kind. The
     length of a moved or added expression decides, with a tolerance of one frame."""
     found = {event.number: event.window for event in session.confirmed}

@@ -20,7 +20,7 @@ LANES = ("Brows", "Eyes", "Nose", "Mouth")
 _GROUPS = {"brow": "Brows", "lid": "Eyes", "nose": "Nose", "cheek": "Nose"}
 
 
-def lane_of(region: str) -> str:
+def find_lane(region: str) -> str:
     """Return the lane of a region of `realtime.spotting.motion.REGIONS`."""
     return _GROUPS.get(region.split("_")[0], LANES[-1])
 
@@ -75,6 +75,6 @@ def read_motion(folder: SessionFolder) -> MotionLanes:
     for name in REGIONS:
         strength = table[f"{name}_strength_px"].to_numpy()
         ratio = (strength / table[f"{name}_threshold_px"].to_numpy()).astype(np.float32)
-        lane = LANES.index(lane_of(name))
+        lane = LANES.index(find_lane(name))
         over[:, lane] = np.fmax(over[:, lane], ratio)
     return MotionLanes(table["time_s"].to_numpy().astype(np.float64), over)

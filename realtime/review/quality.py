@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from realtime.review.motion_lanes import MotionLanes
-from realtime.review.sound import Sound
+from realtime.review.session_sound import SessionSound
 from realtime.sessions.reader import Session
 
 
@@ -18,7 +18,7 @@ class Quality:
     seconds: float
     """Length from the first recorded frame to the last."""
     recorded: int
-    lost: Mapping[str, int]
+    losses: Mapping[str, int]
     """Number of frames missing from the video, by cause; redacted ones count."""
     interval_ms: tuple[float, float, float]
     """Interval of consecutive frames: median, 5th and 95th percentile; NaN if there are none."""
@@ -38,9 +38,9 @@ class Quality:
         return 1000 / self.interval_ms[0]
 
     @property
-    def lost_share(self) -> float:
+    def loss_share(self) -> float:
         """Share of all frames that are missing from the video, 0 to 1."""
-        lost = sum(self.lost.values())
+        lost = sum(self.losses.values())
         return lost / (lost + self.recorded) if lost else 0.0
 
     @property
@@ -54,7 +54,7 @@ class Quality:
         return sum((self.silent_s or {}).values()) / self.seconds if self.seconds else 0.0
 
 
-def measure(session: Session, motion: MotionLanes, sound: Sound | None) -> Quality:
+def measure_quality(session: Session, motion: MotionLanes, sound: SessionSound | None) -> Quality:
     """Return the quality of `session`. `motion`: its motion table; `sound`: None if it has none."""
     lost: Counter[str] = Counter()
     recorded = [frame for frame in session.frames if frame.fate == "recorded"]
@@ -74,7 +74,7 @@ def measure(session: Session, motion: MotionLanes, sound: Sound | None) -> Quali
     return Quality(
         seconds=session.seconds,
         recorded=len(recorded),
-        lost=dict(lost),
+        losses=dict(lost),
         interval_ms=(float(median), float(low), float(high)),
         longest_gap_s=float(steps_ms.max()) / 1e3 if len(steps_ms) else 0.0,
         analysed=sum(f.count for f in session.frames if f.analysis in ("analysed", "late")),

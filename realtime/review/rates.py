@@ -7,11 +7,11 @@ Counts of independent events follow a Poisson distribution. The intervals are ex
 import math
 from dataclasses import dataclass
 
-from realtime.sessions.export_rows import event_rows, questions
+from realtime.sessions.export_rows import event_rows, find_questions
 from realtime.sessions.reader import Session
 
 OUTSIDE = "outside questions"
-WHOLE = "whole session"
+WHOLE_SESSION = "whole session"
 CONFIDENCE = 0.95
 
 
@@ -36,20 +36,22 @@ class Rate:
         return 60 * low / self.seconds, 60 * high / self.seconds
 
 
-def rates(session: Session) -> dict[str, dict[str, Rate]]:
+def measure_rates(session: Session) -> dict[str, dict[str, Rate]]:
     """Return the rates of `micro`, `macro` and each label: for each question (its repetitions
     together), outside questions, and for the whole session."""
     rows = list(event_rows(session))
     spans: dict[str, float] = {}
-    for question in questions(session):
+    for question in find_questions(session):
         spans[question.name] = spans.get(question.name, 0.0) + question.end_s - question.start_s
     if spans:
         spans[OUTSIDE] = max(0.0, session.seconds - sum(spans.values()))
-    spans[WHOLE] = session.seconds
+    spans[WHOLE_SESSION] = session.seconds
     groups = ["micro", "macro", *sorted({row["label"] for row in rows})]
     found: dict[str, dict[str, Rate]] = {}
     for name, seconds in spans.items():
-        inside = [row for row in rows if name == WHOLE or (row["question"] or OUTSIDE) == name]
+        inside = [
+            row for row in rows if name == WHOLE_SESSION or (row["question"] or OUTSIDE) == name
+        ]
         found[name] = {
             group: Rate(sum(group in (row["kind"], row["label"]) for row in inside), seconds)
             for group in groups

@@ -3,14 +3,14 @@
 import json
 import time
 
-from realtime.sessions.clock_anchors import iso
+from realtime.sessions.clock_anchors import format_utc
 from realtime.stream.clock import monotonic_s
 
 TERMINAL = "the command line"
 """The name in the audit of whoever acts without a page."""
 
 
-def audit_line(who: str, did: str) -> str:
+def format_audit(who: str, did: str) -> str:
     """Return a line of `audit.jsonl`: `utc` and `monotonic_s` (now), `who` and `did`."""
-    entry = {"utc": iso(time.time()), "monotonic_s": monotonic_s(), "who": who, "did": did}
+    entry = {"utc": format_utc(time.time()), "monotonic_s": monotonic_s(), "who": who, "did": did}
     return json.dumps(entry, ensure_ascii=False)

@@ -20,13 +20,13 @@ _SAME_S = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Tie:
+class ClockOffset:
     """Converts the source's clock to the system's between two pauses. During a pause the clock of a
     file or the demo stands still."""
 
     from_s: float
-    """Where it starts to hold, on the source's clock; it holds until the next tie."""
-    later_s: float
+    """Where it starts to hold, on the source's clock; it holds until the next one."""
+    offset_s: float
     """The system's monotonic clock minus the source's."""
 
 
@@ -46,7 +46,7 @@ def take_anchor(
 ) -> Anchor:
     """Read both clocks."""
     within_s, at_s, utc_s = read_clock(utc, monotonic)
-    return Anchor(at_s, iso(utc_s), within_s)
+    return Anchor(at_s, format_utc(utc_s), within_s)
 
 
 def read_clock(
@@ -62,17 +62,17 @@ def read_clock(
     return min((read() for _ in range(_TRIES)), key=itemgetter(0))
 
 
-def ties(times_s: Iterable[tuple[float, float]]) -> tuple[Tie, ...]:
-    """Return a tie for each stretch between pauses. `times_s`: the time of each frame, in order, on
-    the source's clock and on the system's."""
-    found: list[Tie] = []
+def find_clock_offsets(times_s: Iterable[tuple[float, float]]) -> tuple[ClockOffset, ...]:
+    """Return the offset for each stretch between pauses. `times_s`: the time of each frame, in
+    order, on the source's clock and on the system's."""
+    found: list[ClockOffset] = []
     for time_s, received_s in times_s:
-        later_s = received_s - time_s
-        if not found or abs(later_s - found[-1].later_s) > _SAME_S:
-            found.append(Tie(time_s, later_s))
+        offset_s = received_s - time_s
+        if not found or abs(offset_s - found[-1].offset_s) > _SAME_S:
+            found.append(ClockOffset(time_s, offset_s))
     return tuple(found)
 
 
-def iso(utc_s: float) -> str:
+def format_utc(utc_s: float) -> str:
     """Return Unix time as ISO 8601 in UTC, with microseconds."""
     return datetime.fromtimestamp(utc_s, UTC).isoformat(timespec="microseconds")

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from model.records import Stamp
 from model.text import parse_json
-from realtime.results.values import stamp, text, whole
+from realtime.results.values import as_stamp, as_text, as_whole
 
 Verdict = Literal["open", "accepted", "rejected"]
 _VERDICTS = frozenset(get_args(Verdict))
@@ -41,7 +41,7 @@ class Edit:
         return self.offset.time_s - self.onset.time_s
 
 
-def edit_line(edit: Edit) -> str:
+def format_edit(edit: Edit) -> str:
     """Return the edit as a line of the coder's file; floats are exact."""
     values = {field.name: getattr(edit, field.name) for field in fields(edit)}
     values |= {name: [at.index, at.time_s] for name, at in values.items() if isinstance(at, Stamp)}
@@ -55,15 +55,15 @@ def parse_edit(line: str) -> Edit | None:
         if values["verdict"] not in _VERDICTS:
             return None
         return Edit(
-            coder=text(values["coder"]),
-            utc=text(values["utc"]),
-            number=whole(values["number"]),
+            coder=as_text(values["coder"]),
+            utc=as_text(values["utc"]),
+            number=as_whole(values["number"]),
             verdict=values["verdict"],
-            onset=stamp(values["onset"]),
-            apex=stamp(values["apex"]),
-            offset=stamp(values["offset"]),
-            label=text(values["label"]),
-            note=text(values["note"]),
+            onset=as_stamp(values["onset"]),
+            apex=as_stamp(values["apex"]),
+            offset=as_stamp(values["offset"]),
+            label=as_text(values["label"]),
+            note=as_text(values["note"]),
         )
     except (ValueError, KeyError, TypeError):
         return None

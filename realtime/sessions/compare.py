@@ -42,7 +42,7 @@ class Comparison:
     """Reasons, other than the codec, for which the two may differ."""
 
 
-def compare(source: SessionSource, device: str = "auto") -> Comparison:
+def compare_with_live(source: SessionSource, device: str = "auto") -> Comparison:
     """Analyse the frames of `source` that were analysed live, with the flow, the classifier and the
     baseline of the live analysis. Raises `InputError` if these are not available."""
     session = source.session
@@ -80,12 +80,12 @@ def compare(source: SessionSource, device: str = "auto") -> Comparison:
     return Comparison(
         len(session.confirmed),
         len(again),
-        tuple(differences(session.confirmed, again)),
+        tuple(list_differences(session.confirmed, again)),
         tuple(_cautions(session, source.status().unusable.get(DAMAGED, 0))),
     )
 
 
-def differences(live: tuple[Event, ...], again: tuple[Event, ...]) -> Iterator[str]:
+def list_differences(live: tuple[Event, ...], again: tuple[Event, ...]) -> Iterator[str]:
     """Yield the differences, a line each. Each live event is compared with the event that overlaps
     it most."""
     left = list(again)

@@ -32,7 +32,7 @@ CONTAINER = {
 SOUND_CODEC = "pcm_s16le"
 """16 bit, uncompressed: each block can be cut out separately, and a torn end costs one block."""
 SAMPLE_BYTES = 2
-THREADS = 2
+ENCODER_THREADS = 2
 _BT601 = 5  # swscale converts RGB with it; the stream says so, and players convert back with it
 
 
@@ -50,7 +50,7 @@ class Codec:
     bytes_per_px: float
     """For planning disk space: more than faces before a wall have needed."""
     lossless: bool
-    untouched: bool = False
+    keeps_jpegs: bool = False
     """The source's JPEGs go into the file; nothing is encoded."""
 
 
@@ -87,16 +87,16 @@ CODECS: dict[str, Codec] = {
         MappingProxyType({}),
         bytes_per_px=0.5,
         lossless=True,
-        untouched=True,
+        keeps_jpegs=True,
     ),
 }
 """By name: `h264` visually lossless; `ffv1` (IETF RFC 9043) lossless; `mjpeg` keeps JPEGs."""
 
 
-def packing(codec: str, frame: Frame) -> str:
+def choose_codec(codec: str, frame: Frame) -> str:
     """Return the name in `CODECS` of what encodes `frame` in a recording with `codec`. If JPEGs are
     to be kept and a picture has none, it is `ffv1`: nothing is lost."""
-    return "ffv1" if CODECS[codec].untouched and frame.packed is None else codec
+    return "ffv1" if CODECS[codec].keeps_jpegs and frame.packed is None else codec
 
 
 class VideoWriter:
@@ -126,13 +126,13 @@ class VideoWriter:
         self._container = av.open(str(path), "w", format="matroska", options=dict(CONTAINER))
         stream = self._container.add_stream(packing.encoder, rate=30, options=dict(packing.options))
         assert isinstance(stream, VideoStream)
-        if packing.untouched and rotate:
+        if packing.keeps_jpegs and rotate:
             if rotate in (90, 270):
                 width, height = height, width
             stream.set_display_rotation(-rotate)
         stream.width, stream.height, stream.pix_fmt = width, height, self._format
         stream.codec_context.time_base = TIME_BASE
-        stream.codec_context.thread_count = THREADS
+        stream.codec_context.thread_count = ENCODER_THREADS
         if not packing.lossless:
             stream.codec_context.colorspace = _BT601
             stream.codec_context.color_range = 1
@@ -155,8 +155,8 @@ class VideoWriter:
         """Append the picture of `frame` at `next_pts(pts_ms)`. It must have this file's size and,
         if this file keeps JPEGs, its JPEG. Raises `OSError` if it cannot be written."""
         pts_ms = self._last_ms = self.next_pts(pts_ms)
-        if CODECS[self.codec].untouched:
-            assert frame.packed is not None  # see `packing`
+        if CODECS[self.codec].keeps_jpegs:
+            assert frame.packed is not None  # see `choose_codec`
             self._mux(self._stream, frame.packed, pts_ms)
         else:
             self._encode(frame.image, pts_ms)
@@ -191,7 +191,7 @@ class VideoWriter:
         """Write the index and close. Raises `OSError` if there is no room for the index; the file
         keeps its pictures."""
         try:
-            if self._last_ms >= 0 and not CODECS[self.codec].untouched:
+            if self._last_ms >= 0 and not CODECS[self.codec].keeps_jpegs:
                 self._container.mux(self._stream.encode(None))
         finally:
             self._container.close()

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from model.errors import InputError
 from realtime.results.run_summary import check_new, write_summary
-from realtime.sessions.clock_anchors import iso
+from realtime.sessions.clock_anchors import format_utc
 from realtime.sessions.exported_copies import ForgottenCopies, forget_copies, known_copies
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.line_file import sync_folder
 
-NOTE = "deleted, not overwritten: copies may remain in backups and in old blocks of the disk"
+RECEIPT_NOTE = (
+    "deleted, not overwritten: copies may remain in backups and in old blocks of the disk"
+)
 
 
 def delete(path: Path, receipt: Path) -> tuple[int, ForgottenCopies]:
@@ -43,10 +45,10 @@ def delete(path: Path, receipt: Path) -> tuple[int, ForgottenCopies]:
         "participant": document["participant"],
         "session": path.resolve().name,
         "recorded_utc": document["started_utc"],
-        "deleted_utc": iso(time.time()),
+        "deleted_utc": format_utc(time.time()),
         "files": listed,
         "exports": [str(copy) for copy in known_copies(folder)],
-        "note": NOTE,
+        "note": RECEIPT_NOTE,
     }
     write_summary(receipt, entry)
     gone = 0

@@ -73,23 +73,23 @@ class QuestionSpan:
     end_s: float
 
 
-def stem(session: Session) -> str:
-    """Return the first part of the name of an exported file: `code_and_start`, and the coder if one
-    reviewed the session."""
-    return code_and_start(session) + (f"_{session.coder}" if session.coder else "")
+def name_files(session: Session) -> str:
+    """Return the first part of the name of an exported file: the session's name, and the coder if
+    one reviewed the session."""
+    return name_session(session) + (f"_{session.coder}" if session.coder else "")
 
 
-def code_and_start(session: Session) -> str:
+def name_session(session: Session) -> str:
     """Return the session's name: `P07_20260101T120000`."""
-    return f"{session.participant}_{start(session)}"
+    return f"{session.participant}_{format_start(session)}"
 
 
-def start(session: Session) -> str:
+def format_start(session: Session) -> str:
     """Return when the recording started, in UTC: `20260101T120000`."""
     return f"{datetime.fromisoformat(session.document['started_utc']):%Y%m%dT%H%M%S}"
 
 
-def new_file(path: Path) -> Path:
+def require_new(path: Path) -> Path:
     """Return `path`. Raises `InputError` if it exists: nothing is overwritten."""
     if path.exists():
         raise InputError(
@@ -105,7 +105,7 @@ def event_columns(session: Session) -> list[str]:
 
 def event_rows(session: Session) -> Iterator[dict[str, Any]]:
     """Yield the confirmed expressions in order of onset; unknown values are None."""
-    asked = questions(session)
+    asked = find_questions(session)
     tracks = _tracks(session)
     labels = _labels(session.confirmed)
     for event in session.confirmed:
@@ -161,7 +161,7 @@ def frame_rows(session: Session) -> Iterator[dict[str, Any]]:
         yield {name: getattr(frame, name) for name in FRAME_COLUMNS} | {"time_s": time_s}
 
 
-def questions(session: Session) -> list[QuestionSpan]:
+def find_questions(session: Session) -> list[QuestionSpan]:
     """Return the questions in order. If nobody marked the end of one, it ends with the start of the
     next, or with the session."""
     marked: Sequence[Marker] = sorted(
@@ -178,7 +178,7 @@ def questions(session: Session) -> list[QuestionSpan]:
     return found
 
 
-def lanes(spans: Iterable[Span]) -> list[list[Span]]:
+def split_overlaps(spans: Iterable[Span]) -> list[list[Span]]:
     """Return `spans` (tuples that begin with start and end), in order, in as few lists as possible,
     so that no two in a list overlap."""
     found: list[list[Span]] = []

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.text import parse_json
-from realtime.results.values import text
-from realtime.sessions.clock_anchors import iso
+from realtime.results.values import as_text
+from realtime.sessions.clock_anchors import format_utc
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.line_file import LineFile, read_lines
 
@@ -40,7 +40,7 @@ def note_copies(folder: SessionFolder, paths: Iterable[Path]) -> None:
             for path in paths:
                 state = path.stat()
                 entry = {
-                    "utc": iso(time.time()),
+                    "utc": format_utc(time.time()),
                     "path": str(path.resolve()),
                     "bytes": state.st_size,
                     "changed_ns": state.st_mtime_ns,
@@ -78,5 +78,5 @@ def _entries(folder: SessionFolder) -> dict[Path, tuple[int, int]]:
     for line in read_lines(folder.copies):
         with suppress(ValueError, KeyError, TypeError, OverflowError):  # a torn line
             entry = parse_json(line)
-            entries[Path(text(entry["path"]))] = int(entry["bytes"]), int(entry["changed_ns"])
+            entries[Path(as_text(entry["path"]))] = int(entry["bytes"]), int(entry["changed_ns"])
     return entries

@@ -93,16 +93,16 @@ class SessionFolder:
 
         if why := find_misfit(document):
             raise InputError(f"{self.document} is damaged: {why}")
-        return _Document.of(document, self.document)
+        return _StrictDict.of(document, self.document)
 
 
-class _Document(dict[str, Any]):
+class _StrictDict(dict[str, Any]):
     """A document, or an object in it. A missing key raises `InputError`."""
 
     path: Path
 
     @classmethod
-    def of(cls, values: dict[str, Any], path: Path) -> "_Document":
+    def of(cls, values: dict[str, Any], path: Path) -> "_StrictDict":
         """Return `values`, read from `path`."""
         made = cls({k: cls.of(v, path) if isinstance(v, dict) else v for k, v in values.items()})
         made.path = path
@@ -129,7 +129,7 @@ def create_folder(wanted: Path) -> SessionFolder:
     raise AssertionError("unreachable: count() has no end")
 
 
-def claim(path: Path) -> Callable[[], None]:
+def lock_session(path: Path) -> Callable[[], None]:
     """Lock the session in `path` for this program; return a function that releases it. The end of
     the program, even a crash, releases it too. Raises `InputError` if another program has locked
     it. Windows has no such lock for folders: there, nothing is locked."""
@@ -150,10 +150,11 @@ def claim(path: Path) -> Callable[[], None]:
 
 @contextmanager
 def hold(path: Path) -> Iterator[SessionFolder]:
-    """Yield the session in `path`, locked as by `claim`. Raises `InputError` if there is none."""
+    """Yield the session in `path`, locked as by `lock_session`. Raises `InputError` if there is
+    none."""
     folder = SessionFolder(path)
     folder.read_document()
-    release = claim(path)
+    release = lock_session(path)
     try:
         yield folder
     finally:
@@ -188,13 +189,14 @@ def check_room(path: Path, needed: float) -> None:
         raise InputError(f"--record {path}: no permission to write into {folder}: give another one")
     free = free_bytes(path)
     if free < needed + RESERVE_BYTES:
+        needs = format_bytes(needed + RESERVE_BYTES)
         raise InputError(
-            f"--record {path}: the recording needs about {size(needed + RESERVE_BYTES)}, the disk "
-            f"has {size(free)} free; make room, or record on another disk, or a shorter session"
+            f"--record {path}: the recording needs about {needs}, the disk has "
+            f"{format_bytes(free)} free; make room, or record on another disk, or a shorter session"
         )
 
 
-def remove(paths: Iterable[Path]) -> None:
+def delete_files(paths: Iterable[Path]) -> None:
     """Delete files; a missing file is not an error."""
     for path in paths:
         path.unlink(missing_ok=True)
@@ -207,6 +209,6 @@ def _nearest(path: Path) -> Path:
     return path
 
 
-def size(count_: float) -> str:
+def format_bytes(count_: float) -> str:
     """Return a number of bytes with its unit: `1.5 GiB`, `20 MiB`."""
     return f"{count_ / 2**30:.1f} GiB" if count_ >= 2**30 else f"{count_ / 2**20:.0f} MiB"

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from model.records import Stamp
-from realtime.results.values import FURTHEST_MS, seconds, whole
+from realtime.results.values import FURTHEST_MS, as_seconds, as_whole
 
-HEADER = "index,time_s,received_s,clock,part,pts_ms,fate,cause,count"
+LEDGER_HEADER = "index,time_s,received_s,clock,part,pts_ms,fate,cause,count"
 
 Fate = Literal["recorded", "dropped", "missing", "redacted", "analysed", "late", "unanalysed"]
 _FATES = frozenset(get_args(Fate))
@@ -23,12 +23,12 @@ LATE_S = 0.5
 micro-expression is over."""
 
 FROM_VIDEO = "ledger line lost; told from the video"
-LOST = "lost when the recording was cut off"
-BEHIND = "recorder behind"
+LOST_AT_CUT = "lost when the recording was cut off"
+RECORDER_BEHIND = "recorder behind"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LedgerLine:
     """A line of the ledger."""
 
     index: int
@@ -48,7 +48,7 @@ class Line:
     count: int = 1
     """Number of frames, from `index` on, that the line describes."""
     analysis: Literal["analysed", "late", "unanalysed", ""] = ""
-    """The frame's analysis, from a later line, see `fold`; empty: there is no such line."""
+    """The frame's analysis, from a later line, see `merge_lines`; empty: there is no such line."""
 
     @property
     def stamp(self) -> Stamp:
@@ -64,23 +64,24 @@ class Line:
         return ",".join([*known, self.fate, self.cause.replace(",", ";"), str(self.count)])
 
 
-def parse_line(text: str) -> Line | None:
-    """Return the line in `text`, written by `Line.text`; None for the header or a damaged line."""
+def parse_line(text: str) -> LedgerLine | None:
+    """Return the line in `text`, written by `LedgerLine.text`; None for the header or a damaged
+    line."""
     cells = text.split(",")
     if len(cells) != 9 or cells[6] not in _FATES:
         return None
     index, time_s, received_s, clock, part, pts_ms, fate, cause, count = cells
     try:
-        line = Line(
-            index=whole(int(index)),
+        line = LedgerLine(
+            index=as_whole(int(index)),
             fate=fate,  # type: ignore[arg-type]  # checked above
-            time_s=seconds(float(time_s)) if time_s else None,
-            received_s=seconds(float(received_s)) if received_s else None,
+            time_s=as_seconds(float(time_s)) if time_s else None,
+            received_s=as_seconds(float(received_s)) if received_s else None,
             clock=clock,
-            part=whole(int(part)) if part else None,
-            pts_ms=whole(int(pts_ms)) if pts_ms else None,
+            part=as_whole(int(part)) if part else None,
+            pts_ms=as_whole(int(pts_ms)) if pts_ms else None,
             cause=cause,
-            count=whole(int(count)),
+            count=as_whole(int(count)),
         )
         unplaced = line.time_s is None or line.part is None or line.pts_ms is None
         if line.fate == "recorded" and unplaced:
@@ -92,11 +93,11 @@ def parse_line(text: str) -> Line | None:
         return None
 
 
-def fold(lines: Iterable[Line]) -> list[Line]:
+def merge_lines(lines: Iterable[LedgerLine]) -> list[LedgerLine]:
     """Return one line per frame, with its analysis, in order of the index. Of two lines about the
     capture, or two about the analysis, the later one counts."""
-    capture: dict[int, Line] = {}
-    analysis: dict[int, Line] = {}
+    capture: dict[int, LedgerLine] = {}
+    analysis: dict[int, LedgerLine] = {}
     for line in lines:
         of_capture = line.fate in ("recorded", "dropped", "missing", "redacted")
         (capture if of_capture else analysis)[line.index] = line

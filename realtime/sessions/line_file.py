@@ -64,18 +64,18 @@ def keep_lines(path: Path, keep: Callable[[str], bool], *, header: bool = False)
     return the number of removed lines. Does nothing if there is no such file."""
     if not path.exists():
         return 0
-    left_out = 0
+    removed = 0
 
-    def kept() -> Iterator[str]:
-        nonlocal left_out
+    def lines_to_keep() -> Iterator[str]:
+        nonlocal removed
         for number, line in enumerate(read_lines(path)):
             if (header and number == 0) or keep(line):
                 yield line
             else:
-                left_out += 1
+                removed += 1
 
-    replace_text(path, kept())
-    return left_out
+    replace_text(path, lines_to_keep())
+    return removed
 
 
 def sync_file(path: Path) -> None:

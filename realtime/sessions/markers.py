@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from model.text import parse_json
-from realtime.results.values import seconds, text
+from realtime.results.values import as_seconds, as_text
 
 MarkerKind = Literal["mark", "question_start", "question_end", "pause", "resume", "redact"]
 _KINDS = frozenset(get_args(MarkerKind))
@@ -34,7 +34,7 @@ class Marker:
         return self.time_s, self.time_s if self.until_s is None else self.until_s
 
 
-def marker_line(marker: Marker) -> str:
+def format_marker(marker: Marker) -> str:
     """Return the marker as a line of `markers.jsonl`."""
     return json.dumps(asdict(marker), ensure_ascii=False, allow_nan=False)
 
@@ -47,12 +47,12 @@ def parse_marker(line: str) -> Marker | None:
             return None
         return Marker(
             values["kind"],
-            text(values["name"]),
-            text(values["note"]),
-            seconds(values["time_s"]),
-            seconds(values["monotonic_s"]),
-            text(values["utc"]),
-            None if values["until_s"] is None else seconds(values["until_s"]),
+            as_text(values["name"]),
+            as_text(values["note"]),
+            as_seconds(values["time_s"]),
+            as_seconds(values["monotonic_s"]),
+            as_text(values["utc"]),
+            None if values["until_s"] is None else as_seconds(values["until_s"]),
         )
     except (ValueError, KeyError, TypeError):
         return None

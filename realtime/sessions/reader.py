@@ -11,9 +11,9 @@ from model.errors import InputError
 from model.face.choice import LARGEST
 from model.records import Event
 from realtime.results.event_lines import latest_states, parse_event
-from realtime.sessions.clock_anchors import SOURCE_TIME, Tie, ties
+from realtime.sessions.clock_anchors import SOURCE_TIME, ClockOffset, find_clock_offsets
 from realtime.sessions.folder import SessionFolder
-from realtime.sessions.ledger import Line, fold, parse_line
+from realtime.sessions.ledger import LedgerLine, merge_lines, parse_line
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker, parse_marker
 
@@ -27,7 +27,7 @@ class Session:
 
     folder: SessionFolder
     document: dict[str, Any]
-    frames: tuple[Line, ...]
+    frames: tuple[LedgerLine, ...]
     """In order of the index."""
     events: tuple[Event, ...]
     """Each in its last state, in the order in which they were first found."""
@@ -37,8 +37,8 @@ class Session:
     """Code of the coder whose edits are in `events`; empty: they are as the program found them."""
     verdicts: Mapping[int, str] = field(default_factory=dict)
     """`accepted` or `added` by number of the event, for events that the coder judged."""
-    ties: tuple[Tie, ...] = ()
-    """Ties from the source's clock to the system's, in order of time; empty if unknown."""
+    clock_offsets: tuple[ClockOffset, ...] = ()
+    """Offsets from the source's clock to the system's, in order of time; empty if unknown."""
 
     @property
     def participant(self) -> str:
@@ -89,10 +89,10 @@ class Session:
     def utc(self, time_s: float) -> datetime | None:
         """Return a time of the source as UTC; None if unknown."""
         anchors = self.document.get("anchors", [])
-        if not anchors or not self.ties:
+        if not anchors or not self.clock_offsets:
             return None
-        tie = bisect_right(self.ties, time_s, key=lambda tie: tie.from_s)
-        monotonic_s = time_s + self.ties[max(0, tie - 1)].later_s
+        after = bisect_right(self.clock_offsets, time_s, key=lambda offset: offset.from_s)
+        monotonic_s = time_s + self.clock_offsets[max(0, after - 1)].offset_s
         after = bisect_right([anchor["monotonic_s"] for anchor in anchors], monotonic_s)
         anchor = anchors[max(0, after - 1)]
         then = datetime.fromisoformat(anchor["utc"])
@@ -109,14 +109,14 @@ def open_session(path: Path) -> Session:
             f"{path} is still being recorded, or was cut off: once the recording has ended, repair "
             f"it with python -m realtime.session recover {path}"
         )
-    frames = tuple(fold(filter(None, map(parse_line, read_lines(folder.frames)))))
+    frames = tuple(merge_lines(filter(None, map(parse_line, read_lines(folder.frames)))))
     return Session(
         folder,
         document,
         frames,
         latest_states(filter(None, map(parse_event, read_lines(folder.events)))),
         tuple(filter(None, map(parse_marker, read_lines(folder.markers)))),
-        ties=ties(
+        clock_offsets=find_clock_offsets(
             (frame.time_s, frame.time_s if frame.clock in SOURCE_TIME else frame.received_s)
             for frame in frames
             if frame.time_s is not None and frame.received_s

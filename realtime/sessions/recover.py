@@ -1,17 +1,17 @@
 """Recovery: repairs a recording that was cut off."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from realtime.results.event_lines import parse_event
 from realtime.sessions import line_file as lines
 from realtime.sessions.coder_edits import parse_edit
-from realtime.sessions.folder import SessionFolder, remove
-from realtime.sessions.ledger import FROM_VIDEO, HEADER, LOST, Line, parse_line
+from realtime.sessions.folder import SessionFolder, delete_files
+from realtime.sessions.ledger import FROM_VIDEO, LEDGER_HEADER, LOST_AT_CUT, LedgerLine, parse_line
 from realtime.sessions.markers import parse_marker
 from realtime.sessions.reader import UNFINISHED
 from realtime.sessions.redact import redact
-from realtime.sessions.video_cut import mend
+from realtime.sessions.video_cut import repair_video
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ def recover(folder: SessionFolder) -> Recovery:
     nothing. Do not call it while the session is recorded. Raises `InputError` if it is no session.
     """
     document = folder.read_document()
-    remove(folder.path.glob("*.partial"))
-    pictures = {(part, ms) for part in folder.parts() for ms in mend(folder.video(part))}
+    delete_files(folder.path.glob("*.partial"))
+    pictures = {(part, ms) for part in folder.parts() for ms in repair_video(folder.video(part))}
     lost, unlisted = _agree(folder, pictures)
     _drop_damaged(folder)
     spans = [
@@ -60,7 +60,7 @@ def recover(folder: SessionFolder) -> Recovery:
 def _agree(folder: SessionFolder, pictures: set[tuple[int, int]]) -> tuple[int, int]:
     """Make the ledger agree with the video. Return the number of lost frames, and the number of
     pictures that had no line."""
-    kept: list[Line] = []
+    kept: list[LedgerLine] = []
     listed: set[tuple[int, int]] = set()
     lost = 0
     for line in filter(None, map(parse_line, lines.read_lines(folder.frames))):
@@ -68,18 +68,16 @@ def _agree(folder: SessionFolder, pictures: set[tuple[int, int]]) -> tuple[int, 
             place = (line.part or 0, -1 if line.pts_ms is None else line.pts_ms)
             if place not in pictures or place in listed:
                 lost += 1
-                line = Line(
-                    line.index, "dropped", line.time_s, line.received_s, line.clock, cause=LOST
-                )
+                line = replace(line, fate="dropped", part=None, pts_ms=None, cause=LOST_AT_CUT)
             listed.add(place)
         kept.append(line)
     unlisted = sorted(pictures - listed, key=lambda place: place[1])
     kept += _lines_of(kept, unlisted)
-    lines.replace_text(folder.frames, [HEADER, *(line.text() for line in kept)])
+    lines.replace_text(folder.frames, [LEDGER_HEADER, *(line.text() for line in kept)])
     return lost, len(unlisted)
 
 
-def _lines_of(known: list[Line], unlisted: list[tuple[int, int]]) -> list[Line]:
+def _lines_of(known: list[LedgerLine], unlisted: list[tuple[int, int]]) -> list[LedgerLine]:
     """Return lines for pictures that have none: a power cut may take the end of the ledger and not
     that of the video. Their times are the video's, in whole milliseconds."""
     zero_s = next(
@@ -92,7 +90,7 @@ def _lines_of(known: list[Line], unlisted: list[tuple[int, int]]) -> list[Line]:
     )
     first = max((line.index + line.count for line in known), default=0)
     return [
-        Line(
+        LedgerLine(
             index=first + n,
             fate="recorded",
             time_s=zero_s + ms / 1000,

@@ -10,14 +10,14 @@ from itertools import chain
 from pathlib import Path
 
 from model.errors import InputError
-from realtime.results.event_lines import parse_event, within
-from realtime.results.values import seconds
+from realtime.results.event_lines import overlaps, parse_event
+from realtime.results.values import as_seconds
 from realtime.sessions import line_file as lines
-from realtime.sessions.clock_anchors import iso
+from realtime.sessions.clock_anchors import format_utc
 from realtime.sessions.coder_edits import parse_edit
-from realtime.sessions.folder import SessionFolder, remove
-from realtime.sessions.ledger import Line
-from realtime.sessions.markers import Marker, marker_line, parse_marker
+from realtime.sessions.folder import SessionFolder, delete_files
+from realtime.sessions.ledger import LedgerLine
+from realtime.sessions.markers import Marker, format_marker, parse_marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.video_cut import copy_without
 from realtime.stream.clock import monotonic_s
@@ -49,12 +49,12 @@ def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
     gone: set[tuple[str, str]] = set()
     for part in sorted(found.places.keys() | _parts_with_sound(folder, found, start_s, end_s)):
         times = found.places.get(part, set())
-        left_out = copy_without(folder.video(part), times.__contains__, silence)
-        gone |= {(str(part), str(ms)) for ms in left_out - times}
+        gone_ms = copy_without(folder.video(part), times.__contains__, silence)
+        gone |= {(str(part), str(ms)) for ms in gone_ms - times}
     indices = found.indices | _frames_at(folder, gone)
     if indices:
         redacted = (
-            Line(int(index), "redacted", cause=REDACTED) for index in sorted(indices, key=int)
+            LedgerLine(int(index), "redacted", cause=REDACTED) for index in sorted(indices, key=int)
         )
         kept = (row for row in lines.read_lines(folder.frames) if _index(row) not in indices)
         lines.replace_text(folder.frames, chain(kept, (line.text() for line in redacted)))
@@ -69,14 +69,14 @@ def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
 def redact_marked(folder: SessionFolder, marker: Marker) -> int:
     """Write the line of `marker`, then `redact` its span: if the program ends midway, `recover`
     finishes the work. After a failure, no partial copy of the data is left."""
-    line = marker_line(marker)
+    line = format_marker(marker)
     try:
         # Rewrite instead of appending: a failed recording may have left half a line.
         others = (other for other in lines.read_lines(folder.markers) if other != line)
         lines.replace_text(folder.markers, chain(others, [line]))
         return redact(folder, *marker.span)
     finally:
-        remove(folder.path.glob("*.partial"))
+        delete_files(folder.path.glob("*.partial"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def _search(folder: SessionFolder, start_s: float, end_s: float) -> _LedgerSpan:
         index, time, _, _, part, ms, _ = cells
         try:
             int(index)
-            number, time_s = int(part or 0), seconds(float(time))
+            number, time_s = int(part or 0), as_seconds(float(time))
             last_s = max(last_s, time_s)
             if part:
                 begins.setdefault(number, time_s)
@@ -152,7 +152,7 @@ def _index(row: str) -> str:
 
 def _event_stays(line: str, start_s: float, end_s: float) -> bool:
     event = parse_event(line)
-    return event is not None and not within(event, start_s, end_s)
+    return event is not None and not overlaps(event, start_s, end_s)
 
 
 def _marker_stays(line: str, start_s: float, end_s: float) -> bool:
@@ -173,5 +173,5 @@ def redact_span(path: Path, start: float, end: float) -> int:
     session = open_session(path)
     last_s = max((f.time_s for f in session.frames if f.time_s is not None), default=0.0)
     start_s, end_s = max(0.0, start) + session.zero_s, min(end + session.zero_s, last_s)
-    marker = Marker("redact", "", "", start_s, monotonic_s(), iso(time.time()), end_s)
+    marker = Marker("redact", "", "", start_s, monotonic_s(), format_utc(time.time()), end_s)
     return redact_marked(session.folder, marker)

@@ -94,7 +94,7 @@ class _Anchor(_Part):
     utc: Utc
 
 
-class _Document(_Part):
+class _DocumentShape(_Part):
     participant: str = Field("X", pattern=f"^{PARTICIPANT.pattern}$")
     consent: _Consent | None = None
     protocol: _Protocol = _Protocol()
@@ -116,7 +116,7 @@ class _Document(_Part):
 def find_misfit(document: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a document, in words; None if nothing is."""
     try:
-        _Document.model_validate(document)
+        _DocumentShape.model_validate(document)
     except ValidationError as error:
         return describe_misfit(error.errors()[0])
     return None

@@ -9,16 +9,16 @@ import av.error
 
 from model.errors import InputError, SourceError
 from model.records import Frame
-from realtime.sessions.ledger import Line
+from realtime.sessions.ledger import LedgerLine
 from realtime.sessions.reader import Session, open_session
 from realtime.sources import SourceInfo, SourceOptions
-from realtime.sources.gated import GatedSource
-from realtime.sources.video import LIMITS, VideoPacket, decode_recorded, video_stream
+from realtime.sources.frame_source import FrameSource
+from realtime.sources.video import LIMITS, VideoPacket, choose_video_stream, decode_recorded
 
 UNLISTED = "not in the ledger"
 
 
-class SessionSource(GatedSource):
+class SessionSource(FrameSource):
     """The recorded frames of a session, in order, each with its live stamp. Where a frame was
     dropped or redacted, or cannot be decoded, the index jumps."""
 
@@ -75,7 +75,7 @@ class SessionSource(GatedSource):
                     f"realtime.session recover {self._session.folder.path}"
                 ) from None
             with container:
-                stream = video_stream(container, str(path))
+                stream = choose_video_stream(container, str(path))
                 # A picture that the decoder repaired is not what the camera saw: better none.
                 stream.codec_context.options = LIMITS | {"err_detect": "explode"}
                 for picture, image in decode_recorded(
@@ -93,7 +93,9 @@ class SessionSource(GatedSource):
                     # Not the gate's number: the gate does not know which pictures were damaged.
                     yield frame and replace(frame, stamp=record.stamp)
 
-    def _record(self, part: int, picture: "av.VideoFrame | VideoPacket") -> tuple[int, Line] | None:
+    def _record(
+        self, part: int, picture: "av.VideoFrame | VideoPacket"
+    ) -> tuple[int, LedgerLine] | None:
         if picture.pts is None or picture.time_base is None:
             return None
         return self._records.get((part, round(picture.pts * picture.time_base * 1000)))

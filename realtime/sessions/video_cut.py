@@ -23,7 +23,7 @@ from realtime.sessions.crash_safe_video import SAMPLE_BYTES, TIME_BASE
 from realtime.sessions.line_file import sync_file, sync_folder
 from realtime.sources.ffv1 import is_whole
 from realtime.sources.picture import decode_picture
-from realtime.sources.video import FFV1, JPEGS, VideoPacket
+from realtime.sources.video import FFV1, MJPEG, VideoPacket
 
 _SEGMENT = b"\x18\x53\x80\x67"  # the element's name
 _HEAD_BYTES = 1024
@@ -32,7 +32,7 @@ AnyPacket: TypeAlias = "Packet[Any]"
 P = TypeVar("P", bound=AnyPacket)
 
 
-def pts_of(path: Path) -> list[int]:
+def read_pts(path: Path) -> list[int]:
     """Return the presentation times, in ms, of the pictures in `path`, in order."""
     container = _open(path)
     if container is None:
@@ -58,21 +58,21 @@ def copy_without(
     return gone
 
 
-def mend(path: Path) -> list[int]:
+def repair_video(path: Path) -> list[int]:
     """Repair a file that was cut off: keep everything up to the last picture that can be decoded,
     and add an index. Return the presentation times, in ms, of the remaining pictures. A file
     without any is deleted."""
     if _is_closed(path):
-        return pts_of(path)
+        return read_pts(path)
     whole = _last_whole(path)
     if whole is None:
         path.unlink(missing_ok=True)
         return []
     copy_without(path, lambda ms: ms > whole, lambda begin_ms, _: begin_ms > whole)
-    return pts_of(path)
+    return read_pts(path)
 
 
-def join(paths: Sequence[Path], out: Path) -> None:
+def join_videos(paths: Sequence[Path], out: Path) -> None:
     """Join consecutive parts, with their sound, into one file, `out`. Raises `InputError` if a part
     cannot be read, or if size or codec change."""
     with ExitStack() as opened:
@@ -139,7 +139,7 @@ def _last_decodable(path: Path, key_ms: int) -> int | None:
 
 def _can_decode(stream: VideoStream, packet: VideoPacket) -> bool:
     codec = stream.codec_context.name
-    if codec == JPEGS:
+    if codec == MJPEG:
         return decode_picture(bytes(packet)) is not None
     if codec == FFV1:
         return is_whole(bytes(packet))

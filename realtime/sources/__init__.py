@@ -181,7 +181,7 @@ def split_spec(spec: str) -> tuple[str, str]:
         return "file", str(path)
     if spec.isdecimal():  # after existing paths: data sets use numbers as folder names
         return "camera", str(int(spec))
-    shown = without_password(spec)
+    shown = hide_password(spec)
     raise SourceError(f"source {shown!r}: no such file or folder; choose {CHOICES}")
 
 
@@ -200,7 +200,7 @@ _LONG_TOKEN = 16
 """A part of an address this long that contains digits is a token, not a name."""
 
 
-def without_password(spec: str) -> str:
+def hide_password(spec: str) -> str:
     """Return the spec in a form that may be shown and written down: an address without user and
     password, wherever they are, and without values that may be a token. Removes too much rather
     than too little."""

@@ -11,8 +11,8 @@ from collections.abc import Callable, Generator
 
 from model.records import Frame
 from realtime.sources import SourceInfo, SourceOptions
-from realtime.sources.gated import GatedSource
-from realtime.sources.picture import decode_picture, jpeg_size
+from realtime.sources.frame_source import FrameSource
+from realtime.sources.picture import decode_picture, read_jpeg_size
 from realtime.stream.clock import monotonic_s
 
 QUEUE_FRAMES = 4
@@ -30,7 +30,7 @@ TOO_LARGE = "picture too large"
 FROM_THE_FUTURE = "capture time in the future"
 
 
-class BrowserSource(GatedSource):
+class BrowserSource(FrameSource):
     """Frames at the browser's capture times."""
 
     def __init__(
@@ -38,7 +38,7 @@ class BrowserSource(GatedSource):
     ) -> None:
         super().__init__(options.rotate)
         self._now = now
-        self._gate.say("open", "waiting for the browser's camera")
+        self._gate.set_state("open", "waiting for the browser's camera")
         self._offered = threading.Condition()
         self._queue: deque[tuple[bytes, float, float, int]] = deque()
         self._overtaken = self._skipped = 0
@@ -76,7 +76,9 @@ class BrowserSource(GatedSource):
     def mark_away(self) -> None:
         """Set the state: the page that sends is gone, and may come back. Any thread."""
         if not self._stop.is_set():
-            self._gate.say("reconnecting", "the browser's camera is away; nothing is recorded")
+            self._gate.set_state(
+                "reconnecting", "the browser's camera is away; nothing is recorded"
+            )
 
     def interrupt(self) -> None:
         """End the iteration now; the queue is discarded."""
@@ -98,7 +100,7 @@ class BrowserSource(GatedSource):
                 if lost:
                     self._gate.drop(cause, lost)
             # The page sends only JPEGs; other data must not reach another decoder.
-            size = jpeg_size(jpeg)
+            size = read_jpeg_size(jpeg)
             if size and size[0] * size[1] > MAX_PIXELS:
                 self._gate.refuse(TOO_LARGE)
             elif captured_s - received_s > MAX_AHEAD_S:
@@ -108,5 +110,5 @@ class BrowserSource(GatedSource):
             else:
                 frame = self._gate.admit(image, captured_s, received_s, jpeg)
                 if frame is not None:
-                    self._gate.say("open")
+                    self._gate.set_state("open")
                 yield frame

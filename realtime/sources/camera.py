@@ -16,12 +16,12 @@ from model.errors import SourceError
 from model.records import Frame
 from realtime.sources import Clock, SourceInfo, SourceOptions
 from realtime.sources.driver_drops import GapCounter
-from realtime.sources.gated import GatedSource
+from realtime.sources.frame_source import FrameSource
 from realtime.sources.opencv_capture import JPEG_CODES, CaptureDevice, open_opencv
 from realtime.sources.picture import decode_picture
 from realtime.stream.clock import monotonic_s
 
-DEFAULT_FPS = 60.0
+CAMERA_FPS = 60.0
 """Asked for if no rate is given, because at 30 fps the shortest expression, 40 ms, is one frame. A
 camera without this rate uses its nearest."""
 
@@ -40,16 +40,16 @@ read timeout, so one timeout is enough."""
 MAX_FAILURES = 5
 """After this many reads in a row that fail at once, the camera counts as lost."""
 
-UNPLUGGED = "camera away"
-DAMAGED = "damaged picture"
+CAMERA_AWAY = "camera away"
+DAMAGED_PICTURE = "damaged picture"
 IMPLAUSIBLE = "implausible driver time"
-LOST = "dropped by the driver"
+DROPPED_BY_DRIVER = "dropped by the driver"
 
 OpenDevice = Callable[[str, int, int, float, bool], CaptureDevice]
 """Called with address, width, height, rate, and whether to hand over the original JPEGs."""
 
 
-class Camera(GatedSource):
+class Camera(FrameSource):
     """A camera as a source. Only the thread that opens and iterates touches the device."""
 
     def __init__(
@@ -91,8 +91,8 @@ class Camera(GatedSource):
                 if not self._retry(self._reopen, self._wait):
                     return
                 gap_s = self._now() - last_seen_s
-                self._gate.drop(UNPLUGGED, max(1, round(gap_s * self._expected_fps())))
-                self._gate.say("open", f"camera back after {gap_s:.1f} s")
+                self._gate.drop(CAMERA_AWAY, max(1, round(gap_s * self._expected_fps())))
+                self._gate.set_state("open", f"camera back after {gap_s:.1f} s")
                 last_seen_s = last_good_s = self._now()
                 failures = 0
                 self._gaps.reset()
@@ -126,18 +126,20 @@ class Camera(GatedSource):
             # Count gaps before decoding, because a damaged picture is no gap.
             lost = self._gaps.push(time_s)
             if lost:
-                self._gate.drop(LOST, lost)
+                self._gate.drop(DROPPED_BY_DRIVER, lost)
         picture = device.retrieve()
         packed = picture if isinstance(picture, bytes) else None
         image = decode_picture(picture) if isinstance(picture, bytes) else picture
         if image is None:
-            self._gate.refuse(DAMAGED)
+            self._gate.refuse(DAMAGED_PICTURE)
             return None
         return self._gate.admit(image, time_s, received_s, packed)
 
     def _lose(self, device: CaptureDevice) -> None:
         gone = "stopped delivering" if device.present() else "was unplugged"
-        self._gate.say("reconnecting", f"{device.name} {gone}: reconnecting; nothing is recorded")
+        self._gate.set_state(
+            "reconnecting", f"{device.name} {gone}: reconnecting; nothing is recorded"
+        )
         self._address = device.address
         device.release()
         self._device = None
@@ -146,11 +148,11 @@ class Camera(GatedSource):
         self._device, self._info = self._open(self._address)
 
     def _expected_fps(self) -> float:
-        return self._gate.status().fps_measured or self._info.fps_nominal or DEFAULT_FPS
+        return self._gate.status().fps_measured or self._info.fps_nominal or CAMERA_FPS
 
     def _open(self, address: str) -> tuple[CaptureDevice, SourceInfo]:
         options = self._options
-        fps_asked = options.fps or DEFAULT_FPS
+        fps_asked = options.fps or CAMERA_FPS
         device = self._open_device(
             address, options.width, options.height, fps_asked, options.packed
         )

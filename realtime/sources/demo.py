@@ -6,24 +6,24 @@ from itertools import count
 from model.records import Frame
 from model.synthetic import Schedule, SyntheticFace, TrueExpression
 from realtime.sources import SourceInfo, SourceOptions
-from realtime.sources.gated import GatedSource
+from realtime.sources.frame_source import FrameSource
 
-DEFAULT_FPS = 30.0
+DEMO_FPS = 30.0
 REST = "rest"
 """`demo:rest` only blinks and sways, for measuring a baseline."""
 
 _RESTS = Schedule(micro_per_min=0, macro_per_min=0, speech_per_min=0)
 
 
-class Demo(GatedSource):
+class Demo(FrameSource):
     """An animated portrait: frame n at n / fps seconds, the same for the same options."""
 
     def __init__(self, spec: str, options: SourceOptions, *, why: str = "") -> None:
         """`why` is appended to the description if nobody asked for the demo."""
         super().__init__(options.rotate)
-        fps = options.fps or DEFAULT_FPS
+        fps = options.fps or DEMO_FPS
         self._fps = fps
-        self._numbers = frame_numbers(options.seconds, fps)
+        self._numbers = number_frames(options.seconds, fps)
         self._face = SyntheticFace(
             seed=options.seed,
             fps=fps,
@@ -54,6 +54,6 @@ class Demo(GatedSource):
             yield self._gate.admit(self._face.image(index), index / self._fps)
 
 
-def frame_numbers(seconds: float | None, fps: float) -> Iterable[int]:
+def number_frames(seconds: float | None, fps: float) -> Iterable[int]:
     """Return the numbers of the frames of the first `seconds`; None: without end."""
     return count() if seconds is None else range(round(seconds * fps))

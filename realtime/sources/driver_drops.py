@@ -10,12 +10,12 @@ from collections import deque
 
 INTERVALS = 30
 """The period is the median of this many intervals."""
-KNOWN = 10
+MIN_INTERVALS = 10
 """The period is known after this many intervals."""
-NEAR = 0.2
+TOLERANCE = 0.2
 """Greatest distance, in periods, of an interval from a whole number, and of a regular one from
 1."""
-LONGEST_S = 1.5
+MAX_GAP_S = 1.5
 """A longer gap means that the camera was away."""
 
 
@@ -44,11 +44,11 @@ class GapCounter:
         self._regular = False
 
     def _lost(self, interval_s: float) -> int:
-        if len(self._intervals_s) < KNOWN:
+        if len(self._intervals_s) < MIN_INTERVALS:
             return 0
         periods = interval_s / statistics.median(self._intervals_s)
-        was_regular, self._regular = self._regular, abs(periods - 1) <= NEAR
+        was_regular, self._regular = self._regular, abs(periods - 1) <= TOLERANCE
         whole = round(periods)
-        if not was_regular or whole < 2 or interval_s > LONGEST_S:
+        if not was_regular or whole < 2 or interval_s > MAX_GAP_S:
             return 0
-        return whole - 1 if abs(periods - whole) <= NEAR else 0
+        return whole - 1 if abs(periods - whole) <= TOLERANCE else 0

@@ -16,24 +16,24 @@ from av.video.stream import VideoStream
 from model.errors import SourceError
 from model.records import Frame
 from realtime.sources import SourceInfo, SourceOptions
-from realtime.sources.frame_times import Timeline
-from realtime.sources.gated import GatedSource
-from realtime.sources.pixels import Pixels
+from realtime.sources.frame_source import FrameSource
+from realtime.sources.frame_times import FrameTimes
+from realtime.sources.pixels import RgbConverter
 from realtime.sources.video import (
     LIMITS,
-    LISTS,
     LOSSLESS_CODECS,
+    PLAYLIST_FORMATS,
     VideoPacket,
+    choose_video_stream,
     decode,
-    video_stream,
-    videos,
+    list_videos,
 )
 
 INCOMPLETE_S = 0.5
 """A file that ends this much before its stated length counts as incomplete."""
 
 
-class RecordedSource(GatedSource):
+class RecordedSource(FrameSource):
     """An open container that has an end."""
 
     def __init__(
@@ -44,10 +44,10 @@ class RecordedSource(GatedSource):
         super().__init__(options.rotate)
         self._container = container
         try:
-            stream = video_stream(container, spec)
+            stream = choose_video_stream(container, spec)
             # Drop damaged pictures: one that the decoder repairs would show false motion.
             stream.codec_context.options = LIMITS | {"err_detect": "explode"}
-            pixels = Pixels(stream, "each")
+            pixels = RgbConverter(stream, "each")
             ahead: list[VideoPacket] = []
             pictures = decode(container, stream, self._gate, pixels, ahead=ahead)
             first = next(pictures, None)
@@ -55,7 +55,7 @@ class RecordedSource(GatedSource):
                 damaged = sum(self._gate.status().unusable.values())
                 why = f"all {damaged} pictures in it are damaged" if damaged else "it has no frames"
                 raise SourceError(f"{spec}: {why}")
-            self._timeline = Timeline(
+            self._times = FrameTimes(
                 container,
                 stream,
                 first[0],
@@ -69,7 +69,7 @@ class RecordedSource(GatedSource):
             raise
         self._pictures = chain([first], pictures)
         height, width = first[1].shape[:2]
-        fps, end_s = self._timeline.fps, self._timeline.end_s
+        fps, end_s = self._times.fps, self._times.end_s
         codec = stream.codec_context.name
         parts = [f"{name}: {width}×{height}"]
         if fps:
@@ -88,23 +88,23 @@ class RecordedSource(GatedSource):
             fps_nominal=fps,
             lossless=codec in LOSSLESS_CODECS,
             duration_s=end_s or (container.duration / av.time_base if container.duration else None),
-            notes=(*_choice(container, stream), *self._timeline.notes, *pixels.notes),
+            notes=(*_choice(container, stream), *self._times.notes, *pixels.notes),
         )
 
     def _run(self) -> Generator[Frame | None, None, None]:
-        time_s, end_s = 0.0, self._timeline.end_s
+        time_s, end_s = 0.0, self._times.end_s
         size = self.info.height, self.info.width
         note = ""
         yielded = False
         for picture, image in self._pictures:
-            frame = self._gate.admit(image, self._timeline.at(picture))
+            frame = self._gate.admit(image, self._times.time_of(picture))
             if frame is not None:
                 yielded = True
                 time_s = frame.stamp.time_s
                 if frame.image.shape[:2] != size:
                     size = frame.image.shape[0], frame.image.shape[1]
                     note = f"size changed to {size[1]}×{size[0]} at {time_s:.2f} s"
-                    self._gate.say("open", note)
+                    self._gate.set_state("open", note)
             yield frame
         if not yielded:
             raise SourceError(
@@ -113,7 +113,7 @@ class RecordedSource(GatedSource):
             )
         if end_s and time_s < end_s - INCOMPLETE_S:
             note = f"ended at {time_s:.1f} s of {end_s:.1f} s: the file is incomplete"
-        self._gate.say("ended", note)
+        self._gate.set_state("ended", note)
 
     def _release(self) -> None:
         self._container.close()
@@ -121,7 +121,7 @@ class RecordedSource(GatedSource):
 
 def _choice(container: InputContainer, stream: VideoStream) -> Iterator[str]:
     """Yield which of several videos in the file this is, if there are several."""
-    streams = videos(container)
+    streams = list_videos(container)
     if len(streams) > 1:
         yield f"video {1 + streams.index(stream)} of the {len(streams)} in it"
 
@@ -143,7 +143,7 @@ class VideoFile(RecordedSource):
                 f"{spec}: not a video, without frames, or cut off before its index "
                 f"({error.strerror})"
             ) from None
-        if LISTS & set(container.format.name.split(",")):
+        if PLAYLIST_FORMATS & set(container.format.name.split(",")):
             container.close()
             raise SourceError(f"{spec}: a list of other files, not a video: open one of them")
         super().__init__(container, options, spec=spec, kind="file", name=os.path.basename(spec))

@@ -10,20 +10,20 @@ from pathlib import Path
 from model.errors import SourceError
 from model.records import Frame, ImageU8
 from realtime.sources import SourceInfo, SourceOptions
-from realtime.sources.gated import GatedSource
+from realtime.sources.frame_source import FrameSource
 from realtime.sources.picture import LowBits, decode_picture
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-UNREADABLE = "unreadable image"
-MISSING = "missing image"
+UNREADABLE_IMAGE = "unreadable image"
+MISSING_IMAGE = "missing image"
 
-MOST_PLACES = 10**8
+MAX_PLACES = 10**8
 """Five days at 200 fps: numbers further apart do not count images."""
 
 _LAST_NUMBER = re.compile(r"(.*?)(\d+)(\D*)")
 
 
-class ImageFolder(GatedSource):
+class ImageFolder(FrameSource):
     """Image n of the folder at n / fps seconds, in the order of the numbers in their names.
 
     If most numbers increase by the same step, gaps are missing images; otherwise the images are
@@ -50,7 +50,7 @@ class ImageFolder(GatedSource):
         if options.fps is None:
             raise SourceError(f"{spec}: a folder of images has no rate of its own; give --fps")
         self._fps = options.fps
-        places = image_places([path.stem for path in paths])
+        places = place_images([path.stem for path in paths])
         missing = places[-1] + 1 - len(places)
         low = LowBits()
         pictures = ((place, _read(path, low)) for place, path in zip(places, paths, strict=True))
@@ -86,17 +86,17 @@ class ImageFolder(GatedSource):
         for place, image in self._pictures:
             unreadable = sum(after <= empty < place for empty in self._unreadable)
             if unreadable:
-                self._gate.refuse(UNREADABLE, unreadable)
+                self._gate.refuse(UNREADABLE_IMAGE, unreadable)
             if missing := place - after - unreadable:
-                self._gate.drop(MISSING, missing)
+                self._gate.drop(MISSING_IMAGE, missing)
             after = place + 1
             if image is None:
-                self._gate.refuse(UNREADABLE)
+                self._gate.refuse(UNREADABLE_IMAGE)
             else:
                 yield self._gate.admit(image, place / self._fps)
 
 
-def image_places(stems: Sequence[str]) -> list[int]:
+def place_images(stems: Sequence[str]) -> list[int]:
     """Return the place of each image in its recording, from 0, by the last number in its name;
     `stems` are in the order of these numbers. The numbers count if the names differ in nothing else
     and most go up by their common step: gaps are then missing images. Otherwise (times in names,
@@ -108,7 +108,7 @@ def image_places(stems: Sequence[str]) -> list[int]:
         steps = [after - before for before, after in pairwise(numbers)]
         step = math.gcd(*steps)
         counts = step and steps.count(step) > len(steps) / 2
-        if counts and (numbers[-1] - numbers[0]) // step < MOST_PLACES:
+        if counts and (numbers[-1] - numbers[0]) // step < MAX_PLACES:
             return [(number - numbers[0]) // step for number in numbers]
     return list(range(len(stems)))
 

@@ -19,15 +19,15 @@ from av.video.stream import VideoStream
 
 from model.errors import SourceError
 
-AHEAD = 64
+RATE_PACKETS = 64
 """Packets used to measure the rate when a file is opened."""
 SAME_RATE = 0.03
 """Rates closer than this are the same, and the stated one is exact."""
-LIKE = 1.6
+REGULAR_FACTOR = 1.6
 """Intervals within this factor of the median count as regular."""
-STEADY = 0.9
+STEADY_SHARE = 0.9
 """Share of regular intervals that makes a rate steady."""
-SHOT_AT = "com.android.capture.fps"
+CAPTURE_FPS_TAG = "com.android.capture.fps"
 """Tag in which phones store the rate at which a slow-motion (or fast) clip was shot."""
 
 _SAME_S = 1e-3  # containers round to this
@@ -41,7 +41,7 @@ class MeasuredRate:
     steady: bool
 
 
-class Timeline:
+class FrameTimes:
     """The times of one recording's pictures."""
 
     def __init__(
@@ -79,7 +79,7 @@ class Timeline:
         self.end_s = self._end_s(container, stream, first_s)
         """When the last picture ends, if the file says."""
 
-    def at(self, picture: VideoFrame) -> float | None:
+    def time_of(self, picture: VideoFrame) -> float | None:
         """Return when `picture` was taken, s; None if it has no time."""
         time_s = picture_s(picture)
         return None if time_s is None else (time_s - self._zero_s) * self._factor
@@ -93,7 +93,7 @@ class Timeline:
         name: str,
     ) -> float:
         """Return the factor for all times."""
-        shot = fps or _number(container.metadata.get(SHOT_AT, ""))
+        shot = fps or _number(container.metadata.get(CAPTURE_FPS_TAG, ""))
         if shot is None or stored is None or _same(shot, stored):
             return 1.0
         if fps is not None and fps < stored:
@@ -130,8 +130,12 @@ def measure_rate(times_s: Sequence[float]) -> MeasuredRate | None:
     if len(steps_s) < 2:
         return None
     median_s = statistics.median_low(steps_s)
-    regular = [step_s for step_s in steps_s if median_s / LIKE <= step_s <= median_s * LIKE]
-    return MeasuredRate(1 / statistics.fmean(regular), len(regular) >= STEADY * len(steps_s))
+    regular = [
+        step_s
+        for step_s in steps_s
+        if median_s / REGULAR_FACTOR <= step_s <= median_s * REGULAR_FACTOR
+    ]
+    return MeasuredRate(1 / statistics.fmean(regular), len(regular) >= STEADY_SHARE * len(steps_s))
 
 
 def packet_s(packet: "Packet[VideoStream]") -> float | None:

@@ -12,17 +12,17 @@ from itertools import chain, islice
 from model.errors import SourceError
 from model.records import Frame, ImageU8
 from realtime.sources import Source, SourceInfo, SourceOptions, open_source, split_spec
-from realtime.sources.demo import DEFAULT_FPS, Demo, frame_numbers
-from realtime.sources.gated import GatedSource
+from realtime.sources.demo import DEMO_FPS, Demo, number_frames
+from realtime.sources.frame_source import FrameSource
 
 PIECE_S = 3.0
 """Length of the piece if memory allows: an expression with its context."""
 PIECE_BYTES = 640 * 2**20
 """Limit of its pictures in bytes; more than any processor's cache, so frames come from memory."""
-_LOOKED_THROUGH_S = 30.0
+_SEARCH_S = 30.0
 
 
-class Loop(GatedSource):
+class Loop(FrameSource):
     """Frame n at n / fps seconds: the frames of the piece forwards, then backwards, and so on."""
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
@@ -39,7 +39,7 @@ class Loop(GatedSource):
                 raise SourceError(
                     f"source loop:{inner.info.spec} is live: loop a file, a folder or demo"
                 )
-            self._fps = options.fps or inner.info.fps_nominal or DEFAULT_FPS
+            self._fps = options.fps or inner.info.fps_nominal or DEMO_FPS
             self._images = _piece(inner, self._fps)
         finally:
             inner.close()
@@ -47,7 +47,7 @@ class Loop(GatedSource):
             raise SourceError(
                 f"source loop:{inner.info.spec} has fewer than two frames: nothing to loop"
             )
-        self._numbers = frame_numbers(options.seconds, self._fps)
+        self._numbers = number_frames(options.seconds, self._fps)
         height, width = self._images[0].shape[:2]
         self._info = SourceInfo(
             spec=inner.info.spec,
@@ -83,7 +83,7 @@ def _piece(source: Source, fps: float) -> list[ImageU8]:
     count = min(round(PIECE_S * fps), PIECE_BYTES // first.image.nbytes)
     start = 0
     if isinstance(source, Demo):
-        truth = source.truth(_LOOKED_THROUGH_S)
+        truth = source.truth(_SEARCH_S)
         apex_s = next((e.apex_s for e in truth if e.kind == "micro"), 0.0)
         start = max(0, round(apex_s * fps) - count // 2)
     return [frame.image for frame in islice(chain([first], frames), start, start + count)]

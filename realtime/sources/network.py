@@ -5,11 +5,8 @@ Live frames get the time of receipt, because a network camera's clock is neither
 steady. A stream that breaks off is reopened, like an unplugged camera.
 """
 
-import urllib.request
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
-from http import HTTPStatus
-from http.client import HTTPException
 
 import av
 import av.error
@@ -19,11 +16,11 @@ from av.packet import Packet
 
 from model.errors import SourceError
 from model.records import Frame
-from realtime.sources import Source, SourceInfo, SourceOptions, without_password
+from realtime.sources import Source, SourceInfo, SourceOptions, hide_password
 from realtime.sources.file import RecordedSource
-from realtime.sources.gated import GatedSource
-from realtime.sources.pixels import Pixels
-from realtime.sources.video import JPEGS, LOSSLESS_CODECS, decode, unpack_jpegs, video_stream
+from realtime.sources.frame_source import FrameSource
+from realtime.sources.pixels import RgbConverter
+from realtime.sources.video import LOSSLESS_CODECS, MJPEG, choose_video_stream, decode, unpack_jpegs
 from realtime.stream.clock import monotonic_s
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
@@ -31,62 +28,43 @@ OPEN_TIMEOUT_S = 10.0
 REOPEN_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 3.0
 """The longest that a read, and so an interrupt, takes."""
-MAX_FPS = 300.0
+MAX_STATED_FPS = 300.0
 """A higher stated rate is wrong."""
 OPTIONS = {"rtsp_transport": "tcp"}
 """RTP over TCP: a lost datagram would smear the picture until the next key frame."""
 LIVE_OPTIONS = OPTIONS | {"fflags": "nobuffer", "analyzeduration": "1000000"}
 """The data read to identify a stream, at most 1 s, are discarded, because they would come late, as
 a burst."""
-AWAY = "stream away"
+STREAM_AWAY = "stream away"
 
 
 def open_network(spec: str, options: SourceOptions) -> Source:
     """Open an address; raises `SourceError` if it cannot be reached or has no video."""
-    try:
-        return _open(spec, options)
-    except SourceError:
-        if not _lacks_ranges(spec):
-            raise
-        raise SourceError(
-            f"{without_password(spec)}: its server does not support byte ranges, which are needed "
-            "for the index at the end of the file: download it, and open the file"
-        ) from None
-
-
-def _open(spec: str, options: SourceOptions) -> Source:
     # The other side decides size and rate.
     container = open_address(spec, OPEN_TIMEOUT_S, LIVE_OPTIONS)
     if not container.duration:
         if options.fps is not None:
             container.close()
             raise SourceError(
-                f"{without_password(spec)}: --fps {options.fps:g}, but a stream has its own rate: "
+                f"{hide_password(spec)}: --fps {options.fps:g}, but a stream has its own rate: "
                 "leave out --fps"
             )
         return NetworkStream(spec, container, options)
     container.close()
     container = open_address(spec, OPEN_TIMEOUT_S, OPTIONS)
-    name = without_password(spec)
-    return RecordedSource(container, options, spec=name, kind="network", name=name)
-
-
-def _lacks_ranges(spec: str) -> bool:
-    """Return whether this is an MP4 file, whose index is usually at its end, on a server that sends
-    files only from their beginning."""
-    if not spec.startswith(("http://", "https://")):
-        return False
+    name = hide_password(spec)
     try:
-        request = urllib.request.Request(spec, headers={"Range": "bytes=0-11"})
-        with urllib.request.urlopen(request, timeout=READ_TIMEOUT_S) as answer:
-            return bool(answer.status == HTTPStatus.OK and answer.read(12)[4:8] == b"ftyp")
-    except (OSError, ValueError, HTTPException):
-        return False
+        return RecordedSource(container, options, spec=name, kind="network", name=name)
+    except SourceError as error:
+        # The index of an MP4 is usually at its end.
+        raise SourceError(
+            f"{error}; if its server does not support byte ranges, download it, and open the file"
+        ) from None
 
 
 def open_address(spec: str, timeout_s: float, options: Mapping[str, str]) -> InputContainer:
     """Return the container at an address; `timeout_s` bounds the wait for its first answer."""
-    name = without_password(spec)
+    name = hide_password(spec)
     scheme, _, _ = spec.partition("://")
     if scheme not in SCHEMES:
         raise SourceError(f"{name}: no source for {scheme}://; choose {'://, '.join(SCHEMES)}://")
@@ -105,7 +83,7 @@ def open_address(spec: str, timeout_s: float, options: Mapping[str, str]) -> Inp
         ) from None
 
 
-class NetworkStream(GatedSource):
+class NetworkStream(FrameSource):
     """A live stream. One thread uses it; any may call `status` and `interrupt`."""
 
     def __init__(
@@ -120,19 +98,19 @@ class NetworkStream(GatedSource):
         """`container` is open, and is closed with this source. `now` and `wait` as for `Camera`."""
         super().__init__(options.rotate)
         self._spec = spec
-        self._name = without_password(spec)
+        self._name = hide_password(spec)
         self._packed = options.packed
         self._now = now
         self._wait = wait or self._stop.wait
         self._container: InputContainer | None = container
         try:
-            stream = video_stream(container, self._name)
+            stream = choose_video_stream(container, self._name)
         except SourceError:
             container.close()
             raise
         rate = float(stream.average_rate or stream.guessed_rate or 0)
-        fps = rate if 0 < rate <= MAX_FPS else None  # some state their clock's 90000
-        pixels = Pixels(stream, "one")
+        fps = rate if 0 < rate <= MAX_STATED_FPS else None  # some state their clock's 90000
+        pixels = RgbConverter(stream, "one")
         width, height = pixels.size(stream.width, stream.height)
         codec = stream.codec_context.name
         self._info = SourceInfo(
@@ -148,19 +126,19 @@ class NetworkStream(GatedSource):
             fps_asked=None,
             fps_nominal=fps,
             lossless=codec in LOSSLESS_CODECS,
-            jpeg=codec == JPEGS,
+            jpeg=codec == MJPEG,
             notes=pixels.notes,
         )
 
     def _run(self) -> Generator[Frame | None, None, None]:
         last_s = self._now()
         while self._container is not None:
-            stream = video_stream(self._container, self._name)
+            stream = choose_video_stream(self._container, self._name)
             # Low delay: frame threads would hold back as many frames as there are threads.
             stream.thread_type = "SLICE"
             stream.codec_context.flags |= Flags.low_delay
-            jpegs = self._packed and stream.codec_context.name == JPEGS
-            pixels = Pixels(stream, "one")
+            jpegs = self._packed and stream.codec_context.name == MJPEG
+            pixels = RgbConverter(stream, "one")
             for picture, image in (
                 unpack_jpegs(self._container, stream, self._gate)
                 if jpegs
@@ -175,21 +153,21 @@ class NetworkStream(GatedSource):
                     last_s = received_s
                 yield frame
             self._release()
-            self._gate.say(
+            self._gate.set_state(
                 "reconnecting", f"{self._name} broke off: reconnecting; nothing is recorded"
             )
             if not self._retry(self._reopen, self._wait):
                 return
             gap_s = self._now() - last_s
             fps = self._gate.status().fps_measured or self._info.fps_nominal or 1.0
-            self._gate.drop(AWAY, max(1, round(gap_s * fps)))
-            self._gate.say("open", f"stream back after {gap_s:.1f} s")
+            self._gate.drop(STREAM_AWAY, max(1, round(gap_s * fps)))
+            self._gate.set_state("open", f"stream back after {gap_s:.1f} s")
             last_s += gap_s
 
     def _reopen(self) -> None:
         self._release()
         self._container = open_address(self._spec, REOPEN_TIMEOUT_S, LIVE_OPTIONS)
-        video_stream(self._container, self._name)
+        choose_video_stream(self._container, self._name)
 
     def _release(self) -> None:
         if self._container is not None:

@@ -21,7 +21,7 @@ import numpy as np
 from model.errors import SourceError
 from model.records import ImageU8
 
-MAX_FPS = 1000.0
+MAX_DRIVER_FPS = 1000.0
 """Drivers that do not know their rate report 0, or nonsense above this."""
 
 JPEG_CODES = frozenset({"MJPG", "JPEG"})
@@ -104,7 +104,7 @@ def open_opencv(
     Raises `SourceError` with the reason and the remedy.
     """
     node = _node(spec)
-    if node and (problem := node_problem(node)):
+    if node and (problem := find_node_problem(node)):
         raise SourceError(problem)
     if not node and not spec.isdecimal():
         raise SourceError(f"camera {spec!r}: cameras are chosen by number here (0, 1, …)")
@@ -136,7 +136,7 @@ def list_cameras(directory: str = "/dev") -> tuple[str, ...]:
     return tuple(f"{directory}/video{number}" for number in numbers)
 
 
-def node_problem(node: str) -> str | None:
+def find_node_problem(node: str) -> str | None:
     """Return why device file `node` cannot be used, with the remedy; None if nothing is wrong."""
     if not os.path.exists(node):
         others = list_cameras()
@@ -190,6 +190,6 @@ def _read_back(capture: cv2.VideoCapture) -> Mode:
     return Mode(
         width=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
         height=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
-        fps=fps if 0 < fps <= MAX_FPS else None,
+        fps=fps if 0 < fps <= MAX_DRIVER_FPS else None,
         fourcc=letters.strip() if letters.isascii() and letters.isprintable() else "",
     )

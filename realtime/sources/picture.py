@@ -67,7 +67,7 @@ def is_jpeg(data: bytes) -> bool:
     return data.startswith(b"\xff\xd8")
 
 
-def jpeg_size(data: bytes) -> tuple[int, int] | None:
+def read_jpeg_size(data: bytes) -> tuple[int, int] | None:
     """Return width and height of a JPEG in px, from its header without decoding; None if the header
     is damaged (SOFn: ITU-T T.81, B.2.2)."""
     if not is_jpeg(data):

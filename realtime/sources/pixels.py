@@ -1,9 +1,8 @@
 """Converts a decoder's pictures to upright RGB with square pixels.
 
 It handles the colour matrix, range, transfer and primaries (HDR becomes SDR), the pixel shape,
-fields, 16-bit pictures that use only the lower bits, and the display matrix. `Pixels.notes` says
-which were unusual.
-"""
+fields, 16-bit pictures that use only the lower bits, and the display matrix. `RgbConverter.notes`
+says which were unusual."""
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
@@ -23,12 +22,12 @@ from av.video.reformatter import (
 from av.video.stream import VideoStream
 
 from model.records import ImageU8
-from realtime.sources.fields import Fields, Mode
+from realtime.sources.deinterlacer import Deinterlacer, Mode
 from realtime.sources.picture import LowBits
 
 SD_LINES = 576
 """A picture with more lines and no stated colour matrix uses that of HD, as players do."""
-WIDEST = 4
+MAX_ASPECT = 4
 """A stated pixel aspect beyond this, or below its inverse, is ignored."""
 
 _UNSPECIFIED = 2
@@ -41,13 +40,13 @@ _WIDE = {
 _GREY16 = ("gray16le", "gray16be")
 
 
-class Pixels:
+class RgbConverter:
     """Converts the pictures of one stream. Only one thread may use it."""
 
     def __init__(self, stream: VideoStream, fields: Mode) -> None:
-        """`fields`: see `realtime.sources.fields`."""
+        """`fields`: see `realtime.sources.deinterlacer`."""
         self._aspect = _aspect(stream)
-        self._fields = Fields(fields)
+        self._deinterlacer = Deinterlacer(fields)
         self._to_rgb = VideoReformatter()
         self._low = LowBits()
         self._colours: str | None = None
@@ -61,7 +60,7 @@ class Pixels:
             note
             for note in (
                 shape if aspect != 1 else "",
-                self._fields.note,
+                self._deinterlacer.note,
                 self._colours or "",
                 self._low.note,
             )
@@ -79,20 +78,20 @@ class Pixels:
     @property
     def per_picture(self) -> int:
         """How many pictures one coded picture gives: 2 if fields are taken apart."""
-        return self._fields.per_picture
+        return self._deinterlacer.per_picture
 
-    def of(self, frame: VideoFrame | None) -> Iterator[tuple[VideoFrame, ImageU8]]:
+    def convert(self, frame: VideoFrame | None) -> Iterator[tuple[VideoFrame, ImageU8]]:
         """Yield the pictures that `frame` completes, each with the frame that carries its time and
         its RGB image, (H, W, 3) uint8; None marks the end."""
-        for picture in self._fields.of(frame):
+        for picture in self._deinterlacer.deinterlace(frame):
             yield picture, self._image(picture)
 
     def _image(self, picture: VideoFrame) -> ImageU8:
         if picture.format.name in _GREY16:
             grey = self._low.to_8_bit(picture.to_ndarray().astype(np.uint16, copy=False))
             picture_8 = VideoFrame.from_ndarray(np.ascontiguousarray(grey), "gray8")
-            return upright(self._rgb(picture_8), picture)
-        return upright(self._rgb(picture), picture)
+            return turn_upright(self._rgb(picture_8), picture)
+        return turn_upright(self._rgb(picture), picture)
 
     def _rgb(self, picture: VideoFrame) -> VideoFrame:
         asked: dict[str, Any] = {}
@@ -115,7 +114,7 @@ class Pixels:
 def _aspect(stream: VideoStream) -> Fraction:
     """Return the width of a pixel over its height."""
     aspect = stream.sample_aspect_ratio
-    believed = aspect is not None and Fraction(1, WIDEST) <= aspect <= WIDEST
+    believed = aspect is not None and Fraction(1, MAX_ASPECT) <= aspect <= MAX_ASPECT
     return aspect if aspect is not None and believed else Fraction(1)
 
 
@@ -125,7 +124,7 @@ def _colour_note(hdr: str | None, wide: str | None) -> str:
     return f"colours of {wide} brought to BT.709" if wide else ""
 
 
-def upright(rgb: VideoFrame, decoded_from: VideoFrame) -> ImageU8:
+def turn_upright(rgb: VideoFrame, decoded_from: VideoFrame) -> ImageU8:
     """Return the pixels of `rgb`, turned and mirrored by the display matrix of the frame it was
     converted from. Only quarter turns: video has no others.
 

@@ -18,17 +18,17 @@ from av.video.stream import VideoStream
 from model.errors import SourceError
 from model.records import ImageU8
 from realtime.sources.ffv1 import is_whole
-from realtime.sources.frame_times import AHEAD
-from realtime.sources.gate import Gate
+from realtime.sources.frame_source import Gate
+from realtime.sources.frame_times import RATE_PACKETS
 from realtime.sources.picture import decode_picture, rotate_image
-from realtime.sources.pixels import Pixels
+from realtime.sources.pixels import RgbConverter
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"  # generic to type checkers alone
 
 DAMAGED = "damaged"
 """Cause under which incompletely decoded pictures are counted."""
 
-JPEGS = "mjpeg"
+MJPEG = "mjpeg"
 """FFmpeg's name of the codec whose packets are JPEGs."""
 
 FFV1 = "ffv1"
@@ -36,13 +36,13 @@ FFV1 = "ffv1"
 LIMITS = {"max_pixels": str(2**26)}
 """Options of decoders; the same limit as for OpenCV (`model`)."""
 
-LISTS = frozenset({"concat", "dash", "hls", "imf"})
+PLAYLIST_FORMATS = frozenset({"concat", "dash", "hls", "imf"})
 """FFmpeg's formats that name other files, which a page may not be allowed to open."""
 
 LOSSLESS_CODECS = frozenset({"ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "png", "bmp"})
 
 
-def video_stream(container: InputContainer, spec: str) -> VideoStream:
+def choose_video_stream(container: InputContainer, spec: str) -> VideoStream:
     """Return the stream to watch; its decoder is not open yet.
 
     Raises `SourceError` if there is none. Cover art does not count, nor does a text file, which
@@ -50,7 +50,7 @@ def video_stream(container: InputContainer, spec: str) -> VideoStream:
     """
     if container.format.name == "tty":
         raise SourceError(f"{spec}: a text file, not a video")
-    streams = videos(container)
+    streams = list_videos(container)
     if not streams:
         raise SourceError(f"{spec}: it has no video in it")
     streams = [stream for stream in streams if stream.codec_context is not None]
@@ -65,7 +65,7 @@ def video_stream(container: InputContainer, spec: str) -> VideoStream:
     return stream
 
 
-def videos(container: InputContainer) -> list[VideoStream]:
+def list_videos(container: InputContainer) -> list[VideoStream]:
     """Return all video streams, without cover art."""
     return [
         stream
@@ -78,7 +78,7 @@ def decode(
     container: InputContainer,
     stream: VideoStream,
     gate: Gate,
-    pixels: Pixels,
+    pixels: RgbConverter,
     intact: Callable[[bytes], bool] | None = None,
     ahead: list["VideoPacket"] | None = None,
 ) -> Iterator[tuple[VideoFrame, ImageU8]]:
@@ -88,7 +88,7 @@ def decode(
     picture."""
     packets = _packets(container, stream, gate)
     if ahead is not None:
-        ahead += islice(packets, AHEAD)
+        ahead += islice(packets, RATE_PACKETS)
         packets = chain(ahead, packets)
     for packet in chain(packets, [None]):  # None draws what the decoder still holds
         if intact and packet is not None and packet.size and not intact(bytes(packet)):
@@ -105,8 +105,8 @@ def decode(
             if frame.is_corrupt:
                 gate.refuse(DAMAGED)
             else:
-                yield from pixels.of(frame)
-    yield from pixels.of(None)
+                yield from pixels.convert(frame)
+    yield from pixels.convert(None)
 
 
 def _packets(container: InputContainer, stream: VideoStream, gate: Gate) -> Iterator[VideoPacket]:
@@ -140,10 +140,10 @@ def decode_recorded(
     time. If it was kept without loss, every pixel is as the recorder had it. Otherwise as `decode`.
     `rotate`: degrees clockwise by which the session's original JPEGs are turned."""
     codec = stream.codec_context.name
-    if codec == JPEGS:
+    if codec == MJPEG:
         return (
             (packet, rotate_image(image, rotate))
             for packet, image in unpack_jpegs(container, stream, gate)
         )
-    pixels = Pixels(stream, "none")
+    pixels = RgbConverter(stream, "none")
     return decode(container, stream, gate, pixels, is_whole if codec == FFV1 else None)

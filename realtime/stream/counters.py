@@ -15,7 +15,7 @@ class CaptureCounter:
     def __init__(self) -> None:
         self.frames = 0
         """Frames delivered by the source."""
-        self.paused = 0
+        self.pause_frames = 0
         """Frames among them that came during a pause."""
         self._span_s: tuple[float, float] | None = None
 

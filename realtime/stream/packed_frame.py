@@ -8,7 +8,7 @@ import numpy as np
 
 from model.records import Frame, ImageU8, Stamp
 
-JPEG_QUALITY = 95
+PACKED_QUALITY = 95
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +30,26 @@ class PackedFrame:
 RingFrame = Frame | PackedFrame
 
 
-def pack(held: RingFrame) -> PackedFrame:
-    """Return `held` packed; a packed frame stays as it is."""
-    if isinstance(held, PackedFrame):
-        return held
-    return PackedFrame(held.stamp, held.received_s, _jpeg(held.image), held.image.shape)
+def pack(frame: RingFrame) -> PackedFrame:
+    """Return `frame` packed; a packed frame stays as it is."""
+    if isinstance(frame, PackedFrame):
+        return frame
+    jpeg = encode_jpeg(frame.image, PACKED_QUALITY)
+    return PackedFrame(frame.stamp, frame.received_s, jpeg, frame.image.shape)
 
 
-def unpack(held: RingFrame) -> Frame:
-    """Return `held` with its picture decoded."""
-    if isinstance(held, Frame):
-        return held
-    return Frame(held.stamp, _image(held.jpeg), held.received_s)
+def unpack(frame: RingFrame) -> Frame:
+    """Return `frame` with its picture decoded."""
+    if isinstance(frame, Frame):
+        return frame
+    return Frame(frame.stamp, _image(frame.jpeg), frame.received_s)
 
 
-def blacken(held: RingFrame) -> RingFrame:
-    """Return `held` with a black picture, packed if it was packed."""
-    if isinstance(held, PackedFrame):
-        return PackedFrame(held.stamp, held.received_s, _black_jpeg(held.shape), held.shape)
-    return Frame(held.stamp, _black(held.image.shape), held.received_s)
+def blacken(frame: RingFrame) -> RingFrame:
+    """Return `frame` with a black picture, packed if it was packed."""
+    if isinstance(frame, PackedFrame):
+        return PackedFrame(frame.stamp, frame.received_s, _black_jpeg(frame.shape), frame.shape)
+    return Frame(frame.stamp, _black(frame.image.shape), frame.received_s)
 
 
 @lru_cache(maxsize=2)
@@ -60,12 +61,13 @@ def _black(shape: tuple[int, ...]) -> ImageU8:
 
 @lru_cache(maxsize=2)
 def _black_jpeg(shape: tuple[int, ...]) -> bytes:
-    return _jpeg(_black(shape))
+    return encode_jpeg(_black(shape), PACKED_QUALITY)
 
 
-def _jpeg(image: ImageU8) -> bytes:
+def encode_jpeg(image: ImageU8, quality: int) -> bytes:
+    """Return (H, W, 3) uint8 RGB as a JPEG; `quality` up to 100."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise RuntimeError(f"OpenCV could not pack a picture of {image.shape} as JPEG")
     return data.tobytes()

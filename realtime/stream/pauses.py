@@ -11,9 +11,9 @@ class Pauses:
     """The last pauses of one run, on the system's monotonic clock. Any thread may use it."""
 
     def __init__(self) -> None:
-        self.resumed = threading.Event()
+        self.running = threading.Event()
         """Cleared during a pause, otherwise set."""
-        self.resumed.set()
+        self.running.set()
         self._lock = threading.Lock()
         self._spans: deque[tuple[float, float]] = deque(maxlen=_KEPT)
 
@@ -21,14 +21,14 @@ class Pauses:
         """Begin a pause."""
         with self._lock:
             self._spans.append((now_s, math.inf))
-        self.resumed.clear()
+        self.running.clear()
 
     def end(self, now_s: float) -> None:
         """End the current pause."""
         with self._lock:
             begin_s, _ = self._spans.pop()
             self._spans.append((begin_s, now_s))
-        self.resumed.set()
+        self.running.set()
 
     def overlap(self, begin_s: float, end_s: float) -> bool:
         """Return whether any of the time from `begin_s` to `end_s` was in a pause."""

@@ -41,7 +41,7 @@ class FrameRing:
         self._bytes = 0
         self._all_bytes = 0
         self._appended = 0
-        self._let_go: deque[Stamp] = deque(maxlen=STAMPS)
+        self._released: deque[Stamp] = deque(maxlen=STAMPS)
         self._closed = False
         self._error: BaseException | None = None
         self._changed = threading.Condition()
@@ -72,7 +72,7 @@ class FrameRing:
                 self._packed = max(0, self._packed - 1)
                 self._offsets.popleft()
                 self._bytes -= oldest.nbytes
-                self._let_go.append(oldest.stamp)
+                self._released.append(oldest.stamp)
             self._changed.notify_all()
 
     def close(self, error: BaseException | None = None) -> None:
@@ -225,7 +225,7 @@ class RingReader:
                 raise StopIteration
             oldest = ring._appended - len(ring._frames)
             missed = max(0, oldest - self._next)
-            self._missed = tuple(islice(reversed(ring._let_go), missed))[::-1]
+            self._missed = tuple(islice(reversed(ring._released), missed))[::-1]
             self._next += missed + 1
             return _picture(ring._frames[self._next - 1 - oldest]), missed
 
@@ -239,6 +239,6 @@ class RingReader:
             self._ring._changed.notify_all()
 
 
-def _picture(held: RingFrame) -> Frame:
-    assert isinstance(held, Frame)  # frames are packed only after every reader has read them
-    return held
+def _picture(frame: RingFrame) -> Frame:
+    assert isinstance(frame, Frame)  # frames are packed only after every reader has read them
+    return frame

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from model.errors import InputError
 from realtime.config import LiveConfig
-from realtime.sources import split_spec, without_password
+from realtime.sources import hide_password, split_spec
 
 OFFERED = frozenset({"auto", "demo", "browser", "camera"})
 
@@ -23,7 +23,7 @@ def check_source(spec: str, config: LiveConfig) -> None:
     if spec == config.source or _is_allowed(spec, config.allow_sources):
         return
     raise InputError(
-        f"source {without_password(spec)}: this page may not open it; to allow it, start the "
+        f"source {hide_password(spec)}: this page may not open it; to allow it, start the "
         "program with --allow-sources and the source or its folder"
     )
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, FiniteFloat
 from model.records import Step
 from realtime.live import LiveSession
 from realtime.ui.failures import error_as_404, report_failure
-from realtime.ui.viewer_messages import Text
+from realtime.ui.messages import Text
 
 
 class Calibrator(Protocol):
@@ -50,7 +50,7 @@ class CalibrationRequest(BaseModel):
     false_alarms_per_min: FiniteFloat = 0.5
 
 
-def calibration_routes(calibrator: Calibrator) -> APIRouter:
+def build_calibration_routes(calibrator: Calibrator) -> APIRouter:
     """Return the routes under `/live/calibrate/`. Answers report failures as `error`."""
     router = APIRouter(prefix="/live/calibrate")
 

@@ -7,23 +7,25 @@ from realtime.live import LiveSession
 from realtime.ui.allowed_sources import check_source
 from realtime.ui.failures import report_failure
 from realtime.ui.guard import Person
-from realtime.ui.viewer_messages import ViewerMessage
+from realtime.ui.messages import ViewerMessage
 
-RECORDED = {
+QUESTIONS = {
     "stop": "A recording is in progress. End it?",
     "pause": "A recording is in progress. Pause it?",
 }
 """Questions to ask before a command touches a recording."""
 
 
-def obey(session: LiveSession, person: Person, message: ViewerMessage) -> dict[str, Any] | None:
+def carry_out(
+    session: LiveSession, person: Person, message: ViewerMessage
+) -> dict[str, Any] | None:
     """Carry out the command in `message`, which may take seconds. Return the answer: None if all is
     well, an `error`, or `confirm` with a question. To confirm, the page sends the command again
     with `sure`."""
     try:
         if not person.may_control:
             raise InputError("this password only lets you look, not control")
-        question = RECORDED.get(str(message.do))
+        question = QUESTIONS.get(str(message.do))
         if question and not message.sure and session.records:
             return {"type": "confirm", "do": message.do, "question": question}
         _carry_out(session, person.name, message)

@@ -17,11 +17,11 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 
 from realtime.stream.clock import monotonic_s
-from realtime.ui.login_throttle import network
+from realtime.ui.login_throttle import find_household
 
-MOST = 512
+MAX_CONNECTIONS = 512
 """Connections at once; fewer if that is more than half of the open files that the system allows."""
-ONES_SHARE = 4
+ADDRESS_SHARE = 4
 """One address may have this fraction of the connections: one in four."""
 BACKLOG = 64
 """Connections that may wait to be accepted. One above the limit is accepted, then closed."""
@@ -42,14 +42,14 @@ class Listener(socket.socket):
 
     def __init__(self, family: int, kind: int, protocol: int, most: int | None = None) -> None:
         super().__init__(family, kind, protocol)
-        self._most = min(MOST, _open_file_limit() // 2) if most is None else most
+        self._most = min(MAX_CONNECTIONS, _open_file_limit() // 2) if most is None else most
         self._open: Counter[str] = Counter()
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Accept as any socket does. Raises `ConnectionAbortedError` above the limit."""
         taken, address = super().accept()
-        where = network(address[0])
-        if self._open.total() >= self._most or self._open[where] >= self._most // ONES_SHARE:
+        where = find_household(address[0])
+        if self._open.total() >= self._most or self._open[where] >= self._most // ADDRESS_SHARE:
             taken.close()
             raise ConnectionAbortedError("too many connections")
         self._open[where] += 1
@@ -153,6 +153,6 @@ def _open_file_limit() -> int:
     try:
         import resource
     except ImportError:  # Windows
-        return 2 * MOST
+        return 2 * MAX_CONNECTIONS
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 2 * MOST if files == resource.RLIM_INFINITY else files
+    return 2 * MAX_CONNECTIONS if files == resource.RLIM_INFINITY else files

@@ -31,7 +31,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from realtime.config import is_loopback
 from realtime.stream.clock import monotonic_s
 from realtime.ui.login_throttle import Throttle
-from realtime.ui.routes import route_path, without_root
+from realtime.ui.routes import find_route_path, strip_root
 
 COOKIE = "fmanet_live"
 NAME_LENGTH = 40
@@ -51,7 +51,7 @@ class Person:
     """False: the person may only look."""
 
 
-def person(connection: HTTPConnection) -> Person:
+def get_person(connection: HTTPConnection) -> Person:
     """Return who made this request or opened this socket. The guard must have let it in."""
     found = connection.scope["state"]["person"]
     assert isinstance(found, Person)
@@ -91,7 +91,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         if self._root_path:
-            path = without_root(scope["path"], self._root_path)
+            path = strip_root(scope["path"], self._root_path)
             scope = {**scope, "root_path": self._root_path, "path": self._root_path + path}
         headers = Headers(scope=scope)
         found = self._person(scope, headers)
@@ -140,7 +140,9 @@ class Guard:
                 {"WWW-Authenticate": 'Basic realm="FMANet Live", charset="UTF-8"'},
             )
         changes = scope["type"] == "http" and scope["method"] not in _SAFE_METHODS
-        if not found.may_control and (changes or route_path(scope).startswith(_NOT_FOR_VIEWERS)):
+        if not found.may_control and (
+            changes or find_route_path(scope).startswith(_NOT_FOR_VIEWERS)
+        ):
             return PlainTextResponse("This password only lets you look at what is live.\n", 403)
         return None
 

@@ -11,7 +11,7 @@ from realtime.live import LiveSession
 from realtime.results.snapshot import Snapshot
 from realtime.stream.latency import LatencySummary
 
-STAGES = {
+STAGE_NAMES = {
     "wait": "wait in the ring",
     "face": "face",
     "motion": "motion",
@@ -29,7 +29,7 @@ _FEW = 30
 _SHOWN = ("source", "engine", "device", "seconds", "captured", "analysed")
 
 
-def health_routes(session: LiveSession) -> APIRouter:
+def build_health_routes(session: LiveSession) -> APIRouter:
     """Return the route `/live/health`: the state of `session` and the machine as JSON values."""
     router = APIRouter()
     process = psutil.Process()
@@ -47,21 +47,25 @@ def health_routes(session: LiveSession) -> APIRouter:
             "memory_mb": process.memory_info().rss / 1e6,
             "machine_percent": busy,
         }
-        return {**state(session.snapshot()), **machine}
+        return {**describe_health(session.snapshot()), **machine}
 
     return router
 
 
-def state(snapshot: Snapshot) -> dict[str, Any]:
+def describe_health(snapshot: Snapshot) -> dict[str, Any]:
     """Return what the tab shows of a snapshot. `light` is "green", "amber", "red" or empty,
     `verdict` says why, `spans` are rows of percentiles in ms."""
-    light, verdict = judge(snapshot)
+    light, verdict = judge_speed(snapshot)
     due_ms = 1e3 / snapshot.fps_measured if snapshot.fps_measured else None
     spans = [
         _span("frame due → result", snapshot.frame_to_result, whole=True, due_ms=due_ms),
         _span("frame due → painted", snapshot.painted, whole=True, due_ms=due_ms),
         _span("expression's offset → event", snapshot.decision, whole=True),
-        *(_span(STAGES[name], snapshot.stages[name]) for name in STAGES if name in snapshot.stages),
+        *(
+            _span(STAGE_NAMES[name], snapshot.stages[name])
+            for name in STAGE_NAMES
+            if name in snapshot.stages
+        ),
     ]
     return {
         "light": light,
@@ -73,7 +77,7 @@ def state(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def judge(snapshot: Snapshot) -> tuple[str, str]:
+def judge_speed(snapshot: Snapshot) -> tuple[str, str]:
     """Return a light and a sentence that say whether the program keeps up with its source."""
     if snapshot.state != "running" or snapshot.analysed < _FEW or not snapshot.fps_measured:
         return "", "Starting" if snapshot.state in ("running", "starting") else "Not running"

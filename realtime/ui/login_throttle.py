@@ -8,7 +8,7 @@ from realtime.stream.clock import monotonic_s
 
 FREE = 5
 """The first wrong passwords cost no wait: people mistype, and browsers try again."""
-LONGEST_S = 60.0
+MAX_WAIT_S = 60.0
 FORGIVEN_S = 600.0
 """After this long without a wrong password, earlier ones no longer count. A right one changes
 nothing: a guesser may share the address of someone who knows the password."""
@@ -26,21 +26,21 @@ class Throttle:
 
     def wait_s(self, address: str) -> float:
         """Return how long `address` must wait before its next password is checked."""
-        _, until_s = self._wrong.get(network(address), (0, 0.0))
+        _, until_s = self._wrong.get(find_household(address), (0, 0.0))
         return max(0.0, until_s - self._now())
 
     def count(self, address: str) -> None:
         """Count a wrong password from `address`."""
-        household = network(address)
+        household = find_household(address)
         before, until_s = self._wrong.pop(household, (0, 0.0))
         wrong = 1 if self._now() - until_s > FORGIVEN_S else before + 1
-        pause_s = min(LONGEST_S, 2.0 ** min(wrong - FREE, 16)) if wrong >= FREE else 0.0
+        pause_s = min(MAX_WAIT_S, 2.0 ** min(wrong - FREE, 16)) if wrong >= FREE else 0.0
         self._wrong[household] = wrong, self._now() + pause_s
         while len(self._wrong) > KEPT:
             self._wrong.popitem(last=False)
 
 
-def network(address: str) -> str:
+def find_household(address: str) -> str:
     """Return what one household shares: an IPv4 address, or the first 64 bits of an IPv6 one."""
     try:
         known = ip_address(address.partition("%")[0])

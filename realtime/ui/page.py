@@ -17,15 +17,15 @@ from starlette.staticfiles import StaticFiles
 from realtime.config import is_loopback
 from realtime.live import LiveSession
 from realtime.study import Study
-from realtime.ui.calibration import Calibrator, calibration_routes
+from realtime.ui.calibration import Calibrator, build_calibration_routes
+from realtime.ui.event_pictures import build_picture_routes
 from realtime.ui.failures import refuse_request
 from realtime.ui.guard import Guard
-from realtime.ui.health import health_routes
-from realtime.ui.pictures import picture_routes
-from realtime.ui.review import review_routes
+from realtime.ui.health import build_health_routes
+from realtime.ui.review import build_review_routes
 from realtime.ui.routes import RouteFilter
 from realtime.ui.sockets import Sockets
-from realtime.ui.study import measured_camera, study_routes
+from realtime.ui.study import build_study_routes, find_camera_check
 
 STATIC = Path(str(files("realtime.ui") / "static"))
 
@@ -45,14 +45,14 @@ def build_app(session: LiveSession, calibrator: Calibrator | None = None) -> Fas
     sockets = Sockets(session)
     app.add_api_websocket_route("/live/view", sockets.view)
     app.add_api_websocket_route("/live/camera", sockets.camera)
-    app.include_router(picture_routes(session))
-    app.include_router(health_routes(session))
+    app.include_router(build_picture_routes(session))
+    app.include_router(build_health_routes(session))
     if calibrator is not None:
-        app.include_router(calibration_routes(calibrator))
+        app.include_router(build_calibration_routes(calibrator))
         tabs.insert(1, "calibrate")
-    study = Study(session, lambda: measured_camera(calibrator))
-    app.include_router(study_routes(study))
-    app.include_router(review_routes(config.sessions))
+    study = Study(session, lambda: find_camera_check(calibrator))
+    app.include_router(build_study_routes(study))
+    app.include_router(build_review_routes(config.sessions))
     app.mount("/live/static", StaticFiles(directory=STATIC))
     gr.mount_gradio_app(
         app,

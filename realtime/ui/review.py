@@ -1,7 +1,7 @@
 """The routes of the page's Review tab.
 
 Times are seconds of the video, counted from the first recorded frame. Frames are given by their
-place in the video (`realtime.review.pictures`).
+place in the video (`realtime.review.recorded_frames`).
 """
 
 import math
@@ -22,22 +22,22 @@ from realtime.export import export, export_folder
 from realtime.results.clips import CONTEXT_S
 from realtime.results.replay import LARGEST_FACTOR, Replay
 from realtime.review.agreement import agree
-from realtime.review.coding import add_edit, as_coded, coded_expressions, kinds
+from realtime.review.coding import add_edit, apply_edits, find_kinds, list_expressions
 from realtime.review.motion_lanes import LANES, MotionLanes, read_motion
-from realtime.review.pictures import Pictures
-from realtime.review.report import report
-from realtime.review.sound import LANE_DB, Sound, sound_of
+from realtime.review.recorded_frames import RecordedFrames
+from realtime.review.session_report import make_report
+from realtime.review.session_sound import LANE_DB, SessionSound, open_sound
 from realtime.sessions.coder_edits import Edit
-from realtime.sessions.export_rows import marker_rows, questions
+from realtime.sessions.export_rows import find_questions, marker_rows
 from realtime.sessions.folder import DOCUMENT, SessionFolder
 from realtime.sessions.reader import Session, open_session
+from realtime.ui.event_pictures import Replays, answer_jpeg, answer_replay, describe_replay
 from realtime.ui.failures import error_as_404, error_as_answer, report_failure
-from realtime.ui.pictures import Replays, jpeg, replay_facts, replay_picture
-from realtime.ui.sound import sound_answer
-from realtime.ui.viewer_messages import Text
+from realtime.ui.messages import Text
+from realtime.ui.sound_stream import answer_sound
 
 KEPT_SESSIONS = 2
-JPEG_QUALITY = 92
+FRAME_QUALITY = 92
 MAX_REPLAY_S = 12.0
 _LISTED = ("participant", "started_utc", "state")
 
@@ -63,7 +63,7 @@ class ExportRequest(BaseModel):
     coder: Text = ""
 
 
-class Stretch(BaseModel):
+class TimeRange(BaseModel):
     """A stretch of the video in seconds, and the number of bins that describe it."""
 
     start_s: FiniteFloat
@@ -78,14 +78,14 @@ class _OpenSession:
         self.session: Session = open_session(path)
         self.mark = object()
         """Part of the key of its replays; an `id` could be used again by another object."""
-        self.pictures = Pictures(self.session)
+        self.pictures = RecordedFrames(self.session)
         self.motion: MotionLanes = read_motion(self.session.folder)
-        self._sound = sound_of(self.session)
+        self._sound = open_sound(self.session)
 
     @property
-    def sound(self) -> Sound:
+    def sound(self) -> SessionSound:
         """The sound. Raises `InputError` if the session has none."""
-        return self._sound or Sound(self.session)
+        return self._sound or SessionSound(self.session)
 
     def seconds(self, time_s: float) -> float:
         return time_s - self.session.zero_s
@@ -107,7 +107,7 @@ class _OpenSession:
             "sound": None if self._sound is None else {"quiet_db": LANE_DB},
             "labels": list(labels),
             "markers": list(marker_rows(session)),
-            "questions": [asdict(question) for question in questions(session)],
+            "questions": [asdict(question) for question in find_questions(session)],
             "gaps": [
                 {"start_s": self.seconds(a), "end_s": self.seconds(b), "why": why}
                 for a, b, why in session.gaps()
@@ -202,7 +202,7 @@ def _changed_ns(path: Path) -> int:
         return 0
 
 
-def review_routes(root: Path) -> APIRouter:
+def build_review_routes(root: Path) -> APIRouter:
     """Return the routes under `/live/review/` for the sessions in `root`. Answers report failures
     as `error`; a missing picture is a 404."""
     router = APIRouter(prefix="/live/review")
@@ -235,30 +235,30 @@ def review_routes(root: Path) -> APIRouter:
 
     @router.get("/{name}/motion")
     @error_as_answer
-    def motion(name: str, at: Annotated[Stretch, Query()]) -> dict[str, Any]:
+    def motion(name: str, at: Annotated[TimeRange, Query()]) -> dict[str, Any]:
         opened = store.open(name)
         zero_s = opened.session.zero_s
         return {"over": opened.motion.binned(at.start_s + zero_s, at.end_s + zero_s, at.bins)}
 
     @router.get("/{name}/loudness")
     @error_as_answer
-    def loudness(name: str, at: Annotated[Stretch, Query()]) -> dict[str, Any]:
+    def loudness(name: str, at: Annotated[TimeRange, Query()]) -> dict[str, Any]:
         return {"db": store.open(name).sound.loudness(at.start_s, at.end_s, at.bins)}
 
     @router.get("/{name}/sound.wav")
     @error_as_404
     def sound(name: str, wanted: Annotated[str | None, Header(alias="range")] = None) -> Response:
-        return sound_answer(lambda: store.open(name).sound, wanted)
+        return answer_sound(lambda: store.open(name).sound, wanted)
 
     @router.get("/{name}/frame/{place}.jpg")
     @error_as_404
     def frame(name: str, place: int) -> Response:
-        return jpeg(store.open(name).pictures.frame(place).image, JPEG_QUALITY)
+        return answer_jpeg(store.open(name).pictures.frame(place).image, FRAME_QUALITY)
 
     @router.get("/{name}/replay/{onset}-{apex}-{offset}/replay.json")
     @error_as_answer
     def replay(name: str, onset: int, apex: int, offset: int) -> dict[str, Any]:
-        return replay_facts(*replay_of(name, onset, apex, offset))
+        return describe_replay(*replay_of(name, onset, apex, offset))
 
     @router.get("/{name}/replay/{onset}-{apex}-{offset}/replay.jpg")
     @error_as_404
@@ -269,12 +269,12 @@ def review_routes(root: Path) -> APIRouter:
         offset: int,
         factor: float = Query(1.0, ge=1, le=LARGEST_FACTOR),
     ) -> Response:
-        return replay_picture(replay_of(name, onset, apex, offset)[0], factor)
+        return answer_replay(replay_of(name, onset, apex, offset)[0], factor)
 
     @router.get("/{name}/report.html")
     @error_as_404
     def report_page(name: str, coder: str = "") -> Response:
-        page = report(_as_coded_by(store.open(name).session, coder))
+        page = make_report(_as_coded_by(store.open(name).session, coder))
         return Response(page, media_type="text/html", headers={"Cache-Control": "no-store"})
 
     @router.post("/{name}/export")
@@ -294,15 +294,15 @@ def review_routes(root: Path) -> APIRouter:
 
 
 def _coding(opened: _OpenSession, coder: str) -> dict[str, Any]:
-    edits = coded_expressions(opened.session, coder)
-    kind = kinds(opened.session, edits)
+    edits = list_expressions(opened.session, coder)
+    kind = find_kinds(opened.session, edits)
     return {"coder": coder, "expressions": [opened.edit(e, kind[e.number]) for e in edits]}
 
 
 def _add_edit(opened: _OpenSession, request: EditRequest) -> dict[str, Any]:
     if request.frames != len(opened.pictures.stamps):
         raise InputError("the session has changed since it was opened: load the page again")
-    expressions = coded_expressions(opened.session, request.coder)
+    expressions = list_expressions(opened.session, request.coder)
     now = next((e for e in expressions if e.number == request.number), None)
     edit = add_edit(
         opened.session,
@@ -322,7 +322,7 @@ def _add_edit(opened: _OpenSession, request: EditRequest) -> dict[str, Any]:
 
 def _as_coded_by(session: Session, coder: str) -> Session:
     """Return `session` with the coder's edits, if there are any."""
-    return as_coded(session, coder) if coder in session.folder.coders() else session
+    return apply_edits(session, coder) if coder in session.folder.coders() else session
 
 
 def _window(opened: _OpenSession, onset: int, apex: int, offset: int) -> Window:

@@ -36,7 +36,7 @@ class RouteFilter:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 404."""
-        if scope["type"] == "http" and not _is_open(scope["method"], route_path(scope)):
+        if scope["type"] == "http" and not _is_open(scope["method"], find_route_path(scope)):
             await PlainTextResponse("Not found.\n", 404)(scope, receive, send)
         elif scope["type"] == "http" and scope["method"] not in ("GET", "HEAD"):
             body = await _body(receive)
@@ -80,11 +80,11 @@ def _is_open(method: str, path: str) -> bool:
     return method in ("GET", "HEAD") and (path in READ_PATHS or path.startswith(READ_PREFIXES))
 
 
-def route_path(scope: Scope) -> str:
+def find_route_path(scope: Scope) -> str:
     """Return the requested path, without the one under which a proxy serves the page."""
-    return without_root(scope["path"], scope.get("root_path", ""))
+    return strip_root(scope["path"], scope.get("root_path", ""))
 
 
-def without_root(path: str, root: str) -> str:
+def strip_root(path: str, root: str) -> str:
     """Return `path` without a leading `root`. Only whole parts match, as in Gradio's router."""
     return path.removeprefix(root) if f"{path}/".startswith(f"{root}/") else path

@@ -20,7 +20,7 @@ from realtime.sources.browser import MAX_JPEG_BYTES
 from realtime.ui.calibration import Calibrator
 from realtime.ui.connections import BACKLOG, Http, Listener, WebSocket
 from realtime.ui.page import build_app
-from realtime.ui.sockets import HEADER
+from realtime.ui.sockets import FRAME_HEADER
 
 SHUTDOWN_S = 3
 
@@ -33,7 +33,7 @@ def serve(config: LiveConfig, calibrator: Calibrator | None = None) -> None:
     if the source cannot be opened or the port is taken.
     """
     with open_listener(config.host, config.port) as listener:
-        address = page_address(config, listener)
+        address = make_page_address(config, listener)
         session = LiveSession(config, None if calibrator is None else calibrator.take)
         # Before capture starts: building the page keeps Python busy for a second.
         server = build_server(session, config, calibrator)
@@ -61,7 +61,7 @@ def build_server(
             ws_per_message_deflate=False,
             # With proxy headers, a password guesser could give another address each time.
             proxy_headers=False,
-            ws_max_size=MAX_JPEG_BYTES + HEADER.size,
+            ws_max_size=MAX_JPEG_BYTES + FRAME_HEADER.size,
             loop="asyncio",  # uvloop does not call the listener's `accept`
             http=Http,
             ws=WebSocket,
@@ -120,7 +120,7 @@ def open_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def page_address(config: LiveConfig, listener: socket.socket) -> str:
+def make_page_address(config: LiveConfig, listener: socket.socket) -> str:
     """Return the page's address for a browser on this machine."""
     scheme = "http" if config.tls_cert is None else "https"
     host = "localhost" if config.host in ("0.0.0.0", "::") else config.host

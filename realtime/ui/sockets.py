@@ -15,15 +15,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from realtime.live import LiveSession
 from realtime.stream.slewed_clock import SlewedClock
-from realtime.ui.guard import person
-from realtime.ui.view_messages import FrameEncoder
+from realtime.ui.guard import get_person
+from realtime.ui.messages import FrameEncoder, answer_ping, parse_message
 from realtime.ui.viewer import Viewer
-from realtime.ui.viewer_messages import parse_message, pong
 
 MOST_VIEWERS = 32
 """The most viewers at once who may only look, and the most who may control. The two are counted
 separately, so that the first never keep out the second."""
-HEADER = struct.Struct("<ddI")
+FRAME_HEADER = struct.Struct("<ddI")
 """The header before each JPEG of a viewer's camera."""
 MOST_SKIPPED = 100_000
 """Half an hour of frames; a page that reports more has miscounted."""
@@ -40,13 +39,13 @@ class Sockets:
         self._waiting = anyio.CapacityLimiter(2 * MOST_VIEWERS)
         self._commanding = anyio.CapacityLimiter(4)
         self._viewers: Counter[bool] = Counter()  # by whether they may control
-        self._feeder: _Feeder | None = None
+        self._camera_page: _CameraPage | None = None
         self._last_key, self._last_clock = "", SlewedClock()
 
     async def view(self, socket: WebSocket) -> None:
         """Serve one viewer until it leaves."""
         await socket.accept()
-        role = person(socket).may_control
+        role = get_person(socket).may_control
         if self._viewers[role] >= MOST_VIEWERS:
             await socket.send_json(
                 {"type": "error", "message": "too many pages are open: close one"}
@@ -70,20 +69,20 @@ class Sockets:
         lost its connection connects again with its old key, `?page=KEY`, and goes on, even if
         nobody has noticed yet that the old connection is dead.
 
-        In: binary, `HEADER` (capture time in s on the page's clock; the page's estimate of
+        In: binary, `FRAME_HEADER` (capture time in s on the page's clock; the page's estimate of
         `realtime.stream.clock` here minus that clock; number of frames that the page skipped before
         this one) and the JPEG; or text `{"ping": x}`. Out: `{"credit": 1}` for each frame taken,
         `{"ping": x, "server_s": …}`, or `{"error": …}` and the end.
         """
         await socket.accept()
-        before, key = self._feeder, socket.query_params.get("page", "")
+        before, key = self._camera_page, socket.query_params.get("page", "")
         if before is not None and not (key and key == before.key):
             await socket.send_json({"error": "another page's camera is the source"})
             await socket.close()
             return
         if not (key and key == self._last_key):  # otherwise keep the page's clock
             self._last_key, self._last_clock = key, SlewedClock()
-        feeder = self._feeder = _Feeder(key, socket)
+        camera_page = self._camera_page = _CameraPage(key, socket)
         if before is not None:
             with suppress(RuntimeError, WebSocketDisconnect):
                 await before.socket.close()
@@ -92,8 +91,8 @@ class Sockets:
         except WebSocketDisconnect:
             pass
         finally:
-            if self._feeder is feeder:
-                self._feeder = None
+            if self._camera_page is camera_page:
+                self._camera_page = None
                 source = self._session.browser
                 if source is not None:
                     source.mark_away()
@@ -108,7 +107,7 @@ class Sockets:
                 message = parse_message(received["text"])
                 if message is None:
                     return 1009
-                await socket.send_json(pong(message))
+                await socket.send_json(answer_ping(message))
                 continue
             source = self._session.browser
             if source is None and not self._session.starting:
@@ -116,19 +115,19 @@ class Sockets:
                 return 1000
             if source is not None:
                 data = received.get("bytes") or b""
-                if len(data) <= HEADER.size:
+                if len(data) <= FRAME_HEADER.size:
                     return 1009
-                there_s, offset_s, skipped = HEADER.unpack_from(data)
+                there_s, offset_s, skipped = FRAME_HEADER.unpack_from(data)
                 if not (math.isfinite(there_s) and math.isfinite(offset_s)):
                     return 1007
                 captured_s = clock.here_s(there_s, offset_s)
-                source.offer(data[HEADER.size :], captured_s, min(skipped, MOST_SKIPPED))
+                source.offer(data[FRAME_HEADER.size :], captured_s, min(skipped, MOST_SKIPPED))
             # While the session starts, the next run may want the page's frames.
             await socket.send_json({"credit": 1})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Feeder:
+class _CameraPage:
     """The page whose camera is the source."""
 
     key: str

@@ -6,12 +6,12 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, FiniteFloat
 
-from realtime.recording.camera_check import Check, camera_check
+from realtime.recording.camera_check import Check, check_camera
 from realtime.study import Draft, Study
 from realtime.ui.calibration import Calibrator
 from realtime.ui.failures import report_failure
-from realtime.ui.guard import person
-from realtime.ui.viewer_messages import Text
+from realtime.ui.guard import get_person
+from realtime.ui.messages import Text
 
 
 class DraftRequest(BaseModel):
@@ -42,7 +42,7 @@ class Span(BaseModel):
     seconds: FiniteFloat
 
 
-def study_routes(study: Study) -> APIRouter:
+def build_study_routes(study: Study) -> APIRouter:
     """Return the routes under `/live/study/`. Each answers with `Study.state` and, if it failed,
     with `error`."""
     router = APIRouter(prefix="/live/study")
@@ -52,7 +52,7 @@ def study_routes(study: Study) -> APIRouter:
     ) -> dict[str, Any]:
         """Run `action`, and note in the recording's audit who did `did`. `begins`: the recording
         exists only after `action`."""
-        who = person(request).name
+        who = get_person(request).name
         try:
             if not begins:
                 study.audit(who, did)
@@ -102,7 +102,7 @@ def study_routes(study: Study) -> APIRouter:
     return router
 
 
-def measured_camera(calibrator: Calibrator | None) -> Check | None:
+def find_camera_check(calibrator: Calibrator | None) -> Check | None:
     """Return the result of the Calibrate tab's camera check; None if there is none."""
     report = calibrator.state()["camera"] if calibrator is not None else None
-    return None if report is None else camera_check(report)
+    return None if report is None else check_camera(report)

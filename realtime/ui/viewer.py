@@ -14,26 +14,28 @@ from starlette.websockets import WebSocket
 from model.records import Event, Step
 from realtime.live import LiveSession
 from realtime.recording.status import RecordingStatus
-from realtime.results.overlay import current_event
+from realtime.results.overlay import find_current_event
 from realtime.results.snapshot import Snapshot
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import Percentiles
 from realtime.stream.ring import FrameRing
-from realtime.ui.commands import obey
-from realtime.ui.guard import person
-from realtime.ui.view_messages import (
+from realtime.ui.commands import carry_out
+from realtime.ui.guard import get_person
+from realtime.ui.messages import (
     FrameEncoder,
-    event_message,
-    forgotten_message,
-    frame_message,
-    hello_message,
-    status_message,
+    ViewerMessage,
+    answer_ping,
+    make_event_message,
+    make_forgotten,
+    make_frame_message,
+    make_hello,
+    make_status,
+    parse_message,
 )
-from realtime.ui.viewer_messages import ViewerMessage, parse_message, pong
 
 IN_FLIGHT = 2
 STATUS_S = 0.5
-HISTORY_S = 15.0
+PLOT_S = 15.0
 """Length of the plot that a new viewer starts with."""
 RECENT = 16
 """The expression in progress is one of this many last events."""
@@ -69,7 +71,7 @@ class Viewer:
         commanding: anyio.CapacityLimiter,
     ) -> None:
         self._socket = socket
-        self._person = person(socket)
+        self._person = get_person(socket)
         self._commanding = commanding
         self._commands_in, self._commands = anyio.create_memory_object_stream[ViewerMessage](
             COMMANDS
@@ -93,7 +95,7 @@ class Viewer:
     async def serve(self) -> None:
         """Serve the page until it leaves, or sends what no page would send."""
         async with self._commands_in, self._commands:
-            await self._socket.send_json(hello_message(may_control=self._person.may_control))
+            await self._socket.send_json(make_hello(may_control=self._person.may_control))
             await self._send_news()  # before the first frame: a new run clears the plot
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._send_frames)
@@ -118,7 +120,7 @@ class Viewer:
             if message.ack is not None:
                 self._acknowledge(message.ack, message.painted_s)
             elif message.ping is not None:
-                await self._socket.send_json(pong(message))
+                await self._socket.send_json(answer_ping(message))
             elif message.do is not None:
                 try:
                     # A command may load models for seconds; acknowledgements must not wait for it.
@@ -130,7 +132,7 @@ class Viewer:
         """Carry out commands one after the other."""
         async for message in self._commands:
             answer = await to_thread.run_sync(
-                obey, self._session, self._person, message, limiter=self._commanding
+                carry_out, self._session, self._person, message, limiter=self._commanding
             )
             if answer is not None:
                 await self._socket.send_json(answer)
@@ -193,15 +195,15 @@ class Viewer:
             return None
         start_s = monotonic_s()
         time_s = step.frame.stamp.time_s
-        last_s = time_s - HISTORY_S
+        last_s = time_s - PLOT_S
         if self._last is not None and self._last.frame.stamp.time_s < time_s:
             last_s = max(last_s, self._last.frame.stamp.time_s)
         self._last = step
         signals = [s for s in self._session.results.history(last_s) if s.stamp.time_s <= time_s]
         captured_s = self._captured_s(step)
-        event = current_event(self._session.results.events()[-RECENT:], time_s)
+        event = find_current_event(self._session.results.events()[-RECENT:], time_s)
         parts = self._encoder.parts(step, self._session.config.rotate)
-        data = frame_message(self._number, step, event, signals, parts, captured_s)
+        data = make_frame_message(self._number, step, event, signals, parts, captured_s)
         return _SentFrame(data, step, captured_s, start_s, monotonic_s())
 
     def _captured_s(self, step: Step) -> float:
@@ -239,10 +241,10 @@ class Viewer:
         if self._start_s is None:
             self._start_s = self._zero_s(snapshot)
         state = None if source is None else source.status().state
-        status = status_message(
+        status = make_status(
             snapshot,
             session.config,
-            badge=badge(snapshot, state, session.recording()),
+            badge=choose_badge(snapshot, state, session.recording()),
             kind="" if source is None else source.info.kind,
             start_s=self._start_s or 0.0,
             painted=self._painted.summary(),
@@ -252,11 +254,11 @@ class Viewer:
         gone, forgotten = self._events.keys() - events.keys(), session.results.forgotten_spans()
         if gone or forgotten != self._forgotten:
             self._forgotten = forgotten
-            news.append(forgotten_message(gone, forgotten))
+            news.append(make_forgotten(gone, forgotten))
         for number, event in events.items():
             # Identity, not equality: an event that lost its pictures is sent again too.
             if self._events.get(number) is not event:
-                news.append(event_message(event))
+                news.append(make_event_message(event))
         self._events = events
         return news
 
@@ -270,7 +272,9 @@ class Viewer:
         return None if latest is None else latest.stamp.time_s - snapshot.seconds
 
 
-def badge(snapshot: Snapshot, source_state: str | None, recording: RecordingStatus | None) -> str:
+def choose_badge(
+    snapshot: Snapshot, source_state: str | None, recording: RecordingStatus | None
+) -> str:
     """Return the text of the page's badge."""
     if snapshot.state != "running":
         return snapshot.state.upper()

@@ -31,7 +31,7 @@ function rows(found) {
     ["Mean overlap (IoU)", number(found.iou)],
     ["Cohen's κ, labels", `${number(found.label_kappa)} of those in common`],
     ["Cohen's κ, frames", `${number(found.frame_kappa)} (nothing, micro, macro)`],
-    ["Cohen's κ, verdicts", `${number(found.verdict_kappa)} of ${found.decided} on which both decided`],
+    ["Cohen's κ, verdicts", `${number(found.verdict_kappa)} of ${found.decided} that both decided`],
     ["Mean difference", `onset ${onset} ms, apex ${apex} ms, offset ${offset} ms`],
   ];
 }

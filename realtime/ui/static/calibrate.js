@@ -6,7 +6,7 @@ import { Tab, fill } from "./tab.js";
 const BUSY_MS = 200;
 const IDLE_MS = 1000;
 const BASELINE_DONE = "The neutral face is measured.";
-const IN_USE = "In use: the expressions on the Live tab are spotted with these thresholds.";
+const IN_USE = "In use: the Live tab now spots expressions with these thresholds.";
 
 /** Start the tab inside `root`, the element of calibrate.html. */
 export function mount(root) {
@@ -23,7 +23,7 @@ class Guide extends Tab {
       button.addEventListener("click", () => this.ask("cancel", {}));
     }
     this.ref("use").addEventListener("click", () => {
-      this.#say("use", "", "Starting anew with the baseline…");
+      this.#say("use", "", "Restarting with the baseline…");
       this.ref("use").disabled = true;
       this.ask("use", {});
     });

@@ -116,5 +116,5 @@ function figure(url, words, alt) {
 
 function allUnits(probabilities) {
   const shown = units(probabilities);
-  return shown.childElementCount ? shown : make("p", {}, "None above one half.");
+  return shown.childElementCount ? shown : make("p", {}, "None above 50 %.");
 }

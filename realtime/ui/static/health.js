@@ -64,7 +64,7 @@ function facts(health) {
   return {
     Rate: health.fps === null ? "–" : `${health.fps.toFixed(1)} fps`,
     Frames: `${health.captured} captured, ${health.analysed} analysed`,
-    "Left out": dropped.join(", ") || "none",
+    Skipped: dropped.join(", ") || "none",
     "This program": `${health.cores.toFixed(2)} of ${health.cores_all} cores`,
     Machine: `${health.machine_percent.toFixed(0)} % busy`,
     Memory: `${health.memory_mb.toFixed(0)} MB`,

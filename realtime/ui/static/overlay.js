@@ -132,7 +132,7 @@ function drawLabel(ctx, event, outline, right) {
   ctx.fillRect(x + 14, y + height - 6, bar, 2);
 }
 
-const FLAG_WORDS = { blink: "blink", head: "head moves", light: "light changes", texture: "too flat" };
+const FLAG_WORDS = { blink: "blink", head: "head moves", light: "light changes", texture: "low contrast" };
 
 function drawFlags(ctx, header, bottom) {
   const words = header.face

@@ -124,13 +124,13 @@ class StudyTab extends Tab {
     const words = recording.failure ? "Not recording" : recording.paused ? "Paused" : "Recording";
     this.ref("going").textContent = words;
     this.ref("stop").disabled = false;
-    this.ref("pause").textContent = recording.paused ? "Go on" : "Pause";
+    this.ref("pause").textContent = recording.paused ? "Resume" : "Pause";
     this.ref("pause").dataset.to = recording.paused ? "resume" : "pause";
   }
 
   #before({ draft, checks, missing, last, protocol, microphones }) {
     this.#list(this.ref("audio"), microphones, () => [
-      make("option", { value: "" }, microphones.length ? "none" : "no microphone was found"),
+      make("option", { value: "" }, microphones.length ? "none" : "no microphone found"),
       ...microphones.map((name) => make("option", { value: name }, name)),
     ]);
     if (!this.#filled) {
@@ -147,7 +147,7 @@ class StudyTab extends Tab {
         make(
           "li",
           { "data-check": item, "data-good": good ? "yes" : "no" },
-          make("i", { "aria-label": good ? "right" : "missing" }),
+          make("i", { "aria-label": good ? "passed" : "failed" }),
           make("b", {}, item),
           make("span", {}, text),
         ),

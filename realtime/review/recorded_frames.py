@@ -1,4 +1,4 @@
-"""Pictures: the recorded frames of a session by their place.
+"""The recorded frames of a session by their place.
 
 Places number the frames in the video, from 0. To reach a place a little ahead, decoding goes on; to
 reach any other, it starts at the key frame before that place.
@@ -14,10 +14,10 @@ import av.error
 
 from model.errors import InputError
 from model.records import Frame, ImageU8, Stamp
-from realtime.sessions.ledger import Line
+from realtime.sessions.ledger import LedgerLine
 from realtime.sessions.reader import Session
-from realtime.sources.gate import Gate
-from realtime.sources.video import decode_recorded, video_stream
+from realtime.sources.frame_source import Gate
+from realtime.sources.video import choose_video_stream, decode_recorded
 
 KEPT_BYTES = 96 * 2**20
 """Size of the decoded pictures that are kept, which makes stepping back fast."""
@@ -25,7 +25,7 @@ AHEAD_MS = 2000
 """Up to this far ahead, going on is faster than seeking a key frame."""
 
 
-class Pictures:
+class RecordedFrames:
     """Random access to the recorded frames. Any thread, one at a time."""
 
     def __init__(self, session: Session) -> None:
@@ -40,7 +40,7 @@ class Pictures:
         self._kept: OrderedDict[int, ImageU8] = OrderedDict()
         self._bytes = 0
         self._decoder: Iterator[tuple[int, ImageU8]] = iter(())
-        self._at: Line | None = None
+        self._at: LedgerLine | None = None
         self._container: av.container.InputContainer | None = None
 
     def nearest(self, time_s: float) -> int:
@@ -99,14 +99,14 @@ class Pictures:
             f"realtime.session recover {self._folder.path}"
         )
 
-    def _seek(self, record: Line) -> None:
+    def _seek(self, record: LedgerLine) -> None:
         self._close()
         assert record.part is not None
         assert record.pts_ms is not None
         path = self._folder.video(record.part)
         try:
             self._container = container = av.open(str(path))
-            stream = video_stream(container, str(path))
+            stream = choose_video_stream(container, str(path))
             assert stream.time_base is not None
             container.seek(round(record.pts_ms / 1000 / stream.time_base), stream=stream)
         except av.error.FFmpegError as error:

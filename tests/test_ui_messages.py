@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from model.records import Frame, Stamp, Step
-from realtime.ui.view_messages import MAX_SIDE_PX, FrameEncoder
+from realtime.ui.messages import MAX_VIEW_PX, FrameEncoder
 
 
 def step(width: int = 64, packed: bytes | None = b"\xff\xd8 as the camera sent it") -> Step:
@@ -18,10 +18,10 @@ def test_a_cameras_jpeg_is_sent_as_it_came() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown", "rotate"), [(step(packed=None), 0), (step(), 90), (step(MAX_SIDE_PX * 2), 0)]
+    ("shown", "rotate"), [(step(packed=None), 0), (step(), 90), (step(MAX_VIEW_PX * 2), 0)]
 )
 def test_any_other_picture_is_encoded(shown: Step, rotate: int) -> None:
     jpeg = FrameEncoder().parts(shown, rotate)["jpeg"]
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    assert image.shape[1] == min(shown.frame.image.shape[1], MAX_SIDE_PX)
+    assert image.shape[1] == min(shown.frame.image.shape[1], MAX_VIEW_PX)
     np.testing.assert_allclose(image.mean(axis=(0, 1)), (30, 90, 200), atol=3)

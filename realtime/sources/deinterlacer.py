@@ -13,14 +13,14 @@ import av.error
 from av.filter import Graph
 from av.video.frame import VideoFrame
 
-LOOK = 25
+EXAMINED_PICTURES = 25
 """How many pictures are examined to decide."""
 BROADCAST_LINES = frozenset({480, 486, 576, 1080, 1088})
 """Heights of woven pictures. At other heights, pictures are examined only if the file says that
 they are woven."""
-SURE = 8
+MIN_WOVEN = 8
 """At least this many pictures must look woven if the file does not say so."""
-WHOLE = 5
+MIN_WHOLE = 5
 """At least this many pictures must look whole if the file says that they are woven."""
 
 Mode = Literal["each", "one", "none"]
@@ -28,7 +28,7 @@ Mode = Literal["each", "one", "none"]
 where both arrive together. `none`: no fields."""
 
 
-class Fields:
+class Deinterlacer:
     """Takes pictures and returns deinterlaced ones, in order. Only one thread may use it."""
 
     def __init__(self, mode: Mode) -> None:
@@ -46,7 +46,7 @@ class Fields:
         """How many pictures one coded picture gives."""
         return 2 if self._filter and self._mode == "each" else 1
 
-    def of(self, frame: VideoFrame | None) -> Iterator[VideoFrame]:
+    def deinterlace(self, frame: VideoFrame | None) -> Iterator[VideoFrame]:
         """Yield the pictures that `frame` completes; None marks the end."""
         if self._decided:
             yield from self._pass(frame)
@@ -56,7 +56,7 @@ class Fields:
             yield from self._pass(frame)
         elif frame is not None and (self._examined or _is_doubtful(frame)):
             self._examined.append(frame)
-            if len(self._examined) == LOOK:
+            if len(self._examined) == EXAMINED_PICTURES:
                 yield from self._examine()
         elif frame is not None:
             yield frame
@@ -81,12 +81,12 @@ class Fields:
         top, bottom, whole = looks["tff"], looks["bff"], looks["progressive"]
         first = "tff" if top > 2 * bottom else "bff" if bottom > 2 * top else "auto"
         bwdif = f"bwdif=mode=send_field:parity={first}:deint="
-        if flagged and whole >= WHOLE and 3 * (top + bottom) < whole:
+        if flagged and whole >= MIN_WHOLE and 3 * (top + bottom) < whole:
             self._decided = True
             self.note = "says that it is interlaced, but its pictures are whole: used as they are"
         elif flagged:
             self._decide(f"{bwdif}interlaced", "each field a picture")
-        elif max(top, bottom) >= SURE and max(top, bottom) > 9 * (min(top, bottom) + whole):
+        elif max(top, bottom) >= MIN_WOVEN and max(top, bottom) > 9 * (min(top, bottom) + whole):
             self._decide(f"{bwdif}all", "although it does not say so; each field a picture")
         else:
             self._decided = True

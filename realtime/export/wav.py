@@ -4,8 +4,8 @@ the video; missing sound is silence."""
 from pathlib import Path
 
 from model.errors import InputError
-from realtime.review.sound import Sound, wav_header
-from realtime.sessions.export_rows import new_file, stem
+from realtime.review.session_sound import SessionSound, make_wav_header
+from realtime.sessions.export_rows import name_files, require_new
 from realtime.sessions.reader import Session
 
 AT_ONCE_S = 60
@@ -14,11 +14,11 @@ AT_ONCE_S = 60
 def write_sound(session: Session, folder: Path) -> list[Path]:
     """Write `<code>_<start>.wav`: one channel, 16 bit. Raises `InputError` if there is no sound, or
     the consent does not cover it."""
-    sound = Sound(session)
+    sound = SessionSound(session)
     if not may_export_sound(session):
         raise InputError(f"{session.folder.path}: the recorded consent does not cover sound")
-    path = new_file(wav_path(session, folder))
-    header = wav_header(sound.rate, sound.count)
+    path = require_new(wav_path(session, folder))
+    header = make_wav_header(sound.rate, sound.count)
     with path.open("xb") as file:
         file.write(header)
         for first in range(0, sound.count, AT_ONCE_S * sound.rate):
@@ -29,7 +29,7 @@ def write_sound(session: Session, folder: Path) -> list[Path]:
 
 def wav_path(session: Session, folder: Path) -> Path:
     """Return where `write_sound` writes."""
-    return folder / f"{stem(session)}.wav"
+    return folder / f"{name_files(session)}.wav"
 
 
 def may_export_sound(session: Session) -> bool:

@@ -5,20 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from realtime.review.motion_lanes import LANES, MotionLanes
-from realtime.review.sound import LANE_DB, Sound
-from realtime.sessions.export_rows import QuestionSpan, questions
+from realtime.review.session_sound import LANE_DB, SessionSound
+from realtime.sessions.export_rows import QuestionSpan, find_questions
 from realtime.sessions.reader import Session
 
-BINS = 700
-FULL = 2.5
+CURVE_BINS = 700
+TOP = 2.5
 """Value at the top of a lane; 1 is the threshold."""
-GAP_S = 0.5
+CURVE_GAP_S = 0.5
 """A longer stretch without values breaks the curve."""
 _TICKS_S = (1, 5, 10, 30, 60, 300, 600, 1800, 3600)
 
 
 @dataclass(frozen=True)
-class Timeline:
+class TimelineDrawing:
     """A whole session. Times are s of the video, lengths units of the drawing."""
 
     seconds: float
@@ -37,7 +37,7 @@ class Timeline:
     lane = 34
     tall = 26
     """Height of the highest curve in a lane."""
-    threshold = tall / FULL
+    threshold = tall / TOP
     """Height of the threshold in a lane."""
 
     @property
@@ -56,38 +56,43 @@ class Timeline:
         return self.left + time_s / self.seconds * (self.width - self.left)
 
 
-def timeline(session: Session, motion: MotionLanes, sound: Sound | None) -> Timeline:
+def draw_timeline(
+    session: Session, motion: MotionLanes, sound: SessionSound | None
+) -> TimelineDrawing:
     """Return the timeline of the whole session."""
     seconds = max(session.seconds, 1e-6)
     zero_s = session.zero_s
-    over = motion.binned(zero_s, zero_s + seconds, BINS)
-    return Timeline(
+    over = motion.binned(zero_s, zero_s + seconds, CURVE_BINS)
+    return TimelineDrawing(
         seconds,
-        {name: _curve(values, seconds / BINS) for name, values in zip(LANES, over, strict=True)},
-        None if sound is None else _bars(sound.loudness(0, seconds, BINS)),
+        {
+            name: _curve(values, seconds / CURVE_BINS)
+            for name, values in zip(LANES, over, strict=True)
+        },
+        None if sound is None else _bars(sound.loudness(0, seconds, CURVE_BINS)),
         [(start_s - zero_s, end_s - zero_s) for start_s, end_s, _ in session.gaps()],
         [] if sound is None else [(start_s, end_s) for start_s, end_s, _ in sound.missing()],
-        questions(session),
+        find_questions(session),
     )
 
 
 def _curve(values: Sequence[float | None], bin_s: float) -> str:
-    step = (Timeline.width - Timeline.left) / BINS
+    step = (TimelineDrawing.width - TimelineDrawing.left) / CURVE_BINS
     path, last = "", -math.inf
     for i, value in enumerate(values):
         if value is not None:
-            to = "M" if (i - last) * bin_s > max(GAP_S, 1.5 * bin_s) else "L"
-            up = min(value, FULL) * Timeline.threshold
-            path += f"{to}{Timeline.left + (i + 0.5) * step:.1f},{-up:.1f}"
+            to = "M" if (i - last) * bin_s > max(CURVE_GAP_S, 1.5 * bin_s) else "L"
+            up = min(value, TOP) * TimelineDrawing.threshold
+            path += f"{to}{TimelineDrawing.left + (i + 0.5) * step:.1f},{-up:.1f}"
             last = i
     return path
 
 
 def _bars(levels: Sequence[float | None]) -> str:
-    step = (Timeline.width - Timeline.left) / BINS
+    step = (TimelineDrawing.width - TimelineDrawing.left) / CURVE_BINS
     path = ""
     for i, level in enumerate(levels):
         if level is not None:
-            up = max(0.5, (1 - level / LANE_DB) * Timeline.tall)
-            path += f"M{Timeline.left + i * step:.1f},0v{-up:.1f}h{step:.2f}V0z"
+            up = max(0.5, (1 - level / LANE_DB) * TimelineDrawing.tall)
+            path += f"M{TimelineDrawing.left + i * step:.1f},0v{-up:.1f}h{step:.2f}V0z"
     return path

@@ -1,35 +1,81 @@
-"""Messages to the page's script: frames as binary messages, all others as JSON.
+"""Messages between the page's script and this program. Any client may send anything, so everything
+that comes in is checked.
 
-A frame message is a little-endian uint32 (length of the header), the header as JSON, and the parts
-that the header lists in `parts` as [[name, bytes], …]. The last part is the JPEG.
-"""
+Frames go out as binary messages, all others as JSON. A frame message is a little-endian uint32
+(length of the header), the header as JSON, and the parts that the header lists in `parts` as
+[[name, bytes], …]. The last part is the JPEG."""
 
 import json
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from model.records import Event, SpotUpdate, Step
+from model.text import clean_text
 from realtime.config import LiveConfig
-from realtime.results.overlay import describe, finite, heat
+from realtime.results.overlay import describe_frame, draw_heat, finite
 from realtime.results.results import SignalAt
 from realtime.results.snapshot import Snapshot
-from realtime.review.motion_lanes import LANES, lane_of
+from realtime.review.motion_lanes import LANES, find_lane
 from realtime.spotting.motion import FLAGS, REGIONS
+from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import LatencySummary
+from realtime.stream.packed_frame import encode_jpeg
 
-JPEG_QUALITY = 85
-MAX_SIDE_PX = 1280
+VIEW_QUALITY = 85
+MAX_VIEW_PX = 1280
 """Larger pictures are shown reduced. Analysis and recording use the full size."""
 _STATUS = (
     *("run", "state", "source", "message", "width", "height", "rotate", "seconds", "captured"),
     *("analysed", "faces", "device", "flow", "engine"),
 )
+Text = Annotated[str, AfterValidator(clean_text)]
+"""Text from a page, with lone surrogates and control characters replaced."""
+MAX_CHARACTERS = 4096
+"""The most characters of a message. Parsing millions takes a second in which nothing else runs."""
+
+
+class ViewerMessage(BaseModel):
+    """A message from a page. An empty one asks for nothing."""
+
+    model_config = ConfigDict(strict=True)
+
+    ack: int | None = None
+    """Number of a frame message that the page is done with."""
+    painted_s: FiniteFloat | None = None
+    """When it was painted, on this program's monotonic clock; None if a newer one was instead."""
+    ping: FiniteFloat | None = None
+    """Time on the page's clock, which the answer repeats."""
+    do: Literal["start", "pause", "stop", "switch", "rotate"] | None = None
+    source: str = ""
+    """Of `switch`."""
+    rotate: int | None = None
+    """Of `rotate`: degrees clockwise."""
+    sure: bool = False
+    """The person has confirmed the command."""
+
+
+def parse_message(text: str) -> ViewerMessage | None:
+    """Return the message in `text`: an empty one if it is not valid, None if it is longer than
+    `MAX_CHARACTERS`."""
+    if len(text) > MAX_CHARACTERS:
+        return None
+    try:
+        return ViewerMessage.model_validate_json(text)
+    except ValidationError:
+        return ViewerMessage()
+
+
+def answer_ping(message: ViewerMessage) -> dict[str, Any]:
+    """Return the answer to a ping, from which the page computes how its clock differs from this
+    program's."""
+    return {"type": "pong", "ping": message.ping, "server_s": monotonic_s()}
 
 
 class FrameEncoder:
@@ -50,7 +96,7 @@ class FrameEncoder:
             return self._parts
 
 
-def frame_message(
+def make_frame_message(
     number: int,
     step: Step,
     event: Event | None,
@@ -60,13 +106,12 @@ def frame_message(
 ) -> bytes:
     """Return the binary message of one frame.
 
-    The header is that of `realtime.results.overlay.describe` plus `message` (the `number` with
-    which the viewer acknowledges it), `captured_s` (`realtime.stream.clock`) and `signals`: every
-    sample since the last message, [time_s, strengths, thresholds, rejected], so that the plot is
-    complete even if frames were skipped. `rejected` are the candidates rejected at that sample:
-    [onset_s, apex_s, end_s, kind, reason].
-    """
-    header = describe(step, event)
+    The header is that of `realtime.results.overlay.describe_frame` plus `message` (the `number`
+    with which the viewer acknowledges it), `captured_s` (`realtime.stream.clock`) and `signals`:
+    every sample since the last message, [time_s, strengths, thresholds, rejected], so that the plot
+    is complete even if frames were skipped. `rejected` are the candidates rejected at that sample:
+    [onset_s, apex_s, end_s, kind, reason]."""
+    header = describe_frame(step, event)
     header["message"] = number
     header["captured_s"] = captured_s
     header["signals"] = [
@@ -83,9 +128,9 @@ def frame_message(
     return b"".join((len(text).to_bytes(4, "little"), text, *parts.values()))
 
 
-def hello_message(*, may_control: bool) -> dict[str, Any]:
+def make_hello(*, may_control: bool) -> dict[str, Any]:
     """Return the first message: what never changes, and whether this viewer may control."""
-    regions = [{"name": _words(name), "lane": lane_of(name)} for name in REGIONS]
+    regions = [{"name": _words(name), "lane": find_lane(name)} for name in REGIONS]
     return {
         "type": "hello",
         "may_control": may_control,
@@ -95,7 +140,7 @@ def hello_message(*, may_control: bool) -> dict[str, Any]:
     }
 
 
-def status_message(
+def make_status(
     snapshot: Snapshot,
     config: LiveConfig,
     *,
@@ -123,7 +168,7 @@ def status_message(
     }
 
 
-def event_message(event: Event) -> dict[str, Any]:
+def make_event_message(event: Event) -> dict[str, Any]:
     """Return one line of the event list, times in s of the source."""
     window, prediction = event.window, event.prediction
     return {
@@ -143,9 +188,7 @@ def event_message(event: Event) -> dict[str, Any]:
     }
 
 
-def forgotten_message(
-    numbers: Iterable[int], spans: Iterable[tuple[float, float]]
-) -> dict[str, Any]:
+def make_forgotten(numbers: Iterable[int], spans: Iterable[tuple[float, float]]) -> dict[str, Any]:
     """Return what the page must no longer show: events by number, and motion by the forgotten spans
     (start and end in s of the source)."""
     return {"type": "forgotten", "numbers": sorted(numbers), "spans": list(spans)}
@@ -160,23 +203,21 @@ def _rejection(update: SpotUpdate) -> list[float | str]:
 
 def _parts(step: Step, rotate: int) -> dict[str, bytes]:
     parts: dict[str, bytes] = {}
-    grid = heat(step)
+    grid = draw_heat(step)
     if grid is not None:
         parts["heat"] = grid.tobytes()
     if step.face is not None:
         parts["landmarks"] = step.face.landmarks_px.astype("<f4").tobytes()
     image = step.frame.image
     longest = max(image.shape[:2])
-    if step.frame.packed is not None and not rotate and longest <= MAX_SIDE_PX:
+    if step.frame.packed is not None and not rotate and longest <= MAX_VIEW_PX:
         return {**parts, "jpeg": step.frame.packed}
-    if longest > MAX_SIDE_PX:
-        scale = MAX_SIDE_PX / longest
+    if longest > MAX_VIEW_PX:
+        scale = MAX_VIEW_PX / longest
         image = np.asarray(
             cv2.resize(image, (0, 0), fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
         )
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    parts["jpeg"] = jpeg.tobytes()
+    parts["jpeg"] = encode_jpeg(image, VIEW_QUALITY)
     return parts
 
 

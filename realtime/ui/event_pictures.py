@@ -14,17 +14,18 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from model.records import Event, Frame, ImageU8, Window
 from realtime.live import LiveSession
-from realtime.results.flow_colour import colour_flow, full_scale_px, wheel
+from realtime.results.flow_colour import colour_flow, draw_wheel, find_full_scale_px
 from realtime.results.replay import LARGEST_FACTOR, REPLAY_PX, Replay, magnify, open_replay
+from realtime.stream.packed_frame import encode_jpeg
 from realtime.ui.failures import error_as_404, error_as_answer
-from realtime.ui.guard import person
+from realtime.ui.guard import get_person
 
 KEPT_REPLAYS = 2
 """Opened replays that are kept, for the slider of the factor: up to 45 MB each."""
 MOST_WAITING = 16
 """The most requests for replays that may wait."""
-COLUMNS = 8
-JPEG_QUALITY = 90
+SHEET_COLUMNS = 8
+REPLAY_QUALITY = 90
 WHEEL_PX = 192
 
 Moment = Literal["onset", "apex", "offset"]
@@ -33,13 +34,13 @@ T = TypeVar("T")
 _MOMENTS: tuple[Moment, ...] = ("onset", "apex", "offset")
 
 
-def picture_routes(session: LiveSession) -> APIRouter:
+def build_picture_routes(session: LiveSession) -> APIRouter:
     """Return the routes under `/live/events/{run}/{number}/`; what is not kept is a 404."""
     router = APIRouter(prefix="/live")
     replays = Replays()
     session.on_forget(replays.clear)
 
-    def opened(run: int, event: Event) -> Replay:
+    def open_event_replay(run: int, event: Event) -> Replay:
         # The state is in the key, because an early event's clip ends before the offset, and so are
         # the forgotten spans, because they may shorten the clip.
         forgotten = session.results.forgotten_spans()
@@ -50,7 +51,7 @@ def picture_routes(session: LiveSession) -> APIRouter:
             raise InputError("part of it was deleted meanwhile: open it again")
         return replay
 
-    def found(run: int, number: int) -> Event:
+    def find_event(run: int, number: int) -> Event:
         if session.snapshot().run == run:
             for event in session.results.events():
                 if event.number == number:
@@ -59,11 +60,11 @@ def picture_routes(session: LiveSession) -> APIRouter:
 
     @router.get("/wheel.png")
     def flow_wheel() -> Response:
-        return _png(wheel(WHEEL_PX))
+        return _png(draw_wheel(WHEEL_PX))
 
     @router.get("/events/{run}/{number}/crop/{moment}.png")
     def crop(run: int, number: int, moment: Moment) -> Response:
-        crops = found(run, number).crops
+        crops = find_event(run, number).crops
         position = _MOMENTS.index(moment)
         if position >= len(crops):
             raise HTTPException(404, f"no crop of the {moment} is kept")
@@ -71,7 +72,7 @@ def picture_routes(session: LiveSession) -> APIRouter:
 
     @router.get("/events/{run}/{number}/flow/{phase}.png")
     def flow(run: int, number: int, phase: Phase) -> Response:
-        event = found(run, number)
+        event = find_event(run, number)
         flow = None if event.flows is None else getattr(event.flows, phase)
         full_px = _full_px(event)
         if flow is None or full_px is None:
@@ -82,10 +83,10 @@ def picture_routes(session: LiveSession) -> APIRouter:
     requests: Counter[bool] = Counter()
     turns = {may_control: CapacityLimiter(1) for may_control in (True, False)}
 
-    async def in_turn(request: Request, make: Callable[[], T]) -> T:
+    async def wait_turn(request: Request, make: Callable[[], T]) -> T:
         """Run `make` in a thread and return its result, one request after the other: all at once
         would use up the threads and delay commands. Viewers never delay those who may control."""
-        may_control = person(request).may_control
+        may_control = get_person(request).may_control
         if requests[may_control] > MOST_WAITING:
             raise HTTPException(503, "too many replays are waiting: try again")
         requests[may_control] += 1
@@ -98,11 +99,11 @@ def picture_routes(session: LiveSession) -> APIRouter:
     async def replay(request: Request, run: int, number: int) -> dict[str, Any]:
         @error_as_answer
         def facts() -> dict[str, Any]:
-            event = found(run, number)
-            facts = replay_facts(opened(run, event), event.window)
+            event = find_event(run, number)
+            facts = describe_replay(open_event_replay(run, event), event.window)
             return facts | {"full_scale_px": _full_px(event)}
 
-        return await in_turn(request, facts)
+        return await wait_turn(request, facts)
 
     @router.get("/events/{run}/{number}/replay.jpg")
     async def replay_sheet(
@@ -110,19 +111,19 @@ def picture_routes(session: LiveSession) -> APIRouter:
     ) -> Response:
         @error_as_404
         def picture() -> Response:
-            return replay_picture(opened(run, found(run, number)), factor)
+            return answer_replay(open_event_replay(run, find_event(run, number)), factor)
 
-        return await in_turn(request, picture)
+        return await wait_turn(request, picture)
 
     return router
 
 
-def replay_facts(replay: Replay, window: Window) -> dict[str, Any]:
+def describe_replay(replay: Replay, window: Window) -> dict[str, Any]:
     """Return what the page needs to show the replay of `window`."""
     return {
         "times_s": replay.times_s.tolist(),
         "size_px": REPLAY_PX,
-        "columns": COLUMNS,
+        "columns": SHEET_COLUMNS,
         "largest_factor": LARGEST_FACTOR,
         "onset_s": window.onset.time_s,
         "apex_s": window.apex.time_s,
@@ -130,10 +131,10 @@ def replay_facts(replay: Replay, window: Window) -> dict[str, Any]:
     }
 
 
-def replay_picture(replay: Replay, factor: float) -> Response:
+def answer_replay(replay: Replay, factor: float) -> Response:
     """Return all pictures of a replay in one JPEG."""
     pictures = replay.pictures if factor == 1 else magnify(replay, factor)
-    return jpeg(_sheet(pictures), JPEG_QUALITY)
+    return answer_jpeg(_sheet(pictures), REPLAY_QUALITY)
 
 
 class Replays:
@@ -169,33 +170,35 @@ def _full_px(event: Event) -> float | None:
     if event.flows is None:
         return None
     first, second = event.flows.onset_apex, event.flows.apex_offset
-    return full_scale_px(first) if second is None else full_scale_px(first, second)
+    return find_full_scale_px(first) if second is None else find_full_scale_px(first, second)
 
 
 def _sheet(pictures: ImageU8) -> ImageU8:
-    """Return pictures (N, S, S, 3) as one, in rows of `COLUMNS`, the last filled up with black."""
-    missing = -len(pictures) % COLUMNS
+    """Return pictures (N, S, S, 3) as one, in rows of `SHEET_COLUMNS`, the last filled up with
+    black."""
+    missing = -len(pictures) % SHEET_COLUMNS
     filled = np.concatenate([pictures, np.zeros((missing, *pictures.shape[1:]), np.uint8)])
-    rows = filled.reshape(-1, COLUMNS, *pictures.shape[1:])
+    rows = filled.reshape(-1, SHEET_COLUMNS, *pictures.shape[1:])
     side = pictures.shape[1]
-    sheet: ImageU8 = rows.transpose(0, 2, 1, 3, 4).reshape(len(rows) * side, COLUMNS * side, 3)
+    sheet: ImageU8 = rows.transpose(0, 2, 1, 3, 4).reshape(
+        len(rows) * side, SHEET_COLUMNS * side, 3
+    )
     return sheet
 
 
-def jpeg(picture: ImageU8, quality: int) -> Response:
+def answer_jpeg(picture: ImageU8, quality: int) -> Response:
     """Return (H, W, 3) uint8 RGB as an answer that stays out of the browser's cache on disk."""
-    return _answer(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return _answer(encode_jpeg(picture, quality), "image/jpeg")
 
 
-def _png(picture: ImageU8) -> Response:
-    return _answer(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 3])
-
-
-def _answer(kind: str, picture: NDArray[np.uint8], options: list[int]) -> Response:
+def _png(picture: NDArray[np.uint8]) -> Response:
     if picture.ndim == 3:
         order = cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
         picture = np.asarray(cv2.cvtColor(picture, order), np.uint8)
-    _, data = cv2.imencode(kind, picture, options)
-    media = "image/png" if kind == ".png" else "image/jpeg"
+    _, data = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    return _answer(data.tobytes(), "image/png")
+
+
+def _answer(data: bytes, media: str) -> Response:
     # Faces stay out of the browser's disk cache.
-    return Response(data.tobytes(), media_type=media, headers={"Cache-Control": "no-store"})
+    return Response(data, media_type=media, headers={"Cache-Control": "no-store"})

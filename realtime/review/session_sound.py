@@ -1,4 +1,4 @@
-"""Sound: the sound of a session on the time line of its video, and its loudness.
+"""The sound of a session on the time line of its video, and its loudness.
 
 Blocks of sound carry times that are rounded to 1 ms, from a clock that is a little fast or slow. If
 each block began exactly at its time, one would hear clicks. So consecutive blocks are joined end to
@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.records import ArrayF32
-from realtime.recording.sound_track import GAP_S
-from realtime.results.values import seconds
+from realtime.recording.sound_track import SOUND_GAP_S
+from realtime.results.values import as_seconds
 from realtime.sessions.crash_safe_video import SAMPLE_BYTES
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.reader import Session
@@ -40,10 +40,10 @@ FLOOR_DB = -96.0
 """Digital silence: the last of 16 bits."""
 LANE_DB = -70.0
 """Bottom of the loudness lane: no room with a person in it is quieter."""
-LONGEST_S = 7 * 86_400.0
+MAX_SESSION_S = 7 * 86_400.0
 """No session lasts longer. The levels of this much are 240 MB."""
 NO_CAUSE = "not recorded"
-UNREADABLE = "file cannot be read"
+UNREADABLE_FILE = "file cannot be read"
 
 _NEAR_S = 0.75e-3  # rounding alone is 0.5 ms
 _STRETCH = 0.002
@@ -51,7 +51,7 @@ _FULL = 32768.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class _SoundPiece:
     """Continuous sound from one file of the video. Silence between two runs is not stored: a pause
     may last for hours."""
 
@@ -60,7 +60,7 @@ class _Run:
     samples: ArrayI16
 
 
-class Sound:
+class SessionSound:
     """The sound of one session, one channel. Any thread, one at a time."""
 
     def __init__(self, session: Session) -> None:
@@ -72,7 +72,7 @@ class Sound:
         self._folder = session.folder
         self.rate = int(audio["hz"])
         """Samples per second."""
-        if session.seconds > LONGEST_S:
+        if session.seconds > MAX_SESSION_S:
             raise InputError(
                 f"{session.folder.frames} is damaged: it says that the session lasts "
                 f"{session.seconds:g} s"
@@ -87,7 +87,7 @@ class Sound:
         self._levels: ArrayF32 = np.full(-(-self.count // self._hop), np.nan, np.float32)
         self._measured: set[int] = set()
         self._unreadable: list[tuple[float, float, str]] = []
-        self._cache: OrderedDict[int, tuple[_Run, ...]] = OrderedDict()
+        self._cache: OrderedDict[int, tuple[_SoundPiece, ...]] = OrderedDict()
         self._lock = threading.Lock()
 
     def samples(self, first: int, last: int) -> ArrayI16:
@@ -126,7 +126,7 @@ class Sound:
         return [
             (start_s, end_s, _cause_of(start_s, end_s, causes))
             for start_s, end_s in spans.tolist()
-            if end_s - start_s > GAP_S
+            if end_s - start_s > SOUND_GAP_S
         ]
 
     def _causes(self) -> list[tuple[float, float, str]]:
@@ -141,7 +141,7 @@ class Sound:
         for row in list(read_lines(self._folder.sound))[1:]:
             with suppress(ValueError):  # a torn line
                 begin, end, cause = row.split(",", 2)
-                begin_s, end_s = seconds(float(begin)), seconds(float(end))
+                begin_s, end_s = as_seconds(float(begin)), as_seconds(float(end))
                 found.append((begin_s - zero_s, end_s - zero_s, cause))
         return found
 
@@ -170,9 +170,9 @@ class Sound:
             except InputError:
                 self._measured.add(number)
                 begin_s = self._begins.get(number, 0.0)
-                self._unreadable.append((begin_s, self._until_s(number), UNREADABLE))
+                self._unreadable.append((begin_s, self._until_s(number), UNREADABLE_FILE))
 
-    def _part(self, number: int) -> tuple[_Run, ...]:
+    def _part(self, number: int) -> tuple[_SoundPiece, ...]:
         """Return the sound of file `number`, in the order of the file."""
         with self._lock:
             if number not in self._cache:
@@ -186,7 +186,7 @@ class Sound:
             self._cache.move_to_end(number)
             return self._cache[number]
 
-    def _take_levels(self, run: _Run) -> None:
+    def _take_levels(self, run: _SoundPiece) -> None:
         hop = self._hop
         first = run.first // hop
         before = run.first - first * hop
@@ -205,12 +205,12 @@ class Sound:
             )
 
 
-def sound_of(session: Session) -> Sound | None:
+def open_sound(session: Session) -> SessionSound | None:
     """Return the sound of `session`; None if it has none."""
-    return None if session.document["video"].get("audio") is None else Sound(session)
+    return None if session.document["video"].get("audio") is None else SessionSound(session)
 
 
-def wav_header(rate: int, count: int) -> bytes:
+def make_wav_header(rate: int, count: int) -> bytes:
     """Return the 44-byte header of a WAV file with `count` samples of one 16-bit channel. Raises
     `InputError` above 4 GiB, which the header cannot express."""
     size = count * SAMPLE_BYTES
@@ -227,11 +227,11 @@ def wav_header(rate: int, count: int) -> bytes:
 
 def _cause_of(start_s: float, end_s: float, causes: list[tuple[float, float, str]]) -> str:
     """Return the causes of a stretch of missing sound, each once, in words."""
-    found = [why for a, b, why in causes if min(b, end_s) - max(a, start_s) > GAP_S]
+    found = [why for a, b, why in causes if min(b, end_s) - max(a, start_s) > SOUND_GAP_S]
     return "; ".join(dict.fromkeys(found)) or NO_CAUSE
 
 
-def _read(path: Path, rate: int) -> tuple[_Run, ...]:
+def _read(path: Path, rate: int) -> tuple[_SoundPiece, ...]:
     """Return the sound of the file `path`."""
     runs: list[tuple[int, list[ArrayI16]]] = []
     after: int | None = None
@@ -243,7 +243,7 @@ def _read(path: Path, rate: int) -> tuple[_Run, ...]:
             after = begin + len(block)
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    return tuple(_Run(begin, np.concatenate(blocks)) for begin, blocks in runs)
+    return tuple(_SoundPiece(begin, np.concatenate(blocks)) for begin, blocks in runs)
 
 
 def _place_blocks(path: Path, rate: int) -> Iterator[tuple[int, ArrayI16]]:
@@ -252,7 +252,7 @@ def _place_blocks(path: Path, rate: int) -> Iterator[tuple[int, ArrayI16]]:
     for begin_s, block in _blocks(path):
         due = begin_s * rate
         begin = round(due)
-        if after is not None and abs(due - after) <= GAP_S * rate:
+        if after is not None and abs(due - after) <= SOUND_GAP_S * rate:
             begin, late = after, due - after
             if abs(late) > _NEAR_S * rate:
                 most = max(1, round(_STRETCH * len(block)))
