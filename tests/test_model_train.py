@@ -207,7 +207,7 @@ def test_the_state_of_another_run_is_refused(other: str, tmp_path: Path) -> None
     [
         ["--pairs", "1"],
         ["--epochs", "0"],
-        ["--workers", "0"],
+        ["--jobs", "0"],
         ["--none-share", "1"],
         ["--out", "README.md/x.safetensors"],
         ["--seed", "999"],
