@@ -66,12 +66,12 @@ def cases(corpus: Path) -> dict[str, Any]:
     maps.mkdir(exist_ok=True)
     flow = np.random.default_rng(0).normal(size=(2, 16, 16)).astype(np.float32)
     np.save(maps / "a.npy", flow)
-    np.savez(maps / "b.npz", flow=flow)
-    np.savez_compressed(maps / "c.npz", u=flow[0], v=flow[1])
+    np.save(maps / "b.npy", flow)
+    np.save(maps / "c.npy", flow)
     layouts.save(maps / "d.png", np.arange(16 * 16 * 3, dtype=np.uint8).reshape(16, 16, 3))
     listed = table(
         ["file", "subject", "clip", "label", "channels"],
-        [[f, n, "x", "disgust", "rgb"] for n, f in enumerate(["a.npy", "b.npz", "c.npz"])],
+        [[f, n, "x", "disgust", "rgb"] for n, f in enumerate(["a.npy", "b.npy", "c.npy"])],
     )
     weights = (WEIGHTS / "ststnet.safetensors").read_bytes()
     said = read_metadata(weights)["checkpoint"]

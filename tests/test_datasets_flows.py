@@ -83,7 +83,7 @@ def live_events(images: Sequence[ImageU8]) -> list[Event]:
 def write_pictures(folder: Path, images: Sequence[ImageU8], first: int = 1) -> Footage:
     for number, picture in enumerate(images, start=first):
         layouts.save(folder / f"img{number}.png", picture)
-    return Footage.of(folder, FPS)
+    return Footage.in_folder(folder, FPS)
 
 
 def a_clip(footage: Footage, onset: int, apex: int | None, offset: int | None) -> Clip:
@@ -189,7 +189,7 @@ def samples(dataset: Dataset, cache: Path, workers: int = 1) -> SampleSet:
 def test_every_layout_goes_from_check_to_flows(name: str, tmp_path: Path) -> None:
     dataset = made(name, tmp_path / "data")
     pairs = samples(dataset, tmp_path / "cache")
-    assert pairs.left_out == ()
+    assert pairs.problems == ()
     assert len(pairs) == 3
     assert np.isfinite(pairs.phases).all()
     assert pairs.subjects == tuple(f"{name}/{clip.subject}" for clip in dataset)
@@ -243,7 +243,7 @@ def test_a_clip_without_a_face_is_left_out_and_said(tmp_path: Path) -> None:
     for _ in range(2):  # computed, then from the cache
         pairs = samples(dataset, tmp_path / "cache")
         assert len(pairs) == 1
-        (problem,) = pairs.left_out
+        (problem,) = pairs.problems
         assert problem.endswith("no face found at the onset, frame 3")
         assert blank in problem
 

@@ -17,7 +17,7 @@ from layouts import WRITERS, Made, usual
 from openpyxl import load_workbook
 
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
-from model.datasets.annotation_repairs import RULES, Cell, UnusableError, settle
+from model.datasets.annotation_repairs import RULES, Cell, UnusableError, repair_moments
 from model.datasets.class_merges import merge, merges_of
 from model.datasets.layout import natural_key, parse_action_units
 from model.datasets.summary import count_classes, report
@@ -39,7 +39,7 @@ def test_every_data_set_has_a_made_up_copy() -> None:
 def test_a_whole_copy_is_read(name: str, tmp_path: Path) -> None:
     expected = usual(name)
     dataset = made(name, tmp_path)
-    assert dataset.left_out == ()
+    assert dataset.problems == ()
     assert [(c.subject, c.name, c.label) for c in dataset] == [
         (m.subject, m.name, m.emotion) for m in expected
     ]
@@ -139,7 +139,7 @@ def test_a_named_rule_repairs(case: str, tmp_path: Path) -> None:
     change, rules = BROKEN[case]
     clips = usual("casme2")
     dataset = made("casme2", tmp_path, [*clips[:-1], replace(clips[-1], **change)])
-    assert dataset.left_out == ()
+    assert dataset.problems == ()
     clip = dataset.clips[-1]
     assert clip.repairs == rules
     assert all(rule in report(dataset) and RULES[rule] in report(dataset) for rule in rules)
@@ -174,7 +174,7 @@ def test_what_no_rule_repairs_is_left_out_and_said(case: str, tmp_path: Path) ->
     clips = usual("casme2")
     dataset = made("casme2", tmp_path, [replace(clips[0], **change), *clips[1:]])
     assert len(dataset) == 8
-    (problem,) = dataset.left_out
+    (problem,) = dataset.problems
     assert reason in problem.reason
     assert problem.where == "CASME2-coding-20140508.xlsx row 2"
     assert problem.clip == "1/EP01_01f"
@@ -190,10 +190,10 @@ def test_nobody_is_whom_no_subject_is_named_for(tmp_path: Path) -> None:
     book.save(table)
     dataset = open_dataset("mmew", tmp_path)
     assert {clip.subject for clip in dataset} == {"01", "02", "03"}
-    assert [problem.reason for problem in dataset.left_out] == ["the subject is empty"]
+    assert [problem.reason for problem in dataset.problems] == ["the subject is empty"]
     book.worksheets[0]["A3"], book.worksheets[0]["B3"] = 1, " "
     book.save(table)
-    (problem,) = open_dataset("mmew", tmp_path).left_out
+    (problem,) = open_dataset("mmew", tmp_path).problems
     assert problem.reason == "the file name is empty"
 
 
@@ -244,7 +244,7 @@ def test_a_sheet_with_a_value_in_its_last_corner_is_told(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("odd", [10**400, 1e300])
 def test_an_offset_far_beyond_the_last_picture_is_cut(odd: float) -> None:
-    moments = settle(3, 6, odd, range(1, 13), 200.0)
+    moments = repair_moments(3, 6, odd, range(1, 13), 200.0)
     assert (moments.offset, moments.repairs) == (12, ("offset-cut",))
 
 
@@ -260,7 +260,7 @@ def test_a_name_that_no_folder_can_have_leaves_the_clip_out(tmp_path: Path) -> N
     )
     dataset = open_dataset("casme2", tmp_path)
     assert len(dataset) == 8
-    assert "no folder" in dataset.left_out[0].reason
+    assert "no folder" in dataset.problems[0].reason
 
 
 def test_digits_that_are_no_numbers_sort_as_letters() -> None:
@@ -271,7 +271,7 @@ def test_the_same_row_twice_is_left_out(tmp_path: Path) -> None:
     clips = usual("samm")
     dataset = made("samm", tmp_path, [*clips, clips[0]])
     assert len(dataset) == 9
-    assert "row 15" in dataset.left_out[0].reason
+    assert "row 15" in dataset.problems[0].reason
 
 
 def test_two_files_of_one_number(tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_what_a_mac_leaves_beside_pictures_and_tables_is_ignored_and_said(
         twin.write_bytes(b"\0\5\x16\7")
     after = open_dataset(name, tmp_path)
     assert [c.footage.names for c in after] == [c.footage.names for c in before]
-    assert after.left_out == before.left_out
+    assert after.problems == before.problems
 
 
 def test_a_picture_that_cannot_be_read(tmp_path: Path) -> None:
@@ -314,7 +314,7 @@ def test_missing_pictures_are_a_jump_of_the_stamp(tmp_path: Path) -> None:
     folder = tmp_path / "clip"
     for number in (7, 8, 11):
         layouts.save(folder / f"img{number}.png", np.full((4, 4, 3), number, np.uint8))
-    frames = list(Footage.of(folder, 50.0).frames())
+    frames = list(Footage.in_folder(folder, 50.0).frames())
     assert [(f.stamp.index, f.stamp.time_s) for f in frames] == [(0, 0.0), (1, 0.02), (4, 0.08)]
     assert [int(f.image[0, 0, 0]) for f in frames] == [7, 8, 11]
 
@@ -322,7 +322,7 @@ def test_missing_pictures_are_a_jump_of_the_stamp(tmp_path: Path) -> None:
 def test_pictures_are_rgb(tmp_path: Path) -> None:
     layouts.save(tmp_path / "1.png", np.full((4, 4, 3), (200, 100, 10), np.uint8))
     cv2.imwrite(str(tmp_path / "2.png"), np.full((4, 4), 9, np.uint8))
-    colour, grey = Footage.of(tmp_path, 25.0).frames()
+    colour, grey = Footage.in_folder(tmp_path, 25.0).frames()
     assert colour.image[0, 0].tolist() == [200, 100, 10]
     assert grey.image[0, 0].tolist() == [9, 9, 9]
 
@@ -336,7 +336,7 @@ def test_long_videos_carry_their_windows(name: str, tmp_path: Path) -> None:
     if name != "casme3":
         later = replace(later, name=later.name[:-1] + "2")
     dataset = made(name, tmp_path, [later, *clips])
-    assert dataset.left_out == ()
+    assert dataset.problems == ()
     assert len(dataset.videos) == 9
     video = next(v for v in dataset.videos if len(v.windows) == 2)
     first, second = video.windows
@@ -362,7 +362,7 @@ def test_casme_sq_finds_a_folder_by_its_code_alone(tmp_path: Path) -> None:
     folder = tmp_path / "rawpic" / "s19"
     (folder / "19_0502teeth").rename(folder / "23_0502funnyerrors")
     dataset = open_dataset("casme_sq", tmp_path)
-    assert dataset.left_out == ()
+    assert dataset.problems == ()
     assert dataset.clips[-1].footage.folder.name == "23_0502funnyerrors"
 
 
@@ -411,7 +411,7 @@ def test_rules_give_usable_moments_or_a_reason(
     onset: Cell, apex: Cell, offset: Cell, numbers: list[int], fps: float
 ) -> None:
     try:
-        moments = settle(onset, apex, offset, numbers, fps)
+        moments = repair_moments(onset, apex, offset, numbers, fps)
     except UnusableError:
         return
     given_moments = [m for m in (moments.onset, moments.apex, moments.offset) if m is not None]

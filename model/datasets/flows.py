@@ -49,10 +49,7 @@ def follow_clip(clip: Clip, flow: Flow) -> tuple[list[AlignedFace], dict[str, St
     """The clip's faces, and the stamps of its onset, apex and, if known, offset, in order. There is
     a face at each of them. If the apex is not annotated, `flow` finds it by motion."""
     footage = clip.footage
-    end = clip.apex if clip.offset is None else clip.offset
-    if end is None:
-        raise InputError(f"{clip.key} has neither apex nor offset")
-    last = footage.stamp(end)
+    last = footage.stamp(clip.end)
     frames = takewhile(lambda f: f.stamp.time_s <= last.time_s + MAX_AVERAGE_S, clip.frames())
     aligner = FaceAligner()
     faces = [face for frame in frames if (face := aligner.align(frame)) is not None]
@@ -70,9 +67,6 @@ def follow_clip(clip: Clip, flow: Flow) -> tuple[list[AlignedFace], dict[str, St
     seen = {face.stamp for face in faces}
     for name, moment in moments.items():
         if moment not in seen:
-            raise InputError(f"no face found at the {name}, frame {_number(clip, moment)}")
+            number = footage.numbers[0] + moment.index
+            raise InputError(f"no face found at the {name}, frame {number}")
     return faces, moments
-
-
-def _number(clip: Clip, moment: Stamp) -> int:
-    return clip.footage.numbers[0] + moment.index

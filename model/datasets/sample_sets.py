@@ -45,7 +45,7 @@ def open_samples(
     inputs: Inputs,
     flow: Flow,
     cache: Path,
-    workers: int | None = None,
+    workers: int,
     classes: int = 3,
 ) -> SampleSet:
     """The micro-expressions of `spec` that belong to one of the `classes` after merging
@@ -64,22 +64,22 @@ def open_samples(
     if name == "maps":
         if inputs != "flows":
             raise InputError(f"{spec} holds flow maps: a network on {inputs} needs the pictures")
-        name, left_out = set_name(path), []
+        name, problems = set_name(path), []
         samples = list(_map_samples(read_maps(path)))
     else:
         dataset = open_dataset(name, path).micro()
-        left_out = list(dataset.left_out)
+        problems = list(dataset.problems)
         samples = []
         compute = clip_flows if inputs == "flows" else clip_frames
         for clip, phases in compute_clips(dataset, compute, flow, cache, workers=workers):
             if isinstance(phases, Problem):
-                left_out.append(phases)
+                problems.append(phases)
             else:
                 samples.append(_clip_sample(clip, inputs, phases, flow))
         if not samples:
             raise InputError(
                 f"no clip of {dataset.title} in {dataset.root} can be used; the first: "
-                f"{left_out[0].reason}"
+                f"{problems[0].reason}"
             )
     classed = [(sample, wanted.of(sample.label)) for sample in samples]
     kept = [(sample, wanted.classes.index(own)) for sample, own in classed if own is not None]
@@ -97,7 +97,7 @@ def open_samples(
         amplitude_px=np.full(len(kept), np.nan, np.float32),
         subjects=tuple(f"{name}/{sample.subject}" for sample, _ in kept),
         clips=tuple(f"{name}/{sample.clip}" for sample, _ in kept),
-        left_out=tuple(f"{each.clip}: {each.reason}" for each in left_out),
+        problems=tuple(f"{each.clip}: {each.reason}" for each in problems),
     )
 
 

@@ -20,7 +20,7 @@ def report(dataset: Dataset) -> str:
     subjects = {clip.subject for clip in dataset}
     lines.append(
         f"{len(dataset)} expressions of {len(subjects)} subjects can be used, {repaired} of them "
-        f"repaired; {len(dataset.left_out)} left out"
+        f"repaired; {len(dataset.problems)} left out"
     )
     if dataset.videos:
         windows = sum(len(video.windows) for video in dataset.videos)
@@ -39,9 +39,9 @@ def report(dataset: Dataset) -> str:
         repairs = Counter(rule for clip in dataset for rule in clip.repairs)
         for rule, n in sorted(repairs.items()):
             lines.append(f"  {n:>5}  {rule}: {RULES[rule]}")
-    if dataset.left_out:
+    if dataset.problems:
         lines += ["", "left out"]
-        lines.extend(f"  {p.where} ({p.clip}): {p.reason}" for p in dataset.left_out)
+        lines.extend(f"  {p.where} ({p.clip}): {p.reason}" for p in dataset.problems)
     return "\n".join(lines)
 
 

@@ -27,9 +27,10 @@ from model.evaluation.html import text
 from model.face.network_files import add_face_networks
 from model.flow import FLOWS, load_flow
 from model.inference.samples import SampleSet
+from model.parallel import check_workers
 from model.records import ArrayF32
 from model.synthetic.sample_sets import open_pairs
-from model.training.data import SYNTHETIC, check_workers
+from model.training.data import SYNTHETIC
 
 _SIDE, _GAP, _TITLE = 240, 24, 24  # px of a panel, between panels, above them
 _CELLS = 16  # arrows along a side

@@ -8,14 +8,12 @@ of both.
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from model.errors import InputError
 from model.synthetic.exchanged_maps import Exchange
 from model.synthetic.stills import Looks, Optics, Range
 
 View = Literal["crop", "maps", "mixed"]
 World = Literal["training", "held_out"]
 VIEWS: tuple[View, ...] = ("crop", "maps", "mixed")
-WORLDS: tuple[World, ...] = ("training", "held_out")
 
 MIXED_MAPS = 0.5
 """Share of exchanged maps in the mixed view."""
@@ -113,11 +111,3 @@ def _held_out() -> Nuisance:
         nod_px=0.45,
         companion=0.5,
     )
-
-
-def check_view(view: str, world: str) -> None:
-    """Raise `InputError` unless both names are known."""
-    if view not in VIEWS:
-        raise InputError(f"view {view!r}: choose one of {', '.join(VIEWS)}")
-    if world not in WORLDS:
-        raise InputError(f"nuisance {world!r}: choose one of {', '.join(WORLDS)}")

@@ -12,6 +12,7 @@ from model.errors import InputError
 from model.flow import load_flow
 from model.inference.samples import SampleSet, join_samples
 from model.labels import CLASSES
+from model.parallel import check_workers
 from model.synthetic.nuisance import View, World
 from model.synthetic.sample_sets import open_pairs
 from model.training.leakage import faces
@@ -151,9 +152,3 @@ class Opener:
 def _name(spec: str) -> str:
     name, _, path = spec.partition(":")
     return set_name(Path(path)) if name == "maps" else name
-
-
-def check_workers(number: int) -> None:
-    """Raise `InputError` if `number` is below 1."""
-    if number < 1:
-        raise InputError(f"--workers {number}: choose 1 or more processes")

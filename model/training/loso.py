@@ -90,7 +90,7 @@ def leave_one_out(
         done.append(answers)
     report = pool_folds(done, samples.classes)
     report |= {"recipe": asdict(recipe), "data": samples.name, "init": start}
-    report["left_out"] = list(samples.left_out)
+    report["left_out"] = list(samples.problems)
     _write_predictions(out / "predictions.csv", done, samples.classes)
     _write(out / "report.json", report)
     return report
