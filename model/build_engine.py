@@ -68,7 +68,7 @@ def build(engine: str, classifier: str, device: str, batch: int, folder: Path | 
             print(f"{name}: nothing to build")
         elif engine == "auto" and name == "onnx" and batch == 1 and _is_exported(checkpoint):
             print(f"{name}: is beside the weights")
-        elif not (why := engine_file(kind, checkpoint, batch, folder).find()) and engine == "auto":
+        elif not (why := engine_file(kind, checkpoint, batch, folder).check()) and engine == "auto":
             print(f"{name}: is built already")
         else:
             kept = build_here(kind, checkpoint, batch, folder)
@@ -76,7 +76,7 @@ def build(engine: str, classifier: str, device: str, batch: int, folder: Path | 
 
 
 def _is_exported(checkpoint: Path) -> bool:
-    return not onnx_file_beside(checkpoint).find()
+    return not onnx_file_beside(checkpoint).check()
 
 
 def export(classifiers: Sequence[str]) -> None:

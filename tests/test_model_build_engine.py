@@ -15,7 +15,7 @@ from torch import nn
 
 from model.build_engine import build, check
 from model.engine import ENGINES, ORDER, NetworkOf
-from model.engine.cache import MEGABYTES_KEPT, EngineFile
+from model.engine.cache import EngineFile
 from model.engine.compiled import Compiled
 from model.engine.eager import Eager, no_cuda, plain_forward, plain_truth
 from model.engine.equality import (
@@ -27,7 +27,6 @@ from model.engine.equality import (
     fixed_inputs,
 )
 from model.engine.export import halve_precision
-from model.engine.failures import recall_failure, remember_failure
 from model.engine.forward import Arrays, Forward
 from model.engine.ort import ONNXRuntime
 from model.engine.trt import TensorRTRTX, installed_version
@@ -179,7 +178,7 @@ def test_what_would_bring_an_absent_engine_is_said(monkeypatch: pytest.MonkeyPat
 def test_the_onnx_file_beside_shipped_weights_gives_the_same_answers(name: str) -> None:
     engine, path = ONNXRuntime("cpu"), checkpoint_path(name)
     kept = onnx_file_beside(path)
-    assert kept.find() == "", "write it anew: python -m model.engine export"
+    assert kept.check() == "", "write it anew: python -m model.engine export"
     assert kept.path.stat().st_size < 8e6
     truth = plain_truth(load_network(path)[1])
     forward = engine.load(unneeded, example(truth.inputs, 1), kept.path)
@@ -187,7 +186,7 @@ def test_the_onnx_file_beside_shipped_weights_gives_the_same_answers(name: str) 
     assert equality.refusal == ""
     assert equality.max_difference < 1e-5
     assert equality.inputs == FIXED_INPUTS
-    told = kept.truth()
+    told = kept.read_answers()
     np.testing.assert_allclose(told.classes, truth.classes, atol=1e-5)
     np.testing.assert_allclose(told.units, truth.units, atol=1e-5)
     assert b"/model/" not in kept.path.read_bytes()  # nothing of the machine that wrote it
@@ -210,9 +209,9 @@ def test_an_onnx_file_of_other_weights_is_not_used(beside: Path) -> None:
 def test_a_damaged_onnx_file_is_not_used_and_written_anew(beside: Path) -> None:
     whole = beside.with_suffix(".onnx").read_bytes()
     beside.with_suffix(".onnx").write_bytes(whole[:-9])
-    assert onnx_file_beside(beside).find() == "the file is damaged"
+    assert onnx_file_beside(beside).check() == "the file is damaged"
     assert load_classifier(beside).labels  # by PyTorch
-    assert export_here(beside).find() == ""
+    assert export_here(beside).check() == ""
     assert Serving(beside).line().startswith("ONNX Runtime")
 
 
@@ -255,9 +254,9 @@ def test_flips_count_where_the_answer_was_clear(network: nn.Module, truth: Fixed
 
 def test_a_kept_engine_is_found_again(tmp_path: Path) -> None:
     kept = EngineFile(KEY, tmp_path)
-    assert kept.find() == "not built yet"
+    assert kept.check() == "not built yet"
     kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
-    assert kept.find() == ""
+    assert kept.check() == ""
     assert EngineFile(KEY, tmp_path).path.read_bytes() == b"engine"
 
 
@@ -265,15 +264,15 @@ def test_a_damaged_or_foreign_file_is_not_taken(tmp_path: Path) -> None:
     kept = EngineFile(KEY, tmp_path)
     kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
     for name, other in (("torch", "2.14"), ("precision", "fp16")):
-        assert EngineFile({**KEY, name: other}, tmp_path).find().startswith(f"built for {name} ")
+        assert EngineFile({**KEY, name: other}, tmp_path).check().startswith(f"built for {name} ")
     for name in ("weights", "shapes", "gpu"):
-        assert EngineFile({**KEY, name: "other"}, tmp_path).find() == "not built yet"
+        assert EngineFile({**KEY, name: "other"}, tmp_path).check() == "not built yet"
     kept.path.write_bytes(b"engima")
-    assert kept.find() == "the file is damaged"
+    assert kept.check() == "the file is damaged"
     kept.path.with_suffix(".json").write_text("{")
-    assert kept.find() == "its description cannot be read"
+    assert kept.check() == "its description cannot be read"
     kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
-    assert kept.find() == ""
+    assert kept.check() == ""
 
 
 def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -286,37 +285,6 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         kept.write(build, TRUTH)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.engine.cache.MEGABYTES_KEPT", 1)
-    assert MEGABYTES_KEPT > 1
-    for number in range(3):
-        kept = EngineFile({**KEY, "weights": str(number)}, tmp_path)
-        kept.write(lambda path: path.write_bytes(bytes(600 * 2**10)), TRUTH)
-    assert len(list(tmp_path.glob("*.bin"))) == 1
-    assert kept.find() == ""
-
-
-def test_a_cache_that_can_only_be_read_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = EngineFile(KEY, tmp_path)
-    kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
-
-    def denied(path: Path) -> None:
-        raise PermissionError(f"read-only: {path}")
-
-    monkeypatch.setattr(Path, "touch", denied)
-    assert kept.find() == ""
-
-
-def test_a_file_that_another_program_deletes_is_passed_over(tmp_path: Path) -> None:
-    for name in ("gone.bin", "gone.1.partial"):
-        (tmp_path / name).symlink_to(tmp_path / "nothing")  # is listed, and cannot be looked at
-    kept = EngineFile(KEY, tmp_path)
-    kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
-    assert kept.find() == ""
 
 
 def test_what_is_kept_serves_at_once(alone: Path, cache: Path) -> None:
@@ -411,7 +379,7 @@ def test_a_build_that_failed_is_not_tried_again_by_itself(
     assert serving.reasons["unbuildable"].endswith(
         "RuntimeError: no kernel fits; `fmanet engine build` tries again"
     )
-    monkeypatch.setattr("model.engine.failures.driver", lambda: "another")
+    monkeypatch.setattr("model.engine.cache.driver", lambda: "another")
     again = Serving(path, folder=tmp_path)
     assert again.reasons["unbuildable"] == "not built yet"
     again.close()
@@ -421,26 +389,26 @@ def test_a_failure_holds_while_nothing_is_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = EngineFile(KEY, tmp_path)
-    assert recall_failure(kept) == ""
-    remember_failure(kept, "no kernel fits")
-    assert "no kernel fits" in recall_failure(kept)
-    assert recall_failure(EngineFile({**KEY, "torch": "2.14"}, tmp_path)) == ""
+    assert kept.read_failure() == ""
+    kept.note_failure("no kernel fits")
+    assert "no kernel fits" in kept.read_failure()
+    assert EngineFile({**KEY, "torch": "2.14"}, tmp_path).read_failure() == ""
     with monkeypatch.context() as other:
         other.setattr("model.engine.toolchain.compiler", lambda: sys.executable)
-        assert recall_failure(kept) == ""
+        assert kept.read_failure() == ""
     with monkeypatch.context() as later:
-        later.setattr("model.engine.failures.KEPT_S", 0.0)
-        assert recall_failure(kept) == ""
+        later.setattr("model.engine.cache.FAILURE_LASTS_S", 0.0)
+        assert kept.read_failure() == ""
     note = kept.path.with_suffix(".failed")
     whole = note.read_text(encoding="utf-8")
     for damaged in ("", "{", "[]", whole.replace("at_s", "at")):
         note.write_text(damaged, encoding="utf-8")
-        assert recall_failure(kept) == ""
+        assert kept.read_failure() == ""
 
 
 def test_what_can_be_built_after_all_is_no_failure_any_more(alone: Path, tmp_path: Path) -> None:
     kept = engine_file(ONNXRuntime("cpu"), alone, 1, tmp_path)
-    remember_failure(kept, "the disk was full")
+    kept.note_failure("the disk was full")
     build_here(ONNXRuntime("cpu"), alone, 1, tmp_path)
     assert sorted(each.suffix for each in tmp_path.iterdir()) == [".bin", ".json"]
 
@@ -532,5 +500,5 @@ def test_build_says_what_it_did(cache: Path, capsys: pytest.CaptureFixture[str])
 @pytest.mark.skipif(find_spec("tensorrt_rtx") is None, reason="tensorrt-rtx is not installed")
 def test_tensorrt_rtx_builds_an_engine_without_a_gpu(tmp_path: Path) -> None:
     kept = build_here(TensorRTRTX("cpu"), checkpoint_path("fmanet"), 1, tmp_path)
-    assert kept.find() == ""
+    assert kept.check() == ""
     assert kept.path.stat().st_size > 100_000

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from model.engine import Engine
 from model.engine.cache import EngineFile
 from model.engine.equality import compare_answers, example
-from model.engine.failures import forget_failure, remember_failure
 from model.engine.ort import ONNXRuntime
 from model.errors import InputError, error_line, missing
 from model.inference.checkpoint import checkpoint_digest, load_network
@@ -46,9 +45,9 @@ def build_here(engine: Engine, checkpoint: Path, batch: int, folder: Path | None
     try:
         _build_file(engine, checkpoint, batch, kept)
     except InputError as error:
-        remember_failure(kept, str(error))
+        kept.note_failure(str(error))
         raise
-    forget_failure(kept)
+    kept.clear_failure()
     return kept
 
 
@@ -58,8 +57,8 @@ def export_here(checkpoint: Path) -> EngineFile:
     engine = ONNXRuntime("cpu")
     kept = _build_file(engine, checkpoint, 1, onnx_file_beside(checkpoint))
     network = partial(trained_network, checkpoint)
-    forward = engine.load(network, example(kept.truth().inputs, 1), kept.path)
-    if why := compare_answers(kept.truth(), forward, 1, engine.tolerance).refusal:
+    forward = engine.load(network, example(kept.read_answers().inputs, 1), kept.path)
+    if why := compare_answers(kept.read_answers(), forward, 1, engine.tolerance).refusal:
         kept.path.unlink()
         raise InputError(f"{kept.path} cannot be used and is gone again: {why}")
     return kept

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, cast
 from model.engine import ENGINES, ORDER, Engine
 from model.engine.cache import NOT_BUILT, EngineFile
 from model.engine.equality import Equality, FixedAnswers, compare_answers, example
-from model.engine.failures import recall_failure, remember_failure
 from model.engine.forward import Arrays, Forward, in_batches
 from model.engine.ort import ONNXRuntime
 from model.errors import InputError, error_line, missing
@@ -179,7 +178,7 @@ class Serving:
                 continue
             self.reasons[name] = why
             if kept is not None and why:
-                if failed := recall_failure(kept):
+                if failed := kept.read_failure():
                     self.reasons[name] = failed
                 else:
                     wanted.append(_PendingBuild(engine, kept, why))
@@ -205,12 +204,12 @@ class Serving:
         stale = ""
         if engine.name == "onnx" and self._batch == 1:
             beside = onnx_file_beside(self._checkpoint)
-            if not (why := beside.find()):
+            if not (why := beside.check()):
                 return beside, ""
             if beside.path.exists():
                 stale = f"{beside.path.name}: {why}; "
         kept = engine_file(engine, self._checkpoint, self._batch, self._folder)
-        why = kept.find()
+        why = kept.check()
         return kept, why and stale + why
 
     def _load(self, engine: Engine, kept: EngineFile | None) -> LoadedEngine | str:
@@ -221,7 +220,7 @@ class Serving:
         inputs = example(self._inputs, self._batch)
         try:
             forward = engine.load(self._network, inputs, path)
-            truth = self._truth() if kept is None else kept.truth()
+            truth = self._truth() if kept is None else kept.read_answers()
             equality = compare_answers(truth, forward, self._batch, engine.tolerance)
             described = engine.describe()
         except Exception as error:  # native libraries raise anything
@@ -268,7 +267,7 @@ class Serving:
             why = self._build.wait()
             if why and not self._closed.is_set() and not self._build.was_ended:
                 # The build process does this itself, unless it died.
-                remember_failure(each.kept, why)
+                each.kept.note_failure(why)
             loaded = why or self._load(each.engine, each.kept)
             self._building = ""
             if isinstance(loaded, str):
@@ -301,9 +300,9 @@ def forward_of(checkpoint: Path, device: str) -> Forward:
     engine, why = ONNXRuntime(device), ""
     if device == "cpu" and not (why := engine.absent()):
         beside = onnx_file_beside(checkpoint)
-        why = beside.find()
+        why = beside.check()
         if not why:
-            truth = beside.truth()
+            truth = beside.read_answers()
             network = partial(trained_network, checkpoint)
             forward = engine.load(network, example(truth.inputs, 1), beside.path)
             why = compare_answers(truth, forward, 1, engine.tolerance).refusal

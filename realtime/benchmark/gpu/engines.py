@@ -8,7 +8,6 @@ from model.engine.cache import NOT_BUILT
 from model.engine.eager import plain_truth
 from model.engine.equality import FIXED_INPUTS, compare_answers, example, fixed_inputs
 from model.engine.export import tensors
-from model.engine.failures import recall_failure
 from model.errors import InputError
 from model.inference.checkpoint import checkpoint_path, describe_checkpoint, load_network
 from model.inference.engine_building import build_here, engine_file
@@ -71,10 +70,10 @@ def _build(engine: Engine, path: Path) -> tuple[object, Path | None]:
     if not engine.built:
         return "nothing to build", None
     kept = engine_file(engine, path, 1, None)
-    why = kept.find()
+    why = kept.check()
     if not why:
         return "was kept", kept.path
-    failed = recall_failure(kept) if why == NOT_BUILT else ""
+    failed = kept.read_failure() if why == NOT_BUILT else ""
     start_s = monotonic_s()
     try:
         build_here(engine, path, 1, None)
