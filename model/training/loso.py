@@ -27,7 +27,7 @@ from model.metrics.folds import Fold, leave_one_subject_out, validation_split
 from model.metrics.recognition import bootstrap, confusion, f1_by_class
 from model.text import parse_json
 from model.training.leakage import refuse_overlap, training_sets
-from model.training.loop import fit, samples_digest
+from model.training.loop import fit
 from model.training.recipe import Recipe
 
 
@@ -200,8 +200,9 @@ def _key(
     digest = hashlib.sha256(repr((asdict(recipe), validation_share)).encode())
     for one in (samples, always):
         if one is not None:
-            digest.update(samples_digest(one))
-            digest.update(repr(one.subjects).encode())
+            digest.update(repr((one.classes, one.action_unit_names, one.subjects)).encode())
+            for column in (one.phases, one.both_phases, one.labels, one.action_units):
+                digest.update(np.ascontiguousarray(column).data)
     if init is not None:
         digest.update(init.read_bytes())
     return digest.hexdigest()
