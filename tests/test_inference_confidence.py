@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from model.engine.forward import softmax
 from model.errors import InputError
 from model.inference.confidence import (
     MOST_REFUSED,
@@ -16,7 +17,6 @@ from model.inference.confidence import (
     fit_temperature,
     fit_threshold,
 )
-from model.inference.predictions import softmax
 from model.labels import NO_EXPRESSION
 from model.records import ArrayF32
 

@@ -8,11 +8,12 @@ import pytest
 import torch
 from easy import easy_samples
 
+from model.engine.forward import softmax
 from model.errors import CheckpointError, InputError
 from model.flow import load_flow
 from model.inference.checkpoint import Checkpoint, save_checkpoint
 from model.inference.classifier import load_classifier
-from model.inference.predictions import run_network, softmax
+from model.inference.predictions import run_network
 from model.inference.samples import SampleSet
 
 SAMPLES = easy_samples(20, 0, none_share=0.2)

@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
+from model.labels import CLASSES
 from model.synthetic.action_units import catalogue, displacement_field
-from model.synthetic.expressions import LABELS, sample_expression, scale_strengths
+from model.synthetic.expressions import sample_expression, scale_strengths
 from model.synthetic.portrait import astronaut_portrait
 
 
 def test_labels_are_the_catalogue_s() -> None:
-    assert tuple(catalogue().expressions) == LABELS
+    assert tuple(catalogue().expressions) == CLASSES
 
 
-@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("label", CLASSES)
 def test_expressions_are_combinations_of_their_class(label: str) -> None:
     rng = np.random.default_rng(0)
     allowed = {combination.units for combination in catalogue().expressions[label]}
@@ -41,7 +42,7 @@ def test_classes_look_different_on_a_face() -> None:
     brow = np.rint(landmarks[[107, 336]].mean(axis=0)).astype(int)
     corner = np.rint(landmarks[[61, 291]]).astype(int)
     up = {}
-    for label in LABELS:
+    for label in CLASSES:
         fields = [
             displacement_field(landmarks, sample_expression(rng, label), (176, 208))
             for _ in range(60)

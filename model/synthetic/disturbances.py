@@ -1,7 +1,7 @@
-"""Disturbances for a spotter that are no expressions: glances, and changing light.
+"""Disturbances for a spotter that are no expressions: glances, changing light, and sensor noise.
 
-Both depend on the seed only, in blocks of their own. A face without them is otherwise the same,
-frame by frame.
+Glances and light depend on the seed only, in blocks of their own. A face without them is otherwise
+the same, frame by frame.
 """
 
 import math
@@ -25,6 +25,8 @@ CHANGES_PER_MIN = 10.0
 """How often the light changes."""
 
 _BLOCK_S = 30.0
+_SHEET_MARGIN_PX = 128
+_COLOUR = 0.5  # separate noise of each colour, as a share of the brightness noise
 _STILL, _FADE = 0.5, 0.7  # in half axes of the eye: the part that moves as one, and its soft edge
 
 
@@ -119,3 +121,25 @@ class Light:
         times += [_BLOCK_S - 1, _BLOCK_S]
         states += [states[-1], (1.0, 0.0)]
         return np.array(times), np.array(states)
+
+
+class NoiseBank:
+    """Sensor noise that costs almost nothing per frame: each gets a random part of a sheet."""
+
+    def __init__(self, size: tuple[int, int], deviation: float) -> None:
+        """`size` is the frame's (width, height), `deviation` in grey levels."""
+        rng = np.random.default_rng(0)
+        width, height = size[0] + _SHEET_MARGIN_PX, size[1] + _SHEET_MARGIN_PX
+        bright = rng.standard_normal((height, width, 1), dtype=np.float32)
+        colour = rng.standard_normal((height, width, 3), dtype=np.float32)
+        sheet = np.rint((bright + _COLOUR * colour) * (deviation / math.hypot(1, _COLOUR)))
+        # OpenCV is fast for uint8, which saturates: so keep what to add and what to subtract apart.
+        self._more = np.clip(sheet, 0, 255).astype(np.uint8)
+        self._less = np.clip(-sheet, 0, 255).astype(np.uint8)
+
+    def add(self, image: ImageU8, rng: np.random.Generator) -> None:
+        """Add noise to `image`, (H, W, 3) uint8, in place; `rng` chooses the part of the sheet."""
+        x, y = (int(k) for k in rng.integers(0, _SHEET_MARGIN_PX, 2))
+        rows, columns = slice(y, y + image.shape[0]), slice(x, x + image.shape[1])
+        cv2.add(image, self._more[rows, columns], dst=image)
+        cv2.subtract(image, self._less[rows, columns], dst=image)

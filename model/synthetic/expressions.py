@@ -6,9 +6,6 @@ import numpy as np
 from model.errors import InputError
 from model.synthetic.action_units import Strengths, catalogue
 
-LABELS = ("negative", "positive", "surprise")
-"""The classes, in the catalogue's order."""
-
 _WEAK_SIDE = (0.0, 0.3)  # the other side's share if one side acts nearly alone
 _BOTH_SIDES = (0.55, 1.0)  # the weaker side's share otherwise: faces are never symmetric
 _OTHER_UNITS = (0.4, 1.0)  # strength of the other units as a share of the leading one's

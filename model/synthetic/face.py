@@ -8,11 +8,10 @@ import numpy as np
 from model.errors import InputError
 from model.records import ArrayF32, ImageU8
 from model.synthetic.courses import Sway
-from model.synthetic.disturbances import Glances, Light, gaze_mask
-from model.synthetic.noise import NoiseBank
+from model.synthetic.disturbances import Glances, Light, NoiseBank, gaze_mask
 from model.synthetic.painter import Painter
 from model.synthetic.portrait import CANVAS_SIZE, astronaut_portrait
-from model.synthetic.schedule import BLOCK_S, Block, Schedule, TrueExpression, plan_block
+from model.synthetic.schedule import BLOCK_S, BlockPlan, Schedule, TrueExpression, plan_block
 
 MIN_SIZE = (160, 120)
 """Smallest frame, (width, height) or (height, width): smaller faces show no micro-expressions."""
@@ -133,7 +132,7 @@ class SyntheticFace:
         ended = (row for row in planned if row.offset_s <= duration_s)
         return tuple(sorted(ended, key=lambda row: row.onset_s))
 
-    def _new_plan(self, number: int) -> Block:
+    def _new_plan(self, number: int) -> BlockPlan:
         lid_travel_px = self._portrait.lid_travel_mm  # a mm of the face is a px of the crop
         return plan_block(self._schedule, self._seed, number, lid_travel_px=lid_travel_px)
 

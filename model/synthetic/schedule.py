@@ -12,10 +12,11 @@ from typing import Literal
 import numpy as np
 
 from model.errors import InputError
+from model.labels import CLASSES
 from model.records import MICRO_S
 from model.synthetic.action_units import Strengths, facs_notation
 from model.synthetic.courses import Course, Speech, sample_speech
-from model.synthetic.expressions import LABELS, sample_expression
+from model.synthetic.expressions import sample_expression
 
 BLOCK_S = 30.0
 MIN_GAP_S = 1.0
@@ -96,7 +97,7 @@ class PlannedExpression:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class BlockPlan:
     """Everything that begins and ends within one block, in order of time."""
 
     expressions: tuple[PlannedExpression, ...] = ()
@@ -104,7 +105,7 @@ class Block:
     speech: tuple[Speech, ...] = ()
 
 
-def plan_block(schedule: Schedule, seed: int, number: int, *, lid_travel_px: float) -> Block:
+def plan_block(schedule: Schedule, seed: int, number: int, *, lid_travel_px: float) -> BlockPlan:
     """Plan block `number` (0, 1, …) of a seed's footage: 30 s from `number` × 30 s on.
 
     `lid_travel_px`: how far this face's lids move in a blink, px of the 128 px crop.
@@ -134,7 +135,7 @@ def plan_block(schedule: Schedule, seed: int, number: int, *, lid_travel_px: flo
             at = number * BLOCK_S + onset_s
             bouts.append(sample_speech(rng, at, at + length_s))
     blinks = _blinks(rng, schedule, number * BLOCK_S, expressions, lid_travel_px)
-    return Block(tuple(expressions), tuple(blinks), tuple(bouts))
+    return BlockPlan(tuple(expressions), tuple(blinks), tuple(bouts))
 
 
 def plan_micros(
@@ -210,7 +211,7 @@ def _expression(
     else:
         amplitude_px = rng.uniform(*schedule.macro_px)
         hold, apex = rng.uniform(0.2, 0.4), rng.uniform(0.4, 0.55)
-    label = LABELS[rng.choice(len(LABELS), p=schedule.labels)]
+    label = CLASSES[rng.choice(len(CLASSES), p=schedule.labels)]
     strengths = sample_expression(rng, label)
     course = Course(onset_s, onset_s + apex * length_s, onset_s + length_s, hold * length_s)
     return _plan(course, "micro" if kind == "micro" else "macro", label, strengths, amplitude_px)

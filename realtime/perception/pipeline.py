@@ -19,7 +19,8 @@ import numpy as np
 
 from model import load_classifier
 from model.face.crop import CROP_PX
-from model.flow import Flow, flow_on, load_flow
+from model.flow import Flow, load_flow
+from model.flow.gpu import flow_on
 from model.flow.key_frames import PHASE_FRAMES, crops_around, frames_between
 from model.inference.checkpoint import check_fit, checkpoint_path
 from model.inference.classifier import Classifier
