@@ -123,7 +123,7 @@ class Unbuildable(Eager):
     """An engine whose build fails."""
 
     name = "unbuildable"
-    built = True
+    has_file = True
 
     def versions(self) -> Mapping[str, str]:
         return {"version": "1"}
@@ -144,7 +144,7 @@ def test_every_engine_is_there_or_says_what_is_missing() -> None:
         engine = load_entry(ENGINES, name, "engine")("cpu")
         assert engine.name == name
         assert 0 < engine.tolerance <= 0.02
-        assert "\n" not in engine.absent()
+        assert "\n" not in engine.find_obstacle()
     assert {name for order in ORDER.values() for name in order} <= set(ENGINES)
 
 
@@ -169,9 +169,9 @@ def test_torch_without_cuda_beside_a_gpu_says_which_one_to_install(
 
 def test_what_would_bring_an_absent_engine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.engine.ort.find_spec", lambda name: name != "onnxruntime" or None)
-    assert ONNXRuntime("cpu").absent().endswith("pip install onnxruntime")
+    assert ONNXRuntime("cpu").find_obstacle().endswith("pip install onnxruntime")
     monkeypatch.setenv("PATH", "")
-    assert "apt install g++" in Compiled("cpu").absent()
+    assert "apt install g++" in Compiled("cpu").find_obstacle()
 
 
 @pytest.mark.parametrize("name", shipped_names())
@@ -200,7 +200,7 @@ def test_an_onnx_file_of_other_weights_is_not_used(beside: Path) -> None:
     assert serving.loaded.name == "eager"
     serving.close()
     found = r"mine\.onnx: built for weights \w{12}, this is \w{12}; not built yet"
-    assert re.fullmatch(found, serving.built["onnx"])
+    assert re.fullmatch(found, serving.build_reasons["onnx"])
     flows = np.random.default_rng(0).normal(size=(2, 2, 64, 64)).astype(np.float32)
     expected = load_classifier(other).predict(flows)
     np.testing.assert_allclose(load_classifier(beside).predict(flows), expected, atol=1e-5)
@@ -289,7 +289,7 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 def test_what_is_kept_serves_at_once(alone: Path, cache: Path) -> None:
     serving = Serving(alone, folder=cache)
-    assert serving.line().startswith("ONNX Runtime")
+    assert serving.describe().startswith("ONNX Runtime")
     classifier = load_classifier(alone, forward=serving)
     plain = load_classifier(alone)
     flows = torch.randn(3, 2, 128, 128).numpy()
@@ -304,14 +304,14 @@ def test_a_better_engine_is_built_while_another_serves(
     serving = Serving(alone, folder=tmp_path)
     assert serving.loaded.name == "eager"
     assert serving.reasons["onnx"] == "not built yet"
-    assert "(onnx is being built, " in serving.line()
+    assert "(onnx is being built, " in serving.describe()
     given = example("flows", 2)
     before = serving(*given)
     serving.wait()
-    assert serving.line().startswith("ONNX Runtime")
+    assert serving.describe().startswith("ONNX Runtime")
     for found, wanted in zip(serving(*given), before, strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-4)
-    assert serving.trouble() == ""
+    assert serving.trouble == ""
 
 
 def test_what_is_being_built_ends_with_the_run(alone: Path, tmp_path: Path) -> None:
@@ -341,9 +341,9 @@ def test_an_engine_that_fails_is_replaced_while_it_runs() -> None:
     for answer in answers[1:]:
         np.testing.assert_allclose(answer, answers[0], atol=1e-5)
     assert serving.loaded.name == "eager"
-    failed, serves = serving.trouble().split("; ")
+    failed, serves = serving.trouble.split("; ")
     assert failed == "failing failed on cpu: RuntimeError: CUDA out of memory."
-    assert serves == f"{serving.line()} serves in its place"
+    assert serves == f"{serving.describe()} serves in its place"
 
 
 @pytest.mark.usefixtures("_strange")
@@ -374,8 +374,8 @@ def test_a_build_that_failed_is_not_tried_again_by_itself(
     with pytest.raises(InputError):
         build_here(Unbuildable("cpu"), path, 1, tmp_path)
     serving = Serving(path, folder=tmp_path)
-    assert serving.line().startswith("PyTorch")
-    assert "being built" not in serving.line()
+    assert serving.describe().startswith("PyTorch")
+    assert "being built" not in serving.describe()
     assert serving.reasons["unbuildable"].endswith(
         "RuntimeError: no kernel fits; `fmanet engine build` tries again"
     )
@@ -442,14 +442,14 @@ def test_tensorrt_may_be_installed_by_its_cudas_name(
 def test_torchinductor_needs_cudas_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.engine.compiled.no_cuda", lambda device: "")
     monkeypatch.setattr("torch.utils.cpp_extension.CUDA_HOME", None)
-    assert "set CUDA_HOME" in Compiled("cuda:0").absent()
-    assert Compiled("cpu").absent() == ""
+    assert "set CUDA_HOME" in Compiled("cuda:0").find_obstacle()
+    assert Compiled("cpu").find_obstacle() == ""
     monkeypatch.setattr("torch.utils.cpp_extension.CUDA_HOME", str(tmp_path))
     folder = tmp_path / "include"
-    assert Compiled("cuda:0").absent().startswith(f"CUDA's headers are not in {folder}: ")
+    assert Compiled("cuda:0").find_obstacle().startswith(f"CUDA's headers are not in {folder}: ")
     folder.mkdir()
     (folder / "cuda_runtime_api.h").touch()
-    assert Compiled("cuda:0").absent() == ""
+    assert Compiled("cuda:0").find_obstacle() == ""
 
 
 def test_more_inputs_than_an_engine_takes_are_sliced(network: nn.Module) -> None:
@@ -481,7 +481,7 @@ def test_what_is_built_again_is_said_with_its_reason(
     other.write(lambda path: path.write_bytes(b"of another version"), truth)
     foreign = "built for precision fp16, this is fp32"
     serving = Serving(alone, folder=tmp_path)
-    assert f"(onnx is being built: {foreign}, " in serving.line()
+    assert f"(onnx is being built: {foreign}, " in serving.describe()
     serving.close()
     kept.path.write_bytes(b"something else")
     check(str(alone), "cpu", 1, tmp_path)

@@ -27,14 +27,14 @@ class Compiled(Engine):
     """What TorchInductor compiled ahead of time."""
 
     name = "compile"
-    built = True
+    has_file = True
 
     def __init__(self, device: str) -> None:
         super().__init__(device)
         self._index = (torch.device(device).index or 0) if self._cuda else -1
         self.tolerance = 0.02 if self._cuda else 1e-4
 
-    def absent(self) -> str:
+    def find_obstacle(self) -> str:
         if self._cuda and (why := no_cuda(self._device)):
             return why
         if self._cuda and find_spec("triton") is None:

@@ -35,7 +35,7 @@ class Graphed(Engine):
     name = "graph"
     tolerance = 0.02
 
-    def absent(self) -> str:
+    def find_obstacle(self) -> str:
         return no_cuda(self._device)
 
     def describe(self) -> str:

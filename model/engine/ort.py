@@ -28,9 +28,9 @@ class ONNXRuntime(Engine):
 
     name = "onnx"
     tolerance = 1e-4
-    built = True
+    has_file = True
 
-    def absent(self) -> str:
+    def find_obstacle(self) -> str:
         if self._device != "cpu":
             return f"runs on the CPU here, this run is on {self._device}: give --device cpu"
         if find_spec("onnxruntime") is None:

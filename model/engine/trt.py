@@ -34,12 +34,12 @@ class TensorRT(Engine):
 
     name = "tensorrt"
     tolerance = 0.02
-    built = True
+    has_file = True
     _title = "TensorRT"
     _packages: tuple[str, ...] = ("torch_tensorrt", "tensorrt")
     """What has to be installed; the last one runs the engine."""
 
-    def absent(self) -> str:
+    def find_obstacle(self) -> str:
         if why := no_cuda(self._device):
             return why
         for package in self._packages:
@@ -90,12 +90,12 @@ class TensorRTRTX(TensorRT):
     _title = "TensorRT-RTX"
     _packages = ("tensorrt_rtx",)
 
-    def absent(self) -> str:
+    def find_obstacle(self) -> str:
         if not no_cuda(self._device):
             capability = torch.cuda.get_device_capability(self._device)
             if capability not in RTX_CAPABILITIES:
                 return f"serves RTX cards, not {torch.cuda.get_device_name(self._device)}"
-        return super().absent()
+        return super().find_obstacle()
 
     def build(self, network: nn.Module, inputs: Arrays, path: Path) -> None:
         trt = self._runtime()

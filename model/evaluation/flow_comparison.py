@@ -16,10 +16,9 @@ from model.errors import demand
 if __name__ == "__main__":
     demand("torch")  # before the imports that need it
 
-import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +27,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from model.cli import exit_code
+from model.cli import exit_code, new_folder
 from model.errors import InputError
 from model.face.crop import CROP_PX
 from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
@@ -264,12 +263,12 @@ def main() -> None:
         "--device", default="cpu", help="of the flows on tensors: auto, cpu, cuda or cuda:N"
     )
     parser.add_argument("--faces", type=int, default=8, help="faces per condition")
-    parser.add_argument("--out", type=Path, help="folder for flow.json and flow.md")
+    parser.add_argument("--out", type=Path, help="folder for flow.md")
     args = parser.parse_args()
     if args.faces < 1 or min(args.sizes) < 32:
         raise InputError("--faces has to be 1 or more and --sizes 32 or more")
-    if args.out is not None and (args.out / "flow.json").exists():
-        raise InputError(f"{args.out / 'flow.json'} exists and is kept: give another --out")
+    if args.out is not None:
+        new_folder(args.out)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     device = choose_device(args.device)
@@ -284,10 +283,7 @@ def main() -> None:
     text = table(rows) + f"\n{args.faces} faces per condition, {where}\n"
     print(text)
     if args.out is not None:
-        args.out.mkdir(parents=True, exist_ok=True)
         (args.out / "flow.md").write_text(text, encoding="utf-8")
-        document = {"machine": machine(), "faces": args.faces, "rows": [asdict(r) for r in rows]}
-        (args.out / "flow.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

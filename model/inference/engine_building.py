@@ -41,30 +41,30 @@ def onnx_file_beside(checkpoint: Path) -> EngineFile:
 def build_here(engine: Engine, checkpoint: Path, batch: int, folder: Path | None) -> EngineFile:
     """Build in this process. On failure, raises `InputError` with the reason in one line and
     remembers it (`model.engine.failures`)."""
-    kept = engine_file(engine, checkpoint, batch, folder)
+    file = engine_file(engine, checkpoint, batch, folder)
     try:
-        _build_file(engine, checkpoint, batch, kept)
+        _build_file(engine, checkpoint, batch, file)
     except InputError as error:
-        kept.note_failure(str(error))
+        file.note_failure(str(error))
         raise
-    kept.clear_failure()
-    return kept
+    file.clear_failure()
+    return file
 
 
 def export_here(checkpoint: Path) -> EngineFile:
     """Write the ONNX file beside the `checkpoint`, and keep it only if its answers equal
     PyTorch's. On failure, raises `InputError` with the reason in one line."""
     engine = ONNXRuntime("cpu")
-    kept = _build_file(engine, checkpoint, 1, onnx_file_beside(checkpoint))
+    file = _build_file(engine, checkpoint, 1, onnx_file_beside(checkpoint))
     network = partial(trained_network, checkpoint)
-    forward = engine.load(network, example(kept.read_answers().inputs, 1), kept.path)
-    if why := compare_answers(kept.read_answers(), forward, 1, engine.tolerance).refusal:
-        kept.path.unlink()
-        raise InputError(f"{kept.path} cannot be used and is gone again: {why}")
-    return kept
+    forward = engine.load(network, example(file.read_answers().inputs, 1), file.path)
+    if why := compare_answers(file.read_answers(), forward, 1, engine.tolerance).refusal:
+        file.path.unlink()
+        raise InputError(f"{file.path} cannot be used and is gone again: {why}")
+    return file
 
 
-def _build_file(engine: Engine, checkpoint: Path, batch: int, kept: EngineFile) -> EngineFile:
+def _build_file(engine: Engine, checkpoint: Path, batch: int, file: EngineFile) -> EngineFile:
     if find_spec("torch") is None:
         raise InputError(f"{engine.name} cannot be built: {missing('torch')}")
     from model.engine.eager import plain_truth
@@ -73,10 +73,10 @@ def _build_file(engine: Engine, checkpoint: Path, batch: int, kept: EngineFile) 
     truth = plain_truth(network)
     try:
         given = example(truth.inputs, batch)
-        kept.write(lambda path: engine.build(network, given, path), truth)
+        file.write(lambda path: engine.build(network, given, path), truth)
     except Exception as error:  # compilers and exporters raise anything
         raise InputError(f"{engine.name} cannot be built: {error_line(error)}") from error
-    return kept
+    return file
 
 
 def trained_network(checkpoint: Path) -> "nn.Module":
@@ -123,12 +123,12 @@ class Build:
         return reason.removeprefix("error: ")
 
     @property
-    def was_ended(self) -> bool:
+    def was_stopped(self) -> bool:
         """Whether someone stopped it. If so, the build may still be possible."""
         return self._process.returncode in _ENDED
 
     def stop(self) -> None:
-        """Stop the build. Its partial files are deleted now or by the cache's next build."""
+        """Stop the build. Its partial file is deleted, unless it has to be killed."""
         end(self._process)
 
 

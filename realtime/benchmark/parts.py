@@ -141,7 +141,9 @@ def engine_parts(
         engine = cast(Engine, load_entry(ENGINES, name, "engine")(device))
         for batch in batches:
             size_px = example(truth.inputs, batch)[0].shape[-1]
-            part = Part("network", f"{path.stem}, {name}", size_px, batch, absent=engine.absent())
+            part = Part(
+                "network", f"{path.stem}, {name}", size_px, batch, absent=engine.find_obstacle()
+            )
             if not part.absent:
                 try:
                     part = _engine_part(part, engine, path, truth, seconds)
@@ -160,7 +162,7 @@ def _engine_part(
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         build_s, kept = None, None
         start_s = time.perf_counter()
-        if engine.built:
+        if engine.has_file:
             kept = build_here(engine, path, batch, Path(folder)).path
             build_s = time.perf_counter() - start_s
             start_s = time.perf_counter()

@@ -173,12 +173,12 @@ class Pipeline:
     @property
     def engine(self) -> str:
         """What runs the classifier, and which engine is being built for it; empty if unknown."""
-        return "" if self._engine is None else self._engine.line()
+        return "" if self._engine is None else self._engine.describe()
 
     @property
     def trouble(self) -> str:
         """What failed and was replaced in engine, naming or motion; empty if nothing failed."""
-        engine = "" if self._engine is None else self._engine.trouble()
+        engine = "" if self._engine is None else self._engine.trouble
         return engine or self._naming.trouble or self._perception.trouble
 
     def warm_up(self) -> None:

@@ -36,7 +36,7 @@ def engines_part(report: Report) -> None:
 
 def add_engine(report: Report, name: str, path: Path, right: list[Engine]) -> None:
     engine = cast(Engine, load_entry(ENGINES, name, "engine")(report.device))
-    if why := engine.absent():
+    if why := engine.find_obstacle():
         report.add("left out", f"engine {name}: {why}")
         return
     built, file = _build(engine, path)
@@ -58,7 +58,7 @@ def add_engine_times(report: Report, engine: Engine, path: Path) -> None:
     whole = tensors(fixed_inputs(describe_checkpoint(path).inputs))
     inputs = [tuple(each[n : n + 1] for each in whole) for n in range(len(whole[0]))]
     given = example(describe_checkpoint(path).inputs, 1)
-    file = engine_file(engine, path, 1, None).path if engine.built else None
+    file = engine_file(engine, path, 1, None).path if engine.has_file else None
     function = engine.function(lambda: load_network(path)[1], given, file)
     title = "FMANet, FP16, through TensorRT" if "tensorrt" in engine.name else engine.describe()
     add_times(report, title, function, inputs, record=report.cuda and engine.name != "eager")
@@ -67,7 +67,7 @@ def add_engine_times(report: Report, engine: Engine, path: Path) -> None:
 def _build(engine: Engine, path: Path) -> tuple[object, Path | None]:
     """Build the engine's file. Returns the seconds it took, or why nothing was built; and the
     file."""
-    if not engine.built:
+    if not engine.has_file:
         return "nothing to build", None
     kept = engine_file(engine, path, 1, None)
     why = kept.check()
