@@ -39,7 +39,7 @@ def test_no_other_temperature_is_likelier(seed: int, other: float) -> None:
     logits, labels = drawn(2.0, 30, seed)
 
     def loss(temperature: float) -> float:
-        shares = softmax(logits, temperature).astype(np.float64)
+        shares = softmax(logits / temperature).astype(np.float64)
         return float(-np.log(shares[np.arange(30), labels]).mean())
 
     assert loss(fit_temperature(logits, labels)) <= loss(other) + 1e-6

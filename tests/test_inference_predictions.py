@@ -47,7 +47,7 @@ def test_they_are_those_of_the_classifier(tmp_path: Path) -> None:
         np.testing.assert_allclose(said.probabilities[i], classifier.predict(*given)[0], atol=1e-5)
         units = classifier.predict_action_units(*given)[0]
         np.testing.assert_allclose(said.action_units[i], units, atol=1e-5)
-    np.testing.assert_allclose(said.probabilities, softmax(said.logits, 1.7), atol=1e-6)
+    np.testing.assert_allclose(said.probabilities, softmax(said.logits / 1.7), atol=1e-6)
 
 
 def test_second_phases_can_be_withheld(path: Path) -> None:

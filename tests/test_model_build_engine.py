@@ -193,7 +193,7 @@ def test_the_onnx_file_beside_shipped_weights_gives_the_same_answers(name: str) 
 
 
 def test_an_onnx_file_of_other_weights_is_not_used(beside: Path) -> None:
-    assert Serving(beside).line().startswith("ONNX Runtime")
+    assert Serving(beside).describe().startswith("ONNX Runtime")
     other = checkpoint_path("ststnet")
     shutil.copyfile(other, beside)
     serving = Serving(beside)
@@ -212,7 +212,7 @@ def test_a_damaged_onnx_file_is_not_used_and_written_anew(beside: Path) -> None:
     assert onnx_file_beside(beside).check() == "the file is damaged"
     assert load_classifier(beside).labels  # by PyTorch
     assert export_here(beside).check() == ""
-    assert Serving(beside).line().startswith("ONNX Runtime")
+    assert Serving(beside).describe().startswith("ONNX Runtime")
 
 
 def test_faces_at_rest_are_among_what_is_compared() -> None:

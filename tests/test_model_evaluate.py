@@ -17,8 +17,7 @@ from model import evaluate
 from model.cli import exit_code
 from model.errors import InputError
 from model.evaluate import TOLERANCE, compare
-from model.evaluation.report import page
-from model.evaluation.result import Evaluation, evaluate_answers, table
+from model.evaluation.result import Evaluation, evaluate_answers, format_page, format_table
 from model.inference.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from model.inference.predictions import run_network
 from model.inference.samples import SampleSet
@@ -271,12 +270,12 @@ class Tags(HTMLParser):
 def test_the_page_is_whole_and_asks_for_nothing(trained: Path) -> None:
     found = replace(one(coded(SAMPLES), trained), network="<net & co>", remark="reproduced")
     tags = Tags()
-    tags.feed(page([found, found]))
+    tags.feed(format_page([found, found]))
     assert not tags.open
     assert not tags.links
     assert "<net & co>" in tags.texts
     assert any("reproduced" in text for text in tags.texts)
-    assert "named negative" in table([found])
+    assert "named negative" in format_table([found])
 
 
 def test_what_is_no_number_is_none(trained: Path) -> None:

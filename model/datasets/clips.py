@@ -116,8 +116,6 @@ class Clip:
     """Emotion as annotated, in lower case; empty if the data set has none."""
     action_units: tuple[str, ...]
     """FACS units ("AU4") in order, without sides and intensities; empty if not coded."""
-    coding: str
-    """The same as annotated: "L4+7"."""
     kind: Kind
     footage: Footage
     repairs: tuple[str, ...] = ()

@@ -185,7 +185,6 @@ class Layout:
         repairs.extend(moments.repairs)
         if footage.duplicates:
             repairs.append("picture-doubled")
-        coding = cell_text(row.action_units)
         clip = Clip(
             dataset=self.name,
             subject=subject,
@@ -194,8 +193,7 @@ class Layout:
             apex=moments.apex,
             offset=moments.offset,
             label=label,
-            action_units=parse_action_units(coding),
-            coding=coding,
+            action_units=parse_action_units(cell_text(row.action_units)),
             kind=row.kind,
             footage=footage,
             repairs=tuple(repairs),

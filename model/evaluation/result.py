@@ -1,14 +1,17 @@
 """One evaluation of one network: its figures, and everything else that a page or file shows."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from model.evaluation import html
 from model.inference.predictions import Answers
 from model.inference.samples import SampleSet
 from model.labels import NO_EXPRESSION
+from model.machine import machine
 from model.metrics.checkpoint_scores import AMPLITUDES_PX, SCORES, figures
 from model.metrics.recognition import (
     Bin,
@@ -57,6 +60,14 @@ class Evaluation:
         ]
         return tuple((shown, self.figures[name]) for shown, name in names if name in self.figures)
 
+    def class_scores(self) -> list[tuple[str, float]]:
+        """F1 of each class."""
+        return [(name, self.figures[f"f1_{name}"]) for name in self.classes]
+
+    def subject_scores(self) -> list[tuple[str, float]]:
+        """Share of each subject's clips that was named right."""
+        return [(each.subject, each.right / each.clips) for each in self.subjects]
+
     def plain(self) -> dict[str, Any]:
         """The evaluation as plain values for JSON; None in place of NaN."""
         plain = asdict(self) | {"confusion": self.confusion.tolist()}
@@ -100,7 +111,21 @@ def evaluate_answers(
     )
 
 
-def table(evaluations: list[Evaluation]) -> str:
+def format_page(evaluations: Sequence[Evaluation]) -> str:
+    """An HTML document that works offline: tables, and plots as inline SVG."""
+    return html.render(
+        "evaluation.html.j2",
+        title="Evaluation",
+        style="",
+        evaluations=evaluations,
+        machine=machine(),
+        bars=html.bars,
+        reliability=html.reliability,
+        zip=zip,
+    )
+
+
+def format_table(evaluations: Sequence[Evaluation]) -> str:
     """A table for a terminal: a line per evaluation, then its classes."""
     lines = [
         f"{'network':20}{'data':16}{'clips':>6}  {'UF1 (95 %)':20}{'UAR (95 %)':20}"
