@@ -15,7 +15,7 @@ from model.engine.cache import cache_folder
 from model.errors import InputError, missing
 from model.inference.checkpoint import checkpoint_path
 from model.inference.engine_building import build_here, engine_file, export_here, onnx_file_beside
-from model.inference.engine_choice import THREADS, WITHOUT_TORCH, Serving
+from model.inference.engine_choice import TORCH_THREADS, WITHOUT_TORCH, Serving
 from model.inference.shipped_weights import WEIGHTS, shipped_names
 from model.lazy_loading import load_entry
 from model.machine import choose_device, machine
@@ -125,7 +125,7 @@ def main() -> None:
         if find_spec("torch"):
             import torch
 
-            torch.set_num_threads(THREADS)
+            torch.set_num_threads(TORCH_THREADS)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # partial files are deleted on exit
         build(args.engine, args.classifier, device, args.batch, args.cache)
 

@@ -39,7 +39,7 @@ def test_truth_is_what_the_schedule_allows(seed: int, number: int) -> None:
         low, high = schedule.micro_s if row.kind == "micro" else schedule.macro_s
         assert low - 1e-9 <= row.offset_s - row.onset_s <= high + 1e-9
         assert row.onset_s < row.apex_s < row.offset_s
-        assert planned.course.strength(row.apex_s) == 1
+        assert planned.strength(row.apex_s) == 1
         low, high = schedule.amplitude_px if row.kind == "micro" else schedule.macro_px
         assert low <= row.amplitude_px <= high
         assert row.label in ("negative", "positive", "surprise")

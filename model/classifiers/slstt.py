@@ -17,11 +17,10 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
 from model.classifiers.blocks import Heads, TransformerBlock
-from model.classifiers.normalisation import magnitude
+from model.classifiers.normalisation import FLOOR_PX, compress
 from model.classifiers.phase_inputs import INPUT_PX
 
 PATCH_PX = 8
-FLOOR_PX = 0.03  # flow of a face at rest: keeps noise from being scaled up
 
 
 class SLSTT(nn.Module):
@@ -102,6 +101,4 @@ def _normalise(onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> T
     second = torch.where(known, apex_offset, torch.zeros_like(apex_offset))
     strength = (2 * onset_apex.square().mean(dim=(1, 2, 3, 4), keepdim=True)).sqrt()
     flows = torch.cat([onset_apex, second], dim=1) / (strength + FLOOR_PX)
-    maps = flows.flatten(0, 1)
-    length = magnitude(maps)
-    return (maps * (torch.asinh(length) / length)).view(flows.shape)
+    return compress(flows.flatten(0, 1)).view(flows.shape)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from model.datasets.annotation_repairs import cell_text
 from model.datasets.layout import ExpressionRow, Layout, LayoutContent, Release, holds_folder
-from model.datasets.spreadsheets import COLUMNS, expression_row, rows_by_header
+from model.datasets.spreadsheets import EXPRESSION_COLUMNS, expression_row, rows_by_header
 
 
 def read(release: Release) -> LayoutContent:
@@ -25,7 +25,7 @@ def read(release: Release) -> LayoutContent:
 
 
 def _rows(table: Path, pictures: Path) -> Iterator[ExpressionRow]:
-    for row in rows_by_header(table, COLUMNS):
+    for row in rows_by_header(table, EXPRESSION_COLUMNS):
         subject, name = cell_text(row.cells["Subject"]), cell_text(row.cells["Filename"])
         yield expression_row(row, pictures / f"sub{subject.zfill(2)}" / name)
 

@@ -23,7 +23,7 @@ from model.datasets.layout import (
     holds_folder,
     subfolders,
 )
-from model.datasets.spreadsheets import COLUMNS, expression_row, rows_by_header
+from model.datasets.spreadsheets import EXPRESSION_COLUMNS, expression_row, rows_by_header
 from model.records import Kind
 
 _SUBJECT = re.compile(r"spNO\.\d+", re.IGNORECASE)
@@ -55,7 +55,7 @@ def read(release: Release) -> LayoutContent:
 
 
 def _rows(table: Path, kind: Kind, pictures: Path, *, long: bool) -> Iterator[ExpressionRow]:
-    for row in rows_by_header(table, COLUMNS, optional=("Action Units", "Emotion")):
+    for row in rows_by_header(table, EXPRESSION_COLUMNS, optional=("Action Units", "Emotion")):
         cells = row.cells
         subject, name = cell_text(cells["Subject"]), cell_text(cells["Filename"])
         if long:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from model.datasets.annotation_repairs import cell_text
 from model.datasets.layout import ExpressionRow, Layout, LayoutContent, Release, subfolders
-from model.datasets.spreadsheets import COLUMNS, expression_row, rows_by_header
+from model.datasets.spreadsheets import EXPRESSION_COLUMNS, expression_row, rows_by_header
 
 
 def read(release: Release) -> LayoutContent:
@@ -25,7 +25,7 @@ def read(release: Release) -> LayoutContent:
 
 def _rows(table: Path, pictures: Path) -> Iterator[ExpressionRow]:
     folders = {folder.name: folder for folder in _clip_folders(pictures, depth=3)}
-    for row in rows_by_header(table, COLUMNS, optional=("Action Units",)):
+    for row in rows_by_header(table, EXPRESSION_COLUMNS, optional=("Action Units",)):
         name = cell_text(row.cells["Filename"])
         emotion = cell_text(row.cells["Emotion"]).lower()
         yield expression_row(row, folders.get(name, pictures / emotion / name))

@@ -26,7 +26,7 @@ from model.datasets.layout import (
     subfolders,
 )
 from model.datasets.samm import EMOTIONS, TABLE
-from model.datasets.spreadsheets import COLUMNS, expression_row, rows_by_header
+from model.datasets.spreadsheets import EXPRESSION_COLUMNS, expression_row, rows_by_header
 from model.records import Kind
 
 _VIDEO = re.compile(r"\d{3}_\d+")
@@ -45,7 +45,7 @@ def read(release: Release) -> LayoutContent:
         sources.insert(1, samm)
         emotions = {
             cell_text(row.cells["Filename"]): cell_text(row.cells["Emotion"])
-            for row in rows_by_header(samm, COLUMNS)
+            for row in rows_by_header(samm, EXPRESSION_COLUMNS)
         }
     recordings = tuple(
         RecordingRow(video.name.split("_")[0], video.name, video)
@@ -58,7 +58,7 @@ def read(release: Release) -> LayoutContent:
 def _rows(
     table: Path, pictures: Path, emotions: dict[str, str]
 ) -> Iterator[ExpressionRow | Problem]:
-    for row in rows_by_header(table, {**COLUMNS, "Type": ()}, optional=("Emotion",)):
+    for row in rows_by_header(table, {**EXPRESSION_COLUMNS, "Type": ()}, optional=("Emotion",)):
         cells = row.cells
         name, kind_text = cell_text(cells["Filename"]), cell_text(cells["Type"]).lower()
         kind = next((each for each in get_args(Kind) if kind_text.startswith(each)), None)

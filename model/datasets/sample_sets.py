@@ -40,13 +40,7 @@ class _Sample:
 
 
 def open_samples(
-    spec: str,
-    *,
-    inputs: Inputs,
-    flow: Flow,
-    cache: Path,
-    workers: int,
-    classes: int = 3,
+    spec: str, *, inputs: Inputs, flow: Flow, cache: Path, workers: int, classes: int = 3
 ) -> SampleSet:
     """The micro-expressions of `spec` that belong to one of the `classes` after merging
     (`model.datasets.class_merges.merge`). `spec` is "casme2:PATH" for a data set of

@@ -18,7 +18,7 @@ MOST_CELLS = 10_000_000
 """Limit on the cells of a sheet. The published tables have ten thousand; a single value in the last
 corner makes a sheet of 17 billion."""
 
-COLUMNS: Mapping[str, Sequence[str]] = {
+EXPRESSION_COLUMNS: Mapping[str, Sequence[str]] = {
     "Subject": ("sub",),
     "Filename": ("seq",),
     "Onset": ("Onset Frame",),
@@ -91,7 +91,7 @@ def rows_by_header(
 
 
 def expression_row(row: SheetRow, folder: Path, kind: Kind = "micro") -> ExpressionRow:
-    """The expression in a row with the columns `COLUMNS`; its pictures should be in `folder`."""
+    """The expression in a row with `EXPRESSION_COLUMNS`; its pictures should be in `folder`."""
     cells = row.cells
     return ExpressionRow(
         where=row.where,

@@ -50,7 +50,7 @@ def report_maps(maps: FlowMaps, source: Path) -> str:
     both = int(maps.both_phases.sum())
     lines = [
         f"{len(maps)} clips of {len(set(maps.subjects))} subjects in {source}, {both} of them with "
-        f"both phases; maps of {maps.flows.shape[-1]} px",
+        f"both phases; maps of {maps.flows.shape[-1]} px"
     ]
     if maps.unit == "relative":
         lines.append(

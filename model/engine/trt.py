@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from model.engine import Engine, NetworkOf
 from model.engine.eager import no_cuda
 from model.engine.export import export_graph, halve_precision, onnx_document, tensors
-from model.engine.forward import INPUTS, Arrays
+from model.engine.forward import INPUT_NAMES, Arrays
 from model.flow.gpu.cuda_graph import Function
 from model.machine import driver
 
@@ -144,7 +144,7 @@ class _Plan:
         modes = {name: self._engine.get_tensor_mode(name) for name in names}
         self._inputs = [name for name in names if modes[name] == trt.TensorIOMode.INPUT]
         types = {self._engine.get_tensor_dtype(name) for name in names}
-        if not set(self._inputs) <= set(INPUTS) or types != {trt.DataType.FLOAT}:
+        if not set(self._inputs) <= set(INPUT_NAMES) or types != {trt.DataType.FLOAT}:
             raise RuntimeError(f"the engine is of another network: {', '.join(names)}, {types}")
         self._outputs = {
             name: torch.empty(tuple(self._engine.get_tensor_shape(name)), device=device)
@@ -155,7 +155,7 @@ class _Plan:
     def run(self, *given: Tensor) -> tuple[Tensor, ...]:
         """Run on the current stream and return the outputs, in the network's order. The next call
         overwrites them."""
-        for name, tensor in zip(INPUTS, given, strict=True):
+        for name, tensor in zip(INPUT_NAMES, given, strict=True):
             if name in self._inputs:
                 self._context.set_tensor_address(name, tensor.data_ptr())
         for name, tensor in self._outputs.items():

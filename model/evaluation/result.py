@@ -12,7 +12,7 @@ from model.inference.predictions import Answers
 from model.inference.samples import SampleSet
 from model.labels import NO_EXPRESSION
 from model.machine import machine
-from model.metrics.checkpoint_scores import AMPLITUDES_PX, SCORES, figures
+from model.metrics.checkpoint_scores import AMPLITUDE_FIGURES, SCORES, figures
 from model.metrics.recognition import (
     Bin,
     Confusion,
@@ -55,10 +55,8 @@ class Evaluation:
 
     def amplitudes(self) -> tuple[tuple[str, float], ...]:
         """UF1 by greatest displacement at the apex, rising; empty if that is unknown."""
-        names = [
-            (f"{low:g}–{high:g} px", f"uf1_{low:g}_to_{high:g}_px") for low, high in AMPLITUDES_PX
-        ]
-        return tuple((shown, self.figures[name]) for shown, name in names if name in self.figures)
+        found = self.figures
+        return tuple((px, found[name]) for px, name in AMPLITUDE_FIGURES.items() if name in found)
 
     def class_scores(self) -> list[tuple[str, float]]:
         """F1 of each class."""

@@ -11,13 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from model.face.crop import (
-    crop_transform,
-    eye_half_px,
-    fit_similarity,
-    supersampling_of,
-    warp_crop,
-)
+from model.face.crop import crop_transform, eye_half_px, fit_similarity, supersampling_of, warp_crop
 from model.face.landmarks import FaceMesh, Landmarks
 from model.face.pose import PoseFilter
 from model.face.region import MARGIN, Region

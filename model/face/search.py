@@ -21,7 +21,7 @@ LEAST_TILE_PX = 512
 """Side of the smallest tiles, in which faces from 40 px of width are found."""
 LEVEL_RATIO = 3.0
 """Greatest ratio of tile sides between neighbouring levels."""
-OVERLAP = 0.25
+TILE_OVERLAP = 0.25
 """Overlap of neighbouring tiles, as a share of their side."""
 SPREAD = 32
 """`look` covers all tiles in this many pictures."""
@@ -116,5 +116,5 @@ def _tiles(height: int, width: int) -> tuple[tuple[int, int, int], ...]:
 def _starts(length: int, side: int) -> list[int]:
     if length <= side:
         return [0]
-    count = 1 + math.ceil((length - side) / (side * (1 - OVERLAP)))
+    count = 1 + math.ceil((length - side) / (side * (1 - TILE_OVERLAP)))
     return [round(start) for start in np.linspace(0, length - side, count)]

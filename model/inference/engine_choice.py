@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from model.flow.gpu.cuda_graph import Function
 
-THREADS = 1
+TORCH_THREADS = 1
 """PyTorch's threads on the CPU. Small batches gain nothing from more. With one thread per core,
 the threads spin while they wait for each other and stall for seconds if another program keeps a
 core busy."""
@@ -237,7 +237,7 @@ class Serving:
     def _network(self) -> "nn.Module":
         import torch
 
-        torch.set_num_threads(THREADS)
+        torch.set_num_threads(TORCH_THREADS)
         return trained_network(self._checkpoint)
 
     def _truth(self) -> FixedAnswers:

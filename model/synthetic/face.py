@@ -95,7 +95,7 @@ class SyntheticFace:
         block = self._plan(number)
         skin = np.zeros((CANVAS_SIZE[1], CANVAS_SIZE[0], 2), np.float32)
         for k, expression in enumerate(block.expressions):
-            strength = expression.course.strength(time_s)
+            strength = expression.strength(time_s)
             if strength > 0:
                 skin += self._field(number, k) * np.float32(strength)
         jaw = 0.0
@@ -104,7 +104,7 @@ class SyntheticFace:
             jaw += opening
             if pursing:
                 skin += self._painter.pursed_lips * np.float32(pursing)
-        closed = max((blink.course.strength(time_s) for blink in block.blinks), default=0.0)
+        closed = max((blink.strength(time_s) for blink in block.blinks), default=0.0)
         if self._glances is not None:
             gaze = np.array(self._glances.gaze(time_s), np.float32)
             skin += self._gaze * gaze * np.float32(1 - closed)

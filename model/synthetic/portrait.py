@@ -170,11 +170,7 @@ def place(picture: ImageU8, points: ArrayF32, size: tuple[int, int]) -> Portrait
 
 
 def _enlarge(
-    picture: ImageU8,
-    scale: float,
-    middle: ArrayF32,
-    at: tuple[float, float],
-    size: tuple[int, int],
+    picture: ImageU8, scale: float, middle: ArrayF32, at: tuple[float, float], size: tuple[int, int]
 ) -> tuple[ImageU8, ArrayF64]:
     """Enlarge `picture` by `scale` and move its point `middle` to `at`, or near it. Returns the
     result and the transform (2, 3) float64, result px ← picture px."""

@@ -25,7 +25,7 @@ from model.training.augment import augment
 from model.training.losses import Objective
 from model.training.recipe import Recipe
 
-WARM_UP = 0.25
+WARM_UP_SHARE = 0.25
 """Share of the steps in which the learning rate rises."""
 
 
@@ -156,9 +156,9 @@ class _Epochs:
 
 def _rate(done: float) -> float:
     """The learning rate, as a share of its maximum, when the share `done` of the steps is done."""
-    if done < WARM_UP:
-        return done / WARM_UP
-    return (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2
+    if done < WARM_UP_SHARE:
+        return done / WARM_UP_SHARE
+    return (1 + math.cos(math.pi * (done - WARM_UP_SHARE) / (1 - WARM_UP_SHARE))) / 2
 
 
 def _description(recipe: Recipe, training: SampleSet) -> Checkpoint:
