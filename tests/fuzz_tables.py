@@ -28,7 +28,7 @@ from model.datasets import open_dataset
 from model.datasets.cache import compute_clips
 from model.datasets.delimited import read_table
 from model.datasets.flow_maps import read_maps
-from model.datasets.summary import report
+from model.datasets.summary import summarise
 from model.errors import InputError
 from model.flow import load_flow
 from model.inference.checkpoint import load_network
@@ -107,7 +107,7 @@ def cases(corpus: Path) -> dict[str, Any]:
                 spoil(book, cells)
             book.write_bytes(harm(book.read_bytes(), done))
         found = open_dataset(name, root)
-        report(found)
+        summarise(found)
 
     def map_files(drawn: Any, scratch: Path) -> None:
         which, done, table_done = drawn

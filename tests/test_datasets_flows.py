@@ -14,9 +14,9 @@ from layouts import WRITERS, Made, usual
 import model
 from model.classifiers import Inputs
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
-from model.datasets.apex_search import largest_motion
+from model.datasets.apex_search import find_apex
 from model.datasets.cache import _DEPENDS_ON, compute_clips
-from model.datasets.flows import clip_flows, clip_frames, follow_clip
+from model.datasets.flows import collect_frames, compute_flows, follow_clip
 from model.datasets.sample_sets import open_samples
 from model.errors import InputError
 from model.face.crop import CROP_PX
@@ -125,7 +125,7 @@ def test_a_clip_gets_the_flows_that_the_same_frames_get_live(
         numbers = [1 + moment.index for moment in (window.onset, window.apex, window.offset)]
         # Live may decide on the offset frame itself: what comes later is not averaged then.
         known = footage.between(1, 1 + event.known_at.index)
-        flows = clip_flows(a_clip(known, *numbers), load_flow("lk"))
+        flows = compute_flows(a_clip(known, *numbers), load_flow("lk"))
         np.testing.assert_array_equal(flows.onset_apex, live.onset_apex)
         np.testing.assert_array_equal(flows.apex_offset, live.apex_offset)
 
@@ -157,7 +157,7 @@ def test_an_apex_is_found_where_the_motion_is_largest(recording: Recording, tmp_
 
 
 @pytest.mark.parametrize(("gone", "moment"), [(1, "onset"), (6, "apex"), (9, "offset")])
-@pytest.mark.parametrize("take", [clip_flows, clip_frames])
+@pytest.mark.parametrize("take", [compute_flows, collect_frames])
 def test_a_moment_without_a_face_leaves_the_clip_out(
     take: Callable[[Clip, Flow], object], gone: int, moment: str, tmp_path: Path
 ) -> None:
@@ -171,7 +171,7 @@ def test_a_moment_without_a_face_leaves_the_clip_out(
 
 def test_an_apex_needs_faces() -> None:
     with pytest.raises(InputError, match="after it"):
-        largest_motion(faces_at([0.0, 0.1], [0, 1]), load_flow("lk"))
+        find_apex(faces_at([0.0, 0.1], [0, 1]), load_flow("lk"))
 
 
 def made(name: str, root: Path, count: int = 3) -> Dataset:
@@ -201,7 +201,7 @@ def test_flows_are_computed_once(tmp_path: Path) -> None:
     dataset, cache = made("casme2", tmp_path / "data"), tmp_path / "cache"
     lk = load_flow("lk")
     part = replace(dataset, clips=dataset.clips[:2])
-    list(compute_clips(part, clip_flows, lk, cache, workers=1))  # what an interrupted run leaves
+    list(compute_clips(part, compute_flows, lk, cache, workers=1))  # what an interrupted run leaves
     kept = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")}
     assert len(kept) == 2
     (cache / "casme2" / "torn.123.part").write_bytes(b"half a file")
@@ -212,7 +212,7 @@ def test_flows_are_computed_once(tmp_path: Path) -> None:
     os.utime(picture, ns=(1, 1))
     samples(dataset, cache)
     assert len(list(cache.rglob("*.npz"))) == 4
-    list(compute_clips(part, clip_flows, load_flow("lk", iterations=1), cache, workers=1))
+    list(compute_clips(part, compute_flows, load_flow("lk", iterations=1), cache, workers=1))
     assert len(list(cache.rglob("*.npz"))) == 6
 
 

@@ -18,9 +18,9 @@ from openpyxl import load_workbook
 
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
 from model.datasets.annotation_repairs import RULES, Cell, UnusableError, repair_moments
-from model.datasets.class_merges import merge, merges_of
+from model.datasets.class_merges import list_merges, merge
 from model.datasets.layout import natural_key, parse_action_units
-from model.datasets.summary import count_classes, report
+from model.datasets.summary import count_classes, summarise
 from model.errors import InputError, SourceError
 
 FPS = {"casme2": 200, "samm": 200, "smic": 100, "mmew": 90, "casme_sq": 30, "casme3": 30}
@@ -61,8 +61,8 @@ def test_a_whole_copy_is_read(name: str, tmp_path: Path) -> None:
 def test_merged_classes_are_counted(name: str, tmp_path: Path) -> None:
     dataset = made(name, tmp_path)
     assert count_classes(dataset)["3"] == {"negative": 3, "positive": 3, "surprise": 3}
-    for one in merges_of(name):
-        assert {one.of(clip.label) for clip in dataset} <= {*one.classes, None}
+    for one in list_merges(name):
+        assert {one.find_class(clip.label) for clip in dataset} <= {*one.classes, None}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_named_rule_repairs(case: str, tmp_path: Path) -> None:
     assert dataset.problems == ()
     clip = dataset.clips[-1]
     assert clip.repairs == rules
-    assert all(rule in report(dataset) and RULES[rule] in report(dataset) for rule in rules)
+    assert all(rule in summarise(dataset) and RULES[rule] in summarise(dataset) for rule in rules)
     moments = [m for m in (clip.onset, clip.apex, clip.offset) if m is not None]
     assert moments == sorted(moments)
     assert set(moments) <= set(clip.footage.numbers)
@@ -178,7 +178,7 @@ def test_what_no_rule_repairs_is_left_out_and_said(case: str, tmp_path: Path) ->
     assert reason in problem.reason
     assert problem.where == "CASME2-coding-20140508.xlsx row 2"
     assert problem.clip == "1/EP01_01f"
-    assert reason in report(dataset)
+    assert reason in summarise(dataset)
 
 
 def test_nobody_is_whom_no_subject_is_named_for(tmp_path: Path) -> None:
@@ -354,7 +354,7 @@ def test_long_videos_carry_their_windows(name: str, tmp_path: Path) -> None:
     margin = round(0.5 * fps)
     assert clip.footage.numbers == tuple(range(max(1, 100 - margin), min(240, 112 + margin) + 1))
     assert len(dataset.micro()) == 9
-    assert "9 long videos, 10 expressions" in report(dataset)
+    assert "9 long videos, 10 expressions" in summarise(dataset)
 
 
 def test_casme_sq_finds_a_folder_by_its_code_alone(tmp_path: Path) -> None:
@@ -379,7 +379,7 @@ def test_samm_lv_without_samms_table_has_no_emotions(tmp_path: Path) -> None:
     (tmp_path / "SAMM_Micro_FACS_Codes_v2.xlsx").unlink()
     dataset = open_dataset("samm_lv", tmp_path)
     assert {clip.label for clip in dataset} == {""}
-    assert "(none)" in report(dataset)
+    assert "(none)" in summarise(dataset)
 
 
 @pytest.mark.parametrize(
@@ -426,19 +426,19 @@ def test_rules_give_usable_moments_or_a_reason(
 
 
 def test_merges_of_the_field() -> None:
-    assert merge(3).of("Repression ") == "negative"
-    assert merge(3).of("happy") == "positive"
-    assert merge(3).of("others") is None
-    assert merge(3).of("") is None
-    assert merge(4).of("other") == "others"
+    assert merge(3).find_class("Repression ") == "negative"
+    assert merge(3).find_class("happy") == "positive"
+    assert merge(3).find_class("others") is None
+    assert merge(3).find_class("") is None
+    assert merge(4).find_class("other") == "others"
     five = merge(5, "casme2")
     assert len(five.classes) == 5
-    assert five.of("fear") is None
-    assert five.of("Disgust") == "disgust"
-    assert merge(5, "samm").of("Other") == "others"
+    assert five.find_class("fear") is None
+    assert five.find_class("Disgust") == "disgust"
+    assert merge(5, "samm").find_class("Other") == "others"
     assert len(merge(7, "casme3").classes) == 7
     for dataset in DATASETS:
-        assert next(one.classes for one in merges_of(dataset)) == merge(3).classes
+        assert next(one.classes for one in list_merges(dataset)) == merge(3).classes
 
 
 @pytest.mark.parametrize(("classes", "dataset"), [(5, "smic"), (6, "casme2"), (5, None)])
@@ -449,7 +449,7 @@ def test_a_merge_the_field_does_not_have(classes: int, dataset: str | None) -> N
 
 def test_an_unknown_emotion_is_not_merged() -> None:
     with pytest.raises(InputError, match="boredom"):
-        merge(3).of("boredom")
+        merge(3).find_class("boredom")
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:

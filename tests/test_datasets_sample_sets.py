@@ -15,7 +15,7 @@ from model import train
 from model.classifiers.phase_inputs import prepare_phase
 from model.datasets import DATASETS, open_dataset
 from model.datasets import __main__ as datasets_command
-from model.datasets.flows import clip_flows, clip_frames
+from model.datasets.flows import collect_frames, compute_flows
 from model.datasets.sample_sets import RELATIVE_STRENGTH_PX, open_samples
 from model.errors import InputError
 from model.flow import load_flow
@@ -85,7 +85,7 @@ def casme2(root: Path, clips: Sequence[Made]) -> str:
 def test_a_clip_is_the_same_sample_for_each_kind_of_network(tmp_path: Path) -> None:
     spec = casme2(tmp_path / "data", usual("casme2")[:1])
     (clip,) = open_dataset("casme2", tmp_path / "data")
-    frames, flows = clip_frames(clip, LK), clip_flows(clip, LK)
+    frames, flows = collect_frames(clip, LK), compute_flows(clip, LK)
     expected = {
         "flows": (flows.onset_apex, flows.apex_offset),
         "frames": (frames.onset_apex, frames.apex_offset),

@@ -17,13 +17,13 @@ from model.build_engine import build, check
 from model.engine import ENGINES, ORDER, NetworkOf
 from model.engine.cache import EngineFile
 from model.engine.compiled import Compiled
-from model.engine.eager import Eager, no_cuda, plain_forward, plain_truth
+from model.engine.eager import Eager, explain_no_cuda, plain_forward, plain_truth
 from model.engine.equality import (
     FIXED_INPUTS,
     FixedAnswers,
     answer_inputs,
     compare_answers,
-    example,
+    example_inputs,
     fixed_inputs,
 )
 from model.engine.export import halve_precision
@@ -35,7 +35,7 @@ from model.inference.checkpoint import checkpoint_path, load_network
 from model.inference.classifier import load_classifier
 from model.inference.engine_building import (
     build_here,
-    end,
+    end_process,
     engine_file,
     export_here,
     onnx_file_beside,
@@ -164,7 +164,7 @@ def test_torch_without_cuda_beside_a_gpu_says_which_one_to_install(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.version, "cuda", None)
     monkeypatch.setattr("model.engine.eager.driver", lambda: "580.65")
-    assert 'pip install "torch>=2.11,<2.14" --index-url ' in no_cuda("cpu")
+    assert 'pip install "torch>=2.11,<2.14" --index-url ' in explain_no_cuda("cpu")
 
 
 def test_what_would_bring_an_absent_engine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +181,7 @@ def test_the_onnx_file_beside_shipped_weights_gives_the_same_answers(name: str) 
     assert kept.check() == "", "write it anew: python -m model.engine export"
     assert kept.path.stat().st_size < 8e6
     truth = plain_truth(load_network(path)[1])
-    forward = engine.load(unneeded, example(truth.inputs, 1), kept.path)
+    forward = engine.load(unneeded, example_inputs(truth.inputs, 1), kept.path)
     equality = compare_answers(truth, forward, 1, engine.tolerance)
     assert equality.refusal == ""
     assert equality.max_difference < 1e-5
@@ -220,7 +220,7 @@ def test_faces_at_rest_are_among_what_is_compared() -> None:
     still = ~first.any(axis=(1, 2, 3))
     assert set(known[still]) == {1.0}
     assert 0 in known
-    np.testing.assert_array_equal(example("flows", 2)[0], first[:2])
+    np.testing.assert_array_equal(example_inputs("flows", 2)[0], first[:2])
 
 
 def test_half_precision_is_within_its_tolerance(network: nn.Module, truth: FixedAnswers) -> None:
@@ -305,7 +305,7 @@ def test_a_better_engine_is_built_while_another_serves(
     assert serving.loaded.name == "eager"
     assert serving.reasons["onnx"] == "not built yet"
     assert "(onnx is being built, " in serving.describe()
-    given = example("flows", 2)
+    given = example_inputs("flows", 2)
     before = serving(*given)
     serving.wait()
     assert serving.describe().startswith("ONNX Runtime")
@@ -329,14 +329,14 @@ def test_a_build_that_does_not_listen_is_ended_all_the_same() -> None:
     ) as deaf:
         assert deaf.stdout is not None
         deaf.stdout.readline()
-        end(deaf, patience_s=0.05)
+        end_process(deaf, patience_s=0.05)
         assert deaf.returncode == -9
 
 
 @pytest.mark.usefixtures("_strange")
 def test_an_engine_that_fails_is_replaced_while_it_runs() -> None:
     serving = Serving(checkpoint_path("fmanet"), engine="failing")
-    given = example("flows", 1)
+    given = example_inputs("flows", 1)
     answers = [serving(*given)[0] for _ in range(5)]
     for answer in answers[1:]:
         np.testing.assert_allclose(answer, answers[0], atol=1e-5)

@@ -7,19 +7,19 @@ import pytest
 
 from model.errors import InputError
 from model.labels import CLASSES
-from model.synthetic.action_units import catalogue, displacement_field
+from model.synthetic.action_units import displacement_field, load_catalogue
 from model.synthetic.expressions import sample_expression, scale_strengths
 from model.synthetic.portrait import astronaut_portrait
 
 
 def test_labels_are_the_catalogue_s() -> None:
-    assert tuple(catalogue().expressions) == CLASSES
+    assert tuple(load_catalogue().expressions) == CLASSES
 
 
 @pytest.mark.parametrize("label", CLASSES)
 def test_expressions_are_combinations_of_their_class(label: str) -> None:
     rng = np.random.default_rng(0)
-    allowed = {combination.units for combination in catalogue().expressions[label]}
+    allowed = {combination.units for combination in load_catalogue().expressions[label]}
     for _ in range(100):
         strengths = sample_expression(rng, label)
         assert tuple(strengths) in allowed
@@ -30,7 +30,7 @@ def test_expressions_are_combinations_of_their_class(label: str) -> None:
 def test_frequencies_follow_the_catalogue() -> None:
     rng = np.random.default_rng(0)
     drawn = Counter(tuple(sample_expression(rng, "positive")) for _ in range(2000))
-    combinations = catalogue().expressions["positive"]
+    combinations = load_catalogue().expressions["positive"]
     share = combinations[0].often / sum(combination.often for combination in combinations)
     assert drawn[combinations[0].units] / 2000 == pytest.approx(share, abs=0.05)
 

@@ -24,7 +24,7 @@ STRONGEST = 0.1
 of the face."""
 
 
-def largest_motion(faces: Sequence[AlignedFace], flow: Flow) -> Stamp:
+def find_apex(faces: Sequence[AlignedFace], flow: Flow) -> Stamp:
     """The stamp of the face that differs most from the first one; of equals, the earliest. `faces`
     start at the onset and are in order.
 

@@ -139,7 +139,7 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class Video:
+class LongVideo:
     """A long recording, for spotting expressions."""
 
     dataset: str
@@ -185,7 +185,7 @@ class Dataset:
     clips: tuple[Clip, ...]
     problems: tuple[Problem, ...]
     """Annotations that cannot be used."""
-    videos: tuple[Video, ...] = ()
+    videos: tuple[LongVideo, ...] = ()
     """Long recordings; empty for data sets of cut clips."""
     sources: tuple[Path, ...] = ()
     """Tables and folders that were read."""

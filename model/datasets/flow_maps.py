@@ -113,7 +113,7 @@ def read_maps(source: Path) -> FlowMaps:
     )
 
 
-def set_name(source: Path) -> str:
+def name_maps(source: Path) -> str:
     """The name of the maps in `source`: that of their folder."""
     return (source if source.is_dir() else source.parent).name or "maps"
 

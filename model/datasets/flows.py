@@ -8,7 +8,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from model.datasets import DATASETS
-from model.datasets.apex_search import largest_motion
+from model.datasets.apex_search import find_apex
 from model.datasets.clips import Clip
 from model.errors import InputError
 from model.face.aligner import FaceAligner
@@ -27,16 +27,16 @@ def split_spec(spec: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-def clip_flows(clip: Clip, flow: Flow) -> FlowPair:
+def compute_flows(clip: Clip, flow: Flow) -> FlowPair:
     """The flow of both phases of a clip, from its pictures. Raises `InputError` if no face is found
     at onset, apex or offset, and `SourceError` if a picture cannot be read."""
     faces, moments = follow_clip(clip, flow)
     return phase_flows(flow, *(crops_around(faces, moment) for moment in moments.values()))
 
 
-def clip_frames(clip: Clip, flow: Flow) -> FramePair:
+def collect_frames(clip: Clip, flow: Flow) -> FramePair:
     """The aligned frames of both phases of a clip. `flow` finds the apex by motion if it is not
-    annotated. Raises what `clip_flows` raises."""
+    annotated. Raises what `compute_flows` raises."""
     faces, moments = follow_clip(clip, flow)
     onset, apex, offset = moments["onset"], moments["apex"], moments.get("offset")
     return FramePair(
@@ -58,7 +58,7 @@ def follow_clip(clip: Clip, flow: Flow) -> tuple[list[AlignedFace], dict[str, St
         within = [face for face in faces if onset.index <= face.stamp.index <= last.index]
         if not within or within[0].stamp != onset:
             raise InputError(f"no face found at the onset, frame {clip.onset}")
-        apex = largest_motion(within, flow)
+        apex = find_apex(within, flow)
     else:
         apex = footage.stamp(clip.apex)
     moments = {"onset": onset, "apex": apex}

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from model.datasets.annotation_repairs import Cell, UnusableError, cell_text, repair_moments
-from model.datasets.clips import Clip, Dataset, Footage, Problem, Video
+from model.datasets.clips import Clip, Dataset, Footage, LongVideo, Problem
 from model.errors import InputError
 from model.records import Kind, Window
 
@@ -247,12 +247,12 @@ def _video(
     recording: RecordingRow,
     clips: Sequence[Clip],
     listing: Callable[[Path], Footage],
-) -> Video:
+) -> LongVideo:
     within = [clip for clip in clips if clip.footage.folder == recording.folder]
     within.sort(key=lambda clip: clip.onset)
     footage = listing(recording.folder) if within else None
     windows = tuple(_windows(footage, within)) if footage is not None else ()
-    return Video(
+    return LongVideo(
         dataset=layout.name,
         subject=recording.subject,
         name=recording.name,

@@ -15,8 +15,8 @@ from model.datasets import open_dataset
 from model.datasets.cache import Phases, compute_clips
 from model.datasets.class_merges import merge
 from model.datasets.clips import Clip, Problem
-from model.datasets.flow_maps import FlowMaps, read_maps, set_name
-from model.datasets.flows import clip_flows, clip_frames, split_spec
+from model.datasets.flow_maps import FlowMaps, name_maps, read_maps
+from model.datasets.flows import collect_frames, compute_flows, split_spec
 from model.errors import InputError
 from model.flow import Flow
 from model.flow.phase_flows import long_flows
@@ -58,13 +58,13 @@ def open_samples(
     if name == "maps":
         if inputs != "flows":
             raise InputError(f"{spec} holds flow maps: a network on {inputs} needs the pictures")
-        name, problems = set_name(path), []
+        name, problems = name_maps(path), []
         samples = list(_map_samples(read_maps(path)))
     else:
         dataset = open_dataset(name, path).micro()
         problems = list(dataset.problems)
         samples = []
-        compute = clip_flows if inputs == "flows" else clip_frames
+        compute = compute_flows if inputs == "flows" else collect_frames
         for clip, phases in compute_clips(dataset, compute, flow, cache, workers=workers):
             if isinstance(phases, Problem):
                 problems.append(phases)
@@ -75,7 +75,7 @@ def open_samples(
                 f"no clip of {dataset.title} in {dataset.root} can be used; the first: "
                 f"{problems[0].reason}"
             )
-    classed = [(sample, wanted.of(sample.label)) for sample in samples]
+    classed = [(sample, wanted.find_class(sample.label)) for sample in samples]
     kept = [(sample, wanted.classes.index(own)) for sample, own in classed if own is not None]
     if not kept:
         raise InputError(f"{spec} has no clip of the classes {', '.join(wanted.classes)}")

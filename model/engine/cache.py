@@ -14,7 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from model.engine.equality import FixedAnswers, read_truth
+from model.engine.equality import FixedAnswers, parse_answers
 from model.engine.toolchain import versions
 from model.machine import driver, user_cache
 from model.text import parse_json
@@ -65,14 +65,14 @@ class EngineFile:
             if before != value:
                 return f"built for {name} {_short(before)}, this is {_short(value)}"
         try:
-            read_truth(described["truth"])
+            parse_answers(described["truth"])
         except (KeyError, TypeError, ValueError):
             return "its description does not say what PyTorch answers"
         return ""
 
     def read_answers(self) -> FixedAnswers:
         """PyTorch's answers with the same weights. Call it only if `check` returned empty."""
-        return read_truth(parse_json(self._description.read_text())["truth"])
+        return parse_answers(parse_json(self._description.read_text())["truth"])
 
     def write(self, build: Callable[[Path], None], truth: FixedAnswers) -> None:
         """Let `build` write the file, whole or not at all. `truth` holds PyTorch's answers. Raises

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from model.engine import Engine, NetworkOf
-from model.engine.eager import no_cuda
+from model.engine.eager import explain_no_cuda
 from model.engine.export import export_graph, halve_precision, onnx_document, tensors
 from model.engine.forward import INPUT_NAMES, Arrays
 from model.flow.gpu.cuda_graph import Function
@@ -40,7 +40,7 @@ class TensorRT(Engine):
     """What has to be installed; the last one runs the engine."""
 
     def find_obstacle(self) -> str:
-        if why := no_cuda(self._device):
+        if why := explain_no_cuda(self._device):
             return why
         for package in self._packages:
             if find_spec(package) is None:
@@ -91,7 +91,7 @@ class TensorRTRTX(TensorRT):
     _packages = ("tensorrt_rtx",)
 
     def find_obstacle(self) -> str:
-        if not no_cuda(self._device):
+        if not explain_no_cuda(self._device):
             capability = torch.cuda.get_device_capability(self._device)
             if capability not in RTX_CAPABILITIES:
                 return f"serves RTX cards, not {torch.cuda.get_device_name(self._device)}"

@@ -49,12 +49,12 @@ def main() -> None:
     checkpoint, weights = read_checkpoint(path)
     numbers = sum(tensor.numel() for tensor in weights.values())
     written = path.with_suffix(".md")
-    text = card(path.stem, checkpoint, numbers, path.stat().st_size)
+    text = render_card(path.stem, checkpoint, numbers, path.stat().st_size)
     written.write_text(text, encoding="utf-8")
     print(f"written to {written}")
 
 
-def card(name: str, checkpoint: Checkpoint, numbers: int, size_bytes: int) -> str:
+def render_card(name: str, checkpoint: Checkpoint, numbers: int, size_bytes: int) -> str:
     """The card in Markdown, for weights of `numbers` values in a file of `size_bytes`. Raises
     `InputError` if the checkpoint holds no figures, because a card would hide that."""
     if "uf1" not in checkpoint.metrics:

@@ -100,7 +100,7 @@ class FaceAligner:
             return None
         # Search the first picture everywhere: it may be the only one.
         if self._searches:
-            faces = self._search.look(frame.image, self._searches)
+            faces = self._search.find_in_part(frame.image, self._searches)
         else:
             faces = self._search.find(frame.image)
         faces = [face for face in faces if _is_large_enough(face)]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from model.engine import Engine
 from model.engine.cache import EngineFile
-from model.engine.equality import compare_answers, example
+from model.engine.equality import compare_answers, example_inputs
 from model.engine.ort import ONNXRuntime
 from model.errors import InputError, error_line, missing
 from model.inference.checkpoint import checkpoint_digest, load_network
@@ -57,7 +57,7 @@ def export_here(checkpoint: Path) -> EngineFile:
     engine = ONNXRuntime("cpu")
     file = _build_file(engine, checkpoint, 1, onnx_file_beside(checkpoint))
     network = partial(trained_network, checkpoint)
-    forward = engine.load(network, example(file.read_answers().inputs, 1), file.path)
+    forward = engine.load(network, example_inputs(file.read_answers().inputs, 1), file.path)
     if why := compare_answers(file.read_answers(), forward, 1, engine.tolerance).refusal:
         file.path.unlink()
         raise InputError(f"{file.path} cannot be used and is gone again: {why}")
@@ -72,7 +72,7 @@ def _build_file(engine: Engine, checkpoint: Path, batch: int, file: EngineFile) 
     network = trained_network(checkpoint)
     truth = plain_truth(network)
     try:
-        given = example(truth.inputs, batch)
+        given = example_inputs(truth.inputs, batch)
         file.write(lambda path: engine.build(network, given, path), truth)
     except Exception as error:  # compilers and exporters raise anything
         raise InputError(f"{engine.name} cannot be built: {error_line(error)}") from error
@@ -129,10 +129,10 @@ class Build:
 
     def stop(self) -> None:
         """Stop the build. Its partial file is deleted, unless it has to be killed."""
-        end(self._process)
+        end_process(self._process)
 
 
-def end(process: subprocess.Popen[str], patience_s: float = _PATIENCE_S) -> None:
+def end_process(process: subprocess.Popen[str], patience_s: float = _PATIENCE_S) -> None:
     """Ask `process` to end, and kill it after `patience_s`: a compiler's native code may take
     minutes to react."""
     process.terminate()

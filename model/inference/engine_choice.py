@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from model.engine import ENGINES, ORDER, Engine
 from model.engine.cache import NOT_BUILT, EngineFile
-from model.engine.equality import Equality, FixedAnswers, compare_answers, example
+from model.engine.equality import Equality, FixedAnswers, compare_answers, example_inputs
 from model.engine.forward import Arrays, Forward, in_batches
 from model.engine.ort import ONNXRuntime
 from model.errors import InputError, describe_error, error_line, missing
@@ -214,7 +214,7 @@ class Serving:
         if (engine.name, self.device) == ("eager", "cpu"):
             return self._plainest()
         path = None if file is None else file.path
-        inputs = example(self._inputs, self._batch)
+        inputs = example_inputs(self._inputs, self._batch)
         forward = engine.load(self._network, inputs, path)
         truth = self._truth() if file is None else file.read_answers()
         equality = compare_answers(truth, forward, self._batch, engine.tolerance)
@@ -229,7 +229,7 @@ class Serving:
         if find_spec("torch") is None:
             raise InputError(_without_torch(self._checkpoint, self.reasons.get("onnx", "")))
         engine = cast(Engine, load_entry(ENGINES, "eager", "engine")("cpu"))
-        inputs = example(self._inputs, self._batch)
+        inputs = example_inputs(self._inputs, self._batch)
         forward = engine.load(self._network, inputs, None)
         function = partial(engine.function, self._network, inputs, None)
         return LoadedEngine("eager", "cpu", f"{engine.describe()}, CPU", function, forward, None)
@@ -300,7 +300,7 @@ def forward_of(checkpoint: Path, device: str) -> Forward:
         if not why:
             truth = beside.read_answers()
             network = partial(trained_network, checkpoint)
-            forward = engine.load(network, example(truth.inputs, 1), beside.path)
+            forward = engine.load(network, example_inputs(truth.inputs, 1), beside.path)
             why = compare_answers(truth, forward, 1, engine.tolerance).refusal
             if not why:
                 return lambda *given: in_batches(forward, 1, given)

@@ -79,7 +79,7 @@ class Catalogue:
 
 
 @cache
-def catalogue() -> Catalogue:
+def load_catalogue() -> Catalogue:
     """The shipped catalogue; read once."""
     from pydantic import TypeAdapter  # slow to import, and not needed to read tables of truth
 
@@ -111,7 +111,7 @@ def displacement_field(
     skin, lids, midline = _PullingPoints(), _PullingPoints(), _PullingPoints()
     for number, (right, left) in strengths.items():
         for move in _unit(number).moves:
-            sides = catalogue().landmarks[move.group]
+            sides = load_catalogue().landmarks[move.group]
             both = lids if move.group in _LIDS else skin
             way = np.array([move.lateral_mm, -move.up_mm]) * px_per_mm
             sigma = move.extent_mm * px_per_mm * extent
@@ -187,9 +187,9 @@ class _PullingPoints:
 
 def _unit(number: str) -> ActionUnit:
     try:
-        return catalogue().units[number]
+        return load_catalogue().units[number]
     except KeyError:
-        known = ", ".join(catalogue().units)
+        known = ", ".join(load_catalogue().units)
         raise InputError(f"unknown action unit {number!r}: the catalogue holds {known}") from None
 
 

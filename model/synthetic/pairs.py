@@ -103,9 +103,9 @@ class _Scene:
         label = label or CLASSES[rng.integers(len(CLASSES))]
         person = int(rng.integers(PERSONS))
         face = np.random.default_rng((seed[0], person, PERSONS))
-        still = Still(rng, nuisance.looks, face)
+        still = Still(rng, nuisance.face, face)
         skin = _Skin(still, face, nuisance)
-        self._still, self._camera = still, CameraModel(rng, nuisance.optics)
+        self._still, self._camera = still, CameraModel(rng, nuisance.camera)
         amplitude_px = float(np.exp(rng.uniform(*np.log(nuisance.amplitude_px))))
         if label == NEUTRAL:
             lead: Strengths = {}

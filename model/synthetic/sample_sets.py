@@ -17,7 +17,7 @@ from model.inference.samples import SampleSet
 from model.labels import ACTION_UNITS, CLASSES, NO_EXPRESSION
 from model.parallel import run_jobs
 from model.records import ArrayF32
-from model.synthetic.nuisance import MIXED_MAPS, View, World, nuisance_of
+from model.synthetic.nuisance import MIXED_MAPS, View, World, choose_nuisance
 from model.synthetic.pairs import NEUTRAL, Truth, synthetic_course, synthetic_pair
 
 NAME = "synthetic"
@@ -127,7 +127,7 @@ def _sample(job: _PairFile, number: int, flow: Flow) -> tuple[ArrayF32, ArrayF32
     view: Literal["crop", "maps"] = "crop" if job.view == "crop" else "maps"
     if job.view == "mixed":
         view = "maps" if choose.random() < MIXED_MAPS else "crop"
-    nuisance = nuisance_of(view, job.world)
+    nuisance = choose_nuisance(view, job.world)
     seed = (job.seed, number)
     if job.inputs == "flows":
         pair = synthetic_pair(seed, flow, nuisance, label)

@@ -26,7 +26,7 @@ from model.metrics.checkpoint_scores import SCORES
 from model.metrics.folds import Fold, leave_one_subject_out, validation_split
 from model.metrics.recognition import bootstrap, confusion, f1_by_class
 from model.text import parse_json
-from model.training.leakage import refuse_overlap, training_sets
+from model.training.leakage import list_training_sets, refuse_overlap
 from model.training.loop import fit
 from model.training.recipe import Recipe
 
@@ -129,7 +129,7 @@ def _start(init: Path, samples: SampleSet) -> dict[str, Any]:
     """A report entry: the file that all folds start from, and the data its weights have seen."""
     checkpoint = read_checkpoint(init)[0]
     refuse_overlap(init.name, checkpoint, {name.partition("/")[0] for name in samples.subjects})
-    return {"name": init.name, "sets": sorted(training_sets(checkpoint))}
+    return {"name": init.name, "sets": sorted(list_training_sets(checkpoint))}
 
 
 def _scores(clips: list[tuple[str, int, int]], classes: Sequence[str]) -> dict[str, Any]:

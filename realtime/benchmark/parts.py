@@ -21,9 +21,9 @@ from tqdm import tqdm
 from model.cli import new_folder
 from model.engine import ENGINES, Engine
 from model.engine.eager import plain_truth
-from model.engine.equality import FixedAnswers, compare_answers, example, fixed_inputs
+from model.engine.equality import FixedAnswers, compare_answers, example_inputs, fixed_inputs
 from model.errors import InputError, describe_error
-from model.evaluation.flow_comparison import FlowCondition, pair, solvers
+from model.evaluation.flow_comparison import FlowCondition, draw_pair, load_solvers
 from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
 from model.flow.gpu.gpu_flow import DeviceFlow
 from model.inference.checkpoint import checkpoint_path, load_network
@@ -117,7 +117,7 @@ def flow_parts(
     """Time the flows `names` on pairs of faces, on the CPU and, if possible, on `device`. Flows of
     other libraries take pairs one by one. Pictures and flows are in host memory."""
     for size_px in sizes_px:
-        pairs = [pair(_CONDITION, size_px, _FIRST_SEED + face) for face in range(_FACES)]
+        pairs = [draw_pair(_CONDITION, size_px, _FIRST_SEED + face) for face in range(_FACES)]
         pictures = np.stack([np.stack([a, b]) for a, b, _ in pairs])
         for name, solve in chain(*(_solvers(name, device) for name in names)):
             part = Part("flow", name, size_px, 1)
@@ -140,7 +140,7 @@ def engine_parts(
     for name in ENGINES:
         engine = cast(Engine, load_entry(ENGINES, name, "engine")(device))
         for batch in batches:
-            size_px = example(truth.inputs, batch)[0].shape[-1]
+            size_px = example_inputs(truth.inputs, batch)[0].shape[-1]
             part = Part(
                 "network", f"{path.stem}, {name}", size_px, batch, absent=engine.find_obstacle()
             )
@@ -166,7 +166,7 @@ def _engine_part(
             kept = build_here(engine, path, batch, Path(folder)).path
             build_s = time.perf_counter() - start_s
             start_s = time.perf_counter()
-        given = example(truth.inputs, batch)
+        given = example_inputs(truth.inputs, batch)
         forward = engine.load(lambda: load_network(path)[1], given, kept)
         load_s = time.perf_counter() - start_s
         pool = batches_of(batch, *fixed_inputs(truth.inputs))
@@ -206,14 +206,14 @@ def peers(libraries: Sequence[str]) -> list[str]:
     for library in libraries:
         if library not in PEERS:
             raise InputError(f"--against {library}: choose from {', '.join(PEERS)}")
-    return [name for name in solvers([]) if name.partition(" ")[0] in libraries]
+    return [name for name in load_solvers([]) if name.partition(" ")[0] in libraries]
 
 
 def _solvers(name: str, device: str) -> Iterator[tuple[str, Solve]]:
     """Yield name and function of a flow, ours or another library's: on the CPU and, if possible, on
     `device`."""
     if name not in FLOWS:
-        peer = solvers([name])[name]
+        peer = load_solvers([name])[name]
         yield name, lambda pairs: np.stack([peer(first, second) for first, second in pairs])
         return
     flow = load_flow(name)

@@ -6,7 +6,7 @@ from typing import cast
 from model.engine import ENGINES, Engine
 from model.engine.cache import NOT_BUILT
 from model.engine.eager import plain_truth
-from model.engine.equality import FIXED_INPUTS, compare_answers, example, fixed_inputs
+from model.engine.equality import FIXED_INPUTS, compare_answers, example_inputs, fixed_inputs
 from model.engine.export import tensors
 from model.errors import InputError
 from model.inference.checkpoint import checkpoint_path, describe_checkpoint, load_network
@@ -41,7 +41,7 @@ def add_engine(report: Report, name: str, path: Path, right: list[Engine]) -> No
         return
     built, file = _build(engine, path)
     truth = plain_truth(load_network(path)[1])
-    given = example(truth.inputs, 1)
+    given = example_inputs(truth.inputs, 1)
     start_s = monotonic_s()
     forward = engine.load(lambda: load_network(path)[1], given, file)
     loaded_s = monotonic_s() - start_s
@@ -57,7 +57,7 @@ def add_engine(report: Report, name: str, path: Path, right: list[Engine]) -> No
 def add_engine_times(report: Report, engine: Engine, path: Path) -> None:
     whole = tensors(fixed_inputs(describe_checkpoint(path).inputs))
     inputs = [tuple(each[n : n + 1] for each in whole) for n in range(len(whole[0]))]
-    given = example(describe_checkpoint(path).inputs, 1)
+    given = example_inputs(describe_checkpoint(path).inputs, 1)
     file = engine_file(engine, path, 1, None).path if engine.has_file else None
     function = engine.function(lambda: load_network(path)[1], given, file)
     title = "FMANet, FP16, through TensorRT" if "tensorrt" in engine.name else engine.describe()
