@@ -204,7 +204,7 @@ def _portrait() -> tuple[ArrayF32, ArrayF32]:
     """The photograph's crop with its margin, float32 grey, and the landmarks (468, 2) in crop
     px."""
     image = read_photograph()
-    # These were found on a smaller picture and differ from `portrait.astronaut_landmarks` by 1.2 %
+    # These were found on a smaller picture and differ from `portrait_landmarks.csv` by 1.2 %
     # of the face's width. The shipped weights were trained and measured on pairs drawn with them,
     # so other landmarks would not reproduce their figures. The next training may drop them.
     landmarks_px = read_landmarks("stills_landmarks.csv")
