@@ -43,13 +43,6 @@ class SampleSet:
     problems: tuple[str, ...] = ()
     """Clips of the data that could not be used, and why."""
 
-    def __post_init__(self) -> None:
-        n = len(self.phases)
-        if any(len(getattr(self, name)) != n for name in (*_ARRAYS, *_TEXTS)):
-            raise InputError(f"{n} samples need as many labels, subjects and clips")
-        if self.action_units.shape != (n, len(self.action_unit_names)):
-            raise InputError(f"action units of {n} samples have shape {self.action_units.shape}")
-
     def __len__(self) -> int:
         return len(self.phases)
 
