@@ -87,9 +87,7 @@ def write_pictures(folder: Path, images: Sequence[ImageU8], first: int = 1) -> F
 
 
 def a_clip(footage: Footage, onset: int, apex: int | None, offset: int | None) -> Clip:
-    return Clip(
-        "casme2", "01", "EP01", onset, apex, offset, "disgust", ("AU4",), "4", "micro", footage
-    )
+    return Clip("casme2", "01", "EP01", onset, apex, offset, "disgust", ("AU4",), "micro", footage)
 
 
 @dataclass(frozen=True)

@@ -440,7 +440,7 @@ def test_tensorrt_may_be_installed_by_its_cudas_name(
 
 
 def test_torchinductor_needs_cudas_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.engine.compiled.no_cuda", lambda device: "")
+    monkeypatch.setattr("model.engine.compiled.explain_no_cuda", lambda device: "")
     monkeypatch.setattr("torch.utils.cpp_extension.CUDA_HOME", None)
     assert "set CUDA_HOME" in Compiled("cuda:0").find_obstacle()
     assert Compiled("cpu").find_obstacle() == ""
