@@ -30,7 +30,7 @@ medium micro-expression."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Sample:
+class _ClipSample:
     clip: str
     subject: str
     label: str
@@ -95,13 +95,13 @@ def open_samples(
     )
 
 
-def _map_samples(maps: FlowMaps) -> Iterator[_Sample]:
+def _map_samples(maps: FlowMaps) -> Iterator[_ClipSample]:
     for n, pair in enumerate(maps.flows):
         phases = prepare_phase("flows", pair)
         if maps.unit == "relative":
             strong = float(strength(torch.from_numpy(phases[:1])))
             phases *= np.float32(RELATIVE_STRENGTH_PX / max(strong, 1e-6))
-        yield _Sample(
+        yield _ClipSample(
             maps.clips[n],
             maps.subjects[n],
             maps.labels[n],
@@ -111,7 +111,7 @@ def _map_samples(maps: FlowMaps) -> Iterator[_Sample]:
         )
 
 
-def _clip_sample(clip: Clip, inputs: Inputs, given: Phases, flow: Flow) -> _Sample:
+def _clip_sample(clip: Clip, inputs: Inputs, given: Phases, flow: Flow) -> _ClipSample:
     if inputs == "long_flows":
         given = long_flows(flow, FramePair(*given))
     phases = np.zeros((2, *PHASE_SHAPES[inputs], INPUT_PX, INPUT_PX), np.float16)
@@ -120,7 +120,7 @@ def _clip_sample(clip: Clip, inputs: Inputs, given: Phases, flow: Flow) -> _Samp
             phases[n] = prepare_phase(inputs, phase[None])[0]
     name = f"{clip.subject}/{clip.name}@{clip.onset}"
     both = given[1] is not None
-    return _Sample(name, clip.subject, clip.label, clip.action_units, phases, both)
+    return _ClipSample(name, clip.subject, clip.label, clip.action_units, phases, both)
 
 
 def _action_units(units: Sequence[tuple[str, ...]]) -> ArrayF32:
