@@ -14,9 +14,8 @@ from layouts import WRITERS, Made, usual
 import model
 from model.classifiers import Inputs
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
-from model.datasets.apex_search import find_apex
 from model.datasets.cache import _DEPENDS_ON, compute_clips
-from model.datasets.flows import collect_frames, compute_flows, follow_clip
+from model.datasets.flows import collect_frames, compute_flows, find_apex, follow_clip
 from model.datasets.sample_sets import open_samples
 from model.errors import InputError
 from model.face.crop import CROP_PX

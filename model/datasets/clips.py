@@ -109,7 +109,7 @@ class Clip:
     onset: int
     """Number of a picture of `footage`, like the next two."""
     apex: int | None
-    """None if no usable one is annotated; `model.datasets.apex_search` finds it by motion."""
+    """None if no usable one is annotated; `model.datasets.flows` finds it by motion."""
     offset: int | None
     """None if the recording ends before the face returns, so there is no second phase."""
     label: str
