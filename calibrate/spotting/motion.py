@@ -46,7 +46,7 @@ _CODE = (
                 "courses.py",
             ),
             *("disturbances.py", "expressions.py", "face.py", "footage.py", "lids.py", "mouth.py"),
-            *("noise.py", "painter.py", "patches.py", "portrait.py", "schedule.py"),
+            *("painter.py", "patches.py", "portrait.py", "schedule.py"),
             "portrait_landmarks.csv",
         )
     ),
