@@ -15,7 +15,7 @@ from model.engine.cache import cache_folder
 from model.errors import InputError, missing
 from model.inference.checkpoint import checkpoint_path
 from model.inference.engine_building import build_here, engine_file, export_here, onnx_file_beside
-from model.inference.engine_choice import THREADS, WITHOUT_TORCH, Serving
+from model.inference.engine_choice import TORCH_THREADS, WITHOUT_TORCH, Serving
 from model.inference.shipped_weights import WEIGHTS, shipped_names
 from model.lazy_loading import load_entry
 from model.machine import choose_device, machine
@@ -46,12 +46,12 @@ def _state(serving: Serving, name: str, order: tuple[str, ...]) -> str:
         return missing("torch")
     engine = cast(Engine, load_entry(ENGINES, name, "engine")(serving.device))
     if name == serving.loaded.name:
-        why = serving.built.get(name)
+        why = serving.build_reasons.get(name)
         anew = "" if why is None else f"; built now: {why}"
         return f"serves: {serving.loaded.description}{anew}"
     if name in order:
         return serving.reasons.get(name) or "available, and not needed: a better one serves"
-    return engine.absent() or f"available; with --engine {name} only"
+    return engine.find_obstacle() or f"available; with --engine {name} only"
 
 
 def build(engine: str, classifier: str, device: str, batch: int, folder: Path | None) -> None:
@@ -60,31 +60,31 @@ def build(engine: str, classifier: str, device: str, batch: int, folder: Path | 
     names = [engine] if engine != "auto" else ORDER[device.partition(":")[0]]
     for name in names:
         kind = cast(Engine, load_entry(ENGINES, name, "engine")(device))
-        if why := kind.absent():
+        if why := kind.find_obstacle():
             if engine != "auto":
                 raise InputError(f"--engine {name}: {why}")
             print(f"{name}: {why}")
-        elif not kind.built:
+        elif not kind.has_file:
             print(f"{name}: nothing to build")
         elif engine == "auto" and name == "onnx" and batch == 1 and _is_exported(checkpoint):
             print(f"{name}: is beside the weights")
-        elif not (why := engine_file(kind, checkpoint, batch, folder).find()) and engine == "auto":
+        elif not (why := engine_file(kind, checkpoint, batch, folder).check()) and engine == "auto":
             print(f"{name}: is built already")
         else:
-            kept = build_here(kind, checkpoint, batch, folder)
-            print(f"{name}: built ({why or 'again'}), {kept.path}")
+            file = build_here(kind, checkpoint, batch, folder)
+            print(f"{name}: built ({why or 'again'}), {file.path}")
 
 
 def _is_exported(checkpoint: Path) -> bool:
-    return not onnx_file_beside(checkpoint).find()
+    return not onnx_file_beside(checkpoint).check()
 
 
 def export(classifiers: Sequence[str]) -> None:
     """Write the ONNX files beside these checkpoints, and print their size and how close their
     answers are."""
     for name in classifiers:
-        kept = export_here(checkpoint_path(name))
-        print(f"{kept.path}: {kept.path.stat().st_size / 1e6:.1f} MB")
+        file = export_here(checkpoint_path(name))
+        print(f"{file.path}: {file.path.stat().st_size / 1e6:.1f} MB")
 
 
 def main() -> None:
@@ -125,7 +125,7 @@ def main() -> None:
         if find_spec("torch"):
             import torch
 
-            torch.set_num_threads(THREADS)
+            torch.set_num_threads(TORCH_THREADS)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # partial files are deleted on exit
         build(args.engine, args.classifier, device, args.batch, args.cache)
 

@@ -38,8 +38,7 @@ from model.classifiers import CLASSIFIERS
 from model.cli import Parser, exit_code, make_folder, program
 from model.datasets.delimited import read_table
 from model.errors import InputError
-from model.evaluation.report import page
-from model.evaluation.result import Evaluation, evaluate_answers, table
+from model.evaluation.result import Evaluation, evaluate_answers, format_page, format_table
 from model.face.network_files import add_face_networks
 from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint
 from model.inference.predictions import Answers, run_network
@@ -87,7 +86,7 @@ def main() -> None:
                 differing.append(name)
         else:
             evaluations += PROTOCOLS[args.protocol](name, specs, args)
-    print(table(evaluations))
+    print(format_table(evaluations))
     if args.out is not None:
         _write(args.out, evaluations)
     if differing:
@@ -268,7 +267,7 @@ def _write(out: Path, evaluations: list[Evaluation]) -> None:
     }
     text = json.dumps(document, indent=1, allow_nan=False)
     (out / "evaluation.json").write_text(text, encoding="utf-8")
-    (out / "evaluation.html").write_text(page(evaluations), encoding="utf-8")
+    (out / "evaluation.html").write_text(format_page(evaluations), encoding="utf-8")
     print(f"written to {out / 'evaluation.html'} and {out / 'evaluation.json'}")
 
 

@@ -7,8 +7,8 @@
 The number of epochs is fixed beforehand, or chosen on subjects held out with --validation. With
 --loso, --out is a folder. It gets a network for each subject of the data sets, trained on all other
 subjects (and on synthetic pairs, if named), and the pooled scores. Figures on synthetic pairs come
-from a set with nuisances that training does not have, which is used once, at the end. Start an
-interrupted run again with the same options to continue it.
+from a set with nuisances that training does not have, which is used once, at the end. The same
+command does not make samples and folds again that an interrupted run has left.
 """
 
 from model.errors import demand

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from model.classifiers import CLASSIFIERS
 from model.engine import ENGINES
-from model.engine.ort import THREADS
+from model.engine.ort import ONNX_THREADS
 from model.errors import InputError
 from model.face.choice import check_face_choice
 from model.flow import FLOWS
@@ -175,7 +175,7 @@ def is_loopback(host: str) -> bool:
 def device_name(device: str) -> str:
     """Return the device with its name: `cpu (4 threads)`, `cuda:0 (NVIDIA H100)`."""
     if device == "cpu":
-        return f"cpu ({THREADS} thread{'s' if THREADS > 1 else ''})"
+        return f"cpu ({ONNX_THREADS} thread{'s' if ONNX_THREADS > 1 else ''})"
     import torch
 
     return f"{device} ({torch.cuda.get_device_name(device)})"

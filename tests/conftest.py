@@ -99,7 +99,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
     for suffix in (".safetensors", ".onnx", ".json"):
         shutil.copyfile(WEIGHTS / f"fmanet{suffix}", path.with_suffix(suffix))
-    assert not onnx_file_beside(path).find(), "write it anew: python -m model.engine export"
+    assert not onnx_file_beside(path).check(), "write it anew: python -m model.engine export"
     return path
 
 

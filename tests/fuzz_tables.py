@@ -27,7 +27,7 @@ from model.datasets import open_dataset
 from model.datasets.cache import compute_clips
 from model.datasets.delimited import read_table
 from model.datasets.flow_maps import read_maps
-from model.datasets.summary import report
+from model.datasets.summary import summarise
 from model.errors import InputError
 from model.flow import load_flow
 from model.inference.checkpoint import load_network
@@ -64,12 +64,12 @@ def cases(corpus: Path) -> dict[str, Any]:
     maps.mkdir(exist_ok=True)
     flow = np.random.default_rng(0).normal(size=(2, 16, 16)).astype(np.float32)
     np.save(maps / "a.npy", flow)
-    np.savez(maps / "b.npz", flow=flow)
-    np.savez_compressed(maps / "c.npz", u=flow[0], v=flow[1])
+    np.save(maps / "b.npy", flow)
+    np.save(maps / "c.npy", flow)
     layouts.save(maps / "d.png", np.arange(16 * 16 * 3, dtype=np.uint8).reshape(16, 16, 3))
     listed = table(
         ["file", "subject", "clip", "label", "channels"],
-        [[f, n, "x", "disgust", "rgb"] for n, f in enumerate(["a.npy", "b.npz", "c.npz"])],
+        [[f, n, "x", "disgust", "rgb"] for n, f in enumerate(["a.npy", "b.npy", "c.npy"])],
     )
     weights = (WEIGHTS / "ststnet.safetensors").read_bytes()
     said = read_metadata(weights)["checkpoint"]
@@ -103,7 +103,7 @@ def cases(corpus: Path) -> dict[str, Any]:
                 spoil(book, cells)
             book.write_bytes(harm(book.read_bytes(), done))
         found = open_dataset(name, root)
-        report(found)
+        summarise(found)
 
     def map_files(drawn: Any, scratch: Path) -> None:
         which, done, table_done = drawn

@@ -231,7 +231,7 @@ sys.meta_path[:] = map(Without, sys.meta_path)
 """
 _FLOWS = """
 from model.evaluation import flow_comparison as comparison
-found = comparison.solvers(["lk", "lk, tensors", "opencv farneback"])
+found = comparison.load_solvers(["lk", "lk, tensors", "opencv farneback"])
 comparison.CONDITIONS = comparison.CONDITIONS[:1]
 assert len(list(comparison.compare(found, size_px=48, faces=1))) == 3
 assert "skimage" not in sys.modules

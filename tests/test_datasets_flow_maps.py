@@ -57,15 +57,15 @@ def test_both_phases_of_float_maps(tmp_path: Path) -> None:
     first, second = a_flow(), -a_flow()
     np.save(tmp_path / "a1.npy", first)
     np.save(tmp_path / "a2.npy", np.moveaxis(second[:2], 0, 2))
-    np.savez(tmp_path / "b.npz", u=first[0], v=first[1])
-    np.savez(tmp_path / "c.npz", flow=first)
+    np.save(tmp_path / "b.npy", first[:2])
+    np.save(tmp_path / "c.npy", first)
     table(
         tmp_path,
         [
             row("a1.npy", phase="onset_apex", action_units="4+L7"),
             row("a2.npy", phase="apex_offset", action_units="4+L7"),
-            row("b.npz", subject="02"),
-            row("c.npz", subject="02", clip="c", label=" surprise"),
+            row("b.npy", subject="02"),
+            row("c.npy", subject="02", clip="c", label=" surprise"),
         ],
     )
     maps = read_maps(tmp_path)
@@ -96,14 +96,13 @@ def test_a_stored_range_brings_8_bits_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("order", ["rgb", "bgr"])
-@pytest.mark.parametrize("said", [True, False])
-def test_without_a_range_the_still_face_is_zero(order: str, said: bool, tmp_path: Path) -> None:
+def test_without_a_range_the_still_face_is_zero(order: str, tmp_path: Path) -> None:
     # u rests in the middle: the bump goes both ways, as maps of real faces do.
     flow = a_flow()
     flow[0] -= 1.2 * flow[0, :, ::-1]
     picture = normalised(flow)
     write_png(tmp_path / "a.png", picture if order == "rgb" else picture[::-1])
-    table(tmp_path, [row("a.png", channels=order if said else "")])
+    table(tmp_path, [row("a.png", channels=order)])
     maps = read_maps(tmp_path)
     assert maps.unit == "relative"
     got = maps.flows[0, 0]
@@ -121,10 +120,8 @@ def test_bytes_in_an_array_are_in_its_own_order(tmp_path: Path) -> None:
     assert maps.flows[0, 0, 1].min() < -0.9
 
 
-def test_channels_that_cannot_be_told_apart_are_asked_for(tmp_path: Path) -> None:
-    flow = a_flow()
-    flow[2] = flow[0]
-    write_png(tmp_path / "a.png", normalised(flow))
+def test_the_channels_of_a_picture_are_asked_for(tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", normalised(a_flow()))
     table(tmp_path, [row("a.png")])
     with pytest.raises(InputError, match="add a column channels that says rgb or bgr"):
         read_maps(tmp_path)
@@ -154,7 +151,7 @@ BROKEN: dict[str, tuple[list[dict[str, object]], str]] = {
     "not finite": ([row("nan.npy")], "finite"),
     "not a map": ([row("text.npy")], "not a map"),
     "pickled": ([row("pickle.npy")], "not a map"),
-    "packed wrongly": ([row("packed.npz")], "not a map"),
+    "packed": ([row("packed.npz")], "not a map"),
     "too large": ([row("large.png")], "three channels"),
     "not three channels": ([row("grey.png")], "three channels"),
     "no label": ([row("a.npy", label=" ")], "label is empty"),
@@ -170,10 +167,6 @@ BROKEN: dict[str, tuple[list[dict[str, object]], str]] = {
     "scales mixed": ([row("a.npy"), row("bytes.npy", clip="b")], "with and without a scale"),
     "empty": ([], "has no column"),
     "unknown channels": ([row("a.npy", channels="gbr")], "channels is 'gbr'"),
-    "channels mixed": (
-        [row("a.npy", channels="rgb"), row("bytes.npy", clip="b", channels="bgr")],
-        "rgb in some rows",
-    ),
     "no column": ([{"file": "a.npy"}], "has no column 'subject'"),
 }
 
@@ -195,9 +188,6 @@ def test_what_does_not_fit_is_refused_in_one_line(case: str, tmp_path: Path) -> 
     np.save(tmp_path / "pickle.npy", np.array([{}], dtype=object), allow_pickle=True)
     (tmp_path / "text.npy").write_text("u v", encoding="utf-8")
     np.savez_compressed(tmp_path / "packed.npz", flow=a_flow())
-    packed = bytearray((tmp_path / "packed.npz").read_bytes())
-    packed[60:90] = bytes(30)
-    (tmp_path / "packed.npz").write_bytes(packed)
     header = b"IHDR" + (2**20).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
     png = b"\x89PNG\r\n\x1a\n\0\0\0\x0d" + header + zlib.crc32(header).to_bytes(4, "big")
     (tmp_path / "large.png").write_bytes(png)

@@ -14,9 +14,8 @@ from layouts import WRITERS, Made, usual
 import model
 from model.classifiers import Inputs
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
-from model.datasets.apex_search import largest_motion
 from model.datasets.cache import _DEPENDS_ON, compute_clips
-from model.datasets.flows import clip_flows, clip_frames, follow_clip
+from model.datasets.flows import collect_frames, compute_flows, find_apex, follow_clip
 from model.datasets.sample_sets import open_samples
 from model.errors import InputError
 from model.face.crop import CROP_PX
@@ -83,13 +82,11 @@ def live_events(images: Sequence[ImageU8]) -> list[Event]:
 def write_pictures(folder: Path, images: Sequence[ImageU8], first: int = 1) -> Footage:
     for number, picture in enumerate(images, start=first):
         layouts.save(folder / f"img{number}.png", picture)
-    return Footage.of(folder, FPS)
+    return Footage.in_folder(folder, FPS)
 
 
 def a_clip(footage: Footage, onset: int, apex: int | None, offset: int | None) -> Clip:
-    return Clip(
-        "casme2", "01", "EP01", onset, apex, offset, "disgust", ("AU4",), "4", "micro", footage
-    )
+    return Clip("casme2", "01", "EP01", onset, apex, offset, "disgust", ("AU4",), "micro", footage)
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,7 @@ def test_a_clip_gets_the_flows_that_the_same_frames_get_live(
         numbers = [1 + moment.index for moment in (window.onset, window.apex, window.offset)]
         # Live may decide on the offset frame itself: what comes later is not averaged then.
         known = footage.between(1, 1 + event.known_at.index)
-        flows = clip_flows(a_clip(known, *numbers), load_flow("lk"))
+        flows = compute_flows(a_clip(known, *numbers), load_flow("lk"))
         np.testing.assert_array_equal(flows.onset_apex, live.onset_apex)
         np.testing.assert_array_equal(flows.apex_offset, live.apex_offset)
 
@@ -157,7 +154,7 @@ def test_an_apex_is_found_where_the_motion_is_largest(recording: Recording, tmp_
 
 
 @pytest.mark.parametrize(("gone", "moment"), [(1, "onset"), (6, "apex"), (9, "offset")])
-@pytest.mark.parametrize("take", [clip_flows, clip_frames])
+@pytest.mark.parametrize("take", [compute_flows, collect_frames])
 def test_a_moment_without_a_face_leaves_the_clip_out(
     take: Callable[[Clip, Flow], object], gone: int, moment: str, tmp_path: Path
 ) -> None:
@@ -171,7 +168,7 @@ def test_a_moment_without_a_face_leaves_the_clip_out(
 
 def test_an_apex_needs_faces() -> None:
     with pytest.raises(InputError, match="after it"):
-        largest_motion(faces_at([0.0, 0.1], [0, 1]), load_flow("lk"))
+        find_apex(faces_at([0.0, 0.1], [0, 1]), load_flow("lk"))
 
 
 def made(name: str, root: Path, count: int = 3) -> Dataset:
@@ -189,7 +186,7 @@ def samples(dataset: Dataset, cache: Path, workers: int = 1) -> SampleSet:
 def test_every_layout_goes_from_check_to_flows(name: str, tmp_path: Path) -> None:
     dataset = made(name, tmp_path / "data")
     pairs = samples(dataset, tmp_path / "cache")
-    assert pairs.left_out == ()
+    assert pairs.problems == ()
     assert len(pairs) == 3
     assert np.isfinite(pairs.phases).all()
     assert pairs.subjects == tuple(f"{name}/{clip.subject}" for clip in dataset)
@@ -201,7 +198,7 @@ def test_flows_are_computed_once(tmp_path: Path) -> None:
     dataset, cache = made("casme2", tmp_path / "data"), tmp_path / "cache"
     lk = load_flow("lk")
     part = replace(dataset, clips=dataset.clips[:2])
-    list(compute_clips(part, clip_flows, lk, cache, workers=1))  # what an interrupted run leaves
+    list(compute_clips(part, compute_flows, lk, cache, workers=1))  # what an interrupted run leaves
     kept = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")}
     assert len(kept) == 2
     (cache / "casme2" / "torn.123.part").write_bytes(b"half a file")
@@ -212,7 +209,7 @@ def test_flows_are_computed_once(tmp_path: Path) -> None:
     os.utime(picture, ns=(1, 1))
     samples(dataset, cache)
     assert len(list(cache.rglob("*.npz"))) == 4
-    list(compute_clips(part, clip_flows, load_flow("lk", iterations=1), cache, workers=1))
+    list(compute_clips(part, compute_flows, load_flow("lk", iterations=1), cache, workers=1))
     assert len(list(cache.rglob("*.npz"))) == 6
 
 
@@ -243,7 +240,7 @@ def test_a_clip_without_a_face_is_left_out_and_said(tmp_path: Path) -> None:
     for _ in range(2):  # computed, then from the cache
         pairs = samples(dataset, tmp_path / "cache")
         assert len(pairs) == 1
-        (problem,) = pairs.left_out
+        (problem,) = pairs.problems
         assert problem.endswith("no face found at the onset, frame 3")
         assert blank in problem
 

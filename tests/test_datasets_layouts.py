@@ -17,10 +17,10 @@ from layouts import WRITERS, Made, usual
 from openpyxl import load_workbook
 
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
-from model.datasets.annotation_repairs import RULES, Cell, UnusableError, settle
-from model.datasets.class_merges import merge, merges_of
+from model.datasets.annotation_repairs import RULES, Cell, UnusableError, repair_moments
+from model.datasets.class_merges import list_merges, merge
 from model.datasets.layout import natural_key, parse_action_units
-from model.datasets.summary import count_classes, report
+from model.datasets.summary import count_classes, summarise
 from model.errors import InputError, SourceError
 
 FPS = {"casme2": 200, "samm": 200, "smic": 100, "mmew": 90, "casme_sq": 30, "casme3": 30}
@@ -39,7 +39,7 @@ def test_every_data_set_has_a_made_up_copy() -> None:
 def test_a_whole_copy_is_read(name: str, tmp_path: Path) -> None:
     expected = usual(name)
     dataset = made(name, tmp_path)
-    assert dataset.left_out == ()
+    assert dataset.problems == ()
     assert [(c.subject, c.name, c.label) for c in dataset] == [
         (m.subject, m.name, m.emotion) for m in expected
     ]
@@ -61,8 +61,8 @@ def test_a_whole_copy_is_read(name: str, tmp_path: Path) -> None:
 def test_merged_classes_are_counted(name: str, tmp_path: Path) -> None:
     dataset = made(name, tmp_path)
     assert count_classes(dataset)["3"] == {"negative": 3, "positive": 3, "surprise": 3}
-    for one in merges_of(name):
-        assert {one.of(clip.label) for clip in dataset} <= {*one.classes, None}
+    for one in list_merges(name):
+        assert {one.find_class(clip.label) for clip in dataset} <= {*one.classes, None}
 
 
 @pytest.mark.parametrize(
@@ -139,10 +139,10 @@ def test_a_named_rule_repairs(case: str, tmp_path: Path) -> None:
     change, rules = BROKEN[case]
     clips = usual("casme2")
     dataset = made("casme2", tmp_path, [*clips[:-1], replace(clips[-1], **change)])
-    assert dataset.left_out == ()
+    assert dataset.problems == ()
     clip = dataset.clips[-1]
     assert clip.repairs == rules
-    assert all(rule in report(dataset) and RULES[rule] in report(dataset) for rule in rules)
+    assert all(rule in summarise(dataset) and RULES[rule] in summarise(dataset) for rule in rules)
     moments = [m for m in (clip.onset, clip.apex, clip.offset) if m is not None]
     assert moments == sorted(moments)
     assert set(moments) <= set(clip.footage.numbers)
@@ -174,11 +174,11 @@ def test_what_no_rule_repairs_is_left_out_and_said(case: str, tmp_path: Path) ->
     clips = usual("casme2")
     dataset = made("casme2", tmp_path, [replace(clips[0], **change), *clips[1:]])
     assert len(dataset) == 8
-    (problem,) = dataset.left_out
+    (problem,) = dataset.problems
     assert reason in problem.reason
     assert problem.where == "CASME2-coding-20140508.xlsx row 2"
     assert problem.clip == "1/EP01_01f"
-    assert reason in report(dataset)
+    assert reason in summarise(dataset)
 
 
 def test_nobody_is_whom_no_subject_is_named_for(tmp_path: Path) -> None:
@@ -190,10 +190,10 @@ def test_nobody_is_whom_no_subject_is_named_for(tmp_path: Path) -> None:
     book.save(table)
     dataset = open_dataset("mmew", tmp_path)
     assert {clip.subject for clip in dataset} == {"01", "02", "03"}
-    assert [problem.reason for problem in dataset.left_out] == ["the subject is empty"]
+    assert [problem.reason for problem in dataset.problems] == ["the subject is empty"]
     book.worksheets[0]["A3"], book.worksheets[0]["B3"] = 1, " "
     book.save(table)
-    (problem,) = open_dataset("mmew", tmp_path).left_out
+    (problem,) = open_dataset("mmew", tmp_path).problems
     assert problem.reason == "the file name is empty"
 
 
@@ -244,7 +244,7 @@ def test_a_sheet_with_a_value_in_its_last_corner_is_told(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("odd", [10**400, 1e300])
 def test_an_offset_far_beyond_the_last_picture_is_cut(odd: float) -> None:
-    moments = settle(3, 6, odd, range(1, 13), 200.0)
+    moments = repair_moments(3, 6, odd, range(1, 13), 200.0)
     assert (moments.offset, moments.repairs) == (12, ("offset-cut",))
 
 
@@ -260,7 +260,7 @@ def test_a_name_that_no_folder_can_have_leaves_the_clip_out(tmp_path: Path) -> N
     )
     dataset = open_dataset("casme2", tmp_path)
     assert len(dataset) == 8
-    assert "no folder" in dataset.left_out[0].reason
+    assert "no folder" in dataset.problems[0].reason
 
 
 def test_digits_that_are_no_numbers_sort_as_letters() -> None:
@@ -271,7 +271,7 @@ def test_the_same_row_twice_is_left_out(tmp_path: Path) -> None:
     clips = usual("samm")
     dataset = made("samm", tmp_path, [*clips, clips[0]])
     assert len(dataset) == 9
-    assert "row 15" in dataset.left_out[0].reason
+    assert "row 15" in dataset.problems[0].reason
 
 
 def test_two_files_of_one_number(tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_what_a_mac_leaves_beside_pictures_and_tables_is_ignored_and_said(
         twin.write_bytes(b"\0\5\x16\7")
     after = open_dataset(name, tmp_path)
     assert [c.footage.names for c in after] == [c.footage.names for c in before]
-    assert after.left_out == before.left_out
+    assert after.problems == before.problems
 
 
 def test_a_picture_that_cannot_be_read(tmp_path: Path) -> None:
@@ -314,7 +314,7 @@ def test_missing_pictures_are_a_jump_of_the_stamp(tmp_path: Path) -> None:
     folder = tmp_path / "clip"
     for number in (7, 8, 11):
         layouts.save(folder / f"img{number}.png", np.full((4, 4, 3), number, np.uint8))
-    frames = list(Footage.of(folder, 50.0).frames())
+    frames = list(Footage.in_folder(folder, 50.0).frames())
     assert [(f.stamp.index, f.stamp.time_s) for f in frames] == [(0, 0.0), (1, 0.02), (4, 0.08)]
     assert [int(f.image[0, 0, 0]) for f in frames] == [7, 8, 11]
 
@@ -322,7 +322,7 @@ def test_missing_pictures_are_a_jump_of_the_stamp(tmp_path: Path) -> None:
 def test_pictures_are_rgb(tmp_path: Path) -> None:
     layouts.save(tmp_path / "1.png", np.full((4, 4, 3), (200, 100, 10), np.uint8))
     cv2.imwrite(str(tmp_path / "2.png"), np.full((4, 4), 9, np.uint8))
-    colour, grey = Footage.of(tmp_path, 25.0).frames()
+    colour, grey = Footage.in_folder(tmp_path, 25.0).frames()
     assert colour.image[0, 0].tolist() == [200, 100, 10]
     assert grey.image[0, 0].tolist() == [9, 9, 9]
 
@@ -336,7 +336,7 @@ def test_long_videos_carry_their_windows(name: str, tmp_path: Path) -> None:
     if name != "casme3":
         later = replace(later, name=later.name[:-1] + "2")
     dataset = made(name, tmp_path, [later, *clips])
-    assert dataset.left_out == ()
+    assert dataset.problems == ()
     assert len(dataset.videos) == 9
     video = next(v for v in dataset.videos if len(v.windows) == 2)
     first, second = video.windows
@@ -354,7 +354,7 @@ def test_long_videos_carry_their_windows(name: str, tmp_path: Path) -> None:
     margin = round(0.5 * fps)
     assert clip.footage.numbers == tuple(range(max(1, 100 - margin), min(240, 112 + margin) + 1))
     assert len(dataset.micro()) == 9
-    assert "9 long videos, 10 expressions" in report(dataset)
+    assert "9 long videos, 10 expressions" in summarise(dataset)
 
 
 def test_casme_sq_finds_a_folder_by_its_code_alone(tmp_path: Path) -> None:
@@ -362,7 +362,7 @@ def test_casme_sq_finds_a_folder_by_its_code_alone(tmp_path: Path) -> None:
     folder = tmp_path / "rawpic" / "s19"
     (folder / "19_0502teeth").rename(folder / "23_0502funnyerrors")
     dataset = open_dataset("casme_sq", tmp_path)
-    assert dataset.left_out == ()
+    assert dataset.problems == ()
     assert dataset.clips[-1].footage.folder.name == "23_0502funnyerrors"
 
 
@@ -379,7 +379,7 @@ def test_samm_lv_without_samms_table_has_no_emotions(tmp_path: Path) -> None:
     (tmp_path / "SAMM_Micro_FACS_Codes_v2.xlsx").unlink()
     dataset = open_dataset("samm_lv", tmp_path)
     assert {clip.label for clip in dataset} == {""}
-    assert "(none)" in report(dataset)
+    assert "(none)" in summarise(dataset)
 
 
 @pytest.mark.parametrize(
@@ -411,7 +411,7 @@ def test_rules_give_usable_moments_or_a_reason(
     onset: Cell, apex: Cell, offset: Cell, numbers: list[int], fps: float
 ) -> None:
     try:
-        moments = settle(onset, apex, offset, numbers, fps)
+        moments = repair_moments(onset, apex, offset, numbers, fps)
     except UnusableError:
         return
     given_moments = [m for m in (moments.onset, moments.apex, moments.offset) if m is not None]
@@ -426,19 +426,19 @@ def test_rules_give_usable_moments_or_a_reason(
 
 
 def test_merges_of_the_field() -> None:
-    assert merge(3).of("Repression ") == "negative"
-    assert merge(3).of("happy") == "positive"
-    assert merge(3).of("others") is None
-    assert merge(3).of("") is None
-    assert merge(4).of("other") == "others"
+    assert merge(3).find_class("Repression ") == "negative"
+    assert merge(3).find_class("happy") == "positive"
+    assert merge(3).find_class("others") is None
+    assert merge(3).find_class("") is None
+    assert merge(4).find_class("other") == "others"
     five = merge(5, "casme2")
     assert len(five.classes) == 5
-    assert five.of("fear") is None
-    assert five.of("Disgust") == "disgust"
-    assert merge(5, "samm").of("Other") == "others"
+    assert five.find_class("fear") is None
+    assert five.find_class("Disgust") == "disgust"
+    assert merge(5, "samm").find_class("Other") == "others"
     assert len(merge(7, "casme3").classes) == 7
     for dataset in DATASETS:
-        assert next(one.classes for one in merges_of(dataset)) == merge(3).classes
+        assert next(one.classes for one in list_merges(dataset)) == merge(3).classes
 
 
 @pytest.mark.parametrize(("classes", "dataset"), [(5, "smic"), (6, "casme2"), (5, None)])
@@ -449,7 +449,7 @@ def test_a_merge_the_field_does_not_have(classes: int, dataset: str | None) -> N
 
 def test_an_unknown_emotion_is_not_merged() -> None:
     with pytest.raises(InputError, match="boredom"):
-        merge(3).of("boredom")
+        merge(3).find_class("boredom")
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ from model import train
 from model.classifiers.phase_inputs import prepare_phase
 from model.datasets import DATASETS, open_dataset
 from model.datasets import __main__ as datasets_command
-from model.datasets.flows import clip_flows, clip_frames
+from model.datasets.flows import collect_frames, compute_flows
 from model.datasets.sample_sets import RELATIVE_STRENGTH_PX, open_samples
 from model.errors import InputError
 from model.flow import load_flow
@@ -85,7 +85,7 @@ def casme2(root: Path, clips: Sequence[Made]) -> str:
 def test_a_clip_is_the_same_sample_for_each_kind_of_network(tmp_path: Path) -> None:
     spec = casme2(tmp_path / "data", usual("casme2")[:1])
     (clip,) = open_dataset("casme2", tmp_path / "data")
-    frames, flows = clip_frames(clip, LK), clip_flows(clip, LK)
+    frames, flows = collect_frames(clip, LK), compute_flows(clip, LK)
     expected = {
         "flows": (flows.onset_apex, flows.apex_offset),
         "frames": (frames.onset_apex, frames.apex_offset),
@@ -151,7 +151,7 @@ def test_what_is_left_out_is_said_with_the_samples(inputs: str, tmp_path: Path) 
         workers=1,
     )
     assert len(samples) == 1
-    unknown, faceless = join_samples([samples]).left_out
+    unknown, faceless = join_samples([samples]).problems
     assert unknown.startswith("2/EP03: unknown emotion 'bored'")
     assert faceless == "casme2/01/EP02@3: no face found at the apex, frame 6"
     assert samples.summary() == f"casme2: 1 clips of 1 subjects; 2 left out, the first: {unknown}"
@@ -170,20 +170,20 @@ def write_maps(folder: Path, map_: object, labels: Sequence[str] = ("positive",)
 def test_maps_are_samples_in_px_of_the_crop(tmp_path: Path) -> None:
     flow = np.full((2, 28, 28), 0.25, np.float32)
     spec = write_maps(tmp_path / "maps", flow, ["positive", "disgust", "others"])
-    samples = open_samples(spec, inputs="flows", flow=LK, cache=tmp_path)
+    samples = open_samples(spec, inputs="flows", flow=LK, cache=tmp_path, workers=1)
     assert samples.labels.tolist() == [1, 0]
     assert samples.both_phases.tolist() == [False, False]
     np.testing.assert_allclose(samples.phases[:, 0], 0.25 * 128 / 28, rtol=1e-3)
     assert np.isnan(samples.action_units).all()
     with pytest.raises(InputError, match="needs the pictures"):
-        open_samples(spec, inputs="frames", flow=LK, cache=tmp_path)
+        open_samples(spec, inputs="frames", flow=LK, cache=tmp_path, workers=1)
 
 
 def test_maps_that_lost_their_scale_get_a_usual_one(tmp_path: Path) -> None:
     levels = np.random.default_rng(0).integers(100, 160, (3, 28, 28)).astype(np.uint8)
     for name, array in (("one", levels), ("two", (2 * (levels.astype(int) - 130) + 130))):
         spec = write_maps(tmp_path / name, array.clip(0, 255).astype(np.uint8))
-        samples = open_samples(spec, inputs="flows", flow=LK, cache=tmp_path)
+        samples = open_samples(spec, inputs="flows", flow=LK, cache=tmp_path, workers=1)
         (first,) = samples.phases[:, 0].astype(np.float32)
         inner = first[:, 4:, 8:-8]
         assert np.sqrt(2 * (inner**2).mean()) == pytest.approx(RELATIVE_STRENGTH_PX, rel=0.01)

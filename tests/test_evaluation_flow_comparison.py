@@ -8,9 +8,9 @@ from model.evaluation.flow_comparison import (
     CONDITIONS,
     FlowCondition,
     compare,
-    pair,
-    solvers,
-    table,
+    draw_pair,
+    format_tables,
+    load_solvers,
 )
 from model.flow import FLOWS
 
@@ -18,7 +18,7 @@ CLEAN = FlowCondition("bump", 1.0, 0.0, None)
 
 
 def test_the_truth_moves_the_first_picture_onto_the_second() -> None:
-    first, second, truth = pair(CLEAN, 128, seed=5)
+    first, second, truth = draw_pair(CLEAN, 128, seed=5)
     assert np.hypot(*truth).max() == pytest.approx(1, abs=0.02)
     # Where the gradient is strong, brightness constancy holds: I2 − I1 ≈ −∇I · d.
     gradient = np.gradient(first.astype(np.float32))
@@ -28,16 +28,16 @@ def test_the_truth_moves_the_first_picture_onto_the_second() -> None:
 
 
 def test_displacements_scale_with_the_size() -> None:
-    _, _, small = pair(CLEAN, 64, seed=5)
-    _, _, large = pair(CLEAN, 128, seed=5)
+    _, _, small = draw_pair(CLEAN, 64, seed=5)
+    _, _, large = draw_pair(CLEAN, 128, seed=5)
     assert np.hypot(*small).max() == pytest.approx(np.hypot(*large).max() / 2, rel=0.05)
 
 
 def test_every_flow_and_peer_is_measured_under_every_condition() -> None:
-    rows = list(compare(solvers(["lk", "opencv dis medium"]), size_px=64, faces=1))
+    rows = list(compare(load_solvers(["lk", "opencv dis medium"]), size_px=64, faces=1))
     assert len(rows) == 2 * len(CONDITIONS)
     assert all(np.isfinite([r.error, r.slope, r.correlation, r.ms]).all() for r in rows)
-    text = table(rows)
+    text = format_tables(rows)
     assert "| lk |" in text
     assert "ms at 64²" in text
     assert "noise 1, JPEG 40 |" in text
@@ -53,7 +53,7 @@ def test_an_answer_of_no_motion_has_error_one_and_slope_zero() -> None:
 
 
 def test_all_flows_and_both_peers_are_there_and_others_are_refused() -> None:
-    assert {*FLOWS, "lk, tensors", "tvl1, tensors"} < set(solvers([]))
-    assert {"skimage tvl1", "opencv farneback"} < set(solvers([]))
+    assert {*FLOWS, "lk, tensors", "tvl1, tensors"} < set(load_solvers([]))
+    assert {"skimage tvl1", "opencv farneback"} < set(load_solvers([]))
     with pytest.raises(InputError, match='choose from "lk", "dis"'):
-        solvers(["magic"])
+        load_solvers(["magic"])

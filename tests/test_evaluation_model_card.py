@@ -33,7 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def written(checkpoint: Checkpoint) -> str:
-    return card.card("easy", checkpoint, 1234, 5678)
+    return card.render_card("easy", checkpoint, 1234, 5678)
 
 
 def test_a_card_is_written_beside_its_weights(
@@ -110,6 +110,6 @@ def test_shipped_cards_say_what_their_weights_say(name: str) -> None:
     text = path.with_suffix(".md").read_text(encoding="utf-8")
     if checkpoint.command:
         numbers = sum(tensor.numel() for tensor in weights.values())
-        assert text == card.card(path.stem, checkpoint, numbers, path.stat().st_size)
+        assert text == card.render_card(path.stem, checkpoint, numbers, path.stat().st_size)
     for words in ("Synthetic only", "Ruled out", "lie detection", "hiring", "education"):
         assert words in text

@@ -12,8 +12,8 @@ import torch
 from test_flow_algorithms import bump, moved, shift, texture
 
 from model.errors import InputError
-from model.flow import TENSOR_FLOWS, Flow, flow_on, load_flow
-from model.flow.gpu import separable
+from model.flow import TENSOR_FLOWS, Flow, load_flow
+from model.flow.gpu import flow_on, separable
 from model.flow.gpu.gpu_flow import DeviceFlow, tensor_flow
 from model.flow.gpu.head_tensor import TensorHeadMotion
 from model.flow.gpu.tvl1_tensor import EPSILON_PX

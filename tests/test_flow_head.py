@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.errors import InputError
 from model.flow.head import remove_head_motion
 from model.records import ArrayF32
 
@@ -69,9 +68,3 @@ def test_the_flow_given_is_left_alone() -> None:
     before = flow.copy()
     remove_head_motion(flow)
     np.testing.assert_array_equal(flow, before)
-
-
-@pytest.mark.parametrize("shape", [(2, 64, 32), (64, 64), (3, 64, 64), (2, 8, 8)])
-def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(InputError):
-        remove_head_motion(np.zeros(shape, np.float32))

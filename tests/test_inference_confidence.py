@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from model.engine.forward import softmax
 from model.errors import InputError
 from model.inference.confidence import (
     MOST_REFUSED,
@@ -16,7 +17,6 @@ from model.inference.confidence import (
     fit_temperature,
     fit_threshold,
 )
-from model.inference.predictions import softmax
 from model.labels import NO_EXPRESSION
 from model.records import ArrayF32
 
@@ -39,7 +39,7 @@ def test_no_other_temperature_is_likelier(seed: int, other: float) -> None:
     logits, labels = drawn(2.0, 30, seed)
 
     def loss(temperature: float) -> float:
-        shares = softmax(logits, temperature).astype(np.float64)
+        shares = softmax(logits / temperature).astype(np.float64)
         return float(-np.log(shares[np.arange(30), labels]).mean())
 
     assert loss(fit_temperature(logits, labels)) <= loss(other) + 1e-6

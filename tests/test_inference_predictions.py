@@ -8,11 +8,12 @@ import pytest
 import torch
 from easy import easy_samples
 
+from model.engine.forward import softmax
 from model.errors import CheckpointError, InputError
 from model.flow import load_flow
 from model.inference.checkpoint import Checkpoint, save_checkpoint
 from model.inference.classifier import load_classifier
-from model.inference.predictions import run_network, softmax
+from model.inference.predictions import run_network
 from model.inference.samples import SampleSet
 
 SAMPLES = easy_samples(20, 0, none_share=0.2)
@@ -46,7 +47,7 @@ def test_they_are_those_of_the_classifier(tmp_path: Path) -> None:
         np.testing.assert_allclose(said.probabilities[i], classifier.predict(*given)[0], atol=1e-5)
         units = classifier.predict_action_units(*given)[0]
         np.testing.assert_allclose(said.action_units[i], units, atol=1e-5)
-    np.testing.assert_allclose(said.probabilities, softmax(said.logits, 1.7), atol=1e-6)
+    np.testing.assert_allclose(said.probabilities, softmax(said.logits / 1.7), atol=1e-6)
 
 
 def test_second_phases_can_be_withheld(path: Path) -> None:

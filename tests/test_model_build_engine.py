@@ -15,19 +15,18 @@ from torch import nn
 
 from model.build_engine import build, check
 from model.engine import ENGINES, ORDER, NetworkOf
-from model.engine.cache import MEGABYTES_KEPT, EngineFile
+from model.engine.cache import EngineFile
 from model.engine.compiled import Compiled
-from model.engine.eager import Eager, no_cuda, plain_forward, plain_truth
+from model.engine.eager import Eager, explain_no_cuda, plain_forward, plain_truth
 from model.engine.equality import (
     FIXED_INPUTS,
     FixedAnswers,
     answer_inputs,
     compare_answers,
-    example,
+    example_inputs,
     fixed_inputs,
 )
 from model.engine.export import halve_precision
-from model.engine.failures import recall_failure, remember_failure
 from model.engine.forward import Arrays, Forward
 from model.engine.ort import ONNXRuntime
 from model.engine.trt import TensorRTRTX, installed_version
@@ -36,7 +35,7 @@ from model.inference.checkpoint import checkpoint_path, load_network
 from model.inference.classifier import load_classifier
 from model.inference.engine_building import (
     build_here,
-    end,
+    end_process,
     engine_file,
     export_here,
     onnx_file_beside,
@@ -124,7 +123,7 @@ class Unbuildable(Eager):
     """An engine whose build fails."""
 
     name = "unbuildable"
-    built = True
+    has_file = True
 
     def versions(self) -> Mapping[str, str]:
         return {"version": "1"}
@@ -145,7 +144,7 @@ def test_every_engine_is_there_or_says_what_is_missing() -> None:
         engine = load_entry(ENGINES, name, "engine")("cpu")
         assert engine.name == name
         assert 0 < engine.tolerance <= 0.02
-        assert "\n" not in engine.absent()
+        assert "\n" not in engine.find_obstacle()
     assert {name for order in ORDER.values() for name in order} <= set(ENGINES)
 
 
@@ -165,43 +164,43 @@ def test_torch_without_cuda_beside_a_gpu_says_which_one_to_install(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.version, "cuda", None)
     monkeypatch.setattr("model.engine.eager.driver", lambda: "580.65")
-    assert 'pip install "torch>=2.11,<2.14" --index-url ' in no_cuda("cpu")
+    assert 'pip install "torch>=2.11,<2.14" --index-url ' in explain_no_cuda("cpu")
 
 
 def test_what_would_bring_an_absent_engine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.engine.ort.find_spec", lambda name: name != "onnxruntime" or None)
-    assert ONNXRuntime("cpu").absent().endswith("pip install onnxruntime")
+    assert ONNXRuntime("cpu").find_obstacle().endswith("pip install onnxruntime")
     monkeypatch.setenv("PATH", "")
-    assert "apt install g++" in Compiled("cpu").absent()
+    assert "apt install g++" in Compiled("cpu").find_obstacle()
 
 
 @pytest.mark.parametrize("name", shipped_names())
 def test_the_onnx_file_beside_shipped_weights_gives_the_same_answers(name: str) -> None:
     engine, path = ONNXRuntime("cpu"), checkpoint_path(name)
     kept = onnx_file_beside(path)
-    assert kept.find() == "", "write it anew: python -m model.engine export"
+    assert kept.check() == "", "write it anew: python -m model.engine export"
     assert kept.path.stat().st_size < 8e6
     truth = plain_truth(load_network(path)[1])
-    forward = engine.load(unneeded, example(truth.inputs, 1), kept.path)
+    forward = engine.load(unneeded, example_inputs(truth.inputs, 1), kept.path)
     equality = compare_answers(truth, forward, 1, engine.tolerance)
     assert equality.refusal == ""
     assert equality.max_difference < 1e-5
     assert equality.inputs == FIXED_INPUTS
-    told = kept.truth()
+    told = kept.read_answers()
     np.testing.assert_allclose(told.classes, truth.classes, atol=1e-5)
     np.testing.assert_allclose(told.units, truth.units, atol=1e-5)
     assert b"/model/" not in kept.path.read_bytes()  # nothing of the machine that wrote it
 
 
 def test_an_onnx_file_of_other_weights_is_not_used(beside: Path) -> None:
-    assert Serving(beside).line().startswith("ONNX Runtime")
+    assert Serving(beside).describe().startswith("ONNX Runtime")
     other = checkpoint_path("ststnet")
     shutil.copyfile(other, beside)
     serving = Serving(beside)
     assert serving.loaded.name == "eager"
     serving.close()
     found = r"mine\.onnx: built for weights \w{12}, this is \w{12}; not built yet"
-    assert re.fullmatch(found, serving.built["onnx"])
+    assert re.fullmatch(found, serving.build_reasons["onnx"])
     flows = np.random.default_rng(0).normal(size=(2, 2, 64, 64)).astype(np.float32)
     expected = load_classifier(other).predict(flows)
     np.testing.assert_allclose(load_classifier(beside).predict(flows), expected, atol=1e-5)
@@ -210,10 +209,10 @@ def test_an_onnx_file_of_other_weights_is_not_used(beside: Path) -> None:
 def test_a_damaged_onnx_file_is_not_used_and_written_anew(beside: Path) -> None:
     whole = beside.with_suffix(".onnx").read_bytes()
     beside.with_suffix(".onnx").write_bytes(whole[:-9])
-    assert onnx_file_beside(beside).find() == "the file is damaged"
+    assert onnx_file_beside(beside).check() == "the file is damaged"
     assert load_classifier(beside).labels  # by PyTorch
-    assert export_here(beside).find() == ""
-    assert Serving(beside).line().startswith("ONNX Runtime")
+    assert export_here(beside).check() == ""
+    assert Serving(beside).describe().startswith("ONNX Runtime")
 
 
 def test_faces_at_rest_are_among_what_is_compared() -> None:
@@ -221,7 +220,7 @@ def test_faces_at_rest_are_among_what_is_compared() -> None:
     still = ~first.any(axis=(1, 2, 3))
     assert set(known[still]) == {1.0}
     assert 0 in known
-    np.testing.assert_array_equal(example("flows", 2)[0], first[:2])
+    np.testing.assert_array_equal(example_inputs("flows", 2)[0], first[:2])
 
 
 def test_half_precision_is_within_its_tolerance(network: nn.Module, truth: FixedAnswers) -> None:
@@ -255,9 +254,9 @@ def test_flips_count_where_the_answer_was_clear(network: nn.Module, truth: Fixed
 
 def test_a_kept_engine_is_found_again(tmp_path: Path) -> None:
     kept = EngineFile(KEY, tmp_path)
-    assert kept.find() == "not built yet"
+    assert kept.check() == "not built yet"
     kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
-    assert kept.find() == ""
+    assert kept.check() == ""
     assert EngineFile(KEY, tmp_path).path.read_bytes() == b"engine"
 
 
@@ -265,15 +264,15 @@ def test_a_damaged_or_foreign_file_is_not_taken(tmp_path: Path) -> None:
     kept = EngineFile(KEY, tmp_path)
     kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
     for name, other in (("torch", "2.14"), ("precision", "fp16")):
-        assert EngineFile({**KEY, name: other}, tmp_path).find().startswith(f"built for {name} ")
+        assert EngineFile({**KEY, name: other}, tmp_path).check().startswith(f"built for {name} ")
     for name in ("weights", "shapes", "gpu"):
-        assert EngineFile({**KEY, name: "other"}, tmp_path).find() == "not built yet"
+        assert EngineFile({**KEY, name: "other"}, tmp_path).check() == "not built yet"
     kept.path.write_bytes(b"engima")
-    assert kept.find() == "the file is damaged"
+    assert kept.check() == "the file is damaged"
     kept.path.with_suffix(".json").write_text("{")
-    assert kept.find() == "its description cannot be read"
+    assert kept.check() == "its description cannot be read"
     kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
-    assert kept.find() == ""
+    assert kept.check() == ""
 
 
 def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -288,40 +287,9 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.engine.cache.MEGABYTES_KEPT", 1)
-    assert MEGABYTES_KEPT > 1
-    for number in range(3):
-        kept = EngineFile({**KEY, "weights": str(number)}, tmp_path)
-        kept.write(lambda path: path.write_bytes(bytes(600 * 2**10)), TRUTH)
-    assert len(list(tmp_path.glob("*.bin"))) == 1
-    assert kept.find() == ""
-
-
-def test_a_cache_that_can_only_be_read_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = EngineFile(KEY, tmp_path)
-    kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
-
-    def denied(path: Path) -> None:
-        raise PermissionError(f"read-only: {path}")
-
-    monkeypatch.setattr(Path, "touch", denied)
-    assert kept.find() == ""
-
-
-def test_a_file_that_another_program_deletes_is_passed_over(tmp_path: Path) -> None:
-    for name in ("gone.bin", "gone.1.partial"):
-        (tmp_path / name).symlink_to(tmp_path / "nothing")  # is listed, and cannot be looked at
-    kept = EngineFile(KEY, tmp_path)
-    kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
-    assert kept.find() == ""
-
-
 def test_what_is_kept_serves_at_once(alone: Path, cache: Path) -> None:
     serving = Serving(alone, folder=cache)
-    assert serving.line().startswith("ONNX Runtime")
+    assert serving.describe().startswith("ONNX Runtime")
     classifier = load_classifier(alone, forward=serving)
     plain = load_classifier(alone)
     flows = torch.randn(3, 2, 128, 128).numpy()
@@ -336,14 +304,14 @@ def test_a_better_engine_is_built_while_another_serves(
     serving = Serving(alone, folder=tmp_path)
     assert serving.loaded.name == "eager"
     assert serving.reasons["onnx"] == "not built yet"
-    assert "(onnx is being built, " in serving.line()
-    given = example("flows", 2)
+    assert "(onnx is being built, " in serving.describe()
+    given = example_inputs("flows", 2)
     before = serving(*given)
     serving.wait()
-    assert serving.line().startswith("ONNX Runtime")
+    assert serving.describe().startswith("ONNX Runtime")
     for found, wanted in zip(serving(*given), before, strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-4)
-    assert serving.trouble() == ""
+    assert serving.trouble == ""
 
 
 def test_what_is_being_built_ends_with_the_run(alone: Path, tmp_path: Path) -> None:
@@ -361,21 +329,21 @@ def test_a_build_that_does_not_listen_is_ended_all_the_same() -> None:
     ) as deaf:
         assert deaf.stdout is not None
         deaf.stdout.readline()
-        end(deaf, patience_s=0.05)
+        end_process(deaf, patience_s=0.05)
         assert deaf.returncode == -9
 
 
 @pytest.mark.usefixtures("_strange")
 def test_an_engine_that_fails_is_replaced_while_it_runs() -> None:
     serving = Serving(checkpoint_path("fmanet"), engine="failing")
-    given = example("flows", 1)
+    given = example_inputs("flows", 1)
     answers = [serving(*given)[0] for _ in range(5)]
     for answer in answers[1:]:
         np.testing.assert_allclose(answer, answers[0], atol=1e-5)
     assert serving.loaded.name == "eager"
-    failed, serves = serving.trouble().split("; ")
+    failed, serves = serving.trouble.split("; ")
     assert failed == "failing failed on cpu: RuntimeError: CUDA out of memory."
-    assert serves == f"{serving.line()} serves in its place"
+    assert serves == f"{serving.describe()} serves in its place"
 
 
 @pytest.mark.usefixtures("_strange")
@@ -406,12 +374,12 @@ def test_a_build_that_failed_is_not_tried_again_by_itself(
     with pytest.raises(InputError):
         build_here(Unbuildable("cpu"), path, 1, tmp_path)
     serving = Serving(path, folder=tmp_path)
-    assert serving.line().startswith("PyTorch")
-    assert "being built" not in serving.line()
+    assert serving.describe().startswith("PyTorch")
+    assert "being built" not in serving.describe()
     assert serving.reasons["unbuildable"].endswith(
         "RuntimeError: no kernel fits; `fmanet engine build` tries again"
     )
-    monkeypatch.setattr("model.engine.failures.driver", lambda: "another")
+    monkeypatch.setattr("model.engine.cache.driver", lambda: "another")
     again = Serving(path, folder=tmp_path)
     assert again.reasons["unbuildable"] == "not built yet"
     again.close()
@@ -421,26 +389,26 @@ def test_a_failure_holds_while_nothing_is_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = EngineFile(KEY, tmp_path)
-    assert recall_failure(kept) == ""
-    remember_failure(kept, "no kernel fits")
-    assert "no kernel fits" in recall_failure(kept)
-    assert recall_failure(EngineFile({**KEY, "torch": "2.14"}, tmp_path)) == ""
+    assert kept.read_failure() == ""
+    kept.note_failure("no kernel fits")
+    assert "no kernel fits" in kept.read_failure()
+    assert EngineFile({**KEY, "torch": "2.14"}, tmp_path).read_failure() == ""
     with monkeypatch.context() as other:
         other.setattr("model.engine.toolchain.compiler", lambda: sys.executable)
-        assert recall_failure(kept) == ""
+        assert kept.read_failure() == ""
     with monkeypatch.context() as later:
-        later.setattr("model.engine.failures.KEPT_S", 0.0)
-        assert recall_failure(kept) == ""
+        later.setattr("model.engine.cache.FAILURE_LASTS_S", 0.0)
+        assert kept.read_failure() == ""
     note = kept.path.with_suffix(".failed")
     whole = note.read_text(encoding="utf-8")
     for damaged in ("", "{", "[]", whole.replace("at_s", "at")):
         note.write_text(damaged, encoding="utf-8")
-        assert recall_failure(kept) == ""
+        assert kept.read_failure() == ""
 
 
 def test_what_can_be_built_after_all_is_no_failure_any_more(alone: Path, tmp_path: Path) -> None:
     kept = engine_file(ONNXRuntime("cpu"), alone, 1, tmp_path)
-    remember_failure(kept, "the disk was full")
+    kept.note_failure("the disk was full")
     build_here(ONNXRuntime("cpu"), alone, 1, tmp_path)
     assert sorted(each.suffix for each in tmp_path.iterdir()) == [".bin", ".json"]
 
@@ -472,16 +440,16 @@ def test_tensorrt_may_be_installed_by_its_cudas_name(
 
 
 def test_torchinductor_needs_cudas_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.engine.compiled.no_cuda", lambda device: "")
+    monkeypatch.setattr("model.engine.compiled.explain_no_cuda", lambda device: "")
     monkeypatch.setattr("torch.utils.cpp_extension.CUDA_HOME", None)
-    assert "set CUDA_HOME" in Compiled("cuda:0").absent()
-    assert Compiled("cpu").absent() == ""
+    assert "set CUDA_HOME" in Compiled("cuda:0").find_obstacle()
+    assert Compiled("cpu").find_obstacle() == ""
     monkeypatch.setattr("torch.utils.cpp_extension.CUDA_HOME", str(tmp_path))
     folder = tmp_path / "include"
-    assert Compiled("cuda:0").absent().startswith(f"CUDA's headers are not in {folder}: ")
+    assert Compiled("cuda:0").find_obstacle().startswith(f"CUDA's headers are not in {folder}: ")
     folder.mkdir()
     (folder / "cuda_runtime_api.h").touch()
-    assert Compiled("cuda:0").absent() == ""
+    assert Compiled("cuda:0").find_obstacle() == ""
 
 
 def test_more_inputs_than_an_engine_takes_are_sliced(network: nn.Module) -> None:
@@ -513,7 +481,7 @@ def test_what_is_built_again_is_said_with_its_reason(
     other.write(lambda path: path.write_bytes(b"of another version"), truth)
     foreign = "built for precision fp16, this is fp32"
     serving = Serving(alone, folder=tmp_path)
-    assert f"(onnx is being built: {foreign}, " in serving.line()
+    assert f"(onnx is being built: {foreign}, " in serving.describe()
     serving.close()
     kept.path.write_bytes(b"something else")
     check(str(alone), "cpu", 1, tmp_path)
@@ -532,5 +500,5 @@ def test_build_says_what_it_did(cache: Path, capsys: pytest.CaptureFixture[str])
 @pytest.mark.skipif(find_spec("tensorrt_rtx") is None, reason="tensorrt-rtx is not installed")
 def test_tensorrt_rtx_builds_an_engine_without_a_gpu(tmp_path: Path) -> None:
     kept = build_here(TensorRTRTX("cpu"), checkpoint_path("fmanet"), 1, tmp_path)
-    assert kept.find() == ""
+    assert kept.check() == ""
     assert kept.path.stat().st_size > 100_000

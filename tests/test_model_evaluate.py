@@ -17,8 +17,7 @@ from model import evaluate
 from model.cli import exit_code
 from model.errors import InputError
 from model.evaluate import TOLERANCE, compare
-from model.evaluation.report import page
-from model.evaluation.result import Evaluation, evaluate_answers, table
+from model.evaluation.result import Evaluation, evaluate_answers, format_page, format_table
 from model.inference.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from model.inference.predictions import run_network
 from model.inference.samples import SampleSet
@@ -27,7 +26,7 @@ from model.metrics.checkpoint_scores import measure_checkpoint
 from model.records import ImageU8
 from model.synthetic.face import FaceNuisance, SyntheticFace
 from model.training.data import Sources
-from model.training.leakage import training_sets
+from model.training.leakage import list_training_sets
 from model.training.loop import fit
 from model.training.recipe import Recipe
 
@@ -113,12 +112,12 @@ def test_figures_are_compared_name_by_name() -> None:
 
 
 def test_what_weights_have_seen_includes_where_they_started(trained: Path, tmp_path: Path) -> None:
-    assert training_sets(read_checkpoint(trained)[0]) == {"synthetic", "samm"}
+    assert list_training_sets(read_checkpoint(trained)[0]) == {"synthetic", "samm"}
     tuned = Recipe("mmcof-cnn", epochs=1, batch=12, data={"sets": ["casme2"]})
     out = tmp_path / "tuned.safetensors"
     fit(tuned, coded(easy_samples(12, 2)), None, out, init=trained)
-    assert training_sets(read_checkpoint(out)[0]) == {"casme2", "synthetic", "samm"}
-    assert training_sets(Checkpoint("fmanet", ("a",), (), "lk", {})) == frozenset()
+    assert list_training_sets(read_checkpoint(out)[0]) == {"casme2", "synthetic", "samm"}
+    assert list_training_sets(Checkpoint("fmanet", ("a",), (), "lk", {})) == frozenset()
 
 
 def test_maps_of_one_data_set_may_test_what_maps_of_another_taught(
@@ -206,7 +205,7 @@ def test_each_data_set_is_tested_by_networks_of_the_others(
     assert (second["network"], second["data"]) == ("easy on maps", "casme2")
     assert (np.sum(first["confusion"]), np.sum(second["confusion"])) == (6, 2)
     tuned = read_checkpoint(out / "easy-on-casme2.safetensors")[0]
-    assert training_sets(tuned) == {"casme2", "synthetic", "samm"}
+    assert list_training_sets(tuned) == {"casme2", "synthetic", "samm"}
     twice = [*options[:-3], f"maps:{tmp_path / 'maps'},maps:{root}/../maps", *options[-2:]]
     assert run([trained, *twice], monkeypatch, tmp_path) == 2
 
@@ -271,12 +270,12 @@ class Tags(HTMLParser):
 def test_the_page_is_whole_and_asks_for_nothing(trained: Path) -> None:
     found = replace(one(coded(SAMPLES), trained), network="<net & co>", remark="reproduced")
     tags = Tags()
-    tags.feed(page([found, found]))
+    tags.feed(format_page([found, found]))
     assert not tags.open
     assert not tags.links
     assert "<net & co>" in tags.texts
     assert any("reproduced" in text for text in tags.texts)
-    assert "named negative" in table([found])
+    assert "named negative" in format_table([found])
 
 
 def test_what_is_no_number_is_none(trained: Path) -> None:

@@ -1,7 +1,7 @@
 """The three classes, and the action units beside them."""
 
 from model.labels import ACTION_UNITS, CLASS_OF_EMOTION, CLASSES, UNCLEAR
-from model.synthetic.action_units import catalogue
+from model.synthetic.action_units import load_catalogue
 
 
 def test_every_emotion_belongs_to_a_class_or_is_left_out() -> None:
@@ -10,4 +10,4 @@ def test_every_emotion_belongs_to_a_class_or_is_left_out() -> None:
 
 
 def test_action_units_are_those_of_the_catalogue_but_the_blink() -> None:
-    assert [*ACTION_UNITS, "AU45"] == list(catalogue().units)
+    assert [*ACTION_UNITS, "AU45"] == list(load_catalogue().units)

@@ -20,18 +20,12 @@ from model.inference.samples import SampleSet
 from model.lazy_loading import load_entry
 from model.train import main
 from model.training.loop import fit
-from model.training.recipe import Recipe, Variation
+from model.training.recipe import Recipe
 
 RECIPE = Recipe("mmcof-cnn", options={"width": 4}, epochs=3, batch=16)
 """The cheapest network; what is tested here knows nothing of networks."""
 TRAINING = easy_samples(48, 0)
 VALIDATION = easy_samples(24, 1)
-
-
-def interrupt(line: Mapping[str, float]) -> None:
-    """The user presses Ctrl-C during the third epoch."""
-    if line["epoch"] == 2:
-        raise KeyboardInterrupt
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -54,7 +48,6 @@ def test_training_learns_and_says_how(tmp_path: Path) -> None:
     assert lines[-1]["uf1"] > 0.9
     assert lines[-1]["action_unit_map"] > 0.9
     assert len((tmp_path / "net.log.csv").read_text().splitlines()) == 11
-    assert not (tmp_path / "net.state").exists()
     classifier = load_classifier(out, flow=load_flow("lk"))
     unseen = easy_samples(60, 5, none_share=0.5)
     flows = unseen.phases.astype(np.float32) / 2  # px of maps of 64 px
@@ -86,19 +79,6 @@ def test_the_same_recipe_gives_the_same_weights(tmp_path: Path) -> None:
     for name in ("one", "two"):
         fit(RECIPE, TRAINING, None, tmp_path / f"{name}.safetensors")
     assert same(weights(tmp_path / "one.safetensors"), weights(tmp_path / "two.safetensors"))
-
-
-@pytest.mark.parametrize("keep", ["last", "best"])
-def test_an_interrupted_run_goes_on_to_the_same_end(tmp_path: Path, keep: str) -> None:
-    recipe = replace(RECIPE, keep=keep)  # type: ignore[arg-type]
-    whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
-    fit(recipe, TRAINING, VALIDATION, whole)
-    with pytest.raises(KeyboardInterrupt):
-        fit(recipe, TRAINING, VALIDATION, parts, after_epoch=interrupt)
-    assert not parts.exists()
-    fit(recipe, TRAINING, VALIDATION, parts)
-    assert same(weights(whole), weights(parts))
-    assert len((tmp_path / "parts.log.csv").read_text().splitlines()) == 1 + recipe.epochs
 
 
 def test_the_best_epoch_on_the_validation_samples_can_be_kept(tmp_path: Path) -> None:
@@ -172,34 +152,6 @@ def test_answers_are_learnt_anew_for_other_classes_of_the_same_number(tmp_path: 
             own = fresh if "classes" in name.split(".") else weights(first)
             torch.testing.assert_close(tensor, own[name])
     assert sum("classes" in name.split(".") for name in fresh) == 6
-
-
-@pytest.mark.parametrize("content", [b"", b"torn", None])
-def test_a_damaged_state_is_told(content: bytes | None, tmp_path: Path) -> None:
-    out = tmp_path / "net.safetensors"
-    with pytest.raises(KeyboardInterrupt):
-        fit(RECIPE, TRAINING, None, out, after_epoch=interrupt)
-    state = tmp_path / "net.state"
-    state.write_bytes(state.read_bytes()[:5000] if content is None else content)
-    with pytest.raises(InputError, match="delete it to start anew") as error:
-        fit(RECIPE, TRAINING, None, out)
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("other", ["recipe", "variation", "samples"])
-def test_the_state_of_another_run_is_refused(other: str, tmp_path: Path) -> None:
-    out = tmp_path / "net.safetensors"
-    with pytest.raises(KeyboardInterrupt):
-        fit(RECIPE, TRAINING, None, out, after_epoch=interrupt)
-    recipe, training = RECIPE, TRAINING
-    if other == "recipe":
-        recipe = replace(RECIPE, seed=8)
-    elif other == "variation":
-        recipe = replace(RECIPE, variation=Variation(mirror=0))
-    else:
-        training = easy_samples(48, 3)
-    with pytest.raises(InputError, match="other options or samples"):
-        fit(recipe, training, None, out)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from model.errors import InputError
 from model.records import ArrayF32
-from model.synthetic.action_units import catalogue, displacement_field, facs_notation, peak_px
+from model.synthetic.action_units import displacement_field, facs_notation, load_catalogue, peak_px
 from model.synthetic.portrait import astronaut_portrait
 
-UNITS = sorted(catalogue().units)
+UNITS = sorted(load_catalogue().units)
 
 
 @pytest.fixture(scope="module")
@@ -27,23 +27,23 @@ def at(field: ArrayF32, landmarks: ArrayF32, *points: int) -> ArrayF32:
 
 
 def test_every_unit_moves_groups_that_exist() -> None:
-    for unit in catalogue().units.values():
+    for unit in load_catalogue().units.values():
         for move in unit.moves:
-            sides = set(catalogue().landmarks[move.group])
+            sides = set(load_catalogue().landmarks[move.group])
             assert sides in ({"middle"}, {"right", "left"})
             assert move.extent_mm > 0
         assert 0 <= unit.one_sided <= 1
 
 
 def test_midline_groups_move_up_and_down_only() -> None:
-    for unit in catalogue().units.values():
+    for unit in load_catalogue().units.values():
         for move in unit.moves:
-            if "middle" in catalogue().landmarks[move.group]:
+            if "middle" in load_catalogue().landmarks[move.group]:
                 assert move.lateral_mm == 0
 
 
 def test_landmarks_are_of_the_mesh_and_sides_match() -> None:
-    for sides in catalogue().landmarks.values():
+    for sides in load_catalogue().landmarks.values():
         for points in sides.values():
             assert len(set(points)) == len(points)
             assert all(0 <= point < 468 for point in points)
@@ -52,14 +52,14 @@ def test_landmarks_are_of_the_mesh_and_sides_match() -> None:
 
 def test_groups_lie_on_their_side(crop_landmarks: ArrayF32) -> None:
     middle = crop_landmarks[[168, 4], 0].mean()
-    for sides in catalogue().landmarks.values():
+    for sides in load_catalogue().landmarks.values():
         if "right" in sides:
             assert crop_landmarks[list(sides["right"]), 0].max() < middle
             assert crop_landmarks[list(sides["left"]), 0].min() > middle
 
 
 def test_expressions_use_units_of_the_catalogue() -> None:
-    for combinations in catalogue().expressions.values():
+    for combinations in load_catalogue().expressions.values():
         for combination in combinations:
             assert set(combination.units) <= set(UNITS)
             assert combination.often > 0
@@ -69,7 +69,7 @@ def test_expressions_use_units_of_the_catalogue() -> None:
 def test_full_strength_is_about_as_far_as_the_catalogue_says(
     unit: str, crop_landmarks: ArrayF32
 ) -> None:
-    furthest = max(np.hypot(m.lateral_mm, m.up_mm) for m in catalogue().units[unit].moves)
+    furthest = max(np.hypot(m.lateral_mm, m.up_mm) for m in load_catalogue().units[unit].moves)
     field = displacement_field(crop_landmarks, {unit: (1, 1)}, 128)
     # Neighbouring groups of one unit add up; the eyeball holds the lids back.
     assert 0.75 * furthest < peak_px(field) < 1.9 * furthest

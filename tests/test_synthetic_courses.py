@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.synthetic.courses import Course, Sway, sample_speech
+from model.synthetic.courses import Sway, sample_speech
+from model.synthetic.schedule import PlannedExpression, TrueExpression
 
-COURSE = Course(onset_s=1.0, apex_s=1.15, offset_s=1.4, hold_s=0.04)
+COURSE = PlannedExpression(TrueExpression(1.0, 1.15, 1.4, "micro", "", "", 1.0), 0.04, {})
 
 
 @pytest.mark.parametrize("time_s", [0.0, 1.0, 1.4, 2.0])

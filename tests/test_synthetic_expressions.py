@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
-from model.synthetic.action_units import catalogue, displacement_field
-from model.synthetic.expressions import LABELS, sample_expression, scale_strengths
+from model.labels import CLASSES
+from model.synthetic.action_units import displacement_field, load_catalogue
+from model.synthetic.expressions import sample_expression, scale_strengths
 from model.synthetic.portrait import astronaut_portrait
 
 
 def test_labels_are_the_catalogue_s() -> None:
-    assert tuple(catalogue().expressions) == LABELS
+    assert tuple(load_catalogue().expressions) == CLASSES
 
 
-@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("label", CLASSES)
 def test_expressions_are_combinations_of_their_class(label: str) -> None:
     rng = np.random.default_rng(0)
-    allowed = {combination.units for combination in catalogue().expressions[label]}
+    allowed = {combination.units for combination in load_catalogue().expressions[label]}
     for _ in range(100):
         strengths = sample_expression(rng, label)
         assert tuple(strengths) in allowed
@@ -29,7 +30,7 @@ def test_expressions_are_combinations_of_their_class(label: str) -> None:
 def test_frequencies_follow_the_catalogue() -> None:
     rng = np.random.default_rng(0)
     drawn = Counter(tuple(sample_expression(rng, "positive")) for _ in range(2000))
-    combinations = catalogue().expressions["positive"]
+    combinations = load_catalogue().expressions["positive"]
     share = combinations[0].often / sum(combination.often for combination in combinations)
     assert drawn[combinations[0].units] / 2000 == pytest.approx(share, abs=0.05)
 
@@ -41,7 +42,7 @@ def test_classes_look_different_on_a_face() -> None:
     brow = np.rint(landmarks[[107, 336]].mean(axis=0)).astype(int)
     corner = np.rint(landmarks[[61, 291]]).astype(int)
     up = {}
-    for label in LABELS:
+    for label in CLASSES:
         fields = [
             displacement_field(landmarks, sample_expression(rng, label), (176, 208))
             for _ in range(60)

@@ -16,8 +16,8 @@ from model.synthetic.patches import Patch
 from model.synthetic.portrait import (
     SUPERSAMPLING,
     Portrait,
-    astronaut_landmarks,
     astronaut_portrait,
+    read_landmarks,
 )
 
 REST = HeadPose(0, 0, 0, 0, 0, 0)
@@ -158,7 +158,7 @@ def test_a_patch_blends_its_levels(level: float) -> None:
 
 def test_the_landmarks_that_are_shipped_are_those_of_the_portrait(portrait: Portrait) -> None:
     picture = data.astronaut()  # type: ignore[no-untyped-call]
-    shipped = astronaut_landmarks()
+    shipped = read_landmarks("portrait_landmarks.csv")
     drawn = find_landmarks(portrait.texture)
     assert drawn is not None
     assert shipped.shape == (468, 2)

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import InputError
-from model.synthetic.schedule import BLOCK_S, MIN_GAP_S, Block, Schedule, plan_block
+from model.synthetic.schedule import BLOCK_S, MIN_GAP_S, BlockPlan, Schedule, plan_block
 
 seeds = st.integers(0, 999)
 blocks = st.integers(0, 50)
 
 
-def plan(schedule: Schedule, seed: int, number: int) -> Block:
+def plan(schedule: Schedule, seed: int, number: int) -> BlockPlan:
     return plan_block(schedule, seed, number, lid_travel_px=9.0)
 
 
@@ -39,7 +39,7 @@ def test_truth_is_what_the_schedule_allows(seed: int, number: int) -> None:
         low, high = schedule.micro_s if row.kind == "micro" else schedule.macro_s
         assert low - 1e-9 <= row.offset_s - row.onset_s <= high + 1e-9
         assert row.onset_s < row.apex_s < row.offset_s
-        assert planned.course.strength(row.apex_s) == 1
+        assert planned.strength(row.apex_s) == 1
         low, high = schedule.amplitude_px if row.kind == "micro" else schedule.macro_px
         assert low <= row.amplitude_px <= high
         assert row.label in ("negative", "positive", "surprise")
@@ -88,7 +88,7 @@ def test_the_same_seed_gives_the_same_plan() -> None:
 
 def test_nothing_asked_nothing_planned() -> None:
     quiet = Schedule(micro_per_min=0, macro_per_min=0, blinks_per_min=0, speech_per_min=0)
-    assert plan(quiet, 1, 0) == Block()
+    assert plan(quiet, 1, 0) == BlockPlan()
 
 
 def test_speech_may_be_allowed_over_expressions() -> None:

@@ -159,10 +159,10 @@ def _annotated(data: Sequence[str]) -> list[AnnotatedFootage]:
         dataset = open_dataset(name, root)
         if not dataset.videos:
             raise InputError(f"{spec}: {dataset.title} has no long recordings to spot in")
-        if dataset.left_out:
+        if dataset.problems:
             print(
-                f"{spec}: {len(dataset.left_out)} annotated expressions cannot be used, so finding "
-                f"them counts as false; the first: {dataset.left_out[0].reason}"
+                f"{spec}: {len(dataset.problems)} annotated expressions cannot be used, so finding "
+                f"them counts as false; the first: {dataset.problems[0].reason}"
             )
         found += [AnnotatedFootage(video) for video in dataset.videos]
     return found

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from model.datasets import Video
+from model.datasets import LongVideo
 from model.errors import InputError
 from model.records import Frame, ImageU8, Stamp, Window
 from model.synthetic import FaceNuisance, Schedule, SyntheticFace, TrueExpression
@@ -163,7 +163,7 @@ class RecordedFootage:
 class AnnotatedFootage:
     """A long recording of a data set."""
 
-    video: Video
+    video: LongVideo
 
     @property
     def title(self) -> str:

@@ -1,8 +1,13 @@
 """Building blocks that several networks share."""
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+TensorPair = tuple[Tensor, Tensor]
+"""What `forward` returns, class logits (N, C) and action unit logits (N, A)."""
 
 
 class Heads(nn.Module):
@@ -19,7 +24,11 @@ class Heads(nn.Module):
         self.classes = nn.Linear(features, classes)
         self.action_units = nn.Linear(features, action_units)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    if TYPE_CHECKING:
+
+        def __call__(self, features: Tensor) -> TensorPair: ...
+
+    def forward(self, features: Tensor) -> TensorPair:
         kept = self.dropout(features)
         return self.classes(kept), self.action_units(kept)
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from model.classifiers import Phases
+from model.classifiers.blocks import TensorPair
 from model.classifiers.mmcof import MMCOFNet
 from model.classifiers.normalisation import keep_phases, magnitude, normalise
 
@@ -18,9 +19,7 @@ from model.classifiers.normalisation import keep_phases, magnitude, normalise
 class COFNet(MMCOFNet):
     """The mean flow towards the apex, [u, v, M], into MM-COF's plain CNN."""
 
-    def describe(
-        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def describe(self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> TensorPair:
         given = keep_phases(self.phases, onset_apex, apex_offset, has_offset)
         first, second, balance = normalise(*given)
         flow = (first + second) / (1 + given[2].view(-1, 1, 1, 1))

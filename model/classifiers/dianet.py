@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
-from model.classifiers.blocks import Attention, Heads, ResidualStage, convolution
+from model.classifiers.blocks import Attention, Heads, ResidualStage, TensorPair, convolution
 from model.classifiers.dynamic_image import dynamic_image, scale_by_rms, standardise
 from model.classifiers.normalisation import positions
 
@@ -34,17 +34,14 @@ class DIANet(nn.Module):
         self.fusion = CrossAttention(4 * width)
         self.heads = Heads(8 * width, classes, action_units, dropout)
 
-    def forward(
-        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> TensorPair:
         phases = standardise(onset_apex, apex_offset, has_offset)
         images = scale_by_rms(*(dynamic_image(phase) for phase in phases))
         tokens = []
         for image, stream in zip(images, self.streams, strict=True):
             maps = stream(torch.cat([image, positions(image)], dim=1))
             tokens.append(maps.flatten(2).transpose(1, 2))
-        answers: tuple[Tensor, Tensor] = self.heads(self.fusion(*tokens, has_offset))
-        return answers
+        return self.heads(self.fusion(*tokens, has_offset))
 
 
 class CrossAttention(nn.Module):

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
-from model.classifiers.blocks import Heads, TransformerBlock, convolution
+from model.classifiers.blocks import Heads, TensorPair, TransformerBlock, convolution
 from model.classifiers.dynamic_image import dynamic_image, scale_by_rms, standardise
 
 RANK_WEIGHT = 0.5
@@ -47,13 +47,10 @@ class FDP(nn.Module):
         self.heads = Heads(4 * width, classes, action_units, dropout)
         self.builder = ImageBuilder(4 * width)
 
-    def forward(
-        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> TensorPair:
         frames, known = _course(onset_apex, apex_offset, has_offset)
         pooled, _ = self._pool(frames, known)
-        answers: tuple[Tensor, Tensor] = self.heads(pooled.mean(dim=(2, 3)))
-        return answers
+        return self.heads(pooled.mean(dim=(2, 3)))
 
     def learn(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor, labels: Tensor

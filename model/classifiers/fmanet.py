@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
-from model.classifiers.blocks import ResidualStage, convolution
+from model.classifiers.blocks import ResidualStage, TensorPair, convolution
 from model.classifiers.normalisation import keep_phases, magnitude, normalise, positions
 
 
@@ -65,9 +65,7 @@ class FMANet(nn.Module):
         self.classes = nn.Linear(4 * width + 1, classes)
         self.action_units = nn.Linear(4 * width + 1, action_units)
 
-    def forward(
-        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> TensorPair:
         given = keep_phases(self.phases, onset_apex, apex_offset, has_offset)
         first, second, balance = normalise(*given)
         features, magnitudes = [], []

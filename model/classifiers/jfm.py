@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
-from model.classifiers.blocks import Heads, ResidualStage, convolution
+from model.classifiers.blocks import Heads, ResidualStage, TensorPair, convolution
 from model.classifiers.normalisation import keep_phases, magnitude, normalise, positions
 
 
@@ -47,9 +47,7 @@ class JFMNet(nn.Module):
         )
         self.fusion = PredictionFusion(len(features))
 
-    def forward(
-        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> TensorPair:
         flow, _, _ = normalise(*keep_phases(self.phases, onset_apex, apex_offset, has_offset))
         image = torch.cat([flow, magnitude(flow), positions(flow)], dim=1)
         depths = [self.stages[0](self.stem(image))]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
-from model.classifiers.blocks import convolution
+from model.classifiers.blocks import TensorPair, convolution
 from model.classifiers.normalisation import magnitude, normalise, positions
 
 STEEPNESS = 8.0
@@ -40,18 +40,14 @@ class MMCOFNet(nn.Module):
         self.classes = nn.Linear(4 * width + 1, classes)
         self.action_units = nn.Linear(4 * width + 1, action_units)
 
-    def forward(
-        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> TensorPair:
         descriptor, balance = self.describe(onset_apex, apex_offset, has_offset)
         maps = torch.cat([descriptor, positions(descriptor)], dim=1)
         pooled = self.features(maps).mean(dim=(2, 3))
         answer = self.dropout(torch.cat([pooled, balance], dim=1))
         return self.classes(answer), self.action_units(answer)
 
-    def describe(
-        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def describe(self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> TensorPair:
         """The descriptor of the pair: maps (N, 3, S, S), and (N, 1) the strength of the second
         phase relative to the first (`model.classifiers.normalisation.normalise`)."""
         first, second, balance = normalise(onset_apex, apex_offset, has_offset)

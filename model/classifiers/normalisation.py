@@ -15,7 +15,8 @@ from model.classifiers import Phases
 from model.classifiers.phase_inputs import INPUT_PX
 from model.face.crop import CROP_PX
 
-_FLOOR_PX = 0.03  # flow of a face at rest; keeps noise from being scaled up
+FLOOR_PX = 0.03
+"""Flow of a face at rest; keeps noise from being scaled up."""
 _CENTRING_ROUNDS = 4
 
 
@@ -88,16 +89,13 @@ def normalise(
     returning = torch.where(known > 0, -apex_offset, torch.zeros_like(apex_offset))
     onset_apex, returning = centre(onset_apex), centre(returning)
     first, second = strength(onset_apex), strength(returning)
-    joint = ((first.square() + second.square()) / (1 + known)).sqrt() + _FLOOR_PX
-    balance = known * ((second + _FLOOR_PX) / (first + _FLOOR_PX)).log()
-    return (
-        _compress(onset_apex / joint),
-        _compress(returning / joint),
-        balance.flatten(1),
-    )
+    joint = ((first.square() + second.square()) / (1 + known)).sqrt() + FLOOR_PX
+    balance = known * ((second + FLOOR_PX) / (first + FLOOR_PX)).log()
+    return (compress(onset_apex / joint), compress(returning / joint), balance.flatten(1))
 
 
-def _compress(flow: Tensor) -> Tensor:
+def compress(flow: Tensor) -> Tensor:
+    """Vectors (N, 2, H, W) of the length l, at the length asinh(l)."""
     length = magnitude(flow)
     return flow * (torch.asinh(length) / length)
 

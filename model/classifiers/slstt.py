@@ -16,12 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
-from model.classifiers.blocks import Heads, TransformerBlock
-from model.classifiers.normalisation import magnitude
+from model.classifiers.blocks import Heads, TensorPair, TransformerBlock
+from model.classifiers.normalisation import FLOOR_PX, compress
 from model.classifiers.phase_inputs import INPUT_PX
 
 PATCH_PX = 8
-FLOOR_PX = 0.03  # flow of a face at rest: keeps noise from being scaled up
 
 
 class SLSTT(nn.Module):
@@ -44,9 +43,7 @@ class SLSTT(nn.Module):
         self.aggregator = TemporalAggregator(width)
         self.heads = Heads(width, classes, action_units, dropout)
 
-    def forward(
-        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> TensorPair:
         flows = _normalise(onset_apex, apex_offset, has_offset)
         count, times = flows.shape[:2]
         frames = self.encoder(flows.flatten(0, 1)).view(count, times, -1)
@@ -54,8 +51,7 @@ class SLSTT(nn.Module):
         apex, offset = course[:, onset_apex.shape[1] - 1], course[:, -1]
         # The LSTM runs forward in time: at the apex it has not seen the second phase.
         last = torch.where(has_offset.view(-1, 1) > 0, offset, apex)
-        answers: tuple[Tensor, Tensor] = self.heads(last)
-        return answers
+        return self.heads(last)
 
 
 class SpatialEncoder(nn.Module):
@@ -102,6 +98,4 @@ def _normalise(onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> T
     second = torch.where(known, apex_offset, torch.zeros_like(apex_offset))
     strength = (2 * onset_apex.square().mean(dim=(1, 2, 3, 4), keepdim=True)).sqrt()
     flows = torch.cat([onset_apex, second], dim=1) / (strength + FLOOR_PX)
-    maps = flows.flatten(0, 1)
-    length = magnitude(maps)
-    return (maps * (torch.asinh(length) / length)).view(flows.shape)
+    return compress(flows.flatten(0, 1)).view(flows.shape)

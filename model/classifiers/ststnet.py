@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
-from model.classifiers.blocks import Heads, strain
+from model.classifiers.blocks import Heads, TensorPair, strain
 from model.classifiers.normalisation import keep_phases, normalise
 
 STREAM_MAPS = (3, 5, 8)
@@ -32,15 +32,12 @@ class STSTNet(nn.Module):
         self.streams = nn.ModuleList([_stream(maps) for maps in STREAM_MAPS])
         self.heads = Heads(5 * 5 * sum(STREAM_MAPS), classes, action_units, dropout)
 
-    def forward(
-        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> TensorPair:
         flow, _, _ = normalise(*keep_phases(self.phases, onset_apex, apex_offset, has_offset))
         small = F.interpolate(flow, (SIDE_PX, SIDE_PX), mode="bilinear", align_corners=False)
         maps = torch.cat([small, strain(small)], dim=1)
         features = torch.cat([stream(maps) for stream in self.streams], dim=1)
-        answers: tuple[Tensor, Tensor] = self.heads(F.avg_pool2d(features, 2).flatten(1))
-        return answers
+        return self.heads(F.avg_pool2d(features, 2).flatten(1))
 
 
 def _stream(maps: int) -> nn.Sequential:

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.classifiers import Inputs, Phases
-from model.classifiers.blocks import Heads, convolution, strain
+from model.classifiers.blocks import Heads, TensorPair, convolution, strain
 from model.classifiers.normalisation import magnitude, normalise, positions
 from model.labels import NO_EXPRESSION
 
@@ -55,9 +55,7 @@ class TSTSAN(nn.Module):
         """Auxiliary classifiers, one after each block except the last."""
         self.heads = Heads(3 * widths[-1] + 1, classes, action_units, dropout)
 
-    def forward(
-        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> TensorPair:
         depths, balance = self._depths(onset_apex, apex_offset, has_offset)
         return self._answer(depths[-1], balance)
 
@@ -75,8 +73,7 @@ class TSTSAN(nn.Module):
         return classes, units, taught.mean()
 
     def _answer(self, features: Tensor, balance: Tensor) -> tuple[Tensor, Tensor]:
-        answers: tuple[Tensor, Tensor] = self.heads(torch.cat([features, balance], dim=1))
-        return answers
+        return self.heads(torch.cat([features, balance], dim=1))
 
     def _depths(
         self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor

@@ -10,11 +10,11 @@ None of them is freely available: ask the owners, and accept their licence.
 
 from pathlib import Path
 
-from model.datasets.clips import Clip, Dataset, Footage, Problem, Video
+from model.datasets.clips import Clip, Dataset, Footage, LongVideo, Problem
 from model.datasets.layout import Layout
 from model.lazy_loading import load_entry
 
-__all__ = ["DATASETS", "Clip", "Dataset", "Footage", "Problem", "Video", "open_dataset"]
+__all__ = ["DATASETS", "Clip", "Dataset", "Footage", "LongVideo", "Problem", "open_dataset"]
 
 DATASETS = {
     "casme2": "model.datasets.casme2:LAYOUT",

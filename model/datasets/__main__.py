@@ -9,7 +9,7 @@ from pathlib import Path
 from model.cli import Parser, exit_code, program
 from model.datasets import DATASETS, open_dataset
 from model.datasets.flow_maps import read_maps
-from model.datasets.summary import report, report_maps
+from model.datasets.summary import summarise, summarise_maps
 
 
 def main() -> None:
@@ -24,9 +24,9 @@ def main() -> None:
     check.add_argument("path", type=Path, help="the folder as its owners ship it")
     options = parser.parse_args()
     if options.dataset == "maps":
-        print(report_maps(read_maps(options.path), options.path))
+        print(summarise_maps(read_maps(options.path), options.path))
     else:
-        print(report(open_dataset(options.dataset, options.path)))
+        print(summarise(open_dataset(options.dataset, options.path)))
 
 
 if __name__ == "__main__":

@@ -11,37 +11,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from model.datasets.annotation_repairs import cell_text
-from model.datasets.layout import (
-    ExpressionRow,
-    Layout,
-    LayoutContent,
-    holds_folder,
-    need_file,
-    need_folder,
-)
-from model.datasets.spreadsheets import COLUMNS, expression_row, rows_by_header
-
-_TITLE = "CASME II"
+from model.datasets.layout import ExpressionRow, Layout, LayoutContent, Release, holds_folder
+from model.datasets.spreadsheets import EXPRESSION_COLUMNS, expression_row, rows_by_header
 
 
-def read(root: Path) -> LayoutContent:
+def read(release: Release) -> LayoutContent:
     """See `model.datasets.layout.Reader`."""
     example = "CASME2-coding-20140508.xlsx"
-    table = need_file(root, _TITLE, example, "CASME2-coding*.xlsx", "CASME2*.xlsx")
-    example = "pictures CASME2-RAW/sub01/EP02_01f/img46.jpg"
-    pictures = need_folder(root, _TITLE, example, holds_folder(r"sub\d+"), ("raw", "cropped"))
-    return LayoutContent(tuple(_rows(table, pictures)), (table, pictures))
+    table = release.need_file(example, "CASME2-coding*.xlsx", "CASME2*.xlsx")
+    example = "CASME2-RAW/sub01/EP02_01f/img46.jpg"
+    pictures = release.need_folder(example, holds_folder(r"sub\d+"), ("raw", "cropped"))
+    return LayoutContent(_rows(table, pictures), (table, pictures))
 
 
 def _rows(table: Path, pictures: Path) -> Iterator[ExpressionRow]:
-    for row in rows_by_header(table, COLUMNS):
+    for row in rows_by_header(table, EXPRESSION_COLUMNS):
         subject, name = cell_text(row.cells["Subject"]), cell_text(row.cells["Filename"])
         yield expression_row(row, pictures / f"sub{subject.zfill(2)}" / name)
 
 
 LAYOUT = Layout(
     name="casme2",
-    title=_TITLE,
+    title="CASME II",
     fps=200.0,
     emotions=frozenset(
         ("happiness", "surprise", "disgust", "repression", "others", "sadness", "fear")

@@ -19,35 +19,29 @@ from model.datasets.layout import (
     Layout,
     LayoutContent,
     RecordingRow,
-    find_file,
-    find_folder,
+    Release,
     holds_folder,
-    need_file,
-    need_folder,
     subfolders,
 )
-from model.datasets.spreadsheets import COLUMNS, expression_row, rows_by_header
+from model.datasets.spreadsheets import EXPRESSION_COLUMNS, expression_row, rows_by_header
 from model.records import Kind
 
-_TITLE = "CAS(ME)³ part A"
 _SUBJECT = re.compile(r"spNO\.\d+", re.IGNORECASE)
 
 
-def read(root: Path) -> LayoutContent:
+def read(release: Release) -> LayoutContent:
     """See `model.datasets.layout.Reader`."""
     example = "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx"
-    micro = need_file(root, _TITLE, example, "cas(me)3_part_A_ME*.xlsx")
-    long = find_folder(root, holds_folder(_SUBJECT.pattern), ("part_a",))
+    micro = release.need_file(example, "cas(me)3_part_A_ME*.xlsx")
+    long = release.find_folder(holds_folder(_SUBJECT.pattern), ("part_a",))
     if long is None:
-        example = (
-            "pictures part_A/spNO.1/a/color/175.jpg or Part_A_ME_clip/frame/spNO.1_a_355/355.jpg"
-        )
+        example = "part_A/spNO.1/a/color/175.jpg or Part_A_ME_clip/frame/spNO.1_a_355/355.jpg"
         holds_clips = holds_folder(_SUBJECT.pattern + r"_[^_]+_\d+")
-        cut = need_folder(root, _TITLE, example, holds_clips, ("frame", "color"))
-        return LayoutContent(tuple(_rows(micro, "micro", cut, long=False)), (micro, cut))
+        cut = release.need_folder(example, holds_clips, ("frame", "color"))
+        return LayoutContent(_rows(micro, "micro", cut, long=False), (micro, cut))
     rows = list(_rows(micro, "micro", long, long=True))
     sources = [micro, long]
-    macro = find_file(root, "cas(me)3_part_A_MaE*.xlsx")
+    macro = release.find_file("cas(me)3_part_A_MaE*.xlsx")
     if macro is not None:
         rows.extend(_rows(macro, "macro", long, long=True))
         sources.insert(1, macro)
@@ -57,11 +51,11 @@ def read(root: Path) -> LayoutContent:
         if _SUBJECT.fullmatch(subject.name)
         for video in subfolders(subject)
     )
-    return LayoutContent(tuple(rows), tuple(sources), recordings)
+    return LayoutContent(rows, tuple(sources), recordings)
 
 
 def _rows(table: Path, kind: Kind, pictures: Path, *, long: bool) -> Iterator[ExpressionRow]:
-    for row in rows_by_header(table, COLUMNS, optional=("Action Units", "Emotion")):
+    for row in rows_by_header(table, EXPRESSION_COLUMNS, optional=("Action Units", "Emotion")):
         cells = row.cells
         subject, name = cell_text(cells["Subject"]), cell_text(cells["Filename"])
         if long:
@@ -78,7 +72,7 @@ def _colour(video: Path) -> Path:
 
 LAYOUT = Layout(
     name="casme3",
-    title=_TITLE,
+    title="CAS(ME)³ part A",
     fps=30.0,
     # Releases spell happiness and sadness differently; macro tables may lack the emotion.
     emotions=frozenset(

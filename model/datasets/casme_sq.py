@@ -20,49 +20,41 @@ from model.datasets.layout import (
     Layout,
     LayoutContent,
     RecordingRow,
-    need_file,
-    need_folder,
-    not_here,
+    Release,
+    holds_folder,
     subfolders,
 )
 from model.datasets.spreadsheets import read_sheets
 from model.records import Kind
 
-_TITLE = "CAS(ME)²"
 _FOLDER = re.compile(r"\d+_(\d{4})")
 
 
-def read(root: Path) -> LayoutContent:
+def read(release: Release) -> LayoutContent:
     """See `model.datasets.layout.Reader`."""
     patterns = ("CAS(ME)*code_final*.xlsx", "*code_final*.xlsx")
-    table = need_file(root, _TITLE, "CAS(ME)^2code_final.xlsx", *patterns)
-    example = "pictures rawpic/s15/15_0101disgustingteeth/img001.jpg"
-    pictures = need_folder(root, _TITLE, example, _holds_subjects, ("rawpic",))
+    table = release.need_file("CAS(ME)^2code_final.xlsx", *patterns)
+    holds = holds_folder(r"s\d+", _FOLDER.pattern + ".*")
+    pictures = release.need_folder(
+        "rawpic/s15/15_0101disgustingteeth/img001.jpg", holds, ("rawpic",)
+    )
     sheets = read_sheets(table)
     if len(sheets) < 3:
-        raise not_here(root, _TITLE, f"three sheets in {table.name}, there are {len(sheets)}")
+        raise release.refusal(f"three sheets in {table.name}, there are {len(sheets)}")
     folders = {cell_text(r[2]): cell_text(r[1]) for r in sheets[1] if len(r) > 2}
     codes = {cell_text(r[1]): cell_text(r[0]).zfill(4) for r in sheets[2] if len(r) > 1}
     if not any(re.fullmatch(r"s\d+", name) for name in folders.values()):
-        raise not_here(root, _TITLE, f"(number, s15, 1) in the rows of the 2nd sheet of {table}")
+        raise release.refusal(f"(number, s15, 1) in the rows of the 2nd sheet of {table}")
     if not any(code.isdigit() for code in codes.values()):
-        raise not_here(root, _TITLE, f"(0101, name of a video) in the 3rd sheet of {table}")
-    rows = tuple(_rows(table.name, sheets[0], pictures, folders, codes))
+        raise release.refusal(f"(0101, name of a video) in the 3rd sheet of {table}")
     recordings = tuple(
         RecordingRow(subject.name, video.name, video)
         for subject in subfolders(pictures)
         for video in subfolders(subject)
         if _FOLDER.match(video.name)
     )
+    rows = _rows(table.name, sheets[0], pictures, folders, codes)
     return LayoutContent(rows, (table, pictures), recordings)
-
-
-def _holds_subjects(folder: Path) -> bool:
-    return any(
-        re.fullmatch(r"s\d+", subject.name)
-        and any(_FOLDER.match(video.name) for video in subfolders(subject))
-        for subject in subfolders(folder)
-    )
 
 
 def _rows(
@@ -116,7 +108,7 @@ def _video_folder(subject: Path, code: str) -> Path:
 
 LAYOUT = Layout(
     name="casme_sq",
-    title=_TITLE,
+    title="CAS(ME)²",
     fps=30.0,
     emotions=frozenset(("positive", "negative", "surprise", "others")),
     read=read,

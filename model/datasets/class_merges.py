@@ -56,7 +56,7 @@ class Merge:
     class_of: Mapping[str, str | None]
     """Class by emotion; None if the emotion is left out."""
 
-    def of(self, label: str) -> str | None:
+    def find_class(self, label: str) -> str | None:
         """The class of an annotated label (any case); None if it is empty or left out.
         Raises `InputError` for a word that no published table uses."""
         word = label.strip().lower()
@@ -87,7 +87,7 @@ def merge(classes: int, dataset: str | None = None) -> Merge:
     return Merge(f"{classes} of {dataset}", names, class_of)
 
 
-def merges_of(dataset: str) -> tuple[Merge, ...]:
+def list_merges(dataset: str) -> tuple[Merge, ...]:
     """All merges that make sense for a data set, coarsest first."""
     finer = sorted(n for name, n in _BY_DATASET if name == dataset)
     return (merge(3), merge(4), *(merge(n, dataset) for n in finer))

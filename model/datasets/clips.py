@@ -34,28 +34,28 @@ class Footage:
     """From the file names, increasing. A jump means that a picture is missing on disk."""
     names: tuple[str, ...]
     """File names in `folder`, one for each number."""
-    doubled: int = 0
+    duplicates: int = 0
     """How many files repeat a number; the first by name is used."""
 
     @classmethod
-    def of(cls, folder: Path, fps: float) -> "Footage":
+    def in_folder(cls, folder: Path, fps: float) -> "Footage":
         """All pictures in `folder` whose names end in a number; none if there is no such folder.
         Names that begin with a dot are left out, because macOS writes such files beside the
         pictures on a shared disk (`._img1.jpg`)."""
         if not os.path.isdir(folder):  # raises nothing, whatever the name
             return cls(folder, fps, (), ())
         found: dict[int, str] = {}
-        doubled = 0
+        duplicates = 0
         for name in sorted(entry.name for entry in folder.iterdir()):
             stem, dot, suffix = name.rpartition(".")
             number = _NUMBER.search(stem)
             is_picture = dot + suffix.lower() in PICTURE_SUFFIXES and not name.startswith(".")
             if number is None or not is_picture:
                 continue
-            doubled += int(number[1]) in found
+            duplicates += int(number[1]) in found
             found.setdefault(int(number[1]), name)
         numbers = tuple(sorted(found))
-        return cls(folder, fps, numbers, tuple(found[n] for n in numbers), doubled)
+        return cls(folder, fps, numbers, tuple(found[n] for n in numbers), duplicates)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -109,15 +109,13 @@ class Clip:
     onset: int
     """Number of a picture of `footage`, like the next two."""
     apex: int | None
-    """None if no usable one is annotated; `model.datasets.apex_search` finds it by motion."""
+    """None if no usable one is annotated; `model.datasets.flows` finds it by motion."""
     offset: int | None
     """None if the recording ends before the face returns, so there is no second phase."""
     label: str
     """Emotion as annotated, in lower case; empty if the data set has none."""
     action_units: tuple[str, ...]
     """FACS units ("AU4") in order, without sides and intensities; empty if not coded."""
-    coding: str
-    """The same as annotated: "L4+7"."""
     kind: Kind
     footage: Footage
     repairs: tuple[str, ...] = ()
@@ -128,13 +126,20 @@ class Clip:
         """A unique name over all data sets."""
         return f"{self.dataset}/{self.subject}/{self.name}@{self.onset}"
 
+    @property
+    def end(self) -> int:
+        """Number of the last annotated picture: the offset, or the apex if there is none."""
+        end = self.apex if self.offset is None else self.offset
+        assert end is not None  # an annotation without both is unusable
+        return end
+
     def frames(self) -> Iterator[Frame]:
         """See `Footage.frames`."""
         return self.footage.frames()
 
 
 @dataclass(frozen=True, slots=True)
-class Video:
+class LongVideo:
     """A long recording, for spotting expressions."""
 
     dataset: str
@@ -150,7 +155,7 @@ class Video:
 
     def footage(self) -> Footage:
         """Its pictures. They are looked up on each call, because long videos have millions."""
-        return Footage.of(self.folder, self.fps)
+        return Footage.in_folder(self.folder, self.fps)
 
     def frames(self) -> Iterator[Frame]:
         """See `Footage.frames`."""
@@ -178,8 +183,9 @@ class Dataset:
     """Name as its owners write it."""
     root: Path
     clips: tuple[Clip, ...]
-    left_out: tuple[Problem, ...]
-    videos: tuple[Video, ...] = ()
+    problems: tuple[Problem, ...]
+    """Annotations that cannot be used."""
+    videos: tuple[LongVideo, ...] = ()
     """Long recordings; empty for data sets of cut clips."""
     sources: tuple[Path, ...] = ()
     """Tables and folders that were read."""

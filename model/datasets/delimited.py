@@ -5,6 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from model.errors import InputError
 from model.text import decode_text
@@ -13,14 +14,17 @@ DELIMITERS = (",", ";", "\t")
 """Spreadsheets write semicolons if numbers have a decimal comma, and tabs in "Unicode text"."""
 
 
+CellT = TypeVar("CellT")
+
+
 @dataclass(frozen=True, slots=True)
-class TextRow:
+class TableRow(Generic[CellT]):
     """One row of a table."""
 
     where: str
-    """Table and line, for messages."""
-    cells: Mapping[str, str]
-    """Text by column; empty if the row is too short."""
+    """Table and line, for messages: "codes.xlsx row 17"."""
+    cells: Mapping[str, CellT]
+    """Values by column; empty if the row is too short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class TextTable:
     """A table with a header."""
 
     columns: tuple[str, ...]
-    rows: tuple[TextRow, ...]
+    rows: tuple[TableRow[str], ...]
 
 
 def read_table(path: Path, needed: Sequence[str] = ()) -> TextTable:
@@ -51,7 +55,7 @@ def read_table(path: Path, needed: Sequence[str] = ()) -> TextTable:
     try:
         columns = tuple(name.strip() for name in next(reader, []))
         rows = tuple(
-            TextRow(
+            TableRow(
                 f"{path}, line {reader.line_num}",
                 dict.fromkeys(columns, "") | dict(zip(columns, cells, strict=False)),
             )

@@ -3,13 +3,11 @@
 The table is a CSV with a header. Needed: `file` (relative to the table), `subject`, `clip`,
 `label`. Optional: `phase` ("onset_apex", the default, or "apex_offset"; the two rows of a clip
 share subject, clip and label), `u_min`, `u_max`, `v_min`, `v_max` (the range that 0 … 255 of an
-8-bit map stands for), `channels` ("rgb" or "bgr", the same for all pictures), `action_units`
-("4+L12").
+8-bit map stands for), `action_units` ("4+L12"); for pictures also `channels` ("rgb" or "bgr").
 
 A map is one of
 
 - `.npy`: float (2 or 3, S, S) or (S, S, 2 or 3): u, v and perhaps strain, in px of the map;
-- `.npz`: the same under `flow`, or (S, S) arrays `u` and `v`;
 - `.png`, or `.npy` of uint8: three channels u, v, strain, each min–max normalised to 0 … 255.
 
 Strain is not read: it follows from u and v. 8-bit maps are restored by these rules:
@@ -19,13 +17,11 @@ Strain is not read: it follows from u and v. 8-bit maps are restored by these ru
    face does not move), and one over the range as scale: each channel spans at most −1 to 1, and the
    set is marked `relative`. Sizes of u and v cannot be compared in such a map.
 3. A colour picture holds u, v, strain as red, green, blue ("rgb"), or reversed if OpenCV wrote the
-   array ("bgr"). Unless the column says which, the pictures decide: strain is never negative, so
-   its most frequent level is the darkest of the three. If that is not clear, reading fails until
-   the column is given.
+   array ("bgr"). Its column `channels` has to say which.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -43,8 +39,6 @@ CHANNELS = ("rgb", "bgr")
 PHASES = ("onset_apex", "apex_offset")
 _RANGE = ("u_min", "u_max", "v_min", "v_max")
 _SMOOTHING = np.exp(-0.5 * (np.arange(-6, 7) / 2.0) ** 2)  # Gaussian over levels, σ 2
-_CLEARLY = 16  # strain must be darker than u by this many levels
-
 
 Unit = Literal["px", "relative"]
 """`px`: displacement in px of the map. `relative`: min–max normalisation lost the scale; each
@@ -72,25 +66,21 @@ class FlowMaps:
         return len(self.flows)
 
 
-@dataclass(slots=True)
-class _Sample:
+@dataclass(frozen=True, slots=True)
+class _MapRow:
+    """One line of the table."""
+
+    where: str
     subject: str
     clip: str
     label: str
-    units: tuple[str, ...]
-    channels: set[str] = field(default_factory=set)
-    """Order of the channels as its rows give it: "rgb", "bgr" or nothing."""
-    rows: dict[str, tuple[Path, tuple[float, ...] | None, str]] = field(default_factory=dict)
-    """Map, range (u_min, u_max, v_min, v_max) if stored, and where it is listed, by phase."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Raw:
-    where: str
-    planes: NDArray[np.float32] | NDArray[np.uint8]
-    """(K, S, S), K at least 2: as stored, colour pictures as red, green, blue."""
-    colour: bool
-    """Whether it is a picture, whose channel order is not known yet."""
+    action_units: tuple[str, ...]
+    phase: str
+    path: Path
+    channels: str
+    """Order in a picture, "rgb" or "bgr"; empty if not given."""
+    stored: tuple[float, ...] | None
+    """The range (u_min, u_max, v_min, v_max) of an 8-bit map."""
 
 
 def read_maps(source: Path) -> FlowMaps:
@@ -100,37 +90,30 @@ def read_maps(source: Path) -> FlowMaps:
     a scale.
     """
     table = _table(source)
-    samples = _samples(table)
-    maps = {
-        (n, phase): (_read(path, where), stored)
-        for n, sample in enumerate(samples)
-        for phase, (path, stored, where) in sample.rows.items()
-    }
-    orders = set().union(*(sample.channels for sample in samples)) - {""}
-    if len(orders) > 1:
-        raise InputError(f"{table}: channels are rgb in some rows and bgr in others: split it")
-    swapped = _is_swapped([raw for raw, _ in maps.values() if raw.colour], orders)
-    units = {_unit(raw, stored) for raw, stored in maps.values()}
+    clips = _clips(table)
+    maps = [(n, row, _planes(row)) for n, rows in enumerate(clips) for row in rows.values()]
+    units = {_unit(row, planes) for _, row, planes in maps}
     if len(units) > 1:
         raise InputError(f"{table} lists maps with and without a scale: split it in two tables")
     unit = units.pop()
-    size = max(raw.planes.shape[-1] for raw, _ in maps.values())
-    flows = np.zeros((len(samples), 2, 2, size, size), np.float32)
-    for (n, phase), (raw, stored) in maps.items():
-        flow = _flow(raw, stored, swapped=raw.colour and swapped)
-        flows[n, PHASES.index(phase)] = _resize(flow, size, scaled=unit == "px")
+    size = max(planes.shape[-1] for _, _, planes in maps)
+    flows = np.zeros((len(clips), 2, 2, size, size), np.float32)
+    for n, row, planes in maps:
+        flow = _flow(planes, row.stored)
+        flows[n, PHASES.index(row.phase)] = _resize(flow, size, scaled=unit == "px")
+    first = [rows["onset_apex"] for rows in clips]
     return FlowMaps(
         flows=flows,
-        both_phases=np.array(["apex_offset" in sample.rows for sample in samples]),
-        subjects=tuple(sample.subject for sample in samples),
-        clips=tuple(f"{sample.subject}/{sample.clip}" for sample in samples),
-        labels=tuple(sample.label for sample in samples),
-        action_units=tuple(sample.units for sample in samples),
+        both_phases=np.array(["apex_offset" in rows for rows in clips]),
+        subjects=tuple(row.subject for row in first),
+        clips=tuple(f"{row.subject}/{row.clip}" for row in first),
+        labels=tuple(row.label for row in first),
+        action_units=tuple(row.action_units for row in first),
         unit=unit,
     )
 
 
-def set_name(source: Path) -> str:
+def name_maps(source: Path) -> str:
     """The name of the maps in `source`: that of their folder."""
     return (source if source.is_dir() else source.parent).name or "maps"
 
@@ -155,44 +138,53 @@ def _table(source: Path) -> Path:
     return tables[0]
 
 
-def _samples(table: Path) -> list[_Sample]:
-    samples: dict[tuple[str, str], _Sample] = {}
-    for row in read_table(table, ("file", "subject", "clip", "label")).rows:
-        _add(samples, row.cells, table, row.where)
-    if not samples:
+def _clips(table: Path) -> list[dict[str, _MapRow]]:
+    """The rows of each clip by phase."""
+    clips: dict[tuple[str, str], dict[str, _MapRow]] = {}
+    for cells in read_table(table, ("file", "subject", "clip", "label")).rows:
+        row = _row(cells.cells, table, cells.where)
+        rows = clips.setdefault((row.subject, row.clip), {})
+        for other in rows.values():
+            if other.label != row.label:
+                raise InputError(
+                    f"{row.where}: label is {row.label!r}; before it was {other.label!r}"
+                )
+        if row.phase in rows:
+            raise InputError(f"{row.where}: the {row.phase} map of this clip is already listed")
+        rows[row.phase] = row
+    if not clips:
         raise InputError(f"{table} lists no maps")
-    for sample in samples.values():
-        if "onset_apex" not in sample.rows:
-            raise InputError(f"{sample.rows['apex_offset'][2]}: the clip has no onset_apex map")
-    return list(samples.values())
+    for rows in clips.values():
+        if "onset_apex" not in rows:
+            raise InputError(f"{rows['apex_offset'].where}: the clip has no onset_apex map")
+    return list(clips.values())
 
 
-def _add(
-    samples: dict[tuple[str, str], _Sample], row: Mapping[str, str], table: Path, where: str
-) -> None:
-    cells = {name: row[name].strip() for name in ("file", "subject", "clip", "label")}
-    for name, cell in cells.items():
-        if not cell:
+def _row(cells: Mapping[str, str], table: Path, where: str) -> _MapRow:
+    cells = {name: cell.strip() for name, cell in cells.items()}
+    for name in ("file", "subject", "clip", "label"):
+        if not cells[name]:
             raise InputError(f"{where}: {name} is empty")
-    phase = row.get("phase", "").strip() or PHASES[0]
-    if phase not in PHASES:
-        raise InputError(f"{where}: phase is {phase!r}; it must be {' or '.join(PHASES)}")
-    units = parse_action_units(row.get("action_units", ""))
-    channels = row.get("channels", "").strip().lower()
-    if channels not in ("", *CHANNELS):
-        raise InputError(f"{where}: channels is {channels!r}; it must be {' or '.join(CHANNELS)}")
-    key = cells["subject"], cells["clip"]
-    sample = samples.setdefault(key, _Sample(*key, cells["label"].lower(), units))
-    sample.channels.add(channels)
-    if sample.label != cells["label"].lower():
-        raise InputError(f"{where}: label is {cells['label']!r}; before it was {sample.label!r}")
-    if phase in sample.rows:
-        raise InputError(f"{where}: the {phase} map of this clip is already listed")
-    sample.rows[phase] = (table.parent / cells["file"], _stored_range(row, where), where)
+    phase = cells.get("phase") or PHASES[0]
+    channels = cells.get("channels", "").lower()
+    for name, cell, known in (("phase", phase, PHASES), ("channels", channels, CHANNELS)):
+        if cell and cell not in known:
+            raise InputError(f"{where}: {name} is {cell!r}; it must be {' or '.join(known)}")
+    return _MapRow(
+        where=where,
+        subject=cells["subject"],
+        clip=cells["clip"],
+        label=cells["label"].lower(),
+        action_units=parse_action_units(cells.get("action_units", "")),
+        phase=phase,
+        path=table.parent / cells["file"],
+        channels=channels,
+        stored=_stored_range(cells, where),
+    )
 
 
-def _stored_range(row: Mapping[str, str], where: str) -> tuple[float, ...] | None:
-    texts = [row.get(name, "").strip() for name in _RANGE]
+def _stored_range(cells: Mapping[str, str], where: str) -> tuple[float, ...] | None:
+    texts = [cells.get(name, "") for name in _RANGE]
     if not any(texts):
         return None
     try:
@@ -204,78 +196,57 @@ def _stored_range(row: Mapping[str, str], where: str) -> tuple[float, ...] | Non
     return numbers
 
 
-def _read(path: Path, where: str) -> _Raw:
+def _planes(row: _MapRow) -> NDArray[np.float32] | NDArray[np.uint8]:
+    """The map as stored, (2 or 3, S, S): u, v and perhaps strain."""
+    path, where = row.path, row.where
     if not path.is_file():
         raise InputError(f"{where}: no file {path}")
-    colour = path.suffix.lower() == ".png"
-    if colour:
+    if path.suffix.lower() == ".png":
         picture = read_picture(path, cv2.IMREAD_UNCHANGED)
         if picture is None or picture.dtype != np.uint8 or picture.ndim != 3:
             raise InputError(f"{where}: {path} is not a PNG of three channels of 8 bits")
-        array: NDArray[np.generic] = picture[..., 2::-1]
+        if not row.channels:
+            raise InputError(f"{where}: add a column channels that says rgb or bgr")
+        array: NDArray[np.generic] = picture[..., :3]
+        if row.channels == "rgb":
+            array = array[..., ::-1]
     else:
-        array = _load(path, where)
-    if array.ndim != 3:
-        raise InputError(f"{where}: {path} is {array.shape}; expected (2 or 3, S, S)")
-    if array.shape[0] not in (2, 3) and array.shape[2] in (2, 3):
+        try:
+            with path.open("rb") as file:
+                array = np.lib.format.read_array(file)  # type: ignore[no-untyped-call]
+        except Exception as error:  # numpy's reader raises anything
+            raise InputError(
+                f"{where}: {path} is not a map ({error_line(error)}); expected .npy or .png"
+            ) from error
+    if array.ndim == 3 and array.shape[0] not in (2, 3):
         array = np.moveaxis(array, 2, 0)
-    if array.shape[0] not in (2, 3) or array.shape[1] != array.shape[2] or array.shape[1] < 8:
+    square = array.ndim == 3 and array.shape[1] == array.shape[2] >= 8
+    if not square or array.shape[0] not in (2, 3):
         raise InputError(
             f"{where}: {path} is {array.shape}; expected a square map of 8 px or more, (2 or 3, "
             "S, S)"
         )
     if array.dtype == np.uint8:
-        return _Raw(where, np.asarray(array, np.uint8), colour)
+        return np.asarray(array, np.uint8)
     if array.dtype.kind != "f" or not np.isfinite(array).all():
         raise InputError(f"{where}: {path} must hold finite floats or bytes, it is {array.dtype}")
-    return _Raw(where, np.asarray(array, np.float32), colour)
+    return np.asarray(array, np.float32)
 
 
-def _load(path: Path, where: str) -> NDArray[np.generic]:
-    try:
-        with path.open("rb") as file:
-            content = np.load(file)
-            if isinstance(content, np.ndarray):
-                return content
-            if "flow" in content:
-                return np.asarray(content["flow"])
-            return np.stack([content["u"], content["v"]])
-    except Exception as error:  # numpy's and zip's readers raise anything
-        raise InputError(
-            f"{where}: {path} is not a map ({error_line(error)}); expected .npy, .npz with flow or "
-            "u and v, or .png"
-        ) from error
+def _unit(row: _MapRow, planes: NDArray[np.float32] | NDArray[np.uint8]) -> Unit:
+    return "px" if row.stored is not None or planes.dtype != np.uint8 else "relative"
 
 
-def _is_swapped(pictures: list[_Raw], orders: set[str]) -> bool:
-    """Whether u is the blue channel; `orders` holds the order given in the table, if any."""
-    if orders or not pictures:
-        return orders == {"bgr"}
-    red, blue = (
-        np.median([still_level(np.asarray(raw.planes[i], np.uint8)) for raw in pictures])
-        for i in (0, 2)
-    )
-    if abs(red - blue) < _CLEARLY:
-        raise InputError(
-            f"{pictures[0].where}: cannot tell which channel of the pictures is u (red rests at "
-            f"{red:.0f}, blue at {blue:.0f}): add a column channels that says rgb or bgr"
-        )
-    return bool(red < blue)
-
-
-def _unit(raw: _Raw, stored: tuple[float, ...] | None) -> Unit:
-    return "px" if stored is not None or raw.planes.dtype != np.uint8 else "relative"
-
-
-def _flow(raw: _Raw, stored: tuple[float, ...] | None, *, swapped: bool) -> ArrayF32:
-    v, u = raw.planes[1], raw.planes[2 if swapped else 0]
-    flow: ArrayF32 = np.stack([u, v]).astype(np.float32)
-    if raw.planes.dtype != np.uint8:
+def _flow(
+    planes: NDArray[np.float32] | NDArray[np.uint8], stored: tuple[float, ...] | None
+) -> ArrayF32:
+    flow: ArrayF32 = planes[:2].astype(np.float32)
+    if planes.dtype != np.uint8:
         return flow
     flow /= 255
-    for i, plane in enumerate((u, v)):
+    for i in range(2):
         if stored is None:
-            flow[i] -= still_level(np.asarray(plane, np.uint8)) / 255
+            flow[i] -= still_level(np.asarray(planes[i], np.uint8)) / 255
         else:
             low, high = stored[2 * i : 2 * i + 2]
             flow[i] = low + flow[i] * (high - low)

@@ -7,13 +7,13 @@ clips by the rules of `model.datasets.annotation_repairs`, or leaves them out an
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
 
-from model.datasets.annotation_repairs import Cell, Moments, UnusableError, cell_text, settle
-from model.datasets.clips import Clip, Dataset, Footage, Problem, Video
+from model.datasets.annotation_repairs import Cell, UnusableError, cell_text, repair_moments
+from model.datasets.clips import Clip, Dataset, Footage, LongVideo, Problem
 from model.errors import InputError
 from model.records import Kind, Window
 
@@ -58,7 +58,66 @@ class LayoutContent:
     recordings: tuple[RecordingRow, ...] = ()
 
 
-Reader = Callable[[Path], LayoutContent]
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A folder that should hold a data set as its owners ship it."""
+
+    root: Path
+    title: str
+    """Name of the data set, for messages."""
+
+    def need_file(self, example: str, *patterns: str) -> Path:
+        """`find_file`, or an `InputError` with an `example` of the file."""
+        found = self.find_file(*patterns)
+        if found is None:
+            raise self.refusal(f"the table {example} in it")
+        return found
+
+    def find_file(self, *patterns: str) -> Path | None:
+        """The file that matches a pattern (in any case), in the folder or up to two below; None if
+        there is none. A shallower folder wins, then an earlier pattern, then the last name:
+        releases carry a date or version in the name, so the last is the newest."""
+        level = [self.root]
+        for _ in range(3):
+            files = [Path(entry.path) for folder in level for entry in _entries(folder, files=True)]
+            for pattern in patterns:
+                matching = [f for f in files if fnmatch(f.name.lower(), pattern.lower())]
+                if matching:
+                    return max(matching, key=lambda file: file.name)
+            level = [sub for folder in level for sub in subfolders(folder)]
+        return None
+
+    def need_folder(
+        self, example: str, holds: Callable[[Path], bool], prefer: Sequence[str] = ()
+    ) -> Path:
+        """`find_folder`, or an `InputError` with an `example` of a picture."""
+        found = self.find_folder(holds, prefer)
+        if found is None:
+            raise self.refusal(f"pictures {example} in it")
+        return found
+
+    def find_folder(self, holds: Callable[[Path], bool], prefer: Sequence[str] = ()) -> Path | None:
+        """The folder, this one or up to four below, that `holds` accepts; None if there is none. A
+        path with an earlier word of `prefer` wins, then the shallowest."""
+        accepted: list[Path] = []
+        level = [self.root]
+        for _ in range(_DEPTH + 1):
+            accepted.extend(folder for folder in level if holds(folder))
+            level = [sub for each in level if each not in accepted for sub in subfolders(each)]
+
+        def rank(folder: Path) -> tuple[int, int, str]:
+            path = folder.relative_to(self.root).as_posix().lower()
+            words = [i for i, word in enumerate(prefer) if word in path]
+            return (min(words, default=len(prefer)), len(folder.parts), path)
+
+        return min(accepted, key=rank, default=None)
+
+    def refusal(self, expected: str) -> InputError:
+        """The error for a folder that does not hold the data set."""
+        return InputError(f"{self.root} is not {self.title}: expected {expected}")
+
+
+Reader = Callable[[Release], LayoutContent]
 """Finds one data set in a folder. Raises `InputError` with what was expected if it is not there."""
 
 
@@ -79,15 +138,15 @@ class Layout:
         """The data set in `root`. Raises `InputError` if it is not there."""
         if not root.is_dir():
             raise InputError(f"{root} is not a folder: give the folder that holds {self.title}")
-        found = self.read(root)
+        found = self.read(Release(root, self.title))
         clips: list[Clip] = []
-        left_out: list[Problem] = []
-        listing = lru_cache(32)(lambda folder: Footage.of(folder, self.fps))
+        problems: list[Problem] = []
+        listing = lru_cache(32)(lambda folder: Footage.in_folder(folder, self.fps))
         long = {recording.folder for recording in found.recordings}
         seen: dict[str, str] = {}
         for row in found.rows:
             if isinstance(row, Problem):
-                left_out.append(row)
+                problems.append(row)
                 continue
             try:
                 clip = self._clip(row, listing, cut=row.folder in long)
@@ -95,19 +154,13 @@ class Layout:
                     raise UnusableError(f"the same expression is in {seen[clip.key]}")
             except UnusableError as error:
                 named = f"{cell_text(row.subject)}/{cell_text(row.name)}"
-                left_out.append(Problem(row.where, named, str(error)))
+                problems.append(Problem(row.where, named, str(error)))
                 continue
             seen[clip.key] = row.where
             clips.append(clip)
         videos = tuple(_video(self, r, clips, listing) for r in found.recordings)
         return Dataset(
-            self.name,
-            self.title,
-            root,
-            tuple(clips),
-            tuple(left_out),
-            videos,
-            found.sources,
+            self.name, self.title, root, tuple(clips), tuple(problems), videos, found.sources
         )
 
     def _clip(self, row: ExpressionRow, listing: Callable[[Path], Footage], *, cut: bool) -> Clip:
@@ -128,15 +181,11 @@ class Layout:
             raise UnusableError(f"no folder {row.folder}")
         if not footage.numbers:
             raise UnusableError(f"no numbered pictures in {row.folder}")
-        moments = settle(row.onset, row.apex, row.offset, footage.numbers, self.fps)
+        moments = repair_moments(row.onset, row.apex, row.offset, footage.numbers, self.fps)
         repairs.extend(moments.repairs)
-        if footage.doubled:
+        if footage.duplicates:
             repairs.append("picture-doubled")
-        if cut:
-            margin = round(MARGIN_S * self.fps)
-            footage = footage.between(moments.onset - margin, _end(moments) + margin)
-        coding = cell_text(row.action_units)
-        return Clip(
+        clip = Clip(
             dataset=self.name,
             subject=subject,
             name=name,
@@ -144,12 +193,16 @@ class Layout:
             apex=moments.apex,
             offset=moments.offset,
             label=label,
-            action_units=parse_action_units(coding),
-            coding=coding,
+            action_units=parse_action_units(cell_text(row.action_units)),
             kind=row.kind,
             footage=footage,
             repairs=tuple(repairs),
         )
+        if cut:
+            margin = round(MARGIN_S * self.fps)
+            within = footage.between(clip.onset - margin, clip.end + margin)
+            clip = replace(clip, footage=within)
+        return clip
 
 
 def parse_action_units(coding: str) -> tuple[str, ...]:
@@ -159,63 +212,12 @@ def parse_action_units(coding: str) -> tuple[str, ...]:
     return tuple(f"AU{n}" for n in sorted(numbers - {0}))
 
 
-def need_file(root: Path, title: str, example: str, *patterns: str) -> Path:
-    """`find_file`, or an `InputError` that names the data set and an `example` of the file."""
-    found = find_file(root, *patterns)
-    if found is None:
-        raise not_here(root, title, f"the table {example} in it")
-    return found
-
-
-def find_file(root: Path, *patterns: str) -> Path | None:
-    """The file that matches a pattern (in any case), in `root` or up to two folders below; None if
-    there is none. A shallower folder wins, then an earlier pattern, then the last name: releases
-    carry a date or version in the name, so the last is the newest."""
-    level = [root]
-    for _ in range(3):
-        files = [Path(entry.path) for folder in level for entry in _entries(folder, files=True)]
-        for pattern in patterns:
-            matching = [f for f in files if fnmatch(f.name.lower(), pattern.lower())]
-            if matching:
-                return max(matching, key=lambda file: file.name)
-        level = [sub for folder in level for sub in subfolders(folder)]
-    return None
-
-
-def need_folder(
-    root: Path, title: str, example: str, holds: Callable[[Path], bool], prefer: Sequence[str] = ()
-) -> Path:
-    """`find_folder`, or an `InputError` that names the data set and an `example` of a picture."""
-    found = find_folder(root, holds, prefer)
-    if found is None:
-        raise not_here(root, title, f"{example} in it")
-    return found
-
-
-def find_folder(
-    root: Path, holds: Callable[[Path], bool], prefer: Sequence[str] = ()
-) -> Path | None:
-    """The folder, `root` or up to four below, that `holds` accepts; None if there is none. A path
-    with an earlier word of `prefer` wins, then the shallowest."""
-    accepted: list[Path] = []
-    level = [root]
-    for _ in range(_DEPTH + 1):
-        accepted.extend(folder for folder in level if holds(folder))
-        level = [sub for folder in level if folder not in accepted for sub in subfolders(folder)]
-    lowered = [word.lower() for word in prefer]
-
-    def rank(folder: Path) -> tuple[int, int, str]:
-        path = folder.relative_to(root).as_posix().lower()
-        words = [i for i, word in enumerate(lowered) if word in path]
-        return (min(words, default=len(lowered)), len(folder.parts), path)
-
-    return min(accepted, key=rank, default=None)
-
-
-def holds_folder(pattern: str) -> Callable[[Path], bool]:
-    """Whether a folder has a subfolder whose whole name matches `pattern`, in any case."""
+def holds_folder(pattern: str, *below: str) -> Callable[[Path], bool]:
+    """Whether a folder has a subfolder whose whole name matches `pattern`, in any case, and which
+    has a subfolder that matches the first of the patterns `below`, and so on."""
     name = re.compile(pattern, re.IGNORECASE)
-    return lambda folder: any(name.fullmatch(sub.name) for sub in subfolders(folder))
+    holds = holds_folder(*below) if below else lambda _: True
+    return lambda folder: any(name.fullmatch(s.name) and holds(s) for s in subfolders(folder))
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -240,30 +242,17 @@ def natural_key(name: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(p), "") if p.isdecimal() else (-1, p) for p in parts if p)
 
 
-def not_here(root: Path, title: str, expected: str) -> InputError:
-    """The error for a folder that does not hold the named data set."""
-    return InputError(f"{root} is not {title}: expected {expected}")
-
-
-def _end(moments: Moments | Clip) -> int:
-    if moments.offset is not None:
-        return moments.offset
-    if moments.apex is None:
-        raise UnusableError("neither apex nor offset is usable")
-    return moments.apex
-
-
 def _video(
     layout: Layout,
     recording: RecordingRow,
     clips: Sequence[Clip],
     listing: Callable[[Path], Footage],
-) -> Video:
+) -> LongVideo:
     within = [clip for clip in clips if clip.footage.folder == recording.folder]
     within.sort(key=lambda clip: clip.onset)
     footage = listing(recording.folder) if within else None
     windows = tuple(_windows(footage, within)) if footage is not None else ()
-    return Video(
+    return LongVideo(
         dataset=layout.name,
         subject=recording.subject,
         name=recording.name,
@@ -276,12 +265,11 @@ def _video(
 
 def _windows(footage: Footage, clips: Iterable[Clip]) -> Iterator[Window]:
     for clip in clips:
-        end = _end(clip)
-        apex = (clip.onset + end) // 2 if clip.apex is None else clip.apex
+        apex = (clip.onset + clip.end) // 2 if clip.apex is None else clip.apex
         yield Window(
             onset=footage.stamp(clip.onset),
             apex=footage.stamp(apex),
-            offset=footage.stamp(end),
+            offset=footage.stamp(clip.end),
             score=float("inf"),
             kind=clip.kind,
         )

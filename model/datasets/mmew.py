@@ -11,32 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from model.datasets.annotation_repairs import cell_text
-from model.datasets.layout import (
-    ExpressionRow,
-    Layout,
-    LayoutContent,
-    need_file,
-    need_folder,
-    subfolders,
-)
-from model.datasets.spreadsheets import COLUMNS, expression_row, rows_by_header
-
-_TITLE = "MMEW"
+from model.datasets.layout import ExpressionRow, Layout, LayoutContent, Release, subfolders
+from model.datasets.spreadsheets import EXPRESSION_COLUMNS, expression_row, rows_by_header
 
 
-def read(root: Path) -> LayoutContent:
+def read(release: Release) -> LayoutContent:
     """See `model.datasets.layout.Reader`."""
-    table = need_file(root, _TITLE, "MMEW_Micro_Exp.xlsx", "MMEW_Micro_Exp*.xlsx")
-    example = "pictures Micro_Expression/<emotion>/S01-01-001/1.jpg"
-    pictures = need_folder(
-        root, _TITLE, example, lambda folder: folder.name.lower() == "micro_expression"
-    )
-    return LayoutContent(tuple(_rows(table, pictures)), (table, pictures))
+    table = release.need_file("MMEW_Micro_Exp.xlsx", "MMEW_Micro_Exp*.xlsx")
+    example = "Micro_Expression/<emotion>/S01-01-001/1.jpg"
+    pictures = release.need_folder(example, lambda each: each.name.lower() == "micro_expression")
+    return LayoutContent(_rows(table, pictures), (table, pictures))
 
 
 def _rows(table: Path, pictures: Path) -> Iterator[ExpressionRow]:
     folders = {folder.name: folder for folder in _clip_folders(pictures, depth=3)}
-    for row in rows_by_header(table, COLUMNS, optional=("Action Units",)):
+    for row in rows_by_header(table, EXPRESSION_COLUMNS, optional=("Action Units",)):
         name = cell_text(row.cells["Filename"])
         emotion = cell_text(row.cells["Emotion"]).lower()
         yield expression_row(row, folders.get(name, pictures / emotion / name))
@@ -52,7 +41,7 @@ def _clip_folders(folder: Path, depth: int) -> Iterator[Path]:
 
 LAYOUT = Layout(
     name="mmew",
-    title=_TITLE,
+    title="MMEW",
     fps=90.0,
     emotions=frozenset(("happiness", "surprise", "disgust", "others", "fear", "sadness", "anger")),
     read=read,

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from model.datasets.annotation_repairs import cell_text
 from model.datasets.clips import Problem
@@ -20,55 +21,48 @@ from model.datasets.layout import (
     Layout,
     LayoutContent,
     RecordingRow,
-    find_file,
+    Release,
     holds_folder,
-    need_file,
-    need_folder,
     subfolders,
 )
 from model.datasets.samm import EMOTIONS, TABLE
-from model.datasets.spreadsheets import COLUMNS, expression_row, rows_by_header
+from model.datasets.spreadsheets import EXPRESSION_COLUMNS, expression_row, rows_by_header
 from model.records import Kind
 
-_TITLE = "SAMM Long Videos"
 _VIDEO = re.compile(r"\d{3}_\d+")
 
 
-def read(root: Path) -> LayoutContent:
+def read(release: Release) -> LayoutContent:
     """See `model.datasets.layout.Reader`."""
     example = "SAMM_LongVideos_V3_Release.xlsx"
-    table = need_file(root, _TITLE, example, "SAMM_LongVideos*.xlsx")
-    example = "pictures SAMM_longvideos/006_1/006_1_0001.jpg"
-    pictures = need_folder(root, _TITLE, example, holds_folder(_VIDEO.pattern), ("long",))
+    table = release.need_file(example, "SAMM_LongVideos*.xlsx")
+    example = "SAMM_longvideos/006_1/006_1_0001.jpg"
+    pictures = release.need_folder(example, holds_folder(_VIDEO.pattern), ("long",))
     sources = [table, pictures]
     emotions: dict[str, str] = {}
-    samm = find_file(root, TABLE)
+    samm = release.find_file(TABLE)
     if samm is not None:
         sources.insert(1, samm)
         emotions = {
             cell_text(row.cells["Filename"]): cell_text(row.cells["Emotion"])
-            for row in rows_by_header(samm, COLUMNS)
+            for row in rows_by_header(samm, EXPRESSION_COLUMNS)
         }
     recordings = tuple(
         RecordingRow(video.name.split("_")[0], video.name, video)
         for video in subfolders(pictures)
         if _VIDEO.fullmatch(video.name)
     )
-    return LayoutContent(tuple(_rows(table, pictures, emotions)), tuple(sources), recordings)
+    return LayoutContent(_rows(table, pictures, emotions), tuple(sources), recordings)
 
 
 def _rows(
     table: Path, pictures: Path, emotions: dict[str, str]
 ) -> Iterator[ExpressionRow | Problem]:
-    for row in rows_by_header(table, {**COLUMNS, "Type": ()}, optional=("Emotion",)):
+    for row in rows_by_header(table, {**EXPRESSION_COLUMNS, "Type": ()}, optional=("Emotion",)):
         cells = row.cells
         name, kind_text = cell_text(cells["Filename"]), cell_text(cells["Type"]).lower()
-        kind: Kind
-        if kind_text.startswith("micro"):
-            kind = "micro"
-        elif kind_text.startswith("macro"):
-            kind = "macro"
-        else:
+        kind = next((each for each in get_args(Kind) if kind_text.startswith(each)), None)
+        if kind is None:
             reason = f"the type is {cells['Type']!r}: expected Macro or Micro - 1/2"
             yield Problem(row.where, name, reason)
             continue
@@ -79,7 +73,7 @@ def _rows(
 
 LAYOUT = Layout(
     name="samm_lv",
-    title=_TITLE,
+    title="SAMM Long Videos",
     fps=200.0,
     emotions=EMOTIONS | {""},
     read=read,

@@ -15,8 +15,8 @@ from model.datasets import open_dataset
 from model.datasets.cache import Phases, compute_clips
 from model.datasets.class_merges import merge
 from model.datasets.clips import Clip, Problem
-from model.datasets.flow_maps import FlowMaps, read_maps, set_name
-from model.datasets.flows import clip_flows, clip_frames, split_spec
+from model.datasets.flow_maps import FlowMaps, name_maps, read_maps
+from model.datasets.flows import collect_frames, compute_flows, split_spec
 from model.errors import InputError
 from model.flow import Flow
 from model.flow.phase_flows import long_flows
@@ -30,7 +30,7 @@ medium micro-expression."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Sample:
+class _ClipSample:
     clip: str
     subject: str
     label: str
@@ -40,13 +40,7 @@ class _Sample:
 
 
 def open_samples(
-    spec: str,
-    *,
-    inputs: Inputs,
-    flow: Flow,
-    cache: Path,
-    workers: int | None = None,
-    classes: int = 3,
+    spec: str, *, inputs: Inputs, flow: Flow, cache: Path, workers: int, classes: int = 3
 ) -> SampleSet:
     """The micro-expressions of `spec` that belong to one of the `classes` after merging
     (`model.datasets.class_merges.merge`). `spec` is "casme2:PATH" for a data set of
@@ -64,24 +58,24 @@ def open_samples(
     if name == "maps":
         if inputs != "flows":
             raise InputError(f"{spec} holds flow maps: a network on {inputs} needs the pictures")
-        name, left_out = set_name(path), []
+        name, problems = name_maps(path), []
         samples = list(_map_samples(read_maps(path)))
     else:
         dataset = open_dataset(name, path).micro()
-        left_out = list(dataset.left_out)
+        problems = list(dataset.problems)
         samples = []
-        compute = clip_flows if inputs == "flows" else clip_frames
+        compute = compute_flows if inputs == "flows" else collect_frames
         for clip, phases in compute_clips(dataset, compute, flow, cache, workers=workers):
             if isinstance(phases, Problem):
-                left_out.append(phases)
+                problems.append(phases)
             else:
                 samples.append(_clip_sample(clip, inputs, phases, flow))
         if not samples:
             raise InputError(
                 f"no clip of {dataset.title} in {dataset.root} can be used; the first: "
-                f"{left_out[0].reason}"
+                f"{problems[0].reason}"
             )
-    classed = [(sample, wanted.of(sample.label)) for sample in samples]
+    classed = [(sample, wanted.find_class(sample.label)) for sample in samples]
     kept = [(sample, wanted.classes.index(own)) for sample, own in classed if own is not None]
     if not kept:
         raise InputError(f"{spec} has no clip of the classes {', '.join(wanted.classes)}")
@@ -97,17 +91,17 @@ def open_samples(
         amplitude_px=np.full(len(kept), np.nan, np.float32),
         subjects=tuple(f"{name}/{sample.subject}" for sample, _ in kept),
         clips=tuple(f"{name}/{sample.clip}" for sample, _ in kept),
-        left_out=tuple(f"{each.clip}: {each.reason}" for each in left_out),
+        problems=tuple(f"{each.clip}: {each.reason}" for each in problems),
     )
 
 
-def _map_samples(maps: FlowMaps) -> Iterator[_Sample]:
+def _map_samples(maps: FlowMaps) -> Iterator[_ClipSample]:
     for n, pair in enumerate(maps.flows):
         phases = prepare_phase("flows", pair)
         if maps.unit == "relative":
             strong = float(strength(torch.from_numpy(phases[:1])))
             phases *= np.float32(RELATIVE_STRENGTH_PX / max(strong, 1e-6))
-        yield _Sample(
+        yield _ClipSample(
             maps.clips[n],
             maps.subjects[n],
             maps.labels[n],
@@ -117,7 +111,7 @@ def _map_samples(maps: FlowMaps) -> Iterator[_Sample]:
         )
 
 
-def _clip_sample(clip: Clip, inputs: Inputs, given: Phases, flow: Flow) -> _Sample:
+def _clip_sample(clip: Clip, inputs: Inputs, given: Phases, flow: Flow) -> _ClipSample:
     if inputs == "long_flows":
         given = long_flows(flow, FramePair(*given))
     phases = np.zeros((2, *PHASE_SHAPES[inputs], INPUT_PX, INPUT_PX), np.float16)
@@ -126,7 +120,7 @@ def _clip_sample(clip: Clip, inputs: Inputs, given: Phases, flow: Flow) -> _Samp
             phases[n] = prepare_phase(inputs, phase[None])[0]
     name = f"{clip.subject}/{clip.name}@{clip.onset}"
     both = given[1] is not None
-    return _Sample(name, clip.subject, clip.label, clip.action_units, phases, both)
+    return _ClipSample(name, clip.subject, clip.label, clip.action_units, phases, both)
 
 
 def _action_units(units: Sequence[tuple[str, ...]]) -> ArrayF32:

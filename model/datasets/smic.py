@@ -10,50 +10,47 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from model.datasets.clips import Footage
-from model.datasets.layout import ExpressionRow, Layout, LayoutContent, need_folder, subfolders
+from model.datasets.layout import (
+    ExpressionRow,
+    Layout,
+    LayoutContent,
+    Release,
+    holds_folder,
+    subfolders,
+)
 
-_TITLE = "SMIC-HS"
 _FPS = 100.0
 
 
-def read(root: Path) -> LayoutContent:
+def read(release: Release) -> LayoutContent:
     """See `model.datasets.layout.Reader`."""
     example = "HS/s1/micro/negative/s1_ne_01/image000001.bmp"
-    pictures = need_folder(root, _TITLE, example, _holds_subjects, ("raw/hs", "hs"))
-    return LayoutContent(tuple(_rows(pictures)), (pictures,))
-
-
-def _holds_subjects(folder: Path) -> bool:
-    return any(_subjects(folder))
-
-
-def _subjects(folder: Path) -> Iterator[Path]:
-    for subject in subfolders(folder):
-        if re.fullmatch(r"s\d+", subject.name) and (subject / "micro").is_dir():
-            yield subject
+    pictures = release.need_folder(example, holds_folder(r"s\d+", "micro"), ("raw/hs", "hs"))
+    return LayoutContent(_rows(pictures), (pictures,))
 
 
 def _rows(pictures: Path) -> Iterator[ExpressionRow]:
-    for subject in _subjects(pictures):
-        for emotion in subfolders(subject / "micro"):
-            for clip in subfolders(emotion):
-                numbers = Footage.of(clip, _FPS).numbers
-                yield ExpressionRow(
-                    where=clip.relative_to(pictures).as_posix(),
-                    subject=subject.name,
-                    name=clip.name,
-                    onset=numbers[0] if numbers else None,
-                    apex=None,
-                    offset=numbers[-1] if numbers else None,
-                    action_units=None,
-                    emotion=emotion.name,
-                    folder=clip,
-                )
+    subjects = [each for each in subfolders(pictures) if re.fullmatch(r"s\d+", each.name)]
+    micro = [each / "micro" for each in subjects if (each / "micro").is_dir()]
+    emotions = [emotion for folder in micro for emotion in subfolders(folder)]
+    for clip in (clip for emotion in emotions for clip in subfolders(emotion)):
+        numbers = Footage.in_folder(clip, _FPS).numbers
+        yield ExpressionRow(
+            where=clip.relative_to(pictures).as_posix(),
+            subject=clip.parents[2].name,
+            name=clip.name,
+            onset=numbers[0] if numbers else None,
+            apex=None,
+            offset=numbers[-1] if numbers else None,
+            action_units=None,
+            emotion=clip.parent.name,
+            folder=clip,
+        )
 
 
 LAYOUT = Layout(
     name="smic",
-    title=_TITLE,
+    title="SMIC-HS",
     fps=_FPS,
     emotions=frozenset(("negative", "positive", "surprise")),
     read=read,

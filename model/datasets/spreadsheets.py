@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from openpyxl import load_workbook
 from openpyxl.worksheet.worksheet import Worksheet
 
 from model.datasets.annotation_repairs import Cell
+from model.datasets.delimited import TableRow
 from model.datasets.layout import ExpressionRow
 from model.errors import InputError, error_line
 from model.records import Kind
@@ -18,7 +18,7 @@ MOST_CELLS = 10_000_000
 """Limit on the cells of a sheet. The published tables have ten thousand; a single value in the last
 corner makes a sheet of 17 billion."""
 
-COLUMNS: Mapping[str, Sequence[str]] = {
+EXPRESSION_COLUMNS: Mapping[str, Sequence[str]] = {
     "Subject": ("sub",),
     "Filename": ("seq",),
     "Onset": ("Onset Frame",),
@@ -28,16 +28,6 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "Emotion": ("Estimated Emotion",),
 }
 """Columns of a table of expressions, with the other spellings that data sets use."""
-
-
-@dataclass(frozen=True, slots=True)
-class SheetRow:
-    """One row of a table."""
-
-    where: str
-    """Table and row, for messages: "codes.xlsx row 17"."""
-    cells: Mapping[str, Cell]
-    """Values by column, in the spelling that was asked for."""
 
 
 def read_sheets(path: Path) -> list[list[tuple[Cell, ...]]]:
@@ -64,7 +54,7 @@ def read_sheets(path: Path) -> list[list[tuple[Cell, ...]]]:
 
 def rows_by_header(
     path: Path, columns: Mapping[str, Sequence[str]], optional: Sequence[str] = ()
-) -> Iterator[SheetRow]:
+) -> Iterator[TableRow[Cell]]:
     """The rows under the header of the first sheet that has one, without empty rows.
 
     `columns` maps each name to use to the spellings its column may have (case and white space do
@@ -84,14 +74,14 @@ def rows_by_header(
             for number, row in enumerate(sheet[top + 1 :], start=top + 2):
                 cells = {name: row[place[name]] if name in place else None for name in columns}
                 if any(cell not in (None, "") for cell in cells.values()):
-                    yield SheetRow(f"{path.name} row {number}", cells)
+                    yield TableRow(f"{path.name} row {number}", cells)
             return
     named = ", ".join(" or ".join(map(repr, (name, *columns[name]))) for name in lacking)
     raise InputError(f"{path} has no header with the column(s) {named}")
 
 
-def expression_row(row: SheetRow, folder: Path, kind: Kind = "micro") -> ExpressionRow:
-    """The expression in a row with the columns `COLUMNS`; its pictures should be in `folder`."""
+def expression_row(row: TableRow[Cell], folder: Path, kind: Kind = "micro") -> ExpressionRow:
+    """The expression in a row with `EXPRESSION_COLUMNS`; its pictures should be in `folder`."""
     cells = row.cells
     return ExpressionRow(
         where=row.where,

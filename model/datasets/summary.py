@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model.datasets.annotation_repairs import RULES
-from model.datasets.class_merges import merges_of
+from model.datasets.class_merges import list_merges
 from model.datasets.clips import Dataset
 from model.datasets.flow_maps import FlowMaps
 from model.datasets.layout import natural_key
 
 
-def report(dataset: Dataset) -> str:
+def summarise(dataset: Dataset) -> str:
     """A summary as text: clips per subject and class, repairs by rule, clips left out and why,
     merges."""
     lines = [f"{dataset.title} in {dataset.root}"]
@@ -20,7 +20,7 @@ def report(dataset: Dataset) -> str:
     subjects = {clip.subject for clip in dataset}
     lines.append(
         f"{len(dataset)} expressions of {len(subjects)} subjects can be used, {repaired} of them "
-        f"repaired; {len(dataset.left_out)} left out"
+        f"repaired; {len(dataset.problems)} left out"
     )
     if dataset.videos:
         windows = sum(len(video.windows) for video in dataset.videos)
@@ -39,18 +39,18 @@ def report(dataset: Dataset) -> str:
         repairs = Counter(rule for clip in dataset for rule in clip.repairs)
         for rule, n in sorted(repairs.items()):
             lines.append(f"  {n:>5}  {rule}: {RULES[rule]}")
-    if dataset.left_out:
+    if dataset.problems:
         lines += ["", "left out"]
-        lines.extend(f"  {p.where} ({p.clip}): {p.reason}" for p in dataset.left_out)
+        lines.extend(f"  {p.where} ({p.clip}): {p.reason}" for p in dataset.problems)
     return "\n".join(lines)
 
 
-def report_maps(maps: FlowMaps, source: Path) -> str:
+def summarise_maps(maps: FlowMaps, source: Path) -> str:
     """A summary as text: what a table of flow maps holds, and what its maps have lost."""
     both = int(maps.both_phases.sum())
     lines = [
         f"{len(maps)} clips of {len(set(maps.subjects))} subjects in {source}, {both} of them with "
-        f"both phases; maps of {maps.flows.shape[-1]} px",
+        f"both phases; maps of {maps.flows.shape[-1]} px"
     ]
     if maps.unit == "relative":
         lines.append(
@@ -64,8 +64,8 @@ def report_maps(maps: FlowMaps, source: Path) -> str:
 def count_classes(dataset: Dataset) -> dict[str, dict[str, int]]:
     """Number of micro-expressions per class, by the name of the merge."""
     counts: dict[str, dict[str, int]] = {}
-    for merge in merges_of(dataset.name):
-        found = Counter(merge.of(clip.label) for clip in dataset if clip.kind == "micro")
+    for merge in list_merges(dataset.name):
+        found = Counter(merge.find_class(clip.label) for clip in dataset if clip.kind == "micro")
         counts[merge.name] = {name: found[name] for name in merge.classes}
     return counts
 

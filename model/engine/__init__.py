@@ -56,14 +56,14 @@ class Engine(ABC):
     """Its name in `ENGINES`."""
     tolerance: float
     """The greatest difference allowed between a probability and plain PyTorch's."""
-    built = False
+    has_file = False
     """Whether it is built into a file; if not, `load` needs no file."""
 
     def __init__(self, device: str) -> None:
         self._device = device
         self._cuda = device.startswith("cuda")
 
-    def absent(self) -> str:
+    def find_obstacle(self) -> str:
         """Why it cannot run here, with the remedy; empty if it can."""
         return ""
 

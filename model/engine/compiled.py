@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from model.engine import Engine, NetworkOf
-from model.engine.eager import no_cuda
+from model.engine.eager import explain_no_cuda
 from model.engine.export import export_graph, halve_precision, tensors
 from model.engine.forward import Arrays
 from model.engine.toolchain import compiler, cuda_headers
@@ -27,15 +27,15 @@ class Compiled(Engine):
     """What TorchInductor compiled ahead of time."""
 
     name = "compile"
-    built = True
+    has_file = True
 
     def __init__(self, device: str) -> None:
         super().__init__(device)
         self._index = (torch.device(device).index or 0) if self._cuda else -1
         self.tolerance = 0.02 if self._cuda else 1e-4
 
-    def absent(self) -> str:
-        if self._cuda and (why := no_cuda(self._device)):
+    def find_obstacle(self) -> str:
+        if self._cuda and (why := explain_no_cuda(self._device)):
             return why
         if self._cuda and find_spec("triton") is None:
             return "Triton is not installed: pip install triton (triton-windows on Windows)"

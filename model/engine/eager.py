@@ -35,8 +35,8 @@ class Graphed(Engine):
     name = "graph"
     tolerance = 0.02
 
-    def absent(self) -> str:
-        return no_cuda(self._device)
+    def find_obstacle(self) -> str:
+        return explain_no_cuda(self._device)
 
     def describe(self) -> str:
         return f"PyTorch {torch.__version__}, FP16, CUDA graph"
@@ -67,7 +67,7 @@ def _without_gradients(network: nn.Module) -> Function:
     return run
 
 
-def no_cuda(device: str) -> str:
+def explain_no_cuda(device: str) -> str:
     """Why an engine that needs CUDA cannot run on `device`; empty if it can."""
     if torch.cuda.is_available():
         if device.startswith("cuda"):

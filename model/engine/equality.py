@@ -70,7 +70,7 @@ class FixedAnswers:
         return {"inputs": self.inputs, **rounded}
 
 
-def read_truth(plain: Mapping[str, Any]) -> FixedAnswers:
+def parse_answers(plain: Mapping[str, Any]) -> FixedAnswers:
     """The answers from what `FixedAnswers.plain` returned. Raises KeyError, ValueError or
     TypeError on anything else."""
     truth = FixedAnswers(
@@ -83,7 +83,7 @@ def read_truth(plain: Mapping[str, Any]) -> FixedAnswers:
     return truth
 
 
-def example(inputs: Inputs, batch: int) -> Arrays:
+def example_inputs(inputs: Inputs, batch: int) -> Arrays:
     """Inputs of the shape an engine for `batch` inputs takes."""
     first, second, known = fixed_inputs(inputs)
     return first[:batch], second[:batch], known[:batch]

@@ -3,8 +3,6 @@
 import copy
 import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -44,7 +42,8 @@ def onnx_document(network: nn.Module, inputs: Arrays) -> bytes:
     from onnxscript import optimizer
 
     given = tensors(inputs)
-    with warnings.catch_warnings(), _quiet("torch.onnx"):
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of missing packages
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # The exporter's own optimiser treats 1e-9 as zero, so a face at rest would become 0 / 0.
         # But fold constants, because TensorRT cannot read computed axes.
@@ -68,18 +67,6 @@ def _strip(model: Any) -> None:
         node.doc_string = None
     for value in (*model.graph.inputs, *model.graph.outputs, *model.graph.initializers.values()):
         value.metadata_props.clear()
-
-
-@contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    """Silence the logger `name`, which warns about packages that nothing here needs."""
-    logger = logging.getLogger(name)
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def halve_precision(network: nn.Module) -> nn.Module:

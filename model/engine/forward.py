@@ -9,7 +9,7 @@ from model.records import ArrayF32
 Arrays = tuple[ArrayF32, ArrayF32, ArrayF32]
 """What a network's `forward` takes (`model.classifiers`)."""
 
-INPUTS = ("onset_apex", "apex_offset", "has_offset")
+INPUT_NAMES = ("onset_apex", "apex_offset", "has_offset")
 """Their names in a built file. A network that uses only one phase has no input for the other."""
 
 Forward = Callable[[ArrayF32, ArrayF32, ArrayF32], tuple[ArrayF32, ArrayF32]]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model.engine import Engine, NetworkOf
-from model.engine.forward import INPUTS, Arrays, Forward
+from model.engine.forward import INPUT_NAMES, Arrays, Forward
 from model.records import ArrayF32
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from model.flow.gpu.cuda_graph import Function
 
-THREADS = 1
+ONNX_THREADS = 1
 """A second thread is not worth it for so small a network: p50 falls by a tenth, but p99 rises
 fivefold."""
 
@@ -28,9 +28,9 @@ class ONNXRuntime(Engine):
 
     name = "onnx"
     tolerance = 1e-4
-    built = True
+    has_file = True
 
-    def absent(self) -> str:
+    def find_obstacle(self) -> str:
         if self._device != "cpu":
             return f"runs on the CPU here, this run is on {self._device}: give --device cpu"
         if find_spec("onnxruntime") is None:
@@ -67,7 +67,7 @@ class ONNXRuntime(Engine):
 
         assert path is not None
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = THREADS
+        options.intra_op_num_threads = ONNX_THREADS
         options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors only: it warns about its own optimiser
         session = onnxruntime.InferenceSession(
@@ -76,11 +76,9 @@ class ONNXRuntime(Engine):
         names = [each.name for each in session.get_inputs()]
 
         def forward(*given: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
-            arrays = map(np.ascontiguousarray, given)
             # A network that uses only one phase has no input for the other.
-            known = {
-                name: array for name, array in zip(INPUTS, arrays, strict=True) if name in names
-            }
+            known = dict(zip(INPUT_NAMES, map(np.ascontiguousarray, given), strict=True))
+            known = {name: known[name] for name in names}
             classes, units = session.run(None, known)
             return classes, units
 

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from model.engine import Engine, NetworkOf
-from model.engine.eager import no_cuda
+from model.engine.eager import explain_no_cuda
 from model.engine.export import export_graph, halve_precision, onnx_document, tensors
-from model.engine.forward import INPUTS, Arrays
+from model.engine.forward import INPUT_NAMES, Arrays
 from model.flow.gpu.cuda_graph import Function
 from model.machine import driver
 
@@ -34,13 +34,13 @@ class TensorRT(Engine):
 
     name = "tensorrt"
     tolerance = 0.02
-    built = True
+    has_file = True
     _title = "TensorRT"
     _packages: tuple[str, ...] = ("torch_tensorrt", "tensorrt")
     """What has to be installed; the last one runs the engine."""
 
-    def absent(self) -> str:
-        if why := no_cuda(self._device):
+    def find_obstacle(self) -> str:
+        if why := explain_no_cuda(self._device):
             return why
         for package in self._packages:
             if find_spec(package) is None:
@@ -90,12 +90,12 @@ class TensorRTRTX(TensorRT):
     _title = "TensorRT-RTX"
     _packages = ("tensorrt_rtx",)
 
-    def absent(self) -> str:
-        if not no_cuda(self._device):
+    def find_obstacle(self) -> str:
+        if not explain_no_cuda(self._device):
             capability = torch.cuda.get_device_capability(self._device)
             if capability not in RTX_CAPABILITIES:
                 return f"serves RTX cards, not {torch.cuda.get_device_name(self._device)}"
-        return super().absent()
+        return super().find_obstacle()
 
     def build(self, network: nn.Module, inputs: Arrays, path: Path) -> None:
         trt = self._runtime()
@@ -144,7 +144,7 @@ class _Plan:
         modes = {name: self._engine.get_tensor_mode(name) for name in names}
         self._inputs = [name for name in names if modes[name] == trt.TensorIOMode.INPUT]
         types = {self._engine.get_tensor_dtype(name) for name in names}
-        if not set(self._inputs) <= set(INPUTS) or types != {trt.DataType.FLOAT}:
+        if not set(self._inputs) <= set(INPUT_NAMES) or types != {trt.DataType.FLOAT}:
             raise RuntimeError(f"the engine is of another network: {', '.join(names)}, {types}")
         self._outputs = {
             name: torch.empty(tuple(self._engine.get_tensor_shape(name)), device=device)
@@ -155,7 +155,7 @@ class _Plan:
     def run(self, *given: Tensor) -> tuple[Tensor, ...]:
         """Run on the current stream and return the outputs, in the network's order. The next call
         overwrites them."""
-        for name, tensor in zip(INPUTS, given, strict=True):
+        for name, tensor in zip(INPUT_NAMES, given, strict=True):
             if name in self._inputs:
                 self._context.set_tensor_address(name, tensor.data_ptr())
         for name, tensor in self._outputs.items():

@@ -6,7 +6,7 @@ expressions.
 Each network is trained with the same budget (pairs, epochs, recipe) on synthetic pairs, and
 measured on pairs of other faces with nuisances that training does not have. All networks on flows
 get the same pairs; networks on frames get expressions drawn in the same way. The folder gets
-`table.md` and `table.json`. An interrupted run continues with the next network.
+`table.md`. An interrupted run continues with the next network.
 docs/evidence/recognition.md explains what a synthetic table shows and what it does not.
 """
 
@@ -16,7 +16,6 @@ if __name__ == "__main__":
     demand("torch")  # before the imports that need it
 
 import argparse
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -141,14 +140,8 @@ def main() -> None:
     reference = answers.get(REFERENCE)
     named = (answers.get(variant.name) for variant in VARIANTS)
     rows = [score_variant(each, reference) for each in named if each is not None]
-    (args.out / "table.md").write_text(table(rows), encoding="utf-8")
-    document = {
-        "command": f"python -m model.evaluation.ablation --pairs {args.pairs} --report-pairs "
-        f"{args.report_pairs} --epochs {args.epochs} --seeds {args.seeds} --flow {args.flow}",
-        "rows": [asdict(row) for row in rows],
-    }
-    (args.out / "table.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
-    print(f"\n{table(rows)}\nwritten to {args.out / 'table.md'}")
+    (args.out / "table.md").write_text(format_table(rows), encoding="utf-8")
+    print(f"\n{format_table(rows)}\nwritten to {args.out / 'table.md'}")
 
 
 def measure(
@@ -208,7 +201,7 @@ def score_variant(answers: VariantAnswers, reference: VariantAnswers | None = No
     )
 
 
-def table(rows: Sequence[AblationRow]) -> str:
+def format_table(rows: Sequence[AblationRow]) -> str:
     """The rows as a Markdown table."""
     lines = [
         ["system", "parameters", "UF1", f"UF1 above `{REFERENCE}`", "UF1, first phase alone",

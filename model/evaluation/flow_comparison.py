@@ -16,10 +16,9 @@ from model.errors import demand
 if __name__ == "__main__":
     demand("torch")  # before the imports that need it
 
-import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +27,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from model.cli import exit_code
+from model.cli import exit_code, new_folder
 from model.errors import InputError
 from model.face.crop import CROP_PX
 from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
@@ -36,7 +35,7 @@ from model.flow.gpu.gpu_flow import DeviceFlow
 from model.machine import choose_device, machine
 from model.records import ArrayF32, ImageU8
 from model.synthetic.exchanged_maps import farneback
-from model.synthetic.stills import Looks, Still, smooth_noise
+from model.synthetic.stills import FaceRanges, Still, smooth_noise
 
 AMPLITUDES_PX = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 """Greatest displacement, px of the 128 px crop."""
@@ -94,7 +93,7 @@ class FlowRow:
     """Median time of a pair."""
 
 
-def solvers(names: list[str], device: str = "cpu") -> dict[str, Solve]:
+def load_solvers(names: list[str], device: str = "cpu") -> dict[str, Solve]:
     """The flows of `FLOWS`, the tensor flows on `device`, and the peers, by name, as functions of
     one pair."""
 
@@ -139,15 +138,17 @@ def _peers() -> dict[str, Solve]:
 def compare(flows: dict[str, Solve], *, size_px: int, faces: int) -> Iterator[FlowRow]:
     """A row per flow and condition, in px of a `size_px` crop."""
     for condition in CONDITIONS:
-        pairs = [pair(condition, size_px, _FIRST_SEED + face) for face in range(faces)]
+        pairs = [draw_pair(condition, size_px, _FIRST_SEED + face) for face in range(faces)]
         for name, solve in flows.items():
             yield _row(name, solve, condition, size_px, pairs)
 
 
-def pair(condition: FlowCondition, size_px: int, seed: int) -> tuple[ImageU8, ImageU8, ArrayF32]:
+def draw_pair(
+    condition: FlowCondition, size_px: int, seed: int
+) -> tuple[ImageU8, ImageU8, ArrayF32]:
     """Two pictures (S, S) of one face, and the true flow (2, S, S) px between them."""
     rng = np.random.default_rng(seed)
-    still = Still(rng, Looks())
+    still = Still(rng, FaceRanges())
     truth = condition.amplitude_px * _field(condition.field, rng)
     size = (size_px, size_px)
     pictures = []
@@ -208,7 +209,7 @@ def _row(
     )
 
 
-def table(rows: list[FlowRow]) -> str:
+def format_tables(rows: list[FlowRow]) -> str:
     """Markdown, per size: for each flow, the error by amplitude over all other conditions, slope
     and cost; then the error by disturbance over all amplitudes."""
     amplitudes = [f"{amplitude:g} px" for amplitude in AMPLITUDES_PX]
@@ -264,16 +265,16 @@ def main() -> None:
         "--device", default="cpu", help="of the flows on tensors: auto, cpu, cuda or cuda:N"
     )
     parser.add_argument("--faces", type=int, default=8, help="faces per condition")
-    parser.add_argument("--out", type=Path, help="folder for flow.json and flow.md")
+    parser.add_argument("--out", type=Path, help="folder for flow.md")
     args = parser.parse_args()
     if args.faces < 1 or min(args.sizes) < 32:
         raise InputError("--faces has to be 1 or more and --sizes 32 or more")
-    if args.out is not None and (args.out / "flow.json").exists():
-        raise InputError(f"{args.out / 'flow.json'} exists and is kept: give another --out")
+    if args.out is not None:
+        new_folder(args.out)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     device = choose_device(args.device)
-    flows = solvers(args.flows, device)
+    flows = load_solvers(args.flows, device)
     rows: list[FlowRow] = []
     with tqdm(total=len(args.sizes) * len(CONDITIONS) * len(flows), unit="row") as bar:
         for size in args.sizes:
@@ -281,13 +282,10 @@ def main() -> None:
                 rows.append(row)
                 bar.update()
     where = f"tensors on {device}, one thread, {machine()}"
-    text = table(rows) + f"\n{args.faces} faces per condition, {where}\n"
+    text = format_tables(rows) + f"\n{args.faces} faces per condition, {where}\n"
     print(text)
     if args.out is not None:
-        args.out.mkdir(parents=True, exist_ok=True)
         (args.out / "flow.md").write_text(text, encoding="utf-8")
-        document = {"machine": machine(), "faces": args.faces, "rows": [asdict(r) for r in rows]}
-        (args.out / "flow.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from model.metrics.recognition import Bin
 
@@ -10,25 +13,19 @@ SIDE = 260
 BAR, ROW = 220, 22
 """Length of a full bar and height of a row, px."""
 
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1e293b; --quiet: #64748b; --line: #cbd5e1; --back: #fff;
-  --fill: #0d9488; --mark: #b45309; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e2e8f0; --quiet: #94a3b8; --line: #334155;
-  --back: #0f172a; --fill: #2dd4bf; --mark: #f59e0b; } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back);
-  max-width: 1080px; margin: 32px auto; padding: 0 20px; }
-h1 { font-size: 24px; } h2 { font-size: 19px; margin: 40px 0 4px; }
-h3 { font-size: 14px; margin: 0 0 6px; } figure { margin: 0; }
-p, caption { color: var(--quiet); margin: 0 0 12px; text-align: left; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line); text-align: right; }
-th:first-child, td:first-child { text-align: left; }
-.plots { display: flex; flex-wrap: wrap; gap: 28px 40px; margin-top: 20px; }
-svg { font: 12px system-ui, sans-serif; fill: var(--ink); display: block; overflow: visible; }
-.quiet { fill: var(--quiet); } .line { stroke: var(--line); fill: none; }
-.fill { fill: var(--fill); } .mark { fill: var(--mark); }
-.even { stroke: var(--quiet); stroke-dasharray: 4 4; fill: none; }
-"""
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    undefined=StrictUndefined,
+)
+
+
+def render(template: str, **values: object) -> str:
+    """The template of this name, beside this module, filled with `values`."""
+    return _TEMPLATES.get_template(template).render(values)
 
 
 def document(title: str, body: str, style: str = "") -> str:
@@ -37,14 +34,7 @@ def document(title: str, body: str, style: str = "") -> str:
     `title` is plain text, `body` markup. `style` holds further rules, which may use the colours
     `--ink`, `--quiet`, `--line`, `--back`, `--fill` and `--mark`, defined for light and dark.
     """
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "style-src 'unsafe-inline'\">"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}{style}</style></head><body>\n{body}\n"
-        "</body></html>\n"
-    )
+    return render("document.html.j2", title=title, body=body, style=style)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

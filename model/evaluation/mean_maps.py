@@ -23,23 +23,20 @@ from model.classifiers.normalisation import normalise
 from model.cli import Parser, exit_code, make_folder, program
 from model.datasets.sample_sets import open_samples
 from model.errors import InputError
-from model.evaluation.html import text
+from model.evaluation.html import render
 from model.face.network_files import add_face_networks
 from model.flow import FLOWS, load_flow
 from model.inference.samples import SampleSet
+from model.parallel import check_workers
 from model.records import ArrayF32
 from model.synthetic.sample_sets import open_pairs
-from model.training.data import SYNTHETIC, check_workers
+from model.training.data import SYNTHETIC
 
-_SIDE, _GAP, _TITLE = 240, 24, 24  # px of a panel, between panels, above them
+_SIDE_PX = 240  # of a panel
 _CELLS = 16  # arrows along a side
-_STYLE = (
-    "text{font:13px system-ui,sans-serif}line{stroke:#0d9488;stroke-width:1.6;"
-    "stroke-linecap:round}circle{fill:#0d9488}rect{fill:none;stroke:#94a3b8}text{fill:#64748b}"
-)
 
 
-def mean_maps(samples: SampleSet) -> dict[str, ArrayF32]:
+def average_maps(samples: SampleSet) -> dict[str, ArrayF32]:
     """The mean onset→apex flow of each class, (2, 64, 64). Samples are centred and scaled to equal
     strength, as for networks, so strong ones do not outweigh weak ones."""
     means = {}
@@ -53,37 +50,18 @@ def mean_maps(samples: SampleSet) -> dict[str, ArrayF32]:
     return means
 
 
-def drawing(means: dict[str, ArrayF32], what: str) -> str:
+def draw_maps(means: dict[str, ArrayF32], what: str) -> str:
     """An SVG file with a panel of arrows per class. The longest arrow is one and a half cells long.
     `what` says what the means are of."""
     longest = max(float(np.hypot(*mean).max()) for mean in means.values())
-    parts = [
-        _panel(k * (_SIDE + _GAP), label, mean / max(longest, 1e-9))
-        for k, (label, mean) in enumerate(means.items())
-    ]
-    width = len(means) * (_SIDE + _GAP) - _GAP
-    height = _TITLE + _SIDE + _TITLE
-    foot = text(0, height - 6, f"mean onset→apex flow, {what}")
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
-        f'height="{height}"><style>{_STYLE}</style>{"".join(parts)}{foot}</svg>\n'
-    )
-
-
-def _panel(left: float, label: str, mean: ArrayF32) -> str:
-    cell = _SIDE / _CELLS
-    step = mean.shape[1] / _CELLS
-    at = np.floor((np.arange(_CELLS) + 0.5) * step).astype(int)
-    marks = [f'<rect x="{left}" y="{_TITLE}" width="{_SIDE}" height="{_SIDE}"/>']
-    for row, y in enumerate(at):
-        for column, x in enumerate(at):
-            u, v = 1.5 * cell * mean[:, y, x]
-            x0, y0 = left + (column + 0.5) * cell, _TITLE + (row + 0.5) * cell
-            marks.append(
-                f'<circle cx="{x0:.1f}" cy="{y0:.1f}" r="2.2"/>'
-                f'<line x1="{x0:.1f}" y1="{y0:.1f}" x2="{x0 + u:.1f}" y2="{y0 + v:.1f}"/>'
-            )
-    return text(left, _TITLE - 8, label) + "".join(marks)
+    cell = _SIDE_PX / _CELLS
+    panels = []
+    for label, mean in means.items():
+        at = np.floor((np.arange(_CELLS) + 0.5) * mean.shape[1] / _CELLS).astype(int)
+        vectors = 1.5 * cell * mean[:, at[:, None], at] / max(longest, 1e-9)
+        y, x = (np.mgrid[:_CELLS, :_CELLS] + 0.5) * cell
+        panels.append((label, np.stack([x, y, *vectors], axis=-1).reshape(-1, 4).tolist()))
+    return render("mean_maps.svg.j2", panels=panels, what=what)
 
 
 def main() -> None:
@@ -112,7 +90,7 @@ def main() -> None:
     else:
         samples = open_samples(args.data, inputs="flows", flow=load_flow(args.flow), **shared)
     what = f"{len(samples)} samples of {samples.name}"
-    args.out.write_text(drawing(mean_maps(samples), what), encoding="utf-8")
+    args.out.write_text(draw_maps(average_maps(samples), what), encoding="utf-8")
     print(f"{what}: {args.out}")
 
 

@@ -23,14 +23,14 @@ from model.classifiers.phase_inputs import PHASE_SHAPES
 from model.cli import exit_code
 from model.errors import InputError
 from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint
-from model.metrics.checkpoint_scores import AMPLITUDES_PX, FIRST_PHASE, NAMEABLE_PX, SCORES
+from model.metrics.checkpoint_scores import AMPLITUDE_FIGURES, FIRST_PHASE, NAMEABLE_PX, SCORES
 from model.training.data import FIRST_REPORT_SEED, SYNTHETIC
 
 TEMPLATE = Path(__file__).with_name("model_card.md.j2")
 WEAK_UNITS = 0.5
 """Below this mean average precision the card calls the action units weak."""
-KINDS = {"flows": "flow", "long_flows": "flows from the onset", "frames": "aligned frames"}
-PHASES = {
+INPUT_WORDS = {"flows": "flow", "long_flows": "flows from the onset", "frames": "aligned frames"}
+PHASE_WORDS = {
     "both": "of both phases, or of onset → apex alone",
     "onset_apex": "of both phases, but looks at onset → apex alone",
     "apex_offset": "of both phases, but looks at apex → offset alone",
@@ -49,12 +49,12 @@ def main() -> None:
     checkpoint, weights = read_checkpoint(path)
     numbers = sum(tensor.numel() for tensor in weights.values())
     written = path.with_suffix(".md")
-    text = card(path.stem, checkpoint, numbers, path.stat().st_size)
+    text = render_card(path.stem, checkpoint, numbers, path.stat().st_size)
     written.write_text(text, encoding="utf-8")
     print(f"written to {written}")
 
 
-def card(name: str, checkpoint: Checkpoint, numbers: int, size_bytes: int) -> str:
+def render_card(name: str, checkpoint: Checkpoint, numbers: int, size_bytes: int) -> str:
     """The card in Markdown, for weights of `numbers` values in a file of `size_bytes`. Raises
     `InputError` if the checkpoint holds no figures, because a card would hide that."""
     if "uf1" not in checkpoint.metrics:
@@ -77,7 +77,7 @@ def card(name: str, checkpoint: Checkpoint, numbers: int, size_bytes: int) -> st
         title=(import_module(module).__doc__ or "").strip().splitlines()[0],
         module=module,
         checkpoint=checkpoint,
-        taken=f"{KINDS[network.inputs]} {PHASES[network.phases]}",  # type: ignore[index]
+        taken=f"{INPUT_WORDS[network.inputs]} {PHASE_WORDS[network.phases]}",  # type: ignore[index]
         shape=PHASE_SHAPES[network.inputs],  # type: ignore[index]
         unit="grey 0 to 255"
         if network.inputs == "frames"
@@ -104,12 +104,10 @@ def _figures(checkpoint: Checkpoint) -> Iterator[tuple[str, str, str]]:
     shown = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
     names = [(shown[name], name) for name in SCORES]
     names += [(f"F1, {label}", f"f1_{label}") for label in checkpoint.labels]
-    below = [f"uf1_{low:g}_to_{high:g}_px" for low, high in AMPLITUDES_PX if high <= NAMEABLE_PX]
-    if any(name in metrics for name in below):  # otherwise it is the UF1 of all samples
+    weakest, *_ = AMPLITUDE_FIGURES.values()
+    if weakest in metrics:  # otherwise it is the UF1 of all samples
         names.append((f"UF1, {NAMEABLE_PX:g} px and above", f"uf1_from_{NAMEABLE_PX:g}_px"))
-    names += [
-        (f"UF1, {low:g}–{high:g} px", f"uf1_{low:g}_to_{high:g}_px") for low, high in AMPLITUDES_PX
-    ]
+    names += [(f"UF1, {title}", name) for title, name in AMPLITUDE_FIGURES.items()]
     names += [
         ("mean confidence", "confidence"),
         ("calibration error", "calibration_error"),

@@ -1,15 +1,18 @@
 """One evaluation of one network: its figures, and everything else that a page or file shows."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from model.evaluation import html
 from model.inference.predictions import Answers
 from model.inference.samples import SampleSet
 from model.labels import NO_EXPRESSION
-from model.metrics.checkpoint_scores import AMPLITUDES_PX, SCORES, figures
+from model.machine import machine
+from model.metrics.checkpoint_scores import AMPLITUDE_FIGURES, SCORES, compute_figures
 from model.metrics.recognition import (
     Bin,
     Confusion,
@@ -32,7 +35,7 @@ class Evaluation:
     first_phase_only: bool
     classes: tuple[str, ...]
     figures: dict[str, float]
-    """`model.metrics.checkpoint_scores.figures`."""
+    """`model.metrics.checkpoint_scores.compute_figures`."""
     confusion: Confusion
     bins: tuple[Bin, ...]
     """`model.metrics.recognition.reliability` in ten bins."""
@@ -52,10 +55,16 @@ class Evaluation:
 
     def amplitudes(self) -> tuple[tuple[str, float], ...]:
         """UF1 by greatest displacement at the apex, rising; empty if that is unknown."""
-        names = [
-            (f"{low:g}–{high:g} px", f"uf1_{low:g}_to_{high:g}_px") for low, high in AMPLITUDES_PX
-        ]
-        return tuple((shown, self.figures[name]) for shown, name in names if name in self.figures)
+        found = self.figures
+        return tuple((px, found[name]) for px, name in AMPLITUDE_FIGURES.items() if name in found)
+
+    def class_scores(self) -> list[tuple[str, float]]:
+        """F1 of each class."""
+        return [(name, self.figures[f"f1_{name}"]) for name in self.classes]
+
+    def subject_scores(self) -> list[tuple[str, float]]:
+        """Share of each subject's clips that was named right."""
+        return [(each.subject, each.right / each.clips) for each in self.subjects]
 
     def plain(self) -> dict[str, Any]:
         """The evaluation as plain values for JSON; None in place of NaN."""
@@ -75,8 +84,8 @@ def evaluate_answers(
     remark: str = "",
 ) -> Evaluation:
     """The evaluation of `answers` to all of `samples`. Raises `InputError` as
-    `model.metrics.checkpoint_scores.figures` does."""
-    found = figures(answers, samples, least_confidence)
+    `model.metrics.checkpoint_scores.compute_figures` does."""
+    found = compute_figures(answers, samples, least_confidence)
     named = samples.labels != NO_EXPRESSION
     truth, numbers = samples.labels[named], answers.probabilities[named].argmax(axis=1)
     subjects = [subject for subject, kept in zip(samples.subjects, named, strict=True) if kept]
@@ -100,7 +109,21 @@ def evaluate_answers(
     )
 
 
-def table(evaluations: list[Evaluation]) -> str:
+def format_page(evaluations: Sequence[Evaluation]) -> str:
+    """An HTML document that works offline: tables, and plots as inline SVG."""
+    return html.render(
+        "evaluation.html.j2",
+        title="Evaluation",
+        style="",
+        evaluations=evaluations,
+        machine=machine(),
+        bars=html.bars,
+        reliability=html.reliability,
+        zip=zip,
+    )
+
+
+def format_table(evaluations: Sequence[Evaluation]) -> str:
     """A table for a terminal: a line per evaluation, then its classes."""
     lines = [
         f"{'network':20}{'data':16}{'clips':>6}  {'UF1 (95 %)':20}{'UAR (95 %)':20}"

@@ -12,13 +12,7 @@ from functools import cache
 import numpy as np
 
 from model.face.choice import LARGEST, check_face_choice, choose_face
-from model.face.crop import (
-    crop_transform,
-    eye_half_px,
-    fit_similarity,
-    supersampling_of,
-    warp_crop,
-)
+from model.face.crop import crop_transform, eye_half_px, fit_similarity, supersampling_of, warp_crop
 from model.face.landmarks import FaceMesh, Landmarks
 from model.face.pose import PoseFilter
 from model.face.region import MARGIN, Region
@@ -112,7 +106,7 @@ class FaceAligner:
             return None
         # Search the first picture everywhere: it may be the only one.
         if self._searches:
-            faces = self._search.look(frame.image, self._searches)
+            faces = self._search.find_in_part(frame.image, self._searches)
         else:
             faces = self._search.find(frame.image)
         faces = [face for face in faces if _is_large_enough(face)]

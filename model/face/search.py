@@ -21,10 +21,10 @@ LEAST_TILE_PX = 512
 """Side of the smallest tiles, in which faces from 40 px of width are found."""
 LEVEL_RATIO = 3.0
 """Greatest ratio of tile sides between neighbouring levels."""
-OVERLAP = 0.25
+TILE_OVERLAP = 0.25
 """Overlap of neighbouring tiles, as a share of their side."""
 SPREAD = 32
-"""`look` covers all tiles in this many pictures."""
+"""`find_in_part` covers all tiles in this many pictures."""
 
 _LOOKS = 3  # times that the mesh looks at a detected face, until its region settles
 _CLOSE_UP = 0.5  # the short range is for boxes wider than this share of the picture's longer side
@@ -47,7 +47,7 @@ class FaceSearch:
             found = self._in_tiles(image, _tiles(*image.shape[:2]))
         return found
 
-    def look(self, image: ImageU8, turn: int) -> list[Landmarks]:
+    def find_in_part(self, image: ImageU8, turn: int) -> list[Landmarks]:
         """The same, faster, for one of many pictures: only a few tiles are searched. `turn` counts
         the pictures and decides which tiles."""
         found = self._in_whole(image)
@@ -116,5 +116,5 @@ def _tiles(height: int, width: int) -> tuple[tuple[int, int, int], ...]:
 def _starts(length: int, side: int) -> list[int]:
     if length <= side:
         return [0]
-    count = 1 + math.ceil((length - side) / (side * (1 - OVERLAP)))
+    count = 1 + math.ceil((length - side) / (side * (1 - TILE_OVERLAP)))
     return [round(start) for start in np.linspace(0, length - side, count)]

@@ -8,6 +8,7 @@ checkpoint names the flow it was trained on, and its parameters.
 """
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Protocol
 
 import numpy as np
@@ -27,7 +28,7 @@ TENSOR_FLOWS = {
     "lk": "model.flow.gpu.lk_tensor:TensorLucasKanade",
     "tvl1": "model.flow.gpu.tvl1_tensor:TensorTVL1",
 }
-"""Flows that a GPU can compute too; see `model.flow.gpu.gpu_flow`."""
+"""Flows that a GPU can compute too; see `model.flow.gpu`."""
 
 Grey = ImageU8 | ArrayF32
 """Grey levels 0 to 255, uint8 or float32."""
@@ -53,6 +54,14 @@ class Flow(Protocol):
         """
 
 
+class FlowParameters:
+    """Gives a flow that is a dataclass its `parameters`: the fields."""
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
+        return {f.name: float(getattr(self, f.name)) for f in fields(self)}  # type: ignore[arg-type]
+
+
 def load_flow(name: str, **parameters: float) -> Flow:
     """The flow called `name` in `FLOWS`. Raises `InputError` if there is none, or if a parameter is
     wrong."""
@@ -63,15 +72,6 @@ def load_flow(name: str, **parameters: float) -> Flow:
         given = ", ".join(sorted(parameters))
         known = ", ".join(build().parameters)
         raise InputError(f"flow {name!r} has no parameter among {given}: it has {known}") from None
-    return flow
-
-
-def flow_on(flow: Flow, device: str) -> Flow:
-    """`flow` on `device` if that can compute it, otherwise `flow` itself."""
-    if device.startswith("cuda") and flow.name in TENSOR_FLOWS:
-        from model.flow.gpu.gpu_flow import DeviceFlow  # imports PyTorch
-
-        return DeviceFlow(flow, device)
     return flow
 
 

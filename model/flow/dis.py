@@ -6,52 +6,44 @@ Here the search ends at full resolution, with dense patches and many steps. This
 a motion's amplitude than any other in the table, but is noisier than `lk` below half a pixel.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from model.errors import InputError
-from model.flow import Grey, check_pair
+from model.flow import FlowParameters, Grey, check_pair
 from model.records import ArrayF32
 
 _PATCH_PX = 8  # OpenCV's default, and the least it accepts on the coarsest level
 
 
-class DIS:
-    """OpenCV's DISOpticalFlow; the parameters mean what they mean in OpenCV. Immutable."""
+@dataclass(frozen=True)
+class DIS(FlowParameters):
+    """OpenCV's DISOpticalFlow; the parameters mean what they mean in OpenCV. All are whole
+    numbers."""
 
     name = "dis"
 
-    def __init__(
-        self,
-        finest_scale: float = 0,
-        patch_stride: float = 3,
-        gradient_steps: float = 25,
-        refinements: float = 5,
-    ) -> None:
-        """`finest_scale`: where the search ends; 0 is full resolution, and each step halves it.
-        `patch_stride`: px between patches. `gradient_steps`: per patch and scale. `refinements`:
-        variational iterations per scale. All are whole numbers.
-        """
-        if min(finest_scale, refinements) < 0 or gradient_steps < 1:
+    finest_scale: float = 0
+    """Where the search ends; 0 is full resolution, and each step halves it."""
+    patch_stride: float = 3
+    """px between patches."""
+    gradient_steps: float = 25
+    """Per patch and scale."""
+    refinements: float = 5
+    """Variational iterations per scale."""
+
+    def __post_init__(self) -> None:
+        if min(self.finest_scale, self.refinements) < 0 or self.gradient_steps < 1:
             raise InputError(
                 "flow 'dis' needs finest_scale and refinements >= 0 and gradient_steps >= 1, got "
-                f"{finest_scale}, {refinements}, {gradient_steps}"
+                f"{self.finest_scale}, {self.refinements}, {self.gradient_steps}"
             )
-        if not 1 <= patch_stride <= _PATCH_PX:
+        if not 1 <= self.patch_stride <= _PATCH_PX:
             raise InputError(
-                f"flow 'dis' needs a patch_stride of 1 to {_PATCH_PX}, got {patch_stride}"
+                f"flow 'dis' needs a patch_stride of 1 to {_PATCH_PX}, got {self.patch_stride}"
             )
-        self.parameters: Mapping[str, float] = MappingProxyType(
-            {
-                "finest_scale": float(int(finest_scale)),
-                "patch_stride": float(int(patch_stride)),
-                "gradient_steps": float(int(gradient_steps)),
-                "refinements": float(int(refinements)),
-            }
-        )
 
     def __call__(self, first: Grey, second: Grey) -> ArrayF32:
         """See `model.flow.Flow`. OpenCV takes uint8 only, so grey levels are rounded."""
@@ -60,11 +52,11 @@ class DIS:
         # OpenCV fails on pictures smaller than two patches, so repeat their edge.
         extra = [max(0, 2 * _PATCH_PX - side) for side in (height, width)]
         solver = cv2.DISOpticalFlow_create()  # type: ignore[attr-defined]
-        solver.setFinestScale(int(self.parameters["finest_scale"]))
-        solver.setPatchStride(int(self.parameters["patch_stride"]))
+        solver.setFinestScale(int(self.finest_scale))
+        solver.setPatchStride(int(self.patch_stride))
         solver.setPatchSize(_PATCH_PX)
-        solver.setGradientDescentIterations(int(self.parameters["gradient_steps"]))
-        solver.setVariationalRefinementIterations(int(self.parameters["refinements"]))
+        solver.setGradientDescentIterations(int(self.gradient_steps))
+        solver.setVariationalRefinementIterations(int(self.refinements))
         flows = np.empty((len(first), 2, height, width), np.float32)
         for out, a, b in zip(flows, first, second, strict=True):
             pair = [np.rint(np.clip(p, 0, 255)).astype(np.uint8) for p in (a, b)]

@@ -12,7 +12,6 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from model.errors import InputError
 from model.face.crop import CROP_PX
 from model.records import ArrayF32, ArrayF64
 
@@ -36,16 +35,11 @@ NOISE_PX = 0.03
 def remove_head_motion(flow: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
     """Split the `flow` of an aligned crop into the face's motion and the head's.
 
-    `flow` is (2, S, S) float32 px, (u, v), of an aligned crop of any size S. Returns the residual
-    (2, S, S) float32 px and the head's motion (4,) float32: shift (u, v) of the crop's centre in px
-    of this crop, turn in rad (clockwise for the viewer), log of the scale. Raises `InputError` for
-    any other shape.
+    `flow` is (2, S, S) float32 px, (u, v), of an aligned crop of any size S from 16 on. Returns the
+    residual (2, S, S) float32 px and the head's motion (4,) float32: shift (u, v) of the crop's
+    centre in px of this crop, turn in rad (clockwise for the viewer), log of the scale.
     """
-    if flow.ndim != 3 or flow.shape[0] != 2 or flow.shape[1] != flow.shape[2]:
-        raise InputError(f"head motion needs a flow (2, S, S) of a square crop, got {flow.shape}")
     size = flow.shape[1]
-    if size < 16:
-        raise InputError(f"head motion needs a crop of 16 px or more, got {size}")
     rows, columns, place, bridge = stable_points(size)
     moved = flow[0, rows, columns] + 1j * flow[1, rows, columns].astype(np.float64)
     noise = NOISE_PX * size / CROP_PX

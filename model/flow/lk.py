@@ -12,8 +12,8 @@ the time. Its weakness is motion finer than its window.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import cv2
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.face.crop import CROP_PX
-from model.flow import Grey, check_pair
+from model.flow import FlowParameters, Grey, check_pair
 from model.records import ArrayF32
 
 SUBPIXEL_STEPS = 32
@@ -36,40 +36,29 @@ SMALLEST_HALVED_PX = 16
 """A level with a smaller side is not halved again."""
 
 
-class LucasKanade:
-    """Dense Lucas–Kanade flow; see the module's docstring. Immutable, so any thread may use it."""
+@dataclass(frozen=True)
+class LucasKanade(FlowParameters):
+    """Dense Lucas–Kanade flow; see the module's docstring. The defaults give the least error at 0.2
+    to 2 px on noisy faces. More iterations sharpen the noise along with the motion."""
 
     name = "lk"
 
-    def __init__(
-        self,
-        sigma_px: float = 5.5,
-        iterations: float = 2,
-        levels: float = 2,
-        ridge: float = 10.0,
-    ) -> None:
-        """`sigma_px`: Gaussian window for a 128 px crop; scales with the picture's smaller side.
-        `iterations`: warps on the finest level (two on each coarser one).
-        `levels`: pyramid levels, each half the size of the one before.
-        `ridge`: added to the structure tensor's diagonal, (grey levels per px)². Texture weaker
-        than this has little effect.
+    sigma_px: float = 5.5
+    """Gaussian window for a 128 px crop; scales with the picture's smaller side."""
+    iterations: float = 2
+    """Warps on the finest level, a whole number."""
+    levels: float = 2
+    """Pyramid levels, each half the size of the one before; a whole number."""
+    ridge: float = 10.0
+    """Added to the structure tensor's diagonal, (grey levels per px)². Texture weaker than this has
+    little effect."""
 
-        The defaults give the least error at 0.2 to 2 px on noisy faces. More iterations sharpen
-        the noise along with the motion.
-        """
-        if sigma_px <= 0 or ridge <= 0 or iterations < 1 or levels < 1:
+    def __post_init__(self) -> None:
+        if min(self.sigma_px, self.ridge) <= 0 or min(self.iterations, self.levels) < 1:
             raise InputError(
                 "flow 'lk' needs sigma_px > 0, ridge > 0, iterations >= 1 and levels >= 1, got "
-                f"{sigma_px}, {ridge}, {iterations}, {levels}"
+                f"{self.sigma_px}, {self.ridge}, {self.iterations}, {self.levels}"
             )
-        self.parameters: Mapping[str, float] = MappingProxyType(
-            {
-                "sigma_px": float(sigma_px),
-                "iterations": float(int(iterations)),
-                "levels": float(int(levels)),
-                "ridge": float(ridge),
-            }
-        )
 
     def __call__(self, first: Grey, second: Grey) -> ArrayF32:
         """See `model.flow.Flow`."""
@@ -93,15 +82,12 @@ class LucasKanade:
 
     def _solver(self, reference: ArrayF32) -> Callable[[ArrayF32], ArrayF32]:
         """Prepare the levels of `reference`; return the coarse-to-fine solver over them."""
-        sigma = self.parameters["sigma_px"] * min(reference.shape) / CROP_PX
-        ridge, iterations = self.parameters["ridge"], int(self.parameters["iterations"])
+        sigma = self.sigma_px * min(reference.shape) / CROP_PX
         # The window has the same size in pixels on each level, so it is wider on a coarse level,
         # which finds the motion, and narrower on the fine one, which finds its shape.
-        levels = [_Level(reference, sigma, ridge)]
-        while (
-            len(levels) < self.parameters["levels"] and min(levels[-1].shape) >= SMALLEST_HALVED_PX
-        ):
-            levels.append(_Level(_halve(levels[-1].picture), sigma, ridge))
+        levels = [_ReferenceLevel(reference, sigma, self.ridge)]
+        while len(levels) < self.levels and min(levels[-1].shape) >= SMALLEST_HALVED_PX:
+            levels.append(_ReferenceLevel(_halve(levels[-1].picture), sigma, self.ridge))
 
         def solve(moved: ArrayF32) -> ArrayF32:
             pyramid = [moved]
@@ -111,7 +97,7 @@ class LucasKanade:
             for level, picture in zip(reversed(levels), reversed(pyramid), strict=True):
                 if flow is not None:
                     flow = _enlarge(flow, level.shape)
-                for _ in range(iterations if level is levels[0] else COARSE_ITERATIONS):
+                for _ in range(int(self.iterations) if level is levels[0] else COARSE_ITERATIONS):
                     flow = level.refine(flow, picture)
             assert flow is not None  # there is a level
             return flow
@@ -119,7 +105,7 @@ class LucasKanade:
         return solve
 
 
-class _Level:
+class _ReferenceLevel:
     """One pyramid level of the reference."""
 
     def __init__(self, picture: ArrayF32, sigma: float, ridge: float) -> None:

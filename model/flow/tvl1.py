@@ -6,46 +6,39 @@ For comparison with published work: of sub-pixel motion it loses about a third o
 it takes a hundred times as long as `lk`.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from model.errors import InputError
-from model.flow import Grey, check_pair
+from model.flow import FlowParameters, Grey, check_pair
 from model.records import ArrayF32
 
 
-class TVL1:
-    """OpenCV's DualTVL1; the parameters mean what they mean in OpenCV. Immutable."""
+@dataclass(frozen=True)
+class TVL1(FlowParameters):
+    """OpenCV's DualTVL1; the parameters mean what they mean in OpenCV."""
 
     name = "tvl1"
 
-    def __init__(
-        self,
-        tau: float = 0.25,
-        lambda_: float = 0.15,
-        theta: float = 0.3,
-        scales: float = 5,
-        warps: float = 5,
-    ) -> None:
-        """`tau`: time step. `lambda_`: weight of the data against smoothness. `theta`: tightness
-        of their coupling. `scales`: pyramid levels, each 0.8 of the last. `warps`: per level."""
-        if min(tau, lambda_, theta) <= 0 or min(scales, warps) < 1:
+    tau: float = 0.25
+    """Time step."""
+    lambda_: float = 0.15
+    """Weight of the data against smoothness."""
+    theta: float = 0.3
+    """Tightness of their coupling."""
+    scales: float = 5
+    """Pyramid levels, each 0.8 of the last; a whole number, as `warps`."""
+    warps: float = 5
+    """Per level."""
+
+    def __post_init__(self) -> None:
+        if min(self.tau, self.lambda_, self.theta) <= 0 or min(self.scales, self.warps) < 1:
             raise InputError(
                 "flow 'tvl1' needs tau, lambda_, theta > 0 and scales, warps >= 1, got "
-                f"{tau}, {lambda_}, {theta}, {scales}, {warps}"
+                f"{self.tau}, {self.lambda_}, {self.theta}, {self.scales}, {self.warps}"
             )
-        self.parameters: Mapping[str, float] = MappingProxyType(
-            {
-                "tau": float(tau),
-                "lambda_": float(lambda_),
-                "theta": float(theta),
-                "scales": float(int(scales)),
-                "warps": float(int(warps)),
-            }
-        )
 
     def __call__(self, first: Grey, second: Grey) -> ArrayF32:
         """See `model.flow.Flow`."""
@@ -57,11 +50,11 @@ class TVL1:
             # On a small picture a solver lowers its number of scales and never raises it again, so
             # each pair gets a new one.
             solver = cv2.optflow.DualTVL1OpticalFlow_create(  # type: ignore[attr-defined]
-                tau=self.parameters["tau"],
-                lambda_=self.parameters["lambda_"],
-                theta=self.parameters["theta"],
-                nscales=int(self.parameters["scales"]),
-                warps=int(self.parameters["warps"]),
+                tau=self.tau,
+                lambda_=self.lambda_,
+                theta=self.theta,
+                nscales=int(self.scales),
+                warps=int(self.warps),
             )
             out[:] = solver.calc(a, b, None).transpose(2, 0, 1)
         return flows

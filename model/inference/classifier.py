@@ -51,14 +51,14 @@ class Classifier:
         based on the first alone. Raises `InputError` on any other shape or type and on values that
         are not finite.
         """
-        return self._answer(onset_apex, apex_offset)[0]
+        return self._probabilities(*self._run(onset_apex, apex_offset))[0]
 
     def predict_action_units(
         self, onset_apex: ArrayF32, apex_offset: ArrayF32 | None = None
     ) -> ArrayF32:
         """Independent probabilities (N, A) float32 in the order of `action_units`; takes and raises
         what `predict` does."""
-        return self._answer(onset_apex, apex_offset)[1]
+        return self._probabilities(*self._run(onset_apex, apex_offset))[1]
 
     def classify(self, flows: FlowPair, frames: FramePair | None = None) -> Prediction:
         """Name one expression from the flow of its phases. The label is the likeliest class, or
@@ -68,22 +68,18 @@ class Classifier:
         and the flows are ignored; without them `InputError` is raised.
         """
         first, second = self._phases(flows, frames)
-        classes, units = self._answer(first[None], None if second is None else second[None])
-        return self._prediction(classes[0], units[0])
+        return self.name_logits(*self._run(first[None], None if second is None else second[None]))
 
-    def prediction(self, classes: ArrayF32, units: ArrayF32) -> Prediction:
+    def name_logits(self, classes: ArrayF32, units: ArrayF32) -> Prediction:
         """The prediction for one expression, from the network's raw outputs: class logits (1, C)
         and action unit logits (1, A)."""
         shares, chances = self._probabilities(classes, units)
-        return self._prediction(shares[0], chances[0])
-
-    def _prediction(self, classes: ArrayF32, units: ArrayF32) -> Prediction:
-        likeliest = int(classes.argmax())
-        clear = classes[likeliest] >= self._least_confidence
+        likeliest = int(shares[0].argmax())
+        clear = shares[0, likeliest] >= self._least_confidence
         return Prediction(
             label=self.labels[likeliest] if clear else UNCLEAR,
-            probabilities=dict(zip(self.labels, map(float, classes), strict=True)),
-            action_units=dict(zip(self.action_units, map(float, units), strict=True)),
+            probabilities=dict(zip(self.labels, map(float, shares[0]), strict=True)),
+            action_units=dict(zip(self.action_units, map(float, chances[0]), strict=True)),
             classifier=self.name,
         )
 
@@ -99,9 +95,8 @@ class Classifier:
             return frames.onset_apex, frames.apex_offset
         return long_flows(load_flow(self.flow_name, **self.flow_parameters), frames)
 
-    def _answer(
-        self, onset_apex: ArrayF32, apex_offset: ArrayF32 | None
-    ) -> tuple[ArrayF32, ArrayF32]:
+    def _run(self, onset_apex: ArrayF32, apex_offset: ArrayF32 | None) -> tuple[ArrayF32, ArrayF32]:
+        """The network's raw outputs, (N, C) and (N, A) logits."""
         self._check("onset_apex", onset_apex)
         if apex_offset is not None:
             self._check("apex_offset", apex_offset)
@@ -117,7 +112,7 @@ class Classifier:
         if apex_offset is not None:
             second = prepare_phase(self.inputs, apex_offset)
         known = np.full(len(first), float(apex_offset is not None), np.float32)
-        return self._probabilities(*self._forward(first, second, known))
+        return self._forward(first, second, known)
 
     def _probabilities(self, classes: ArrayF32, units: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
         return softmax(classes / np.float32(self._temperature)), sigmoid(units)

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
+from model.engine.forward import softmax
 from model.errors import InputError
-from model.inference.predictions import run_network, softmax
+from model.inference.predictions import run_network
 from model.inference.samples import SampleSet
 from model.labels import NO_EXPRESSION
 from model.records import ArrayF32
@@ -52,7 +53,7 @@ def fit_confidence(network: nn.Module, validation: SampleSet, device: str = "cpu
     labels = np.tile(validation.labels, 2)
     named = labels != NO_EXPRESSION
     temperature = fit_temperature(logits[named], labels[named]) if named.any() else 1.0
-    shares = softmax(logits, temperature)
+    shares = softmax(logits / np.float32(temperature))
     return Confidence(temperature, fit_threshold(shares, labels))
 
 

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from model.engine import Engine
 from model.engine.cache import EngineFile
-from model.engine.equality import compare_answers, example
-from model.engine.failures import forget_failure, remember_failure
+from model.engine.equality import compare_answers, example_inputs
 from model.engine.ort import ONNXRuntime
 from model.errors import InputError, error_line, missing
 from model.inference.checkpoint import checkpoint_digest, load_network
@@ -42,30 +41,30 @@ def onnx_file_beside(checkpoint: Path) -> EngineFile:
 def build_here(engine: Engine, checkpoint: Path, batch: int, folder: Path | None) -> EngineFile:
     """Build in this process. On failure, raises `InputError` with the reason in one line and
     remembers it (`model.engine.failures`)."""
-    kept = engine_file(engine, checkpoint, batch, folder)
+    file = engine_file(engine, checkpoint, batch, folder)
     try:
-        _build_file(engine, checkpoint, batch, kept)
+        _build_file(engine, checkpoint, batch, file)
     except InputError as error:
-        remember_failure(kept, str(error))
+        file.note_failure(str(error))
         raise
-    forget_failure(kept)
-    return kept
+    file.clear_failure()
+    return file
 
 
 def export_here(checkpoint: Path) -> EngineFile:
     """Write the ONNX file beside the `checkpoint`, and keep it only if its answers equal
     PyTorch's. On failure, raises `InputError` with the reason in one line."""
     engine = ONNXRuntime("cpu")
-    kept = _build_file(engine, checkpoint, 1, onnx_file_beside(checkpoint))
+    file = _build_file(engine, checkpoint, 1, onnx_file_beside(checkpoint))
     network = partial(trained_network, checkpoint)
-    forward = engine.load(network, example(kept.truth().inputs, 1), kept.path)
-    if why := compare_answers(kept.truth(), forward, 1, engine.tolerance).refusal:
-        kept.path.unlink()
-        raise InputError(f"{kept.path} cannot be used and is gone again: {why}")
-    return kept
+    forward = engine.load(network, example_inputs(file.read_answers().inputs, 1), file.path)
+    if why := compare_answers(file.read_answers(), forward, 1, engine.tolerance).refusal:
+        file.path.unlink()
+        raise InputError(f"{file.path} cannot be used and is gone again: {why}")
+    return file
 
 
-def _build_file(engine: Engine, checkpoint: Path, batch: int, kept: EngineFile) -> EngineFile:
+def _build_file(engine: Engine, checkpoint: Path, batch: int, file: EngineFile) -> EngineFile:
     if find_spec("torch") is None:
         raise InputError(f"{engine.name} cannot be built: {missing('torch')}")
     from model.engine.eager import plain_truth
@@ -73,11 +72,11 @@ def _build_file(engine: Engine, checkpoint: Path, batch: int, kept: EngineFile) 
     network = trained_network(checkpoint)
     truth = plain_truth(network)
     try:
-        given = example(truth.inputs, batch)
-        kept.write(lambda path: engine.build(network, given, path), truth)
+        given = example_inputs(truth.inputs, batch)
+        file.write(lambda path: engine.build(network, given, path), truth)
     except Exception as error:  # compilers and exporters raise anything
         raise InputError(f"{engine.name} cannot be built: {error_line(error)}") from error
-    return kept
+    return file
 
 
 def trained_network(checkpoint: Path) -> "nn.Module":
@@ -124,16 +123,16 @@ class Build:
         return reason.removeprefix("error: ")
 
     @property
-    def was_ended(self) -> bool:
+    def was_stopped(self) -> bool:
         """Whether someone stopped it. If so, the build may still be possible."""
         return self._process.returncode in _ENDED
 
     def stop(self) -> None:
-        """Stop the build. Its partial files are deleted now or by the cache's next build."""
-        end(self._process)
+        """Stop the build. Its partial file is deleted, unless it has to be killed."""
+        end_process(self._process)
 
 
-def end(process: subprocess.Popen[str], patience_s: float = _PATIENCE_S) -> None:
+def end_process(process: subprocess.Popen[str], patience_s: float = _PATIENCE_S) -> None:
     """Ask `process` to end, and kill it after `patience_s`: a compiler's native code may take
     minutes to react."""
     process.terminate()

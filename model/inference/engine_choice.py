@@ -4,6 +4,7 @@ falls back to a plainer one if it fails."""
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -12,11 +13,10 @@ from typing import TYPE_CHECKING, cast
 
 from model.engine import ENGINES, ORDER, Engine
 from model.engine.cache import NOT_BUILT, EngineFile
-from model.engine.equality import Equality, FixedAnswers, compare_answers, example
-from model.engine.failures import recall_failure, remember_failure
+from model.engine.equality import Equality, FixedAnswers, compare_answers, example_inputs
 from model.engine.forward import Arrays, Forward, in_batches
 from model.engine.ort import ONNXRuntime
-from model.errors import InputError, error_line, missing
+from model.errors import InputError, describe_error, error_line, missing
 from model.inference.checkpoint import describe_checkpoint
 from model.inference.engine_building import Build, engine_file, onnx_file_beside, trained_network
 from model.lazy_loading import load_entry
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from model.flow.gpu.cuda_graph import Function
 
-THREADS = 1
+TORCH_THREADS = 1
 """PyTorch's threads on the CPU. Small batches gain nothing from more. With one thread per core,
 the threads spin while they wait for each other and stall for seconds if another program keeps a
 core busy."""
@@ -55,14 +55,14 @@ class _PendingBuild:
     """A better engine than the one that serves, still to be built."""
 
     engine: Engine
-    kept: EngineFile
+    file: EngineFile
     why: str
     """Why there is no usable file in the cache."""
 
 
 class Serving:
     """A network's `forward` for any number of inputs. Call it from one thread at a time; any thread
-    may call `line`, `trouble` and `close`."""
+    may call `describe` and `close`."""
 
     def __init__(
         self,
@@ -90,9 +90,10 @@ class Serving:
         self._plain_truth: FixedAnswers | None = None
         self.reasons: dict[str, str] = {}
         """By name, why each engine that was tried does not serve."""
-        self.built: dict[str, str] = {}
+        self.build_reasons: dict[str, str] = {}
         """By name, why each engine built in this run had to be built."""
-        self._trouble = ""
+        self.trouble = ""
+        """Which engine failed while it served, and which took over; empty if none failed."""
         self._building = ""
         self._begun_s = 0.0
         self._build: Build | None = None
@@ -123,19 +124,15 @@ class Serving:
                     raise
                 self._fall(loaded, error_line(error))
 
-    def line(self) -> str:
+    def describe(self) -> str:
         """Which engine serves and which is being built, in a line for a person."""
         building = self._building
         if not building:
             return self.loaded.description
-        why = self.built[building]
+        why = self.build_reasons[building]
         again = "" if why == NOT_BUILT else f": {why}"
         seconds = time.perf_counter() - self._begun_s
         return f"{self.loaded.description} ({building} is being built{again}, {seconds:.0f} s)"
-
-    def trouble(self) -> str:
-        """Which engine failed while it served, and which took over; empty if none failed."""
-        return self._trouble
 
     def wait(self) -> None:
         """Wait until all builds have ended."""
@@ -151,92 +148,88 @@ class Serving:
         self.wait()
 
     def _by_name(self, name: str) -> tuple[LoadedEngine, list[_PendingBuild]]:
-        engine = self._engine(name)
-        if isinstance(engine, str):
-            raise InputError(f"--engine {name}: {engine}")
-        kept, why = self._find(engine)
-        if why:
-            self.built[name] = why
-            why = Build(name, self._checkpoint, self.device, self._batch, self._folder).wait()
+        remedy = ""
+        try:
+            engine = self._engine(name)
+            remedy = "; use --engine auto"
+            file, why = self._find(engine)
             if why:
-                raise InputError(f"--engine {name}: {why}; use --engine auto")
-        loaded = self._load(engine, kept)
-        if isinstance(loaded, str):
-            raise InputError(f"--engine {name}: {loaded}; use --engine auto")
-        return loaded, []
+                self.build_reasons[name] = why
+                if why := self._start_build(name).wait():
+                    raise InputError(why)
+            return self._load(engine, file), []
+        except Exception as error:  # native libraries raise anything
+            raise InputError(f"--engine {name}: {describe_error(error)}{remedy}") from error
 
     def _best(self) -> tuple[LoadedEngine, list[_PendingBuild]]:
         wanted: list[_PendingBuild] = []
         for name in ORDER[self.device.partition(":")[0]]:
             try:
                 engine = self._engine(name)
-                if isinstance(engine, str):
-                    self.reasons[name] = engine
-                    continue
-                kept, why = self._find(engine)
-            except Exception as error:  # packages that are half installed raise anything
-                self.reasons[name] = error_line(error)
-                continue
-            self.reasons[name] = why
-            if kept is not None and why:
-                if failed := recall_failure(kept):
-                    self.reasons[name] = failed
-                else:
-                    wanted.append(_PendingBuild(engine, kept, why))
-                continue
-            loaded = self._load(engine, kept)
-            if isinstance(loaded, LoadedEngine):
-                return loaded, wanted
-            self.reasons[name] = loaded
+                file, why = self._find(engine)
+                if file is None or not why:
+                    self.reasons[name] = ""
+                    return self._load(engine, file), wanted
+                failed = file.read_failure()
+                self.reasons[name] = failed or why
+                if not failed:
+                    wanted.append(_PendingBuild(engine, file, why))
+            except (
+                Exception
+            ) as error:  # native libraries and half installed packages raise anything
+                self.reasons[name] = describe_error(error)
         return self._plainest(), wanted
 
-    def _engine(self, name: str) -> Engine | str:
-        """The engine called `name`, or why it cannot run here."""
+    def _engine(self, name: str) -> Engine:
+        """The engine called `name`. Raises `InputError` with the reason if it cannot run here."""
         if name in ENGINES and name not in WITHOUT_TORCH and find_spec("torch") is None:
-            return missing("torch")
+            raise InputError(missing("torch"))
         engine = cast(Engine, load_entry(ENGINES, name, "engine")(self.device))
-        return engine.absent() or engine
+        if why := engine.find_obstacle():
+            raise InputError(why)
+        return engine
+
+    def _start_build(self, name: str) -> Build:
+        return Build(name, self._checkpoint, self.device, self._batch, self._folder)
 
     def _find(self, engine: Engine) -> tuple[EngineFile | None, str]:
-        """Where the engine's file is kept, None if the engine needs no file; and why the file
+        """Where the engine's file is file, None if the engine needs no file; and why the file
         cannot serve, empty if it can."""
-        if not engine.built:
+        if not engine.has_file:
             return None, ""
         stale = ""
         if engine.name == "onnx" and self._batch == 1:
             beside = onnx_file_beside(self._checkpoint)
-            if not (why := beside.find()):
+            if not (why := beside.check()):
                 return beside, ""
             if beside.path.exists():
                 stale = f"{beside.path.name}: {why}; "
-        kept = engine_file(engine, self._checkpoint, self._batch, self._folder)
-        why = kept.find()
-        return kept, why and stale + why
+        file = engine_file(engine, self._checkpoint, self._batch, self._folder)
+        why = file.check()
+        return file, why and stale + why
 
-    def _load(self, engine: Engine, kept: EngineFile | None) -> LoadedEngine | str:
-        """The engine, ready to serve, or why it must not serve."""
+    def _load(self, engine: Engine, file: EngineFile | None) -> LoadedEngine:
+        """The engine, ready to serve. Raises `InputError` if its answers differ, or anything that
+        it raises."""
         if (engine.name, self.device) == ("eager", "cpu"):
             return self._plainest()
-        path = None if kept is None else kept.path
-        inputs = example(self._inputs, self._batch)
-        try:
-            forward = engine.load(self._network, inputs, path)
-            truth = self._truth() if kept is None else kept.truth()
-            equality = compare_answers(truth, forward, self._batch, engine.tolerance)
-            described = engine.describe()
-        except Exception as error:  # native libraries raise anything
-            return error_line(error)
+        path = None if file is None else file.path
+        inputs = example_inputs(self._inputs, self._batch)
+        forward = engine.load(self._network, inputs, path)
+        truth = self._truth() if file is None else file.read_answers()
+        equality = compare_answers(truth, forward, self._batch, engine.tolerance)
         if equality.refusal:
-            return equality.refusal
-
+            raise InputError(equality.refusal)
         function = partial(engine.function, self._network, inputs, path)
-        return LoadedEngine(engine.name, self.device, described, function, forward, equality)
+        return LoadedEngine(
+            engine.name, self.device, engine.describe(), function, forward, equality
+        )
 
     def _plainest(self) -> LoadedEngine:
         if find_spec("torch") is None:
             raise InputError(_without_torch(self._checkpoint, self.reasons.get("onnx", "")))
         engine = cast(Engine, load_entry(ENGINES, "eager", "engine")("cpu"))
-        inputs = example(self._inputs, self._batch)
+        inputs = example_inputs(self._inputs, self._batch)
         forward = engine.load(self._network, inputs, None)
         function = partial(engine.function, self._network, inputs, None)
         return LoadedEngine("eager", "cpu", f"{engine.describe()}, CPU", function, forward, None)
@@ -244,7 +237,7 @@ class Serving:
     def _network(self) -> "nn.Module":
         import torch
 
-        torch.set_num_threads(THREADS)
+        torch.set_num_threads(TORCH_THREADS)
         return trained_network(self._checkpoint)
 
     def _truth(self) -> FixedAnswers:
@@ -262,33 +255,35 @@ class Serving:
                 if self._closed.is_set():
                     return
                 self._begun_s = time.perf_counter()
-                self.built[name] = each.why
+                self.build_reasons[name] = each.why
                 self._building = name
-                self._build = Build(name, self._checkpoint, self.device, self._batch, self._folder)
-            why = self._build.wait()
-            if why and not self._closed.is_set() and not self._build.was_ended:
+                self._build = self._start_build(name)
+            self.reasons[name] = self._build.wait()
+            if not self.reasons[name]:
+                try:
+                    loaded = self._load(each.engine, each.file)
+                except Exception as error:  # native libraries raise anything
+                    self.reasons[name] = describe_error(error)
+            elif not self._closed.is_set() and not self._build.was_stopped:
                 # The build process does this itself, unless it died.
-                remember_failure(each.kept, why)
-            loaded = why or self._load(each.engine, each.kept)
+                each.file.note_failure(self.reasons[name])
             self._building = ""
-            if isinstance(loaded, str):
-                self.reasons[name] = loaded
-                continue
-            self.reasons[name] = ""
-            with self._lock:
-                if not self._trouble:  # do not retry a device that failed
-                    self.loaded = loaded
-            return
+            if not self.reasons[name]:
+                with self._lock:
+                    if not self.trouble:  # do not retry a device that failed
+                        self.loaded = loaded
+                return
 
     def _fall(self, failed: LoadedEngine, why: str) -> None:
         self.reasons[failed.name] = why
-        loaded: LoadedEngine | str = ""
+        loaded = None
         if failed.name != "eager":
-            eager = cast(Engine, load_entry(ENGINES, "eager", "engine")(self.device))
-            loaded = self._load(eager, None)
+            with suppress(Exception):  # a lost device raises anything
+                eager = cast(Engine, load_entry(ENGINES, "eager", "engine")(self.device))
+                loaded = self._load(eager, None)
         with self._lock:
-            self.loaded = loaded if isinstance(loaded, LoadedEngine) else self._plainest()
-            self._trouble = (
+            self.loaded = loaded or self._plainest()
+            self.trouble = (
                 f"{failed.name} failed on {failed.device}: {why}; "
                 f"{self.loaded.description} serves in its place"
             )
@@ -299,13 +294,13 @@ def forward_of(checkpoint: Path, device: str) -> Forward:
     ONNX file beside the checkpoint if that fits, otherwise PyTorch on `device`. Raises `InputError`
     if neither is available, `CheckpointError` if the file is no checkpoint."""
     engine, why = ONNXRuntime(device), ""
-    if device == "cpu" and not (why := engine.absent()):
+    if device == "cpu" and not (why := engine.find_obstacle()):
         beside = onnx_file_beside(checkpoint)
-        why = beside.find()
+        why = beside.check()
         if not why:
-            truth = beside.truth()
+            truth = beside.read_answers()
             network = partial(trained_network, checkpoint)
-            forward = engine.load(network, example(truth.inputs, 1), beside.path)
+            forward = engine.load(network, example_inputs(truth.inputs, 1), beside.path)
             why = compare_answers(truth, forward, 1, engine.tolerance).refusal
             if not why:
                 return lambda *given: in_batches(forward, 1, given)

@@ -38,7 +38,7 @@ class OneGraph:
         known = bool(given[1])
         maps, classes, units = self.function(given)(*given)
         flows = maps.numpy()
-        prediction = self._classifier.prediction(classes.float().numpy(), units.float().numpy())
+        prediction = self._classifier.name_logits(classes.float().numpy(), units.float().numpy())
         return FlowPair(flows[0], flows[1] if known else None), prediction
 
     def function(self, given: tuple[Tensor, Tensor]) -> Function:

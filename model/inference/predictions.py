@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from model.engine.forward import softmax
 from model.errors import InputError
 from model.inference.checkpoint import load_network
 from model.inference.samples import SampleSet
@@ -75,10 +76,4 @@ def run_network(
             classes.append(class_logits.cpu().numpy())
             units.append(unit_logits.sigmoid().cpu().numpy())
     logits = np.concatenate(classes)
-    return Answers(logits, softmax(logits, temperature), np.concatenate(units))
-
-
-def softmax(logits: ArrayF32, temperature: float = 1.0) -> ArrayF32:
-    """Probabilities (N, C) float32 of logits (N, C) divided by `temperature`."""
-    shares: ArrayF32 = (torch.from_numpy(logits) / temperature).softmax(dim=1).numpy()
-    return shares
+    return Answers(logits, softmax(logits / np.float32(temperature)), np.concatenate(units))

@@ -40,15 +40,8 @@ class SampleSet:
     """Unique over data sets ("casme2/01"); folds split by subject."""
     clips: tuple[str, ...]
     """Unique names, for reports."""
-    left_out: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
     """Clips of the data that could not be used, and why."""
-
-    def __post_init__(self) -> None:
-        n = len(self.phases)
-        if any(len(getattr(self, name)) != n for name in (*_ARRAYS, *_TEXTS)):
-            raise InputError(f"{n} samples need as many labels, subjects and clips")
-        if self.action_units.shape != (n, len(self.action_unit_names)):
-            raise InputError(f"action units of {n} samples have shape {self.action_units.shape}")
 
     def __len__(self) -> int:
         return len(self.phases)
@@ -56,8 +49,8 @@ class SampleSet:
     def summary(self) -> str:
         """A line for a person: how many clips there are, and what was left out."""
         line = f"{self.name}: {len(self)} clips of {len(set(self.subjects))} subjects"
-        if self.left_out:
-            line += f"; {len(self.left_out)} left out, the first: {self.left_out[0]}"
+        if self.problems:
+            line += f"; {len(self.problems)} left out, the first: {self.problems[0]}"
         return line
 
     def take(self, indices: ArrayLike) -> "SampleSet":
@@ -86,6 +79,6 @@ def join_samples(sets: Sequence[SampleSet]) -> SampleSet:
     columns: dict[str, Any] = {
         name: np.concatenate([getattr(one, name) for one in sets]) for name in _ARRAYS
     }
-    for name in (*_TEXTS, "left_out"):
+    for name in (*_TEXTS, "problems"):
         columns[name] = tuple(text for one in sets for text in getattr(one, name))
     return replace(first, name="+".join(dict.fromkeys(one.name for one in sets)), **columns)

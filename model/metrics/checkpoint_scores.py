@@ -25,8 +25,12 @@ from model.metrics.recognition import (
 )
 
 SCORES: dict[str, Callable[[Confusion], float]] = {"uf1": uf1, "uar": uar, "accuracy": accuracy}
-AMPLITUDES_PX = ((0.1, 0.3), (0.3, 0.6), (0.6, 1.2), (1.2, 4.0))
-"""Ranges of the greatest displacement at the apex, px; figures are given for each."""
+AMPLITUDE_RANGES_PX = ((0.1, 0.3), (0.3, 0.6), (0.6, 1.2), (1.2, 4.0))
+"""Ranges of the greatest displacement at the apex, px."""
+AMPLITUDE_FIGURES = {
+    f"{low:g}–{high:g} px": f"uf1_{low:g}_to_{high:g}_px" for low, high in AMPLITUDE_RANGES_PX
+}
+"""The name of the figure of each range, by its title."""
 NAMEABLE_PX = 0.3
 """Amplitude from which an expression should be named."""
 FIRST_PHASE = "first_phase_"
@@ -38,18 +42,20 @@ _COUNTED = {
 
 
 def measure_checkpoint(path: Path, samples: SampleSet, device: str = "cpu") -> dict[str, float]:
-    """Figures of the checkpoint in the file `path`: `figures` with both phases, then with the first
-    phase alone. Raises what `model.inference.predictions.run_network` does."""
+    """Figures of the checkpoint in the file `path`: `compute_figures` with both phases, then with
+    the first phase alone. Raises what `model.inference.predictions.run_network` does."""
     least = read_checkpoint(path)[0].least_confidence
     found: dict[str, float] = {}
     for prefix, alone in (("", False), (FIRST_PHASE, True)):
         answers = run_network(path, samples, first_phase_only=alone, device=device)
-        part = figures(answers, samples, least).items()
+        part = compute_figures(answers, samples, least).items()
         found |= {prefix + name: value for name, value in part if prefix + name not in _COUNTED}
     return found
 
 
-def figures(answers: Answers, samples: SampleSet, least_confidence: float) -> dict[str, float]:
+def compute_figures(
+    answers: Answers, samples: SampleSet, least_confidence: float
+) -> dict[str, float]:
     """Figures by name. The answer is always the likeliest class, even if the confidence is low. All
     but the last four figures are over the samples with an expression:
 
@@ -78,7 +84,7 @@ def figures(answers: Answers, samples: SampleSet, least_confidence: float) -> di
     for label, f1 in zip(samples.classes, f1_by_class(counts), strict=True):
         found[f"f1_{label}"] = float(f1)
     amplitude_px = samples.amplitude_px[named]
-    for low, high in ((NAMEABLE_PX, np.inf), *AMPLITUDES_PX):
+    for low, high in ((NAMEABLE_PX, np.inf), *AMPLITUDE_RANGES_PX):
         within = (amplitude_px >= low) & (amplitude_px < high)
         if within.any():
             name = f"from_{low:g}" if np.isinf(high) else f"{low:g}_to_{high:g}"

@@ -127,8 +127,6 @@ def average_precision(truth: ArrayF32, scores: ArrayF32) -> NDArray[np.float64]:
     shows it (M. Everingham et al., The PASCAL visual object classes challenge, IJCV 2010, section
     4.2, without interpolation); NaN for a unit that never occurs. `truth` (N, A) holds zeros and
     ones, NaN if not coded; `scores` (N, A) rank the clips."""
-    if truth.shape != scores.shape or truth.ndim != 2:
-        raise InputError(f"units need (N, A) and as many scores: {truth.shape}, {scores.shape}")
     precisions = np.full(truth.shape[1], math.nan)
     for number, (column, score) in enumerate(zip(truth.T, scores.T, strict=True)):
         coded = ~np.isnan(column)
@@ -219,10 +217,8 @@ def by_subject(
     truth: ArrayLike, predicted: ArrayLike, subjects: Sequence[str]
 ) -> tuple[SubjectScore, ...]:
     """The score of each subject, by name. It is a plain count, because one subject rarely shows
-    every class. Raises `InputError` if the lengths differ."""
+    every class."""
     right = np.asarray(truth) == np.asarray(predicted)
-    if right.shape != (len(subjects),):
-        raise InputError(f"{right.size} clips but {len(subjects)} subjects")
     names = np.asarray(subjects, dtype=object)
     return tuple(
         SubjectScore(name, int((names == name).sum()), int(right[names == name].sum()))

@@ -15,6 +15,7 @@ from importlib.resources import files
 import numpy as np
 
 from model.errors import InputError
+from model.face.crop import INNER_EYE_CORNERS
 from model.records import ArrayF32, ArrayF64
 
 Strengths = Mapping[str, tuple[float, float]]
@@ -25,7 +26,6 @@ INNER_EYE_MM = 32.0
 """Distance of the inner eye corners in the catalogue's mm; in the 128 px crop it is 32 px."""
 
 _OUTER_EYE = (33, 263)
-_INNER_EYE = (133, 362)
 EYES = ((33, 133, 159, 145), (263, 362, 386, 374))
 """FaceMesh points of each eye: outer and inner corner, upper and lower lid; the right eye first."""
 _MIDLINE_MM = 6.0  # half width of the transition between the sides in midline groups
@@ -79,7 +79,7 @@ class Catalogue:
 
 
 @cache
-def catalogue() -> Catalogue:
+def load_catalogue() -> Catalogue:
     """The shipped catalogue; read once."""
     from pydantic import TypeAdapter  # slow to import, and not needed to read tables of truth
 
@@ -108,10 +108,10 @@ def displacement_field(
     points = landmarks_px.astype(np.float64)
     axes = _axes(points)
     px_per_mm = float(np.linalg.norm(points[362] - points[133])) / INNER_EYE_MM
-    skin, lids, midline = _Sources(), _Sources(), _Sources()
+    skin, lids, midline = _PullingPoints(), _PullingPoints(), _PullingPoints()
     for number, (right, left) in strengths.items():
         for move in _unit(number).moves:
-            sides = catalogue().landmarks[move.group]
+            sides = load_catalogue().landmarks[move.group]
             both = lids if move.group in _LIDS else skin
             way = np.array([move.lateral_mm, -move.up_mm]) * px_per_mm
             sigma = move.extent_mm * px_per_mm * extent
@@ -153,7 +153,7 @@ def facs_notation(strengths: Strengths) -> str:
     return "+".join(parts)
 
 
-class _Sources:
+class _PullingPoints:
     """Landmarks that pull the skin around them."""
 
     def __init__(self) -> None:
@@ -187,15 +187,15 @@ class _Sources:
 
 def _unit(number: str) -> ActionUnit:
     try:
-        return catalogue().units[number]
+        return load_catalogue().units[number]
     except KeyError:
-        known = ", ".join(catalogue().units)
+        known = ", ".join(load_catalogue().units)
         raise InputError(f"unknown action unit {number!r}: the catalogue holds {known}") from None
 
 
 def _axes(points: ArrayF64) -> ArrayF64:
     """(2, 2): unit vectors towards the face's left (image right) and towards its chin."""
-    across = sum(points[b] - points[a] for a, b in (_OUTER_EYE, _INNER_EYE))
+    across = sum(points[b] - points[a] for a, b in (_OUTER_EYE, INNER_EYE_CORNERS))
     across = across / np.linalg.norm(across)
     return np.array([across, [-across[1], across[0]]])
 

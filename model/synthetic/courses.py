@@ -1,6 +1,5 @@
-"""How expressions, speech and the head move over time."""
+"""How speech and the head move over time."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,33 +9,6 @@ from model.records import ArrayF64
 _SPEECH_STEP_S = 0.01
 _SWAY_HZ = (0.06, 0.7)
 _SWAY_WAVES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """The time course of one expression: it rises, holds for a moment, and falls.
-
-    Rise and fall are minimum-jerk (Flash & Hogan, J. Neurosci. 1985), each at its own speed.
-    """
-
-    onset_s: float
-    """The last moment at rest."""
-    apex_s: float
-    """The middle of the hold."""
-    offset_s: float
-    """The first moment at rest again."""
-    hold_s: float
-    """How long the expression stays at full strength around the apex."""
-
-    def strength(self, time_s: float) -> float:
-        """0 at rest, 1 at the apex."""
-        if not self.onset_s < time_s < self.offset_s:
-            return 0.0
-        if time_s < self.apex_s:
-            part = (time_s - self.onset_s) / (self.apex_s - self.hold_s / 2 - self.onset_s)
-        else:
-            part = (self.offset_s - time_s) / (self.offset_s - self.apex_s - self.hold_s / 2)
-        return float(ease(min(part, 1.0)))
 
 
 def ease(part: ArrayF64 | float) -> ArrayF64 | float:
@@ -85,16 +57,14 @@ def sample_speech(rng: np.random.Generator, onset_s: float, offset_s: float) -> 
             now = times[-1]
     times += [now + 0.15, length_s]
     poses += [(0.0, 0.0), (0.0, 0.0)]
-    return Speech(onset_s, offset_s, _ease_between(times, poses, length_s))
+    at = np.arange(0.0, length_s + _SPEECH_STEP_S, _SPEECH_STEP_S)
+    return Speech(onset_s, offset_s, ease_between(np.array(times), np.array(poses), at))
 
 
-def _ease_between(
-    times: Sequence[float], poses: Sequence[tuple[float, float]], end_s: float
-) -> ArrayF64:
-    at = np.arange(0.0, end_s + _SPEECH_STEP_S, _SPEECH_STEP_S)
-    keys, values = np.array(times), np.array(poses)
-    k = np.clip(np.searchsorted(keys, at, side="right") - 1, 0, len(keys) - 2)
-    part = np.clip((at - keys[k]) / (keys[k + 1] - keys[k]), 0.0, 1.0)
+def ease_between(times: ArrayF64, values: ArrayF64, at: ArrayF64) -> ArrayF64:
+    """Values (N, K) at the times `at` (N,), between the `values` (M, K) at `times` (M,)."""
+    k = np.clip(np.searchsorted(times, at, side="right") - 1, 0, len(times) - 2)
+    part = np.clip((at - times[k]) / (times[k + 1] - times[k]), 0.0, 1.0)
     track: ArrayF64 = values[k] + np.asarray(ease(part))[:, None] * (values[k + 1] - values[k])
     return track
 

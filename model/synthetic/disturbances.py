@@ -1,7 +1,7 @@
-"""Disturbances for a spotter that are no expressions: glances, and changing light.
+"""Disturbances for a spotter that are no expressions: glances, changing light, and sensor noise.
 
-Both depend on the seed only, in blocks of their own. A face without them is otherwise the same,
-frame by frame.
+Glances and light depend on the seed only, in blocks of their own. A face without them is otherwise
+the same, frame by frame.
 """
 
 import math
@@ -12,8 +12,9 @@ import numpy as np
 
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import EYES
-from model.synthetic.courses import ease
+from model.synthetic.courses import ease_between
 from model.synthetic.patches import smoothstep
+from model.synthetic.schedule import BLOCK_S
 
 GLANCE_MM = (1.2, 3.0)
 """How far the irises move to the side in a glance; up or down, at most a third of that."""
@@ -24,7 +25,8 @@ ROLLING_SHUTTER_S = 0.012
 CHANGES_PER_MIN = 10.0
 """How often the light changes."""
 
-_BLOCK_S = 30.0
+_SHEET_MARGIN_PX = 128
+_COLOUR = 0.5  # separate noise of each colour, as a share of the brightness noise
 _STILL, _FADE = 0.5, 0.7  # in half axes of the eye: the part that moves as one, and its soft edge
 
 
@@ -37,12 +39,9 @@ class Glances:
 
     def gaze(self, time_s: float) -> tuple[float, float]:
         """Shift of the irises to the right and down in the picture, mm; 0 at rest."""
-        number = int(time_s // _BLOCK_S)
+        number = int(time_s // BLOCK_S)
         times, places = self._keys(number)
-        now = time_s - number * _BLOCK_S
-        k = int(np.clip(np.searchsorted(times, now, side="right") - 1, 0, len(times) - 2))
-        part = min(max((now - times[k]) / (times[k + 1] - times[k]), 0.0), 1.0)
-        right, down = places[k] + ease(part) * (places[k + 1] - places[k])
+        ((right, down),) = ease_between(times, places, np.array([time_s - number * BLOCK_S]))
         return float(right), float(down)
 
     def _new_keys(self, number: int) -> tuple[ArrayF64, ArrayF64]:
@@ -51,14 +50,14 @@ class Glances:
         times, places = [0.0], [(0.0, 0.0)]
         mean_s = 60 / self._per_min if self._per_min else math.inf
         now = float(rng.exponential(mean_s))
-        while now + 2.2 < _BLOCK_S:
+        while now + 2.2 < BLOCK_S:
             side, down = rng.uniform(*GLANCE_MM) * rng.choice([-1, 1]), rng.uniform(-1, 1) / 3
             place = (float(side), float(abs(side) * down))
             goes, stays, returns = rng.uniform((0.03, 0.25, 0.03), (0.06, 1.5, 0.06))
             times += [now, now + goes, now + goes + stays, now + goes + stays + returns]
             places += [(0.0, 0.0), place, place, (0.0, 0.0)]
             now = times[-1] + 0.3 + float(rng.exponential(mean_s))
-        times.append(_BLOCK_S)
+        times.append(BLOCK_S)
         places.append((0.0, 0.0))
         return np.array(times), np.array(places)
 
@@ -100,9 +99,9 @@ class Light:
 
     def _state(self, time_s: float) -> tuple[float, float]:
         """The level (usually 1), and how much brighter the right edge is."""
-        number = int(time_s // _BLOCK_S)
+        number = int(time_s // BLOCK_S)
         times, states = self._keys(number)
-        now = time_s - number * _BLOCK_S
+        now = time_s - number * BLOCK_S
         level, side = (float(np.interp(now, times, states[:, k])) for k in (0, 1))
         return level, side
 
@@ -110,12 +109,34 @@ class Light:
         rng = np.random.default_rng([self._seed, number, 0x11])
         times, states = [0.0], [(1.0, 0.0)]
         now = float(rng.exponential(60 / CHANGES_PER_MIN))
-        while now + 1.5 < _BLOCK_S - 1:
+        while now + 1.5 < BLOCK_S - 1:
             lasts_s = float(np.exp(rng.uniform(np.log(0.05), np.log(1.0))))
             state = (1 + self._change * rng.uniform(-1, 1), self._change / 2 * rng.uniform(-1, 1))
             times += [now, now + lasts_s]
             states += [states[-1], (float(state[0]), float(state[1]))]
             now += lasts_s + float(rng.exponential(60 / CHANGES_PER_MIN))
-        times += [_BLOCK_S - 1, _BLOCK_S]
+        times += [BLOCK_S - 1, BLOCK_S]
         states += [states[-1], (1.0, 0.0)]
         return np.array(times), np.array(states)
+
+
+class NoiseBank:
+    """Sensor noise that costs almost nothing per frame: each gets a random part of a sheet."""
+
+    def __init__(self, size: tuple[int, int], deviation: float) -> None:
+        """`size` is the frame's (width, height), `deviation` in grey levels."""
+        rng = np.random.default_rng(0)
+        width, height = size[0] + _SHEET_MARGIN_PX, size[1] + _SHEET_MARGIN_PX
+        bright = rng.standard_normal((height, width, 1), dtype=np.float32)
+        colour = rng.standard_normal((height, width, 3), dtype=np.float32)
+        sheet = np.rint((bright + _COLOUR * colour) * (deviation / math.hypot(1, _COLOUR)))
+        # OpenCV is fast for uint8, which saturates: so keep what to add and what to subtract apart.
+        self._more = np.clip(sheet, 0, 255).astype(np.uint8)
+        self._less = np.clip(-sheet, 0, 255).astype(np.uint8)
+
+    def add(self, image: ImageU8, rng: np.random.Generator) -> None:
+        """Add noise to `image`, (H, W, 3) uint8, in place; `rng` chooses the part of the sheet."""
+        x, y = (int(k) for k in rng.integers(0, _SHEET_MARGIN_PX, 2))
+        rows, columns = slice(y, y + image.shape[0]), slice(x, x + image.shape[1])
+        cv2.add(image, self._more[rows, columns], dst=image)
+        cv2.subtract(image, self._less[rows, columns], dst=image)

@@ -7,7 +7,7 @@ stretched to 8 bits. A network that has to read such maps must be trained on sim
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import partial
 from itertools import pairwise
 
 import cv2
@@ -17,7 +17,12 @@ from model.flow import Flow, load_flow
 from model.flow.lk import LucasKanade
 from model.records import ArrayF32, ImageU8
 
-_TVL1_PX = 64  # a quarter of the pixels take a tenth of the time; the maps are shrunk anyway
+_TVL1_SIZE = (64, 64)  # a quarter of the pixels take a tenth of the time; maps are shrunk anyway
+_METHODS: Mapping[str, tuple[str, Mapping[str, float]]] = {
+    "tvl1": ("tvl1", {"scales": 3, "warps": 3}),
+    "tvl1-fine": ("tvl1", {}),
+    "dis": ("dis", {}),
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ class Exchange:
 def exchange_maps(rng: np.random.Generator, style: Exchange, *moments: ImageU8) -> list[ArrayF32]:
     """The maps (2, S, S) of the phases between `moments`: crops (S, S) of onset, apex and, if
     known, offset."""
-    method = str(rng.choice(list(style.methods), p=_shares(style.methods)))
+    shares = np.array(list(style.methods.values()))
+    method = str(rng.choice(list(style.methods), p=shares / shares.sum()))
     solve = _solver(method, rng)
     size = int(rng.choice(style.sizes_px))
     centre, stretch = rng.random() < style.centre_share, rng.random() < style.stretch_share
@@ -71,30 +77,24 @@ def _stretch(flow: ArrayF32) -> ArrayF32:
 
 def _solver(method: str, rng: np.random.Generator) -> Callable[[ImageU8, ImageU8], ArrayF32]:
     if method == "farneback":
-        window = int(rng.integers(9, 22))
-        return lambda first, second: farneback(first, second, window)
+        return partial(farneback, window=int(rng.integers(9, 22)))
     if method == "lk":
-        flow = LucasKanade(sigma_px=float(rng.uniform(3, 9)))
-        return lambda first, second: flow(first[None], second[None])[0]
-    if method == "tvl1":
-        coarse = load_flow("tvl1", scales=3, warps=3)
-        shape = (_TVL1_PX, _TVL1_PX)
+        flow: Flow = LucasKanade(sigma_px=float(rng.uniform(3, 9)))
+    else:
+        name, parameters = _METHODS[method]
+        flow = load_flow(name, **parameters)
 
-        def solve(first: ImageU8, second: ImageU8) -> ArrayF32:
-            small = [
-                np.asarray(cv2.resize(p, shape, interpolation=cv2.INTER_AREA), np.uint8)
-                for p in (first, second)
-            ]
-            return np.asarray(coarse(small[0][None], small[1][None])[0], np.float32)
+    def solve(*pair: ImageU8) -> ArrayF32:
+        if method == "tvl1":
+            pair = tuple(_shrink(picture) for picture in pair)
+        maps: ArrayF32 = flow(pair[0][None], pair[1][None])
+        return np.asarray(maps[0])
 
-        return solve
-    fine = _load_fine(method)
-    return lambda first, second: fine(first[None], second[None])[0]
+    return solve
 
 
-@cache
-def _load_fine(method: str) -> Flow:
-    return load_flow({"tvl1-fine": "tvl1"}.get(method, method))
+def _shrink(picture: ImageU8) -> ImageU8:
+    return np.asarray(cv2.resize(picture, _TVL1_SIZE, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def farneback(first: ImageU8, second: ImageU8, window: int) -> ArrayF32:
@@ -103,8 +103,3 @@ def farneback(first: ImageU8, second: ImageU8, window: int) -> ArrayF32:
     blank = np.zeros((*first.shape, 2), np.float32)
     flow = cv2.calcOpticalFlowFarneback(first, second, blank, 0.5, 3, window, 3, 5, 1.2, 0)
     return np.asarray(flow.transpose(2, 0, 1), np.float32)
-
-
-def _shares(methods: Mapping[str, float]) -> list[float]:
-    total = sum(methods.values())
-    return [share / total for share in methods.values()]

@@ -4,10 +4,7 @@ frequencies are in `action_units.toml`."""
 import numpy as np
 
 from model.errors import InputError
-from model.synthetic.action_units import Strengths, catalogue
-
-LABELS = ("negative", "positive", "surprise")
-"""The classes, in the catalogue's order."""
+from model.synthetic.action_units import Strengths, load_catalogue
 
 _WEAK_SIDE = (0.0, 0.3)  # the other side's share if one side acts nearly alone
 _BOTH_SIDES = (0.55, 1.0)  # the weaker side's share otherwise: faces are never symmetric
@@ -21,14 +18,14 @@ def sample_expression(rng: np.random.Generator, label: str) -> Strengths:
     Displacement fields are linear in the strengths, so scaling these scales the amplitude. Raises
     `InputError` for an unknown class.
     """
-    expressions = catalogue().expressions
+    expressions = load_catalogue().expressions
     if label not in expressions:
         choices = ", ".join(expressions)
         raise InputError(f"unknown class {label!r}: choose one of {choices}")
     combinations = expressions[label]
     often = np.array([combination.often for combination in combinations])
     units = combinations[rng.choice(len(combinations), p=often / often.sum())].units
-    leading = catalogue().units[units[0]]
+    leading = load_catalogue().units[units[0]]
     alone = rng.random() < leading.one_sided
     weaker = rng.uniform(*(_WEAK_SIDE if alone else _BOTH_SIDES))
     sides = (1.0, weaker) if rng.random() < 0.5 else (weaker, 1.0)

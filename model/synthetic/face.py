@@ -8,11 +8,10 @@ import numpy as np
 from model.errors import InputError
 from model.records import ArrayF32, ImageU8
 from model.synthetic.courses import Sway
-from model.synthetic.disturbances import Glances, Light, gaze_mask
-from model.synthetic.noise import NoiseBank
+from model.synthetic.disturbances import Glances, Light, NoiseBank, gaze_mask
 from model.synthetic.painter import Painter
 from model.synthetic.portrait import CANVAS_SIZE, astronaut_portrait
-from model.synthetic.schedule import BLOCK_S, Block, Schedule, TrueExpression, plan_block
+from model.synthetic.schedule import BLOCK_S, BlockPlan, Schedule, TrueExpression, plan_block
 
 MIN_SIZE = (160, 120)
 """Smallest frame, (width, height) or (height, width): smaller faces show no micro-expressions."""
@@ -96,7 +95,7 @@ class SyntheticFace:
         block = self._plan(number)
         skin = np.zeros((CANVAS_SIZE[1], CANVAS_SIZE[0], 2), np.float32)
         for k, expression in enumerate(block.expressions):
-            strength = expression.course.strength(time_s)
+            strength = expression.strength(time_s)
             if strength > 0:
                 skin += self._field(number, k) * np.float32(strength)
         jaw = 0.0
@@ -105,7 +104,7 @@ class SyntheticFace:
             jaw += opening
             if pursing:
                 skin += self._painter.pursed_lips * np.float32(pursing)
-        closed = max((blink.course.strength(time_s) for blink in block.blinks), default=0.0)
+        closed = max((blink.strength(time_s) for blink in block.blinks), default=0.0)
         if self._glances is not None:
             gaze = np.array(self._glances.gaze(time_s), np.float32)
             skin += self._gaze * gaze * np.float32(1 - closed)
@@ -133,7 +132,7 @@ class SyntheticFace:
         ended = (row for row in planned if row.offset_s <= duration_s)
         return tuple(sorted(ended, key=lambda row: row.onset_s))
 
-    def _new_plan(self, number: int) -> Block:
+    def _new_plan(self, number: int) -> BlockPlan:
         lid_travel_px = self._portrait.lid_travel_mm  # a mm of the face is a px of the crop
         return plan_block(self._schedule, self._seed, number, lid_travel_px=lid_travel_px)
 

@@ -24,7 +24,7 @@ from model.synthetic.schedule import Schedule, TrueExpression, plan_micros
 SMOOTHING_S = 0.05
 """Standard deviation of the kernel that smooths landmarks in time, in both directions. Landmarks
 jitter by half a pixel; a field that jittered with them would be visible."""
-MAX_GAP_S = 0.25
+MAX_ABSENCE_S = 0.25
 """If the face is away for longer, a new stretch of footage begins."""
 
 
@@ -108,7 +108,7 @@ class ExpressionOverlay:
         active = [
             (k, strength)
             for k, planned in enumerate(self._planned)
-            if (strength := planned.course.strength(time_s)) > 0
+            if (strength := planned.strength(time_s)) > 0
         ]
         if not active or np.isnan(landmarks_px[0, 0]):
             return frame.image
@@ -132,7 +132,7 @@ def _spans(
     last = -1
     for time_s, track in zip(times_s, tracks, strict=True):
         if track >= 0:
-            if spans and track == last and time_s - spans[-1][1] <= MAX_GAP_S:
+            if spans and track == last and time_s - spans[-1][1] <= MAX_ABSENCE_S:
                 spans[-1] = (spans[-1][0], float(time_s))
             else:
                 spans.append((float(time_s), float(time_s)))

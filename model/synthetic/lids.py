@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from model.records import ArrayF32, ArrayF64, ImageU8
-from model.synthetic.patches import Patch, draw_levels, edge_line, sample_picture, smoothstep
+from model.synthetic.patches import Patch, draw_patch, edge_line, sample_picture, smoothstep
 
 LEVELS = 25
 
@@ -76,13 +76,11 @@ def _draw_eye(
         mm=px_per_mm,
     )
     columns = np.broadcast_to(x, (len(y), len(x)))
-    pictures = draw_levels(
-        partial(_draw_level, texture, columns, y, eye), np.linspace(0.0, 1.0, LEVELS)
-    )
-    return Patch(x0, y0, 0.0, 1.0, pictures)
+    levels = np.linspace(0.0, 1.0, LEVELS)
+    return draw_patch(x0, y0, levels, partial(_draw_level, texture, columns, y, eye))
 
 
-def _draw_level(texture: ArrayF32, x: ArrayF64, y: ArrayF64, eye: _Eye, level: float) -> ImageU8:
+def _draw_level(texture: ArrayF32, x: ArrayF64, y: ArrayF64, eye: _Eye, level: float) -> ArrayF64:
     gap = np.maximum(eye.bottom - eye.top, 0.0)
     fall, rise = level * _UPPER_SHARE * gap, level * (1 - _UPPER_SHARE) * gap
     lid_edge, lower_edge = eye.top + fall, eye.bottom - rise
@@ -106,9 +104,7 @@ def _draw_level(texture: ArrayF32, x: ArrayF64, y: ArrayF64, eye: _Eye, level: f
     drawn = drawn * (1 - is_lid) + lid * is_lid
     away = (y - lid_edge) / (_LINE_MM * eye.mm)
     lashes = _LINE * smoothstep(np.array(2 * level)) * np.exp(-(away**2)) * eye.opening
-    drawn = drawn * (1 - lashes[..., None]) + np.array(_LASH_COLOUR) * lashes[..., None]
-    picture: ImageU8 = np.clip(drawn + 0.5, 0, 255).astype(np.uint8)
-    return picture
+    return np.asarray(drawn * (1 - lashes[..., None]) + np.array(_LASH_COLOUR) * lashes[..., None])
 
 
 def _inverse(target: ArrayF64, y: ArrayF64) -> ArrayF64:

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from model.records import ArrayF32, ArrayF64, ImageU8
-from model.synthetic.patches import Patch, draw_levels, edge_line, sample_picture, smoothstep
+from model.synthetic.patches import Patch, draw_patch, edge_line, sample_picture, smoothstep
 
 LEVELS = 21
 
@@ -28,8 +28,9 @@ def draw_mouth(texture: ImageU8, landmarks: ArrayF32, px_per_mm: float) -> Patch
     (468, 2) in texture px."""
     place = _Mouth(landmarks, px_per_mm, texture.shape[1], texture.shape[0])
     values = texture.astype(np.float32)
-    pictures = draw_levels(partial(_draw_level, values, place), np.linspace(-1.0, 1.0, LEVELS))
-    return Patch(int(place.x[0]), int(place.y[0, 0]), -1.0, 1.0, pictures)
+    levels = np.linspace(-1.0, 1.0, LEVELS)
+    draw = partial(_draw_level, values, place)
+    return draw_patch(int(place.x[0]), int(place.y[0, 0]), levels, draw)
 
 
 class _Mouth:
@@ -83,7 +84,7 @@ class _Mouth:
         return shifts
 
 
-def _draw_level(texture: ArrayF32, place: _Mouth, level: float) -> ImageU8:
+def _draw_level(texture: ArrayF32, place: _Mouth, level: float) -> ArrayF64:
     x, y = np.broadcast_arrays(place.x, place.y)
     lower = upper = y
     for _ in range(_INVERSIONS):
@@ -102,6 +103,4 @@ def _draw_level(texture: ArrayF32, place: _Mouth, level: float) -> ImageU8:
     below = np.where(place.inside, smoothstep((lower - place.bottom) / soft + 0.5), 1.0)[..., None]
     drawn = between * (1 - below) + lip * below
     above = np.where(place.inside, smoothstep((place.top - upper) / soft + 0.5), 0.0)[..., None]
-    drawn = drawn * (1 - above) + sample_picture(texture, x, upper) * above
-    picture: ImageU8 = np.clip(drawn + 0.5, 0, 255).astype(np.uint8)
-    return picture
+    return np.asarray(drawn * (1 - above) + sample_picture(texture, x, upper) * above)

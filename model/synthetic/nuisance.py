@@ -8,14 +8,12 @@ of both.
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from model.errors import InputError
 from model.synthetic.exchanged_maps import Exchange
-from model.synthetic.stills import Looks, Optics, Range
+from model.synthetic.stills import CameraRanges, FaceRanges, Range
 
 View = Literal["crop", "maps", "mixed"]
 World = Literal["training", "held_out"]
 VIEWS: tuple[View, ...] = ("crop", "maps", "mixed")
-WORLDS: tuple[World, ...] = ("training", "held_out")
 
 MIXED_MAPS = 0.5
 """Share of exchanged maps in the mixed view."""
@@ -26,8 +24,8 @@ class Nuisance:
     """Ranges are sampled uniformly, and deviations are those of a normal distribution.
     Displacements are px of the 128 px crop."""
 
-    looks: Looks = field(default_factory=Looks)
-    optics: Optics = field(default_factory=Optics)
+    face: FaceRanges = field(default_factory=FaceRanges)
+    camera: CameraRanges = field(default_factory=CameraRanges)
     amplitude_px: Range = (0.15, 2.8)
     """Greatest displacement at the true apex; sampled log-uniformly."""
     direction_rad: float = 0.3
@@ -65,7 +63,7 @@ class Nuisance:
     """How maps are exchanged; None for the aligned crop through the live flow."""
 
 
-def nuisance_of(view: Literal["crop", "maps"], world: World) -> Nuisance:
+def choose_nuisance(view: Literal["crop", "maps"], world: World) -> Nuisance:
     """The ranges of one view in one world."""
     nuisance = Nuisance() if world == "training" else _held_out()
     if view == "crop":
@@ -73,8 +71,8 @@ def nuisance_of(view: Literal["crop", "maps"], world: World) -> Nuisance:
     held = world == "held_out"
     return replace(
         nuisance,
-        looks=replace(
-            nuisance.looks,
+        face=replace(
+            nuisance.face,
             # A face detector's box, or a crop made by hand: looser than ours, with the chin.
             framing=(0.66, 0.95) if held else (0.7, 1.1),
             drop_px=(-12, 4) if held else (-10, 6),
@@ -82,7 +80,7 @@ def nuisance_of(view: Literal["crop", "maps"], world: World) -> Nuisance:
             crop_turn_rad=0.05,
         ),
         # High-speed cameras, without averaging frames.
-        optics=replace(nuisance.optics, frames=(1, 1), shrinking=(0.75, 1.0)),
+        camera=replace(nuisance.camera, frames=(1, 1), shrinking=(0.75, 1.0)),
         exchange=Exchange(
             methods={"dis": 0.8, "tvl1-fine": 0.2},
             sizes_px=(36, 56),
@@ -98,12 +96,12 @@ def _held_out() -> Nuisance:
     """Face, camera, compression, light and head motion outside the training's ranges. The skin
     follows its muscles as in training, because that is what a network has to recognise."""
     plain = Nuisance()
-    looks, optics = plain.looks, plain.optics
+    face, camera = plain.face, plain.camera
     return replace(
         plain,
-        looks=replace(looks, shape_px=(3.0, 4.5), texture_levels=(5.0, 12.0), yaw=(-0.25, 0.25)),
-        optics=replace(
-            optics, noise_levels=(3.0, 6.0), jpeg=0.8, jpeg_quality=(35, 60), flicker=0.012
+        face=replace(face, shape_px=(3.0, 4.5), texture_levels=(5.0, 12.0), yaw=(-0.25, 0.25)),
+        camera=replace(
+            camera, noise_levels=(3.0, 6.0), jpeg=0.8, jpeg_quality=(35, 60), flicker=0.012
         ),
         amplitude_px=(0.3, 2.5),
         apex_share=(0.6, 0.95),
@@ -113,11 +111,3 @@ def _held_out() -> Nuisance:
         nod_px=0.45,
         companion=0.5,
     )
-
-
-def check_view(view: str, world: str) -> None:
-    """Raise `InputError` unless both names are known."""
-    if view not in VIEWS:
-        raise InputError(f"view {view!r}: choose one of {', '.join(VIEWS)}")
-    if world not in WORLDS:
-        raise InputError(f"nuisance {world!r}: choose one of {', '.join(WORLDS)}")

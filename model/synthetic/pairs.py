@@ -103,34 +103,34 @@ class _Scene:
         label = label or CLASSES[rng.integers(len(CLASSES))]
         person = int(rng.integers(PERSONS))
         face = np.random.default_rng((seed[0], person, PERSONS))
-        still = Still(rng, nuisance.looks, face)
-        skin = _Skin(still, face, nuisance)
-        self._still, self._camera = still, CameraModel(rng, nuisance.optics)
+        still = Still(rng, nuisance.face, face)
+        self._skin = skin = _Skin(still, face, nuisance)
+        self._still, self._camera = still, CameraModel(rng, nuisance.camera)
         amplitude_px = float(np.exp(rng.uniform(*np.log(nuisance.amplitude_px))))
+        self._nuisance, self._wobble_px = nuisance, nuisance.wobble * amplitude_px
+        self._lead: Strengths = {}
         if label == NEUTRAL:
-            lead: Strengths = {}
-            others, blinking, nodding = _without_expression(rng, skin, amplitude_px)
+            self._others, blinking, nodding = _without_expression(rng, skin, amplitude_px)
         else:
             lead = sample_expression(rng, label)
-            lead = scale_strengths(lead, amplitude_px / skin.peak_px(lead))
-            others = _companions(rng, skin, nuisance, lead, amplitude_px)
+            self._lead = scale_strengths(lead, amplitude_px / skin.peak_px(lead))
+            self._others = _companions(rng, skin, nuisance, self._lead, amplitude_px)
             blinking, nodding = rng.random() < nuisance.blink, 1.0
 
-        reached = [rng.uniform(*nuisance.onset_share), rng.uniform(*nuisance.apex_share)]
-        reached.append(rng.uniform(*nuisance.offset_share))
+        ranges = nuisance.onset_share, nuisance.apex_share, nuisance.offset_share
+        reached = [rng.uniform(*each) for each in ranges]
         closed = int(rng.integers(3)) if blinking else None
         self.keys: Sequence[ArrayF32] = [
-            self._key(skin, nuisance, lead, others, share, number == closed, nodding, amplitude_px)
-            for number, share in enumerate(reached)
+            self._key(share, number == closed, nodding) for number, share in enumerate(reached)
         ]
         """Displacement of the skin from rest at onset, apex and offset, (2, 128, 128) px each."""
-        strengths = {**lead, **others}
+        strengths = {**self._lead, **self._others}
         peaks = {unit: skin.peak_px({unit: sides}) for unit, sides in strengths.items()}
         self.truth = Truth(
             label=label,
             strengths=strengths,
             action_units=frozenset(unit for unit, px in peaks.items() if px >= PRESENT_PX),
-            amplitude_px=amplitude_px if lead else 0.0,
+            amplitude_px=amplitude_px if self._lead else 0.0,
             person=person,
         )
 
@@ -138,30 +138,22 @@ class _Scene:
         """Take the camera's frames (S, S) of the face with this displacement of its skin."""
         return self._camera.capture(self._still.draw(displacement))
 
-    def _key(
-        self,
-        skin: "_Skin",
-        nuisance: Nuisance,
-        lead: Strengths,
-        others: Strengths,
-        share: float,
-        closed: bool,
-        nodding: float,
-        amplitude_px: float,
-    ) -> ArrayF32:
-        rng = self.rng
+    def _key(self, share: float, closed: bool, nodding: float) -> ArrayF32:
+        """The displacement when `share` of the expression is reached."""
+        rng, nuisance = self.rng, self._nuisance
         acting = {}
-        for strengths in (lead, others):
+        for strengths in (self._lead, self._others):
             for unit, (right, left) in strengths.items():
                 # The expression's units move nearly together; a companion has its own timing.
-                own = share if strengths is lead else rng.uniform(0, 1)
+                own = share if strengths is self._lead else rng.uniform(0, 1)
                 own *= 1 + rng.normal(0, nuisance.drift)
                 acting[unit] = (right * own, left * own)
         if closed:
-            lids = rng.uniform(*nuisance.blink_strength) * (1.0 if lead else 2.5)
+            lids = rng.uniform(*nuisance.blink_strength) * (1.0 if self._lead else 2.5)
             acting["AU45"] = (lids, lids)
-        displacement = skin.displace(acting) + np.float32(nodding) * _head_motion(rng, nuisance)
-        displacement += np.float32(nuisance.wobble * amplitude_px) * _smooth_field(rng, 24)
+        displacement = self._skin.displace(acting)
+        displacement += np.float32(nodding) * _head_motion(rng, nuisance)
+        displacement += np.float32(self._wobble_px) * _smooth_field(rng, 24)
         return displacement
 
 

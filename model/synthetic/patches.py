@@ -39,11 +39,16 @@ class Patch:
             place[:] = cv2.addWeighted(self.pictures[k], 1 - part, self.pictures[k + 1], part, 0)
 
 
-def draw_levels(draw: Callable[[float], ImageU8], levels: ArrayF64) -> ImageU8:
-    """The pictures that `draw` makes for each of `levels`, (K, h, w, 3). Uses all cores, because a
-    demo waits for it."""
+def draw_patch(x: int, y: int, levels: ArrayF64, draw: Callable[[float], ArrayF64]) -> Patch:
+    """The patch at (x, y) of the pictures (h, w, 3), RGB 0 to 255, that `draw` makes for each of
+    `levels`. Uses all cores, because a demo waits for it."""
+
+    def picture(level: float) -> ImageU8:
+        return np.clip(draw(level) + 0.5, 0, 255).astype(np.uint8)
+
     with ThreadPoolExecutor(cores()) as pool:
-        return np.stack(list(pool.map(draw, levels)))
+        pictures = np.stack(list(pool.map(picture, levels)))
+    return Patch(x, y, float(levels[0]), float(levels[-1]), pictures)
 
 
 def edge_line(points: ArrayF32, x: ArrayF64, smooth_px: float) -> ArrayF64:

@@ -8,7 +8,7 @@ inner eye corners are 32 px apart, as in the 128 px crop, but with more room aro
 
 import math
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -105,8 +105,9 @@ def canvas_field(
 @lru_cache(maxsize=4)
 def astronaut_portrait(size: tuple[int, int]) -> Portrait:
     """The portrait of Eileen Collins (NASA, public domain) that ships with scikit-image, in a frame
-    of (width, height) px."""
-    return place(read_photograph(), astronaut_landmarks(), size)
+    of (width, height) px. Its landmarks, the means over enlargements by 1.5 to 4, ship with the
+    program, so the demo needs no face network and looks the same on every machine."""
+    return place(read_photograph(), read_landmarks("portrait_landmarks.csv"), size)
 
 
 def read_photograph() -> ImageU8:
@@ -122,14 +123,6 @@ def read_photograph() -> ImageU8:
         return np.array(Image.open(path).convert("RGB"))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error}): install scikit-image again") from None
-
-
-@cache
-def astronaut_landmarks() -> ArrayF32:
-    """FaceMesh points (468, 2) of that portrait, px of the picture: the mean over enlargements by
-    1.5 to 4. They ship with the program, so the demo needs no face network and looks the same on
-    every machine."""
-    return read_landmarks("portrait_landmarks.csv")
 
 
 def read_landmarks(name: str) -> ArrayF32:
@@ -170,11 +163,7 @@ def place(picture: ImageU8, points: ArrayF32, size: tuple[int, int]) -> Portrait
 
 
 def _enlarge(
-    picture: ImageU8,
-    scale: float,
-    middle: ArrayF32,
-    at: tuple[float, float],
-    size: tuple[int, int],
+    picture: ImageU8, scale: float, middle: ArrayF32, at: tuple[float, float], size: tuple[int, int]
 ) -> tuple[ImageU8, ArrayF64]:
     """Enlarge `picture` by `scale` and move its point `middle` to `at`, or near it. Returns the
     result and the transform (2, 3) float64, result px ← picture px."""

@@ -2,14 +2,11 @@
 
 import hashlib
 import io
-import multiprocessing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
-from tqdm import tqdm
 
 from model.classifiers import Inputs
 from model.classifiers.phase_inputs import INPUT_PX, PHASE_SHAPES, prepare_phase
@@ -18,33 +15,23 @@ from model.flow import Flow, load_flow
 from model.flow.phase_flows import long_flows
 from model.inference.samples import SampleSet
 from model.labels import ACTION_UNITS, CLASSES, NO_EXPRESSION
+from model.parallel import run_jobs
 from model.records import ArrayF32
-from model.synthetic import nuisance as nuisances
-from model.synthetic.nuisance import MIXED_MAPS, View, World, nuisance_of
+from model.synthetic.nuisance import MIXED_MAPS, View, World, choose_nuisance
 from model.synthetic.pairs import NEUTRAL, Truth, synthetic_course, synthetic_pair
 
 NAME = "synthetic"
 CHUNK = 250
 """Samples per file."""
 
-_GENERATOR = (
-    "classifiers/normalisation.py",
-    "classifiers/phase_inputs.py",
-    "flow/*.py",
-    "synthetic/action_units.py",
-    "synthetic/action_units.toml",
-    "synthetic/exchanged_maps.py",
-    "synthetic/expressions.py",
-    "synthetic/nuisance.py",
-    "synthetic/pairs.py",
-    "synthetic/portrait.py",
-    "synthetic/sample_sets.py",
-    "synthetic/stills.py",
-)  # what a sample depends on
+_GENERATOR = ("classifiers/*.py", "flow/*.py", "synthetic/*.py", "synthetic/*.toml")
+"""The files that a sample depends on."""
 
 
 @dataclass(frozen=True)
-class _Job:
+class _PairFile:
+    """A file of samples that are to be drawn."""
+
     seed: int
     numbers: range
     flow: str
@@ -74,35 +61,24 @@ def open_pairs(
     a share `MIXED_MAPS` of maps. `nuisance`: the ranges for training, or harder ones. A share
     `none_share` of the samples has no expression.
 
-    Samples that are not in `cache` are drawn by `workers` processes (1: by this one) with a
-    progress bar, and kept in files of `chunk` samples. An interruption costs at most one file per
-    process.
+    Samples that are not in `cache` are drawn by `workers` processes and kept in files of `chunk`
+    samples. An interruption costs at most one file per process.
     """
-    nuisances.check_view(view, nuisance)
     if inputs != "flows":
         view = "crop"  # nobody exchanges frames
     kind = f"{view}-{nuisance}-{none_share:g}-{inputs}"
-    folder = cache / f"{flow}-{kind}-{seed}-{chunk}-{_generator_hash(flow)}"
+    # A hash of everything the samples depend on, so that outdated ones are never used.
+    key = f"{load_flow(flow).parameters} {hash_code(_GENERATOR)}"
+    digest = hashlib.sha256(key.encode()).hexdigest()[:12]
+    folder = cache / f"{flow}-{kind}-{seed}-{chunk}-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
+    given = flow, view, nuisance, none_share, inputs
     jobs = [
-        _Job(
-            seed, range(first, first + chunk), flow, view, nuisance, none_share, inputs,
-            folder / f"{first:06d}.npz",
-        )
+        _PairFile(seed, range(first, first + chunk), *given, folder / f"{first:06d}.npz")
         for first in range(0, count, chunk)
-    ]  # fmt: skip
+    ]
     missing = [job for job in jobs if not job.path.exists()]
-    title = f"samples of set {seed}"
-    if workers == 1:
-        for job in tqdm(missing, desc=title, unit="file", disable=not missing):
-            _draw(job)
-    elif missing:
-        # Spawn, because a fork copies locks but not the threads that hold them.
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(min(workers, len(missing)), cv2.setNumThreads, (1,)) as pool:
-            drawn = pool.imap_unordered(_draw, missing)
-            for _ in tqdm(drawn, total=len(missing), desc=title, unit="file"):
-                pass
+    run_jobs(_draw, missing, workers, f"samples of set {seed}", "file")
     parts = [dict(np.load(job.path)) for job in jobs]
     columns = {name: np.concatenate([part[name] for part in parts])[:count] for name in parts[0]}
     return SampleSet(
@@ -120,7 +96,7 @@ def open_pairs(
     )
 
 
-def _draw(job: _Job) -> None:
+def _draw(job: _PairFile) -> None:
     flow = load_flow(job.flow)
     phases, truths, both = [], [], []
     for number in job.numbers:
@@ -143,7 +119,7 @@ def _draw(job: _Job) -> None:
     write_whole(job.path, content.getbuffer())
 
 
-def _sample(job: _Job, number: int, flow: Flow) -> tuple[ArrayF32, ArrayF32 | None, Truth]:
+def _sample(job: _PairFile, number: int, flow: Flow) -> tuple[ArrayF32, ArrayF32 | None, Truth]:
     """Both phases of one sample in the form of `job.inputs`, on a crop of any size; and the
     truth."""
     choose = np.random.default_rng((job.seed, number, 1))
@@ -151,7 +127,7 @@ def _sample(job: _Job, number: int, flow: Flow) -> tuple[ArrayF32, ArrayF32 | No
     view: Literal["crop", "maps"] = "crop" if job.view == "crop" else "maps"
     if job.view == "mixed":
         view = "maps" if choose.random() < MIXED_MAPS else "crop"
-    nuisance = nuisance_of(view, job.world)
+    nuisance = choose_nuisance(view, job.world)
     seed = (job.seed, number)
     if job.inputs == "flows":
         pair = synthetic_pair(seed, flow, nuisance, label)
@@ -172,9 +148,3 @@ def _prepare(inputs: Inputs, phase: ArrayF32 | None) -> ArrayF32:
 
 def _label(truth: Truth) -> int:
     return NO_EXPRESSION if truth.label == NEUTRAL else CLASSES.index(truth.label)
-
-
-def _generator_hash(flow: str) -> str:
-    """A hash of everything the samples depend on, so that outdated ones are never used."""
-    parts = f"{load_flow(flow).parameters} {hash_code(_GENERATOR)}"
-    return hashlib.sha256(parts.encode()).hexdigest()[:12]

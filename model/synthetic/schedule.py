@@ -12,10 +12,11 @@ from typing import Literal
 import numpy as np
 
 from model.errors import InputError
+from model.labels import CLASSES
 from model.records import MICRO_S
 from model.synthetic.action_units import Strengths, facs_notation
-from model.synthetic.courses import Course, Speech, sample_speech
-from model.synthetic.expressions import LABELS, sample_expression
+from model.synthetic.courses import Speech, ease, sample_speech
+from model.synthetic.expressions import sample_expression
 
 BLOCK_S = 30.0
 MIN_GAP_S = 1.0
@@ -90,13 +91,26 @@ class PlannedExpression:
     """An expression or a blink, and how to draw it."""
 
     truth: TrueExpression
-    course: Course
+    hold_s: float
+    """How long it stays at full strength around the apex."""
     strengths: Strengths
     """Of the expression, before scaling to its amplitude; empty for a blink."""
 
+    def strength(self, time_s: float) -> float:
+        """0 at rest, 1 at the apex. Rise and fall are minimum-jerk (Flash & Hogan, J. Neurosci.
+        1985), each at its own speed."""
+        onset_s, apex_s, offset_s = self.truth.onset_s, self.truth.apex_s, self.truth.offset_s
+        if not onset_s < time_s < offset_s:
+            return 0.0
+        if time_s < apex_s:
+            part = (time_s - onset_s) / (apex_s - self.hold_s / 2 - onset_s)
+        else:
+            part = (offset_s - time_s) / (offset_s - apex_s - self.hold_s / 2)
+        return float(ease(min(part, 1.0)))
+
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class BlockPlan:
     """Everything that begins and ends within one block, in order of time."""
 
     expressions: tuple[PlannedExpression, ...] = ()
@@ -104,7 +118,7 @@ class Block:
     speech: tuple[Speech, ...] = ()
 
 
-def plan_block(schedule: Schedule, seed: int, number: int, *, lid_travel_px: float) -> Block:
+def plan_block(schedule: Schedule, seed: int, number: int, *, lid_travel_px: float) -> BlockPlan:
     """Plan block `number` (0, 1, …) of a seed's footage: 30 s from `number` × 30 s on.
 
     `lid_travel_px`: how far this face's lids move in a blink, px of the 128 px crop.
@@ -134,7 +148,7 @@ def plan_block(schedule: Schedule, seed: int, number: int, *, lid_travel_px: flo
             at = number * BLOCK_S + onset_s
             bouts.append(sample_speech(rng, at, at + length_s))
     blinks = _blinks(rng, schedule, number * BLOCK_S, expressions, lid_travel_px)
-    return Block(tuple(expressions), tuple(blinks), tuple(bouts))
+    return BlockPlan(tuple(expressions), tuple(blinks), tuple(bouts))
 
 
 def plan_micros(
@@ -198,11 +212,7 @@ def _spread(
 
 
 def _expression(
-    rng: np.random.Generator,
-    schedule: Schedule,
-    kind: str,
-    onset_s: float,
-    length_s: float,
+    rng: np.random.Generator, schedule: Schedule, kind: str, onset_s: float, length_s: float
 ) -> PlannedExpression:
     if kind == "micro":
         amplitude_px = rng.uniform(*schedule.amplitude_px)
@@ -210,10 +220,18 @@ def _expression(
     else:
         amplitude_px = rng.uniform(*schedule.macro_px)
         hold, apex = rng.uniform(0.2, 0.4), rng.uniform(0.4, 0.55)
-    label = LABELS[rng.choice(len(LABELS), p=schedule.labels)]
+    label = CLASSES[rng.choice(len(CLASSES), p=schedule.labels)]
     strengths = sample_expression(rng, label)
-    course = Course(onset_s, onset_s + apex * length_s, onset_s + length_s, hold * length_s)
-    return _plan(course, "micro" if kind == "micro" else "macro", label, strengths, amplitude_px)
+    truth = TrueExpression(
+        onset_s=onset_s,
+        apex_s=onset_s + apex * length_s,
+        offset_s=onset_s + length_s,
+        kind="micro" if kind == "micro" else "macro",
+        label=label,
+        action_units=facs_notation(strengths),
+        amplitude_px=float(amplitude_px),
+    )
+    return PlannedExpression(truth, hold * length_s, strengths)
 
 
 def _blinks(
@@ -241,26 +259,8 @@ def _blinks(
         if onset_s + length_s > start_s + BLOCK_S:
             return blinks
         apex_s = onset_s + closes + stays / 2
-        course = Course(onset_s, apex_s, onset_s + length_s, stays)
-        blinks.append(_plan(course, "blink", "", {}, lid_travel_px))
+        offset_s = onset_s + length_s
+        truth = TrueExpression(onset_s, apex_s, offset_s, "blink", "", "AU45", lid_travel_px)
+        blinks.append(PlannedExpression(truth, stays, {}))
         # Blinks follow each other irregularly, but hardly ever immediately.
         onset_s += length_s + 0.5 + rng.gamma(2.0, max(mean_s - 0.9, 0.1) / 2)
-
-
-def _plan(
-    course: Course,
-    kind: Literal["micro", "macro", "blink"],
-    label: str,
-    strengths: Strengths,
-    amplitude_px: float,
-) -> PlannedExpression:
-    truth = TrueExpression(
-        onset_s=course.onset_s,
-        apex_s=course.apex_s,
-        offset_s=course.offset_s,
-        kind=kind,
-        label=label,
-        action_units=facs_notation(strengths) if strengths else "AU45",
-        amplitude_px=float(amplitude_px),
-    )
-    return PlannedExpression(truth, course, strengths)

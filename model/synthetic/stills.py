@@ -25,7 +25,7 @@ _PAD_PX = 8  # skin may move into the crop from this far outside
 
 
 @dataclass(frozen=True)
-class Looks:
+class FaceRanges:
     """How much a face may differ from the portrait."""
 
     shape_px: Range = (0.0, 3.5)
@@ -70,24 +70,27 @@ class Still:
     """One face at rest; draws it with its skin displaced."""
 
     def __init__(
-        self, rng: np.random.Generator, looks: Looks, person: np.random.Generator | None = None
+        self,
+        rng: np.random.Generator,
+        ranges: FaceRanges,
+        person: np.random.Generator | None = None,
     ) -> None:
         """`person` samples what belongs to the face, `rng` how the camera sees it. Without a
         `person`, `rng` samples both."""
         person = person or rng
         canvas, points = _portrait()
-        self._canvas = _retexture(canvas, person, looks)
+        self._canvas = _retexture(canvas, person, ranges)
         extent = CROP_PX + 2 * _MARGIN_PX
-        shape = _shape(person, looks, points, extent) + _turn(rng, looks, extent)
+        shape = _shape(person, ranges, points, extent) + _turn(rng, ranges, extent)
         points = points + _field_at(shape, points)
         inverse = inverse_displacement(shape)
 
         # Place the crop on the reshaped face as the live aligner would, with random errors.
         align = crop_transform(points)
-        turn = rng.normal(0, looks.crop_turn_rad)
-        scale = rng.uniform(*looks.framing) * np.exp(rng.normal(0, looks.crop_scale_log))
-        shift = rng.normal(0, looks.crop_shift_px, 2)
-        shift[1] += rng.uniform(*looks.drop_px)
+        turn = rng.normal(0, ranges.crop_turn_rad)
+        scale = rng.uniform(*ranges.framing) * np.exp(rng.normal(0, ranges.crop_scale_log))
+        shift = rng.normal(0, ranges.crop_shift_px, 2)
+        shift[1] += rng.uniform(*ranges.drop_px)
         align = _similarity(shift, turn, scale, align)
         self.landmarks_px = (points @ align[:, :2].T + align[:, 2]).astype(np.float32)
         """(468, 2) float32: FaceMesh points of the resting face in the crop."""
@@ -118,7 +121,7 @@ class Still:
 
 
 @dataclass(frozen=True)
-class Optics:
+class CameraRanges:
     """How much cameras and light may differ."""
 
     blur_px: Range = (0.0, 1.1)
@@ -141,18 +144,18 @@ class Optics:
 class CameraModel:
     """One camera in one light."""
 
-    def __init__(self, rng: np.random.Generator, optics: Optics) -> None:
+    def __init__(self, rng: np.random.Generator, ranges: CameraRanges) -> None:
         self._rng = rng
-        self._blur = rng.uniform(*optics.blur_px)
-        self._small = round(CROP_PX * rng.uniform(*optics.shrinking))
-        self._gamma = rng.uniform(*optics.gamma)
-        self._light = _ramp(rng.uniform(*optics.gradient), rng.uniform(0, np.pi))
-        self._flicker = optics.flicker
-        self._noise = rng.uniform(*optics.noise_levels)
+        self._blur = rng.uniform(*ranges.blur_px)
+        self._small = round(CROP_PX * rng.uniform(*ranges.shrinking))
+        self._gamma = rng.uniform(*ranges.gamma)
+        self._light = _ramp(rng.uniform(*ranges.gradient), rng.uniform(0, np.pi))
+        self._flicker = ranges.flicker
+        self._noise = rng.uniform(*ranges.noise_levels)
         self._quality = (
-            round(rng.uniform(*optics.jpeg_quality)) if rng.random() < optics.jpeg else None
+            round(rng.uniform(*ranges.jpeg_quality)) if rng.random() < ranges.jpeg else None
         )
-        self._frames = int(rng.integers(optics.frames[0], optics.frames[1] + 1))
+        self._frames = int(rng.integers(ranges.frames[0], ranges.frames[1] + 1))
 
     def capture(self, picture: ArrayF32) -> list[ImageU8]:
         """Take the frames of one moment, (S, S) uint8 each, of `picture` (S, S) float32."""
@@ -201,7 +204,7 @@ def _portrait() -> tuple[ArrayF32, ArrayF32]:
     """The photograph's crop with its margin, float32 grey, and the landmarks (468, 2) in crop
     px."""
     image = read_photograph()
-    # These were found on a smaller picture and differ from `portrait.astronaut_landmarks` by 1.2 %
+    # These were found on a smaller picture and differ from `portrait_landmarks.csv` by 1.2 %
     # of the face's width. The shipped weights were trained and measured on pairs drawn with them,
     # so other landmarks would not reproduce their figures. The next training may drop them.
     landmarks_px = read_landmarks("stills_landmarks.csv")
@@ -217,37 +220,37 @@ def _portrait() -> tuple[ArrayF32, ArrayF32]:
     return canvas.astype(np.float32), points.astype(np.float32)
 
 
-def _retexture(canvas: ArrayF32, rng: np.random.Generator, looks: Looks) -> ArrayF32:
+def _retexture(canvas: ArrayF32, rng: np.random.Generator, ranges: FaceRanges) -> ArrayF32:
     """The portrait, its own texture softened and random texture added."""
     size = canvas.shape[0]
-    softness = rng.uniform(*looks.softness_px) * _FINENESS
+    softness = rng.uniform(*ranges.softness_px) * _FINENESS
     dressed = cv2.GaussianBlur(canvas, (0, 0), softness)
-    dressed = 128 + rng.uniform(*looks.contrast) * (dressed - 128)
+    dressed = 128 + rng.uniform(*ranges.contrast) * (dressed - 128)
     dressed += rng.uniform(-25, 25)
     for grain_px in (1.5, 3.0, 7.0, 16.0):
-        levels = rng.uniform(*looks.texture_levels) / 2
+        levels = rng.uniform(*ranges.texture_levels) / 2
         dressed += levels * smooth_noise(rng, grain_px * _FINENESS, size)
     return np.asarray(dressed, np.float32)
 
 
-def _shape(rng: np.random.Generator, looks: Looks, points: ArrayF32, extent: int) -> ArrayF32:
+def _shape(rng: np.random.Generator, ranges: FaceRanges, points: ArrayF32, extent: int) -> ArrayF32:
     """Displacement (2, E, E) from the portrait's face to another one, over crop and margin."""
-    rest = {unit: (rng.uniform(*span),) * 2 for unit, span in looks.rest.items()}
+    rest = {unit: (rng.uniform(*span),) * 2 for unit, span in ranges.rest.items()}
     shape = displacement_field(points + np.float32(_MARGIN_PX), rest, extent)
-    sigma = rng.uniform(*looks.shape_px)
+    sigma = rng.uniform(*ranges.shape_px)
     shape += sigma * np.stack([smooth_noise(rng, 45, extent) for _ in range(2)])
     axis = np.arange(extent, dtype=np.float32) - extent / 2
-    stretch = np.float32(rng.uniform(*looks.stretch))
+    stretch = np.float32(rng.uniform(*ranges.stretch))
     shape[0] += stretch * axis[None, :]
     shape[1] -= stretch * axis[:, None]
     return shape
 
 
-def _turn(rng: np.random.Generator, looks: Looks, extent: int) -> ArrayF32:
+def _turn(rng: np.random.Generator, ranges: FaceRanges, extent: int) -> ArrayF32:
     """Displacement (2, E, E) from a frontal face to one that is slightly turned and tilted."""
     axis = np.arange(extent, dtype=np.float32) - extent / 2
     bent = axis * axis / (CROP_PX / 2)
-    yaw, pitch = (np.float32(rng.uniform(*span)) for span in (looks.yaw, looks.pitch))
+    yaw, pitch = (np.float32(rng.uniform(*span)) for span in (ranges.yaw, ranges.pitch))
     field = np.zeros((2, extent, extent), np.float32)
     field[0] += yaw * bent[None, :]
     field[1] += pitch * bent[:, None]

@@ -14,11 +14,7 @@ from model.training.recipe import Variation
 
 
 def augment(
-    phases: Tensor,
-    has_offset: Tensor,
-    inputs: Inputs,
-    variation: Variation,
-    rng: torch.Generator,
+    phases: Tensor, has_offset: Tensor, inputs: Inputs, variation: Variation, rng: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Vary each sample at random. Returns phases (N, 2, *inner, S, S), and which second phases are
     known (N,). `rng` is on the CPU, so results are the same on any device."""

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from model.classifiers import Inputs, inputs_of
-from model.datasets.flow_maps import set_name
+from model.datasets.flow_maps import name_maps
 from model.datasets.sample_sets import open_samples
 from model.errors import InputError
 from model.flow import load_flow
 from model.inference.samples import SampleSet, join_samples
 from model.labels import CLASSES
+from model.parallel import check_workers
 from model.synthetic.nuisance import View, World
 from model.synthetic.sample_sets import open_pairs
-from model.training.leakage import faces
+from model.training.leakage import find_face_source
 
 SYNTHETIC = "synthetic"
 FIRST_REPORT_SEED = 1000
@@ -47,7 +48,7 @@ class Sources:
                 f"--data {given!r}: give synthetic, NAME:PATH, or several of them with commas, "
                 "each once"
             )
-        shown = [faces(name) for name in self.data_sets]
+        shown = [find_face_source(name) for name in self.data_sets]
         for name, whose in zip(self.data_sets, shown, strict=True):
             if name != whose and shown.count(whose) > 1:
                 raise InputError(f"{name} shows the faces of {whose}: give one of the two")
@@ -150,10 +151,4 @@ class Opener:
 
 def _name(spec: str) -> str:
     name, _, path = spec.partition(":")
-    return set_name(Path(path)) if name == "maps" else name
-
-
-def check_workers(number: int) -> None:
-    """Raise `InputError` if `number` is below 1."""
-    if number < 1:
-        raise InputError(f"--jobs {number}: choose 1 or more processes")
+    return name_maps(Path(path)) if name == "maps" else name

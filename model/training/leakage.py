@@ -10,12 +10,12 @@ _EXTENDS = {"samm_lv": "samm"}
 """The long videos are of SAMM's recordings and hold its micro-expressions (Yap et al., FG 2020)."""
 
 
-def faces(name: str) -> str:
+def find_face_source(name: str) -> str:
     """The data set whose faces `name` shows, usually `name` itself."""
     return _EXTENDS.get(name, name)
 
 
-def training_sets(checkpoint: Checkpoint) -> frozenset[str]:
+def list_training_sets(checkpoint: Checkpoint) -> frozenset[str]:
     """Names of the data sets its weights were trained on, including those its initial weights saw;
     empty if the checkpoint does not say."""
     seen: set[str] = set()
@@ -28,8 +28,10 @@ def training_sets(checkpoint: Checkpoint) -> frozenset[str]:
 
 def refuse_overlap(name: str, checkpoint: Checkpoint, tested: Iterable[str]) -> None:
     """Raise `InputError` if the weights called `name` saw faces of a data set in `tested`."""
-    shown = set(map(faces, tested))
-    seen = sorted(each for each in training_sets(checkpoint) if faces(each) in shown)
+    shown = set(map(find_face_source, tested))
+    seen = sorted(
+        each for each in list_training_sets(checkpoint) if find_face_source(each) in shown
+    )
     if seen:
         raise InputError(
             f"{name} was trained on {', '.join(seen)}: it would be tested on faces that it has "

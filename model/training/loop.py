@@ -1,28 +1,19 @@
-"""The training loop.
+"""The training loop. The number of epochs is fixed beforehand."""
 
-The number of epochs is fixed beforehand. An interrupted run continues where it stopped and ends
-with exactly the weights it would have had: each epoch draws its random numbers from the recipe's
-seed and the epoch's number.
-"""
-
+import copy
 import csv
-import hashlib
-import io
 import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from model.classifiers import CustomLoss
-from model.errors import InputError, error_line
-from model.files import write_whole
+from model.errors import InputError
 from model.flow import load_flow
 from model.inference.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from model.inference.confidence import fit_confidence
@@ -34,7 +25,7 @@ from model.training.augment import augment
 from model.training.losses import Objective
 from model.training.recipe import Recipe
 
-WARM_UP = 0.25
+WARM_UP_SHARE = 0.25
 """Share of the steps in which the learning rate rises."""
 
 
@@ -50,12 +41,11 @@ def fit(
 ) -> Checkpoint:
     """Train by `recipe` and write the checkpoint to `out`.
 
-    Beside `out` it writes `.log.csv`, a line per epoch, and `.state`, to continue from, which is
-    deleted at the end. `validation` is scored after each epoch; it chooses the epoch only if the
-    recipe keeps the best one. At the end, confidence is calibrated on it
-    (`model.inference.confidence`). Training starts from the weights of the checkpoint `init`, as
+    Beside `out` it writes `.log.csv`, a line per epoch. `validation` is scored after each epoch; it
+    chooses the epoch only if the recipe keeps the best one. At the end, confidence is calibrated on
+    it (`model.inference.confidence`). Training starts from the weights of the checkpoint `init`, as
     far as they fit the network. `after_epoch` gets each line of the log. Raises `InputError` if
-    samples and recipe do not fit, or if `.state` belongs to other samples or another recipe.
+    samples and recipe do not fit.
     """
     if init is not None:
         check_start(init, recipe)
@@ -72,7 +62,7 @@ def fit(
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
-    run = _Run(
+    run = _Epochs(
         recipe=recipe,
         training=training,
         network=network,
@@ -81,44 +71,32 @@ def fit(
         device=device,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
-    state_path, log_path = out.with_suffix(".state"), out.with_suffix(".log.csv")
-    key = _key(recipe, training, validation, init)
-    state = _read_state(state_path, key)
-    if state is not None:
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-    log: list[dict[str, float]] = state["log"] if state else []
-    best: dict[str, Any] | None = state["best"] if state else None
-
-    for epoch in range(len(log), recipe.epochs):
+    log: list[dict[str, float]] = []
+    best: tuple[float, dict[str, Tensor]] | None = None
+    for epoch in range(recipe.epochs):
         line = run.epoch(epoch)
         if validation is not None:
             line |= _validation_scores(network, validation, device)
         log.append(line)
-        if recipe.keep == "best" and (best is None or line["uf1"] > best["uf1"]):
-            best = {"uf1": line["uf1"], "network": _copy(network)}
-        _write_log(log_path, log)
-        state = {"key": key, "network": network.state_dict(), "optimizer": optimizer.state_dict()}
-        content = io.BytesIO()  # given a path, `torch.save` would hide a full disk
-        torch.save(state | {"log": log, "best": best}, content)
-        write_whole(state_path, content.getbuffer())
+        if recipe.keep == "best" and (best is None or line["uf1"] > best[0]):
+            best = line["uf1"], copy.deepcopy(network.state_dict())
+        _write_log(out.with_suffix(".log.csv"), log)
         after_epoch(line)
 
     if best is not None:
-        network.load_state_dict(best["network"])
+        network.load_state_dict(best[1])
     if validation is not None:
         fitted = fit_confidence(network, validation, device)
         checkpoint = replace(
             checkpoint, temperature=fitted.temperature, least_confidence=fitted.least
         )
     save_checkpoint(out, checkpoint, network.state_dict())
-    state_path.unlink(missing_ok=True)
     return checkpoint
 
 
 @dataclass
-class _Run:
-    """Everything an epoch needs."""
+class _Epochs:
+    """Runs epochs, and everything that they need."""
 
     recipe: Recipe
     training: SampleSet
@@ -178,9 +156,9 @@ class _Run:
 
 def _rate(done: float) -> float:
     """The learning rate, as a share of its maximum, when the share `done` of the steps is done."""
-    if done < WARM_UP:
-        return done / WARM_UP
-    return (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2
+    if done < WARM_UP_SHARE:
+        return done / WARM_UP_SHARE
+    return (1 + math.cos(math.pi * (done - WARM_UP_SHARE) / (1 - WARM_UP_SHARE))) / 2
 
 
 def _description(recipe: Recipe, training: SampleSet) -> Checkpoint:
@@ -247,27 +225,6 @@ def _start_from(init: Path, network: nn.Module, checkpoint: Checkpoint) -> Check
     return given
 
 
-def samples_digest(samples: SampleSet) -> bytes:
-    """A digest of everything in `samples` that affects the weights."""
-    names = samples.classes, samples.action_unit_names
-    digest = hashlib.sha256(repr(names).encode())
-    for column in (samples.phases, samples.both_phases, samples.labels, samples.action_units):
-        digest.update(np.ascontiguousarray(column).data)
-    return digest.digest()
-
-
-def _key(
-    recipe: Recipe, training: SampleSet, validation: SampleSet | None, init: Path | None
-) -> str:
-    digest = hashlib.sha256(repr(asdict(recipe)).encode())
-    for samples in (training, validation):
-        if samples is not None:
-            digest.update(samples_digest(samples))
-    if init is not None:
-        digest.update(init.read_bytes())
-    return digest.hexdigest()
-
-
 def _validation_scores(network: nn.Module, samples: SampleSet, device: str) -> dict[str, float]:
     """Scores after an epoch: UF1 from first phases alone and from all known phases, over samples
     with an expression; and mean average precision of the action units."""
@@ -279,28 +236,6 @@ def _validation_scores(network: nn.Module, samples: SampleSet, device: str) -> d
         figures[name] = uf1(confusion(samples.labels[named], classes, len(samples.classes)))
     figures["action_unit_map"] = mean_average_precision(samples.action_units, answers.action_units)
     return figures
-
-
-def _read_state(path: Path, key: str) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
-    try:
-        # To the CPU: a run started on CUDA may continue on another device.
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        found = state["key"]
-    except Exception as error:  # a file that is no state can raise anything
-        raise InputError(
-            f"{path} is damaged ({error_line(error)}): delete it to start anew"
-        ) from error
-    if found != key:
-        raise InputError(
-            f"{path} belongs to a run with other options or samples: delete it to start anew"
-        )
-    return state
-
-
-def _copy(network: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
 def _write_log(path: Path, log: list[dict[str, float]]) -> None:

@@ -26,8 +26,8 @@ from model.metrics.checkpoint_scores import SCORES
 from model.metrics.folds import Fold, leave_one_subject_out, validation_split
 from model.metrics.recognition import bootstrap, confusion, f1_by_class
 from model.text import parse_json
-from model.training.leakage import refuse_overlap, training_sets
-from model.training.loop import fit, samples_digest
+from model.training.leakage import list_training_sets, refuse_overlap
+from model.training.loop import fit
 from model.training.recipe import Recipe
 
 
@@ -90,7 +90,7 @@ def leave_one_out(
         done.append(answers)
     report = pool_folds(done, samples.classes)
     report |= {"recipe": asdict(recipe), "data": samples.name, "init": start}
-    report["left_out"] = list(samples.left_out)
+    report["left_out"] = list(samples.problems)
     _write_predictions(out / "predictions.csv", done, samples.classes)
     _write(out / "report.json", report)
     return report
@@ -129,7 +129,7 @@ def _start(init: Path, samples: SampleSet) -> dict[str, Any]:
     """A report entry: the file that all folds start from, and the data its weights have seen."""
     checkpoint = read_checkpoint(init)[0]
     refuse_overlap(init.name, checkpoint, {name.partition("/")[0] for name in samples.subjects})
-    return {"name": init.name, "sets": sorted(training_sets(checkpoint))}
+    return {"name": init.name, "sets": sorted(list_training_sets(checkpoint))}
 
 
 def _scores(clips: list[tuple[str, int, int]], classes: Sequence[str]) -> dict[str, Any]:
@@ -200,8 +200,9 @@ def _key(
     digest = hashlib.sha256(repr((asdict(recipe), validation_share)).encode())
     for one in (samples, always):
         if one is not None:
-            digest.update(samples_digest(one))
-            digest.update(repr(one.subjects).encode())
+            digest.update(repr((one.classes, one.action_unit_names, one.subjects)).encode())
+            for column in (one.phases, one.both_phases, one.labels, one.action_units):
+                digest.update(np.ascontiguousarray(column).data)
     if init is not None:
         digest.update(init.read_bytes())
     return digest.hexdigest()

@@ -54,7 +54,7 @@ def time_networks(config: LiveConfig) -> dict[str, Any]:
                 break
         warm = min(WARM_UP, len(times_ms["whole"]) // 2)
         times = {name: tail(ms[warm:]) for name, ms in times_ms.items()}
-        return {"engine": engine.line(), **times}
+        return {"engine": engine.describe(), **times}
 
 
 def measure_rate(load: LiveConfig, lasts_s: float = ANALYSIS_S) -> float | None:

@@ -21,9 +21,9 @@ from tqdm import tqdm
 from model.cli import new_folder
 from model.engine import ENGINES, Engine
 from model.engine.eager import plain_truth
-from model.engine.equality import FixedAnswers, compare_answers, example, fixed_inputs
+from model.engine.equality import FixedAnswers, compare_answers, example_inputs, fixed_inputs
 from model.errors import InputError, describe_error
-from model.evaluation.flow_comparison import FlowCondition, pair
+from model.evaluation.flow_comparison import FlowCondition, draw_pair
 from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
 from model.flow.gpu.gpu_flow import DeviceFlow
 from model.inference.checkpoint import checkpoint_path, load_network
@@ -113,7 +113,7 @@ def flow_parts(
     """Time the flows `names` on pairs of faces, on the CPU and, if possible, on `device`. Pictures
     and flows are in host memory."""
     for size_px in sizes_px:
-        pairs = [pair(_CONDITION, size_px, _FIRST_SEED + face) for face in range(_FACES)]
+        pairs = [draw_pair(_CONDITION, size_px, _FIRST_SEED + face) for face in range(_FACES)]
         pictures = np.stack([np.stack([a, b]) for a, b, _ in pairs])
         for name, solve in chain(*(_solvers(name, device) for name in names)):
             part = Part("flow", name, size_px, 1)
@@ -136,8 +136,10 @@ def engine_parts(
     for name in ENGINES:
         engine = cast(Engine, load_entry(ENGINES, name, "engine")(device))
         for batch in batches:
-            size_px = example(truth.inputs, batch)[0].shape[-1]
-            part = Part("network", f"{path.stem}, {name}", size_px, batch, absent=engine.absent())
+            size_px = example_inputs(truth.inputs, batch)[0].shape[-1]
+            part = Part(
+                "network", f"{path.stem}, {name}", size_px, batch, absent=engine.find_obstacle()
+            )
             if not part.absent:
                 try:
                     part = _engine_part(part, engine, path, truth, seconds)
@@ -156,11 +158,11 @@ def _engine_part(
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         build_s, kept = None, None
         start_s = time.perf_counter()
-        if engine.built:
+        if engine.has_file:
             kept = build_here(engine, path, batch, Path(folder)).path
             build_s = time.perf_counter() - start_s
             start_s = time.perf_counter()
-        given = example(truth.inputs, batch)
+        given = example_inputs(truth.inputs, batch)
         forward = engine.load(lambda: load_network(path)[1], given, kept)
         load_s = time.perf_counter() - start_s
         pool = batches_of(batch, *fixed_inputs(truth.inputs))

@@ -20,7 +20,8 @@ import numpy as np
 from model import load_classifier
 from model.face.aligner import FaceAligner
 from model.face.crop import CROP_PX
-from model.flow import Flow, flow_on, load_flow
+from model.flow import Flow, load_flow
+from model.flow.gpu import flow_on
 from model.flow.key_frames import PHASE_FRAMES, crops_around, frames_between
 from model.inference.checkpoint import check_fit, checkpoint_path
 from model.inference.classifier import Classifier
@@ -175,12 +176,12 @@ class Pipeline:
     @property
     def engine(self) -> str:
         """What runs the classifier, and which engine is being built for it; empty if unknown."""
-        return "" if self._engine is None else self._engine.line()
+        return "" if self._engine is None else self._engine.describe()
 
     @property
     def trouble(self) -> str:
         """What failed and was replaced in engine, naming or motion; empty if nothing failed."""
-        engine = "" if self._engine is None else self._engine.trouble()
+        engine = "" if self._engine is None else self._engine.trouble
         return engine or self._naming.trouble or self._perception.trouble
 
     def warm_up(self) -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from model.labels import CLASSES
 from model.records import ArrayF64
-from model.synthetic.expressions import LABELS, sample_expression
+from model.synthetic.expressions import sample_expression
 from realtime.spotting.motion import REGIONS
 
 COLUMNS = ("unit", "side", *(f"{region}_{axis}" for region in REGIONS for axis in "uv"))
@@ -44,7 +45,7 @@ def expression_patterns() -> ArrayF64:
     patterns = []
     for k in range(_COUNT):
         motion = still.copy()
-        for unit, (right, left) in sample_expression(rng, LABELS[k % len(LABELS)]).items():
+        for unit, (right, left) in sample_expression(rng, CLASSES[k % len(CLASSES)]).items():
             motion += right * units.get((unit, "right"), still)
             motion += left * units.get((unit, "left"), still)
             motion += (right + left) / 2 * units.get((unit, "both"), still)

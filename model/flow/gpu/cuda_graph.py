@@ -12,7 +12,7 @@ from torch import Tensor
 
 Function = Callable[..., tuple[Tensor, ...]]
 """A function of tensors on one device. Its next call may overwrite the tensors it returned."""
-_WARM_UP = 3
+_WARM_UP_RUNS = 3
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -35,7 +35,7 @@ class RecordedGraph:
         torch.cuda.current_stream(device).synchronize()
         with torch.inference_mode(), torch.cuda.device(device):
             with torch.cuda.stream(self.stream):
-                for _ in range(_WARM_UP):  # libraries choose kernels and allocate on first use
+                for _ in range(_WARM_UP_RUNS):  # libraries choose kernels and allocate on first use
                     found = function(*self._given)
             self.stream.synchronize()
             self._answers = tuple(each.cpu().pin_memory() for each in found)

@@ -4,7 +4,7 @@
     solve = tensor_flow(flow, (128, 128), 2, "cuda:0")
     uv = solve(first, second)                       # tensors (N, H, W) → (N, 2, H, W) on the GPU
 
-A flow without an implementation for tensors (`dis`) stays on the CPU: `model.flow.flow_on`.
+A flow without an implementation for tensors (`dis`) stays on the CPU: `model.flow.gpu.flow_on`.
 """
 
 from collections.abc import Callable, Mapping

@@ -19,16 +19,14 @@ import triton.language as tl
 from torch import Tensor
 
 from model.flow.gpu.cuda_graph import recording
-from model.flow.gpu.lk_kernels import FUSION, cubic, on_steps
+from model.flow.gpu.lk_kernels import BLOCK, FUSION, cubic, on_steps
 from model.flow.gpu.tvl1_tensor import EPSILON_PX, INNER, OUTER, TensorTVL1, central
 
-BLOCK = 256
-"""Pixels per program if it needs no neighbours."""
 MEDIANS = 64
 """Pixels per program of the median filter."""
 FUSED = 5
 """Iterations per launch, and width of the halo in px: a divisor of `INNER`, at most half of it."""
-ROWS, COLUMNS = 32, 64
+TILE_ROWS, TILE_COLUMNS = 32, 64
 """Size of a tile with its halo, px: powers of two."""
 WARPS = 16
 """Warps of a tile's program. With 16, each thread has enough registers for its part of the tile."""
@@ -134,13 +132,7 @@ def _iterate(  # type: ignore[no-untyped-def]
 
 @triton.jit
 def _warp(  # type: ignore[no-untyped-def]
-    first,
-    moving,
-    flow,
-    pictures,
-    height,
-    width,
-    BLOCK: tl.constexpr,
+    first, moving, flow, pictures, height, width, BLOCK: tl.constexpr
 ):
     """`moving` (3, H, W), the second picture and its gradient, warped by `flow`, zero beyond the
     border: what `_iterate` takes as `pictures`."""
@@ -260,8 +252,8 @@ class _Scale:
         self._grid = (triton.cdiv(height * width, BLOCK), count)
         self._medians = (triton.cdiv(height * width, MEDIANS), count)
         self._tiles = (
-            triton.cdiv(width, COLUMNS - 2 * fused),
-            triton.cdiv(height, ROWS - 2 * fused),
+            triton.cdiv(width, TILE_COLUMNS - 2 * fused),
+            triton.cdiv(height, TILE_ROWS - 2 * fused),
             count,
         )
         enough = EPSILON_PX**2 * height * width
@@ -319,7 +311,7 @@ class _Scale:
             _iterate[self._tiles](
                 *(*now, *older, errors[number], done[number], self._pictures),
                 *(*fresh, fresh_errors, done[number + 1], len(done[0])),
-                *(*self._shape, *self._numbers, self._fused, going_on, ROWS, COLUMNS),
+                *(*self._shape, *self._numbers, self._fused, going_on, TILE_ROWS, TILE_COLUMNS),
                 num_warps=WARPS,
                 **FUSION,
             )

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model.flow.gpu.lk_tensor import resizing
-from model.flow.gpu.warp import STEPS, warp
+from model.flow.gpu.warp import round_flow, warp
 
 SCALE_STEP = 0.8
 SMALLEST_PX = 16
@@ -77,7 +77,7 @@ class TensorTVL1:
         dual = flow.new_zeros((len(flow), 2, 2, height, width))  # of u and v: by x, by y
         enough = EPSILON_PX**2 * height * width
         for _ in range(self.warps):
-            place = ((flow + grid) * STEPS).round() / STEPS - grid
+            place = round_flow(flow + grid) - grid
             moved = warp(pictures, place, zero_beyond=True)
             gradient = moved[:, 1:]
             square = gradient.square().sum(dim=1)

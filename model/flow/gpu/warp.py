@@ -3,23 +3,23 @@
 import torch
 from torch import Tensor
 
-STEPS = 32
-"""OpenCV rounds coordinates to 1/32 px."""
+from model.flow.lk import SUBPIXEL_STEPS
+
 _A = -0.75  # OpenCV's cubic, steeper than Catmull-Rom's −0.5
 
 
 def round_flow(flow: Tensor) -> Tensor:
     """`flow` in px, rounded to the whole steps that `warp` takes."""
-    return (flow * STEPS).round() / STEPS
+    return (flow * SUBPIXEL_STEPS).round() / SUBPIXEL_STEPS
 
 
 def warp(pictures: Tensor, flow: Tensor, *, zero_beyond: bool) -> Tensor:
     """Each of `pictures` (N, C, H, W) sampled at x + flow (N, 2, H, W) px, (u right, v down), in
     whole steps. Beyond the border the outermost pixel repeats, or zeros with `zero_beyond`."""
     count, channels, height, width = pictures.shape
-    steps = (flow * STEPS).round().to(torch.int32)
-    whole = torch.div(steps, STEPS, rounding_mode="floor")
-    share = (steps - whole * STEPS).to(pictures.dtype) / STEPS
+    steps = (flow * SUBPIXEL_STEPS).round().to(torch.int32)
+    whole = torch.div(steps, SUBPIXEL_STEPS, rounding_mode="floor")
+    share = (steps - whole * SUBPIXEL_STEPS).to(pictures.dtype) / SUBPIXEL_STEPS
     x = torch.arange(width, device=flow.device, dtype=torch.int32) + whole[:, 0]
     y = torch.arange(height, device=flow.device, dtype=torch.int32)[:, None] + whole[:, 1]
     across, down = cubic(share[:, 0]), cubic(share[:, 1])

@@ -6,9 +6,8 @@ from typing import cast
 from model.engine import ENGINES, Engine
 from model.engine.cache import NOT_BUILT
 from model.engine.eager import plain_truth
-from model.engine.equality import FIXED_INPUTS, compare_answers, example, fixed_inputs
+from model.engine.equality import FIXED_INPUTS, compare_answers, example_inputs, fixed_inputs
 from model.engine.export import tensors
-from model.engine.failures import recall_failure
 from model.errors import InputError
 from model.inference.checkpoint import checkpoint_path, describe_checkpoint, load_network
 from model.inference.engine_building import build_here, engine_file
@@ -37,12 +36,12 @@ def engines_part(report: Report) -> None:
 
 def add_engine(report: Report, name: str, path: Path, right: list[Engine]) -> None:
     engine = cast(Engine, load_entry(ENGINES, name, "engine")(report.device))
-    if why := engine.absent():
+    if why := engine.find_obstacle():
         report.add("left out", f"engine {name}: {why}")
         return
     built, file = _build(engine, path)
     truth = plain_truth(load_network(path)[1])
-    given = example(truth.inputs, 1)
+    given = example_inputs(truth.inputs, 1)
     start_s = monotonic_s()
     forward = engine.load(lambda: load_network(path)[1], given, file)
     loaded_s = monotonic_s() - start_s
@@ -58,8 +57,8 @@ def add_engine(report: Report, name: str, path: Path, right: list[Engine]) -> No
 def add_engine_times(report: Report, engine: Engine, path: Path) -> None:
     whole = tensors(fixed_inputs(describe_checkpoint(path).inputs))
     inputs = [tuple(each[n : n + 1] for each in whole) for n in range(len(whole[0]))]
-    given = example(describe_checkpoint(path).inputs, 1)
-    file = engine_file(engine, path, 1, None).path if engine.built else None
+    given = example_inputs(describe_checkpoint(path).inputs, 1)
+    file = engine_file(engine, path, 1, None).path if engine.has_file else None
     function = engine.function(lambda: load_network(path)[1], given, file)
     title = "FMANet, FP16, through TensorRT" if "tensorrt" in engine.name else engine.describe()
     add_times(report, title, function, inputs, record=report.cuda and engine.name != "eager")
@@ -68,13 +67,13 @@ def add_engine_times(report: Report, engine: Engine, path: Path) -> None:
 def _build(engine: Engine, path: Path) -> tuple[object, Path | None]:
     """Build the engine's file. Returns the seconds it took, or why nothing was built; and the
     file."""
-    if not engine.built:
+    if not engine.has_file:
         return "nothing to build", None
     kept = engine_file(engine, path, 1, None)
-    why = kept.find()
+    why = kept.check()
     if not why:
         return "was kept", kept.path
-    failed = recall_failure(kept) if why == NOT_BUILT else ""
+    failed = kept.read_failure() if why == NOT_BUILT else ""
     start_s = monotonic_s()
     try:
         build_here(engine, path, 1, None)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 
 from model.engine.eager import Eager, Graphed
-from model.engine.equality import example
+from model.engine.equality import example_inputs
 from model.engine.export import tensors
 from model.flow import load_flow
 from model.flow.gpu.gpu_flow import tensor_flow
@@ -35,7 +35,7 @@ def list_works(device: str, size: int) -> Mapping[str, Callable[[], Work]]:
         return lambda: solve(*pair)
 
     def network() -> Work:
-        fmanet, given = load_network(checkpoint_path("fmanet"))[1], example("flows", 1)
+        fmanet, given = load_network(checkpoint_path("fmanet"))[1], example_inputs("flows", 1)
         placed = [each.to(device) for each in tensors(given)]
         engine = Graphed(device) if device.startswith("cuda") else Eager(device)
         run = engine.function(lambda: fmanet, given, None)

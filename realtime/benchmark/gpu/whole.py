@@ -61,7 +61,7 @@ def add_whole_times(report: Report, path: Path) -> None:
         # Three crops in, two maps out.
         title, moved = f"crops to name at {report.size_px}²", 4 * 7 * report.size_px**2
         add_row(report, title, lambda *crops: naming(crops, None), pool, moved=moved)
-        if trouble := naming.trouble or serving.trouble():
+        if trouble := naming.trouble or serving.trouble:
             raise RuntimeError(trouble)
         given = [stack_crops(crops) for crops in islice(pool, COMPARED)]
         run = one.function(given[0])

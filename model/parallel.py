@@ -1,0 +1,45 @@
+"""Works through many jobs in several processes, with a progress bar."""
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import TypeVar
+
+import cv2
+from tqdm import tqdm
+
+from model.errors import InputError
+
+Job = TypeVar("Job")
+
+
+def check_workers(number: int) -> None:
+    """Raise `InputError` if `number` is below 1."""
+    if number < 1:
+        raise InputError(f"--jobs {number}: choose 1 or more processes")
+
+
+def run_jobs(
+    function: Callable[[Job], None], jobs: Sequence[Job], workers: int, title: str, unit: str
+) -> None:
+    """Call `function`, which is at the top of a module, with each of `jobs`, in any order: in
+    `workers` processes, or in this one if that is 1. Raises what it raises."""
+    check_workers(workers)
+    if not jobs:
+        return
+    with tqdm(total=len(jobs), desc=title, unit=unit, disable=None) as bar:
+        if workers == 1:
+            for job in jobs:
+                function(job)
+                bar.update()
+            return
+        # Spawn, because a fork copies locks but not the threads that hold them.
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(min(workers, len(jobs)), context, cv2.setNumThreads, (1,))
+        try:
+            for done in as_completed([pool.submit(function, job) for job in jobs]):
+                done.result()
+                bar.update()
+        finally:
+            # A `with` block would wait for everything in the queue, even after an interruption.
+            pool.shutdown(wait=True, cancel_futures=True)
