@@ -292,7 +292,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="folder for evaluation.json and evaluation.html")
     add_face_networks(parser)
     parser.add_argument("--cache", type=Path, default=Path("runs"), help="folder of made samples")
-    parser.add_argument("--workers", type=int, default=3, help="processes that make samples")
+    parser.add_argument(
+        "--jobs", dest="workers", type=int, default=3, help="processes that make samples"
+    )
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")
     return parser.parse_args()

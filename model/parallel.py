@@ -16,7 +16,7 @@ Job = TypeVar("Job")
 def check_workers(number: int) -> None:
     """Raise `InputError` if `number` is below 1."""
     if number < 1:
-        raise InputError(f"--workers {number}: choose 1 or more processes")
+        raise InputError(f"--jobs {number}: choose 1 or more processes")
 
 
 def run_jobs(

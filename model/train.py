@@ -214,7 +214,9 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("--flow", choices=FLOWS, help=f"(default: {Recipe.flow}, or that of --init)")
     data.add_argument("--cache", type=Path, default=Path("runs"), help="folder of made samples")
     add_face_networks(data)
-    data.add_argument("--workers", type=int, default=3, help="processes that make samples")
+    data.add_argument(
+        "--jobs", dest="workers", type=int, default=3, help="processes that make samples"
+    )
 
     protocol = parser.add_argument_group("protocol")
     protocol.add_argument("--loso", action="store_true", help="leave one subject out")
@@ -242,7 +244,7 @@ def _parser() -> argparse.ArgumentParser:
     recipe.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
     recipe.add_argument("--threads", type=int, default=2, help="of the CPU")
     parser.hide_rare(
-        *("--validation-pairs", "--none-share", "--cache", "--face-networks", "--workers"),
+        *("--validation-pairs", "--none-share", "--cache", "--face-networks", "--jobs"),
         *("--class-weights", "--threads"),
     )
     return parser

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import SourceError
+from model.face.choice import LARGEST
 from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.text import clean_line, parse_json
 from realtime.config import LiveConfig
@@ -114,7 +115,8 @@ def _repeat(
     if again or not complete:
         return replace(job, again=True)
     options = _options(config)
-    changed = [name for name in options if options[name] != record["options"].get(name)]
+    before = {"face": LARGEST, **record["options"]}  # not yet in older records
+    changed = [name for name in options if options[name] != before.get(name)]
     if changed:
         problem = (
             f"{job.events} was made with another {' and '.join(changed)}: give --again to replace "

@@ -13,10 +13,16 @@ lists what was found in a recorded session only live, or only in the recording.
 """
 
 import argparse
+import io
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 from tqdm import tqdm
@@ -46,6 +52,9 @@ def main() -> None:
     against_live: bool = options.pop("compare")
     suffix: str = options.pop("motion")
     again: bool = options.pop("again")
+    processes: int = options.pop("jobs")
+    if processes < 1:
+        raise InputError(f"--jobs {processes}: choose 1 or more processes")
     baseline: Path | None = options.pop("baseline")
     config = LiveConfig(**options, baseline=None if baseline is None else load_baseline(baseline))
     choose_device(config.device)
@@ -58,24 +67,34 @@ def main() -> None:
         raise InputError(f"--out {out} is not a folder: give another name")
     jobs = plan_jobs(inputs, out, suffix, config, again=again)
     make_folder(out)
-    _run_all([(job.spec, partial(analyze, job, config)) for job in jobs])
+    alone = processes == 1
+    _run_all([(job.spec, partial(analyze, job, config, alone=alone)) for job in jobs], processes)
 
 
-def _run_all(work: Sequence[tuple[str, Callable[[], None]]]) -> None:
-    """Run the work of each input, even if others fail."""
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """How the work on one input ended, and what it printed meanwhile in a process of its own."""
+
+    failure: str = ""
+    fatal: InputError | None = None
+    """Why every other input would fail too."""
+    printed: str = ""
+    warned: str = ""
+
+
+def _run_all(work: Sequence[tuple[str, Callable[[], None]]], jobs: int = 1) -> None:
+    """Run the work of each input, even if others fail, in as many processes as `jobs` says. What is
+    printed keeps the order of the inputs."""
     failed: dict[str, str] = {}
-    for spec, run in work:
-        try:
-            run()
-        except (CheckpointError, UnwritableError):
-            raise  # every other input would fail too
-        except InputError as error:
-            failed[spec] = str(error)
-        except Exception as error:  # a bug: print its traceback, and go on with the other inputs
-            traceback.print_exc()
-            failed[spec] = error_line(error)
-        if spec in failed:
-            print(f"error: {failed[spec]}", file=sys.stderr)
+    with closing(_outcomes([run for _, run in work], jobs)) as outcomes:
+        for (spec, _), outcome in zip(work, outcomes, strict=True):
+            print(outcome.printed, end="")
+            print(outcome.warned, end="", file=sys.stderr)
+            if outcome.fatal is not None:
+                raise outcome.fatal
+            if outcome.failure:
+                failed[spec] = outcome.failure
+                print(f"error: {outcome.failure}", file=sys.stderr)
     if failed:
         print(f"{len(failed)} of {len(work)} inputs failed:", file=sys.stderr)
         longest = max(map(len, failed))
@@ -84,12 +103,54 @@ def _run_all(work: Sequence[tuple[str, Callable[[], None]]]) -> None:
         raise SystemExit(1)
 
 
+def _outcomes(work: Sequence[Callable[[], None]], jobs: int) -> Generator[_Outcome]:
+    if jobs == 1 or len(work) < 2:
+        yield from map(_outcome, work)
+        return
+    # Spawned: a process with threads must not be forked.
+    with (
+        ProcessPoolExecutor(min(jobs, len(work)), get_context("spawn")) as pool,
+        tqdm(total=len(work), desc="analysed", unit="input", file=sys.stderr) as bar,
+    ):
+        waiting = [pool.submit(_printing_outcome, run) for run in work]
+        for each in waiting:
+            each.add_done_callback(lambda _: bar.update())
+        try:
+            for each in waiting:
+                try:
+                    yield each.result()
+                except BrokenProcessPool:
+                    yield _Outcome("its process was ended, as when memory is short: fewer --jobs")
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _outcome(run: Callable[[], None]) -> _Outcome:
+    try:
+        run()
+    except (CheckpointError, UnwritableError) as error:
+        return _Outcome(fatal=error)
+    except InputError as error:
+        return _Outcome(str(error))
+    except Exception as error:  # a bug: print its traceback, and go on with the other inputs
+        traceback.print_exc()
+        return _Outcome(error_line(error))
+    return _Outcome()
+
+
+def _printing_outcome(run: Callable[[], None]) -> _Outcome:
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        outcome = _outcome(run)
+    return replace(outcome, printed=out.getvalue(), warned=err.getvalue())
+
+
 class UnwritableError(InputError):
     """The results folder cannot be written."""
 
 
-def analyze(job: AnalysisJob, config: LiveConfig) -> None:
-    """Run the input of `job` through the pipeline and write its results, unless they exist. If the
+def analyze(job: AnalysisJob, config: LiveConfig, *, alone: bool = True) -> None:
+    """Run the input of `job` through the pipeline and write its results, unless they exist. `alone`
+    says that no other process does the same: a second thread and a progress bar help. If the
     source breaks off, write the results up to there, then raise `SourceError`. Raises `InputError`
     if the baseline does not suit the source, `UnwritableError` if the folder cannot be written."""
     if job.done:
@@ -103,7 +164,7 @@ def analyze(job: AnalysisJob, config: LiveConfig) -> None:
             raise SourceError(f"{job.spec} is live, not a recording: use run_live.py --headless")
         if source.info.kind == "demo" and config.seconds is None:
             raise SourceError(f"{job.spec} has no end: give --seconds")
-        _analyze(source, job, config)
+        _analyze(source, job, config, alone)
     except OSError as error:
         folder = job.events.parent
         raise UnwritableError(f"{folder} cannot be written: {error.strerror or error}") from None
@@ -111,7 +172,7 @@ def analyze(job: AnalysisJob, config: LiveConfig) -> None:
         source.close()
 
 
-def _analyze(source: Source, job: AnalysisJob, config: LiveConfig) -> None:
+def _analyze(source: Source, job: AnalysisJob, config: LiveConfig, alone: bool) -> None:
     options, warning = pipeline_config(config, choose_device(config.device), source.info)
     if warning:
         print(f"warning: {warning}", file=sys.stderr)
@@ -122,9 +183,11 @@ def _analyze(source: Source, job: AnalysisJob, config: LiveConfig) -> None:
     tracks: dict[int, int] = {}
     broken: SourceError | None = None
     try:
-        with motion_table(job.motion, again=job.again) as add, _progress(source, config) as bar:
+        bar = _progress(source, config, shown=alone)
+        with motion_table(job.motion, again=job.again) as add, bar:
+            frames = _frames(source, config.seconds)
             try:
-                for step in pipeline.steps(_frames(source, config.seconds)):
+                for step in pipeline.steps(frames) if alone else map(pipeline.step, frames):
                     add(step)
                     found.extend(step.events)
                     last = step.frame.stamp
@@ -189,7 +252,7 @@ def _compare(spec: str, config: LiveConfig) -> None:
         print(f"  {line}")
 
 
-def _progress(source: Source, config: LiveConfig) -> tqdm:
+def _progress(source: Source, config: LiveConfig, *, shown: bool) -> tqdm:
     lengths = [s for s in (source.info.duration_s, config.seconds) if s is not None]
     known = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} s, {remaining} left"
     return tqdm(
@@ -197,6 +260,7 @@ def _progress(source: Source, config: LiveConfig) -> tqdm:
         desc=name_of(source.info.spec),
         bar_format=known if lengths else "{desc}: {n:.1f} s in {elapsed}",
         file=sys.stderr,
+        disable=not shown,
     )
 
 
@@ -230,6 +294,7 @@ def _parser() -> argparse.ArgumentParser:
         "--fps", type=float, help="rate of a folder's images, of the demo, or of slow motion"
     )
     p.add_argument("--seconds", type=float, help="analyse only this much of each input")
+    p.add_argument("--jobs", type=int, default=1, help="inputs analysed at once, a process each")
     add_pictures(p)
     add_perception(p)
     add_face_networks(p)

@@ -313,8 +313,8 @@ def test_what_cannot_be_evaluated_is_told(
     assert "--seeds" in capsys.readouterr().err
     assert run("evaluate", "--data", "nowhere:x") == 2
     capsys.readouterr()
-    assert run("evaluate", "--only", USUAL, "--workers", 0, "--cache", tmp_path) == 2
-    assert "--workers 0: choose 1 or more" in capsys.readouterr().err
+    assert run("evaluate", "--only", USUAL, "--jobs", 0, "--cache", tmp_path) == 2
+    assert "--jobs 0: choose 1 or more" in capsys.readouterr().err
     assert run("evaluate", "--baseline", tmp_path / "none.json", "--only", USUAL) == 2
     with pytest.raises(InputError, match="no recording"):
         next(RecordedFootage("demo", tmp_path / "x.csv").frames())

@@ -57,15 +57,15 @@ def test_both_phases_of_float_maps(tmp_path: Path) -> None:
     first, second = a_flow(), -a_flow()
     np.save(tmp_path / "a1.npy", first)
     np.save(tmp_path / "a2.npy", np.moveaxis(second[:2], 0, 2))
-    np.save(tmp_path / "b.npy", first[:2])
-    np.save(tmp_path / "c.npy", first)
+    np.savez(tmp_path / "b.npz", u=first[0], v=first[1])
+    np.savez(tmp_path / "c.npz", flow=first)
     table(
         tmp_path,
         [
             row("a1.npy", phase="onset_apex", action_units="4+L7"),
             row("a2.npy", phase="apex_offset", action_units="4+L7"),
-            row("b.npy", subject="02"),
-            row("c.npy", subject="02", clip="c", label=" surprise"),
+            row("b.npz", subject="02"),
+            row("c.npz", subject="02", clip="c", label=" surprise"),
         ],
     )
     maps = read_maps(tmp_path)
@@ -151,7 +151,7 @@ BROKEN: dict[str, tuple[list[dict[str, object]], str]] = {
     "not finite": ([row("nan.npy")], "finite"),
     "not a map": ([row("text.npy")], "not a map"),
     "pickled": ([row("pickle.npy")], "not a map"),
-    "packed": ([row("packed.npz")], "not a map"),
+    "packed wrongly": ([row("packed.npz")], "not a map"),
     "too large": ([row("large.png")], "three channels"),
     "not three channels": ([row("grey.png")], "three channels"),
     "no label": ([row("a.npy", label=" ")], "label is empty"),
@@ -188,6 +188,9 @@ def test_what_does_not_fit_is_refused_in_one_line(case: str, tmp_path: Path) -> 
     np.save(tmp_path / "pickle.npy", np.array([{}], dtype=object), allow_pickle=True)
     (tmp_path / "text.npy").write_text("u v", encoding="utf-8")
     np.savez_compressed(tmp_path / "packed.npz", flow=a_flow())
+    packed = bytearray((tmp_path / "packed.npz").read_bytes())
+    packed[60:90] = bytes(30)
+    (tmp_path / "packed.npz").write_bytes(packed)
     header = b"IHDR" + (2**20).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
     png = b"\x89PNG\r\n\x1a\n\0\0\0\x0d" + header + zlib.crc32(header).to_bytes(4, "big")
     (tmp_path / "large.png").write_bytes(png)

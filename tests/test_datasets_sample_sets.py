@@ -66,7 +66,7 @@ def test_every_layout_goes_from_check_to_scores(
     run(datasets_command.main, ["check", name, root], monkeypatch)
     assert "4 expressions of 3 subjects" in capsys.readouterr().out
     options = ["--data", f"{name}:{root}", "--loso", "--epochs", "1", "--cache", cache]
-    threads = ["--workers", "1", "--threads", "1"]
+    threads = ["--jobs", "1", "--threads", "1"]
     run(train.main, ["ststnet", "--out", out, *options, *threads], monkeypatch)
     assert "4 clips of 3 subjects, pooled over folds" in capsys.readouterr().out
     assert len(list(cache.rglob("*.npz"))) == 4

@@ -68,7 +68,7 @@ def maps(folder: Path, count: int = 18, subjects: int = 3) -> str:
 
 
 def run(arguments: Sequence[object], monkeypatch: pytest.MonkeyPatch, cache: Path) -> int:
-    common = ["--cache", cache, "--workers", "1", "--threads", "1"]
+    common = ["--cache", cache, "--jobs", "1", "--threads", "1"]
     monkeypatch.setattr("sys.argv", ["evaluate", *map(str, [*arguments, *common])])
     return exit_code(evaluate.main)
 

@@ -159,7 +159,7 @@ def test_answers_are_learnt_anew_for_other_classes_of_the_same_number(tmp_path: 
     [
         ["--pairs", "1"],
         ["--epochs", "0"],
-        ["--workers", "0"],
+        ["--jobs", "0"],
         ["--none-share", "1"],
         ["--out", "README.md/x.safetensors"],
         ["--seed", "999"],

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -296,3 +298,67 @@ def test_a_live_source_is_no_recording(tmp_path: Path) -> None:
     (job,) = plan_jobs(["browser"], tmp_path, "csv", LiveConfig(), again=False)
     with pytest.raises(SourceError, match="live, not a recording"):
         analyze.analyze(job, LiveConfig())
+
+
+def test_two_at_once_give_what_one_after_the_other_gives(
+    untrained: Path,
+    expression_clip: Path,
+    blank: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    inputs = (expression_clip, tmp_path / "absent.mkv", blank)
+    printed = {}
+    for jobs in ("1", "2"):
+        options = (*inputs, "--classifier", untrained, "--out", tmp_path / jobs, "--jobs", jobs)
+        assert run(monkeypatch, *options) == 1
+        out, err = capfd.readouterr()
+        assert "1 of 3 inputs failed" in err
+        assert err.count("error: source") == 1
+        printed[jobs] = out.replace(str(tmp_path / jobs), "OUT")
+    assert printed["1"] == printed["2"]
+    names = sorted(path.name for path in (tmp_path / "1").iterdir())
+    assert len(names) == 6
+    assert names == sorted(path.name for path in (tmp_path / "2").iterdir())
+    for name in names:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+
+
+def test_a_process_that_was_ended_is_told(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        analyze._run_all([("a", partial(os._exit, 9)), ("b", partial(os._exit, 9))], jobs=2)
+    _, err = capfd.readouterr()
+    assert "2 of 2 inputs failed" in err
+    assert "its process was ended, as when memory is short" in err
+
+
+def test_no_process_is_no_number_of_processes(
+    blank: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, blank, "--out", tmp_path / "out", "--jobs", 0) == 2
+    assert "--jobs 0: choose 1 or more" in capsys.readouterr().err
+
+
+def test_an_analysis_from_before_faces_could_be_chosen_is_still_good(
+    untrained: Path,
+    blank: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = (blank, "--classifier", untrained, "--out", tmp_path / "out")
+    assert run(monkeypatch, *options) == 0
+    (record,) = (tmp_path / "out").glob("*.analysis.json")
+    document = json.loads(record.read_text())
+    assert document["options"].pop("face") == "largest"
+    record.write_text(json.dumps(document))
+    assert run(monkeypatch, *options) == 0
+    assert "already analysed" in capsys.readouterr().out
+    assert run(monkeypatch, *options, "--face", "left") == 1
+    assert "made with another face" in capsys.readouterr().err

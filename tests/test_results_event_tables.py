@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from model.records import Frame, SpotSignal, SpotUpdate, Stamp, Step, Window
-from realtime.results.event_tables import MOTION_COLUMNS, format_motion, motion_table
+from realtime.results.event_tables import MOTION_COLUMNS, format_row, make_motion_row, motion_table
 from realtime.spotting.motion import REGIONS
 from realtime.ui.messages import make_frame_message
 
@@ -28,7 +28,9 @@ def lost(updates: tuple[SpotUpdate, ...]) -> Step:
 
 
 def test_every_decision_is_told_with_its_reason() -> None:
-    cells = dict(zip(MOTION_COLUMNS, format_motion(lost(UPDATES)), strict=True))
+    cells = dict(
+        zip(MOTION_COLUMNS, format_row(make_motion_row(lost(UPDATES))).split(","), strict=True)
+    )
     assert cells["spotter"] == (
         "rejected 4 micro 0.100–0.300: a blink; "
         "closed 5 micro 0.100–0.300: chin + lip_upper: 1.4 × threshold"

@@ -257,7 +257,7 @@ def _add_footage(parser: argparse.ArgumentParser) -> None:
     add_face_networks(parser)
     add("--data", nargs="+", default=[], metavar="NAME:PATH", help="data sets of long recordings")
     add("--cache", type=Path, default=Path("runs") / "motion", help="motion that was computed")
-    add("--workers", type=int, default=1, help="processes that measure motion")
+    add("--jobs", dest="workers", type=int, default=1, help="processes that measure motion")
 
 
 if __name__ == "__main__":

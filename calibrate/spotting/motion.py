@@ -151,7 +151,7 @@ class MotionCache:
         """Measure missing motions in `workers` processes, and call `tick` after each. Raises
         `InputError` if `workers` is below 1."""
         if workers < 1:
-            raise InputError(f"--workers {workers}: choose 1 or more processes")
+            raise InputError(f"--jobs {workers}: choose 1 or more processes")
         missing = [each for each in footage if not self._path(each).exists()]
         for _ in range(len(footage) - len(missing)):
             tick()

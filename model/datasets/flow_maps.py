@@ -8,6 +8,7 @@ share subject, clip and label), `u_min`, `u_max`, `v_min`, `v_max` (the range th
 A map is one of
 
 - `.npy`: float (2 or 3, S, S) or (S, S, 2 or 3): u, v and perhaps strain, in px of the map;
+- `.npz`: the same under `flow`, or (S, S) arrays `u` and `v`;
 - `.png`, or `.npy` of uint8: three channels u, v, strain, each min–max normalised to 0 … 255.
 
 Strain is not read: it follows from u and v. 8-bit maps are restored by these rules:
@@ -213,10 +214,13 @@ def _planes(row: _MapRow) -> NDArray[np.float32] | NDArray[np.uint8]:
     else:
         try:
             with path.open("rb") as file:
-                array = np.lib.format.read_array(file)  # type: ignore[no-untyped-call]
-        except Exception as error:  # numpy's reader raises anything
+                array = np.load(file)
+                if not isinstance(array, np.ndarray):  # an archive
+                    array = array["flow"] if "flow" in array else np.stack([array["u"], array["v"]])
+        except Exception as error:  # numpy's and zip's readers raise anything
             raise InputError(
-                f"{where}: {path} is not a map ({error_line(error)}); expected .npy or .png"
+                f"{where}: {path} is not a map ({error_line(error)}); expected .npy, .npz with "
+                "flow or u and v, or .png"
             ) from error
     if array.ndim == 3 and array.shape[0] not in (2, 3):
         array = np.moveaxis(array, 2, 0)

@@ -24,7 +24,7 @@ from realtime.recording.status import RecordingStatus
 from realtime.recording.video_parts import VideoParts
 from realtime.recording.write_queue import QueueEntry, WriteQueue
 from realtime.results.event_lines import format_event, overlaps
-from realtime.results.event_tables import MOTION_COLUMNS, format_motion
+from realtime.results.event_tables import MOTION_COLUMNS, format_row, make_motion_row
 from realtime.sessions.audit import format_audit
 from realtime.sessions.clock_anchors import ANCHOR_S, SOURCE_TIME, take_anchor
 from realtime.sessions.folder import RESERVE_BYTES, SessionFolder, free_bytes, lock_session
@@ -151,7 +151,7 @@ class SessionRecorder:
         stamp = step.frame.stamp
         late = done_s - step.frame.received_s > LATE_S
         line = LedgerLine(stamp.index, "late" if late else "analysed")
-        self._queue.put(QueueEntry(stamp.time_s, line, ",".join(format_motion(step))))
+        self._queue.put(QueueEntry(stamp.time_s, line, make_motion_row(step)))
         self.note_events(step.events)
 
     def note_unanalysed(self, stamps: Sequence[Stamp], cause: str) -> None:
@@ -322,8 +322,8 @@ class SessionRecorder:
                         self._streams.event(note.event)
             elif not self._is_redacted(note.time_s) and note.ledger is not None:
                 self._ledger.write(note.ledger.text())
-                if note.motion:
-                    self._motion.write(note.motion)
+                if note.motion is not None:
+                    self._motion.write(format_row(note.motion))
 
     def _write_marker(self, marker: Marker) -> None:
         if marker.kind == "redact":

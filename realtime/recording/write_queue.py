@@ -8,11 +8,12 @@ from collections import deque
 from dataclasses import dataclass
 
 from model.records import Event
+from realtime.results.event_tables import Row
 from realtime.sessions.ledger import LedgerLine
 from realtime.sessions.markers import Marker
 
 MAX_NOTES = 20_000
-"""Entries that may wait for the writer: a few MB, minutes of a stalled disk. Beyond that, notes
+"""Entries that may wait for the writer: 50 MB, minutes of a stalled disk. Beyond that, notes
 about frames are dropped and counted; events and markers are always kept."""
 
 
@@ -23,7 +24,8 @@ class QueueEntry:
     time_s: float
     """The source's time of what it describes; redactions need it."""
     ledger: LedgerLine | None = None
-    motion: str = ""
+    motion: Row | None = None
+    """Not as text yet: the thread of the pipeline must not wait for that."""
     event: Event | None = None
     marker: Marker | None = None
     audit: str = ""

@@ -108,12 +108,12 @@ def motion_table(path: Path, *, again: bool = False) -> Iterator[Callable[[Step]
     replaced at the end."""
     columns = _parquet if path.suffix == ".parquet" else _motion_csv
     with _new_file(path, again) as partial, columns(partial) as add:
-        yield lambda step: add(_row(step))
+        yield lambda step: add(make_motion_row(step))
 
 
-def format_motion(step: Step) -> list[str]:
-    """Return the row of a step as text, in `MOTION_COLUMNS`; no cell holds a comma."""
-    return _cells(_row(step))
+def format_row(row: Row) -> str:
+    """Return a row as a line of CSV."""
+    return ",".join(_cells(row))  # no cell holds a comma
 
 
 @contextmanager
@@ -171,7 +171,8 @@ def _text(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _row(step: Step) -> Row:
+def make_motion_row(step: Step) -> Row:
+    """Return the row of a step, in `MOTION_COLUMNS`; None stands for an empty cell."""
     stamp, motion, signal = step.frame.stamp, step.motion, step.signal
     updates = "" if signal is None else "; ".join(map(_update_text, signal.updates))
     if motion is None or signal is None:
