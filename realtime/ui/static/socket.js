@@ -99,7 +99,9 @@ export class Connection {
     const socket = this.#socket;
     this.#socket = null;
     clearTimeout(this.#retrying);
-    socket?.close();
+    // Browsers warn of a socket that is closed while it connects.
+    if (socket?.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+    else socket?.close();
   }
 
   /** Seconds to add to `performance.now() / 1000` for the server's monotonic clock. */
