@@ -70,11 +70,12 @@ screenshots: $(VENV)/.dev ## make the pictures in docs/images again
 
 bench: $(VENV)/.dev ## measure latency anew, on a quiet machine, and write it into docs/benchmarks.md
 	$(BIN)/python -m realtime.benchmark --fps 30,60,200 --seconds 60 --out $(BENCH)/live
-	$(BIN)/python -m realtime.benchmark --fps 60 --size 1280x720 --no-start --out $(BENCH)/large
+	$(BIN)/python -m realtime.benchmark --fps 60 --size 1280x720,1920x1080 --no-start --out $(BENCH)/large
 	$(BIN)/python -m realtime.benchmark --fps 60 --seconds 60 --page --no-start --out $(BENCH)/page
+	$(BIN)/python -m realtime.benchmark --fps 60 --seconds 60 --page --record --no-start --out $(BENCH)/record
 	$(BIN)/python -m realtime.benchmark parts --out $(BENCH)/parts
-	$(BIN)/python -m realtime.benchmark table $(BENCH)/live $(BENCH)/large $(BENCH)/page $(BENCH)/parts \
-		--into docs/benchmarks.md
+	$(BIN)/python -m realtime.benchmark table $(BENCH)/live $(BENCH)/large $(BENCH)/page \
+		$(BENCH)/record $(BENCH)/parts --into docs/benchmarks.md
 
 $(VENV)/.live: pyproject.toml | $(VENV)/.torch
 	@echo "Installing into $(VENV), once: some minutes."

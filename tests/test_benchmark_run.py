@@ -18,6 +18,7 @@ from realtime.benchmark.__main__ import main
 from realtime.benchmark.alone import time_networks
 from realtime.benchmark.browser import BROWSERS, watch_page
 from realtime.benchmark.figures import compute_figures
+from realtime.benchmark.floor import FLOOR
 from realtime.benchmark.load import LoadResult, measure
 from realtime.benchmark.percentiles import format_percentile
 from realtime.benchmark.plan import parse_rates, parse_sizes, plan_loads
@@ -49,7 +50,9 @@ def written(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     both = (config(untrained, 1.5), config(untrained, 1.0, 20.0))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("realtime.benchmark.alone.RUNS", 30)
-        run(both, folder, ["--out", "r"], deadline_ms=30.0, start=False, analysis_s=0.3)
+        patch.setattr("realtime.benchmark.floor.SECONDS", 0.2)
+        usual = {"deadline_ms": 30.0, "start": False, "analysis_s": 0.3}
+        run(both, folder, ["--out", "r"], record=True, **usual)  # type: ignore[arg-type]
     return folder
 
 
@@ -73,6 +76,10 @@ def test_all_that_was_promised_is_in_the_report(written: Path) -> None:
     for load in report["loads"]:  # each frame in one piece
         assert sum(part["n"] for part in load["parts"]) == load["frames"]["due"]
     assert first["analysed_per_s"] > 0
+    assert first["recorded"]["frames"] == first["recorded"]["due"] > first["frames"]["due"]
+    assert first["step_ms"]["n"] == first["frames"]["with_face"]
+    assert {*FLOOR, "OpenCV DIS", "OpenCV Farneback"} <= set(report["floor_ms"])
+    assert not [path for path in written.iterdir() if path.is_dir()]  # no recording is left
     assert set(report["model_only_ms"]) == {"engine", "flow", "classify", "whole"}
     assert isinstance(first["keeps_up"], bool)
 
@@ -137,7 +144,8 @@ def test_the_page_holds_the_verdict_each_span_and_the_course_of_time(written: Pa
             in motion
         )
     assert page.count("| from s |") == 2
-    assert "640×480 at 200 fps, recorded" in page
+    assert "640×480 at 60 fps, recorded as H.264, page open" in page
+    assert "| **floor**, the sum of its parts" in page
 
 
 def slowly(untrained: Path, how: AbstractContextManager[None]) -> tuple[LoadResult, dict[str, Any]]:

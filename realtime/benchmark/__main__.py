@@ -49,6 +49,7 @@ def _live(arguments: list[str]) -> None:
     add("--seconds", type=float, default=30.0, help="of each load, after warm-up")
     add("--deadline-ms", type=float, help="when a result is late (default: after the next frame)")
     add("--page", action="store_true", help="with the page open in headless Chromium")
+    add("--record", action="store_true", help="record a session meanwhile, as H.264")
     add("--seed", type=int, default=DEFAULT.seed, help="of the demo")
     add("--flow", default=DEFAULT.flow, help=", ".join(FLOWS))
     add("--classifier", default=DEFAULT.classifier, help=f"{', '.join(shipped_names())}, or a path")
@@ -57,8 +58,9 @@ def _live(arguments: list[str]) -> None:
     add("--no-start", dest="start", action="store_false", help="do not time the program's start")
     _add_device_and_out(p)
     options = vars(p.parse_args(arguments))
-    out, start, page, deadline_ms, rates, sizes = (
-        options.pop(name) for name in ("out", "start", "page", "deadline_ms", "fps", "size")
+    out, start, page, record, deadline_ms, rates, sizes = (
+        options.pop(name)
+        for name in ("out", "start", "page", "record", "deadline_ms", "fps", "size")
     )
     if deadline_ms is not None and not 0 < deadline_ms < float("inf"):
         raise InputError(f"--deadline-ms {deadline_ms:g}: choose more than 0")
@@ -70,7 +72,7 @@ def _live(arguments: list[str]) -> None:
     from realtime.benchmark.run import run
 
     new_folder(out)
-    run(configs, out, arguments, deadline_ms=deadline_ms, page=page, start=start)
+    run(configs, out, arguments, deadline_ms=deadline_ms, page=page, record=record, start=start)
 
 
 def _compare(arguments: list[str]) -> None:

@@ -58,15 +58,15 @@ def time_networks(config: LiveConfig) -> dict[str, Any]:
 
 
 def measure_rate(load: LiveConfig, lasts_s: float = ANALYSIS_S) -> float | None:
-    """Analyse frames for `lasts_s`, with classification in the same thread; return how many per
-    second. None for a live source."""
+    """Analyse frames for `lasts_s`, all in one thread; return how many per second. None for a live
+    source."""
     with closing(open_source(load.source, replace(load, seconds=None).source_options())) as source:
         if source.info.live:
             return None
         options, _ = pipeline_config(load, choose_device(load.device), source.info)
         with closing(open_pipeline(options)) as pipeline:
             start_s, frames = 0.0, 0
-            for _ in pipeline.steps(source):
+            for _ in map(pipeline.step, source):
                 frames += 1
                 now_s = time.perf_counter()
                 if frames == WARM_UP_FRAMES:

@@ -21,6 +21,7 @@ from realtime.benchmark.samples import (
     latencies,
     stage,
 )
+from realtime.benchmark.verdict import STEP
 
 LATE_SHARE = 0.01
 """The program keeps up if it drops nothing and at most this share of results is late."""
@@ -59,6 +60,7 @@ def compute_figures(measured: LoadResult, deadline_ms: float | None) -> dict[str
         "latency_ms": tail(late_ms, fps),
         "deadline": late,
         "stages_ms": stages(frames, fps),
+        "step_ms": tail(step_times(frames), fps),
         "decision_ms": {
             state: decision([d for d in measured.decisions if d.state == state])
             for state in ("early", "confirmed")
@@ -97,6 +99,12 @@ def stages(frames: pa.Table, fps: float) -> dict[str, Any]:
         for name, values in found.items()
         if len(values)
     }
+
+
+def step_times(frames: pa.Table) -> ArrayF64:
+    """Return how long face, motion and spotting took together, ms, for each frame with a face."""
+    whole: ArrayF64 = np.sum([column(frames, f"{name}_ms") for name in STEP], axis=0)
+    return whole[~np.isnan(whole)]
 
 
 def decision(decisions: list[Decision]) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """Runs a whole benchmark: load after load, then the report."""
 
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from tqdm import tqdm
 from realtime.benchmark.alone import ANALYSIS_S, measure_rate, time_networks
 from realtime.benchmark.browser import check_browser, watch_page
 from realtime.benchmark.figures import compute_figures
-from realtime.benchmark.load import measure
+from realtime.benchmark.floor import time_floor
+from realtime.benchmark.load import LoadResult, measure
 from realtime.benchmark.plan import WARM_UP_S
 from realtime.benchmark.report import LIVE, PAGE, SAMPLES, gather_facts, write_json
 from realtime.benchmark.samples import write_samples
@@ -19,6 +22,8 @@ from realtime.benchmark.start import time_starts
 from realtime.benchmark.tables import format_details, format_document, format_summary
 from realtime.benchmark.verdict import judge_load
 from realtime.config import LiveConfig
+from realtime.recording.plan import RecordPlan
+from realtime.sessions.reader import open_session
 
 _OF_A_START = ("width", "height", "fps", "flow", "classifier", "engine", "device")
 
@@ -30,6 +35,7 @@ def run(
     *,
     deadline_ms: float | None = None,
     page: bool = False,
+    record: bool = False,
     start: bool = True,
     analysis_s: float = ANALYSIS_S,
 ) -> None:
@@ -38,14 +44,15 @@ def run(
 
     `command`: the arguments of the command line. `deadline_ms`: after this long, counted from its
     frame's arrival, a result is late; None: when the next frame arrives. `page`: whether a browser
-    shows the page. `start`: whether to time the program's start too, in separate processes.
-    `analysis_s`: how long to analyse the frames of each load without a clock.
+    shows the page. `record`: whether each load is recorded as a session. `start`: whether to time
+    the program's start too, in separate processes. `analysis_s`: how long to analyse the frames of each load without a clock.
     """
     if page:
         check_browser()
     first = loads[0]
     known = gather_facts(first, command)
     alone = time_networks(first)
+    floor = time_floor(first)
     found: list[dict[str, Any]] = []
     tables = []
     whole_s = sum((load.seconds or 0.0) + WARM_UP_S for load in loads)
@@ -61,9 +68,14 @@ def run(
                 bar.refresh()
 
             open_page = watch_page if page else nullcontext
-            measured = measure(load, number, around=open_page, progress=show)
+            with tempfile.TemporaryDirectory(dir=out) as folder:
+                plan = RecordPlan(Path(folder) / "session", "P00") if record else None
+                whole = replace(load, record=plan)
+                measured = measure(whole, number, around=open_page, progress=show)
+                recorded = None if plan is None else _count_recorded(plan.folder, measured)
             per_s = measure_rate(load, analysis_s)
-            found.append({**compute_figures(measured, deadline_ms), "analysed_per_s": per_s})
+            figures = compute_figures(measured, deadline_ms)
+            found.append({**figures, "recorded": recorded, "analysed_per_s": per_s})
             tables.append(measured.table)
     # Start as a user would, with the source itself, not with a part of it in memory.
     options = {name: getattr(first, name) for name in _OF_A_START}
@@ -73,6 +85,7 @@ def run(
         "page": page,
         "loads": found,
         "model_only_ms": alone,
+        "floor_ms": floor,
         "start": time_starts(options) if start else None,
         "verdict": f"On {known['machine']}: {'; '.join(map(judge_load, found))}.",
     }
@@ -83,3 +96,9 @@ def run(
     )
     (out / PAGE).write_text(text, encoding="utf-8")
     print(f"{format_summary(report)}\nreport in {out / PAGE}")
+
+
+def _count_recorded(folder: Path, measured: LoadResult) -> dict[str, int]:
+    """Return how many frames of a load were due, warm-up included, and how many were recorded."""
+    recorded = sum(frame.fate == "recorded" for frame in open_session(folder).frames)
+    return {"frames": recorded, "due": len(measured.table)}

@@ -6,6 +6,7 @@ from typing import Any
 
 from model.cli import format_columns
 from model.errors import InputError
+from realtime.benchmark.floor import FLOOR
 from realtime.benchmark.percentiles import NAMES, format_ms, format_percentile
 from realtime.benchmark.samples import PAGE_STAGES, STAGES
 from realtime.benchmark.targets import judge_targets
@@ -51,6 +52,7 @@ def format_document(reports: Sequence[dict[str, Any]], parts: Sequence[dict[str,
             _stages(reports),
             _decisions(reports),
             _network_times(reports[0]["model_only_ms"]),
+            *([_floor(reports)] if reports[0].get("floor_ms") else []),
         ]
         texts += [format_markdown(rows) for rows in tables]
     for report in parts:
@@ -109,7 +111,11 @@ def _machine_and_commands(reports: Sequence[dict[str, Any]]) -> str:
 
 def _load_names(reports: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
     return [
-        (f"{load['name']}{', page open' if report['page'] else ''}", load)
+        (
+            f"{load['name']}{', recorded' if load.get('recorded') else ''}"
+            f"{', page open' if report['page'] else ''}",
+            load,
+        )
         for report in reports
         for load in report["loads"]
     ]
@@ -159,6 +165,23 @@ def _network_times(found: dict[str, Any]) -> Rows:
         (f"{found['engine']}, ms", *THREE, "n"),
         *((n, *(format_percentile(found[n], p) for p in THREE), str(found[n]["n"])) for n in names),
     ]
+
+
+def _floor(reports: Sequence[dict[str, Any]]) -> Rows:
+    """The parts that no frame can do without, what others would use, and our frame beside them."""
+    known = reports[0]["floor_ms"]
+    floor_ms = sum(known[name]["p50"] for name in FLOOR)
+    rows: list[Sequence[str]] = [("on the same frames, ms", "p50", "p95", "of the floor")]
+    for name, ms in known.items():
+        share = "part of it" if name in FLOOR else f"{ms['p50'] / floor_ms:.2f}"
+        rows.append((name, format_percentile(ms, "p50"), format_percentile(ms, "p95"), share))
+    rows.append(("**floor**, the sum of its parts", format_ms(floor_ms), "", "1"))
+    for name, load in _load_names(reports):
+        ms = load["step_ms"]
+        if ms["p50"] is not None:
+            times = (format_percentile(ms, "p50"), format_percentile(ms, "p95"))
+            rows.append((f"our frame, {name}", *times, f"{ms['p50'] / floor_ms:.2f}"))
+    return rows
 
 
 def _spans(load: dict[str, Any]) -> Rows:

@@ -1,0 +1,101 @@
+"""What a frame costs at the least on this machine, and what others would use in our place.
+
+Both are timed on the frames of the load itself, one call after the other, with one thread.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from importlib import import_module
+from itertools import cycle, islice
+from typing import Any
+
+import cv2
+import numpy as np
+
+from model.face.aligner import FaceAligner
+from model.face.network import Network
+from model.face.network_files import network_file
+from model.flow.lk import LucasKanade
+from model.records import AlignedFace, Frame, ImageU8
+from realtime.benchmark.percentiles import tail
+from realtime.config import LiveConfig
+from realtime.sources import open_source
+
+FRAMES = 60
+SECONDS = 1.5
+"""Time for each part."""
+FLOOR = ("face network", "flow", "JPEG decoding")
+"""The parts without which no frame can be judged; their sum is the floor."""
+JPEG_QUALITY = 90
+_WARM_UP_CALLS = 10
+
+
+def time_floor(load: LiveConfig) -> dict[str, dict[str, Any]]:
+    """Return the percentiles, in ms, of the parts of `FLOOR`, of MediaPipe's own FaceMesh, and of
+    OpenCV's DIS and Farneback flow. A part that is not installed is left out. Empty if the source
+    is live, or shows no face."""
+    with closing(open_source(load.source, load.source_options())) as source:
+        if source.info.live:
+            return {}
+        frames = list(islice(source, FRAMES))
+    aligner = FaceAligner()
+    aligned = [(frame, aligner.align(frame)) for frame in frames]
+    faces = [(frame, face) for frame, face in aligned if face is not None]
+    if not faces:
+        return {}
+    cv2.setNumThreads(1)
+    return {name: tail(_time(call, inputs)) for name, call, inputs in _parts(faces)}
+
+
+def _time(call: Callable[[Any], object], inputs: Sequence[Any]) -> list[float]:
+    """Return the ms of each call during `SECONDS`, after a warm-up."""
+    times_ms: list[float] = []
+    end_s = time.perf_counter() + SECONDS
+    for number, given in enumerate(cycle(inputs)):
+        start_s = time.perf_counter()
+        if start_s > end_s:
+            break
+        call(given)
+        if number >= _WARM_UP_CALLS:
+            times_ms.append(1e3 * (time.perf_counter() - start_s))
+    return times_ms
+
+
+def _parts(
+    faces: Sequence[tuple[Frame, AlignedFace]],
+) -> Iterator[tuple[str, Callable[[Any], object], Sequence[Any]]]:
+    """Yield name, call and inputs of each part."""
+    images = [frame.image for frame, _ in faces]
+    crops = [face.crop for _, face in faces]
+    first = crops[0]
+    network = Network(network_file("mesh"))
+    size = (network.side_px, network.side_px)
+    yield "face network", network, [np.float32(1 / 255) * cv2.resize(i, size) for i in images]
+    yield "flow", LucasKanade(levels=1).against(first), crops
+    yield "JPEG decoding", _decode, [_encode(image) for image in images]
+    try:
+        face_mesh = import_module("mediapipe").solutions.face_mesh
+    except ImportError:
+        pass  # there is no wheel for every Python
+    else:
+        with face_mesh.FaceMesh(max_num_faces=1) as theirs:
+            yield "MediaPipe FaceMesh", theirs.process, images
+    dis: Any = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)  # type: ignore[attr-defined]
+    yield "OpenCV DIS", lambda crop: dis.calc(first, crop, None), crops
+    yield "OpenCV Farneback", lambda crop: _farneback(first, crop), crops
+
+
+def _farneback(first: ImageU8, second: ImageU8) -> object:
+    still = np.zeros((*first.shape, 2), np.float32)
+    return cv2.calcOpticalFlowFarneback(first, second, still, 0.5, 3, 15, 3, 5, 1.2, 0)
+
+
+def _encode(image: ImageU8) -> ImageU8:
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return np.asarray(jpeg, np.uint8)
+
+
+def _decode(jpeg: ImageU8) -> object:
+    return cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
