@@ -45,7 +45,8 @@ def run(
     `command`: the arguments of the command line. `deadline_ms`: after this long, counted from its
     frame's arrival, a result is late; None: when the next frame arrives. `page`: whether a browser
     shows the page. `record`: whether each load is recorded as a session. `start`: whether to time
-    the program's start too, in separate processes. `analysis_s`: how long to analyse the frames of each load without a clock.
+    the program's start too, in separate processes. `analysis_s`: how long to analyse the frames of
+    each load without a clock.
     """
     if page:
         check_browser()
