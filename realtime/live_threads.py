@@ -41,6 +41,8 @@ fill those first. While more is waiting, nothing is analysed."""
 GO_ON = 1 / 12
 """Once less than this share is waiting (0.5 s), the recorder has caught up."""
 DRAIN_S = 5.0
+NAME_POLL_S = 0.003
+"""While an expression is being named and no frame waits, look this often whether it is."""
 JOIN_S = 5.0
 WRITE_S = 60.0
 """At the end, the recorder may take this long to write what the ring holds and delete what must be
@@ -307,6 +309,17 @@ class Run:
             self._packing.take(step.events, frame.stamp.time_s)
             if self._on_step is not None:
                 self._on_step(step)
+            while self._pipeline.is_naming and follower.waits_for(NAME_POLL_S):
+                self._take_named()
+
+    def _take_named(self) -> None:
+        events, timings_ms = self._pipeline.take_named()
+        if not events:
+            return
+        events = self._results.add_named(events, timings_ms)
+        if self.recording is not None:
+            self.recording.recorder.note_events(events)
+        self._packing.take(events, self._last.time_s if self._last else 0.0)
 
     def _must_wait(self) -> bool:
         """Return whether the analysis must leave the processor to the recorder."""

@@ -309,3 +309,15 @@ def test_frames_are_packed_as_they_come_until_the_ring_is_closed() -> None:
         done.result(WAIT_S)
     ring.pack_read()
     assert sum(isinstance(each, PackedFrame) for each in ring.between(0, 9)) == 19
+
+
+def test_a_reader_knows_whether_it_waits_for_a_frame() -> None:
+    ring = FrameRing(10, 10**6)
+    reader = ring.follow()
+    assert reader.waits_for(0.001)
+    ring.append(frame(0, 0.0))
+    assert not reader.waits_for(60)
+    next(reader)
+    assert reader.waits_for(0.001)
+    ring.close()
+    assert not reader.waits_for(60)

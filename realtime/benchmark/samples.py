@@ -89,6 +89,18 @@ class ResultLog(Results):
             self._decide(event, due_s - stamp.time_s)
         return step
 
+    def add_named(
+        self, events: tuple[Event, ...], timings_ms: Mapping[str, float]
+    ) -> tuple[Event, ...]:
+        """See `Results.add_named`; its times go to the last frame."""
+        events = super().add_named(events, timings_ms)
+        index, row = next(reversed(self.rows.items()))
+        row |= {f"{name}_ms": ms for name, ms in timings_ms.items()}
+        if "due_s" in row:
+            for event in events:
+                self._decide(event, row["due_s"] - self.times_s[index])
+        return events
+
     def drop(self, cause: str, frames: int, stamps: tuple[Stamp, ...] = ()) -> None:
         """See `Results.drop`."""
         super().drop(cause, frames, stamps)

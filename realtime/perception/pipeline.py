@@ -162,6 +162,17 @@ class Pipeline:
         _, timings_ms = aligned  # naming adds its times to this step's own
         return replace(step, events=tuple(self._collect(timings_ms, wait=False)))
 
+    @property
+    def is_naming(self) -> bool:
+        """Whether an expression is being named."""
+        return bool(self._pending)
+
+    def take_named(self) -> tuple[tuple[Event, ...], dict[str, float]]:
+        """Return the events that are named by now, and how long that took, ms by stage: they need
+        not wait for the next step."""
+        timings_ms: dict[str, float] = {}
+        return tuple(self._collect(timings_ms, wait=False)), timings_ms
+
     def finish(self, last: Stamp) -> tuple[Event, ...]:
         """Return the last events, at the end of the source: decide what is still open and wait for
         every classification. `last` is the stamp of the last frame."""

@@ -55,6 +55,7 @@ class Results:
     def __init__(self) -> None:
         self._changed = Condition()
         self._painting = Lock()
+        self._news = 0
         self.clear()
 
     def clear(self) -> None:
@@ -98,6 +99,16 @@ class Results:
                 self._latest = step
             self._changed.notify_all()
         return step
+
+    def add_named(
+        self, events: tuple[Event, ...], timings_ms: Mapping[str, float]
+    ) -> tuple[Event, ...]:
+        """Take events that were named between two steps, and how long that took by stage; return
+        them as `add` does."""
+        with self._changed:
+            for stage, ms in timings_ms.items():
+                self._stages.setdefault(stage, Percentiles()).add(ms)
+            return self.add_last(events)
 
     def add_last(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
         """Take the events decided at the end of the source; return them as `add` does."""
@@ -211,7 +222,13 @@ class Results:
             return replace(event, flows=None, crops=())
         return event
 
+    @property
+    def news(self) -> int:
+        """How many changes of events there were: it says whether to look at `events` again."""
+        return self._news
+
     def _take(self, events: tuple[Event, ...]) -> None:
+        self._news += len(events)
         for event in events:
             self._events[event.number] = event
             if event.state == "confirmed" and event.window.offset is not None:

@@ -178,6 +178,15 @@ class RingReader:
             except StopIteration:
                 return
 
+    def waits_for(self, timeout_s: float) -> bool:
+        """Return whether the next frame has not come after `timeout_s`, nor the end."""
+        ring = self._ring
+        with ring._changed:
+            return not ring._changed.wait_for(self._has_next, timeout_s)
+
+    def _has_next(self) -> bool:
+        return self._stopped or self._ring._closed or self._ring._appended > self._next
+
     def peek(self) -> Frame | None:
         """Return the next frame if it is there already and none was missed before it. A slow reader
         may still miss that frame."""
@@ -212,10 +221,7 @@ class RingReader:
         """Return the next frame; None if it has not come after `timeout_s`."""
         ring = self._ring
         with ring._changed:
-            ready = ring._changed.wait_for(
-                lambda: self._stopped or ring._closed or ring._appended > self._next, timeout_s
-            )
-            if not ready:
+            if not ring._changed.wait_for(self._has_next, timeout_s):
                 return None
             if self._stopped:
                 raise StopIteration

@@ -91,6 +91,7 @@ class Viewer:
         self._forgotten: tuple[tuple[float, float], ...] = ()
         self._last: Step | None = None
         self._news_lock = anyio.Lock()
+        self._told = 0  # of the changes of events
 
     async def serve(self) -> None:
         """Serve the page until it leaves, or sends what no page would send."""
@@ -169,7 +170,7 @@ class Viewer:
             after = sent.step.frame.stamp.index
             self._in_flight[self._number] = sent
             self._number += 1
-            if sent.step.events:
+            if self._session.results.news != self._told:
                 await self._send_news()
             await self._socket.send_bytes(sent.data)
             sent.sent_s = monotonic_s()
@@ -250,6 +251,7 @@ class Viewer:
             painted=self._painted.summary(),
         )
         news = [status]
+        self._told = session.results.news
         events = {event.number: event for event in session.results.events()}
         gone, forgotten = self._events.keys() - events.keys(), session.results.forgotten_spans()
         if gone or forgotten != self._forgotten:
