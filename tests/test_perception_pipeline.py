@@ -69,6 +69,26 @@ def run(
     return steps, events
 
 
+def test_names_are_taken_between_steps_in_their_order(
+    stepped: tuple[list[Step], list[Event]], untrained: Path
+) -> None:
+    executor = Deferred()
+    pipeline = open_pipeline(PipelineConfig(classifier=str(untrained)), executor)
+    frames, taken = footage(3.5), []
+    for frame in frames:
+        taken += pipeline.step(frame).events
+        assert pipeline.take_named() == ((), {})  # nothing is named yet
+        waits = pipeline.is_naming
+        executor.catch_up()
+        events, timings_ms = pipeline.take_named()
+        assert bool(events) == waits == bool(timings_ms)
+        assert not pipeline.is_naming
+        taken += events
+    taken += pipeline.finish(frames[-1].stamp)
+    pipeline.close()
+    assert taken == stepped[1]
+
+
 @pytest.fixture(scope="module")
 def stepped(untrained: Path) -> tuple[list[Step], list[Event]]:
     """Frame by frame through footage that shows an expression."""

@@ -44,6 +44,19 @@ def test_each_event_shows_its_present_state_in_the_order_of_appearance() -> None
     assert [(e.number, e.state) for e in results.events()] == [(0, "confirmed"), (1, "withdrawn")]
 
 
+def test_a_name_may_come_between_two_steps() -> None:
+    results = Results()
+    results.add(step(0), waited_ms=1)
+    before = results.news
+    (named,) = results.add_named((event(0, "confirmed"),), {"flow": 2.0})
+    assert results.events() == (named,)
+    assert named.emitted_s > 0
+    assert results.news > before
+    assert results.counts().stages["flow"].n == 1
+    results.forget(0.0, 1.0)
+    assert results.add_named((event(1, "early"),), {}) == ()
+
+
 def test_what_is_forgotten_does_not_come_back_late() -> None:
     results = Results()
     results.add(step(0, [event(0, "early")]), waited_ms=1)
