@@ -68,7 +68,7 @@ lint: $(VENV)/.dev
 screenshots: $(VENV)/.dev ## make the pictures in docs/images again
 	$(BIN)/python tests/screenshots.py --seed 20 --out docs/images
 
-bench: $(VENV)/.dev ## measure latency anew, on a quiet machine, and write it into docs/evidence/benchmarks.md
+bench: $(VENV)/.dev ## measure latency anew, on a quiet machine, into docs/evidence/benchmarks.md
 	$(BIN)/python -m realtime.benchmark --fps 30,60,200 --seconds 60 --out $(BENCH)/live
 	$(BIN)/python -m realtime.benchmark --fps 60 --size 1280x720,1920x1080 --no-start --out $(BENCH)/large
 	$(BIN)/python -m realtime.benchmark --fps 60 --seconds 60 --page --no-start --out $(BENCH)/page
