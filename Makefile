@@ -68,14 +68,14 @@ lint: $(VENV)/.dev
 screenshots: $(VENV)/.dev ## make the pictures in docs/images again
 	$(BIN)/python tests/screenshots.py --seed 20 --out docs/images
 
-bench: $(VENV)/.dev ## measure latency anew, on a quiet machine, and write it into docs/benchmarks.md
+bench: $(VENV)/.dev ## measure latency anew, on a quiet machine, into docs/evidence/benchmarks.md
 	$(BIN)/python -m realtime.benchmark --fps 30,60,200 --seconds 60 --out $(BENCH)/live
 	$(BIN)/python -m realtime.benchmark --fps 60 --size 1280x720,1920x1080 --no-start --out $(BENCH)/large
 	$(BIN)/python -m realtime.benchmark --fps 60 --seconds 60 --page --no-start --out $(BENCH)/page
 	$(BIN)/python -m realtime.benchmark --fps 60 --seconds 60 --page --record --no-start --out $(BENCH)/record
 	$(BIN)/python -m realtime.benchmark parts --out $(BENCH)/parts
 	$(BIN)/python -m realtime.benchmark table $(BENCH)/live $(BENCH)/large $(BENCH)/page \
-		$(BENCH)/record $(BENCH)/parts --into docs/benchmarks.md
+		$(BENCH)/record $(BENCH)/parts --into docs/evidence/benchmarks.md
 
 $(VENV)/.live: pyproject.toml | $(VENV)/.torch
 	@echo "Installing into $(VENV), once: some minutes."

@@ -6,7 +6,7 @@ runs the live program on a source that delivers frames on a clock, whether or no
 ready. It writes the figures, as Markdown and JSON, and a Parquet table of all frames into `r/`.
 
     python -m realtime.benchmark compare before/ after/                    exit code 1: slower
-    python -m realtime.benchmark table r/ --into docs/benchmarks.md        figures as Markdown
+    python -m realtime.benchmark table r/ --into mine.md                   figures as Markdown
     python -m realtime.benchmark parts --device cuda --out p/              each flow and network
 """
 
