@@ -295,7 +295,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--jobs", dest="workers", type=int, default=3, help="processes that make samples"
     )
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")
     return parser.parse_args()
 

@@ -241,7 +241,7 @@ def _parser() -> argparse.ArgumentParser:
     recipe.add_argument(
         "--class-weights", choices=get_args(ClassWeights), help=f"(default: {Recipe.class_weights})"
     )
-    recipe.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
+    recipe.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     recipe.add_argument("--threads", type=int, default=2, help="of the CPU")
     parser.hide_rare(
         *("--validation-pairs", "--none-share", "--cache", "--face-networks", "--jobs"),

@@ -25,6 +25,8 @@ from realtime.sessions.folder import disk_speed
 from realtime.sessions.shape import PARTICIPANT
 
 GOING_ON = ("running", "paused")
+MOST_FORGOTTEN_S = 3600.0
+"""The most that can be deleted at once while recording; Review deletes any part later."""
 MESSAGES = 50
 """Number of messages that the page shows, the last ones."""
 
@@ -106,6 +108,14 @@ class Study:
             self._session.stop()
             self._last = self._session.recording()
             self._session.record(None)
+        self._clear_person()
+
+    def _clear_person(self) -> None:
+        """Clear what the last participant agreed to: the next person must be asked again."""
+        with self._lock:
+            self._draft = replace(
+                self._draft, participant="", consent="", pictures=False, voice=False
+            )
 
     @contextmanager
     def _exclusive_change(self) -> Iterator[None]:
@@ -152,7 +162,12 @@ class Study:
         self._show("resumed")
 
     def forget(self, seconds: float) -> None:
-        """Delete the last `seconds`. Raises `InputError` if there is no recording."""
+        """Delete the last `seconds`. Raises `InputError` if there is no recording, or it is no time
+        up to `MOST_FORGOTTEN_S`."""
+        if not 0 < seconds <= MOST_FORGOTTEN_S:
+            raise InputError(
+                f"forget {seconds:g} s: choose more than 0, {MOST_FORGOTTEN_S:g} at most"
+            )
         self._session.redact(seconds)
         with self._lock:
             kept = [pair for pair in self._messages if pair[0] < self._seconds() - seconds]
@@ -188,6 +203,8 @@ class Study:
         status = self._session.recording()
         going_on = self._session.snapshot().state in GOING_ON
         if status is not None and not going_on:
+            if self._last is None or self._last.folder != status.folder:
+                self._clear_person()  # it has ended of itself
             self._last = status
         return status if going_on else None
 

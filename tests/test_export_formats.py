@@ -3,6 +3,7 @@
 import codecs
 import csv
 import json
+import os
 import re
 import sys
 import wave
@@ -110,6 +111,9 @@ def test_no_export_is_overwritten(
     assert exit_code(main) == 0
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.*")}
     assert [str(path) for path in before if str(path) in capsys.readouterr().out]
+    if os.name == "posix":  # private, as the session is
+        assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
+        assert {path.stat().st_mode & 0o777 for path in before} == {0o600}
     assert exit_code(main) == 2
     assert "never overwritten" in capsys.readouterr().err
     assert before == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.*")}

@@ -138,6 +138,25 @@ def test_a_recording_is_marked_paused_and_ends(live: LiveSession, tmp_path: Path
         study.forget(30)
 
 
+def test_what_one_person_agreed_to_is_not_asked_of_the_next(live: LiveSession) -> None:
+    study = Study(live, lambda: None)
+    study.fill_in(Draft("P07", "analysis", pictures=True, voice=True, codec="ffv1", minutes=5))
+    study.start()
+    recorded(live, 1)
+    study.stop()
+    draft = Draft(**study.state()["draft"])
+    assert draft == Draft(codec="ffv1", minutes=5)
+    assert "participant" in study.state()["missing"]
+    study.fill_in(Draft("P08", "analysis"))
+    assert study.state()["draft"]["participant"] == "P08"  # what is typed stays
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, 3600.5, 99_999.0])
+def test_no_more_is_forgotten_than_an_hour(live: LiveSession, seconds: float) -> None:
+    with pytest.raises(InputError, match="choose more than 0, 3600 at most"):
+        Study(live, lambda: None).forget(seconds)
+
+
 def test_a_marker_has_the_moment_of_its_key(live: LiveSession, tmp_path: Path) -> None:
     live.record(RecordPlan(tmp_path / "s", "P07"))
     recorded(live, 3)
@@ -259,6 +278,12 @@ def test_the_tab_records_marks_and_forgets(untrained: Path, tmp_path: Path) -> N
         page.wait_for_selector("#live .fl[data-badge=REC]")
         page.get_by_role("tab", name="Study").click()
         recorded(served.session, 5)
+        page.fill(".fl-study [data-ref=seconds]", "99999")
+        page.click(".fl-study [data-ref=forget]")  # the field says what is wrong
+        page.fill(".fl-study [data-ref=seconds]", "30")
+        page.once("dialog", lambda dialog: dialog.dismiss())
+        page.click(".fl-study [data-ref=forget]")
+        page.once("dialog", lambda dialog: dialog.accept())
         page.click(".fl-study [data-ref=forget]")
         page.wait_for_function(
             "document.querySelector('[data-ref=said]').innerText.includes('30 s are deleted')"
@@ -269,6 +294,7 @@ def test_the_tab_records_marks_and_forgets(untrained: Path, tmp_path: Path) -> N
         page.wait_for_function(
             "document.querySelector('[data-ref=last]').innerText.includes('P07')"
         )
+        assert page.input_value(".fl-study [data-ref=consent]") == ""  # the next person's
         assert said == []
         browser.close()
     session = open_session(tmp_path / "sessions" / "P07")
@@ -278,6 +304,32 @@ def test_the_tab_records_marks_and_forgets(untrained: Path, tmp_path: Path) -> N
     assert [line["did"] for line in audit] == [*did, "forget the last 30 s", "stop"]
     assert {line["who"] for line in audit} == {"127.0.0.1"}
     assert "redacted" in {frame.fate for frame in session.frames}
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_a_server_that_does_not_answer_is_told_until_it_does(
+    untrained: Path, tmp_path: Path
+) -> None:
+    config = small_demo(untrained, tmp_path / "sessions")
+    with serving(config) as served, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(90_000)
+        page.goto(served.address)
+        filled_in(page, tmp_path)
+        page.click(".fl-study [data-ref=start]:not([disabled])")
+        page.wait_for_selector(".fl-study[data-recording=yes]")
+        page.route("**/live/study/**", lambda route: route.abort())
+        page.wait_for_selector(".fl-study[data-connection=lost] [data-ref=stop]:disabled")
+        assert page.inner_text(".fl-study [data-ref=going]") == "Connection lost"
+        hint = page.inner_text(".fl-study [data-ref=hint]")
+        assert hint.startswith("Connection lost: the recording may have stopped")
+        page.unroute_all()
+        page.wait_for_selector(".fl-study:not([data-connection]) [data-ref=stop]:enabled")
+        assert page.inner_text(".fl-study [data-ref=going]") == "Recording"
+        assert page.inner_text(".fl-study [data-ref=hint]") == ""
+        browser.close()
 
 
 @pytest.mark.browser

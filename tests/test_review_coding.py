@@ -113,6 +113,28 @@ def test_the_last_word_counts_and_the_originals_stay(session: Session) -> None:
     assert after == before
 
 
+def test_the_methods_count_every_verdict(session: Session) -> None:
+    number, span = session.confirmed[0].number, as_found(session)
+
+    def add(coder: str, last: int) -> None:
+        added = moments(session, 5, 8, last)
+        add_edit(session, coder, None, verdict="accepted", moments=added, label="positive")
+
+    def methods(coder: str) -> str:
+        coded = apply_edits(session, coder)
+        quality = measure_quality(coded, read_motion(session.folder), None)
+        return describe_methods(coded, quality)
+
+    add_edit(session, "C1", number, verdict="rejected", moments=span, label="negative")
+    unlabelled = moments(session, 50, 53, 56)
+    add_edit(session, "C1", None, verdict="open", moments=unlabelled, label="unclear")
+    add("C1", 30)
+    add("C1", 40)
+    add("C2", 30)
+    assert "0 accepted, 1 rejected, 2 added, 0 left as found" in methods("C1")
+    assert "0 accepted, 0 rejected, 1 added, 1 left as found" in methods("C2")
+
+
 def lasting(session: Session, seconds: float, fps: float, kind: Kind) -> Session:
     """`session` with one expression of that length."""
     (event,) = session.confirmed
@@ -263,7 +285,7 @@ def test_agreement_is_counted(
     assert found.f1 == pytest.approx(2 / 3)
     assert found.iou == 1
     assert found.moment_ms == pytest.approx((0, 40, 0))
-    assert found.label_kappa == 0
+    assert math.isnan(found.label_kappa)  # of one common expression
     assert math.isnan(found.verdict_kappa)
     assert 0 < found.frame_kappa < 1
     same = agree(session, "C1", "C1")
@@ -272,17 +294,20 @@ def test_agreement_is_counted(
         agree(session, "C1", "C3")
     monkeypatch.setattr(sys, "argv", ["session", "agree", str(session.folder.path), "C1", "C2"])
     assert exit_code(session_command.main) == 0
-    assert "1 expressions in common" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "1 expressions in common" in out
+    assert "labels of those in common too few, or all alike" in out
 
 
 def test_kappa_is_that_of_the_textbooks() -> None:
     # 2 by 2: 20 both yes, 15 both no, 5 and 10 apart: p_o 0.7, p_e 0.5.
     pairs = [("y", "y")] * 20 + [("y", "n")] * 5 + [("n", "y")] * 10 + [("n", "n")] * 15
     assert cohen_kappa(pairs) == pytest.approx(0.4)
-    assert cohen_kappa([(1, 1), (2, 2)]) == 1
-    assert cohen_kappa([(1, 2), (2, 1)]) == -1
+    assert cohen_kappa([(1, 1), (2, 2)] * 3) == 1
+    assert cohen_kappa([(1, 2), (2, 1)] * 3) == -1
     assert math.isnan(cohen_kappa([]))
-    assert math.isnan(cohen_kappa([(1, 1)]))
+    assert math.isnan(cohen_kappa([(1, 1)] * 9))
+    assert math.isnan(cohen_kappa([(1, 1), (2, 2)] * 2))  # too few
 
 
 def test_every_frame_can_be_reached_from_any_other(recorded: Path) -> None:
@@ -366,7 +391,7 @@ def test_a_document_that_lacks_something_is_listed_with_what(session: Session) -
 def test_a_span_is_not_deleted_from_a_damaged_ledger(session: Session) -> None:
     ledger = session.folder.frames
     before = session.folder.video(1).read_bytes()
-    row = next(row for row in ledger.read_text().splitlines() if row.startswith("9,"))
+    row = next(row for row in ledger.read_text().splitlines() if re.match("9,.*,recorded,", row))
     ledger.write_text(ledger.read_text().replace(row, row.replace(",1,", ",one,")))
     with pytest.raises(InputError, match=r"first repair the session with .* recover"):
         redact_span(session.folder.path, 0, 99)

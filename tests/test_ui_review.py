@@ -1,5 +1,6 @@
 """The Review tab in a browser: coding, scrubbing, what it tells the coder."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,7 +76,10 @@ def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
     for _ in range(3):
         page.keyboard.press("Shift+ArrowLeft")
     page.keyboard.press("n")
-    page.wait_for_selector(".fl-coding li[data-number='-1']")
+    page.wait_for_selector(".fl-coding li[data-number='-1'][data-verdict=open]")  # no label yet
+    page.select_option(".fl-review [data-ref=label]", "positive")
+    page.wait_for_selector(".fl-coding li[data-number='-1'][data-verdict=accepted]")
+    page.locator(".fl-review [data-ref=label]").blur()
     page.click(".fl-review [data-ref=magnify]")
     page.wait_for_selector(".fl-review .fl-replay[data-ready=yes]")
     page.keyboard.press("Escape")
@@ -102,6 +106,33 @@ def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
         False,
         "surprise",
     )
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_a_session_that_was_cut_off_is_recovered_on_the_page(page: Page, tmp_path: Path) -> None:
+    cut = tmp_path / "sessions" / "P08"
+    shutil.copytree(tmp_path / "sessions" / "P07", cut)
+    document = json.loads((cut / "session.json").read_text())
+    document |= {"participant": "P08", "state": "recording"}
+    (cut / "session.json").write_text(json.dumps(document))
+    page.get_by_role("tab", name="Live").click()
+    page.get_by_role("tab", name="Review").click()
+    page.wait_for_selector(".fl-review option[value=P08]", state="attached")
+    page.select_option(".fl-review [data-ref=session]", "P08")
+    page.wait_for_selector(".fl-review [data-ref=recover]:visible")
+    # Nothing has changed: name, film and list are still those of the other session.
+    assert page.input_value(".fl-review [data-ref=session]") == "P07"
+    assert page.get_attribute(".fl-review", "data-open") == "P07"
+    assert "P07" in page.inner_text(".fl-review [data-ref=about]")
+    page.click(".fl-review [data-ref=recover]")
+    page.wait_for_selector(".fl-review[data-open=P08]")
+    page.wait_for_function(
+        "document.querySelector('.fl-review [data-ref=notice]').innerText.includes('is repaired')"
+    )
+    assert page.input_value(".fl-review [data-ref=session]") == "P08"
+    assert page.locator(".fl-review [data-ref=recover]").is_hidden()
+    assert json.loads((cut / "session.json").read_text())["state"] == "recovered"
 
 
 @pytest.mark.browser
@@ -201,7 +232,7 @@ def test_a_quick_coder_loses_nothing(page: Page, tmp_path: Path) -> None:
     apex = session.confirmed[0].window.apex.index
     assert (found[1].onset.index, found[1].offset.index) == (apex - 1, apex + 3)
     assert (found[1].verdict, found[1].note) == ("accepted", "both brows")
-    assert (found[-1].verdict, found[-1].note) == ("accepted", "a yawn")
+    assert (found[-1].verdict, found[-1].note) == ("open", "a yawn")
 
 
 @pytest.mark.browser

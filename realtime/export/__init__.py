@@ -30,15 +30,18 @@ EXPORTS: dict[str, str] = {
 
 def export(session: Session, names: Iterable[str], out: Path | None = None) -> Iterator[Path]:
     """Write the exports `names` of `session` into `out` (None: `DIR-export` beside the session) and
-    yield the files written. Raises `InputError` if a name is unknown, a file exists, or the folder
-    cannot be written."""
+    yield the files written. Only their owner can read them, as the session. Raises `InputError` if
+    a name is unknown, a file exists, or the folder cannot be written."""
     out = out or export_folder(session)
     if out.resolve() == session.folder.path.resolve():
         raise InputError(f"--out {out} is the session itself: give another folder")
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.mkdir(mode=0o700, exist_ok=True)
         for name in dict.fromkeys(names):
             files = load_entry(EXPORTS, name, "export")(session, out)
+            for path in files:
+                path.chmod(0o600)
             note_copies(session.folder, files)
             yield from files
     except OSError as error:

@@ -85,11 +85,16 @@ def agree(session: Session, first: str, second: str) -> Agreement:
     )
 
 
+FEWEST_PAIRS = 5
+"""Kappa of fewer pairs says nothing: one common expression gave 0 or nothing at all."""
+
+
 def cohen_kappa(pairs: Sequence[tuple[Hashable, Hashable]]) -> float:
     """Return Cohen's kappa of pairs of categories: (p_o − p_e) / (1 − p_e), where p_o is the share
     of pairs that agree, and p_e the share that would agree by chance, from how often each coder
-    uses each category. NaN without pairs, or if both coders use one and the same category only."""
-    if not pairs:
+    uses each category. NaN for fewer than `FEWEST_PAIRS` pairs, or if both coders use one and the
+    same category only."""
+    if len(pairs) < FEWEST_PAIRS:
         return math.nan
     n = len(pairs)
     observed = sum(a == b for a, b in pairs) / n
@@ -104,8 +109,8 @@ def describe_agreement(found: Agreement) -> list[str]:
     words = [
         f"{found.matched} expressions in common (IoU ≥ {MIN_IOU:g}), {found.alone[0]} only {one}, "
         f"{found.alone[1]} only {two}: F1 {_number(found.f1)}, mean IoU {_number(found.iou)}",
-        f"Cohen's kappa: labels of those in common {_number(found.label_kappa)}, frames (nothing, "
-        f"micro, macro) {_number(found.frame_kappa)}, verdicts {_number(found.verdict_kappa)} (of "
+        f"Cohen's kappa: labels of those in common {_kappa(found.label_kappa)}, frames (nothing, "
+        f"micro, macro) {_kappa(found.frame_kappa)}, verdicts {_kappa(found.verdict_kappa)} (of "
         f"the {found.decided} events that both decided)",
     ]
     if found.matched:
@@ -133,6 +138,10 @@ def _frame_kinds(times_s: Sequence[float], found: Sequence[Expression]) -> list[
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else math.nan
+
+
+def _kappa(value: float) -> str:
+    return "too few, or all alike" if math.isnan(value) else f"{value:.2f}"
 
 
 def _number(value: float) -> str:

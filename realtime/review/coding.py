@@ -98,15 +98,18 @@ def add_edit(
 
 
 def apply_edits(session: Session, coder: str) -> Session:
-    """Return `session` with the edits of `coder`: without rejected expressions, and with moved,
-    relabelled and added ones. `verdicts` says which are accepted or added; the others stay as
-    found. Raises `InputError` if the coder has made no edit."""
+    """Return `session` with the edits of `coder`: without rejected expressions and those added that
+    wait for a label, and with moved,
+    relabelled and added ones. `verdicts` says which are accepted, rejected or added; the others
+    stay as found. Raises `InputError` if the coder has made no edit."""
     check_reviewed(session.folder, coder)
     found = {event.number: event for event in session.confirmed}
     kept: list[Event] = []
     verdicts: dict[int, str] = {}
     for edit in list_expressions(session, coder):
-        if edit.verdict == "rejected":
+        if edit.verdict == "rejected" and edit.number >= 0:
+            verdicts[edit.number] = "rejected"
+        if edit.verdict == "rejected" or (edit.number < 0 and edit.verdict == "open"):
             continue
         kept.append(_event_of(edit, found.get(edit.number)))
         if edit.verdict == "accepted":

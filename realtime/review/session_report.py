@@ -14,7 +14,7 @@ from model.errors import InputError
 from model.records import MICRO_S, Event, ImageU8
 from realtime.results.replay import open_replay
 from realtime.results.run_summary import check_new
-from realtime.review.coding import apply_edits, list_expressions
+from realtime.review.coding import apply_edits
 from realtime.review.motion_lanes import read_motion
 from realtime.review.quality import Quality, measure_quality
 from realtime.review.rates import measure_rates
@@ -64,17 +64,14 @@ def make_report(session: Session) -> str:
 
 def describe_methods(session: Session, quality: Quality) -> str:
     """Return the methods paragraph for a paper. It claims no more than the session's files say."""
-    edits = list_expressions(session, session.coder) if session.coder else ()
+    verdicts = Counter(session.verdicts.values())
+    verdicts["open"] = sum(event.number not in session.verdicts for event in session.confirmed)
     text = _TEMPLATES.get_template("methods.txt").render(
         document=session.document,
         quality=quality,
         network=Path(session.document["weights"]["classifier"]).stem,
         coder=session.coder,
-        verdicts=Counter(
-            "added" if edit.number < 0 else edit.verdict
-            for edit in edits
-            if edit.number >= 0 or edit.verdict == "accepted"
-        ),
+        verdicts=verdicts,
         micro_s=MICRO_S,
     )
     return " ".join(text.split())
@@ -126,6 +123,8 @@ def write_session_report(folder: Path, out: Path | None, coder: str | None) -> P
     name = f"{folder.resolve().name}{f'-{coder}' if coder else ''}-report.html"
     path = out or folder.resolve().with_name(name)
     check_new(path)
-    path.write_text(make_report(session), "utf-8")
+    report = make_report(session)
+    path.touch(mode=0o600, exist_ok=False)  # as private as the session
+    path.write_text(report, "utf-8")
     note_copies(session.folder, [path])
     return path

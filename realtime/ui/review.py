@@ -29,8 +29,9 @@ from realtime.review.session_report import make_report
 from realtime.review.session_sound import LANE_DB, SessionSound, open_sound
 from realtime.sessions.coder_edits import Edit
 from realtime.sessions.export_rows import find_questions, marker_rows
-from realtime.sessions.folder import DOCUMENT, SessionFolder
+from realtime.sessions.folder import DOCUMENT, SessionFolder, hold
 from realtime.sessions.reader import Session, open_session
+from realtime.sessions.recover import recover
 from realtime.ui.event_pictures import Replays, answer_jpeg, answer_replay, describe_replay
 from realtime.ui.failures import error_as_404, error_as_answer, report_failure
 from realtime.ui.messages import Text
@@ -156,13 +157,17 @@ class _SessionStore:
         folders = self._root.iterdir() if self._root.is_dir() else ()
         return {clean_line(path.name): path for path in folders if (path / DOCUMENT).is_file()}
 
-    def open(self, name: str) -> _OpenSession:
-        """Open a session. Raises `InputError` if there is none of that name, or it needs a
-        recovery."""
+    def find(self, name: str) -> Path:
+        """Return the folder of a session. Raises `InputError` if there is none of that name."""
         path = self.folders().get(name)
         if path is None:
             raise InputError(f"session {name!r}: there is none in {self._root}")
-        folder = SessionFolder(path)
+        return path
+
+    def open(self, name: str) -> _OpenSession:
+        """Open a session. Raises `InputError` if there is none of that name, or it needs a
+        recovery."""
+        folder = SessionFolder(self.find(name))
         # Open it again if a redaction or recovery has changed it since.
         tables = (folder.document, folder.frames, folder.events, folder.markers)
         videos = map(folder.video, folder.parts())
@@ -222,6 +227,12 @@ def build_review_routes(root: Path) -> APIRouter:
     @error_as_answer
     def session(name: str) -> dict[str, Any]:
         return store.open(name).describe()
+
+    @router.post("/{name}/recover")
+    @error_as_answer
+    def recover_session(name: str) -> dict[str, Any]:
+        with hold(store.find(name)) as folder:
+            return asdict(recover(folder))
 
     @router.get("/{name}/coding")
     @error_as_answer

@@ -33,9 +33,10 @@ export class Coding {
     return this.#then(() => this.#change(number, changes));
   }
 
-  /** Add an expression. Resolves to its number, null if it was not stored. */
+  /** Add an expression, which the coder still has to label. Resolves to its number, null if it was
+   * not stored. */
   add(expression) {
-    return this.#then(() => this.#edit({ ...expression, number: null, verdict: "accepted", note: "" }));
+    return this.#then(() => this.#edit({ ...expression, number: null, verdict: "open", note: "" }));
   }
 
   /** Take `text`, being typed as a note on expression `number`. */

@@ -10,7 +10,8 @@ import { Replay } from "./replay.js";
 import { fill, request, watchVisible } from "./tab.js";
 import { Timeline } from "./timeline.js";
 
-const NOTICE_MS = 8000;
+const ADDED = { open: "added, choose a label", accepted: "added", rejected: "rejected" };
+const UNCLEAR = "unclear"; // until the coder has chosen
 const MOMENTS = ["onset", "apex", "offset"];
 const NEW_S = 0.1; // on both sides of the apex of one that is added
 const AROUND_S = 1.5; // heard before an expression and after it
@@ -34,9 +35,9 @@ class Review {
     () => this.#show(),
   );
   #selected = null;
+  #turn = 0; // counts the sessions that were chosen
   #visible = false;
   #replay = null;
-  #notice = 0;
 
   constructor(root) {
     this.#root = root;
@@ -52,6 +53,7 @@ class Review {
       if (this.#facts) this.#coding.open(this.#address, this.#coder);
     });
     this.#ref("coder").addEventListener("input", () => this.#enableNote());
+    this.#ref("recover").addEventListener("click", ({ target }) => this.#recover(target.value));
     this.#ref("compare").addEventListener("click", () => this.#compare());
     this.#ref("report").addEventListener("click", async () => {
       const address = new URL(`../review/${this.#address}/report.html`, import.meta.url);
@@ -95,7 +97,6 @@ class Review {
   #warn(message) {
     this.#tell(message);
     this.#ref("notice").dataset.good = "no";
-    if (message) this.#notice = setTimeout(() => (this.#ref("notice").hidden = true), NOTICE_MS);
   }
 
   /** Show `message` until there is another. */
@@ -103,7 +104,6 @@ class Review {
     const line = this.#ref("notice");
     Object.assign(line, { textContent: message, hidden: !message });
     line.dataset.good = "yes";
-    clearTimeout(this.#notice);
   }
 
   /** The server's answer; null, with a warning, if the request failed. */
@@ -111,7 +111,10 @@ class Review {
     try {
       const answer = await request(new URL(`../review/${path}`, import.meta.url), body);
       const content = await answer.json();
-      if (answer.ok && !content.error) return content;
+      if (answer.ok && !content.error) {
+        if (this.#ref("notice").dataset.good === "no") this.#tell(""); // mended
+        return content;
+      }
       this.#warn(content.error ?? `The server answered ${answer.status}`);
     } catch {
       this.#warn("The server does not answer");
@@ -127,7 +130,8 @@ class Review {
     choice.replaceChildren(
       ...found.sessions.map(({ name, started_utc: started, state, error }) => {
         const words = error ? `${name} (cannot be read)` : `${name} · ${started.slice(0, 16).replace("T", " ")}`;
-        return make("option", { value: name }, state === "recording" ? `${words} (recording)` : words);
+        const option = { value: name, "data-state": state ?? "" };
+        return make("option", option, state === "recording" ? `${words} (recording, or cut off)` : words);
       }),
     );
     const none = this.#ref("none");
@@ -139,11 +143,21 @@ class Review {
     if (open.name !== kept) await this.#open(open.name);
   }
 
+  /** Open a session: name, film, list and coding change together, or not at all. */
   async #open(name) {
+    const turn = (this.#turn += 1);
     this.#player.play(false);
+    this.#ref("recover").hidden = true;
     await this.#coding.flush();
     const facts = await this.#ask(`${encodeURIComponent(name)}/session`);
-    if (!facts) return;
+    if (turn !== this.#turn) return; // another was chosen meanwhile
+    if (!facts) {
+      const cut = this.#ref("session").selectedOptions[0]?.dataset.state === "recording";
+      Object.assign(this.#ref("recover"), { hidden: !cut, value: name, textContent: `Recover ${name}` });
+      this.#ref("session").value = this.#name;
+      return;
+    }
+    this.#ref("session").value = name;
     [this.#name, this.#address] = [name, encodeURIComponent(name)];
     this.#facts = facts;
     this.#timeline?.close();
@@ -159,6 +173,14 @@ class Review {
     Object.assign(this.#root.dataset, { open: name, sound: facts.sound ? "yes" : "no" });
     await this.#coding.open(this.#address, this.#coder);
     this.#player.go(0);
+  }
+
+  async #recover(name) {
+    const done = await this.#ask(`${encodeURIComponent(name)}/recover`, {});
+    if (!done) return;
+    await this.#list();
+    await this.#open(name);
+    this.#tell(`${name} is repaired: ${done.frames} frames in the video, ${done.lost} were lost when it was cut off.`);
   }
 
   #about() {
@@ -212,7 +234,7 @@ class Review {
       onset: this.#player.placeAt(nowS - NEW_S),
       apex: place,
       offset: this.#player.placeAt(nowS + NEW_S),
-      label: this.#ref("label").value || this.#facts.labels[0],
+      label: UNCLEAR,
     });
     if (number === null) return;
     this.#warn("");
@@ -248,7 +270,7 @@ class Review {
         { type: "button", style: { "--label": labelColour(one.label) } },
         make("time", {}, clockTime(one.apex_s)),
         make("b", {}, title(one.label)),
-        make("small", {}, one.number < 0 && one.verdict !== "rejected" ? "added" : one.verdict === "open" ? one.kind : one.verdict),
+        make("small", {}, one.number < 0 ? ADDED[one.verdict] : one.verdict === "open" ? one.kind : one.verdict),
       );
       row.addEventListener("click", () => this.#choose(one.number));
       const chosen = one.number === this.#selected;

@@ -5,7 +5,6 @@ import { Tab, fill } from "./tab.js";
 
 const GOING_MS = 250;
 const IDLE_MS = 1000;
-const ERROR_MS = 8000;
 const FIELDS = ["participant", "consent", "audio", "codec", "minutes", "lsl_markers"];
 const BOXES = ["pictures", "voice", "lsl"];
 
@@ -19,7 +18,6 @@ class StudyTab extends Tab {
   #recording = false;
   #keys = new Set();
   #noteBegunS = null;
-  #errorUntil = 0;
 
   constructor(root) {
     super(root, new URL("../study/", import.meta.url));
@@ -40,9 +38,12 @@ class StudyTab extends Tab {
       this.ask("stop", {});
     });
     this.ref("pause").addEventListener("click", ({ target }) => this.ask(target.dataset.to, {}));
-    this.ref("forget").addEventListener("click", () =>
-      this.ask("forget", { seconds: Number(this.ref("seconds").value) }),
-    );
+    this.ref("forget").addEventListener("click", () => {
+      const field = this.ref("seconds");
+      if (!field.reportValidity()) return;
+      const question = `Delete the last ${field.value} s of the recording? They cannot be restored.`;
+      if (window.confirm(question)) this.ask("forget", { seconds: Number(field.value) });
+    });
     this.#wireNote();
     document.addEventListener("keydown", (pressed) => this.#key(pressed));
   }
@@ -86,24 +87,32 @@ class StudyTab extends Tab {
 
   show(state) {
     const { recording } = state;
+    if (this.#recording && recording === null) this.#filled = false; // the form is for the next
     this.#recording = recording !== null;
     this.root.dataset.recording = recording ? "yes" : "no";
     for (const part of this.root.querySelectorAll("[data-part]")) {
       part.hidden = part.dataset.part !== (recording ? "during" : "before");
     }
-    this.#say(state.error);
+    if (state.answered) this.ref("hint").textContent = state.error ?? "";
     this.#tape(recording);
     this.#markers(state, recording);
     if (!recording) this.#before(state);
     return recording ? GOING_MS : IDLE_MS;
   }
 
-  #say(error) {
-    const hint = this.ref("hint");
-    if (error) {
-      hint.textContent = error;
-      this.#errorUntil = performance.now() + ERROR_MS;
-    } else if (performance.now() > this.#errorUntil) hint.textContent = "";
+  lose() {
+    const going = this.#recording ? "the recording may have stopped" : "nothing can be recorded";
+    this.ref("hint").textContent =
+      `Connection lost: ${going}. Look whether the program still runs, and start it again if not.`;
+    this.root.dataset.connection = "lost";
+    this.ref("going").textContent = "Connection lost";
+    for (const name of ["stop", "pause", "forget", "start"]) this.ref(name).disabled = true;
+  }
+
+  find() {
+    this.ref("hint").textContent = "";
+    delete this.root.dataset.connection;
+    for (const name of ["pause", "forget"]) this.ref(name).disabled = false;
   }
 
   #tape(recording) {

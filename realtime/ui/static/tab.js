@@ -14,14 +14,19 @@ export function watchVisible(root, change) {
   }).observe(root);
 }
 
-/** The server's answer, to a POST of `body` if there is one. */
-export function request(url, body = null) {
+/** The server's answer, to a POST of `body` if there is one. Fails after `mostMs`, if given. */
+export function request(url, body = null, mostMs = null) {
   const headers = { "Content-Type": "application/json" };
-  return fetch(url, body ? { method: "POST", headers, body: JSON.stringify(body) } : {});
+  const signal = mostMs === null ? null : AbortSignal.timeout(mostMs);
+  return fetch(url, body ? { method: "POST", headers, body: JSON.stringify(body) } : { signal });
 }
 
+const LOST_MS = 2000;
+
 /** A tab with the live picture and a state. A subclass has `show(state)`, which draws the state and
- * returns after how many ms to ask again. */
+ * returns after how many ms to ask again; `answered` in it says that it answers a change. `lose()`
+ * and `find()` are called when the server has not answered for two seconds, and when it does again.
+ */
 export class Tab {
   root;
   visible = false;
@@ -29,6 +34,8 @@ export class Tab {
   #timer = 0;
   #asking = 0;
   #answer = Promise.resolve();
+  #failingSince = null;
+  #lost = false;
   #socket;
 
   /** `base`: address of the tab's routes. The picture is fetched only while the tab is visible. */
@@ -82,14 +89,27 @@ export class Tab {
   }
 
   async #fetch(path, body) {
+    const askedMs = performance.now();
     try {
-      const answer = await request(new URL(path, this.#base), body);
+      const answer = await request(new URL(path, this.#base), body, body ? null : LOST_MS);
+      this.#failingSince = null;
+      if (this.#lost) this.find();
+      this.#lost = false;
       if (answer.status === 403) this.root.textContent = await answer.text();
-      return answer.ok ? await answer.json() : null;
+      return answer.ok ? { ...(await answer.json()), answered: body !== null } : null;
     } catch {
-      return null; // the server is away: the Live tab says so, and this one asks again
+      this.#failingSince ??= askedMs;
+      if (!this.#lost && performance.now() - this.#failingSince >= LOST_MS) {
+        this.#lost = true;
+        this.lose();
+      }
+      return null; // asked again
     }
   }
+
+  lose() {}
+
+  find() {}
 }
 
 /** Replace the children only when they differ, so that a selection stays. */
