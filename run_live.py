@@ -53,6 +53,11 @@ def main(*, record_only: bool = False) -> None:
     serve(config, Guide())
 
 
+def record() -> None:
+    """Run `fmanet record DIR …`: `fmanet live --headless --record DIR …`, without the page."""
+    main(record_only=True)
+
+
 def parser(*, record_only: bool = False) -> argparse.ArgumentParser:
     """Return the parser, with `LiveConfig`'s defaults. With `record_only`, the session's folder is
     an argument, and there are no options of the page."""

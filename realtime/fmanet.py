@@ -20,14 +20,15 @@ class Job(NamedTuple):
     """What `fmanet NAME` runs."""
 
     main: str
-    """ "module:function", imported only to run the job: no job waits for another's imports."""
+    """ "module:function", imported only to run the job: no job waits for another's imports, and
+    `run_live` and `calibrate`, which lie above `realtime`, are imported nowhere here."""
     what: str
     """What the job does, in a few words."""
 
 
 JOBS = {
     "live": Job("run_live:main", "the page: a camera, a file or the demo face, analysed live"),
-    "record": Job("realtime.fmanet:record", "record a session without the page"),
+    "record": Job("run_live:record", "record a session without the page"),
     "analyze": Job("realtime.analyze:main", "recordings to tables of expressions and motion"),
     "calibrate": Job("calibrate.__main__:main", "check a camera, a face at rest, the spotter"),
     "session": Job("realtime.session:main", "recover, redact or delete a recorded session"),
@@ -61,13 +62,6 @@ def main() -> int:
         codes.append(call())
 
     return exit_code(run) or next(iter(codes), 0) or 0
-
-
-def record() -> None:
-    """Run `fmanet record DIR …`: `fmanet live --headless --record DIR …`, without the page."""
-    from run_live import main as live
-
-    live(record_only=True)
 
 
 def usage() -> str:
