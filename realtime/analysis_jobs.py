@@ -40,8 +40,8 @@ class AnalysisJob:
     """Whether the results exist, made from the same input with the same options."""
     again: bool = False
     """Whether results exist that will be replaced once the new ones are complete."""
-    problem: str = ""
-    """Why the job cannot be done, in words; empty if it can be."""
+    problem: str | None = None
+    """Why the job cannot be done, in words; None if it can be."""
 
 
 def plan_jobs(
@@ -75,9 +75,13 @@ def plan_jobs(
 
 
 def write_record(
-    job: AnalysisJob, config: LiveConfig, info: SourceInfo, status: SourceStatus, failure: str
+    job: AnalysisJob,
+    config: LiveConfig,
+    info: SourceInfo,
+    status: SourceStatus,
+    failure: str | None,
 ) -> None:
-    """Write the record of `job`. `failure` says why the analysis broke off; empty if it did not."""
+    """Write the record of `job`. `failure` says why the analysis broke off; None if it did not."""
     document = {
         "format": FORMAT,
         "version": VERSION,
@@ -88,7 +92,7 @@ def write_record(
         "dropped": dict(status.dropped),
         "unusable": dict(status.unusable),
         "message": status.message,
-        "failure": failure,
+        "failure": failure or "",
         "options": _options(config),
         "versions": list_versions(),
     }

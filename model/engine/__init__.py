@@ -63,9 +63,9 @@ class Engine(ABC):
         self._device = device
         self._cuda = device.startswith("cuda")
 
-    def find_obstacle(self) -> str:
-        """Why it cannot run here, with the remedy; empty if it can."""
-        return ""
+    def find_obstacle(self) -> str | None:
+        """Why it cannot run here, with the remedy; None if it can."""
+        return None
 
     def versions(self) -> Mapping[str, str]:
         """What a built file depends on besides weights and shapes: libraries, precision, GPU,

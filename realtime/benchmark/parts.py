@@ -33,7 +33,7 @@ from model.machine import choose_device
 from model.records import ArrayF32, ImageU8
 from realtime.benchmark.gpu.timing import wall_ms
 from realtime.benchmark.percentiles import tail
-from realtime.benchmark.report import PAGE, PARTS, gather_facts, write_json
+from realtime.benchmark.report import PAGE, PARTS_FORMAT, gather_facts, write_json
 from realtime.benchmark.tables import PARTS_HEAD, format_document, part_row
 from realtime.config import LiveConfig
 
@@ -44,7 +44,7 @@ _FACES = 6
 _FIRST_SEED = 3000  # no parameter was chosen on these faces
 _CONDITION = FlowCondition("bump", amplitude_px=1.0, noise_levels=1.0, jpeg_quality=None)
 
-Solve = Callable[[ImageU8], ArrayF32]
+BatchSolver = Callable[[ImageU8], ArrayF32]
 """Pairs (N, 2, S, S) to flows (N, 2, S, S)."""
 
 
@@ -98,7 +98,7 @@ def run_parts(
             bar.write("  ".join(part_row(asdict(part))), file=sys.stdout)
             bar.update()
     report = {"facts": known, "parts": [asdict(part) for part in found]}
-    write_json(out, PARTS, report)
+    write_json(out, PARTS_FORMAT, report)
     (out / PAGE).write_text(f"# Parts\n\n{format_document([], [report])}", encoding="utf-8")
     print(f"report in {out / PAGE}")
 
@@ -137,9 +137,8 @@ def engine_parts(
         engine = cast(Engine, load_entry(ENGINES, name, "engine")(device))
         for batch in batches:
             size_px = example_inputs(truth.inputs, batch)[0].shape[-1]
-            part = Part(
-                "network", f"{path.stem}, {name}", size_px, batch, absent=engine.find_obstacle()
-            )
+            obstacle = engine.find_obstacle() or ""
+            part = Part("network", f"{path.stem}, {name}", size_px, batch, absent=obstacle)
             if not part.absent:
                 try:
                     part = _engine_part(part, engine, path, truth, seconds)
@@ -196,7 +195,7 @@ def batches_of(batch: int, *arrays: np.ndarray[Any, Any]) -> Iterator[tuple[Any,
     return (tuple(each[start : start + batch] for each in pool) for start in cycle(starts))
 
 
-def _solvers(name: str, device: str) -> Iterator[tuple[str, Solve]]:
+def _solvers(name: str, device: str) -> Iterator[tuple[str, BatchSolver]]:
     """Yield name and function of a flow: on the CPU and, if possible, on `device`."""
     flow = load_flow(name)
     yield name, _pair_solver(flow)
@@ -204,7 +203,7 @@ def _solvers(name: str, device: str) -> Iterator[tuple[str, Solve]]:
         yield f"{name}, {device}", _pair_solver(DeviceFlow(flow, device, falls_back=False))
 
 
-def _pair_solver(flow: Flow) -> Solve:
+def _pair_solver(flow: Flow) -> BatchSolver:
     return lambda pairs: flow(pairs[:, 0], pairs[:, 1])
 
 
