@@ -29,7 +29,7 @@ from realtime.sources import SourceInfo
 MOST_S = 3600.0
 """The longest measurement."""
 STEPS = {
-    "camera": "calibrate.__main__:check_camera",
+    "camera": "calibrate.__main__:run_camera_check",
     "baseline": "calibrate.__main__:measure_baseline",
     "spotting": "calibrate.spotting.commands:main",
 }
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return exit_code(run) or code
 
 
-def check_camera(arguments: Sequence[str]) -> int:
+def run_camera_check(arguments: Sequence[str]) -> int:
     """`calibrate camera`: measure and print the verdict. Returns 1 if the camera can't be used."""
     from calibrate.camera.check import USUAL_S, CameraCheck
     from calibrate.steps import feed_steps

@@ -12,7 +12,7 @@ from typing import cast
 from model.cli import Parser, exit_code, program
 from model.engine import ENGINES, ORDER, Engine
 from model.engine.cache import cache_folder
-from model.errors import InputError, missing
+from model.errors import InputError, explain_missing
 from model.inference.checkpoint import checkpoint_path
 from model.inference.engine_building import build_here, engine_file, export_here, onnx_file_beside
 from model.inference.engine_choice import TORCH_THREADS, WITHOUT_TORCH, Serving
@@ -43,7 +43,7 @@ def _torch() -> str:
 
 def _state(serving: Serving, name: str, order: tuple[str, ...]) -> str:
     if name not in WITHOUT_TORCH and not find_spec("torch"):
-        return missing("torch")
+        return explain_missing("torch")
     engine = cast(Engine, load_entry(ENGINES, name, "engine")(serving.device))
     if name == serving.loaded.name:
         why = serving.build_reasons.get(name)

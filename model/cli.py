@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from model.errors import PACKAGES, InputError, describe_error, is_refused, missing
+from model.errors import PACKAGES, InputError, describe_error, explain_missing, is_refused
 from model.text import clean_line
 
 
@@ -26,7 +26,7 @@ def exit_code(main: Callable[[], None]) -> int:
     except ModuleNotFoundError as error:
         if error.name not in PACKAGES:
             raise
-        print(f"error: {missing(error.name)}", file=sys.stderr)
+        print(f"error: {explain_missing(error.name)}", file=sys.stderr)
         return 2
     except OSError as error:
         if not is_refused(error):

@@ -38,7 +38,7 @@ from model.classifiers import CLASSIFIERS
 from model.cli import Parser, exit_code, make_folder, program
 from model.datasets.delimited import read_table
 from model.errors import InputError
-from model.evaluation.result import Evaluation, evaluate_answers, format_page, format_table
+from model.evaluation.result import Evaluation, evaluate_answers, format_evaluations, format_table
 from model.face.network_files import add_face_networks
 from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint
 from model.inference.predictions import Answers, run_network
@@ -54,7 +54,7 @@ from model.training.loop import fit
 from model.training.loso import leave_one_out
 from model.training.recipe import Recipe
 
-TOLERANCE = 0.002
+REPRODUCED_WITHIN = 0.002
 """A figure counts as reproduced within this difference. Another number of threads rounds
 differently, which changes the answer to about one sample in a thousand."""
 
@@ -110,9 +110,9 @@ def report_set(
     return opener.report_pairs()
 
 
-def compare(stored: dict[str, float], found: dict[str, float]) -> str:
-    """ "reproduced" if every stored figure agrees within `TOLERANCE`, otherwise those that differ;
-    empty if none is stored."""
+def compare_metrics(stored: dict[str, float], found: dict[str, float]) -> str:
+    """ "reproduced" if every stored figure agrees within `REPRODUCED_WITHIN`, otherwise those that
+    differ; empty if none is stored."""
     differing = [
         f"{name} is {found[name]:.3f}, the checkpoint says {value:.3f}"
         if name in found
@@ -127,8 +127,8 @@ def compare(stored: dict[str, float], found: dict[str, float]) -> str:
 
 
 def _agree(one: float, other: float) -> bool:
-    """Whether both agree within `TOLERANCE`. NaN, from a class without samples, equals NaN."""
-    return abs(one - other) <= TOLERANCE or (math.isnan(one) and math.isnan(other))
+    """Whether both agree within `REPRODUCED_WITHIN`. NaN (a class without samples) equals NaN."""
+    return abs(one - other) <= REPRODUCED_WITHIN or (math.isnan(one) and math.isnan(other))
 
 
 def _on_report_set(name: str, args: argparse.Namespace) -> Evaluation:
@@ -137,7 +137,9 @@ def _on_report_set(name: str, args: argparse.Namespace) -> Evaluation:
     samples = report_set(checkpoint, args.cache, args.workers, args.view)
     remark = ""
     if args.view in (None, checkpoint.recipe.get("data", {}).get("view")):
-        remark = compare(dict(checkpoint.metrics), measure_checkpoint(path, samples, args.device))
+        remark = compare_metrics(
+            dict(checkpoint.metrics), measure_checkpoint(path, samples, args.device)
+        )
     return _held_out(name, path, samples, args, remark)
 
 
@@ -267,7 +269,7 @@ def _write(out: Path, evaluations: list[Evaluation]) -> None:
     }
     text = json.dumps(document, indent=1, allow_nan=False)
     (out / "evaluation.json").write_text(text, encoding="utf-8")
-    (out / "evaluation.html").write_text(format_page(evaluations), encoding="utf-8")
+    (out / "evaluation.html").write_text(format_evaluations(evaluations), encoding="utf-8")
     print(f"written to {out / 'evaluation.html'} and {out / 'evaluation.json'}")
 
 

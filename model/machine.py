@@ -9,7 +9,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from model.errors import InputError, missing
+from model.errors import InputError, explain_missing
 
 
 def machine() -> str:
@@ -39,7 +39,7 @@ def choose_device(asked: str) -> str:
     if asked == "auto" and not (has_driver() and find_spec("torch")):
         return "cpu"
     if find_spec("torch") is None:
-        raise InputError(f"--device {asked}: {missing('torch')}; or use --device cpu")
+        raise InputError(f"--device {asked}: {explain_missing('torch')}; or use --device cpu")
     import torch  # takes a second: a machine without a GPU need not wait for it
 
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -65,7 +65,7 @@ def unused_gpu(device: str) -> str:
     if device != "cpu" or not has_driver():
         return ""
     if find_spec("torch") is None:
-        return f"an NVIDIA driver is here, and the CPU is used: {missing('torch')}"
+        return f"an NVIDIA driver is here, and the CPU is used: {explain_missing('torch')}"
     import torch
 
     if torch.version.cuda is None:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from model.errors import InputError
 
-Job = TypeVar("Job")
+JobT = TypeVar("JobT")
 
 
 def check_workers(number: int) -> None:
@@ -20,7 +20,7 @@ def check_workers(number: int) -> None:
 
 
 def run_jobs(
-    function: Callable[[Job], None], jobs: Sequence[Job], workers: int, title: str, unit: str
+    function: Callable[[JobT], None], jobs: Sequence[JobT], workers: int, title: str, unit: str
 ) -> None:
     """Call `function`, which is at the top of a module, with each of `jobs`, in any order: in
     `workers` processes, or in this one if that is 1. Raises what it raises."""

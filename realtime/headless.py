@@ -25,7 +25,7 @@ from realtime.stream.clock import monotonic_s
 
 PROGRESS_S = 0.5
 """How often to update the progress line and check whether to end."""
-SILENT_S = 5.0
+SOURCE_PATIENCE_S = 5.0
 """How long to wait for a silent source after `--seconds` are over."""
 
 
@@ -74,7 +74,7 @@ def _watch(session: LiveSession, asked_to_end: Flag) -> None:
             recording = session.recording()
             if recording is not None and recording.failure:
                 raise InputError(recording.failure)
-            if ended or now_s > max(over_s, captured_at_s + SILENT_S):
+            if ended or now_s > max(over_s, captured_at_s + SOURCE_PATIENCE_S):
                 return
 
 

@@ -233,7 +233,7 @@ _FLOWS = """
 from model.evaluation import flow_comparison as comparison
 found = comparison.load_solvers(["lk", "lk, tensors", "opencv farneback"])
 comparison.CONDITIONS = comparison.CONDITIONS[:1]
-assert len(list(comparison.compare(found, size_px=48, faces=1))) == 3
+assert len(list(comparison.compare_flows(found, size_px=48, faces=1))) == 3
 assert "skimage" not in sys.modules
 """
 _TRAINING = """

@@ -19,7 +19,7 @@ from realtime.benchmark.alone import time_networks
 from realtime.benchmark.browser import BROWSERS, watch_page
 from realtime.benchmark.figures import compute_figures
 from realtime.benchmark.floor import FLOOR
-from realtime.benchmark.load import LoadResult, measure
+from realtime.benchmark.load import LoadResult, measure_load
 from realtime.benchmark.percentiles import format_percentile
 from realtime.benchmark.plan import parse_rates, parse_sizes, plan_loads
 from realtime.benchmark.report import LIVE, read_json
@@ -150,7 +150,7 @@ def test_the_page_holds_the_verdict_each_span_and_the_course_of_time(written: Pa
 
 def slowly(untrained: Path, how: AbstractContextManager[None]) -> tuple[LoadResult, dict[str, Any]]:
     with how:
-        measured = measure(config(untrained, 1.5), 0, warm_up_s=0.25)
+        measured = measure_load(config(untrained, 1.5), 0, warm_up_s=0.25)
     return measured, compute_figures(measured, None)
 
 
@@ -235,7 +235,7 @@ def test_what_cannot_work_is_said_before_it_runs(
     not any(shutil.which(name) for name in BROWSERS), reason="needs chromium or google-chrome"
 )
 def test_with_a_page_open_frames_are_followed_to_the_screen(untrained: Path) -> None:
-    measured = measure(config(untrained, 2.0), 0, warm_up_s=1.0, around=watch_page)
+    measured = measure_load(config(untrained, 2.0), 0, warm_up_s=1.0, around=watch_page)
     stages = compute_figures(measured, None)["stages_ms"]
     assert {"encode", "send", "paint", "painted"} <= set(stages)
     rows = measured_rows(measured)

@@ -16,7 +16,7 @@ from model.evaluation.ablation import (
     VariantAnswers,
     format_table,
     main,
-    measure,
+    measure_variant,
     score_variant,
 )
 from model.lazy_loading import load_entry
@@ -38,7 +38,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[VariantAnswers, P
 def measured(out: Path, epochs: int = 6) -> VariantAnswers:
     usual = Recipe("cof-cnn", options=VARIANT.options, epochs=epochs, batch=12, learning_rate=1e-2)
     recipes = [replace(usual, seed=seed) for seed in (1, 2)]
-    return measure(VARIANT, recipes, TRAINING, REPORT, out)
+    return measure_variant(VARIANT, recipes, TRAINING, REPORT, out)
 
 
 def test_every_system_and_every_part_has_its_line() -> None:

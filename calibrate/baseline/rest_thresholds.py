@@ -23,7 +23,7 @@ from realtime.spotting.baseline import Baseline
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
 from realtime.spotting.spotter import Spotter, SpotterConfig
 
-BLOCK_S = 0.5
+REST_BLOCK_S = 0.5
 TAIL_SHARE = 0.5
 """Share of the block maxima that the tail is fitted to."""
 PASSED = 0.2
@@ -60,21 +60,21 @@ class RestingFace:
         signal = self._spotter.push(sample)
         if "start" in sample.flags or self._since_s == math.inf:
             self._begin(sample.stamp.time_s)
-        block = int((sample.stamp.time_s - self._since_s) / BLOCK_S)
+        block = int((sample.stamp.time_s - self._since_s) / REST_BLOCK_S)
         if block != self._block:
             if block == self._block + 1:
                 self._close()
             self._block, self._open = block, np.zeros(len(REGIONS))
         self._open = np.maximum(self._open, _deviation_px(signal))
 
-    def lost(self) -> None:
+    def lose_face(self) -> None:
         """Drop the open block, because the face was lost."""
         self._since_s = math.inf
 
     @property
     def seconds(self) -> float:
         """Seconds of rest so far."""
-        return BLOCK_S * len(self._maxima)
+        return REST_BLOCK_S * len(self._maxima)
 
     def maxima(self) -> ArrayF64:
         """(blocks, R) crop px: the greatest deviation from rest in each block, as compared with a
@@ -83,7 +83,7 @@ class RestingFace:
 
     def _begin(self, time_s: float) -> None:
         self._since_s = time_s + SETTLING_S
-        self._block = -math.ceil(SETTLING_S / BLOCK_S) - 1
+        self._block = -math.ceil(SETTLING_S / REST_BLOCK_S) - 1
 
     def _close(self) -> None:
         if self._block < 0:
@@ -118,7 +118,7 @@ def floors_for(maxima: ArrayF64, false_alarms_per_min: float) -> Floors:
         raise ValueError(f"{blocks} blocks and {false_alarms_per_min} a minute give no thresholds")
     noise_px = np.maximum(maxima.mean(axis=0), 1e-3)
     floor_px = np.empty(len(REGIONS))
-    allowed = false_alarms_per_min / PASSED / len(_GROUPS) * blocks * BLOCK_S / 60
+    allowed = false_alarms_per_min / PASSED / len(_GROUPS) * blocks * REST_BLOCK_S / 60
     for group in _GROUPS:
         columns = list(group)
         strongest = (maxima[:, columns] / noise_px[columns]).max(axis=1)

@@ -21,11 +21,11 @@ from calibrate.spotting.footage import (
     USUAL,
     AnnotatedFootage,
     DrawnFootage,
+    OverlaidFootage,
     RecordedFootage,
     TestFootage,
-    WrittenFootageOver,
     conditions,
-    write_over,
+    overlay_video,
 )
 from calibrate.spotting.motion import MotionCache
 from calibrate.spotting.names import name_events
@@ -36,11 +36,11 @@ from calibrate.spotting.outcomes import (
     measure_resting,
     run_spotter,
 )
-from calibrate.spotting.page import format_page
+from calibrate.spotting.page import format_spotting
 from calibrate.spotting.scores import FORMAT, VERSION, score_tables
 from model.cli import Parser, exit_code, program
 from model.datasets import open_dataset
-from model.datasets.flows import split_spec
+from model.datasets.flows import split_data_spec
 from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.machine import machine
@@ -118,7 +118,7 @@ def evaluate(
             VERSION,
             {"about": about, "machine": machine(), "rows": [row.plain() for row in rows]},
         )
-        (out / "spotting.html").write_text(format_page(rows, about), encoding="utf-8")
+        (out / "spotting.html").write_text(format_spotting(rows, about), encoding="utf-8")
         print(f"{out / 'spotting.html'} shows it with plots")
 
 
@@ -135,10 +135,10 @@ def _footage(
         raise InputError(f"--seeds {seeds}, --seconds {seconds:g}: seeds from 0, 1 s or more")
     groups: list[tuple[str, str, Sequence[TestFootage]]] = []
     for video in videos:
-        for px, written in write_over(video, tuple(seeds)).items():
+        for px, written in overlay_video(video, tuple(seeds)).items():
             groups.append((video.name, f"{px:g} px" if px else "as it is", written))
-    groups += [("given", each.title, [each]) for each in _recorded(given)]
-    groups += [("data set", each.title, [each]) for each in _annotated(data)]
+    groups += [("given", each.title, [each]) for each in _open_recordings(given)]
+    groups += [("data set", each.title, [each]) for each in _open_annotated(data)]
     if groups:
         if only:
             raise InputError(f"--only {' '.join(only)}: these are groups of the test bed alone")
@@ -147,15 +147,15 @@ def _footage(
     return [(c.group, c.value, [c.draw(seed, seconds) for seed in seeds]) for c in chosen]
 
 
-def _recorded(given: Sequence[tuple[str, str]]) -> list[RecordedFootage]:
+def _open_recordings(given: Sequence[tuple[str, str]]) -> list[RecordedFootage]:
     return [RecordedFootage(spec, Path(table)) for spec, table in given]
 
 
-def _annotated(data: Sequence[str]) -> list[AnnotatedFootage]:
+def _open_annotated(data: Sequence[str]) -> list[AnnotatedFootage]:
     """The long recordings of data sets."""
     found = []
     for spec in data:
-        name, root = split_spec(spec)
+        name, root = split_data_spec(spec)
         dataset = open_dataset(name, root)
         if not dataset.videos:
             raise InputError(f"{spec}: {dataset.title} has no long recordings to spot in")
@@ -172,9 +172,7 @@ def _about(footage: Sequence[TestFootage], baseline: str) -> str:
     """A description of footage and spotter for the report. A recording has no seed, and no rest to
     measure on."""
     drawn = [each for each in footage if isinstance(each, DrawnFootage)]
-    written = [
-        each for each in footage if isinstance(each, WrittenFootageOver) and each.amplitude_px
-    ]
+    written = [each for each in footage if isinstance(each, OverlaidFootage) and each.amplitude_px]
     seeds = {each.seed for each in drawn} | {each.seed for each in written}
     used = _DEFAULT if baseline == _MEASURED and not drawn else baseline
     parts = [f"seeds {', '.join(map(str, sorted(seeds)))}"] if seeds else []

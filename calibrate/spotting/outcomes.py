@@ -91,7 +91,7 @@ def measure_resting(rest: Motions, per_min: float = FALSE_ALARMS_PER_MIN) -> Bas
         if isinstance(sample, MotionSample):
             face.push(sample)
         else:
-            face.lost()
+            face.lose_face()
     if len(face.maxima()) < 4:
         raise InputError("the face rests for too short a time to measure a baseline on")
     floor_px = floors_for(face.maxima(), per_min).floor_px
@@ -148,7 +148,7 @@ class FigureRow:
         ]
         return [row for row in rows if row[3]]
 
-    def missed_because(self) -> Counter[str]:
+    def miss_reasons(self) -> Counter[str]:
         """The spotter's reasons for missing micro-expressions, counted."""
         return Counter(
             reason
@@ -177,7 +177,7 @@ class FigureRow:
                 {"from_px": low, "to_px": high, "found": found, "annotated": every}
                 for low, high, found, every in self.recall_by_amplitude()
             ],
-            "missed_because": dict(self.missed_because().most_common()),
+            "missed_because": dict(self.miss_reasons().most_common()),
         }
 
 

@@ -115,7 +115,7 @@ def main() -> None:
     sources = Sources(
         pairs=args.pairs, validation_pairs=args.report_pairs, view="crop", none_share=0.0
     )
-    chosen = _chosen(args.systems)
+    chosen = _choose_variants(args.systems)
     make_folder(args.out)
     answers: dict[str, VariantAnswers] = {}
     # Grouped by inputs, so that only one set of samples is in memory at a time.
@@ -133,7 +133,7 @@ def main() -> None:
                 data=sources.summary(),
             )
             recipes = [replace(usual, seed=Recipe.seed + number) for number in range(args.seeds)]
-            found = measure(variant, recipes, training, report, args.out, args.device)
+            found = measure_variant(variant, recipes, training, report, args.out, args.device)
             print(f"{found.name}: UF1 {score_variant(found).uf1.value:.3f}", flush=True)
             answers[variant.name] = found
         del training, report
@@ -144,7 +144,7 @@ def main() -> None:
     print(f"\n{format_table(rows)}\nwritten to {args.out / 'table.md'}")
 
 
-def measure(
+def measure_variant(
     variant: Variant,
     recipes: Sequence[Recipe],
     training: SampleSet,
@@ -227,7 +227,7 @@ def _inputs(variant: Variant) -> str:
     return inputs_of(variant.classifier)
 
 
-def _chosen(names: str | None) -> list[Variant]:
+def _choose_variants(names: str | None) -> list[Variant]:
     known = {variant.name: variant for variant in VARIANTS}
     if names is None:
         return list(VARIANTS)

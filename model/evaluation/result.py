@@ -109,7 +109,7 @@ def evaluate_answers(
     )
 
 
-def format_page(evaluations: Sequence[Evaluation]) -> str:
+def format_evaluations(evaluations: Sequence[Evaluation]) -> str:
     """An HTML document that works offline: tables, and plots as inline SVG."""
     return html.render(
         "evaluation.html.j2",

@@ -16,8 +16,8 @@ from realtime.config import LiveConfig
 from realtime.results.run_summary import installed_versions, list_versions
 from realtime.sessions.clock_anchors import format_utc
 
-LIVE, PARTS = "fmanet-live benchmark 1", "fmanet-live parts 1"
-FILES = {LIVE: "report.json", PARTS: "parts.json"}
+LIVE_FORMAT, PARTS_FORMAT = "fmanet-live benchmark 1", "fmanet-live parts 1"
+FILES = {LIVE_FORMAT: "report.json", PARTS_FORMAT: "parts.json"}
 """File name by format. A format keeps the numbers that readers rely on."""
 SAMPLES, PAGE = "samples.parquet", "report.md"
 

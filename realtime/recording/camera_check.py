@@ -22,7 +22,7 @@ class Check:
     """What was found and, if it is not good, the remedy."""
 
 
-def check_camera(report: Mapping[str, Any]) -> Check:
+def judge_camera(report: Mapping[str, Any]) -> Check:
     """Return the item for a report of `calibrate camera`; only `light` and `verdict` are read."""
     light = str(report["light"])
     return Check("camera", light in _GOOD, str(report["verdict"]) + _GOOD.get(light, ""))
@@ -43,4 +43,4 @@ def load_camera_report(path: Path) -> Check:
             f"--camera-report {path} is not a report that this version can read: make one with "
             "python -m calibrate camera --out JSON"
         )
-    return check_camera(document)
+    return judge_camera(document)

@@ -35,15 +35,15 @@ from realtime.benchmark.gpu.training import training_part
 from realtime.benchmark.gpu.whole import whole_part
 from realtime.stream.clock import monotonic_s
 
-Part = Callable[[Report], None]
-LATE_S = 15.0
+GpuPart = Callable[[Report], None]
+GRACE_S = 15.0
 """A step that began in time may end this much later."""
 LONGEST = 1 / 3
 """Greatest share of the time that one part may take, so that a build that hangs leaves time for the
 others."""
 
 
-PARTS: dict[str, Part] = {
+GPU_PARTS: dict[str, GpuPart] = {
     "machine": machine_part,
     "lk": partial(flow_part, name="lk"),
     "engines": engines_part,
@@ -57,8 +57,8 @@ PARTS: dict[str, Part] = {
 """All parts, the most important first, in case time is short."""
 
 
-def run_part(part: Part, report: Report, seconds: float, to: Connection) -> None:
-    """Run one of `PARTS` in this process, and send everything it adds to `report` to `to`."""
+def run_part(part: GpuPart, report: Report, seconds: float, to: Connection) -> None:
+    """Run one of `GPU_PARTS` in this process, and send everything it adds to `report` to `to`."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     if report.cuda:
@@ -72,8 +72,8 @@ def run_part(part: Part, report: Report, seconds: float, to: Connection) -> None
     to.send(("ended", ""))
 
 
-def gather(report: Report, name: str, part: Part, seconds: float) -> None:
-    """Run one of `PARTS` in its own process and add its results to `report`. Ends it if it takes
+def gather(report: Report, name: str, part: GpuPart, seconds: float) -> None:
+    """Run one of `GPU_PARTS` in its own process and add its results to `report`. End it if it takes
     too long."""
     if seconds <= 0:
         report.add("left out", f"{name}: time was up (--minutes)")
@@ -84,7 +84,7 @@ def gather(report: Report, name: str, part: Part, seconds: float) -> None:
     process = multiprocessing.get_context("spawn").Process(target=run_part, args=given)
     process.start()
     there.close()  # otherwise `recv` would not notice that the process died
-    until_s = monotonic_s() + seconds + LATE_S
+    until_s = monotonic_s() + seconds + GRACE_S
     try:
         while here.poll(max(0.0, until_s - monotonic_s())):
             kind, what = here.recv()
@@ -124,7 +124,7 @@ def main() -> None:
     new_folder(args.out)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # for consoles that cannot print ≤
-    until_s = monotonic_s() + 60 * args.minutes - LATE_S
+    until_s = monotonic_s() + 60 * args.minutes - GRACE_S
 
     def say(kind: str, what: Any, text: str) -> None:
         if text:
@@ -137,7 +137,7 @@ def main() -> None:
         "command": shlex.join(["fmanet", "bench", "gpu", *sys.argv[1:]]),
         "begun": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    for name, part in PARTS.items():
+    for name, part in GPU_PARTS.items():
         left_s = until_s - monotonic_s()
         gather(report, name, part, min(left_s, LONGEST * 60 * args.minutes))
     report.write(args.out)
