@@ -11,7 +11,7 @@ import pytest
 from model.errors import InputError
 from model.records import ArrayF64, Frame, Stamp, Step
 from realtime.benchmark.compare import WHOLE, compare_reports, compare_series, describe
-from realtime.benchmark.report import LIVE, SAMPLES, write_json
+from realtime.benchmark.report import LIVE_FORMAT, SAMPLES, write_json
 from realtime.benchmark.samples import ResultLog, tabulate_frames, write_samples
 
 IMAGE = np.zeros((16, 16, 3), np.uint8)
@@ -63,7 +63,7 @@ def write(folder: Path, done_after_ms: float, **changed: Any) -> Path:
     load = {"name": "one", "source": "demo", "width": 640, "height": 480, "fps_asked": FPS}
     load |= {"seconds": SECONDS, **changed}
     facts = {"machine": changed.get("machine", "this")}
-    write_json(folder, LIVE, {"facts": facts, "loads": [load]})
+    write_json(folder, LIVE_FORMAT, {"facts": facts, "loads": [load]})
     return folder
 
 
