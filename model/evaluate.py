@@ -295,7 +295,12 @@ def _arguments() -> argparse.Namespace:
     add_face_networks(parser)
     parser.add_argument("--cache", type=Path, default=Path("runs"), help="folder of made samples")
     parser.add_argument(
-        "--jobs", dest="workers", type=int, default=3, help="processes that make samples"
+        "--jobs",
+        dest="workers",
+        type=int,
+        metavar="N",
+        default=3,
+        help="processes for the samples",
     )
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")

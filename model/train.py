@@ -215,7 +215,12 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("--cache", type=Path, default=Path("runs"), help="folder of made samples")
     add_face_networks(data)
     data.add_argument(
-        "--jobs", dest="workers", type=int, default=3, help="processes that make samples"
+        "--jobs",
+        dest="workers",
+        type=int,
+        metavar="N",
+        default=3,
+        help="processes for the samples",
     )
 
     protocol = parser.add_argument_group("protocol")
@@ -229,7 +234,7 @@ def _parser() -> argparse.ArgumentParser:
 
     recipe = parser.add_argument_group("recipe")
     recipe.add_argument("--init", help="checkpoint to start from: a shipped name or a file")
-    recipe.add_argument("--seed", type=int, help=f"(default: {Recipe.seed})")
+    recipe.add_argument("--seed", type=int, help=f"of all that is drawn (default: {Recipe.seed})")
     recipe.add_argument(
         "--epochs",
         type=int,

@@ -294,7 +294,9 @@ def _parser() -> argparse.ArgumentParser:
         "--fps", type=float, help="rate of a folder's images, of the demo, or of slow motion"
     )
     p.add_argument("--seconds", type=float, help="analyse only this much of each input")
-    p.add_argument("--jobs", type=int, default=1, help="inputs analysed at once, a process each")
+    p.add_argument(
+        "--jobs", type=int, metavar="N", default=1, help="inputs analysed at once, a process each"
+    )
     add_pictures(p)
     add_perception(p)
     add_face_networks(p)

@@ -255,7 +255,14 @@ def _add_footage(parser: argparse.ArgumentParser) -> None:
     add_face_networks(parser)
     add("--data", nargs="+", default=[], metavar="NAME:PATH", help="data sets of long recordings")
     add("--cache", type=Path, default=Path("runs") / "motion", help="motion that was computed")
-    add("--jobs", dest="workers", type=int, default=1, help="processes that measure motion")
+    add(
+        "--jobs",
+        dest="workers",
+        type=int,
+        metavar="N",
+        default=1,
+        help="processes for the motion",
+    )
 
 
 if __name__ == "__main__":

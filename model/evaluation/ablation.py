@@ -252,7 +252,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")
     parser.add_argument(
-        "--jobs", dest="workers", type=int, default=3, help="processes that draw pairs"
+        "--jobs", dest="workers", type=int, metavar="N", default=3, help="processes that draw pairs"
     )
     parser.add_argument("--cache", type=Path, default=Path("runs"), help="where pairs are kept")
     return parser.parse_args()

@@ -77,7 +77,14 @@ def main() -> None:
     add("--seed", type=int, default=1, help="of the synthetic ones")
     add("--flow", choices=FLOWS, default="lk", help="that the maps are computed with")
     add("--cache", type=Path, default=Path("runs"), help="where results are kept")
-    add("--jobs", dest="workers", type=int, default=3, help="processes that compute them")
+    add(
+        "--jobs",
+        dest="workers",
+        type=int,
+        metavar="N",
+        default=3,
+        help="processes for the maps",
+    )
     add_face_networks(parser)
     args = parser.parse_args()
     check_workers(args.workers)

@@ -8,6 +8,7 @@ Each part runs in its own process, so a failure does not end the others. Rows ar
 written as they come. The report ends with what failed or was not run, and the targets.
 """
 
+import argparse
 import multiprocessing
 import shlex
 import sys
@@ -76,7 +77,7 @@ def gather(report: Report, name: str, part: GpuPart, seconds: float) -> None:
     """Run one of `GPU_PARTS` in its own process and add its results to `report`. End it if it takes
     too long."""
     if seconds <= 0:
-        report.add("left out", f"{name}: time was up (--minutes)")
+        report.add("left out", f"{name}: time was up (--seconds)")
         return
     fresh = Report(report.device, report.calls, report.size_px)
     here, there = multiprocessing.Pipe(duplex=False)
@@ -91,7 +92,7 @@ def gather(report: Report, name: str, part: GpuPart, seconds: float) -> None:
             if kind == "ended":
                 return
             report.add(kind, what)
-        report.add("left out", f"{name}, from here on: took too long (--minutes)")
+        report.add("left out", f"{name}, from here on: took too long (--seconds)")
     except EOFError:
         process.join()
         why = f"its process died, exit code {process.exitcode}"
@@ -100,6 +101,10 @@ def gather(report: Report, name: str, part: GpuPart, seconds: float) -> None:
         process.join(1.0)  # a part that has finished ends by itself
         process.kill()
         process.join()
+
+
+def _read_minutes(text: str) -> float:
+    return 60 * float(text)
 
 
 def main() -> None:
@@ -112,19 +117,22 @@ def main() -> None:
     parser.add_argument(
         "--calls", type=int, help="timed calls of each (default: 10000 on a GPU, 50 on a CPU)"
     )
-    parser.add_argument("--minutes", type=float, default=8.0, help="time limit for all parts")
+    limit = parser.add_argument
+    limit("--seconds", type=float, default=480.0, help="time limit for all parts")
+    none = argparse.SUPPRESS  # earlier versions' spelling
+    limit("--minutes", dest="seconds", type=_read_minutes, default=none, help=none)
     args = parser.parse_args()
     device = choose_device(args.device)
     cuda = device.startswith("cuda")
     calls = args.calls if args.calls is not None else (10_000 if cuda else 50)
     if calls < 10:
         raise InputError(f"--calls {calls}: choose 10 or more")
-    if not 0 < args.minutes <= 600:
-        raise InputError(f"--minutes {args.minutes:g}: choose more than 0, 600 at most")
+    if not 0 < args.seconds <= 36_000:
+        raise InputError(f"--seconds {args.seconds:g}: choose more than 0, 36000 at most")
     new_folder(args.out)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # for consoles that cannot print ≤
-    until_s = monotonic_s() + 60 * args.minutes - GRACE_S
+    until_s = monotonic_s() + args.seconds - GRACE_S
 
     def say(kind: str, what: Any, text: str) -> None:
         if text:
@@ -139,7 +147,7 @@ def main() -> None:
     }
     for name, part in GPU_PARTS.items():
         left_s = until_s - monotonic_s()
-        gather(report, name, part, min(left_s, LONGEST * 60 * args.minutes))
+        gather(report, name, part, min(left_s, LONGEST * args.seconds))
     report.write(args.out)
     print("\n".join(report.target_section().text()))
     print(f"\nreport in {args.out / MARKDOWN}")

@@ -108,7 +108,7 @@ class Report:
     def attempt(self, what: str, step: Callable[..., None], *args: Any) -> None:
         """Let `step` add its rows. If it fails, `what` is listed as left out, with the reason."""
         if monotonic_s() > self.until_s:
-            self.add("left out", f"{what}: time was up (--minutes)")
+            self.add("left out", f"{what}: time was up (--seconds)")
             return
         try:
             step(self, *args)
