@@ -21,6 +21,7 @@ gets evaluation.json and evaluation.html, a page that works offline.
 """
 
 from model.errors import demand
+from model.parallel import add_jobs
 
 if __name__ == "__main__":
     demand("torch")  # before the imports that need it
@@ -294,14 +295,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="folder for evaluation.json and evaluation.html")
     add_face_networks(parser)
     parser.add_argument("--cache", type=Path, default=Path("runs"), help="folder of made samples")
-    parser.add_argument(
-        "--jobs",
-        dest="workers",
-        type=int,
-        metavar="N",
-        default=3,
-        help="processes for the samples",
-    )
+    add_jobs(parser, 3, "make samples")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")
     return parser.parse_args()

@@ -58,12 +58,12 @@ def choose_device(asked: str) -> str:
     raise InputError(f"--device {asked}: {why}; use --device cpu, or install what is missing")
 
 
-def unused_gpu(device: str) -> str:
+def explain_unused_gpu(device: str) -> str | None:
     """Why a run on `device` does not use the NVIDIA GPU that seems to be here, with the remedy.
-    Empty if no driver is found, `device` is a GPU, or the CPU was chosen though PyTorch could use
+    None if no driver is found, `device` is a GPU, or the CPU was chosen though PyTorch could use
     the GPU."""
     if device != "cpu" or not has_driver():
-        return ""
+        return None
     if find_spec("torch") is None:
         return f"an NVIDIA driver is here, and the CPU is used: {explain_missing('torch')}"
     import torch
@@ -73,13 +73,9 @@ def unused_gpu(device: str) -> str:
             f"an NVIDIA driver is here, and the CPU is used: torch {torch.__version__} was built "
             "without CUDA; install PyTorch's build for CUDA"
         )
-    return (
-        ""
-        if torch.cuda.is_available()
-        else (
-            "an NVIDIA driver is here, and the CPU is used: PyTorch finds no device that it can use"
-        )
-    )
+    if torch.cuda.is_available():
+        return None
+    return "an NVIDIA driver is here, and the CPU is used: PyTorch finds no device that it can use"
 
 
 def use_threads(number: int) -> None:

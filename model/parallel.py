@@ -1,5 +1,6 @@
 """Works through many jobs in several processes, with a progress bar."""
 
+import argparse
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -11,6 +12,14 @@ from tqdm import tqdm
 from model.errors import InputError
 
 JobT = TypeVar("JobT")
+
+
+def add_jobs(options: argparse._ActionsContainer, default: int, what: str) -> None:
+    """Add `--jobs`, the number of processes that do `what`."""
+    help_ = f"processes that {what}"
+    options.add_argument(
+        "--jobs", dest="workers", type=int, metavar="N", default=default, help=help_
+    )
 
 
 def check_workers(number: int) -> None:

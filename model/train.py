@@ -12,6 +12,7 @@ command does not make samples and folds again that an interrupted run has left.
 """
 
 from model.errors import demand
+from model.parallel import add_jobs
 
 if __name__ == "__main__":
     demand("torch")  # before the imports that need it
@@ -214,14 +215,7 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("--flow", choices=FLOWS, help=f"(default: {Recipe.flow}, or that of --init)")
     data.add_argument("--cache", type=Path, default=Path("runs"), help="folder of made samples")
     add_face_networks(data)
-    data.add_argument(
-        "--jobs",
-        dest="workers",
-        type=int,
-        metavar="N",
-        default=3,
-        help="processes for the samples",
-    )
+    add_jobs(data, 3, "make samples")
 
     protocol = parser.add_argument_group("protocol")
     protocol.add_argument("--loso", action="store_true", help="leave one subject out")

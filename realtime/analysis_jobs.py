@@ -15,6 +15,7 @@ from typing import Any
 
 from model.errors import SourceError
 from model.face.choice import LARGEST
+from model.files import write_whole
 from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.text import clean_line, parse_json
 from realtime.config import LiveConfig
@@ -96,9 +97,8 @@ def write_record(
         "options": _options(config),
         "versions": list_versions(),
     }
-    partial = job.record.with_name(job.record.name + ".partial")
-    partial.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    partial.replace(job.record)
+    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    write_whole(job.record, text.encode())
 
 
 def name_of(spec: str) -> str:

@@ -44,6 +44,7 @@ from model.datasets.flows import split_data_spec
 from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.machine import machine
+from model.parallel import add_jobs
 from realtime.perception.pipeline import PipelineConfig
 from realtime.results.run_summary import check_new, write_json_report
 from realtime.spotting.baseline import Baseline, load_baseline
@@ -137,7 +138,8 @@ def _footage(
     for video in videos:
         for px, written in overlay_video(video, tuple(seeds)).items():
             groups.append((video.name, f"{px:g} px" if px else "as it is", written))
-    groups += [("given", each.title, [each]) for each in _open_recordings(given)]
+    recordings = [RecordedFootage(spec, Path(table)) for spec, table in given]
+    groups += [("given", each.title, [each]) for each in recordings]
     groups += [("data set", each.title, [each]) for each in _open_annotated(data)]
     if groups:
         if only:
@@ -145,10 +147,6 @@ def _footage(
         return groups
     chosen = [c for c in conditions() if not only or c.group in only]
     return [(c.group, c.value, [c.draw(seed, seconds) for seed in seeds]) for c in chosen]
-
-
-def _open_recordings(given: Sequence[tuple[str, str]]) -> list[RecordedFootage]:
-    return [RecordedFootage(spec, Path(table)) for spec, table in given]
 
 
 def _open_annotated(data: Sequence[str]) -> list[AnnotatedFootage]:
@@ -255,14 +253,7 @@ def _add_footage(parser: argparse.ArgumentParser) -> None:
     add_face_networks(parser)
     add("--data", nargs="+", default=[], metavar="NAME:PATH", help="data sets of long recordings")
     add("--cache", type=Path, default=Path("runs") / "motion", help="motion that was computed")
-    add(
-        "--jobs",
-        dest="workers",
-        type=int,
-        metavar="N",
-        default=1,
-        help="processes for the motion",
-    )
+    add_jobs(parser, 1, "measure motion")
 
 
 if __name__ == "__main__":

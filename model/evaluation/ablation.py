@@ -11,6 +11,7 @@ docs/evidence/recognition.md explains what a synthetic table shows and what it d
 """
 
 from model.errors import demand
+from model.parallel import add_jobs
 
 if __name__ == "__main__":
     demand("torch")  # before the imports that need it
@@ -251,9 +252,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--flow", choices=FLOWS, default=Recipe.flow, help="of both phases")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")
-    parser.add_argument(
-        "--jobs", dest="workers", type=int, metavar="N", default=3, help="processes that draw pairs"
-    )
+    add_jobs(parser, 3, "draw pairs")
     parser.add_argument("--cache", type=Path, default=Path("runs"), help="where pairs are kept")
     return parser.parse_args()
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from model.engine import ENGINES, ORDER, Engine
+from model.engine import ENGINES, ORDER, Engine, make_engine
 from model.engine.cache import NOT_BUILT, EngineFile
 from model.engine.equality import Equality, FixedAnswers, compare_answers, example_inputs
 from model.engine.forward import Arrays, Forward, in_batches
@@ -19,7 +19,6 @@ from model.engine.ort import ONNXRuntime
 from model.errors import InputError, describe_error, error_line, explain_missing
 from model.inference.checkpoint import describe_checkpoint
 from model.inference.engine_building import Build, engine_file, onnx_file_beside, trained_network
-from model.lazy_loading import load_entry
 from model.records import ArrayF32
 
 if TYPE_CHECKING:
@@ -183,7 +182,7 @@ class Serving:
         """The engine called `name`. Raises `InputError` with the reason if it cannot run here."""
         if name in ENGINES and name not in WITHOUT_TORCH and find_spec("torch") is None:
             raise InputError(explain_missing("torch"))
-        engine = cast(Engine, load_entry(ENGINES, name, "engine")(self.device))
+        engine = make_engine(name, self.device)
         if why := engine.find_obstacle():
             raise InputError(why)
         return engine
@@ -229,7 +228,7 @@ class Serving:
             raise InputError(
                 _without_torch(self._checkpoint, self.reasons.get("onnx", "not tried"))
             )
-        engine = cast(Engine, load_entry(ENGINES, "eager", "engine")("cpu"))
+        engine = make_engine("eager", "cpu")
         inputs = example_inputs(self._inputs, self._batch)
         forward = engine.load(self._network, inputs, None)
         function = partial(engine.function, self._network, inputs, None)
@@ -282,7 +281,7 @@ class Serving:
         loaded = None
         if failed.name != "eager":
             with suppress(Exception):  # a lost device raises anything
-                eager = cast(Engine, load_entry(ENGINES, "eager", "engine")(self.device))
+                eager = make_engine("eager", self.device)
                 loaded = self._load(eager, None)
         with self._lock:
             self.loaded = loaded or self._plainest()

@@ -113,7 +113,7 @@ def _parts(arguments: list[str]) -> None:
 
 
 def _table(arguments: list[str]) -> None:
-    from realtime.benchmark.report import FILES, LIVE_FORMAT, PARTS_FORMAT, read_json
+    from realtime.benchmark.report import FILES, LIVE_FORMAT, PARTS_FORMAT, read_report
     from realtime.benchmark.tables import BEGIN, END, format_document, write_into
 
     p = _parser("table", "Print reports as Markdown tables, with the targets.")
@@ -123,7 +123,7 @@ def _table(arguments: list[str]) -> None:
     parts = [folder for folder in options.reports if (folder / FILES[PARTS_FORMAT]).is_file()]
     lives = [folder for folder in options.reports if folder not in parts]
     text = format_document(
-        [read_json(f, LIVE_FORMAT) for f in lives], [read_json(f, PARTS_FORMAT) for f in parts]
+        [read_report(f, LIVE_FORMAT) for f in lives], [read_report(f, PARTS_FORMAT) for f in parts]
     )
     if options.into is None:
         print(text)

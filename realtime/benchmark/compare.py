@@ -26,7 +26,7 @@ from realtime.benchmark.percentiles import (
     rank,
     resample,
 )
-from realtime.benchmark.report import LIVE_FORMAT, SAMPLES, read_json
+from realtime.benchmark.report import LIVE_FORMAT, SAMPLES, read_report
 from realtime.benchmark.samples import STAGES, latencies, read_samples, stage
 
 NOISE_SHARE = 0.1
@@ -63,7 +63,7 @@ def compare_reports(before: Path, after: Path, tolerance: float = NOISE_SHARE) -
     """
     if not 0 <= tolerance < 10:
         raise InputError(f"--tolerance {tolerance:g}: choose 0 or more, 0.1 for 10 %")
-    reports = [read_json(folder, LIVE_FORMAT) for folder in (before, after)]
+    reports = [read_report(folder, LIVE_FORMAT) for folder in (before, after)]
     here, there = (report["facts"]["machine"] for report in reports)
     if here != there:
         raise InputError(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, cycle
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ import torch
 from tqdm import tqdm
 
 from model.cli import new_folder
-from model.engine import ENGINES, Engine
+from model.engine import ENGINES, Engine, make_engine
 from model.engine.eager import plain_truth
 from model.engine.equality import FixedAnswers, compare_answers, example_inputs, fixed_inputs
 from model.errors import InputError, describe_error
@@ -28,7 +28,6 @@ from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
 from model.flow.gpu.gpu_flow import DeviceFlow
 from model.inference.checkpoint import checkpoint_path, load_network
 from model.inference.engine_building import build_here
-from model.lazy_loading import load_entry
 from model.machine import choose_device
 from model.records import ArrayF32, ImageU8
 from realtime.benchmark.gpu.timing import wall_ms
@@ -134,7 +133,7 @@ def engine_parts(
     path = checkpoint_path(classifier)
     truth = plain_truth(load_network(path)[1])
     for name in ENGINES:
-        engine = cast(Engine, load_entry(ENGINES, name, "engine")(device))
+        engine = make_engine(name, device)
         for batch in batches:
             size_px = example_inputs(truth.inputs, batch)[0].shape[-1]
             obstacle = engine.find_obstacle() or ""
