@@ -17,7 +17,7 @@ from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.recording.keys import Keys
 from realtime.recording.status import RecordingStatus
-from realtime.results.run_summary import check_new, summarise, write_summary
+from realtime.results.run_summary import check_new, summarise_run, write_summary
 from realtime.results.snapshot import Snapshot
 from realtime.sessions.audit import TERMINAL
 from realtime.sources.demo import Demo
@@ -121,7 +121,9 @@ def _close(session: LiveSession, snapshot: Snapshot, summary: Path | None) -> No
     source = session.source
     truth = source.truth(snapshot.seconds) if isinstance(source, Demo) else None
     if summary is not None:
-        write_summary(summary, summarise(snapshot, session.results.events(), session.config, truth))
+        write_summary(
+            summary, summarise_run(snapshot, session.results.events(), session.config, truth)
+        )
     recording = session.recording()
     print(
         _closing_line(session, snapshot)

@@ -24,7 +24,7 @@ from calibrate.spotting.outcomes import (
     UNSEEN,
     FigureRow,
     Outcome,
-    format_table,
+    format_figure_rows,
     measure_resting,
     run_spotter,
 )
@@ -230,7 +230,7 @@ def test_the_page_loads_nothing_and_tells_all(drawn: DrawnFootage, motions: Moti
     assert "Seeds 5 &amp; 6." in html
     assert "http" not in html.replace("http-equiv", "")
     assert html.count("<table>") == 2
-    assert "noise" in format_table(rows)
+    assert "noise" in format_figure_rows(rows)
 
 
 # --- commands

@@ -14,7 +14,7 @@ from model.evaluation.ablation import (
     AblationRow,
     Variant,
     VariantAnswers,
-    format_table,
+    format_ablation,
     main,
     measure_variant,
     score_variant,
@@ -79,7 +79,7 @@ def test_systems_are_compared_on_the_same_faces(answers: tuple[VariantAnswers, P
 def test_the_table_is_markdown() -> None:
     score, less = ConfidenceInterval(0.5, 0.4, 0.6), ConfidenceInterval(-0.02, -0.04, 0.001)
     first = AblationRow("fmanet", 129089, score, None, score, 0.345)
-    text = format_table([first, AblationRow("jfm", 192552, score, less, score, 0.345)])
+    text = format_ablation([first, AblationRow("jfm", 192552, score, less, score, 0.345)])
     lines = text.splitlines()
     assert len(lines) == 4
     assert lines[2].startswith("| fmanet | 129,089 | 0.500 (0.400 to 0.600) | – |")

@@ -30,7 +30,7 @@ PASSED = 0.2
 """About a fifth of the motions that exceed a threshold at rest pass the spotter's other tests (they
 return in time, do not go to and fro, …) and become false alarms: on synthetic faces, seeds
 520–525."""
-MOVED_PX = 1.0
+FAR_PX = 1.0
 """A face at rest moves less than this; the weakest macro-expression moves this far."""
 SETTLING_S = 1.0
 """For this long after a face is found, its resting level is not known."""
@@ -44,7 +44,7 @@ class RestingFace:
     def __init__(self) -> None:
         # Rest never reaches this threshold, so no pulse opens and the resting level is followed
         # throughout. Only blinks and head motion change the thresholds then.
-        floor = Baseline(dict.fromkeys(REGIONS, MOVED_PX))
+        floor = Baseline(dict.fromkeys(REGIONS, FAR_PX))
         self._spotter = Spotter(SpotterConfig(baseline=floor))
         self._since_s = math.inf
         self._block = -1
@@ -88,7 +88,7 @@ class RestingFace:
     def _close(self) -> None:
         if self._block < 0:
             return
-        far = np.flatnonzero(self._open > MOVED_PX)
+        far = np.flatnonzero(self._open > FAR_PX)
         if far.size:
             self.moved_blocks += 1
             for region in far:
@@ -140,5 +140,5 @@ def tail_level(values: ArrayF64, allowed: float) -> float:
 
 def _deviation_px(signal: SpotSignal) -> ArrayF64:
     """(R,) crop px: deviation from rest, scaled as if nothing raised the thresholds."""
-    ratio: ArrayF64 = signal.strength.astype(np.float64) / signal.threshold * MOVED_PX
+    ratio: ArrayF64 = signal.strength.astype(np.float64) / signal.threshold * FAR_PX
     return ratio

@@ -32,7 +32,7 @@ from calibrate.spotting.names import name_events
 from calibrate.spotting.outcomes import (
     FigureRow,
     describe_names,
-    format_table,
+    format_figure_rows,
     measure_resting,
     run_spotter,
 )
@@ -107,7 +107,7 @@ def evaluate(
         rows.append(FigureRow(group, value, tuple(outcomes)))
     if classifier is not None:
         rows += _named_rows(groups, lambda each: _config(chosen_for(each)), classifier)
-    print(format_table(rows))
+    print(format_figure_rows(rows))
     for row in rows:
         if describe_names(row):
             print(f"{row.group}, {describe_names(row)}")

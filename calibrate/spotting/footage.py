@@ -23,7 +23,7 @@ from realtime.sources import open_source
 from realtime.spotting.metrics import Expression, read_intervals
 
 USUAL_FPS = 30.0
-REST_S = 20.0
+BASELINE_S = 20.0
 """Seconds of rest for a baseline, as `calibrate baseline` asks for."""
 
 
@@ -72,7 +72,7 @@ class DrawnFootage:
         """The same face at rest in front of the same camera, for measuring its baseline."""
         rests = Schedule(micro_per_min=0, macro_per_min=0, speech_per_min=0)
         still = replace(self.nuisance, glances_per_min=0.0, light=0.0)
-        return replace(self, seconds=REST_S, schedule=rests, nuisance=still)
+        return replace(self, seconds=BASELINE_S, schedule=rests, nuisance=still)
 
     @property
     def _count(self) -> int:

@@ -18,7 +18,7 @@ from model.errors import InputError
 from model.records import ArrayF64, MotionSample
 from model.synthetic import TrueExpression
 from realtime.spotting.baseline import Baseline
-from realtime.spotting.metrics import KINDS, Expression, Score, error_ms, iou, record, score
+from realtime.spotting.metrics import KINDS, Expression, Score, error_ms, iou, score, score_record
 from realtime.spotting.motion import REGIONS
 from realtime.spotting.spotter import SpotterConfig
 
@@ -166,8 +166,8 @@ class FigureRow:
             "group": self.group,
             "value": self.value,
             "minutes": self.minutes,
-            "micro": record(micro),
-            "macro": record(macro),
+            "micro": score_record(micro),
+            "macro": score_record(macro),
             "false_micro_per_min": self.false_per_min("micro"),
             "false_macro_per_min": self.false_per_min("macro"),
             "apex_error_median_frames": None if math.isnan(frames) else frames,
@@ -199,7 +199,7 @@ def format_cells(row: FigureRow) -> list[str]:
     ]
 
 
-def format_table(rows: Iterable[FigureRow]) -> str:
+def format_figure_rows(rows: Iterable[FigureRow]) -> str:
     """The figures of conditions as a text table."""
     found = (
         [f"{row.group}  {value}", *rest] for row in rows for value, *rest in [format_cells(row)]

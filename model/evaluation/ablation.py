@@ -141,8 +141,8 @@ def main() -> None:
     reference = answers.get(REFERENCE)
     named = (answers.get(variant.name) for variant in VARIANTS)
     rows = [score_variant(each, reference) for each in named if each is not None]
-    (args.out / "table.md").write_text(format_table(rows), encoding="utf-8")
-    print(f"\n{format_table(rows)}\nwritten to {args.out / 'table.md'}")
+    (args.out / "table.md").write_text(format_ablation(rows), encoding="utf-8")
+    print(f"\n{format_ablation(rows)}\nwritten to {args.out / 'table.md'}")
 
 
 def measure_variant(
@@ -202,7 +202,7 @@ def score_variant(answers: VariantAnswers, reference: VariantAnswers | None = No
     )
 
 
-def format_table(rows: Sequence[AblationRow]) -> str:
+def format_ablation(rows: Sequence[AblationRow]) -> str:
     """The rows as a Markdown table."""
     lines = [
         ["system", "parameters", "UF1", f"UF1 above `{REFERENCE}`", "UF1, first phase alone",

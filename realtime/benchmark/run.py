@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from realtime.benchmark.alone import ANALYSIS_S, measure_rate, time_networks
+from realtime.benchmark.alone import ANALYSIS_S, measure_analysis_rate, time_networks
 from realtime.benchmark.browser import check_browser, watch_page
 from realtime.benchmark.figures import compute_figures
 from realtime.benchmark.floor import time_floor
@@ -74,7 +74,7 @@ def run(
                 whole = replace(load, record=plan)
                 measured = measure_load(whole, number, around=open_page, progress=show)
                 recorded = None if plan is None else _count_recorded(plan.folder, measured)
-            per_s = measure_rate(load, analysis_s)
+            per_s = measure_analysis_rate(load, analysis_s)
             figures = compute_figures(measured, deadline_ms)
             found.append({**figures, "recorded": recorded, "analysed_per_s": per_s})
             tables.append(measured.table)

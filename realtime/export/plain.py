@@ -19,8 +19,8 @@ from realtime.sessions.export_rows import (
     EVENT_COLUMNS,
     FRAME_COLUMNS,
     MARKER_COLUMNS,
-    event_columns,
     event_rows,
+    export_columns,
     frame_rows,
     marker_rows,
     name_files,
@@ -75,7 +75,7 @@ def _tables(session: Session) -> list[tuple[str, list[str], ExportRows]]:
     sound = open_sound(session)
     events = [row | {"loudness_db": _loudest(sound, row)} for row in event_rows(session)]
     return [
-        ("events", [*event_columns(session), *SOUND_COLUMNS], events),
+        ("events", [*export_columns(session), *SOUND_COLUMNS], events),
         ("markers", list(MARKER_COLUMNS), list(marker_rows(session))),
         ("frames", list(FRAME_COLUMNS), list(frame_rows(session))),
     ]

@@ -31,7 +31,7 @@ _OPTIONS = (
 )
 
 
-def summarise(
+def summarise_run(
     snapshot: Snapshot,
     events: Sequence[Event],
     config: LiveConfig,

@@ -98,7 +98,7 @@ def require_new(path: Path) -> Path:
     return path
 
 
-def event_columns(session: Session) -> list[str]:
+def export_columns(session: Session) -> list[str]:
     """Return the columns of `event_rows`."""
     return [*EVENT_COLUMNS, *(f"p_{label}" for label in _labels(session.confirmed))]
 

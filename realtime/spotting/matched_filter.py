@@ -97,7 +97,7 @@ HEIGHT_SD = 4.0
 """The least height of a pulse over both its feet, along the direction of its match."""
 LEAD_S = 0.45
 """An expression rises within this time before its apex."""
-REST_S, REST_UNTIL_S = 0.8, 0.1
+STILL_BEFORE_S, STILL_UNTIL_S = 0.8, 0.1
 """The face must rest for this time before an expression; until then the expression itself bends
 the course."""
 SETTLE_S = 0.06
@@ -129,7 +129,7 @@ class MatchedPulses:
 
     def motion_before(self, pulse: Pulse) -> float:
         """Return how strongly the face moved before `pulse`, as a share of its strength."""
-        from_s, to_s = pulse.onset_s - REST_S, pulse.onset_s - REST_UNTIL_S
+        from_s, to_s = pulse.onset_s - STILL_BEFORE_S, pulse.onset_s - STILL_UNTIL_S
         before = max((sd for t, sd in self._recent if from_s <= t <= to_s), default=0.0)
         return before / (OPEN_SD * pulse.strength)
 

@@ -188,7 +188,7 @@ def score(
     return Score(kind, tuple(pairs), tuple(false), tuple(missed))
 
 
-def record(scored: Score) -> dict[str, float | int | str | None]:
+def score_record(scored: Score) -> dict[str, float | int | str | None]:
     """Return a score as plain values: counts, ratios, and median and 95th percentile (ms) of the
     absolute errors of onset, apex and offset. Unknown values are None."""
     figures: dict[str, float | int | str | None] = {
@@ -255,7 +255,7 @@ def _number(text: str) -> float:
         return math.nan
 
 
-def table(scores: Iterable[Score]) -> str:
+def format_scores(scores: Iterable[Score]) -> str:
     """Return scores as a text table, errors in ms as median of the absolute value (p95)."""
     lines = [
         f"{'kind':<6}{'true':>6}{'found':>7}{'hits':>6}{'precision':>11}{'recall':>8}{'F1':>7}"

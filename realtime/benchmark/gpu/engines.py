@@ -26,13 +26,13 @@ def engines_part(report: Report) -> None:
     path, right = checkpoint_path("fmanet"), list[Engine]()
     report.section("Engines: equivalence", *HEAD)
     for name in ENGINES:
-        report.attempt(f"engine {name}", add_engine, name, path, right)
+        report.attempt(f"engine {name}", add_engine_row, name, path, right)
     report.section("Engines: ms", *TIME_HEAD)
     for engine in right:
         report.attempt(f"time of {engine.name}", add_engine_times, engine, path)
 
 
-def add_engine(report: Report, name: str, path: Path, right: list[Engine]) -> None:
+def add_engine_row(report: Report, name: str, path: Path, right: list[Engine]) -> None:
     engine = make_engine(name, report.device)
     if why := engine.find_obstacle():
         report.add("left out", f"engine {name}: {why}")
