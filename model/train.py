@@ -228,7 +228,7 @@ def _parser() -> argparse.ArgumentParser:
 
     recipe = parser.add_argument_group("recipe")
     recipe.add_argument("--init", help="checkpoint to start from: a shipped name or a file")
-    recipe.add_argument("--seed", type=int, help=f"of all that is drawn (default: {Recipe.seed})")
+    recipe.add_argument("--seed", type=int, help=f"of everything random (default: {Recipe.seed})")
     recipe.add_argument(
         "--epochs",
         type=int,
