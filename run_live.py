@@ -12,7 +12,7 @@ from pathlib import Path
 from model.cli import Parser, exit_code
 from model.errors import InputError
 from model.face.network_files import add_face_networks
-from model.machine import choose_device, unused_gpu
+from model.machine import choose_device, explain_unused_gpu
 from realtime.command_options import add_engine, add_page, add_perception, add_source
 from realtime.config import LiveConfig
 from realtime.passwords import take_passwords
@@ -37,7 +37,7 @@ def main(*, record_only: bool = False) -> None:
         baseline=None if baseline is None else load_baseline(baseline),
     )
     device = choose_device(config.device)
-    if config.device == "auto" and (why := unused_gpu(device)):
+    if config.device == "auto" and (why := explain_unused_gpu(device)):
         print(f"note: {why}", file=sys.stderr)
     # These import the networks and the page, which takes seconds: report wrong options first.
     if headless:
@@ -51,6 +51,11 @@ def main(*, record_only: bool = False) -> None:
     from realtime.ui import serve
 
     serve(config, Guide())
+
+
+def record() -> None:
+    """Run `fmanet record DIR …`: `fmanet live --headless --record DIR …`, without the page."""
+    main(record_only=True)
 
 
 def parser(*, record_only: bool = False) -> argparse.ArgumentParser:

@@ -1,1 +1,1 @@
-"""Measures what `realtime` then uses: camera, baseline, spotting, confidence."""
+"""Measures what `realtime` then uses: camera, baseline, spotting."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from model.cli import Parser, exit_code, program
+from model.cli import HELP, Parser, exit_code, program
 from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.lazy_loading import load_entry
@@ -29,7 +29,7 @@ from realtime.sources import SourceInfo
 MOST_S = 3600.0
 """The longest measurement."""
 STEPS = {
-    "camera": "calibrate.__main__:check_camera",
+    "camera": "calibrate.__main__:run_camera_check",
     "baseline": "calibrate.__main__:measure_baseline",
     "spotting": "calibrate.spotting.commands:main",
 }
@@ -39,21 +39,18 @@ exit code, or None for 0."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the step named on the command line. Returns the exit code."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if not arguments or arguments[0] in ("-h", "--help"):
+    return exit_code(lambda: _run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(arguments: Sequence[str]) -> int | None:
+    if not arguments or arguments[0] in HELP:
         print((__doc__ or "").strip().replace("python -m calibrate", program("calibrate")))
         return 0 if arguments else 2
-    code = 0
-
-    def run() -> None:
-        nonlocal code
-        step: Callable[[Sequence[str]], int | None] = load_entry(STEPS, arguments[0], "step")
-        code = step(arguments[1:]) or 0
-
-    return exit_code(run) or code
+    step: Callable[[Sequence[str]], int | None] = load_entry(STEPS, arguments[0], "step")
+    return step(arguments[1:])
 
 
-def check_camera(arguments: Sequence[str]) -> int:
+def run_camera_check(arguments: Sequence[str]) -> int:
     """`calibrate camera`: measure and print the verdict. Returns 1 if the camera can't be used."""
     from calibrate.camera.check import USUAL_S, CameraCheck
     from calibrate.steps import feed_steps

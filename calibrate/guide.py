@@ -23,7 +23,7 @@ from realtime.sources.demo import REST
 from realtime.spotting.baseline import Baseline, to_json
 from realtime.spotting.motion import REGIONS
 
-MAX_GAP_S = 2.0
+INTERRUPTED_S = 2.0
 """A longer gap ends a measurement: the session was paused, or the source changed."""
 DEMO_AT_REST = f"demo:{REST}"
 INTERRUPTED = "interrupted: the source was stopped, paused or changed; begin again"
@@ -64,7 +64,7 @@ class Guide:
             if doing is None:
                 return
             time_s = step.frame.stamp.time_s
-            if self._last_s is not None and not 0 < time_s - self._last_s <= MAX_GAP_S:
+            if self._last_s is not None and not 0 < time_s - self._last_s <= INTERRUPTED_S:
                 self._fail(doing, INTERRUPTED)
                 return
             self._last_s = time_s
@@ -108,7 +108,7 @@ class Guide:
     def use(self) -> None:
         """See `Calibrator.use`."""
         with self._lock:
-            baseline = self._measured()
+            baseline = self._require_baseline()
         session = self._running()
         resting_demo = session.config.source == DEMO_AT_REST
         session.switch((self._source if resting_demo else "") or session.config.source, baseline)
@@ -118,7 +118,7 @@ class Guide:
     def file(self) -> tuple[str, str]:
         """See `Calibrator.file`."""
         with self._lock:
-            baseline = self._measured()
+            baseline = self._require_baseline()
         name = baseline.measured.participant if baseline.measured else ""
         return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', name) or 'baseline'}.json", to_json(baseline)
 
@@ -151,7 +151,7 @@ class Guide:
             raise RuntimeError("a guide without a session")
         return self._session
 
-    def _measured(self) -> Baseline:
+    def _require_baseline(self) -> Baseline:
         if self._baseline is None:
             raise InputError("no baseline was measured yet: do that first")
         return self._baseline

@@ -12,7 +12,7 @@ from realtime.live import LiveSession
 from realtime.perception.spotting_steps import Perception
 from realtime.sources import Source, SourceInfo, open_source
 
-SILENT_S = 10.0
+START_UP_S = 10.0
 """Extra time to wait for a live source."""
 _LOOK_S = 0.2
 
@@ -61,11 +61,11 @@ def feed_steps(
         running = session.source
         if running is not None:
             opened(running.info)
-        for _ in range(round((seconds + SILENT_S) / _LOOK_S)):
+        for _ in range(round((seconds + START_UP_S) / _LOOK_S)):
             ended = session.wait(_LOOK_S)
             progress(session.snapshot().seconds)
             if ended:
                 break
         else:
-            raise SourceError(f"{config.source} delivered too little in {seconds + SILENT_S:g} s")
+            raise SourceError(f"{config.source} delivered too little in {seconds + START_UP_S:g} s")
         return session.snapshot().dropped.get("pipeline behind", 0)

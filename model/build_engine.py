@@ -7,17 +7,15 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import cast
 
 from model.cli import Parser, exit_code, program
-from model.engine import ENGINES, ORDER, Engine
+from model.engine import ENGINES, ORDER, make_engine
 from model.engine.cache import cache_folder
-from model.errors import InputError, missing
+from model.errors import InputError, explain_missing
 from model.inference.checkpoint import checkpoint_path
 from model.inference.engine_building import build_here, engine_file, export_here, onnx_file_beside
 from model.inference.engine_choice import TORCH_THREADS, WITHOUT_TORCH, Serving
 from model.inference.shipped_weights import WEIGHTS, shipped_names
-from model.lazy_loading import load_entry
 from model.machine import choose_device, machine
 
 
@@ -43,8 +41,8 @@ def _torch() -> str:
 
 def _state(serving: Serving, name: str, order: tuple[str, ...]) -> str:
     if name not in WITHOUT_TORCH and not find_spec("torch"):
-        return missing("torch")
-    engine = cast(Engine, load_entry(ENGINES, name, "engine")(serving.device))
+        return explain_missing("torch")
+    engine = make_engine(name, serving.device)
     if name == serving.loaded.name:
         why = serving.build_reasons.get(name)
         anew = "" if why is None else f"; built now: {why}"
@@ -57,26 +55,23 @@ def _state(serving: Serving, name: str, order: tuple[str, ...]) -> str:
 def build(engine: str, classifier: str, device: str, batch: int, folder: Path | None) -> None:
     """Build one engine in this process, or all that `auto` would use and that are not built yet."""
     checkpoint = checkpoint_path(classifier)
+    exported = onnx_file_beside(checkpoint).check() is None
     names = [engine] if engine != "auto" else ORDER[device.partition(":")[0]]
     for name in names:
-        kind = cast(Engine, load_entry(ENGINES, name, "engine")(device))
+        kind = make_engine(name, device)
         if why := kind.find_obstacle():
             if engine != "auto":
                 raise InputError(f"--engine {name}: {why}")
             print(f"{name}: {why}")
         elif not kind.has_file:
             print(f"{name}: nothing to build")
-        elif engine == "auto" and name == "onnx" and batch == 1 and _is_exported(checkpoint):
+        elif engine == "auto" and name == "onnx" and batch == 1 and exported:
             print(f"{name}: is beside the weights")
         elif not (why := engine_file(kind, checkpoint, batch, folder).check()) and engine == "auto":
             print(f"{name}: is built already")
         else:
             file = build_here(kind, checkpoint, batch, folder)
             print(f"{name}: built ({why or 'again'}), {file.path}")
-
-
-def _is_exported(checkpoint: Path) -> bool:
-    return not onnx_file_beside(checkpoint).check()
 
 
 def export(classifiers: Sequence[str]) -> None:

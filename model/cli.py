@@ -7,26 +7,41 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from model.errors import PACKAGES, InputError, describe_error, is_refused, missing
+from model.errors import PACKAGES, InputError, describe_error, explain_missing, is_refused
 from model.text import clean_line
 
+HELP = ("-h", "--help", "--help-all")
+"""Options that show help, for commands that choose what to run by their first argument."""
 
-def exit_code(main: Callable[[], None]) -> int:
-    """Run a command's `main` and return its exit code, 0 on success.
+
+def exit_code(main: Callable[[], int | None]) -> int:
+    """Run a command's `main` and return its exit code; None from `main` is 0, success.
 
     An `InputError`, a file or folder that the system refuses, and a missing optional package each
-    give one line on stderr and code 2. Ctrl-C, if the command does not handle it, gives one line
-    and code 130, as in shells.
+    give one line on stderr and code 2. Two ends have the codes of shells: Ctrl-C, if the command
+    does not handle it, gives one line and 130; a reader that stops reading, as `head` does, 141.
     """
     try:
-        main()
+        try:
+            return _run(main)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Python writes at its end what is still buffered, and would report that nobody reads it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _run(main: Callable[[], int | None]) -> int:
+    try:
+        return main() or 0
     except InputError as error:
         print(f"error: {describe_error(error)}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         if error.name not in PACKAGES:
             raise
-        print(f"error: {missing(error.name)}", file=sys.stderr)
+        print(f"error: {explain_missing(error.name)}", file=sys.stderr)
         return 2
     except OSError as error:
         if not is_refused(error):
@@ -37,7 +52,6 @@ def exit_code(main: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
-    return 0
 
 
 def program(command: str) -> str:
@@ -103,6 +117,8 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **{"formatter_class": HelpFormatter, **options})
+        none = argparse.SUPPRESS
+        self.add_argument("--help-all", action=_HelpAll, nargs=0, default=none, help=none)
 
     def format_help(self) -> str:
         """The help, with a line that counts the options it leaves out."""
@@ -118,8 +134,6 @@ class Parser(argparse.ArgumentParser):
         options = {name: action for action in self._actions for name in action.option_strings}
         for name in names:
             options[name].rare = True  # type: ignore[attr-defined]
-        none = argparse.SUPPRESS
-        self.add_argument("--help-all", action=_HelpAll, nargs=0, default=none, help=none)
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -64,7 +64,7 @@ def error_line(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, ModuleNotFoundError) and error.name in PACKAGES:
-        return missing(error.name)
+        return explain_missing(error.name)
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {clean_line(lines[0])}" if lines else type(error).__name__
 
@@ -80,7 +80,7 @@ def is_refused(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _REFUSED
 
 
-def missing(module: str) -> str:
+def explain_missing(module: str) -> str:
     """The message if `module` is needed and not installed, with the command that installs it."""
     return PACKAGES.get(module, f"{module} is not installed: pip install {module}")
 
@@ -89,5 +89,5 @@ def demand(module: str) -> None:
     """End the program with code 2 if `module` is not installed. Commands that import it
     at the top call this first."""
     if find_spec(module) is None:
-        print(f"error: {missing(module)}", file=sys.stderr)
+        print(f"error: {explain_missing(module)}", file=sys.stderr)
         sys.exit(2)

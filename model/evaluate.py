@@ -21,6 +21,7 @@ gets evaluation.json and evaluation.html, a page that works offline.
 """
 
 from model.errors import demand
+from model.parallel import add_jobs
 
 if __name__ == "__main__":
     demand("torch")  # before the imports that need it
@@ -38,7 +39,7 @@ from model.classifiers import CLASSIFIERS
 from model.cli import Parser, exit_code, make_folder, program
 from model.datasets.delimited import read_table
 from model.errors import InputError
-from model.evaluation.result import Evaluation, evaluate_answers, format_page, format_table
+from model.evaluation.result import Evaluation, evaluate_answers, format_evaluations, format_table
 from model.face.network_files import add_face_networks
 from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint
 from model.inference.predictions import Answers, run_network
@@ -54,7 +55,7 @@ from model.training.loop import fit
 from model.training.loso import leave_one_out
 from model.training.recipe import Recipe
 
-TOLERANCE = 0.002
+REPRODUCED_WITHIN = 0.002
 """A figure counts as reproduced within this difference. Another number of threads rounds
 differently, which changes the answer to about one sample in a thousand."""
 
@@ -110,9 +111,9 @@ def report_set(
     return opener.report_pairs()
 
 
-def compare(stored: dict[str, float], found: dict[str, float]) -> str:
-    """ "reproduced" if every stored figure agrees within `TOLERANCE`, otherwise those that differ;
-    empty if none is stored."""
+def compare_metrics(stored: dict[str, float], found: dict[str, float]) -> str:
+    """ "reproduced" if every stored figure agrees within `REPRODUCED_WITHIN`, otherwise those that
+    differ; empty if none is stored."""
     differing = [
         f"{name} is {found[name]:.3f}, the checkpoint says {value:.3f}"
         if name in found
@@ -127,8 +128,8 @@ def compare(stored: dict[str, float], found: dict[str, float]) -> str:
 
 
 def _agree(one: float, other: float) -> bool:
-    """Whether both agree within `TOLERANCE`. NaN, from a class without samples, equals NaN."""
-    return abs(one - other) <= TOLERANCE or (math.isnan(one) and math.isnan(other))
+    """Whether both agree within `REPRODUCED_WITHIN`. NaN (a class without samples) equals NaN."""
+    return abs(one - other) <= REPRODUCED_WITHIN or (math.isnan(one) and math.isnan(other))
 
 
 def _on_report_set(name: str, args: argparse.Namespace) -> Evaluation:
@@ -137,7 +138,9 @@ def _on_report_set(name: str, args: argparse.Namespace) -> Evaluation:
     samples = report_set(checkpoint, args.cache, args.workers, args.view)
     remark = ""
     if args.view in (None, checkpoint.recipe.get("data", {}).get("view")):
-        remark = compare(dict(checkpoint.metrics), measure_checkpoint(path, samples, args.device))
+        remark = compare_metrics(
+            dict(checkpoint.metrics), measure_checkpoint(path, samples, args.device)
+        )
     return _held_out(name, path, samples, args, remark)
 
 
@@ -267,7 +270,7 @@ def _write(out: Path, evaluations: list[Evaluation]) -> None:
     }
     text = json.dumps(document, indent=1, allow_nan=False)
     (out / "evaluation.json").write_text(text, encoding="utf-8")
-    (out / "evaluation.html").write_text(format_page(evaluations), encoding="utf-8")
+    (out / "evaluation.html").write_text(format_evaluations(evaluations), encoding="utf-8")
     print(f"written to {out / 'evaluation.html'} and {out / 'evaluation.json'}")
 
 
@@ -292,9 +295,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="folder for evaluation.json and evaluation.html")
     add_face_networks(parser)
     parser.add_argument("--cache", type=Path, default=Path("runs"), help="folder of made samples")
-    parser.add_argument(
-        "--jobs", dest="workers", type=int, default=3, help="processes that make samples"
-    )
+    add_jobs(parser, 3, "make samples")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")
     return parser.parse_args()

@@ -1,9 +1,13 @@
-"""Files that are written whole or not at all, and hashes of the program's own code."""
+"""Files: written whole or not at all, read as JSON; hashes of the program's own code."""
 
 import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+from model.errors import InputError
+from model.text import parse_json, read_text
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
@@ -15,6 +19,18 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def read_json(path: Path, option: str = "") -> Any:
+    """The JSON value in the file `path`, which `option` named. Raises `InputError` if there is no
+    such file or no such value."""
+    named = f"{option} {path}".lstrip()
+    try:
+        return parse_json(read_text(path))
+    except OSError as error:
+        raise InputError(f"{named} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{named} is damaged: it is not JSON: {error}") from None
 
 
 def hash_code(patterns: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from model.errors import InputError, missing
+from model.errors import InputError, explain_missing
 
 
 def machine() -> str:
@@ -39,7 +39,7 @@ def choose_device(asked: str) -> str:
     if asked == "auto" and not (has_driver() and find_spec("torch")):
         return "cpu"
     if find_spec("torch") is None:
-        raise InputError(f"--device {asked}: {missing('torch')}; or use --device cpu")
+        raise InputError(f"--device {asked}: {explain_missing('torch')}; or use --device cpu")
     import torch  # takes a second: a machine without a GPU need not wait for it
 
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -58,14 +58,14 @@ def choose_device(asked: str) -> str:
     raise InputError(f"--device {asked}: {why}; use --device cpu, or install what is missing")
 
 
-def unused_gpu(device: str) -> str:
+def explain_unused_gpu(device: str) -> str | None:
     """Why a run on `device` does not use the NVIDIA GPU that seems to be here, with the remedy.
-    Empty if no driver is found, `device` is a GPU, or the CPU was chosen though PyTorch could use
+    None if no driver is found, `device` is a GPU, or the CPU was chosen though PyTorch could use
     the GPU."""
     if device != "cpu" or not has_driver():
-        return ""
+        return None
     if find_spec("torch") is None:
-        return f"an NVIDIA driver is here, and the CPU is used: {missing('torch')}"
+        return f"an NVIDIA driver is here, and the CPU is used: {explain_missing('torch')}"
     import torch
 
     if torch.version.cuda is None:
@@ -73,13 +73,9 @@ def unused_gpu(device: str) -> str:
             f"an NVIDIA driver is here, and the CPU is used: torch {torch.__version__} was built "
             "without CUDA; install PyTorch's build for CUDA"
         )
-    return (
-        ""
-        if torch.cuda.is_available()
-        else (
-            "an NVIDIA driver is here, and the CPU is used: PyTorch finds no device that it can use"
-        )
-    )
+    if torch.cuda.is_available():
+        return None
+    return "an NVIDIA driver is here, and the CPU is used: PyTorch finds no device that it can use"
 
 
 def use_threads(number: int) -> None:

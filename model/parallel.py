@@ -1,5 +1,6 @@
 """Works through many jobs in several processes, with a progress bar."""
 
+import argparse
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -10,7 +11,15 @@ from tqdm import tqdm
 
 from model.errors import InputError
 
-Job = TypeVar("Job")
+JobT = TypeVar("JobT")
+
+
+def add_jobs(options: argparse._ActionsContainer, default: int, what: str) -> None:
+    """Add `--jobs`, the number of processes that do `what`."""
+    help_ = f"processes that {what}"
+    options.add_argument(
+        "--jobs", dest="workers", type=int, metavar="N", default=default, help=help_
+    )
 
 
 def check_workers(number: int) -> None:
@@ -20,7 +29,7 @@ def check_workers(number: int) -> None:
 
 
 def run_jobs(
-    function: Callable[[Job], None], jobs: Sequence[Job], workers: int, title: str, unit: str
+    function: Callable[[JobT], None], jobs: Sequence[JobT], workers: int, title: str, unit: str
 ) -> None:
     """Call `function`, which is at the top of a module, with each of `jobs`, in any order: in
     `workers` processes, or in this one if that is 1. Raises what it raises."""

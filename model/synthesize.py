@@ -26,7 +26,7 @@ from model.synthetic.footage import ExpressionOverlay, follow_face, read_frames
 from model.synthetic.schedule import Schedule, TrueExpression
 
 TRUTH_COLUMNS = tuple(f.name for f in fields(TrueExpression))
-CODECS = {".mkv": "ffv1", ".mp4": "h264"}
+CODEC_BY_SUFFIX = {".mkv": "ffv1", ".mp4": "h264"}
 """Codec by file suffix. `ffv1` keeps every bit of the RGB frames."""
 TICKS_HZ = 90_000
 """Clock for the times of existing footage, as fine as any container's."""
@@ -46,7 +46,7 @@ class Output:
     @property
     def codec(self) -> str | None:
         """The codec that the video's suffix stands for; None if there is none."""
-        return CODECS.get(self.video.suffix.lower())
+        return CODEC_BY_SUFFIX.get(self.video.suffix.lower())
 
     def check(self) -> None:
         """Raise `InputError` if writing would fail or overwrite something."""
@@ -82,7 +82,7 @@ def write_footage(face: SyntheticFace, output: Output, *, seconds: float, fps: f
     _write(output, images, rate, 1 / rate, face.truth(seconds))
 
 
-def write_over(video: Path, output: Output, *, seed: int, schedule: Schedule) -> int:
+def write_overlay(video: Path, output: Output, *, seed: int, schedule: Schedule) -> int:
     """Add micro-expressions to the face in the footage `video`, and write it at its own frame times
     with their truth table. Returns the number of micro-expressions.
 
@@ -176,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if getattr(options, name) != getattr(usual_options, name):
                 option = name.replace("_", "-")
                 raise InputError(f"--{option} does not go with --over: the footage has its own")
-        count = write_over(options.over, output, seed=options.seed, schedule=schedule)
+        count = write_overlay(options.over, output, seed=options.seed, schedule=schedule)
         print(f"{options.out}: {count} micro-expressions over {options.over.name}")
         return
     output.check_size(*(int(side) for side in options.size))

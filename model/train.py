@@ -12,6 +12,7 @@ command does not make samples and folds again that an interrupted run has left.
 """
 
 from model.errors import demand
+from model.parallel import add_jobs
 
 if __name__ == "__main__":
     demand("torch")  # before the imports that need it
@@ -53,18 +54,18 @@ def main() -> None:
     if args.out.exists() and args.out.is_dir() != args.loso:
         wanted = "a folder with --loso, a file without it"
         raise InputError(f"--out {args.out} has to be {wanted}: give another one")
-    sources = Sources(specs=tuple(args.data.split(",")), **_given(args, Sources))
+    sources = Sources(specs=tuple(args.data.split(",")), **_take_fields(args, Sources))
     for option, given in (("--loso", args.loso), ("--validation", args.validation)):
         if given and not sources.data_sets:
             raise InputError(f"{option} holds out subjects of data sets: name one with --data")
-    recipe = Recipe(args.classifier, data=sources.summary(), **_given(args, Recipe))
+    recipe = Recipe(args.classifier, data=sources.summary(), **_take_fields(args, Recipe))
     if args.epochs is None and not sources.synthetic:
         recipe = replace(recipe, epochs=CLIP_EPOCHS)
     init = None if args.init is None else checkpoint_path(args.init)
     if init is not None:  # training checks this too, but only after all samples are made
         if args.loso or args.validation:
             refuse_overlap(init.name, read_checkpoint(init)[0], sources.data_sets)
-        recipe = _continuing(recipe, init, args.flow)
+        recipe = _continue_recipe(recipe, init, args.flow)
         check_start(init, recipe)
     make_folder(args.out if args.loso else args.out.parent)
     opener = Opener(sources, recipe.classifier, recipe.flow, args.cache, args.workers)
@@ -74,7 +75,7 @@ def main() -> None:
         _train(recipe, opener, args, init)
 
 
-def _continuing(recipe: Recipe, init: Path, flow: str | None) -> Recipe:
+def _continue_recipe(recipe: Recipe, init: Path, flow: str | None) -> Recipe:
     """`recipe` with the network options of `init`, and with its flow unless `flow` is given."""
     given = read_checkpoint(init)[0]
     if given.classifier != recipe.classifier:
@@ -169,7 +170,7 @@ def _command(args: argparse.Namespace) -> str:
     return " ".join(words)
 
 
-def _given(args: argparse.Namespace, record: type) -> dict[str, Any]:
+def _take_fields(args: argparse.Namespace, record: type) -> dict[str, Any]:
     """The given options that are fields of `record`."""
     names = {field.name for field in fields(record)} - {"classifier", "specs", "data"}
     return {
@@ -214,9 +215,7 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("--flow", choices=FLOWS, help=f"(default: {Recipe.flow}, or that of --init)")
     data.add_argument("--cache", type=Path, default=Path("runs"), help="folder of made samples")
     add_face_networks(data)
-    data.add_argument(
-        "--jobs", dest="workers", type=int, default=3, help="processes that make samples"
-    )
+    add_jobs(data, 3, "make samples")
 
     protocol = parser.add_argument_group("protocol")
     protocol.add_argument("--loso", action="store_true", help="leave one subject out")
@@ -229,7 +228,7 @@ def _parser() -> argparse.ArgumentParser:
 
     recipe = parser.add_argument_group("recipe")
     recipe.add_argument("--init", help="checkpoint to start from: a shipped name or a file")
-    recipe.add_argument("--seed", type=int, help=f"(default: {Recipe.seed})")
+    recipe.add_argument("--seed", type=int, help=f"of everything random (default: {Recipe.seed})")
     recipe.add_argument(
         "--epochs",
         type=int,

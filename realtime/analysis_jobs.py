@@ -15,6 +15,7 @@ from typing import Any
 
 from model.errors import SourceError
 from model.face.choice import LARGEST
+from model.files import write_whole
 from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.text import clean_line, parse_json
 from realtime.config import LiveConfig
@@ -40,8 +41,8 @@ class AnalysisJob:
     """Whether the results exist, made from the same input with the same options."""
     again: bool = False
     """Whether results exist that will be replaced once the new ones are complete."""
-    problem: str = ""
-    """Why the job cannot be done, in words; empty if it can be."""
+    problem: str | None = None
+    """Why the job cannot be done, in words; None if it can be."""
 
 
 def plan_jobs(
@@ -75,9 +76,13 @@ def plan_jobs(
 
 
 def write_record(
-    job: AnalysisJob, config: LiveConfig, info: SourceInfo, status: SourceStatus, failure: str
+    job: AnalysisJob,
+    config: LiveConfig,
+    info: SourceInfo,
+    status: SourceStatus,
+    failure: str | None,
 ) -> None:
-    """Write the record of `job`. `failure` says why the analysis broke off; empty if it did not."""
+    """Write the record of `job`. `failure` says why the analysis broke off; None if it did not."""
     document = {
         "format": FORMAT,
         "version": VERSION,
@@ -88,13 +93,12 @@ def write_record(
         "dropped": dict(status.dropped),
         "unusable": dict(status.unusable),
         "message": status.message,
-        "failure": failure,
+        "failure": failure or "",
         "options": _options(config),
         "versions": list_versions(),
     }
-    partial = job.record.with_name(job.record.name + ".partial")
-    partial.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    partial.replace(job.record)
+    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    write_whole(job.record, text.encode())
 
 
 def name_of(spec: str) -> str:

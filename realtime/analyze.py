@@ -75,7 +75,7 @@ def main() -> None:
 class _Outcome:
     """How the work on one input ended, and what it printed meanwhile in a process of its own."""
 
-    failure: str = ""
+    failure: str | None = None
     fatal: InputError | None = None
     """Why every other input would fail too."""
     printed: str = ""
@@ -205,7 +205,7 @@ def _analyze(source: Source, job: AnalysisJob, config: LiveConfig, alone: bool) 
         write_events(job.events, confirmed, labels, units, tracks, again=job.again)
     finally:
         pipeline.close()
-    failure = "" if broken is None else str(broken)
+    failure = None if broken is None else str(broken)
     write_record(job, config, source.info, source.status(), failure)
     print(_report(source, confirmed, tracks, job.events))
     late = config.baseline and rate_warning(config.baseline, source.status().fps_measured)
@@ -294,7 +294,9 @@ def _parser() -> argparse.ArgumentParser:
         "--fps", type=float, help="rate of a folder's images, of the demo, or of slow motion"
     )
     p.add_argument("--seconds", type=float, help="analyse only this much of each input")
-    p.add_argument("--jobs", type=int, default=1, help="inputs analysed at once, a process each")
+    p.add_argument(
+        "--jobs", type=int, metavar="N", default=1, help="inputs analysed at once, a process each"
+    )
     add_pictures(p)
     add_perception(p)
     add_face_networks(p)

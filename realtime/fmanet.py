@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from model.cli import exit_code
+from model.cli import HELP, exit_code
 from model.errors import InputError
 from model.lazy_loading import load_entry
 
@@ -20,14 +20,15 @@ class Job(NamedTuple):
     """What `fmanet NAME` runs."""
 
     main: str
-    """ "module:function", imported only to run the job: no job waits for another's imports."""
+    """ "module:function", imported only to run the job: no job waits for another's imports, and
+    `run_live` and `calibrate`, which lie above `realtime`, are imported nowhere here."""
     what: str
     """What the job does, in a few words."""
 
 
 JOBS = {
     "live": Job("run_live:main", "the page: a camera, a file or the demo face, analysed live"),
-    "record": Job("realtime.fmanet:record", "record a session without the page"),
+    "record": Job("run_live:record", "record a session without the page"),
     "analyze": Job("realtime.analyze:main", "recordings to tables of expressions and motion"),
     "calibrate": Job("calibrate.__main__:main", "check a camera, a face at rest, the spotter"),
     "session": Job("realtime.session:main", "recover, redact or delete a recorded session"),
@@ -45,29 +46,21 @@ JOBS = {
 
 def main() -> int:
     """Run the job that the command line names; return the exit code."""
+    return exit_code(_run)
+
+
+def _run() -> int | None:
     arguments = sys.argv[1:]
-    if not arguments or arguments[0] in ("-h", "--help"):
+    if not arguments or arguments[0] in HELP:
         print(usage())
         return 0 if arguments else 2
     words = 2 if " ".join(arguments[:2]) in JOBS else 1
     name = " ".join(arguments[:words])
-    codes: list[int | None] = []
-
-    def run() -> None:
-        if name not in JOBS:
-            raise InputError(f"unknown job {name!r}: choose one of {', '.join(JOBS)}")
-        sys.argv = [f"fmanet {name}", *arguments[words:]]
-        call: Callable[[], int | None] = load_entry({name: JOBS[name].main}, name, "job")
-        codes.append(call())
-
-    return exit_code(run) or next(iter(codes), 0) or 0
-
-
-def record() -> None:
-    """Run `fmanet record DIR …`: `fmanet live --headless --record DIR …`, without the page."""
-    from run_live import main as live
-
-    live(record_only=True)
+    if name not in JOBS:
+        raise InputError(f"unknown job {name!r}: choose one of {', '.join(JOBS)}")
+    sys.argv = [f"fmanet {name}", *arguments[words:]]
+    job: Callable[[], int | None] = load_entry({name: JOBS[name].main}, name, "job")
+    return job()
 
 
 def usage() -> str:

@@ -17,7 +17,7 @@ from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.recording.keys import Keys
 from realtime.recording.status import RecordingStatus
-from realtime.results.run_summary import check_new, summarise, write_summary
+from realtime.results.run_summary import check_new, summarise_run, write_summary
 from realtime.results.snapshot import Snapshot
 from realtime.sessions.audit import TERMINAL
 from realtime.sources.demo import Demo
@@ -25,7 +25,7 @@ from realtime.stream.clock import monotonic_s
 
 PROGRESS_S = 0.5
 """How often to update the progress line and check whether to end."""
-SILENT_S = 5.0
+SOURCE_PATIENCE_S = 5.0
 """How long to wait for a silent source after `--seconds` are over."""
 
 
@@ -74,7 +74,7 @@ def _watch(session: LiveSession, asked_to_end: Flag) -> None:
             recording = session.recording()
             if recording is not None and recording.failure:
                 raise InputError(recording.failure)
-            if ended or now_s > max(over_s, captured_at_s + SILENT_S):
+            if ended or now_s > max(over_s, captured_at_s + SOURCE_PATIENCE_S):
                 return
 
 
@@ -121,7 +121,9 @@ def _close(session: LiveSession, snapshot: Snapshot, summary: Path | None) -> No
     source = session.source
     truth = source.truth(snapshot.seconds) if isinstance(source, Demo) else None
     if summary is not None:
-        write_summary(summary, summarise(snapshot, session.results.events(), session.config, truth))
+        write_summary(
+            summary, summarise_run(snapshot, session.results.events(), session.config, truth)
+        )
     recording = session.recording()
     print(
         _closing_line(session, snapshot)

@@ -47,11 +47,11 @@ def _command(options: argparse.Namespace, session: SessionFolder) -> None:
     folder = session.path
     if options.command == "recover":
         done = recover(session)
-        print(
-            f"{folder}: {done.frames} frames in the video, {done.lost} lost when it was cut off, "
-            f"{done.unlisted} known only from the video, {done.redactions} redactions finished"
-        )
+        print(f"{folder}: {done.frames} frames in the video, {done.lost} lost when it was cut off")
+        if done.unlisted:
+            print(f"{done.unlisted} frames were missing in {session.frames.name}: they are added")
         if done.redactions:
+            print(f"{done.redactions} redactions were interrupted: they are finished")
             _list_copies(forget_copies(session))
     elif options.command == "redact":
         frames = redact_span(folder, options.start, options.end)
@@ -82,11 +82,12 @@ def _parser() -> argparse.ArgumentParser:
     redact = commands.add_parser("redact", help="delete a span from video and tables")
     remove = commands.add_parser("delete", help="delete a session, and write a receipt")
     for command in (repair, redact, remove):
-        command.add_argument("folder", type=Path, metavar="DIR")
-    redact.add_argument("--from", dest="start", type=float, required=True, metavar="S")
-    redact.add_argument(
-        "--to", dest="end", type=float, required=True, metavar="S", help="inf: to its end"
-    )
+        command.add_argument("folder", type=Path, metavar="DIR", help="the session")
+    for name, dest, what in (
+        ("--from", "start", "start of the span, s of the video"),
+        ("--to", "end", "its end; inf: that of the session"),
+    ):
+        redact.add_argument(name, dest=dest, type=float, required=True, metavar="S", help=what)
     remove.add_argument("--receipt", type=Path, required=True, metavar="JSON", help="new file")
     return p
 

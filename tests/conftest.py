@@ -13,7 +13,7 @@ import pytest
 from fakes import write_clip
 from hypothesis import settings
 
-from model.errors import InputError, missing
+from model.errors import InputError, explain_missing
 from model.face.network_files import NETWORKS, network_file, networks_cache
 from model.inference.engine_building import onnx_file_beside
 from model.inference.shipped_weights import WEIGHTS
@@ -50,7 +50,7 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
     report = yield
     if not TORCH and report.failed and _is_for_torch(str(report.longrepr)):
         report.outcome = "skipped"
-        report.longrepr = (str(collector.path), 0, f"Skipped: {missing('torch')}")
+        report.longrepr = (str(collector.path), 0, f"Skipped: {explain_missing('torch')}")
     return report
 
 
@@ -70,7 +70,7 @@ def _skipped_without_torch() -> Iterator[None]:
     except (ModuleNotFoundError, InputError) as error:
         if TORCH or not _is_for_torch(str(error)):
             raise
-        pytest.skip(missing("torch"))
+        pytest.skip(explain_missing("torch"))
 
 
 def _is_for_torch(error: str) -> bool:

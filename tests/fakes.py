@@ -16,7 +16,7 @@ from av.packet import Packet
 
 from model.errors import SourceError
 from model.records import ImageU8
-from realtime.sources.opencv_capture import Mode
+from realtime.sources.opencv_capture import CaptureMode
 from realtime.stream.clock import monotonic_s
 
 
@@ -60,13 +60,13 @@ class FakePort:
         clock: FakeClock,
         script: Sequence[str] = (),
         *,
-        mode: Mode | None = None,
+        mode: CaptureMode | None = None,
         age_s: Callable[[int], float] = lambda grab: 0.02,
         away: int = 3,
     ) -> None:
         self.clock = clock
         self.script = iter(["ok"] * 5 + list(script))
-        self.mode = mode or Mode(640, 480, 30.0, "MJPG")
+        self.mode = mode or CaptureMode(640, 480, 30.0, "MJPG")
         self.age_s = age_s
         self.away = away
         self.plugged = True

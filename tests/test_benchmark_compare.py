@@ -10,8 +10,8 @@ import pytest
 
 from model.errors import InputError
 from model.records import ArrayF64, Frame, Stamp, Step
-from realtime.benchmark.compare import WHOLE, compare, compare_series, describe
-from realtime.benchmark.report import LIVE, SAMPLES, write_json
+from realtime.benchmark.compare import WHOLE, compare_reports, compare_series, describe
+from realtime.benchmark.report import LIVE_FORMAT, SAMPLES, write_json
 from realtime.benchmark.samples import ResultLog, tabulate_frames, write_samples
 
 IMAGE = np.zeros((16, 16, 3), np.uint8)
@@ -63,17 +63,17 @@ def write(folder: Path, done_after_ms: float, **changed: Any) -> Path:
     load = {"name": "one", "source": "demo", "width": 640, "height": 480, "fps_asked": FPS}
     load |= {"seconds": SECONDS, **changed}
     facts = {"machine": changed.get("machine", "this")}
-    write_json(folder, LIVE, {"facts": facts, "loads": [load]})
+    write_json(folder, LIVE_FORMAT, {"facts": facts, "loads": [load]})
     return folder
 
 
 def test_two_folders_are_compared_span_by_span(tmp_path: Path) -> None:
     a, b = write(tmp_path / "a", 1.0), write(tmp_path / "b", 2.0)
     shutil.copytree(a, tmp_path / "again")
-    same = compare(a, tmp_path / "again")
+    same = compare_reports(a, tmp_path / "again")
     assert {r.ratio for r in same} == {1.0}
     assert "not slower" in describe(same, 0.1)
-    slower = compare(a, b)
+    slower = compare_reports(a, b)
     assert {r.span for r in slower if r.change == "slower"} == {WHOLE, "face"}
     assert {r.change for r in slower if r.span == "wait"} == {"same"}
     assert all(r.low <= r.ratio <= r.high for r in slower)
@@ -83,10 +83,10 @@ def test_two_folders_are_compared_span_by_span(tmp_path: Path) -> None:
 def test_what_does_not_compare_is_refused(tmp_path: Path) -> None:
     a = write(tmp_path / "a", 1.0)
     with pytest.raises(InputError, match="compare runs of the same machine"):
-        compare(a, write(tmp_path / "b", 1.0, machine="that"))
+        compare_reports(a, write(tmp_path / "b", 1.0, machine="that"))
     with pytest.raises(InputError, match="no load in common"):
-        compare(a, write(tmp_path / "c", 1.0, width=1280))
+        compare_reports(a, write(tmp_path / "c", 1.0, width=1280))
     with pytest.raises(InputError, match="cannot be read"):
-        compare(a, tmp_path / "none")
+        compare_reports(a, tmp_path / "none")
     with pytest.raises(InputError, match="--tolerance"):
-        compare(a, a, -0.5)
+        compare_reports(a, a, -0.5)

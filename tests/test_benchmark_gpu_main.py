@@ -77,7 +77,7 @@ def test_what_fails_is_listed_and_the_rest_goes_on() -> None:
     assert report.sections[0].rows == [("before",), ("after",)]
     assert report.left_out == [
         "the first: OutOfMemoryError: CUDA out of memory.",
-        "the third: time was up (--minutes)",
+        "the third: time was up (--seconds)",
     ]
     assert [kind for kind, _, _ in told] == ["row", "left out", "row", "left out"]
 
@@ -179,14 +179,14 @@ def test_a_process_that_dies_costs_the_rest_of_its_part_alone() -> None:
     assert report.sections[0].rows == [("before",)]
     assert report.left_out == [
         "lk, from here on: its process died, exit code 3",
-        "tvl1: time was up (--minutes)",
+        "tvl1: time was up (--seconds)",
     ]
     assert [kind for kind, _, _ in told] == ["section", "row", "left out", "left out"]
 
 
 def test_its_processes_find_their_parts_when_it_is_called_as_a_module(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "realtime.benchmark.gpu", "--device", "cpu"]
-    command += ["--minutes", "0.3", "--out", str(tmp_path)]  # enough to begin the first part
+    command += ["--seconds", "18", "--out", str(tmp_path)]  # enough to begin the first part
     ended = subprocess.run(command, cwd=_REPOSITORY, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     assert "| processor |" in ended.stdout
@@ -201,7 +201,8 @@ def test_what_cannot_work_is_said_before_it_runs(
     for options, said in (
         (["--out", str(tmp_path)], "never overwritten"),
         (["--out", new, "--calls", "0"], "--calls 0: choose 10 or more"),
-        (["--out", new, "--minutes", "nan"], "--minutes nan"),
+        (["--out", new, "--seconds", "nan"], "--seconds nan"),
+        (["--out", new, "--minutes", "601"], "--seconds 36060"),
         (["--out", new, "--device", "gpu"], "--device gpu"),
     ):
         monkeypatch.setattr(sys, "argv", ["gpu", "--device", "cpu", *options])
@@ -233,7 +234,7 @@ _FLOWS = """
 from model.evaluation import flow_comparison as comparison
 found = comparison.load_solvers(["lk", "lk, tensors", "opencv farneback"])
 comparison.CONDITIONS = comparison.CONDITIONS[:1]
-assert len(list(comparison.compare(found, size_px=48, faces=1))) == 3
+assert len(list(comparison.compare_flows(found, size_px=48, faces=1))) == 3
 assert "skimage" not in sys.modules
 """
 _TRAINING = """

@@ -18,7 +18,7 @@ from realtime.benchmark.parts import (
     time_calls,
 )
 from realtime.benchmark.plan import parse_numbers
-from realtime.benchmark.report import PARTS, read_json
+from realtime.benchmark.report import PARTS_FORMAT, read_report
 from realtime.config import LiveConfig
 
 SHORT_S = 0.02
@@ -84,7 +84,7 @@ def test_what_was_measured_is_written_and_read(
     monkeypatch.setattr(parts, "FLOWS", ("lk",))
     config = LiveConfig(source="demo", classifier=str(untrained), device="cpu")
     run_parts(config, tmp_path, ["--out", "p"], (64,), (1,), SHORT_S)
-    report = read_json(tmp_path, PARTS)
+    report = read_report(tmp_path, PARTS_FORMAT)
     names = [part["name"] for part in report["parts"]]
     assert names[0] == "lk"
     assert names[-2:] == ["untrained, tensorrt", "untrained, eager"]
@@ -94,7 +94,7 @@ def test_what_was_measured_is_written_and_read(
     assert len(table) == 2 + len(names)
     assert len({row.count("|") for row in table}) == 1
     with pytest.raises(InputError, match="cannot be read"):
-        read_json(tmp_path / "none", PARTS)
+        read_report(tmp_path / "none", PARTS_FORMAT)
 
 
 @pytest.mark.parametrize("text", ["", "0", "128,", "a", "99999"])

@@ -19,10 +19,10 @@ from realtime.benchmark.alone import time_networks
 from realtime.benchmark.browser import BROWSERS, watch_page
 from realtime.benchmark.figures import compute_figures
 from realtime.benchmark.floor import FLOOR
-from realtime.benchmark.load import LoadResult, measure
+from realtime.benchmark.load import LoadResult, measure_load
 from realtime.benchmark.percentiles import format_percentile
 from realtime.benchmark.plan import parse_rates, parse_sizes, plan_loads
-from realtime.benchmark.report import LIVE, read_json
+from realtime.benchmark.report import LIVE_FORMAT, read_report
 from realtime.benchmark.run import run
 from realtime.benchmark.samples import STAGES, read_samples
 from realtime.benchmark.verdict import judge_load
@@ -57,7 +57,7 @@ def written(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_all_that_was_promised_is_in_the_report(written: Path) -> None:
-    report = read_json(written, LIVE)
+    report = read_report(written, LIVE_FORMAT)
     assert report["format"] == "fmanet-live benchmark 1"
     assert {"facts", "loads", "model_only_ms", "start", "verdict", "page"} < set(report)
     facts = report["facts"]
@@ -97,7 +97,7 @@ def test_networks_that_are_slow_are_measured_for_some_seconds(
 def test_the_percentiles_are_those_of_the_raw_values(written: Path) -> None:
     """Computed once more from the table alone, by another formula."""
     table = read_samples(written / "samples.parquet")
-    for number, load in enumerate(read_json(written, LIVE)["loads"]):
+    for number, load in enumerate(read_report(written, LIVE_FORMAT)["loads"]):
         mine = table.filter(pc.and_(pc.equal(table["load"], number), table["measured"]))
         assert load["frames"]["due"] == len(mine) == round(load["fps"] * load["seconds"])
         latencies = mine["latency_ms"].to_pylist()
@@ -134,7 +134,7 @@ def test_a_frame_takes_at_least_as_long_as_its_stages(written: Path) -> None:
 
 def test_the_page_holds_the_verdict_each_span_and_the_course_of_time(written: Path) -> None:
     page = (written / "report.md").read_text(encoding="utf-8")
-    report = read_json(written, LIVE)
+    report = read_report(written, LIVE_FORMAT)
     assert report["verdict"] in page
     for load in report["loads"]:
         assert f"## {load['name']}" in page
@@ -150,7 +150,7 @@ def test_the_page_holds_the_verdict_each_span_and_the_course_of_time(written: Pa
 
 def slowly(untrained: Path, how: AbstractContextManager[None]) -> tuple[LoadResult, dict[str, Any]]:
     with how:
-        measured = measure(config(untrained, 1.5), 0, warm_up_s=0.25)
+        measured = measure_load(config(untrained, 1.5), 0, warm_up_s=0.25)
     return measured, compute_figures(measured, None)
 
 
@@ -227,7 +227,7 @@ def test_what_cannot_work_is_said_before_it_runs(
     with pytest.raises(InputError, match="never overwritten"):
         new_folder(tmp_path)
     with pytest.raises(InputError, match=r"report\.json"):
-        read_json(tmp_path, LIVE)
+        read_report(tmp_path, LIVE_FORMAT)
 
 
 @pytest.mark.browser
@@ -235,7 +235,7 @@ def test_what_cannot_work_is_said_before_it_runs(
     not any(shutil.which(name) for name in BROWSERS), reason="needs chromium or google-chrome"
 )
 def test_with_a_page_open_frames_are_followed_to_the_screen(untrained: Path) -> None:
-    measured = measure(config(untrained, 2.0), 0, warm_up_s=1.0, around=watch_page)
+    measured = measure_load(config(untrained, 2.0), 0, warm_up_s=1.0, around=watch_page)
     stages = compute_figures(measured, None)["stages_ms"]
     assert {"encode", "send", "paint", "painted"} <= set(stages)
     rows = measured_rows(measured)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from model.records import Event, Frame, Prediction, Stamp, Step, Window
 from realtime.benchmark.figures import deadline, rate
-from realtime.benchmark.percentiles import BLOCK_S, NAMES, block_length, resample, tail
+from realtime.benchmark.percentiles import NAMES, RESAMPLED_BLOCK_S, block_length, resample, tail
 from realtime.benchmark.samples import LOST, ResultLog, latencies, stage, tabulate_frames
 
 IMAGE = np.zeros((16, 16, 3), np.uint8)
@@ -67,7 +67,7 @@ def test_intervals_hold_the_percentile_and_widen_when_neighbours_share_their_fat
 
 def test_resampling_keeps_whole_blocks() -> None:
     block = block_length(60)
-    assert block == round(60 * BLOCK_S)
+    assert block == round(60 * RESAMPLED_BLOCK_S)
     drawn = resample(np.repeat(np.arange(10.0), block), block, (50.0, 90.0))
     assert drawn.shape == (1000, 2)
     assert (drawn[:, 0] <= drawn[:, 1]).all()

@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibrate.baseline.measure import BaselineMeasure
-from calibrate.baseline.rest_thresholds import BLOCK_S, PASSED, RestingFace, floors_for, tail_level
+from calibrate.baseline.rest_thresholds import (
+    PASSED,
+    REST_BLOCK_S,
+    RestingFace,
+    floors_for,
+    tail_level,
+)
 from calibrate.wording import baseline_text
 from model.errors import InputError
 from model.records import Frame, MotionSample, Stamp, Step
@@ -139,7 +145,7 @@ def test_the_chosen_rate_is_about_kept_on_other_seeds() -> None:
         spotter = Spotter(SpotterConfig(baseline=baseline))
         for sample in later:
             alarms += sum(u.state == "closed" for u in spotter.push(sample).updates)
-        minutes += len(blocks) * BLOCK_S / 60
+        minutes += len(blocks) * REST_BLOCK_S / 60
     assert 0.4 < over * PASSED / minutes / rate < 2
     assert alarms / minutes < 1.5 * rate
 

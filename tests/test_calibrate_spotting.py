@@ -13,22 +13,22 @@ from calibrate.spotting.footage import (
     NO_MICRO,
     USUAL,
     DrawnFootage,
+    OverlaidFootage,
     RecordedFootage,
-    WrittenFootageOver,
     conditions,
     interval_of,
 )
-from calibrate.spotting.motion import MotionCache, Motions, measure, spot
+from calibrate.spotting.motion import MotionCache, Motions, measure_motions, spot
 from calibrate.spotting.names import class_of
 from calibrate.spotting.outcomes import (
     UNSEEN,
     FigureRow,
     Outcome,
-    format_table,
+    format_figure_rows,
     measure_resting,
     run_spotter,
 )
-from calibrate.spotting.page import format_page
+from calibrate.spotting.page import format_spotting
 from model.errors import InputError
 from model.labels import CLASSES
 from model.records import Frame, Stamp
@@ -56,7 +56,7 @@ def drawn() -> DrawnFootage:
 
 @pytest.fixture(scope="module")
 def motions(drawn: DrawnFootage) -> Motions:
-    return measure(drawn)
+    return measure_motions(drawn)
 
 
 def made(
@@ -143,7 +143,7 @@ def test_frames_without_a_face_are_kept_as_such() -> None:
         def truth(self):
             return ()
 
-    motions = measure(Gone())
+    motions = measure_motions(Gone())
     assert (motions.track < 0).tolist() == [k == 4 for k in range(10)]
     samples = list(motions.samples())
     assert samples[4] == Stamp(4, 0.4)
@@ -191,18 +191,18 @@ def test_an_expression_is_found_and_timed(drawn: DrawnFootage, motions: Motions)
     (delay_ms,) = row.delays_ms()
     assert -100 < delay_ms < 200
     assert row.recall_by_amplitude() == [(1.5, 2.5, 1, 1)]
-    assert not row.missed_because()
+    assert not row.miss_reasons()
 
 
 def test_what_is_missed_has_a_reason() -> None:
     motions, truth = made(8, [(4.0, 0.0)], noise_px=0.02)
     unseen = FigureRow("", "", (run_spotter(motions, truth, SpotterConfig()),))
-    assert unseen.missed_because() == {UNSEEN: 1}
+    assert unseen.miss_reasons() == {UNSEEN: 1}
     said = Outcome({}, ((truth[0], "a blink"),), tuple(truth), 8.0, 1 / 30)
-    assert FigureRow("", "", (said,)).missed_because() == {"a blink": 1}
+    assert FigureRow("", "", (said,)).miss_reasons() == {"a blink": 1}
     macro = replace(truth[0], kind="macro")
     taken = Outcome({macro: 5.0}, (), tuple(truth), 8.0, 1 / 30)
-    assert FigureRow("", "", (taken,)).missed_because() == {"taken for a macro-expression": 1}
+    assert FigureRow("", "", (taken,)).miss_reasons() == {"taken for a macro-expression": 1}
 
 
 def test_false_alarms_are_counted_by_the_minute() -> None:
@@ -225,12 +225,12 @@ def test_the_page_loads_nothing_and_tells_all(drawn: DrawnFootage, motions: Moti
         FigureRow(USUAL, "30 fps", (run_spotter(motions, drawn.truth(), SpotterConfig()),)),
         FigureRow("noise", "8 <grey> levels", (run_spotter(motions, [], SpotterConfig()),)),
     ]
-    html = format_page(rows, "Seeds 5 & 6.")
+    html = format_spotting(rows, "Seeds 5 & 6.")
     assert "8 &lt;grey&gt; levels" in html
     assert "Seeds 5 &amp; 6." in html
     assert "http" not in html.replace("http-equiv", "")
     assert html.count("<table>") == 2
-    assert "noise" in format_table(rows)
+    assert "noise" in format_figure_rows(rows)
 
 
 # --- commands
@@ -299,7 +299,7 @@ def test_recordings_are_evaluated_with_names(
 
 
 def test_expressions_over_a_recording_are_named_by_amplitude(expression_clip: Path) -> None:
-    over = WrittenFootageOver(expression_clip, seed=1, amplitude_px=1.0)
+    over = OverlaidFootage(expression_clip, seed=1, amplitude_px=1.0)
     assert over.name != replace(over, amplitude_px=0.5).name
     assert all(row.amplitude_px == 1.0 for row in over.truth())
     assert replace(over, amplitude_px=0.0).truth() == ()

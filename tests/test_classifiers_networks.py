@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.classifiers import CLASSIFIERS, CustomLoss, Inputs, Phases, inputs_of
+from model.classifiers import CLASSIFIERS, CustomLoss, Inputs, PhaseChoice, inputs_of
 from model.classifiers.mmcof import mmcof
 from model.classifiers.normalisation import normalise, resize_flow
 from model.classifiers.phase_inputs import INPUT_PX, PHASE_SHAPES, prepare_phase
@@ -150,7 +150,7 @@ def test_a_batch_of_one_equals_a_batch_of_many(classifier: Classifier, inputs: I
 
 def test_a_network_says_which_phases_it_looks_at(name: str, inputs: Inputs) -> None:
     net = network(name).eval()
-    phases: Phases = net.phases  # type: ignore[assignment]
+    phases: PhaseChoice = net.phases  # type: ignore[assignment]
     first, second = as_taken(inputs, 2), as_taken(inputs, 2, seed=1)
     other, known = as_taken(inputs, 2, seed=2), torch.ones(2)
     usual = net(first, second, known)[0]

@@ -17,7 +17,7 @@ from layouts import WRITERS, Made, usual
 from openpyxl import load_workbook
 
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
-from model.datasets.annotation_repairs import RULES, Cell, UnusableError, repair_moments
+from model.datasets.annotation_repairs import REPAIRS, Cell, UnusableError, repair_moments
 from model.datasets.class_merges import list_merges, merge
 from model.datasets.layout import natural_key, parse_action_units
 from model.datasets.summary import count_classes, summarise
@@ -142,7 +142,7 @@ def test_a_named_rule_repairs(case: str, tmp_path: Path) -> None:
     assert dataset.problems == ()
     clip = dataset.clips[-1]
     assert clip.repairs == rules
-    assert all(rule in summarise(dataset) and RULES[rule] in summarise(dataset) for rule in rules)
+    assert all(rule in summarise(dataset) and REPAIRS[rule] in summarise(dataset) for rule in rules)
     moments = [m for m in (clip.onset, clip.apex, clip.offset) if m is not None]
     assert moments == sorted(moments)
     assert set(moments) <= set(clip.footage.numbers)
@@ -150,7 +150,7 @@ def test_a_named_rule_repairs(case: str, tmp_path: Path) -> None:
 
 def test_every_rule_has_its_case() -> None:
     tried = {rule for _, rules in BROKEN.values() for rule in rules}
-    assert tried | {"picture-doubled"} == set(RULES)
+    assert tried | {"picture-doubled"} == set(REPAIRS)
 
 
 LEFT_OUT = {
@@ -418,7 +418,7 @@ def test_rules_give_usable_moments_or_a_reason(
     assert given_moments == sorted(set(given_moments))
     assert len(given_moments) >= 2
     assert set(given_moments) <= set(numbers)
-    assert set(moments.repairs) <= set(RULES)
+    assert set(moments.repairs) <= set(REPAIRS)
     if moments.apex is None:
         assert moments.repairs
     if (moments.onset, moments.apex, moments.offset) != (onset, apex, offset):

@@ -14,9 +14,9 @@ from model.evaluation.ablation import (
     AblationRow,
     Variant,
     VariantAnswers,
-    format_table,
+    format_ablation,
     main,
-    measure,
+    measure_variant,
     score_variant,
 )
 from model.lazy_loading import load_entry
@@ -38,7 +38,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[VariantAnswers, P
 def measured(out: Path, epochs: int = 6) -> VariantAnswers:
     usual = Recipe("cof-cnn", options=VARIANT.options, epochs=epochs, batch=12, learning_rate=1e-2)
     recipes = [replace(usual, seed=seed) for seed in (1, 2)]
-    return measure(VARIANT, recipes, TRAINING, REPORT, out)
+    return measure_variant(VARIANT, recipes, TRAINING, REPORT, out)
 
 
 def test_every_system_and_every_part_has_its_line() -> None:
@@ -79,7 +79,7 @@ def test_systems_are_compared_on_the_same_faces(answers: tuple[VariantAnswers, P
 def test_the_table_is_markdown() -> None:
     score, less = ConfidenceInterval(0.5, 0.4, 0.6), ConfidenceInterval(-0.02, -0.04, 0.001)
     first = AblationRow("fmanet", 129089, score, None, score, 0.345)
-    text = format_table([first, AblationRow("jfm", 192552, score, less, score, 0.345)])
+    text = format_ablation([first, AblationRow("jfm", 192552, score, less, score, 0.345)])
     lines = text.splitlines()
     assert len(lines) == 4
     assert lines[2].startswith("| fmanet | 129,089 | 0.500 (0.400 to 0.600) | – |")

@@ -7,7 +7,7 @@ from model.errors import InputError
 from model.evaluation.flow_comparison import (
     CONDITIONS,
     FlowCondition,
-    compare,
+    compare_flows,
     draw_pair,
     format_tables,
     load_solvers,
@@ -34,7 +34,7 @@ def test_displacements_scale_with_the_size() -> None:
 
 
 def test_every_flow_and_peer_is_measured_under_every_condition() -> None:
-    rows = list(compare(load_solvers(["lk", "opencv dis medium"]), size_px=64, faces=1))
+    rows = list(compare_flows(load_solvers(["lk", "opencv dis medium"]), size_px=64, faces=1))
     assert len(rows) == 2 * len(CONDITIONS)
     assert all(np.isfinite([r.error, r.slope, r.correlation, r.ms]).all() for r in rows)
     text = format_tables(rows)
@@ -47,7 +47,7 @@ def test_an_answer_of_no_motion_has_error_one_and_slope_zero() -> None:
     def still(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return np.zeros((2, *first.shape), np.float32)
 
-    for row in compare({"still": still}, size_px=48, faces=1):
+    for row in compare_flows({"still": still}, size_px=48, faces=1):
         assert row.error == pytest.approx(1)
         assert row.slope == 0
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 import pytest
 import torch
 
-from model.flow.gpu.cuda_graph import recording
+from model.flow.gpu.cuda_graph import record_graph
 
 
 def test_recordings_wait_for_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,7 +27,7 @@ def test_recordings_wait_for_one_another(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(torch.cuda, "graph", graph)
 
     def record(stream: str) -> None:
-        with recording(stream, "cuda:0"):  # type: ignore[arg-type]
+        with record_graph(stream, "cuda:0"):  # type: ignore[arg-type]
             first_is_in.set()
             others_wait.wait()
 
@@ -47,7 +47,7 @@ def test_a_recording_that_fails_lets_the_next_one_begin(monkeypatch: pytest.Monk
     monkeypatch.setattr(torch.cuda, "device", nullcontext)
     monkeypatch.setattr(torch.cuda, "graph", lambda *_, **__: nullcontext())
     stream: torch.cuda.Stream = None  # type: ignore[assignment]
-    with pytest.raises(RuntimeError, match="capturing"), recording(stream, "cuda:0"):
+    with pytest.raises(RuntimeError, match="capturing"), record_graph(stream, "cuda:0"):
         raise RuntimeError("operation not permitted when stream is capturing")
-    with recording(stream, "cuda:0"):
+    with record_graph(stream, "cuda:0"):
         pass

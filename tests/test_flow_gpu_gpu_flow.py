@@ -132,7 +132,7 @@ def test_filters_as_matrices_are_opencvs(size: int) -> None:
     blur = separable.gaussian(size, 5.5)
     for matrix, expected in (
         (blur, cv2.GaussianBlur(picture, (35, 35), 5.5, borderType=cv2.BORDER_REFLECT_101)),
-        (separable.halving(size), cv2.pyrDown(picture)),
+        (separable.halving_matrix(size), cv2.pyrDown(picture)),
         (
             separable.area(size, half),
             cv2.resize(picture, (half,) * 2, interpolation=cv2.INTER_AREA),

@@ -144,7 +144,7 @@ def test_every_engine_is_there_or_says_what_is_missing() -> None:
         engine = load_entry(ENGINES, name, "engine")("cpu")
         assert engine.name == name
         assert 0 < engine.tolerance <= 0.02
-        assert "\n" not in engine.find_obstacle()
+        assert "\n" not in (engine.find_obstacle() or "")
     assert {name for order in ORDER.values() for name in order} <= set(ENGINES)
 
 
@@ -178,12 +178,12 @@ def test_what_would_bring_an_absent_engine_is_said(monkeypatch: pytest.MonkeyPat
 def test_the_onnx_file_beside_shipped_weights_gives_the_same_answers(name: str) -> None:
     engine, path = ONNXRuntime("cpu"), checkpoint_path(name)
     kept = onnx_file_beside(path)
-    assert kept.check() == "", "write it anew: python -m model.engine export"
+    assert kept.check() is None, "write it anew: python -m model.engine export"
     assert kept.path.stat().st_size < 8e6
     truth = plain_truth(load_network(path)[1])
     forward = engine.load(unneeded, example_inputs(truth.inputs, 1), kept.path)
     equality = compare_answers(truth, forward, 1, engine.tolerance)
-    assert equality.refusal == ""
+    assert equality.refusal is None
     assert equality.max_difference < 1e-5
     assert equality.inputs == FIXED_INPUTS
     told = kept.read_answers()
@@ -211,7 +211,7 @@ def test_a_damaged_onnx_file_is_not_used_and_written_anew(beside: Path) -> None:
     beside.with_suffix(".onnx").write_bytes(whole[:-9])
     assert onnx_file_beside(beside).check() == "the file is damaged"
     assert load_classifier(beside).labels  # by PyTorch
-    assert export_here(beside).check() == ""
+    assert export_here(beside).check() is None
     assert Serving(beside).describe().startswith("ONNX Runtime")
 
 
@@ -228,7 +228,7 @@ def test_half_precision_is_within_its_tolerance(network: nn.Module, truth: Fixed
     types = {each.dtype for each in half.parameters() if each.dim() == 4}
     assert types == {torch.float16}
     assert {each.dtype for each in network.parameters()} == {torch.float32}
-    assert compare_answers(truth, plain_forward(half, "cpu"), 1, 0.02).refusal == ""
+    assert compare_answers(truth, plain_forward(half, "cpu"), 1, 0.02).refusal is None
 
 
 def test_answers_that_are_not_numbers_are_refused(network: nn.Module, truth: FixedAnswers) -> None:
@@ -256,7 +256,7 @@ def test_a_kept_engine_is_found_again(tmp_path: Path) -> None:
     kept = EngineFile(KEY, tmp_path)
     assert kept.check() == "not built yet"
     kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
-    assert kept.check() == ""
+    assert kept.check() is None
     assert EngineFile(KEY, tmp_path).path.read_bytes() == b"engine"
 
 
@@ -272,7 +272,7 @@ def test_a_damaged_or_foreign_file_is_not_taken(tmp_path: Path) -> None:
     kept.path.with_suffix(".json").write_text("{")
     assert kept.check() == "its description cannot be read"
     kept.write(lambda path: path.write_bytes(b"engine"), TRUTH)
-    assert kept.check() == ""
+    assert kept.check() is None
 
 
 def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -389,21 +389,21 @@ def test_a_failure_holds_while_nothing_is_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = EngineFile(KEY, tmp_path)
-    assert kept.read_failure() == ""
+    assert kept.read_failure() is None
     kept.note_failure("no kernel fits")
     assert "no kernel fits" in kept.read_failure()
-    assert EngineFile({**KEY, "torch": "2.14"}, tmp_path).read_failure() == ""
+    assert EngineFile({**KEY, "torch": "2.14"}, tmp_path).read_failure() is None
     with monkeypatch.context() as other:
         other.setattr("model.engine.toolchain.compiler", lambda: sys.executable)
-        assert kept.read_failure() == ""
+        assert kept.read_failure() is None
     with monkeypatch.context() as later:
         later.setattr("model.engine.cache.FAILURE_LASTS_S", 0.0)
-        assert kept.read_failure() == ""
+        assert kept.read_failure() is None
     note = kept.path.with_suffix(".failed")
     whole = note.read_text(encoding="utf-8")
     for damaged in ("", "{", "[]", whole.replace("at_s", "at")):
         note.write_text(damaged, encoding="utf-8")
-        assert kept.read_failure() == ""
+        assert kept.read_failure() is None
 
 
 def test_what_can_be_built_after_all_is_no_failure_any_more(alone: Path, tmp_path: Path) -> None:
@@ -440,16 +440,16 @@ def test_tensorrt_may_be_installed_by_its_cudas_name(
 
 
 def test_torchinductor_needs_cudas_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.engine.compiled.explain_no_cuda", lambda device: "")
+    monkeypatch.setattr("model.engine.compiled.explain_no_cuda", lambda device: None)
     monkeypatch.setattr("torch.utils.cpp_extension.CUDA_HOME", None)
     assert "set CUDA_HOME" in Compiled("cuda:0").find_obstacle()
-    assert Compiled("cpu").find_obstacle() == ""
+    assert Compiled("cpu").find_obstacle() is None
     monkeypatch.setattr("torch.utils.cpp_extension.CUDA_HOME", str(tmp_path))
     folder = tmp_path / "include"
     assert Compiled("cuda:0").find_obstacle().startswith(f"CUDA's headers are not in {folder}: ")
     folder.mkdir()
     (folder / "cuda_runtime_api.h").touch()
-    assert Compiled("cuda:0").find_obstacle() == ""
+    assert Compiled("cuda:0").find_obstacle() is None
 
 
 def test_more_inputs_than_an_engine_takes_are_sliced(network: nn.Module) -> None:
@@ -500,5 +500,5 @@ def test_build_says_what_it_did(cache: Path, capsys: pytest.CaptureFixture[str])
 @pytest.mark.skipif(find_spec("tensorrt_rtx") is None, reason="tensorrt-rtx is not installed")
 def test_tensorrt_rtx_builds_an_engine_without_a_gpu(tmp_path: Path) -> None:
     kept = build_here(TensorRTRTX("cpu"), checkpoint_path("fmanet"), 1, tmp_path)
-    assert kept.check() == ""
+    assert kept.check() is None
     assert kept.path.stat().st_size > 100_000

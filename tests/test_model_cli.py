@@ -60,3 +60,7 @@ def test_rare_options_are_shown_when_asked_for(capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit):
         parser.parse_args(["--help-all"])
     assert "--engine" in capsys.readouterr().out
+    plain = Parser(prog="program")
+    with pytest.raises(SystemExit, match="0"):
+        plain.parse_args(["--help-all"])
+    assert capsys.readouterr().out == plain.format_help()

@@ -16,8 +16,8 @@ from layouts import WRITERS, usual
 from model import evaluate
 from model.cli import exit_code
 from model.errors import InputError
-from model.evaluate import TOLERANCE, compare
-from model.evaluation.result import Evaluation, evaluate_answers, format_page, format_table
+from model.evaluate import REPRODUCED_WITHIN, compare_metrics
+from model.evaluation.result import Evaluation, evaluate_answers, format_evaluations, format_table
 from model.inference.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from model.inference.predictions import run_network
 from model.inference.samples import SampleSet
@@ -101,14 +101,17 @@ def test_figures_are_those_of_the_samples_with_an_expression(trained: Path) -> N
 
 def test_figures_are_compared_name_by_name() -> None:
     stored = {"uf1": 0.8, "uar": 0.7}
-    assert compare(stored, {"uf1": 0.8 + TOLERANCE / 2, "uar": 0.7, "new": 1.0}) == "reproduced"
-    assert compare({}, stored) == ""
-    assert compare(stored, {"uf1": 0.81, "uar": 0.7}) == (
+    assert (
+        compare_metrics(stored, {"uf1": 0.8 + REPRODUCED_WITHIN / 2, "uar": 0.7, "new": 1.0})
+        == "reproduced"
+    )
+    assert compare_metrics({}, stored) == ""
+    assert compare_metrics(stored, {"uf1": 0.81, "uar": 0.7}) == (
         "differs: uf1 is 0.810, the checkpoint says 0.800"
     )
-    assert "uar is in the checkpoint alone" in compare(stored, {"uf1": 0.8})
-    assert "uf1" in compare({"uf1": 0.5}, {"uf1": float("nan")})
-    assert compare({"uf1": float("nan")}, {"uf1": float("nan")}) == "reproduced"
+    assert "uar is in the checkpoint alone" in compare_metrics(stored, {"uf1": 0.8})
+    assert "uf1" in compare_metrics({"uf1": 0.5}, {"uf1": float("nan")})
+    assert compare_metrics({"uf1": float("nan")}, {"uf1": float("nan")}) == "reproduced"
 
 
 def test_what_weights_have_seen_includes_where_they_started(trained: Path, tmp_path: Path) -> None:
@@ -270,7 +273,7 @@ class Tags(HTMLParser):
 def test_the_page_is_whole_and_asks_for_nothing(trained: Path) -> None:
     found = replace(one(coded(SAMPLES), trained), network="<net & co>", remark="reproduced")
     tags = Tags()
-    tags.feed(format_page([found, found]))
+    tags.feed(format_evaluations([found, found]))
     assert not tags.open
     assert not tags.links
     assert "<net & co>" in tags.texts
@@ -295,5 +298,5 @@ def test_an_old_figure_is_noticed(
     save_checkpoint(path, replace(checkpoint, metrics=metrics), weights)
     stored = dict(read_checkpoint(path)[0].metrics)
     found = measure_checkpoint(path, coded(SAMPLES))
-    assert compare(stored, found).endswith("the checkpoint says 0.123")
-    assert compare(metrics | {"uf1": found["uf1"]}, found) == "reproduced"
+    assert compare_metrics(stored, found).endswith("the checkpoint says 0.123")
+    assert compare_metrics(metrics | {"uf1": found["uf1"]}, found) == "reproduced"

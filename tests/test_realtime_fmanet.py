@@ -1,5 +1,6 @@
 """The command `fmanet`: every job can be reached, and none waits for another's imports."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,37 @@ def test_record_is_a_run_without_a_page(
     assert "needs a participant's code" in capsys.readouterr().err
     assert run(monkeypatch, "record") == 2
     assert "required: DIR" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--help", "--help-all"])
+def test_each_kind_of_help_is_there(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in ([], ["session"], ["session", "redact"], ["calibrate"], ["bench", "compare"]):
+        assert run(monkeypatch, *arguments, option) == 0
+        assert capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes end otherwise on Windows")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "command", ["realtime.fmanet --help", "realtime.fmanet session --help", "calibrate --help"]
+)
+def test_a_reader_that_stops_reading_gets_no_traceback(command: str, unbuffered: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", *command.split()],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=writing,
+            stderr=subprocess.PIPE,
+        )
+    finally:
+        os.close(writing)
+    assert ended.stderr == b""
+    assert ended.returncode == 141 or unbuffered  # argparse ignores that its text is not read
 
 
 def test_help_imports_nothing_that_is_slow() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import run_live
-from model.errors import missing
+from model.errors import explain_missing
 from model.inference.shipped_weights import WEIGHTS
 
 ROOT = Path(run_live.__file__).parent
@@ -98,7 +98,7 @@ def test_what_needs_pytorch_says_so_in_a_line(tmp_path: Path) -> None:
     for options in (("--engine", "eager"), ("--device", "cuda")):
         done = run("run_live", *DEMO, *options, before=WITHOUT_TORCH)
         assert done.returncode == 2
-        assert missing("torch") in done.stderr
+        assert explain_missing("torch") in done.stderr
         assert "Traceback" not in done.stderr
 
 
@@ -113,7 +113,7 @@ def test_what_needs_pytorch_says_so_in_a_line(tmp_path: Path) -> None:
 def test_commands_that_need_pytorch_say_so(words: tuple[str, ...]) -> None:
     done = run(*words, before=WITHOUT_TORCH)
     assert done.returncode == 2
-    assert missing("torch") in done.stderr
+    assert explain_missing("torch") in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -33,7 +33,7 @@ from realtime.sessions.video_cut import read_pts
 from realtime.sources import SOURCES, SourceOptions, open_source
 from realtime.sources.camera import Camera
 from realtime.sources.frame_source import FrameSource
-from realtime.sources.opencv_capture import Mode
+from realtime.sources.opencv_capture import CaptureMode
 from realtime.sources.picture import decode_picture
 
 UNTOUCHED = DOCUMENT | {"video": {"codec": "mjpeg", "lossless": True}}
@@ -111,7 +111,9 @@ def session(
 
 
 def test_the_cameras_bytes_are_in_the_file_and_its_pixels_come_back(tmp_path: Path) -> None:
-    port = FakePort(FakeClock(), ["ok", "damaged", *["ok"] * 6], mode=Mode(64, 48, 30.0, "MJPG"))
+    port = FakePort(
+        FakeClock(), ["ok", "damaged", *["ok"] * 6], mode=CaptureMode(64, 48, 30.0, "MJPG")
+    )
     camera = Camera("0", PACKED, open_device=port.open, now=port.clock.now, wait=port.clock.wait)
     assert camera.info.jpeg
     port.at_end = camera.interrupt
@@ -294,7 +296,7 @@ def test_a_stream_of_jpegs_hands_them_over_as_it_sent_them() -> None:
 
 @pytest.mark.parametrize(("fourcc", "jpeg"), [("MJPG", True), ("YUYV", False)])
 def test_a_camera_says_whether_it_has_jpegs(fourcc: str, jpeg: bool) -> None:
-    port = FakePort(FakeClock(), ["ok"] * 3, mode=Mode(64, 48, 30.0, fourcc))
+    port = FakePort(FakeClock(), ["ok"] * 3, mode=CaptureMode(64, 48, 30.0, fourcc))
     for options in (SourceOptions(), PACKED):
         with closing(Camera("0", options, open_device=port.open, now=port.clock.now)) as camera:
             assert camera.info.jpeg is jpeg

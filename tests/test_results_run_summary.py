@@ -13,7 +13,7 @@ from realtime.results.run_summary import (
     check_new,
     config_record,
     event_record,
-    summarise,
+    summarise_run,
     write_summary,
 )
 from realtime.results.snapshot import take_snapshot
@@ -50,7 +50,7 @@ def document() -> dict[str, object]:
         engine="PyTorch, FP32",
     )
     events = [event(0, "withdrawn"), event(1, "confirmed"), event(2, "early")]
-    return summarise(snapshot, events, LiveConfig(auth=("user", "secret")), truth=())
+    return summarise_run(snapshot, events, LiveConfig(auth=("user", "secret")), truth=())
 
 
 def test_it_has_what_is_promised() -> None:

@@ -337,11 +337,11 @@ def test_the_motion_is_there_by_lane(recorded: Path, session: Session) -> None:
     window = session.confirmed[0].window
     peak_s = motion.times_s[np.argmax(motion.over.max(axis=1))]
     assert abs(peak_s - window.apex.time_s) < 0.1
-    binned = motion.binned(session.zero_s, session.zero_s + session.seconds, 10)
+    binned = motion.bin_peaks(session.zero_s, session.zero_s + session.seconds, 10)
     assert [len(lane) for lane in binned] == [10] * len(LANES)
     most = max(value for lane in binned for value in lane if value is not None)
     assert most == pytest.approx(float(motion.over.max()), abs=1e-3)
-    assert motion.binned(1e6, 1e6 + 1, 2) == [[None, None]] * len(LANES)
+    assert motion.bin_peaks(1e6, 1e6 + 1, 2) == [[None, None]] * len(LANES)
     empty = read_motion(SessionFolder(recorded.parent))
     assert empty.over.shape == (0, len(LANES))
 

@@ -86,7 +86,7 @@ def test_what_is_missing_is_silent_and_has_its_cause(session: Session) -> None:
     expected[HZ // 2 : HZ * 8 // 10] = 0
     assert np.array_equal(samples, expected)
     sound = SessionSound(session)
-    assert sound.missing() == [(0.5, 0.8, "microphone away")]
+    assert sound.find_gaps() == [(0.5, 0.8, "microphone away")]
     pieces = [sound.samples(first, min(first + 777, sound.count)) for first in range(0, 27500, 777)]
     assert np.array_equal(np.concatenate(pieces), samples)
 
@@ -109,7 +109,7 @@ def test_of_what_was_redacted_nothing_is_heard(session: Session) -> None:
     samples = whole(later)
     assert not samples[round(1.2 * HZ) : round(1.9 * HZ)].any()
     assert samples[round(2.1 * HZ) : round(2.2 * HZ)].any()
-    assert [why for _, _, why in SessionSound(later).missing()] == ["microphone away", REDACTED]
+    assert [why for _, _, why in SessionSound(later).find_gaps()] == ["microphone away", REDACTED]
 
 
 def test_a_pause_of_hours_costs_no_memory(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_pause_of_hours_costs_no_memory(tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         sound = SessionSound(session)
-        begin_s, end_s, _ = max(sound.missing(), key=lambda span: span[1] - span[0])
+        begin_s, end_s, _ = max(sound.find_gaps(), key=lambda span: span[1] - span[0])
         least = 2 * HZ * later_s
         assert tracemalloc.get_traced_memory()[1] < least / 4
     finally:
@@ -146,7 +146,7 @@ def test_a_file_that_cannot_be_read_is_told_and_costs_no_table(
     session.folder.video(1).write_bytes(bytes(1000))
     sound = SessionSound(session)
     assert sound.loudness(0, 2, 2) == [None, None]
-    assert [why for _, _, why in sound.missing()] == [f"{UNREADABLE_FILE}; microphone away"]
+    assert [why for _, _, why in sound.find_gaps()] == [f"{UNREADABLE_FILE}; microphone away"]
     assert len(list(export(session, ["csv"], tmp_path / "out"))) == 4
     assert UNREADABLE_FILE in make_report(session)
     with pytest.raises(InputError, match="cannot be read"):  # silence would be a lie

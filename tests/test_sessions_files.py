@@ -464,7 +464,7 @@ def test_a_redaction_that_stops_says_what_goes_on(
     assert "room" not in told
     in_the_way.rmdir()
     assert command(monkeypatch, "recover", str(folder)) == 0
-    assert "1 redactions finished" in capsys.readouterr().out
+    assert "1 redactions were interrupted" in capsys.readouterr().out
 
 
 def test_commands_work_on_a_folder(

@@ -19,7 +19,7 @@ from model.records import Frame
 from realtime.sources import SourceOptions
 from realtime.sources import opencv_capture as device
 from realtime.sources.camera import Camera
-from realtime.sources.opencv_capture import CaptureDevice, Mode
+from realtime.sources.opencv_capture import CaptureDevice, CaptureMode
 
 WAIT_S = 30.0
 """Bound of every wait for another thread: reached only if something is broken."""
@@ -53,7 +53,7 @@ def gaps(frames: list[Frame]) -> list[int]:
 
 
 def test_it_is_asked_and_says_what_it_gives() -> None:
-    port = FakePort(FakeClock(), ["ok"] * 10, mode=Mode(1280, 720, 25.0, "YUYV"))
+    port = FakePort(FakeClock(), ["ok"] * 10, mode=CaptureMode(1280, 720, 25.0, "YUYV"))
     camera, frames = run(port, SourceOptions(width=640, height=480, fps=50))
     assert port.opened == [("0", 640, 480, 50)]
     info = camera.info

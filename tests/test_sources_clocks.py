@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.sources.driver_drops import MAX_GAP_S, MIN_INTERVALS, GapCounter
+from realtime.sources.driver_drops import CAMERA_AWAY_S, MIN_INTERVALS, GapCounter
 from realtime.stream.slewed_clock import SLEW, STEP_S, SlewedClock
 
 
@@ -81,4 +81,4 @@ def test_what_is_not_known_is_not_counted() -> None:
     counter.reset()
     for n in range(MIN_INTERVALS + 2):
         assert counter.push(100 + n / 30) == 0
-    assert counter.push(100 + n / 30 + MAX_GAP_S + 0.5) == 0, "the camera's own pause"
+    assert counter.push(100 + n / 30 + CAMERA_AWAY_S + 0.5) == 0, "the camera's own pause"

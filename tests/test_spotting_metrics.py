@@ -9,12 +9,12 @@ from model.errors import InputError
 from realtime.spotting.metrics import (
     Expression,
     error_ms,
+    format_scores,
     iou,
     match,
     read_intervals,
-    record,
     score,
-    table,
+    score_record,
 )
 
 
@@ -84,7 +84,7 @@ def test_errors_are_predicted_minus_annotated():
     assert result.onset_errors_s == pytest.approx((0.1,))
     assert result.apex_errors_s == pytest.approx((0.1,))
     assert result.offset_errors_s == pytest.approx((-0.1,))
-    assert "100 (100)" in table([result])
+    assert "100 (100)" in format_scores([result])
 
 
 def test_spot_then_recognise_is_the_product_of_both_f1():
@@ -105,7 +105,7 @@ def test_what_was_missed_and_what_was_false_is_kept():
 
 
 def test_a_record_is_plain_and_says_what_is_not_known():
-    figures = record(score([([interval(0.1, 1.1)], [interval(0, 1)])], "micro"))
+    figures = score_record(score([([interval(0.1, 1.1)], [interval(0, 1)])], "micro"))
     assert figures["onset_error_median_ms"] == pytest.approx(100)
     assert figures["f1"] == 1.0
     assert figures["strs"] is None

@@ -256,7 +256,7 @@ def test_a_turned_head_renews_the_reference_even_in_motion(skin):
 def test_a_new_track_starts_a_new_reference(skin):
     motion = Motion()
     motion.push(face(0, skin))
-    motion.lost(Stamp(1, 1 / 30))
+    motion.lose_face(Stamp(1, 1 / 30))
     again = motion.push(face(2, skin[::-1], track=1))
     assert again.flags == {"start"}
     assert again.track == 1
@@ -265,7 +265,7 @@ def test_a_new_track_starts_a_new_reference(skin):
 def test_the_same_track_goes_on_after_a_short_loss(skin):
     motion = Motion()
     motion.push(face(0, skin))
-    motion.lost(Stamp(1, 1 / 30))
+    motion.lose_face(Stamp(1, 1 / 30))
     again = motion.push(face(2, skin))
     assert "start" not in again.flags
     assert np.abs(again.displacement).max() < 0.02

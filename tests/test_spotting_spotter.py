@@ -316,7 +316,7 @@ def test_a_lost_face_rejects_what_is_open():
     spotter = Spotter()
     for s in series(60, 3.15, [pulse]):
         spotter.push(s)
-    signal = spotter.lost(Stamp(189, 3.15))
+    signal = spotter.lose_face(Stamp(189, 3.15))
     assert [u.state for u in signal.updates] == ["rejected"]
     assert "lost" in signal.updates[0].reason
     assert np.isinf(signal.threshold).all()

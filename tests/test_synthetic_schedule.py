@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import InputError
-from model.synthetic.schedule import BLOCK_S, MIN_GAP_S, BlockPlan, Schedule, plan_block
+from model.synthetic.schedule import MIN_GAP_S, PLAN_S, BlockPlan, Schedule, plan_block
 
 seeds = st.integers(0, 999)
 blocks = st.integers(0, 50)
@@ -27,7 +27,7 @@ def test_expressions_and_speech_keep_their_distance(seed: int, number: int) -> N
     )
     for (_, end), (start, _) in pairwise(spans):
         assert start - end >= MIN_GAP_S - 1e-9
-    assert all(number * BLOCK_S <= a < b <= (number + 1) * BLOCK_S for a, b in spans)
+    assert all(number * PLAN_S <= a < b <= (number + 1) * PLAN_S for a, b in spans)
 
 
 @given(seeds, blocks)

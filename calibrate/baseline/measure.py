@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from calibrate.baseline.rest_thresholds import BLOCK_S, RestingFace, floors_for
+from calibrate.baseline.rest_thresholds import REST_BLOCK_S, RestingFace, floors_for
 from model.errors import InputError
 from model.records import ArrayF64, Step
 from realtime.recording.plan import check_participant
@@ -71,7 +71,7 @@ class BaselineMeasure:
         self._times_s.append(time_s)
         self._size = step.frame.image.shape[1], step.frame.image.shape[0]
         if step.face is None or step.motion is None:
-            self._rest.lost()
+            self._rest.lose_face()
             self._last_s = None
             return
         self._faces += 1
@@ -160,7 +160,7 @@ class BaselineMeasure:
             )
         if self._rest.moved_blocks >= MOVED_BLOCKS:
             raise InputError(
-                f"the face moved for {BLOCK_S * self._rest.moved_blocks:g} s "
+                f"the face moved for {REST_BLOCK_S * self._rest.moved_blocks:g} s "
                 f"({_regions(self._rest.moved)}), as in a smile or speech: keep it neutral, and "
                 "repeat"
             )

@@ -23,14 +23,14 @@ from realtime.spotting.baseline import Baseline
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
 from realtime.spotting.spotter import Spotter, SpotterConfig
 
-BLOCK_S = 0.5
+REST_BLOCK_S = 0.5
 TAIL_SHARE = 0.5
 """Share of the block maxima that the tail is fitted to."""
 PASSED = 0.2
 """About a fifth of the motions that exceed a threshold at rest pass the spotter's other tests (they
 return in time, do not go to and fro, …) and become false alarms: on synthetic faces, seeds
 520–525."""
-MOVED_PX = 1.0
+FAR_PX = 1.0
 """A face at rest moves less than this; the weakest macro-expression moves this far."""
 SETTLING_S = 1.0
 """For this long after a face is found, its resting level is not known."""
@@ -44,7 +44,7 @@ class RestingFace:
     def __init__(self) -> None:
         # Rest never reaches this threshold, so no pulse opens and the resting level is followed
         # throughout. Only blinks and head motion change the thresholds then.
-        floor = Baseline(dict.fromkeys(REGIONS, MOVED_PX))
+        floor = Baseline(dict.fromkeys(REGIONS, FAR_PX))
         self._spotter = Spotter(SpotterConfig(baseline=floor))
         self._since_s = math.inf
         self._block = -1
@@ -60,21 +60,21 @@ class RestingFace:
         signal = self._spotter.push(sample)
         if "start" in sample.flags or self._since_s == math.inf:
             self._begin(sample.stamp.time_s)
-        block = int((sample.stamp.time_s - self._since_s) / BLOCK_S)
+        block = int((sample.stamp.time_s - self._since_s) / REST_BLOCK_S)
         if block != self._block:
             if block == self._block + 1:
                 self._close()
             self._block, self._open = block, np.zeros(len(REGIONS))
         self._open = np.maximum(self._open, _deviation_px(signal))
 
-    def lost(self) -> None:
+    def lose_face(self) -> None:
         """Drop the open block, because the face was lost."""
         self._since_s = math.inf
 
     @property
     def seconds(self) -> float:
         """Seconds of rest so far."""
-        return BLOCK_S * len(self._maxima)
+        return REST_BLOCK_S * len(self._maxima)
 
     def maxima(self) -> ArrayF64:
         """(blocks, R) crop px: the greatest deviation from rest in each block, as compared with a
@@ -83,12 +83,12 @@ class RestingFace:
 
     def _begin(self, time_s: float) -> None:
         self._since_s = time_s + SETTLING_S
-        self._block = -math.ceil(SETTLING_S / BLOCK_S) - 1
+        self._block = -math.ceil(SETTLING_S / REST_BLOCK_S) - 1
 
     def _close(self) -> None:
         if self._block < 0:
             return
-        far = np.flatnonzero(self._open > MOVED_PX)
+        far = np.flatnonzero(self._open > FAR_PX)
         if far.size:
             self.moved_blocks += 1
             for region in far:
@@ -118,7 +118,7 @@ def floors_for(maxima: ArrayF64, false_alarms_per_min: float) -> Floors:
         raise ValueError(f"{blocks} blocks and {false_alarms_per_min} a minute give no thresholds")
     noise_px = np.maximum(maxima.mean(axis=0), 1e-3)
     floor_px = np.empty(len(REGIONS))
-    allowed = false_alarms_per_min / PASSED / len(_GROUPS) * blocks * BLOCK_S / 60
+    allowed = false_alarms_per_min / PASSED / len(_GROUPS) * blocks * REST_BLOCK_S / 60
     for group in _GROUPS:
         columns = list(group)
         strongest = (maxima[:, columns] / noise_px[columns]).max(axis=1)
@@ -140,5 +140,5 @@ def tail_level(values: ArrayF64, allowed: float) -> float:
 
 def _deviation_px(signal: SpotSignal) -> ArrayF64:
     """(R,) crop px: deviation from rest, scaled as if nothing raised the thresholds."""
-    ratio: ArrayF64 = signal.strength.astype(np.float64) / signal.threshold * MOVED_PX
+    ratio: ArrayF64 = signal.strength.astype(np.float64) / signal.threshold * FAR_PX
     return ratio

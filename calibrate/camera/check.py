@@ -22,7 +22,7 @@ import numpy as np
 
 from calibrate.camera.picture import PictureMeasure, PictureQuality
 from calibrate.camera.timing import FrameTiming, Timing
-from calibrate.camera.verdict import FaceQuality, Finding, Light, judge
+from calibrate.camera.verdict import FaceQuality, Finding, TrafficLight, judge
 from model.errors import InputError
 from model.face.crop import INNER_EYE_CORNERS
 from model.records import ArrayF64, Step
@@ -48,7 +48,7 @@ class CameraReport:
     """The shortest ME that the camera resolves, s."""
     least_px: float | None
     """The smallest ME that it resolves, peak px of the 128 px crop; None without a face."""
-    light: Light
+    light: TrafficLight
     verdict: str
     findings: tuple[Finding, ...]
 

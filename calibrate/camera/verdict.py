@@ -9,7 +9,7 @@ from calibrate.camera.picture import PictureQuality
 from calibrate.camera.timing import LONG_GAP, Timing
 from realtime.sources import SourceInfo
 
-Light = Literal["green", "amber", "red"]
+TrafficLight = Literal["green", "amber", "red"]
 
 GOOD_S, USABLE_S = 0.2, 0.34
 """Upper limits of green and amber for the shortest expression resolved. Most MEs in published sets
@@ -25,7 +25,7 @@ STEADY = 1.25
 LOST_SHARE = 0.01
 MOST_DELAY_MS = 200.0
 MOST_NOISE = 4.0
-LEVELS = (50.0, 205.0)
+GREY_LEVELS = (50.0, 205.0)
 LEAST_CONTRAST = 20.0
 MOST_CLIPPED = 0.1
 MOST_FLICKER = 0.01
@@ -59,7 +59,7 @@ class FaceQuality:
 class Finding:
     """One problem, and its remedy."""
 
-    light: Light
+    light: TrafficLight
     what: str
     remedy: str
 
@@ -71,7 +71,7 @@ def judge(
     face: FaceQuality | None,
     least_px: float | None,
     behind: int,
-) -> tuple[Light, str, tuple[Finding, ...]]:
+) -> tuple[TrafficLight, str, tuple[Finding, ...]]:
     """The worst light, the verdict, and the findings, worst first. `least_px` is the smallest ME
     that the camera resolves, `behind` the number of frames that this machine was too slow for."""
     findings = [
@@ -79,9 +79,9 @@ def judge(
         *_of_face(face, least_px),
         *_of_picture(picture),
     ]
-    order: tuple[Light, ...] = ("red", "amber", "green")
+    order: tuple[TrafficLight, ...] = ("red", "amber", "green")
     findings.sort(key=lambda finding: order.index(finding.light))
-    light: Light = findings[0].light if findings else "green"
+    light: TrafficLight = findings[0].light if findings else "green"
     if light == "red":
         whats = "; ".join(finding.what for finding in findings if finding.light == "red")
         return light, f"this camera can't show micro-expressions here: {whats}", tuple(findings)
@@ -171,8 +171,8 @@ def _of_face(face: FaceQuality | None, least_px: float | None) -> Iterator[Findi
             "than the 32 of the crop",
             "come nearer, zoom, or ask for a larger picture with --size",
         )
-    if not LEVELS[0] <= face.level <= LEVELS[1]:
-        dark = face.level < LEVELS[0]
+    if not GREY_LEVELS[0] <= face.level <= GREY_LEVELS[1]:
+        dark = face.level < GREY_LEVELS[0]
         yield Finding(
             "amber",
             f"the face is too {'dark' if dark else 'bright'}: grey level {face.level:.0f}",

@@ -21,29 +21,30 @@ from calibrate.spotting.footage import (
     USUAL,
     AnnotatedFootage,
     DrawnFootage,
+    OverlaidFootage,
     RecordedFootage,
     TestFootage,
-    WrittenFootageOver,
     conditions,
-    write_over,
+    overlay_video,
 )
 from calibrate.spotting.motion import MotionCache
 from calibrate.spotting.names import name_events
 from calibrate.spotting.outcomes import (
     FigureRow,
     describe_names,
-    format_table,
+    format_figure_rows,
     measure_resting,
     run_spotter,
 )
-from calibrate.spotting.page import format_page
+from calibrate.spotting.page import format_spotting
 from calibrate.spotting.scores import FORMAT, VERSION, score_tables
 from model.cli import Parser, exit_code, program
 from model.datasets import open_dataset
-from model.datasets.flows import split_spec
+from model.datasets.flows import split_data_spec
 from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.machine import machine
+from model.parallel import add_jobs
 from realtime.perception.pipeline import PipelineConfig
 from realtime.results.run_summary import check_new, write_json_report
 from realtime.spotting.baseline import Baseline, load_baseline
@@ -106,7 +107,7 @@ def evaluate(
         rows.append(FigureRow(group, value, tuple(outcomes)))
     if classifier is not None:
         rows += _named_rows(groups, lambda each: _config(chosen_for(each)), classifier)
-    print(format_table(rows))
+    print(format_figure_rows(rows))
     for row in rows:
         if describe_names(row):
             print(f"{row.group}, {describe_names(row)}")
@@ -118,7 +119,7 @@ def evaluate(
             VERSION,
             {"about": about, "machine": machine(), "rows": [row.plain() for row in rows]},
         )
-        (out / "spotting.html").write_text(format_page(rows, about), encoding="utf-8")
+        (out / "spotting.html").write_text(format_spotting(rows, about), encoding="utf-8")
         print(f"{out / 'spotting.html'} shows it with plots")
 
 
@@ -135,10 +136,11 @@ def _footage(
         raise InputError(f"--seeds {seeds}, --seconds {seconds:g}: seeds from 0, 1 s or more")
     groups: list[tuple[str, str, Sequence[TestFootage]]] = []
     for video in videos:
-        for px, written in write_over(video, tuple(seeds)).items():
+        for px, written in overlay_video(video, tuple(seeds)).items():
             groups.append((video.name, f"{px:g} px" if px else "as it is", written))
-    groups += [("given", each.title, [each]) for each in _recorded(given)]
-    groups += [("data set", each.title, [each]) for each in _annotated(data)]
+    recordings = [RecordedFootage(spec, Path(table)) for spec, table in given]
+    groups += [("given", each.title, [each]) for each in recordings]
+    groups += [("data set", each.title, [each]) for each in _open_annotated(data)]
     if groups:
         if only:
             raise InputError(f"--only {' '.join(only)}: these are groups of the test bed alone")
@@ -147,15 +149,11 @@ def _footage(
     return [(c.group, c.value, [c.draw(seed, seconds) for seed in seeds]) for c in chosen]
 
 
-def _recorded(given: Sequence[tuple[str, str]]) -> list[RecordedFootage]:
-    return [RecordedFootage(spec, Path(table)) for spec, table in given]
-
-
-def _annotated(data: Sequence[str]) -> list[AnnotatedFootage]:
+def _open_annotated(data: Sequence[str]) -> list[AnnotatedFootage]:
     """The long recordings of data sets."""
     found = []
     for spec in data:
-        name, root = split_spec(spec)
+        name, root = split_data_spec(spec)
         dataset = open_dataset(name, root)
         if not dataset.videos:
             raise InputError(f"{spec}: {dataset.title} has no long recordings to spot in")
@@ -172,9 +170,7 @@ def _about(footage: Sequence[TestFootage], baseline: str) -> str:
     """A description of footage and spotter for the report. A recording has no seed, and no rest to
     measure on."""
     drawn = [each for each in footage if isinstance(each, DrawnFootage)]
-    written = [
-        each for each in footage if isinstance(each, WrittenFootageOver) and each.amplitude_px
-    ]
+    written = [each for each in footage if isinstance(each, OverlaidFootage) and each.amplitude_px]
     seeds = {each.seed for each in drawn} | {each.seed for each in written}
     used = _DEFAULT if baseline == _MEASURED and not drawn else baseline
     parts = [f"seeds {', '.join(map(str, sorted(seeds)))}"] if seeds else []
@@ -257,7 +253,7 @@ def _add_footage(parser: argparse.ArgumentParser) -> None:
     add_face_networks(parser)
     add("--data", nargs="+", default=[], metavar="NAME:PATH", help="data sets of long recordings")
     add("--cache", type=Path, default=Path("runs") / "motion", help="motion that was computed")
-    add("--jobs", dest="workers", type=int, default=1, help="processes that measure motion")
+    add_jobs(parser, 1, "measure motion")
 
 
 if __name__ == "__main__":

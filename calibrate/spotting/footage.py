@@ -23,7 +23,7 @@ from realtime.sources import open_source
 from realtime.spotting.metrics import Expression, read_intervals
 
 USUAL_FPS = 30.0
-REST_S = 20.0
+BASELINE_S = 20.0
 """Seconds of rest for a baseline, as `calibrate baseline` asks for."""
 
 
@@ -72,7 +72,7 @@ class DrawnFootage:
         """The same face at rest in front of the same camera, for measuring its baseline."""
         rests = Schedule(micro_per_min=0, macro_per_min=0, speech_per_min=0)
         still = replace(self.nuisance, glances_per_min=0.0, light=0.0)
-        return replace(self, seconds=REST_S, schedule=rests, nuisance=still)
+        return replace(self, seconds=BASELINE_S, schedule=rests, nuisance=still)
 
     @property
     def _count(self) -> int:
@@ -86,7 +86,7 @@ class DrawnFootage:
 
 
 @dataclass(frozen=True)
-class WrittenFootageOver:
+class OverlaidFootage:
     """Micro-expressions of one amplitude written over footage of a real face."""
 
     video: Path
@@ -101,15 +101,15 @@ class WrittenFootageOver:
 
     def frames(self) -> Iterator[Frame]:
         for frame in read_frames(self.video):
-            image = self._written.image(frame) if self.amplitude_px else frame.image
+            image = self._overlay.image(frame) if self.amplitude_px else frame.image
             image.setflags(write=False)
             yield Frame(frame.stamp, image, 0.0)
 
     def truth(self) -> tuple[TrueExpression, ...]:
-        return self._written.truth() if self.amplitude_px else ()
+        return self._overlay.truth() if self.amplitude_px else ()
 
     @cached_property
-    def _written(self) -> ExpressionOverlay:
+    def _overlay(self) -> ExpressionOverlay:
         amplitude = self.amplitude_px
         often = Schedule(
             micro_per_min=30,
@@ -117,17 +117,17 @@ class WrittenFootageOver:
             speech_per_min=0,
             amplitude_px=(amplitude, amplitude),
         )
-        return ExpressionOverlay(_followed(self.video), seed=self.seed, schedule=often)
+        return ExpressionOverlay(_follow_face(self.video), seed=self.seed, schedule=often)
 
 
-_FOLLOWED: dict[Path, FaceTrack] = {}
+_TRACKS: dict[Path, FaceTrack] = {}
 
 
-def _followed(video: Path) -> FaceTrack:
+def _follow_face(video: Path) -> FaceTrack:
     """The face of `video` in each frame, found once for all footage written over it."""
-    if video not in _FOLLOWED:
-        _FOLLOWED[video] = follow_face(read_frames(video))
-    return _FOLLOWED[video]
+    if video not in _TRACKS:
+        _TRACKS[video] = follow_face(read_frames(video))
+    return _TRACKS[video]
 
 
 @dataclass(frozen=True)
@@ -251,9 +251,9 @@ def conditions() -> tuple[FootageCondition, ...]:
     )
 
 
-def write_over(video: Path, seeds: tuple[int, ...]) -> dict[float, tuple[WrittenFootageOver, ...]]:
+def overlay_video(video: Path, seeds: tuple[int, ...]) -> dict[float, tuple[OverlaidFootage, ...]]:
     """Footage by amplitude, 0 for the unchanged video. Each seed puts its MEs elsewhere."""
     written = {
-        px: tuple(WrittenFootageOver(video, seed, px) for seed in seeds) for px in AMPLITUDES_PX
+        px: tuple(OverlaidFootage(video, seed, px) for seed in seeds) for px in AMPLITUDES_PX
     }
-    return {0.0: (WrittenFootageOver(video, 0, 0.0),), **written}
+    return {0.0: (OverlaidFootage(video, 0, 0.0),), **written}

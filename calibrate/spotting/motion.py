@@ -68,7 +68,7 @@ class Motions:
                 head=self.head[i],
                 eye_openness=self.eye_openness[i],
                 track=int(self.track[i]),
-                flags=_named(int(self.flags[i])),
+                flags=_name_flags(int(self.flags[i])),
             )
 
 
@@ -95,7 +95,7 @@ def spot(motions: Motions, config: SpotterConfig) -> tuple[SpotDecision, ...]:
     return tuple(decisions)
 
 
-def measure(footage: TestFootage) -> Motions:
+def measure_motions(footage: TestFootage) -> Motions:
     """The motion of all frames of `footage`."""
     perception = Perception()
     rows: list[tuple[Stamp, MotionSample | None]] = []
@@ -140,7 +140,7 @@ class MotionCache:
                     return Motions(**{name: arrays[name] for name in arrays.files})
             except Exception as error:  # numpy's and zip's readers raise anything
                 raise InputError(f"{path} is damaged ({error_line(error)}): delete it") from error
-        motions = measure(footage)
+        motions = measure_motions(footage)
         content = io.BytesIO()
         np.savez(content, **{each.name: getattr(motions, each.name) for each in fields(motions)})
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -164,7 +164,7 @@ class MotionCache:
         with ProcessPoolExecutor(
             workers, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
         ) as pool:
-            for done in [pool.submit(_measured, self._folder, each) for each in missing]:
+            for done in [pool.submit(_measure_into, self._folder, each) for each in missing]:
                 done.result()
                 tick()
 
@@ -173,7 +173,7 @@ class MotionCache:
         return self._folder / f"{name}.npz"
 
 
-def _measured(folder: Path, footage: TestFootage) -> None:
+def _measure_into(folder: Path, footage: TestFootage) -> None:
     MotionCache(folder).get(footage)
 
 
@@ -184,5 +184,5 @@ def _code_digest() -> str:
     return digest.hexdigest()
 
 
-def _named(bits: int) -> frozenset[str]:
+def _name_flags(bits: int) -> frozenset[str]:
     return frozenset(name for k, name in enumerate(FLAGS) if bits >> k & 1)

@@ -18,7 +18,7 @@ from model.errors import InputError
 from model.records import ArrayF64, MotionSample
 from model.synthetic import TrueExpression
 from realtime.spotting.baseline import Baseline
-from realtime.spotting.metrics import KINDS, Expression, Score, error_ms, iou, record, score
+from realtime.spotting.metrics import KINDS, Expression, Score, error_ms, iou, score, score_record
 from realtime.spotting.motion import REGIONS
 from realtime.spotting.spotter import SpotterConfig
 
@@ -91,7 +91,7 @@ def measure_resting(rest: Motions, per_min: float = FALSE_ALARMS_PER_MIN) -> Bas
         if isinstance(sample, MotionSample):
             face.push(sample)
         else:
-            face.lost()
+            face.lose_face()
     if len(face.maxima()) < 4:
         raise InputError("the face rests for too short a time to measure a baseline on")
     floor_px = floors_for(face.maxima(), per_min).floor_px
@@ -148,7 +148,7 @@ class FigureRow:
         ]
         return [row for row in rows if row[3]]
 
-    def missed_because(self) -> Counter[str]:
+    def miss_reasons(self) -> Counter[str]:
         """The spotter's reasons for missing micro-expressions, counted."""
         return Counter(
             reason
@@ -166,8 +166,8 @@ class FigureRow:
             "group": self.group,
             "value": self.value,
             "minutes": self.minutes,
-            "micro": record(micro),
-            "macro": record(macro),
+            "micro": score_record(micro),
+            "macro": score_record(macro),
             "false_micro_per_min": self.false_per_min("micro"),
             "false_macro_per_min": self.false_per_min("macro"),
             "apex_error_median_frames": None if math.isnan(frames) else frames,
@@ -177,7 +177,7 @@ class FigureRow:
                 {"from_px": low, "to_px": high, "found": found, "annotated": every}
                 for low, high, found, every in self.recall_by_amplitude()
             ],
-            "missed_because": dict(self.missed_because().most_common()),
+            "missed_because": dict(self.miss_reasons().most_common()),
         }
 
 
@@ -199,7 +199,7 @@ def format_cells(row: FigureRow) -> list[str]:
     ]
 
 
-def format_table(rows: Iterable[FigureRow]) -> str:
+def format_figure_rows(rows: Iterable[FigureRow]) -> str:
     """The figures of conditions as a text table."""
     found = (
         [f"{row.group}  {value}", *rest] for row in rows for value, *rest in [format_cells(row)]

@@ -11,7 +11,7 @@ from model.evaluation.html import bars, document, table
 from model.machine import machine
 
 
-def format_page(rows: Sequence[FigureRow], about: str) -> str:
+def format_spotting(rows: Sequence[FigureRow], about: str) -> str:
     """An HTML document; `about` describes the footage and the spotter in words."""
     sections = [
         _section(group, list(members)) for group, members in groupby(rows, key=lambda r: r.group)
@@ -35,10 +35,10 @@ def _section(group: str, rows: Sequence[FigureRow]) -> str:
         plots.insert(0, ("F1 of micro-expressions", _f1(rows)))
     if group == USUAL:
         plots.append(("Found, by amplitude", _recall(rows[0])))
-        if rows[0].missed_because():
+        if rows[0].miss_reasons():
             plots.append(("Missed because", _reasons(rows[0])))
-    if group != USUAL and any(row.missed_because() for row in rows):
-        reasons = [f"{row.value}: {_listed(row)}" for row in rows if row.missed_because()]
+    if group != USUAL and any(row.miss_reasons() for row in rows):
+        reasons = [f"{row.value}: {_list_reasons(row)}" for row in rows if row.miss_reasons()]
         why = f"<p>Missed because: {escape('; '.join(reasons))}.</p>"
     else:
         why = ""
@@ -53,8 +53,8 @@ def _section(group: str, rows: Sequence[FigureRow]) -> str:
     )
 
 
-def _listed(row: FigureRow) -> str:
-    return ", ".join(f"{reason} {count}" for reason, count in row.missed_because().most_common(4))
+def _list_reasons(row: FigureRow) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in row.miss_reasons().most_common(4))
 
 
 def _f1(rows: Sequence[FigureRow]) -> str:
@@ -76,5 +76,5 @@ def _recall(row: FigureRow) -> str:
 
 
 def _reasons(row: FigureRow) -> str:
-    values = [(reason, float(count)) for reason, count in row.missed_because().most_common(6)]
+    values = [(reason, float(count)) for reason, count in row.miss_reasons().most_common(6)]
     return bars(values, max(1.0, *(value for _, value in values)), ".0f")

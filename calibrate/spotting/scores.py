@@ -5,7 +5,7 @@ from pathlib import Path
 
 from model.errors import InputError
 from realtime.results.run_summary import check_new, write_json_report
-from realtime.spotting.metrics import KINDS, read_intervals, record, score, table
+from realtime.spotting.metrics import KINDS, format_scores, read_intervals, score, score_record
 
 FORMAT, VERSION = "fmanet-live spotting", 1
 
@@ -20,7 +20,7 @@ def score_tables(tables: Sequence[Path], out: Path | None = None) -> None:
     read = [read_intervals(path) for path in tables]
     videos = list(zip(read[::2], read[1::2], strict=True))
     scores = [score(videos, kind) for kind in KINDS]
-    print(table(scores))
+    print(format_scores(scores))
     if out is not None:
-        content = {"tables": [path.name for path in tables], "scores": [*map(record, scores)]}
+        content = {"tables": [path.name for path in tables], "scores": [*map(score_record, scores)]}
         write_json_report(out, FORMAT, VERSION, content)

@@ -2,8 +2,8 @@
 
 A network of this table is an `nn.Module` built as `Network(classes=3, action_units=12)` with
 
-    inputs: Inputs      what a phase is given as
-    phases: Phases      which phases it looks at
+    inputs: Inputs        what a phase is given as
+    phases: PhaseChoice   which phases it looks at
     forward(onset_apex, apex_offset, has_offset) -> class logits (N, C), action unit logits (N, A)
 
 `has_offset` is (N,) float32: 1 if the second phase is known, 0 if not; an unknown phase's values
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Inputs = Literal["flows", "frames", "long_flows"]
-Phases = Literal["both", "onset_apex", "apex_offset"]
+PhaseChoice = Literal["both", "onset_apex", "apex_offset"]
 
 CLASSIFIERS = {
     "fmanet": "model.classifiers.fmanet:FMANet",

@@ -10,7 +10,7 @@ differ only in the descriptor. F1 alone is the usual input in the literature.
 import torch
 from torch import Tensor
 
-from model.classifiers import Phases
+from model.classifiers import PhaseChoice
 from model.classifiers.blocks import TensorPair
 from model.classifiers.mmcof import MMCOFNet
 from model.classifiers.normalisation import keep_phases, magnitude, normalise
@@ -29,10 +29,10 @@ class COFNet(MMCOFNet):
 class OnsetApexNet(COFNet):
     """The same on the first phase alone."""
 
-    phases: Phases = "onset_apex"
+    phases: PhaseChoice = "onset_apex"
 
 
 class ApexOffsetNet(COFNet):
     """The same on the second phase alone. If that is unknown, it answers as for a face at rest."""
 
-    phases: Phases = "apex_offset"
+    phases: PhaseChoice = "apex_offset"

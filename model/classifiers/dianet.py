@@ -13,7 +13,7 @@ maps with a skip connection, the normalisation, position planes, the action unit
 import torch
 from torch import Tensor, nn
 
-from model.classifiers import Inputs, Phases
+from model.classifiers import Inputs, PhaseChoice
 from model.classifiers.blocks import Attention, Heads, ResidualStage, TensorPair, convolution
 from model.classifiers.dynamic_image import dynamic_image, scale_by_rms, standardise
 from model.classifiers.normalisation import positions
@@ -23,7 +23,7 @@ class DIANet(nn.Module):
     """See the module's docstring; `model.classifiers` describes `forward`."""
 
     inputs: Inputs = "frames"
-    phases: Phases = "both"
+    phases: PhaseChoice = "both"
 
     def __init__(
         self, classes: int, action_units: int, width: int = 16, dropout: float = 0.3

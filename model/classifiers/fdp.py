@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.classifiers import Inputs, Phases
+from model.classifiers import Inputs, PhaseChoice
 from model.classifiers.blocks import Heads, TensorPair, TransformerBlock, convolution
 from model.classifiers.dynamic_image import dynamic_image, scale_by_rms, standardise
 
@@ -30,7 +30,7 @@ class FDP(nn.Module):
     """See the module's docstring; `model.classifiers` describes `forward` and `learn`."""
 
     inputs: Inputs = "frames"
-    phases: Phases = "both"
+    phases: PhaseChoice = "both"
 
     def __init__(
         self, classes: int, action_units: int, width: int = 16, dropout: float = 0.3

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.classifiers import Inputs, Phases
+from model.classifiers import Inputs, PhaseChoice
 from model.classifiers.blocks import ResidualStage, TensorPair, convolution
 from model.classifiers.normalisation import keep_phases, magnitude, normalise, positions
 
@@ -39,7 +39,7 @@ class FMANet(nn.Module):
         modulation: bool = True,
         fusion: bool = True,
         attention: bool = True,
-        phases: Phases = "both",
+        phases: PhaseChoice = "both",
     ) -> None:
         """`width`: channels of the stems; the stages have two, three and four times as many.
 
@@ -49,7 +49,7 @@ class FMANet(nn.Module):
         """
         super().__init__()
         streams = 2 if phases == "both" else 1
-        self.phases: Phases = phases
+        self.phases: PhaseChoice = phases
         self.modulations = (
             nn.ModuleList([MagnitudeModulation() for _ in range(streams)]) if modulation else None
         )

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.classifiers import Inputs, Phases
+from model.classifiers import Inputs, PhaseChoice
 from model.classifiers.blocks import Heads, ResidualStage, TensorPair, convolution
 from model.classifiers.normalisation import keep_phases, magnitude, normalise, positions
 
@@ -26,7 +26,7 @@ class JFMNet(nn.Module):
     """See the module's docstring; `model.classifiers` describes `forward`."""
 
     inputs: Inputs = "flows"
-    phases: Phases = "onset_apex"
+    phases: PhaseChoice = "onset_apex"
 
     def __init__(
         self, classes: int, action_units: int, width: int = 16, dropout: float = 0.3

@@ -11,7 +11,7 @@ magnitude.
 import torch
 from torch import Tensor, nn
 
-from model.classifiers import Inputs, Phases
+from model.classifiers import Inputs, PhaseChoice
 from model.classifiers.blocks import TensorPair, convolution
 from model.classifiers.normalisation import magnitude, normalise, positions
 
@@ -24,7 +24,7 @@ class MMCOFNet(nn.Module):
     """MM-COF and four plain convolution blocks; `model.classifiers` describes `forward`."""
 
     inputs: Inputs = "flows"
-    phases: Phases = "both"
+    phases: PhaseChoice = "both"
 
     def __init__(
         self, classes: int, action_units: int, width: int = 16, dropout: float = 0.3

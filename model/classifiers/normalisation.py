@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.classifiers import Phases
+from model.classifiers import PhaseChoice
 from model.classifiers.phase_inputs import INPUT_PX
 from model.face.crop import CROP_PX
 
-FLOOR_PX = 0.03
+REST_FLOW_PX = 0.03
 """Flow of a face at rest; keeps noise from being scaled up."""
 _CENTRING_ROUNDS = 4
 
@@ -29,7 +29,7 @@ def resize_flow(flow: Tensor) -> Tensor:
 
 
 def keep_phases(
-    phases: Phases, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
+    phases: PhaseChoice, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The three arguments of `forward`, for flows, reduced to `phases`.
 
@@ -89,8 +89,8 @@ def normalise(
     returning = torch.where(known > 0, -apex_offset, torch.zeros_like(apex_offset))
     onset_apex, returning = centre(onset_apex), centre(returning)
     first, second = strength(onset_apex), strength(returning)
-    joint = ((first.square() + second.square()) / (1 + known)).sqrt() + FLOOR_PX
-    balance = known * ((second + FLOOR_PX) / (first + FLOOR_PX)).log()
+    joint = ((first.square() + second.square()) / (1 + known)).sqrt() + REST_FLOW_PX
+    balance = known * ((second + REST_FLOW_PX) / (first + REST_FLOW_PX)).log()
     return (compress(onset_apex / joint), compress(returning / joint), balance.flatten(1))
 
 

@@ -15,9 +15,9 @@ the action unit head.
 import torch
 from torch import Tensor, nn
 
-from model.classifiers import Inputs, Phases
+from model.classifiers import Inputs, PhaseChoice
 from model.classifiers.blocks import Heads, TensorPair, TransformerBlock
-from model.classifiers.normalisation import FLOOR_PX, compress
+from model.classifiers.normalisation import REST_FLOW_PX, compress
 from model.classifiers.phase_inputs import INPUT_PX
 
 PATCH_PX = 8
@@ -27,7 +27,7 @@ class SLSTT(nn.Module):
     """See the module's docstring; `model.classifiers` describes `forward`."""
 
     inputs: Inputs = "long_flows"
-    phases: Phases = "both"
+    phases: PhaseChoice = "both"
 
     def __init__(
         self,
@@ -97,5 +97,5 @@ def _normalise(onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> T
     # `where`, not a product: no value of an unknown phase may pass, not even NaN.
     second = torch.where(known, apex_offset, torch.zeros_like(apex_offset))
     strength = (2 * onset_apex.square().mean(dim=(1, 2, 3, 4), keepdim=True)).sqrt()
-    flows = torch.cat([onset_apex, second], dim=1) / (strength + FLOOR_PX)
+    flows = torch.cat([onset_apex, second], dim=1) / (strength + REST_FLOW_PX)
     return compress(flows.flatten(0, 1)).view(flows.shape)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.classifiers import Inputs, Phases
+from model.classifiers import Inputs, PhaseChoice
 from model.classifiers.blocks import Heads, TensorPair, strain
 from model.classifiers.normalisation import keep_phases, normalise
 
@@ -25,7 +25,7 @@ class STSTNet(nn.Module):
     """See the module's docstring; `model.classifiers` describes `forward`."""
 
     inputs: Inputs = "flows"
-    phases: Phases = "onset_apex"
+    phases: PhaseChoice = "onset_apex"
 
     def __init__(self, classes: int, action_units: int, dropout: float = 0.3) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.classifiers import Inputs, Phases
+from model.classifiers import Inputs, PhaseChoice
 from model.classifiers.blocks import Heads, TensorPair, convolution, strain
 from model.classifiers.normalisation import magnitude, normalise, positions
 from model.labels import NO_EXPRESSION
@@ -38,7 +38,7 @@ class TSTSAN(nn.Module):
     """See the module's docstring; `model.classifiers` describes `forward` and `learn`."""
 
     inputs: Inputs = "flows"
-    phases: Phases = "both"
+    phases: PhaseChoice = "both"
 
     def __init__(
         self, classes: int, action_units: int, width: int = 16, dropout: float = 0.3

@@ -7,7 +7,7 @@ In the published tables an empty cell, "/", 0 and −1 mean "not annotated".
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-RULES = {
+REPAIRS = {
     "number-from-text": "a frame number written as text is read as the number it spells",
     "number-rounded": "a frame number with a fraction is rounded to the nearest whole one",
     "whitespace": "white space around a subject, a file name or an emotion is removed",

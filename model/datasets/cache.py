@@ -22,7 +22,7 @@ from model.flow import Flow, load_flow
 from model.parallel import run_jobs
 from model.records import ArrayF32, FlowPair, FramePair
 
-Phases = tuple[ArrayF32, ArrayF32 | None]
+PhaseArrays = tuple[ArrayF32, ArrayF32 | None]
 """Arrays of the first phase and, if known, of the second."""
 Compute = Callable[[Clip, Flow], FlowPair | FramePair]
 """Returns both phases of a clip; raises `InputError` if the clip cannot be used. It must be a
@@ -44,7 +44,7 @@ class _ClipJob:
 
 def compute_clips(
     dataset: Dataset, compute: Compute, flow: Flow, cache_dir: Path, *, workers: int
-) -> Iterator[tuple[Clip, Phases | Problem]]:
+) -> Iterator[tuple[Clip, PhaseArrays | Problem]]:
     """Each clip of `dataset` with the result of `compute`, or with the reason why it cannot be
     used.
 
@@ -75,7 +75,7 @@ def _compute(job: _ClipJob) -> None:
     write_whole(job.path, archive.getbuffer())
 
 
-def _read(job: _ClipJob) -> Phases | Problem:
+def _read(job: _ClipJob) -> PhaseArrays | Problem:
     try:
         # Open the file here, because numpy would leave a damaged file open.
         with job.path.open("rb") as file, np.load(file) as archive:

@@ -119,7 +119,7 @@ class Clip:
     kind: Kind
     footage: Footage
     repairs: tuple[str, ...] = ()
-    """Names of the rules that were applied, from `model.datasets.annotation_repairs.RULES`."""
+    """Names of the rules that were applied, from `model.datasets.annotation_repairs.REPAIRS`."""
 
     @property
     def key(self) -> str:

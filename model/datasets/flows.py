@@ -28,7 +28,7 @@ STRONGEST = 0.1
 of the face."""
 
 
-def split_spec(spec: str) -> tuple[str, Path]:
+def split_data_spec(spec: str) -> tuple[str, Path]:
     """Split "NAME:PATH" into its two parts. Raises `InputError` for any other form."""
     name, colon, path = spec.partition(":")
     if not colon or not path:

@@ -12,11 +12,11 @@ from model.classifiers import Inputs
 from model.classifiers.normalisation import strength
 from model.classifiers.phase_inputs import INPUT_PX, PHASE_SHAPES, prepare_phase
 from model.datasets import open_dataset
-from model.datasets.cache import Phases, compute_clips
+from model.datasets.cache import PhaseArrays, compute_clips
 from model.datasets.class_merges import merge
 from model.datasets.clips import Clip, Problem
 from model.datasets.flow_maps import FlowMaps, name_maps, read_maps
-from model.datasets.flows import collect_frames, compute_flows, split_spec
+from model.datasets.flows import collect_frames, compute_flows, split_data_spec
 from model.errors import InputError
 from model.flow import Flow
 from model.flow.phase_flows import long_flows
@@ -53,7 +53,7 @@ def open_samples(
     `model.labels.ACTION_UNITS`, NaN if a clip is not coded. Raises `InputError` for an invalid
     spec, folder or merge, if no clip is left, and for maps if the network takes frames.
     """
-    name, path = split_spec(spec)
+    name, path = split_data_spec(spec)
     wanted = merge(classes, None if name == "maps" else name)
     if name == "maps":
         if inputs != "flows":
@@ -111,7 +111,7 @@ def _map_samples(maps: FlowMaps) -> Iterator[_ClipSample]:
         )
 
 
-def _clip_sample(clip: Clip, inputs: Inputs, given: Phases, flow: Flow) -> _ClipSample:
+def _clip_sample(clip: Clip, inputs: Inputs, given: PhaseArrays, flow: Flow) -> _ClipSample:
     if inputs == "long_flows":
         given = long_flows(flow, FramePair(*given))
     phases = np.zeros((2, *PHASE_SHAPES[inputs], INPUT_PX, INPUT_PX), np.float16)

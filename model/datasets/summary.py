@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.datasets.annotation_repairs import RULES
+from model.datasets.annotation_repairs import REPAIRS
 from model.datasets.class_merges import list_merges
 from model.datasets.clips import Dataset
 from model.datasets.flow_maps import FlowMaps
@@ -38,7 +38,7 @@ def summarise(dataset: Dataset) -> str:
         lines += ["", "repairs"]
         repairs = Counter(rule for clip in dataset for rule in clip.repairs)
         for rule, n in sorted(repairs.items()):
-            lines.append(f"  {n:>5}  {rule}: {RULES[rule]}")
+            lines.append(f"  {n:>5}  {rule}: {REPAIRS[rule]}")
     if dataset.problems:
         lines += ["", "left out"]
         lines.extend(f"  {p.where} ({p.clip}): {p.reason}" for p in dataset.problems)

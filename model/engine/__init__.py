@@ -17,7 +17,9 @@ needs no GPU, so every machine can test that step.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+
+from model.lazy_loading import load_entry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,6 +35,12 @@ ENGINES = {
     "graph": "model.engine.eager:Graphed",
     "eager": "model.engine.eager:Eager",
 }
+
+
+def make_engine(name: str, device: str) -> "Engine":
+    """The engine `name` of `ENGINES` for `device`. Raises `InputError` if there is none."""
+    return cast(Engine, load_entry(ENGINES, name, "engine")(device))
+
 
 ORDER = {
     "cuda": ("tensorrt", "tensorrt-rtx", "compile", "graph", "eager"),
@@ -63,9 +71,9 @@ class Engine(ABC):
         self._device = device
         self._cuda = device.startswith("cuda")
 
-    def find_obstacle(self) -> str:
-        """Why it cannot run here, with the remedy; empty if it can."""
-        return ""
+    def find_obstacle(self) -> str | None:
+        """Why it cannot run here, with the remedy; None if it can."""
+        return None
 
     def versions(self) -> Mapping[str, str]:
         """What a built file depends on besides weights and shapes: libraries, precision, GPU,

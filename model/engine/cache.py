@@ -46,8 +46,8 @@ class EngineFile:
         cached = (folder or cache_folder()) / f"{self.key['engine']}-{digest}.bin"
         self.path = path or cached
 
-    def check(self) -> str:
-        """Why the file cannot be used, in words; empty if it is whole and has this key."""
+    def check(self) -> str | None:
+        """Why the file cannot be used, in words; None if it is whole and has this key."""
         try:
             described = parse_json(self._description.read_text())
             data = self.path.read_bytes()
@@ -68,10 +68,10 @@ class EngineFile:
             parse_answers(described["truth"])
         except (KeyError, TypeError, ValueError):
             return "its description does not say what PyTorch answers"
-        return ""
+        return None
 
     def read_answers(self) -> FixedAnswers:
-        """PyTorch's answers with the same weights. Call it only if `check` returned empty."""
+        """PyTorch's answers with the same weights. Call it only if `check` returned None."""
         return parse_answers(parse_json(self._description.read_text())["truth"])
 
     def write(self, build: Callable[[Path], None], truth: FixedAnswers) -> None:
@@ -97,18 +97,18 @@ class EngineFile:
             self._failure.parent.mkdir(parents=True, exist_ok=True)
             self._failure.write_text(json.dumps(note) + "\n", encoding="utf-8")
 
-    def read_failure(self) -> str:
+    def read_failure(self) -> str | None:
         """When and why the build failed, if that was less than `FAILURE_LASTS_S` ago and nothing
-        it depends on has changed since; otherwise empty."""
+        it depends on has changed since; otherwise None."""
         try:
             note = json.loads(self._failure.read_text(encoding="utf-8"))
             age_s = time.time() - float(note["at_s"])
             if not 0 <= age_s < FAILURE_LASTS_S or note["on"] != self._dependencies():
-                return ""
+                return None
             day = datetime.fromtimestamp(float(note["at_s"]), UTC).date()
             return f"its build failed on {day}: {note['why']}; `fmanet engine build` tries again"
         except (OSError, ValueError, KeyError, TypeError, OverflowError):
-            return ""
+            return None
 
     def clear_failure(self) -> None:
         """Delete the note of a failure, after a build that worked."""

@@ -18,7 +18,7 @@ from model.engine import Engine, NetworkOf
 from model.engine.eager import explain_no_cuda
 from model.engine.export import export_graph, halve_precision, tensors
 from model.engine.forward import Arrays
-from model.engine.toolchain import compiler, cuda_headers
+from model.engine.toolchain import compiler, explain_no_headers
 from model.flow.gpu.cuda_graph import Function
 from model.machine import processor
 
@@ -34,14 +34,14 @@ class Compiled(Engine):
         self._index = (torch.device(device).index or 0) if self._cuda else -1
         self.tolerance = 0.02 if self._cuda else 1e-4
 
-    def find_obstacle(self) -> str:
+    def find_obstacle(self) -> str | None:
         if self._cuda and (why := explain_no_cuda(self._device)):
             return why
         if self._cuda and find_spec("triton") is None:
             return "Triton is not installed: pip install triton (triton-windows on Windows)"
         if not compiler():
             return "needs a C++ compiler: apt install g++, xcode-select --install, or Visual Studio"
-        return cuda_headers() if self._cuda else ""
+        return explain_no_headers() if self._cuda else None
 
     def versions(self) -> Mapping[str, str]:
         chip = torch.cuda.get_device_name(self._device) if self._cuda else processor()

@@ -35,7 +35,7 @@ class Graphed(Engine):
     name = "graph"
     tolerance = 0.02
 
-    def find_obstacle(self) -> str:
+    def find_obstacle(self) -> str | None:
         return explain_no_cuda(self._device)
 
     def describe(self) -> str:
@@ -67,11 +67,11 @@ def _without_gradients(network: nn.Module) -> Function:
     return run
 
 
-def explain_no_cuda(device: str) -> str:
-    """Why an engine that needs CUDA cannot run on `device`; empty if it can."""
+def explain_no_cuda(device: str) -> str | None:
+    """Why an engine that needs CUDA cannot run on `device`; None if it can."""
     if torch.cuda.is_available():
         if device.startswith("cuda"):
-            return ""
+            return None
         return f"runs on CUDA devices, this run is on {device}: give --device cuda"
     if driver() == "none":
         return "runs on NVIDIA GPUs, and no NVIDIA driver was found here"

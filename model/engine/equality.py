@@ -36,10 +36,10 @@ class Equality:
     tolerance: float
 
     @property
-    def refusal(self) -> str:
-        """Why the engine must not be used; empty if it may be. NaN is refused."""
+    def refusal(self) -> str | None:
+        """Why the engine must not be used; None if it may be. NaN is refused."""
         if self.max_difference <= self.tolerance and self.flips <= FLIPS_ALLOWED:
-            return ""
+            return None
         return f"its answers differ: {self}"
 
     def __str__(self) -> str:

@@ -30,12 +30,12 @@ class ONNXRuntime(Engine):
     tolerance = 1e-4
     has_file = True
 
-    def find_obstacle(self) -> str:
+    def find_obstacle(self) -> str | None:
         if self._device != "cpu":
             return f"runs on the CPU here, this run is on {self._device}: give --device cpu"
         if find_spec("onnxruntime") is None:
             return "onnxruntime not installed: pip install onnxruntime"
-        return ""
+        return None
 
     def versions(self) -> Mapping[str, str]:
         # No library versions: ONNX files carry their own version, and the answers are compared on

@@ -10,14 +10,14 @@ from pathlib import Path
 _TIMEOUT_S = 10
 
 
-def compiler() -> str:
-    """Path of the C++ compiler that TorchInductor calls; empty if there is none."""
+def compiler() -> str | None:
+    """Path of the C++ compiler that TorchInductor calls; None if there is none."""
     wanted = os.environ.get("CXX", "cl" if os.name == "nt" else "g++")
-    return shutil.which(wanted) or shutil.which("clang++") or ""
+    return shutil.which(wanted) or shutil.which("clang++")
 
 
-def cuda_headers() -> str:
-    """Why TorchInductor would not find CUDA's headers; empty if it finds them. Needs PyTorch."""
+def explain_no_headers() -> str | None:
+    """Why TorchInductor would not find CUDA's headers; None if it finds them. Needs PyTorch."""
     try:
         from torch.utils.cpp_extension import include_paths
 
@@ -26,22 +26,22 @@ def cuda_headers() -> str:
     except (OSError, ImportError) as error:
         return f"CUDA's toolkit is not found ({error}): install it, and set CUDA_HOME to its folder"
     if any((Path(folder) / "cuda_runtime_api.h").is_file() for folder in folders):
-        return ""
+        return None
     return f"CUDA's headers are not in {folders[0]}: install its toolkit, and set CUDA_HOME"
 
 
 def versions() -> Mapping[str, str]:
     """Path and version of each compiler, by its purpose, and the folder that CUDA_HOME or
     CUDA_PATH is set to."""
-    found = {"compiler": compiler(), "nvcc": shutil.which("nvcc") or ""}
+    found = {"compiler": compiler(), "nvcc": shutil.which("nvcc")}
     return {
         **{name: _describe(path) for name, path in found.items()},
         "CUDA_HOME": os.environ.get("CUDA_HOME", os.environ.get("CUDA_PATH", "")),
     }
 
 
-def _describe(path: str) -> str:
-    if not path:
+def _describe(path: str | None) -> str:
+    if path is None:
         return "none"
     asked = [path] if Path(path).stem.lower() == "cl" else [path, "--version"]
     try:

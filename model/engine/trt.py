@@ -39,14 +39,14 @@ class TensorRT(Engine):
     _packages: tuple[str, ...] = ("torch_tensorrt", "tensorrt")
     """What has to be installed; the last one runs the engine."""
 
-    def find_obstacle(self) -> str:
+    def find_obstacle(self) -> str | None:
         if why := explain_no_cuda(self._device):
             return why
         for package in self._packages:
             if find_spec(package) is None:
                 name = package.replace("_", "-")
                 return f"{self._title} needs {name}, which is not installed: pip install {name}"
-        return ""
+        return None
 
     def versions(self) -> Mapping[str, str]:
         index = torch.device(self._device).index or 0
@@ -90,7 +90,7 @@ class TensorRTRTX(TensorRT):
     _title = "TensorRT-RTX"
     _packages = ("tensorrt_rtx",)
 
-    def find_obstacle(self) -> str:
+    def find_obstacle(self) -> str | None:
         if not explain_no_cuda(self._device):
             capability = torch.cuda.get_device_capability(self._device)
             if capability not in RTX_CAPABILITIES:

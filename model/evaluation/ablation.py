@@ -11,6 +11,7 @@ docs/evidence/recognition.md explains what a synthetic table shows and what it d
 """
 
 from model.errors import demand
+from model.parallel import add_jobs
 
 if __name__ == "__main__":
     demand("torch")  # before the imports that need it
@@ -115,7 +116,7 @@ def main() -> None:
     sources = Sources(
         pairs=args.pairs, validation_pairs=args.report_pairs, view="crop", none_share=0.0
     )
-    chosen = _chosen(args.systems)
+    chosen = _choose_variants(args.systems)
     make_folder(args.out)
     answers: dict[str, VariantAnswers] = {}
     # Grouped by inputs, so that only one set of samples is in memory at a time.
@@ -133,18 +134,18 @@ def main() -> None:
                 data=sources.summary(),
             )
             recipes = [replace(usual, seed=Recipe.seed + number) for number in range(args.seeds)]
-            found = measure(variant, recipes, training, report, args.out, args.device)
+            found = measure_variant(variant, recipes, training, report, args.out, args.device)
             print(f"{found.name}: UF1 {score_variant(found).uf1.value:.3f}", flush=True)
             answers[variant.name] = found
         del training, report
     reference = answers.get(REFERENCE)
     named = (answers.get(variant.name) for variant in VARIANTS)
     rows = [score_variant(each, reference) for each in named if each is not None]
-    (args.out / "table.md").write_text(format_table(rows), encoding="utf-8")
-    print(f"\n{format_table(rows)}\nwritten to {args.out / 'table.md'}")
+    (args.out / "table.md").write_text(format_ablation(rows), encoding="utf-8")
+    print(f"\n{format_ablation(rows)}\nwritten to {args.out / 'table.md'}")
 
 
-def measure(
+def measure_variant(
     variant: Variant,
     recipes: Sequence[Recipe],
     training: SampleSet,
@@ -201,7 +202,7 @@ def score_variant(answers: VariantAnswers, reference: VariantAnswers | None = No
     )
 
 
-def format_table(rows: Sequence[AblationRow]) -> str:
+def format_ablation(rows: Sequence[AblationRow]) -> str:
     """The rows as a Markdown table."""
     lines = [
         ["system", "parameters", "UF1", f"UF1 above `{REFERENCE}`", "UF1, first phase alone",
@@ -227,7 +228,7 @@ def _inputs(variant: Variant) -> str:
     return inputs_of(variant.classifier)
 
 
-def _chosen(names: str | None) -> list[Variant]:
+def _choose_variants(names: str | None) -> list[Variant]:
     known = {variant.name: variant for variant in VARIANTS}
     if names is None:
         return list(VARIANTS)
@@ -251,9 +252,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--flow", choices=FLOWS, default=Recipe.flow, help="of both phases")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")
-    parser.add_argument(
-        "--jobs", dest="workers", type=int, default=3, help="processes that draw pairs"
-    )
+    add_jobs(parser, 3, "draw pairs")
     parser.add_argument("--cache", type=Path, default=Path("runs"), help="where pairs are kept")
     return parser.parse_args()
 

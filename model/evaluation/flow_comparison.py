@@ -37,14 +37,14 @@ from model.records import ArrayF32, ImageU8
 from model.synthetic.exchanged_maps import farneback
 from model.synthetic.stills import FaceRanges, Still, smooth_noise
 
-AMPLITUDES_PX = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
+BUMP_AMPLITUDES_PX = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 """Greatest displacement, px of the 128 px crop."""
 BUMP_SIGMA_PX = (6.0, 12.0)
 """How wide an action unit's motion is, px of the 128 px crop."""
 _SMOOTH_GRAIN_PX = 40
 _FIRST_SEED = 2000  # faces that no parameter was chosen on
 
-Solve = Callable[[ImageU8, ImageU8], ArrayF32]
+PairSolver = Callable[[ImageU8, ImageU8], ArrayF32]
 """Two grey pictures (S, S) → flow (2, S, S) px."""
 
 
@@ -72,7 +72,7 @@ DISTURBANCES: tuple[tuple[float, int | None], ...] = (
 CONDITIONS = tuple(
     FlowCondition(field, amplitude, noise, quality)
     for field in ("bump", "smooth")
-    for amplitude in AMPLITUDES_PX
+    for amplitude in BUMP_AMPLITUDES_PX
     for noise, quality in DISTURBANCES
 )
 
@@ -93,14 +93,14 @@ class FlowRow:
     """Median time of a pair."""
 
 
-def load_solvers(names: list[str], device: str = "cpu") -> dict[str, Solve]:
+def load_solvers(names: list[str], device: str = "cpu") -> dict[str, PairSolver]:
     """The flows of `FLOWS`, the tensor flows on `device`, and the peers, by name, as functions of
     one pair."""
 
-    def own(flow: Flow) -> Solve:
+    def own(flow: Flow) -> PairSolver:
         return lambda first, second: flow(first[None], second[None])[0]
 
-    known: dict[str, Solve] = {name: own(load_flow(name)) for name in FLOWS}
+    known: dict[str, PairSolver] = {name: own(load_flow(name)) for name in FLOWS}
     for name in TENSOR_FLOWS:
         known[f"{name}, tensors"] = own(DeviceFlow(load_flow(name), device, falls_back=False))
     known |= _peers()
@@ -111,13 +111,13 @@ def load_solvers(names: list[str], device: str = "cpu") -> dict[str, Solve]:
     return {name: known[name] for name in names or known}
 
 
-def _peers() -> dict[str, Solve]:
+def _peers() -> dict[str, PairSolver]:
     medium = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)  # type: ignore[attr-defined]
 
     def preset(first: ImageU8, second: ImageU8) -> ArrayF32:
         return np.asarray(medium.calc(first, second, None).transpose(2, 0, 1), np.float32)
 
-    def skimage(method: str) -> Solve:
+    def skimage(method: str) -> PairSolver:
         def solve(first: ImageU8, second: ImageU8) -> ArrayF32:
             from skimage import registration  # takes a second to import, and only these need it
 
@@ -135,7 +135,7 @@ def _peers() -> dict[str, Solve]:
     }
 
 
-def compare(flows: dict[str, Solve], *, size_px: int, faces: int) -> Iterator[FlowRow]:
+def compare_flows(flows: dict[str, PairSolver], *, size_px: int, faces: int) -> Iterator[FlowRow]:
     """A row per flow and condition, in px of a `size_px` crop."""
     for condition in CONDITIONS:
         pairs = [draw_pair(condition, size_px, _FIRST_SEED + face) for face in range(faces)]
@@ -182,7 +182,7 @@ def _field(kind: str, rng: np.random.Generator) -> ArrayF32:
 
 def _row(
     name: str,
-    solve: Solve,
+    solve: PairSolver,
     condition: FlowCondition,
     size_px: int,
     pairs: list[tuple[ImageU8, ImageU8, ArrayF32]],
@@ -212,7 +212,7 @@ def _row(
 def format_tables(rows: list[FlowRow]) -> str:
     """Markdown, per size: for each flow, the error by amplitude over all other conditions, slope
     and cost; then the error by disturbance over all amplitudes."""
-    amplitudes = [f"{amplitude:g} px" for amplitude in AMPLITUDES_PX]
+    amplitudes = [f"{amplitude:g} px" for amplitude in BUMP_AMPLITUDES_PX]
     disturbances = [
         f"noise {noise:g}" + ("" if quality is None else f", JPEG {quality}")
         for noise, quality in DISTURBANCES
@@ -225,7 +225,7 @@ def format_tables(rows: list[FlowRow]) -> str:
             mine = [row for row in rows if (row.flow, row.size_px) == (name, size)]
             errors = [
                 _mean(row.error for row in mine if row.condition.amplitude_px == amplitude)
-                for amplitude in AMPLITUDES_PX
+                for amplitude in BUMP_AMPLITUDES_PX
             ]
             # Below half a pixel noise affects the slope as much as the method does.
             clear = [row for row in mine if row.condition.amplitude_px >= 0.5]
@@ -278,7 +278,7 @@ def main() -> None:
     rows: list[FlowRow] = []
     with tqdm(total=len(args.sizes) * len(CONDITIONS) * len(flows), unit="row") as bar:
         for size in args.sizes:
-            for row in compare(flows, size_px=size, faces=args.faces):
+            for row in compare_flows(flows, size_px=size, faces=args.faces):
                 rows.append(row)
                 bar.update()
     where = f"tensors on {device}, one thread, {machine()}"

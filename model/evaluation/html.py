@@ -84,7 +84,7 @@ def bars(values: Sequence[tuple[str, float]], full: float = 1.0, form: str = ".3
     return svg(left + BAR + 50, max(1, len(values)) * ROW, parts, "bars")
 
 
-def reliability(bins: Sequence[Bin]) -> str:
+def draw_reliability(bins: Sequence[Bin]) -> str:
     """A plot of a classifier's accuracy over its confidence."""
     left, bar = 34, SIDE / len(bins)
     parts = [f'<rect x="{left}" y="0" width="{SIDE}" height="{SIDE}" class="line"/>']

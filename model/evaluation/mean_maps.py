@@ -27,7 +27,7 @@ from model.evaluation.html import render
 from model.face.network_files import add_face_networks
 from model.flow import FLOWS, load_flow
 from model.inference.samples import SampleSet
-from model.parallel import check_workers
+from model.parallel import add_jobs, check_workers
 from model.records import ArrayF32
 from model.synthetic.sample_sets import open_pairs
 from model.training.data import SYNTHETIC
@@ -77,7 +77,7 @@ def main() -> None:
     add("--seed", type=int, default=1, help="of the synthetic ones")
     add("--flow", choices=FLOWS, default="lk", help="that the maps are computed with")
     add("--cache", type=Path, default=Path("runs"), help="where results are kept")
-    add("--jobs", dest="workers", type=int, default=3, help="processes that compute them")
+    add_jobs(parser, 3, "compute them")
     add_face_networks(parser)
     args = parser.parse_args()
     check_workers(args.workers)

@@ -12,7 +12,7 @@ from model.inference.predictions import Answers
 from model.inference.samples import SampleSet
 from model.labels import NO_EXPRESSION
 from model.machine import machine
-from model.metrics.checkpoint_scores import AMPLITUDE_FIGURES, SCORES, compute_figures
+from model.metrics.checkpoint_scores import AMPLITUDE_FIGURES, SCORES, compute_metrics
 from model.metrics.recognition import (
     Bin,
     Confusion,
@@ -35,7 +35,7 @@ class Evaluation:
     first_phase_only: bool
     classes: tuple[str, ...]
     figures: dict[str, float]
-    """`model.metrics.checkpoint_scores.compute_figures`."""
+    """`model.metrics.checkpoint_scores.compute_metrics`."""
     confusion: Confusion
     bins: tuple[Bin, ...]
     """`model.metrics.recognition.reliability` in ten bins."""
@@ -84,8 +84,8 @@ def evaluate_answers(
     remark: str = "",
 ) -> Evaluation:
     """The evaluation of `answers` to all of `samples`. Raises `InputError` as
-    `model.metrics.checkpoint_scores.compute_figures` does."""
-    found = compute_figures(answers, samples, least_confidence)
+    `model.metrics.checkpoint_scores.compute_metrics` does."""
+    found = compute_metrics(answers, samples, least_confidence)
     named = samples.labels != NO_EXPRESSION
     truth, numbers = samples.labels[named], answers.probabilities[named].argmax(axis=1)
     subjects = [subject for subject, kept in zip(samples.subjects, named, strict=True) if kept]
@@ -109,7 +109,7 @@ def evaluate_answers(
     )
 
 
-def format_page(evaluations: Sequence[Evaluation]) -> str:
+def format_evaluations(evaluations: Sequence[Evaluation]) -> str:
     """An HTML document that works offline: tables, and plots as inline SVG."""
     return html.render(
         "evaluation.html.j2",
@@ -118,7 +118,7 @@ def format_page(evaluations: Sequence[Evaluation]) -> str:
         evaluations=evaluations,
         machine=machine(),
         bars=html.bars,
-        reliability=html.reliability,
+        reliability=html.draw_reliability,
         zip=zip,
     )
 

@@ -113,10 +113,10 @@ class FaceAligner:
         self._searches, self._searched_s = self._searches + 1, time_s
         if self._last is not None and time_s - self._last.stamp.time_s < WAIT_S:
             faces = [face for face in faces if self._goes_on(face, time_s, WAIT_S)]
-            return min(faces, key=self._moved, default=None)
+            return min(faces, key=self._distance, default=None)
         return choose_face(faces, self._choice)
 
-    def _moved(self, found: Landmarks) -> float:
+    def _distance(self, found: Landmarks) -> float:
         """How far `found` is from the last face, in that face's size."""
         assert self._seen is not None
         now, before = found.region, self._seen
@@ -130,13 +130,13 @@ class FaceAligner:
         dt = time_s - self._last.stamp.time_s
         reach = min(_JUMP + _JUMP_PER_S * dt, _FARTHEST)
         size, other = sorted((found.region.side_px, self._seen.side_px))
-        return dt <= within_s and self._moved(found) < reach and size > _LEAST_RATIO * other
+        return dt <= within_s and self._distance(found) < reach and size > _LEAST_RATIO * other
 
     def _is_same(self, found: Landmarks, time_s: float) -> bool:
         """Whether `found` continues the track. After a gap a face next to the last one may be a
         neighbour's, and a track never mixes two people."""
         near = self._goes_on(found, time_s, RELOCK_S)
-        return near and self._moved(found) < _NEIGHBOUR
+        return near and self._distance(found) < _NEIGHBOUR
 
     def _start_track(self, landmarks_px: ArrayF32) -> None:
         transform = crop_transform(landmarks_px)

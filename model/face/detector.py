@@ -15,17 +15,17 @@ from model.face.network_files import network_file
 from model.face.region import Region
 from model.records import ArrayF32, ArrayF64, ImageU8
 
-Range = Literal["short_range", "full_range"]
+FaceReach = Literal["short_range", "full_range"]
 
 _OVERLAP = 0.3  # two boxes with a larger intersection over union are one face
 _CLIP = 100.0  # limit of a score before the sigmoid
 
-_GRIDS: dict[Range, tuple[tuple[int, int], ...]] = {
+_GRIDS: dict[FaceReach, tuple[tuple[int, int], ...]] = {
     "short_range": ((8, 2), (16, 6)),
     "full_range": ((4, 1),),
 }
 """(stride px, anchors a cell), in the order of the network's rows."""
-_LEAST_SCORES: dict[Range, float] = {"short_range": 0.5, "full_range": 0.6}
+_LEAST_SCORES: dict[FaceReach, float] = {"short_range": 0.5, "full_range": 0.6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Detection:
 class FaceDetector:
     """Finds every face in a picture that is large enough. Any thread may call it."""
 
-    def __init__(self, reach: Range) -> None:
+    def __init__(self, reach: FaceReach) -> None:
         """`reach`: "short_range" for faces that fill a large part of the picture; "full_range" for
         smaller ones too, which takes three times as long."""
         self._network = Network(network_file(reach))

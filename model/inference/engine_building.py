@@ -16,7 +16,7 @@ from model.engine import Engine
 from model.engine.cache import EngineFile
 from model.engine.equality import compare_answers, example_inputs
 from model.engine.ort import ONNXRuntime
-from model.errors import InputError, error_line, missing
+from model.errors import InputError, error_line, explain_missing
 from model.inference.checkpoint import checkpoint_digest, load_network
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def onnx_file_beside(checkpoint: Path) -> EngineFile:
 
 def build_here(engine: Engine, checkpoint: Path, batch: int, folder: Path | None) -> EngineFile:
     """Build in this process. On failure, raises `InputError` with the reason in one line and
-    remembers it (`model.engine.failures`)."""
+    notes it in the cache (`EngineFile.note_failure`)."""
     file = engine_file(engine, checkpoint, batch, folder)
     try:
         _build_file(engine, checkpoint, batch, file)
@@ -66,7 +66,7 @@ def export_here(checkpoint: Path) -> EngineFile:
 
 def _build_file(engine: Engine, checkpoint: Path, batch: int, file: EngineFile) -> EngineFile:
     if find_spec("torch") is None:
-        raise InputError(f"{engine.name} cannot be built: {missing('torch')}")
+        raise InputError(f"{engine.name} cannot be built: {explain_missing('torch')}")
     from model.engine.eager import plain_truth
 
     network = trained_network(checkpoint)
@@ -113,11 +113,11 @@ class Build:
             errors="replace",
         )
 
-    def wait(self) -> str:
-        """Wait for the build to end. Returns why it failed; empty if it built the file."""
+    def wait(self) -> str | None:
+        """Wait for the build to end. Returns why it failed; None if it built the file."""
         _, errors = self._process.communicate()
         if self._process.returncode == 0:
-            return ""
+            return None
         lines = [line for line in errors.splitlines() if line.strip()]
         reason = lines[-1] if lines else f"exit code {self._process.returncode}"
         return reason.removeprefix("error: ")

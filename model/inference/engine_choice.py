@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from model.engine import ENGINES, ORDER, Engine
+from model.engine import ENGINES, ORDER, Engine, make_engine
 from model.engine.cache import NOT_BUILT, EngineFile
 from model.engine.equality import Equality, FixedAnswers, compare_answers, example_inputs
 from model.engine.forward import Arrays, Forward, in_batches
 from model.engine.ort import ONNXRuntime
-from model.errors import InputError, describe_error, error_line, missing
+from model.errors import InputError, describe_error, error_line, explain_missing
 from model.inference.checkpoint import describe_checkpoint
 from model.inference.engine_building import Build, engine_file, onnx_file_beside, trained_network
-from model.lazy_loading import load_entry
 from model.records import ArrayF32
 
 if TYPE_CHECKING:
@@ -167,12 +166,11 @@ class Serving:
             try:
                 engine = self._engine(name)
                 file, why = self._find(engine)
-                if file is None or not why:
-                    self.reasons[name] = ""
+                if file is None or why is None:
                     return self._load(engine, file), wanted
                 failed = file.read_failure()
                 self.reasons[name] = failed or why
-                if not failed:
+                if failed is None:
                     wanted.append(_PendingBuild(engine, file, why))
             except (
                 Exception
@@ -183,8 +181,8 @@ class Serving:
     def _engine(self, name: str) -> Engine:
         """The engine called `name`. Raises `InputError` with the reason if it cannot run here."""
         if name in ENGINES and name not in WITHOUT_TORCH and find_spec("torch") is None:
-            raise InputError(missing("torch"))
-        engine = cast(Engine, load_entry(ENGINES, name, "engine")(self.device))
+            raise InputError(explain_missing("torch"))
+        engine = make_engine(name, self.device)
         if why := engine.find_obstacle():
             raise InputError(why)
         return engine
@@ -192,21 +190,21 @@ class Serving:
     def _start_build(self, name: str) -> Build:
         return Build(name, self._checkpoint, self.device, self._batch, self._folder)
 
-    def _find(self, engine: Engine) -> tuple[EngineFile | None, str]:
-        """Where the engine's file is file, None if the engine needs no file; and why the file
-        cannot serve, empty if it can."""
+    def _find(self, engine: Engine) -> tuple[EngineFile | None, str | None]:
+        """The engine's file, None if the engine needs none; and why the file cannot serve, None if
+        it can."""
         if not engine.has_file:
-            return None, ""
+            return None, None
         stale = ""
         if engine.name == "onnx" and self._batch == 1:
             beside = onnx_file_beside(self._checkpoint)
             if not (why := beside.check()):
-                return beside, ""
+                return beside, None
             if beside.path.exists():
                 stale = f"{beside.path.name}: {why}; "
         file = engine_file(engine, self._checkpoint, self._batch, self._folder)
         why = file.check()
-        return file, why and stale + why
+        return file, None if why is None else stale + why
 
     def _load(self, engine: Engine, file: EngineFile | None) -> LoadedEngine:
         """The engine, ready to serve. Raises `InputError` if its answers differ, or anything that
@@ -227,8 +225,10 @@ class Serving:
 
     def _plainest(self) -> LoadedEngine:
         if find_spec("torch") is None:
-            raise InputError(_without_torch(self._checkpoint, self.reasons.get("onnx", "")))
-        engine = cast(Engine, load_entry(ENGINES, "eager", "engine")("cpu"))
+            raise InputError(
+                _without_torch(self._checkpoint, self.reasons.get("onnx", "not tried"))
+            )
+        engine = make_engine("eager", "cpu")
         inputs = example_inputs(self._inputs, self._batch)
         forward = engine.load(self._network, inputs, None)
         function = partial(engine.function, self._network, inputs, None)
@@ -258,28 +258,30 @@ class Serving:
                 self.build_reasons[name] = each.why
                 self._building = name
                 self._build = self._start_build(name)
-            self.reasons[name] = self._build.wait()
-            if not self.reasons[name]:
+            why = self._build.wait()
+            if why is None:
                 try:
                     loaded = self._load(each.engine, each.file)
                 except Exception as error:  # native libraries raise anything
-                    self.reasons[name] = describe_error(error)
+                    why = describe_error(error)
             elif not self._closed.is_set() and not self._build.was_stopped:
                 # The build process does this itself, unless it died.
-                each.file.note_failure(self.reasons[name])
+                each.file.note_failure(why)
             self._building = ""
-            if not self.reasons[name]:
+            if why is None:
+                self.reasons.pop(name, None)
                 with self._lock:
                     if not self.trouble:  # do not retry a device that failed
                         self.loaded = loaded
                 return
+            self.reasons[name] = why
 
     def _fall(self, failed: LoadedEngine, why: str) -> None:
         self.reasons[failed.name] = why
         loaded = None
         if failed.name != "eager":
             with suppress(Exception):  # a lost device raises anything
-                eager = cast(Engine, load_entry(ENGINES, "eager", "engine")(self.device))
+                eager = make_engine("eager", self.device)
                 loaded = self._load(eager, None)
         with self._lock:
             self.loaded = loaded or self._plainest()
@@ -293,16 +295,17 @@ def forward_of(checkpoint: Path, device: str) -> Forward:
     """The network of `checkpoint` for any number of inputs; builds nothing. On a CPU it runs the
     ONNX file beside the checkpoint if that fits, otherwise PyTorch on `device`. Raises `InputError`
     if neither is available, `CheckpointError` if the file is no checkpoint."""
-    engine, why = ONNXRuntime(device), ""
-    if device == "cpu" and not (why := engine.find_obstacle()):
+    engine = ONNXRuntime(device)
+    why = engine.find_obstacle()
+    if why is None:
         beside = onnx_file_beside(checkpoint)
         why = beside.check()
-        if not why:
+        if why is None:
             truth = beside.read_answers()
             network = partial(trained_network, checkpoint)
             forward = engine.load(network, example_inputs(truth.inputs, 1), beside.path)
             why = compare_answers(truth, forward, 1, engine.tolerance).refusal
-            if not why:
+            if why is None:
                 return lambda *given: in_batches(forward, 1, given)
     if find_spec("torch") is None:
         raise InputError(_without_torch(checkpoint, why))
@@ -311,7 +314,7 @@ def forward_of(checkpoint: Path, device: str) -> Forward:
     return plain_forward(trained_network(checkpoint), device)
 
 
-def _without_torch(checkpoint: Path, why: str) -> str:
+def _without_torch(checkpoint: Path, why: str | None) -> str:
     """The message if only PyTorch could run a network and it is not installed."""
     return (
         f"{checkpoint.name} cannot be run without PyTorch ({checkpoint.stem}.onnx: {why}): "

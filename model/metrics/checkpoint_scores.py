@@ -42,18 +42,18 @@ _COUNTED = {
 
 
 def measure_checkpoint(path: Path, samples: SampleSet, device: str = "cpu") -> dict[str, float]:
-    """Figures of the checkpoint in the file `path`: `compute_figures` with both phases, then with
+    """Figures of the checkpoint in the file `path`: `compute_metrics` with both phases, then with
     the first phase alone. Raises what `model.inference.predictions.run_network` does."""
     least = read_checkpoint(path)[0].least_confidence
     found: dict[str, float] = {}
     for prefix, alone in (("", False), (FIRST_PHASE, True)):
         answers = run_network(path, samples, first_phase_only=alone, device=device)
-        part = compute_figures(answers, samples, least).items()
+        part = compute_metrics(answers, samples, least).items()
         found |= {prefix + name: value for name, value in part if prefix + name not in _COUNTED}
     return found
 
 
-def compute_figures(
+def compute_metrics(
     answers: Answers, samples: SampleSet, least_confidence: float
 ) -> dict[str, float]:
     """Figures by name. The answer is always the likeliest class, even if the confidence is low. All

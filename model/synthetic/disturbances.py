@@ -14,7 +14,7 @@ from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import EYES
 from model.synthetic.courses import ease_between
 from model.synthetic.patches import smoothstep
-from model.synthetic.schedule import BLOCK_S
+from model.synthetic.schedule import PLAN_S
 
 GLANCE_MM = (1.2, 3.0)
 """How far the irises move to the side in a glance; up or down, at most a third of that."""
@@ -39,9 +39,9 @@ class Glances:
 
     def gaze(self, time_s: float) -> tuple[float, float]:
         """Shift of the irises to the right and down in the picture, mm; 0 at rest."""
-        number = int(time_s // BLOCK_S)
+        number = int(time_s // PLAN_S)
         times, places = self._keys(number)
-        ((right, down),) = ease_between(times, places, np.array([time_s - number * BLOCK_S]))
+        ((right, down),) = ease_between(times, places, np.array([time_s - number * PLAN_S]))
         return float(right), float(down)
 
     def _new_keys(self, number: int) -> tuple[ArrayF64, ArrayF64]:
@@ -50,14 +50,14 @@ class Glances:
         times, places = [0.0], [(0.0, 0.0)]
         mean_s = 60 / self._per_min if self._per_min else math.inf
         now = float(rng.exponential(mean_s))
-        while now + 2.2 < BLOCK_S:
+        while now + 2.2 < PLAN_S:
             side, down = rng.uniform(*GLANCE_MM) * rng.choice([-1, 1]), rng.uniform(-1, 1) / 3
             place = (float(side), float(abs(side) * down))
             goes, stays, returns = rng.uniform((0.03, 0.25, 0.03), (0.06, 1.5, 0.06))
             times += [now, now + goes, now + goes + stays, now + goes + stays + returns]
             places += [(0.0, 0.0), place, place, (0.0, 0.0)]
             now = times[-1] + 0.3 + float(rng.exponential(mean_s))
-        times.append(BLOCK_S)
+        times.append(PLAN_S)
         places.append((0.0, 0.0))
         return np.array(times), np.array(places)
 
@@ -99,9 +99,9 @@ class Light:
 
     def _state(self, time_s: float) -> tuple[float, float]:
         """The level (usually 1), and how much brighter the right edge is."""
-        number = int(time_s // BLOCK_S)
+        number = int(time_s // PLAN_S)
         times, states = self._keys(number)
-        now = time_s - number * BLOCK_S
+        now = time_s - number * PLAN_S
         level, side = (float(np.interp(now, times, states[:, k])) for k in (0, 1))
         return level, side
 
@@ -109,13 +109,13 @@ class Light:
         rng = np.random.default_rng([self._seed, number, 0x11])
         times, states = [0.0], [(1.0, 0.0)]
         now = float(rng.exponential(60 / CHANGES_PER_MIN))
-        while now + 1.5 < BLOCK_S - 1:
+        while now + 1.5 < PLAN_S - 1:
             lasts_s = float(np.exp(rng.uniform(np.log(0.05), np.log(1.0))))
             state = (1 + self._change * rng.uniform(-1, 1), self._change / 2 * rng.uniform(-1, 1))
             times += [now, now + lasts_s]
             states += [states[-1], (float(state[0]), float(state[1]))]
             now += lasts_s + float(rng.exponential(60 / CHANGES_PER_MIN))
-        times += [BLOCK_S - 1, BLOCK_S]
+        times += [PLAN_S - 1, PLAN_S]
         states += [states[-1], (1.0, 0.0)]
         return np.array(times), np.array(states)
 

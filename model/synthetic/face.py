@@ -11,7 +11,7 @@ from model.synthetic.courses import Sway
 from model.synthetic.disturbances import Glances, Light, NoiseBank, gaze_mask
 from model.synthetic.painter import Painter
 from model.synthetic.portrait import CANVAS_SIZE, astronaut_portrait
-from model.synthetic.schedule import BLOCK_S, BlockPlan, Schedule, TrueExpression, plan_block
+from model.synthetic.schedule import PLAN_S, BlockPlan, Schedule, TrueExpression, plan_block
 
 MIN_SIZE = (160, 120)
 """Smallest frame, (width, height) or (height, width): smaller faces show no micro-expressions."""
@@ -91,7 +91,7 @@ class SyntheticFace:
     def image(self, index: int) -> ImageU8:
         """Frame `index` (0, 1, …): (H, W, 3) uint8 RGB."""
         time_s = index / self._fps
-        number = int(time_s // BLOCK_S)
+        number = int(time_s // PLAN_S)
         block = self._plan(number)
         skin = np.zeros((CANVAS_SIZE[1], CANVAS_SIZE[0], 2), np.float32)
         for k, expression in enumerate(block.expressions):
@@ -127,7 +127,7 @@ class SyntheticFace:
 
     def truth(self, duration_s: float) -> tuple[TrueExpression, ...]:
         """All expressions and blinks within the first `duration_s` seconds, in order of onset."""
-        blocks = [self._plan(k) for k in range(int(max(duration_s, 0.0) // BLOCK_S) + 1)]
+        blocks = [self._plan(k) for k in range(int(max(duration_s, 0.0) // PLAN_S) + 1)]
         planned = (p.truth for block in blocks for p in (*block.expressions, *block.blinks))
         ended = (row for row in planned if row.offset_s <= duration_s)
         return tuple(sorted(ended, key=lambda row: row.onset_s))

@@ -9,7 +9,7 @@ import numpy as np
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.patches import Patch, draw_patch, edge_line, sample_picture, smoothstep
 
-LEVELS = 25
+LID_LEVELS = 25
 
 _EYES = (
     ((33, 246, 161, 160, 159, 158, 157, 173, 133), (33, 7, 163, 144, 145, 153, 154, 155, 133),
@@ -76,7 +76,7 @@ def _draw_eye(
         mm=px_per_mm,
     )
     columns = np.broadcast_to(x, (len(y), len(x)))
-    levels = np.linspace(0.0, 1.0, LEVELS)
+    levels = np.linspace(0.0, 1.0, LID_LEVELS)
     return draw_patch(x0, y0, levels, partial(_draw_level, texture, columns, y, eye))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.patches import Patch, draw_patch, edge_line, sample_picture, smoothstep
 
-LEVELS = 21
+JAW_LEVELS = 21
 
 _UPPER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 _LOWER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
@@ -28,7 +28,7 @@ def draw_mouth(texture: ImageU8, landmarks: ArrayF32, px_per_mm: float) -> Patch
     (468, 2) in texture px."""
     place = _Mouth(landmarks, px_per_mm, texture.shape[1], texture.shape[0])
     values = texture.astype(np.float32)
-    levels = np.linspace(-1.0, 1.0, LEVELS)
+    levels = np.linspace(-1.0, 1.0, JAW_LEVELS)
     draw = partial(_draw_level, values, place)
     return draw_patch(int(place.x[0]), int(place.y[0, 0]), levels, draw)
 

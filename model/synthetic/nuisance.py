@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from model.synthetic.exchanged_maps import Exchange
-from model.synthetic.stills import CameraRanges, FaceRanges, Range
+from model.synthetic.stills import CameraRanges, FaceRanges, ValueRange
 
 View = Literal["crop", "maps", "mixed"]
 World = Literal["training", "held_out"]
@@ -26,7 +26,7 @@ class Nuisance:
 
     face: FaceRanges = field(default_factory=FaceRanges)
     camera: CameraRanges = field(default_factory=CameraRanges)
-    amplitude_px: Range = (0.15, 2.8)
+    amplitude_px: ValueRange = (0.15, 2.8)
     """Greatest displacement at the true apex; sampled log-uniformly."""
     direction_rad: float = 0.3
     """Deviation of the skin's direction of motion from the catalogue's, smooth over the face."""
@@ -36,11 +36,11 @@ class Nuisance:
     """Deviation of the log of how far around a muscle the skin moves; one value per face."""
     landmark_px: float = 1.8
     """Distance of the muscles from their landmarks, smooth over the face."""
-    onset_share: Range = (0.0, 0.3)
+    onset_share: ValueRange = (0.0, 0.3)
     """Share of the expression at the frame that counts as the onset."""
-    apex_share: Range = (0.65, 1.0)
+    apex_share: ValueRange = (0.65, 1.0)
     """The same for the apex."""
-    offset_share: Range = (0.0, 0.6)
+    offset_share: ValueRange = (0.0, 0.6)
     """The same for the offset."""
     drift: float = 0.15
     """Deviation of single action units from their common time course, as a share."""
@@ -52,10 +52,10 @@ class Nuisance:
     """Motion of the nose relative to the face's edge when the head nods or turns."""
     blink: float = 0.25
     """Probability that one of the three moments falls into a blink."""
-    blink_strength: Range = (0.03, 0.4)
+    blink_strength: ValueRange = (0.03, 0.4)
     companion: float = 0.4
     """Probability that one more unit acts: tight lids, pressed lips, speech."""
-    companion_share: Range = (0.1, 0.5)
+    companion_share: ValueRange = (0.1, 0.5)
     """Its amplitude as a share of the expression's."""
     wobble: float = 0.07
     """Smooth motion of everything else, as a share of the expression's amplitude."""

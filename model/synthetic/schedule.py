@@ -18,7 +18,7 @@ from model.synthetic.action_units import Strengths, facs_notation
 from model.synthetic.courses import Speech, ease, sample_speech
 from model.synthetic.expressions import sample_expression
 
-BLOCK_S = 30.0
+PLAN_S = 30.0
 MIN_GAP_S = 1.0
 """Rest between two expressions, or an expression and speech."""
 
@@ -137,7 +137,7 @@ def plan_block(schedule: Schedule, seed: int, number: int, *, lid_travel_px: flo
     expressions, bouts = [], []
     lengths = [_length_s(rng, schedule, kind) for kind in kinds]
     for kind, onset_s, length_s in _spread(rng, kinds, lengths, first):
-        at = number * BLOCK_S + onset_s
+        at = number * PLAN_S + onset_s
         if kind == "speech":
             bouts.append(sample_speech(rng, at, at + length_s))
         else:
@@ -145,9 +145,9 @@ def plan_block(schedule: Schedule, seed: int, number: int, *, lid_travel_px: flo
     if schedule.speech_over_micro:
         lengths = [_length_s(rng, schedule, "speech") for _ in speeches]
         for _, onset_s, length_s in _spread(rng, speeches, lengths, MIN_GAP_S / 2):
-            at = number * BLOCK_S + onset_s
+            at = number * PLAN_S + onset_s
             bouts.append(sample_speech(rng, at, at + length_s))
-    blinks = _blinks(rng, schedule, number * BLOCK_S, expressions, lid_travel_px)
+    blinks = _blinks(rng, schedule, number * PLAN_S, expressions, lid_travel_px)
     return BlockPlan(tuple(expressions), tuple(blinks), tuple(bouts))
 
 
@@ -180,7 +180,7 @@ def _kinds(schedule: Schedule) -> list[tuple[float, float]]:
 
 def _count(rng: np.random.Generator, per_min: float) -> int:
     """A random whole number whose mean is the rate's, and which is at most one from it."""
-    return int(per_min * BLOCK_S / 60 + rng.random())
+    return int(per_min * PLAN_S / 60 + rng.random())
 
 
 def _length_s(rng: np.random.Generator, schedule: Schedule, kind: str) -> float:
@@ -197,11 +197,11 @@ def _spread(
     """Kind, onset and length of each, in order, with the free time split at random between them.
     What does not fit into the block is left out."""
     kept = len(kinds)
-    while first_s + sum(lengths[:kept]) + kept * MIN_GAP_S > BLOCK_S:
+    while first_s + sum(lengths[:kept]) + kept * MIN_GAP_S > PLAN_S:
         kept -= 1
     if kept == 0:
         return []
-    free = BLOCK_S - first_s - sum(lengths[:kept]) - kept * MIN_GAP_S
+    free = PLAN_S - first_s - sum(lengths[:kept]) - kept * MIN_GAP_S
     gaps = MIN_GAP_S + free * rng.dirichlet(np.full(kept + 1, 2.0))
     onset_s = first_s
     placed = []
@@ -256,7 +256,7 @@ def _blinks(
             )
             if meets and rng.random() >= schedule.blink_over_micro:
                 onset_s = other.truth.offset_s + _BLINK_CLEAR_S + rng.uniform(0, 0.4)
-        if onset_s + length_s > start_s + BLOCK_S:
+        if onset_s + length_s > start_s + PLAN_S:
             return blinks
         apex_s = onset_s + closes + stays / 2
         offset_s = onset_s + length_s

@@ -16,7 +16,7 @@ from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import displacement_field
 from model.synthetic.portrait import read_landmarks, read_photograph
 
-Range = tuple[float, float]
+ValueRange = tuple[float, float]
 """(low, high), sampled uniformly."""
 
 _MARGIN_PX = 32  # the canvas extends this far beyond the crop
@@ -28,11 +28,11 @@ _PAD_PX = 8  # skin may move into the crop from this far outside
 class FaceRanges:
     """How much a face may differ from the portrait."""
 
-    shape_px: Range = (0.0, 3.5)
+    shape_px: ValueRange = (0.0, 3.5)
     """Standard deviation of a smooth warp of the whole face."""
-    stretch: Range = (-0.1, 0.1)
+    stretch: ValueRange = (-0.1, 0.1)
     """Share by which the face is wider and shorter."""
-    rest: Mapping[str, Range] = field(
+    rest: Mapping[str, ValueRange] = field(
         default_factory=lambda: {
             "AU1": (-0.3, 0.3),
             "AU2": (-0.3, 0.3),
@@ -44,19 +44,19 @@ class FaceRanges:
         }
     )
     """Strength of each action unit in the resting face. The portrait smiles; most faces do not."""
-    texture_levels: Range = (0.0, 9.0)
+    texture_levels: ValueRange = (0.0, 9.0)
     """Contrast of the added skin texture, grey levels."""
-    softness_px: Range = (0.1, 1.4)
+    softness_px: ValueRange = (0.1, 1.4)
     """Blur of the portrait's own detail."""
-    contrast: Range = (0.55, 1.15)
-    yaw: Range = (-0.15, 0.15)
+    contrast: ValueRange = (0.55, 1.15)
+    yaw: ValueRange = (-0.15, 0.15)
     """Head turn: how much wider the near half of the face is than the far half, as a share at the
     crop's edge."""
-    pitch: Range = (-0.12, 0.12)
+    pitch: ValueRange = (-0.12, 0.12)
     """The same for the upper and lower half."""
-    framing: Range = (1.0, 1.0)
+    framing: ValueRange = (1.0, 1.0)
     """Size of the face relative to the crop's geometry. Below 1 the crop is looser."""
-    drop_px: Range = (0.0, 0.0)
+    drop_px: ValueRange = (0.0, 0.0)
     """How far the face is moved down in the crop."""
     crop_shift_px: float = 2.0
     """Standard deviation of the crop's placement error."""
@@ -124,19 +124,19 @@ class Still:
 class CameraRanges:
     """How much cameras and light may differ."""
 
-    blur_px: Range = (0.0, 1.1)
-    shrinking: Range = (0.6, 1.0)
+    blur_px: ValueRange = (0.0, 1.1)
+    shrinking: ValueRange = (0.6, 1.0)
     """The picture is shrunk by this factor and enlarged again, as if the face were far away."""
-    gamma: Range = (0.7, 1.4)
-    gradient: Range = (-0.35, 0.35)
+    gamma: ValueRange = (0.7, 1.4)
+    gradient: ValueRange = (-0.35, 0.35)
     """Share by which light falls off from one side to the other."""
     flicker: float = 0.008
     """Standard deviation of the gain between moments, and of its gradient."""
-    noise_levels: Range = (0.3, 4.0)
+    noise_levels: ValueRange = (0.3, 4.0)
     """Sensor noise of one frame, grey levels."""
     jpeg: float = 0.6
     """How often frames are compressed."""
-    jpeg_quality: Range = (45, 95)
+    jpeg_quality: ValueRange = (45, 95)
     frames: tuple[int, int] = (1, 6)
     """Fewest and most frames averaged around each moment, as in `model.flow.phase_flows`."""
 

@@ -76,7 +76,7 @@ def _live(arguments: list[str]) -> None:
 
 
 def _compare(arguments: list[str]) -> None:
-    from realtime.benchmark.compare import TOLERANCE, compare, describe
+    from realtime.benchmark.compare import NOISE_SHARE, compare_reports, describe
 
     p = _parser(
         "compare", "Compare two benchmarks of a machine. Exit code 1 if the second is slower."
@@ -84,10 +84,10 @@ def _compare(arguments: list[str]) -> None:
     p.add_argument("before", type=Path, help="folder of a report")
     p.add_argument("after", type=Path, help="folder of a report")
     p.add_argument(
-        "--tolerance", type=float, default=TOLERANCE, help="a change by this share is noise"
+        "--tolerance", type=float, default=NOISE_SHARE, help="a change by this share is noise"
     )
     options = p.parse_args(arguments)
-    found = compare(options.before, options.after, options.tolerance)
+    found = compare_reports(options.before, options.after, options.tolerance)
     print(describe(found, options.tolerance))
     if any(ratio.change == "slower" for ratio in found):
         raise SystemExit(1)
@@ -113,17 +113,17 @@ def _parts(arguments: list[str]) -> None:
 
 
 def _table(arguments: list[str]) -> None:
-    from realtime.benchmark.report import FILES, LIVE, PARTS, read_json
+    from realtime.benchmark.report import FILES, LIVE_FORMAT, PARTS_FORMAT, read_report
     from realtime.benchmark.tables import BEGIN, END, format_document, write_into
 
     p = _parser("table", "Print reports as Markdown tables, with the targets.")
     p.add_argument("reports", type=Path, nargs="+", help="folders of reports of one machine")
     p.add_argument("--into", type=Path, help=f"write into this file, between {BEGIN} and {END}")
     options = p.parse_args(arguments)
-    parts = [folder for folder in options.reports if (folder / FILES[PARTS]).is_file()]
+    parts = [folder for folder in options.reports if (folder / FILES[PARTS_FORMAT]).is_file()]
     lives = [folder for folder in options.reports if folder not in parts]
     text = format_document(
-        [read_json(f, LIVE) for f in lives], [read_json(f, PARTS) for f in parts]
+        [read_report(f, LIVE_FORMAT) for f in lives], [read_report(f, PARTS_FORMAT) for f in parts]
     )
     if options.into is None:
         print(text)

@@ -57,7 +57,7 @@ def time_networks(config: LiveConfig) -> dict[str, Any]:
         return {"engine": engine.describe(), **times}
 
 
-def measure_rate(load: LiveConfig, lasts_s: float = ANALYSIS_S) -> float | None:
+def measure_analysis_rate(load: LiveConfig, lasts_s: float = ANALYSIS_S) -> float | None:
     """Analyse frames for `lasts_s`, all in one thread; return how many per second. None for a live
     source."""
     with closing(open_source(load.source, replace(load, seconds=None).source_options())) as source:

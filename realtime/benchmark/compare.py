@@ -26,10 +26,10 @@ from realtime.benchmark.percentiles import (
     rank,
     resample,
 )
-from realtime.benchmark.report import LIVE, SAMPLES, read_json
+from realtime.benchmark.report import LIVE_FORMAT, SAMPLES, read_report
 from realtime.benchmark.samples import STAGES, latencies, read_samples, stage
 
-TOLERANCE = 0.1
+NOISE_SHARE = 0.1
 PERCENTS = (50.0, 95.0, 99.0)
 WHOLE = "frame due → result"
 
@@ -55,7 +55,7 @@ class Ratio:
     """`slower`, `faster` or `same`."""
 
 
-def compare(before: Path, after: Path, tolerance: float = TOLERANCE) -> list[Ratio]:
+def compare_reports(before: Path, after: Path, tolerance: float = NOISE_SHARE) -> list[Ratio]:
     """Return the ratios of the whole span and of each stage, for all loads that both folders have.
 
     Raises `InputError` if a folder holds no benchmark, or the benchmarks are of different machines
@@ -63,7 +63,7 @@ def compare(before: Path, after: Path, tolerance: float = TOLERANCE) -> list[Rat
     """
     if not 0 <= tolerance < 10:
         raise InputError(f"--tolerance {tolerance:g}: choose 0 or more, 0.1 for 10 %")
-    reports = [read_json(folder, LIVE) for folder in (before, after)]
+    reports = [read_report(folder, LIVE_FORMAT) for folder in (before, after)]
     here, there = (report["facts"]["machine"] for report in reports)
     if here != there:
         raise InputError(

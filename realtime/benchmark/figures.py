@@ -25,7 +25,7 @@ from realtime.benchmark.verdict import STEP
 
 LATE_SHARE = 0.01
 """The program keeps up if it drops nothing and at most this share of results is late."""
-PARTS = 10
+DRIFT_PIECES = 10
 """Number of pieces into which a load is cut to see whether it drifts."""
 
 
@@ -139,11 +139,11 @@ def memory(measured: LoadResult) -> dict[str, Any]:
 
 
 def parts(frames: pa.Table, late_ms: ArrayF64, measured: LoadResult) -> list[dict[str, Any]]:
-    """Return the figures of `PARTS` pieces of equal time, which show whether the load drifts."""
+    """Return the figures of `DRIFT_PIECES` pieces of equal time, which show whether it drifts."""
     due_s = column(frames, "due_s") - measured.warm_up_s
-    length_s = (measured.config.seconds or 0.0) / PARTS
+    length_s = (measured.config.seconds or 0.0) / DRIFT_PIECES
     found = []
-    for start_s, end_s in pairwise((length_s * np.arange(PARTS + 1)).tolist()):
+    for start_s, end_s in pairwise((length_s * np.arange(DRIFT_PIECES + 1)).tolist()):
         here = late_ms[(due_s >= start_s) & (due_s < end_s)]
         readings = (r for r in measured.readings if start_s <= r.at_s < end_s)
         times = tail(here)

@@ -19,8 +19,8 @@ from realtime.live import LiveSession
 from realtime.results.snapshot import Snapshot
 from realtime.stream.clock import monotonic_s
 
-BEAT_S = 0.25
-SILENT_S = 10.0
+READING_S = 0.25
+OVERTIME_S = 10.0
 """A source that goes on for this long after its end is stopped."""
 
 Around = Callable[[LiveSession], AbstractContextManager[object]]
@@ -42,7 +42,7 @@ class LoadResult:
     warm_up_s: float
 
 
-def measure(
+def measure_load(
     load: LiveConfig,
     number: int,
     *,
@@ -61,8 +61,8 @@ def measure(
     monitor = Monitor(choose_device(load.device))
     with around(session):
         with session:
-            over_s = monotonic_s() + whole_s + SILENT_S
-            while not session.wait(BEAT_S) and monotonic_s() < over_s:
+            over_s = monotonic_s() + whole_s + OVERTIME_S
+            while not session.wait(READING_S) and monotonic_s() < over_s:
                 monitor.read()
                 progress(session.snapshot().seconds)
             end_s = monotonic_s()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, cycle
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ import torch
 from tqdm import tqdm
 
 from model.cli import new_folder
-from model.engine import ENGINES, Engine
+from model.engine import ENGINES, Engine, make_engine
 from model.engine.eager import plain_truth
 from model.engine.equality import FixedAnswers, compare_answers, example_inputs, fixed_inputs
 from model.errors import InputError, describe_error
@@ -28,12 +28,11 @@ from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
 from model.flow.gpu.gpu_flow import DeviceFlow
 from model.inference.checkpoint import checkpoint_path, load_network
 from model.inference.engine_building import build_here
-from model.lazy_loading import load_entry
 from model.machine import choose_device
 from model.records import ArrayF32, ImageU8
 from realtime.benchmark.gpu.timing import wall_ms
 from realtime.benchmark.percentiles import tail
-from realtime.benchmark.report import PAGE, PARTS, gather_facts, write_json
+from realtime.benchmark.report import PAGE, PARTS_FORMAT, gather_facts, write_json
 from realtime.benchmark.tables import PARTS_HEAD, format_document, part_row
 from realtime.config import LiveConfig
 
@@ -44,7 +43,7 @@ _FACES = 6
 _FIRST_SEED = 3000  # no parameter was chosen on these faces
 _CONDITION = FlowCondition("bump", amplitude_px=1.0, noise_levels=1.0, jpeg_quality=None)
 
-Solve = Callable[[ImageU8], ArrayF32]
+BatchSolver = Callable[[ImageU8], ArrayF32]
 """Pairs (N, 2, S, S) to flows (N, 2, S, S)."""
 
 
@@ -98,7 +97,7 @@ def run_parts(
             bar.write("  ".join(part_row(asdict(part))), file=sys.stdout)
             bar.update()
     report = {"facts": known, "parts": [asdict(part) for part in found]}
-    write_json(out, PARTS, report)
+    write_json(out, PARTS_FORMAT, report)
     (out / PAGE).write_text(f"# Parts\n\n{format_document([], [report])}", encoding="utf-8")
     print(f"report in {out / PAGE}")
 
@@ -134,12 +133,11 @@ def engine_parts(
     path = checkpoint_path(classifier)
     truth = plain_truth(load_network(path)[1])
     for name in ENGINES:
-        engine = cast(Engine, load_entry(ENGINES, name, "engine")(device))
+        engine = make_engine(name, device)
         for batch in batches:
             size_px = example_inputs(truth.inputs, batch)[0].shape[-1]
-            part = Part(
-                "network", f"{path.stem}, {name}", size_px, batch, absent=engine.find_obstacle()
-            )
+            obstacle = engine.find_obstacle() or ""
+            part = Part("network", f"{path.stem}, {name}", size_px, batch, absent=obstacle)
             if not part.absent:
                 try:
                     part = _engine_part(part, engine, path, truth, seconds)
@@ -196,7 +194,7 @@ def batches_of(batch: int, *arrays: np.ndarray[Any, Any]) -> Iterator[tuple[Any,
     return (tuple(each[start : start + batch] for each in pool) for start in cycle(starts))
 
 
-def _solvers(name: str, device: str) -> Iterator[tuple[str, Solve]]:
+def _solvers(name: str, device: str) -> Iterator[tuple[str, BatchSolver]]:
     """Yield name and function of a flow: on the CPU and, if possible, on `device`."""
     flow = load_flow(name)
     yield name, _pair_solver(flow)
@@ -204,7 +202,7 @@ def _solvers(name: str, device: str) -> Iterator[tuple[str, Solve]]:
         yield f"{name}, {device}", _pair_solver(DeviceFlow(flow, device, falls_back=False))
 
 
-def _pair_solver(flow: Flow) -> Solve:
+def _pair_solver(flow: Flow) -> BatchSolver:
     return lambda pairs: flow(pairs[:, 0], pairs[:, 1])
 
 

@@ -15,7 +15,7 @@ from model.records import ArrayF64
 
 NAMES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "p999": 99.9}
 """Percentiles by name."""
-BLOCK_S = 0.5
+RESAMPLED_BLOCK_S = 0.5
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 FEWEST_BLOCKS = 8
@@ -66,7 +66,7 @@ def rank(n: int, p: float) -> int:
 
 def block_length(per_s: float) -> int:
     """Return the number of values in a block, at `per_s` values a second."""
-    return max(1, round(BLOCK_S * per_s))
+    return max(1, round(RESAMPLED_BLOCK_S * per_s))
 
 
 def resample(values: ArrayF64, block: int, percents: tuple[float, ...]) -> ArrayF64:

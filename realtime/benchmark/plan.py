@@ -14,7 +14,7 @@ T = TypeVar("T")
 WARM_UP_S = 2.0
 """Length of each load's warm-up, in which caches fill and processor clocks rise. Its frames are in
 the samples, but not in the figures."""
-SHORTEST_S = 1.0
+SHORTEST_LOAD_S = 1.0
 LOOPED = ("demo", "file", "folder")
 """Kinds of source that are played from memory: drawing or decoding them would cost time."""
 
@@ -24,8 +24,8 @@ def plan_loads(
 ) -> tuple[LiveConfig, ...]:
     """Return `config` for each of `rates` and `sizes` (width, height). Its source is played from
     memory if possible. Raises `InputError` for impossible values."""
-    if config.seconds is None or config.seconds < SHORTEST_S:
-        raise InputError(f"--seconds {config.seconds}: choose {SHORTEST_S:g} or more")
+    if config.seconds is None or config.seconds < SHORTEST_LOAD_S:
+        raise InputError(f"--seconds {config.seconds}: choose {SHORTEST_LOAD_S:g} or more")
     kind, rest = split_spec(config.source)
     if kind == "browser":
         raise InputError(

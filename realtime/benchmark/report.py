@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
+from model.files import read_json
 from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.machine import choose_device, cores, driver, machine, system
-from model.text import parse_json
 from realtime.config import LiveConfig
 from realtime.results.run_summary import installed_versions, list_versions
 from realtime.sessions.clock_anchors import format_utc
 
-LIVE, PARTS = "fmanet-live benchmark 1", "fmanet-live parts 1"
-FILES = {LIVE: "report.json", PARTS: "parts.json"}
+LIVE_FORMAT, PARTS_FORMAT = "fmanet-live benchmark 1", "fmanet-live parts 1"
+FILES = {LIVE_FORMAT: "report.json", PARTS_FORMAT: "parts.json"}
 """File name by format. A format keeps the numbers that readers rely on."""
 SAMPLES, PAGE = "samples.parquet", "report.md"
 
@@ -32,15 +32,10 @@ def write_json(folder: Path, kind: str, report: Mapping[str, Any]) -> Path:
     return path
 
 
-def read_json(folder: Path, kind: str) -> dict[str, Any]:
+def read_report(folder: Path, kind: str) -> dict[str, Any]:
     """Read the report of the format `kind` in `folder`. Raises `InputError` if there is none."""
     path = folder / FILES[kind]
-    try:
-        report = parse_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}") from None
+    report = read_json(path)
     found = report.get("format") if isinstance(report, dict) else None
     if found != kind:
         raise InputError(

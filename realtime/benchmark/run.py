@@ -10,13 +10,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from realtime.benchmark.alone import ANALYSIS_S, measure_rate, time_networks
+from realtime.benchmark.alone import ANALYSIS_S, measure_analysis_rate, time_networks
 from realtime.benchmark.browser import check_browser, watch_page
 from realtime.benchmark.figures import compute_figures
 from realtime.benchmark.floor import time_floor
-from realtime.benchmark.load import LoadResult, measure
+from realtime.benchmark.load import LoadResult, measure_load
 from realtime.benchmark.plan import WARM_UP_S
-from realtime.benchmark.report import LIVE, PAGE, SAMPLES, gather_facts, write_json
+from realtime.benchmark.report import LIVE_FORMAT, PAGE, SAMPLES, gather_facts, write_json
 from realtime.benchmark.samples import write_samples
 from realtime.benchmark.start import time_starts
 from realtime.benchmark.tables import format_details, format_document, format_summary
@@ -72,9 +72,9 @@ def run(
             with tempfile.TemporaryDirectory(dir=out) as folder:
                 plan = RecordPlan(Path(folder) / "session", "P00") if record else None
                 whole = replace(load, record=plan)
-                measured = measure(whole, number, around=open_page, progress=show)
+                measured = measure_load(whole, number, around=open_page, progress=show)
                 recorded = None if plan is None else _count_recorded(plan.folder, measured)
-            per_s = measure_rate(load, analysis_s)
+            per_s = measure_analysis_rate(load, analysis_s)
             figures = compute_figures(measured, deadline_ms)
             found.append({**figures, "recorded": recorded, "analysed_per_s": per_s})
             tables.append(measured.table)
@@ -91,7 +91,7 @@ def run(
         "verdict": f"On {known['machine']}: {'; '.join(map(judge_load, found))}.",
     }
     write_samples(out / SAMPLES, tables)
-    write_json(out, LIVE, report)
+    write_json(out, LIVE_FORMAT, report)
     text = (
         f"# Latency\n\n{report['verdict']}\n\n{format_document([report])}\n{format_details(report)}"
     )

@@ -19,11 +19,11 @@ PARTS_HEAD = (
     *("build s", "load s", "accuracy"),
 )
 
-Rows = Sequence[Sequence[str]]
+CellRows = Sequence[Sequence[str]]
 """The first row is the head."""
 
 
-def format_markdown(rows: Rows) -> str:
+def format_markdown(rows: CellRows) -> str:
     """Return a table in Markdown, with an empty line after it."""
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([lines[0], f"|{'---|' * len(rows[0])}", *lines[1:], ""])
@@ -121,7 +121,7 @@ def _load_names(reports: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, 
     ]
 
 
-def _latencies(reports: Sequence[dict[str, Any]]) -> Rows:
+def _latencies(reports: Sequence[dict[str, Any]]) -> CellRows:
     head = ("load", "p50 ms", "p95", "p99", "p99.9", "max", "n", "late", "dropped", "keeps up")
     rows: list[Sequence[str]] = [head]
     for name, load in _load_names(reports):
@@ -134,7 +134,7 @@ def _latencies(reports: Sequence[dict[str, Any]]) -> Rows:
     return rows
 
 
-def _stages(reports: Sequence[dict[str, Any]]) -> Rows:
+def _stages(reports: Sequence[dict[str, Any]]) -> CellRows:
     loads = _load_names(reports)
     stages = [
         n for n in (*STAGES, *PAGE_STAGES) if any(n in load["stages_ms"] for _, load in loads)
@@ -147,7 +147,7 @@ def _stages(reports: Sequence[dict[str, Any]]) -> Rows:
     return rows
 
 
-def _decisions(reports: Sequence[dict[str, Any]]) -> Rows:
+def _decisions(reports: Sequence[dict[str, Any]]) -> CellRows:
     spans = ("apex → early name", "of it look-ahead", "offset → event", "look-ahead")
     rows: list[Sequence[str]] = [("decision, p50 ms", *spans)]
     for name, load in _load_names(reports):
@@ -159,7 +159,7 @@ def _decisions(reports: Sequence[dict[str, Any]]) -> Rows:
     return rows
 
 
-def _network_times(found: dict[str, Any]) -> Rows:
+def _network_times(found: dict[str, Any]) -> CellRows:
     names = [name for name in ("flow", "classify", "whole") if name in found]
     return [
         (f"{found['engine']}, ms", *THREE, "n"),
@@ -167,7 +167,7 @@ def _network_times(found: dict[str, Any]) -> Rows:
     ]
 
 
-def _floor(reports: Sequence[dict[str, Any]]) -> Rows:
+def _floor(reports: Sequence[dict[str, Any]]) -> CellRows:
     """The parts that no frame can do without, what others would use, and our frame beside them."""
     known = reports[0]["floor_ms"]
     floor_ms = sum(known[name]["p50"] for name in FLOOR)
@@ -184,7 +184,7 @@ def _floor(reports: Sequence[dict[str, Any]]) -> Rows:
     return rows
 
 
-def _spans(load: dict[str, Any]) -> Rows:
+def _spans(load: dict[str, Any]) -> CellRows:
     rows: list[Sequence[str]] = [("ms (95 %)", *THREE, "p99.9", "max", "n")]
     for name, ms in {"frame due → result": load["latency_ms"], **load["stages_ms"]}.items():
         times = (format_percentile(ms, p, interval=True) for p in (*NAMES, "max"))
@@ -192,7 +192,7 @@ def _spans(load: dict[str, Any]) -> Rows:
     return rows
 
 
-def _course(parts: Sequence[dict[str, Any]]) -> Rows:
+def _course(parts: Sequence[dict[str, Any]]) -> CellRows:
     rows: list[Sequence[str]] = [("from s", "due", "analysed a second", "p50 ms", "p99", "MB")]
     for part in parts:
         counts = (f"{part['from_s']:.3g}", str(part["n"]), f"{part['analysed_per_s']:.1f}")

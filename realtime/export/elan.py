@@ -34,7 +34,7 @@ TIERS = ("micro-expressions", "macro-expressions", "phases", "action units", "qu
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _TYPE = "free"
 
-Span = tuple[int, int, str]
+TierSpan = tuple[int, int, str]
 """Start and end (ms), value."""
 
 
@@ -99,8 +99,8 @@ def _link(header: ET.Element, media: Path, kind: str) -> None:
     ET.SubElement(header, "MEDIA_DESCRIPTOR", link)
 
 
-def _tiers(session: Session) -> dict[str, list[Span]]:
-    tiers: dict[str, list[Span]] = {name: [] for name in TIERS}
+def _tiers(session: Session) -> dict[str, list[TierSpan]]:
+    tiers: dict[str, list[TierSpan]] = {name: [] for name in TIERS}
     for row in event_rows(session):
         onset, apex, offset = (_ms(row[f"{moment}_s"]) for moment in ("onset", "apex", "offset"))
         tiers[f"{row['kind']}-expressions"].append((onset, offset, row["label"]))
@@ -123,12 +123,12 @@ def _tiers(session: Session) -> dict[str, list[Span]]:
     if may_export_sound(session):
         tiers["missing sound"] = [
             (_ms(start_s), _ms(end_s), why)
-            for start_s, end_s, why in SessionSound(session).missing()
+            for start_s, end_s, why in SessionSound(session).find_gaps()
         ]
     return tiers
 
 
-def _lanes(tiers: dict[str, list[Span]]) -> Iterable[tuple[str, list[Span]]]:
+def _lanes(tiers: dict[str, list[TierSpan]]) -> Iterable[tuple[str, list[TierSpan]]]:
     """Yield each tier, split into as many as it takes so that nothing in one overlaps."""
     for name, spans in tiers.items():
         # An annotation may not begin before 0, and must have a length.

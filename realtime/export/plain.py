@@ -19,8 +19,8 @@ from realtime.sessions.export_rows import (
     EVENT_COLUMNS,
     FRAME_COLUMNS,
     MARKER_COLUMNS,
-    event_columns,
     event_rows,
+    export_columns,
     frame_rows,
     marker_rows,
     name_files,
@@ -28,7 +28,7 @@ from realtime.sessions.export_rows import (
 )
 from realtime.sessions.reader import Session
 
-Rows = list[dict[str, Any]]
+ExportRows = list[dict[str, Any]]
 
 SOUND_COLUMNS: dict[str, str] = {
     "loudness_db": "the loudest 10 ms (RMS) from onset to offset, dB below full scale (negative); "
@@ -55,7 +55,7 @@ def _write(
     session: Session,
     folder: Path,
     ending: str,
-    write_table: Callable[[Path, list[str], Rows], None],
+    write_table: Callable[[Path, list[str], ExportRows], None],
 ) -> list[Path]:
     files = []
     for name, columns, rows in _tables(session):
@@ -71,11 +71,11 @@ def _write(
     return [*files, path]
 
 
-def _tables(session: Session) -> list[tuple[str, list[str], Rows]]:
+def _tables(session: Session) -> list[tuple[str, list[str], ExportRows]]:
     sound = open_sound(session)
     events = [row | {"loudness_db": _loudest(sound, row)} for row in event_rows(session)]
     return [
-        ("events", [*event_columns(session), *SOUND_COLUMNS], events),
+        ("events", [*export_columns(session), *SOUND_COLUMNS], events),
         ("markers", list(MARKER_COLUMNS), list(marker_rows(session))),
         ("frames", list(FRAME_COLUMNS), list(frame_rows(session))),
     ]
@@ -85,7 +85,7 @@ def _loudest(sound: SessionSound | None, row: dict[str, Any]) -> float | None:
     return None if sound is None else sound.loudness(row["onset_s"], row["offset_s"], 1)[0]
 
 
-def _csv(path: Path, columns: list[str], rows: Rows) -> None:
+def _csv(path: Path, columns: list[str], rows: ExportRows) -> None:
     with path.open("x", newline="", encoding="utf-8-sig") as file:
         table = csv.DictWriter(file, columns, lineterminator="\n")
         table.writeheader()
@@ -93,7 +93,7 @@ def _csv(path: Path, columns: list[str], rows: Rows) -> None:
             table.writerow({column: format_cell(value) for column, value in row.items()})
 
 
-def _parquet(path: Path, columns: list[str], rows: Rows) -> None:
+def _parquet(path: Path, columns: list[str], rows: ExportRows) -> None:
     schema = pa.schema([(column, _type(column)) for column in columns])
     pq.write_table(pa.Table.from_pylist(rows, schema), path)
 

@@ -42,7 +42,7 @@ class FrameSpotter:
         had_face, self._had_face = self._had_face, motion is not None
         if motion is not None:
             return self._spotter.push(motion)
-        return self._spotter.lost(stamp) if had_face else None
+        return self._spotter.lose_face(stamp) if had_face else None
 
     def finish(self) -> tuple[SpotUpdate, ...]:
         """Return the last updates, at the end of the source."""
@@ -77,18 +77,18 @@ class Perception:
     def align(self, frame: Frame) -> Aligned:
         """Return the face of `frame`: the first half of `step`. Frames come in order."""
         timings_ms: dict[str, float] = {}
-        return _timed(timings_ms, "face", lambda: self._aligner.align(frame)), timings_ms
+        return _time(timings_ms, "face", lambda: self._aligner.align(frame)), timings_ms
 
     def follow(self, frame: Frame, aligned: Aligned) -> Step:
         """Return the step of `frame`: the second half, with what `align` returned for it."""
         face, timings_ms = aligned
         motion: MotionSample | None = None
         if face is not None:
-            motion = _timed(timings_ms, "motion", lambda: self._motion.push(face))
-            signal = _timed(timings_ms, "spot", lambda: self._watch.push(frame.stamp, motion))
+            motion = _time(timings_ms, "motion", lambda: self._motion.push(face))
+            signal = _time(timings_ms, "spot", lambda: self._watch.push(frame.stamp, motion))
         else:
             if self._had_face:
-                self._motion.lost(frame.stamp)
+                self._motion.lose_face(frame.stamp)
             signal = self._watch.push(frame.stamp, None)
         self._had_face = face is not None
         return Step(frame, face, motion, signal, (), timings_ms)
@@ -104,7 +104,7 @@ class Perception:
         self._aligner.warm_up()
 
 
-def _timed(timings_ms: dict[str, float], stage: str, run: Callable[[], T]) -> T:
+def _time(timings_ms: dict[str, float], stage: str, run: Callable[[], T]) -> T:
     start = time.perf_counter()
     result = run()
     timings_ms[stage] = (time.perf_counter() - start) * 1e3

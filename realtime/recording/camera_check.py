@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
-from model.text import parse_json, read_text
+from model.files import read_json
 
 FORMAT, VERSION = "fmanet-live camera", 1
 _GOOD = {"green": "", "amber": " (amber)"}
@@ -22,7 +22,7 @@ class Check:
     """What was found and, if it is not good, the remedy."""
 
 
-def check_camera(report: Mapping[str, Any]) -> Check:
+def judge_camera(report: Mapping[str, Any]) -> Check:
     """Return the item for a report of `calibrate camera`; only `light` and `verdict` are read."""
     light = str(report["light"])
     return Check("camera", light in _GOOD, str(report["verdict"]) + _GOOD.get(light, ""))
@@ -31,16 +31,11 @@ def check_camera(report: Mapping[str, Any]) -> Check:
 def load_camera_report(path: Path) -> Check:
     """Return the item for a file that `calibrate camera --out` wrote. Raises `InputError` if it is
     not such a file."""
-    try:
-        document = parse_json(read_text(path))
-    except OSError as error:
-        raise InputError(f"--camera-report {path} cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise InputError(f"--camera-report {path} is damaged: it is not JSON") from None
+    document = read_json(path, "--camera-report")
     known = isinstance(document, dict) and document.get("format") == FORMAT
     if not known or document.get("version") != VERSION or not {"light", "verdict"} <= set(document):
         raise InputError(
             f"--camera-report {path} is not a report that this version can read: make one with "
             "python -m calibrate camera --out JSON"
         )
-    return check_camera(document)
+    return judge_camera(document)

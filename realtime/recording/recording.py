@@ -60,7 +60,7 @@ class Recording:
 
     @property
     def backlog(self) -> float:
-        """See `Follower.backlog`."""
+        """See `RingReader.backlog`."""
         return self._follower.backlog
 
     def status(self) -> RecordingStatus:

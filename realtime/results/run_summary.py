@@ -19,7 +19,7 @@ from realtime.results.snapshot import Snapshot
 from realtime.sources import hide_password
 from realtime.spotting.baseline import as_document
 
-RULES = "rules"
+RULES_SPOTTER = "rules"
 """The spotter. Files of earlier versions may name a learned spotter here, which was removed."""
 PACKAGES = (
     *("fmanet-live", "onnxruntime", "torch", "mediapipe", "ai-edge-litert"),
@@ -31,7 +31,7 @@ _OPTIONS = (
 )
 
 
-def summarise(
+def summarise_run(
     snapshot: Snapshot,
     events: Sequence[Event],
     config: LiveConfig,
@@ -77,7 +77,7 @@ def config_record(config: LiveConfig) -> dict[str, Any]:
     return {
         "source": hide_password(config.source),
         **{name: getattr(config, name) for name in _OPTIONS},
-        "spotter": RULES,
+        "spotter": RULES_SPOTTER,
         "baseline": None if config.baseline is None else as_document(config.baseline),
     }
 

@@ -37,9 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     agreement = commands.add_parser("agree", help="how far two coders agree")
     report = commands.add_parser("report", help="quality, expressions, methods: one HTML file")
     for command in (agreement, report):
-        command.add_argument("folder", type=Path, metavar="DIR")
-    agreement.add_argument("first", metavar="CODER")
-    agreement.add_argument("second", metavar="CODER")
+        command.add_argument("folder", type=Path, metavar="DIR", help="the session")
+    agreement.add_argument("first", metavar="CODER", help="code of one coder")
+    agreement.add_argument("second", metavar="CODER", help="code of the other")
     report.add_argument(
         "--out", type=Path, metavar="HTML", help="report to write (default: DIR-report.html)"
     )

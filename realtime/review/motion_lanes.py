@@ -40,7 +40,7 @@ class MotionLanes:
         """(N,) bool: whether a face was found."""
         return np.asarray(~np.isnan(self.over[:, 0]))
 
-    def binned(self, start_s: float, end_s: float, bins: int) -> list[list[float | None]]:
+    def bin_peaks(self, start_s: float, end_s: float, bins: int) -> list[list[float | None]]:
         """Return the greatest value of each lane in each of `bins` equal parts of the span: (L,
         bins); None for a part without values."""
         first, last = np.searchsorted(self.times_s, [start_s, end_s])

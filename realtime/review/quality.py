@@ -62,7 +62,7 @@ def measure_quality(session: Session, motion: MotionLanes, sound: SessionSound |
         if frame.fate != "recorded":
             lost[frame.cause or frame.fate] += frame.count
     silent_s: defaultdict[str, float] = defaultdict(float)
-    for start_s, end_s, why in sound.missing() if sound is not None else ():
+    for start_s, end_s, why in sound.find_gaps() if sound is not None else ():
         silent_s[why] += end_s - start_s
     times_s = np.array([frame.stamp.time_s for frame in recorded])
     indices = np.array([frame.index for frame in recorded])

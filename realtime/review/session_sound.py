@@ -117,7 +117,7 @@ class SessionSound:
             for levels in found
         ]
 
-    def missing(self) -> list[tuple[float, float, str]]:
+    def find_gaps(self) -> list[tuple[float, float, str]]:
         """Return start and end (s of the video) and cause of each stretch of missing sound."""
         self._measure(0, self._session.seconds)
         edges = np.flatnonzero(np.diff(np.isnan(self._levels), prepend=False, append=False))

@@ -62,7 +62,7 @@ def draw_timeline(
     """Return the timeline of the whole session."""
     seconds = max(session.seconds, 1e-6)
     zero_s = session.zero_s
-    over = motion.binned(zero_s, zero_s + seconds, CURVE_BINS)
+    over = motion.bin_peaks(zero_s, zero_s + seconds, CURVE_BINS)
     return TimelineDrawing(
         seconds,
         {
@@ -71,7 +71,7 @@ def draw_timeline(
         },
         None if sound is None else _bars(sound.loudness(0, seconds, CURVE_BINS)),
         [(start_s - zero_s, end_s - zero_s) for start_s, end_s, _ in session.gaps()],
-        [] if sound is None else [(start_s, end_s) for start_s, end_s, _ in sound.missing()],
+        [] if sound is None else [(start_s, end_s) for start_s, end_s, _ in sound.find_gaps()],
         find_questions(session),
     )
 

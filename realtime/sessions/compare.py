@@ -18,7 +18,7 @@ from model.records import Event, Prediction, Stamp
 from realtime.config import LiveConfig
 from realtime.perception.pipeline import open_pipeline, pipeline_config
 from realtime.results.event_lines import latest_states
-from realtime.results.run_summary import RULES
+from realtime.results.run_summary import RULES_SPOTTER
 from realtime.sessions.reader import Session
 from realtime.sessions.source import SessionSource
 from realtime.sources.video import DAMAGED
@@ -47,7 +47,7 @@ def compare_with_live(source: SessionSource, device: str = "auto") -> Comparison
     baseline of the live analysis. Raises `InputError` if these are not available."""
     session = source.session
     then = session.document["config"]
-    if then.get("spotter", RULES) != RULES:
+    if then.get("spotter", RULES_SPOTTER) != RULES_SPOTTER:
         raise InputError(
             f"{session.folder.path} was spotted by the learned scorer {then['spotter']}, which "
             "this version no longer has: compare it with the version that recorded it"

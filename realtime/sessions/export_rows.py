@@ -61,7 +61,7 @@ FRAME_COLUMNS: dict[str, str] = {
     "count": "number of frames that the row describes",
 }
 
-Span = TypeVar("Span", bound=tuple[Any, ...])
+SpanT = TypeVar("SpanT", bound=tuple[Any, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def require_new(path: Path) -> Path:
     return path
 
 
-def event_columns(session: Session) -> list[str]:
+def export_columns(session: Session) -> list[str]:
     """Return the columns of `event_rows`."""
     return [*EVENT_COLUMNS, *(f"p_{label}" for label in _labels(session.confirmed))]
 
@@ -178,10 +178,10 @@ def find_questions(session: Session) -> list[QuestionSpan]:
     return found
 
 
-def split_overlaps(spans: Iterable[Span]) -> list[list[Span]]:
+def split_overlaps(spans: Iterable[SpanT]) -> list[list[SpanT]]:
     """Return `spans` (tuples that begin with start and end), in order, in as few lists as possible,
     so that no two in a list overlap."""
-    found: list[list[Span]] = []
+    found: list[list[SpanT]] = []
     for span in sorted(spans):
         free = next((lane for lane in found if lane[-1][1] <= span[0]), None)
         if free is None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
-from model.text import parse_json
+from model.files import read_json
 from realtime.sessions.line_file import replace_text, sync_folder
 
 FORMAT = "fmanet-live-session"
@@ -73,14 +73,9 @@ class SessionFolder:
     def read_document(self) -> dict[str, Any]:
         """Read `session.json`. Raises `InputError` if it is missing, damaged, or of another version
         of the format."""
-        try:
-            document = parse_json(self.document.read_text("utf-8"))
-        except FileNotFoundError:
-            raise InputError(f"{self.path} is not a session: it has no {DOCUMENT}") from None
-        except OSError as error:
-            raise InputError(f"{self.document} cannot be read: {error.strerror}") from None
-        except ValueError:
-            raise InputError(f"{self.document} is damaged: it is not JSON") from None
+        if not self.document.exists():
+            raise InputError(f"{self.path} is not a session: it has no {DOCUMENT}")
+        document = read_json(self.document)
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise InputError(f"{self.document} does not describe a session of this program")
         if document.get("version") != VERSION:

@@ -24,44 +24,44 @@ Time = Annotated[float, Field(ge=-FURTHEST_S, le=FURTHEST_S)]
 Pixels = Annotated[int, Field(ge=1, le=65_535)]
 
 
-class _Part(BaseModel):
+class _Shape(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
-class _Consent(_Part):
+class _ConsentShape(_Shape):
     scope: str = ""
     pictures: bool = False
     voice: bool = False
 
 
-class _Protocol(_Part):
+class _ProtocolShape(_Shape):
     name: str = ""
     authors: list[str] = []
 
 
-class _Setting(_Part):
+class _SettingShape(_Shape):
     camera: str = ""
 
 
-class _Measured(_Part):
+class _MeasuredShape(_Shape):
     participant: str = ""
     date: str = ""
-    setting: _Setting = _Setting()
+    setting: _SettingShape = _SettingShape()
 
 
-class _Baseline(_Part):
-    measured: _Measured | None = None
+class _BaselineShape(_Shape):
+    measured: _MeasuredShape | None = None
 
 
-class _Config(_Part):
+class _ConfigShape(_Shape):
     flow: str = ""
     classifier: str = ""
     spotter: str = ""
     face: str = "largest"
-    baseline: _Baseline | None = None
+    baseline: _BaselineShape | None = None
 
 
-class _Camera(_Part):
+class _CameraShape(_Shape):
     description: str = ""
     clock: str = ""
     width: Pixels = 1
@@ -70,44 +70,44 @@ class _Camera(_Part):
     rotate: Literal[0, 90, 180, 270] = 0
 
 
-class _Audio(_Part):
+class _AudioShape(_Shape):
     microphone: str = ""
     hz: int = Field(1, ge=1, le=1_000_000)
     codec: str = ""
     clock: str = ""
 
 
-class _Video(_Part):
+class _VideoShape(_Shape):
     codec: str = ""
     encoder: str | None = None
     lossless: bool = False
-    audio: _Audio | None = None
+    audio: _AudioShape | None = None
 
 
-class _Weights(_Part):
+class _WeightsShape(_Shape):
     classifier: str = ""
     sha256: str = ""
 
 
-class _Anchor(_Part):
+class _AnchorShape(_Shape):
     monotonic_s: Time
     utc: Utc
 
 
-class _DocumentShape(_Part):
+class _DocumentShape(_Shape):
     participant: str = Field("X", pattern=f"^{PARTICIPANT.pattern}$")
-    consent: _Consent | None = None
-    protocol: _Protocol = _Protocol()
+    consent: _ConsentShape | None = None
+    protocol: _ProtocolShape = _ProtocolShape()
     started_utc: Utc = "2026-01-01"
-    config: _Config = _Config()
-    camera: _Camera = _Camera()
-    video: _Video = _Video()
-    weights: _Weights = _Weights()
+    config: _ConfigShape = _ConfigShape()
+    camera: _CameraShape = _CameraShape()
+    video: _VideoShape = _VideoShape()
+    weights: _WeightsShape = _WeightsShape()
     software: dict[str, str] = {}
     machine: str = ""
     warnings: list[str] = []
     state: str = ""
-    anchors: list[_Anchor] = []
+    anchors: list[_AnchorShape] = []
     zero_s: Time = 0.0
     ended: str = ""
     failure: str = ""

@@ -26,7 +26,8 @@ SOURCES: dict[str, str] = {
     "browser": "realtime.sources.browser:BrowserSource",
     "loop": "realtime.sources.loop:Loop",
 }
-"""Kind of source to the function that opens it, called with `(spec, options)`."""
+"""Kind of source to the function that opens it, called with `(spec, options)`. A table of plug-ins,
+loaded by name: a source may live in a room above this one, as `session` does."""
 
 ASKED_RATE = ("auto", "camera", "folder", "demo", "browser", "loop")
 """Kinds that can be asked for a rate, or need one stated."""

@@ -23,7 +23,7 @@ MIN_WOVEN = 8
 MIN_WHOLE = 5
 """At least this many pictures must look whole if the file says that they are woven."""
 
-Mode = Literal["each", "one", "none"]
+FieldMode = Literal["each", "one", "none"]
 """`each`: one picture per field. `one`: one picture for both fields, at once, for a live stream,
 where both arrive together. `none`: no fields."""
 
@@ -31,7 +31,7 @@ where both arrive together. `none`: no fields."""
 class Deinterlacer:
     """Takes pictures and returns deinterlaced ones, in order. Only one thread may use it."""
 
-    def __init__(self, mode: Mode) -> None:
+    def __init__(self, mode: FieldMode) -> None:
         self._mode = mode
         self._examined: list[VideoFrame] = []
         self._decided = mode == "none"

@@ -12,10 +12,10 @@ INTERVALS = 30
 """The period is the median of this many intervals."""
 MIN_INTERVALS = 10
 """The period is known after this many intervals."""
-TOLERANCE = 0.2
+PERIOD_TOLERANCE = 0.2
 """Greatest distance, in periods, of an interval from a whole number, and of a regular one from
 1."""
-MAX_GAP_S = 1.5
+CAMERA_AWAY_S = 1.5
 """A longer gap means that the camera was away."""
 
 
@@ -33,7 +33,7 @@ class GapCounter:
         if last_s is None:
             return 0
         interval_s = time_s - last_s
-        lost = self._lost(interval_s)
+        lost = self._count_lost(interval_s)
         self._intervals_s.append(interval_s)
         return lost
 
@@ -43,12 +43,12 @@ class GapCounter:
         self._last_s = None
         self._regular = False
 
-    def _lost(self, interval_s: float) -> int:
+    def _count_lost(self, interval_s: float) -> int:
         if len(self._intervals_s) < MIN_INTERVALS:
             return 0
         periods = interval_s / statistics.median(self._intervals_s)
-        was_regular, self._regular = self._regular, abs(periods - 1) <= TOLERANCE
+        was_regular, self._regular = self._regular, abs(periods - 1) <= PERIOD_TOLERANCE
         whole = round(periods)
-        if not was_regular or whole < 2 or interval_s > MAX_GAP_S:
+        if not was_regular or whole < 2 or interval_s > CAMERA_AWAY_S:
             return 0
-        return whole - 1 if abs(periods - whole) <= TOLERANCE else 0
+        return whole - 1 if abs(periods - whole) <= PERIOD_TOLERANCE else 0

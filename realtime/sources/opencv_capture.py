@@ -36,7 +36,7 @@ BACKENDS: dict[str, tuple[int, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Mode:
+class CaptureMode:
     """What a camera says it delivers, read back after asking."""
 
     width: int
@@ -183,11 +183,11 @@ def _name_and_address(spec: str, node: str) -> tuple[str, str]:
     return name, next((str(link) for link in links if os.path.realpath(link) == node), node)
 
 
-def _read_back(capture: cv2.VideoCapture) -> Mode:
+def _read_back(capture: cv2.VideoCapture) -> CaptureMode:
     fps = float(capture.get(cv2.CAP_PROP_FPS))
     code = int(capture.get(cv2.CAP_PROP_FOURCC))
     letters = "".join(chr(code >> shift & 0xFF) for shift in (0, 8, 16, 24))
-    return Mode(
+    return CaptureMode(
         width=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
         height=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
         fps=fps if 0 < fps <= MAX_DRIVER_FPS else None,

@@ -22,7 +22,7 @@ from av.video.reformatter import (
 from av.video.stream import VideoStream
 
 from model.records import ImageU8
-from realtime.sources.deinterlacer import Deinterlacer, Mode
+from realtime.sources.deinterlacer import Deinterlacer, FieldMode
 from realtime.sources.picture import LowBits
 
 SD_LINES = 576
@@ -43,7 +43,7 @@ _GREY16 = ("gray16le", "gray16be")
 class RgbConverter:
     """Converts the pictures of one stream. Only one thread may use it."""
 
-    def __init__(self, stream: VideoStream, fields: Mode) -> None:
+    def __init__(self, stream: VideoStream, fields: FieldMode) -> None:
         """`fields`: see `realtime.sources.deinterlacer`."""
         self._aspect = _aspect(stream)
         self._deinterlacer = Deinterlacer(fields)

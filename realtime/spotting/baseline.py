@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Any
 
 from model.errors import InputError
-from model.text import parse_json, read_text
+from model.files import read_json
 from realtime.sources import SourceInfo
 from realtime.spotting.motion import REGIONS
 
@@ -200,12 +200,7 @@ def save_baseline(path: Path, baseline: Baseline) -> None:
 
 def load_baseline(path: Path) -> Baseline:
     """Read a baseline. Raises `InputError` if `path` is not a baseline or has another version."""
-    try:
-        document = parse_json(read_text(path))
-    except OSError as error:
-        raise InputError(f"--baseline {path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise InputError(f"--baseline {path} is not JSON: {error}") from None
+    document = read_json(path, "--baseline")
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InputError(f"--baseline {path} is no baseline: make one with calibrate baseline")
     if document.get("version") != VERSION:

@@ -21,7 +21,6 @@ from realtime.spotting.motion import REGIONS
 
 COLUMNS = ("unit", "side", *(f"{region}_{axis}" for region in REGIONS for axis in "uv"))
 """Of the table. The side is the person's: right, left, or both."""
-SIDES = ("right", "left", "both")
 
 _COUNT, _SEED = 300, 3
 _LEAST_PX = 0.3  # an expression that moves no region by this much at full strength is not seen

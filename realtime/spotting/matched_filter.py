@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.records import ArrayF64
-from realtime.spotting.pulse import RETURNED, SETTLED, Pulse, detour, foot
+from realtime.spotting.pulse import RETURNED, SETTLED, Pulse, foot, variation_ratio
 from realtime.spotting.smoothing import History
 
 REACHES_S = (0.13, 0.2)
@@ -27,7 +27,7 @@ PRIOR_S, PRIOR_PX = 2.0, 0.1
 """The noise of an unknown face, and for how long that counts as seen."""
 SHRINKAGE = 0.15
 """Share of noise that is taken to be the same in all directions."""
-FLOOR_PX = 0.02
+FLOW_NOISE_PX = 0.02
 """Noise that is never missing: what the flow itself adds."""
 _EVERY_S = 0.1
 _WAIT_S = 0.7  # until it is known whether a bend belongs to an expression
@@ -97,7 +97,7 @@ HEIGHT_SD = 4.0
 """The least height of a pulse over both its feet, along the direction of its match."""
 LEAD_S = 0.45
 """An expression rises within this time before its apex."""
-REST_S, REST_UNTIL_S = 0.8, 0.1
+STILL_BEFORE_S, STILL_UNTIL_S = 0.8, 0.1
 """The face must rest for this time before an expression; until then the expression itself bends
 the course."""
 SETTLE_S = 0.06
@@ -127,9 +127,9 @@ class MatchedPulses:
         """Do not take this time for noise."""
         self._filter.skip(from_s, to_s)
 
-    def unrest(self, pulse: Pulse) -> float:
+    def motion_before(self, pulse: Pulse) -> float:
         """Return how strongly the face moved before `pulse`, as a share of its strength."""
-        from_s, to_s = pulse.onset_s - REST_S, pulse.onset_s - REST_UNTIL_S
+        from_s, to_s = pulse.onset_s - STILL_BEFORE_S, pulse.onset_s - STILL_UNTIL_S
         before = max((sd for t, sd in self._recent if from_s <= t <= to_s), default=0.0)
         return before / (OPEN_SD * pulse.strength)
 
@@ -184,7 +184,7 @@ class MatchedPulses:
             offset_s=min(offset_s, now_s) if returned or settled else now_s,
             fall=fall,
             depth=float(top - max(before, after)) / rise,
-            detour=detour(times, course, onset_s, offset_s),
+            variation_ratio=variation_ratio(times, course, onset_s, offset_s),
             motion=(values[apex] - chord).reshape(-1, 2),
             strength=match.strength / OPEN_SD,
         )
@@ -219,7 +219,7 @@ class _Noise:
         size = len(self._covariance)
         mean = float(np.trace(self._covariance)) / size
         noise = (1 - SHRINKAGE) * self._covariance
-        noise[np.diag_indices(size)] += SHRINKAGE * mean + FLOOR_PX**2
+        noise[np.diag_indices(size)] += SHRINKAGE * mean + FLOW_NOISE_PX**2
         self._inverse = np.linalg.inv(noise)
         directions = self._patterns @ self._inverse
         scale = np.einsum("ij,ij->i", directions, self._patterns)

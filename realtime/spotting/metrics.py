@@ -188,7 +188,7 @@ def score(
     return Score(kind, tuple(pairs), tuple(false), tuple(missed))
 
 
-def record(scored: Score) -> dict[str, float | int | str | None]:
+def score_record(scored: Score) -> dict[str, float | int | str | None]:
     """Return a score as plain values: counts, ratios, and median and 95th percentile (ms) of the
     absolute errors of onset, apex and offset. Unknown values are None."""
     figures: dict[str, float | int | str | None] = {
@@ -196,11 +196,11 @@ def record(scored: Score) -> dict[str, float | int | str | None]:
         **{name: getattr(scored, name) for name in ("annotated", "predicted", "hits", "named")},
     }
     for name in ("precision", "recall", "f1", "label_accuracy", "analysis_f1", "strs"):
-        figures[name] = _known(getattr(scored, name))
+        figures[name] = _none_if_nan(getattr(scored, name))
     for moment in _MOMENTS:
         median_ms, p95_ms = error_ms(getattr(scored, f"{moment}_errors_s"))
-        figures[f"{moment}_error_median_ms"] = _known(median_ms)
-        figures[f"{moment}_error_p95_ms"] = _known(p95_ms)
+        figures[f"{moment}_error_median_ms"] = _none_if_nan(median_ms)
+        figures[f"{moment}_error_p95_ms"] = _none_if_nan(p95_ms)
     return figures
 
 
@@ -212,7 +212,7 @@ def error_ms(errors_s: Sequence[float]) -> tuple[float, float]:
     return float(np.median(errors_ms)), float(np.percentile(errors_ms, 95))
 
 
-def _known(value: float) -> float | None:
+def _none_if_nan(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
@@ -255,7 +255,7 @@ def _number(text: str) -> float:
         return math.nan
 
 
-def table(scores: Iterable[Score]) -> str:
+def format_scores(scores: Iterable[Score]) -> str:
     """Return scores as a text table, errors in ms as median of the absolute value (p95)."""
     lines = [
         f"{'kind':<6}{'true':>6}{'found':>7}{'hits':>6}{'precision':>11}{'recall':>8}{'F1':>7}"

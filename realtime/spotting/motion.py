@@ -126,7 +126,7 @@ class Motion:
             return self._track.first
         return self._track.push(face)
 
-    def lost(self, stamp: Stamp) -> None:
+    def lose_face(self, stamp: Stamp) -> None:
         """Handle the loss of the face at `stamp`. The next face may be of the same or a new
         track."""
         if self._track is not None:
@@ -177,7 +177,7 @@ class _Track:
         blink = self._eyes.blink(face, openness)
         if blink:
             self._blink_s = time_s
-        picture, level, contrast = self._reference.normalised(face.crop)
+        picture, level, contrast = self._reference.normalise(face.crop)
         covered = time_s - self._blink_s < COVERED_S
         field, head_px = remove_head_motion(self._reference.flow_to(picture, covered))
         displacement = self._reference.displacement(field)
@@ -275,7 +275,7 @@ class _Reference:
             region_centres(face.landmarks_px, face.crop_from_image), face.crop.shape[0]
         )
 
-    def normalised(self, crop: ImageU8) -> tuple[ArrayF32, float, float]:
+    def normalise(self, crop: ImageU8) -> tuple[ArrayF32, float, float]:
         """Return `crop` as float32 with this picture's level and contrast, and its own level and
         contrast. So slow changes of exposure and light do not count as motion."""
         level, contrast = _level_and_contrast(crop)

@@ -43,7 +43,7 @@ class Pulse:
     """How far it has returned from the apex, 0–1."""
     depth: float
     """Height of the apex over the higher of both valleys, as a share of its height over rest."""
-    detour: float
+    variation_ratio: float
     """Length of the path from onset to offset over that of a plain rise and fall, 1 or more."""
     motion: ArrayF64
     """(G, 2) px: displacement of each region of the group at the apex, against rest."""
@@ -68,7 +68,7 @@ ACTIVITY_HISTORY_S, ACTIVITY_SHARE, ACTIVITY_FACTOR = 2.0, 0.65, 2.0
 _NOISE_EVERY_S = 0.1
 _REST_SAMPLES = 24  # in the resting time; more only cost time
 _WARM_UP_S = 0.3
-_DETOUR_STEP_S = 0.05  # finer steps would count noise
+_VARIATION_STEP_S = 0.05  # finer steps would count noise
 
 
 class PulseFollower:
@@ -91,7 +91,7 @@ class PulseFollower:
         self._deviations: deque[tuple[float, ArrayF64]] = deque()
         self.noise_px = np.zeros(len(regions))
         """(G,) px: a multiple of the median deviation from rest of the last seconds."""
-        self._unrest_px = np.zeros(len(regions))
+        self._activity_px = np.zeros(len(regions))
         self.strength = np.zeros(len(regions))
         """(G,) px: distance from rest at the newest sample."""
         self.reset()
@@ -108,14 +108,14 @@ class PulseFollower:
     @property
     def threshold(self) -> ArrayF64:
         """(G,) px: `strength` must exceed this when nothing disturbs."""
-        return np.maximum(self.floor_px, self._unrest_px)
+        return np.maximum(self.floor_px, self._activity_px)
 
     @property
     def quiet_px(self) -> ArrayF64:
         """(G,) px: a face at rest stays below this, however much it moved recently."""
         return np.maximum(self.floor_px, self.noise_px)
 
-    def unrest(self, history: History, from_s: float, to_s: float) -> float:
+    def distance_from_rest(self, history: History, from_s: float, to_s: float) -> float:
         """Return the greatest distance from rest in that time, in thresholds."""
         begin, end = history.since(from_s), history.since(to_s)
         if begin >= end:
@@ -124,7 +124,7 @@ class PulseFollower:
         size = np.hypot(deviation[:, 0::2], deviation[:, 1::2])
         return float((size / self.threshold).max())
 
-    def stir(self, history: History, from_s: float, to_s: float) -> ArrayF64:
+    def reach_px(self, history: History, from_s: float, to_s: float) -> ArrayF64:
         """Return each region's greatest distance from its median place in that time, (G,) px."""
         begin, end = history.since(from_s), history.since(to_s)
         if begin >= end:
@@ -195,7 +195,7 @@ class PulseFollower:
             offset_s=min(offset_s, now_s) if fall >= RETURNED or settled else now_s,
             fall=fall,
             depth=1 - max(before, after) / max(top, 1e-9),
-            detour=detour(times, course, onset_s, offset_s),
+            variation_ratio=variation_ratio(times, course, onset_s, offset_s),
             motion=deviation[apex].reshape(-1, 2),
         )
 
@@ -231,7 +231,7 @@ class PulseFollower:
         deviations = np.array([d for _, d in self._deviations])
         recent = deviations[-round(ACTIVITY_HISTORY_S / _NOISE_EVERY_S) :]
         self.noise_px = self._noise_factor * _quantile(deviations, 0.5)
-        self._unrest_px = np.maximum(
+        self._activity_px = np.maximum(
             self.noise_px, ACTIVITY_FACTOR * _quantile(recent, ACTIVITY_SHARE)
         )
 
@@ -260,21 +260,21 @@ def _lengths(vectors: ArrayF64) -> ArrayF64:
 
 def foot(times: ArrayF64, course: ArrayF64, valley: float, top: float) -> float:
     """Return when a flank reaches `valley`; it starts at the apex and leads away from it."""
-    low = _crossing(times, course, valley + LOW * (top - valley))
-    high = _crossing(times, course, valley + HIGH * (top - valley))
+    low = _find_crossing(times, course, valley + LOW * (top - valley))
+    high = _find_crossing(times, course, valley + HIGH * (top - valley))
     return low + FOOT * (low - high)
 
 
-def detour(times: ArrayF64, course: ArrayF64, onset_s: float, offset_s: float) -> float:
+def variation_ratio(times: ArrayF64, course: ArrayF64, onset_s: float, offset_s: float) -> float:
     """Return the total variation of `course` between the two times, in steps of 50 ms, over the
     smallest variation that reaches the same height."""
-    steps = np.arange(onset_s, offset_s + _DETOUR_STEP_S, _DETOUR_STEP_S)
+    steps = np.arange(onset_s, offset_s + _VARIATION_STEP_S, _VARIATION_STEP_S)
     sampled = np.interp(steps, times, course)
     height = 2 * sampled.max() - sampled[0] - sampled[-1]
     return float(np.abs(np.diff(sampled)).sum() / max(height, 1e-9)) if len(steps) > 1 else 1.0
 
 
-def _crossing(times: ArrayF64, course: ArrayF64, level: float) -> float:
+def _find_crossing(times: ArrayF64, course: ArrayF64, level: float) -> float:
     """Return when `course` first falls to `level`; the last time if it never does."""
     below = course <= level
     i = int(np.argmax(below))

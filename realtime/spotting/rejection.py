@@ -34,12 +34,12 @@ the jaw moved too, as in speech."""
 COHERENCE = 0.7
 """A slipped crop moves all regions alike: their mean motion is at least this share of the
 largest."""
-DETOUR = 1.3
+MOST_VARIATION_RATIO = 1.3
 """An expression rises and falls. A pulse with more back and forth than this is speech."""
-CALM_BEFORE_S, CALM_UNTIL_S = 0.7, 0.05
-"""Before a pulse of its own the mouth must rest from `CALM_BEFORE_S` to `CALM_UNTIL_S` before
+MOUTH_REST_S, MOUTH_REST_UNTIL_S = 0.7, 0.05
+"""Before a pulse of its own the mouth must rest from `MOUTH_REST_S` to `MOUTH_REST_UNTIL_S` before
 onset; otherwise the person is speaking."""
-STIR_SHARE = 0.3
+MOUTH_REST_SHARE = 0.3
 """A mouth rests if it moves less than this share of the pulse's height, or less than a face at rest
 does."""
 GLANCE = 1.5
@@ -87,18 +87,18 @@ class Disturbances:
         """Return the factor by which thresholds rise in that time, (R,) 1 or more; inf silences a
         region."""
         factor = np.full(len(REGIONS), 1 + HEAD_RISE_PER_PX * self.travel_px(from_s, to_s))
-        if self.blinked(from_s, to_s):
+        if self.has_blink(from_s, to_s):
             factor *= BLINK_FACTOR
             factor[_LIDS] = np.inf
-        if self._jumped(from_s, to_s):
+        if self._has_jump(from_s, to_s):
             factor[:] = np.inf
         return factor
 
     def name(self, from_s: float, to_s: float) -> str | None:
         """Return the worst disturbance in that time, in words, or None."""
-        if self._jumped(from_s, to_s):
+        if self._has_jump(from_s, to_s):
             return "the light jumped"
-        if self.blinked(from_s, to_s):
+        if self.has_blink(from_s, to_s):
             return "a blink"
         if HEAD_RISE_PER_PX * self.travel_px(from_s, to_s) > 0.5:
             return "the head moved"
@@ -110,11 +110,11 @@ class Disturbances:
             return self._travels[-1][1]
         return max((px for t, px in self._travels if from_s <= t <= to_s), default=0.0)
 
-    def blinked(self, from_s: float, to_s: float) -> bool:
+    def has_blink(self, from_s: float, to_s: float) -> bool:
         """Return whether a lid moved in that time."""
         return _any(self._blinks, from_s - BLINK_TAIL_S, to_s + BLINK_LEAD_S)
 
-    def _jumped(self, from_s: float, to_s: float) -> bool:
+    def _has_jump(self, from_s: float, to_s: float) -> bool:
         return _any(self._jumps, from_s - JUMP_S, to_s + JUMP_S)
 
 
@@ -122,7 +122,7 @@ def _any(times: Iterable[float], from_s: float, to_s: float) -> bool:
     return any(from_s <= t <= to_s for t in times)
 
 
-def moved_as_one(motion: ArrayF64) -> bool:
+def is_crop_slip(motion: ArrayF64) -> bool:
     """Return whether all regions, (R, 2) px from onset to apex, moved alike: the crop slipped."""
     mean_px = float(np.hypot(*motion.mean(axis=0)))
     return mean_px > COHERENCE * float(np.hypot(*motion.T).max())
@@ -145,7 +145,7 @@ def is_glance(pulse: Pulse) -> bool:
 def spoke_before(pulse: Pulse, mouth: PulseFollower, history: History) -> bool:
     """Return whether the mouth moved just before `pulse` began. The measure is a face at rest, not
     the current thresholds, which speech has raised."""
-    from_s, to_s = pulse.onset_s - CALM_BEFORE_S, pulse.onset_s - CALM_UNTIL_S
+    from_s, to_s = pulse.onset_s - MOUTH_REST_S, pulse.onset_s - MOUTH_REST_UNTIL_S
     height_px = float(np.hypot(*pulse.motion.T).max())
-    stir_px = mouth.stir(history, from_s, to_s)
-    return bool((stir_px > np.maximum(mouth.quiet_px, STIR_SHARE * height_px)).any())
+    reach_px = mouth.reach_px(history, from_s, to_s)
+    return bool((reach_px > np.maximum(mouth.quiet_px, MOUTH_REST_SHARE * height_px)).any())

@@ -35,11 +35,11 @@ from realtime.spotting.rejection import (
     BLINK_FACTOR,
     BLINK_LEAD_S,
     BLINK_TAIL_S,
-    DETOUR,
+    MOST_VARIATION_RATIO,
     Disturbances,
+    is_crop_slip,
     is_glance,
     lip_went_far,
-    moved_as_one,
     spoke_before,
 )
 from realtime.spotting.smoothing import History
@@ -71,7 +71,7 @@ class SpotterConfig:
 _GROUPS = tuple(np.array(group, np.int64) for group in (UPPER, LOWER, range(len(REGIONS))))
 _MOUTH, _WHOLE = 1, 2
 GAP_PERIODS = 3
-UNREST = 0.7
+MOST_MOTION_BEFORE = 0.7
 """An expression of the whole face stands out of rest: before it, nothing may have bent the course
 by more than this share of its strength."""
 LEAST_SHARE = 0.45
@@ -84,7 +84,7 @@ SAME_OVERLAP = 1 / 3
 PATIENCE_S = 0.06
 """How long an ended pulse waits. The face must stay at rest, or the person is speaking; and a pulse
 of the other half of the face may belong to it."""
-UNREST_SHARE = 0.3
+REST_SHARE = 0.3
 """A face is not at rest beyond this share of a pulse's height (and at least the threshold)."""
 
 
@@ -168,7 +168,7 @@ class Spotter:
             updates=tuple(updates),
         )
 
-    def lost(self, stamp: Stamp) -> SpotSignal:
+    def lose_face(self, stamp: Stamp) -> SpotSignal:
         """Handle the loss of the face at `stamp`: reject whatever is open."""
         updates = self._abandon("the face was lost")
         return SpotSignal(
@@ -197,12 +197,12 @@ class Spotter:
             return
         self._open[group] = None
         window = self._window(group, pulse, "micro")
-        reason = self._fault(group, pulse, window)
+        reason = self._find_fault(group, pulse, window)
         if reason is None:
             now_s = float(self._history.times_s[-1])
             self._ended.append(_Ended(candidate, group, window, now_s))
         else:
-            yield _rejected(candidate, window, reason)
+            yield _reject(candidate, window, reason)
 
     def _may_announce(self, group: int, candidate: _Candidate) -> bool:
         pulse = candidate.pulse
@@ -214,9 +214,9 @@ class Spotter:
         if 2 * (pulse.apex_s - pulse.onset_s) > 1.5 * self._config.micro_s:
             return False
         window = self._window(group, pulse, "micro", open_end=True)
-        return self._doubt(group, pulse, window) is None
+        return self._find_objection(group, pulse, window) is None
 
-    def _fault(self, group: int, pulse: Pulse, window: Window) -> str | None:
+    def _find_fault(self, group: int, pulse: Pulse, window: Window) -> str | None:
         """Return why an ended pulse is not a micro-expression, or None."""
         c = self._config
         if pulse.state == "held":
@@ -228,18 +228,18 @@ class Spotter:
             return f"{1000 * duration_s:.0f} ms is too short"
         if pulse.depth < LEAST_DEPTH:
             return "rose or returned only in part"
-        return self._doubt(group, pulse, window)
+        return self._find_objection(group, pulse, window)
 
-    def _doubt(self, group: int, pulse: Pulse, window: Window) -> str | None:
+    def _find_objection(self, group: int, pulse: Pulse, window: Window) -> str | None:
         """Return what speaks against a pulse, whatever its course, or None."""
         if window.score < 1:
             return self._disturbances.name(pulse.onset_s, pulse.offset_s) or "too weak"
         onset, apex, _ = self._positions(pulse)
         values = self._history.values
-        if moved_as_one((values[apex] - values[onset]).reshape(-1, 2)):
+        if is_crop_slip((values[apex] - values[onset]).reshape(-1, 2)):
             return "the whole face moved as one"
         if group == _WHOLE:
-            if self._whole.unrest(pulse) > UNREST:
+            if self._whole.motion_before(pulse) > MOST_MOTION_BEFORE:
                 return "the face moved before"
             size = np.hypot(*pulse.motion.T)
             group = int(size[_GROUPS[_MOUTH]].max() > size[_GROUPS[0]].max())
@@ -250,7 +250,7 @@ class Spotter:
 
     def _other_course(self, group: int, pulse: Pulse) -> str | None:
         """Return what a pulse is instead, judged by its course, or None for an expression."""
-        if pulse.detour > DETOUR:
+        if pulse.variation_ratio > MOST_VARIATION_RATIO:
             return "to and fro, as in speech"
         if group != _MOUTH:
             return "a glance" if is_glance(pulse) else None
@@ -265,7 +265,7 @@ class Spotter:
         while self._ended and now_s - self._ended[0].since_s >= PATIENCE_S - self._period_s / 2:
             first = self._ended.pop(0)
             if self._moves_on(first):
-                yield _rejected(first.candidate, first.window, "moves on")
+                yield _reject(first.candidate, first.window, "moves on")
             else:
                 yield self._emit(first)
 
@@ -275,8 +275,8 @@ class Spotter:
         group = ended.group
         if group == _WHOLE:
             group = int(REGIONS.index(ended.window.regions[0]) in LOWER)
-        unrest = self._micro[group].unrest(self._history, since_s, np.inf)
-        return unrest > max(1.0, UNREST_SHARE * ended.window.score)
+        away = self._micro[group].distance_from_rest(self._history, since_s, np.inf)
+        return away > max(1.0, REST_SHARE * ended.window.score)
 
     def _emit(self, first: _Ended) -> SpotUpdate:
         window = first.window
@@ -298,7 +298,7 @@ class Spotter:
             if partner.candidate.announced:
                 candidate, partner = partner.candidate, first
         if any(_same(earlier, window) for earlier in self._emitted):
-            return _rejected(candidate, window, "part of the last expression")
+            return _reject(candidate, window, "part of the last expression")
         self._emitted.append(window)
         self._whole.skip(
             window.onset.time_s, window.offset.time_s if window.offset else window.apex.time_s
@@ -335,7 +335,7 @@ class Spotter:
         for group, candidate in enumerate(self._open):
             if candidate is not None:
                 window = self._window(group, candidate.pulse, "micro", open_end=True)
-                updates.append(_rejected(candidate, window, reason))
+                updates.append(_reject(candidate, window, reason))
         self._open = [None, None, None]
         for follower in (*self._micro, *self._macro):
             follower.reset()
@@ -357,7 +357,7 @@ class Spotter:
         moved = [int(i) for i in order if share[i] >= 1] or [int(order[0])]
         score = float(share[order[0]])
         if group == _WHOLE:
-            blinked = self._disturbances.blinked(pulse.onset_s, pulse.offset_s)
+            blinked = self._disturbances.has_blink(pulse.onset_s, pulse.offset_s)
             small = share[order[0]] < LEAST_SHARE
             score = 0.0 if small else pulse.strength / (BLINK_FACTOR if blinked else 1.0)
         onset, apex, offset = self._positions(pulse)
@@ -390,7 +390,7 @@ def _same(a: Window, b: Window) -> bool:
     return shared > 0 and shared >= SAME_OVERLAP * (max(a_to, b_to) - min(a_from, b_from))
 
 
-def _rejected(candidate: _Candidate, window: Window, reason: str) -> SpotUpdate:
+def _reject(candidate: _Candidate, window: Window, reason: str) -> SpotUpdate:
     return SpotUpdate(candidate.number, "rejected", window, reason)
 
 

@@ -249,7 +249,7 @@ def build_review_routes(root: Path) -> APIRouter:
     def motion(name: str, at: Annotated[TimeRange, Query()]) -> dict[str, Any]:
         opened = store.open(name)
         zero_s = opened.session.zero_s
-        return {"over": opened.motion.binned(at.start_s + zero_s, at.end_s + zero_s, at.bins)}
+        return {"over": opened.motion.bin_peaks(at.start_s + zero_s, at.end_s + zero_s, at.bins)}
 
     @router.get("/{name}/loudness")
     @error_as_answer

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, FiniteFloat
 
-from realtime.recording.camera_check import Check, check_camera
+from realtime.recording.camera_check import Check, judge_camera
 from realtime.study import Draft, Study
 from realtime.ui.calibration import Calibrator
 from realtime.ui.failures import report_failure
@@ -36,7 +36,7 @@ class TextRequest(BaseModel):
     """Time on this program's monotonic clock; None: now."""
 
 
-class Span(BaseModel):
+class SpanToForget(BaseModel):
     """How much to delete."""
 
     seconds: FiniteFloat
@@ -95,7 +95,7 @@ def build_study_routes(study: Study) -> APIRouter:
         add_entry(name, enter)
 
     @router.post("/forget")
-    def forget(request: Request, span: Span) -> dict[str, Any]:
+    def forget(request: Request, span: SpanToForget) -> dict[str, Any]:
         seconds = span.seconds
         return run(request, f"forget the last {seconds:g} s", lambda: study.forget(seconds))
 
@@ -105,4 +105,4 @@ def build_study_routes(study: Study) -> APIRouter:
 def find_camera_check(calibrator: Calibrator | None) -> Check | None:
     """Return the result of the Calibrate tab's camera check; None if there is none."""
     report = calibrator.state()["camera"] if calibrator is not None else None
-    return None if report is None else check_camera(report)
+    return None if report is None else judge_camera(report)

@@ -39,7 +39,7 @@ class RecordedGraph:
                     found = function(*self._given)
             self.stream.synchronize()
             self._answers = tuple(each.cpu().pin_memory() for each in found)
-            with recording(self.stream, device) as self.graph:
+            with record_graph(self.stream, device) as self.graph:
                 for place, each in zip(self._given, self._held, strict=True):
                     place.copy_(each, non_blocking=True)
                 found = function(*self._given)
@@ -63,7 +63,7 @@ class RecordedGraph:
 
 
 @contextmanager
-def recording(stream: torch.cuda.Stream, device: str) -> Iterator[torch.cuda.CUDAGraph]:
+def record_graph(stream: torch.cuda.Stream, device: str) -> Iterator[torch.cuda.CUDAGraph]:
     """Record all launches within into a graph, on `stream`, which has run them before.
 
     Other threads may use CUDA meanwhile, but their own recordings wait: a recording starts by

@@ -29,11 +29,11 @@ class TensorLucasKanade:
         self._iterations = int(parameters["iterations"])
         self._levels = levels_of(parameters, shape, device)
         self._halvings = [
-            tuple(on(separable.halving(side), device) for side in level.shape)
+            tuple(on(separable.halving_matrix(side), device) for side in level.shape)
             for level in self._levels[:-1]
         ]
         self._enlargings = [
-            resizing(coarse.shape, fine.shape, device) for fine, coarse in pairwise(self._levels)
+            resizers(coarse.shape, fine.shape, device) for fine, coarse in pairwise(self._levels)
         ]
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ class Level:
             for side, out in zip(shape, small, strict=True)
         ]
         self.rows, self.columns = (on(matrix, device) for matrix in window)
-        self.up_rows, self.up_columns = resizing(small, shape, device)
+        self.up_rows, self.up_columns = resizers(small, shape, device)
 
     def __call__(self, reference: Tensor, picture: Tensor, flow: Tensor, iterations: int) -> Tensor:
         """`flow` (N, 2, H, W) after `iterations` warps of `picture` (N, H, W)."""
@@ -126,7 +126,7 @@ def gradients(pictures: Tensor) -> tuple[Tensor, Tensor]:
     return gx / 32, gy / 32
 
 
-def resizing(
+def resizers(
     shape: tuple[int, int], out: tuple[int, int], device: str, scale: float | None = None
 ) -> tuple[Tensor, Tensor]:
     """`separable.linear` for rows and columns: from pictures of `shape` to those of `out`."""

@@ -20,7 +20,7 @@ def gaussian(size: int, sigma: float) -> ArrayF32:
     return _filter(size, np.arange(size), offsets, weights / weights.sum())
 
 
-def halving(size: int) -> ArrayF32:
+def halving_matrix(size: int) -> ArrayF32:
     """`cv2.pyrDown`, (⌈size / 2⌉, size)."""
     centres = np.arange(0, size, 2)
     return _filter(size, centres, np.arange(-2, 3), np.array([1, 4, 6, 4, 1]) / 16)

@@ -18,7 +18,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from model.flow.gpu.cuda_graph import recording
+from model.flow.gpu.cuda_graph import record_graph
 from model.flow.gpu.lk_kernels import BLOCK, FUSION, cubic, on_steps
 from model.flow.gpu.tvl1_tensor import EPSILON_PX, INNER, OUTER, TensorTVL1, central
 
@@ -323,6 +323,6 @@ class _Scale:
         with torch.cuda.device(device), torch.cuda.stream(stream):
             self._launch()  # compiles the kernels, which cannot happen while recording
         stream.synchronize()
-        with recording(stream, device) as graph:
+        with record_graph(stream, device) as graph:
             self._launch()
         return graph

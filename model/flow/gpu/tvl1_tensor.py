@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.flow.gpu.lk_tensor import resizing
+from model.flow.gpu.lk_tensor import resizers
 from model.flow.gpu.warp import round_flow, warp
 
 SCALE_STEP = 0.8
@@ -40,9 +40,9 @@ class TensorTVL1:
                 break
             self.shapes.append((height, width))
         self._reducing = [
-            resizing(fine, coarse, device, 1 / SCALE_STEP) for fine, coarse in pairwise(self.shapes)
+            resizers(fine, coarse, device, 1 / SCALE_STEP) for fine, coarse in pairwise(self.shapes)
         ]
-        self._enlarging = [resizing(coarse, fine, device) for fine, coarse in pairwise(self.shapes)]
+        self._enlarging = [resizers(coarse, fine, device) for fine, coarse in pairwise(self.shapes)]
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Two stacks (N, H, W) float32 grey 0 to 255 → (N, 2, H, W) px."""

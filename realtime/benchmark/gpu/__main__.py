@@ -8,6 +8,7 @@ Each part runs in its own process, so a failure does not end the others. Rows ar
 written as they come. The report ends with what failed or was not run, and the targets.
 """
 
+import argparse
 import multiprocessing
 import shlex
 import sys
@@ -35,15 +36,15 @@ from realtime.benchmark.gpu.training import training_part
 from realtime.benchmark.gpu.whole import whole_part
 from realtime.stream.clock import monotonic_s
 
-Part = Callable[[Report], None]
-LATE_S = 15.0
+GpuPart = Callable[[Report], None]
+GRACE_S = 15.0
 """A step that began in time may end this much later."""
 LONGEST = 1 / 3
 """Greatest share of the time that one part may take, so that a build that hangs leaves time for the
 others."""
 
 
-PARTS: dict[str, Part] = {
+GPU_PARTS: dict[str, GpuPart] = {
     "machine": machine_part,
     "lk": partial(flow_part, name="lk"),
     "engines": engines_part,
@@ -57,8 +58,8 @@ PARTS: dict[str, Part] = {
 """All parts, the most important first, in case time is short."""
 
 
-def run_part(part: Part, report: Report, seconds: float, to: Connection) -> None:
-    """Run one of `PARTS` in this process, and send everything it adds to `report` to `to`."""
+def run_part(part: GpuPart, report: Report, seconds: float, to: Connection) -> None:
+    """Run one of `GPU_PARTS` in this process, and send everything it adds to `report` to `to`."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     if report.cuda:
@@ -72,11 +73,11 @@ def run_part(part: Part, report: Report, seconds: float, to: Connection) -> None
     to.send(("ended", ""))
 
 
-def gather(report: Report, name: str, part: Part, seconds: float) -> None:
-    """Run one of `PARTS` in its own process and add its results to `report`. Ends it if it takes
+def gather(report: Report, name: str, part: GpuPart, seconds: float) -> None:
+    """Run one of `GPU_PARTS` in its own process and add its results to `report`. End it if it takes
     too long."""
     if seconds <= 0:
-        report.add("left out", f"{name}: time was up (--minutes)")
+        report.add("left out", f"{name}: time was up (--seconds)")
         return
     fresh = Report(report.device, report.calls, report.size_px)
     here, there = multiprocessing.Pipe(duplex=False)
@@ -84,14 +85,14 @@ def gather(report: Report, name: str, part: Part, seconds: float) -> None:
     process = multiprocessing.get_context("spawn").Process(target=run_part, args=given)
     process.start()
     there.close()  # otherwise `recv` would not notice that the process died
-    until_s = monotonic_s() + seconds + LATE_S
+    until_s = monotonic_s() + seconds + GRACE_S
     try:
         while here.poll(max(0.0, until_s - monotonic_s())):
             kind, what = here.recv()
             if kind == "ended":
                 return
             report.add(kind, what)
-        report.add("left out", f"{name}, from here on: took too long (--minutes)")
+        report.add("left out", f"{name}, from here on: took too long (--seconds)")
     except EOFError:
         process.join()
         why = f"its process died, exit code {process.exitcode}"
@@ -100,6 +101,10 @@ def gather(report: Report, name: str, part: Part, seconds: float) -> None:
         process.join(1.0)  # a part that has finished ends by itself
         process.kill()
         process.join()
+
+
+def _read_minutes(text: str) -> float:
+    return 60 * float(text)
 
 
 def main() -> None:
@@ -112,19 +117,22 @@ def main() -> None:
     parser.add_argument(
         "--calls", type=int, help="timed calls of each (default: 10000 on a GPU, 50 on a CPU)"
     )
-    parser.add_argument("--minutes", type=float, default=8.0, help="time limit for all parts")
+    limit = parser.add_argument
+    limit("--seconds", type=float, default=480.0, help="time limit for all parts")
+    none = argparse.SUPPRESS  # earlier versions' spelling
+    limit("--minutes", dest="seconds", type=_read_minutes, default=none, help=none)
     args = parser.parse_args()
     device = choose_device(args.device)
     cuda = device.startswith("cuda")
     calls = args.calls if args.calls is not None else (10_000 if cuda else 50)
     if calls < 10:
         raise InputError(f"--calls {calls}: choose 10 or more")
-    if not 0 < args.minutes <= 600:
-        raise InputError(f"--minutes {args.minutes:g}: choose more than 0, 600 at most")
+    if not 0 < args.seconds <= 36_000:
+        raise InputError(f"--seconds {args.seconds:g}: choose more than 0, 36000 at most")
     new_folder(args.out)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # for consoles that cannot print ≤
-    until_s = monotonic_s() + 60 * args.minutes - LATE_S
+    until_s = monotonic_s() + args.seconds - GRACE_S
 
     def say(kind: str, what: Any, text: str) -> None:
         if text:
@@ -137,9 +145,9 @@ def main() -> None:
         "command": shlex.join(["fmanet", "bench", "gpu", *sys.argv[1:]]),
         "begun": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    for name, part in PARTS.items():
+    for name, part in GPU_PARTS.items():
         left_s = until_s - monotonic_s()
-        gather(report, name, part, min(left_s, LONGEST * 60 * args.minutes))
+        gather(report, name, part, min(left_s, LONGEST * args.seconds))
     report.write(args.out)
     print("\n".join(report.target_section().text()))
     print(f"\nreport in {args.out / MARKDOWN}")

@@ -1,9 +1,8 @@
 """Builds, loads, checks and times every engine."""
 
 from pathlib import Path
-from typing import cast
 
-from model.engine import ENGINES, Engine
+from model.engine import ENGINES, Engine, make_engine
 from model.engine.cache import NOT_BUILT
 from model.engine.eager import plain_truth
 from model.engine.equality import FIXED_INPUTS, compare_answers, example_inputs, fixed_inputs
@@ -11,7 +10,6 @@ from model.engine.export import tensors
 from model.errors import InputError
 from model.inference.checkpoint import checkpoint_path, describe_checkpoint, load_network
 from model.inference.engine_building import build_here, engine_file
-from model.lazy_loading import load_entry
 from realtime.benchmark.gpu.rows import WRONG, Report
 from realtime.benchmark.gpu.timing import TIME_HEAD, add_times
 from realtime.stream.clock import monotonic_s
@@ -28,14 +26,14 @@ def engines_part(report: Report) -> None:
     path, right = checkpoint_path("fmanet"), list[Engine]()
     report.section("Engines: equivalence", *HEAD)
     for name in ENGINES:
-        report.attempt(f"engine {name}", add_engine, name, path, right)
+        report.attempt(f"engine {name}", add_engine_row, name, path, right)
     report.section("Engines: ms", *TIME_HEAD)
     for engine in right:
         report.attempt(f"time of {engine.name}", add_engine_times, engine, path)
 
 
-def add_engine(report: Report, name: str, path: Path, right: list[Engine]) -> None:
-    engine = cast(Engine, load_entry(ENGINES, name, "engine")(report.device))
+def add_engine_row(report: Report, name: str, path: Path, right: list[Engine]) -> None:
+    engine = make_engine(name, report.device)
     if why := engine.find_obstacle():
         report.add("left out", f"engine {name}: {why}")
         return

@@ -15,7 +15,7 @@ from model.flow.gpu.tvl1_tensor import TensorTVL1
 from model.lazy_loading import load_entry
 from model.records import ArrayF32
 from realtime.benchmark.gpu.pictures import make_pictures
-from realtime.benchmark.gpu.rows import TARGETS, WRONG, Report
+from realtime.benchmark.gpu.rows import GPU_TARGETS, WRONG, Report
 from realtime.benchmark.gpu.timing import (
     TIME_HEAD,
     add_row,
@@ -143,7 +143,7 @@ def add_graph_times(report: Report, compiled: bool, pool: Pool) -> None:
         function = torch.compile(function, fullgraph=True, dynamic=False)
     run = RecordedGraph(function, pool[0], report.device)
     p50 = add_row(report, title, run, pool, limit_s=FORM_S)
-    limit_ms = TARGETS["lk, both phases at 224²"][1]
+    limit_ms = GPU_TARGETS["lk, both phases at 224²"][1]
     does = "reaches" if p50 <= limit_ms else "does not reach"
     so = "the fused kernels can go" if p50 <= limit_ms else "the fused kernels stay"
     report.note(f"{title} {does} {limit_ms:g} ms: {so}.")

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import torch
 
-from model.engine.toolchain import cuda_headers, versions
+from model.engine.toolchain import explain_no_headers, versions
 from model.machine import cores, driver, processor, system
 from realtime.benchmark.gpu.rows import Report
 from realtime.benchmark.gpu.timing import floor_on
@@ -32,7 +32,7 @@ def machine_part(report: Report) -> None:
     if not report.cuda:
         report.add("left out", "the GPU's limits: no GPU")
         return
-    report.row("CUDA's headers", cuda_headers() or "found")
+    report.row("CUDA's headers", explain_no_headers() or "found")
     report.attempt("the GPU's name", add_gpu)
     report.attempt("bytes and launches", add_limits)
 

@@ -12,7 +12,7 @@ from realtime.stream.clock import monotonic_s
 
 FORMAT = "fmanet-live gpu 1"
 MARKDOWN, DOCUMENT = "gpu.md", "gpu.json"
-TARGETS = {
+GPU_TARGETS = {
     "lk, both phases at 224²": ("p50", 0.3),
     "tvl1, both phases at 224²": ("p50", 3.0),
     "FMANet, FP16, through TensorRT": ("p50", 0.2),
@@ -56,7 +56,7 @@ class Report:
     sections: list[Section] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     measured: dict[str, tuple[float, str]] = field(default_factory=dict)
-    """By name in `TARGETS`: ms, and the least possible in words."""
+    """By name in `GPU_TARGETS`: ms, and the least possible in words."""
 
     @property
     def cuda(self) -> bool:
@@ -108,7 +108,7 @@ class Report:
     def attempt(self, what: str, step: Callable[..., None], *args: Any) -> None:
         """Let `step` add its rows. If it fails, `what` is listed as left out, with the reason."""
         if monotonic_s() > self.until_s:
-            self.add("left out", f"{what}: time was up (--minutes)")
+            self.add("left out", f"{what}: time was up (--seconds)")
             return
         try:
             step(self, *args)
@@ -118,7 +118,7 @@ class Report:
     def targets(self) -> list[tuple[Any, ...]]:
         """Rows of the table of targets: what, target, ms measured, least possible, verdict."""
         found: list[tuple[Any, ...]] = []
-        for what, (rank, limit_ms) in TARGETS.items():
+        for what, (rank, limit_ms) in GPU_TARGETS.items():
             ms, least = self.measured.get(what, (None, ""))
             verdict = "not run" if ms is None else "met" if ms <= limit_ms else "missed"
             found.append((what, f"{rank} ≤ {limit_ms:g}", ms, least, verdict))

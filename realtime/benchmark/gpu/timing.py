@@ -12,7 +12,7 @@ from torch import Tensor
 
 from model.errors import error_line
 from model.flow.gpu.cuda_graph import Function, RecordedGraph
-from realtime.benchmark.gpu.rows import TARGETS, Report
+from realtime.benchmark.gpu.rows import GPU_TARGETS, Report
 from realtime.stream.clock import monotonic_s
 
 FEWEST, LIMIT_S = 5, 15.0
@@ -177,8 +177,8 @@ def add_row(
             report.add("left out", f"floor of {title}: {error_line(error)}")
     floor = "" if least is None else f"{least:.3f} ({why})"
     target = ""
-    if title in TARGETS:
-        rank, limit_ms = TARGETS[title]
+    if title in GPU_TARGETS:
+        rank, limit_ms = GPU_TARGETS[title]
         target = f"{rank} ≤ {limit_ms:g}"
         report.add("measured", (title, (float(np.percentile(wall, float(rank[1:]))), floor)))
     p50 = float(np.median(wall))

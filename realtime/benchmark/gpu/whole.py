@@ -26,12 +26,12 @@ def whole_part(report: Report) -> None:
     path = checkpoint_path("fmanet")
     head = ("what", "greatest difference of a probability", "right if", "")
     report.section("Crops to name: equivalence", *head)
-    report.attempt("crops to name in one graph", add_equality, path)
+    report.attempt("crops to name in one graph", add_name_equality, path)
     report.section("Crops to name: ms", *TIME_HEAD)
     report.attempt("time of crops to name", add_whole_times, path)
 
 
-def add_equality(report: Report, path: Path) -> None:
+def add_name_equality(report: Report, path: Path) -> None:
     flow = load_flow("lk")
     serving = Serving(path, device=report.device, engine="graph" if report.cuda else "eager")
     graph = OneGraph(flow, load_classifier(path, flow=flow, forward=serving), serving)
