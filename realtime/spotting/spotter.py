@@ -81,7 +81,7 @@ LEAST_DEPTH = 0.5
 """The smallest `Pulse.depth` of an expression."""
 SAME_OVERLAP = 1 / 3
 """Pulses are one expression if their intersection over union in time is at least this."""
-PATIENCE_S = 0.06
+PATIENCE_S = 0.055
 """How long an ended pulse waits. The face must stay at rest, or the person is speaking; and a pulse
 of the other half of the face may belong to it."""
 REST_SHARE = 0.3
