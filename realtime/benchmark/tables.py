@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from model.cli import format_columns
@@ -103,10 +104,12 @@ def _machine_and_commands(reports: Sequence[dict[str, Any]]) -> str:
     if found := facts["commit"]:
         commit = f"commit `{found[:12]}`" + (" with changes" if found.endswith("+") else "")
     commands = "\n".join(f"    {report['facts']['command']}" for report in reports)
-    return (
-        f"On {facts['machine']} ({facts['system']}, Python {facts['versions']['python']}, torch "
-        f"{facts['versions']['torch']}), {commit}, {facts['at'][:10]}:\n\n{commands}\n"
+    versions = facts["versions"]
+    where = (
+        f"On {facts['machine']} ({facts['system']}, Python {versions['python']}, torch "
+        f"{versions['torch']}), {commit}, {facts['at'][:10]}:"
     )
+    return f"{fill(where, 100)}\n\n{commands}\n"
 
 
 def _load_names(reports: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
