@@ -116,13 +116,21 @@ def _outcomes(work: Sequence[Callable[[], None]], jobs: int) -> Generator[_Outco
         for each in waiting:
             each.add_done_callback(lambda _: bar.update())
         try:
-            for each in waiting:
+            for each, run in zip(waiting, work, strict=True):
                 try:
                     yield each.result()
-                except BrokenProcessPool:
-                    yield _Outcome("its process was ended, as when memory is short: fewer --jobs")
+                except BrokenProcessPool:  # by this input or by another: so each runs again alone
+                    yield _outcome_alone(run)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _outcome_alone(run: Callable[[], None]) -> _Outcome:
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        try:
+            return pool.submit(_printing_outcome, run).result()
+        except BrokenProcessPool:
+            return _Outcome("its process was ended, as when memory is short: give fewer --jobs")
 
 
 def _outcome(run: Callable[[], None]) -> _Outcome:

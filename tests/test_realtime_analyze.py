@@ -325,13 +325,19 @@ def test_two_at_once_give_what_one_after_the_other_gives(
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 
-def test_a_process_that_was_ended_is_told(
+def test_a_process_that_is_ended_costs_its_own_input_alone(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
+    work = [
+        ("a", partial(print, "a is done")),
+        ("b", partial(os._exit, 9)),
+        ("c", partial(print, "c is done")),
+    ]
     with pytest.raises(SystemExit):
-        analyze._run_all([("a", partial(os._exit, 9)), ("b", partial(os._exit, 9))], jobs=2)
-    _, err = capfd.readouterr()
-    assert "2 of 2 inputs failed" in err
+        analyze._run_all(work, 2)
+    out, err = capfd.readouterr()
+    assert out.splitlines() == ["a is done", "c is done"]
+    assert "1 of 3 inputs failed" in err
     assert "its process was ended, as when memory is short" in err
 
 
