@@ -70,7 +70,7 @@ def recorded(session: LiveSession, frames: int) -> None:
 def test_the_list_is_red_until_it_is_right(live: LiveSession) -> None:
     study = Study(live, lambda: Check("camera", False, "the rate wavers"))
     state = study.state()
-    assert "never a name" in state["missing"]
+    assert state["missing"] == "first give the participant a code, like P07"
     with pytest.raises(InputError, match="never a name"):
         study.start()
     study.fill_in(Draft(participant="P07"))
