@@ -6,7 +6,7 @@ Both are timed on the frames of the load itself, one call after the other, with 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from importlib import import_module
+from importlib.util import find_spec
 from itertools import cycle, islice
 from typing import Any
 
@@ -21,6 +21,7 @@ from model.records import AlignedFace, Frame, ImageU8
 from realtime.benchmark.percentiles import tail
 from realtime.config import LiveConfig
 from realtime.sources import open_source
+from realtime.stream.packed_frame import encode_jpeg
 
 FRAMES = 60
 SECONDS = 1.5
@@ -73,13 +74,11 @@ def _parts(
     size = (network.side_px, network.side_px)
     yield "face network", network, [np.float32(1 / 255) * cv2.resize(i, size) for i in images]
     yield "flow", LucasKanade(levels=1).against(first), crops
-    yield "JPEG decoding", _decode, [_encode(image) for image in images]
-    try:
-        face_mesh = import_module("mediapipe").solutions.face_mesh
-    except ImportError:
-        pass  # there is no wheel for every Python
-    else:
-        with face_mesh.FaceMesh(max_num_faces=1) as theirs:
+    yield "JPEG decoding", _decode, [encode_jpeg(image, JPEG_QUALITY) for image in images]
+    if find_spec("mediapipe") is not None:  # there is no wheel for every Python
+        from mediapipe.python.solutions.face_mesh import FaceMesh  # slow to import
+
+        with FaceMesh(max_num_faces=1) as theirs:
             yield "MediaPipe FaceMesh", theirs.process, images
     dis: Any = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)  # type: ignore[attr-defined]
     yield "OpenCV DIS", lambda crop: dis.calc(first, crop, None), crops
@@ -91,11 +90,5 @@ def _farneback(first: ImageU8, second: ImageU8) -> object:
     return cv2.calcOpticalFlowFarneback(first, second, still, 0.5, 3, 15, 3, 5, 1.2, 0)
 
 
-def _encode(image: ImageU8) -> ImageU8:
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return np.asarray(jpeg, np.uint8)
-
-
-def _decode(jpeg: ImageU8) -> object:
-    return cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
+def _decode(jpeg: bytes) -> object:
+    return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)

@@ -3,12 +3,11 @@
 The spotter looks in two ways. A matched filter over the whole face finds the patterns of
 expressions where the face's own noise is weak. Beside it, upper and lower face are followed
 separately, each region against its threshold, so that speech does not hide a brow. Pulses that
-belong together become one window. Micro-expressions (ME) are pulses against the rest
-of the last second; macro-expressions are followed in parallel, against the rest of the last
-seconds.
+belong together become one window. Micro-expressions (ME) are pulses against the rest of the last
+second; macro-expressions are followed in parallel, against the rest of the last seconds.
 
-Other movements betray themselves by what comes with them: a blink silences the lids and raises the
-brows' thresholds, head motion raises all thresholds, a jump of the light silences all regions.
+Other movements betray themselves by what comes with them: a blink silences the lids and raises all
+other thresholds, head motion raises all thresholds, a jump of the light silences all regions.
 """
 
 from collections import deque
