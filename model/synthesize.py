@@ -174,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         usual_options = parser.parse_args(["--out", str(options.out)])
         for name in _FACE_ONLY:
             if getattr(options, name) != getattr(usual_options, name):
-                option = name.replace("_", "-")
+                option = "no-speech" if name == "speech" else name.replace("_", "-")
                 raise InputError(f"--{option} does not go with --over: the footage has its own")
         count = write_overlay(options.over, output, seed=options.seed, schedule=schedule)
         print(f"{options.out}: {count} micro-expressions over {options.over.name}")

@@ -8,7 +8,7 @@ The number of epochs is fixed beforehand, or chosen on subjects held out with --
 --loso, --out is a folder. It gets a network for each subject of the data sets, trained on all other
 subjects (and on synthetic pairs, if named), and the pooled scores. Figures on synthetic pairs come
 from a set with nuisances that training does not have, which is used once, at the end. The same
-command does not make samples and folds again that an interrupted run has left.
+command reuses the samples and folds of an interrupted run.
 """
 
 from model.errors import demand

@@ -58,6 +58,8 @@ def main() -> None:
     baseline: Path | None = options.pop("baseline")
     config = LiveConfig(**options, baseline=None if baseline is None else load_baseline(baseline))
     choose_device(config.device)
+    if against_live and processes > 1:
+        raise InputError(f"--jobs {processes}: sessions are compared one after the other")
     if against_live:
         _run_all([(spec, partial(_compare, spec, config)) for spec in inputs])
         return
@@ -130,7 +132,7 @@ def _outcome_alone(run: Callable[[], None]) -> _Outcome:
         try:
             return pool.submit(_printing_outcome, run).result()
         except BrokenProcessPool:
-            return _Outcome("its process was ended, as when memory is short: give fewer --jobs")
+            return _Outcome("its process was ended, as when memory is short: free some")
 
 
 def _outcome(run: Callable[[], None]) -> _Outcome:

@@ -310,16 +310,16 @@ class Run:
             if self._on_step is not None:
                 self._on_step(step)
             while self._pipeline.is_naming and follower.waits_for(NAME_POLL_S):
-                self._take_named()
+                self._take_named(frame.stamp.time_s)
 
-    def _take_named(self) -> None:
+    def _take_named(self, now_s: float) -> None:
         events, timings_ms = self._pipeline.take_named()
         if not events:
             return
         events = self._results.add_named(events, timings_ms)
         if self.recording is not None:
             self.recording.recorder.note_events(events)
-        self._packing.take(events, self._last.time_s if self._last else 0.0)
+        self._packing.take(events, now_s)
 
     def _must_wait(self) -> bool:
         """Return whether the analysis must leave the processor to the recorder."""

@@ -108,8 +108,8 @@ class Study:
                 raise InputError("there is no recording to stop")
             self._session.stop()
             self._last = self._session.recording()
+            self._clear_person()  # before the source opens again, which may fail
             self._session.record(None)
-        self._clear_person()
 
     def _clear_person(self) -> None:
         """Clear what the last participant agreed to: the next person must be asked again."""

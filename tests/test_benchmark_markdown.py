@@ -88,6 +88,17 @@ def test_a_frame_that_was_not_recorded_counts() -> None:
     assert row[1:3] == ("p99 8.0 ms, 0 dropped, 719 of 720 recorded", "no")
 
 
+def test_a_cameras_frames_have_no_speed_of_their_own() -> None:
+    found = met(report({**load(640, 60), "analysed_per_s": None}))
+    assert [value for what, value in found.items() if "frames a second" in what] == ["–"]
+
+
+def test_only_what_waits_is_said_to_wait() -> None:
+    slow = {**load(640, 60), "step_ms": {**TAIL, "p50": 9.0, "p95": 9.0}}
+    (row,) = (r for r in judge_targets([report(slow)]) if "step" in r[0])
+    assert row[3] == "a frame needs 4.0 ms (face 3.0, motion 1.0)"
+
+
 def test_a_missed_target_says_what_holds_it() -> None:
     reports = [report(load(640, 200, p99=None, dropped=30), load(1280, 60, dropped=1))]
     found = {what: rest for what, *rest in judge_targets(reports)}

@@ -484,3 +484,9 @@ def test_the_check_refuses_another_layout_in_one_line(tmp_path: Path) -> None:
 def test_a_clip_names_itself(tmp_path: Path) -> None:
     clip: Clip = made("casme2", tmp_path).clips[0]
     assert clip.key == "casme2/01/EP01_01f@3"
+
+
+def test_a_folder_whose_rows_would_not_be_found_is_not_taken_for_the_set(tmp_path: Path) -> None:
+    (tmp_path / "HS" / "S1" / "micro" / "negative" / "s1_ne_01").mkdir(parents=True)
+    with pytest.raises(InputError):
+        open_dataset("smic", tmp_path)

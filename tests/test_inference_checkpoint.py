@@ -134,6 +134,19 @@ def test_a_description_of_other_kinds_of_values_is_refused(path: Path, odd: dict
         load_classifier(path)
 
 
+def test_a_key_that_no_description_has_is_refused(path: Path) -> None:
+    save_checkpoint(path, CHECKPOINT, CHECKPOINT.network().state_dict())
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = content[8 : 8 + length]
+    assert b"temperature" in header
+    path.write_bytes(
+        content[:8] + header.replace(b"temperature", b"temperatvre") + content[8 + length :]
+    )
+    with pytest.raises(CheckpointError, match="temperatvre"):
+        load_classifier(path)
+
+
 def test_options_that_no_network_has_are_refused(path: Path) -> None:
     odd = replace(CHECKPOINT, options={"blocks": [None]})
     save_checkpoint(path, odd, CHECKPOINT.network().state_dict())

@@ -96,8 +96,7 @@ def evaluate(
             return measure_resting(motions.get(each.at_rest()))
         return chosen
 
-    with tqdm(total=len(footage), desc="motion", unit="piece", disable=None) as bar:
-        motions.fill(footage, workers, bar.update)
+    motions.fill(footage, workers)
     rows = []
     for group, value, pieces in tqdm(groups, desc="spotting", disable=None):
         outcomes = [

@@ -6,20 +6,19 @@ face, the flow, the motion or the synthetic face makes a new file.
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from inspect import getsource
-from multiprocessing import get_context
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.spotting.footage import TestFootage
 from model.errors import InputError, error_line
 from model.files import hash_code, write_whole
+from model.parallel import run_jobs
 from model.records import ArrayF32, ArrayF64, MotionSample, SpotUpdate, Stamp
 from realtime.perception.spotting_steps import FrameSpotter, Perception
 from realtime.spotting import eyes, motion
@@ -147,26 +146,11 @@ class MotionCache:
         write_whole(path, content.getbuffer())
         return motions
 
-    def fill(self, footage: Sequence[TestFootage], workers: int, tick: Callable[[], None]) -> None:
-        """Measure missing motions in `workers` processes, and call `tick` after each. Raises
-        `InputError` if `workers` is below 1."""
-        if workers < 1:
-            raise InputError(f"--jobs {workers}: choose 1 or more processes")
+    def fill(self, footage: Sequence[TestFootage], workers: int) -> None:
+        """Measure missing motions in `workers` processes. Raises `InputError` if `workers` is below
+        1."""
         missing = [each for each in footage if not self._path(each).exists()]
-        for _ in range(len(footage) - len(missing)):
-            tick()
-        if workers == 1 or len(missing) < 2:
-            for each in missing:
-                self.get(each)
-                tick()
-            return
-        # Spawned: a process with threads, such as torch's, must not be forked.
-        with ProcessPoolExecutor(
-            workers, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
-        ) as pool:
-            for done in [pool.submit(_measure_into, self._folder, each) for each in missing]:
-                done.result()
-                tick()
+        run_jobs(partial(_measure_into, self._folder), missing, workers, "motion", "piece")
 
     def _path(self, footage: TestFootage) -> Path:
         name = hashlib.sha256((self._code + footage.name).encode()).hexdigest()[:24]

@@ -26,7 +26,7 @@ from model.datasets.layout import (
 from model.datasets.spreadsheets import EXPRESSION_COLUMNS, expression_row, rows_by_header
 from model.records import Kind
 
-_SUBJECT = re.compile(r"spNO\.\d+", re.IGNORECASE)
+_SUBJECT = re.compile(r"(?i)spNO\.\d+")
 
 
 def read(release: Release) -> LayoutContent:

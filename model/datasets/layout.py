@@ -213,15 +213,15 @@ def parse_action_units(coding: str) -> tuple[str, ...]:
 
 
 def holds_folder(pattern: str, *below: str) -> Callable[[Path], bool]:
-    """Whether a folder has a subfolder whose whole name matches `pattern`, in any case, and which
-    has a subfolder that matches the first of the patterns `below`, and so on."""
-    name = re.compile(pattern, re.IGNORECASE)
+    """Whether a folder has a subfolder whose whole name matches `pattern`, and which has a
+    subfolder that matches the first of the patterns `below`, and so on."""
+    name = re.compile(pattern)
     holds = holds_folder(*below) if below else lambda _: True
     return lambda folder: any(name.fullmatch(s.name) and holds(s) for s in subfolders(folder))
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Folders in `folder`, in natural_key order (s2 before s10)."""
+    """Folders in `folder`, in natural order (s2 before s10)."""
     found = [Path(entry.path) for entry in _entries(folder, files=False)]
     return sorted(found, key=lambda path: natural_key(path.name))
 

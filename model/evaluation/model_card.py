@@ -35,7 +35,7 @@ PHASE_WORDS = {
     "onset_apex": "of both phases, but looks at onset → apex alone",
     "apex_offset": "of both phases, but looks at apex → offset alone",
 }
-"""What a network looks at, by `Inputs` and by `Phases`."""
+"""What a network looks at, by `Inputs` and by `PhaseChoice`."""
 
 
 def main() -> None:

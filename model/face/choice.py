@@ -27,5 +27,5 @@ def choose_face(faces: Sequence["Landmarks"], choice: str) -> "Landmarks | None"
     if choice == LARGEST:
         return faces[0] if faces else None
     from_left = sorted(faces, key=lambda face: face.region.x_px)
-    place = int({"left": "1", "right": str(len(faces))}.get(choice, choice))
+    place = {"left": 1, "right": len(faces)}[choice] if choice.isalpha() else int(choice)
     return from_left[place - 1] if 1 <= place <= len(faces) else None

@@ -80,7 +80,7 @@ class FaceDetector:
         framed[top : top + size[1], left : left + size[0]] *= 1 / 127.5
         framed[top : top + size[1], left : left + size[0]] -= 1
         boxes, scores = self._network(framed)
-        found = _faces(boxes[0], scores[0, :, 0], self._anchors, side, self._least_score)
+        found = _faces(boxes[0], scores[0, :, 0], self._anchors, self._least_score)
         factor = np.array([width / size[0], height / size[1]])
         return [
             Detection(
@@ -101,7 +101,7 @@ def _anchors(grid: tuple[tuple[int, int], ...], side: int) -> ArrayF64:
 
 
 def _faces(
-    rows: ArrayF32, logits: ArrayF32, anchors: ArrayF64, side: int, least_score: float
+    rows: ArrayF32, logits: ArrayF32, anchors: ArrayF64, least_score: float
 ) -> list[tuple[float, ArrayF64]]:
     """The score of each face, and its points (8, 2) in px of the network's picture: upper left and
     lower right corner of the box, then six key points. Best first."""

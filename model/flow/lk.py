@@ -86,7 +86,7 @@ class LucasKanade(FlowParameters):
         # The window has the same size in pixels on each level, so it is wider on a coarse level,
         # which finds the motion, and narrower on the fine one, which finds its shape.
         levels = [_ReferenceLevel(reference, sigma, self.ridge)]
-        while len(levels) < self.levels and min(levels[-1].shape) >= SMALLEST_HALVED_PX:
+        while len(levels) < int(self.levels) and min(levels[-1].shape) >= SMALLEST_HALVED_PX:
             levels.append(_ReferenceLevel(_halve(levels[-1].picture), sigma, self.ridge))
 
         def solve(moved: ArrayF32) -> ArrayF32:

@@ -36,6 +36,8 @@ FORMAT = "fmanet-live 1"
 class Checkpoint:
     """A checkpoint's description of its weights."""
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # a misspelt key must not be ignored
+
     classifier: str
     """Name in `CLASSIFIERS`."""
     labels: tuple[str, ...]

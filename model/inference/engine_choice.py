@@ -172,9 +172,8 @@ class Serving:
                 self.reasons[name] = failed or why
                 if failed is None:
                     wanted.append(_PendingBuild(engine, file, why))
-            except (
-                Exception
-            ) as error:  # native libraries and half installed packages raise anything
+            except Exception as error:
+                # Native libraries and half installed packages raise anything.
                 self.reasons[name] = describe_error(error)
         return self._plainest(), wanted
 

@@ -24,7 +24,10 @@ NAME = "synthetic"
 CHUNK = 250
 """Samples per file."""
 
-_GENERATOR = ("classifiers/*.py", "flow/*.py", "synthetic/*.py", "synthetic/*.toml")
+_GENERATOR = (
+    *("classifiers/*.py", "flow/*.py", "face/crop.py", "labels.py"),
+    *(f"synthetic/*.{suffix}" for suffix in ("py", "toml", "csv")),
+)
 """The files that a sample depends on."""
 
 

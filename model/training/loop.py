@@ -96,7 +96,7 @@ def fit(
 
 @dataclass
 class _Epochs:
-    """Runs epochs, and everything that they need."""
+    """Runs single epochs, and holds what they need."""
 
     recipe: Recipe
     training: SampleSet

@@ -29,7 +29,7 @@ SECONDS = 1.5
 FLOOR = ("face network", "flow", "JPEG decoding")
 """The parts without which no frame can be judged; their sum is the floor."""
 JPEG_QUALITY = 90
-_WARM_UP_CALLS = 10
+_WARM_UP_CALLS, _FEWEST_CALLS = 10, 20
 
 
 def time_floor(load: LiveConfig) -> dict[str, dict[str, Any]]:
@@ -40,7 +40,7 @@ def time_floor(load: LiveConfig) -> dict[str, dict[str, Any]]:
         if source.info.live:
             return {}
         frames = list(islice(source, FRAMES))
-    aligner = FaceAligner()
+    aligner = FaceAligner(load.face)
     aligned = [(frame, aligner.align(frame)) for frame in frames]
     faces = [(frame, face) for frame, face in aligned if face is not None]
     if not faces:
@@ -52,14 +52,13 @@ def time_floor(load: LiveConfig) -> dict[str, dict[str, Any]]:
 def _time(call: Callable[[Any], object], inputs: Sequence[Any]) -> list[float]:
     """Return the ms of each call during `SECONDS`, after a warm-up."""
     times_ms: list[float] = []
+    given = cycle(inputs)
+    for _ in range(_WARM_UP_CALLS):
+        call(next(given))
     end_s = time.perf_counter() + SECONDS
-    for number, given in enumerate(cycle(inputs)):
-        start_s = time.perf_counter()
-        if start_s > end_s:
-            break
-        call(given)
-        if number >= _WARM_UP_CALLS:
-            times_ms.append(1e3 * (time.perf_counter() - start_s))
+    while (start_s := time.perf_counter()) < end_s or len(times_ms) < _FEWEST_CALLS:
+        call(next(given))
+        times_ms.append(1e3 * (time.perf_counter() - start_s))
     return times_ms
 
 

@@ -180,8 +180,8 @@ def _floor(reports: Sequence[dict[str, Any]]) -> CellRows:
         rows.append((name, format_percentile(ms, "p50"), format_percentile(ms, "p95"), share))
     rows.append(("**floor**, the sum of its parts", format_ms(floor_ms), "", "1"))
     for name, load in _load_names(reports):
-        ms = load["step_ms"]
-        if ms["p50"] is not None:
+        ms = load.get("step_ms")
+        if ms is not None and ms["p50"] is not None:
             times = (format_percentile(ms, "p50"), format_percentile(ms, "p95"))
             rows.append((f"our frame, {name}", *times, f"{ms['p50'] / floor_ms:.2f}"))
     return rows

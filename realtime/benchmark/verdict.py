@@ -23,15 +23,18 @@ def judge_load(load: dict[str, Any]) -> str:
     return f"does not keep up with {name}: {problem}, {times}; {find_bottleneck(load)}"
 
 
+def describe_costs(load: dict[str, Any]) -> str:
+    """Say how much time a frame needs, and for which stages."""
+    costs = _costs(load)
+    return f"a frame needs {sum(costs.values()):.1f} ms ({_list_costs(costs)})"
+
+
 def find_bottleneck(load: dict[str, Any]) -> str:
     """Say how much time a frame needs and has, and which stages take it."""
-    stages = load["stages_ms"]
-    costs = {name: stages[name]["mean"] for name in STEP if name in stages}
+    costs = _costs(load)
     if not costs:
         return "no frame was analysed"
-    dearest = sorted(costs, key=lambda name: -costs[name])
-    parts = ", ".join(f"{name} {costs[name]:.1f}" for name in dearest)
-    has, needs = 1e3 / load["fps"], sum(costs.values())
+    has, needs, parts = 1e3 / load["fps"], sum(costs.values()), _list_costs(costs)
     # If frames wait, the next one's face is found in parallel.
     face = costs.get("face", 0.0)
     least = max(face, needs - face)
@@ -41,6 +44,15 @@ def find_bottleneck(load: dict[str, Any]) -> str:
         f"a frame needs {needs:.1f} ms and has {has:.1f} ({parts}), so late ones waited behind a "
         "slow one, or for the processor"
     )
+
+
+def _costs(load: dict[str, Any]) -> dict[str, float]:
+    stages = load["stages_ms"]
+    return {name: stages[name]["mean"] for name in STEP if name in stages}
+
+
+def _list_costs(costs: dict[str, float]) -> str:
+    return ", ".join(f"{name} {costs[name]:.1f}" for name in sorted(costs, key=lambda n: -costs[n]))
 
 
 def warn_if_busy(loads: list[dict[str, Any]]) -> str:

@@ -20,6 +20,9 @@ from realtime.spotting.metrics import MIN_IOU, Expression, iou, match
 
 NOTHING = "nothing"
 
+FEWEST_PAIRS = 5
+"""Kappa of fewer pairs says nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
@@ -83,10 +86,6 @@ def agree(session: Session, first: str, second: str) -> Agreement:
             _mean([1e3 * abs(spans_a[i].offset_s - spans_b[j].offset_s) for i, j in pairs]),
         ),
     )
-
-
-FEWEST_PAIRS = 5
-"""Kappa of fewer pairs says nothing: one common expression gave 0 or nothing at all."""
 
 
 def cohen_kappa(pairs: Sequence[tuple[Hashable, Hashable]]) -> float:

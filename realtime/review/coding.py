@@ -98,10 +98,10 @@ def add_edit(
 
 
 def apply_edits(session: Session, coder: str) -> Session:
-    """Return `session` with the edits of `coder`: without rejected expressions and those added that
-    wait for a label, and with moved,
-    relabelled and added ones. `verdicts` says which are accepted, rejected or added; the others
-    stay as found. Raises `InputError` if the coder has made no edit."""
+    """Return `session` with the edits of `coder`: moved, relabelled and added expressions, without
+    the rejected ones, and without those added but not yet accepted. `verdicts` says which are
+    accepted, rejected or added; the others stay as found. Raises `InputError` if the coder has made
+    no edit."""
     check_reviewed(session.folder, coder)
     found = {event.number: event for event in session.confirmed}
     kept: list[Event] = []

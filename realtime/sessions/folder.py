@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
@@ -73,8 +73,9 @@ class SessionFolder:
     def read_document(self) -> dict[str, Any]:
         """Read `session.json`. Raises `InputError` if it is missing, damaged, or of another version
         of the format."""
-        if not self.document.exists():
-            raise InputError(f"{self.path} is not a session: it has no {DOCUMENT}")
+        with suppress(OSError):  # it may be there, and not for us to see: `read_json` says so
+            if not self.document.exists():
+                raise InputError(f"{self.path} is not a session: it has no {DOCUMENT}")
         document = read_json(self.document)
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise InputError(f"{self.document} does not describe a session of this program")

@@ -36,7 +36,7 @@ class Session:
     coder: str = ""
     """Code of the coder whose edits are in `events`; empty: they are as the program found them."""
     verdicts: Mapping[int, str] = field(default_factory=dict)
-    """`accepted` or `added` by number of the event, for events that the coder judged."""
+    """`accepted`, `rejected` or `added` by number of the event, for those that the coder judged."""
     clock_offsets: tuple[ClockOffset, ...] = ()
     """Offsets from the source's clock to the system's, in order of time; empty if unknown."""
 

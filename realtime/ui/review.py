@@ -29,6 +29,7 @@ from realtime.review.session_report import make_report
 from realtime.review.session_sound import LANE_DB, SessionSound, open_sound
 from realtime.sessions.coder_edits import Edit
 from realtime.sessions.export_rows import find_questions, marker_rows
+from realtime.sessions.exported_copies import ForgottenCopies, forget_copies
 from realtime.sessions.folder import DOCUMENT, SessionFolder, hold
 from realtime.sessions.reader import Session, open_session
 from realtime.sessions.recover import recover
@@ -232,7 +233,10 @@ def build_review_routes(root: Path) -> APIRouter:
     @error_as_answer
     def recover_session(name: str) -> dict[str, Any]:
         with hold(store.find(name)) as folder:
-            return asdict(recover(folder))
+            done = recover(folder)
+            # A deletion that is finished now reaches what was exported, too.
+            copies = forget_copies(folder) if done.redactions else ForgottenCopies((), ())
+            return {**asdict(done), "copies_left": [str(path) for path in copies.left]}
 
     @router.get("/{name}/coding")
     @error_as_answer

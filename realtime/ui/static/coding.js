@@ -21,6 +21,7 @@ export class Coding {
 
   /** Load the edits of `coder` in `session`. Without a code one can only look. */
   open(session, coder) {
+    this.#take({ expressions: [] }); // those of another session must not be edited
     return this.#then(async () => {
       [this.#session, this.coder] = [session, coder];
       const found = await this.#ask(`${session}/coding?coder=${encodeURIComponent(coder || "nobody")}`);
@@ -58,8 +59,9 @@ export class Coding {
 
   #then(action) {
     this.flush();
-    this.#last = this.#last.then(action);
-    return this.#last;
+    const done = this.#last.then(action);
+    this.#last = done.catch(() => {}); // one that fails does not stop those after it
+    return done;
   }
 
   async #change(number, changes) {

@@ -137,7 +137,7 @@ class Review {
     const none = this.#ref("none");
     none.hidden = found.sessions.length > 0;
     none.textContent = `No session in ${found.folder} yet: record one on the Study tab.`;
-    const open = found.sessions.find(({ name }) => name === kept) ?? found.sessions.find(({ state }) => state !== "recording");
+    const open = found.sessions.find(({ name }) => name === kept) ?? found.sessions.find(({ state, error }) => !error && state !== "recording");
     if (!open) return;
     choice.value = open.name;
     if (open.name !== kept) await this.#open(open.name);
@@ -172,15 +172,22 @@ class Review {
     this.#selected = null;
     Object.assign(this.#root.dataset, { open: name, sound: facts.sound ? "yes" : "no" });
     await this.#coding.open(this.#address, this.#coder);
-    this.#player.go(0);
+    if (turn === this.#turn) this.#player.go(0);
   }
 
   async #recover(name) {
+    const button = this.#ref("recover");
+    button.disabled = true;
     const done = await this.#ask(`${encodeURIComponent(name)}/recover`, {});
+    button.disabled = false;
     if (!done) return;
     await this.#list();
     await this.#open(name);
-    this.#tell(`${name} is repaired: ${done.frames} frames in the video, ${done.lost} were lost when it was cut off.`);
+    if (this.#name !== name) return; // another was chosen, or it still cannot be opened
+    const left = done.copies_left.map((path) => ` ${path} may hold what was deleted: check it, or delete it.`);
+    this.#tell(
+      `${name} is repaired: ${done.frames} frames in the video, ${done.lost} were lost when it was cut off.${left.join("")}`,
+    );
   }
 
   #about() {
@@ -216,8 +223,11 @@ class Review {
   /** Change the chosen expression. */
   async #change(changes) {
     const number = this.#selected;
-    if (number === null || !this.#hasCoder()) return;
-    if (!(await this.#coding.change(number, changes))) return;
+    if (number === null) return;
+    if (!this.#hasCoder() || !(await this.#coding.change(number, changes))) {
+      this.#panel(); // shows what is stored
+      return;
+    }
     this.#warn("");
     if (!changes.verdict || changes.verdict === "open") return;
     if (this.#selected === number && document.activeElement !== this.#ref("note")) this.#next(1);

@@ -72,6 +72,7 @@ export class Connection {
       ping();
     };
     socket.onmessage = ({ data }) => {
+      if (socket !== this.#socket) return; // of a connection that was left
       if (typeof data !== "string") {
         this.#on.bytes(data);
         return;

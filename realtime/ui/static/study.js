@@ -16,6 +16,7 @@ export function mount(root) {
 class StudyTab extends Tab {
   #filled = false;
   #recording = false;
+  #last = null; // folder of the last recording
   #keys = new Set();
   #noteBegunS = null;
 
@@ -56,10 +57,17 @@ class StudyTab extends Tab {
     return { ...texts, ...boxes, participant: participant.trim(), minutes: Number(minutes) };
   }
 
-  #begin() {
+  async #begin() {
     this.ref("start").disabled = true;
     this.ref("hint").textContent = "Starting…";
-    this.ask("start", {});
+    if (!(await this.ask("start", {}))) this.ref("hint").textContent = "Not started: no answer";
+  }
+
+  /** Store a marker or note. Resolves to whether it was stored. */
+  async #mark(kind, text, atS) {
+    const state = await this.ask(kind, { text, at_s: atS });
+    if (!state) this.ref("hint").textContent = `Not stored, no answer: ${text}`;
+    return state !== null && !state.error;
   }
 
   /** A key of the protocol, unless it is typed into a field. */
@@ -68,7 +76,7 @@ class StudyTab extends Tab {
     if (!this.#recording || !this.visible || typing || pressed.repeat) return;
     if (pressed.ctrlKey || pressed.metaKey || pressed.altKey || !this.#keys.has(pressed.key)) return;
     pressed.preventDefault();
-    this.ask("key", { text: pressed.key, at_s: this.nowS() });
+    this.#mark("key", pressed.key, this.nowS());
   }
 
   #wireNote() {
@@ -76,18 +84,22 @@ class StudyTab extends Tab {
     note.addEventListener("input", () => {
       this.#noteBegunS = note.value ? (this.#noteBegunS ?? this.nowS()) : null;
     });
-    note.addEventListener("keydown", ({ key }) => {
+    note.addEventListener("keydown", async ({ key }) => {
       if (key === "Escape") note.blur();
-      if (key !== "Enter" || !note.value.trim()) return;
-      this.ask("note", { text: note.value, at_s: this.#noteBegunS });
+      const [text, begunS] = [note.value, this.#noteBegunS];
+      if (key !== "Enter" || !text.trim()) return;
       note.value = "";
       this.#noteBegunS = null;
+      if ((await this.#mark("note", text, begunS)) || note.value) return;
+      [note.value, this.#noteBegunS] = [text, begunS]; // to try again
     });
   }
 
   show(state) {
     const { recording } = state;
-    if (this.#recording && recording === null) this.#filled = false; // the form is for the next
+    const last = state.last?.folder ?? null;
+    if (last !== this.#last) this.#filled = false; // it has ended: the form is for the next person
+    this.#last = last;
     this.#recording = recording !== null;
     this.root.dataset.recording = recording ? "yes" : "no";
     for (const part of this.root.querySelectorAll("[data-part]")) {
@@ -103,7 +115,7 @@ class StudyTab extends Tab {
   lose() {
     const going = this.#recording ? "the recording may have stopped" : "nothing can be recorded";
     this.ref("hint").textContent =
-      `Connection lost: ${going}. Look whether the program still runs, and start it again if not.`;
+      `Connection lost: ${going}. Check whether the program is still running, and restart it if not.`;
     this.root.dataset.connection = "lost";
     this.ref("going").textContent = "Connection lost";
     for (const name of ["stop", "pause", "forget", "start"]) this.ref(name).disabled = true;
@@ -182,14 +194,14 @@ class StudyTab extends Tab {
     const now = () => this.nowS();
     this.#list(this.ref("keys"), keys, () =>
       Object.entries(keys).map(([key, name]) =>
-        button([make("kbd", {}, key), name], () => this.ask("key", { text: key, at_s: now() })),
+        button([make("kbd", {}, key), name], () => this.#mark("key", key, now())),
       ),
     );
     this.#list(this.ref("questions"), [questions, protocol.open], () =>
       questions.map(({ name, text, key }) => {
         const open = name === protocol.open;
         const words = `${name} ${open ? "ends" : "starts"}`;
-        const ask = () => this.ask("question", { text: name, at_s: now() });
+        const ask = () => this.#mark("question", name, now());
         const caption = [...(key ? [make("kbd", {}, key)] : []), words];
         return make(
           "li",

@@ -7,26 +7,28 @@ import { ViewSocket } from "./socket.js";
 /** Call `change(visible)` whenever `root` comes into view or leaves it. */
 export function watchVisible(root, change) {
   let visible = false;
-  new IntersectionObserver(([seen]) => {
+  new IntersectionObserver((entries) => {
+    const seen = entries.at(-1); // several may come at once, the newest last
     if (seen.isIntersecting === visible) return;
     visible = seen.isIntersecting;
     change(visible);
   }).observe(root);
 }
 
-/** The server's answer, to a POST of `body` if there is one. Fails after `mostMs`, if given. */
-export function request(url, body = null, mostMs = null) {
+/** The server's answer, to a POST of `body` if there is one. */
+export function request(url, body = null) {
   const headers = { "Content-Type": "application/json" };
-  const signal = mostMs === null ? null : AbortSignal.timeout(mostMs);
-  return fetch(url, body ? { method: "POST", headers, body: JSON.stringify(body) } : { signal });
+  return fetch(url, body ? { method: "POST", headers, body: JSON.stringify(body) } : {});
 }
 
 const LOST_MS = 2000;
+const BUSY_MS = 15_000; // a change may load networks
+const RETRY_MS = 500;
 
 /** A tab with the live picture and a state. A subclass has `show(state)`, which draws the state and
  * returns after how many ms to ask again; `answered` in it says that it answers a change. `lose()`
- * and `find()` are called when the server has not answered for two seconds, and when it does again.
- */
+ * is called when the server has not answered for two seconds, or a change for longer; `find()` when
+ * it answers again. */
 export class Tab {
   root;
   visible = false;
@@ -75,36 +77,43 @@ export class Tab {
   }
 
   /** Ask for the state, with `body` for a change; and again after a while. Changes reach the server
-   * in the order in which they were made. */
+   * in the order in which they were made. Resolves to the state, null without an answer. */
   async ask(path, body = null) {
-    if (this.#asking && body === null) return;
+    if (this.#asking && body === null) return null;
     clearTimeout(this.#timer);
     this.#asking += 1;
     this.#answer = this.#answer.then(() => this.#fetch(path, body));
     const state = await this.#answer;
     this.#asking -= 1;
-    const wait = state ? this.show(state) : 1000;
+    const wait = state ? this.show(state) : RETRY_MS;
     clearTimeout(this.#timer);
     if (this.visible) this.#timer = setTimeout(() => this.ask("state"), wait);
+    return state;
   }
 
   async #fetch(path, body) {
-    const askedMs = performance.now();
+    this.#failingSince ??= performance.now(); // until there is an answer
+    const patience = setTimeout(() => this.#lose(), body ? BUSY_MS : LOST_MS);
     try {
-      const answer = await request(new URL(path, this.#base), body, body ? null : LOST_MS);
+      const answer = await request(new URL(path, this.#base), body);
+      if (answer.status >= 502) throw new Error("a proxy answers, not the program");
       this.#failingSince = null;
       if (this.#lost) this.find();
       this.#lost = false;
       if (answer.status === 403) this.root.textContent = await answer.text();
       return answer.ok ? { ...(await answer.json()), answered: body !== null } : null;
     } catch {
-      this.#failingSince ??= askedMs;
-      if (!this.#lost && performance.now() - this.#failingSince >= LOST_MS) {
-        this.#lost = true;
-        this.lose();
-      }
+      if (performance.now() - this.#failingSince >= LOST_MS) this.#lose();
       return null; // asked again
+    } finally {
+      clearTimeout(patience);
     }
+  }
+
+  #lose() {
+    if (this.#lost) return;
+    this.#lost = true;
+    this.lose();
   }
 
   lose() {}
