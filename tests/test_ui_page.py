@@ -206,7 +206,7 @@ def test_only_the_tab_that_is_seen_receives_pictures(demo: Served, chromium: Bro
         wait_for_frames(page)
         if not study.is_closed():
             study.wait_for_event("close")
-        assert page.locator(".fl-events li[data-state=confirmed]").count() > 0
+        page.wait_for_selector(".fl-events li[data-state=confirmed]")  # all comes again
         watched.check(demo)
 
 

@@ -170,21 +170,19 @@ class Viewer:
             after = sent.step.frame.stamp.index
             self._in_flight[self._number] = sent
             self._number += 1
-            if self._session.results.news != self._told:
-                await self._send_news()
             await self._socket.send_bytes(sent.data)
             sent.sent_s = monotonic_s()
 
     async def _wait_for_frame(self, after: int | None) -> _SentFrame:
         while True:
+            ring = self._session.ring
             frame = await to_thread.run_sync(
                 self._next_frame, after, limiter=self._waiting, abandon_on_cancel=True
             )
-            if self._session.ring is not self._ring:
-                # A new run. The news makes the page clear itself, so send it before the first
-                # frame. Drop this frame, which may be of the last run.
-                await self._send_news()
-                after = None
+            if ring is not self._ring or self._session.results.news != self._told:
+                await self._send_news()  # before the frame: a new run makes the page clear itself
+            if ring is not self._ring or ring is not self._session.ring:
+                after = None  # a new run has begun, and this frame may be of the last one
             elif frame is not None:
                 return frame
 
