@@ -15,9 +15,9 @@ from model.face.network_files import add_face_networks
 from model.machine import choose_device, explain_unused_gpu
 from realtime.command_options import add_engine, add_page, add_perception, add_source
 from realtime.config import LiveConfig
-from realtime.passwords import take_passwords
+from realtime.password_options import take_passwords
 from realtime.recording.plan import add_recording, take_plan
-from realtime.spotting.baseline import load_baseline
+from realtime.spotting.baseline_file import load_baseline
 
 
 def main(*, record_only: bool = False) -> None:

@@ -92,7 +92,7 @@ def measure_baseline(arguments: Sequence[str]) -> None:
     )
     from calibrate.steps import feed_steps
     from calibrate.wording import baseline_text
-    from realtime.spotting.baseline import save_baseline
+    from realtime.spotting.baseline_file import save_baseline
 
     parser = _parser("baseline", "Measure a participant's baseline, from a neutral, still face.")
     parser.add_argument("--seconds", type=float, default=USUAL_S, help="10 to 20 are good")

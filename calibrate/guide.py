@@ -19,8 +19,8 @@ from model.errors import InputError
 from model.records import Step
 from realtime.live import LiveSession
 from realtime.results.run_summary import list_versions
-from realtime.sources.demo import REST
-from realtime.spotting.baseline import Baseline, to_json
+from realtime.sources.demo_face import REST
+from realtime.spotting.baseline_file import Baseline, to_json
 from realtime.spotting.motion import REGIONS
 
 INTERRUPTED_S = 2.0

@@ -1,7 +1,7 @@
 """Calibration results in words, for a terminal."""
 
 from calibrate.camera.check import CameraReport
-from realtime.spotting.baseline import Baseline
+from realtime.spotting.baseline_file import Baseline
 
 
 def camera_text(report: CameraReport) -> str:

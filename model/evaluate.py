@@ -47,13 +47,13 @@ from model.inference.samples import SampleSet
 from model.inference.shipped_weights import shipped_names
 from model.machine import choose_device, machine, use_threads
 from model.metrics.checkpoint_scores import measure_checkpoint
-from model.synthetic.nuisance import VIEWS, View
+from model.synthetic.sample_variation import VIEWS, View
 from model.train import CLIP_EPOCHS
-from model.training.data import SYNTHETIC, Opener, Sources
 from model.training.leakage import refuse_overlap
 from model.training.loop import fit
 from model.training.loso import leave_one_out
 from model.training.recipe import Recipe
+from model.training.training_samples import SYNTHETIC, Opener, Sources
 
 REPRODUCED_WITHIN = 0.002
 """A figure counts as reproduced within this difference. Another number of threads rounds

@@ -63,7 +63,7 @@ class AlignedFace:
 
     stamp: Stamp
     crop: ImageU8
-    """(S, S) uint8 grey, S = `model.face.crop.CROP_PX`."""
+    """(S, S) uint8 grey, S = `model.face.aligned_crop.CROP_PX`."""
     landmarks_px: ArrayF32
     """(468, 2) float32, FaceMesh points (x, y) in px of the frame."""
     crop_from_image: ArrayF64

@@ -21,9 +21,9 @@ from model.cli import Parser, exit_code, parse_size, program
 from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.records import ImageU8
-from model.synthetic.face import FaceNuisance, SyntheticFace
+from model.synthetic.animated_face import FaceNuisance, SyntheticFace
+from model.synthetic.event_schedule import Schedule, TrueExpression
 from model.synthetic.footage import ExpressionOverlay, follow_face, read_frames
-from model.synthetic.schedule import Schedule, TrueExpression
 
 TRUTH_COLUMNS = tuple(f.name for f in fields(TrueExpression))
 CODEC_BY_SUFFIX = {".mkv": "ffv1", ".mp4": "h264"}

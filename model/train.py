@@ -33,12 +33,12 @@ from model.inference.checkpoint import checkpoint_path, read_checkpoint, save_ch
 from model.inference.samples import SampleSet, join_samples
 from model.machine import choose_device, use_threads
 from model.metrics.checkpoint_scores import measure_checkpoint
-from model.metrics.folds import validation_split
-from model.training.data import Opener, Sources
+from model.metrics.subject_folds import validation_split
 from model.training.leakage import refuse_overlap
 from model.training.loop import check_start, fit
 from model.training.loso import FoldAnswers, leave_one_out
 from model.training.recipe import ClassWeights, Loss, Recipe
+from model.training.training_samples import Opener, Sources
 
 CLIP_EPOCHS = 60
 """Epochs if there are no synthetic pairs: a data set has only a few hundred clips."""

@@ -37,10 +37,10 @@ from realtime.command_options import add_perception, add_pictures
 from realtime.config import LiveConfig
 from realtime.perception.pipeline import open_pipeline, pipeline_config
 from realtime.results.event_tables import motion_table, write_events
-from realtime.sessions.compare import compare_with_live
-from realtime.sessions.source import SessionSource
+from realtime.sessions.replay_parity import compare_with_live
+from realtime.sessions.session_source import SessionSource
 from realtime.sources import Source, open_source
-from realtime.spotting.baseline import load_baseline, rate_warning
+from realtime.spotting.baseline_file import load_baseline, rate_warning
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from model.engine import ENGINES
 from model.flow import FLOWS
 from model.inference.shipped_weights import shipped_names
 from realtime.config import LiveConfig
-from realtime.passwords import AUTH, VIEW
+from realtime.password_options import AUTH, VIEW
 from realtime.sources import CHOICES, ROTATIONS
 
 Options = argparse._ActionsContainer  # what parsers and their groups have in common

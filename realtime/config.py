@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from model.classifiers import CLASSIFIERS
 from model.engine import ENGINES
-from model.engine.ort import ONNX_THREADS
+from model.engine.onnxruntime_engine import ONNX_THREADS
 from model.errors import InputError
 from model.face.choice import check_face_choice
 from model.flow import FLOWS
 from model.inference.shipped_weights import shipped_names, weights_for_flow
 from realtime.sources import ROTATIONS, SourceOptions
-from realtime.spotting.baseline import Baseline
+from realtime.spotting.baseline_file import Baseline
 
 if TYPE_CHECKING:
     from realtime.recording.plan import RecordPlan

@@ -20,7 +20,7 @@ from realtime.recording.status import RecordingStatus
 from realtime.results.run_summary import check_new, summarise_run, write_summary
 from realtime.results.snapshot import Snapshot
 from realtime.sessions.audit import TERMINAL
-from realtime.sources.demo import Demo
+from realtime.sources.demo_face import Demo
 from realtime.stream.clock import monotonic_s
 
 PROGRESS_S = 0.5

@@ -34,7 +34,7 @@ from realtime.sources import (
     split_spec,
 )
 from realtime.sources.browser import BrowserSource
-from realtime.spotting.baseline import Baseline
+from realtime.spotting.baseline_file import Baseline
 from realtime.stream.counters import CaptureCounter, recent_fps
 from realtime.stream.heap import share_heap
 from realtime.stream.packed_frame import unpack

@@ -18,7 +18,7 @@ from model.errors import InputError, describe_error
 from model.records import Frame, Stamp, Step
 from realtime.config import LiveConfig, device_name
 from realtime.perception.pipeline import open_pipeline, pipeline_config
-from realtime.recording.recording import END_OF_SOURCE, open_recording
+from realtime.recording.recorder_thread import END_OF_SOURCE, open_recording
 from realtime.results.clip_packing import ClipPacker
 from realtime.results.clips import Clips
 from realtime.results.results import Results

@@ -14,15 +14,15 @@ from typing import Any
 from model.errors import InputError
 from realtime.live import LiveSession
 from realtime.recording.camera_check import Check
-from realtime.recording.checks import check_disk_space, check_jpegs, make_check_list
+from realtime.recording.check_list import check_disk_space, check_jpegs, make_check_list
 from realtime.recording.keys import NOTE, Keys
 from realtime.recording.microphone import list_microphones
 from realtime.recording.plan import PLANNED_S, RecordPlan
 from realtime.recording.protocol import Protocol, parse_protocol
 from realtime.recording.status import RecordingStatus
 from realtime.sessions.crash_safe_video import CODECS
+from realtime.sessions.document_check import PARTICIPANT
 from realtime.sessions.folder import disk_speed
-from realtime.sessions.shape import PARTICIPANT
 
 GOING_ON = ("running", "paused")
 MOST_FORGOTTEN_S = 3600.0

@@ -16,7 +16,7 @@ from av.packet import Packet
 
 from model.errors import SourceError
 from model.records import ImageU8
-from realtime.sources.opencv_capture import CaptureMode
+from realtime.sources.camera_opening import CaptureMode
 from realtime.stream.clock import monotonic_s
 
 

@@ -18,8 +18,8 @@ import realtime.export.__main__ as exporting
 import realtime.session as keeping
 from realtime.config import LiveConfig
 from realtime.export import EXPORTS
-from realtime.sessions.compare import compare_with_live
-from realtime.sessions.source import SessionSource
+from realtime.sessions.replay_parity import compare_with_live
+from realtime.sessions.session_source import SessionSource
 from realtime.sources import SourceOptions
 
 

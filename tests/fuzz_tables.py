@@ -21,7 +21,7 @@ from fuzz_inputs import (
     texts,
 )
 from hypothesis import strategies as st
-from test_spotting_baseline import measured
+from test_spotting_baseline_file import measured
 
 from model.datasets import open_dataset
 from model.datasets.cache import compute_clips
@@ -33,8 +33,8 @@ from model.flow import load_flow
 from model.inference.checkpoint import load_network
 from model.inference.shipped_weights import WEIGHTS
 from model.records import FlowPair
-from realtime.spotting.baseline import load_baseline, to_json
-from realtime.spotting.metrics import read_intervals, score
+from realtime.spotting.baseline_file import load_baseline, to_json
+from realtime.spotting.spotting_scores import read_intervals, score
 
 
 def cases(corpus: Path) -> dict[str, Any]:

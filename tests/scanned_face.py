@@ -16,7 +16,7 @@ import numpy as np
 
 from model.cli import exit_code
 from model.errors import InputError
-from model.face.crop import EYE_HALF_PX
+from model.face.aligned_crop import EYE_HALF_PX
 from model.records import ArrayF64
 from realtime.spotting.expression_patterns import COLUMNS
 from realtime.spotting.motion import REGION_SIGMA_PX, REGIONS

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from model.engine import ENGINES
-from model.engine.ort import ONNXRuntime
+from model.engine.onnxruntime_engine import ONNXRuntime
 from model.errors import InputError
-from model.face.crop import crop_transform, warp_crop
+from model.face.aligned_crop import crop_transform, warp_crop
 from model.flow import load_flow
 from model.synthetic import FaceNuisance, SyntheticFace
 from realtime.benchmark.gpu import __main__ as gpu
@@ -241,7 +241,7 @@ _TRAINING = """
 from pathlib import Path
 import model.train, model.evaluate
 from model.metrics.checkpoint_scores import measure_checkpoint
-from model.synthetic.sample_sets import open_pairs
+from model.synthetic.stored_samples import open_pairs
 from model.training.loop import fit
 from model.training.recipe import Recipe
 pairs = open_pairs(8, seed=3, flow="lk", cache=Path("."), workers=1, view="mixed", chunk=8)

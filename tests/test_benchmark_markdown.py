@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from model.errors import InputError
+from realtime.benchmark.findings import judge_load
 from realtime.benchmark.floor import FLOOR
 from realtime.benchmark.tables import BEGIN, END, format_document, write_into
 from realtime.benchmark.targets import START, TARGETS, judge_targets
-from realtime.benchmark.verdict import judge_load
 
 TAIL = {"p50": 4.0, "p95": 6.0, "p99": 8.0, "p999": None, "max": 9.0, "n": 600, "intervals": {}}
 FULL = {"frames": 720, "due": 720}

@@ -15,17 +15,17 @@ from slow_stages import slow_down
 from model.cli import new_folder
 from model.errors import InputError
 from realtime.benchmark.__main__ import main
-from realtime.benchmark.alone import time_networks
 from realtime.benchmark.browser import BROWSERS, watch_page
 from realtime.benchmark.figures import compute_figures
+from realtime.benchmark.findings import judge_load
 from realtime.benchmark.floor import FLOOR
-from realtime.benchmark.load import LoadResult, measure_load
+from realtime.benchmark.live_load import LoadResult, measure_load
 from realtime.benchmark.percentiles import format_percentile
 from realtime.benchmark.plan import parse_rates, parse_sizes, plan_loads
 from realtime.benchmark.report import LIVE_FORMAT, read_report
 from realtime.benchmark.run import run
 from realtime.benchmark.samples import STAGES, read_samples
-from realtime.benchmark.verdict import judge_load
+from realtime.benchmark.unloaded_speed import time_networks
 from realtime.config import LiveConfig
 
 FPS = 40.0
@@ -49,7 +49,7 @@ def written(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("benchmark")
     both = (config(untrained, 1.5), config(untrained, 1.0, 20.0))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("realtime.benchmark.alone.RUNS", 30)
+        patch.setattr("realtime.benchmark.unloaded_speed.RUNS", 30)
         patch.setattr("realtime.benchmark.floor.SECONDS", 0.2)
         usual = {"deadline_ms": 30.0, "start": False, "analysis_s": 0.3}
         run(both, folder, ["--out", "r"], record=True, **usual)  # type: ignore[arg-type]
@@ -87,7 +87,7 @@ def test_all_that_was_promised_is_in_the_report(written: Path) -> None:
 def test_networks_that_are_slow_are_measured_for_some_seconds(
     untrained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("realtime.benchmark.alone.LONGEST_S", 0.0)
+    monkeypatch.setattr("realtime.benchmark.unloaded_speed.LONGEST_S", 0.0)
     found = time_networks(config(untrained, 1))
     assert found["whole"]["n"] == 1
     assert found["whole"]["max"] > 0

@@ -25,8 +25,8 @@ from model.records import Frame, MotionSample, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace
 from realtime.perception.spotting_steps import Perception
 from realtime.sources import open_source
-from realtime.sources.demo import DEMO_FPS
-from realtime.spotting.baseline import Baseline
+from realtime.sources.demo_face import DEMO_FPS
+from realtime.spotting.baseline_file import Baseline
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
 from realtime.spotting.spotter import Spotter, SpotterConfig
 

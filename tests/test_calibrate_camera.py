@@ -26,10 +26,10 @@ from calibrate.wording import camera_text
 from model.errors import InputError
 from model.records import Frame, Stamp, Window
 from model.synthetic import Schedule, SyntheticFace
-from model.synthetic.face import FaceNuisance
+from model.synthetic.animated_face import FaceNuisance
 from realtime.perception.spotting_steps import Perception
 from realtime.sources import SourceInfo
-from realtime.spotting.metrics import Expression, iou
+from realtime.spotting.spotting_scores import Expression, iou
 
 INFO = SourceInfo(
     spec="0",

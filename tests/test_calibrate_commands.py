@@ -18,7 +18,7 @@ from model.synthetic import Schedule, SyntheticFace
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.perception.spotting_steps import Perception
-from realtime.spotting.baseline import load_baseline
+from realtime.spotting.baseline_file import load_baseline
 
 SMALL = ["--width", "200", "--height", "150", "--fps", "12"]
 

@@ -34,9 +34,9 @@ from model.labels import CLASSES
 from model.records import Frame, Stamp
 from model.synthetic import Schedule
 from realtime.perception.spotting_steps import Perception
-from realtime.spotting.metrics import Expression
 from realtime.spotting.motion import REGIONS
 from realtime.spotting.spotter import SpotterConfig
+from realtime.spotting.spotting_scores import Expression
 
 STRONG = Schedule(
     micro_per_min=20,

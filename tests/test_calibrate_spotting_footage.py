@@ -7,10 +7,10 @@ import pytest
 from calibrate.spotting.footage import DrawnFootage, interval_of
 from model.records import Window
 from model.synthetic import Schedule, TrueExpression
-from model.synthetic.schedule import plan_block
+from model.synthetic.event_schedule import plan_block
 from realtime.perception.spotting_steps import Perception
-from realtime.spotting.metrics import Expression, iou
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
+from realtime.spotting.spotting_scores import Expression, iou
 
 QUIET = Schedule(macro_per_min=0, speech_per_min=0, blinks_per_min=15)
 BLINKING = replace(

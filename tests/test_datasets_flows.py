@@ -15,14 +15,14 @@ import model
 from model.classifiers import Inputs
 from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
 from model.datasets.cache import _DEPENDS_ON, compute_clips
+from model.datasets.clip_samples import open_samples
 from model.datasets.flows import collect_frames, compute_flows, find_apex, follow_clip
-from model.datasets.sample_sets import open_samples
 from model.errors import InputError
-from model.face.crop import CROP_PX
+from model.face.aligned_crop import CROP_PX
 from model.flow import FLOWS, Flow, load_flow
 from model.flow.key_frames import crops_around
 from model.inference.samples import SampleSet
-from model.metrics.folds import leave_one_subject_out
+from model.metrics.subject_folds import leave_one_subject_out
 from model.records import (
     AlignedFace,
     Event,
@@ -33,7 +33,7 @@ from model.records import (
     Prediction,
     Stamp,
 )
-from model.synthetic.face import FaceNuisance, SyntheticFace
+from model.synthetic.animated_face import FaceNuisance, SyntheticFace
 from realtime.perception.pipeline import Pipeline
 from realtime.spotting.spotter import SpotterConfig
 

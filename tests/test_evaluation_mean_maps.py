@@ -10,7 +10,7 @@ import pytest
 from model.errors import InputError
 from model.evaluation.mean_maps import average_maps, draw_maps
 from model.inference.samples import SampleSet
-from model.synthetic.sample_sets import open_pairs
+from model.synthetic.stored_samples import open_pairs
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from model.lazy_loading import load_entry
 from model.records import Event, Frame, ImageU8, Prediction, Stamp, Window
 from realtime.export import EXPORTS
 from realtime.export.__main__ import main
-from realtime.export.plain import SOUND_COLUMNS
+from realtime.export.csv_parquet import SOUND_COLUMNS
 from realtime.export.video import blur_faces
 from realtime.recording.recorder import SessionRecorder
 from realtime.review.recorded_frames import RecordedFrames

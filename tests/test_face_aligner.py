@@ -6,8 +6,7 @@ import pytest
 from landmarks import find_landmarks
 from skimage.data import astronaut
 
-from model.face.aligner import MESH_EVERY_S, RELOCK_S, WAIT_S, FaceAligner
-from model.face.crop import (
+from model.face.aligned_crop import (
     CROP_PX,
     EYE_HALF_PX,
     EYE_MIDPOINT_PX,
@@ -15,6 +14,7 @@ from model.face.crop import (
     crop_transform,
     warp_crop,
 )
+from model.face.aligner import MESH_EVERY_S, RELOCK_S, WAIT_S, FaceAligner
 from model.records import AlignedFace, ArrayF64, Frame, ImageU8, Stamp
 
 SIZE = (640, 480)

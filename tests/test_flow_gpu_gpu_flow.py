@@ -17,7 +17,7 @@ from model.flow.gpu import flow_on, separable
 from model.flow.gpu.gpu_flow import DeviceFlow, tensor_flow
 from model.flow.gpu.head_tensor import TensorHeadMotion
 from model.flow.gpu.tvl1_tensor import EPSILON_PX
-from model.flow.head import remove_head_motion
+from model.flow.head_motion import remove_head_motion
 from model.inference.checkpoint import checkpoint_path
 from model.inference.classifier import load_classifier
 from model.inference.engine_choice import Serving

@@ -16,8 +16,6 @@ from torch import nn
 from model.build_engine import build, check
 from model.engine import ENGINES, ORDER, NetworkOf
 from model.engine.cache import EngineFile
-from model.engine.compiled import Compiled
-from model.engine.eager import Eager, explain_no_cuda, plain_forward, plain_truth
 from model.engine.equality import (
     FIXED_INPUTS,
     FixedAnswers,
@@ -28,8 +26,10 @@ from model.engine.equality import (
 )
 from model.engine.export import halve_precision
 from model.engine.forward import Arrays, Forward
-from model.engine.ort import ONNXRuntime
-from model.engine.trt import TensorRTRTX, installed_version
+from model.engine.inductor_engine import Compiled
+from model.engine.onnxruntime_engine import ONNXRuntime
+from model.engine.pytorch_engine import Eager, explain_no_cuda, plain_forward, plain_truth
+from model.engine.tensorrt_engine import TensorRTRTX, installed_version
 from model.errors import InputError
 from model.inference.checkpoint import checkpoint_path, load_network
 from model.inference.classifier import load_classifier
@@ -163,12 +163,14 @@ def test_torch_without_cuda_beside_a_gpu_says_which_one_to_install(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.version, "cuda", None)
-    monkeypatch.setattr("model.engine.eager.driver", lambda: "580.65")
+    monkeypatch.setattr("model.engine.pytorch_engine.driver", lambda: "580.65")
     assert 'pip install "torch>=2.11,<2.14" --index-url ' in explain_no_cuda("cpu")
 
 
 def test_what_would_bring_an_absent_engine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.engine.ort.find_spec", lambda name: name != "onnxruntime" or None)
+    monkeypatch.setattr(
+        "model.engine.onnxruntime_engine.find_spec", lambda name: name != "onnxruntime" or None
+    )
     assert ONNXRuntime("cpu").find_obstacle().endswith("pip install onnxruntime")
     monkeypatch.setenv("PATH", "")
     assert "apt install g++" in Compiled("cpu").find_obstacle()
@@ -440,7 +442,7 @@ def test_tensorrt_may_be_installed_by_its_cudas_name(
 
 
 def test_torchinductor_needs_cudas_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.engine.compiled.explain_no_cuda", lambda device: None)
+    monkeypatch.setattr("model.engine.inductor_engine.explain_no_cuda", lambda device: None)
     monkeypatch.setattr("torch.utils.cpp_extension.CUDA_HOME", None)
     assert "set CUDA_HOME" in Compiled("cuda:0").find_obstacle()
     assert Compiled("cpu").find_obstacle() is None

@@ -24,11 +24,11 @@ from model.inference.samples import SampleSet
 from model.labels import ACTION_UNITS
 from model.metrics.checkpoint_scores import measure_checkpoint
 from model.records import ImageU8
-from model.synthetic.face import FaceNuisance, SyntheticFace
-from model.training.data import Sources
+from model.synthetic.animated_face import FaceNuisance, SyntheticFace
 from model.training.leakage import list_training_sets
 from model.training.loop import fit
 from model.training.recipe import Recipe
+from model.training.training_samples import Sources
 
 SAMPLES = easy_samples(60, 0, none_share=0.2)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from fakes import picture, write_clip
-from test_spotting_baseline import measured
+from test_spotting_baseline_file import measured
 
 from model.cli import exit_code
 from model.errors import SourceError
@@ -19,7 +19,7 @@ from realtime.analysis_jobs import plan_jobs
 from realtime.config import LiveConfig
 from realtime.results.event_tables import MOTION_COLUMNS, motion_schema
 from realtime.sources import SOURCES
-from realtime.spotting.baseline import save_baseline
+from realtime.spotting.baseline_file import save_baseline
 from realtime.spotting.motion import REGIONS
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from model.errors import InputError
 from realtime.config import LiveConfig, device_name, is_loopback
-from realtime.passwords import parse_auth
+from realtime.password_options import parse_auth
 
 
 def test_the_defaults_work() -> None:

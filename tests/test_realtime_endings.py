@@ -14,7 +14,7 @@ import pytest
 from staged import TIMEOUT_S, Footage, Known, Viewer, read_footage, stage
 
 import realtime.live_threads as run
-import realtime.recording.recording as recording
+import realtime.recording.recorder_thread as recording
 import run_live
 from model.errors import InputError, describe_error
 from model.inference.naming import Naming

@@ -23,11 +23,11 @@ from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.recording import recorder
 from realtime.recording.camera_check import Check
-from realtime.recording.checks import check_disk_space
+from realtime.recording.check_list import check_disk_space
 from realtime.recording.plan import RecordPlan
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.reader import open_session
-from realtime.sources.picture import decode_picture
+from realtime.sources.picture_decoding import decode_picture
 from realtime.stream.clock import monotonic_s
 from realtime.study import Draft, Study
 from realtime.ui.study import find_camera_check

@@ -21,20 +21,20 @@ from realtime.recording import video_parts as parts
 from realtime.recording.plan import RecordPlan
 from realtime.recording.recorder import SessionRecorder
 from realtime.review.recorded_frames import RecordedFrames
-from realtime.sessions.compare import compare_with_live
 from realtime.sessions.crash_safe_video import CODECS
 from realtime.sessions.folder import SessionFolder, create_folder
 from realtime.sessions.markers import Marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.recover import recover
 from realtime.sessions.redact import redact_span
-from realtime.sessions.source import SessionSource
+from realtime.sessions.replay_parity import compare_with_live
+from realtime.sessions.session_source import SessionSource
 from realtime.sessions.video_cut import read_pts
 from realtime.sources import SOURCES, SourceOptions, open_source
 from realtime.sources.camera import Camera
+from realtime.sources.camera_opening import CaptureMode
 from realtime.sources.frame_source import FrameSource
-from realtime.sources.opencv_capture import CaptureMode
-from realtime.sources.picture import decode_picture
+from realtime.sources.picture_decoding import decode_picture
 
 UNTOUCHED = DOCUMENT | {"video": {"codec": "mjpeg", "lossless": True}}
 PACKED = SourceOptions(packed=True)

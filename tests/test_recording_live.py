@@ -27,12 +27,12 @@ from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.recording.plan import RecordPlan
 from realtime.results.results import Results
-from realtime.sessions.compare import compare_with_live
 from realtime.sessions.ledger import parse_line
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.reader import open_session
 from realtime.sessions.redact import redact_span
-from realtime.sessions.source import SessionSource
+from realtime.sessions.replay_parity import compare_with_live
+from realtime.sessions.session_source import SessionSource
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus, open_source
 from realtime.stream.clock import monotonic_s
 

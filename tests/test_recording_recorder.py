@@ -26,7 +26,7 @@ from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker, parse_marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.recover import recover
-from realtime.sessions.source import SessionSource
+from realtime.sessions.session_source import SessionSource
 from realtime.sessions.video_cut import copy_without, read_pts
 from realtime.sources import SourceOptions
 

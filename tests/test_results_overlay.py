@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.face.crop import CROP_PX
+from model.face.aligned_crop import CROP_PX
 from model.labels import UNCLEAR
 from model.records import (
     AlignedFace,

@@ -9,7 +9,7 @@ from landmarks import find_landmarks
 from skimage.data import astronaut
 
 from model.errors import InputError
-from model.face.crop import crop_transform
+from model.face.aligned_crop import crop_transform
 from model.records import Frame, ImageU8, Stamp, Window
 from realtime.results.flow_colour import colour_flow, draw_wheel, find_full_scale_px
 from realtime.results.replay import MAX_FRAMES, REPLAY_PX, Replay, magnify, open_replay

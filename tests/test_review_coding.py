@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from psutil import Process
 from starlette.testclient import TestClient
 from test_sessions_files import stamps
-from test_spotting_baseline import measured_on
+from test_spotting_baseline_file import measured_on
 
 import realtime.export.__main__ as export_command
 import realtime.session as session_command
 from model.cli import exit_code
 from model.errors import InputError
 from model.records import Kind, Stamp
-from realtime.export.plain import format_cell
+from realtime.export.csv_parquet import format_cell
 from realtime.review.agreement import agree, cohen_kappa
 from realtime.review.coding import add_edit, apply_edits, find_kinds, list_expressions
 from realtime.review.motion_lanes import LANES, read_motion
@@ -39,7 +39,7 @@ from realtime.sessions.reader import Session, open_session
 from realtime.sessions.recover import recover
 from realtime.sessions.redact import redact_span
 from realtime.sources import open_source
-from realtime.spotting.baseline import as_document
+from realtime.spotting.baseline_file import as_document
 from realtime.ui.review import _OpenSession, build_review_routes
 
 edits = st.builds(

@@ -13,18 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from test_recording_recorder import DOCUMENT, frame, recorder
-from test_spotting_baseline import INFO, measured_on
+from test_spotting_baseline_file import INFO, measured_on
 
 from model.cli import exit_code
 from model.errors import InputError
 from model.records import Event, Prediction, Stamp, Window
 from realtime.recording.camera_check import load_camera_report
-from realtime.recording.checks import make_check_list
+from realtime.recording.check_list import make_check_list
 from realtime.recording.keys import Keys
 from realtime.recording.plan import RecordPlan
 from realtime.recording.protocol import load_protocol
 from realtime.results.event_lines import format_event, parse_event
-from realtime.results.values import FURTHEST_MS, FURTHEST_S, MAX_WHOLE
+from realtime.results.value_checks import FURTHEST_MS, FURTHEST_S, MAX_WHOLE
 from realtime.session import main
 from realtime.sessions.audit import TERMINAL
 from realtime.sessions.clock_anchors import take_anchor
@@ -34,7 +34,7 @@ from realtime.sessions.folder import FORMAT, SessionFolder, create_folder
 from realtime.sessions.ledger import LEDGER_HEADER, LedgerLine, parse_line
 from realtime.sessions.line_file import LineFile, read_lines
 from realtime.sessions.markers import Marker, MarkerKind, format_marker, parse_marker
-from realtime.spotting.baseline import Baseline
+from realtime.spotting.baseline_file import Baseline
 
 times = st.floats(-FURTHEST_S, FURTHEST_S)
 words = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters=",\n"))

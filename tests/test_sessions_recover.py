@@ -21,7 +21,7 @@ from realtime.sessions.ledger import FROM_VIDEO, LOST_AT_CUT
 from realtime.sessions.markers import Marker, format_marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.recover import recover
-from realtime.sessions.source import SessionSource
+from realtime.sessions.session_source import SessionSource
 from realtime.sessions.video_cut import copy_without, read_pts
 from realtime.sources import SourceOptions
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from model.records import Frame
 from realtime.sources import SourceOptions
 from realtime.sources.browser import QUEUE_FRAMES, BrowserSource
-from realtime.sources.picture import decode_picture, read_jpeg_size
+from realtime.sources.picture_decoding import decode_picture, read_jpeg_size
 
 WAIT_S = 30.0
 """Bound of every wait for another thread: reached only if something is broken."""

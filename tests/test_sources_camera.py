@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from model.errors import SourceError
 from model.records import Frame
 from realtime.sources import SourceOptions
-from realtime.sources import opencv_capture as device
+from realtime.sources import camera_opening as device
 from realtime.sources.camera import Camera
-from realtime.sources.opencv_capture import CaptureDevice, CaptureMode
+from realtime.sources.camera_opening import CaptureDevice, CaptureMode
 
 WAIT_S = 30.0
 """Bound of every wait for another thread: reached only if something is broken."""

@@ -8,7 +8,7 @@ from fakes import picture, write_clip
 
 from model.errors import SourceError
 from realtime.sources import SourceOptions, open_source
-from realtime.sources.demo import Demo
+from realtime.sources.demo_face import Demo
 from realtime.sources.loop import PIECE_S
 
 

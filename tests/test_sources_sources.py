@@ -21,7 +21,7 @@ from realtime.sources import SOURCES, Source, SourceOptions, open_source, split_
 from realtime.sources.auto import open_auto
 from realtime.sources.browser import BrowserSource
 from realtime.sources.camera import Camera
-from realtime.sources.demo import Demo
+from realtime.sources.demo_face import Demo
 from realtime.sources.frame_source import Gate
 
 OPTIONS = SourceOptions(width=160, height=120, fps=25, seconds=0.4)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.face.crop import CROP_PX
+from model.face.aligned_crop import CROP_PX
 from model.records import AlignedFace, ArrayF32, ImageU8, Stamp
 from realtime.spotting.eyes import EyeCover, Eyes, eye_corners, eye_openness
 

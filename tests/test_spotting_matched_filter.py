@@ -8,7 +8,7 @@ from model.records import ArrayF64, Stamp
 from realtime.spotting.expression_patterns import expression_patterns
 from realtime.spotting.matched_filter import MatchedFilter, MatchedPulses
 from realtime.spotting.motion import REGIONS
-from realtime.spotting.pulse import Pulse
+from realtime.spotting.region_pulse import Pulse
 from realtime.spotting.smoothing import History
 
 FPS = 30

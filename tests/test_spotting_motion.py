@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
-from model.face.crop import CROP_PX
+from model.face.aligned_crop import CROP_PX
 from model.records import AlignedFace, MotionSample, Stamp
-from realtime.spotting.baseline import Baseline
+from realtime.spotting.baseline_file import Baseline
 from realtime.spotting.eyes import eye_openness
 from realtime.spotting.motion import FLAGS, REGIONS, Motion, region_centres
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.synthetic.courses import Sway, sample_speech
-from model.synthetic.schedule import PlannedExpression, TrueExpression
+from model.synthetic.event_schedule import PlannedExpression, TrueExpression
 
 COURSE = PlannedExpression(TrueExpression(1.0, 1.15, 1.4, "micro", "", "", 1.0), 0.04, {})
 

@@ -8,7 +8,7 @@ import pytest
 from fakes import write_clip
 
 from model.errors import InputError
-from model.face.crop import crop_transform, warp_crop
+from model.face.aligned_crop import crop_transform, warp_crop
 from model.flow import load_flow
 from model.records import Frame
 from model.synthesize import main

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from model.errors import InputError
 from model.inference.checkpoint import read_checkpoint
 from model.inference.samples import SampleSet
-from model.metrics.folds import leave_one_subject_out
+from model.metrics.subject_folds import leave_one_subject_out
 from model.training.loop import fit
 from model.training.loso import FoldAnswers, fold_samples, leave_one_out, pool_folds
 from model.training.recipe import Recipe

@@ -24,8 +24,8 @@ import realtime.live_threads as run
 import run_live
 from model.errors import InputError
 from realtime.config import LiveConfig
-from realtime.passwords import AUTH as AUTH_VARIABLE
-from realtime.passwords import VIEW, take_passwords
+from realtime.password_options import AUTH as AUTH_VARIABLE
+from realtime.password_options import VIEW, take_passwords
 from realtime.recording.plan import RecordPlan
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.reader import open_session
@@ -33,11 +33,11 @@ from realtime.sources.browser import MAX_JPEG_BYTES
 from realtime.stream.clock import monotonic_s
 from realtime.ui import sockets
 from realtime.ui.allowed_sources import check_source
+from realtime.ui.closed_routes import LONGEST_BODY
 from realtime.ui.connections import MESSAGES_PER_S
 from realtime.ui.event_pictures import MOST_WAITING
 from realtime.ui.login_throttle import FORGIVEN_S, FREE, KEPT, MAX_WAIT_S, Throttle
 from realtime.ui.messages import MAX_CHARACTERS, answer_ping, parse_message
-from realtime.ui.routes import LONGEST_BODY
 from realtime.ui.sockets import FRAME_HEADER, MOST_SKIPPED
 
 LOOK = "only look"

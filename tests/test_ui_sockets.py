@@ -18,8 +18,8 @@ from websockets.sync.client import connect
 
 from realtime.config import LiveConfig
 from realtime.stream.clock import monotonic_s
+from realtime.ui.closed_routes import strip_root
 from realtime.ui.messages import ViewerMessage, make_hello, parse_message
-from realtime.ui.routes import strip_root
 from realtime.ui.sockets import FRAME_HEADER
 
 

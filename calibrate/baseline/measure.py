@@ -18,7 +18,13 @@ from model.errors import InputError
 from model.records import ArrayF64, Step
 from realtime.recording.plan import check_participant
 from realtime.sources import SourceInfo
-from realtime.spotting.baseline import USUAL_FLOOR_PX, Baseline, Measurement, Setting, camera_name
+from realtime.spotting.baseline_file import (
+    USUAL_FLOOR_PX,
+    Baseline,
+    Measurement,
+    Setting,
+    camera_name,
+)
 from realtime.spotting.motion import REGIONS
 
 USUAL_S = 20.0

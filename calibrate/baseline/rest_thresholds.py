@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.records import ArrayF64, MotionSample, SpotSignal
-from realtime.spotting.baseline import Baseline
+from realtime.spotting.baseline_file import Baseline
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
 from realtime.spotting.spotter import Spotter, SpotterConfig
 

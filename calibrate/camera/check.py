@@ -24,7 +24,7 @@ from calibrate.camera.picture import PictureMeasure, PictureQuality
 from calibrate.camera.timing import FrameTiming, Timing
 from calibrate.camera.verdict import FaceQuality, Finding, TrafficLight, judge
 from model.errors import InputError
-from model.face.crop import INNER_EYE_CORNERS
+from model.face.aligned_crop import INNER_EYE_CORNERS
 from model.records import ArrayF64, Step
 from realtime.sources import SourceInfo
 

@@ -47,7 +47,7 @@ from model.machine import machine
 from model.parallel import add_jobs
 from realtime.perception.pipeline import PipelineConfig
 from realtime.results.run_summary import check_new, write_json_report
-from realtime.spotting.baseline import Baseline, load_baseline
+from realtime.spotting.baseline_file import Baseline, load_baseline
 from realtime.spotting.spotter import SpotterConfig
 
 _MEASURED, _DEFAULT = "measured", "default"

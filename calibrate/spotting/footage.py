@@ -20,7 +20,7 @@ from model.synthetic import FaceNuisance, Schedule, SyntheticFace, TrueExpressio
 from model.synthetic.compression import compress
 from model.synthetic.footage import ExpressionOverlay, FaceTrack, follow_face, read_frames
 from realtime.sources import open_source
-from realtime.spotting.metrics import Expression, read_intervals
+from realtime.spotting.spotting_scores import Expression, read_intervals
 
 USUAL_FPS = 30.0
 BASELINE_S = 20.0

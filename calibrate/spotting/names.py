@@ -10,7 +10,7 @@ from calibrate.spotting.outcomes import Outcome, true_interval
 from model.datasets.class_merges import SYNONYMS, merge
 from model.records import Event, Stamp
 from realtime.perception.pipeline import PipelineConfig, open_pipeline
-from realtime.spotting.metrics import Expression
+from realtime.spotting.spotting_scores import Expression
 
 
 def name_events(footage: TestFootage, config: PipelineConfig) -> Outcome:

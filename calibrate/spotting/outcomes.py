@@ -17,10 +17,18 @@ from model.cli import format_columns
 from model.errors import InputError
 from model.records import ArrayF64, MotionSample
 from model.synthetic import TrueExpression
-from realtime.spotting.baseline import Baseline
-from realtime.spotting.metrics import KINDS, Expression, Score, error_ms, iou, score, score_record
+from realtime.spotting.baseline_file import Baseline
 from realtime.spotting.motion import REGIONS
 from realtime.spotting.spotter import SpotterConfig
+from realtime.spotting.spotting_scores import (
+    KINDS,
+    Expression,
+    Score,
+    error_ms,
+    iou,
+    score,
+    score_record,
+)
 
 AMPLITUDE_STEPS_PX = (0.0, 0.5, 1.0, 1.5, 2.5)
 """Recall is also counted between these amplitudes if footage has several."""
@@ -244,7 +252,7 @@ def _spread(errors_s: Sequence[float]) -> str:
 
 
 def true_interval(row: TrueExpression | Expression) -> Expression:
-    """A row of the truth in the form that `realtime.spotting.metrics` takes."""
+    """A row of the truth in the form that `realtime.spotting.spotting_scores` takes."""
     if isinstance(row, Expression):
         return row
     return Expression(row.onset_s, row.apex_s, row.offset_s, row.kind, row.label, row.amplitude_px)

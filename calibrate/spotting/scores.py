@@ -5,7 +5,13 @@ from pathlib import Path
 
 from model.errors import InputError
 from realtime.results.run_summary import check_new, write_json_report
-from realtime.spotting.metrics import KINDS, format_scores, read_intervals, score, score_record
+from realtime.spotting.spotting_scores import (
+    KINDS,
+    format_scores,
+    read_intervals,
+    score,
+    score_record,
+)
 
 FORMAT, VERSION = "fmanet-live spotting", 1
 

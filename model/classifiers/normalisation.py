@@ -13,7 +13,7 @@ from torch import Tensor
 
 from model.classifiers import PhaseChoice
 from model.classifiers.phase_inputs import INPUT_PX
-from model.face.crop import CROP_PX
+from model.face.aligned_crop import CROP_PX
 
 REST_FLOW_PX = 0.03
 """Flow of a face at rest; keeps noise from being scaled up."""

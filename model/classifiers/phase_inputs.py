@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 from model.classifiers import Inputs
-from model.face.crop import CROP_PX
+from model.face.aligned_crop import CROP_PX
 from model.flow.key_frames import PHASE_FRAMES
 from model.records import ArrayF32
 

@@ -13,10 +13,10 @@ import numpy as np
 from model.datasets import DATASETS
 from model.datasets.clips import Clip
 from model.errors import InputError
+from model.face.aligned_crop import CROP_PX
 from model.face.aligner import FaceAligner
-from model.face.crop import CROP_PX
 from model.flow import Flow
-from model.flow.head import remove_head_motion
+from model.flow.head_motion import remove_head_motion
 from model.flow.key_frames import MAX_AVERAGE_S, crops_around, frames_between
 from model.flow.phase_flows import phase_flows
 from model.records import AlignedFace, ArrayF32, FlowPair, FramePair, Stamp

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from model.flow.gpu.cuda_graph import Function
 
 ENGINES = {
-    "tensorrt": "model.engine.trt:TensorRT",
-    "tensorrt-rtx": "model.engine.trt:TensorRTRTX",
-    "onnx": "model.engine.ort:ONNXRuntime",
-    "compile": "model.engine.compiled:Compiled",
-    "graph": "model.engine.eager:Graphed",
-    "eager": "model.engine.eager:Eager",
+    "tensorrt": "model.engine.tensorrt_engine:TensorRT",
+    "tensorrt-rtx": "model.engine.tensorrt_engine:TensorRTRTX",
+    "onnx": "model.engine.onnxruntime_engine:ONNXRuntime",
+    "compile": "model.engine.inductor_engine:Compiled",
+    "graph": "model.engine.pytorch_engine:Graphed",
+    "eager": "model.engine.pytorch_engine:Eager",
 }
 
 

@@ -43,9 +43,9 @@ from model.metrics.recognition import (
     mean_average_precision,
     uf1,
 )
-from model.training.data import Opener, Sources
 from model.training.loop import fit
 from model.training.recipe import Recipe
+from model.training.training_samples import Opener, Sources
 
 
 @dataclass(frozen=True)

@@ -29,13 +29,13 @@ from tqdm import tqdm
 
 from model.cli import exit_code, new_folder
 from model.errors import InputError
-from model.face.crop import CROP_PX
+from model.face.aligned_crop import CROP_PX
 from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow
 from model.flow.gpu.gpu_flow import DeviceFlow
 from model.machine import choose_device, machine
 from model.records import ArrayF32, ImageU8
 from model.synthetic.exchanged_maps import farneback
-from model.synthetic.stills import FaceRanges, Still, smooth_noise
+from model.synthetic.still_faces import FaceRanges, Still, smooth_noise
 
 BUMP_AMPLITUDES_PX = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 """Greatest displacement, px of the 128 px crop."""

@@ -21,7 +21,7 @@ import torch
 
 from model.classifiers.normalisation import normalise
 from model.cli import Parser, exit_code, make_folder, program
-from model.datasets.sample_sets import open_samples
+from model.datasets.clip_samples import open_samples
 from model.errors import InputError
 from model.evaluation.html import render
 from model.face.network_files import add_face_networks
@@ -29,8 +29,8 @@ from model.flow import FLOWS, load_flow
 from model.inference.samples import SampleSet
 from model.parallel import add_jobs, check_workers
 from model.records import ArrayF32
-from model.synthetic.sample_sets import open_pairs
-from model.training.data import SYNTHETIC
+from model.synthetic.stored_samples import open_pairs
+from model.training.training_samples import SYNTHETIC
 
 _SIDE_PX = 240  # of a panel
 _CELLS = 16  # arrows along a side

@@ -24,7 +24,7 @@ from model.cli import exit_code
 from model.errors import InputError
 from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint
 from model.metrics.checkpoint_scores import AMPLITUDE_FIGURES, FIRST_PHASE, NAMEABLE_PX, SCORES
-from model.training.data import FIRST_REPORT_SEED, SYNTHETIC
+from model.training.training_samples import FIRST_REPORT_SEED, SYNTHETIC
 
 TEMPLATE = Path(__file__).with_name("model_card.md.j2")
 WEAK_UNITS = 0.5

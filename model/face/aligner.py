@@ -3,7 +3,7 @@
 Each of the mesh's 468 points jitters by more than a micro-expression moves, so no single point may
 place the crop. The transform is a similarity. It fits points over bone (eye corners, nose bridge,
 temples, cheek bones) to this person's own template, and is then smoothed. The optical flow measures
-and removes the head motion that remains in the crop (`model.flow.head`).
+and removes the head motion that remains in the crop (`model.flow.head_motion`).
 """
 
 import math
@@ -11,12 +11,18 @@ from functools import cache
 
 import numpy as np
 
+from model.face.aligned_crop import (
+    crop_transform,
+    eye_half_px,
+    fit_similarity,
+    supersampling_of,
+    warp_crop,
+)
 from model.face.choice import LARGEST, check_face_choice, choose_face
-from model.face.crop import crop_transform, eye_half_px, fit_similarity, supersampling_of, warp_crop
 from model.face.landmarks import FaceMesh, Landmarks
+from model.face.network_region import MARGIN, Region
 from model.face.pose import PoseFilter
-from model.face.region import MARGIN, Region
-from model.face.search import LEAST_TILE_PX, FaceSearch
+from model.face.tiled_detection import LEAST_TILE_PX, FaceSearch
 from model.records import AlignedFace, ArrayF32, ArrayF64, Frame, ImageU8
 
 STABLE_POINTS = (33, 133, 362, 263, 168, 6, 197, 195, 5, 127, 356, 234, 454, 93, 323)

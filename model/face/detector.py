@@ -12,7 +12,7 @@ import numpy as np
 
 from model.face.network import Network
 from model.face.network_files import network_file
-from model.face.region import Region
+from model.face.network_region import Region
 from model.records import ArrayF32, ArrayF64, ImageU8
 
 FaceReach = Literal["short_range", "full_range"]

@@ -8,7 +8,7 @@ import numpy as np
 
 from model.face.network import Network
 from model.face.network_files import network_file
-from model.face.region import Region
+from model.face.network_region import Region
 from model.records import ArrayF32, ImageU8
 
 PRESENT_LOGIT = 0.0

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from model.face.crop import CROP_PX
+from model.face.aligned_crop import CROP_PX
 from model.records import ArrayF64
 
 _MIN_CUTOFF_HZ = 1.0

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from model.face.crop import CROP_PX
+from model.face.aligned_crop import CROP_PX
 from model.flow import FlowParameters, Grey, check_pair
 from model.records import ArrayF32
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from model.flow import Flow
-from model.flow.head import remove_head_motion
+from model.flow.head_motion import remove_head_motion
 from model.records import ArrayF32, FlowPair, FramePair, ImageU8
 
 

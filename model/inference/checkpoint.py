@@ -19,7 +19,7 @@ from safetensors.numpy import save
 from model.classifiers import CLASSIFIERS, Inputs, inputs_of
 from model.classifiers.phase_inputs import INPUT_PX
 from model.errors import CheckpointError, error_line
-from model.face.crop import CROP_PX
+from model.face.aligned_crop import CROP_PX
 from model.files import write_whole
 from model.flow import Flow
 from model.inference.shipped_weights import WEIGHTS, shipped_names

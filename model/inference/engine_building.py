@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from model.engine import Engine
 from model.engine.cache import EngineFile
 from model.engine.equality import compare_answers, example_inputs
-from model.engine.ort import ONNXRuntime
+from model.engine.onnxruntime_engine import ONNXRuntime
 from model.errors import InputError, error_line, explain_missing
 from model.inference.checkpoint import checkpoint_digest, load_network
 
@@ -67,7 +67,7 @@ def export_here(checkpoint: Path) -> EngineFile:
 def _build_file(engine: Engine, checkpoint: Path, batch: int, file: EngineFile) -> EngineFile:
     if find_spec("torch") is None:
         raise InputError(f"{engine.name} cannot be built: {explain_missing('torch')}")
-    from model.engine.eager import plain_truth
+    from model.engine.pytorch_engine import plain_truth
 
     network = trained_network(checkpoint)
     truth = plain_truth(network)

@@ -15,7 +15,7 @@ from model.engine import ENGINES, ORDER, Engine, make_engine
 from model.engine.cache import NOT_BUILT, EngineFile
 from model.engine.equality import Equality, FixedAnswers, compare_answers, example_inputs
 from model.engine.forward import Arrays, Forward, in_batches
-from model.engine.ort import ONNXRuntime
+from model.engine.onnxruntime_engine import ONNXRuntime
 from model.errors import InputError, describe_error, error_line, explain_missing
 from model.inference.checkpoint import describe_checkpoint
 from model.inference.engine_building import Build, engine_file, onnx_file_beside, trained_network
@@ -241,7 +241,7 @@ class Serving:
 
     def _truth(self) -> FixedAnswers:
         if self._plain_truth is None:
-            from model.engine.eager import plain_truth
+            from model.engine.pytorch_engine import plain_truth
 
             self._plain_truth = plain_truth(self._network())
         return self._plain_truth
@@ -308,7 +308,7 @@ def forward_of(checkpoint: Path, device: str) -> Forward:
                 return lambda *given: in_batches(forward, 1, given)
     if find_spec("torch") is None:
         raise InputError(_without_torch(checkpoint, why))
-    from model.engine.eager import plain_forward
+    from model.engine.pytorch_engine import plain_forward
 
     return plain_forward(trained_network(checkpoint), device)
 

@@ -15,7 +15,7 @@ from importlib.resources import files
 import numpy as np
 
 from model.errors import InputError
-from model.face.crop import INNER_EYE_CORNERS
+from model.face.aligned_crop import INNER_EYE_CORNERS
 from model.records import ArrayF32, ArrayF64
 
 Strengths = Mapping[str, tuple[float, float]]

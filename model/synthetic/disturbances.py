@@ -13,8 +13,8 @@ import numpy as np
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import EYES
 from model.synthetic.courses import ease_between
+from model.synthetic.event_schedule import PLAN_S
 from model.synthetic.patches import smoothstep
-from model.synthetic.schedule import PLAN_S
 
 GLANCE_MM = (1.2, 3.0)
 """How far the irises move to the side in a glance; up or down, at most a third of that."""

@@ -17,9 +17,9 @@ import numpy as np
 from model.errors import InputError
 from model.face.aligner import FaceAligner
 from model.records import ArrayF32, ArrayF64, Frame, ImageU8, Stamp
+from model.synthetic.event_schedule import Schedule, TrueExpression, plan_micros
 from model.synthetic.painter import invert_field
 from model.synthetic.portrait import CANVAS_SIZE, canvas_field, canvas_transform
-from model.synthetic.schedule import Schedule, TrueExpression, plan_micros
 
 SMOOTHING_S = 0.05
 """Standard deviation of the kernel that smooths landmarks in time, in both directions. Landmarks

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from model.errors import InputError
-from model.face.crop import CROP_PX, crop_transform
+from model.face.aligned_crop import CROP_PX, crop_transform
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import Strengths, displacement_field, peak_px
 from model.synthetic.lids import draw_eyelids

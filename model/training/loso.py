@@ -23,8 +23,8 @@ from model.inference.predictions import run_network
 from model.inference.samples import SampleSet, join_samples
 from model.labels import NO_EXPRESSION
 from model.metrics.checkpoint_scores import SCORES
-from model.metrics.folds import Fold, leave_one_subject_out, validation_split
 from model.metrics.recognition import bootstrap, confusion, f1_by_class
+from model.metrics.subject_folds import Fold, leave_one_subject_out, validation_split
 from model.text import parse_json
 from model.training.leakage import list_training_sets, refuse_overlap
 from model.training.loop import fit

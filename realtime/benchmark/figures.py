@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from model.records import ArrayF64
-from realtime.benchmark.load import LoadResult
+from realtime.benchmark.findings import STEP
+from realtime.benchmark.live_load import LoadResult
 from realtime.benchmark.percentiles import tail
 from realtime.benchmark.samples import (
     ANALYSED,
@@ -21,7 +22,6 @@ from realtime.benchmark.samples import (
     latencies,
     stage,
 )
-from realtime.benchmark.verdict import STEP
 
 LATE_SHARE = 0.01
 """The program keeps up if it drops nothing and at most this share of results is late."""

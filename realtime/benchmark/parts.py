@@ -20,8 +20,8 @@ from tqdm import tqdm
 
 from model.cli import new_folder
 from model.engine import ENGINES, Engine, make_engine
-from model.engine.eager import plain_truth
 from model.engine.equality import FixedAnswers, compare_answers, example_inputs, fixed_inputs
+from model.engine.pytorch_engine import plain_truth
 from model.errors import InputError, describe_error
 from model.evaluation.flow_comparison import FlowCondition, draw_pair
 from model.flow import FLOWS, TENSOR_FLOWS, Flow, load_flow

@@ -10,17 +10,17 @@ from typing import Any
 
 from tqdm import tqdm
 
-from realtime.benchmark.alone import ANALYSIS_S, measure_analysis_rate, time_networks
 from realtime.benchmark.browser import check_browser, watch_page
 from realtime.benchmark.figures import compute_figures
+from realtime.benchmark.findings import judge_load
 from realtime.benchmark.floor import time_floor
-from realtime.benchmark.load import LoadResult, measure_load
+from realtime.benchmark.live_load import LoadResult, measure_load
 from realtime.benchmark.plan import WARM_UP_S
 from realtime.benchmark.report import LIVE_FORMAT, PAGE, SAMPLES, gather_facts, write_json
 from realtime.benchmark.samples import write_samples
-from realtime.benchmark.start import time_starts
+from realtime.benchmark.start_time import time_starts
 from realtime.benchmark.tables import format_details, format_document, format_summary
-from realtime.benchmark.verdict import judge_load
+from realtime.benchmark.unloaded_speed import ANALYSIS_S, measure_analysis_rate, time_networks
 from realtime.config import LiveConfig
 from realtime.recording.plan import RecordPlan
 from realtime.sessions.reader import open_session

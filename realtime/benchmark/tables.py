@@ -7,11 +7,11 @@ from typing import Any
 
 from model.cli import format_columns
 from model.errors import InputError
+from realtime.benchmark.findings import warn_if_busy
 from realtime.benchmark.floor import FLOOR
 from realtime.benchmark.percentiles import NAMES, format_ms, format_percentile
 from realtime.benchmark.samples import PAGE_STAGES, STAGES
 from realtime.benchmark.targets import judge_targets
-from realtime.benchmark.verdict import warn_if_busy
 
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 THREE = ("p50", "p95", "p99")

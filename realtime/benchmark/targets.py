@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from realtime.benchmark.findings import describe_costs, find_bottleneck
 from realtime.benchmark.percentiles import format_percentile
-from realtime.benchmark.verdict import describe_costs, find_bottleneck
 
 
 @dataclass(frozen=True, slots=True)

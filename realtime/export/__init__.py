@@ -15,8 +15,8 @@ from realtime.sessions.exported_copies import note_copies
 from realtime.sessions.reader import Session
 
 EXPORTS: dict[str, str] = {
-    "csv": "realtime.export.plain:write_csv",
-    "parquet": "realtime.export.plain:write_parquet",
+    "csv": "realtime.export.csv_parquet:write_csv",
+    "parquet": "realtime.export.csv_parquet:write_parquet",
     "elan": "realtime.export.elan:write_elan",
     "bids": "realtime.export.bids:write_bids",
     "boris": "realtime.export.boris:write_boris",

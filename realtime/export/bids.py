@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from realtime.export.plain import format_cell
+from realtime.export.csv_parquet import format_cell
 from realtime.sessions.export_rows import (
     EVENT_COLUMNS,
     event_rows,

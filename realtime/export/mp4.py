@@ -20,7 +20,7 @@ from realtime.export.video import write_changed
 from realtime.sessions.export_rows import name_session
 from realtime.sessions.reader import Session
 from realtime.sessions.video_cut import open_video
-from realtime.sources.video import VideoPacket
+from realtime.sources.video_decoding import VideoPacket
 
 PACKED = ("h264", "yuv420p")
 

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 
 from model import load_classifier
+from model.face.aligned_crop import CROP_PX
 from model.face.aligner import FaceAligner
-from model.face.crop import CROP_PX
 from model.flow import Flow, load_flow
 from model.flow.gpu import flow_on
 from model.flow.key_frames import PHASE_FRAMES, crops_around, frames_between
@@ -39,7 +39,7 @@ from model.records import (
 )
 from realtime.perception.spotting_steps import Aligned, Aligner, Perception
 from realtime.sources import SourceInfo
-from realtime.spotting.baseline import fit_to_source
+from realtime.spotting.baseline_file import fit_to_source
 from realtime.spotting.motion import Motion
 from realtime.spotting.spotter import Spotter, SpotterConfig
 from realtime.stream.worker import Worker

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from model.face.aligned_crop import CROP_PX
 from model.face.aligner import FaceAligner
-from model.face.crop import CROP_PX
 from model.records import AlignedFace, Frame, MotionSample, SpotSignal, SpotUpdate, Stamp, Step
 from realtime.spotting.motion import Motion
 from realtime.spotting.spotter import Spotter

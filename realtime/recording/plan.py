@@ -10,7 +10,7 @@ from model.text import clean_line
 from realtime.recording.camera_check import Check, load_camera_report
 from realtime.recording.protocol import Protocol, load_protocol
 from realtime.sessions.crash_safe_video import CODECS
-from realtime.sessions.shape import PARTICIPANT
+from realtime.sessions.document_check import PARTICIPANT
 
 PLANNED_S = 600.0
 """The length to plan disk space for if no length is given."""

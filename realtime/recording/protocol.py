@@ -29,7 +29,7 @@ from pydantic import (
 
 from model.errors import InputError
 from model.text import clean_line, read_text
-from realtime.results.values import describe_misfit
+from realtime.results.value_checks import describe_misfit
 
 Line = Annotated[str, AfterValidator(clean_line)]
 Name = Annotated[str, StringConstraints(pattern=r"\S"), AfterValidator(clean_line)]

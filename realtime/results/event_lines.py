@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from model.records import Event, EventState, Kind, Prediction, Stamp, Window
 from model.text import parse_json
-from realtime.results.values import as_number, as_shares, as_stamp, as_text, as_whole
+from realtime.results.value_checks import as_number, as_shares, as_stamp, as_text, as_whole
 
 _KINDS, _STATES = get_args(Kind), get_args(EventState)
 

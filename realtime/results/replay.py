@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from model.face.aligned_crop import CROP_PX
 from model.face.aligner import FaceAligner
 from model.face.choice import LARGEST
-from model.face.crop import CROP_PX
-from model.flow.head import remove_head_motion
+from model.flow.head_motion import remove_head_motion
 from model.flow.lk import LucasKanade
 from model.records import AlignedFace, ArrayF32, ArrayF64, Frame, ImageU8, Window
 

@@ -17,7 +17,7 @@ from model.synthetic import TrueExpression
 from realtime.config import LiveConfig
 from realtime.results.snapshot import Snapshot
 from realtime.sources import hide_password
-from realtime.spotting.baseline import as_document
+from realtime.spotting.baseline_file import as_document
 
 RULES_SPOTTER = "rules"
 """The spotter. Files of earlier versions may name a learned spotter here, which was removed."""

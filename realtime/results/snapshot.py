@@ -8,7 +8,7 @@ from typing import Literal
 from realtime.config import LiveConfig
 from realtime.results.results import Counts
 from realtime.sources import SourceInfo, SourceStatus, hide_password
-from realtime.spotting.baseline import Baseline, rate_warning
+from realtime.spotting.baseline_file import Baseline, rate_warning
 from realtime.stream.counters import CaptureCounter
 
 PAUSED = "paused"

@@ -1,10 +1,9 @@
 """Agreement of two coders of the same session.
 
 Two expressions match if they overlap by at least half (intersection over union, as in spotting;
-`realtime.spotting.metrics`). Cohen's kappa (J. Cohen, "A Coefficient of Agreement for Nominal
-Scales", Educational and Psychological Measurement 20, 1960) is agreement beyond chance: 1 is
-complete agreement, 0 what two coders reach by guessing.
-"""
+`realtime.spotting.spotting_scores`). Cohen's kappa (J. Cohen, "A Coefficient of Agreement for
+Nominal Scales", Educational and Psychological Measurement 20, 1960) is agreement beyond chance: 1
+is complete agreement, 0 what two coders reach by guessing."""
 
 import math
 from bisect import bisect_left, bisect_right
@@ -16,7 +15,7 @@ from model.records import Kind
 from realtime.review.coding import check_reviewed, find_kinds, list_expressions
 from realtime.sessions.coder_edits import Edit
 from realtime.sessions.reader import Session
-from realtime.spotting.metrics import MIN_IOU, Expression, iou, match
+from realtime.spotting.spotting_scores import MIN_IOU, Expression, iou, match
 
 NOTHING = "nothing"
 

@@ -13,10 +13,10 @@ from model.records import MICRO_S, Event, Kind, Prediction, Stamp, Window
 from model.text import clean_line
 from realtime.sessions.clock_anchors import format_utc
 from realtime.sessions.coder_edits import Edit, Verdict, format_edit, parse_edit
+from realtime.sessions.document_check import PARTICIPANT
 from realtime.sessions.folder import SessionFolder, hold
 from realtime.sessions.line_file import LineFile, read_lines
 from realtime.sessions.reader import Session
-from realtime.sessions.shape import PARTICIPANT
 
 MAX_TEXT = 500
 _ROUNDING_S = 1e-3  # containers round the times of frames to this

@@ -17,7 +17,7 @@ from model.records import Frame, ImageU8, Stamp
 from realtime.sessions.ledger import LedgerLine
 from realtime.sessions.reader import Session
 from realtime.sources.frame_source import Gate
-from realtime.sources.video import choose_video_stream, decode_recorded
+from realtime.sources.video_decoding import choose_video_stream, decode_recorded
 
 KEPT_BYTES = 96 * 2**20
 """Size of the decoded pictures that are kept, which makes stepping back fast."""

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from model.records import ArrayF32
 from realtime.recording.sound_track import SOUND_GAP_S
-from realtime.results.values import as_seconds
+from realtime.results.value_checks import as_seconds
 from realtime.sessions.crash_safe_video import SAMPLE_BYTES
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.reader import Session

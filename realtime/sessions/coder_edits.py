@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from model.records import Stamp
 from model.text import parse_json
-from realtime.results.values import as_stamp, as_text, as_whole
+from realtime.results.value_checks import as_stamp, as_text, as_whole
 
 Verdict = Literal["open", "accepted", "rejected"]
 _VERDICTS = frozenset(get_args(Verdict))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.text import parse_json
-from realtime.results.values import as_text
+from realtime.results.value_checks import as_text
 from realtime.sessions.clock_anchors import format_utc
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.line_file import LineFile, read_lines

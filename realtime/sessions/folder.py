@@ -85,7 +85,7 @@ class SessionFolder:
                 f"program reads {VERSION}: use the version that recorded it, or a later one"
             )
         # This imports pydantic, which only readers of sessions need.
-        from realtime.sessions.shape import find_misfit
+        from realtime.sessions.document_check import find_misfit
 
         if why := find_misfit(document):
             raise InputError(f"{self.document} is damaged: {why}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from model.records import Stamp
-from realtime.results.values import FURTHEST_MS, as_seconds, as_whole
+from realtime.results.value_checks import FURTHEST_MS, as_seconds, as_whole
 
 LEDGER_HEADER = "index,time_s,received_s,clock,part,pts_ms,fate,cause,count"
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from model.text import parse_json
-from realtime.results.values import as_seconds, as_text
+from realtime.results.value_checks import as_seconds, as_text
 
 MarkerKind = Literal["mark", "question_start", "question_end", "pause", "resume", "redact"]
 _KINDS = frozenset(get_args(MarkerKind))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from model.errors import InputError
 from realtime.results.event_lines import overlaps, parse_event
-from realtime.results.values import as_seconds
+from realtime.results.value_checks import as_seconds
 from realtime.sessions import line_file as lines
 from realtime.sessions.clock_anchors import format_utc
 from realtime.sessions.coder_edits import parse_edit

@@ -22,8 +22,8 @@ from model.errors import InputError
 from realtime.sessions.crash_safe_video import SAMPLE_BYTES, TIME_BASE
 from realtime.sessions.line_file import sync_file, sync_folder
 from realtime.sources.ffv1 import is_whole
-from realtime.sources.picture import decode_picture
-from realtime.sources.video import FFV1, MJPEG, VideoPacket
+from realtime.sources.picture_decoding import decode_picture
+from realtime.sources.video_decoding import FFV1, MJPEG, VideoPacket
 
 _SEGMENT = b"\x18\x53\x80\x67"  # the element's name
 _HEAD_BYTES = 1024

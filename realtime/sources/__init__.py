@@ -18,11 +18,11 @@ from model.records import Frame
 SOURCES: dict[str, str] = {
     "auto": "realtime.sources.auto:open_auto",
     "camera": "realtime.sources.camera:Camera",
-    "file": "realtime.sources.file:VideoFile",
-    "folder": "realtime.sources.folder:ImageFolder",
-    "session": "realtime.sessions.source:SessionSource",
-    "network": "realtime.sources.network:open_network",
-    "demo": "realtime.sources.demo:Demo",
+    "file": "realtime.sources.video_file:VideoFile",
+    "folder": "realtime.sources.image_folder:ImageFolder",
+    "session": "realtime.sessions.session_source:SessionSource",
+    "network": "realtime.sources.network_stream:open_network",
+    "demo": "realtime.sources.demo_face:Demo",
     "browser": "realtime.sources.browser:BrowserSource",
     "loop": "realtime.sources.loop:Loop",
 }

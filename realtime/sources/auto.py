@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from model.errors import SourceError
 from realtime.sources import Source, SourceOptions
 from realtime.sources.camera import Camera
-from realtime.sources.demo import Demo
-from realtime.sources.opencv_capture import list_cameras
+from realtime.sources.camera_opening import list_cameras
+from realtime.sources.demo_face import Demo
 
 
 def open_auto(

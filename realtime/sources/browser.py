@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator
 from model.records import Frame
 from realtime.sources import SourceInfo, SourceOptions
 from realtime.sources.frame_source import FrameSource
-from realtime.sources.picture import decode_picture, read_jpeg_size
+from realtime.sources.picture_decoding import decode_picture, read_jpeg_size
 from realtime.stream.clock import monotonic_s
 
 QUEUE_FRAMES = 4

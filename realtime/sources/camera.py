@@ -15,10 +15,10 @@ from itertools import pairwise
 from model.errors import SourceError
 from model.records import Frame
 from realtime.sources import Clock, SourceInfo, SourceOptions
+from realtime.sources.camera_opening import JPEG_CODES, CaptureDevice, open_opencv
 from realtime.sources.driver_drops import GapCounter
 from realtime.sources.frame_source import FrameSource
-from realtime.sources.opencv_capture import JPEG_CODES, CaptureDevice, open_opencv
-from realtime.sources.picture import decode_picture
+from realtime.sources.picture_decoding import decode_picture
 from realtime.stream.clock import monotonic_s
 
 CAMERA_FPS = 60.0

@@ -20,7 +20,7 @@ from model.errors import SourceError
 from model.records import Frame, ImageU8, Stamp
 from model.text import clean_line
 from realtime.sources import SourceInfo, SourceState, SourceStatus
-from realtime.sources.picture import rotate_image
+from realtime.sources.picture_decoding import rotate_image
 
 RATE_FRAMES = 60
 """Intervals over which the rate is measured."""

@@ -12,7 +12,7 @@ from itertools import chain, islice
 from model.errors import SourceError
 from model.records import Frame, ImageU8
 from realtime.sources import Source, SourceInfo, SourceOptions, open_source, split_spec
-from realtime.sources.demo import DEMO_FPS, Demo, number_frames
+from realtime.sources.demo_face import DEMO_FPS, Demo, number_frames
 from realtime.sources.frame_source import FrameSource
 
 PIECE_S = 3.0

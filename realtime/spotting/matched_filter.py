@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.records import ArrayF64
-from realtime.spotting.pulse import RETURNED, SETTLED, Pulse, foot, variation_ratio
+from realtime.spotting.region_pulse import RETURNED, SETTLED, Pulse, foot, variation_ratio
 from realtime.spotting.smoothing import History
 
 REACHES_S = (0.13, 0.2)

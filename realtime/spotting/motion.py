@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from model.flow.head import remove_head_motion
+from model.flow.head_motion import remove_head_motion
 from model.flow.lk import LucasKanade
 from model.records import AlignedFace, ArrayF32, ArrayF64, ImageU8, MotionSample, Stamp
 from realtime.spotting.eyes import EyeCover, Eyes, eye_corners, eye_openness

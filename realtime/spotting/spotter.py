@@ -25,12 +25,12 @@ from model.records import (
     Stamp,
     Window,
 )
-from realtime.spotting.baseline import Baseline
+from realtime.spotting.baseline_file import Baseline
 from realtime.spotting.expression_patterns import expression_patterns
 from realtime.spotting.matched_filter import MatchedPulses
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
-from realtime.spotting.pulse import Band, Pulse, PulseFollower
-from realtime.spotting.rejection import (
+from realtime.spotting.region_pulse import Band, Pulse, PulseFollower
+from realtime.spotting.rejection_rules import (
     BLINK_FACTOR,
     BLINK_LEAD_S,
     BLINK_TAIL_S,

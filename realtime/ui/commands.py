@@ -4,9 +4,9 @@ from typing import Any
 
 from model.errors import InputError
 from realtime.live import LiveSession
+from realtime.ui.access import Person
 from realtime.ui.allowed_sources import check_source
 from realtime.ui.failures import report_failure
-from realtime.ui.guard import Person
 from realtime.ui.messages import ViewerMessage
 
 QUESTIONS = {

@@ -17,8 +17,8 @@ from realtime.live import LiveSession
 from realtime.results.flow_colour import colour_flow, draw_wheel, find_full_scale_px
 from realtime.results.replay import LARGEST_FACTOR, REPLAY_PX, Replay, magnify, open_replay
 from realtime.stream.packed_frame import encode_jpeg
+from realtime.ui.access import get_person
 from realtime.ui.failures import error_as_404, error_as_answer
-from realtime.ui.guard import get_person
 
 KEPT_REPLAYS = 2
 """Opened replays that are kept, for the slider of the factor: up to 45 MB each."""

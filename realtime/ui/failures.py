@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 
 from model.errors import InputError, describe_error, is_refused
 from model.text import clean_line
-from realtime.results.values import describe_misfit
+from realtime.results.value_checks import describe_misfit
 
 P = ParamSpec("P")
 _LOG = logging.getLogger(__name__)

@@ -17,13 +17,13 @@ from starlette.staticfiles import StaticFiles
 from realtime.config import is_loopback
 from realtime.live import LiveSession
 from realtime.study import Study
+from realtime.ui.access import Guard
 from realtime.ui.calibration import Calibrator, build_calibration_routes
+from realtime.ui.closed_routes import RouteFilter
 from realtime.ui.event_pictures import build_picture_routes
 from realtime.ui.failures import refuse_request
-from realtime.ui.guard import Guard
 from realtime.ui.health import build_health_routes
 from realtime.ui.review import build_review_routes
-from realtime.ui.routes import RouteFilter
 from realtime.ui.sockets import Sockets
 from realtime.ui.study import build_study_routes, find_camera_check
 

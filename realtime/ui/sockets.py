@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from realtime.live import LiveSession
 from realtime.stream.slewed_clock import SlewedClock
-from realtime.ui.guard import get_person
+from realtime.ui.access import get_person
 from realtime.ui.messages import FrameEncoder, answer_ping, parse_message
 from realtime.ui.viewer import Viewer
 

@@ -8,9 +8,9 @@ from pydantic import BaseModel, FiniteFloat
 
 from realtime.recording.camera_check import Check, judge_camera
 from realtime.study import Draft, Study
+from realtime.ui.access import get_person
 from realtime.ui.calibration import Calibrator
 from realtime.ui.failures import report_failure
-from realtime.ui.guard import get_person
 from realtime.ui.messages import Text
 
 

@@ -19,8 +19,8 @@ from realtime.results.snapshot import Snapshot
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import Percentiles
 from realtime.stream.ring import FrameRing
+from realtime.ui.access import get_person
 from realtime.ui.commands import carry_out
-from realtime.ui.guard import get_person
 from realtime.ui.messages import (
     FrameEncoder,
     ViewerMessage,

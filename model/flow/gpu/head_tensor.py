@@ -1,10 +1,10 @@
-"""`model.flow.head.remove_head_motion` on torch tensors, for a batch, on any device."""
+"""`model.flow.head_motion.remove_head_motion` on torch tensors, for a batch, on any device."""
 
 import torch
 from torch import Tensor
 
-from model.face.crop import CROP_PX
-from model.flow.head import NOISE_PX, ROUNDS, stable_points
+from model.face.aligned_crop import CROP_PX
+from model.flow.head_motion import NOISE_PX, ROUNDS, stable_points
 
 
 class TensorHeadMotion:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.face.crop import CROP_PX
+from model.face.aligned_crop import CROP_PX
 from model.flow.gpu import separable
 from model.flow.gpu.warp import round_flow, warp
 from model.flow.lk import COARSE_ITERATIONS, POOLED_FROM_PX, SMALLEST_HALVED_PX

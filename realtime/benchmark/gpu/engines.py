@@ -4,9 +4,9 @@ from pathlib import Path
 
 from model.engine import ENGINES, Engine, make_engine
 from model.engine.cache import NOT_BUILT
-from model.engine.eager import plain_truth
 from model.engine.equality import FIXED_INPUTS, compare_answers, example_inputs, fixed_inputs
 from model.engine.export import tensors
+from model.engine.pytorch_engine import plain_truth
 from model.errors import InputError
 from model.inference.checkpoint import checkpoint_path, describe_checkpoint, load_network
 from model.inference.engine_building import build_here, engine_file

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from model.face.crop import crop_transform, warp_crop
+from model.face.aligned_crop import crop_transform, warp_crop
 from model.records import AlignedFace, Frame, Stamp
 from model.synthetic import SyntheticFace
 from realtime.sources import SourceOptions

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from model.engine.eager import Eager, Graphed
 from model.engine.equality import example_inputs
 from model.engine.export import tensors
+from model.engine.pytorch_engine import Eager, Graphed
 from model.flow import load_flow
 from model.flow.gpu.gpu_flow import tensor_flow
 from model.inference.checkpoint import checkpoint_path, load_network

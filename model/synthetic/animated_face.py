@@ -1,0 +1,141 @@
+"""Animates a real portrait, for the demo source and for footage with known truth."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from model.errors import InputError
+from model.records import ArrayF32, ImageU8
+from model.synthetic.courses import Sway
+from model.synthetic.disturbances import Glances, Light, NoiseBank, gaze_mask
+from model.synthetic.event_schedule import PLAN_S, BlockPlan, Schedule, TrueExpression, plan_block
+from model.synthetic.painter import Painter
+from model.synthetic.portrait import CANVAS_SIZE, astronaut_portrait
+
+MIN_SIZE = (160, 120)
+"""Smallest frame, (width, height) or (height, width): smaller faces show no micro-expressions."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceNuisance:
+    """Camera noise, head motion and other disturbances. Raises `InputError` out of range."""
+
+    noise: float = 1.5
+    """Sensor noise, standard deviation in grey levels."""
+    sway: float = 1.0
+    """Head motion, relative to someone who sits still."""
+    speech: float = 1.0
+    """Size of speech movements, relative to the usual."""
+    glances_per_min: float = 0.0
+    """Looks to the side and back."""
+    light: float = 0.0
+    """Greatest change of the room's light, as a share; about ten changes a minute."""
+    flicker: float = 0.0
+    """Amplitude of the 100 Hz mains flicker, as a share."""
+
+    def __post_init__(self) -> None:
+        for name, most in _NUISANCE_RANGES.items():
+            value = getattr(self, name)
+            if not 0 <= value <= most:
+                raise InputError(f"{name} {value:g} must be 0 to {most:g}")
+
+
+_NUISANCE_RANGES = {
+    "noise": 100,
+    "sway": 100,
+    "speech": 10,
+    "glances_per_min": 60,
+    "light": 0.9,
+    "flicker": 0.9,
+}
+
+
+class SyntheticFace:
+    """A portrait that sways, blinks, speaks, and shows expressions at known times.
+
+    A frame depends only on its index and the arguments below, so frames can be drawn in any order
+    and in several threads. Time is index / fps.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        fps: float,
+        size: tuple[int, int] = (640, 480),
+        schedule: Schedule | None = None,
+        nuisance: FaceNuisance | None = None,
+    ) -> None:
+        """`size`: (width, height). Raises `InputError` for an unusable size, rate or seed."""
+        if not (np.isfinite(fps) and fps > 0):
+            raise InputError(f"fps {fps:g} must be above 0")
+        if seed < 0:
+            raise InputError(f"seed {seed} must be 0 or more")
+        if min(size) < min(MIN_SIZE) or max(size) < max(MIN_SIZE):
+            raise InputError(f"size {size[0]}x{size[1]} must be at least 160x120")
+        self._seed, self._fps, self._size = seed, float(fps), size
+        self._schedule = schedule or Schedule()
+        self._nuisance = nuisance or FaceNuisance()
+        self._portrait = astronaut_portrait(size)
+        self._sway = Sway(seed)
+        self._noise = NoiseBank(size, self._nuisance.noise) if self._nuisance.noise > 0 else None
+        self._plan = lru_cache(maxsize=8)(self._new_plan)
+        self._field = lru_cache(maxsize=8)(self._new_field)
+        self._painter = Painter(self._portrait)
+        n = self._nuisance
+        self._glances = Glances(seed, n.glances_per_min) if n.glances_per_min else None
+        self._gaze = gaze_mask(self._portrait.landmarks_canvas, CANVAS_SIZE)[..., None]
+        self._light = Light(seed, size, n.light, n.flicker) if n.light or n.flicker else None
+
+    def image(self, index: int) -> ImageU8:
+        """Frame `index` (0, 1, …): (H, W, 3) uint8 RGB."""
+        time_s = index / self._fps
+        number = int(time_s // PLAN_S)
+        block = self._plan(number)
+        skin = np.zeros((CANVAS_SIZE[1], CANVAS_SIZE[0], 2), np.float32)
+        for k, expression in enumerate(block.expressions):
+            strength = expression.strength(time_s)
+            if strength > 0:
+                skin += self._field(number, k) * np.float32(strength)
+        jaw = 0.0
+        for bout in block.speech:
+            opening, pursing = (self._nuisance.speech * part for part in bout.pose(time_s))
+            jaw += opening
+            if pursing:
+                skin += self._painter.pursed_lips * np.float32(pursing)
+        closed = max((blink.strength(time_s) for blink in block.blinks), default=0.0)
+        if self._glances is not None:
+            gaze = np.array(self._glances.gaze(time_s), np.float32)
+            skin += self._gaze * gaze * np.float32(1 - closed)
+        pose = self._sway.pose(time_s, self._nuisance.sway)
+        image = self._painter.paint(pose, skin if skin.any() else None, closed=closed, jaw=jaw)
+        if self._light is not None:
+            image = self._light.apply(image, time_s)
+        if self._noise is not None:
+            self._noise.add(image, np.random.default_rng([self._seed, index]))
+        return image
+
+    def head_px(self, index: int) -> ArrayF32:
+        """FaceMesh points of the resting face at the head's position in frame `index`, (468, 2)
+        float32 px of the image. The skin's motion is not included."""
+        pose = self._sway.pose(index / self._fps, self._nuisance.sway)
+        image_from_neutral = np.linalg.inv(self._painter.neutral_from_image(pose))
+        linear, shift = image_from_neutral[:2, :2], image_from_neutral[:2, 2]
+        points: ArrayF32 = self._portrait.landmarks_px @ linear.T + shift
+        return points.astype(np.float32)
+
+    def truth(self, duration_s: float) -> tuple[TrueExpression, ...]:
+        """All expressions and blinks within the first `duration_s` seconds, in order of onset."""
+        blocks = [self._plan(k) for k in range(int(max(duration_s, 0.0) // PLAN_S) + 1)]
+        planned = (p.truth for block in blocks for p in (*block.expressions, *block.blinks))
+        ended = (row for row in planned if row.offset_s <= duration_s)
+        return tuple(sorted(ended, key=lambda row: row.onset_s))
+
+    def _new_plan(self, number: int) -> BlockPlan:
+        lid_travel_px = self._portrait.lid_travel_mm  # a mm of the face is a px of the crop
+        return plan_block(self._schedule, self._seed, number, lid_travel_px=lid_travel_px)
+
+    def _new_field(self, number: int, k: int) -> ArrayF32:
+        expression = self._plan(number).expressions[k]
+        return self._portrait.field(expression.strengths, expression.truth.amplitude_px)

@@ -1,0 +1,113 @@
+"""Everything but the expression that varies between synthetic samples.
+
+There are two worlds: one for training, and a harder one for measuring only. Each has three views of
+the same faces: the aligned crop through the live flow, maps as the field exchanges them, and a mix
+of both.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from model.synthetic.exchanged_maps import Exchange
+from model.synthetic.still_faces import CameraRanges, FaceRanges, ValueRange
+
+View = Literal["crop", "maps", "mixed"]
+World = Literal["training", "held_out"]
+VIEWS: tuple[View, ...] = ("crop", "maps", "mixed")
+
+MIXED_MAPS = 0.5
+"""Share of exchanged maps in the mixed view."""
+
+
+@dataclass(frozen=True)
+class Nuisance:
+    """Ranges are sampled uniformly, and deviations are those of a normal distribution.
+    Displacements are px of the 128 px crop."""
+
+    face: FaceRanges = field(default_factory=FaceRanges)
+    camera: CameraRanges = field(default_factory=CameraRanges)
+    amplitude_px: ValueRange = (0.15, 2.8)
+    """Greatest displacement at the true apex; sampled log-uniformly."""
+    direction_rad: float = 0.3
+    """Deviation of the skin's direction of motion from the catalogue's, smooth over the face."""
+    gain_log: float = 0.35
+    """Deviation of the log of the skin's gain: some places move more than others."""
+    extent_log: float = 0.3
+    """Deviation of the log of how far around a muscle the skin moves; one value per face."""
+    landmark_px: float = 1.8
+    """Distance of the muscles from their landmarks, smooth over the face."""
+    onset_share: ValueRange = (0.0, 0.3)
+    """Share of the expression at the frame that counts as the onset."""
+    apex_share: ValueRange = (0.65, 1.0)
+    """The same for the apex."""
+    offset_share: ValueRange = (0.0, 0.6)
+    """The same for the offset."""
+    drift: float = 0.15
+    """Deviation of single action units from their common time course, as a share."""
+    shift_px: float = 0.6
+    """Head motion between the moments: deviation per axis."""
+    turn_rad: float = 0.008
+    scale_log: float = 0.006
+    nod_px: float = 0.3
+    """Motion of the nose relative to the face's edge when the head nods or turns."""
+    blink: float = 0.25
+    """Probability that one of the three moments falls into a blink."""
+    blink_strength: ValueRange = (0.03, 0.4)
+    companion: float = 0.4
+    """Probability that one more unit acts: tight lids, pressed lips, speech."""
+    companion_share: ValueRange = (0.1, 0.5)
+    """Its amplitude as a share of the expression's."""
+    wobble: float = 0.07
+    """Smooth motion of everything else, as a share of the expression's amplitude."""
+    exchange: Exchange | None = None
+    """How maps are exchanged; None for the aligned crop through the live flow."""
+
+
+def choose_nuisance(view: Literal["crop", "maps"], world: World) -> Nuisance:
+    """The ranges of one view in one world."""
+    nuisance = Nuisance() if world == "training" else _held_out()
+    if view == "crop":
+        return nuisance
+    held = world == "held_out"
+    return replace(
+        nuisance,
+        face=replace(
+            nuisance.face,
+            # A face detector's box, or a crop made by hand: looser than ours, with the chin.
+            framing=(0.66, 0.95) if held else (0.7, 1.1),
+            drop_px=(-12, 4) if held else (-10, 6),
+            crop_shift_px=4.0,
+            crop_turn_rad=0.05,
+        ),
+        # High-speed cameras, without averaging frames.
+        camera=replace(nuisance.camera, frames=(1, 1), shrinking=(0.75, 1.0)),
+        exchange=Exchange(
+            methods={"dis": 0.8, "tvl1-fine": 0.2},
+            sizes_px=(36, 56),
+            stretch_share=0.7,
+            centre_share=0.25,
+        )
+        if held
+        else Exchange(),
+    )
+
+
+def _held_out() -> Nuisance:
+    """Face, camera, compression, light and head motion outside the training's ranges. The skin
+    follows its muscles as in training, because that is what a network has to recognise."""
+    plain = Nuisance()
+    face, camera = plain.face, plain.camera
+    return replace(
+        plain,
+        face=replace(face, shape_px=(3.0, 4.5), texture_levels=(5.0, 12.0), yaw=(-0.25, 0.25)),
+        camera=replace(
+            camera, noise_levels=(3.0, 6.0), jpeg=0.8, jpeg_quality=(35, 60), flicker=0.012
+        ),
+        amplitude_px=(0.3, 2.5),
+        apex_share=(0.6, 0.95),
+        shift_px=1.0,
+        turn_rad=0.012,
+        scale_log=0.009,
+        nod_px=0.45,
+        companion=0.5,
+    )

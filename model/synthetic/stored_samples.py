@@ -1,0 +1,153 @@
+"""Sets of synthetic samples on disk. Several processes draw them once, and may be interrupted."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from model.classifiers import Inputs
+from model.classifiers.phase_inputs import INPUT_PX, PHASE_SHAPES, prepare_phase
+from model.files import hash_code, write_whole
+from model.flow import Flow, load_flow
+from model.flow.phase_flows import long_flows
+from model.inference.samples import SampleSet
+from model.labels import ACTION_UNITS, CLASSES, NO_EXPRESSION
+from model.parallel import run_jobs
+from model.records import ArrayF32
+from model.synthetic.flow_pairs import NEUTRAL, Truth, synthetic_course, synthetic_pair
+from model.synthetic.sample_variation import MIXED_MAPS, View, World, choose_nuisance
+
+NAME = "synthetic"
+CHUNK = 250
+"""Samples per file."""
+
+_GENERATOR = (
+    *("classifiers/*.py", "flow/*.py", "face/crop.py", "labels.py"),
+    *(f"synthetic/*.{suffix}" for suffix in ("py", "toml", "csv")),
+)
+"""The files that a sample depends on."""
+
+
+@dataclass(frozen=True)
+class _PairFile:
+    """A file of samples that are to be drawn."""
+
+    seed: int
+    numbers: range
+    flow: str
+    view: View
+    world: World
+    none_share: float
+    inputs: Inputs
+    path: Path
+
+
+def open_pairs(
+    count: int,
+    *,
+    seed: int,
+    flow: str,
+    cache: Path,
+    workers: int,
+    view: View = "crop",
+    nuisance: World = "training",
+    none_share: float = 0.0,
+    inputs: Inputs = "flows",
+    chunk: int = CHUNK,
+) -> SampleSet:
+    """The first `count` samples of data set `seed`, with the named `flow`.
+
+    `view`: the aligned crop, maps as researchers exchange them (flows only), or a mix of both with
+    a share `MIXED_MAPS` of maps. `nuisance`: the ranges for training, or harder ones. A share
+    `none_share` of the samples has no expression.
+
+    Samples that are not in `cache` are drawn by `workers` processes and kept in files of `chunk`
+    samples. An interruption costs at most one file per process.
+    """
+    if inputs != "flows":
+        view = "crop"  # nobody exchanges frames
+    kind = f"{view}-{nuisance}-{none_share:g}-{inputs}"
+    # A hash of everything the samples depend on, so that outdated ones are never used.
+    key = f"{load_flow(flow).parameters} {hash_code(_GENERATOR)}"
+    digest = hashlib.sha256(key.encode()).hexdigest()[:12]
+    folder = cache / f"{flow}-{kind}-{seed}-{chunk}-{digest}"
+    folder.mkdir(parents=True, exist_ok=True)
+    given = flow, view, nuisance, none_share, inputs
+    jobs = [
+        _PairFile(seed, range(first, first + chunk), *given, folder / f"{first:06d}.npz")
+        for first in range(0, count, chunk)
+    ]
+    missing = [job for job in jobs if not job.path.exists()]
+    run_jobs(_draw, missing, workers, f"samples of set {seed}", "file")
+    parts = [dict(np.load(job.path)) for job in jobs]
+    columns = {name: np.concatenate([part[name] for part in parts])[:count] for name in parts[0]}
+    return SampleSet(
+        name=NAME,
+        inputs=inputs,
+        phases=columns["phases"],
+        both_phases=columns["both_phases"],
+        labels=columns["labels"],
+        classes=CLASSES,
+        action_units=columns["action_units"],
+        action_unit_names=ACTION_UNITS,
+        amplitude_px=columns["amplitude_px"],
+        subjects=tuple(f"{NAME}/{seed}-{person:03d}" for person in columns["persons"]),
+        clips=tuple(f"{NAME}/{seed}-{number:06d}" for number in range(count)),
+    )
+
+
+def _draw(job: _PairFile) -> None:
+    flow = load_flow(job.flow)
+    phases, truths, both = [], [], []
+    for number in job.numbers:
+        first, second, truth = _sample(job, number, flow)
+        phases.append([_prepare(job.inputs, first), _prepare(job.inputs, second)])
+        both.append(second is not None)
+        truths.append(truth)
+    content = io.BytesIO()
+    np.savez(
+        content,
+        phases=np.array(phases, np.float16),
+        both_phases=np.array(both),
+        labels=np.array([_label(truth) for truth in truths], np.int64),
+        action_units=np.array(
+            [[unit in truth.action_units for unit in ACTION_UNITS] for truth in truths], np.float32
+        ),
+        amplitude_px=np.array([truth.amplitude_px for truth in truths], np.float32),
+        persons=np.array([truth.person for truth in truths], np.int64),
+    )
+    write_whole(job.path, content.getbuffer())
+
+
+def _sample(job: _PairFile, number: int, flow: Flow) -> tuple[ArrayF32, ArrayF32 | None, Truth]:
+    """Both phases of one sample in the form of `job.inputs`, on a crop of any size; and the
+    truth."""
+    choose = np.random.default_rng((job.seed, number, 1))
+    label = NEUTRAL if choose.random() < job.none_share else None
+    view: Literal["crop", "maps"] = "crop" if job.view == "crop" else "maps"
+    if job.view == "mixed":
+        view = "maps" if choose.random() < MIXED_MAPS else "crop"
+    nuisance = choose_nuisance(view, job.world)
+    seed = (job.seed, number)
+    if job.inputs == "flows":
+        pair = synthetic_pair(seed, flow, nuisance, label)
+        return pair.flows.onset_apex, pair.flows.apex_offset, pair.truth
+    frames, truth = synthetic_course(seed, nuisance, label)
+    if job.inputs == "frames":
+        return frames.onset_apex, frames.apex_offset, truth
+    return *long_flows(flow, frames), truth
+
+
+def _prepare(inputs: Inputs, phase: ArrayF32 | None) -> ArrayF32:
+    """The phase in the form that networks take; zeros if it is unknown."""
+    if phase is None:
+        return np.zeros((*PHASE_SHAPES[inputs], INPUT_PX, INPUT_PX), np.float32)
+    small: ArrayF32 = prepare_phase(inputs, phase[None])[0]
+    return small
+
+
+def _label(truth: Truth) -> int:
+    return NO_EXPRESSION if truth.label == NEUTRAL else CLASSES.index(truth.label)

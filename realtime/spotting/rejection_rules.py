@@ -1,0 +1,151 @@
+"""Why a movement is rejected as an expression.
+
+`Disturbances` raise the thresholds while something else moves the face: a blink, the head, a jump
+of the light. The functions judge a pulse by where the face moved and by what came before: a slipped
+crop, a glance, speech.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+
+import numpy as np
+
+from model.records import ArrayF64, MotionSample
+from realtime.spotting.motion import LOWER, REGIONS, UPPER
+from realtime.spotting.region_pulse import Pulse, PulseFollower
+from realtime.spotting.smoothing import History
+
+BLINK_FACTOR = 2.5
+"""A blink silences the lids and raises all other thresholds by this factor: brows and cheeks follow
+the lids, and the mesh moves the crop a little."""
+BLINK_LEAD_S, BLINK_TAIL_S = 0.1, 0.15
+"""The lids move this long before and after an eye counts as closed."""
+HEAD_TRAVEL_S, HEAD_RISE_PER_PX = 0.3, 0.1
+"""Each px that the head travels within `HEAD_TRAVEL_S` raises all thresholds by this share: a head
+that turns out of the plane does not move as one."""
+JUMP_S = 0.05
+"""A jump of the light spoils this much time on either side."""
+
+_LIDS = np.array([name.startswith("lid") for name in REGIONS])
+
+LIP_PX = 1.2
+"""A micro-expression parts the lips or pushes the lower lip up. If the lip moves further than this,
+the jaw moved too, as in speech."""
+COHERENCE = 0.7
+"""A slipped crop moves all regions alike: their mean motion is at least this share of the
+largest."""
+MOST_VARIATION_RATIO = 1.3
+"""An expression rises and falls. A pulse with more back and forth than this is speech."""
+MOUTH_REST_S, MOUTH_REST_UNTIL_S = 0.7, 0.05
+"""Before a pulse of its own the mouth must rest from `MOUTH_REST_S` to `MOUTH_REST_UNTIL_S` before
+onset; otherwise the person is speaking."""
+MOUTH_REST_SHARE = 0.3
+"""A mouth rests if it moves less than this share of the pulse's height, or less than a face at rest
+does."""
+GLANCE = 1.5
+"""A glance moves the skin below both lids sideways, by this factor more than up or down."""
+
+_LIP = LOWER.index(REGIONS.index("lip_lower"))
+_UPPER_LIDS = [i for i, region in enumerate(UPPER) if REGIONS[region].startswith("lid")]
+
+
+class Disturbances:
+    """Blinks, jumps of the light and head motion of the last seconds."""
+
+    def __init__(self, keep_s: float) -> None:
+        """`keep_s` is how far back queries may go."""
+        self._keep_s = keep_s
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._blinks: deque[float] = deque()
+        self._jumps: deque[float] = deque()
+        self._travels: deque[tuple[float, float]] = deque()
+        self._places: deque[tuple[float, ArrayF64]] = deque()
+
+    def push(self, sample: MotionSample) -> None:
+        """Take in one sample; stamps increase."""
+        now_s = sample.stamp.time_s
+        if "blink" in sample.flags:
+            self._blinks.append(now_s)
+        if sample.flags & {"light", "texture"}:
+            self._jumps.append(now_s)
+        last = self._places[-1][1] if self._places else np.zeros(2)
+        place = last + sample.head[:2]
+        self._places.append((now_s, place))
+        while now_s - self._places[0][0] > HEAD_TRAVEL_S:
+            self._places.popleft()
+        self._travels.append((now_s, float(np.hypot(*(place - self._places[0][1])))))
+        while now_s - self._travels[0][0] > self._keep_s:
+            self._travels.popleft()
+        for times in (self._blinks, self._jumps):
+            while times and now_s - times[0] > self._keep_s:
+                times.popleft()
+
+    def factor(self, from_s: float, to_s: float) -> ArrayF64:
+        """Return the factor by which thresholds rise in that time, (R,) 1 or more; inf silences a
+        region."""
+        factor = np.full(len(REGIONS), 1 + HEAD_RISE_PER_PX * self.travel_px(from_s, to_s))
+        if self.has_blink(from_s, to_s):
+            factor *= BLINK_FACTOR
+            factor[_LIDS] = np.inf
+        if self._has_jump(from_s, to_s):
+            factor[:] = np.inf
+        return factor
+
+    def name(self, from_s: float, to_s: float) -> str | None:
+        """Return the worst disturbance in that time, in words, or None."""
+        if self._has_jump(from_s, to_s):
+            return "the light jumped"
+        if self.has_blink(from_s, to_s):
+            return "a blink"
+        if HEAD_RISE_PER_PX * self.travel_px(from_s, to_s) > 0.5:
+            return "the head moved"
+        return None
+
+    def travel_px(self, from_s: float, to_s: float) -> float:
+        """Return the furthest that the head moved within `HEAD_TRAVEL_S`, in that time, crop px."""
+        if from_s == to_s:  # the newest sample: every push asks for it
+            return self._travels[-1][1]
+        return max((px for t, px in self._travels if from_s <= t <= to_s), default=0.0)
+
+    def has_blink(self, from_s: float, to_s: float) -> bool:
+        """Return whether a lid moved in that time."""
+        return _any(self._blinks, from_s - BLINK_TAIL_S, to_s + BLINK_LEAD_S)
+
+    def _has_jump(self, from_s: float, to_s: float) -> bool:
+        return _any(self._jumps, from_s - JUMP_S, to_s + JUMP_S)
+
+
+def _any(times: Iterable[float], from_s: float, to_s: float) -> bool:
+    return any(from_s <= t <= to_s for t in times)
+
+
+def is_crop_slip(motion: ArrayF64) -> bool:
+    """Return whether all regions, (R, 2) px from onset to apex, moved alike: the crop slipped."""
+    mean_px = float(np.hypot(*motion.mean(axis=0)))
+    return mean_px > COHERENCE * float(np.hypot(*motion.T).max())
+
+
+def lip_went_far(pulse: Pulse) -> bool:
+    """Return whether the lower lip moved as far as only speech moves it (lower-face `pulse`)."""
+    return bool(np.hypot(*pulse.motion[_LIP]) > LIP_PX)
+
+
+def is_glance(pulse: Pulse) -> bool:
+    """Return whether both lids moved to the same side, further than all else (upper-face `pulse`).
+    Lids do not do that. Irises do, and the flow spreads it to the skin beside them."""
+    u, v = pulse.motion[_UPPER_LIDS].T
+    aside = u.prod() > 0 and abs(u.sum()) > GLANCE * np.abs(v).sum()
+    size = np.hypot(*pulse.motion.T)
+    return bool(aside and size[_UPPER_LIDS].min() > np.delete(size, _UPPER_LIDS).max())
+
+
+def spoke_before(pulse: Pulse, mouth: PulseFollower, history: History) -> bool:
+    """Return whether the mouth moved just before `pulse` began. The measure is a face at rest, not
+    the current thresholds, which speech has raised."""
+    from_s, to_s = pulse.onset_s - MOUTH_REST_S, pulse.onset_s - MOUTH_REST_UNTIL_S
+    height_px = float(np.hypot(*pulse.motion.T).max())
+    reach_px = mouth.reach_px(history, from_s, to_s)
+    return bool((reach_px > np.maximum(mouth.quiet_px, MOUTH_REST_SHARE * height_px)).any())

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from model.records import MotionSample, Stamp
+from realtime.spotting.motion import REGIONS
+from realtime.spotting.rejection_rules import BLINK_FACTOR, HEAD_RISE_PER_PX, Disturbances
+
+BROW, LID, CHIN = (REGIONS.index(name) for name in ("brow_inner_right", "lid_lower_left", "chin"))
+
+
+def pushed(*, flags=None, speed_px_s=0.0, fps=30, seconds=4.0) -> Disturbances:
+    """Disturbances after some seconds, with `flags` (time → names) and a steadily moving head."""
+    nuisances = Disturbances(keep_s=3.0)
+    for i in range(round(seconds * fps)):
+        at = {name for time_s, name in (flags or {}).items() if abs(i / fps - time_s) < 0.5 / fps}
+        nuisances.push(
+            MotionSample(
+                stamp=Stamp(i, i / fps),
+                displacement=np.zeros((len(REGIONS), 2), np.float32),
+                field=np.zeros((2, 8, 8), np.float32),
+                head=np.array([speed_px_s / fps, 0, 0, 0], np.float32),
+                eye_openness=np.full(2, 0.3, np.float32),
+                track=0,
+                flags=frozenset(at),
+            )
+        )
+    return nuisances
+
+
+def test_a_calm_face_raises_nothing():
+    nuisances = pushed()
+    assert (nuisances.factor(0.0, 4.0) == 1).all()
+    assert nuisances.name(0.0, 4.0) is None
+
+
+def test_a_blink_silences_lids_and_raises_all_else():
+    nuisances = pushed(flags={2.0: "blink"})
+    factor = nuisances.factor(1.9, 2.2)
+    assert np.isinf(factor[LID])
+    assert factor[CHIN] == factor[BROW] == BLINK_FACTOR
+    assert nuisances.name(1.9, 2.2) == "a blink"
+    assert (nuisances.factor(2.5, 3.0) == 1).all()
+
+
+def test_a_jump_of_the_light_silences_all():
+    nuisances = pushed(flags={2.0: "light"})
+    assert np.isinf(nuisances.factor(1.9, 2.2)).all()
+    assert nuisances.name(1.9, 2.2) == "the light jumped"
+
+
+@pytest.mark.parametrize("fps", [25, 60, 200])
+def test_head_motion_raises_all_by_its_way_not_by_its_frames(fps):
+    factor = pushed(speed_px_s=10, fps=fps).factor(3.0, 3.5)
+    np.testing.assert_allclose(factor, 1 + HEAD_RISE_PER_PX * 3.0, atol=0.05)
+    assert pushed(speed_px_s=60, fps=fps).name(3.0, 3.5) == "the head moved"
+
+
+def test_only_the_last_seconds_are_kept():
+    nuisances = pushed(flags={0.5: "blink"})
+    assert nuisances.name(0.4, 0.6) is None
+    nuisances.clear()
+    assert nuisances.name(0.0, 4.0) is None
