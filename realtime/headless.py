@@ -134,7 +134,8 @@ def _close(session: LiveSession, snapshot: Snapshot, summary: Path | None) -> No
 
 def _recording_line(recording: RecordingStatus) -> str:
     sound = f" with sound of {recording.sound}" if recording.sound else ""
-    return f"{recording.frames} frames{sound} recorded in {recording.folder}"
+    deleted = f" ({recording.redacted} more deleted)" if recording.redacted else ""
+    return f"{recording.frames} frames{deleted}{sound} recorded in {recording.folder}"
 
 
 def _closing_line(session: LiveSession, snapshot: Snapshot) -> str:

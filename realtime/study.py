@@ -137,30 +137,27 @@ class Study:
     def press(self, key: str, at_s: float | None) -> None:
         """Carry out a key of the protocol, pressed at `at_s` of the monotonic clock (None: now).
         Raises `InputError` if the protocol has no such key, or there is no recording."""
-        self._show(self._keys.press(key, at_s))
+        self._show(*self._keys.press(key, at_s))
 
     def ask(self, name: str, at_s: float | None) -> None:
         """Start the question `name`, or end it if it is open; see `press`."""
         if name not in (question.name for question in self._protocol.questions):
             raise InputError(f"question {name!r}: the protocol has no such question")
-        self._show(self._keys.ask(name, at_s))
+        self._show(*self._keys.ask(name, at_s))
 
     def note(self, text: str, at_s: float | None) -> None:
         """Write `text` into the recording as a note; see `press`."""
         if not text.strip():
             raise InputError("a note needs text")
-        self._session.mark(NOTE, text.strip(), at_s=at_s)
-        self._show(f"noted: {text.strip()}")
+        self._show(f"noted: {text.strip()}", self._session.mark(NOTE, text.strip(), at_s=at_s))
 
     def pause(self) -> None:
         """Pause analysis and recording."""
-        self._session.pause()
-        self._show("paused")
+        self._show("paused", self._session.pause())
 
     def resume(self) -> None:
         """Continue after `pause`."""
-        self._session.resume()
-        self._show("resumed")
+        self._show("resumed", self._session.resume())
 
     def forget(self, seconds: float) -> None:
         """Delete the last `seconds`. Raises `InputError` if there is no recording, or it is no time
@@ -169,11 +166,11 @@ class Study:
             raise InputError(
                 f"forget {seconds:g} s: choose more than 0, {MOST_FORGOTTEN_S:g} at most"
             )
-        self._session.redact(seconds)
+        start_s, end_s = self._session.redact(seconds)
         with self._lock:
-            kept = [pair for pair in self._messages if pair[0] < self._seconds() - seconds]
+            kept = [pair for pair in self._messages if pair[0] < start_s]
             self._messages = deque(kept, maxlen=MESSAGES)
-        self._show(f"the last {seconds:g} s are deleted")
+        self._show(f"the last {seconds:g} s are deleted", end_s)
 
     def state(self) -> dict[str, Any]:
         """Return the state as JSON values: `recording` (a `RecordingStatus`, and `paused`; None if
@@ -209,12 +206,11 @@ class Study:
             self._last = status
         return status if going_on else None
 
-    def _seconds(self) -> float:
-        return self._session.snapshot().seconds
-
-    def _show(self, words: str) -> None:
-        with self._lock:
-            self._messages.append((self._seconds(), words))
+    def _show(self, words: str, at_s: float | None) -> None:
+        """Show `words`, with the time that the tables have; None: nothing was marked."""
+        if at_s is not None:
+            with self._lock:
+                self._messages.append((at_s, words))
 
     def _plan(self) -> RecordPlan:
         draft = self._draft

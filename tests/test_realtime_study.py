@@ -25,6 +25,7 @@ from realtime.recording import recorder
 from realtime.recording.camera_check import Check
 from realtime.recording.check_list import check_disk_space
 from realtime.recording.plan import RecordPlan
+from realtime.sessions.export_rows import marker_rows
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.reader import open_session
 from realtime.sources.picture_decoding import decode_picture
@@ -119,6 +120,7 @@ def test_a_recording_is_marked_paused_and_ends(live: LiveSession, tmp_path: Path
         *("q1 started", "marked stimulus", "q1 ended", "noted: the door fell shut"),
         *("paused", "resumed"),
     ]
+    said = study.state()["said"]
     study.stop()
     assert live.snapshot().state == "running"
     assert live.recording() is None
@@ -134,6 +136,9 @@ def test_a_recording_is_marked_paused_and_ends(live: LiveSession, tmp_path: Path
         ("pause", "", ""),
         ("resume", "", ""),
     ]
+    # The log has the times of the tables.
+    times_s = [row["time_s"] for row in marker_rows(session)]
+    assert sorted(one["at_s"] for one in said) == times_s
     with pytest.raises(InputError, match="there is no recording"):
         study.forget(30)
 

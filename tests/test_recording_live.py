@@ -114,6 +114,8 @@ def test_a_damaged_picture_is_a_jump_and_moves_no_other_frame(
 def test_what_was_redacted_is_told_when_it_is_compared(recorded: Path, tmp_path: Path) -> None:
     folder = copied(recorded, tmp_path)
     count = redact_span(folder, 0.2, 0.3)
+    counted = open_session(folder).document["frames"]
+    assert counted == {"recorded": 87 - count, "dropped": 0, "redacted": count}
     with closing(SessionSource(str(folder), SourceOptions())) as source:
         (caution,) = compare_with_live(source, "cpu").cautions
     assert caution == f"{count} frames were redacted; the live analysis may have used them"

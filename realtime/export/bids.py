@@ -147,8 +147,7 @@ def _recording(session: Session) -> dict[str, Any]:
     }
     if files and session.seconds:
         found["VideoCodec"] = session.document["video"]["codec"]  # by FFmpeg's name
-        recorded = sum(frame.fate == "recorded" for frame in session.frames)
-        found["FrameRate"] = round((recorded - 1) / session.seconds, 3)
+        found["FrameRate"] = round(session.fps, 3)
     if audio is not None:
         found |= {
             "AudioCodec": audio["codec"],

@@ -6,16 +6,25 @@ forget 30       deletes the last 30 seconds
 anything else   a note
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from model.errors import InputError
 from realtime.recording.protocol import Protocol
 from realtime.sessions.audit import TERMINAL
+from realtime.sessions.markers import MarkerKind
 
 if TYPE_CHECKING:
     from realtime.live import LiveSession
 
 NOTE = "note"
+
+
+class Marked(NamedTuple):
+    """What a key did."""
+
+    words: str
+    at_s: float
+    """Time of the marker in s of the video, as the tables have it."""
 
 
 class Keys:
@@ -52,7 +61,7 @@ class Keys:
         if not text:
             return ""
         if text in self._questions or text in self._protocol.keys:
-            return self.press(text)
+            return self.press(text).words
         if text == "pause":
             self._session.pause()
             return "paused"
@@ -69,23 +78,23 @@ class Keys:
         """Name of the question in progress; empty if there is none."""
         return self._open
 
-    def press(self, key: str, at_s: float | None = None) -> str:
+    def press(self, key: str, at_s: float | None = None) -> Marked:
         """Carry out `key` of the protocol at `at_s` of the monotonic clock (None: now) and return
-        what was done, in words. Raises `InputError` if the protocol has no such key."""
+        what was done. Raises `InputError` if the protocol has no such key."""
         if key in self._questions:
             return self.ask(self._questions[key], at_s)
         name = self._protocol.keys.get(key)
         if name is None:
             raise InputError(f"key {key!r}: the protocol has no such key")
-        self._session.mark(name, at_s=at_s)
-        return f"marked {name}"
+        return Marked(f"marked {name}", self._session.mark(name, at_s=at_s))
 
-    def ask(self, name: str, at_s: float | None = None) -> str:
+    def ask(self, name: str, at_s: float | None = None) -> Marked:
         """Start the question `name`, or end it if it is open; see `press`."""
         ends = self._open == name
-        self._session.mark(name, kind="question_end" if ends else "question_start", at_s=at_s)
+        kind: MarkerKind = "question_end" if ends else "question_start"
+        marked_s = self._session.mark(name, kind=kind, at_s=at_s)
         self._open = "" if ends else name
-        return f"{name} {'ended' if ends else 'started'}"
+        return Marked(f"{name} {'ended' if ends else 'started'}", marked_s)
 
     def _forget(self, rest: str) -> str:
         try:

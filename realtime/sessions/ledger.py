@@ -6,6 +6,7 @@ came have a line with their number (`missing`), and so do frames that were delet
 (`redacted`). The line of a recorded frame is written before its picture.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -91,6 +92,12 @@ def parse_line(text: str) -> LedgerLine | None:
         return None if abs(line.pts_ms or 0) > FURTHEST_MS else line
     except (ValueError, TypeError):
         return None
+
+
+def count_fates(lines: Iterable[LedgerLine]) -> dict[str, int]:
+    """Return the number of frames by what happened to them: `recorded`, `dropped`, `redacted`."""
+    counts = Counter(line.fate for line in lines)
+    return {fate: counts[fate] for fate in ("recorded", "dropped", "redacted")}
 
 
 def merge_lines(lines: Iterable[LedgerLine]) -> list[LedgerLine]:

@@ -1,11 +1,14 @@
 """Reads a recorded session."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from model.errors import InputError
 from model.face.choice import LARGEST
@@ -71,6 +74,24 @@ class Session:
         """Length from the first recorded frame to the last."""
         times = [f.time_s for f in self.frames if f.fate == "recorded" and f.time_s is not None]
         return max(times) - min(times) if times else 0.0
+
+    @property
+    def interval_ms(self) -> tuple[float, float, float]:
+        """Interval between consecutive recorded frames: median, 5th and 95th percentile; NaN if
+        there are none."""
+        recorded = [frame for frame in self.frames if frame.fate == "recorded"]
+        steps_ms = 1e3 * np.diff([frame.stamp.time_s for frame in recorded])
+        following = steps_ms[np.diff([frame.index for frame in recorded]) == 1]
+        if not len(following):
+            return math.nan, math.nan, math.nan
+        median, low, high = np.percentile(following, [50, 5, 95])
+        return float(median), float(low), float(high)
+
+    @property
+    def fps(self) -> float:
+        """Frame rate, from the median interval: losses and pauses do not lower it. NaN if no two
+        frames follow each other."""
+        return 1000 / self.interval_ms[0]
 
     def gaps(self) -> list[tuple[float, float, str]]:
         """Return the gaps in the video: the times of the pictures before and after each, on the

@@ -135,7 +135,7 @@ class StudyTab extends Tab {
     tape.hidden = !recording;
     if (!recording) return;
     tape.dataset.paused = recording.paused || recording.failure ? "yes" : "no";
-    const dropped = recording.dropped ? `, ${recording.dropped} dropped` : "";
+    const dropped = lost(recording);
     const sound = recording.sound ? ` · with sound: ${recording.sound}` : "";
     fill(tape, [
       make("i", { "aria-hidden": "true" }),
@@ -183,7 +183,7 @@ class StudyTab extends Tab {
     this.ref("missing").textContent =
       missing || (bad ? "Red items are stored with the session as warnings." : "");
     this.ref("last").textContent = last
-      ? `Recorded: ${last.frames} frames, ${last.dropped} dropped, in ${last.folder}. ${last.failure}`
+      ? `Recorded: ${last.frames} frames${lost(last)}, in ${last.folder}. ${last.failure}`
       : "";
   }
 
@@ -226,6 +226,11 @@ class StudyTab extends Tab {
     parent.dataset.content = content;
     parent.replaceChildren(...children());
   }
+}
+
+/** How many frames are not in the video, in words; empty if all are. */
+function lost({ dropped, redacted }) {
+  return (dropped ? `, ${dropped} dropped` : "") + (redacted ? `, ${redacted} deleted` : "");
 }
 
 function button(children, pressed) {
