@@ -110,6 +110,9 @@ def told(socket: ClientConnection, kind: str) -> dict[str, Any]:
 def test_who_only_looks_sees_what_is_live_and_changes_nothing(served: Served) -> None:
     for path in ("/", "/live/wheel.png", "/live/health", "/config"):
         assert answer(served, path, VIEWER)[0] == 200, path
+    for path in ("exported/a.csv", "exported.zip?file=a.csv", "report.html"):
+        assert answer(served, f"/live/review/P07/{path}", OPERATOR)[0] == 404
+        assert answer(served, f"/live/review/P07/{path}", VIEWER)[0] == 403
     for path in ("/live/study/state", "/live/review/sessions"):
         assert answer(served, path, OPERATOR)[0] == 200
         assert answer(served, path, VIEWER)[0] == 403

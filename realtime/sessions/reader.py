@@ -93,6 +93,13 @@ class Session:
         frames follow each other."""
         return 1000 / self.interval_ms[0]
 
+    @property
+    def deletion_interrupted(self) -> bool:
+        """Whether something that was to be deleted is still there: `recover` finishes it."""
+        spans = [marker.span for marker in self.markers if marker.kind == "redact"]
+        times_s = [frame.time_s for frame in self.frames if frame.time_s is not None]
+        return any(start_s <= s <= end_s for start_s, end_s in spans for s in times_s)
+
     def gaps(self) -> list[tuple[float, float, str]]:
         """Return the gaps in the video: the times of the pictures before and after each, on the
         source's clock, and its cause."""

@@ -28,11 +28,12 @@ from realtime.review.recorded_frames import RecordedFrames
 from realtime.review.session_report import make_report
 from realtime.review.session_sound import LANE_DB, SessionSound, open_sound
 from realtime.sessions.coder_edits import Edit
-from realtime.sessions.export_rows import find_questions, marker_rows
+from realtime.sessions.export_rows import find_questions, marker_rows, name_files, name_session
 from realtime.sessions.exported_copies import ForgottenCopies, forget_copies
 from realtime.sessions.folder import DOCUMENT, SessionFolder, hold
-from realtime.sessions.reader import Session, open_session
+from realtime.sessions.reader import UNFINISHED, Session, open_session
 from realtime.sessions.recover import recover
+from realtime.ui.downloads import NO_STORE, answer_file, answer_zip, attachment, find_export
 from realtime.ui.event_pictures import Replays, answer_jpeg, answer_replay, describe_replay
 from realtime.ui.failures import error_as_404, error_as_answer, report_failure
 from realtime.ui.messages import Text
@@ -115,6 +116,7 @@ class _OpenSession:
                 for a, b, why in session.gaps()
             ],
             "coders": session.folder.coders(),
+            "deletion_interrupted": session.deletion_interrupted,
         }
 
     def edit(self, edit: Edit, kind: Kind) -> dict[str, Any]:
@@ -193,7 +195,8 @@ class _SessionStore:
             folder = SessionFolder(path)
             try:
                 document = folder.read_document()
-                values = {key: clean_line(str(document[key])) for key in _LISTED}
+                values: dict[str, Any] = {key: clean_line(str(document[key])) for key in _LISTED}
+                values["unfinished"] = document["state"] in UNFINISHED
                 found.append({"name": name, **values, "coders": folder.coders()})
             except Exception as error:
                 found.append({"name": name, "started_utc": "", "error": report_failure(error)})
@@ -288,9 +291,10 @@ def build_review_routes(root: Path) -> APIRouter:
 
     @router.get("/{name}/report.html")
     @error_as_404
-    def report_page(name: str, coder: str = "") -> Response:
-        page = make_report(_as_coded_by(store.open(name).session, coder))
-        return Response(page, media_type="text/html", headers={"Cache-Control": "no-store"})
+    def report_page(name: str, coder: str = "", save: bool = False) -> Response:
+        session = _as_coded_by(store.open(name).session, coder)
+        headers = attachment(f"{name_files(session)}_report.html") if save else NO_STORE
+        return Response(make_report(session), media_type="text/html", headers=headers)
 
     @router.post("/{name}/export")
     @error_as_answer
@@ -299,6 +303,17 @@ def build_review_routes(root: Path) -> APIRouter:
         out = export_folder(session)
         files = [path.relative_to(out).as_posix() for path in export(session, [request.to], out)]
         return {"folder": str(out), "files": files}
+
+    @router.get("/{name}/exported/{file:path}")
+    @error_as_404
+    def exported(name: str, file: str) -> Response:
+        return answer_file(find_export(export_folder(store.open(name).session), file))
+
+    @router.get("/{name}/exported.zip")
+    @error_as_404
+    def exported_zip(name: str, file: Annotated[list[str], Query()]) -> Response:
+        session = store.open(name).session
+        return answer_zip(export_folder(session), file, f"{name_session(session)}.zip")
 
     @router.get("/{name}/agreement")
     @error_as_answer

@@ -5,6 +5,7 @@ import { watchTheme } from "./canvas.js";
 import { Coding } from "./coding.js";
 import { clockTime, labelColour, make, ms, title } from "./colours.js";
 import { showDialog } from "./dialog.js";
+import { downloadLinks, saveLink } from "./downloads.js";
 import { Player } from "./player.js";
 import { Replay } from "./replay.js";
 import { fill, request, watchVisible } from "./tab.js";
@@ -59,7 +60,11 @@ class Review {
       const address = new URL(`../review/${this.#address}/report.html`, import.meta.url);
       address.searchParams.set("coder", this.#coder);
       await this.#coding.flush();
-      if (this.#facts) window.open(address, "_blank", "noopener");
+      if (!this.#facts) return;
+      window.open(address, "_blank", "noopener");
+      const saved = new URL(address);
+      saved.searchParams.set("save", "yes");
+      this.#tell("The report is open in another tab. ", saveLink(saved, "Download it"));
     });
     this.#ref("export").addEventListener("change", ({ target }) => this.#export(target));
     for (const button of root.querySelectorAll("[data-step]")) {
@@ -99,10 +104,11 @@ class Review {
     this.#ref("notice").dataset.good = "no";
   }
 
-  /** Show `message` until there is another. */
-  #tell(message) {
+  /** Show `message`, and links after it, until there is another. */
+  #tell(message, ...links) {
     const line = this.#ref("notice");
-    Object.assign(line, { textContent: message, hidden: !message });
+    line.hidden = !message;
+    line.replaceChildren(message, ...links);
     line.dataset.good = "yes";
   }
 
@@ -128,16 +134,16 @@ class Review {
     const choice = this.#ref("session");
     const kept = this.#name;
     choice.replaceChildren(
-      ...found.sessions.map(({ name, started_utc: started, state, error }) => {
+      ...found.sessions.map(({ name, started_utc: started, unfinished, error }) => {
         const words = error ? `${name} (cannot be read)` : `${name} · ${started.slice(0, 16).replace("T", " ")}`;
-        const option = { value: name, "data-state": state ?? "" };
-        return make("option", option, state === "recording" ? `${words} (recording, or cut off)` : words);
+        const option = { value: name, "data-unfinished": unfinished ? "yes" : "no" };
+        return make("option", option, unfinished ? `${words} (recording, or cut off)` : words);
       }),
     );
     const none = this.#ref("none");
     none.hidden = found.sessions.length > 0;
     none.textContent = `No session in ${found.folder} yet: record one on the Study tab.`;
-    const open = found.sessions.find(({ name }) => name === kept) ?? found.sessions.find(({ state, error }) => !error && state !== "recording");
+    const open = found.sessions.find(({ name }) => name === kept) ?? found.sessions.find(({ unfinished, error }) => !error && !unfinished);
     if (!open) return;
     choice.value = open.name;
     if (open.name !== kept) await this.#open(open.name);
@@ -152,8 +158,7 @@ class Review {
     const facts = await this.#ask(`${encodeURIComponent(name)}/session`);
     if (turn !== this.#turn) return; // another was chosen meanwhile
     if (!facts) {
-      const cut = this.#ref("session").selectedOptions[0]?.dataset.state === "recording";
-      Object.assign(this.#ref("recover"), { hidden: !cut, value: name, textContent: `Recover ${name}` });
+      this.#offerRecovery(name, this.#ref("session").selectedOptions[0]?.dataset.unfinished === "yes");
       this.#ref("session").value = this.#name;
       return;
     }
@@ -172,7 +177,14 @@ class Review {
     this.#selected = null;
     Object.assign(this.#root.dataset, { open: name, sound: facts.sound ? "yes" : "no" });
     await this.#coding.open(this.#address, this.#coder);
-    if (turn === this.#turn) this.#player.go(0);
+    if (turn !== this.#turn) return;
+    this.#player.go(0);
+    this.#offerRecovery(name, facts.deletion_interrupted);
+    if (facts.deletion_interrupted) this.#warn(`A deletion in ${name} was interrupted: press Recover to finish it.`);
+  }
+
+  #offerRecovery(name, needed) {
+    Object.assign(this.#ref("recover"), { hidden: !needed, value: name, textContent: `Recover ${name}` });
   }
 
   async #recover(name) {
@@ -367,7 +379,9 @@ class Review {
     await this.#coding.flush();
     this.#tell(`Writing ${words}…`);
     const written = await this.#ask(`${this.#address}/export`, { to, coder });
-    if (written) this.#tell(`Written to ${written.folder}: ${written.files.join(", ")}`);
+    if (!written) return;
+    const base = new URL(`../review/${this.#address}/`, import.meta.url);
+    this.#tell(`Written to ${written.folder}. Download: `, ...downloadLinks(base, written.files));
   }
 
   async #compare() {
