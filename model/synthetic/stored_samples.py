@@ -2,10 +2,15 @@
 
 import hashlib
 import io
+import math
+import os
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 
 from model.classifiers import Inputs
@@ -15,7 +20,7 @@ from model.flow import Flow, load_flow
 from model.flow.phase_flows import long_flows
 from model.inference.samples import SampleSet
 from model.labels import ACTION_UNITS, CLASSES, NO_EXPRESSION
-from model.parallel import run_jobs
+from model.parallel import count_one, run_jobs
 from model.records import ArrayF32
 from model.synthetic.flow_pairs import NEUTRAL, Truth, synthetic_course, synthetic_pair
 from model.synthetic.sample_variation import MIXED_MAPS, View, World, choose_nuisance
@@ -23,9 +28,13 @@ from model.synthetic.sample_variation import MIXED_MAPS, View, World, choose_nui
 NAME = "synthetic"
 CHUNK = 250
 """Samples per file."""
+MANY = 500
+"""From this many samples on, their time is estimated before they are drawn."""
+TIMED = 8
+"""Samples that are drawn for the estimate."""
 
 _GENERATOR = (
-    *("classifiers/*.py", "flow/*.py", "face/crop.py", "labels.py"),
+    *("classifiers/*.py", "flow/*.py", "face/aligned_crop.py", "labels.py"),
     *(f"synthetic/*.{suffix}" for suffix in ("py", "toml", "csv")),
 )
 """The files that a sample depends on."""
@@ -81,7 +90,10 @@ def open_pairs(
         for first in range(0, count, chunk)
     ]
     missing = [job for job in jobs if not job.path.exists()]
-    run_jobs(_draw, missing, workers, f"samples of set {seed}", "file")
+    left = sum(len(job.numbers) for job in missing)
+    if left >= MANY:
+        _announce(missing[0], left, workers)
+    run_jobs(_draw, missing, workers, f"samples of set {seed}", "sample", left)
     parts = [dict(np.load(job.path)) for job in jobs]
     columns = {name: np.concatenate([part[name] for part in parts])[:count] for name in parts[0]}
     return SampleSet(
@@ -99,6 +111,34 @@ def open_pairs(
     )
 
 
+def _announce(job: _PairFile, count: int, workers: int) -> None:
+    """Say on stderr how long `count` samples like those of `job` will take."""
+    each_s = _time_sample(job)
+    workers = min(workers, os.cpu_count() or 1)
+    minutes = math.ceil(count * each_s / workers / 60)
+    print(
+        f"drawing {count} samples, about {minutes} min in {workers} "
+        f"{'process' if workers == 1 else 'processes'}; they are kept in {job.path.parent}",
+        file=sys.stderr,
+    )
+
+
+def _time_sample(job: _PairFile) -> float:
+    """Return how long one sample takes on one core, s."""
+    flow = load_flow(job.flow)
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        _sample(job, job.numbers[0], flow)  # the first one loads faces and compiles
+        began_s = time.perf_counter()
+        timed = job.numbers[1 : 1 + TIMED]
+        for number in timed:
+            _sample(job, number, flow)
+        return (time.perf_counter() - began_s) / max(1, len(timed))
+    finally:
+        cv2.setNumThreads(threads)
+
+
 def _draw(job: _PairFile) -> None:
     flow = load_flow(job.flow)
     phases, truths, both = [], [], []
@@ -107,6 +147,7 @@ def _draw(job: _PairFile) -> None:
         phases.append([_prepare(job.inputs, first), _prepare(job.inputs, second)])
         both.append(second is not None)
         truths.append(truth)
+        count_one()
     content = io.BytesIO()
     np.savez(
         content,

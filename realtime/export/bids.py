@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from model.files import require_new
 from realtime.export.csv_parquet import format_cell
 from realtime.sessions.export_rows import (
     EVENT_COLUMNS,
@@ -18,7 +19,6 @@ from realtime.sessions.export_rows import (
     find_questions,
     format_start,
     marker_rows,
-    require_new,
 )
 from realtime.sessions.reader import Session
 
