@@ -20,6 +20,7 @@ from realtime.recording.status import RecordingStatus
 from realtime.results.run_summary import check_new, summarise_run, write_summary
 from realtime.results.snapshot import Snapshot
 from realtime.sessions.audit import TERMINAL
+from realtime.sessions.ledger import describe_cause
 from realtime.sources.demo_face import Demo
 from realtime.stream.clock import monotonic_s
 
@@ -141,7 +142,7 @@ def _recording_line(recording: RecordingStatus) -> str:
 def _closing_line(session: LiveSession, snapshot: Snapshot) -> str:
     events = [event for event in session.results.events() if event.state == "confirmed"]
     micro = sum(event.window.kind == "micro" for event in events)
-    dropped = ", ".join(f"{n} {cause}" for cause, n in snapshot.dropped.items())
+    dropped = ", ".join(f"{n} ({describe_cause(c)})" for c, n in snapshot.dropped.items())
     if snapshot.analysed and not snapshot.faces:
         found = "no face in any frame, so no expressions"
     else:

@@ -23,6 +23,7 @@ from realtime.review.session_sound import open_sound
 from realtime.review.timeline_drawing import draw_timeline
 from realtime.sessions.export_rows import event_rows, marker_rows
 from realtime.sessions.exported_copies import note_copies
+from realtime.sessions.ledger import describe_cause
 from realtime.sessions.markers import KIND_WORDS
 from realtime.sessions.reader import Session, open_session
 from realtime.sources import CLOCK_WORDS
@@ -88,7 +89,7 @@ def _time_stamps(session: Session) -> str:
 
 
 def _amounts(form: str, by_cause: Mapping[str, float]) -> str:
-    return ", ".join(form % (amount, cause) for cause, amount in by_cause.items())
+    return ", ".join(form % (amount, describe_cause(why)) for why, amount in by_cause.items())
 
 
 def _pictures(session: Session) -> dict[int, list[str]]:

@@ -27,6 +27,18 @@ FROM_VIDEO = "ledger line lost; told from the video"
 LOST_AT_CUT = "lost when the recording was cut off"
 RECORDER_BEHIND = "recorder behind"
 
+_CAUSE_WORDS = {
+    "pipeline behind": "analysis too slow",
+    "recorder first": "analysis waited for the recording",
+    RECORDER_BEHIND: "recording too slow",
+    "redacted on request": "deleted on request",
+}
+
+
+def describe_cause(cause: str) -> str:
+    """Return what people read of a cause, as the ledger or a run has it."""
+    return _CAUSE_WORDS.get(cause, cause)
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerLine:

@@ -31,6 +31,7 @@ from realtime.sessions.coder_edits import Edit
 from realtime.sessions.export_rows import find_questions, marker_rows, name_files, name_session
 from realtime.sessions.exported_copies import ForgottenCopies, forget_copies
 from realtime.sessions.folder import DOCUMENT, SessionFolder, hold
+from realtime.sessions.ledger import describe_cause
 from realtime.sessions.reader import UNFINISHED, Session, open_session
 from realtime.sessions.recover import recover
 from realtime.ui.downloads import NO_STORE, answer_file, answer_zip, attachment, find_export
@@ -112,7 +113,7 @@ class _OpenSession:
             "markers": list(marker_rows(session)),
             "questions": [asdict(question) for question in find_questions(session)],
             "gaps": [
-                {"start_s": self.seconds(a), "end_s": self.seconds(b), "why": why}
+                {"start_s": self.seconds(a), "end_s": self.seconds(b), "why": describe_cause(why)}
                 for a, b, why in session.gaps()
             ],
             "coders": session.folder.coders(),

@@ -38,7 +38,7 @@ export class StatusLine {
   }
 
   #figures(s) {
-    const causes = Object.entries(s.dropped).map(([cause, n]) => `${cause} ${n}`);
+    const causes = Object.entries(s.dropped).map(([cause, n]) => `${n} (${cause})`);
     const figures = {
       rate: s.fps === null ? "–" : `${s.fps.toFixed(1)} fps`,
       picture: `${s.width} × ${s.height}`,
