@@ -6,15 +6,13 @@ forget 30       deletes the last 30 seconds
 anything else   a note
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from model.errors import InputError
+from realtime.live import LiveSession
 from realtime.recording.protocol import Protocol
 from realtime.sessions.audit import TERMINAL
 from realtime.sessions.markers import MarkerKind
-
-if TYPE_CHECKING:
-    from realtime.live import LiveSession
 
 NOTE = "note"
 
@@ -30,7 +28,7 @@ class Marked(NamedTuple):
 class Keys:
     """The keys of one protocol. Remembers which question is open."""
 
-    def __init__(self, protocol: Protocol, session: "LiveSession") -> None:
+    def __init__(self, protocol: Protocol, session: LiveSession) -> None:
         self._protocol = protocol
         self._session = session
         self._questions = {q.key: q.name for q in protocol.questions if q.key}
