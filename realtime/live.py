@@ -29,7 +29,6 @@ from realtime.sources import (
     ASKED_RATE,
     Source,
     SourceStatus,
-    hide_password,
     open_source,
     split_spec,
 )
@@ -101,8 +100,7 @@ class LiveSession:
         opened. Raises `InputError` during a recording: stop it first."""
         with self._control:
             if self.records:
-                shown = hide_password(source)
-                raise InputError(f"--source {shown}: a recording is in progress, stop it first")
+                raise InputError("stop the recording before changing the source")
             baseline = baseline or self._config.baseline
             rotate = self._config.rotate if rotate is None else rotate
             # The frame rate asked of a camera would slow a file down.

@@ -27,7 +27,6 @@ from realtime.sessions.folder import disk_speed
 GOING_ON = ("running", "paused")
 MOST_FORGOTTEN_S = 3600.0
 """The most that can be deleted at once while recording; Review deletes any part later."""
-NO_PARTICIPANT = "first give the participant a code, like P07"
 MESSAGES = 50
 """Number of messages that the page shows, the last ones."""
 
@@ -239,7 +238,7 @@ class Study:
             missing = ""
         except InputError as error:
             # The form is not complete yet; show the other checks all the same.
-            missing = str(error) if self._draft.participant else NO_PARTICIPANT
+            missing = str(error)
             plan = replace(self._blank_plan(), consent=self._draft.consent.strip())
         speed = self._speed  # another page that starts a recording may clear it
         if speed is None:

@@ -310,7 +310,7 @@ def test_a_recording_ends_with_its_run(untrained: Path, tmp_path: Path) -> None:
         "demo", fps=10, width=200, height=150, classifier=str(untrained), record=plan
     )
     with LiveSession(config) as session:
-        with pytest.raises(InputError, match="stop it first"):
+        with pytest.raises(InputError, match="stop the recording before changing the source"):
             session.switch("demo:rest")
         assert session.recording() is not None
         session.stop()
@@ -477,7 +477,7 @@ def test_without_a_recording_nothing_can_be_marked(untrained: Path, tmp_path: Pa
     [
         (["--record", "s"], "--participant"),
         (["--participant", "P07"], "--record"),
-        (["--record", "s", "--participant", "Anna Müller"], "never a name"),
+        (["--record", "s", "--participant", "Anna Müller"], "no names"),
         (["--record", "s", "--participant", "P07", "--codec", "mp4"], "h264, ffv1, mjpeg"),
         (["--record", "s", "--participant", "P07", "--codec", "mjpeg"], "choose ffv1"),
         (

@@ -642,7 +642,7 @@ def test_a_recording_is_not_ended_without_a_question(untrained: Path, tmp_path: 
                 assert served.session.snapshot().state == "running"
             socket.send(json.dumps({"do": "switch", "source": "rtsp://me:secret@cam/x"}))
             refused = receive(socket, "error")["message"]
-            assert "a recording is in progress, stop it first" in refused
+            assert "stop the recording before changing the source" in refused
             assert "secret" not in refused
             socket.send(json.dumps({"do": "stop", "sure": True}))
             while receive(socket, "status")["state"] != "stopped":

@@ -83,8 +83,8 @@ class Notebook:
         if not self._recorder.mark(marker):
             begin_s = max(0, math.floor(self._video_s(start_s)))
             raise InputError(
-                "the recording has ended and nothing was deleted from it: delete it with python -m "
-                f"realtime.session redact {self._recorder.status().folder} --from {begin_s} "
+                "the recording has ended and nothing was deleted from it: delete it with fmanet "
+                f"session redact {self._recorder.status().folder} --from {begin_s} "
                 "--to inf"
             )
         return self._video_s(start_s), self._video_s(end_s)

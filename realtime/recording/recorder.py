@@ -234,7 +234,7 @@ class SessionRecorder:
         if failure and self._due:
             failure += (
                 "; what was to be forgotten is NOT deleted yet: make room, then run "
-                f"python -m realtime.session recover {path}"
+                f"fmanet session recover {path}"
             )
         return RecordingStatus(
             str(path), frames.recorded, frames.dropped, frames.redacted, seconds, failure, missed

@@ -135,7 +135,7 @@ def open_session(path: Path) -> Session:
     if document["state"] in UNFINISHED:
         raise InputError(
             f"{path} is still being recorded, or was cut off: once the recording has ended, repair "
-            f"it with python -m realtime.session recover {path}"
+            f"it with fmanet session recover {path}"
         )
     frames = tuple(merge_lines(filter(None, map(parse_line, read_lines(folder.frames)))))
     return Session(

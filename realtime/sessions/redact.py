@@ -129,7 +129,7 @@ def _search(folder: SessionFolder, start_s: float, end_s: float) -> _LedgerSpan:
             # If the line were skipped, its picture would stay.
             raise InputError(
                 f"{folder.frames} is damaged ({row[:80]}): first repair the session with "
-                f"python -m realtime.session recover {folder.path}"
+                f"fmanet session recover {folder.path}"
             ) from None
     return _LedgerSpan(indices, places, begins, last_s)
 

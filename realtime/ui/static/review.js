@@ -223,13 +223,13 @@ class Review {
   /** Whether the coder is known; warns if not. */
   #hasCoder() {
     if (this.#coder) return true;
-    this.#warn("First enter your code beside the session's name.");
+    this.#warn("Enter your coder code first (top left).");
     this.#ref("coder").focus();
     return false;
   }
 
   #enableNote() {
-    Object.assign(this.#ref("note"), { disabled: !this.#coder, placeholder: this.#coder ? "" : "first enter your code" });
+    Object.assign(this.#ref("note"), { disabled: !this.#coder, placeholder: this.#coder ? "" : "enter your coder code first" });
   }
 
   /** Change the chosen expression. */

@@ -17,6 +17,7 @@ export class StatusLine {
     source.classList.toggle("fl-warn", Boolean(status.message));
     const running = status.state === "running";
     this.#enable("start", !running && status.state !== "starting");
+    this.#root.querySelector('[data-do="start"]').textContent = status.state === "paused" ? "Resume" : "Start";
     this.#enable("pause", running);
     this.#enable("stop", running || status.state === "paused");
     this.#figures(status);

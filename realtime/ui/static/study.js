@@ -1,7 +1,7 @@
 // The Study tab: the form before a recording, the check list, the recording itself.
 
 import { clockTime, make } from "./colours.js";
-import { Tab, fill } from "./tab.js";
+import { Tab, fill, linkTabs } from "./tab.js";
 
 const GOING_MS = 250;
 const IDLE_MS = 1000;
@@ -160,8 +160,9 @@ class StudyTab extends Tab {
       this.#filled = true;
     }
     const name = this.ref("protocol-name");
-    const count = `${Object.keys(protocol.keys).length} keys, ${protocol.questions.length} questions`;
-    name.textContent = protocol.name || protocol.questions.length ? `${protocol.name} (${count})` : "none";
+    const [keys, questions] = [Object.keys(protocol.keys).length, protocol.questions.length];
+    const count = `${keys} ${keys === 1 ? "key" : "keys"}, ${questions} ${questions === 1 ? "question" : "questions"}`;
+    name.textContent = protocol.name || questions ? `${protocol.name} (${count})` : "none";
     fill(
       this.ref("checks"),
       checks.map(({ name: item, good, text }) =>
@@ -170,7 +171,7 @@ class StudyTab extends Tab {
           { "data-check": item, "data-good": good ? "yes" : "no" },
           make("i", { "aria-label": good ? "passed" : "failed" }),
           make("b", {}, item),
-          make("span", {}, text),
+          make("span", {}, ...linkTabs(text)),
         ),
       ),
     );
@@ -181,7 +182,7 @@ class StudyTab extends Tab {
     start.disabled = Boolean(missing);
     start.textContent = bad && !missing ? "Record anyway" : "Record";
     this.ref("missing").textContent =
-      missing || (bad ? "Red items are stored with the session as warnings." : "");
+      missing || (bad ? "Red items will be kept as warnings." : "");
     this.ref("last").textContent = last
       ? `Recorded: ${last.frames} frames${lost(last)}, in ${last.folder}. ${last.failure}`
       : "";

@@ -1,6 +1,7 @@
 // What tabs share: visibility, requests, the picture, and a state that is polled while the tab is
 // visible.
 
+import { make } from "./colours.js";
 import { Stage } from "./stage.js";
 import { ViewSocket } from "./socket.js";
 
@@ -119,6 +120,18 @@ export class Tab {
   lose() {}
 
   find() {}
+}
+
+/** The parts of `text`, in which the name of a tab ("the Calibrate tab") opens it, if it is there. */
+export function linkTabs(text) {
+  const tabs = [...document.querySelectorAll("#tabs [role=tab]")];
+  return text.split(/([A-Z][a-z]+ tab)/).map((part) => {
+    const tab = tabs.find((each) => `${each.textContent.trim()} tab` === part);
+    if (!tab) return part;
+    const link = make("button", { type: "button", class: "fl-link" }, part);
+    link.addEventListener("click", () => tab.click());
+    return link;
+  });
 }
 
 /** Replace the children only when they differ, so that a selection stays. */
