@@ -179,7 +179,7 @@ def test_every_number_of_the_report_is_in_the_tables(
     assert [row[2:7] for row in expressions[1:]] == [
         [
             row["kind"],
-            row["label"] + (f" {float(row['probability']):.0%}" if row["probability"] else ""),
+            row["label"] + _share(row["probability"]),
             row["action_units"],
             row["question"],
             row["verdict"],
@@ -204,6 +204,12 @@ def test_every_number_of_the_report_is_in_the_tables(
     verdicts = [row["verdict"] for row in events]
     assert (verdicts.count("accepted"), verdicts.count("added")) == (1, 2)
     assert "1 accepted, 0 rejected, 2 added, 0 left as found" in methods
+
+
+def _share(probability: str) -> str:
+    if not probability:
+        return ""
+    return " > 99%" if float(probability) > 0.99 else f" {float(probability):.0%}"
 
 
 def _check_rates(rates: list[list[str]], tables: dict[str, Table], seconds: float) -> None:

@@ -92,7 +92,7 @@ markers = st.builds(
 @pytest.mark.parametrize(
     ("baseline", "good", "words"),
     [
-        (None, False, "no baseline yet: measure one on the Calibrate tab"),
+        (None, False, "none yet: measure one on the Calibrate tab"),
         (Baseline.default(), False, "it does not say whose it is"),
         (measured_on(""), False, "it does not say whose it is"),
         (measured_on("P08"), False, "of P08, not of P07"),

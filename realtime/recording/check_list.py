@@ -60,7 +60,7 @@ def make_check_list(
 
 def _baseline(baseline: Baseline | None, participant: str) -> Check:
     if baseline is None:
-        return Check("baseline", False, f"no baseline yet: {MEASURE_ONE}")
+        return Check("baseline", False, f"none yet: {MEASURE_ONE}")
     whose = baseline.participant
     if not whose:
         return Check("baseline", False, f"it does not say whose it is: {MEASURE_ONE}")

@@ -32,6 +32,7 @@ from realtime.sessions.export_rows import find_questions, marker_rows, name_file
 from realtime.sessions.exported_copies import ForgottenCopies, forget_copies
 from realtime.sessions.folder import DOCUMENT, SessionFolder, hold
 from realtime.sessions.ledger import describe_cause
+from realtime.sessions.markers import KIND_WORDS
 from realtime.sessions.reader import UNFINISHED, Session, open_session
 from realtime.sessions.recover import recover
 from realtime.ui.downloads import NO_STORE, answer_file, answer_zip, attachment, find_export
@@ -110,7 +111,10 @@ class _OpenSession:
             "lanes": list(LANES),
             "sound": None if self._sound is None else {"quiet_db": LANE_DB},
             "labels": list(labels),
-            "markers": list(marker_rows(session)),
+            "markers": [
+                row | {"words": row["note"] or row["name"] or KIND_WORDS[row["kind"]]}
+                for row in marker_rows(session)
+            ],
             "questions": [asdict(question) for question in find_questions(session)],
             "gaps": [
                 {"start_s": self.seconds(a), "end_s": self.seconds(b), "why": describe_cause(why)}
