@@ -15,6 +15,7 @@ from spoken import spoken
 from realtime.export import export
 from realtime.review.coding import add_edit, apply_edits
 from realtime.review.rates import poisson_interval
+from realtime.review.recorded_frames import RecordedFrames
 from realtime.review.session_report import make_report
 from realtime.sessions.ledger import LedgerLine, describe_cause
 from realtime.sessions.markers import format_marker
@@ -150,6 +151,8 @@ def test_every_number_of_the_report_is_in_the_tables(
     facts = report.facts
     assert facts["Length"] == f"{seconds:.1f} s"
     assert facts["Frames recorded"] == str(len(recorded))
+    assert session.document["frames"]["recorded"] == len(recorded)
+    assert len(RecordedFrames(session).stamps) == len(recorded)  # what the page counts
     losses = ", ".join(f"{n} {describe_cause(cause)}" for cause, n in lost.items())
     assert facts["Not in the video"] == f"{losses} ({share:.2%})"
     assert facts["Rate"] == f"{1000 / median:.2f} frames per second"

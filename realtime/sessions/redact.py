@@ -17,7 +17,7 @@ from realtime.sessions import line_file as lines
 from realtime.sessions.clock_anchors import format_utc
 from realtime.sessions.coder_edits import parse_edit
 from realtime.sessions.folder import SessionFolder, delete_files
-from realtime.sessions.ledger import LedgerLine, count_fates, parse_line
+from realtime.sessions.ledger import LedgerLine, count_fates, merge_lines, parse_line
 from realtime.sessions.markers import Marker, format_marker, parse_marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.video_cut import copy_without
@@ -192,7 +192,8 @@ def redact_span(path: Path, start: float, end: float) -> int:
 
 def update_counts(folder: SessionFolder) -> None:
     """Count in `session.json` what the ledger has."""
-    frames = count_fates(filter(None, map(parse_line, lines.read_lines(folder.frames))))
+    ledger = filter(None, map(parse_line, lines.read_lines(folder.frames)))
+    frames = count_fates(merge_lines(ledger))
     document = folder.read_document()
     if document.get("frames") != frames:
         document["frames"] = frames
