@@ -28,9 +28,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from model.cli import Parser, exit_code, make_folder, program
+from model.cluster import run_on_cluster
 from model.errors import CheckpointError, InputError, SourceError, error_line
 from model.face.network_files import add_face_networks
 from model.machine import choose_device
+from model.parallel import Workers, add_jobs, check_workers
 from model.records import Event, Frame, Stamp
 from realtime.analysis_jobs import AnalysisJob, name_of, plan_jobs, write_record
 from realtime.command_options import add_perception, add_pictures
@@ -52,14 +54,13 @@ def main() -> None:
     against_live: bool = options.pop("compare")
     suffix: str = options.pop("motion")
     again: bool = options.pop("again")
-    processes: int = options.pop("jobs")
-    if processes < 1:
-        raise InputError(f"--jobs {processes}: choose 1 or more processes")
+    workers: Workers = options.pop("workers")
+    check_workers(workers)
     baseline: Path | None = options.pop("baseline")
     config = LiveConfig(**options, baseline=None if baseline is None else load_baseline(baseline))
     choose_device(config.device)
-    if against_live and processes > 1:
-        raise InputError(f"--jobs {processes}: sessions are compared one after the other")
+    if against_live and workers != 1:
+        raise InputError(f"--compare with --jobs {workers}: sessions are compared one by one")
     if against_live:
         _run_all([(spec, partial(_compare, spec, config)) for spec in inputs])
         return
@@ -69,8 +70,8 @@ def main() -> None:
         raise InputError(f"--out {out} is not a folder: give another name")
     jobs = plan_jobs(inputs, out, suffix, config, again=again)
     make_folder(out)
-    alone = processes == 1
-    _run_all([(job.spec, partial(analyze, job, config, alone=alone)) for job in jobs], processes)
+    alone = workers == 1
+    _run_all([(job.spec, partial(analyze, job, config, alone=alone)) for job in jobs], workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,14 @@ class _Outcome:
     warned: str = ""
 
 
-def _run_all(work: Sequence[tuple[str, Callable[[], None]]], jobs: int = 1) -> None:
-    """Run the work of each input, even if others fail, in as many processes as `jobs` says. What is
-    printed keeps the order of the inputs."""
+_LOST = _Outcome("its process was ended, as when memory is short: free some")
+
+
+def _run_all(work: Sequence[tuple[str, Callable[[], None]]], workers: Workers = 1) -> None:
+    """Run the work of each input, even if others fail. What is printed keeps the order of the
+    inputs."""
     failed: dict[str, str] = {}
-    with closing(_outcomes([run for _, run in work], jobs)) as outcomes:
+    with closing(_outcomes([run for _, run in work], workers)) as outcomes:
         for (spec, _), outcome in zip(work, outcomes, strict=True):
             print(outcome.printed, end="")
             print(outcome.warned, end="", file=sys.stderr)
@@ -105,13 +109,17 @@ def _run_all(work: Sequence[tuple[str, Callable[[], None]]], jobs: int = 1) -> N
         raise SystemExit(1)
 
 
-def _outcomes(work: Sequence[Callable[[], None]], jobs: int) -> Generator[_Outcome]:
-    if jobs == 1 or len(work) < 2:
+def _outcomes(work: Sequence[Callable[[], None]], workers: Workers) -> Generator[_Outcome]:
+    if isinstance(workers, str):
+        done = run_on_cluster(_printing_outcome, work, workers, _LOST)
+        yield from tqdm(done, "analysed", len(work), unit="input")
+        return
+    if workers == 1 or len(work) < 2:
         yield from map(_outcome, work)
         return
     # Spawned: a process with threads must not be forked.
     with (
-        ProcessPoolExecutor(min(jobs, len(work)), get_context("spawn")) as pool,
+        ProcessPoolExecutor(min(workers, len(work)), get_context("spawn")) as pool,
         tqdm(total=len(work), desc="analysed", unit="input", file=sys.stderr) as bar,
     ):
         waiting = [pool.submit(_printing_outcome, run) for run in work]
@@ -132,7 +140,7 @@ def _outcome_alone(run: Callable[[], None]) -> _Outcome:
         try:
             return pool.submit(_printing_outcome, run).result()
         except BrokenProcessPool:
-            return _Outcome("its process was ended, as when memory is short: free some")
+            return _LOST
 
 
 def _outcome(run: Callable[[], None]) -> _Outcome:
@@ -304,9 +312,7 @@ def _parser() -> argparse.ArgumentParser:
         "--fps", type=float, help="rate of a folder's images, of the demo, or of slow motion"
     )
     p.add_argument("--seconds", type=float, help="analyse only this much of each input")
-    p.add_argument(
-        "--jobs", type=int, metavar="N", default=1, help="inputs analysed at once, a process each"
-    )
+    add_jobs(p, 1, "analyse inputs")
     add_pictures(p)
     add_perception(p)
     add_face_networks(p)
@@ -314,4 +320,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code(main))
+    from realtime import analyze as module  # by the name under which other machines import it
+
+    sys.exit(exit_code(module.main))
