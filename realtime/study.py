@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from model.errors import InputError
@@ -43,6 +43,7 @@ class Draft:
     voice: bool = False
     codec: str = "h264"
     minutes: float = PLANNED_S / 60
+    show_labels: bool = False
     lsl: bool = False
     lsl_markers: str = ""
 
@@ -67,7 +68,7 @@ class Study:
         plan = session.config.record
         if plan is not None:  # the command line has started a recording
             # Without sound: the next person must be asked again.
-            kept = ("participant", "consent", "pictures", "codec", "lsl", "lsl_markers")
+            kept = {field.name for field in fields(Draft)} - {"audio", "voice", "minutes"}
             values = {name: getattr(plan, name) for name in kept}
             self._draft = Draft(**values, minutes=plan.planned_s / 60)
             self._protocol = plan.protocol
@@ -229,6 +230,7 @@ class Study:
             protocol=self._protocol,
             camera=self._camera(),
             planned_s=60 * draft.minutes,
+            show_labels=draft.show_labels,
             lsl=draft.lsl,
             lsl_markers=draft.lsl_markers.strip(),
         )

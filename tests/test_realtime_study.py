@@ -98,11 +98,12 @@ def test_the_list_is_red_until_it_is_right(live: LiveSession) -> None:
 
 def test_a_recording_is_marked_paused_and_ends(live: LiveSession, tmp_path: Path) -> None:
     study = Study(live, lambda: None)
-    study.fill_in(Draft(participant="P07", consent="analysis", pictures=True))
+    study.fill_in(Draft("P07", "analysis", pictures=True, show_labels=True))
     study.take_protocol(PROTOCOL)
     study.start()
     with pytest.raises(InputError, match="stop it first"):
         study.start()
+    assert not live.hides_labels
     recorded(live, 2)
     study.press("1", None)
     assert study.state()["protocol"]["open"] == "q1"
@@ -125,6 +126,7 @@ def test_a_recording_is_marked_paused_and_ends(live: LiveSession, tmp_path: Path
     assert study.state()["last"]["folder"] == str(tmp_path / "P07")
     session = open_session(tmp_path / "P07")
     assert session.document["consent"]["pictures"]
+    assert session.document["labels_shown"]
     assert [warning.partition(":")[0] for warning in session.document["warnings"]] == ["baseline"]
     assert [(m.kind, m.name, m.note) for m in session.markers] == [
         ("question_start", "q1", ""),
@@ -276,6 +278,7 @@ def test_the_tab_records_marks_and_forgets(untrained: Path, tmp_path: Path) -> N
         page.wait_for_selector(".fl-study [data-to=pause]")
         page.get_by_role("tab", name="Live").click()
         page.wait_for_selector("#live .fl[data-badge=REC]")
+        assert served.session.hides_labels  # unless the form says otherwise
         page.get_by_role("tab", name="Study").click()
         recorded(served.session, 5)
         page.fill(".fl-study [data-ref=seconds]", "99999")

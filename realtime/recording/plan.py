@@ -52,6 +52,9 @@ class RecordPlan:
     """The planned length, if neither the options nor the source give one."""
     lsl: bool = False
     """Send frames, events and markers to LSL, see `realtime.recording.lsl`."""
+    show_labels: bool = False
+    """Pages name expressions during the recording too, which may influence interviewer and
+    participant."""
     lsl_markers: str = ""
     """The LSL stream whose samples become markers, see `MarkerStream`; empty: no stream."""
     strict: bool = False
@@ -89,6 +92,8 @@ def add_recording(options: argparse._ActionsContainer, folder: str = "--record")
     add("--voice", action="store_true", help="consent covers the sound")
     add("--protocol", type=Path, metavar="TOML", help="the study's keys and questions")
     add("--camera-report", type=Path, metavar="JSON", help="from calibrate camera --out")
+    if folder.startswith("-"):  # otherwise there is no page
+        add("--show-labels", action="store_true", help="name expressions while it records too")
     add("--lsl", action="store_true", help="send frames, events and markers to LSL")
     add("--lsl-markers", metavar="NAME", help="take markers from this LSL stream; NAME@SOURCE_ID")
     add("--strict", action="store_true", help="a failed check is an error")

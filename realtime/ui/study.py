@@ -24,6 +24,7 @@ class DraftRequest(BaseModel):
     voice: bool = False
     codec: Text
     minutes: FiniteFloat
+    show_labels: bool = False
     lsl: bool = False
     lsl_markers: Text = ""
 

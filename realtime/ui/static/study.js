@@ -6,7 +6,7 @@ import { Tab, fill } from "./tab.js";
 const GOING_MS = 250;
 const IDLE_MS = 1000;
 const FIELDS = ["participant", "consent", "audio", "codec", "minutes", "lsl_markers"];
-const BOXES = ["pictures", "voice", "lsl"];
+const BOXES = ["pictures", "voice", "show_labels", "lsl"];
 
 /** Start the tab inside `root`, the element of study.html. */
 export function mount(root) {
