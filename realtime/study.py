@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
@@ -17,7 +18,7 @@ from realtime.recording.camera_check import Check
 from realtime.recording.check_list import check_disk_space, check_jpegs, make_check_list
 from realtime.recording.keys import NOTE, Keys
 from realtime.recording.microphone import list_microphones
-from realtime.recording.plan import PLANNED_S, RecordPlan
+from realtime.recording.plan import RecordPlan
 from realtime.recording.protocol import Protocol, parse_protocol
 from realtime.recording.status import RecordingStatus
 from realtime.sessions.crash_safe_video import CODECS
@@ -42,7 +43,7 @@ class Draft:
     audio: str = ""
     voice: bool = False
     codec: str = "h264"
-    minutes: float = PLANNED_S / 60
+    minutes: float | None = None
     show_labels: bool = False
     lsl: bool = False
     lsl_markers: str = ""
@@ -70,7 +71,7 @@ class Study:
             # Without sound: the next person must be asked again.
             kept = {field.name for field in fields(Draft)} - {"audio", "voice", "minutes"}
             values = {name: getattr(plan, name) for name in kept}
-            self._draft = Draft(**values, minutes=plan.planned_s / 60)
+            self._draft = Draft(**values, minutes=plan.planned_s and plan.planned_s / 60)
             self._protocol = plan.protocol
             self._keys = Keys(plan.protocol, session)
 
@@ -170,17 +171,18 @@ class Study:
             raise InputError(
                 f"forget {seconds:g} s: choose more than 0, {MOST_FORGOTTEN_S:g} at most"
             )
-        self._session.redact(seconds)
+        self._keys.forget(seconds)
         with self._lock:
             kept = [pair for pair in self._messages if pair[0] < self._seconds() - seconds]
             self._messages = deque(kept, maxlen=MESSAGES)
         self._show(f"the last {seconds:g} s are deleted")
 
     def state(self) -> dict[str, Any]:
-        """Return the state as JSON values: `recording` (a `RecordingStatus`, and `paused`; None if
-        there is none), `last` (the recording before it), `draft`, `codecs`, `microphones`,
-        `checks`, `missing` (why a recording cannot start), `protocol` with the `open` question,
-        `said` (the last messages)."""
+        """Return the state as JSON values: `recording` (a `RecordingStatus`, `paused`, and
+        `planned_s`; None if there is none), `last` (the recording before it, and `name`, by which
+        the Review tab lists it; empty if it does not), `draft`, `codecs`, `microphones`, `checks`,
+        `missing` (why a recording cannot start), `protocol` with the `open` question and those
+        `answered`, `said` (the last messages)."""
         if self._microphones is None:
             self._microphones = _microphone_names()
         active, plan = self._active(), self._session.config.record
@@ -190,14 +192,19 @@ class Study:
             keys = self._keys if active is not None else Keys(self._protocol, self._session)
             protocol = self._protocol if active is None or plan is None else plan.protocol
             return {
-                "recording": active and {**asdict(active), "paused": paused},
-                "last": self._last and asdict(self._last),
+                "recording": active
+                and {**asdict(active), "paused": paused, "planned_s": self._planned_s()},
+                "last": self._last and {**asdict(self._last), "name": self._listed(self._last)},
                 "draft": asdict(self._draft),
                 "codecs": list(CODECS),
                 "microphones": self._microphones,
                 "checks": [asdict(check) for check in checks],
                 "missing": missing,
-                "protocol": {**protocol.document(), "open": keys.open_question},
+                "protocol": {
+                    **protocol.document(),
+                    "open": keys.open_question,
+                    "answered": keys.answered,
+                },
                 "said": [{"at_s": at_s, "words": words} for at_s, words in self._messages],
             }
 
@@ -209,6 +216,15 @@ class Study:
                 self._clear_person()  # it has ended of itself
             self._last = status
         return status if going_on else None
+
+    def _planned_s(self) -> float | None:
+        config = self._session.config
+        planned_s = None if config.record is None else config.record.planned_s
+        return config.seconds or planned_s
+
+    def _listed(self, status: RecordingStatus) -> str:
+        folder = Path(status.folder)
+        return folder.name if folder.parent.resolve() == self._root.resolve() else ""
 
     def _seconds(self) -> float:
         return self._session.snapshot().seconds
@@ -229,7 +245,7 @@ class Study:
             voice=draft.voice and bool(draft.consent.strip()),
             protocol=self._protocol,
             camera=self._camera(),
-            planned_s=60 * draft.minutes,
+            planned_s=None if draft.minutes is None else 60 * draft.minutes,
             show_labels=draft.show_labels,
             lsl=draft.lsl,
             lsl_markers=draft.lsl_markers.strip(),

@@ -42,6 +42,9 @@ s = "stimulus"
 name = "q1"
 text = "How did you come here today?"
 key = "1"
+[[questions]]
+name = "q2"
+text = "And back?"
 """
 TIMEOUT_S = 60
 
@@ -110,7 +113,8 @@ def test_a_recording_is_marked_paused_and_ends(live: LiveSession, tmp_path: Path
     study.press("s", None)
     study.ask("q1", None)
     study.note(" the door fell shut ", None)
-    for wrong in (lambda: study.press("x", None), lambda: study.ask("q2", None)):
+    assert study.state()["recording"]["planned_s"] is None
+    for wrong in (lambda: study.press("x", None), lambda: study.ask("q3", None)):
         with pytest.raises(InputError, match="protocol has no such"):
             wrong()
     study.pause()
@@ -138,6 +142,40 @@ def test_a_recording_is_marked_paused_and_ends(live: LiveSession, tmp_path: Path
     ]
     with pytest.raises(InputError, match="there is no recording"):
         study.forget(30)
+
+
+def test_a_question_is_answered_until_its_end_is_forgotten(live: LiveSession) -> None:
+    study = Study(live, lambda: None)
+    study.fill_in(Draft("P07", "analysis", minutes=1.5))
+    study.take_protocol(PROTOCOL)
+    study.start()
+
+    def asked() -> tuple[str, list[str]]:
+        protocol = study.state()["protocol"]
+        return protocol["open"], protocol["answered"]
+
+    recorded(live, 2)
+    assert study.state()["recording"]["planned_s"] == 90
+    assert asked() == ("", [])
+    study.press("1", None)
+    assert asked() == ("q1", [])
+    before_s = live.snapshot().seconds
+    index = None
+    while live.snapshot().seconds <= before_s + 1:
+        step = live.results.latest_step(index, TIMEOUT_S)
+        assert step is not None
+        index = step.frame.stamp.index
+    study.ask("q2", None)  # ends the one before it, as in the tables
+    assert asked() == ("q2", ["q1"])
+    study.ask("q2", None)
+    assert asked() == ("", ["q1", "q2"])
+    study.forget(0.7)
+    assert asked() == ("q1", [])
+    study.forget(1000)
+    assert asked() == ("", [])
+    study.stop()
+    last = study.state()["last"]
+    assert (last["name"], Path(last["folder"]).name) == ("P07", "P07")
 
 
 def test_what_one_person_agreed_to_is_not_asked_of_the_next(live: LiveSession) -> None:
@@ -245,6 +283,7 @@ def filled_in(page: Page, tmp_path: Path) -> None:
     page.set_input_files(".fl-study [data-ref=protocol]", protocol)
     page.fill(".fl-study [data-ref=participant]", "P07")
     page.fill(".fl-study [data-ref=consent]", "analysis")
+    page.fill(".fl-study [data-ref=minutes]", "5")
     # A style sheet around it once left the box out, and only its words were to be seen.
     box = page.locator(".fl-study [data-ref=pictures]")
     assert box.evaluate("box => getComputedStyle(box).appearance") == "auto"
@@ -268,10 +307,14 @@ def test_the_tab_records_marks_and_forgets(untrained: Path, tmp_path: Path) -> N
         page.wait_for_selector(".fl-study[data-recording=yes] [data-ref=picture][data-index]")
         page.keyboard.press("1")
         page.wait_for_selector("[data-question=q1][data-open=yes]")
+        assert page.locator("[data-question=q1]").get_attribute("data-answered") == "no"
+        page.click("[data-question=q2] button")
+        page.wait_for_selector("[data-question=q1][data-answered=yes] [aria-label=asked]")
+        assert "left" in page.inner_text(".fl-study [data-ref=tape]")
         page.keyboard.press("s")
         page.fill(".fl-study [data-ref=note]", "1 s")  # keys in a field are letters
         page.press(".fl-study [data-ref=note]", "Enter")
-        page.wait_for_selector("[data-ref=said] li:nth-child(3)")
+        page.wait_for_selector("[data-ref=said] li:nth-child(4)")
         page.click(".fl-study [data-ref=pause]")
         page.wait_for_selector(".fl-study [data-to=resume]")
         page.click(".fl-study [data-ref=pause]")
@@ -303,7 +346,7 @@ def test_the_tab_records_marks_and_forgets(untrained: Path, tmp_path: Path) -> N
     session = open_session(tmp_path / "sessions" / "P07")
     assert [m.kind for m in session.markers] == ["redact"]
     audit = [json.loads(line) for line in read_lines(session.folder.audit)]
-    did = ["record", "key", "key", "note", "pause", "resume"]
+    did = ["record", "key", "question", "key", "note", "pause", "resume"]
     assert [line["did"] for line in audit] == [*did, "forget the last 30 s", "stop"]
     assert {line["who"] for line in audit} == {"127.0.0.1"}
     assert "redacted" in {frame.fate for frame in session.frames}
@@ -419,6 +462,8 @@ def test_a_viewers_camera_is_recorded_without_asking_again(untrained: Path, tmp_
         page.wait_for_selector(".fl-study[data-recording=no]")
         page.wait_for_selector(".fl-study [data-ref=picture][data-index]")
         assert page.locator("[data-ref=share]").is_hidden()
+        page.click(".fl-study [data-ref=review]")
+        page.wait_for_selector(".fl-review[data-open=P07]")
         browser.close()
     session = open_session(tmp_path / "sessions" / "P07")
     assert sum(frame.fate == "recorded" for frame in session.frames) >= 5

@@ -48,8 +48,8 @@ class RecordPlan:
     """The study's keys and questions."""
     camera: Check | None = None
     """Result of the camera check; None: the camera was not checked."""
-    planned_s: float = PLANNED_S
-    """The planned length, if neither the options nor the source give one."""
+    planned_s: float | None = None
+    """The planned length; None: none, and disk space is planned for `PLANNED_S`."""
     lsl: bool = False
     """Send frames, events and markers to LSL, see `realtime.recording.lsl`."""
     show_labels: bool = False
@@ -70,7 +70,7 @@ class RecordPlan:
                 f"microphone {self.audio}: say what the participant agreed to, and that it covers "
                 "sound (--consent, --voice)"
             )
-        if not 0 < self.planned_s < float("inf"):
+        if self.planned_s is not None and not 0 < self.planned_s < float("inf"):
             raise InputError(f"planned length {self.planned_s:g} s: choose more than 0")
 
     @property

@@ -23,7 +23,7 @@ class DraftRequest(BaseModel):
     audio: Text = ""
     voice: bool = False
     codec: Text
-    minutes: FiniteFloat
+    minutes: FiniteFloat | None = None
     show_labels: bool = False
     lsl: bool = False
     lsl_markers: Text = ""
