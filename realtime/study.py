@@ -19,7 +19,13 @@ from realtime.recording.check_list import check_disk_space, check_jpegs, make_ch
 from realtime.recording.keys import NOTE, Keys
 from realtime.recording.microphone import list_microphones
 from realtime.recording.plan import RecordPlan
-from realtime.recording.protocol import Protocol, parse_protocol
+from realtime.recording.protocol import Protocol, load_protocol, parse_protocol
+from realtime.recording.protocol_editing import (
+    ProtocolEntries,
+    check_entries,
+    list_protocols,
+    save_protocol,
+)
 from realtime.recording.status import RecordingStatus
 from realtime.sessions.crash_safe_video import CODECS
 from realtime.sessions.document_check import PARTICIPANT
@@ -29,6 +35,8 @@ GOING_ON = ("running", "paused")
 MOST_FORGOTTEN_S = 3600.0
 """The most that can be deleted at once while recording; Review deletes any part later."""
 NO_PARTICIPANT = "first give the participant a code, like P07"
+OPENED = "opened"
+"""Stands for a protocol that was not saved on the page; the names of files end in .toml."""
 MESSAGES = 50
 """Number of messages that the page shows, the last ones."""
 
@@ -60,7 +68,7 @@ class Study:
         self._lock = threading.Lock()
         self._changing = threading.Lock()  # held while a recording starts or ends
         self._draft = Draft()
-        self._protocol = Protocol()
+        self._protocol, self._protocol_file = Protocol(), ""
         self._keys = Keys(self._protocol, session)
         self._speed: float | None = None
         self._microphones: list[str] | None = None
@@ -73,6 +81,7 @@ class Study:
             values = {name: getattr(plan, name) for name in kept}
             self._draft = Draft(**values, minutes=plan.planned_s and plan.planned_s / 60)
             self._protocol = plan.protocol
+            self._protocol_file = "" if plan.protocol == Protocol() else OPENED
             self._keys = Keys(plan.protocol, session)
 
     def fill_in(self, draft: Draft) -> None:
@@ -87,7 +96,25 @@ class Study:
         `parse_protocol` does."""
         protocol = parse_protocol(text, "the protocol")
         with self._lock:
-            self._protocol = protocol
+            self._protocol, self._protocol_file = protocol, OPENED
+
+    def save_protocol(self, entries: ProtocolEntries) -> None:
+        """Save the protocol in `entries` as a new file beside the sessions, and use it from the
+        next recording on. Raises `EntryError` if entries are wrong, `InputError` if it cannot be
+        saved."""
+        protocol = check_entries(entries)
+        path = save_protocol(protocol, self._root)
+        with self._lock:
+            self._protocol, self._protocol_file = protocol, path.name
+
+    def choose_protocol(self, name: str) -> None:
+        """Use the saved protocol of the file `name` from the next recording on; empty: none. Raises
+        `InputError` if there is no such file, or as `load_protocol` does."""
+        if name and name not in list_protocols(self._root):
+            raise InputError(f"protocol {name}: there is no such file beside the sessions")
+        protocol = load_protocol(self._root / name) if name else Protocol()
+        with self._lock:
+            self._protocol, self._protocol_file = protocol, name
 
     def start(self) -> None:
         """Start a recording; the source starts again. Raises `InputError` if the recording cannot
@@ -182,7 +209,8 @@ class Study:
         `planned_s`; None if there is none), `last` (the recording before it, and `name`, by which
         the Review tab lists it; empty if it does not), `draft`, `codecs`, `microphones`, `checks`,
         `missing` (why a recording cannot start), `protocol` with the `open` question and those
-        `answered`, `said` (the last messages)."""
+        `answered`, `protocols` (the files beside the sessions), `protocol_file` (the one in use;
+        `OPENED` for another, empty for none), `said` (the last messages)."""
         if self._microphones is None:
             self._microphones = _microphone_names()
         active, plan = self._active(), self._session.config.record
@@ -205,6 +233,8 @@ class Study:
                     "open": keys.open_question,
                     "answered": keys.answered,
                 },
+                "protocols": list_protocols(self._root),
+                "protocol_file": self._protocol_file,
                 "said": [{"at_s": at_s, "words": words} for at_s, words in self._messages],
             }
 

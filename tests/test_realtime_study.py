@@ -25,6 +25,8 @@ from realtime.recording import recorder
 from realtime.recording.camera_check import Check
 from realtime.recording.check_list import check_disk_space
 from realtime.recording.plan import RecordPlan
+from realtime.recording.protocol import load_protocol
+from realtime.recording.protocol_editing import EntryError, ProtocolEntries
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.reader import open_session
 from realtime.sources.picture_decoding import decode_picture
@@ -176,6 +178,30 @@ def test_a_question_is_answered_until_its_end_is_forgotten(live: LiveSession) ->
     study.stop()
     last = study.state()["last"]
     assert (last["name"], Path(last["folder"]).name) == ("P07", "P07")
+
+
+def test_a_protocol_is_written_saved_and_chosen(live: LiveSession, tmp_path: Path) -> None:
+    study = Study(live, lambda: None)
+    assert study.state()["protocol_file"] == ""
+    with pytest.raises(EntryError, match="not saved: one field is wrong"):
+        study.save_protocol(ProtocolEntries("A", "", [("s", "")], []))
+    study.save_protocol(ProtocolEntries("A", "", [("s", "stimulus")], []))
+    study.take_protocol(PROTOCOL)
+    state = study.state()
+    assert (state["protocols"], state["protocol_file"]) == (["a.toml"], "opened")
+    study.choose_protocol("a.toml")
+    assert study.state()["protocol"]["keys"] == {"s": "stimulus"}
+    for wrong in ("b.toml", "../a.toml", "opened"):
+        with pytest.raises(InputError, match="no such file"):
+            study.choose_protocol(wrong)
+    study.fill_in(Draft("P07", "analysis"))
+    study.start()
+    recorded(live, 1)
+    study.choose_protocol("")  # for the next one
+    study.press("s", None)
+    study.stop()
+    assert open_session(tmp_path / "P07").markers[0].name == "stimulus"
+    assert study.state()["protocol"]["keys"] == {}
 
 
 def test_what_one_person_agreed_to_is_not_asked_of_the_next(live: LiveSession) -> None:
@@ -350,6 +376,45 @@ def test_the_tab_records_marks_and_forgets(untrained: Path, tmp_path: Path) -> N
     assert [line["did"] for line in audit] == [*did, "forget the last 30 s", "stop"]
     assert {line["who"] for line in audit} == {"127.0.0.1"}
     assert "redacted" in {frame.fate for frame in session.frames}
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_a_protocol_is_edited_and_what_is_wrong_stands_at_its_field(
+    untrained: Path, tmp_path: Path
+) -> None:
+    config = small_demo(untrained, tmp_path / "sessions")
+    with serving(config) as served, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(90_000)
+        page.goto(served.address)
+        filled_in(page, tmp_path)
+        page.wait_for_selector("[data-ref=protocol-file] option[value=opened]", state="attached")
+        page.click(".fl-study [data-ref=edit]")
+        second = page.locator("[data-rows=questions] li").nth(1)
+        assert second.locator("[data-field=text]").input_value() == "And back?"
+        second.locator("[data-field=key]").fill("s")
+        page.get_by_role("button", name="Save as a new file").click()
+        page.wait_for_selector("[data-rows=questions] [data-field=key][aria-invalid=true]:focus")
+        assert "s is used twice" in second.inner_text()
+        assert page.locator("dialog [aria-invalid=true]").count() == 1
+        second.locator("[data-field=key]").fill("2")
+        assert page.locator("dialog [aria-invalid=true]").count() == 0
+        page.get_by_role("button", name="Add a key").click()
+        page.keyboard.type("d")
+        page.keyboard.press("Tab")
+        page.keyboard.type("disturbance")
+        page.get_by_role("button", name="Save as a new file").click()
+        page.wait_for_selector(".fl-study dialog:not([open])", state="attached")
+        page.wait_for_function(
+            "document.querySelector('[data-ref=protocol-file]').value === 'interview-a.toml'"
+        )
+        assert page.inner_text("[data-ref=protocol-name]") == "Interview A: 2 keys, 2 questions"
+        browser.close()
+    saved = load_protocol(tmp_path / "sessions" / "interview-a.toml")
+    assert saved.keys == {"s": "stimulus", "d": "disturbance"}
+    assert [question.key for question in saved.questions] == ["1", "2"]
 
 
 @pytest.mark.browser

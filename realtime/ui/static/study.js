@@ -1,8 +1,10 @@
 // The Study tab: the form before a recording, the check list, the recording itself.
 
 import { clockTime, make } from "./colours.js";
+import { ProtocolEditor } from "./protocol_editor.js";
 import { Tab, fill, openTab } from "./tab.js";
 
+const OPENED = "opened"; // stands for a protocol that was not saved here
 const QUIET_DB = -70;
 const LOUD_DB = -9; // RMS: peaks are near full scale
 const GOING_MS = 250;
@@ -21,6 +23,7 @@ class StudyTab extends Tab {
   #last = null; // folder of the last recording
   #keys = new Set();
   #noteBegunS = null;
+  #protocol = null;
 
   constructor(root) {
     super(root, new URL("../study/", import.meta.url));
@@ -34,6 +37,11 @@ class StudyTab extends Tab {
       const [file] = target.files;
       if (file) this.ask("protocol", { text: decode(await file.arrayBuffer()) });
     });
+    this.ref("protocol-file").addEventListener("change", ({ target }) => {
+      this.ask("protocol/choose", { text: target.value });
+    });
+    const editor = new ProtocolEditor(this.ref("editor"), (entries) => this.ask("protocol/save", entries));
+    this.ref("edit").addEventListener("click", () => editor.open(this.#protocol));
     this.ref("start").addEventListener("click", () => this.#begin());
     this.ref("stop").addEventListener("click", () => {
       if (!window.confirm("End the recording?")) return;
@@ -168,7 +176,8 @@ class StudyTab extends Tab {
     this.ref("level-db").textContent = db === null ? "nothing heard" : `${Math.round(db)} dB`;
   }
 
-  #before({ draft, checks, missing, last, protocol, microphones }) {
+  #before({ draft, checks, missing, last, protocol, protocols, protocol_file: file, microphones }) {
+    this.#protocol = protocol;
     this.#list(this.ref("audio"), microphones, () => [
       make("option", { value: "" }, microphones.length ? "none" : "no microphone found"),
       ...microphones.map((name) => make("option", { value: name }, name)),
@@ -178,10 +187,16 @@ class StudyTab extends Tab {
       for (const name of BOXES) this.ref(name).checked = draft[name];
       this.#filled = true;
     }
-    const name = this.ref("protocol-name");
     const counts = [Object.keys(protocol.keys).length, protocol.questions.length];
     const count = `${plural(counts[0], "key")}, ${plural(counts[1], "question")}`;
-    name.textContent = protocol.name || protocol.questions.length ? `${protocol.name} (${count})` : "none";
+    this.ref("protocol-name").textContent = file ? [protocol.name, count].filter(Boolean).join(": ") : "";
+    this.ref("edit").textContent = file ? "Edit…" : "Write one…";
+    this.#list(this.ref("protocol-file"), [protocols, file], () => [
+      make("option", { value: "" }, "none"),
+      ...(file === OPENED ? [make("option", { value: OPENED, disabled: "" }, "from a file")] : []),
+      ...protocols.map((each) => make("option", { value: each }, each)),
+    ]);
+    if (document.activeElement !== this.ref("protocol-file")) this.ref("protocol-file").value = file;
     fill(
       this.ref("checks"),
       checks.map(({ name: item, good, text }) =>
