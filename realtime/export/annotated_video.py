@@ -107,13 +107,10 @@ def _draw_regions(image: ImageU8, drawing: FaceDrawing, thick: int) -> None:
 
 def _draw_name(image: ImageU8, event: Event, drawing: FaceDrawing | None, thick: int) -> None:
     named = describe_current(event, None)
-    probability = named["probability"]
-    share = (
-        "" if probability is None else f" {probability:.0%}" if probability < 0.995 else " > 99%"
-    )
-    text = (
-        f"{str(named['label']).capitalize()}{' (macro)' if named['kind'] == 'macro' else ''}{share}"
-    )
+    text = str(named["label"]).capitalize() + (" (macro)" if named["kind"] == "macro" else "")
+    if named["probability"] is not None:
+        percent = 100 * named["probability"]
+        text += "  > 99 %" if percent >= 99.5 else f"  {percent:.0f} %"  # it is never certain
     scale, font = 0.55 * thick, cv2.FONT_HERSHEY_DUPLEX
     (width, height), below = cv2.getTextSize(text, font, scale, thick)
     middle, top = (image.shape[1] / 2, 0.0)
