@@ -54,7 +54,7 @@ def square(folder: Path, number: int) -> int:
 def analyze(clips: list[str], weights: str, out: Path, *workers: str) -> dict[str, bytes]:
     """The tables of `clips`, by name."""
     command = [sys.executable, "-m", "realtime.analyze", *clips, "--classifier", weights]
-    subprocess.run([*command, "--out", out, "--motion", "csv", *workers], check=True)
+    subprocess.run([*command, "--out", out, *workers], check=True)
     return {path.name: path.read_bytes() for path in sorted(out.iterdir())}
 
 
