@@ -36,6 +36,7 @@ class Review {
     () => this.#show(),
   );
   #selected = null;
+  #wanted = ""; // the session that another tab asked for
   #turn = 0; // counts the sessions that were chosen
   #visible = false;
   #replay = null;
@@ -85,6 +86,7 @@ class Review {
     this.#ref("magnify").addEventListener("click", () => this.#magnify());
     this.#ref("dialog").addEventListener("close", () => this.#replay?.stop());
     document.addEventListener("keydown", (pressed) => this.#key(pressed));
+    document.addEventListener("fmanet-review", ({ detail }) => (this.#wanted = detail));
     // The arrow keys step through frames; in a focused list they would choose another label.
     for (const list of root.querySelectorAll("select")) list.addEventListener("change", () => list.blur());
     watchTheme(() => this.#timeline?.draw());
@@ -132,7 +134,8 @@ class Review {
     const found = await this.#ask("sessions");
     if (!found) return;
     const choice = this.#ref("session");
-    const kept = this.#name;
+    const kept = this.#wanted || this.#name;
+    this.#wanted = "";
     choice.replaceChildren(
       ...found.sessions.map(({ name, started_utc: started, unfinished, error }) => {
         const words = error ? `${name} (cannot be read)` : `${name} · ${started.slice(0, 16).replace("T", " ")}`;
@@ -146,7 +149,7 @@ class Review {
     const open = found.sessions.find(({ name }) => name === kept) ?? found.sessions.find(({ unfinished, error }) => !error && !unfinished);
     if (!open) return;
     choice.value = open.name;
-    if (open.name !== kept) await this.#open(open.name);
+    if (open.name !== this.#name) await this.#open(open.name);
   }
 
   /** Open a session: name, film, list and coding change together, or not at all. */

@@ -16,6 +16,17 @@ export function watchVisible(root, change) {
   }).observe(root);
 }
 
+/** Go to the tab of this name. */
+export function openTab(name) {
+  tabButton(name)?.click();
+}
+
+function tabButton(name) {
+  // Gradio keeps a second, invisible row, whose buttons do nothing.
+  const buttons = [...document.querySelectorAll('#tabs button:not([tabindex="-1"])')];
+  return buttons.find(({ textContent }) => textContent.trim() === name);
+}
+
 /** The server's answer, to a POST of `body` if there is one. */
 export function request(url, body = null) {
   const headers = { "Content-Type": "application/json" };
@@ -124,12 +135,11 @@ export class Tab {
 
 /** The parts of `text`, in which the name of a tab ("the Calibrate tab") opens it, if it is there. */
 export function linkTabs(text) {
-  const tabs = [...document.querySelectorAll("#tabs [role=tab]")];
   return text.split(/([A-Z][a-z]+ tab)/).map((part) => {
-    const tab = tabs.find((each) => `${each.textContent.trim()} tab` === part);
-    if (!tab) return part;
+    const name = part.replace(/ tab$/, "");
+    if (name === part || !tabButton(name)) return part;
     const link = make("button", { type: "button", class: "fl-link" }, part);
-    link.addEventListener("click", () => tab.click());
+    link.addEventListener("click", () => openTab(name));
     return link;
   });
 }
