@@ -14,6 +14,8 @@ from fakes import copied
 
 from model.cli import exit_code
 from realtime import table
+from realtime.review.motion_lanes import read_motion
+from realtime.review.quality import measure_quality
 from realtime.review.rates import Rate, measure_rates
 from realtime.review.study_rates import FEWEST_PEOPLE, measure_study_rates
 from realtime.review.study_sessions import StudySession, read_study_session
@@ -69,6 +71,12 @@ def test_every_session_is_in_the_table_or_is_left_out_with_why(
     with out.with_name("study-sessions.csv").open(newline="") as file:
         sessions = list(csv.DictReader(file))
     assert [row["participant"] for row in sessions if not row["left_out"]] == ["09", "P07", "P08"]
+    session = open_session(study / "P08")  # the numbers are those of the session's own report
+    quality = measure_quality(session, read_motion(session.folder), None)
+    (row,) = (row for row in sessions if row["participant"] == "P08")
+    measured = [quality.seconds, quality.recorded, 0, quality.fps, quality.face_share]
+    names = ("seconds", "frames", "lost", "fps", "face")
+    assert [float(row[name]) for name in names] == pytest.approx(measured, abs=1e-6)
     why = {Path(row["path"]).name: row["left_out"] for row in sessions if row["left_out"]}
     assert why.keys() == {"again", "torn", "damaged"}  # one of P07's is as good as the other
     assert "same session" in why["again"]

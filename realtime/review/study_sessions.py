@@ -6,6 +6,7 @@ participant is unknown, so it counts as a person of its own.
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from model.errors import InputError, error_line
 from model.files import read_json
 from model.text import read_text
 from realtime.review.coding import apply_edits
+from realtime.review.motion_lanes import read_motion
+from realtime.review.quality import measure_quality
 from realtime.review.rates import WHOLE_SESSION, Rate, count_rates, measure_rates
 from realtime.sessions.export_rows import (
     EVENT_COLUMNS,
@@ -40,7 +43,7 @@ SESSION_COLUMNS: dict[str, str] = {
     "seconds": "length, s",
     "frames": "number of frames in the video",
     "lost": "number of frames missing from the video",
-    "fps": "frames per second: one over the median interval of the analysed frames",
+    "fps": "frames per second: one over the median interval of consecutive frames",
     "face": "share of the analysed frames with a face, 0 to 1",
     "expressions": "number of confirmed expressions",
     "path": "folder or record that it was read from",
@@ -102,19 +105,19 @@ def read_study_session(path: Path, coder: str | None) -> StudySession:
 
 
 def _of_session(session: Session) -> StudySession:
-    recorded = [frame.time_s for frame in session.frames if frame.fate == "recorded"]
-    if not recorded:
+    quality = measure_quality(session, read_motion(session.folder), None)
+    if not quality.recorded:
         raise InputError(f"{session.folder.path} has no recorded frame")
     rows = tuple(event_rows(session))
-    table = _motion_table(session.folder.motion)
     facts = {
         "participant": session.participant,
         "session": name_session(session),
         "coder": session.coder,
-        "seconds": session.seconds,
-        "frames": len(recorded),
-        "lost": sum(frame.count for frame in session.frames if frame.fate != "recorded"),
-        **_measure_motion(table),
+        "seconds": quality.seconds,
+        "frames": quality.recorded,
+        "lost": sum(quality.losses.values()),
+        "fps": None if math.isnan(quality.fps) else quality.fps,
+        "face": quality.face_share if quality.analysed else None,
         "expressions": len(rows),
         "path": str(session.folder.path),
         "left_out": "",
