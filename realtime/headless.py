@@ -112,7 +112,7 @@ def _progress(session: LiveSession, snapshot: Snapshot) -> str:
         f"{snapshot.fps_measured or 0:.1f} fps",
         f"{snapshot.analysed} analysed",
         f"{sum(snapshot.dropped.values())} dropped",
-        f"{events} events",
+        f"{events} expressions" if events != 1 else "1 expression",
         f"p95 {snapshot.frame_to_result.p95:.1f} ms",
     ]
     return ", ".join([*parts, snapshot.message] if snapshot.message else parts)

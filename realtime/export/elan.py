@@ -24,6 +24,8 @@ from realtime.sessions.export_rows import (
     name_files,
     split_overlaps,
 )
+from realtime.sessions.ledger import describe_cause
+from realtime.sessions.markers import KIND_WORDS
 from realtime.sessions.reader import Session
 
 POINT_MS = 40
@@ -111,13 +113,13 @@ def _tiers(session: Session) -> dict[str, list[TierSpan]]:
         tiers["questions"].append((_ms(question.start_s), _ms(question.end_s), question.name))
     for row in marker_rows(session):
         if not row["kind"].startswith("question"):
-            name = row["name"] or row["kind"]
+            name = row["name"] or KIND_WORDS[row["kind"]]
             value = f"{name}: {row['note']}" if row["note"] else name
             start = _ms(row["time_s"])
             end = start + POINT_MS if row["until_s"] is None else _ms(row["until_s"])
             tiers["markers"].append((start, end, value))
     tiers["missing video"] = [
-        (_ms(start_s - session.zero_s), _ms(end_s - session.zero_s), why)
+        (_ms(start_s - session.zero_s), _ms(end_s - session.zero_s), describe_cause(why))
         for start_s, end_s, why in session.gaps()
     ]
     if may_export_sound(session):
