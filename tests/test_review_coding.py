@@ -40,7 +40,8 @@ from realtime.sessions.recover import recover
 from realtime.sessions.redact import redact_span
 from realtime.sources import open_source
 from realtime.spotting.baseline_file import as_document
-from realtime.ui.review import _OpenSession, build_review_routes
+from realtime.ui.open_sessions import OpenSession
+from realtime.ui.review import build_review_routes
 
 edits = st.builds(
     Edit,
@@ -180,7 +181,7 @@ def test_what_was_moved_goes_by_its_length(
 
 
 def test_a_moment_that_is_not_in_the_video_stays_where_it_was_found(recorded: Path) -> None:
-    opened = _OpenSession(recorded)
+    opened = OpenSession(recorded)
     between = Stamp(200, (opened.pictures.stamps[7].time_s + opened.pictures.stamps[8].time_s) / 2)
     shown = opened.pictures.nearest(between.time_s)
     assert opened.moment(shown, between) == between
