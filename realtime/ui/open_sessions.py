@@ -4,6 +4,7 @@ Times are seconds of the video, counted from the first recorded frame. Frames ar
 place in the video (`realtime.review.recorded_frames`).
 """
 
+import math
 import threading
 from collections import OrderedDict
 from dataclasses import asdict
@@ -11,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
-from model.labels import CLASSES
-from model.records import Kind, Stamp
+from model.labels import ACTION_UNITS, CLASSES, EMOTIONS, UNCLEAR
+from model.records import Event, Kind, Stamp
+from model.synthetic.action_units import load_catalogue
 from model.text import clean_line
+from realtime.results.event_tables import NAMED_FROM
+from realtime.review.coding import list_coders
 from realtime.review.motion_lanes import LANES, MotionLanes, read_motion
 from realtime.review.recorded_frames import RecordedFrames
 from realtime.review.session_sound import LANE_DB, SessionSound, open_sound
@@ -49,10 +53,11 @@ class OpenSession:
     def describe(self) -> dict[str, Any]:
         """Return everything except pictures, motion and sound, as JSON values."""
         session = self.session
-        labels = dict.fromkeys(CLASSES)
+        classes = dict.fromkeys(CLASSES)
         for event in session.confirmed:
             if event.prediction is not None:
-                labels.update(dict.fromkeys(event.prediction.probabilities))
+                classes.update(dict.fromkeys(event.prediction.probabilities))
+        units = load_catalogue().units
         return {
             "participant": session.participant,
             "started_utc": session.document["started_utc"],
@@ -61,18 +66,20 @@ class OpenSession:
             "times_s": [round(self.seconds(s.time_s), 6) for s in self.pictures.stamps],
             "lanes": list(LANES),
             "sound": None if self._sound is None else {"quiet_db": LANE_DB},
-            "labels": list(labels),
+            "labels": {"Classes": list(classes), "Emotions": EMOTIONS, "Neither": (UNCLEAR,)},
+            "action_units": {unit: units[unit].name for unit in ACTION_UNITS},
             "markers": list(marker_rows(session)),
             "questions": [asdict(question) for question in find_questions(session)],
             "gaps": [
                 {"start_s": self.seconds(a), "end_s": self.seconds(b), "why": why}
                 for a, b, why in session.gaps()
             ],
-            "coders": session.folder.coders(),
+            "coders": list_coders(session.folder),
         }
 
-    def edit(self, edit: Edit, kind: Kind) -> dict[str, Any]:
-        """Return one expression as a coder sees it."""
+    def edit(self, edit: Edit, kind: Kind, program: Event | None) -> dict[str, Any]:
+        """Return one expression as a coder sees it. `program`: what the program found; None if it
+        found nothing, or the coder may not see it."""
         stamps = {"onset": edit.onset, "apex": edit.apex, "offset": edit.offset}
         return {
             "number": edit.number,
@@ -80,6 +87,8 @@ class OpenSession:
             "label": edit.label,
             "kind": kind,
             "note": edit.note,
+            "action_units": edit.action_units,
+            "program": _describe_program(program),
             "changed": bool(edit.utc),
             **{name: self.pictures.nearest(stamp.time_s) for name, stamp in stamps.items()},
             **{f"{name}_s": self.seconds(stamp.time_s) for name, stamp in stamps.items()},
@@ -97,6 +106,18 @@ class OpenSession:
         if now is not None and self.pictures.nearest(now.time_s) == place:
             return now
         return self.stamp(place)
+
+
+def _describe_program(event: Event | None) -> dict[str, Any] | None:
+    if event is None or event.prediction is None:
+        return None
+    found = event.prediction
+    return {
+        "label": found.label,
+        "probability": max(found.probabilities.values(), default=None),
+        "action_units": [unit for unit, p in found.action_units.items() if p >= NAMED_FROM],
+        "score": event.window.score if math.isfinite(event.window.score) else None,
+    }
 
 
 class SessionStore:

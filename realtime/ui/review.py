@@ -7,7 +7,7 @@ place in the video (`realtime.review.recorded_frames`).
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field, FiniteFloat
@@ -17,8 +17,7 @@ from model.records import Window
 from realtime.export import export, export_folder
 from realtime.results.clips import CONTEXT_S
 from realtime.results.replay import LARGEST_FACTOR, Replay
-from realtime.review.agreement import agree
-from realtime.review.coding import add_edit, apply_edits, find_kinds, list_expressions
+from realtime.review.coding import apply_edits, read_coder
 from realtime.review.session_report import make_report
 from realtime.sessions.exported_copies import ForgottenCopies, forget_copies
 from realtime.sessions.folder import hold
@@ -28,24 +27,11 @@ from realtime.ui.event_pictures import Replays, answer_jpeg, answer_replay, desc
 from realtime.ui.failures import error_as_404, error_as_answer
 from realtime.ui.messages import Text
 from realtime.ui.open_sessions import OpenSession, SessionStore
+from realtime.ui.review_coding import add_coding_routes, may_see_program
 from realtime.ui.sound_stream import answer_sound
 
 FRAME_QUALITY = 92
 MAX_REPLAY_S = 12.0
-
-
-class EditRequest(BaseModel):
-    """A coder's edit of one expression; frames are given by their places."""
-
-    coder: Text
-    frames: int
-    number: int | None
-    verdict: Literal["open", "accepted", "rejected"]
-    onset: int
-    apex: int
-    offset: int
-    label: Text
-    note: Text = ""
 
 
 class ExportRequest(BaseModel):
@@ -93,20 +79,14 @@ def build_review_routes(root: Path) -> APIRouter:
             copies = forget_copies(folder) if done.redactions else ForgottenCopies((), ())
             return {**asdict(done), "copies_left": [str(path) for path in copies.left]}
 
-    @router.get("/{name}/coding")
-    @error_as_answer
-    def coding(name: str, coder: str) -> dict[str, Any]:
-        return _coding(store.open(name), coder)
-
-    @router.post("/{name}/edit")
-    @error_as_answer
-    def edit(name: str, request: EditRequest) -> dict[str, Any]:
-        return _add_edit(store.open(name), request)
-
     @router.get("/{name}/motion")
     @error_as_answer
-    def motion(name: str, at: Annotated[TimeRange, Query()]) -> dict[str, Any]:
+    def motion(
+        name: str, at: Annotated[TimeRange, Query()], coder: str = "", look: bool = False
+    ) -> dict[str, Any]:
         opened = store.open(name)
+        if not may_see_program(opened, coder, look):
+            return {"over": None}  # its height is the program's score
         zero_s = opened.session.zero_s
         return {"over": opened.motion.bin_peaks(at.start_s + zero_s, at.end_s + zero_s, at.bins)}
 
@@ -155,44 +135,22 @@ def build_review_routes(root: Path) -> APIRouter:
         files = [path.relative_to(out).as_posix() for path in export(session, [request.to], out)]
         return {"folder": str(out), "files": files}
 
-    @router.get("/{name}/agreement")
-    @error_as_answer
-    def agreement(name: str, first: str, second: str) -> dict[str, Any]:
-        return asdict(agree(store.open(name).session, first, second))
-
+    add_coding_routes(router, store)
     return router
 
 
-def _coding(opened: OpenSession, coder: str) -> dict[str, Any]:
-    edits = list_expressions(opened.session, coder)
-    kind = find_kinds(opened.session, edits)
-    return {"coder": coder, "expressions": [opened.edit(e, kind[e.number]) for e in edits]}
-
-
-def _add_edit(opened: OpenSession, request: EditRequest) -> dict[str, Any]:
-    if request.frames != len(opened.pictures.stamps):
-        raise InputError("the session has changed since it was opened: load the page again")
-    expressions = list_expressions(opened.session, request.coder)
-    now = next((e for e in expressions if e.number == request.number), None)
-    edit = add_edit(
-        opened.session,
-        request.coder,
-        request.number,
-        verdict=request.verdict,
-        moments=(
-            opened.moment(request.onset, now.onset if now else None),
-            opened.moment(request.apex, now.apex if now else None),
-            opened.moment(request.offset, now.offset if now else None),
-        ),
-        label=request.label,
-        note=request.note,
-    )
-    return _coding(opened, request.coder) | {"number": edit.number}
-
-
 def _as_coded_by(session: Session, coder: str) -> Session:
-    """Return `session` with the coder's edits, if there are any."""
-    return apply_edits(session, coder) if coder in session.folder.coders() else session
+    """Return `session` with the coder's edits, if there are any. Raises `InputError` if the coder
+    codes blind, since what is exported and reported has the program's labels."""
+    if not coder:
+        return session
+    history = read_coder(session.folder, coder)
+    if not history.sees_program:
+        raise InputError(
+            f"coder {coder} codes blind, and this would show what the program found: first press "
+            "Done coding blind"
+        )
+    return apply_edits(session, coder) if history.edits else session
 
 
 def _window(opened: OpenSession, onset: int, apex: int, offset: int) -> Window:
