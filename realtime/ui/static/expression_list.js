@@ -5,18 +5,22 @@ import { labelWords } from "./panel.js";
 
 const ADDED = { open: "added, choose a label", accepted: "added", rejected: "rejected" };
 
-/** The rows. `choose(number)`: one was clicked. */
-export function expressionRows(expressions, selected, choose) {
-  return expressions.map((one) => {
-    const row = make(
-      "button",
-      { type: "button", style: { "--label": labelColour(one.label || null) } },
-      make("time", {}, clockTime(one.apex_s)),
-      make("b", {}, labelWords(one.label)),
-      make("small", {}, one.number < 0 ? ADDED[one.verdict] : one.verdict === "open" ? one.kind : one.verdict),
-    );
-    row.addEventListener("click", () => choose(one.number));
-    const current = one.number === selected ? "true" : null;
-    return make("li", { "data-number": one.number, "data-verdict": one.verdict, "aria-current": current }, row);
-  });
+/** Show the rows in `list`. `choose(number)`: one was clicked. */
+export function showRows(list, expressions, selected, choose) {
+  const focused = list.contains(document.activeElement) ? document.activeElement.parentElement.dataset.number : null;
+  list.replaceChildren(...expressions.map((one) => makeRow(one, one.number === selected, choose)));
+  list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+  if (focused !== null) list.querySelector(`[data-number="${focused}"] button`)?.focus();
+}
+
+function makeRow(one, current, choose) {
+  const row = make(
+    "button",
+    { type: "button", style: { "--label": labelColour(one.label || null) } },
+    make("time", {}, clockTime(one.apex_s)),
+    make("b", {}, labelWords(one.label)),
+    make("small", {}, one.number < 0 ? ADDED[one.verdict] : one.verdict === "open" ? one.kind : one.verdict),
+  );
+  row.addEventListener("click", () => choose(one.number));
+  return make("li", { "data-number": one.number, "data-verdict": one.verdict, "aria-current": current ? "true" : null }, row);
 }

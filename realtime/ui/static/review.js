@@ -6,7 +6,7 @@ import { watchTheme } from "./canvas.js";
 import { Coding } from "./coding.js";
 import { clockTime, labelColour, make } from "./colours.js";
 import { showDialog } from "./dialog.js";
-import { expressionRows } from "./expression_list.js";
+import { showRows } from "./expression_list.js";
 import { labelWords, MOMENTS, Panel } from "./panel.js";
 import { Player } from "./player.js";
 import { Replay } from "./replay.js";
@@ -82,6 +82,8 @@ class Review {
     this.#ref("magnify").addEventListener("click", () => this.#magnify());
     this.#ref("dialog").addEventListener("close", () => this.#replay?.stop());
     document.addEventListener("keydown", (pressed) => this.#key(pressed));
+    // So only a button that was reached by keyboard is focused, and Enter and Space are its own.
+    root.addEventListener("click", ({ detail, target }) => detail && target.closest("button")?.blur(), true);
     // The arrow keys step through frames; in a focused list they would choose another label.
     for (const list of root.querySelectorAll("select")) list.addEventListener("change", () => list.blur());
     watchTheme(() => this.#timeline?.draw());
@@ -276,8 +278,7 @@ class Review {
     const { expressions } = this.#coding;
     if (!this.#current) this.#selected = null;
     this.#about();
-    this.#ref("list").replaceChildren(...expressionRows(expressions, this.#selected, (number) => this.#choose(number)));
-    this.#ref("list").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+    showRows(this.#ref("list"), expressions, this.#selected, (number) => this.#choose(number));
     const decided = expressions.filter(({ verdict }) => verdict !== "open").length;
     this.#ref("count").textContent = `${decided} of ${expressions.length} decided`;
     this.#timeline.setExpressions(expressions, this.#selected);
@@ -326,7 +327,8 @@ class Review {
   #key(pressed) {
     const typing = pressed.target.closest?.("input[type=text], textarea, select");
     if (!this.#visible || !this.#facts || typing || this.#ref("dialog").open) return;
-    if (pressed.altKey) return;
+    const pressing = ["Enter", " "].includes(pressed.key) && this.#root.contains(pressed.target.closest?.("button"));
+    if (pressed.altKey || pressing) return;
     if (pressed.ctrlKey || pressed.metaKey) {
       if (pressed.key.toLowerCase() !== "z") return;
       pressed.preventDefault();
@@ -351,7 +353,7 @@ class Review {
     };
     const action = actions[pressed.key] ?? actions[pressed.key.toLowerCase()];
     if (!action) return;
-    pressed.preventDefault(); // also keeps Enter and Space from pressing the focused button
+    pressed.preventDefault();
     action();
   }
 
