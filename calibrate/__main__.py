@@ -52,13 +52,13 @@ def _run(arguments: Sequence[str]) -> int | None:
 
 def run_camera_check(arguments: Sequence[str]) -> int:
     """`calibrate camera`: measure and print the verdict. Returns 1 if the camera can't be used."""
-    from calibrate.camera.check import USUAL_S, CameraCheck
+    from calibrate.camera.check import USUAL_CHECK_S, CameraCheck
     from calibrate.steps import feed_steps
     from calibrate.wording import camera_text
     from realtime.recording.camera_check import FORMAT, VERSION
 
     parser = _parser("camera", "Check whether a camera, in its room, can show micro-expressions.")
-    parser.add_argument("--seconds", type=float, default=USUAL_S, help="how long to look")
+    parser.add_argument("--seconds", type=float, default=USUAL_CHECK_S, help="how long to look")
     parser.add_argument("--out", type=Path, metavar="JSON", help="report to write; must not exist")
     options = vars(parser.parse_args(arguments))
     out: Path | None = options.pop("out")

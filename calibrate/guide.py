@@ -10,9 +10,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from calibrate.baseline import measure as resting
+from calibrate.baseline import measure
 from calibrate.baseline.measure import BaselineMeasure, parse_participant
-from calibrate.camera import check as seeing
+from calibrate.camera import check
 from calibrate.camera.check import CameraCheck, CameraReport
 from calibrate.wording import baseline_rows, camera_rows
 from model.errors import InputError
@@ -35,8 +35,8 @@ class Guide:
     def __init__(
         self,
         *,
-        camera_s: float = seeing.USUAL_S,
-        baseline_s: float = resting.USUAL_S,
+        camera_s: float = check.USUAL_CHECK_S,
+        baseline_s: float = measure.USUAL_S,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`camera_s` and `baseline_s`: length of each measurement; `now` dates a baseline."""

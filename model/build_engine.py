@@ -102,7 +102,9 @@ def main() -> None:
         command.add_argument("--classifier", default="fmanet", help="a name, or a path")
         command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
         command.add_argument("--batch", type=int, default=1, help="inputs at a time, 1 to 4")
-        command.add_argument("--cache", type=Path, help="folder of built engines")
+        command.add_argument(
+            "--cache", type=Path, help="folder of built engines (default: this user's cache)"
+        )
         if name == "build":
             command.add_argument("--engine", default="auto", help=f"auto, {', '.join(ENGINES)}")
     args = parser.parse_args()

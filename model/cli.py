@@ -130,10 +130,17 @@ class Parser(argparse.ArgumentParser):
         return text
 
     def hide_rare(self, *names: str) -> None:
-        """Show these options in `--help-all` only. Raises `KeyError` if there is no such option."""
+        """Show these options in `--help-all` only, in a group of their own. Raises `KeyError` if
+        there is no such option."""
         options = {name: action for action in self._actions for name in action.option_strings}
+        rare = self.add_argument_group("rarely needed")
         for name in names:
-            options[name].rare = True  # type: ignore[attr-defined]
+            action = options[name]
+            action.rare = True  # type: ignore[attr-defined]
+            for group in self._action_groups:
+                if action in group._group_actions:
+                    group._group_actions.remove(action)
+            rare._group_actions.append(action)
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -4,7 +4,7 @@ An entry is imported only when it is loaded, so reading a table costs nothing.
 """
 
 from collections.abc import Mapping
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 from model.errors import InputError
@@ -18,5 +18,4 @@ def load_entry(table: Mapping[str, str], name: str, what: str) -> Any:
     if name not in table:
         choices = ", ".join(table)
         raise InputError(f"unknown {what} {name!r}: choose one of {choices}")
-    module, _, attribute = table[name].partition(":")
-    return getattr(import_module(module), attribute)
+    return resolve_name(table[name])

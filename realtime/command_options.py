@@ -27,7 +27,8 @@ def add_source(options: Options) -> None:
     add(
         "--fps",
         type=float,
-        help="rate of camera, demo or a folder's images; rate at which slow motion was shot",
+        help="rate of camera, demo or a folder's images, or at which slow motion was shot "
+        "(default: the source's own)",
     )
     add_pictures(options)
 

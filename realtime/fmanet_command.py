@@ -34,6 +34,7 @@ JOBS = {
     "session": Job("realtime.session:main", "recover, redact or delete a recorded session"),
     "review": Job("realtime.review.__main__:main", "report a session, or compare two coders"),
     "export": Job("realtime.export.__main__:main", "a session to CSV, Parquet, ELAN, BIDS, BORIS"),
+    "table": Job("realtime.table:main", "many sessions: one table of all, and a study's report"),
     "bench": Job("realtime.benchmark.__main__:main", "latency under load"),
     "bench gpu": Job("realtime.benchmark.gpu.__main__:main", "what runs on a GPU, part by part"),
     "train": Job("model.train:main", "train a classifier, on synthetic pairs or data sets"),

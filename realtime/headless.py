@@ -15,7 +15,7 @@ from tqdm import tqdm
 from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.recording.keys import Keys
+from realtime.protocol_keys import Keys
 from realtime.recording.status import RecordingStatus
 from realtime.results.run_summary import check_new, summarise_run, write_summary
 from realtime.results.snapshot import Snapshot

@@ -1,7 +1,8 @@
 """Run: one source from start to end, and its threads.
 
 docs/architecture.md says what each thread does and may touch, how a run stops, and where every
-frame goes. In short: the capture thread only appends to the ring. The pipeline thread follows the
+frame goes. In short: the capture thread counts the frames
+and appends them to the ring. The pipeline thread follows the
 ring and runs `Pipeline.step`. The recorder thread follows the ring too, and has priority. Models
 are loaded and warmed up before capture starts. After any failure, everything open is closed and
 `finished` is set.

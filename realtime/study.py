@@ -13,9 +13,9 @@ from typing import Any
 
 from model.errors import InputError
 from realtime.live import LiveSession
+from realtime.protocol_keys import NOTE, Keys
 from realtime.recording.camera_check import Check
 from realtime.recording.check_list import check_disk_space, check_jpegs, make_check_list
-from realtime.recording.keys import NOTE, Keys
 from realtime.recording.microphone import list_microphones
 from realtime.recording.plan import PLANNED_S, RecordPlan
 from realtime.recording.protocol import Protocol, parse_protocol

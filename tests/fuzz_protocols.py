@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from test_sessions_files import Heard
 
 from model.errors import InputError
+from realtime.protocol_keys import Keys
 from realtime.recording.camera_check import load_camera_report
-from realtime.recording.keys import Keys
 from realtime.recording.plan import take_plan
 from realtime.recording.protocol import load_protocol, parse_protocol
 

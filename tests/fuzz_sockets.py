@@ -111,7 +111,7 @@ def cases(corpus: Path) -> dict[str, Any]:
         if dict(sent[0]["headers"]).get(b"content-type") == b"application/json" and answer:
             json.loads(answer, parse_constant=float.fromhex)
 
-    def said(drawn: Any, _: Path) -> None:
+    def send_text(drawn: Any, _: Path) -> None:
         text, value = drawn
         for message in (parse_message(text), parse_message(json.dumps(value))):
             if message is not None:
@@ -189,7 +189,7 @@ def cases(corpus: Path) -> dict[str, Any]:
         ),
         "posted": (posted, routes),
         "read": (read, routes),
-        "said": (st.tuples(texts, values), said),
+        "said": (st.tuples(texts, values), send_text),
     }
 
 

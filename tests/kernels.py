@@ -1,4 +1,4 @@
-"""Triton's kernels without a GPU; what `test_flow_gpu_device` runs has a process of its own.
+"""Triton's kernels without a GPU; what `test_flow_gpu_gpu_flow` runs has a process of its own.
 
 python tests/kernels.py interpret      (with TRITON_INTERPRET=1) the numbers of Lucas–Kanade
 python tests/kernels.py fused          (with it) those of TV-L1, several iterations to a launch

@@ -53,7 +53,7 @@ def test_a_card_is_written_beside_its_weights(
         "Synthetic only", "48 synthetic pairs of set 7", "24 of set 1000", "Seed 7; 2 epochs",
         "sigma_px 5.5", "width = 4", "hiring, education, lie detection", "any other decision",
     ):  # fmt: skip
-        assert words in text
+        assert words in " ".join(text.split())
 
 
 def test_data_sets_bind_weights_and_starts_are_named(trained: Path) -> None:

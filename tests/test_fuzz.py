@@ -16,11 +16,11 @@ def test_nonsense_is_told_in_one_line(target: str, tmp_path: Path) -> None:
 
     @settings(max_examples=200, suppress_health_check=list(HealthCheck))
     @given(st.data())
-    def told(data: st.DataObject) -> None:
+    def answer(data: st.DataObject) -> None:
         strategy, do = known[data.draw(st.sampled_from(sorted(known)))]
         attempt(do, data.draw(strategy), tmp_path / "scratch", Heard())
 
-    told()
+    answer()
 
 
 def test_a_bug_is_found_and_what_is_told_is_none(tmp_path: Path) -> None:

@@ -445,15 +445,17 @@ def test_a_baseline_is_told_as_whose_it_is(session: Session) -> None:
     quality = measure_quality(session, read_motion(session.folder), None)
     document = session.document
 
-    def told(whose: str | None) -> str:
+    def name_baseline(whose: str | None) -> str:
         baseline = None if whose is None else as_document(measured_on(whose))
         config = {**document["config"], "baseline": baseline}
         return describe_methods(replace(session, document={**document, "config": config}), quality)
 
-    assert "default thresholds, not measured on this participant" in told(None)
-    assert "measured on this participant at rest (/dev/video0 (Fake), 2026-01-02)" in told("P07")
-    assert "measured on another participant, P08 (/dev/video0" in told("P08")
-    assert "measured on a person who is not named" in told("")
+    assert "default thresholds, not measured on this participant" in name_baseline(None)
+    assert "measured on this participant at rest (/dev/video0 (Fake), 2026-01-02)" in name_baseline(
+        "P07"
+    )
+    assert "measured on another participant, P08 (/dev/video0" in name_baseline("P08")
+    assert "measured on a person who is not named" in name_baseline("")
 
 
 def test_losses_are_told_by_cause(session: Session) -> None:
@@ -495,12 +497,12 @@ def test_one_folder_that_is_no_session_hides_no_other(tmp_path: Path) -> None:
     app = FastAPI()
     app.include_router(build_review_routes(tmp_path))
     listed = TestClient(app).get("/live/review/sessions").json()["sessions"]
-    told = {one["name"]: one.get("error", "") for one in listed}
-    assert len(told) == len(documents)
-    assert told["P1"] == told.get("no\ufffdtext", "") == ""
-    assert "participant" in told["half"]
-    assert "not JSON" in told["deep"]
-    assert "participant" in told["lacking"]
+    errors = {one["name"]: one.get("error", "") for one in listed}
+    assert len(errors) == len(documents)
+    assert errors["P1"] == errors.get("no\ufffdtext", "") == ""
+    assert "participant" in errors["half"]
+    assert "not JSON" in errors["deep"]
+    assert "participant" in errors["lacking"]
 
 
 @pytest.mark.parametrize("words", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "=cmd|' /C calc'!A0"])

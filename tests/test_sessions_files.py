@@ -18,9 +18,9 @@ from test_spotting_baseline_file import INFO, measured_on
 from model.cli import exit_code
 from model.errors import InputError
 from model.records import Event, Prediction, Stamp, Window
+from realtime.protocol_keys import Keys
 from realtime.recording.camera_check import load_camera_report
 from realtime.recording.check_list import make_check_list
-from realtime.recording.keys import Keys
 from realtime.recording.plan import RecordPlan
 from realtime.recording.protocol import load_protocol
 from realtime.results.event_lines import format_event, parse_event

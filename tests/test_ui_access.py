@@ -97,7 +97,7 @@ def view(served: Served, headers: dict[str, str]) -> ClientConnection:
     )
 
 
-def told(socket: ClientConnection, kind: str) -> dict[str, Any]:
+def receive(socket: ClientConnection, kind: str) -> dict[str, Any]:
     """The next message of that kind; frames are acknowledged."""
     while True:
         message = socket.recv(TIMEOUT_S)
@@ -119,14 +119,14 @@ def test_who_only_looks_sees_what_is_live_and_changes_nothing(served: Served) ->
         connect(f"ws://127.0.0.1:{served.port}/live/camera", additional_headers=VIEWER)
     run = served.session.snapshot().run
     with view(served, VIEWER) as socket:
-        assert not told(socket, "hello")["may_control"]
+        assert not receive(socket, "hello")["may_control"]
         for command in ({"do": "stop"}, {"do": "pause"}, {"do": "switch", "source": "demo"}):
             socket.send(json.dumps(command | {"sure": True}))
-            assert "only lets you look" in told(socket, "error")["message"]
+            assert "only lets you look" in receive(socket, "error")["message"]
     assert served.session.snapshot().state == "running"
     assert served.session.snapshot().run == run
     with view(served, OPERATOR) as socket:
-        assert told(socket, "hello")["may_control"]
+        assert receive(socket, "hello")["may_control"]
 
 
 @pytest.mark.parametrize(
@@ -458,14 +458,14 @@ def test_nonsense_costs_nobody_but_its_sender(
     served: Served, nonsense: str | bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with view(served, OPERATOR) as other, view(served, OPERATOR) as socket:
-        told(socket, "status")
+        receive(socket, "status")
         socket.send(nonsense)
         with suppress(ConnectionClosed):  # or it is ignored
             socket.send(json.dumps({"ping": 1.0}))
-            assert told(socket, "pong")["server_s"] > 0
+            assert receive(socket, "pong")["server_s"] > 0
         assert socket.close_code in (None, 1003, 1009)
         other.send(json.dumps({"ping": 2.0}))
-        while told(other, "pong")["ping"] != 2.0:
+        while receive(other, "pong")["ping"] != 2.0:
             pass
     assert served.session.snapshot().state == "running"
     assert served.session.snapshot().painted.max < 1e6
@@ -477,7 +477,7 @@ def test_who_sends_more_than_any_page_loses_the_socket(
     served: Served, flood: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with view(served, OPERATOR) as other, view(served, VIEWER) as socket:
-        told(socket, "status")
+        receive(socket, "status")
         sent = {
             "text": lambda: socket.send('{"ping": 1}'),
             "ping": lambda: socket.ping(),
@@ -488,9 +488,9 @@ def test_who_sends_more_than_any_page_loses_the_socket(
             for _ in range(20 * MESSAGES_PER_S):
                 sent()
         with pytest.raises(ConnectionClosed):
-            told(socket, "never")
+            receive(socket, "never")
         other.send(json.dumps({"ping": 2.0}))
-        assert told(other, "pong")["ping"] == 2.0
+        assert receive(other, "pong")["ping"] == 2.0
     assert served.session.snapshot().state == "running"
     errors = capfd.readouterr().err
     assert "Traceback" not in errors
@@ -501,7 +501,7 @@ def test_a_long_message_is_not_read(served: Served) -> None:
     with view(served, VIEWER) as socket:
         socket.send('{"ack": [' + "1," * MAX_CHARACTERS + "1]}")
         with pytest.raises(ConnectionClosed):
-            told(socket, "pong")
+            receive(socket, "pong")
         assert socket.close_code == 1009
 
 
@@ -510,13 +510,13 @@ def test_who_only_looks_keeps_nobody_out_who_may_do_more(
 ) -> None:
     monkeypatch.setattr(sockets, "MOST_VIEWERS", 2)
     with view(served, VIEWER) as one, view(served, VIEWER) as two, view(served, VIEWER) as three:
-        assert told(three, "error")["message"] == "too many pages are open: close one"
+        assert receive(three, "error")["message"] == "too many pages are open: close one"
         with pytest.raises(ConnectionClosed):
             three.recv(TIMEOUT_S)
         for socket in (one, two):
-            told(socket, "status")
+            receive(socket, "status")
         with view(served, OPERATOR) as owner:
-            told(owner, "status")
+            receive(owner, "status")
 
 
 def test_replays_for_who_only_looks_keep_no_thread_from_the_others(served: Served) -> None:
@@ -622,9 +622,9 @@ def test_a_thousand_commands_lose_the_socket_that_sent_them(served: Served) -> N
         with suppress(ConnectionClosed):
             for _ in range(1000):
                 socket.send(json.dumps({"do": "switch", "source": "absent.mkv"}))
-            told(socket, "nothing of this kind")
+            receive(socket, "nothing of this kind")
         assert socket.close_code == 1008
-        assert told(other, "status")["state"] == "running"
+        assert receive(other, "status")["state"] == "running"
 
 
 def test_a_recording_is_not_ended_without_a_question(untrained: Path, tmp_path: Path) -> None:
@@ -633,16 +633,16 @@ def test_a_recording_is_not_ended_without_a_question(untrained: Path, tmp_path: 
         with view(served, OPERATOR) as socket:
             for name in ("pause", "stop"):
                 socket.send(json.dumps({"do": name}))
-                asked = told(socket, "confirm")
+                asked = receive(socket, "confirm")
                 assert asked["do"] == name
                 assert "A recording is in progress" in asked["question"]
                 assert served.session.snapshot().state == "running"
             socket.send(json.dumps({"do": "switch", "source": "rtsp://me:secret@cam/x"}))
-            refused = told(socket, "error")["message"]
+            refused = receive(socket, "error")["message"]
             assert "a recording is in progress, stop it first" in refused
             assert "secret" not in refused
             socket.send(json.dumps({"do": "stop", "sure": True}))
-            while told(socket, "status")["state"] != "stopped":
+            while receive(socket, "status")["state"] != "stopped":
                 pass
     audit = [json.loads(line) for line in read_lines(tmp_path / "s" / "audit.jsonl")]
     assert [line["did"] for line in audit] == ["stop"]
@@ -663,11 +663,11 @@ def test_a_failure_that_is_a_bug_is_told_on_the_page_in_one_line(
             broken.setattr(run, "open_pipeline", fails)
             socket.send(json.dumps({"do": "start"}))
             line = "RuntimeError: CUDA out of memory. Tried to allocate 2 GiB."
-            assert told(socket, "error")["message"] == line
-            status = told(socket, "status")
+            assert receive(socket, "error")["message"] == line
+            status = receive(socket, "status")
             assert (status["state"], status["message"]) == ("failed", line)
         socket.send(json.dumps({"do": "start"}))
-        while told(socket, "status")["state"] != "running":
+        while receive(socket, "status")["state"] != "running":
             pass
 
 

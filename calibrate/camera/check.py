@@ -28,8 +28,8 @@ from model.face.aligned_crop import INNER_EYE_CORNERS
 from model.records import ArrayF64, Step
 from realtime.sources import SourceInfo
 
-USUAL_S = 8.0
-MIN_S = 3.0
+USUAL_CHECK_S = 8.0
+MIN_CHECK_S = 3.0
 GAIN = 0.5
 """A region's Gaussian mean holds about half of an expression's peak displacement."""
 REGION_SHARE = 0.9
@@ -108,10 +108,10 @@ class CameraCheck:
     def report(self, *, behind: int = 0) -> CameraReport:
         """The report so far. `behind`: number of frames that this machine was too slow for. Raises
         `InputError` if there are too few frames to judge."""
-        if self._frames < 3 or self.seconds < MIN_S:
+        if self._frames < 3 or self.seconds < MIN_CHECK_S:
             raise InputError(
                 f"{self.seconds:.1f} s of {self._info.description} are too few to judge a camera "
-                f"by: at least {MIN_S:g} s, {USUAL_S:g} s are good"
+                f"by: at least {MIN_CHECK_S:g} s, {USUAL_CHECK_S:g} s are good"
             )
         timing = self._timing.timing()
         try:

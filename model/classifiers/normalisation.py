@@ -91,10 +91,14 @@ def normalise(
     first, second = strength(onset_apex), strength(returning)
     joint = ((first.square() + second.square()) / (1 + known)).sqrt() + REST_FLOW_PX
     balance = known * ((second + REST_FLOW_PX) / (first + REST_FLOW_PX)).log()
-    return (compress(onset_apex / joint), compress(returning / joint), balance.flatten(1))
+    return (
+        compress_lengths(onset_apex / joint),
+        compress_lengths(returning / joint),
+        balance.flatten(1),
+    )
 
 
-def compress(flow: Tensor) -> Tensor:
+def compress_lengths(flow: Tensor) -> Tensor:
     """Vectors (N, 2, H, W) of the length l, at the length asinh(l)."""
     length = magnitude(flow)
     return flow * (torch.asinh(length) / length)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, PhaseChoice
 from model.classifiers.blocks import Heads, TensorPair, TransformerBlock
-from model.classifiers.normalisation import REST_FLOW_PX, compress
+from model.classifiers.normalisation import REST_FLOW_PX, compress_lengths
 from model.classifiers.phase_inputs import INPUT_PX
 
 PATCH_PX = 8
@@ -98,4 +98,4 @@ def _normalise(onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> T
     second = torch.where(known, apex_offset, torch.zeros_like(apex_offset))
     strength = (2 * onset_apex.square().mean(dim=(1, 2, 3, 4), keepdim=True)).sqrt()
     flows = torch.cat([onset_apex, second], dim=1) / (strength + REST_FLOW_PX)
-    return compress(flows.flatten(0, 1)).view(flows.shape)
+    return compress_lengths(flows.flatten(0, 1)).view(flows.shape)

@@ -108,9 +108,9 @@ def main() -> None:
     """Command line."""
     args = _arguments()
     use_threads(args.threads)
-    if args.seeds < 1 or args.epochs < 1:
+    if args.repeats < 1 or args.epochs < 1:
         raise InputError(
-            f"--seeds and --epochs have to be 1 or more, got {args.seeds} and {args.epochs}"
+            f"--repeats and --epochs have to be 1 or more, got {args.repeats} and {args.epochs}"
         )
     args.device = choose_device(args.device)
     sources = Sources(
@@ -133,7 +133,7 @@ def main() -> None:
                 epochs=args.epochs,
                 data=sources.summary(),
             )
-            recipes = [replace(usual, seed=Recipe.seed + number) for number in range(args.seeds)]
+            recipes = [replace(usual, seed=Recipe.seed + number) for number in range(args.repeats)]
             found = measure_variant(variant, recipes, training, report, args.out, args.device)
             print(f"{found.name}: UF1 {score_variant(found).uf1.value:.3f}", flush=True)
             answers[variant.name] = found
@@ -248,7 +248,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=6000, help="to train on")
     parser.add_argument("--report-pairs", type=int, default=3000, help="to measure on")
     parser.add_argument("--epochs", type=int, default=8, help="of each network")
-    parser.add_argument("--seeds", type=int, default=1, help="networks per system")
+    parser.add_argument("--repeats", type=int, default=1, help="networks per system")
     parser.add_argument("--flow", choices=FLOWS, default=Recipe.flow, help="of both phases")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")

@@ -15,6 +15,7 @@ if __name__ == "__main__":
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from textwrap import fill
 
 import jinja2
 
@@ -27,6 +28,7 @@ from model.metrics.checkpoint_scores import AMPLITUDE_FIGURES, FIRST_PHASE, NAME
 from model.training.training_samples import FIRST_REPORT_SEED, SYNTHETIC
 
 TEMPLATE = Path(__file__).with_name("model_card.md.j2")
+CARD_WIDTH = 100
 WEAK_UNITS = 0.5
 """Below this mean average precision the card calls the action units weak."""
 INPUT_WORDS = {"flows": "flow", "long_flows": "flows from the onset", "frames": "aligned frames"}
@@ -95,7 +97,21 @@ def render_card(name: str, checkpoint: Checkpoint, numbers: int, size_bytes: int
         figures=list(_figures(checkpoint)),
         weak_units=WEAK_UNITS,
     )
-    return text
+    return "\n".join(map(_wrap, text.split("\n")))
+
+
+def _wrap(line: str) -> str:
+    """The line in lines of `CARD_WIDTH`; rows of a table and commands stay whole."""
+    if line.startswith(("|", "    ")):
+        return line
+    indent = "  " if line.startswith("- ") else ""
+    return fill(
+        line,
+        CARD_WIDTH,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _figures(checkpoint: Checkpoint) -> Iterator[tuple[str, str, str]]:

@@ -3,7 +3,7 @@
     aligner = FaceAligner()
     face = aligner.align(frame)        # an AlignedFace, or None
 
-MediaPipe's networks (`network`, `network_files`) find faces (`detector`, `search`) and their
-landmarks (`landmarks`); `aligner` follows one face from frame to frame. `crop` is geometry only and
-needs no network.
+MediaPipe's networks (`network`, `network_files`) find faces (`detector`, `tiled_detection`) and
+their landmarks (`landmarks`); `aligner` follows one face from frame to frame. `aligned_crop` is
+geometry only and needs no network.
 """

@@ -53,7 +53,7 @@ def open_pairs(
     cache: Path,
     workers: int,
     view: View = "crop",
-    nuisance: World = "training",
+    world: World = "training",
     none_share: float = 0.0,
     inputs: Inputs = "flows",
     chunk: int = CHUNK,
@@ -61,7 +61,7 @@ def open_pairs(
     """The first `count` samples of data set `seed`, with the named `flow`.
 
     `view`: the aligned crop, maps as researchers exchange them (flows only), or a mix of both with
-    a share `MIXED_MAPS` of maps. `nuisance`: the ranges for training, or harder ones. A share
+    a share `MIXED_MAPS` of maps. `world`: the ranges for training, or harder ones. A share
     `none_share` of the samples has no expression.
 
     Samples that are not in `cache` are drawn by `workers` processes and kept in files of `chunk`
@@ -69,13 +69,13 @@ def open_pairs(
     """
     if inputs != "flows":
         view = "crop"  # nobody exchanges frames
-    kind = f"{view}-{nuisance}-{none_share:g}-{inputs}"
+    kind = f"{view}-{world}-{none_share:g}-{inputs}"
     # A hash of everything the samples depend on, so that outdated ones are never used.
     key = f"{load_flow(flow).parameters} {hash_code(_GENERATOR)}"
     digest = hashlib.sha256(key.encode()).hexdigest()[:12]
     folder = cache / f"{flow}-{kind}-{seed}-{chunk}-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
-    given = flow, view, nuisance, none_share, inputs
+    given = flow, view, world, none_share, inputs
     jobs = [
         _PairFile(seed, range(first, first + chunk), *given, folder / f"{first:06d}.npz")
         for first in range(0, count, chunk)

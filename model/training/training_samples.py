@@ -135,7 +135,7 @@ class Opener:
             raise InputError(f"--data names {', '.join(one.name for one in sets)}: each once")
         return join_samples(sets) if sets else None
 
-    def _pairs(self, count: int, seed: int, nuisance: World) -> SampleSet:
+    def _pairs(self, count: int, seed: int, world: World) -> SampleSet:
         return open_pairs(
             count,
             seed=seed,
@@ -143,7 +143,7 @@ class Opener:
             cache=self.cache / "pairs",
             workers=self.workers,
             view=self.sources.view,
-            nuisance=nuisance,
+            world=world,
             none_share=self.sources.none_share,
             inputs=self.inputs,
         )

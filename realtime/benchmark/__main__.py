@@ -40,7 +40,7 @@ def main() -> None:
 
 def _live(arguments: list[str]) -> None:
     p = _parser("", (__doc__ or "").partition("\n")[0])
-    p.epilog = "Other commands: compare, parts, table (each with --help)."
+    p.epilog = "Other commands: compare, gpu, parts, table (each with --help)."
     add = p.add_argument
     add("--source", default="demo", help=CHOICES)
     add("--fps", metavar="RATES", help="as 30,60,200 (default: the source's own)")

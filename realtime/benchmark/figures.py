@@ -65,7 +65,7 @@ def compute_figures(measured: LoadResult, deadline_ms: float | None) -> dict[str
             state: decision([d for d in measured.decisions if d.state == state])
             for state in ("early", "confirmed")
         },
-        "processor": processor(measured),
+        "processor": processor_load(measured),
         "memory": memory(measured),
         "parts": parts(frames, late_ms, measured),
         "keeps_up": bool(len(frames) and not fates and late["share"] <= LATE_SHARE),
@@ -117,7 +117,7 @@ def decision(decisions: list[Decision]) -> dict[str, Any]:
     }
 
 
-def processor(measured: LoadResult) -> dict[str, Any]:
+def processor_load(measured: LoadResult) -> dict[str, Any]:
     """Return the mean processor time in cores, by process, and the GPU's mean load and power."""
     readings = measured.readings
     return {

@@ -48,7 +48,7 @@ def write_csv(session: Session, folder: Path) -> list[Path]:
 
 def write_parquet(session: Session, folder: Path) -> list[Path]:
     """Write the same tables as `<code>_<start>_events.parquet` and so on."""
-    return _write(session, folder, "parquet", _parquet)
+    return _write(session, folder, "parquet", write_parquet_table)
 
 
 def _write(
@@ -93,7 +93,8 @@ def _csv(path: Path, columns: list[str], rows: ExportRows) -> None:
             table.writerow({column: format_cell(value) for column, value in row.items()})
 
 
-def _parquet(path: Path, columns: list[str], rows: ExportRows) -> None:
+def write_parquet_table(path: Path, columns: list[str], rows: ExportRows) -> None:
+    """Write `rows` to the file `path`; a column that a row does not have is null there."""
     schema = pa.schema([(column, _type(column)) for column in columns])
     pq.write_table(pa.Table.from_pylist(rows, schema), path)
 

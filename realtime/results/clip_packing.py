@@ -21,7 +21,8 @@ MAX_WAITING = 4
 
 
 class ClipPacker:
-    """Starts packing clips when they are complete. Only the pipeline's thread may call it."""
+    """Starts packing clips when they are complete. Only the pipeline's thread may call
+    it; `stop` may come from the thread that ends the run."""
 
     def __init__(self, ring: FrameRing, clips: Clips) -> None:
         """Pictures come out of `ring` and go into `clips`."""

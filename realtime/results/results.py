@@ -48,9 +48,10 @@ class Counts:
 
 
 class Results:
-    """The pipeline thread writes, any thread reads. Readers hold the lock only to copy bounded
-    data; a reader that waits for a step sleeps on the condition. The page's event loop, which
-    records what was painted, never waits for the pipeline: these figures have their own lock."""
+    """The pipeline thread adds, any thread reads or forgets. Readers hold the lock only to copy
+    bounded data; a reader that waits for a step sleeps on the condition. The page's event loop,
+    which records what was painted, never waits for the pipeline: these figures have a lock of their
+    own."""
 
     def __init__(self) -> None:
         self._changed = Condition()

@@ -21,7 +21,7 @@ from realtime.spotting.baseline_file import as_document
 
 RULES_SPOTTER = "rules"
 """The spotter. Files of earlier versions may name a learned spotter here, which was removed."""
-PACKAGES = (
+VERSIONED = (
     *("fmanet-live", "onnxruntime", "torch", "mediapipe", "ai-edge-litert"),
     *("opencv-contrib-python", "opencv-contrib-python-headless", "numpy", "av"),
 )
@@ -102,7 +102,7 @@ def event_record(event: Event) -> dict[str, Any]:
 def list_versions() -> dict[str, str]:
     """Return the versions of Python, the platform and the packages that results depend on."""
     own = {"python": python_version(), "platform": platform()}
-    return own | installed_versions(PACKAGES)
+    return own | installed_versions(VERSIONED)
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:

@@ -5,7 +5,9 @@ Counts of independent events follow a Poisson distribution. The intervals are ex
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from realtime.sessions.export_rows import event_rows, find_questions
 from realtime.sessions.reader import Session
@@ -39,16 +41,22 @@ class Rate:
 def measure_rates(session: Session) -> dict[str, dict[str, Rate]]:
     """Return the rates of `micro`, `macro` and each label: for each question (its repetitions
     together), outside questions, and for the whole session."""
-    rows = list(event_rows(session))
-    spans: dict[str, float] = {}
+    spans_s: dict[str, float] = {}
     for question in find_questions(session):
-        spans[question.name] = spans.get(question.name, 0.0) + question.end_s - question.start_s
-    if spans:
-        spans[OUTSIDE] = max(0.0, session.seconds - sum(spans.values()))
-    spans[WHOLE_SESSION] = session.seconds
+        spans_s[question.name] = spans_s.get(question.name, 0.0) + question.end_s - question.start_s
+    if spans_s:
+        spans_s[OUTSIDE] = max(0.0, session.seconds - sum(spans_s.values()))
+    spans_s[WHOLE_SESSION] = session.seconds
+    return count_rates(list(event_rows(session)), spans_s)
+
+
+def count_rates(
+    rows: Sequence[Mapping[str, Any]], spans_s: Mapping[str, float]
+) -> dict[str, dict[str, Rate]]:
+    """Return the rates in each span, given its length, from the `rows` of expressions."""
     groups = ["micro", "macro", *sorted({row["label"] for row in rows})]
     found: dict[str, dict[str, Rate]] = {}
-    for name, seconds in spans.items():
+    for name, seconds in spans_s.items():
         inside = [
             row for row in rows if name == WHOLE_SESSION or (row["question"] or OUTSIDE) == name
         ]

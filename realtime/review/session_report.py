@@ -31,7 +31,7 @@ THUMB_PX = 96
 THUMB_QUALITY = 85
 BETWEEN = 12
 
-_TEMPLATES = Environment(
+TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")),
     autoescape=select_autoescape(["html", "svg"]),
     undefined=StrictUndefined,
@@ -49,7 +49,7 @@ def make_report(session: Session) -> str:
     motion, sound = read_motion(session.folder), open_sound(session)
     quality = measure_quality(session, motion, sound)
     consent = session.document["consent"] or {}
-    return _TEMPLATES.get_template("report.html").render(
+    return TEMPLATES.get_template("report.html").render(
         session=session,
         document=session.document,
         quality=quality,
@@ -68,7 +68,7 @@ def describe_methods(session: Session, quality: Quality) -> str:
     """Return the methods paragraph for a paper. It claims no more than the session's files say."""
     verdicts = Counter(session.verdicts.values())
     verdicts["open"] = sum(event.number not in session.verdicts for event in session.confirmed)
-    text = _TEMPLATES.get_template("methods.txt").render(
+    text = TEMPLATES.get_template("methods.txt").render(
         document=session.document,
         quality=quality,
         network=Path(session.document["weights"]["classifier"]).stem,

@@ -5,7 +5,7 @@ intersection over union (IoU) of at least 0.5, one to one. Micro- and macro-expr
 apart, and several videos count as one long one (See et al., MEGC 2019, "Spotting"; Li et al.,
 MEGC 2022, section 3): hits, predictions and annotations are summed before any ratio is taken.
 
-    python -m realtime.spotting.spotting_scores clip.events.csv clip.truth.csv
+    fmanet calibrate spotting score clip.events.csv clip.truth.csv
 """
 
 import math

@@ -1,6 +1,6 @@
 """FrameRing: the last seconds of a source, for one writer and many readers.
 
-The capture thread appends frames; analysis, recorder and page follow, each at its own pace. The
+The capture thread appends frames; pipeline and recorder follow, each at its own pace. The
 writer never waits: a slow reader loses the oldest frames and learns how many. An error that ended
 the capture is raised in the readers, so it cannot get lost in its own thread.
 

@@ -91,7 +91,7 @@ class Viewer:
         self._forgotten: tuple[tuple[float, float], ...] = ()
         self._last: Step | None = None
         self._news_lock = anyio.Lock()
-        self._told = 0  # of the changes of events
+        self._shown_news = 0  # of the changes of events
 
     async def serve(self) -> None:
         """Serve the page until it leaves, or sends what no page would send."""
@@ -179,7 +179,7 @@ class Viewer:
             frame = await to_thread.run_sync(
                 self._next_frame, after, limiter=self._waiting, abandon_on_cancel=True
             )
-            if ring is not self._ring or self._session.results.news != self._told:
+            if ring is not self._ring or self._session.results.news != self._shown_news:
                 await self._send_news()  # before the frame: a new run makes the page clear itself
             if ring is not self._ring or ring is not self._session.ring:
                 after = None  # a new run has begun, and this frame may be of the last one
@@ -249,7 +249,7 @@ class Viewer:
             painted=self._painted.summary(),
         )
         news = [status]
-        self._told = session.results.news
+        self._shown_news = session.results.news
         events = {event.number: event for event in session.results.events()}
         gone, forgotten = self._events.keys() - events.keys(), session.results.forgotten_spans()
         if gone or forgotten != self._forgotten:

@@ -12,7 +12,7 @@ from realtime.benchmark.gpu.rows import Report
 from realtime.benchmark.gpu.timing import floor_on
 from realtime.results.run_summary import installed_versions
 
-PACKAGES = (
+REPORTED = (
     *("triton", "torch-tensorrt", "tensorrt", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-rtx"),
     *("onnxruntime", "onnxscript", "ai-edge-litert", "mediapipe"),
 )
@@ -26,7 +26,7 @@ def machine_part(report: Report) -> None:
     report.row("torch", f"{torch.__version__}, CUDA {torch.version.cuda}, driver {driver()}")
     contributed = "with" if hasattr(cv2, "optflow") else "without"
     report.row("OpenCV", f"{cv2.__version__}, {contributed} TV-L1; NumPy {np.__version__}")
-    installed = dict.fromkeys(PACKAGES, "not installed") | installed_versions(PACKAGES)
+    installed = dict.fromkeys(REPORTED, "not installed") | installed_versions(REPORTED)
     for name, found in {**installed, **versions()}.items():
         report.row(name, found or "not set")
     if not report.cuda:

@@ -6,14 +6,10 @@ forget 30       deletes the last 30 seconds
 anything else   a note
 """
 
-from typing import TYPE_CHECKING
-
 from model.errors import InputError
+from realtime.live import LiveSession
 from realtime.recording.protocol import Protocol
 from realtime.sessions.audit import TERMINAL
-
-if TYPE_CHECKING:
-    from realtime.live import LiveSession
 
 NOTE = "note"
 
@@ -21,7 +17,7 @@ NOTE = "note"
 class Keys:
     """The keys of one protocol. Remembers which question is open."""
 
-    def __init__(self, protocol: Protocol, session: "LiveSession") -> None:
+    def __init__(self, protocol: Protocol, session: LiveSession) -> None:
         self._protocol = protocol
         self._session = session
         self._questions = {q.key: q.name for q in protocol.questions if q.key}

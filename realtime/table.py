@@ -1,0 +1,160 @@
+"""Join the tables of many sessions: one data set of expressions, one table of sessions, a report.
+
+    fmanet table sessions/ results/ --out study.parquet
+
+writes `study.parquet/<participant>/<session>.parquet` (a row per expression, the same columns
+everywhere), `study-sessions.csv` (a row per session, also for those left out, with why) and
+`study-report.html` (rates by question and class, with intervals over participants).
+"""
+
+import argparse
+import csv
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from model.cli import Parser, exit_code, program
+from model.errors import InputError
+from model.parallel import add_jobs, check_workers
+from realtime.export.csv_parquet import ExportRows, format_cell, write_parquet_table
+from realtime.review.coding import check_coder
+from realtime.review.study_report import make_study_report
+from realtime.review.study_sessions import (
+    SESSION_COLUMNS,
+    StudySession,
+    find_sessions,
+    read_study_session,
+)
+from realtime.sessions.exported_copies import note_copies
+from realtime.sessions.folder import SessionFolder
+
+LeftOut = dict[str, Any]
+"""A row of `SESSION_COLUMNS` that says why a session is in no table."""
+
+
+def main() -> None:
+    """Run the command line."""
+    options = _parser().parse_args()
+    out: Path = options.out
+    check_workers(options.workers)
+    if options.coder is not None:
+        check_coder(options.coder)
+    if out.suffix != ".parquet":
+        raise InputError(f"--out {out}: the name of the data set must end with .parquet")
+    table = out.with_name(f"{out.stem}-sessions.csv")
+    report = out.with_name(f"{out.stem}-report.html")
+    for path in (out, table, report):
+        if path.exists():
+            raise InputError(f"{path} exists, and results are never overwritten: another --out")
+    sessions, left_out = _read(find_sessions(options.folders), options.coder, options.workers)
+    if not sessions:
+        raise InputError(f"all {len(left_out)} sessions are left out: {left_out[0]['left_out']}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _write_data_set(out, sessions)
+        with _create(table) as file:
+            rows = csv.DictWriter(file, list(SESSION_COLUMNS), lineterminator="\n")
+            rows.writeheader()
+            for facts in (*(session.facts for session in sessions), *left_out):
+                rows.writerow({name: format_cell(facts.get(name)) for name in SESSION_COLUMNS})
+        with _create(report) as file:
+            file.write(make_study_report(sessions, left_out))
+    except OSError as error:
+        raise InputError(f"--out {out} cannot be written: {error.strerror}") from None
+    for row in left_out:
+        named = "" if row["path"] in row["left_out"] else f"{row['path']}: "
+        print(f"left out: {named}{row['left_out']}", file=sys.stderr)
+    expressions = sum(len(session.rows) for session in sessions)
+    print(f"{len(sessions)} sessions with {expressions} expressions in {out}, {table} and {report}")
+
+
+def _read(
+    paths: Sequence[Path], coder: str | None, workers: int
+) -> tuple[list[StudySession], list[LeftOut]]:
+    """Read all sessions, in order of their path; those that cannot be read come with why."""
+    sessions: dict[tuple[str, str], StudySession] = {}
+    left_out: list[LeftOut] = []
+    read = partial(_read_one, coder=coder)
+    with tqdm(total=len(paths), desc="read", unit="session", disable=None) as bar:
+        pool = None
+        if workers > 1 and len(paths) > 1:
+            pool = ProcessPoolExecutor(min(workers, len(paths)), get_context("spawn"))
+        try:
+            found = map(read, paths) if pool is None else pool.map(read, paths, chunksize=8)
+            for path, session in zip(paths, found, strict=True):
+                bar.update()
+                if isinstance(session, str):
+                    left_out.append({"path": str(path), "left_out": session})
+                    continue
+                known = sessions.setdefault((session.participant, session.name), session)
+                if known is not session:
+                    why = f"it is the same session as {known.facts['path']}"
+                    left_out.append({**session.facts, "left_out": why})
+        finally:
+            if pool is not None:
+                pool.shutdown(cancel_futures=True)
+    return list(sessions.values()), left_out
+
+
+def _read_one(path: Path, coder: str | None) -> StudySession | str:
+    try:
+        return read_study_session(path, coder)
+    except InputError as error:
+        return str(error)
+    except OSError as error:
+        return f"{error.filename or path}: {error.strerror}"
+
+
+def _write_data_set(out: Path, sessions: Sequence[StudySession]) -> None:
+    """Write the data set, whole or not at all, and note in each session which file holds it."""
+    columns = dict.fromkeys(column for session in sessions for column in session.columns)
+    names = ["session", *columns]
+    partial_ = out.with_name(out.name + ".partial")
+    shutil.rmtree(partial_, ignore_errors=True)
+    partial_.mkdir(mode=0o700)
+    files: list[Path] = []
+    try:
+        for session in sessions:
+            file = Path(session.participant) / f"{session.name}.parquet"
+            (partial_ / file.parent).mkdir(mode=0o700, exist_ok=True)
+            rows: ExportRows = [{"session": session.name, **row} for row in session.rows]
+            write_parquet_table(partial_ / file, names, rows)
+            (partial_ / file).chmod(0o600)
+            files.append(file)
+        partial_.rename(out)
+    finally:
+        shutil.rmtree(partial_, ignore_errors=True)
+    for session, file in zip(sessions, files, strict=True):
+        path = Path(session.facts["path"])
+        if path.is_dir():
+            note_copies(SessionFolder(path), [out / file])
+
+
+def _create(path: Path) -> Any:
+    """Open a new file that only its owner can read."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", newline="")
+
+
+def _parser() -> argparse.ArgumentParser:
+    p = Parser(prog=program("realtime.table"), description=(__doc__ or "").partition("\n")[0])
+    p.add_argument(
+        "folders", nargs="+", type=Path, metavar="DIR", help="holds sessions or analyses"
+    )
+    p.add_argument(
+        "--out", type=Path, required=True, metavar="NAME.parquet", help="the data set to write"
+    )
+    p.add_argument("--coder", metavar="CODE", help="only what this coder reviewed, as edited")
+    add_jobs(p, os.cpu_count() or 1, "read sessions")
+    return p
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))
