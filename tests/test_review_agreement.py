@@ -86,7 +86,7 @@ def test_an_interval_covers_what_drawing_again_gives() -> None:
     )
     assert str(measure_kappa([(1, 1)] * 9, [0] * 9)).startswith("unknown")
     assert str(measure_kappa([(1, 1), (1, 2)] * 9, [0] * 18)) == (
-        "0.00, slight; no interval: one coder uses one category only"
+        "0.00, whatever the other does: one coder uses one category only"
     )
     assert str(measure_kappa([(1, 2)] * 4, [0] * 4)).startswith("too few: 4, at least 5")
 

@@ -34,8 +34,8 @@ class Kappa:
     """95 % interval, if pairs are drawn with replacement."""
     over_questions: tuple[float, float] = _UNKNOWN
     """95 % interval, if whole questions are drawn: expressions of one answer may be alike."""
-    no_interval: str = ""
-    """Why drawing the pairs again says nothing."""
+    one_sided: bool = False
+    """Whether one coder uses one category only: kappa is 0 whatever the other coder does."""
 
     def __str__(self) -> str:
         """Return value, intervals and meaning in words."""
@@ -43,11 +43,14 @@ class Kappa:
             return f"too few: {self.pairs}, at least {FEWEST_PAIRS} are needed"
         if math.isnan(self.value):
             return "unknown: both coders use one category only"
+        if self.one_sided:
+            return f"{self.value:.2f}, whatever the other does: one coder uses one category only"
         text = f"{self.value:.2f}, {name_kappa(self.value)}"
         intervals = {"events": self.over_events, "questions": self.over_questions}
         known = {name: ends for name, ends in intervals.items() if not math.isnan(ends[0])}
         if not known:
-            return f"{text}; no interval: {self.no_interval or 'too few questions'}"
+            why = "all agree" if self.value == 1 else "too few questions"
+            return f"{text}; no interval: {why}"
         ends = [end for interval in known.values() for end in interval]
         words = list(dict.fromkeys(map(name_kappa, (min(ends), max(ends)))))
         spans = [f"{low:.2f} to {high:.2f} over {name}" for name, (low, high) in known.items()]
@@ -65,12 +68,10 @@ def measure_kappa(
     each pair lies. `over_events`: False if pairs depend on each other, as frames do."""
     value = cohen_kappa(pairs)
     first, second, categories = _number(pairs)
-    if first == second:
-        return Kappa(value, len(pairs), no_interval="all agree")
-    if len(set(first)) == 1 or len(set(second)) == 1:
-        return Kappa(value, len(pairs), no_interval="one coder uses one category only")
-    if math.isnan(value):
+    if len(pairs) < FEWEST_PAIRS or first == second:
         return Kappa(value, len(pairs))
+    if 1 in (len(set(first)), len(set(second))):
+        return Kappa(value, len(pairs), one_sided=True)
 
     def interval(groups: Sequence[int]) -> tuple[float, float]:
         if len(set(groups)) < FEWEST_PAIRS:
