@@ -89,6 +89,6 @@ function describe({ label, probability, action_units: units, score }) {
   const words = [`Program: ${title(label)}`];
   if (probability !== null) words.push(probability >= 0.995 ? "> 99 %" : `${Math.round(100 * probability)} %`);
   if (units.length) words.push(units.join(" "));
-  if (score !== null) words.push(`${score.toFixed(1)} × its threshold`);
+  if (score !== null) words.push(`${score.toFixed(1)} × threshold`);
   return words.join(" · ");
 }

@@ -26,7 +26,7 @@ export class UnitChoice {
   /** Show the units of an expression; null: the coder has not coded them. */
   show({ action_units: coded, program }) {
     [this.#coded, this.#program] = [coded, program];
-    this.#words.textContent = coded === null ? "not coded (a second click: left, a third: right)" : coded.join(" ") || "none seen";
+    this.#words.textContent = coded === null ? "not coded (click again: left, right)" : coded.join(" ") || "none seen";
     const others = (coded ?? []).map(bare).filter((unit) => !(unit in this.#names));
     const chips = [...Object.keys(this.#names), ...others].map((unit) => this.#chip(unit));
     const none = make("button", { type: "button", "data-unit": "none", "aria-pressed": String(coded?.length === 0) }, "None");
